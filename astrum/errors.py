@@ -1,0 +1,169 @@
+"""Every error that Astrum raises, in one tree.
+
+::
+
+    AstrumError
+    ├── SchedulerError                    the flow is wrong: raised before anything runs
+    │   ├── TaskRegistrationError         a declaration, a target or a binding that cannot be
+    │   ├── TaskOrderLoopError            tasks that need each other (``errors``: the cycles)
+    │   ├── TaskOrderNoExitError          no task that ends the graph
+    │   ├── TaskDependencyError           a dependency that is unknown or named twice
+    │   ├── TaskNotFoundError             a name that no task has
+    │   ├── TaskDuplicateExecutionError   a scheduler that is already running
+    │   └── FlowImportError               a module or attribute that cannot be loaded
+    ├── RunError                          raised to whoever awaits or asks for a run
+    │   ├── RunNotFoundError
+    │   ├── RunConflictError              one run id, two different plans
+    │   └── LeadershipLostError           another coordinator leads the run now
+    ├── TransportError                    a value that cannot travel from task to task
+    │   ├── EncodeError                   ``path`` and ``type_name`` of what cannot be encoded
+    │   ├── DecodeError                   bytes that are no message or value of ours
+    │   ├── LocateError                   a field or index that the result does not have
+    │   ├── InjectionError                an upstream value that does not fit the parameter
+    │   └── PayloadTooLargeError          a value beyond the hard limit
+    └── StoreError                        Redis or Valkey
+        ├── StoreUnavailableError         cannot be reached now; trying again is sensible
+        └── StoreConfigurationError       will not serve until somebody changes a setting
+
+How an *attempt* ended is data (`astrum.run.Failure`), not an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+
+class AstrumError(Exception):
+    """The root of all errors of this package; survives pickle with its fields."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+
+def _rebuild(cls: type[AstrumError], args: tuple[Any, ...], state: dict[str, Any]) -> AstrumError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class SchedulerError(AstrumError):
+    """The flow is wrong: its tasks, their order or their data relations."""
+
+
+class TaskRegistrationError(SchedulerError):
+    """A declaration, a target or a binding that cannot be."""
+
+
+class TaskOrderLoopError(SchedulerError):
+    """Tasks that need each other.
+
+    ``errors`` holds one text per cycle, spelt out as ``a -> b -> a``.
+    """
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        self.errors = list(errors)
+        super().__init__("the task graph has a cycle: " + "; ".join(self.errors))
+
+
+class TaskOrderNoExitError(SchedulerError):
+    """No task ends the graph, so a run could never finish."""
+
+
+class TaskDependencyError(SchedulerError):
+    """A dependency that no task has, or a task named twice."""
+
+
+class TaskNotFoundError(SchedulerError):
+    """A name that no task has."""
+
+
+class TaskDuplicateExecutionError(SchedulerError):
+    """A scheduler asked to execute while it is executing."""
+
+
+class FlowImportError(SchedulerError):
+    """A module or attribute that cannot be loaded; carries the user's traceback if there is one."""
+
+    def __init__(self, message: str, *, user_traceback: str = "") -> None:
+        self.user_traceback = user_traceback
+        super().__init__(message)
+
+
+class RunError(AstrumError):
+    """Raised to whoever awaits a run or asks for one."""
+
+
+class RunNotFoundError(RunError):
+    """No run has this id, or its record has expired."""
+
+
+class RunConflictError(RunError):
+    """A run id that is taken by a run with another plan."""
+
+
+class LeadershipLostError(RunError):
+    """Another coordinator leads the run now; this one may only read."""
+
+
+class TransportError(AstrumError):
+    """A value that cannot travel from one task to another."""
+
+
+class EncodeError(TransportError):
+    """A value that cannot be encoded: where it is, its type, and what to do."""
+
+    def __init__(self, path: str, type_name: str, advice: str) -> None:
+        self.path = path
+        self.type_name = type_name
+        self.advice = advice
+        super().__init__(f"{path or 'the value'} is a {type_name}, which cannot travel: {advice}")
+
+
+class DecodeError(TransportError):
+    """Bytes that are no message or value of ours, or that name a type nobody declared."""
+
+
+class LocateError(TransportError):
+    """A field or index that a result does not have.
+
+    ``locator`` is what was asked for, ``available`` tells what the result had.
+    """
+
+    def __init__(self, locator: str | int, available: str) -> None:
+        self.locator = locator
+        self.available = available
+        kind = "index" if isinstance(locator, int) else "field"
+        super().__init__(f"the result has no {kind} {locator!r}; it is {available}")
+
+
+class InjectionError(TransportError):
+    """An upstream value that is missing or does not fit the parameter it is meant for."""
+
+
+class PayloadTooLargeError(TransportError):
+    """A value beyond the hard limit; trying again would not help."""
+
+
+class StoreError(AstrumError):
+    """Redis or Valkey said no, or said nothing."""
+
+
+class StoreUnavailableError(StoreError):
+    """The server cannot be reached now; trying again is sensible."""
+
+
+class StoreConfigurationError(StoreError):
+    """The server will not serve until somebody changes a setting or a password."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known name nearest to ``name``, else ``""``.
+
+    >>> nearest("lod", ["load", "extract"])
+    "; did you mean 'load'?"
+    """
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -1,0 +1,172 @@
+"""The plan of a run as pure data: what a coordinator needs, and nothing of the user's code.
+
+Planning imports the user's modules and resolves their annotations; its result, a `Plan`, does
+not refer to them. It can be written to a store and led by a process that never saw them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from astrum.planning.retry_policy import RetryPolicy
+
+Lane = Literal["async", "thread"]
+"""Which kind of slot an attempt takes: the event loop's or a thread's."""
+
+Path = tuple[str | int, ...]
+"""Locators applied one after the other to a result; ``()`` is the whole result."""
+
+DEFAULT_QUEUE = "default"
+PLAN_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One parameter of a task that is filled from an upstream result.
+
+    ``parameter`` is a parameter's name, or a position for results sent by position.
+    """
+
+    parameter: str | int
+    source: str
+    path: Path = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One task of a plan.
+
+    ``needs`` holds the task ids that must have succeeded first, the sources of all bindings
+    included. ``fingerprint`` names the source the plan was made from ("" = not checked).
+    ``awaited`` is false for tail tasks, whose end the run does not wait for.
+    """
+
+    task_id: str
+    needs: tuple[str, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    retry: RetryPolicy = RetryPolicy()
+    timeout_s: float | None = None
+    queue: str = DEFAULT_QUEUE
+    lane: Lane = "async"
+    fingerprint: str = ""
+    awaited: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tasks of one run, upstream first; a task's place in ``tasks`` is its number.
+
+    Task ids are unique, and every need and every binding's source is the id of an earlier task.
+    """
+
+    namespace: str
+    tasks: tuple[TaskSpec, ...]
+    concurrency_limit: int | None = None
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Task id to task number."""
+        return {spec.task_id: number for number, spec in enumerate(self.tasks)}
+
+    @cached_property
+    def dependents(self) -> list[list[int]]:
+        """For each task number, the numbers of the tasks that need it."""
+        index = self.index
+        dependents: list[list[int]] = [[] for _ in self.tasks]
+        for number, spec in enumerate(self.tasks):
+            for need in spec.needs:
+                dependents[index[need]].append(number)
+        return dependents
+
+    @cached_property
+    def levels(self) -> list[int]:
+        """For each task number, its stage: the longest chain of needs below it, from 0."""
+        index = self.index
+        levels: list[int] = []
+        for spec in self.tasks:
+            levels.append(max((levels[index[need]] + 1 for need in spec.needs), default=0))
+        return levels
+
+    @cached_property
+    def remaining(self) -> list[int]:
+        """For each task number, the tasks on the longest path from it to the end."""
+        remaining = [1] * len(self.tasks)
+        for number in range(len(self.tasks) - 1, -1, -1):
+            after = self.dependents[number]
+            if after:
+                remaining[number] = 1 + max(map(remaining.__getitem__, after))
+        return remaining
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the plan as lists, dicts, numbers and texts, for any serializer."""
+        return {
+            "version": PLAN_VERSION,
+            "namespace": self.namespace,
+            "concurrency_limit": self.concurrency_limit,
+            "tasks": [_spec_to_data(spec, self.index) for spec in self.tasks],
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Plan:
+        """Rebuild a plan from `to_data`; raises ``ValueError`` for another version."""
+        if data.get("version") != PLAN_VERSION:
+            raise ValueError(
+                f"the plan has version {data.get('version')!r}, this process reads {PLAN_VERSION}"
+            )
+        ids = [row[0] for row in data["tasks"]]
+        return cls(
+            namespace=data["namespace"],
+            concurrency_limit=data["concurrency_limit"],
+            tasks=tuple(_spec_from_data(row, ids) for row in data["tasks"]),
+        )
+
+
+def _spec_to_data(spec: TaskSpec, index: Mapping[str, int]) -> list[Any]:
+    # Numbers instead of ids keep the plan of a wide fan-in small; trailing defaults are common.
+    retry = spec.retry
+    return [
+        spec.task_id,
+        [index[need] for need in spec.needs],
+        [[b.parameter, index[b.source], list(b.path)] for b in spec.bindings],
+        None if retry == RetryPolicy() else _retry_to_data(retry),
+        spec.timeout_s,
+        spec.queue,
+        spec.lane,
+        spec.fingerprint,
+        spec.awaited,
+    ]
+
+
+def _retry_to_data(retry: RetryPolicy) -> list[Any]:
+    return [
+        retry.max_retries,
+        retry.delay,
+        retry.backoff,
+        retry.max_delay,
+        retry.jitter,
+        list(retry.retry_on),
+        list(retry.give_up_on),
+    ]
+
+
+def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
+    task_id, needs, bindings, retry, timeout_s, queue, lane, fingerprint, awaited = row
+    return TaskSpec(
+        task_id=task_id,
+        needs=tuple(ids[need] for need in needs),
+        bindings=tuple(Binding(p, ids[source], tuple(path)) for p, source, path in bindings),
+        retry=RetryPolicy() if retry is None else _retry_from_data(retry),
+        timeout_s=timeout_s,
+        queue=queue,
+        lane=lane,
+        fingerprint=fingerprint,
+        awaited=awaited,
+    )
+
+
+def _retry_from_data(row: Iterable[Any]) -> RetryPolicy:
+    *numbers, retry_on, give_up_on = row
+    return RetryPolicy(*numbers, retry_on=tuple(retry_on), give_up_on=tuple(give_up_on))

@@ -1,0 +1,80 @@
+"""When a failed attempt is tried again, and how long it waits: data and arithmetic only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from astrum.errors import TaskRegistrationError
+
+ExceptionName = type[BaseException] | str
+
+
+def qualified_name(cls: type) -> str:
+    """Return ``module.qualname``, the name by which exception types are matched on any host.
+
+    >>> qualified_name(ValueError)
+    'builtins.ValueError'
+    """
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _names(types: Iterable[ExceptionName] | ExceptionName) -> tuple[str, ...]:
+    if isinstance(types, (str, type)):
+        types = (types,)
+    return tuple(t if isinstance(t, str) else qualified_name(t) for t in types)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The user's budget for attempts that raise or time out.
+
+    ``max_retries`` retries follow the first attempt; the n-th waits
+    ``min(delay * backoff**(n-1), max_delay)`` seconds, of which a share of up to ``jitter``
+    (0..1) is taken off at random. ``retry_on`` and ``give_up_on`` hold exception types or their
+    qualified names (kept as names, so that they travel); subclasses match.
+    """
+
+    max_retries: int = 0
+    delay: float = 0.0
+    backoff: float = 2.0
+    max_delay: float = 300.0
+    jitter: float = 0.0
+    retry_on: tuple[ExceptionName, ...] = ("builtins.Exception",)
+    give_up_on: tuple[ExceptionName, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "retry_on", _names(self.retry_on))
+        object.__setattr__(self, "give_up_on", _names(self.give_up_on))
+        retries: Any = self.max_retries
+        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+            raise TaskRegistrationError(f"max_retries must be an integer >= 0, got {retries!r}")
+        if self.delay < 0 or self.max_delay < 0 or self.backoff < 1:
+            raise TaskRegistrationError("delay and max_delay must be >= 0 and backoff >= 1")
+        if not 0 <= self.jitter <= 1:
+            raise TaskRegistrationError(f"jitter must be between 0 and 1, got {self.jitter!r}")
+
+    def allows(self, failed_attempts: int, exception_names: Iterable[str]) -> bool:
+        """Tell whether another attempt may follow ``failed_attempts`` failed ones.
+
+        ``exception_names`` are the qualified names of the raised type and all its bases.
+        """
+        if failed_attempts > self.max_retries:
+            return False
+        names = set(exception_names)
+        return bool(names.intersection(self.retry_on)) and not names.intersection(self.give_up_on)
+
+    def delay_s(self, failed_attempts: int, fraction: float) -> float:
+        """Return the seconds to wait after the n-th failed attempt.
+
+        ``fraction`` in 0..1 is the randomness, given by the caller.
+
+        >>> RetryPolicy(3, delay=1.0, max_delay=3.0).delay_s(3, 0.5)
+        3.0
+        """
+        if not self.delay:
+            return 0.0
+        exponent = min(failed_attempts - 1, 64)
+        delay = min(self.delay * self.backoff**exponent, self.max_delay)
+        return delay * (1.0 - self.jitter * fraction)

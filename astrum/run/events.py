@@ -1,0 +1,132 @@
+"""Facts that go into a run, and orders that come out of it.
+
+Facts are in the past tense, orders in the imperative; both are plain tuples. Tasks are named by
+their number in the plan, attempts by their number from 1. All times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from astrum.run.failure import Failure
+
+
+class Outcome(IntEnum):
+    """How an attempt ended. The numbers are the wire format."""
+
+    SUCCEEDED = 0
+    FAILED = 1
+    LOST = 2
+    TIMED_OUT = 3
+    CANCELLED = 4
+    HANDED_BACK = 5
+
+
+# --- facts -----------------------------------------------------------------------------------
+
+
+class AttemptSettled(NamedTuple):
+    """The one end of an attempt.
+
+    ``worker_id`` says where it ran ("" in process). ``recorded_at`` is the clock of whoever
+    recorded it (the store's time when distributed), ``started_at`` and ``ended_at`` are the
+    worker's. ``shared_loss`` counts the attempts lost together with this one, itself included.
+    """
+
+    task: int
+    attempt: int
+    outcome: Outcome
+    started_at: float
+    ended_at: float
+    recorded_at: float
+    worker_id: str = ""
+    failure: Failure | None = None
+    shared_loss: int = 1
+
+
+class AttemptFoundOutstanding(NamedTuple):
+    """On resume: an attempt that an earlier leader dispatched and nobody settled yet."""
+
+    task: int
+    attempt: int
+
+
+class RetryFellDue(NamedTuple):
+    """The delay before the next attempt is over; ``attempt`` is the one that ended."""
+
+    task: int
+    attempt: int
+
+
+class CancelRequested(NamedTuple):
+    """Somebody wants the run to stop."""
+
+    at: float
+    reason: str = ""
+
+
+class RunTimedOut(NamedTuple):
+    """The run as a whole took longer than allowed."""
+
+    at: float
+    limit_s: float
+
+
+class TaskFoundUnserved(NamedTuple):
+    """No live worker served this ready or outstanding task for too long."""
+
+    task: int
+    at: float
+    message: str
+
+
+class CapacityChanged(NamedTuple):
+    """How many attempts may be outstanding at once from now on."""
+
+    capacity: int
+
+
+Event = (
+    AttemptSettled
+    | AttemptFoundOutstanding
+    | RetryFellDue
+    | CancelRequested
+    | RunTimedOut
+    | TaskFoundUnserved
+    | CapacityChanged
+)
+
+# --- orders ----------------------------------------------------------------------------------
+
+
+class Dispatch(NamedTuple):
+    """Start this attempt. ``alone``: with no neighbour, since it may kill its worker."""
+
+    task: int
+    attempt: int
+    alone: bool = False
+
+
+class ScheduleRetry(NamedTuple):
+    """Say `RetryFellDue` at ``due_at``."""
+
+    task: int
+    attempt: int
+    due_at: float
+
+
+class Revoke(NamedTuple):
+    """Stop this outstanding attempt; it must still be settled, as cancelled."""
+
+    task: int
+    attempt: int
+
+
+class Finish(NamedTuple):
+    """The run is over; ``state`` is "completed", "failed" or "cancelled"."""
+
+    state: str
+
+
+Command = Dispatch | ScheduleRetry | Revoke | Finish

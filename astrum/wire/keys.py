@@ -1,0 +1,93 @@
+"""The names of all keys in Redis; nothing else in the project spells one.
+
+All keys of one namespace carry the hash tag ``{prefix}``, so every script finds its keys in one
+slot of a cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEFAULT_PREFIX = "astrum"
+GROUP = "w"
+FIELD = "d"
+"""The one field of every stream entry (repeated names would collapse in clients)."""
+SIGNATURE_FIELD = "s"
+OUTSTANDING_FIELD = "#"
+"""The field of a run's attempt hash that counts its outstanding attempts."""
+
+LANE_SUFFIX = {"async": "a", "thread": "t", "alone": "s"}
+"""Stream suffix of each lane; "alone" carries attempts that must run without neighbours."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Key names under one prefix, which separates installations on one server."""
+
+    prefix: str = DEFAULT_PREFIX
+
+    def __post_init__(self) -> None:
+        if not self.prefix or any(c in self.prefix for c in "{} \r\n*?[]"):
+            raise ValueError(f"a key prefix may not be empty or hold braces or globs: {self.prefix!r}")
+
+    def queue(self, queue: str, lane: str) -> str:
+        """Stream of dispatched attempts of one queue and lane ("async", "thread", "alone")."""
+        return f"{{{self.prefix}}}:q:{queue}:{LANE_SUFFIX[lane]}"
+
+    @property
+    def queues(self) -> str:
+        """Set of the stream keys that were ever dispatched to; the reaper walks it."""
+        return f"{{{self.prefix}}}:queues"
+
+    def run(self, run_id: str) -> str:
+        """Hash: state, epoch, owner, lease, creation, namespace and counts of one run."""
+        return f"{{{self.prefix}}}:run:{run_id}"
+
+    def plan(self, run_id: str) -> str:
+        """String: the immutable plan."""
+        return f"{{{self.prefix}}}:run:{run_id}:plan"
+
+    def attempts(self, run_id: str) -> str:
+        """Hash: task number to ``<att>:<entry>``, ``<att>=<who>`` or ``<att>!<who>``; the fence."""
+        return f"{{{self.prefix}}}:run:{run_id}:d"
+
+    def journal(self, run_id: str) -> str:
+        """Stream without a group: all facts of the run, in order."""
+        return f"{{{self.prefix}}}:run:{run_id}:j"
+
+    def blob(self, run_id: str, digest: str) -> str:
+        """String: one value too big for a message, named by its content."""
+        return f"{{{self.prefix}}}:b:{run_id}:{digest}"
+
+    def blobs(self, run_id: str) -> str:
+        """Set: digests of the run's blobs, so that their life follows the run's."""
+        return f"{{{self.prefix}}}:run:{run_id}:b"
+
+    @property
+    def runs(self) -> str:
+        """Sorted set: open run ids by the ms at which their leader's lease ends (0 = no owner)."""
+        return f"{{{self.prefix}}}:runs"
+
+    @property
+    def history(self) -> str:
+        """Sorted set: ended run ids by the ms at which they ended."""
+        return f"{{{self.prefix}}}:history"
+
+    @property
+    def leases(self) -> str:
+        """Sorted set: worker ids by the ms (server time) at which their lease ends."""
+        return f"{{{self.prefix}}}:wz"
+
+    def worker(self, worker_id: str) -> str:
+        """Hash with expiry: what a worker is, serves and runs."""
+        return f"{{{self.prefix}}}:w:{worker_id}"
+
+    @property
+    def dead_letters(self) -> str:
+        """Stream, bounded: undecodable messages that could not be attributed to a run."""
+        return f"{{{self.prefix}}}:dead"
+
+    @property
+    def control(self) -> str:
+        """Pub/sub channel of hints (a revoked attempt, a drain); the truth is in the hashes."""
+        return f"{{{self.prefix}}}:ctl"

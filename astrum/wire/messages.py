@@ -1,0 +1,191 @@
+"""What travels between coordinator and workers: task messages, journal records, hints.
+
+All are msgpack arrays with the protocol's version or a kind in front. Values travel inside as
+byte strings that only the process that needs them decodes: a coordinator splices them from a
+record into the next message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgpack
+
+from astrum.errors import DecodeError
+from astrum.run.events import AttemptSettled, CancelRequested, Event, Outcome, RunTimedOut
+from astrum.run.events import TaskFoundUnserved
+from astrum.run.failure import Failure
+
+PROTOCOL_VERSION = 1
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+
+_LEADER = -1
+"""In the place of a task number: the record is a fact of the leader's or a user's."""
+_CANCEL, _TIMEOUT, _UNSERVED = "cancel", "timeout", "unserved"
+
+
+class TaskMessage(NamedTuple):
+    """One dispatched attempt.
+
+    ``arguments`` is an encoded map of parameter (name or position) to value. ``queue`` and
+    ``max_retries`` are for ``current_attempt()`` and the logs.
+    """
+
+    run_id: str
+    task: int
+    attempt: int
+    namespace: str
+    task_id: str
+    fingerprint: str
+    max_retries: int
+    timeout_s: float | None
+    arguments: bytes
+
+
+def encode_message(message: TaskMessage) -> bytes:
+    """Return the bytes of a task message."""
+    packed: bytes = msgpack.packb((PROTOCOL_VERSION, *message))
+    return packed
+
+
+def decode_message(data: bytes) -> TaskMessage:
+    """Read a task message; raises `DecodeError` for anything else, naming what is wrong."""
+    fields = _unpack(data)
+    if not isinstance(fields, list) or not fields:
+        raise DecodeError("a task message must be a msgpack array")
+    if fields[0] != PROTOCOL_VERSION:
+        raise DecodeError(
+            f"the message has protocol version {fields[0]!r}, this process speaks "
+            f"{PROTOCOL_VERSION}: run the same Astrum version on all hosts"
+        )
+    if len(fields) != 1 + len(TaskMessage._fields) or not _is_message(fields[1:]):
+        raise DecodeError("a task message has fields of the wrong number or type")
+    return TaskMessage(*fields[1:])
+
+
+def _is_message(fields: Sequence[Any]) -> bool:
+    run_id, task, attempt, namespace, task_id, fingerprint, max_retries, timeout_s, args = fields
+    texts = (run_id, namespace, task_id, fingerprint)
+    numbers = (task, attempt, max_retries)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) for number in numbers)
+        and (timeout_s is None or isinstance(timeout_s, (int, float)))
+        and isinstance(args, bytes)
+    )
+
+
+class Record(NamedTuple):
+    """One settled attempt as it stands in the journal.
+
+    ``value`` is the encoded result of a succeeded attempt, or a reference to it.
+    """
+
+    task: int
+    attempt: int
+    outcome: Outcome
+    worker_id: str = ""
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    value: bytes | None = None
+    failure: Failure | None = None
+    shared_loss: int = 1
+
+    def to_event(self, recorded_at: float) -> AttemptSettled:
+        """Return the fact that a run's state machine understands."""
+        return AttemptSettled(
+            self.task,
+            self.attempt,
+            self.outcome,
+            self.started_at,
+            self.ended_at,
+            recorded_at,
+            self.worker_id,
+            self.failure,
+            self.shared_loss,
+        )
+
+
+def encode_record(record: Record) -> bytes:
+    """Return the bytes of one record; the settle script joins them to a journal entry."""
+    packed: bytes = msgpack.packb(record)
+    return packed
+
+
+LeaderFact = CancelRequested | RunTimedOut | TaskFoundUnserved
+
+
+def encode_fact(fact: LeaderFact) -> bytes:
+    """Return the bytes of one fact that is not about an attempt's end."""
+    if isinstance(fact, CancelRequested):
+        row: tuple[Any, ...] = (_LEADER, _CANCEL, fact.at, fact.reason)
+    elif isinstance(fact, RunTimedOut):
+        row = (_LEADER, _TIMEOUT, fact.at, fact.limit_s)
+    else:
+        row = (_LEADER, _UNSERVED, fact.at, fact.task, fact.message)
+    packed: bytes = msgpack.packb(row)
+    return packed
+
+
+def encode_entry(records: Iterable[bytes]) -> bytes:
+    """Join encoded records to one journal entry, as the settle script does."""
+    rows = list(records)
+    return b"\xdd" + len(rows).to_bytes(4, "big") + b"".join(rows)
+
+
+def decode_entry(data: bytes) -> list[Record | LeaderFact]:
+    """Read one journal entry; raises `DecodeError` for anything but an array of records."""
+    rows = _unpack(data)
+    if not isinstance(rows, list):
+        raise DecodeError("a journal entry must be a msgpack array of records")
+    return [_decode_row(row) for row in rows]
+
+
+def _decode_row(row: Any) -> Record | LeaderFact:
+    try:
+        if row[0] == _LEADER:
+            return _decode_fact(row)
+        task, attempt, outcome, worker_id, started_at, ended_at, value, failure, shared = row
+        if failure is not None:
+            failure = decode_failure(failure)
+        if not isinstance(value, (bytes, type(None))):
+            raise DecodeError("a record's value must be bytes")
+        if not (isinstance(task, int) and isinstance(attempt, int)):
+            raise DecodeError("a record must name a task and an attempt by number")
+        return Record(
+            task, attempt, Outcome(outcome), worker_id, started_at, ended_at, value, failure, shared
+        )
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        raise DecodeError(f"a journal record is malformed: {error}") from None
+
+
+def _decode_fact(row: Sequence[Any]) -> LeaderFact:
+    kind = row[1]
+    if kind == _CANCEL:
+        return CancelRequested(float(row[2]), str(row[3]))
+    if kind == _TIMEOUT:
+        return RunTimedOut(float(row[2]), float(row[3]))
+    if kind == _UNSERVED:
+        return TaskFoundUnserved(int(row[3]), float(row[2]), str(row[4]))
+    raise DecodeError(f"a journal fact has the unknown kind {kind!r}")
+
+
+def decode_failure(row: Any) -> Failure:
+    """Rebuild a `Failure` from its four msgpack fields."""
+    types, message, traceback, notes = row
+    return Failure(tuple(map(str, types)), str(message), str(traceback), tuple(map(str, notes)))
+
+
+def _unpack(data: bytes) -> Any:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise DecodeError(f"{len(data)} bytes are more than the limit of {MAX_MESSAGE_BYTES}")
+    try:
+        return msgpack.unpackb(data, strict_map_key=True)
+    except Exception as error:  # msgpack raises many kinds for hostile bytes
+        raise DecodeError(f"the bytes are no msgpack message: {type(error).__name__}") from None
+
+
+def event_of(item: Record | LeaderFact, recorded_at: float) -> Event:
+    """Return the fact for the state machine that a journal item stands for."""
+    return item.to_event(recorded_at) if isinstance(item, Record) else item
