@@ -11,28 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from astrum.data_transport.bindings import Binding
 from astrum.planning.retry_policy import RetryPolicy
 
 Lane = Literal["async", "thread"]
 """Which kind of slot an attempt takes: the event loop's or a thread's."""
 
-Path = tuple[str | int, ...]
-"""Locators applied one after the other to a result; ``()`` is the whole result."""
-
 DEFAULT_QUEUE = "default"
 PLAN_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """One parameter of a task that is filled from an upstream result.
-
-    ``parameter`` is a parameter's name, or a position for results sent by position.
-    """
-
-    parameter: str | int
-    source: str
-    path: Path = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +45,13 @@ class TaskSpec:
 class Plan:
     """The tasks of one run, upstream first; a task's place in ``tasks`` is its number.
 
-    Task ids are unique, and every need and every binding's source is the id of an earlier task.
+    ``check_types`` asks for run-time checks of injected values. Task ids are unique, and every need and every binding's source is the id of an earlier task.
     """
 
     namespace: str
     tasks: tuple[TaskSpec, ...]
     concurrency_limit: int | None = None
+    check_types: bool = True
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -106,6 +93,7 @@ class Plan:
             "version": PLAN_VERSION,
             "namespace": self.namespace,
             "concurrency_limit": self.concurrency_limit,
+            "check_types": self.check_types,
             "tasks": [_spec_to_data(spec, self.index) for spec in self.tasks],
         }
 
@@ -120,6 +108,7 @@ class Plan:
         return cls(
             namespace=data["namespace"],
             concurrency_limit=data["concurrency_limit"],
+            check_types=data["check_types"],
             tasks=tuple(_spec_from_data(row, ids) for row in data["tasks"]),
         )
 

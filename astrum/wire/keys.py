@@ -28,7 +28,9 @@ class Keys:
 
     def __post_init__(self) -> None:
         if not self.prefix or any(c in self.prefix for c in "{} \r\n*?[]"):
-            raise ValueError(f"a key prefix may not be empty or hold braces or globs: {self.prefix!r}")
+            raise ValueError(
+                f"a key prefix may not be empty or hold braces or globs: {self.prefix!r}"
+            )
 
     def queue(self, queue: str, lane: str) -> str:
         """Stream of dispatched attempts of one queue and lane ("async", "thread", "alone")."""

@@ -40,6 +40,8 @@ class TaskMessage(NamedTuple):
     fingerprint: str
     max_retries: int
     timeout_s: float | None
+    check_types: bool
+    alone: bool
     arguments: bytes
 
 
@@ -65,13 +67,27 @@ def decode_message(data: bytes) -> TaskMessage:
 
 
 def _is_message(fields: Sequence[Any]) -> bool:
-    run_id, task, attempt, namespace, task_id, fingerprint, max_retries, timeout_s, args = fields
+    (
+        run_id,
+        task,
+        attempt,
+        namespace,
+        task_id,
+        fingerprint,
+        max_retries,
+        timeout_s,
+        check,
+        alone,
+        args,
+    ) = fields
     texts = (run_id, namespace, task_id, fingerprint)
     numbers = (task, attempt, max_retries)
     return (
         all(isinstance(text, str) for text in texts)
         and all(isinstance(number, int) for number in numbers)
         and (timeout_s is None or isinstance(timeout_s, (int, float)))
+        and isinstance(check, bool)
+        and isinstance(alone, bool)
         and isinstance(args, bytes)
     )
 

@@ -1,0 +1,43 @@
+"""Where a parameter's value comes from, once all annotations and `TaskData` are resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Path = tuple[str | int, ...]
+"""Locators applied one after the other to a result; ``()`` is the whole result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One parameter of a task that is filled from an upstream result.
+
+    ``parameter`` is a parameter's name, or a position for results sent by position.
+    """
+
+    parameter: str | int
+    source: str
+    path: Path = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """One parameter filled in the process that runs the task, from a callable or a constant."""
+
+    parameter: str | int
+    provider: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInputs:
+    """All that fills a task's parameters.
+
+    ``expected`` maps a parameter to the type declared for it, for run-time checks; a parameter
+    without a declared type is absent.
+    """
+
+    bindings: tuple[Binding, ...] = ()
+    supplies: tuple[Supply, ...] = ()
+    expected: Mapping[str | int, Any] = field(default_factory=dict)
