@@ -18,6 +18,7 @@ Lane = Literal["async", "thread"]
 """Which kind of slot an attempt takes: the event loop's or a thread's."""
 
 DEFAULT_QUEUE = "default"
+NO_RETRY = RetryPolicy()
 PLAN_VERSION = 1
 
 
@@ -33,7 +34,7 @@ class TaskSpec:
     task_id: str
     needs: tuple[str, ...] = ()
     bindings: tuple[Binding, ...] = ()
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = NO_RETRY
     timeout_s: float | None = None
     queue: str = DEFAULT_QUEUE
     lane: Lane = "async"
@@ -45,7 +46,8 @@ class TaskSpec:
 class Plan:
     """The tasks of one run, upstream first; a task's place in ``tasks`` is its number.
 
-    ``check_types`` asks for run-time checks of injected values. Task ids are unique, and every need and every binding's source is the id of an earlier task.
+    Task ids are unique, and every need and every binding's source is the id of an earlier task.
+    ``check_types`` asks for run-time checks of injected values.
     """
 
     namespace: str
@@ -120,7 +122,7 @@ def _spec_to_data(spec: TaskSpec, index: Mapping[str, int]) -> list[Any]:
         spec.task_id,
         [index[need] for need in spec.needs],
         [[b.parameter, index[b.source], list(b.path)] for b in spec.bindings],
-        None if retry == RetryPolicy() else _retry_to_data(retry),
+        None if retry == NO_RETRY else _retry_to_data(retry),
         spec.timeout_s,
         spec.queue,
         spec.lane,
@@ -147,7 +149,7 @@ def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
         task_id=task_id,
         needs=tuple(ids[need] for need in needs),
         bindings=tuple(Binding(p, ids[source], tuple(path)) for p, source, path in bindings),
-        retry=RetryPolicy() if retry is None else _retry_from_data(retry),
+        retry=NO_RETRY if retry is None else _retry_from_data(retry),
         timeout_s=timeout_s,
         queue=queue,
         lane=lane,
@@ -158,4 +160,4 @@ def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
 
 def _retry_from_data(row: Iterable[Any]) -> RetryPolicy:
     *numbers, retry_on, give_up_on = row
-    return RetryPolicy(*numbers, retry_on=tuple(retry_on), give_up_on=tuple(give_up_on))
+    return RetryPolicy(*numbers, tuple(retry_on), tuple(give_up_on))

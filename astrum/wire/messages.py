@@ -13,8 +13,14 @@ from typing import Any, NamedTuple
 import msgpack
 
 from astrum.errors import DecodeError
-from astrum.run.events import AttemptSettled, CancelRequested, Event, Outcome, RunTimedOut
-from astrum.run.events import TaskFoundUnserved
+from astrum.run.events import (
+    AttemptSettled,
+    CancelRequested,
+    Event,
+    Outcome,
+    RunTimedOut,
+    TaskFoundUnserved,
+)
 from astrum.run.failure import Failure
 
 PROTOCOL_VERSION = 1
