@@ -6,7 +6,7 @@ not refer to them. It can be written to a store and led by a process that never 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -158,6 +158,8 @@ def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
     )
 
 
-def _retry_from_data(row: Iterable[Any]) -> RetryPolicy:
-    *numbers, retry_on, give_up_on = row
-    return RetryPolicy(*numbers, tuple(retry_on), tuple(give_up_on))
+def _retry_from_data(row: Sequence[Any]) -> RetryPolicy:
+    max_retries, delay, backoff, max_delay, jitter, retry_on, give_up_on = row
+    return RetryPolicy(
+        max_retries, delay, backoff, max_delay, jitter, tuple(retry_on), tuple(give_up_on)
+    )
