@@ -1,0 +1,234 @@
+"""Fold a run's facts into its `ExecutionReport`: pure, and the same wherever the run was led."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from astrum.planning.plan import Plan, TaskSpec
+from astrum.run.events import AttemptSettled, Outcome
+from astrum.run.report import (
+    ExecutionReport,
+    ExecutionState,
+    TaskAttemptStatistics,
+    TaskExecutionStatistics,
+    TaskStageStatistics,
+)
+from astrum.run.state import Chronicle, RunState, TaskState
+
+_ATTEMPT_STATUS = {
+    Outcome.SUCCEEDED: "completed",
+    Outcome.FAILED: "failed",
+    Outcome.LOST: "lost",
+    Outcome.TIMED_OUT: "failed",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.HANDED_BACK: "handed_back",
+}
+_TASK_STATUS = {
+    TaskState.SUCCEEDED: "completed",
+    TaskState.FAILED: "failed",
+    TaskState.CANCELLED: "cancelled",
+}
+NOT_STARTED = "not started"
+
+
+class RunTimes(NamedTuple):
+    """When the run was asked for, when its plan was ready, and when it ended (or now)."""
+
+    started_at: float
+    planned_at: float
+    ended_at: float
+
+
+def build_report(
+    state: RunState, times: RunTimes, results: Mapping[str, Any], *, run_id: str = ""
+) -> ExecutionReport:
+    """Return the report of a run that is finished or under way."""
+    plan = state.plan
+    attempts = _attempts_by_task(state.chronicle)
+    levels = plan.levels
+    tasks = [
+        _task_statistics(state, task, levels[task], attempts.get(task, []))
+        for task in range(len(plan.tasks))
+        if _is_reported(state, task)
+    ]
+    stages = _stage_statistics(plan, levels, {stat.task_name: stat for stat in tasks})
+    return ExecutionReport(
+        total_start_time=times.started_at,
+        total_end_time=times.ended_at,
+        total_duration=times.ended_at - times.started_at,
+        planning_duration=times.planned_at - times.started_at,
+        execution_duration=times.ended_at - times.planned_at,
+        total_tasks=len(plan.tasks),
+        total_stages=len(stages),
+        max_parallelism=max((s.parallel_task_count for s in stages), default=0),
+        successful_tasks=sum(s == TaskState.SUCCEEDED for s in state.states),
+        failed_tasks=sum(s == TaskState.FAILED for s in state.states),
+        execution_state=ExecutionState(state.finished or "running"),
+        stage_statistics=stages,
+        task_statistics=tasks,
+        error_summary=_error_summary(state),
+        original_tasks={spec.task_id: list(spec.needs) for spec in plan.tasks},
+        tail_tasks=[spec.task_id for spec in plan.tasks if not spec.awaited],
+        task_return_set=dict(results),
+        run_id=run_id,
+    )
+
+
+def failed_planning_report(error: Exception, started_at: float, ended_at: float) -> ExecutionReport:
+    """Return the report of a run that could not be planned."""
+    duration = ended_at - started_at
+    return ExecutionReport(
+        total_start_time=started_at,
+        total_end_time=ended_at,
+        total_duration=duration,
+        planning_duration=duration,
+        execution_duration=0.0,
+        total_tasks=0,
+        total_stages=0,
+        max_parallelism=0,
+        successful_tasks=0,
+        failed_tasks=0,
+        execution_state=ExecutionState.FAILED,
+        error_summary=[f"planning failed: {type(error).__name__}: {error}"],
+    )
+
+
+def _attempts_by_task(chronicle: Chronicle) -> dict[int, list[AttemptSettled]]:
+    by_task: dict[int, list[AttemptSettled]] = {}
+    for event in chronicle.settled:
+        by_task.setdefault(event.task, []).append(event)
+    return by_task
+
+
+def _is_reported(state: RunState, task: int) -> bool:
+    """A tail that still runs when the run is over is named in ``tail_tasks`` only."""
+    return state.plan.tasks[task].awaited or state.states[task] in _TASK_STATUS
+
+
+def _task_statistics(
+    state: RunState, task: int, stage_id: int, attempts: list[AttemptSettled]
+) -> TaskExecutionStatistics:
+    spec = state.plan.tasks[task]
+    rows = [_attempt_statistics(event, spec, state.chronicle) for event in attempts]
+    start = rows[0].start_time if rows else 0.0
+    end = rows[-1].end_time if rows else 0.0
+    return TaskExecutionStatistics(
+        task_name=spec.task_id,
+        stage_id=stage_id,
+        start_time=start,
+        end_time=end,
+        duration=max(end - start, 0.0),
+        status=_status(state, task),
+        error_message=_error_message(state, task, rows),
+        retry=spec.retry.max_retries,
+        attempt_count=len(rows),
+        attempt_statistics=rows,
+    )
+
+
+def _status(state: RunState, task: int) -> str:
+    status = _TASK_STATUS.get(TaskState(state.states[task]))
+    if status is not None:
+        return status
+    if state.finished is not None:
+        return "cancelled"
+    return "running" if state.states[task] == TaskState.OUTSTANDING else "pending"
+
+
+def _error_message(state: RunState, task: int, rows: list[TaskAttemptStatistics]) -> str | None:
+    if state.states[task] == TaskState.SUCCEEDED:
+        return None
+    failure = state.chronicle.failures.get(task)
+    if failure is not None:
+        return failure.summary
+    if rows and rows[-1].error_message:
+        return rows[-1].error_message
+    return NOT_STARTED if state.finished is not None and not rows else None
+
+
+def _attempt_statistics(
+    event: AttemptSettled, spec: TaskSpec, chronicle: Chronicle
+) -> TaskAttemptStatistics:
+    start = event.started_at or event.recorded_at
+    end = event.ended_at or event.recorded_at
+    return TaskAttemptStatistics(
+        task_name=spec.task_id,
+        attempt_number=event.attempt,
+        max_retries=spec.retry.max_retries,
+        start_time=start,
+        end_time=end,
+        duration=max(end - start, 0.0),
+        status=_ATTEMPT_STATUS[event.outcome],
+        error_message=event.failure.summary if event.failure else None,
+        will_retry=(event.task, event.attempt) in chronicle.retried,
+        worker_id=event.worker_id,
+        timed_out=event.outcome is Outcome.TIMED_OUT,
+    )
+
+
+def _stage_statistics(
+    plan: Plan, levels: list[int], by_name: Mapping[str, TaskExecutionStatistics]
+) -> list[TaskStageStatistics]:
+    members: list[list[TaskSpec]] = [[] for _ in range(max(levels, default=-1) + 1)]
+    for spec, level in zip(plan.tasks, levels, strict=True):
+        members[level].append(spec)
+    return [_stage(stage_id, specs, by_name) for stage_id, specs in enumerate(members)]
+
+
+def _stage(
+    stage_id: int, specs: list[TaskSpec], by_name: Mapping[str, TaskExecutionStatistics]
+) -> TaskStageStatistics:
+    names = [spec.task_id for spec in specs]
+    waits = list(dict.fromkeys(need for spec in specs for need in spec.needs))
+    ran = [by_name[n] for n in names if n in by_name and by_name[n].attempt_count]
+    start = min((stat.start_time for stat in ran), default=0.0)
+    end = max((stat.end_time for stat in ran), default=0.0)
+    return TaskStageStatistics(
+        stage_id=stage_id,
+        stage_name=f"stage {stage_id}",
+        start_time=start,
+        end_time=end,
+        duration=end - start,
+        parallel_task_count=len(names),
+        wait_task_count=len(waits),
+        parallel_tasks=names,
+        wait_tasks=waits,
+    )
+
+
+def _error_summary(state: RunState) -> list[str]:
+    chronicle = state.chronicle
+    lines = [
+        _retried_line(state, event) for event in chronicle.settled if _was_retried(state, event)
+    ]
+    for task, failure in chronicle.failures.items():
+        spec = state.plan.tasks[task]
+        lines.append(f"task {spec.task_id!r} failed: {failure.summary}")
+        if _exhausted(state, task):
+            lines.append(f"task {spec.task_id!r} exhausted its {spec.retry.max_retries} retries")
+    if chronicle.stop_reason:
+        lines.append(chronicle.stop_reason)
+    return lines
+
+
+def _was_retried(state: RunState, event: AttemptSettled) -> bool:
+    retried = (event.task, event.attempt) in state.chronicle.retried
+    return retried and event.outcome is not Outcome.HANDED_BACK
+
+
+def _retried_line(state: RunState, event: AttemptSettled) -> str:
+    name = state.plan.tasks[event.task].task_id
+    why = event.failure.summary if event.failure else _ATTEMPT_STATUS[event.outcome]
+    left = state.chronicle.retried[event.task, event.attempt]
+    if event.outcome is Outcome.LOST:
+        return f"task {name!r} attempt {event.attempt} was lost: {why}; no retry is charged"
+    return f"task {name!r} attempt {event.attempt} failed: {why}; {left} retries left"
+
+
+def _exhausted(state: RunState, task: int) -> bool:
+    budget = state.plan.tasks[task].retry.max_retries
+    used = sum(
+        1 for (other, _), left in state.chronicle.retried.items() if other == task and left >= 0
+    )
+    return bool(budget) and used >= budget

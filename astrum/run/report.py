@@ -1,0 +1,129 @@
+"""What a run has to say for itself: the report's shapes. `astrum.run.fold` fills them.
+
+All times are seconds since the epoch, all durations seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class ExecutionState(str, Enum):
+    """How a run ended, or that it is under way; equal to its text."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    __str__ = str.__str__
+
+
+class StageStatus(str, Enum):
+    """How a stage ended, or that it is under way; equal to its text."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    __str__ = str.__str__
+
+
+@dataclass(slots=True)
+class TaskAttemptStatistics:
+    """One attempt of a task.
+
+    ``status`` is "completed", "failed", "cancelled", or, when distributed, "lost" and
+    "handed_back", which cost none of the user's retries. ``worker_id`` is ``host:pid:…`` of the
+    worker process, "" in process.
+    """
+
+    task_name: str
+    attempt_number: int
+    max_retries: int
+    start_time: float
+    end_time: float
+    duration: float
+    status: str
+    error_message: str | None = None
+    will_retry: bool = False
+    worker_id: str = ""
+    timed_out: bool = False
+
+
+@dataclass(slots=True)
+class TaskExecutionStatistics:
+    """One task of a run. ``retry`` is its budget; ``attempt_count`` 0 means it never ran."""
+
+    task_name: str
+    stage_id: int
+    start_time: float
+    end_time: float
+    duration: float
+    status: str
+    error_message: str | None = None
+    retry: int = 0
+    attempt_count: int = 0
+    attempt_statistics: list[TaskAttemptStatistics] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TaskStageStatistics:
+    """One stage: the tasks with equally long chains of needs below them. A picture only."""
+
+    stage_id: int
+    stage_name: str
+    start_time: float
+    end_time: float
+    duration: float
+    parallel_task_count: int
+    wait_task_count: int
+    parallel_tasks: list[str]
+    wait_tasks: list[str]
+
+
+@dataclass(slots=True)
+class ExecutionReport:
+    """The outcome of a whole run, or how far it is.
+
+    ``task_return_set`` holds the results of all tasks that succeeded, ``original_tasks`` each
+    task's dependencies, ``error_summary`` one line per failure, retry and loss, in order.
+    """
+
+    total_start_time: float
+    total_end_time: float
+    total_duration: float
+    planning_duration: float
+    execution_duration: float
+    total_tasks: int
+    total_stages: int
+    max_parallelism: int
+    successful_tasks: int
+    failed_tasks: int
+    execution_state: ExecutionState
+    stage_statistics: list[TaskStageStatistics] = field(default_factory=list)
+    task_statistics: list[TaskExecutionStatistics] = field(default_factory=list)
+    error_summary: list[str] = field(default_factory=list)
+    original_tasks: dict[str, list[str]] = field(default_factory=dict)
+    tail_tasks: list[str] = field(default_factory=list)
+    task_return_set: dict[str, Any] = field(default_factory=dict)
+    run_id: str = ""
+
+    def get_task_statistics_by_stage(self, stage_id: int) -> list[TaskExecutionStatistics]:
+        """Return the statistics of all tasks of one stage, in plan order."""
+        return [stat for stat in self.task_statistics if stat.stage_id == stage_id]
+
+    def get_longest_task(self) -> TaskExecutionStatistics | None:
+        """Return the task that took longest, `None` if no task ran."""
+        ran = [stat for stat in self.task_statistics if stat.attempt_count]
+        return max(ran, key=lambda stat: stat.duration, default=None)
+
+    def get_average_task_duration(self) -> float:
+        """Return the mean duration of the tasks that ran, 0.0 if none did."""
+        durations = [stat.duration for stat in self.task_statistics if stat.attempt_count]
+        return sum(durations) / len(durations) if durations else 0.0

@@ -1,0 +1,376 @@
+"""The brain: what a run decides, as a pure state machine.
+
+Facts go in through `RunState.handle`, orders come out. It knows no clock, no randomness, no
+network and no user code; times come with the facts, and jitter is drawn from the run's key, so
+that the same facts give the same orders in any process.
+
+A task moves through::
+
+                 needs done         dispatch             succeeded
+    WAITING ───────────▶ READY ───────────▶ OUTSTANDING ───────────▶ SUCCEEDED
+                           ▲                  │  │  │
+                           │ delay over       │  │  └── failed for good ──▶ FAILED
+                           └── BACKING_OFF ◀──┘  └───── run is stopping ──▶ CANCELLED
+                                 may run again
+
+and a run from history (facts handled before `RunState.start`, which order nothing) to open, then
+stopping once a task has failed for good or somebody asked for it, then finished. Resuming a run
+is handling its journal again.
+
+Attempt numbers fence: a fact about an attempt that is not the current one changes nothing.
+Three budgets are apart: what the user's code raises (the task's `RetryPolicy`), lost workers
+(`LOSS_BUDGET`, then the task is quarantined), and attempts handed back, which are free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from heapq import heappop, heappush
+from zlib import crc32
+
+from astrum.planning.plan import Plan
+from astrum.run.events import (
+    AttemptFoundOutstanding,
+    AttemptSettled,
+    CancelRequested,
+    CapacityChanged,
+    Command,
+    Dispatch,
+    Event,
+    Finish,
+    Outcome,
+    RetryFellDue,
+    Revoke,
+    RunTimedOut,
+    ScheduleRetry,
+    TaskFoundUnserved,
+)
+from astrum.run.failure import LOST, QUARANTINED, UNSERVED, Failure
+
+LOSS_BUDGET = 3
+"""Losses of a worker after which a task that was alone on it is not tried again."""
+LOSS_DELAY_S = 1.0
+MAX_HAND_BACK_DELAY_S = 5.0
+
+
+class TaskState(IntEnum):
+    """Where a task stands; see the picture above."""
+
+    WAITING = 0
+    READY = 1
+    OUTSTANDING = 2
+    BACKING_OFF = 3
+    SUCCEEDED = 4
+    FAILED = 5
+    CANCELLED = 6
+
+
+@dataclass(slots=True)
+class _Troubles:
+    """What went wrong with one task so far; most tasks never need one."""
+
+    raised: int = 0
+    losses: int = 0
+    handed_back: int = 0
+    alone: bool = False
+    due_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """All that a report is made of, in the order it happened."""
+
+    settled: list[AttemptSettled] = field(default_factory=list)
+    retried: dict[tuple[int, int], int] = field(default_factory=dict)
+    """(task, attempt) that is followed by another, to the user's retries left (-1: uncharged)."""
+    failures: dict[int, Failure] = field(default_factory=dict)
+    """Why a task failed for good."""
+    stop_reason: str = ""
+
+
+class RunState:
+    """One run of one plan.
+
+    ``run_key`` (the run id) seeds the jitter. ``capacity`` bounds the attempts outstanding at
+    once; the plan's concurrency limit bounds them too.
+    """
+
+    def __init__(self, plan: Plan, *, run_key: str = "", capacity: int | None = None) -> None:
+        size = len(plan.tasks)
+        self.plan = plan
+        self.chronicle = Chronicle()
+        self.states = bytearray(size)
+        self.attempts = [0] * size
+        self.outstanding_count = 0
+        self.finished: str | None = None
+        self._run_key = run_key
+        self._capacity = self._bounded(capacity)
+        self._needs_left = [len(spec.needs) for spec in plan.tasks]
+        self._dependents = plan.dependents
+        self._awaited_left = sum(spec.awaited for spec in plan.tasks)
+        self._has_tails = self._awaited_left < size
+        self._troubles: dict[int, _Troubles] = {}
+        self._started = False
+        self._stopping: str | None = None
+        self._ready: list[int] = []
+        self._rank = _ranks(plan)
+        for task in range(size):
+            if not self._needs_left[task]:
+                self._make_ready(task)
+
+    # --- what a host may ask ------------------------------------------------------------
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new starts any more."""
+        return self._stopping is not None
+
+    def outstanding(self) -> Iterator[tuple[int, int]]:
+        """All (task, attempt) that are dispatched and not settled."""
+        for task, state in enumerate(self.states):
+            if state == TaskState.OUTSTANDING:
+                yield task, self.attempts[task]
+
+    def ready(self) -> Iterator[int]:
+        """All tasks that wait for nothing but capacity."""
+        return (t for t, state in enumerate(self.states) if state == TaskState.READY)
+
+    def runs_alone(self, task: int) -> bool:
+        """Whether the task's attempts must have no neighbour on their worker."""
+        troubles = self._troubles.get(task)
+        return troubles is not None and troubles.alone
+
+    # --- the two ways in ----------------------------------------------------------------
+
+    def start(self) -> list[Command]:
+        """End the history and order what the state calls for; once per process."""
+        self._started = True
+        commands: list[Command] = []
+        for task, state in enumerate(self.states):
+            if state == TaskState.BACKING_OFF:
+                due_at = self._troubles[task].due_at
+                commands.append(ScheduleRetry(task, self.attempts[task], due_at))
+        if self.stopping:
+            return commands + self._revoke_outstanding() + self._finish_if_over()
+        return commands + self._proceed()
+
+    def handle(self, event: Event) -> list[Command]:
+        """Take in one fact; return the orders that follow from it, `[]` if none."""
+        if self.finished is not None:
+            return []
+        match event:
+            case AttemptSettled():
+                return self._on_settled(event)
+            case RetryFellDue(task, attempt):
+                return self._on_due(task, attempt)
+            case AttemptFoundOutstanding(task, attempt):
+                self._catch_up(task, attempt)
+                return []
+            case CancelRequested(_, reason):
+                return self._stop("cancelled", f"the run was cancelled{reason and ': ' + reason}")
+            case RunTimedOut(_, limit_s):
+                return self._stop("failed", f"the run took longer than its limit of {limit_s:g} s")
+            case TaskFoundUnserved(task, _, message):
+                return self._on_unserved(task, message)
+            case CapacityChanged(capacity):
+                self._capacity = self._bounded(capacity)
+                return self._proceed() if self._started else []
+
+    # --- attempts -----------------------------------------------------------------------
+
+    def _on_settled(self, event: AttemptSettled) -> list[Command]:
+        task, attempt = event.task, event.attempt
+        if not 0 <= task < len(self.states):
+            return []
+        if not self._started:
+            self._catch_up(task, attempt)
+        if self.attempts[task] != attempt or self.states[task] != TaskState.OUTSTANDING:
+            return []
+        self.outstanding_count -= 1
+        self.chronicle.settled.append(event)
+        if event.outcome is Outcome.SUCCEEDED:
+            self._succeed(task)
+            return self._proceed()
+        if self.stopping:
+            self._end_while_stopping(event)
+            return self._finish_if_over()
+        return self._on_trouble(event)
+
+    def _succeed(self, task: int) -> None:
+        self.states[task] = TaskState.SUCCEEDED
+        if not self._has_tails or self.plan.tasks[task].awaited:
+            self._awaited_left -= 1
+        needs_left = self._needs_left
+        for dependent in self._dependents[task]:
+            needs_left[dependent] -= 1
+            if not needs_left[dependent] and self.states[dependent] == TaskState.WAITING:
+                self._make_ready(dependent)
+
+    def _on_trouble(self, event: AttemptSettled) -> list[Command]:
+        troubles = self._troubles.setdefault(event.task, _Troubles())
+        match event.outcome:
+            case Outcome.FAILED | Outcome.TIMED_OUT:
+                return self._on_raised(event, troubles)
+            case Outcome.LOST:
+                return self._on_lost(event, troubles)
+            case _:  # handed back, or revoked by a leader that did not live to say why
+                troubles.handed_back += 1
+                exponent = min(troubles.handed_back - 1, 16)
+                delay = min(0.1 * 2**exponent, MAX_HAND_BACK_DELAY_S) if exponent else 0.0
+                return self._back_off(event, troubles, delay, -1)
+
+    def _on_raised(self, event: AttemptSettled, troubles: _Troubles) -> list[Command]:
+        policy = self.plan.tasks[event.task].retry
+        failure = event.failure or Failure(("builtins.Exception",), "no reason was given")
+        troubles.raised += 1
+        if not policy.allows(troubles.raised, failure.types):
+            return self._fail(event.task, failure)
+        fraction = crc32(f"{self._run_key}/{event.task}/{event.attempt}".encode()) / 2**32
+        delay = policy.delay_s(troubles.raised, fraction)
+        return self._back_off(event, troubles, delay, policy.max_retries - troubles.raised)
+
+    def _on_lost(self, event: AttemptSettled, troubles: _Troubles) -> list[Command]:
+        troubles.losses += 1
+        was_alone = event.shared_loss <= 1
+        if troubles.losses >= LOSS_BUDGET and was_alone:
+            return self._fail(event.task, _quarantine(event, troubles.losses))
+        # Neighbours of a task that kills its worker are lost with it. Once is bad luck; whoever
+        # is lost again, or was the only one there, runs alone until the culprit is known.
+        troubles.alone = was_alone or troubles.losses > 1
+        return self._back_off(event, troubles, LOSS_DELAY_S * 2 ** (troubles.losses - 1), -1)
+
+    def _back_off(
+        self, event: AttemptSettled, troubles: _Troubles, delay_s: float, retries_left: int
+    ) -> list[Command]:
+        task = event.task
+        self.chronicle.retried[task, event.attempt] = retries_left
+        if delay_s <= 0:
+            self._make_ready(task)
+            return self._proceed()
+        self.states[task] = TaskState.BACKING_OFF
+        troubles.due_at = event.recorded_at + delay_s
+        if not self._started:
+            return []
+        return [ScheduleRetry(task, event.attempt, troubles.due_at), *self._proceed()]
+
+    def _on_due(self, task: int, attempt: int) -> list[Command]:
+        if self.states[task] != TaskState.BACKING_OFF or self.attempts[task] != attempt:
+            return []
+        self._make_ready(task)
+        return self._proceed()
+
+    # --- dispatching --------------------------------------------------------------------
+
+    def _make_ready(self, task: int) -> None:
+        self.states[task] = TaskState.READY
+        heappush(self._ready, self._rank[task] if self._rank else task)
+
+    def _proceed(self) -> list[Command]:
+        """Dispatch what is ready, as far as capacity goes, the longest remaining path first."""
+        if not self._started or self._stopping is not None:
+            return self._finish_if_over()
+        ready, states, size = self._ready, self.states, len(self.states)
+        commands: list[Command] = []
+        while ready and self.outstanding_count < self._capacity:
+            task = heappop(ready) % size
+            if states[task] != TaskState.READY:
+                continue  # it was caught up with while its place in the heap stayed
+            states[task] = TaskState.OUTSTANDING
+            self.outstanding_count += 1
+            self.attempts[task] += 1
+            alone = bool(self._troubles) and self.runs_alone(task)
+            commands.append(Dispatch(task, self.attempts[task], alone))
+        if not self._awaited_left:
+            commands += self._finish_if_over()
+        return commands
+
+    def _catch_up(self, task: int, attempt: int) -> None:
+        """In history: believe that an earlier leader dispatched this attempt."""
+        if self._started or not 0 <= task < len(self.states):
+            return
+        may_run = self.states[task] in (TaskState.READY, TaskState.BACKING_OFF)
+        if may_run and attempt > self.attempts[task]:
+            self.attempts[task] = attempt
+            self.states[task] = TaskState.OUTSTANDING
+            self.outstanding_count += 1
+
+    def _bounded(self, capacity: int | None) -> int:
+        limits = [x for x in (capacity, self.plan.concurrency_limit) if x is not None]
+        return min(limits, default=len(self.plan.tasks) + 1)
+
+    # --- the end ------------------------------------------------------------------------
+
+    def _on_unserved(self, task: int, message: str) -> list[Command]:
+        if self.states[task] not in (TaskState.READY, TaskState.OUTSTANDING, TaskState.BACKING_OFF):
+            return []
+        self.chronicle.failures[task] = Failure((UNSERVED,), message)
+        if self.states[task] != TaskState.OUTSTANDING:
+            self.states[task] = TaskState.FAILED
+        return self._stop("failed", "")
+
+    def _fail(self, task: int, failure: Failure) -> list[Command]:
+        self.states[task] = TaskState.FAILED
+        self.chronicle.failures[task] = failure
+        spec = self.plan.tasks[task]
+        if not spec.awaited and not self._dependents[task]:
+            return self._proceed()  # nobody waits for it
+        return self._stop("failed", "")
+
+    def _end_while_stopping(self, event: AttemptSettled) -> None:
+        if event.outcome is Outcome.FAILED and event.failure is not None:
+            self.states[event.task] = TaskState.FAILED
+            self.chronicle.failures[event.task] = event.failure
+        elif event.task in self.chronicle.failures:
+            self.states[event.task] = TaskState.FAILED
+        else:
+            self.states[event.task] = TaskState.CANCELLED
+
+    def _stop(self, state: str, reason: str) -> list[Command]:
+        if self._stopping is not None:
+            return []
+        self._stopping = state
+        self.chronicle.stop_reason = reason
+        if not self._started:
+            return []
+        return self._revoke_outstanding() + self._finish_if_over()
+
+    def _revoke_outstanding(self) -> list[Command]:
+        if not self.outstanding_count:
+            return []
+        return [Revoke(task, attempt) for task, attempt in self.outstanding()]
+
+    def _finish_if_over(self) -> list[Command]:
+        if not self._started or self.finished is not None:
+            return []
+        if self._stopping is not None:
+            if self.outstanding_count:
+                return []
+            self.finished = self._stopping
+        elif self._awaited_left:
+            return []
+        else:
+            self.finished = "completed"
+        return [Finish(self.finished)]
+
+
+def _ranks(plan: Plan) -> list[int]:
+    """One sortable number per task, longest remaining path first, plan order among equals.
+
+    ``rank % len(tasks)`` is the task, so the heap holds plain integers. Empty if all are equal.
+    """
+    remaining = plan.remaining
+    size = len(remaining)
+    longest = max(remaining, default=0)
+    if longest == 1:
+        return []
+    return [(longest - length) * size + task for task, length in enumerate(remaining)]
+
+
+def _quarantine(event: AttemptSettled, losses: int) -> Failure:
+    last = event.failure.message if event.failure else f"worker {event.worker_id} was lost"
+    return Failure(
+        (QUARANTINED, LOST),
+        f"quarantined after its worker died {losses} times while running it; the last time: {last}",
+    )
