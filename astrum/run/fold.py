@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -202,10 +203,11 @@ def _error_summary(state: RunState) -> list[str]:
     lines = [
         _retried_line(state, event) for event in chronicle.settled if _was_retried(state, event)
     ]
+    used = Counter(task for (task, _), left in chronicle.retried.items() if left >= 0)
     for task, failure in chronicle.failures.items():
         spec = state.plan.tasks[task]
         lines.append(f"task {spec.task_id!r} failed: {failure.summary}")
-        if _exhausted(state, task):
+        if spec.retry.max_retries and used[task] >= spec.retry.max_retries:
             lines.append(f"task {spec.task_id!r} exhausted its {spec.retry.max_retries} retries")
     if chronicle.stop_reason:
         lines.append(chronicle.stop_reason)
@@ -224,11 +226,3 @@ def _retried_line(state: RunState, event: AttemptSettled) -> str:
     if event.outcome is Outcome.LOST:
         return f"task {name!r} attempt {event.attempt} was lost: {why}; no retry is charged"
     return f"task {name!r} attempt {event.attempt} failed: {why}; {left} retries left"
-
-
-def _exhausted(state: RunState, task: int) -> bool:
-    budget = state.plan.tasks[task].retry.max_retries
-    used = sum(
-        1 for (other, _), left in state.chronicle.retried.items() if other == task and left >= 0
-    )
-    return bool(budget) and used >= budget

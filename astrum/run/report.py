@@ -6,11 +6,11 @@ All times are seconds since the epoch, all durations seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 
-class ExecutionState(str, Enum):
+class ExecutionState(StrEnum):
     """How a run ended, or that it is under way; equal to its text."""
 
     PENDING = "pending"
@@ -19,10 +19,8 @@ class ExecutionState(str, Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    __str__ = str.__str__
 
-
-class StageStatus(str, Enum):
+class StageStatus(StrEnum):
     """How a stage ended, or that it is under way; equal to its text."""
 
     PENDING = "pending"
@@ -30,8 +28,6 @@ class StageStatus(str, Enum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-    __str__ = str.__str__
 
 
 @dataclass(slots=True)

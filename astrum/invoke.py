@@ -1,0 +1,291 @@
+"""Run one attempt of one task: bind arguments, call, bound its time, say how it ended.
+
+Every host, in process or worker, runs attempts through here, so that a task meets the same
+conditions everywhere. Nothing here decides what happens next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from astrum.data_transport import fit
+from astrum.data_transport.bindings import TaskInputs
+from astrum.errors import AstrumError, InjectionError
+from astrum.planning.plan import Lane, Plan
+from astrum.run.events import Outcome
+from astrum.run.failure import TIMED_OUT, Failure
+from astrum.threads import ThreadPool
+
+TIMEOUT_TYPES = (
+    TIMED_OUT,
+    "builtins.TimeoutError",
+    "builtins.OSError",
+    "builtins.Exception",
+    "builtins.BaseException",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundTask:
+    """What a process needs to run a task: its function and what fills its parameters."""
+
+    task_id: str
+    function: Callable[..., Any]
+    inputs: TaskInputs
+    lane: Lane
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A plan together with its callables: everything a host needs to run it in this process.
+
+    ``local_only`` says why other processes cannot run it, "" if they can. ``types`` are the
+    named types that its values may have (see `astrum.data_transport.declared_types`).
+    """
+
+    plan: Plan
+    tasks: Mapping[str, BoundTask]
+    local_only: str = ""
+    types: Iterable[type] = ()
+
+
+@dataclass(slots=True)
+class AttemptContext:
+    """The attempt that runs: what `current_attempt` gives to the code inside a task.
+
+    ``worker_id`` is "" in process. ``cancelled`` turns true when the attempt was revoked or
+    timed out; a sync task that runs long should look at it now and then and return.
+    """
+
+    run_id: str
+    task_id: str
+    attempt: int
+    max_retries: int = 0
+    namespace: str = ""
+    worker_id: str = ""
+    timeout_s: float | None = None
+    check_types: bool = True
+    _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same text for all attempts of this task in this run."""
+        return f"{self.run_id}/{self.task_id}"
+
+    @property
+    def attempt_key(self) -> str:
+        """A text of this attempt alone."""
+        return f"{self.run_id}/{self.task_id}/{self.attempt}"
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for this attempt's result any more."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Tell the attempt's code that nobody waits for it any more."""
+        self._cancelled.set()
+
+
+class AttemptResult(NamedTuple):
+    """How an attempt ended; ``value`` is set only if it succeeded."""
+
+    outcome: Outcome
+    value: Any
+    failure: Failure | None
+    started_at: float
+    ended_at: float
+
+
+_current: ContextVar[AttemptContext] = ContextVar("astrum_attempt")
+
+
+def current_attempt() -> AttemptContext:
+    """Return the attempt that this code runs in; raises `AstrumError` outside of a task."""
+    try:
+        return _current.get()
+    except LookupError:
+        raise AstrumError("current_attempt() works only inside a running task") from None
+
+
+class Invoker:
+    """Runs attempts: async functions on the loop, sync ones in its threads.
+
+    An attempt is cancelled by cancelling the asyncio task that awaits `invoke`. Async code gets
+    its CancelledError; a sync function cannot be stopped, so its thread is abandoned and
+    ``AttemptContext.cancelled`` tells it.
+    """
+
+    def __init__(self, threads: int | None = None, *, name: str = "astrum") -> None:
+        self.pool = ThreadPool(threads, name=name)
+
+    async def invoke(
+        self, task: BoundTask, context: AttemptContext, arguments: Mapping[str | int, Any]
+    ) -> AttemptResult:
+        """Run the attempt to its end; never raises but for a cancellation from outside."""
+        _current.set(context)
+        started_at = time.time()
+        outcome, value, failure = Outcome.SUCCEEDED, None, None
+        try:
+            if task.inputs.bindings or task.inputs.supplies or arguments:
+                positional, named = await self._parameters(task, context, arguments)
+            else:
+                positional, named = [], {}
+            value = await self._call(task, context, positional, named)
+        except _AttemptTimeoutError:
+            outcome, failure = Outcome.TIMED_OUT, _timeout_failure(context)
+        except asyncio.CancelledError as error:
+            if context.cancelled or _is_being_cancelled():
+                context.cancel()
+                raise
+            outcome, failure = Outcome.FAILED, Failure.from_exception(error)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            outcome, failure = Outcome.FAILED, Failure.from_exception(error)
+        return AttemptResult(outcome, value, failure, started_at, time.time())
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self.pool.close()
+
+    async def _call(
+        self,
+        task: BoundTask,
+        context: AttemptContext,
+        positional: list[Any],
+        named: dict[str, Any],
+    ) -> Any:
+        if task.lane == "async" and context.timeout_s is None:
+            return await task.function(*positional, **named)
+        return await self._within(context, self._started(task, context, positional, named))
+
+    async def _started(
+        self,
+        task: BoundTask,
+        context: AttemptContext,
+        positional: list[Any],
+        named: dict[str, Any],
+    ) -> Any:
+        if task.lane == "async":
+            return await task.function(*positional, **named)
+        value = await self._in_thread(context, lambda: task.function(*positional, **named))
+        # A plain function may hand out a coroutine (a lambda, a partial, a decorated function).
+        return await value if inspect.isawaitable(value) else value
+
+    async def _within(self, context: AttemptContext, call: Any) -> Any:
+        if context.timeout_s is None:
+            return await call
+        deadline = asyncio.timeout(context.timeout_s)
+        try:
+            async with deadline:
+                return await call
+        except TimeoutError:
+            if not deadline.expired():
+                raise  # the user's own
+            context.cancel()
+            raise _AttemptTimeoutError from None
+
+    async def _in_thread(self, context: AttemptContext, call: Callable[[], Any]) -> Any:
+        running = _Running()
+
+        def tracked() -> Any:
+            if not running.begin():
+                return None
+            try:
+                return call()
+            finally:
+                if running.end():
+                    self.pool.recovered()
+
+        try:
+            return await self.pool.submit(tracked)
+        except asyncio.CancelledError:
+            context.cancel()
+            if running.give_up():
+                self.pool.abandon()
+            raise
+
+    async def _parameters(
+        self, task: BoundTask, context: AttemptContext, arguments: Mapping[str | int, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        values = dict(arguments)
+        for supply in task.inputs.supplies:
+            values[supply.parameter] = await self._supplied(supply.provider, context)
+        if context.check_types:
+            _fit_all(task, values)
+        positional = [values[p] for p in sorted(p for p in values if isinstance(p, int))]
+        return positional, {p: value for p, value in values.items() if isinstance(p, str)}
+
+    async def _supplied(self, provider: Any, context: AttemptContext) -> Any:
+        if not callable(provider):
+            return provider
+        if inspect.iscoroutinefunction(provider):
+            return await provider()
+        value = await self._in_thread(context, provider)
+        return await value if inspect.isawaitable(value) else value
+
+
+class _AttemptTimeoutError(Exception):
+    """The attempt's own limit passed; apart from a TimeoutError that the user's code raises."""
+
+
+class _Running:
+    """Whether a thread is inside a job, and whether its waiter has given it up: who is last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = False
+        self._given_up = False
+
+    def begin(self) -> bool:
+        with self._lock:
+            self._inside = not self._given_up
+            return self._inside
+
+    def end(self) -> bool:
+        with self._lock:
+            self._inside = False
+            return self._given_up
+
+    def give_up(self) -> bool:
+        with self._lock:
+            self._given_up = True
+            return self._inside
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _fit_all(task: BoundTask, values: dict[str | int, Any]) -> None:
+    for parameter, expected in task.inputs.expected.items():
+        if parameter not in values:
+            continue
+        try:
+            values[parameter] = fit(values[parameter], expected)
+        except InjectionError as error:
+            origin = _origin(task, parameter)
+            raise InjectionError(
+                f"task {task.task_id!r}, parameter {parameter!r}{origin}: {error}"
+            ) from None
+
+
+def _origin(task: BoundTask, parameter: str | int) -> str:
+    for binding in task.inputs.bindings:
+        if binding.parameter == parameter:
+            where = "".join(f"[{step!r}]" for step in binding.path)
+            return f" (from the result of {binding.source!r}{where})"
+    return ""
+
+
+def _timeout_failure(context: AttemptContext) -> Failure:
+    return Failure(TIMEOUT_TYPES, f"the attempt took longer than its {context.timeout_s:g} s")
