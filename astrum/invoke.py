@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from astrum.data_transport import fit
@@ -72,7 +72,7 @@ class AttemptContext:
     worker_id: str = ""
     timeout_s: float | None = None
     check_types: bool = True
-    _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+    cancelled: bool = False
 
     @property
     def idempotency_key(self) -> str:
@@ -84,14 +84,9 @@ class AttemptContext:
         """A text of this attempt alone."""
         return f"{self.run_id}/{self.task_id}/{self.attempt}"
 
-    @property
-    def cancelled(self) -> bool:
-        """Whether nobody waits for this attempt's result any more."""
-        return self._cancelled.is_set()
-
     def cancel(self) -> None:
         """Tell the attempt's code that nobody waits for it any more."""
-        self._cancelled.set()
+        self.cancelled = True
 
 
 class AttemptResult(NamedTuple):

@@ -1,0 +1,283 @@
+"""The in-process host of a run: asyncio tasks on the caller's loop, threads for sync functions.
+
+It decides nothing. `RunState` says what to start, retry and revoke; this host does it and says
+how each attempt ended. The run ends when the state says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from astrum.data_transport.locate import locate
+from astrum.errors import EncodeError, LocateError, TransportError
+from astrum.invoke import AttemptContext, AttemptResult, BoundTask, Flow, Invoker
+from astrum.planning.plan import TaskSpec
+from astrum.run.events import (
+    AttemptSettled,
+    CancelRequested,
+    Command,
+    Dispatch,
+    Event,
+    Finish,
+    Outcome,
+    RetryFellDue,
+    Revoke,
+    RunTimedOut,
+    ScheduleRetry,
+)
+from astrum.run.failure import Failure
+from astrum.run.fold import RunTimes, build_report
+from astrum.run.observer import RunObserver
+from astrum.run.report import ExecutionReport
+from astrum.run.state import RunState
+from astrum.wire.codec import Codec
+from astrum.wire.projection import project
+
+logger = logging.getLogger("astrum.run")
+
+MAX_OUTSTANDING = 100_000
+"""Attempts that exist at once at most, so that a run of a million tasks fits into memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InProcessOptions:
+    """How a run in this process behaves.
+
+    ``silence=False`` logs starts, ends and retries. ``check_wire`` sends every value through
+    the codec, as the distributed mode would. ``timeout_s`` bounds the whole run.
+    """
+
+    silence: bool = True
+    check_wire: bool = False
+    timeout_s: float | None = None
+    started_at: float | None = None
+    run_id: str = ""
+    observer: RunObserver | None = None
+
+
+async def run_in_process(flow: Flow, options: InProcessOptions) -> ExecutionReport:
+    """Run ``flow`` on the current loop and return its report.
+
+    Failures of tasks are in the report. Cancelling the caller cancels what runs, waits for its
+    clean-up and propagates ``CancelledError``.
+    """
+    return await _InProcessRun(flow, options).run()
+
+
+class _InProcessRun:
+    def __init__(self, flow: Flow, options: InProcessOptions) -> None:
+        self._flow = flow
+        self._options = options
+        self._specs = flow.plan.tasks
+        self._bound = [flow.tasks[spec.task_id] for spec in self._specs]
+        self._run_id = options.run_id or uuid.uuid4().hex
+        self._state = RunState(flow.plan, run_key=self._run_id, capacity=MAX_OUTSTANDING)
+        self._invoker = Invoker(name="astrum-task")
+        self._results: dict[str, Any] = {}
+        self._values = _checked_values(flow) if options.check_wire else _Values(self._results)
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._contexts: dict[int, AttemptContext] = {}
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+
+    async def run(self) -> ExecutionReport:
+        planned_at = time.time()
+        self._loop = asyncio.get_running_loop()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._arm_run_timeout()
+        self._obey(None, self._state.start())
+        try:
+            await self._wait()
+        finally:
+            self._tidy()
+        started_at = self._options.started_at
+        times = RunTimes(planned_at if started_at is None else started_at, planned_at, time.time())
+        return build_report(self._state, times, self._results, run_id=self._run_id)
+
+    async def _wait(self) -> None:
+        """Wait for the run's end, also after a cancellation: attempts get time to clean up."""
+        try:
+            await asyncio.shield(self._over)
+        except asyncio.CancelledError:
+            self._take_in(CancelRequested(time.time()))
+            while not self._over.done():
+                try:
+                    await asyncio.shield(self._over)
+                except asyncio.CancelledError:
+                    break  # asked twice: leave at once
+            raise
+
+    def _tidy(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        if not self._running:
+            self._invoker.close()
+
+    def _arm_run_timeout(self) -> None:
+        limit_s = self._options.timeout_s
+        if limit_s is not None:
+            fact = RunTimedOut(time.time() + limit_s, limit_s)
+            self._timers[-1] = self._loop.call_later(limit_s, self._take_in, fact)
+
+    # --- facts in, orders out -----------------------------------------------------------
+
+    def _take_in(self, event: Event) -> None:
+        self._obey(event, self._state.handle(event))
+
+    def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
+        if self._options.observer is not None:
+            self._options.observer.observe(self._state, event, commands)
+        if not self._options.silence:
+            self._log(event)
+        for command in commands:
+            if type(command) is Dispatch:
+                self._start(command)
+            elif type(command) is ScheduleRetry:
+                self._schedule(command)
+            elif type(command) is Revoke:
+                self._revoke(command)
+            elif type(command) is Finish and not self._over.done():
+                self._over.set_result(None)
+
+    def _start(self, command: Dispatch) -> None:
+        spec = self._specs[command.task]
+        context = AttemptContext(
+            run_id=self._run_id,
+            task_id=spec.task_id,
+            attempt=command.attempt,
+            max_retries=spec.retry.max_retries,
+            namespace=self._flow.plan.namespace,
+            timeout_s=spec.timeout_s,
+            check_types=self._flow.plan.check_types,
+        )
+        self._contexts[command.task] = context
+        coroutine = self._attempt(command.task, spec, context)
+        self._running[command.task] = self._loop.create_task(coroutine)
+
+    def _schedule(self, command: ScheduleRetry) -> None:
+        delay_s = max(command.due_at - time.time(), 0.0)
+        fact = RetryFellDue(command.task, command.attempt)
+        self._timers[command.task] = self._loop.call_later(delay_s, self._take_in, fact)
+
+    def _revoke(self, command: Revoke) -> None:
+        self._contexts[command.task].cancel()
+        self._running[command.task].cancel()
+
+    # --- one attempt --------------------------------------------------------------------
+
+    async def _attempt(self, task: int, spec: TaskSpec, context: AttemptContext) -> None:
+        started_at = time.time()
+        try:
+            result = await self._invoked(self._bound[task], spec, context)
+        except asyncio.CancelledError:
+            ended_at = time.time()
+            result = AttemptResult(Outcome.CANCELLED, None, None, started_at, ended_at)
+        del self._running[task], self._contexts[task]
+        outcome, _, failure, started_at, ended_at = result
+        self._take_in(
+            AttemptSettled(
+                task, context.attempt, outcome, started_at, ended_at, ended_at, "", failure
+            )
+        )
+
+    async def _invoked(
+        self, bound: BoundTask, spec: TaskSpec, context: AttemptContext
+    ) -> AttemptResult:
+        try:
+            arguments = self._values.arguments(spec) if spec.bindings else {}
+        except TransportError as error:
+            return _transport_failure(error)
+        result = await self._invoker.invoke(bound, context, arguments)
+        if result.outcome is not Outcome.SUCCEEDED:
+            return result
+        try:
+            self._results[spec.task_id] = self._values.keep(spec, result.value)
+        except TransportError as error:
+            return _transport_failure(error)
+        return result
+
+    # --- words --------------------------------------------------------------------------
+
+    def _log(self, event: Event | None) -> None:
+        if not isinstance(event, AttemptSettled):
+            return
+        name = self._specs[event.task].task_id
+        extra = {"run_id": self._run_id, "task": name, "attempt": event.attempt}
+        took_s = event.ended_at - event.started_at
+        if event.outcome is Outcome.SUCCEEDED:
+            logger.info("task %s: done in %.3f s", name, took_s, extra=extra)
+        else:
+            why = event.failure.summary if event.failure else event.outcome.name.lower()
+            again = (event.task, event.attempt) in self._state.chronicle.retried
+            text = "task %s: attempt %d ended after %.3f s: %s%s"
+            suffix = "; it is tried again" if again else ""
+            logger.warning(text, name, event.attempt, took_s, why, suffix, extra=extra)
+
+
+class _Values:
+    """Results as the live objects that tasks returned."""
+
+    def __init__(self, results: Mapping[str, Any]) -> None:
+        self._results = results
+
+    def keep(self, spec: TaskSpec, value: Any) -> Any:
+        return value
+
+    def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
+        return {b.parameter: self._part(spec, b.source, b.path, b.parameter) for b in spec.bindings}
+
+    def _part(
+        self, spec: TaskSpec, source: str, path: tuple[str | int, ...], parameter: str | int
+    ) -> Any:
+        if not path:
+            return self._results[source]
+        try:
+            return locate(self._results[source], path)
+        except LocateError as error:
+            raise binding_error(spec.task_id, parameter, source, error) from None
+
+
+class _WireValues(_Values):
+    """Results as bytes, decoded anew for every reader, as if each ran in another process."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._data: dict[str, bytes] = {}
+
+    def keep(self, spec: TaskSpec, value: Any) -> Any:
+        self._data[spec.task_id] = data = self._codec.encode(value)
+        return self._codec.decode(data)
+
+    def _part(
+        self, spec: TaskSpec, source: str, path: tuple[str | int, ...], parameter: str | int
+    ) -> Any:
+        try:
+            return self._codec.decode(project(self._data[source], path))
+        except LocateError as error:
+            raise binding_error(spec.task_id, parameter, source, error) from None
+
+
+def _checked_values(flow: Flow) -> _Values:
+    return _WireValues(Codec(flow.types))
+
+
+def binding_error(
+    task_id: str, parameter: str | int, source: str, error: LocateError
+) -> TransportError:
+    """Return the error of a parameter whose upstream result lacks what it asks for."""
+    return TransportError(
+        f"task {task_id!r}, parameter {parameter!r}: in the result of {source!r}, {error}"
+    )
+
+
+def _transport_failure(error: TransportError) -> AttemptResult:
+    """End the attempt for good: no retry policy matches, since trying again would not help."""
+    kind = "result" if isinstance(error, EncodeError) else "arguments"
+    failure = Failure((f"astrum.errors.{type(error).__name__}",), str(error), notes=(kind,))
+    now = time.time()
+    return AttemptResult(Outcome.FAILED, None, failure, now, now)

@@ -1,0 +1,16 @@
+"""How others watch a run: a progress display, a log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from astrum.run.events import Command, Event
+from astrum.run.state import RunState
+
+
+class RunObserver(Protocol):
+    """Told of every fact that a run took in and of the orders that followed; may not raise."""
+
+    def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
+        """Take notice; ``event`` is `None` for the orders of the run's start."""
