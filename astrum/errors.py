@@ -14,7 +14,8 @@
     ├── RunError                          raised to whoever awaits or asks for a run
     │   ├── RunNotFoundError
     │   ├── RunConflictError              one run id, two different plans
-    │   └── LeadershipLostError           another coordinator leads the run now
+    │   ├── LeadershipLostError           another coordinator leads the run now
+    │   └── WorkerStartError              a local worker that ended before it served
     ├── TransportError                    a value that cannot travel from task to task
     │   ├── EncodeError                   ``path`` and ``type_name`` of what cannot be encoded
     │   ├── DecodeError                   bytes that are no message or value of ours
@@ -106,6 +107,10 @@ class RunConflictError(RunError):
 
 class LeadershipLostError(RunError):
     """Another coordinator leads the run now; this one may only read."""
+
+
+class WorkerStartError(RunError):
+    """A worker process on this machine that ended before it served; carries what it printed."""
 
 
 class TransportError(AstrumError):

