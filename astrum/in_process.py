@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from astrum.data_transport.locate import locate
+from astrum.data_transport.locate import binding_error, locate
 from astrum.errors import EncodeError, LocateError, TransportError
 from astrum.invoke import AttemptContext, AttemptResult, BoundTask, Flow, Invoker
 from astrum.planning.plan import TaskSpec
@@ -264,15 +264,6 @@ class _WireValues(_Values):
 
 def _checked_values(flow: Flow) -> _Values:
     return _WireValues(Codec(flow.types))
-
-
-def binding_error(
-    task_id: str, parameter: str | int, source: str, error: LocateError
-) -> TransportError:
-    """Return the error of a parameter whose upstream result lacks what it asks for."""
-    return TransportError(
-        f"task {task_id!r}, parameter {parameter!r}: in the result of {source!r}, {error}"
-    )
 
 
 def _transport_failure(error: TransportError) -> AttemptResult:

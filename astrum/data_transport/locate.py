@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from astrum.errors import LocateError
+from astrum.errors import LocateError, TransportError
 
 _SHOWN = 10
 
@@ -65,3 +65,12 @@ def _listed(names: Any) -> str:
     names = list(names)
     shown = ", ".join(repr(name) for name in names[:_SHOWN])
     return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def binding_error(
+    task_id: str, parameter: str | int, source: str, error: LocateError
+) -> TransportError:
+    """Return the error of a parameter whose upstream result lacks what it asks for."""
+    return TransportError(
+        f"task {task_id!r}, parameter {parameter!r}: in the result of {source!r}, {error}"
+    )

@@ -211,3 +211,28 @@ def _unpack(data: bytes) -> Any:
 def event_of(item: Record | LeaderFact, recorded_at: float) -> Event:
     """Return the fact for the state machine that a journal item stands for."""
     return item.to_event(recorded_at) if isinstance(item, Record) else item
+
+
+class RevokedHint(NamedTuple):
+    """Attempts of a run that need not go on: (task, attempt) pairs. Best effort, never a truth."""
+
+    run_id: str
+    attempts: list[tuple[int, int]]
+
+
+def encode_hint(hint: RevokedHint) -> bytes:
+    """Return the bytes of a hint for the control channel."""
+    packed: bytes = msgpack.packb((PROTOCOL_VERSION, *hint))
+    return packed
+
+
+def decode_hint(data: bytes) -> RevokedHint:
+    """Read a hint; raises `DecodeError` for anything else."""
+    try:
+        version, run_id, attempts = _unpack(data)
+        pairs = [(int(task), int(attempt)) for task, attempt in attempts]
+    except (TypeError, ValueError) as error:
+        raise DecodeError(f"a hint is malformed: {error}") from None
+    if version != PROTOCOL_VERSION or not isinstance(run_id, str):
+        raise DecodeError("a hint has another protocol version or no run id")
+    return RevokedHint(run_id, pairs)

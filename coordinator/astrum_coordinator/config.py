@@ -1,0 +1,47 @@
+"""The settings of a coordinator process, checked on construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoordinatorConfig:
+    """How a coordinator leads; all ``_s`` are seconds.
+
+    A leader renews its lease of ``lease_s`` every ``renew_every_s`` and steps down on its own
+    ``step_down_after_s`` after the start of the last good renewal. ``outstanding_limit`` bounds
+    the dispatched attempts of one run. Results of ended runs are kept for ``result_ttl_s``. A
+    task that no live worker serves fails its run after ``unserved_limit_s`` (`None`: it waits).
+    ``timeout_grace_s`` is how long a worker may be late to report an attempt's timeout before
+    the leader settles it.
+    """
+
+    lease_s: float = 10.0
+    renew_every_s: float = 3.0
+    step_down_after_s: float = 8.0
+    reap_every_s: float = 5.0
+    adopt_every_s: float = 1.0
+    watch_every_s: float = 2.0
+    journal_block_s: float = 5.0
+    journal_count: int = 200
+    outstanding_limit: int = 2_000
+    result_ttl_s: float = 24 * 3600.0
+    unserved_limit_s: float | None = 300.0
+    unserved_notice_s: float = 3.0
+    timeout_grace_s: float = 5.0
+    batch_items: int = 256
+    batch_bytes: int = 256 * 1024
+    max_argument_bytes: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{item.name} must be positive, got {value!r}")
+        if not self.renew_every_s < self.step_down_after_s < self.lease_s:
+            raise ValueError(
+                "a leader must renew before it steps down, and step down before its lease ends: "
+                f"renew_every_s={self.renew_every_s:g} < step_down_after_s="
+                f"{self.step_down_after_s:g} < lease_s={self.lease_s:g} does not hold"
+            )

@@ -1,0 +1,264 @@
+"""Carries a leader's orders to Redis: dispatches and revocations, in natural batches.
+
+What was ordered since the last flush goes out with the next one, which starts as soon as the
+last has returned; there is no timer. Both scripts may be repeated safely, so a lost reply is
+answered by sending the same again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import NamedTuple
+
+from astrum.errors import LeadershipLostError, StoreUnavailableError, TransportError
+from astrum.planning.plan import Plan, TaskSpec
+from astrum.redis.run_store import RunStore
+from astrum.redis.settlement import Settlement
+from astrum.run.events import Dispatch, Outcome
+from astrum.run.failure import Failure
+from astrum.wire.messages import (
+    Record,
+    RevokedHint,
+    TaskMessage,
+    encode_entry,
+    encode_hint,
+    encode_message,
+    encode_record,
+)
+from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.results import Results
+from astrum_coordinator.service import Backoff
+
+logger = logging.getLogger("astrum.coordinator")
+
+Stream = tuple[str, str]
+"""Queue and lane."""
+
+
+class Entry(NamedTuple):
+    """Where a dispatched attempt stands in Redis."""
+
+    attempt: int
+    entry_id: str
+    stream: Stream
+
+
+class Revocation(NamedTuple):
+    """An attempt to settle from here: cancelled, or timed out with its reason."""
+
+    task: int
+    attempt: int
+    outcome: Outcome
+    failure: Failure | None = None
+
+
+class Dispatcher:
+    """The way out of one led run.
+
+    ``deposed`` is called when another leader's epoch is found, ``undone`` with (task, attempt)
+    for an attempt that was revoked before it was sent.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        run_id: str,
+        epoch: int,
+        plan: Plan,
+        results: Results,
+        config: CoordinatorConfig,
+        *,
+        deposed: Callable[[], None],
+        undone: Callable[[int, int], None],
+    ) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._epoch = epoch
+        self._plan = plan
+        self._results = results
+        self._config = config
+        self._deposed = deposed
+        self._undone = undone
+        self._orders: deque[Dispatch] = deque()
+        self._revocations: deque[Revocation] = deque()
+        self._withdrawn: set[tuple[int, int]] = set()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
+        self.entries: dict[int, Entry] = {}
+
+    def start(self) -> None:
+        """Begin sending."""
+        self._task = asyncio.create_task(self._loop(), name=f"astrum-dispatch-{self._run_id}")
+
+    async def stop(self) -> None:
+        """Stop sending; what was not sent is dropped."""
+        task, self._task = self._task, None
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def drained(self) -> None:
+        """Wait until everything ordered so far has been sent."""
+        await self._idle.wait()
+
+    def dispatch(self, order: Dispatch) -> None:
+        """Send this attempt with the next batch."""
+        self._orders.append(order)
+        self._rouse()
+
+    def revoke(self, revocation: Revocation) -> None:
+        """Settle an attempt from here, or withdraw it if it was not sent yet."""
+        if any(o.task == revocation.task for o in self._orders):
+            self._withdrawn.add((revocation.task, revocation.attempt))
+        else:
+            self._revocations.append(revocation)
+        self._rouse()
+
+    def settled(self, task: int) -> None:
+        """Forget where an attempt stood, since the journal says that it ended."""
+        self.entries.pop(task, None)
+
+    def lane_of(self, spec: TaskSpec, alone: bool) -> Stream:
+        """Return the stream that an attempt of a task travels on."""
+        return spec.queue, "alone" if alone else spec.lane
+
+    def _rouse(self) -> None:
+        self._idle.clear()
+        self._wake.set()
+
+    async def _loop(self) -> None:
+        backoff = Backoff()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._flush(backoff)
+            except LeadershipLostError:
+                self._deposed()
+                return
+            except Exception:
+                logger.exception("run %s: a flush failed; what is left is sent again", self._run_id)
+                await backoff.wait()
+                self._wake.set()
+                continue
+            if not self._orders and not self._revocations:
+                self._idle.set()
+
+    async def _flush(self, backoff: Backoff) -> None:
+        while self._orders:
+            for stream, batch in self._next_batches().items():
+                await self._insist(lambda s=stream, b=batch: self._send(s, b), backoff)  # type: ignore[misc]
+        while self._revocations:
+            batch_size = min(len(self._revocations), self._config.batch_items)
+            revocations = [self._revocations.popleft() for _ in range(batch_size)]
+            await self._insist(lambda r=revocations: self._revoke(r), backoff)  # type: ignore[misc]
+
+    async def _insist(self, action: Callable[[], asyncio.Future[None]], backoff: Backoff) -> None:
+        while True:
+            try:
+                await action()
+            except StoreUnavailableError as error:
+                if not backoff.failures:
+                    logger.warning("run %s: %s; trying again", self._run_id, error)
+                await backoff.wait()
+            else:
+                backoff.reset()
+                return
+
+    # --- dispatching --------------------------------------------------------------------
+
+    def _next_batches(self) -> dict[Stream, list[Dispatch]]:
+        batches: dict[Stream, list[Dispatch]] = {}
+        for _ in range(min(len(self._orders), self._config.batch_items)):
+            order = self._orders.popleft()
+            if (order.task, order.attempt) in self._withdrawn:
+                self._withdrawn.discard((order.task, order.attempt))
+                self._undone(order.task, order.attempt)
+                continue
+            stream = self.lane_of(self._plan.tasks[order.task], order.alone)
+            batches.setdefault(stream, []).append(order)
+        return batches
+
+    async def _send(self, stream: Stream, batch: list[Dispatch]) -> None:
+        items: list[tuple[int, int, bytes]] = []
+        size = 0
+        for order in batch:
+            data = await self._encoded(order)
+            if data is None:
+                continue
+            items.append((order.task, order.attempt, data))
+            size += len(data)
+            if size >= self._config.batch_bytes:
+                await self._deliver(stream, items)
+                items, size = [], 0
+        await self._deliver(stream, items)
+
+    async def _deliver(self, stream: Stream, items: list[tuple[int, int, bytes]]) -> None:
+        if not items:
+            return
+        queue, lane = stream
+        replies = await self._store.dispatch(self._run_id, self._epoch, queue, lane, items)
+        for (task, attempt, _), reply in zip(items, replies, strict=True):
+            if "-" in reply and "=" not in reply and "!" not in reply:
+                self.entries[task] = Entry(attempt, reply, stream)
+            # Any other reply: it is settled already, and the journal will say how.
+
+    async def _encoded(self, order: Dispatch) -> bytes | None:
+        spec = self._plan.tasks[order.task]
+        try:
+            arguments = self._results.arguments(spec)
+        except TransportError as error:
+            await self._reject(order, error)
+            return None
+        return encode_message(
+            TaskMessage(
+                self._run_id,
+                order.task,
+                order.attempt,
+                self._plan.namespace,
+                spec.task_id,
+                spec.fingerprint,
+                spec.retry.max_retries,
+                spec.timeout_s,
+                self._plan.check_types,
+                order.alone,
+                arguments,
+            )
+        )
+
+    async def _reject(self, order: Dispatch, error: TransportError) -> None:
+        """Journal the end of an attempt that cannot be sent; no worker would fare better."""
+        failure = Failure((f"astrum.errors.{type(error).__name__}",), str(error))
+        record = Record(order.task, order.attempt, Outcome.FAILED, failure=failure)
+        await self._store.append_fact(self._run_id, encode_entry([encode_record(record)]))
+
+    # --- revoking -----------------------------------------------------------------------
+
+    async def _revoke(self, revocations: list[Revocation]) -> None:
+        by_stream: dict[Stream, list[Settlement]] = {}
+        for revocation in revocations:
+            entry = self.entries.get(revocation.task)
+            if entry is None or entry.attempt != revocation.attempt:
+                continue  # settled meanwhile: the journal says how
+            record = Record(
+                revocation.task, revocation.attempt, revocation.outcome, failure=revocation.failure
+            )
+            settlement = Settlement(
+                revocation.task, revocation.attempt, entry.entry_id, False, encode_record(record)
+            )
+            by_stream.setdefault(entry.stream, []).append(settlement)
+        for (queue, lane), settlements in by_stream.items():
+            await self._store.revoke(self._run_id, self._epoch, queue, lane, settlements)
+            await self._hint(settlements)
+
+    async def _hint(self, settlements: Iterable[Settlement]) -> None:
+        attempts = [(s.task, s.attempt) for s in settlements]
+        with suppress(StoreUnavailableError):
+            await self._store.publish(encode_hint(RevokedHint(self._run_id, attempts)))

@@ -1,0 +1,270 @@
+"""Leads one run: the distributed host of `RunState`.
+
+Facts come from the run's journal and nowhere else, so what this leader knows is what the next
+one will know. Orders go out through the `Dispatcher`. A leader that was deposed may only read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from astrum.errors import DecodeError, StoreUnavailableError
+from astrum.planning.plan import Plan
+from astrum.redis.facts import JournalEntry, RunFacts
+from astrum.redis.run_store import RunStore
+from astrum.run.events import (
+    AttemptFoundOutstanding,
+    AttemptSettled,
+    Command,
+    Dispatch,
+    Event,
+    Finish,
+    Outcome,
+    RetryFellDue,
+    Revoke,
+    RunTimedOut,
+    ScheduleRetry,
+)
+from astrum.run.observer import RunObserver
+from astrum.run.state import RunState
+from astrum.wire.messages import (
+    LeaderFact,
+    Record,
+    decode_entry,
+    encode_entry,
+    encode_fact,
+)
+from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.dispatcher import Dispatcher, Entry, Revocation
+from astrum_coordinator.results import Results
+from astrum_coordinator.service import Backoff
+
+logger = logging.getLogger("astrum.coordinator")
+
+
+class LeadershipEnd(StrEnum):
+    """Why this process does not lead a run any more."""
+
+    FINISHED = "finished"
+    DEPOSED = "deposed"
+    VANISHED = "vanished"
+
+
+class RunLeader:
+    """One run that this process leads, under the epoch it was granted."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        facts: RunFacts,
+        plan: Plan,
+        epoch: int,
+        config: CoordinatorConfig,
+        *,
+        observer: RunObserver | None = None,
+        resumed: bool = False,
+    ) -> None:
+        self.run_id = facts.run_id
+        self.facts = facts
+        self.plan = plan
+        self.epoch = epoch
+        self.resumed = resumed
+        self.cursor = "0-0"
+        self.ended: asyncio.Future[LeadershipEnd] = asyncio.get_running_loop().create_future()
+        self._store = store
+        self._config = config
+        self._observer = observer
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._finishing: asyncio.Task[None] | None = None
+        self._server_offset_s = 0.0
+        self._forget()
+
+    # --- life ---------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Learn the run's history and give the orders that follow from it.
+
+        Called on adoption, and again when Redis may have lost what this process believes.
+        """
+        await self.close()
+        self._forget()
+        self._server_offset_s = await self._store.server_time() - time.monotonic()
+        await self._replay()
+        for task, found in (await self._store.outstanding(self.run_id)).items():
+            self.state.handle(AttemptFoundOutstanding(task, found.attempt))
+            stream = self._dispatcher.lane_of(self.plan.tasks[task], self.state.runs_alone(task))
+            self._dispatcher.entries[task] = Entry(found.attempt, found.entry_id, stream)
+        self._arm_run_timeout()
+        self._dispatcher.start()
+        self._obey(None, self.state.start())
+
+    async def close(self) -> None:
+        """Stop acting; the run stays as it is in Redis."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        finishing, self._finishing = self._finishing, None
+        if finishing is not None and finishing is not asyncio.current_task():
+            finishing.cancel()
+        await self._dispatcher.stop()
+
+    def end(self, how: LeadershipEnd) -> None:
+        """Note that this process does not lead the run any more."""
+        if not self.ended.done():
+            self.ended.set_result(how)
+
+    def _forget(self) -> None:
+        self.cursor = "0-0"
+        self.results = Results(self.plan, self._config.max_argument_bytes)
+        self.state = RunState(
+            self.plan, run_key=self.run_id, capacity=self._config.outstanding_limit
+        )
+        self._dispatcher = Dispatcher(
+            self._store,
+            self.run_id,
+            self.epoch,
+            self.plan,
+            self.results,
+            self._config,
+            deposed=lambda: self.end(LeadershipEnd.DEPOSED),
+            undone=self._undone,
+        )
+
+    async def _replay(self) -> None:
+        while True:
+            entries = await self._store.read_journal(
+                {self.run_id: self.cursor}, block_s=None, count=1_000
+            )
+            if not entries:
+                return
+            self.take_in(entries)
+
+    def _arm_run_timeout(self) -> None:
+        limit_s = self.facts.timeout_s
+        if limit_s is None or self.state.stopping:
+            return
+        left_s = max(self.facts.created_at + limit_s - self._server_now(), 0.0)
+        loop = asyncio.get_running_loop()
+        self._timers[-1] = loop.call_later(left_s, self._on_run_timeout, limit_s)
+
+    def _on_run_timeout(self, limit_s: float) -> None:
+        self.journal(RunTimedOut(self._server_now(), limit_s))
+
+    def _server_now(self) -> float:
+        return time.monotonic() + self._server_offset_s
+
+    # --- facts in -----------------------------------------------------------------------
+
+    def take_in(self, entries: Sequence[JournalEntry]) -> None:
+        """Take in what the journal says, in its order; entries seen before are ignored."""
+        for entry in entries:
+            if _position(entry.entry_id) <= _position(self.cursor):
+                continue
+            self.cursor = entry.entry_id
+            recorded_at = _position(entry.entry_id)[0] / 1000
+            for item in self._items(entry):
+                self._take_in_item(item, recorded_at)
+
+    def _items(self, entry: JournalEntry) -> list[Record | LeaderFact]:
+        try:
+            return decode_entry(entry.data)
+        except DecodeError as error:
+            logger.error(
+                "run %s: journal entry %s is ignored: %s", self.run_id, entry.entry_id, error
+            )
+            return []
+
+    def _take_in_item(self, item: Record | LeaderFact, recorded_at: float) -> None:
+        if not isinstance(item, Record):
+            self._take_in(item)
+            return
+        task = item.task
+        if item.outcome is Outcome.SUCCEEDED and 0 <= task < len(self.plan.tasks):
+            self.results.keep(task, item.value or b"\xc0")
+        self._dispatcher.settled(task)
+        self._take_in(item.to_event(recorded_at))
+
+    def _take_in(self, event: Event) -> None:
+        self._obey(event, self.state.handle(event))
+
+    def _undone(self, task: int, attempt: int) -> None:
+        now = self._server_now()
+        self._take_in(AttemptSettled(task, attempt, Outcome.CANCELLED, now, now, now))
+
+    def journal(self, fact: LeaderFact) -> None:
+        """Write a fact of this leader's to the journal, from where it takes effect."""
+        asyncio.get_running_loop().create_task(self._append(fact))
+
+    async def _append(self, fact: LeaderFact) -> None:
+        backoff = Backoff()
+        while not self.ended.done():
+            try:
+                await self._store.append_fact(self.run_id, encode_entry([encode_fact(fact)]))
+            except StoreUnavailableError:
+                await backoff.wait()
+            else:
+                return
+
+    # --- orders out ---------------------------------------------------------------------
+
+    def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
+        if self._observer is not None:
+            self._observer.observe(self.state, event, commands)
+        for command in commands:
+            if type(command) is Dispatch:
+                self._dispatcher.dispatch(command)
+            elif type(command) is ScheduleRetry:
+                self._schedule(command)
+            elif type(command) is Revoke:
+                self.revoke(Revocation(command.task, command.attempt, Outcome.CANCELLED))
+            elif type(command) is Finish:
+                self._finishing = asyncio.create_task(self._finish(command.state))
+
+    def revoke(self, revocation: Revocation) -> None:
+        """Settle an attempt from here."""
+        self._dispatcher.revoke(revocation)
+
+    def _schedule(self, command: ScheduleRetry) -> None:
+        delay_s = max(command.due_at - self._server_now(), 0.0)
+        fact = RetryFellDue(command.task, command.attempt)
+        loop = asyncio.get_running_loop()
+        self._timers[command.task] = loop.call_later(delay_s, self._take_in, fact)
+
+    async def _finish(self, state: str) -> None:
+        await self._dispatcher.drained()
+        tails = any(not spec.awaited for spec in self.plan.tasks)
+        backoff = Backoff()
+        while not self.ended.done():
+            try:
+                done = await self._store.finish(
+                    self.run_id,
+                    self.epoch,
+                    state,
+                    result_ttl_s=self._config.result_ttl_s,
+                    tails=tails,
+                )
+            except StoreUnavailableError:
+                await backoff.wait()
+                continue
+            except Exception as error:
+                logger.warning("run %s cannot be finished from here: %s", self.run_id, error)
+                self.end(LeadershipEnd.DEPOSED)
+                return
+            if done:
+                self.end(LeadershipEnd.FINISHED)
+                return
+            # Redis knows of outstanding attempts that this process does not: look again.
+            await self.open()
+            return
+
+
+def _position(entry_id: str) -> tuple[int, int]:
+    ms, _, sequence = entry_id.partition("-")
+    return int(ms), int(sequence or 0)
+
+
+LeaderLookup = Callable[[str], RunLeader | None]

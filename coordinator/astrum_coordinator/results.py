@@ -1,0 +1,66 @@
+"""The results of a run as the bytes its workers sent, and the arguments cut from them.
+
+Nothing is decoded: a whole result is spliced into the next message, a field is cut out of its
+bytes, and of a result kept apart (a blob) only the reference travels.
+"""
+
+from __future__ import annotations
+
+from astrum.data_transport.locate import binding_error
+from astrum.errors import LocateError, PayloadTooLargeError
+from astrum.planning.plan import Plan, TaskSpec
+from astrum.wire.arguments import pack_arguments
+from astrum.wire.projection import project
+from astrum.wire.references import BlobRef, encode_reference, reference_of
+
+
+class Results:
+    """Encoded results by task number."""
+
+    def __init__(self, plan: Plan, max_argument_bytes: int) -> None:
+        self._index = plan.index
+        self._values: list[bytes | None] = [None] * len(plan.tasks)
+        self._max_argument_bytes = max_argument_bytes
+
+    def keep(self, task: int, value: bytes) -> None:
+        """Hold the encoded result of a task, or the reference to it."""
+        self._values[task] = value
+
+    def get(self, task: int) -> bytes | None:
+        """Return the encoded result of a task, `None` before it has one."""
+        return self._values[task]
+
+    def arguments(self, spec: TaskSpec) -> bytes:
+        """Return the encoded arguments of a task whose needs have all succeeded.
+
+        Raises `TransportError` for a field that an upstream's result does not have, and
+        `PayloadTooLargeError`; both name task and parameter.
+        """
+        data = pack_arguments(
+            (binding.parameter, self._part(spec, binding.source, binding.path, binding.parameter))
+            for binding in spec.bindings
+        )
+        if len(data) > self._max_argument_bytes:
+            raise PayloadTooLargeError(
+                f"the arguments of task {spec.task_id!r} are {len(data)} bytes, more than the "
+                f"limit of {self._max_argument_bytes}: read fields instead of whole results, or "
+                "fan in over several tasks"
+            )
+        return data
+
+    def _part(
+        self, spec: TaskSpec, source: str, path: tuple[str | int, ...], parameter: str | int
+    ) -> bytes:
+        data = self._values[self._index[source]]
+        if data is None:
+            raise LookupError(f"task {spec.task_id!r} was dispatched before {source!r} succeeded")
+        if not path:
+            return data
+        reference = reference_of(data)
+        if reference is not None:
+            whole = BlobRef(reference.digest, reference.size, (*reference.path, *path))
+            return encode_reference(whole)
+        try:
+            return project(data, path)
+        except LocateError as error:
+            raise binding_error(spec.task_id, parameter, source, error) from None
