@@ -13,7 +13,7 @@ import contextlib
 import logging
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from types import TracebackType
@@ -83,7 +83,7 @@ class LocalWorkers:
     @property
     def pids(self) -> list[int]:
         """The process ids of the workers that run now."""
-        return [worker.pid for worker in self._workers]
+        return [worker.pid for worker in self._workers if worker.running]
 
     async def __aenter__(self) -> LocalWorkers:
         try:
@@ -131,7 +131,6 @@ class LocalWorkers:
         while True:
             code = await worker.wait()
             await worker.drained(DRAIN_TIMEOUT_S)
-            self._workers.remove(worker)
             if code > 0 and worker.pid not in await self._registered():
                 raise WorkerStartError(_start_failure(code, worker.log))
             logger.warning(
@@ -143,13 +142,21 @@ class LocalWorkers:
             worker = await self._start()
 
     async def _start(self) -> _Worker:
-        process = await self._guard.start(
-            *self._command,
-            stdout=PIPE,
-            stderr=PIPE,
-            environment={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-        worker = _Worker(process, self._show_output, self._show_log)
+        output, output_end = await _open_pipe()
+        log, log_end = await _open_pipe()
+        try:
+            process = await self._guard.start(
+                *self._command,
+                stdout=output_end,
+                stderr=log_end,
+                environment={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        finally:
+            os.close(output_end)
+            os.close(log_end)
+        worker = _Worker(process)
+        worker.relay(output, self._show_output)
+        worker.relay(log, worker.log_lines.append, self._show_log)
         self._workers.append(worker)
         return worker
 
@@ -165,24 +172,25 @@ class LocalWorkers:
 class _Worker:
     """One process, and the end of its log."""
 
-    def __init__(
-        self,
-        process: Process,
-        show_output: Callable[[str], None],
-        show_log: Callable[[str], None],
-    ) -> None:
+    def __init__(self, process: Process) -> None:
         self.pid = process.pid
+        self.log_lines: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self._process = process
-        self._log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
-        self._relays = [
-            asyncio.create_task(self._relay(process.stdout, show_output)),
-            asyncio.create_task(self._relay(process.stderr, self._log.append, show_log)),
-        ]
+        self._relays: list[asyncio.Task[None]] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.returncode is None
 
     @property
     def log(self) -> str:
         """The last lines of its standard error."""
-        return "\n".join(self._log)
+        return "\n".join(self.log_lines)
+
+    def relay(self, stream: asyncio.StreamReader, *receivers: Callable[[str], None]) -> None:
+        """Give each line of a stream to each receiver, from now on."""
+        self._relays.append(asyncio.create_task(_relay(stream, receivers)))
 
     def terminate(self) -> None:
         """Ask it to finish what it runs and end."""
@@ -201,19 +209,31 @@ class _Worker:
         await self._process.wait()
         await asyncio.wait(self._relays, timeout=timeout_s)
 
-    @staticmethod
-    async def _relay(
-        stream: asyncio.StreamReader | None, *receivers: Callable[[str], None]
-    ) -> None:
-        async for line in _lines(stream):
-            for receive in receivers:
-                receive(line)
+
+async def _open_pipe() -> tuple[asyncio.StreamReader, int]:
+    """Return a stream and the descriptor of its writing end, for the caller to close.
+
+    With asyncio's own pipes a process would count as running as long as anything that it has
+    started holds its output open.
+    """
+    reading_end, writing_end = os.pipe()
+    stream = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading_end, "rb")
+    )
+    return stream, writing_end
 
 
-async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
+async def _relay(stream: asyncio.StreamReader, receivers: Sequence[Callable[[str], None]]) -> None:
+    async for line in _lines(stream):
+        for receive in receivers:
+            receive(line)
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
     # Not `readline`: it fails on a line longer than its buffer, and a task may print anything.
     pending = b""
-    while stream is not None and (chunk := await stream.read(READ_BYTES)):
+    while chunk := await stream.read(READ_BYTES):
         *complete, pending = (pending + chunk).split(b"\n")
         for line in complete:
             yield line.decode(errors="replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import stat
@@ -10,16 +11,16 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import redis.asyncio
-from astrum_coordinator import embedded
-from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers, sweep_abandoned
 
 from astrum.errors import StoreConfigurationError, StoreUnavailableError, WorkerStartError
+from astrum_coordinator import embedded
+from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers, sweep_abandoned
 
 DEADLINE_S = 20.0
 
@@ -33,21 +34,22 @@ def eventually(fact: Callable[[], bool]) -> None:
 
 async def eventually_async(fact: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not fact():
+        while not fact():  # noqa: ASYNC110 (facts of the operating system send no event)
             await asyncio.sleep(0.01)
 
 
-def processes_of(directory: Path) -> list[str]:
-    """The command lines of the processes that were given the directory, or a file in it."""
-    found = []
+def running() -> dict[int, str]:
+    """The command line of each process that runs; the dead that nobody has reaped do not count."""
+    found = {}
     for process in psutil.process_iter():
-        try:
-            line = " ".join(process.cmdline())
-        except psutil.Error:
-            continue
-        if str(directory) in line:
-            found.append(line)
+        with contextlib.suppress(psutil.Error):
+            found[process.pid] = " ".join(process.cmdline())
     return found
+
+
+def processes_of(directory: Path) -> list[int]:
+    """The processes that were given the directory, or a file in it."""
+    return [pid for pid, line in running().items() if str(directory) in line]
 
 
 # --- the server ---------------------------------------------------------------------------------
@@ -106,13 +108,7 @@ async def test_a_server_that_ends_at_once_is_reported_and_leaves_nothing(
     monkeypatch.setattr(embedded, "find_server_binary", lambda: "/bin/false")
     with pytest.raises(StoreUnavailableError, match="ended at once"):
         await EmbeddedServer().__aenter__()
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def short_directory() -> Iterator[Path]:
-    with embedded.tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as path:
-        yield Path(path)
+    assert os.listdir(tmp_path) == []
 
 
 async def test_a_temporary_folder_too_deep_for_a_socket_is_not_used(
@@ -188,10 +184,9 @@ def test_nothing_is_left_when_the_owner_is_killed(number: signal.Signals) -> Non
 
 
 def kill_owner_and_guard(owner: Owner) -> None:
-    for process in psutil.process_iter():
-        if "guard_script.py" in (line := " ".join(process.cmdline())):
-            if str(owner.directory) in line:
-                process.kill()
+    commands = running()
+    [guard] = [pid for pid in processes_of(owner.directory) if "guard_script" in commands[pid]]
+    os.kill(guard, signal.SIGKILL)
     owner.process.kill()
     owner.wait()
 
@@ -248,7 +243,7 @@ async def everybody() -> Collection[int]:
 def local_workers(
     *,
     count: int = 2,
-    registered: Callable[[], "asyncio.Future[Collection[int]]"] | object = everybody,
+    registered: Callable[[], Awaitable[Collection[int]]] = everybody,
     lines: list[str] | None = None,
     grace_s: float = 5.0,
 ) -> LocalWorkers:
@@ -256,30 +251,23 @@ def local_workers(
         ["flow.py"],
         redis_url="unix:///nowhere",
         count=count,
-        registered=registered,  # type: ignore[arg-type]
+        registered=registered,
         options=["--queue", "cpu"],
         grace_s=grace_s,
         show_output=(lines if lines is not None else []).append,
     )
 
 
-WAITING_WORKER = """
-    import signal, sys
-    print(" ".join(sys.argv[1:]))
-    signal.sigwait([signal.SIGTERM])
-"""
-
-
 async def test_workers_are_started_with_the_modules_and_options(
     worker_program: Callable[[str], None],
 ) -> None:
-    worker_program("import sys, signal\nsignal.pthread_sigmask(0, [15])\n" + textwrap.dedent(WAITING_WORKER))
+    worker_program("import signal, sys\nprint(*sys.argv[1:])\nsignal.pause()")
     lines: list[str] = []
     async with local_workers(lines=lines) as workers:
         await eventually_async(lambda: len(lines) == 2)
         pids = workers.pids
     assert lines == ["flow.py --redis unix:///nowhere --grace 5 --queue cpu"] * 2
-    assert not any(map(psutil.pid_exists, pids))
+    assert running().keys().isdisjoint(pids)
 
 
 async def test_a_worker_that_cannot_start_stops_the_work_and_shows_its_traceback(
@@ -295,7 +283,7 @@ async def test_a_worker_that_cannot_start_stops_the_work_and_shows_its_traceback
             cancelled.set()
 
     async with local_workers(registered=nobody) as workers:
-        with pytest.raises(WorkerStartError, match="(?s)Traceback.*no module named flow"):
+        with pytest.raises(WorkerStartError, match=r"(?s)Traceback.*no module named flow"):
             await workers.supervise(work())
     assert cancelled.is_set()
 
@@ -329,7 +317,7 @@ async def test_a_worker_that_ignores_the_request_to_stop_is_killed(
     async with local_workers(count=1, lines=lines, grace_s=0.0) as workers:
         await eventually_async(lambda: lines == ["up"])
         [pid] = workers.pids
-    assert not psutil.pid_exists(pid)
+    assert pid not in running()
 
 
 async def test_what_a_worker_has_started_ends_with_it(
@@ -346,7 +334,26 @@ async def test_what_a_worker_has_started_ends_with_it(
     lines: list[str] = []
     async with local_workers(count=1, lines=lines):
         await eventually_async(lambda: len(lines) == 1)
-    await eventually_async(lambda: not psutil.pid_exists(int(lines[0])))
+    await eventually_async(lambda: int(lines[0]) not in running())
+
+
+async def test_a_dead_worker_is_replaced_although_its_child_holds_its_output_open(
+    worker_program: Callable[[str], None],
+) -> None:
+    worker_program(
+        """
+        import os, signal, subprocess, sys
+        subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+        print(os.getpid())
+        signal.pause()
+        """
+    )
+    lines: list[str] = []
+    async with local_workers(count=1, lines=lines) as workers:
+        await eventually_async(lambda: len(lines) == 1)
+        os.kill(int(lines[0]), signal.SIGKILL)
+        await eventually_async(lambda: len(lines) == 2)
+        assert workers.pids == [int(lines[1])]
 
 
 async def test_the_result_of_supervised_work_is_returned_and_its_error_raised(
