@@ -1,0 +1,24 @@
+"""The coordinator of Astrum: plans runs, leads them, and tells how they went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.config import CoordinatorConfig
+
+__all__ = ["Coordinator", "CoordinatorConfig"]
+
+
+def __getattr__(name: str) -> Any:
+    # The command line must answer --help without importing a Redis client.
+    if name == "Coordinator":
+        from astrum_coordinator.app import Coordinator
+
+        return Coordinator
+    if name == "CoordinatorConfig":
+        from astrum_coordinator.config import CoordinatorConfig
+
+        return CoordinatorConfig
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -85,6 +85,7 @@ class Dispatcher:
         self._undone = undone
         self._orders: deque[Dispatch] = deque()
         self._revocations: deque[Revocation] = deque()
+        self._unsent: set[tuple[int, int]] = set()
         self._withdrawn: set[tuple[int, int]] = set()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -111,11 +112,12 @@ class Dispatcher:
     def dispatch(self, order: Dispatch) -> None:
         """Send this attempt with the next batch."""
         self._orders.append(order)
+        self._unsent.add((order.task, order.attempt))
         self._rouse()
 
     def revoke(self, revocation: Revocation) -> None:
         """Settle an attempt from here, or withdraw it if it was not sent yet."""
-        if any(o.task == revocation.task for o in self._orders):
+        if (revocation.task, revocation.attempt) in self._unsent:
             self._withdrawn.add((revocation.task, revocation.attempt))
         else:
             self._revocations.append(revocation)
@@ -178,6 +180,7 @@ class Dispatcher:
         batches: dict[Stream, list[Dispatch]] = {}
         for _ in range(min(len(self._orders), self._config.batch_items)):
             order = self._orders.popleft()
+            self._unsent.discard((order.task, order.attempt))
             if (order.task, order.attempt) in self._withdrawn:
                 self._withdrawn.discard((order.task, order.attempt))
                 self._undone(order.task, order.attempt)

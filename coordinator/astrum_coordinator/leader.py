@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 from astrum.errors import DecodeError, StoreUnavailableError
@@ -44,6 +44,9 @@ from astrum_coordinator.results import Results
 from astrum_coordinator.service import Backoff
 
 logger = logging.getLogger("astrum.coordinator")
+
+
+TIMEOUT_FACT = "timeout_s"
 
 
 class LeadershipEnd(StrEnum):
@@ -144,9 +147,10 @@ class RunLeader:
             self.take_in(entries)
 
     def _arm_run_timeout(self) -> None:
-        limit_s = self.facts.timeout_s
-        if limit_s is None or self.state.stopping:
+        limit = self.facts.facts.get(TIMEOUT_FACT)
+        if not limit or self.state.stopping:
             return
+        limit_s = float(limit)
         left_s = max(self.facts.created_at + limit_s - self._server_now(), 0.0)
         loop = asyncio.get_running_loop()
         self._timers[-1] = loop.call_later(left_s, self._on_run_timeout, limit_s)
@@ -165,9 +169,8 @@ class RunLeader:
             if _position(entry.entry_id) <= _position(self.cursor):
                 continue
             self.cursor = entry.entry_id
-            recorded_at = _position(entry.entry_id)[0] / 1000
             for item in self._items(entry):
-                self._take_in_item(item, recorded_at)
+                self._take_in_item(item, entry.recorded_at)
 
     def _items(self, entry: JournalEntry) -> list[Record | LeaderFact]:
         try:
@@ -265,6 +268,3 @@ class RunLeader:
 def _position(entry_id: str) -> tuple[int, int]:
     ms, _, sequence = entry_id.partition("-")
     return int(ms), int(sequence or 0)
-
-
-LeaderLookup = Callable[[str], RunLeader | None]

@@ -1,0 +1,272 @@
+"""A coordinator: leads runs, and answers questions about them. It needs none of the users' code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+import msgpack
+
+from astrum.config import AstrumConfig
+from astrum.errors import (
+    AstrumError,
+    RunError,
+    RunNotFoundError,
+    StoreUnavailableError,
+    TaskRegistrationError,
+)
+from astrum.invoke import Flow
+from astrum.planning.plan import Plan
+from astrum.redis.connection import RedisSettings
+from astrum.redis.facts import RunFacts, WorkerFacts
+from astrum.redis.run_store import RunStore
+from astrum.registry import build_scheduler
+from astrum.run.events import CancelRequested
+from astrum.run.observer import RunObserver
+from astrum.run.report import ExecutionReport
+from astrum.wire.compression import shrink
+from astrum.wire.messages import encode_entry, encode_fact
+from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.journal_reader import JournalReader
+from astrum_coordinator.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
+from astrum_coordinator.led_runs import LedRuns
+from astrum_coordinator.reaper import Reaper
+from astrum_coordinator.reports import PLANNED_S_FACT, Reporter
+from astrum_coordinator.service import Backoff, PeriodicService
+from astrum_coordinator.watch import Watch
+
+logger = logging.getLogger("astrum.coordinator")
+
+
+def new_run_id() -> str:
+    """Return an id that sorts by time and is unique: ``20260131-235959-a1b2c3d4``."""
+    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(4)
+
+
+class _Renewal(PeriodicService):
+    name = "leadership"
+
+    def __init__(self, led: LedRuns, config: CoordinatorConfig) -> None:
+        super().__init__(config.renew_every_s)
+        self._led = led
+
+    async def run_once(self) -> None:
+        await self._led.renew()
+
+
+class _Adoption(PeriodicService):
+    name = "adoption"
+
+    def __init__(self, store: RunStore, led: LedRuns, config: CoordinatorConfig) -> None:
+        super().__init__(config.adopt_every_s)
+        self._store = store
+        self._led = led
+
+    async def run_once(self) -> None:
+        for run_id in await self._store.orphans():
+            if self._led.get(run_id) is not None:
+                continue
+            try:
+                leader = await self._led.adopt(run_id)
+            except AstrumError as error:
+                logger.error("run %s cannot be adopted: %s", run_id, error)
+                continue
+            if leader is not None:
+                how = "resumed" if leader.resumed else "started"
+                logger.info("run %s is %s here, epoch %d", run_id, how, leader.epoch)
+
+
+class Coordinator:
+    """Runs flows on a pool of workers that share a Redis or Valkey server.
+
+    ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also
+    an executor for `astrum.run(executor=coordinator)`. ``redis`` is a URL or `RedisSettings`.
+    Entering raises `StoreUnavailableError` or `StoreConfigurationError` with what to do.
+    Leaving gives the runs it leads back; another coordinator may go on with them.
+    """
+
+    def __init__(
+        self, redis: str | RedisSettings, *, config: CoordinatorConfig | None = None
+    ) -> None:
+        self._settings = RedisSettings.from_env(redis) if isinstance(redis, str) else redis
+        self._config = config or CoordinatorConfig()
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+    async def __aenter__(self) -> Coordinator:
+        self._store = await RunStore.open(self._settings).__aenter__()
+        self._led = LedRuns(self._store, self.owner, self._config)
+        self._reporter = Reporter(self._store)
+        self._reader = JournalReader(self._store, self._led, self._config, self._led.resync)
+        self._reaper = Reaper(self._store, self._config)
+        self._renewal = _Renewal(self._led, self._config)
+        self._watch = Watch(self._store, self._led, self._config)
+        for service in (self._reader, self._renewal, self._reaper, self._watch):
+            service.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # What finds work stops first; leases are given back last, when nothing acts any more.
+        for service in (self._watch, self._reaper, self._reader, self._renewal):
+            await service.stop()
+        await self._led.release()
+        await self._store.__aexit__(kind, error, trace)
+
+    # --- running ------------------------------------------------------------------------
+
+    async def run(
+        self,
+        target_tasks: Iterable[str] | None = None,
+        *,
+        namespace: str | None = None,
+        config: AstrumConfig | None = None,
+        timeout_s: float | None = None,
+        run_id: str | None = None,
+        observer: RunObserver | None = None,
+    ) -> ExecutionReport:
+        """Run tasks of a namespace on the workers; see `astrum.run`, and `run_flow`."""
+        config = config or AstrumConfig()
+        targets = None if target_tasks is None else list(target_tasks)
+        scheduler = build_scheduler(targets, namespace=namespace, config=config)
+        flow = scheduler.flow(fingerprints=True)
+        return await self.run_flow(
+            flow, config, timeout_s=timeout_s, run_id=run_id, observer=observer
+        )
+
+    async def run_flow(
+        self,
+        flow: Flow,
+        config: AstrumConfig,
+        *,
+        timeout_s: float | None = None,
+        run_id: str | None = None,
+        observer: RunObserver | None = None,
+    ) -> ExecutionReport:
+        """Submit a planned flow, lead it, and return its report.
+
+        Failures of tasks are in the report. Cancelling the caller cancels the run, waits until
+        it is over and propagates ``CancelledError``.
+        """
+        run_id = await self.submit_flow(flow, run_id=run_id, timeout_s=timeout_s)
+        try:
+            await self._see_through(run_id, observer)
+        except asyncio.CancelledError:
+            await self._cancel_and_wait(run_id)
+            raise
+        return await self._reporter.report(run_id, flow.types)
+
+    async def submit_flow(
+        self,
+        flow: Flow,
+        *,
+        run_id: str | None = None,
+        timeout_s: float | None = None,
+        planning_s: float = 0.0,
+    ) -> str:
+        """Store a run without an owner and return its id; any coordinator may adopt it.
+
+        The same ``run_id`` with the same plan is the same run; with another plan it raises
+        `RunConflictError`.
+        """
+        if flow.local_only:
+            raise TaskRegistrationError(f"this flow cannot run on workers: {flow.local_only}")
+        run_id = run_id or new_run_id()
+        facts = {"namespace": flow.plan.namespace, "tasks": str(len(flow.plan.tasks))}
+        facts[PLANNED_S_FACT] = f"{planning_s:.6f}"
+        if timeout_s is not None:
+            facts[TIMEOUT_FACT] = f"{timeout_s:g}"
+        await self._store.create_run(run_id, encode_plan(flow.plan), facts)
+        return run_id
+
+    async def resume(self, run_id: str, *, observer: RunObserver | None = None) -> ExecutionReport:
+        """Go on with a run, whoever led it before, and return its report."""
+        if await self._store.run_facts(run_id) is None:
+            raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
+        await self._see_through(run_id, observer)
+        return await self._reporter.report(run_id)
+
+    async def serve(self) -> None:
+        """Adopt and lead every run that has no live leader, until cancelled."""
+        adoption = _Adoption(self._store, self._led, self._config)
+        adoption.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await adoption.stop()
+
+    async def _see_through(self, run_id: str, observer: RunObserver | None) -> None:
+        """Lead the run, or follow it while somebody else does, until it is over."""
+        backoff = Backoff(longest_s=1.0)
+        while True:
+            try:
+                leader = await self._led.adopt(run_id, observer=observer)
+                if leader is not None and await self._led_to_the_end(leader):
+                    return
+                if leader is None and not await self._is_open(run_id):
+                    return
+            except StoreUnavailableError as error:
+                logger.warning("run %s: %s; trying again", run_id, error)
+            await backoff.wait()
+
+    async def _led_to_the_end(self, leader: RunLeader) -> bool:
+        how = await asyncio.shield(leader.ended)
+        if how is LeadershipEnd.VANISHED:
+            raise RunError(
+                f"run {leader.run_id}: its record vanished from Redis while it ran (was the "
+                "database flushed or replaced?); submit it again"
+            )
+        return how is LeadershipEnd.FINISHED
+
+    async def _is_open(self, run_id: str) -> bool:
+        facts = await self._store.run_facts(run_id)
+        if facts is None:
+            raise RunNotFoundError(f"run {run_id}: its record is no longer in Redis")
+        return facts.is_open
+
+    async def _cancel_and_wait(self, run_id: str) -> None:
+        try:
+            await self.cancel(run_id, "its caller was cancelled")
+            await self._see_through(run_id, None)
+        except asyncio.CancelledError:
+            logger.warning("run %s: asked twice; its attempts may still be running", run_id)
+        except AstrumError as error:
+            logger.warning("run %s could not be cancelled: %s", run_id, error)
+
+    # --- asking and telling -------------------------------------------------------------
+
+    async def cancel(self, run_id: str, reason: str = "") -> bool:
+        """Ask for a run's end; durable, whoever leads it. False if it was over already."""
+        fact = CancelRequested(await self._store.server_time(), reason)
+        asked = await self._store.append_fact(run_id, encode_entry([encode_fact(fact)]))
+        if not asked and await self._store.run_facts(run_id) is None:
+            raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
+        return asked
+
+    async def report(self, run_id: str) -> ExecutionReport:
+        """Return the report of a finished run, or of how far it is; needs none of its code."""
+        return await self._reporter.report(run_id)
+
+    async def runs(self, limit: int = 50) -> list[RunFacts]:
+        """Return what is known of the latest runs, open ones first."""
+        return await self._store.list_runs(limit)
+
+    async def workers(self) -> list[WorkerFacts]:
+        """Return all live workers."""
+        return await self._store.workers()
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """Return a plan as the bytes that the store keeps."""
+    packed: Any = msgpack.packb(plan.to_data())
+    return shrink(packed)

@@ -1,0 +1,88 @@
+"""Settles the attempts of dead workers as lost, for any run, whoever leads it.
+
+The verdict is the settle script's, under the server's clock: a worker whose lease is alive can
+not be judged, and two reapers do no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+
+from astrum.errors import DecodeError, StoreError
+from astrum.redis.facts import DeadClaim
+from astrum.redis.run_store import RunStore
+from astrum.redis.settlement import Settlement
+from astrum.run.events import Outcome
+from astrum.run.failure import LOST, Failure
+from astrum.wire.messages import Record, TaskMessage, decode_message, encode_record
+from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.service import PeriodicService
+
+logger = logging.getLogger("astrum.coordinator")
+
+
+class Reaper(PeriodicService):
+    """Looks for dead workers every few seconds."""
+
+    name = "reaper"
+
+    def __init__(self, store: RunStore, config: CoordinatorConfig) -> None:
+        super().__init__(config.reap_every_s)
+        self._store = store
+
+    async def run_once(self) -> None:
+        """Settle what dead workers hold and drop their consumers."""
+        claims = await self._store.dead_claims()
+        held = Counter(claim.worker_id for claim in claims)
+        for worker_id, count in held.items():
+            logger.warning(
+                "worker %s is dead: its lease ended with %d attempts running; they are settled "
+                "as lost and run again",
+                worker_id,
+                count,
+            )
+        by_place: dict[tuple[str, str, str], list[Settlement]] = {}
+        for claim in claims:
+            message = self._message(claim)
+            if message is not None:
+                place = (message.run_id, claim.stream, claim.worker_id)
+                settlement = _lost(claim, message, held[claim.worker_id])
+                by_place.setdefault(place, []).append(settlement)
+        for (run_id, stream, worker_id), settlements in by_place.items():
+            await self._settle(run_id, stream, worker_id, settlements)
+        await self._drop({(claim.stream, claim.worker_id) for claim in claims})
+
+    def _message(self, claim: DeadClaim) -> TaskMessage | None:
+        try:
+            return decode_message(claim.data)
+        except DecodeError as error:
+            logger.error("entry %s of a dead worker is unreadable: %s", claim.entry_id, error)
+            return None
+
+    async def _settle(
+        self, run_id: str, stream: str, worker_id: str, settlements: list[Settlement]
+    ) -> None:
+        try:
+            await self._store.settle_lost(run_id, stream, worker_id, settlements)
+        except StoreError as error:
+            # The worker beat again meanwhile: it holds its attempts after all.
+            logger.info("worker %s was not judged: %s", worker_id, error)
+
+    async def _drop(self, places: Iterable[tuple[str, str]]) -> None:
+        for stream, worker_id in places:
+            await self._store.drop_worker(stream, worker_id)
+
+
+def _lost(claim: DeadClaim, message: TaskMessage, shared: int) -> Settlement:
+    failure = Failure((LOST,), f"worker {claim.worker_id} died, its lease ended")
+    record = Record(
+        message.task,
+        message.attempt,
+        Outcome.LOST,
+        worker_id=claim.worker_id,
+        failure=failure,
+        shared_loss=shared,
+    )
+    return Settlement(message.task, message.attempt, claim.entry_id, False, encode_record(record))
