@@ -1,0 +1,26 @@
+"""From declared tasks to a `Plan`: order, checks, and the picture of it."""
+
+from astrum.data_transport.bindings import Binding
+from astrum.planning.build import TaskOptions, build_plan, lane_of
+from astrum.planning.execution_plan import ExecutionPlan, ExecutionStage
+from astrum.planning.fingerprint import fingerprint
+from astrum.planning.order import TaskOrder
+from astrum.planning.plan import Lane, Plan, TaskSpec
+from astrum.planning.planner import ExecutionPlanner
+from astrum.planning.retry_policy import RetryPolicy
+
+__all__ = [
+    "Binding",
+    "ExecutionPlan",
+    "ExecutionPlanner",
+    "ExecutionStage",
+    "Lane",
+    "Plan",
+    "RetryPolicy",
+    "TaskOptions",
+    "TaskOrder",
+    "TaskSpec",
+    "build_plan",
+    "fingerprint",
+    "lane_of",
+]

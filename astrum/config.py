@@ -1,0 +1,64 @@
+"""What a user may set about building and running a flow, in one object."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class AstrumConfig:
+    """How a flow is built and run; checked when it is made.
+
+    Building: ``skip_type_check`` leaves declared types unchecked, at build time and at run time;
+    ``infer_via_ast`` reads a missing return type from the function's source;
+    ``strict_topology`` demands that `TaskData` declares each relation on both ends;
+    ``allow_no_dir_definition`` accepts an upstream without a return type;
+    ``auto_sync_dependencies`` makes every data relation a dependency too;
+    ``class_instances`` supplies ``self`` of tasks that are instance methods.
+
+    Running: ``concurrency_limit`` bounds the tasks that run at once (``None`` = no bound);
+    ``ignore_tail_task`` names tasks whose end the run does not wait for; ``check_wire`` encodes
+    and decodes every value in process as the distributed mode would.
+
+    Telling: ``visualize`` prints the graph before it runs, ``silence=False`` logs task starts,
+    ends and retries, ``silence_warnings`` suppresses build-time warnings.
+
+    Raises ``TypeError`` or ``ValueError`` for a limit that is no positive integer.
+    """
+
+    skip_type_check: bool = False
+    infer_via_ast: bool = False
+    strict_topology: bool = False
+    allow_no_dir_definition: bool = True
+    auto_sync_dependencies: bool = True
+    visualize: bool = False
+    silence_warnings: bool = False
+    silence: bool = True
+    concurrency_limit: int | None = None
+    ignore_tail_task: list[str] = field(default_factory=list)
+    class_instances: list[Any] = field(default_factory=list)
+    check_wire: bool = False
+
+    def __post_init__(self) -> None:
+        _check_limit(self.concurrency_limit)
+        if isinstance(self.ignore_tail_task, str):
+            raise TypeError(f"ignore_tail_task must be a list, got {self.ignore_tail_task!r}")
+        # Own copies: a list the caller goes on changing must not change a frozen object.
+        object.__setattr__(self, "ignore_tail_task", list(self.ignore_tail_task or ()))
+        object.__setattr__(self, "class_instances", list(self.class_instances or ()))
+
+    def build_semaphore(self) -> asyncio.Semaphore | None:
+        """Return a new semaphore of ``concurrency_limit`` places, or ``None`` without a limit."""
+        limit = self.concurrency_limit
+        return None if limit is None else asyncio.Semaphore(limit)
+
+
+def _check_limit(limit: Any) -> None:
+    if limit is None:
+        return
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise TypeError(f"concurrency_limit must be an integer or None, got {limit!r}")
+    if limit <= 0:
+        raise ValueError(f"concurrency_limit must be at least 1, got {limit}")

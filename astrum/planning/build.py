@@ -1,0 +1,104 @@
+"""The last step of planning: checked needs and resolved inputs become a `Plan`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from astrum.data_transport.bindings import TaskInputs
+from astrum.errors import TaskRegistrationError
+from astrum.planning.fingerprint import fingerprint
+from astrum.planning.plan import DEFAULT_QUEUE, NO_RETRY, Lane, Plan, TaskSpec
+from astrum.planning.retry_policy import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions:
+    """What a declaration says about a task's attempts, besides what it needs."""
+
+    retry: RetryPolicy = NO_RETRY
+    timeout_s: float | None = None
+    queue: str = DEFAULT_QUEUE
+
+
+DEFAULT_OPTIONS = TaskOptions()
+NO_INPUTS = TaskInputs()
+
+
+def make_options(task_id: str, retry: Any, timeout: Any, queue: Any) -> TaskOptions:
+    """Check what a user wrote and return it as options; `TaskRegistrationError` names the task."""
+    if timeout is not None and not _is_duration(timeout):
+        raise TaskRegistrationError(
+            f"task {task_id!r}: timeout must be a positive number of seconds, got {timeout!r}"
+        )
+    if not isinstance(queue, str) or not queue:
+        raise TaskRegistrationError(f"task {task_id!r}: queue must be a name, got {queue!r}")
+    policy = make_retry(task_id, retry)
+    if policy is NO_RETRY and timeout is None and queue == DEFAULT_QUEUE:
+        return DEFAULT_OPTIONS
+    return TaskOptions(retry=policy, timeout_s=timeout, queue=queue)
+
+
+def make_retry(task_id: str, retry: Any) -> RetryPolicy:
+    """Return the policy for a number of retries or a policy; `TaskRegistrationError` otherwise."""
+    if isinstance(retry, RetryPolicy):
+        return retry
+    if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
+        raise TaskRegistrationError(
+            f"task {task_id!r}: retry must be an integer >= 0 or a RetryPolicy, got {retry!r}"
+        )
+    return RetryPolicy(retry) if retry else NO_RETRY
+
+
+def _is_duration(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value > 0
+
+
+def lane_of(function: Callable[..., Any]) -> Lane:
+    """Return "async" for whatever gives a coroutine when called, else "thread"."""
+    if inspect.iscoroutinefunction(function):
+        return "async"
+    called: Any = function
+    while isinstance(called, functools.partial):
+        called = called.func
+    is_object = not (inspect.isroutine(called) or inspect.isclass(called))
+    return "async" if is_object and inspect.iscoroutinefunction(called.__call__) else "thread"
+
+
+def build_plan(
+    namespace: str,
+    needs: Mapping[str, Sequence[str]],
+    functions: Mapping[str, Callable[..., Any]],
+    inputs: Mapping[str, TaskInputs],
+    *,
+    options: Mapping[str, TaskOptions],
+    tail_tasks: Collection[str] = (),
+    concurrency_limit: int | None = None,
+    check_types: bool = True,
+    fingerprints: bool = False,
+) -> Plan:
+    """Return the plan of an acyclic graph whose keys stand upstream first."""
+    tails = frozenset(tail_tasks)
+    specs: list[TaskSpec] = []
+    for task_id, upstream in needs.items():
+        function = functions[task_id]
+        chosen = options.get(task_id, DEFAULT_OPTIONS)
+        specs.append(
+            TaskSpec(
+                task_id=task_id,
+                needs=tuple(upstream),
+                bindings=inputs.get(task_id, NO_INPUTS).bindings,
+                retry=chosen.retry,
+                timeout_s=chosen.timeout_s,
+                queue=chosen.queue,
+                lane=lane_of(function),
+                fingerprint=fingerprint(function) if fingerprints else "",
+                awaited=task_id not in tails,
+            )
+        )
+    return Plan(namespace, tuple(specs), concurrency_limit, check_types)

@@ -1,0 +1,105 @@
+"""Graphs as text, for terminals and logs; bounded, so that a huge graph stays readable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.tree import Tree
+
+    from astrum.data_transport.bindings import Binding
+    from astrum.planning.execution_plan import ExecutionPlan
+
+MAX_NAMES = 12
+MAX_ROWS = 1_000
+MAX_TREE_TASKS = 500
+WIDTH = 100
+
+
+def stage_table(plan: ExecutionPlan) -> str:
+    """Return the stages as a text table."""
+    table = _table("Execution plan", "Stage", "Waits for", "Starts", "Running")
+    for stage in plan.stages[:MAX_ROWS]:
+        table.add_row(
+            str(stage.stage_id),
+            _join(stage.wait_for_tasks),
+            _join(stage.start_tasks),
+            _join(stage.parallel_tasks),
+        )
+    return _render(table) + _left_out(len(plan.stages), MAX_ROWS, "stages")
+
+
+def dependency_lines(needs: Mapping[str, Sequence[str]]) -> str:
+    """Return one line per task: ``load <- extract``, or the bare name without dependencies."""
+    lines = [f"{name} <- {_join(up)}" if up else name for name, up in needs.items()]
+    return "\n".join(lines)
+
+
+def task_tree(title: str, needs: Mapping[str, Sequence[str]]) -> Tree:
+    """Return the graph as a tree; a task with several needs hangs below the last of them.
+
+    ``needs`` must stand upstream first; the first 500 tasks are shown.
+    """
+    from rich.text import Text
+    from rich.tree import Tree
+
+    root = Tree(Text(title))
+    nodes: dict[str, Tree] = {}
+    for name, upstream in list(needs.items())[:MAX_TREE_TASKS]:
+        *others, parent = upstream or (None,)
+        label = f"{name}  (also after {_join([o for o in others if o])})" if others else name
+        above = root if parent is None else nodes[parent]
+        nodes[name] = above.add(Text(label))
+    if len(needs) > MAX_TREE_TASKS:
+        root.add(Text(f"... {len(needs) - MAX_TREE_TASKS} more tasks"))
+    return root
+
+
+def transport_table(bindings: Iterable[tuple[str, Binding]]) -> Table:
+    """Return a table of (task, where one of its parameters comes from)."""
+    table = _table("Data transport", "Task", "Parameter", "From", "Field")
+    for row, (task_id, binding) in enumerate(bindings):
+        if row == MAX_ROWS:
+            break
+        path = ".".join(map(str, binding.path)) or "(whole result)"
+        table.add_row(*map(_plain, (task_id, str(binding.parameter), binding.source, path)))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.ASCII2)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _render(renderable: RenderableType) -> str:
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    Console(file=out, width=WIDTH, no_color=True, force_terminal=False).print(renderable)
+    return out.getvalue().rstrip()
+
+
+def _join(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MAX_NAMES])
+    more = len(names) - MAX_NAMES
+    return _plain(f"{shown} and {more} more" if more > 0 else shown or "-")
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)  # a task may be called "load[2024]"
+
+
+def _left_out(total: int, limit: int, what: str) -> str:
+    return f"\n... {total - limit} more {what}" if total > limit else ""

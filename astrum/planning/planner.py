@@ -1,0 +1,84 @@
+"""From hand-made orders to a checked graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from astrum.errors import (
+    TaskDependencyError,
+    TaskOrderLoopError,
+    TaskOrderNoExitError,
+    nearest,
+)
+from astrum.planning.execution_plan import ExecutionPlan, build_execution_plan
+from astrum.planning.order import TaskOrder, spell_cycle, walk_upstream_first
+
+
+class EndlessOrderError(TaskOrderLoopError, TaskOrderNoExitError):
+    """A graph with a cycle in which, besides, every task has one that waits for it."""
+
+
+class ExecutionPlanner:
+    """Checks a list of orders and shows its stages.
+
+    ``TaskDependencyError`` for a dependency that no order has or a name that stands twice,
+    `TaskOrderLoopError` for cycles; if no task at all ends the graph, that error is a
+    `TaskOrderNoExitError` too.
+    """
+
+    def __init__(self, task_order: Iterable[TaskOrder]) -> None:
+        self._orders = list(task_order)
+
+    def validate(self) -> None:
+        """Raise what is wrong with the orders, if anything is."""
+        upstream_first(self.needs())
+
+    def detect_cycle(self) -> None:
+        """Raise `TaskOrderLoopError` if tasks need each other."""
+        upstream_first(self.needs())
+
+    def get_execute_timeline(self) -> ExecutionPlan:
+        """Return the stages; raises what `validate` raises."""
+        return build_execution_plan(upstream_first(self.needs()))
+
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """Return task name to the names it depends on, in the order given.
+
+        Raises `TaskDependencyError`.
+        """
+        needs: dict[str, tuple[str, ...]] = {}
+        for order in self._orders:
+            name = order.task_name
+            if name in needs:
+                raise TaskDependencyError(f"the order names task {name!r} twice")
+            needs[name] = tuple([upstream.task_name for upstream in order.dependencies])
+        check_dependencies(needs)
+        return needs
+
+
+def check_dependencies(needs: Mapping[str, Sequence[str]]) -> None:
+    """Raise `TaskDependencyError` for a need that is unknown or named twice by one task."""
+    for name, upstream in needs.items():
+        for need in upstream:
+            if need not in needs:
+                hint = nearest(need, needs)
+                raise TaskDependencyError(
+                    f"task {name!r} depends on {need!r}, which is not in the order{hint}"
+                )
+        if len(upstream) > 1 and len(set(upstream)) != len(upstream):
+            twice = next(need for need in upstream if upstream.count(need) > 1)
+            raise TaskDependencyError(f"task {name!r} names its dependency {twice!r} twice")
+
+
+def upstream_first(needs: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Return ``needs`` with every task behind those it needs; raises `TaskOrderLoopError`."""
+    ids, cycles = walk_upstream_first(needs)
+    if cycles:
+        texts = [spell_cycle(cycle) for cycle in cycles]
+        raise (TaskOrderLoopError if _has_exit(needs) else EndlessOrderError)(texts)
+    return {task_id: needs[task_id] for task_id in ids}
+
+
+def _has_exit(needs: Mapping[str, Sequence[str]]) -> bool:
+    needed = {need for upstream in needs.values() for need in upstream}
+    return len(needed) < len(needs)
