@@ -1,0 +1,46 @@
+"""Values too big for a message: stored once per run, named by their content."""
+
+from __future__ import annotations
+
+import hashlib
+
+from astrum.errors import RunNotFoundError, StoreError
+from astrum.redis import scripts
+from astrum.redis.link import Link
+from astrum.wire.keys import Keys
+
+DIGEST_BYTES = 16
+
+
+def digest_of(data: bytes) -> str:
+    """Return the name of a value: its BLAKE2b digest of 128 bits as hexadecimal digits.
+
+    >>> digest_of(b"")
+    'cae66941d9efbd404e4d88758ea67670'
+    """
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+
+
+async def put_blob(link: Link, keys: Keys, run_id: str, data: bytes) -> str:
+    """Store a value for as long as its run lives and return its digest; repeatable.
+
+    Raises `RunNotFoundError` if the run is gone.
+    """
+    digest = digest_of(data)
+    if not await link.call(scripts.put_blob(keys, run_id, digest, data)):
+        raise RunNotFoundError(f"run {run_id!r} is gone, so its value cannot be stored")
+    return digest
+
+
+async def get_blob(link: Link, keys: Keys, run_id: str, digest: str) -> bytes:
+    """Return a stored value.
+
+    Raises `RunNotFoundError` if it is gone, as all values go with their run, and `StoreError` if
+    the bytes are not those that were stored.
+    """
+    data = await link.execute("GET", keys.blob(run_id, digest))
+    if data is None:
+        raise RunNotFoundError(f"the value {digest} of run {run_id!r} is gone")
+    if digest_of(data) != digest:
+        raise StoreError(f"the value {digest} of run {run_id!r} was changed in the store")
+    return bytes(data)

@@ -1,0 +1,207 @@
+"""How to reach the server: settings, clients, and noticing that it may have lost writes.
+
+The client library's own retries are off: a script whose reply was lost is repeated by whoever
+knows that repeating it is right.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from astrum.errors import StoreConfigurationError
+from astrum.wire.keys import DEFAULT_PREFIX, Keys
+
+DEFAULT_URL = "redis://localhost:6379/0"
+CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 5.0
+
+_SCHEMES = ("redis", "rediss", "unix")
+_IDENTITY = re.compile(rb"^(?:run_id|master_replid):(\w+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisSettings:
+    """Where the server is and how to prove who we are.
+
+    ``url``: ``redis://``, ``rediss://`` (TLS) or ``unix://``, with user and password if the
+    server wants them. ``prefix`` separates installations on one server. ``tls_ca_file`` is the
+    authority to trust instead of the system's, ``tls_cert_file`` and ``tls_key_file`` are the
+    client's certificate. ``signing_keys``: the first signs, all verify.
+    Raises `StoreConfigurationError` for a URL or prefix that cannot be.
+    """
+
+    url: str = field(default=DEFAULT_URL, repr=False)
+    prefix: str = DEFAULT_PREFIX
+    tls_ca_file: str | None = None
+    tls_cert_file: str | None = None
+    tls_key_file: str | None = None
+    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        scheme, separator, _ = self.url.partition("://")
+        if not separator or scheme not in _SCHEMES:
+            raise StoreConfigurationError(
+                f"{self.masked_url!r} is no server URL: it must begin with redis://, rediss:// "
+                "or unix://"
+            )
+        try:
+            Keys(self.prefix)
+        except ValueError as error:
+            raise StoreConfigurationError(str(error)) from None
+
+    @classmethod
+    def from_env(cls, url: str | None = None, prefix: str | None = None) -> RedisSettings:
+        """Read ``ASTRUM_REDIS_URL``, ``ASTRUM_PREFIX``, ``ASTRUM_REDIS_CA``, ``ASTRUM_REDIS_CERT``,
+        ``ASTRUM_REDIS_KEY`` and ``ASTRUM_SIGNING_KEYS`` (separated by commas); arguments win.
+        """
+        keys = os.environ.get("ASTRUM_SIGNING_KEYS", "")
+        return cls(
+            url=url or os.environ.get("ASTRUM_REDIS_URL") or DEFAULT_URL,
+            prefix=prefix or os.environ.get("ASTRUM_PREFIX") or DEFAULT_PREFIX,
+            tls_ca_file=os.environ.get("ASTRUM_REDIS_CA") or None,
+            tls_cert_file=os.environ.get("ASTRUM_REDIS_CERT") or None,
+            tls_key_file=os.environ.get("ASTRUM_REDIS_KEY") or None,
+            signing_keys=tuple(key.strip().encode() for key in keys.split(",") if key.strip()),
+        )
+
+    @property
+    def keys(self) -> Keys:
+        """The key names under this prefix."""
+        return Keys(self.prefix)
+
+    @property
+    def masked_url(self) -> str:
+        """The URL without a password, for logs and errors."""
+        return mask_url(self.url)
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """What must never be shown, as it stands in the URL and as it is sent."""
+        raw = _password_in(self.url)
+        return tuple({text for text in (raw, unquote(raw)) if text})
+
+
+def mask_url(url: str) -> str:
+    """Return the URL with every password replaced.
+
+    >>> mask_url("redis://bob:s3cret@db.example:6379/0")
+    'redis://bob:***@db.example:6379/0'
+    """
+    scheme, separator, rest = url.partition("://")
+    credentials, at, address = rest.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    address = re.sub(r"(?i)((?:^|[?&])password=)[^&]*", r"\1***", address)
+    return f"{scheme}{separator}{user}{colon and ':***'}{at}{address}"
+
+
+def _password_in(url: str) -> str:
+    credentials = url.partition("://")[2].rpartition("@")[0]
+    in_query = re.search(r"(?i)[?&]password=([^&]+)", url)
+    return credentials.partition(":")[2] or (in_query.group(1) if in_query else "")
+
+
+class LossWatch:
+    """Notices that the server may have lost its last writes.
+
+    Each new connection tells who the server is. Another identity than before (a restart, a
+    failover) or a vanished consumer group is a suspicion; `take` says so once.
+    """
+
+    def __init__(self) -> None:
+        self._identity: frozenset[bytes] | None = None
+        self._suspected = False
+
+    @property
+    def suspected(self) -> bool:
+        """Whether there is a suspicion that nobody took yet."""
+        return self._suspected
+
+    def take(self) -> bool:
+        """Return whether a loss is suspected, and forget the suspicion."""
+        suspected, self._suspected = self._suspected, False
+        return suspected
+
+    def suspect(self) -> None:
+        """Raise the suspicion."""
+        self._suspected = True
+
+    def connected_to(self, info: bytes) -> None:
+        """Compare the server's INFO text with the one of the connection before."""
+        identity = frozenset(_IDENTITY.findall(info))
+        if self._identity is not None and identity != self._identity:
+            self._suspected = True
+        self._identity = identity
+
+
+def open_client(
+    settings: RedisSettings,
+    *,
+    read_timeout_s: float = COMMAND_TIMEOUT_S,
+    on_connect: Callable[[Any], Any] | None = None,
+) -> redis.asyncio.Redis:
+    """Return a client that repeats nothing by itself and replies in raw RESP2.
+
+    ``read_timeout_s`` must be longer than any blocking read that is sent through it.
+    ``on_connect`` is awaited with each new connection before its first use.
+    """
+    options = _options(settings, read_timeout_s)
+    if on_connect is not None:
+        options["redis_connect_func"] = on_connect
+    try:
+        client = redis.asyncio.Redis.from_url(
+            settings.url, retry=AsyncRetry(NoBackoff(), 0), **options
+        )
+    except ValueError as error:
+        raise _bad_url(settings, error) from None
+    client.response_callbacks.clear()  # replies must not depend on the library's version
+    return client
+
+
+def open_sync_client(
+    settings: RedisSettings, *, timeout_s: float = COMMAND_TIMEOUT_S
+) -> redis.Redis:
+    """Return the blocking client that a heartbeat thread uses; as `open_client`."""
+    options = _options(settings, timeout_s)
+    try:
+        client = redis.Redis.from_url(settings.url, retry=Retry(NoBackoff(), 0), **options)
+    except ValueError as error:
+        raise _bad_url(settings, error) from None
+    client.response_callbacks.clear()
+    return client
+
+
+def _bad_url(settings: RedisSettings, error: ValueError) -> StoreConfigurationError:
+    text = str(error)
+    for password in settings.passwords:
+        text = text.replace(password, "***")
+    return StoreConfigurationError(f"the server URL {settings.masked_url!r} cannot be read: {text}")
+
+
+def _options(settings: RedisSettings, read_timeout_s: float) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "protocol": 2,
+        "decode_responses": False,
+        "socket_timeout": read_timeout_s,
+        "socket_connect_timeout": min(CONNECT_TIMEOUT_S, read_timeout_s),
+        "health_check_interval": 0,
+    }
+    scheme = urlsplit(settings.url).scheme
+    if scheme != "unix":
+        options["socket_keepalive"] = True
+    if scheme == "rediss":
+        options["ssl_check_hostname"] = True
+        options["ssl_ca_certs"] = settings.tls_ca_file
+        options["ssl_certfile"] = settings.tls_cert_file
+        options["ssl_keyfile"] = settings.tls_key_file
+    return options

@@ -1,0 +1,62 @@
+"""Reading raw stream replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from astrum.wire.keys import FIELD, SIGNATURE_FIELD
+
+_DATA = FIELD.encode()
+_SIGNATURE = SIGNATURE_FIELD.encode()
+
+
+class Entry(NamedTuple):
+    """A stream entry; ``data`` is ``None`` if it was deleted while it was pending."""
+
+    stream: str
+    entry_id: str
+    data: bytes | None
+    signature: bytes
+
+
+def read_streams(reply: Sequence[Any] | None) -> Iterator[Entry]:
+    """Yield the entries of a raw XREAD or XREADGROUP reply."""
+    for stream, rows in reply or ():
+        for row in rows:
+            yield read_entry(stream.decode(), row)
+
+
+def read_entry(stream: str, row: Sequence[Any]) -> Entry:
+    """Read one raw entry: its id and the flat list of its fields.
+
+    >>> read_entry("q", [b"1-0", [b"d", b"x"]])
+    Entry(stream='q', entry_id='1-0', data=b'x', signature=b'')
+    """
+    entry_id, flat = row
+    fields = pairs(flat or ())
+    return Entry(stream, entry_id.decode(), fields.get(_DATA), fields.get(_SIGNATURE, b""))
+
+
+def pairs(flat: Sequence[bytes]) -> dict[bytes, Any]:
+    """Return the mapping of a flat reply.
+
+    >>> pairs([b"a", b"1"])
+    {b'a': b'1'}
+    """
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def texts(fields: dict[bytes, bytes], prefix: bytes) -> dict[str, str]:
+    """Return the fields that begin with ``prefix``, without it, as text."""
+    start = len(prefix)
+    return {
+        name[start:].decode(): value.decode()
+        for name, value in fields.items()
+        if name.startswith(prefix)
+    }
+
+
+def server_ms(reply: Sequence[bytes]) -> int:
+    """Return the milliseconds of a raw TIME reply."""
+    return int(reply[0]) * 1000 + int(reply[1]) // 1000

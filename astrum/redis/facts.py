@@ -1,0 +1,81 @@
+"""What the stores tell: plain records, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Claim(NamedTuple):
+    """A dispatched attempt that this worker now holds; ``signature`` is ``b""`` if unsigned."""
+
+    stream: str
+    entry_id: str
+    data: bytes
+    signature: bytes = b""
+
+
+class DeadClaim(NamedTuple):
+    """A dispatched attempt that a dead worker still holds."""
+
+    stream: str
+    worker_id: str
+    entry_id: str
+    data: bytes
+    signature: bytes = b""
+
+
+class JournalEntry(NamedTuple):
+    """One entry of a run's journal; ``data`` is an encoded array of records."""
+
+    run_id: str
+    entry_id: str
+    data: bytes
+
+    @property
+    def recorded_at(self) -> float:
+        """Seconds since the epoch at which the server recorded it."""
+        return int(self.entry_id.partition("-")[0]) / 1000
+
+
+class Outstanding(NamedTuple):
+    """A dispatched, unsettled attempt of a task and the stream entry that carries it."""
+
+    attempt: int
+    entry_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What the store knows of a run.
+
+    ``state`` is "open" until `RunStore.finish` sets it. ``lease_s`` is what is left of the
+    leader's lease (0: nobody leads). Times are seconds since the epoch on the server's clock.
+    ``facts`` are the texts given at creation and at the finish.
+    """
+
+    run_id: str
+    state: str
+    epoch: int
+    owner: str
+    lease_s: float
+    created_at: float
+    ended_at: float | None
+    outstanding: int
+    facts: Mapping[str, str]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run has not ended."""
+        return self.state == "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFacts:
+    """A live worker: what it registered, what is left of its lease, its last reported status."""
+
+    worker_id: str
+    lease_s: float
+    facts: Mapping[str, str]
+    status: bytes

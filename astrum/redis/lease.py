@@ -1,0 +1,51 @@
+"""The heartbeat of a worker: a blocking client of its own, so that a busy event loop or a long
+garbage collection in it cannot cost the lease.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis.exceptions as driver
+
+from astrum.redis import scripts
+from astrum.redis.connection import RedisSettings, open_sync_client
+from astrum.redis.scripts import ScriptCall, ScriptLibrary
+from astrum.redis.translation import FAILURES, translate
+
+LEASE_TIMEOUT_S = 2.0
+
+
+class LeaseClient:
+    """Renews one worker's lease from a thread; use it from one thread at a time."""
+
+    def __init__(self, settings: RedisSettings, *, timeout_s: float = LEASE_TIMEOUT_S) -> None:
+        self._settings = settings
+        self._keys = settings.keys
+        self._library = ScriptLibrary()
+        self._client: Any = open_sync_client(settings, timeout_s=timeout_s)
+
+    def beat(self, worker_id: str, lease_s: float) -> bool:
+        """Renew the lease by the server's clock.
+
+        ``False``: the lease had been over or the registration was gone, so others may have
+        settled what this worker holds: register again and verify what is held. The lease is
+        renewed in either case. Raises `StoreError` kinds; then the lease was perhaps renewed, and
+        only the start of the last beat that returned counts.
+        """
+        return bool(self._call(scripts.beat(self._keys, worker_id, lease_s)))
+
+    def close(self) -> None:
+        """Drop the connection; harmless when repeated."""
+        self._client.close()
+
+    def _call(self, call: ScriptCall) -> Any:
+        command = self._library.command(call)
+        try:
+            try:
+                return self._client.execute_command(*command)
+            except driver.NoScriptError:
+                self._client.execute_command(*self._library.load_command(call.name))
+                return self._client.execute_command(*command)
+        except FAILURES as error:
+            raise translate(error, self._settings) from error

@@ -1,0 +1,110 @@
+"""Looking at runs, workers and queues, for people and for the coordinator's checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from astrum.redis.entries import pairs, server_ms, texts
+from astrum.redis.facts import RunFacts, WorkerFacts
+from astrum.redis.link import Link
+from astrum.redis.reaping import streams_of
+from astrum.wire.keys import GROUP, OUTSTANDING_FIELD, Keys
+
+
+class Backlog(NamedTuple):
+    """How many attempts of a stream wait for a worker, and how many are with one."""
+
+    waiting: int
+    running: int
+
+
+async def run_facts(link: Link, keys: Keys, run_id: str) -> RunFacts | None:
+    """Return what is known of a run, ``None`` if there is none."""
+    found = await _runs(link, keys, [run_id])
+    return found[0] if found else None
+
+
+async def list_runs(link: Link, keys: Keys, limit: int) -> list[RunFacts]:
+    """Return up to ``limit`` open and as many ended runs, newest first."""
+    replies = await link.pipeline(
+        [
+            ("ZREVRANGE", keys.runs, 0, limit - 1),
+            ("ZREVRANGE", keys.history, 0, limit - 1),
+        ]
+    )
+    ids = {run_id.decode() for reply in replies for run_id in reply}
+    found = await _runs(link, keys, sorted(ids))
+    return sorted(found, key=lambda run: run.created_at, reverse=True)[:limit]
+
+
+async def _runs(link: Link, keys: Keys, run_ids: Sequence[str]) -> list[RunFacts]:
+    commands: list[tuple[str, ...]] = [("TIME",)]
+    for run_id in run_ids:
+        commands.append(("HGETALL", keys.run(run_id)))
+        commands.append(("HGET", keys.attempts(run_id), OUTSTANDING_FIELD))
+    time, *replies = await link.pipeline(commands)
+    rows = zip(run_ids, replies[::2], replies[1::2], strict=True)
+    return [
+        _read_run(run_id, pairs(flat), int(outstanding or 0), server_ms(time))
+        for run_id, flat, outstanding in rows
+        if flat
+    ]
+
+
+def _read_run(run_id: str, fields: dict[bytes, bytes], outstanding: int, now_ms: int) -> RunFacts:
+    ended = fields.get(b"end")
+    return RunFacts(
+        run_id=run_id,
+        state=fields[b"st"].decode(),
+        epoch=int(fields[b"ep"]),
+        owner=fields[b"ow"].decode(),
+        lease_s=max(0, int(fields[b"lx"]) - now_ms) / 1000,
+        created_at=float(fields[b"at"]) / 1000,
+        ended_at=None if ended is None else float(ended) / 1000,
+        outstanding=outstanding,
+        facts=texts(fields, b"f:"),
+    )
+
+
+async def workers(link: Link, keys: Keys) -> list[WorkerFacts]:
+    """Return the live workers by id."""
+    time, leases = await link.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
+    now = server_ms(time)
+    left = {
+        worker.decode(): (float(end) - now) / 1000 for worker, end in sorted(pairs(leases).items())
+    }
+    live = [worker_id for worker_id, lease_s in left.items() if lease_s > 0]
+    replies = await link.pipeline([("HGETALL", keys.worker(worker_id)) for worker_id in live])
+    return [
+        _read_worker(worker_id, left[worker_id], pairs(flat))
+        for worker_id, flat in zip(live, replies, strict=True)
+    ]
+
+
+def _read_worker(worker_id: str, lease_s: float, fields: dict[bytes, bytes]) -> WorkerFacts:
+    return WorkerFacts(
+        worker_id=worker_id,
+        lease_s=lease_s,
+        facts=texts(fields, b"f:"),
+        status=fields.get(b"status", b""),
+    )
+
+
+async def backlog(link: Link, keys: Keys) -> dict[str, Backlog]:
+    """Return how many attempts wait and run, by stream."""
+    streams = await streams_of(link, keys)
+    commands: list[tuple[str, ...]] = []
+    for stream in streams:
+        commands += [("XLEN", stream), ("XPENDING", stream, GROUP)]
+    replies = await link.pipeline(commands, tolerant=True)
+    return {
+        stream: _read_backlog(length, pending)
+        for stream, length, pending in zip(streams, replies[::2], replies[1::2], strict=True)
+    }
+
+
+def _read_backlog(length: Any, pending: Any) -> Backlog:
+    entries = length if isinstance(length, int) else 0
+    running = int(pending[0]) if isinstance(pending, list) else 0
+    return Backlog(max(0, entries - running), running)

@@ -1,0 +1,12 @@
+-- Claim at most `count` entries over several streams, the earlier streams first, without waiting.
+-- KEYS stream... ; ARGV group worker_id count
+local out, left = {}, tonumber(ARGV[3])
+for i = 1, #KEYS do
+  if left <= 0 then break end
+  local reply = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', left, 'STREAMS', KEYS[i], '>')
+  if reply then
+    out[#out + 1] = reply[1]
+    left = left - #reply[1][2]
+  end
+end
+return out

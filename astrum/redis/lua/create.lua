@@ -1,0 +1,19 @@
+-- Create an open run that nobody leads.
+-- KEYS run plan attempts journal blobs runs
+-- ARGV run_id plan digest open_ttl_ms [fact value]...
+-- Returns 1 created, 0 exists with the same plan, -1 exists with another plan.
+local digest = redis.call('HGET', KEYS[1], 'pd')
+if digest then
+  return digest == ARGV[3] and 0 or -1
+end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[4])
+redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
+redis.call('HSET', KEYS[1], 'st', 'open', 'ep', '0', 'ow', '', 'lx', '0', 'at', now_ms(), 'pd', ARGV[3])
+for i = 5, #ARGV, 2 do
+  redis.call('HSET', KEYS[1], 'f:' .. ARGV[i], ARGV[i + 1])
+end
+redis.call('HSET', KEYS[3], '#', 0)
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('PEXPIRE', KEYS[3], ARGV[4])
+redis.call('ZADD', KEYS[6], 0, ARGV[1])
+return 1

@@ -1,0 +1,43 @@
+-- Dispatch attempts of an open run: a stream entry and the fence, for each at most once.
+-- KEYS run attempts stream queues
+-- ARGV epoch group [task attempt data signature]...
+-- Returns {'OK', state...}: the entry id if that very attempt is outstanding, else what stands in
+-- its place (a:id, a=who, a!who); {'STALE', epoch}, {'CLOSED', state} or {'GONE'}.
+-- The first write is denied when memory is full, so a refused dispatch leaves no trace.
+local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
+if not h[2] or redis.call('HEXISTS', KEYS[2], '#') == 0 then return {'GONE'} end
+if h[1] ~= ARGV[1] then return {'STALE', h[1]} end
+if h[2] ~= 'open' then return {'CLOSED', h[2]} end
+local out, added = {'OK'}, 0
+
+local function add(data, signature)
+  local entry = {'*', 'd', data}
+  if signature ~= '' then entry = {'*', 'd', data, 's', signature} end
+  local id = redis.call('XADD', KEYS[3], 'NOMKSTREAM', unpack(entry))
+  if not id then
+    redis.call('XGROUP', 'CREATE', KEYS[3], ARGV[2], '0', 'MKSTREAM')
+    id = redis.call('XADD', KEYS[3], unpack(entry))
+  end
+  return id
+end
+
+for i = 3, #ARGV, 4 do
+  local task, attempt = ARGV[i], ARGV[i + 1]
+  local state = redis.call('HGET', KEYS[2], task)
+  local last = state and tonumber(string.match(state, '^%d+')) or 0
+  if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then
+    local id = add(ARGV[i + 2], ARGV[i + 3])
+    redis.call('HSET', KEYS[2], task, attempt .. ':' .. id)
+    added = added + 1
+    out[#out + 1] = id
+  elseif string.sub(state, 1, #attempt + 1) == attempt .. ':' then
+    out[#out + 1] = string.sub(state, #attempt + 2)  -- a repeat: tell the truth, add nothing
+  else
+    out[#out + 1] = state
+  end
+end
+if added > 0 then
+  redis.call('HINCRBY', KEYS[2], '#', added)
+  redis.call('SADD', KEYS[4], KEYS[3])
+end
+return out

@@ -1,0 +1,22 @@
+-- Forget a worker. A consumer that still has pending entries stays: deleting it would lose them.
+-- KEYS leases worker stream... ; ARGV worker_id group leaves(0/1)
+-- leaves: the worker itself goes; else only a worker without a live lease is dropped.
+-- Returns 1 if nothing of it is left.
+local lease_end = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if ARGV[3] ~= '1' and lease_end and tonumber(lease_end) > now_ms() then return 0 end
+local held = 0
+for i = 3, #KEYS do
+  local pending = redis.pcall('XPENDING', KEYS[i], ARGV[2], '-', '+', 1, ARGV[1])
+  if not pending.err then
+    if #pending > 0 then
+      held = held + 1
+    else
+      redis.call('XGROUP', 'DELCONSUMER', KEYS[i], ARGV[2], ARGV[1])
+    end
+  end
+end
+if held == 0 or ARGV[3] == '1' then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  redis.call('DEL', KEYS[2])
+end
+return held == 0 and 1 or 0

@@ -1,0 +1,11 @@
+-- Append a fact that is no attempt's end to the journal of an open run.
+-- KEYS run journal ; ARGV entry epoch ('' for anybody)
+-- Returns 1 appended, 0 the run is over or gone, -1 another epoch leads.
+local h = redis.call('HMGET', KEYS[1], 'st', 'ep')
+if h[1] ~= 'open' then return 0 end
+if ARGV[2] ~= '' and h[2] ~= ARGV[2] then return -1 end
+redis.call('XADD', KEYS[2], '*', 'd', ARGV[1])
+if redis.call('XLEN', KEYS[2]) == 1 then
+  redis.call('PEXPIRE', KEYS[2], math.max(redis.call('PTTL', KEYS[1]), 1))
+end
+return 1

@@ -1,0 +1,56 @@
+-- Record the one end of attempts: the gate that every outcome passes.
+-- KEYS attempts journal stream leases run
+-- ARGV mode who group [task attempt entry_id final record]...
+-- mode w: worker `who` reports. x: `who` is dead and its attempts are lost. c: the leader of epoch
+-- `who` revokes.
+-- Returns {'OK', verdict...} with 1 settled, 2 settled before by the same party, 0 fenced;
+-- {'ALIVE'} (x) or {'STALE'} (c).
+-- XACK comes first: it is allowed when memory is full, and after it everything is.
+if ARGV[1] == 'x' then
+  local lease_end = redis.call('ZSCORE', KEYS[4], ARGV[2])
+  if lease_end and tonumber(lease_end) > now_ms() then return {'ALIVE'} end
+elseif ARGV[1] == 'c' then
+  if redis.call('HGET', KEYS[5], 'ep') ~= ARGV[2] then return {'STALE'} end
+end
+local tasks = {}
+for i = 4, #ARGV, 5 do tasks[#tasks + 1] = ARGV[i] end
+if #tasks == 0 then return {'OK'} end
+local states = redis.call('HMGET', KEYS[1], unpack(tasks))
+local run_is_here = redis.call('HEXISTS', KEYS[1], '#') == 1
+local out, ids, changes, records, changed = {'OK'}, {}, {}, {}, {}
+for k, task in ipairs(tasks) do
+  local i = 3 + 5 * (k - 1)
+  local attempt, id, final, record = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
+  -- One malformed id would fail the whole XACK.
+  if string.find(id, '^%d+%-%d+$') then ids[#ids + 1] = id end
+  local mark = attempt .. (final == '1' and '!' or '=') .. ARGV[2]
+  local state = changed[task] or states[k]  -- a task may come twice in one batch
+  local verdict = 0
+  if run_is_here and state == attempt .. ':' .. id then
+    verdict = 1
+    changed[task] = mark
+    changes[#changes + 1] = task
+    changes[#changes + 1] = mark
+    records[#records + 1] = record
+  elseif state == attempt .. '=' .. ARGV[2] or state == attempt .. '!' .. ARGV[2] then
+    verdict = 2
+  end
+  out[#out + 1] = verdict
+end
+if #ids > 0 then
+  redis.call('XACK', KEYS[3], ARGV[3], unpack(ids))
+  redis.call('XDEL', KEYS[3], unpack(ids))
+end
+local n = #records
+if n > 0 then
+  redis.call('HSET', KEYS[1], unpack(changes))
+  redis.call('HINCRBY', KEYS[1], '#', -n)
+  -- The header of a msgpack array of n items: the records are joined, nothing is decoded.
+  local header = string.char(0xdd, math.floor(n / 16777216) % 256, math.floor(n / 65536) % 256,
+    math.floor(n / 256) % 256, n % 256)
+  redis.call('XADD', KEYS[2], '*', 'd', header .. table.concat(records))
+  if redis.call('XLEN', KEYS[2]) == 1 then
+    redis.call('PEXPIRE', KEYS[2], math.max(redis.call('PTTL', KEYS[1]), 1))
+  end
+end
+return out

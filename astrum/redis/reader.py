@@ -1,0 +1,62 @@
+"""A blocking read that can be ended at once, without racing and without losing what was read.
+
+Cancelling the task that reads would drop the connection, and entries that the server had just
+delivered to it would be orphaned; CLIENT UNBLOCK ends the read on the server instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from astrum.errors import StoreError
+from astrum.redis.link import Link
+from astrum.redis.scripts import Argument
+
+_REPEAT_S = 0.01
+
+
+class BlockingReader:
+    """One connection for blocking reads, one at a time."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._is_interrupted = False
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        await self._link.close()
+
+    async def read(self, *command: Argument) -> Any:
+        """Send a blocking read; ``None`` if nothing came or `interrupt` was called."""
+        if self._is_interrupted:
+            self._is_interrupted = False
+            return None
+        self._idle.clear()
+        try:
+            return await self._link.execute(*command)
+        finally:
+            self._is_interrupted = False
+            self._idle.set()
+
+    async def interrupt(self, via: Link) -> None:
+        """End the read under way, or the next one if there is none; ``via`` another connection.
+
+        The server may not have got the read yet when it gets the order to end it, so the order
+        is repeated until the read is over.
+        """
+        self._is_interrupted = True
+        while not self._idle.is_set():
+            try:
+                await via.execute("CLIENT", "UNBLOCK", self._link.client_id)
+            except StoreError:
+                return  # the read fails or times out by itself
+            await self._settle_down()
+
+    async def _settle_down(self) -> None:
+        try:
+            await asyncio.wait_for(self._idle.wait(), _REPEAT_S)
+        except TimeoutError:
+            return

@@ -1,0 +1,125 @@
+"""Finding dead workers and what they still hold; any coordinator may do it, for any run.
+
+A worker is dead when it has no live lease. Consumers count as well as lapsed leases: after the
+server lost its last writes, a consumer may own entries whose worker was never leased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from astrum.redis.entries import Entry, pairs, read_entry, server_ms
+from astrum.redis.facts import DeadClaim
+from astrum.redis.link import Link
+from astrum.redis.scripts import MAX_ITEMS
+from astrum.wire.keys import GROUP, Keys
+
+Holder = tuple[str, str]
+"""A stream and a worker that has a consumer there."""
+
+
+async def dead_claims(link: Link, keys: Keys) -> list[DeadClaim]:
+    """Return what dead workers hold, at most 500 entries per worker and stream.
+
+    Entries whose data is gone are acknowledged on the way.
+    """
+    _, holders = await census(link, keys)
+    busy = [holder for holder, pending in holders.items() if pending]
+    held = await link.pipeline(
+        [("XPENDING", stream, GROUP, "-", "+", MAX_ITEMS, worker_id) for stream, worker_id in busy],
+        tolerant=True,
+    )
+    places = [
+        (holder, row[0])
+        for holder, rows in zip(busy, held, strict=True)
+        if isinstance(rows, list)
+        for row in rows
+    ]
+    return await _with_data(link, places)
+
+
+async def dead_workers(link: Link, keys: Keys) -> list[str]:
+    """Return the ids of the dead workers that hold nothing any more."""
+    lapsed, holders = await census(link, keys)
+    busy = {worker_id for (_, worker_id), pending in holders.items() if pending}
+    idle = {worker_id for _, worker_id in holders} - busy
+    return sorted((lapsed - busy) | idle)
+
+
+async def census(link: Link, keys: Keys) -> tuple[set[str], dict[Holder, int]]:
+    """Return the workers whose lease lapsed, and each dead consumer with its pending count."""
+    # Consumers first: a worker that registers between the two looks must be seen as leased.
+    consumers = await _consumers(link, await streams_of(link, keys))
+    time, leases = await link.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
+    now = server_ms(time)
+    ends = {worker.decode(): float(end) for worker, end in pairs(leases).items()}
+    lapsed = {worker_id for worker_id, end in ends.items() if end <= now}
+    dead = {
+        holder: pending
+        for holder, pending in consumers.items()
+        if holder[1] in lapsed or holder[1] not in ends
+    }
+    return lapsed, dead
+
+
+async def streams_of(link: Link, keys: Keys) -> list[str]:
+    """Return the keys of all streams that attempts are dispatched to."""
+    return sorted(name.decode() for name in await link.execute("SMEMBERS", keys.queues))
+
+
+async def _consumers(link: Link, streams: Sequence[str]) -> dict[Holder, int]:
+    replies = await link.pipeline(
+        [("XINFO", "CONSUMERS", stream, GROUP) for stream in streams], tolerant=True
+    )
+    found: dict[Holder, int] = {}
+    for stream, rows in zip(streams, replies, strict=True):
+        if isinstance(rows, list):  # else the stream vanished, and its consumers with it
+            for row in rows:
+                facts: Mapping[bytes, Any] = pairs(row)
+                found[stream, facts[b"name"].decode()] = int(facts[b"pending"])
+    return found
+
+
+async def _with_data(link: Link, places: Sequence[tuple[Holder, bytes]]) -> list[DeadClaim]:
+    replies = await link.pipeline(
+        [("XRANGE", stream, entry_id, entry_id) for (stream, _), entry_id in places]
+    )
+    claims = []
+    empty = []
+    for ((stream, worker_id), entry_id), rows in zip(places, replies, strict=True):
+        entry = read_entry(stream, rows[0]) if rows else None
+        if entry is None or entry.data is None:
+            empty.append((stream, entry_id.decode()))
+        else:
+            claims.append(DeadClaim(stream, worker_id, entry.entry_id, entry.data, entry.signature))
+    await forget(link, empty)
+    return claims
+
+
+async def forget(link: Link, places: Iterable[tuple[str, str]]) -> None:
+    """Acknowledge and delete entries (stream, entry id) that stand for nothing any more."""
+    await link.pipeline(
+        [
+            command
+            for stream, entry_id in places
+            for command in (("XACK", stream, GROUP, entry_id), ("XDEL", stream, entry_id))
+        ]
+    )
+
+
+async def own_entries(link: Link, stream: str, worker_id: str) -> list[Entry]:
+    """Return all that a worker holds in one stream; empty if stream or group is gone."""
+    found: list[Entry] = []
+    cursor = "-"
+    while True:
+        [rows] = await link.pipeline(
+            [("XPENDING", stream, GROUP, cursor, "+", MAX_ITEMS, worker_id)], tolerant=True
+        )
+        if not isinstance(rows, list) or not rows:
+            return found
+        ids = [row[0].decode() for row in rows]
+        replies = await link.pipeline([("XRANGE", stream, one, one) for one in ids])
+        for one, reply in zip(ids, replies, strict=True):
+            found.append(read_entry(stream, reply[0]) if reply else Entry(stream, one, None, b""))
+        cursor = f"({ids[-1]}"

@@ -1,0 +1,239 @@
+"""What a coordinator does in the store: create and lead runs, dispatch, read journals, reap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from astrum.errors import LeadershipLostError, RunConflictError, RunNotFoundError
+from astrum.redis import listing, reaping, scripts
+from astrum.redis.entries import pairs, read_streams
+from astrum.redis.facts import DeadClaim, JournalEntry, Outstanding, RunFacts, WorkerFacts
+from astrum.redis.scripts import DispatchItem, chunks
+from astrum.redis.settlement import Settlement, Verdict
+from astrum.redis.store import Store, block_option
+from astrum.wire.keys import OUTSTANDING_FIELD
+from astrum.wire.messages import encode_entry
+
+BEGINNING = "0-0"
+"""The cursor of a journal that was not read yet."""
+
+
+class RunStore(Store):
+    """A coordinator's side of the store."""
+
+    waits = ("journal",)
+
+    # --- the run -----------------------------------------------------------------------------
+
+    async def create_run(self, run_id: str, plan: bytes, facts: Mapping[str, str]) -> bool:
+        """Create an open run that nobody leads; repeatable.
+
+        ``False``: it exists already with the same plan. Raises `RunConflictError` if it exists
+        with another one.
+        """
+        reply = await self.link.call(scripts.create(self.keys, run_id, plan, facts))
+        if reply == -1:
+            raise RunConflictError(f"run {run_id!r} exists already, with another plan")
+        return bool(reply)
+
+    async def lead(self, run_id: str, owner: str, lease_s: float) -> int | None:
+        """Acquire the leadership and return its epoch, higher than any before it.
+
+        ``None``: another owner's lease is live, or the run is over or gone. Acquiring again as the
+        same owner starts a new epoch. ``owner`` must be unique to the process.
+        """
+        call = scripts.lead(self.keys, "acquire", run_id, owner, 0, lease_s)
+        return int(await self.link.call(call)) or None
+
+    async def renew(self, run_id: str, owner: str, epoch: int, lease_s: float) -> bool:
+        """Prolong the lease; ``False``: another epoch leads, or the run is over or gone."""
+        call = scripts.lead(self.keys, "renew", run_id, owner, epoch, lease_s)
+        return bool(await self.link.call(call))
+
+    async def release(self, run_id: str, owner: str, epoch: int) -> None:
+        """End the leadership at once, so that others may adopt the run; repeatable."""
+        await self.link.call(scripts.lead(self.keys, "release", run_id, owner, epoch, 1.0))
+
+    async def orphans(self, limit: int = 100) -> list[str]:
+        """Return ids of open runs that nobody leads, those longest without a leader first."""
+        reply = await self.link.call(scripts.orphans(self.keys, limit))
+        return [run_id.decode() for run_id in reply]
+
+    async def load_plan(self, run_id: str) -> bytes:
+        """Return the plan; raises `RunNotFoundError`."""
+        plan = await self.link.execute("GET", self.keys.plan(run_id))
+        if plan is None:
+            raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
+        return bytes(plan)
+
+    async def outstanding(self, run_id: str) -> dict[int, Outstanding]:
+        """Return the dispatched, unsettled attempts by task number."""
+        fields = pairs(await self.link.execute("HGETALL", self.keys.attempts(run_id)))
+        fields.pop(OUTSTANDING_FIELD.encode(), None)
+        found = {}
+        for task, state in fields.items():
+            attempt, separator, entry_id = state.decode().partition(":")
+            if separator:
+                found[int(task)] = Outstanding(int(attempt), entry_id)
+        return found
+
+    async def read_journal(
+        self, cursors: Mapping[str, str], *, block_s: float | None, count: int
+    ) -> list[JournalEntry]:
+        """Return up to ``count`` entries per run after the cursors (run id to last entry id).
+
+        `BEGINNING` is the first cursor. Waits up to ``block_s`` (at most 30) for the first entry,
+        or not at all if ``None``; `unblock` ends the wait. One waiting call at a time.
+        """
+        if not cursors:
+            return []
+        runs = {self.keys.journal(run_id): run_id for run_id in cursors}
+        command = ["COUNT", count, *block_option(block_s), "STREAMS", *runs, *cursors.values()]
+        reply = await self._read("journal", block_s, "XREAD", *command)
+        return [
+            JournalEntry(runs[entry.stream], entry.entry_id, entry.data or b"")
+            for entry in read_streams(reply)
+        ]
+
+    # --- attempts ----------------------------------------------------------------------------
+
+    async def dispatch(
+        self,
+        run_id: str,
+        epoch: int,
+        queue: str,
+        lane: str,
+        items: Sequence[tuple[int, int, bytes] | tuple[int, int, bytes, bytes]],
+    ) -> list[str]:
+        """Dispatch (task, attempt, message[, signature]) each at most once; repeatable.
+
+        Returns for each the entry id if that very attempt is outstanding, else what stands in its
+        place: ``<attempt>=<who>`` or ``<attempt>!<who>`` was settled, ``<other attempt>:<entry>``
+        is outstanding (what is believed about the run is wrong: read it anew).
+        Raises `LeadershipLostError`; `RunNotFoundError`; `StoreUnavailableError` with no
+        attempt of the refused part dispatched while the server's memory is full.
+        """
+        stream = self.keys.queue(queue, lane)
+        states: list[str] = []
+        for part in chunks([DispatchItem(*item) for item in items]):
+            reply = await self.link.call(scripts.dispatch(self.keys, run_id, epoch, stream, part))
+            states += scripts.read_dispatched(run_id, epoch, reply)
+        return states
+
+    async def revoke(
+        self, run_id: str, epoch: int, queue: str, lane: str, settlements: Sequence[Settlement]
+    ) -> list[Verdict]:
+        """Settle outstanding attempts as their leader, delivered or not; repeatable.
+
+        Raises `LeadershipLostError`.
+        """
+        stream = self.keys.queue(queue, lane)
+        return await self._settle("c", epoch, run_id, stream, settlements)
+
+    async def append_fact(self, run_id: str, data: bytes, *, epoch: int | None = None) -> bool:
+        """Append one encoded fact, as its own entry, to the journal of an open run.
+
+        ``False``: the run is over or gone. With ``epoch`` only its leader may; raises
+        `LeadershipLostError` then.
+        """
+        call = scripts.fact(self.keys, run_id, encode_entry([data]), epoch)
+        reply = await self.link.call(call)
+        if reply == -1:
+            raise LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")
+        return bool(reply)
+
+    async def finish(
+        self,
+        run_id: str,
+        epoch: int,
+        state: str,
+        *,
+        result_ttl_s: float,
+        tails: bool,
+        facts: Mapping[str, str] | None = None,
+    ) -> bool:
+        """End the run in ``state`` and limit the life of all that belongs to it; repeatable.
+
+        ``False``: attempts are outstanding, which only ``tails`` allows. ``facts`` are added to
+        those of the creation. Raises `LeadershipLostError`, `RunNotFoundError`.
+        """
+        call = scripts.finish(
+            self.keys,
+            run_id,
+            epoch,
+            state,
+            result_ttl_s=result_ttl_s,
+            tails=tails,
+            facts=facts or {},
+        )
+        reply = await self.link.call(call)
+        if reply == -1:
+            raise LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")
+        if reply == -2:
+            raise RunNotFoundError(f"run {run_id!r} is gone")
+        return bool(reply)
+
+    # --- looking -----------------------------------------------------------------------------
+
+    async def run_facts(self, run_id: str) -> RunFacts | None:
+        """Return what is known of a run, ``None`` if there is none."""
+        return await listing.run_facts(self.link, self.keys, run_id)
+
+    async def list_runs(self, limit: int = 100) -> list[RunFacts]:
+        """Return open runs and those that ended within their result's life, newest first."""
+        return await listing.list_runs(self.link, self.keys, limit)
+
+    async def workers(self) -> list[WorkerFacts]:
+        """Return the live workers."""
+        return await listing.workers(self.link, self.keys)
+
+    async def served(self, worker_id: str) -> bytes:
+        """Return what a worker said it serves; ``b""`` if it is gone."""
+        data = await self.link.execute("HGET", self.keys.worker(worker_id), "served")
+        return bytes(data or b"")
+
+    async def backlog(self) -> dict[str, listing.Backlog]:
+        """Return how many attempts wait and run, by stream."""
+        return await listing.backlog(self.link, self.keys)
+
+    # --- reaping -----------------------------------------------------------------------------
+
+    async def dead_claims(self) -> list[DeadClaim]:
+        """Return what dead workers hold, of any run; settle it by `settle_lost`."""
+        return await reaping.dead_claims(self.link, self.keys)
+
+    async def settle_lost(
+        self, run_id: str, stream: str, worker_id: str, settlements: Sequence[Settlement]
+    ) -> list[Verdict]:
+        """Settle attempts of a dead worker as lost; all are fenced if it is alive after all."""
+        return await self._settle("x", worker_id, run_id, stream, settlements)
+
+    async def dead_workers(self) -> list[str]:
+        """Return the ids of dead workers that hold nothing any more; drop them."""
+        return await reaping.dead_workers(self.link, self.keys)
+
+    async def drop_worker(self, worker_id: str) -> bool:
+        """Forget a dead worker; ``False`` if it is alive or still holds something."""
+        streams = await reaping.streams_of(self.link, self.keys)
+        call = scripts.drop(self.keys, worker_id, streams, leaves=False)
+        return bool(await self.link.call(call))
+
+    async def discard(self, claim: DeadClaim) -> None:
+        """Remove a dead worker's entry that cannot be read."""
+        await reaping.forget(self.link, [(claim.stream, claim.entry_id)])
+
+    async def _settle(
+        self,
+        mode: str,
+        who: str | int,
+        run_id: str,
+        stream: str,
+        settlements: Sequence[Settlement],
+    ) -> list[Verdict]:
+        verdicts: list[Verdict] = []
+        for part in chunks(settlements):
+            call = scripts.settle(self.keys, mode, who, run_id, stream, part)
+            reply: Any = await self.link.call(call)
+            verdicts += scripts.read_verdicts(run_id, who, reply, len(part))
+        return verdicts

@@ -1,0 +1,304 @@
+"""The Lua scripts, and one typed builder per script: what goes in, how the reply reads.
+
+A builder makes a `ScriptCall`, which any driver can send: the stores, the heartbeat thread, the
+tests of the protocol.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, NamedTuple
+
+from astrum.errors import LeadershipLostError, RunNotFoundError
+from astrum.redis.settlement import Settlement, Verdict
+from astrum.wire.keys import GROUP, Keys
+
+MAX_ITEMS = 500
+"""Items per script call: Lua's ``unpack`` and a reader's patience are limited."""
+OPEN_TTL_S = 7 * 86400.0
+"""How long an open run outlives its last leader."""
+WORKER_FACTS_TTL_S = 300.0
+DEAD_LETTERS_KEPT = 1000
+DEAD_LETTERS_TTL_S = 7 * 86400.0
+
+Argument = str | int | float | bytes
+
+
+@dataclass(frozen=True)
+class Script:
+    """One Lua script and the name under which the server caches it."""
+
+    name: str
+    source: str
+
+    @property
+    def sha(self) -> str:
+        """The server's name for the script."""
+        return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+
+class ScriptCall(NamedTuple):
+    """A script with its keys and arguments, ready to send."""
+
+    name: str
+    keys: Sequence[str]
+    arguments: Sequence[Argument]
+
+
+class ScriptLibrary:
+    """All scripts by name; the sources may be replaced to test what a safeguard is worth."""
+
+    def __init__(self, sources: Mapping[str, str] | None = None) -> None:
+        texts = dict(read_sources(), **(sources or {}))
+        self.scripts = {name: Script(name, text) for name, text in texts.items()}
+        self._shas = {name: script.sha for name, script in self.scripts.items()}
+
+    def command(self, call: ScriptCall) -> tuple[Argument, ...]:
+        """Return the EVALSHA command of a call."""
+        return (
+            "EVALSHA",
+            self._shas[call.name],
+            len(call.keys),
+            *call.keys,
+            *call.arguments,
+        )
+
+    def load_command(self, name: str) -> tuple[Argument, ...]:
+        """Return the command that makes the server know a script."""
+        return ("SCRIPT", "LOAD", self.scripts[name].source)
+
+
+def read_sources() -> dict[str, str]:
+    """Return the text of every script, the shared beginning included."""
+    folder = resources.files("astrum.redis") / "lua"
+    texts = {
+        item.name.removesuffix(".lua"): item.read_text("utf-8")
+        for item in folder.iterdir()
+        if item.name.endswith(".lua")
+    }
+    beginning = texts.pop("now")
+    return {name: beginning + text for name, text in texts.items()}
+
+
+def chunks(items: Sequence[Any], size: int = MAX_ITEMS) -> Iterable[Sequence[Any]]:
+    """Yield the items in parts of at most ``size``.
+
+    >>> list(chunks("abcde", 2))
+    ['ab', 'cd', 'e']
+    """
+    return (items[i : i + size] for i in range(0, len(items), size))
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+def _flat(facts: Mapping[str, str]) -> list[str]:
+    return [text for pair in facts.items() for text in pair]
+
+
+def _run_keys(keys: Keys, run_id: str) -> list[str]:
+    return [
+        keys.run(run_id),
+        keys.plan(run_id),
+        keys.attempts(run_id),
+        keys.journal(run_id),
+        keys.blobs(run_id),
+    ]
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+def create(keys: Keys, run_id: str, plan: bytes, facts: Mapping[str, str]) -> ScriptCall:
+    """Create a run. Reply: 1 created, 0 exists, -1 exists with another plan."""
+    digest = hashlib.blake2b(plan, digest_size=16).hexdigest()
+    arguments: list[Argument] = [run_id, plan, digest, _ms(OPEN_TTL_S), *_flat(facts)]
+    return ScriptCall("create", [*_run_keys(keys, run_id), keys.runs], arguments)
+
+
+def lead(keys: Keys, mode: str, run_id: str, owner: str, epoch: int, lease_s: float) -> ScriptCall:
+    """Acquire, renew or release a run's leadership. Reply: the epoch, or 0."""
+    arguments: list[Argument] = [
+        mode,
+        owner,
+        epoch,
+        _ms(lease_s),
+        run_id,
+        _ms(OPEN_TTL_S),
+        keys.blob(run_id, ""),
+    ]
+    return ScriptCall("lead", [*_run_keys(keys, run_id), keys.runs], arguments)
+
+
+class DispatchItem(NamedTuple):
+    """One attempt to dispatch: the encoded message and, if signed, its signature."""
+
+    task: int
+    attempt: int
+    data: bytes
+    signature: bytes = b""
+
+
+def dispatch(
+    keys: Keys, run_id: str, epoch: int, stream: str, items: Iterable[DispatchItem]
+) -> ScriptCall:
+    """Dispatch attempts. Reply: see `read_dispatched`."""
+    names = [keys.run(run_id), keys.attempts(run_id), stream, keys.queues]
+    arguments: list[Argument] = [epoch, GROUP]
+    for item in items:
+        arguments += item
+    return ScriptCall("dispatch", names, arguments)
+
+
+def read_dispatched(run_id: str, epoch: int, reply: Sequence[bytes]) -> list[str]:
+    """Return one state per item; raises `LeadershipLostError` and `RunNotFoundError`."""
+    status, *states = reply
+    if status == b"OK":
+        return [state.decode() for state in states]
+    if status == b"GONE":
+        raise RunNotFoundError(f"run {run_id!r} is gone")
+    raise _leadership_lost(run_id, epoch)
+
+
+def settle(
+    keys: Keys, mode: str, who: str | int, run_id: str, stream: str, items: Iterable[Settlement]
+) -> ScriptCall:
+    """Record ends of attempts; mode "w", "x" or "c" as in the script. Reply: `read_verdicts`."""
+    names = [
+        keys.attempts(run_id),
+        keys.journal(run_id),
+        stream,
+        keys.leases,
+        keys.run(run_id),
+    ]
+    arguments: list[Argument] = [mode, who, GROUP]
+    for item in items:
+        arguments += (item.task, item.attempt, item.entry_id, int(item.final), item.record)
+    return ScriptCall("settle", names, arguments)
+
+
+def read_verdicts(run_id: str, who: str | int, reply: Sequence[Any], count: int) -> list[Verdict]:
+    """Return one verdict per item: all fenced if the worker to bury is alive.
+
+    Raises `LeadershipLostError` for a revocation by an old epoch.
+    """
+    status, *verdicts = reply
+    if status == b"STALE":
+        raise _leadership_lost(run_id, who)
+    if status == b"ALIVE":
+        return [Verdict.FENCED] * count
+    return [Verdict(verdict) for verdict in verdicts]
+
+
+def _leadership_lost(run_id: str, epoch: str | int) -> LeadershipLostError:
+    return LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")
+
+
+def fact(keys: Keys, run_id: str, entry: bytes, epoch: int | None) -> ScriptCall:
+    """Append a journal entry. Reply: 1 appended, 0 the run is over, -1 another leads."""
+    arguments: list[Argument] = [entry, "" if epoch is None else epoch]
+    return ScriptCall("fact", [keys.run(run_id), keys.journal(run_id)], arguments)
+
+
+def finish(
+    keys: Keys,
+    run_id: str,
+    epoch: int,
+    state: str,
+    *,
+    result_ttl_s: float,
+    tails: bool,
+    facts: Mapping[str, str],
+) -> ScriptCall:
+    """End a run. Reply: 1 ended, 0 attempts are outstanding, -1 another leads, -2 no run."""
+    names = [*_run_keys(keys, run_id), keys.runs, keys.history]
+    arguments: list[Argument] = [
+        epoch,
+        state,
+        _ms(result_ttl_s),
+        int(tails),
+        run_id,
+        keys.blob(run_id, ""),
+        keys.run(""),
+        *_flat(facts),
+    ]
+    return ScriptCall("finish", names, arguments)
+
+
+def orphans(keys: Keys, limit: int) -> ScriptCall:
+    """List open runs that nobody leads. Reply: their ids."""
+    return ScriptCall("orphans", [keys.runs], [limit])
+
+
+def put_blob(keys: Keys, run_id: str, digest: str, data: bytes) -> ScriptCall:
+    """Store a value of a run. Reply: 1, or 0 if there is no such run."""
+    names = [keys.run(run_id), keys.blob(run_id, digest), keys.blobs(run_id)]
+    return ScriptCall("put_blob", names, [data, digest])
+
+
+# --- workers ---------------------------------------------------------------------------------
+
+
+def register(
+    keys: Keys, worker_id: str, facts: Mapping[str, str], served: bytes, lease_s: float
+) -> ScriptCall:
+    """Register a worker with its first lease."""
+    arguments: list[Argument] = [
+        worker_id,
+        _ms(lease_s),
+        _facts_ttl_ms(lease_s),
+        served,
+        *_flat(facts),
+    ]
+    return ScriptCall("register", [keys.leases, keys.worker(worker_id)], arguments)
+
+
+def beat(keys: Keys, worker_id: str, lease_s: float) -> ScriptCall:
+    """Renew a worker's lease. Reply: 1, or 0 if it was over or the registration gone."""
+    arguments: list[Argument] = [worker_id, _ms(lease_s), _facts_ttl_ms(lease_s)]
+    return ScriptCall("beat", [keys.leases, keys.worker(worker_id)], arguments)
+
+
+def _facts_ttl_ms(lease_s: float) -> int:
+    return _ms(max(WORKER_FACTS_TTL_S, 4 * lease_s))
+
+
+def status(keys: Keys, worker_id: str, data: bytes) -> ScriptCall:
+    """Store a worker's status. Reply: 0 if the worker is not registered."""
+    return ScriptCall("status", [keys.worker(worker_id)], [data])
+
+
+def drop(keys: Keys, worker_id: str, streams: Iterable[str], *, leaves: bool) -> ScriptCall:
+    """Forget a worker. Reply: 1 if nothing of it is left."""
+    names = [keys.leases, keys.worker(worker_id), *streams]
+    return ScriptCall("drop", names, [worker_id, GROUP, int(leaves)])
+
+
+def group(keys: Keys, streams: Iterable[str]) -> ScriptCall:
+    """Make sure that streams and their group exist. Reply: how many were missing."""
+    return ScriptCall("group", [keys.queues, *streams], [GROUP])
+
+
+def claim(streams: Sequence[str], worker_id: str, count: int) -> ScriptCall:
+    """Claim at most ``count`` entries, earlier streams first. Reply: as XREADGROUP."""
+    return ScriptCall("claim", streams, [GROUP, worker_id, count])
+
+
+def set_aside(
+    keys: Keys, stream: str, entry_id: str, data: bytes, signature: bytes, reason: str
+) -> ScriptCall:
+    """Move an entry to the dead letters. Reply: 0 if it was not pending."""
+    arguments: list[Argument] = [
+        GROUP,
+        entry_id,
+        data,
+        signature,
+        reason,
+        DEAD_LETTERS_KEPT,
+        _ms(DEAD_LETTERS_TTL_S),
+    ]
+    return ScriptCall("set_aside", [stream, keys.dead_letters], arguments)

@@ -1,0 +1,80 @@
+"""Whether a server can be trusted with runs, asked once at the start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from astrum.errors import StoreConfigurationError
+from astrum.redis.connection import RedisSettings
+from astrum.redis.translation import FAILURES, translate
+
+OLDEST_VERSION = (6, 2)
+
+
+@dataclass(frozen=True)
+class ServerIdentity:
+    """Which server this is. Changed after a reconnect: its last writes may be lost.
+
+    ``version`` is for people, such as "Valkey 9.1.2".
+    """
+
+    run_id: str
+    replication_id: str
+    version: str
+
+
+async def check_server(client: Any, settings: RedisSettings) -> ServerIdentity:
+    """Return the server's identity if it can serve.
+
+    Raises `StoreConfigurationError` for one that is too old, that may evict keys, that refuses
+    the login or is no Redis at all; `StoreUnavailableError` if it cannot be reached.
+    """
+    try:
+        info = parse_info(await client.execute_command("INFO"))
+    except FAILURES as error:
+        raise translate(error, settings) from error
+    _require_version(info, settings)
+    _require_no_eviction(info, settings)
+    return ServerIdentity(
+        info.get("run_id", ""), info.get("master_replid", ""), _version_text(info)
+    )
+
+
+def parse_info(text: bytes) -> dict[str, str]:
+    """Read the reply of INFO.
+
+    >>> parse_info(b"# Server\\r\\nredis_version:7.0.15\\r\\n")
+    {'redis_version': '7.0.15'}
+    """
+    lines = bytes(text).decode("utf-8", "replace").splitlines()
+    pairs = (line.partition(":") for line in lines if not line.startswith("#"))
+    return {name: value for name, separator, value in pairs if separator}
+
+
+def _require_version(info: Mapping[str, str], settings: RedisSettings) -> None:
+    version = info.get("redis_version", "")
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if numbers < OLDEST_VERSION:
+        raise StoreConfigurationError(
+            f"{settings.masked_url}: the server says it is Redis {version or 'of no version'}; "
+            "Astrum needs Redis 6.2 or later, or Valkey"
+        )
+
+
+def _require_no_eviction(info: Mapping[str, str], settings: RedisSettings) -> None:
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise StoreConfigurationError(
+            f"{settings.masked_url}: maxmemory-policy is {policy!r}, so the server may drop runs "
+            "when its memory is full; run CONFIG SET maxmemory-policy noeviction there, and set "
+            "it in the server's configuration"
+        )
+
+
+def _version_text(info: Mapping[str, str]) -> str:
+    if "valkey_version" in info:
+        return f"Valkey {info['valkey_version']}"
+    return f"Redis {info.get('redis_version', '')}"

@@ -1,0 +1,32 @@
+"""The one end of an attempt, as the settle script takes and answers it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Settlement(NamedTuple):
+    """One attempt's end, to be recorded at most once.
+
+    ``entry_id`` is the stream entry that dispatched the attempt: together with ``attempt`` it is
+    the fence. ``final`` forbids any further attempt of the task. ``record`` is one encoded
+    journal record (`astrum.wire.messages.encode_record`).
+    """
+
+    task: int
+    attempt: int
+    entry_id: str
+    final: bool
+    record: bytes
+
+
+class Verdict(IntEnum):
+    """What became of a settlement."""
+
+    FENCED = 0
+    """The attempt was not outstanding any more (or never was): nothing was recorded."""
+    SETTLED = 1
+    """Recorded now."""
+    REPEATED = 2
+    """Recorded before, by the same party: the reply had been lost."""

@@ -1,0 +1,122 @@
+"""What both stores share: connections, values, hints."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from astrum.redis import blobs
+from astrum.redis.connection import LossWatch, RedisSettings
+from astrum.redis.link import Link
+from astrum.redis.reader import BlockingReader
+from astrum.redis.scripts import ScriptLibrary
+from astrum.redis.server_check import ServerIdentity, check_server
+from astrum.redis.translation import FAILURES, translate
+
+MAX_BLOCK_S = 30.0
+READ_MARGIN_S = 5.0
+"""By how much a read timeout outlives the blocking read."""
+
+StoreT = TypeVar("StoreT", bound="Store")
+
+
+class Store:
+    """A connected store; safe to use from many asyncio tasks of one loop.
+
+    ``loss.take()`` tells, once per suspicion, that the server may have lost its last writes (it
+    restarted, failed over, or a group had vanished): then repeat what was written in the last
+    seconds, and read anew what is believed about the server.
+    """
+
+    waits: tuple[str, ...] = ()
+    """The kinds of blocking reads, each of which has a connection of its own."""
+
+    def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
+        self.settings = settings
+        self.keys = settings.keys
+        self.loss = LossWatch()
+        self.library = library or ScriptLibrary()
+        self.link = Link(settings, watch=self.loss, library=self.library)
+        self._readers = {kind: self._new_reader() for kind in self.waits}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls: type[StoreT], settings: RedisSettings) -> AsyncIterator[StoreT]:
+        """Connect, check the server, and close at the end; raises as `check`."""
+        store = cls(settings)
+        try:
+            await store.check()
+            yield store
+        finally:
+            await store.close()
+
+    async def check(self) -> ServerIdentity:
+        """Return who the server is; raises `StoreError` kinds if it cannot serve."""
+        return await check_server(self.link.client, self.settings)
+
+    async def close(self) -> None:
+        """Drop all connections; harmless when repeated."""
+        for reader in self._readers.values():
+            await reader.close()
+        await self.link.close()
+
+    async def unblock(self) -> None:
+        """End every blocked read of this store at once.
+
+        A kind of read that is not under way returns at once the next time it would wait.
+        """
+        for reader in self._readers.values():
+            await reader.interrupt(self.link)
+
+    async def put_blob(self, run_id: str, data: bytes) -> str:
+        """Store a value for as long as its run lives and return its digest; repeatable."""
+        return await blobs.put_blob(self.link, self.keys, run_id, data)
+
+    async def get_blob(self, run_id: str, digest: str) -> bytes:
+        """Return a stored value; raises `RunNotFoundError` if it is gone."""
+        return await blobs.get_blob(self.link, self.keys, run_id, digest)
+
+    async def publish(self, hint: bytes) -> None:
+        """Send a hint to whoever listens now; a hint may be lost."""
+        await self.link.execute("PUBLISH", self.keys.control, hint)
+
+    async def hints(self) -> AsyncIterator[bytes]:
+        """Yield hints as they come, for ever; raises `StoreError` kinds when the server goes.
+
+        The subscription holds from the first step on; close the iterator to end it.
+        """
+        async with Link(self.settings, watch=self.loss, library=self.library) as link:
+            subscription = link.client.pubsub(ignore_subscribe_messages=True)
+            try:
+                await subscription.subscribe(self.keys.control)
+                while True:
+                    message = await subscription.get_message(timeout=1.0)
+                    if message is not None:
+                        yield message["data"]
+            except FAILURES as error:
+                raise translate(error, self.settings) from error
+            finally:
+                await subscription.aclose()
+
+    def _new_reader(self) -> BlockingReader:
+        link = Link(
+            self.settings,
+            read_timeout_s=MAX_BLOCK_S + READ_MARGIN_S,
+            watch=self.loss,
+            library=self.library,
+        )
+        return BlockingReader(link)
+
+    async def _read(self, kind: str, block_s: float | None, *command: Any) -> Any:
+        """Send a read; a blocking one through the connection kept for its kind."""
+        if block_s is None:
+            return await self.link.execute(*command)
+        return await self._readers[kind].read(*command)
+
+
+def block_option(block_s: float | None) -> list[str | int]:
+    """Return the BLOCK option of a read; at least 1 ms (0 would block for ever)."""
+    if block_s is None:
+        return []
+    return ["BLOCK", max(1, round(min(block_s, MAX_BLOCK_S) * 1000))]

@@ -1,0 +1,118 @@
+"""What a driver's or a server's error means for whoever must decide: try again, or tell a human.
+
+Passwords never get through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import redis.exceptions as driver
+
+from astrum.errors import StoreConfigurationError, StoreError, StoreUnavailableError
+from astrum.redis.connection import RedisSettings
+
+FAILURES = (driver.RedisError, OSError, EOFError)
+"""Everything that a command may raise (a timeout is an OSError)."""
+
+_PASSING = {
+    "READONLY": "the server is a read-only replica now (a failover?)",
+    "LOADING": "the server is loading its data",
+    "MISCONF": "the server cannot save to its disk and refuses writes",
+    "NOREPLICAS": "the server has too few replicas and refuses writes",
+    "MASTERDOWN": "the server is a replica that lost its master",
+    "CLUSTERDOWN": "the cluster is down",
+    "TRYAGAIN": "the cluster is moving the keys",
+    "OOM": "the server's memory is full (maxmemory) and it refuses writes",
+    "UNBLOCKED": "the server changed its role",
+    "BUSY": "the server is busy with a long script",
+}
+_STANDING = {
+    "NOAUTH": "the server wants a password: put it in the URL, as in redis://user:password@host",
+    "WRONGPASS": "the server refuses the user or the password in the URL",
+    "NOPERM": "the server's access list forbids what Astrum needs",
+    "MOVED": "the server is a cluster node that does not own these keys: use the URL of the owner",
+    "ASK": "the server is a cluster node that is giving these keys away",
+    "CROSSSLOT": "the server is a cluster that spreads the keys over slots",
+    "WRONGTYPE": "a key has a foreign type: does another application use the prefix {prefix!r}?",
+}
+_CODE = re.compile(r"(?:^|[\s-])(" + "|".join([*_PASSING, *_STANDING]) + r")\b")
+_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (driver.ReadOnlyError, "READONLY"),
+    (driver.BusyLoadingError, "LOADING"),
+    (driver.MasterDownError, "MASTERDOWN"),
+    (driver.ClusterDownError, "CLUSTERDOWN"),
+    (driver.TryAgainError, "TRYAGAIN"),
+    (driver.OutOfMemoryError, "OOM"),
+    (driver.NoPermissionError, "NOPERM"),
+    (driver.MovedError, "MOVED"),
+    (driver.AskError, "ASK"),
+)
+
+
+def translate(error: BaseException, settings: RedisSettings) -> StoreError:
+    """Return our error for one of the driver's: what happened, where, what to do.
+
+    `StoreUnavailableError` if trying again is sensible, `StoreConfigurationError` if somebody
+    must change something first, else a plain `StoreError`.
+    """
+    if isinstance(error, StoreError):
+        return error
+    text = _masked(str(error) or type(error).__name__, settings)
+    code = _code_of(error)
+    where = settings.masked_url
+    if code in _PASSING:
+        return StoreUnavailableError(f"{where}: {_PASSING[code]} ({text})")
+    if code in _STANDING:
+        advice = _STANDING[code].format(prefix=settings.prefix)
+        return StoreConfigurationError(f"{where}: {advice} ({text})")
+    return _by_kind(error, where, text)
+
+
+def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
+    if any(isinstance(link, driver.AuthenticationError) for link in _chain(error)):
+        return StoreConfigurationError(f"{where}: cannot log in: {text}")
+    if any(isinstance(link, driver.InvalidResponse) for link in _chain(error)):
+        return StoreConfigurationError(f"{where}: what answers there is no Redis or Valkey: {text}")
+    if isinstance(error, (driver.TimeoutError, TimeoutError)):
+        return StoreUnavailableError(f"{where}: no answer in time ({text})")
+    if isinstance(error, (driver.ConnectionError, OSError, EOFError)):
+        return StoreUnavailableError(f"{where}: cannot be reached: {text}")
+    if "unknown command" in text.lower():
+        return StoreConfigurationError(f"{where}: the server is too old or restricted: {text}")
+    return StoreError(f"{where}: {text}")
+
+
+def _code_of(error: BaseException) -> str:
+    for link in _chain(error):
+        code = _code_in(link)
+        if code:
+            return code
+    return ""
+
+
+def _code_in(error: BaseException) -> str:
+    text = str(error)
+    for kind, code in _KINDS:
+        if isinstance(error, kind):
+            return code
+    if isinstance(error, driver.AuthenticationError):
+        return "NOAUTH" if "required" in text.lower() else "WRONGPASS"
+    if not isinstance(error, driver.ResponseError):
+        return ""
+    found = _CODE.search(text[:300])
+    return found.group(1) if found else ""
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield the error and its causes: the driver wraps a refused login over a unix socket."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _masked(text: str, settings: RedisSettings) -> str:
+    for password in settings.passwords:
+        text = text.replace(password, "***")
+    return text

@@ -1,0 +1,171 @@
+"""What a worker does in the store: register, claim, settle, leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from astrum.errors import StoreError
+from astrum.redis import scripts
+from astrum.redis.connection import RedisSettings
+from astrum.redis.entries import Entry, read_streams
+from astrum.redis.facts import Claim
+from astrum.redis.reaping import forget, own_entries, streams_of
+from astrum.redis.scripts import ScriptLibrary, chunks
+from astrum.redis.settlement import Settlement, Verdict
+from astrum.redis.store import Store, block_option
+from astrum.wire.keys import GROUP, LANE_SUFFIX
+
+
+class WorkerStore(Store):
+    """A worker's side of the store. The worker id, never reused, is also its consumer name."""
+
+    waits = tuple(LANE_SUFFIX)
+
+    def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
+        super().__init__(settings, library=library)
+        self._known: set[str] = set()
+
+    async def register(
+        self, worker_id: str, facts: Mapping[str, str], served: bytes, lease_s: float
+    ) -> None:
+        """Tell who the worker is and what it serves, and take its lease, in one step.
+
+        Register before the first claim, and again whenever a beat says so.
+        """
+        await self.link.call(scripts.register(self.keys, worker_id, facts, served, lease_s))
+
+    async def set_status(self, worker_id: str, status: bytes) -> bool:
+        """Tell what the worker does now; ``False`` if it is not registered (any more)."""
+        return bool(await self.link.call(scripts.status(self.keys, worker_id, status)))
+
+    async def claim(
+        self,
+        lane: str,
+        queues: Sequence[str],
+        worker_id: str,
+        count: int,
+        *,
+        block_s: float | None,
+    ) -> list[Claim]:
+        """Claim up to ``count`` attempts of a lane, those of the earlier queues first.
+
+        Waits up to ``block_s`` (at most 30) for the first, or not at all if ``None``; one call
+        per lane at a time. While several queues are waited for and ``count`` is smaller than
+        their number, each may give one. A missing group is created again, from the beginning of
+        its stream; if it had been there before, ``loss`` is suspected.
+        """
+        streams = [self.keys.queue(queue, lane) for queue in queues]
+        if count < 1 or not streams:
+            return []
+        try:
+            entries = await self._claim(lane, streams, worker_id, count, block_s)
+        except StoreError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            await self._make_groups(streams)
+            entries = await self._claim(lane, streams, worker_id, count, None)
+        self._known.update(streams)
+        return await self._readable(entries)
+
+    async def own_claims(self, streams: Iterable[str], worker_id: str) -> list[Claim]:
+        """Return all that the worker holds in these streams, also what it never heard of.
+
+        A claim whose reply was lost is there; compare with what is running.
+        """
+        entries = [
+            entry for stream in streams for entry in await own_entries(self.link, stream, worker_id)
+        ]
+        return await self._readable(entries)
+
+    async def streams(self) -> list[str]:
+        """Return the keys of all streams that attempts are dispatched to."""
+        return await streams_of(self.link, self.keys)
+
+    async def settle(
+        self, run_id: str, stream: str, worker_id: str, settlements: Sequence[Settlement]
+    ) -> list[Verdict]:
+        """Record how attempts of one run ended; repeat it whole if the reply was lost.
+
+        Works while the server's memory is full. A run that is gone fences all.
+        """
+        verdicts: list[Verdict] = []
+        for part in chunks(settlements):
+            call = scripts.settle(self.keys, "w", worker_id, run_id, stream, part)
+            reply = await self.link.call(call)
+            verdicts += scripts.read_verdicts(run_id, worker_id, reply, len(part))
+        return verdicts
+
+    async def still_mine(self, run_id: str, items: Sequence[tuple[int, int, str]]) -> list[bool]:
+        """Return for each (task, attempt, entry id) whether it is still outstanding."""
+        answers: list[bool] = []
+        for part in chunks(items):
+            tasks = [task for task, _, _ in part]
+            states = await self.link.execute("HMGET", self.keys.attempts(run_id), *tasks)
+            answers += [
+                state == f"{attempt}:{entry_id}".encode()
+                for state, (_, attempt, entry_id) in zip(states, part, strict=True)
+            ]
+        return answers
+
+    async def set_aside(self, claim: Claim, reason: str) -> None:
+        """Move a claim that cannot be read to the dead letters, which are bounded."""
+        await self.link.call(
+            scripts.set_aside(
+                self.keys, claim.stream, claim.entry_id, claim.data, claim.signature, reason
+            )
+        )
+
+    async def leave(self, worker_id: str) -> None:
+        """End the lease and forget the worker; what it still holds is lost at once."""
+        streams = await self.streams()
+        await self.link.call(scripts.drop(self.keys, worker_id, streams, leaves=True))
+
+    async def _claim(
+        self,
+        lane: str,
+        streams: Sequence[str],
+        worker_id: str,
+        count: int,
+        block_s: float | None,
+    ) -> list[Entry]:
+        if len(streams) > 1 or block_s is None:
+            reply = await self.link.call(scripts.claim(streams, worker_id, count))
+            if reply or block_s is None:
+                return list(read_streams(reply))
+        share = max(1, count // len(streams))  # COUNT is per stream
+        command = _read_group(streams, worker_id, share, block_s)
+        return list(read_streams(await self._read(lane, block_s, *command)))
+
+    async def _make_groups(self, streams: Sequence[str]) -> None:
+        await self.link.call(scripts.group(self.keys, streams))
+        if self._known.intersection(streams):
+            self.loss.suspect()
+
+    async def _readable(self, entries: Iterable[Entry]) -> list[Claim]:
+        """Return the entries as claims; those whose data is gone are acknowledged."""
+        claims = []
+        empty = []
+        for entry in entries:
+            if entry.data is None:
+                empty.append((entry.stream, entry.entry_id))
+            else:
+                claims.append(Claim(entry.stream, entry.entry_id, entry.data, entry.signature))
+        await forget(self.link, empty)
+        return claims
+
+
+def _read_group(
+    streams: Sequence[str], worker_id: str, count: int, block_s: float
+) -> list[str | int]:
+    return [
+        "XREADGROUP",
+        "GROUP",
+        GROUP,
+        worker_id,
+        "COUNT",
+        count,
+        *block_option(block_s),
+        "STREAMS",
+        *streams,
+        *([">"] * len(streams)),
+    ]
