@@ -79,7 +79,7 @@ class _Adoption(PeriodicService):
                 logger.error("run %s cannot be adopted: %s", run_id, error)
                 continue
             if leader is not None:
-                how = "resumed" if leader.resumed else "started"
+                how = "resumed" if leader.has_history else "started"
                 logger.info("run %s is %s here, epoch %d", run_id, how, leader.epoch)
 
 

@@ -69,13 +69,11 @@ class RunLeader:
         config: CoordinatorConfig,
         *,
         observer: RunObserver | None = None,
-        resumed: bool = False,
     ) -> None:
         self.run_id = facts.run_id
         self.facts = facts
         self.plan = plan
         self.epoch = epoch
-        self.resumed = resumed
         self.cursor = "0-0"
         self.ended: asyncio.Future[LeadershipEnd] = asyncio.get_running_loop().create_future()
         self._store = store
@@ -84,7 +82,13 @@ class RunLeader:
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._finishing: asyncio.Task[None] | None = None
         self._server_offset_s = 0.0
+        self._begun = False
         self._forget()
+
+    @property
+    def has_history(self) -> bool:
+        """Whether the run had begun before this process led it."""
+        return self._begun
 
     # --- life ---------------------------------------------------------------------------
 
@@ -101,6 +105,7 @@ class RunLeader:
             self.state.handle(AttemptFoundOutstanding(task, found.attempt))
             stream = self._dispatcher.lane_of(self.plan.tasks[task], self.state.runs_alone(task))
             self._dispatcher.entries[task] = Entry(found.attempt, found.entry_id, stream)
+        self._begun = self.cursor != "0-0" or bool(self._dispatcher.entries)
         self._arm_run_timeout()
         self._dispatcher.start()
         self._obey(None, self.state.start())

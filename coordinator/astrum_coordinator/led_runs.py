@@ -76,7 +76,7 @@ class LedRuns:
         # A plan of many tasks takes a while to decode; others' leases must not wait for it.
         plan = await asyncio.to_thread(decode_plan, data)
         return RunLeader(
-            self._store, facts, plan, epoch, self._config, observer=observer, resumed=epoch > 1
+            self._store, facts, plan, epoch, self._config, observer=observer
         )
 
     def _drop(self, leader: RunLeader) -> None:

@@ -1,0 +1,98 @@
+"""Every flow of `tests.flows.parity` gives the same in process and on worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+import tests.flows.parity as flows
+from astrum import AstrumConfig, ExecutionReport, build_scheduler
+from astrum_coordinator import Coordinator
+
+CONFIG = AstrumConfig(check_wire=True)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What both modes must agree on."""
+
+    state: str
+    results: dict[str, Any]
+    tasks: dict[str, tuple[str, int, str | None]]
+    attempts: dict[str, list[tuple[int, str, bool, str | None]]]
+    errors: list[str]
+
+
+def outcome_of(report: ExecutionReport) -> Outcome:
+    stats = report.task_statistics
+    return Outcome(
+        state=report.execution_state,
+        results=report.task_return_set,
+        tasks={s.task_name: (s.status, s.attempt_count, s.error_message) for s in stats},
+        attempts={
+            s.task_name: [
+                (a.attempt_number, a.status, a.will_retry, a.error_message)
+                for a in s.attempt_statistics
+            ]
+            for s in stats
+        },
+        errors=report.error_summary,
+    )
+
+
+def namespace(name: str, config: AstrumConfig = CONFIG) -> Callable[[], Any]:
+    return lambda: build_scheduler(namespace=name, config=config)
+
+
+def registry(attribute: str) -> Callable[[], Any]:
+    return lambda: getattr(flows, attribute).build_scheduler(config=CONFIG)
+
+
+UNCHECKED = replace(CONFIG, skip_type_check=True)
+SUCCEEDING = {
+    "default": namespace("default", UNCHECKED),
+    "direct": namespace("direct"),
+    "typed": namespace("typed", UNCHECKED),
+    "billing": registry("billing"),
+    "manual": lambda: flows.manual,
+    "explicit": namespace("explicit", UNCHECKED),
+    "sent": namespace("sent", UNCHECKED),
+    "methods": namespace("methods", UNCHECKED),
+    "bound": registry("bound"),
+    "retried": namespace("retried"),
+    "falsy": namespace("falsy", UNCHECKED),
+    "wide": registry("wide"),
+    "big_values": namespace("big_values", UNCHECKED),
+}
+FAILING = {
+    name: namespace(name)
+    for name in ("exhausted", "given_up", "timed_out", "unencodable", "exits", "wrong_type")
+} | {"missing_field": namespace("missing_field", UNCHECKED), "cut_short": namespace("cut_short")}
+
+
+@pytest.mark.parametrize("name", SUCCEEDING | FAILING)
+async def test_a_flow_gives_the_same_in_both_modes(name: str, coordinator: Coordinator) -> None:
+    make = (SUCCEEDING | FAILING)[name]
+    local = outcome_of(await make().execute())
+    distributed = outcome_of(await make().execute(coordinator))
+    assert distributed == local
+    assert local.state == ("completed" if name in SUCCEEDING else "failed")
+
+
+async def test_results_keep_their_types_across_processes(coordinator: Coordinator) -> None:
+    report = await build_scheduler(namespace="typed", config=UNCHECKED).execute(coordinator)
+    assert report.task_return_set["make"] == flows.Customer(
+        name="Ann", orders=[flows.Order("A-1", flows.Decimal("1.50"), ("x", "y"))]
+    )
+    assert report.task_return_set["point"] == flows.Point(3, 4)
+    assert type(report.task_return_set["point"]) is flows.Point
+    assert report.task_return_set["colours"] is flows.Colour.BLUE
+
+
+async def test_every_attempt_says_which_worker_ran_it(coordinator: Coordinator) -> None:
+    report = await build_scheduler(namespace="direct").execute(coordinator)
+    workers = {a.worker_id for s in report.task_statistics for a in s.attempt_statistics}
+    assert all(worker.count(":") >= 2 for worker in workers), workers
