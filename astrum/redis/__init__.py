@@ -10,6 +10,7 @@ from __future__ import annotations
 from astrum.redis.connection import (
     LossWatch,
     RedisSettings,
+    ServerIdentity,
     open_client,
     open_sync_client,
 )
@@ -23,7 +24,7 @@ from astrum.redis.facts import (
 )
 from astrum.redis.lease import LeaseClient
 from astrum.redis.run_store import RunStore
-from astrum.redis.server_check import ServerIdentity, check_server
+from astrum.redis.server_check import check_server
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.translation import translate
 from astrum.redis.worker_store import WorkerStore

@@ -92,6 +92,18 @@ class RedisSettings:
         return tuple({text for text in (raw, unquote(raw)) if text})
 
 
+@dataclass(frozen=True)
+class ServerIdentity:
+    """Which server this is. Changed after a reconnect: its last writes may be lost.
+
+    ``version`` is for people, such as "Valkey 9.1.2".
+    """
+
+    run_id: str
+    replication_id: str
+    version: str
+
+
 def mask_url(url: str) -> str:
     """Return the URL with every password replaced.
 

@@ -13,7 +13,6 @@ from astrum.redis.scripts import DispatchItem, chunks
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.store import Store, block_option
 from astrum.wire.keys import OUTSTANDING_FIELD
-from astrum.wire.messages import encode_entry
 
 BEGINNING = "0-0"
 """The cursor of a journal that was not read yet."""
@@ -132,12 +131,12 @@ class RunStore(Store):
         return await self._settle("c", epoch, run_id, stream, settlements)
 
     async def append_fact(self, run_id: str, data: bytes, *, epoch: int | None = None) -> bool:
-        """Append one encoded fact, as its own entry, to the journal of an open run.
+        """Append an entry (`astrum.wire.messages.encode_entry`) to the journal of an open run.
 
         ``False``: the run is over or gone. With ``epoch`` only its leader may; raises
         `LeadershipLostError` then.
         """
-        call = scripts.fact(self.keys, run_id, encode_entry([data]), epoch)
+        call = scripts.fact(self.keys, run_id, data, epoch)
         reply = await self.link.call(call)
         if reply == -1:
             raise LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from astrum.errors import StoreConfigurationError
-from astrum.redis.connection import RedisSettings
+from astrum.redis.connection import RedisSettings, ServerIdentity
 from astrum.redis.translation import FAILURES, translate
 
 OLDEST_VERSION = (6, 2)
-
-
-@dataclass(frozen=True)
-class ServerIdentity:
-    """Which server this is. Changed after a reconnect: its last writes may be lost.
-
-    ``version`` is for people, such as "Valkey 9.1.2".
-    """
-
-    run_id: str
-    replication_id: str
-    version: str
 
 
 async def check_server(client: Any, settings: RedisSettings) -> ServerIdentity:

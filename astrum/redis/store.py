@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self
 
 from astrum.redis import blobs
-from astrum.redis.connection import LossWatch, RedisSettings
+from astrum.redis.connection import LossWatch, RedisSettings, ServerIdentity
+from astrum.redis.entries import server_ms
 from astrum.redis.link import Link
 from astrum.redis.reader import BlockingReader
 from astrum.redis.scripts import ScriptLibrary
-from astrum.redis.server_check import ServerIdentity, check_server
+from astrum.redis.server_check import check_server
 from astrum.redis.translation import FAILURES, translate
 
 MAX_BLOCK_S = 30.0
 READ_MARGIN_S = 5.0
 """By how much a read timeout outlives the blocking read."""
-
-StoreT = TypeVar("StoreT", bound="Store")
 
 
 class Store:
@@ -41,19 +40,40 @@ class Store:
         self._readers = {kind: self._new_reader() for kind in self.waits}
 
     @classmethod
-    @asynccontextmanager
-    async def open(cls: type[StoreT], settings: RedisSettings) -> AsyncIterator[StoreT]:
-        """Connect, check the server, and close at the end; raises as `check`."""
-        store = cls(settings)
+    def open(cls, settings: RedisSettings) -> Self:
+        """Return a store to enter: ``async with Store.open(settings) as store``."""
+        return cls(settings)
+
+    async def __aenter__(self) -> Self:
+        """Connect and check the server; raises as `check`."""
         try:
-            await store.check()
-            yield store
-        finally:
-            await store.close()
+            await self.check()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
 
     async def check(self) -> ServerIdentity:
         """Return who the server is; raises `StoreError` kinds if it cannot serve."""
         return await check_server(self.link.client, self.settings)
+
+    async def identity(self) -> ServerIdentity:
+        """Return who the server is now; another than before a broken connection may have lost
+        its last writes.
+        """
+        return await self.check()
+
+    async def server_time(self) -> float:
+        """Return the server's clock, in seconds since the epoch."""
+        return server_ms(await self.link.execute("TIME")) / 1000
 
     async def close(self) -> None:
         """Drop all connections; harmless when repeated."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
 
 from astrum.errors import DecodeError, StoreError
 from astrum.redis.facts import DeadClaim
@@ -45,20 +44,24 @@ class Reaper(PeriodicService):
             )
         by_place: dict[tuple[str, str, str], list[Settlement]] = {}
         for claim in claims:
-            message = self._message(claim)
+            message = await self._message(claim)
             if message is not None:
                 place = (message.run_id, claim.stream, claim.worker_id)
                 settlement = _lost(claim, message, held[claim.worker_id])
                 by_place.setdefault(place, []).append(settlement)
         for (run_id, stream, worker_id), settlements in by_place.items():
             await self._settle(run_id, stream, worker_id, settlements)
-        await self._drop({(claim.stream, claim.worker_id) for claim in claims})
+        for worker_id in await self._store.dead_workers():
+            await self._store.drop_worker(worker_id)
 
-    def _message(self, claim: DeadClaim) -> TaskMessage | None:
+    async def _message(self, claim: DeadClaim) -> TaskMessage | None:
         try:
             return decode_message(claim.data)
         except DecodeError as error:
-            logger.error("entry %s of a dead worker is unreadable: %s", claim.entry_id, error)
+            logger.error(
+                "entry %s of a dead worker is unreadable and removed: %s", claim.entry_id, error
+            )
+            await self._store.discard(claim)
             return None
 
     async def _settle(
@@ -69,10 +72,6 @@ class Reaper(PeriodicService):
         except StoreError as error:
             # The worker beat again meanwhile: it holds its attempts after all.
             logger.info("worker %s was not judged: %s", worker_id, error)
-
-    async def _drop(self, places: Iterable[tuple[str, str]]) -> None:
-        for stream, worker_id in places:
-            await self._store.drop_worker(stream, worker_id)
 
 
 def _lost(claim: DeadClaim, message: TaskMessage, shared: int) -> Settlement:
