@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from astrum.errors import LeadershipLostError, StoreUnavailableError, TransportError
@@ -59,7 +60,8 @@ class Revocation(NamedTuple):
 class Dispatcher:
     """The way out of one led run.
 
-    ``deposed`` is called when another leader's epoch is found, ``undone`` with (task, attempt)
+    ``deposed`` is called when another leader's epoch is found, ``misled`` when Redis holds another
+    attempt than believed, ``undone`` with (task, attempt)
     for an attempt that was revoked before it was sent.
     """
 
@@ -73,6 +75,7 @@ class Dispatcher:
         config: CoordinatorConfig,
         *,
         deposed: Callable[[], None],
+        misled: Callable[[], None],
         undone: Callable[[int, int], None],
     ) -> None:
         self._store = store
@@ -82,6 +85,7 @@ class Dispatcher:
         self._results = results
         self._config = config
         self._deposed = deposed
+        self._misled = misled
         self._undone = undone
         self._orders: deque[Dispatch] = deque()
         self._revocations: deque[Revocation] = deque()
@@ -156,13 +160,13 @@ class Dispatcher:
     async def _flush(self, backoff: Backoff) -> None:
         while self._orders:
             for stream, batch in self._next_batches().items():
-                await self._insist(lambda s=stream, b=batch: self._send(s, b), backoff)  # type: ignore[misc]
+                await self._insist(partial(self._send, stream, batch), backoff)
         while self._revocations:
             batch_size = min(len(self._revocations), self._config.batch_items)
             revocations = [self._revocations.popleft() for _ in range(batch_size)]
-            await self._insist(lambda r=revocations: self._revoke(r), backoff)  # type: ignore[misc]
+            await self._insist(partial(self._revoke, revocations), backoff)
 
-    async def _insist(self, action: Callable[[], asyncio.Future[None]], backoff: Backoff) -> None:
+    async def _insist(self, action: Callable[[], Awaitable[None]], backoff: Backoff) -> None:
         while True:
             try:
                 await action()
@@ -209,9 +213,11 @@ class Dispatcher:
         queue, lane = stream
         replies = await self._store.dispatch(self._run_id, self._epoch, queue, lane, items)
         for (task, attempt, _), reply in zip(items, replies, strict=True):
-            if "-" in reply and "=" not in reply and "!" not in reply:
+            if ":" in reply:
+                self._misled()
+            elif "=" not in reply and "!" not in reply:
                 self.entries[task] = Entry(attempt, reply, stream)
-            # Any other reply: it is settled already, and the journal will say how.
+            # Else it is settled already, and the journal will say how.
 
     async def _encoded(self, order: Dispatch) -> bytes | None:
         spec = self._plan.tasks[order.task]
@@ -240,7 +246,8 @@ class Dispatcher:
         """Journal the end of an attempt that cannot be sent; no worker would fare better."""
         failure = Failure((f"astrum.errors.{type(error).__name__}",), str(error))
         record = Record(order.task, order.attempt, Outcome.FAILED, failure=failure)
-        await self._store.append_fact(self._run_id, encode_entry([encode_record(record)]))
+        entry = encode_entry([encode_record(record)])
+        await self._store.append_fact(self._run_id, entry, epoch=self._epoch)
 
     # --- revoking -----------------------------------------------------------------------
 

@@ -139,6 +139,7 @@ class RunLeader:
             self.results,
             self._config,
             deposed=lambda: self.end(LeadershipEnd.DEPOSED),
+            misled=self._misled,
             undone=self._undone,
         )
 
@@ -202,6 +203,11 @@ class RunLeader:
     def _undone(self, task: int, attempt: int) -> None:
         now = self._server_now()
         self._take_in(AttemptSettled(task, attempt, Outcome.CANCELLED, now, now, now))
+
+    def _misled(self) -> None:
+        """Look again: what Redis holds is not what this process believes."""
+        logger.warning("run %s: Redis disagrees; reading the run anew", self.run_id)
+        self._reopening = asyncio.get_running_loop().create_task(self.open())
 
     def journal(self, fact: LeaderFact) -> None:
         """Write a fact of this leader's to the journal, from where it takes effect."""

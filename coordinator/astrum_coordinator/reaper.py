@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from astrum.errors import DecodeError, StoreError
+from astrum.errors import DecodeError
 from astrum.redis.facts import DeadClaim
 from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
@@ -50,7 +50,7 @@ class Reaper(PeriodicService):
                 settlement = _lost(claim, message, held[claim.worker_id])
                 by_place.setdefault(place, []).append(settlement)
         for (run_id, stream, worker_id), settlements in by_place.items():
-            await self._settle(run_id, stream, worker_id, settlements)
+            await self._store.settle_lost(run_id, stream, worker_id, settlements)
         for worker_id in await self._store.dead_workers():
             await self._store.drop_worker(worker_id)
 
@@ -59,19 +59,10 @@ class Reaper(PeriodicService):
             return decode_message(claim.data)
         except DecodeError as error:
             logger.error(
-                "entry %s of a dead worker is unreadable and removed: %s", claim.entry_id, error
+                "entry %s of a dead worker is unreadable and discarded: %s", claim.entry_id, error
             )
             await self._store.discard(claim)
             return None
-
-    async def _settle(
-        self, run_id: str, stream: str, worker_id: str, settlements: list[Settlement]
-    ) -> None:
-        try:
-            await self._store.settle_lost(run_id, stream, worker_id, settlements)
-        except StoreError as error:
-            # The worker beat again meanwhile: it holds its attempts after all.
-            logger.info("worker %s was not judged: %s", worker_id, error)
 
 
 def _lost(claim: DeadClaim, message: TaskMessage, shared: int) -> Settlement:
