@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from enum import StrEnum
+from typing import Any
 
 from astrum.errors import DecodeError, StoreUnavailableError
 from astrum.planning.plan import Plan
@@ -81,6 +82,8 @@ class RunLeader:
         self._observer = observer
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._finishing: asyncio.Task[None] | None = None
+        self._errands: set[asyncio.Task[None]] = set()
+        self._opening = asyncio.Lock()
         self._server_offset_s = 0.0
         self._begun = False
         self._forget()
@@ -97,6 +100,10 @@ class RunLeader:
 
         Called on adoption, and again when Redis may have lost what this process believes.
         """
+        async with self._opening:
+            await self._open()
+
+    async def _open(self) -> None:
         await self.close()
         self._forget()
         self._server_offset_s = await self._store.server_time() - time.monotonic()
@@ -106,6 +113,8 @@ class RunLeader:
             stream = self._dispatcher.lane_of(self.plan.tasks[task], self.state.runs_alone(task))
             self._dispatcher.entries[task] = Entry(found.attempt, found.entry_id, stream)
         self._begun = self.cursor != "0-0" or bool(self._dispatcher.entries)
+        if self.ended.done():
+            return
         self._arm_run_timeout()
         self._dispatcher.start()
         self._obey(None, self.state.start())
@@ -206,12 +215,18 @@ class RunLeader:
 
     def _misled(self) -> None:
         """Look again: what Redis holds is not what this process believes."""
-        logger.warning("run %s: Redis disagrees; reading the run anew", self.run_id)
-        self._reopening = asyncio.get_running_loop().create_task(self.open())
+        if not self._opening.locked():
+            logger.warning("run %s: Redis disagrees; reading the run anew", self.run_id)
+            self._do(self.open())
 
     def journal(self, fact: LeaderFact) -> None:
         """Write a fact of this leader's to the journal, from where it takes effect."""
-        asyncio.get_running_loop().create_task(self._append(fact))
+        self._do(self._append(fact))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._errands.add(task)  # the loop alone would not keep it alive
+        task.add_done_callback(self._errands.discard)
 
     async def _append(self, fact: LeaderFact) -> None:
         backoff = Backoff()
