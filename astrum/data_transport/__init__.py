@@ -1,0 +1,49 @@
+"""How values get from one task's result to another task's parameters.
+
+A relation is declared by annotation (`Ref` with `F` or `T`) or explicitly (`TaskData`), and ends
+as bindings, which are data. The models are loaded on first use: they need pydantic, which takes
+longer to import than the rest of the package.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from astrum.data_transport.annotations import F, From, Ref, T, To
+from astrum.data_transport.fit import fit
+from astrum.data_transport.generate import auto_generate_data_transports
+from astrum.data_transport.resolve import resolve_inputs
+from astrum.data_transport.scopes import remember_names
+from astrum.data_transport.slots import merge_task_data
+from astrum.data_transport.type_check import check_types, declared_types
+
+if TYPE_CHECKING:
+    from astrum.data_transport.models import DataItem, DTRela, TaskData
+
+__all__ = [
+    "DTRela",
+    "DataItem",
+    "F",
+    "From",
+    "Ref",
+    "T",
+    "TaskData",
+    "To",
+    "auto_generate_data_transports",
+    "check_types",
+    "declared_types",
+    "fit",
+    "merge_task_data",
+    "remember_names",
+    "resolve_inputs",
+]
+
+_MODELS = ("DTRela", "DataItem", "TaskData")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODELS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from astrum.data_transport import models
+
+    return getattr(models, name)

@@ -35,9 +35,11 @@ class TaskInputs:
     """All that fills a task's parameters.
 
     ``expected`` maps a parameter to the type declared for it, for run-time checks; a parameter
-    without a declared type is absent.
+    without a declared type is absent. ``undeclared`` are the bindings that the `TaskData` they
+    come from leaves out of its ``from_tasks`` or ``to_tasks``.
     """
 
     bindings: tuple[Binding, ...] = ()
     supplies: tuple[Supply, ...] = ()
     expected: Mapping[str | int, Any] = field(default_factory=dict)
+    undeclared: tuple[Binding, ...] = ()

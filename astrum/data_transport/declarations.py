@@ -1,0 +1,138 @@
+"""What a callable declares: its parameters, the slots that can be filled, its result.
+
+One shape for functions, methods, static and class methods, partials, callable objects and
+classes. Evaluated once for each function and kept as long as the function lives.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from inspect import Parameter as P
+from types import FunctionType, MethodType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from astrum.data_transport.scopes import Owner, Siblings, evaluate
+
+ABSENT: Any = inspect.Parameter.empty
+"""Stands where nothing was declared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter; ``position`` is None for keyword-only ones, `*args` has the first free one."""
+
+    name: str
+    kind: inspect._ParameterKind
+    position: int | None
+    annotation: Any = ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The parameters of a callable, without ``self``, and its annotated result.
+
+    ``parameters`` holds the named ones; ``rest`` is ``*args`` and ``named_rest`` ``**kwargs``.
+    """
+
+    parameters: Mapping[str, Parameter]
+    positional: tuple[Parameter, ...]
+    rest: Parameter | None = None
+    named_rest: Parameter | None = None
+    returns: Any = ABSENT
+
+    def find(self, slot: str | int) -> Parameter | None:
+        """Return what takes a value sent to the name or position ``slot``; None if nothing does."""
+        if isinstance(slot, str):
+            return self.parameters.get(slot, self.named_rest)
+        if 0 <= slot < len(self.positional):
+            return self.positional[slot]
+        return self.rest if slot >= 0 else None
+
+
+def declaration_of(function: Callable[..., Any], siblings: Siblings | None = None) -> Declaration:
+    """Return what ``function`` declares, its text annotations evaluated.
+
+    ``siblings`` are functions that its texts may name. Raises ``ValueError`` for a relation that
+    cannot be evaluated.
+    """
+    if not isinstance(function, FunctionType):
+        return _declare(function, siblings)[0]
+    found = _kept.get(function)
+    if found is None:
+        found, complete = _declare(function, siblings)
+        if complete:
+            _kept[function] = found
+    return found
+
+
+_kept: WeakKeyDictionary[FunctionType, Declaration] = WeakKeyDictionary()
+
+
+def source_function(function: Callable[..., Any]) -> FunctionType | None:
+    """Return the function whose annotations and source speak for a callable, if there is one."""
+    if isinstance(function, (MethodType, staticmethod, classmethod)):
+        return source_function(function.__func__)
+    if isinstance(function, functools.partial):
+        return source_function(function.func)
+    if isinstance(function, FunctionType):
+        plain = inspect.unwrap(function)
+        return plain if isinstance(plain, FunctionType) else function
+    owner, name = (
+        (function, "__init__") if isinstance(function, type) else (type(function), "__call__")
+    )
+    maker = getattr(owner, name, None)
+    return maker if isinstance(maker, FunctionType) else None
+
+
+def siblings_of(functions: Iterable[Callable[..., Any]]) -> Siblings:
+    """Return the functions among ``functions`` by where they were defined."""
+    return Siblings(plain for f in functions if (plain := source_function(f)) is not None)
+
+
+def _declare(function: Callable[..., Any], siblings: Siblings | None) -> tuple[Declaration, bool]:
+    source = source_function(function)
+    hints: dict[str, Any] = {}
+    complete = True
+    if source is not None and source.__annotations__:
+        evaluated = evaluate(source.__annotations__, Owner.of_function(source), siblings)
+        hints, complete = evaluated.hints, evaluated.complete
+    if isinstance(function, type):
+        hints = {**hints, "return": function}
+    return _assemble(_parameters(function), hints), complete
+
+
+def _parameters(function: Callable[..., Any]) -> list[P]:
+    if isinstance(function, classmethod):
+        return list(inspect.signature(function.__func__).parameters.values())[1:]
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:
+        return [P("args", P.VAR_POSITIONAL), P("kwargs", P.VAR_KEYWORD)]  # written in C, untold
+    return parameters[1:] if _is_unbound_method(function, parameters) else parameters
+
+
+def _is_unbound_method(function: Callable[..., Any], parameters: list[P]) -> bool:
+    if not parameters or parameters[0].name not in ("self", "cls"):
+        return False
+    scopes = getattr(function, "__qualname__", "").split(".")
+    return isinstance(function, FunctionType) and len(scopes) > 1 and scopes[-2] != "<locals>"
+
+
+def _assemble(parameters: list[P], hints: Mapping[str, Any]) -> Declaration:
+    positional = [p for p in parameters if p.kind in (P.POSITIONAL_ONLY, P.POSITIONAL_OR_KEYWORD)]
+    places = {p.name: number for number, p in enumerate(positional)}
+    places |= {p.name: len(positional) for p in parameters if p.kind is P.VAR_POSITIONAL}
+    made = [
+        Parameter(p.name, p.kind, places.get(p.name), hints.get(p.name, ABSENT)) for p in parameters
+    ]
+    return Declaration(
+        parameters={p.name: p for p in made if p.kind not in (P.VAR_POSITIONAL, P.VAR_KEYWORD)},
+        positional=tuple(made[: len(positional)]),
+        rest=next((p for p in made if p.kind is P.VAR_POSITIONAL), None),
+        named_rest=next((p for p in made if p.kind is P.VAR_KEYWORD), None),
+        returns=hints.get("return", ABSENT),
+    )

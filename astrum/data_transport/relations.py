@@ -1,0 +1,88 @@
+"""The relations that a function's annotations declare, read but not yet tied to tasks."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+from astrum.data_transport.annotations import From, To
+from astrum.data_transport.declarations import Declaration, Parameter
+
+_FROM_SIZE = 2
+_TO_SIZE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """All relations of one function: what fills its parameters, where its result goes."""
+
+    inputs: tuple[tuple[Parameter, From], ...] = ()
+    output: To | None = None
+
+
+def relations_of(declaration: Declaration) -> Relations:
+    """Return what the annotations declare; ``ValueError`` for one that makes no sense.
+
+    The message names the parameter, not the task: a function may be several tasks.
+    """
+    inputs = []
+    for parameter in (*declaration.parameters.values(), declaration.rest, declaration.named_rest):
+        mark = _mark_in(parameter.annotation, place_of(parameter)) if parameter else None
+        if parameter is not None and mark is not None:
+            inputs.append((parameter, _as_from(mark, parameter, declaration)))
+    mark = _mark_in(declaration.returns, "the return value")
+    return Relations(tuple(inputs), None if mark is None else _as_to(mark))
+
+
+def place_of(parameter: Parameter) -> str:
+    """Return how a message names a parameter."""
+    return f"parameter {parameter.name!r}"
+
+
+def _mark_in(annotation: Any, place: str) -> Any:
+    if typing.get_origin(annotation) is not typing.Annotated:
+        return None
+    extras = annotation.__metadata__
+    marks = [m for m in extras if isinstance(m, (From, To)) or type(m) is tuple]
+    if len(marks) > 1:
+        raise ValueError(f"{place} has more than one relation: {marks!r}")
+    return marks[0] if marks else None
+
+
+def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From:
+    place = place_of(parameter)
+    if isinstance(mark, To):
+        raise ValueError(f"{place} has {mark!r}: To belongs on a return annotation, use From")
+    if parameter is declaration.named_rest:
+        raise ValueError(f"{place} collects any names, so no single value can fill it")
+    if not isinstance(mark, From):
+        mark = From(*_of_size(mark, _FROM_SIZE, '("source", "key")', place))
+    _check_locator(mark.locator, place)
+    return typing.cast(From, mark)
+
+
+def _as_to(mark: Any) -> To:
+    place = "the return value"
+    if isinstance(mark, From):
+        raise ValueError(f"{place} has {mark!r}: From belongs on a parameter, use To")
+    if not isinstance(mark, To):
+        mark = To(*_of_size(mark, _TO_SIZE, '("target", "local", "remote")', place))
+    _check_locator(mark.local, place)
+    _check_locator(mark.target, place)
+    return typing.cast(To, mark)
+
+
+def _of_size(mark: tuple[Any, ...], size: int, example: str, place: str) -> tuple[Any, ...]:
+    if len(mark) != size:
+        raise ValueError(
+            f"{place} has the relation {mark!r} of {len(mark)} parts; "
+            f"a tuple there has {size}, like {example}"
+        )
+    return mark
+
+
+def _check_locator(locator: object, place: str) -> None:
+    if locator is None or isinstance(locator, str) or type(locator) is int:
+        return
+    raise ValueError(f"{place} has the locator {locator!r}; use a str, an int or None")
