@@ -7,15 +7,17 @@ how each attempt ended. The run ends when the state says so.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 import uuid
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from astrum.data_transport.locate import binding_error, locate
-from astrum.errors import EncodeError, LocateError, TransportError
+from astrum.errors import EncodeError, LocateError
 from astrum.invoke import AttemptContext, AttemptResult, BoundTask, Flow, Invoker
 from astrum.planning.plan import TaskSpec
 from astrum.run.events import (
@@ -35,7 +37,7 @@ from astrum.run.failure import Failure
 from astrum.run.fold import RunTimes, build_report
 from astrum.run.observer import RunObserver
 from astrum.run.report import ExecutionReport
-from astrum.run.state import RunState
+from astrum.run.state import RunState, TaskState
 from astrum.wire.codec import Codec
 from astrum.wire.projection import project
 
@@ -43,6 +45,8 @@ logger = logging.getLogger("astrum.run")
 
 MAX_OUTSTANDING = 100_000
 """Attempts that exist at once at most, so that a run of a million tasks fits into memory."""
+STARTS_AT_ONCE = 500
+"""Attempts started in one turn of the loop; the loop is the caller's too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +88,11 @@ class _InProcessRun:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._contexts: dict[int, AttemptContext] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._to_start: deque[Dispatch] = deque()
+        self._starting = False
+        # Attempts start in the context of whoever runs the flow, not in that of the attempt
+        # whose end made them ready.
+        self._caller = contextvars.copy_context()
 
     async def run(self) -> ExecutionReport:
         planned_at = time.time()
@@ -115,7 +124,10 @@ class _InProcessRun:
     def _tidy(self) -> None:
         for timer in self._timers.values():
             timer.cancel()
-        if not self._running:
+        self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if not self._running and not self._to_start:
             self._invoker.close()
 
     def _arm_run_timeout(self) -> None:
@@ -136,13 +148,25 @@ class _InProcessRun:
             self._log(event)
         for command in commands:
             if type(command) is Dispatch:
-                self._start(command)
+                self._to_start.append(command)
             elif type(command) is ScheduleRetry:
                 self._schedule(command)
             elif type(command) is Revoke:
                 self._revoke(command)
             elif type(command) is Finish and not self._over.done():
                 self._over.set_result(None)
+        if self._to_start and not self._starting:
+            self._start_some()
+
+    def _start_some(self) -> None:
+        """Start what was ordered, in slices between which the loop serves others."""
+        if self._state.stopping:
+            self._to_start.clear()  # revoked before they were started
+        for _ in range(min(len(self._to_start), STARTS_AT_ONCE)):
+            self._start(self._to_start.popleft())
+        self._starting = bool(self._to_start)
+        if self._starting:
+            self._loop.call_soon(self._start_some)
 
     def _start(self, command: Dispatch) -> None:
         spec = self._specs[command.task]
@@ -157,7 +181,7 @@ class _InProcessRun:
         )
         self._contexts[command.task] = context
         coroutine = self._attempt(command.task, spec, context)
-        self._running[command.task] = self._loop.create_task(coroutine)
+        self._running[command.task] = self._loop.create_task(coroutine, context=self._caller.copy())
 
     def _schedule(self, command: ScheduleRetry) -> None:
         delay_s = max(command.due_at - time.time(), 0.0)
@@ -165,8 +189,32 @@ class _InProcessRun:
         self._timers[command.task] = self._loop.call_later(delay_s, self._take_in, fact)
 
     def _revoke(self, command: Revoke) -> None:
-        self._contexts[command.task].cancel()
-        self._running[command.task].cancel()
+        task, attempt = command
+        running = self._running.get(task)
+        if running is None:
+            self._loop.call_soon(self._settle_unrun, task, attempt)
+            return
+        self._contexts[task].cancel()
+        running.cancel()
+        # A task that is cancelled before its first step runs nothing of its coroutine.
+        running.add_done_callback(lambda _: self._settle_unrun(task, attempt))
+
+    def _settle_unrun(self, task: int, attempt: int) -> None:
+        """Settle a revoked attempt that had no chance to do it itself."""
+        if self._state.states[task] != TaskState.OUTSTANDING:
+            return
+        now = time.time()
+        self._settle(task, attempt, AttemptResult(Outcome.CANCELLED, None, None, now, now))
+
+    def _settle(self, task: int, attempt: int, result: AttemptResult) -> None:
+        self._running.pop(task, None)
+        self._contexts.pop(task, None)
+        outcome, _, failure, started_at, ended_at = result
+        self._take_in(
+            AttemptSettled(task, attempt, outcome, started_at, ended_at, ended_at, "", failure)
+        )
+        if self._over.done():
+            self._close_if_idle()
 
     # --- one attempt --------------------------------------------------------------------
 
@@ -175,30 +223,27 @@ class _InProcessRun:
         try:
             result = await self._invoked(self._bound[task], spec, context)
         except asyncio.CancelledError:
-            ended_at = time.time()
-            result = AttemptResult(Outcome.CANCELLED, None, None, started_at, ended_at)
-        del self._running[task], self._contexts[task]
-        outcome, _, failure, started_at, ended_at = result
-        self._take_in(
-            AttemptSettled(
-                task, context.attempt, outcome, started_at, ended_at, ended_at, "", failure
-            )
-        )
+            result = AttemptResult(Outcome.CANCELLED, None, None, started_at, time.time())
+        except KeyboardInterrupt:
+            self._take_in(CancelRequested(time.time(), "interrupted"))
+            self._settle_unrun(task, context.attempt)
+            raise
+        self._settle(task, context.attempt, result)
 
     async def _invoked(
         self, bound: BoundTask, spec: TaskSpec, context: AttemptContext
     ) -> AttemptResult:
         try:
             arguments = self._values.arguments(spec) if spec.bindings else {}
-        except TransportError as error:
-            return _transport_failure(error)
+        except Exception as error:  # a property of the user's may raise anything
+            return _value_failure(error)
         result = await self._invoker.invoke(bound, context, arguments)
         if result.outcome is not Outcome.SUCCEEDED:
             return result
         try:
             self._results[spec.task_id] = self._values.keep(spec, result.value)
-        except TransportError as error:
-            return _transport_failure(error)
+        except Exception as error:
+            return _value_failure(error)
         return result
 
     # --- words --------------------------------------------------------------------------
@@ -266,9 +311,12 @@ def _checked_values(flow: Flow) -> _Values:
     return _WireValues(Codec(flow.types))
 
 
-def _transport_failure(error: TransportError) -> AttemptResult:
-    """End the attempt for good: no retry policy matches, since trying again would not help."""
+def _value_failure(error: Exception) -> AttemptResult:
+    """End the attempt because of a value, for good: no retry policy matches its one type name,
+    since trying again would not help.
+    """
     kind = "result" if isinstance(error, EncodeError) else "arguments"
-    failure = Failure((f"astrum.errors.{type(error).__name__}",), str(error), notes=(kind,))
+    failure = Failure.from_exception(error)
+    failure = failure._replace(types=failure.types[:1], notes=(kind,))
     now = time.time()
     return AttemptResult(Outcome.FAILED, None, failure, now, now)

@@ -203,7 +203,8 @@ class Invoker:
         try:
             return await self.pool.submit(tracked)
         except asyncio.CancelledError:
-            context.cancel()
+            if _is_being_cancelled():  # else the function itself raised it
+                context.cancel()
             if running.give_up():
                 self.pool.abandon()
             raise

@@ -27,33 +27,37 @@ class ThreadPool:
 
     A job whose future is cancelled before it starts is not run; one that runs cannot be stopped:
     its result is dropped, and `abandon` gives its slot up so that others can run.
+
+    ``_free`` is the number of threads without a job less the number of jobs without a thread.
+    Whoever submits a job counts it, not the thread that takes it: a thread that was handed a job
+    and has not woken up yet must not look idle to the next job.
     """
 
     def __init__(self, limit: int | None = None, *, name: str = "astrum") -> None:
         self._limit = limit
         self._name = name
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._idle = 0
+        self._free = 0
         self._size = 0
         self._started = 0
         self._done: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._wake_planned = False
+        self._closed = False
         self._lock = threading.Lock()
         self.hung = 0
 
     def submit(self, call: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Run ``call`` in a thread, in a copy of the caller's context; call it on a loop."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self._jobs.put(_Job(future, contextvars.copy_context(), call))
+        """Run ``call`` in a thread, in a copy of the caller's context; call it on a loop.
+
+        Raises ``RuntimeError`` if the pool has no thread and the system gives none.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         with self._lock:
-            # Each idle thread takes one job; more jobs than that need another thread.
-            if self._idle >= self._jobs.qsize() or self._size == self._limit:
-                return future
-            self._size += 1
-            self._started += 1
-        name = f"{self._name}-{self._started}"
-        threading.Thread(target=self._work, args=(loop,), name=name, daemon=True).start()
+            self._free -= 1
+            self._jobs.put(_Job(future, contextvars.copy_context(), call))
+        if not self._grow():
+            future.cancel()
+            raise RuntimeError("no thread could be started for a sync task")
         return future
 
     def abandon(self) -> None:
@@ -61,36 +65,66 @@ class ThreadPool:
         with self._lock:
             self._size -= 1
             self.hung += 1
+        self._grow()
 
     def recovered(self) -> None:
-        """Note that an abandoned job came to its end after all; its thread is used again."""
+        """Note that an abandoned job came to its end after all; its thread counts again."""
         with self._lock:
             self._size += 1
             self.hung -= 1
 
     def close(self) -> None:
-        """Let idle threads end; running ones end after their job."""
+        """Let idle threads end; running ones end after their job. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
         for _ in range(self._size + self.hung):
             self._jobs.put(None)
 
+    def _grow(self) -> bool:
+        """Start a thread if a job waits for one and the limit allows it; tell if there is any."""
+        with self._lock:
+            full = self._limit is not None and self._size >= self._limit
+            if self._free >= 0 or full:
+                return True
+            self._free += 1
+            self._size += 1
+            self._started += 1
+        loop, name = asyncio.get_running_loop(), f"{self._name}-{self._started}"
+        try:
+            threading.Thread(target=self._work, args=(loop,), name=name, daemon=True).start()
+        except RuntimeError:  # the system has no more threads: the job waits for one of ours
+            with self._lock:
+                self._free -= 1
+                self._size -= 1
+                return self._size > 0
+        return True
+
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        while True:
-            with self._lock:
-                self._idle += 1
-            job = self._jobs.get()
-            with self._lock:
-                self._idle -= 1
-            if job is None:
-                return
-            if job.future.cancelled():
-                continue
-            try:
-                outcome: tuple[Any, BaseException | None] = (job.context.run(job.call), None)
-            except BaseException as error:  # SystemExit in a task must not end the thread silently
-                outcome = (None, error)
-            if not self._hand_over(loop, job.future, *outcome):
-                return
-            del job, outcome  # an idle thread must not keep a result alive
+        staying = True
+        while staying and (job := self._jobs.get()) is not None:
+            staying = self._do(loop, job)
+            del job  # an idle thread must not keep a result alive
+
+    def _do(self, loop: asyncio.AbstractEventLoop, job: _Job) -> bool:
+        if job.future.cancelled():
+            return self._stay()
+        try:
+            outcome: tuple[Any, BaseException | None] = (job.context.run(job.call), None)
+        except BaseException as error:  # SystemExit in a task must not end the thread silently
+            outcome = (None, error)
+        # Free before the result is out, so that the next job of a chain finds this thread.
+        staying = self._stay()
+        return self._hand_over(loop, job.future, *outcome) and staying
+
+    def _stay(self) -> bool:
+        """Count this thread as free, or out if an abandoned one came back beyond the limit."""
+        with self._lock:
+            if self._limit is not None and self._size > self._limit:
+                self._size -= 1
+                return False
+            self._free += 1
+            return True
 
     def _hand_over(
         self,

@@ -50,7 +50,7 @@ class RetryPolicy:
         retries: Any = self.max_retries
         if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
             raise TaskRegistrationError(f"max_retries must be an integer >= 0, got {retries!r}")
-        if self.delay < 0 or self.max_delay < 0 or self.backoff < 1:
+        if not (self.delay >= 0 and self.max_delay >= 0 and self.backoff >= 1):  # nor NaN
             raise TaskRegistrationError("delay and max_delay must be >= 0 and backoff >= 1")
         if not 0 <= self.jitter <= 1:
             raise TaskRegistrationError(f"jitter must be between 0 and 1, got {self.jitter!r}")
@@ -75,6 +75,8 @@ class RetryPolicy:
         """
         if not self.delay:
             return 0.0
-        exponent = min(failed_attempts - 1, 64)
-        delay = min(self.delay * self.backoff**exponent, self.max_delay)
+        try:
+            delay = min(self.delay * self.backoff ** (failed_attempts - 1), self.max_delay)
+        except OverflowError:
+            delay = self.max_delay
         return delay * (1.0 - self.jitter * fraction)

@@ -9,6 +9,7 @@ from astrum.planning.retry_policy import qualified_name
 
 MAX_TRACEBACK_CHARS = 16_000
 MAX_MESSAGE_CHARS = 4_000
+MAX_NOTES = 20
 QUARANTINED = "astrum.Quarantined"
 UNSERVED = "astrum.NoWorkerServes"
 TIMED_OUT = "astrum.TimedOut"
@@ -32,12 +33,11 @@ class Failure(NamedTuple):
     def from_exception(cls, error: BaseException) -> Failure:
         """Describe ``error``; texts are cut to a bounded length, the middle is left out."""
         lines = traceback.format_exception(error)
-        notes = tuple(str(note) for note in getattr(error, "__notes__", ()))
         return cls(
             types=tuple(qualified_name(base) for base in type(error).__mro__[:-1]),
             message=cut(_text_of(error), MAX_MESSAGE_CHARS),
             traceback=cut("".join(lines), MAX_TRACEBACK_CHARS),
-            notes=tuple(cut(note, MAX_MESSAGE_CHARS) for note in notes[:20]),
+            notes=_notes_of(error),
         )
 
     @property
@@ -51,9 +51,16 @@ class Failure(NamedTuple):
         return f"{self.type_name}: {self.message}" if self.message else self.type_name
 
 
-def _text_of(error: BaseException) -> str:
+def _notes_of(error: BaseException) -> tuple[str, ...]:
+    notes = getattr(error, "__notes__", ())
+    if not isinstance(notes, (list, tuple)):  # anybody may set it to anything
+        return ()
+    return tuple(cut(_text_of(note), MAX_MESSAGE_CHARS) for note in notes[:MAX_NOTES])
+
+
+def _text_of(value: object) -> str:
     try:
-        return str(error)
+        return str(value)
     except Exception as broken:  # the user's __str__ may raise anything
         return f"<its __str__ raised {type(broken).__name__}>"
 

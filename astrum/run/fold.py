@@ -208,15 +208,15 @@ def _error_summary(state: RunState) -> list[str]:
         spec = state.plan.tasks[task]
         lines.append(f"task {spec.task_id!r} failed: {failure.summary}")
         if spec.retry.max_retries and used[task] >= spec.retry.max_retries:
-            lines.append(f"task {spec.task_id!r} exhausted its {spec.retry.max_retries} retries")
+            lines.append(f"task {spec.task_id!r} exhausted its {_retries(spec.retry.max_retries)}")
     if chronicle.stop_reason:
         lines.append(chronicle.stop_reason)
     return lines
 
 
 def _was_retried(state: RunState, event: AttemptSettled) -> bool:
-    retried = (event.task, event.attempt) in state.chronicle.retried
-    return retried and event.outcome is not Outcome.HANDED_BACK
+    left = state.chronicle.retried.get((event.task, event.attempt))
+    return left is not None and (left >= 0 or event.outcome is Outcome.LOST)
 
 
 def _retried_line(state: RunState, event: AttemptSettled) -> str:
@@ -225,4 +225,8 @@ def _retried_line(state: RunState, event: AttemptSettled) -> str:
     left = state.chronicle.retried[event.task, event.attempt]
     if event.outcome is Outcome.LOST:
         return f"task {name!r} attempt {event.attempt} was lost: {why}; no retry is charged"
-    return f"task {name!r} attempt {event.attempt} failed: {why}; {left} retries left"
+    return f"task {name!r} attempt {event.attempt} failed: {why}; {_retries(left)} left"
+
+
+def _retries(count: int) -> str:
+    return "1 retry" if count == 1 else f"{count} retries"

@@ -67,6 +67,9 @@ class TaskState(IntEnum):
     CANCELLED = 6
 
 
+_MAY_RUN = (TaskState.READY, TaskState.BACKING_OFF)
+
+
 @dataclass(slots=True)
 class _Troubles:
     """What went wrong with one task so far; most tasks never need one."""
@@ -147,14 +150,14 @@ class RunState:
     def start(self) -> list[Command]:
         """End the history and order what the state calls for; once per process."""
         self._started = True
-        commands: list[Command] = []
-        for task, state in enumerate(self.states):
-            if state == TaskState.BACKING_OFF:
-                due_at = self._troubles[task].due_at
-                commands.append(ScheduleRetry(task, self.attempts[task], due_at))
         if self.stopping:
-            return commands + self._revoke_outstanding() + self._finish_if_over()
-        return commands + self._proceed()
+            return self._revoke_outstanding() + self._finish_if_over()
+        delays: list[Command] = [
+            ScheduleRetry(task, self.attempts[task], self._troubles[task].due_at)
+            for task, state in enumerate(self.states)
+            if state == TaskState.BACKING_OFF
+        ]
+        return delays + self._proceed()
 
     def handle(self, event: Event) -> list[Command]:
         """Take in one fact; return the orders that follow from it, `[]` if none."""
@@ -239,7 +242,8 @@ class RunState:
         # Neighbours of a task that kills its worker are lost with it. Once is bad luck; whoever
         # is lost again, or was the only one there, runs alone until the culprit is known.
         troubles.alone = was_alone or troubles.losses > 1
-        return self._back_off(event, troubles, LOSS_DELAY_S * 2 ** (troubles.losses - 1), -1)
+        delay_s = LOSS_DELAY_S * 2 ** min(troubles.losses - 1, LOSS_BUDGET)
+        return self._back_off(event, troubles, delay_s, -1)
 
     def _back_off(
         self, event: AttemptSettled, troubles: _Troubles, delay_s: float, retries_left: int
@@ -256,6 +260,8 @@ class RunState:
         return [ScheduleRetry(task, event.attempt, troubles.due_at), *self._proceed()]
 
     def _on_due(self, task: int, attempt: int) -> list[Command]:
+        if not 0 <= task < len(self.states) or self.stopping:
+            return []
         if self.states[task] != TaskState.BACKING_OFF or self.attempts[task] != attempt:
             return []
         self._make_ready(task)
@@ -290,8 +296,7 @@ class RunState:
         """In history: believe that an earlier leader dispatched this attempt."""
         if self._started or not 0 <= task < len(self.states):
             return
-        may_run = self.states[task] in (TaskState.READY, TaskState.BACKING_OFF)
-        if may_run and attempt > self.attempts[task]:
+        if self.states[task] in _MAY_RUN and attempt > self.attempts[task]:
             self.attempts[task] = attempt
             self.states[task] = TaskState.OUTSTANDING
             self.outstanding_count += 1
@@ -303,11 +308,13 @@ class RunState:
     # --- the end ------------------------------------------------------------------------
 
     def _on_unserved(self, task: int, message: str) -> list[Command]:
-        if self.states[task] not in (TaskState.READY, TaskState.OUTSTANDING, TaskState.BACKING_OFF):
+        if not 0 <= task < len(self.states) or self._is_decided():
             return []
+        if self.states[task] not in (TaskState.OUTSTANDING, *_MAY_RUN):
+            return []
+        # The task is marked as failed at the run's end: in history nobody knows yet whether one
+        # of its attempts is outstanding, which then has to be settled like any other.
         self.chronicle.failures[task] = Failure((UNSERVED,), message)
-        if self.states[task] != TaskState.OUTSTANDING:
-            self.states[task] = TaskState.FAILED
         return self._stop("failed", "")
 
     def _fail(self, task: int, failure: Failure) -> list[Command]:
@@ -319,22 +326,23 @@ class RunState:
         return self._stop("failed", "")
 
     def _end_while_stopping(self, event: AttemptSettled) -> None:
-        if event.outcome is Outcome.FAILED and event.failure is not None:
-            self.states[event.task] = TaskState.FAILED
+        if event.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and event.failure is not None:
             self.chronicle.failures[event.task] = event.failure
-        elif event.task in self.chronicle.failures:
-            self.states[event.task] = TaskState.FAILED
-        else:
-            self.states[event.task] = TaskState.CANCELLED
+        failed = event.task in self.chronicle.failures
+        self.states[event.task] = TaskState.FAILED if failed else TaskState.CANCELLED
 
     def _stop(self, state: str, reason: str) -> list[Command]:
-        if self._stopping is not None:
+        if self._is_decided():
             return []
         self._stopping = state
         self.chronicle.stop_reason = reason
         if not self._started:
             return []
         return self._revoke_outstanding() + self._finish_if_over()
+
+    def _is_decided(self) -> bool:
+        """Whether it is settled how the run ends; in history it can be without being finished."""
+        return self._stopping is not None or not self._awaited_left
 
     def _revoke_outstanding(self) -> list[Command]:
         if not self.outstanding_count:
@@ -347,12 +355,18 @@ class RunState:
         if self._stopping is not None:
             if self.outstanding_count:
                 return []
+            self._fail_what_never_ran()
             self.finished = self._stopping
         elif self._awaited_left:
             return []
         else:
             self.finished = "completed"
         return [Finish(self.finished)]
+
+    def _fail_what_never_ran(self) -> None:
+        for task in self.chronicle.failures:
+            if self.states[task] in _MAY_RUN:
+                self.states[task] = TaskState.FAILED
 
 
 def _ranks(plan: Plan) -> list[int]:
