@@ -1,0 +1,182 @@
+"""Values to bytes and back, without pickle: nothing that arrives is executed or imported.
+
+msgpack carries plain data; everything else is an extension item whose number `astrum.wire.codes`
+lists and whose payload is msgpack again. So a reader that does not know a type can still skip it,
+and a field can be cut out of the bytes (`astrum.wire.projection`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from astrum.errors import DecodeError, EncodeError
+from astrum.wire.builtin_types import BUILTIN_TYPES, Pack, Reader, Unpack, Writer
+from astrum.wire.codes import Code
+from astrum.wire.compression import inflate, is_compressed
+from astrum.wire.foreign_types import FOREIGN_NAMES, FOREIGN_READERS
+from astrum.wire.levels import KnownWriters, Level, TooDeepError
+from astrum.wire.named_types import (
+    Extension,
+    ExtensionType,
+    NamedType,
+    Opaque,
+    named_type,
+    opaque,
+)
+from astrum.wire.refusals import Refusal, nesting_error, refusal_error, text_error, type_name
+
+_NAMED_CODES = (Code.ENUM, Code.DATACLASS, Code.NAMED_TUPLE, Code.MODEL, Code.EXTENSION)
+
+
+class Codec:
+    """Encodes and decodes values of plain types, of known types and of declared types.
+
+    Guarantees: what is decoded equals what was encoded and has the same types throughout, or
+    encoding raises. References are not kept: what was shared comes back as copies.
+
+    ``types`` are the enums, dataclasses, NamedTuples and pydantic models that may travel; other
+    classes among them are ignored. ``extensions`` are types with functions of their own.
+    Instances may be used by many threads at once.
+
+    >>> codec = Codec()
+    >>> codec.decode(codec.encode({"at": (1, 2)}))
+    {'at': (1, 2)}
+    """
+
+    def __init__(self, types: Iterable[type] = (), *, extensions: Iterable[Extension] = ()) -> None:
+        writers: KnownWriters = {
+            cls: (int(carrier.code), carrier.write) for cls, carrier in BUILTIN_TYPES.items()
+        }
+        readers: dict[int, Reader] = {
+            int(carrier.code): carrier.read for carrier in BUILTIN_TYPES.values()
+        }
+        readers.update({int(code): reader for code, reader in FOREIGN_READERS.items()})
+        named = _Named(types, extensions)
+        writers.update(named.writers())
+        writers[Opaque] = (0, _refuse_opaque)
+        readers.update({int(code): named.reader(code) for code in _NAMED_CODES})
+        self._readers = readers
+        self._top = Level(writers, readers)
+
+    @classmethod
+    def opaque(cls) -> Codec:
+        """Return a codec for a process without user code.
+
+        It decodes values of named types to `Opaque`, as it does arrays and tables if the package
+        for them is not installed.
+        """
+        codec = cls()
+        codec._readers.update({int(code): _opaque_reader(code) for code in _NAMED_CODES})
+        for code, reader in FOREIGN_READERS.items():
+            codec._readers[int(code)] = _lenient(reader, FOREIGN_NAMES[code])
+        return codec
+
+    def encode(self, value: object, *, root: str = "result") -> bytes:
+        """Return the bytes of ``value``.
+
+        Raises `EncodeError` with the path (``root`` stands for the whole value), the type and
+        the advice for what cannot travel: ``result['rows'][3].owner``.
+        """
+        try:
+            return self._top.pack(value)
+        except Refusal as refusal:
+            raise refusal_error(value, refusal, root) from refusal.__cause__
+        except UnicodeEncodeError:
+            raise text_error(value, root) from None
+        except (TooDeepError, RecursionError):
+            raise nesting_error(value, root) from None
+        except Exception as error:  # fields may be properties that raise anything
+            if "recursion limit" in str(error):
+                raise nesting_error(value, root) from None
+            advice = f"reading it raised {type(error).__name__}: {error}"
+            raise EncodeError(root, type_name(value), advice) from error
+
+    def decode(self, data: bytes | memoryview) -> Any:
+        """Return the value; raises `DecodeError` for all bytes that `encode` did not make.
+
+        Takes compressed values too. Costs at most some 70 times the size of ``data`` (or of what
+        it inflates to) in memory, whatever the bytes are.
+        """
+        try:
+            if data[:1] == b"\xc9" and is_compressed(data):
+                data = inflate(bytes(data))
+            return self._top.unpack(data)
+        except DecodeError:
+            raise
+        except Exception as error:  # msgpack raises many kinds for hostile bytes
+            raise DecodeError(f"the bytes are no encoded value: {type(error).__name__}") from None
+
+
+class _Named:
+    """The named types of one codec, by class and by name."""
+
+    def __init__(self, types: Iterable[type], extensions: Iterable[Extension]) -> None:
+        by_class = {cls: found for cls in types if (found := named_type(cls)) is not None}
+        by_class.update({item.cls: ExtensionType(item) for item in extensions})
+        self._by_class: dict[type, NamedType] = by_class
+        self._by_name: dict[tuple[Code, str], list[NamedType]] = {}
+        for found in by_class.values():
+            self._by_name.setdefault((found.code, found.name), []).append(found)
+
+    def writers(self) -> KnownWriters:
+        return {
+            cls: (int(found.code), self._writer(found)) for cls, found in self._by_class.items()
+        }
+
+    def _writer(self, found: NamedType) -> Writer:
+        name, take_apart = found.name, found.take_apart
+
+        def write(value: Any, pack: Pack) -> bytes:
+            return pack([name, *take_apart(value)])
+
+        def refuse(value: Any, pack: Pack) -> bytes:
+            raise Refusal(value, f"two declared types are called {name}; rename one")
+
+        return write if len(self._by_name[found.code, name]) == 1 else refuse
+
+    def reader(self, code: Code) -> Reader:
+        def read(payload: bytes, unpack: Unpack) -> Any:
+            name, *parts = unpack(payload)
+            return self._find(code, name).put_together(parts)
+
+        return read
+
+    def _find(self, code: Code, name: str) -> NamedType:
+        found = self._by_name.get((code, name), ())
+        if len(found) > 1:
+            raise DecodeError(f"two declared types are called {name}; rename one")
+        if not found:
+            raise DecodeError(_unknown(code, name))
+        return found[0]
+
+
+def _unknown(code: Code, name: str) -> str:
+    if code is Code.EXTENSION:
+        return f"the value holds the extension {name!r}, which nobody registered here"
+    return (
+        f"the value holds a {name}, which no task of this process declares: annotate the "
+        f"task's return or parameter with {str(name).rpartition('.')[2]}"
+    )
+
+
+def _refuse_opaque(value: Any, pack: Pack) -> bytes:
+    raise Refusal(value, "this process does not have its type; decode it where the type is")
+
+
+def _opaque_reader(code: Code) -> Reader:
+    def read(payload: bytes, unpack: Unpack) -> Opaque:
+        name, *parts = unpack(payload)
+        return opaque(code, name, parts)
+
+    return read
+
+
+def _lenient(reader: Reader, type_name: str) -> Reader:
+    def read(payload: bytes, unpack: Unpack) -> Any:
+        try:
+            return reader(payload, unpack)
+        except DecodeError:
+            return Opaque(type_name, {"size": len(payload)})
+
+    return read

@@ -1,0 +1,40 @@
+"""Types of other packages that travel when those are installed: NumPy, pandas, Arrow.
+
+Writing never imports them: a value of such a type can only exist where its package is imported.
+Reading imports them by these fixed names when such a value arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from astrum.wire import arrays, tables
+from astrum.wire.builtin_types import Carrier, Reader
+from astrum.wire.codes import Code
+
+_FINDERS: Mapping[str, Callable[[type], Carrier | None]] = {
+    "numpy": arrays.carrier,
+    "pandas": tables.pandas_carrier,
+    "pyarrow": tables.arrow_carrier,
+}
+
+FOREIGN_READERS: Mapping[Code, Reader] = {
+    Code.NUMPY_ARRAY: arrays.read_array,
+    Code.NUMPY_SCALAR: arrays.read_scalar,
+    Code.DATA_FRAME: tables.read_frame,
+    Code.SERIES: tables.read_series,
+    Code.ARROW_TABLE: tables.read_table,
+}
+FOREIGN_NAMES: Mapping[Code, str] = {
+    Code.NUMPY_ARRAY: "numpy.ndarray",
+    Code.NUMPY_SCALAR: "numpy.generic",
+    Code.DATA_FRAME: "pandas.DataFrame",
+    Code.SERIES: "pandas.Series",
+    Code.ARROW_TABLE: "pyarrow.Table",
+}
+
+
+def foreign_carrier(cls: type) -> Carrier | None:
+    """Return how values of exactly this class travel, or None if Astrum does not know it."""
+    find = _FINDERS.get(cls.__module__.partition(".")[0])
+    return find(cls) if find is not None else None

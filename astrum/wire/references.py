@@ -1,0 +1,52 @@
+"""References to values that are too big for a message and stand in the store instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgpack
+
+from astrum.data_transport.bindings import Path
+from astrum.errors import DecodeError
+from astrum.wire.codes import Code, ext_header, whole_ext
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRef:
+    """Where a big value is: its digest, its size in bytes as stored, and the part that is meant.
+
+    With a ``path``, whoever fetches the value projects it by that path before decoding it.
+    """
+
+    digest: str
+    size: int
+    path: Path = ()
+
+
+def encode_reference(ref: BlobRef) -> bytes:
+    """Return the bytes that stand for the value in records and messages."""
+    payload: bytes = msgpack.packb([ref.digest, ref.size, list(ref.path)])
+    return whole_ext(Code.REFERENCE, payload)
+
+
+def reference_of(data: bytes) -> BlobRef | None:
+    """Return the reference that ``data`` is; None for a value itself, told by its first bytes.
+
+    Raises `DecodeError` for a damaged reference.
+    """
+    header = ext_header(data)
+    if header is None or header.code != Code.REFERENCE:
+        return None
+    if header.end != len(data):
+        raise DecodeError("a reference is cut short or followed by other bytes")
+    try:
+        digest, size, path = msgpack.unpackb(data[header.start :])
+    except Exception as error:  # msgpack raises many kinds for hostile bytes
+        raise DecodeError(f"a reference is damaged: {type(error).__name__}") from None
+    if type(digest) is not str or type(size) is not int or not _is_path(path):
+        raise DecodeError("a reference has parts of the wrong type")
+    return BlobRef(digest, size, tuple(path))
+
+
+def _is_path(path: object) -> bool:
+    return isinstance(path, list) and all(type(step) in (int, str) for step in path)
