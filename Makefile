@@ -18,6 +18,7 @@ lint: set-up  ## check format, lint, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/*.py
 	$(BIN)/lint-imports
 
 tests: set-up  ## run the tests; PYTEST_ARGS="-k name" selects

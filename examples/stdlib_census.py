@@ -181,7 +181,7 @@ def branches_in(node: ast.AST) -> int:
 
 def imported_modules(tree: ast.AST) -> set[str]:
     """Return the top-level names of what a module imports anywhere, relative imports left out."""
-    imported = set()
+    imported: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             imported.update(alias.name.partition(".")[0] for alias in node.names)

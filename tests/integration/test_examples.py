@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -19,11 +20,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 LIMIT_S = 120.0
 
 
-async def run_example(name: str, *options: str, folder: Path) -> dict[str, Any]:
-    """Run one example as a user would, in ``folder``, and return its report."""
+async def run_flow(flow: Path, *options: str, folder: Path) -> dict[str, Any]:
+    """Run a file as a user would, in ``folder``, and return its report."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ASTRUM_")}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "astrum_coordinator", "run", str(EXAMPLES / f"{name}.py")),
+        *(sys.executable, "-m", "astrum_coordinator", "run", str(flow)),
         *("--json", *options),
         cwd=folder,
         env=environment,
@@ -35,6 +36,10 @@ async def run_example(name: str, *options: str, folder: Path) -> dict[str, Any]:
     assert process.returncode == 0, output.decode() + errors.decode()
     report: dict[str, Any] = json.loads(output)
     return report
+
+
+async def run_example(name: str, *options: str, folder: Path) -> dict[str, Any]:
+    return await run_flow(EXAMPLES / f"{name}.py", *options, folder=folder)
 
 
 @pytest.fixture
@@ -81,3 +86,12 @@ async def test_models_reach_every_task_of_the_invoices(options: list[str], tmp_p
     report = await run_example("pydantic_invoices", *options, folder=tmp_path)
     assert report["execution_state"] == "completed"
     assert report["successful_tasks"] == 5
+
+
+async def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
+    readme = EXAMPLES.parent.joinpath("README.md").read_text()
+    block = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert block is not None
+    (tmp_path / "flow.py").write_text(block[1])
+    report = await run_flow(tmp_path / "flow.py", "--local", folder=tmp_path)
+    assert report["successful_tasks"] == 2
