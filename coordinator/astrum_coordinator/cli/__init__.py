@@ -1,0 +1,36 @@
+"""The command ``astrum-coordinator``.
+
+The modules of this package import nothing slow at their top: ``--help`` must answer at once, so
+the client library, rich and the coordinator itself are imported by the commands that need them.
+"""
+
+from __future__ import annotations
+
+import click
+
+from astrum_coordinator.cli.acl import acl
+from astrum_coordinator.cli.cancel import cancel
+from astrum_coordinator.cli.endings import Commands
+from astrum_coordinator.cli.options import CONTEXT, log_option
+from astrum_coordinator.cli.plan import plan
+from astrum_coordinator.cli.run import run
+from astrum_coordinator.cli.runs import runs, show
+from astrum_coordinator.cli.serve import resume, serve
+from astrum_coordinator.cli.submit import submit
+from astrum_coordinator.cli.workers import workers
+
+__all__ = ["main"]
+
+
+@click.group(cls=Commands, context_settings=CONTEXT)
+@click.version_option(package_name="astrum-pool", prog_name="astrum-coordinator")
+@log_option
+def main() -> None:
+    """Run task graphs: in one process, on local workers, or on a pool of them over Redis.
+
+    Exit codes: 0 done, 1 the run failed or was cancelled, 2 wrong usage, 130 interrupted.
+    """
+
+
+for command in (run, plan, submit, serve, resume, runs, show, cancel, workers, acl):
+    main.add_command(command)

@@ -1,0 +1,29 @@
+"""``cancel``: ask for a run's end."""
+
+from __future__ import annotations
+
+import click
+
+from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.endings import RUN_FAILED, say
+from astrum_coordinator.cli.options import log_option, option, prefix_option, redis_option
+
+
+@click.command(short_help="Ask for the end of a run.")
+@click.argument("run_id", metavar="RUN")
+@redis_option
+@prefix_option
+@option("--reason", default="", help="Kept in the run's report.")
+@log_option
+@click.pass_context
+def cancel(
+    ctx: click.Context, run_id: str, redis_url: str | None, prefix: str | None, reason: str
+) -> None:
+    """Ask for the end of RUN; whoever leads it, or will lead it next, sees to that.
+
+    Exit code 1 if the run was over already.
+    """
+    asked = ask(redis_url, prefix, lambda coordinator: coordinator.cancel(run_id, reason))
+    say(f"run {run_id}: cancellation asked for" if asked else f"run {run_id} is over already")
+    if not asked:
+        ctx.exit(RUN_FAILED)

@@ -1,0 +1,59 @@
+"""How a command ends: exit codes, and errors as sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import sys
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+DONE, RUN_FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+
+class Commands(click.Group):
+    """A group that says what went wrong where an `AstrumError` comes up."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an `AstrumError` becomes a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            code = exit_code(error)
+            if code is None:
+                raise
+            say(describe(error))
+            ctx.exit(code)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for a misspelt one name the nearest."""
+        known = get_close_matches(args[0], self.commands, n=1) if args else []
+        if known and args[0] not in self.commands:
+            ctx.fail(f"no such command {args[0]!r}; did you mean {known[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+
+def exit_code(error: Exception) -> int | None:
+    """Return the exit code of an error that the user can do something about, else `None`."""
+    from astrum.errors import AstrumError, SchedulerError, StoreConfigurationError
+
+    if isinstance(error, (SchedulerError, StoreConfigurationError)):
+        return WRONG_USAGE
+    return RUN_FAILED if isinstance(error, AstrumError) else None
+
+
+def describe(error: Exception) -> str:
+    """Return the error for people; of a module that fails to load, the user's own traceback."""
+    from astrum.errors import FlowImportError
+
+    text = f"error: {error}"
+    if isinstance(error, FlowImportError) and error.user_traceback:
+        text = f"{error.user_traceback.rstrip()}\n\n{text} (in this process, the coordinator)"
+    return text
+
+
+def say(line: str) -> None:
+    """Write a line for people, to standard error."""
+    click.echo(line, file=sys.stderr)

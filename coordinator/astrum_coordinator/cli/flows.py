@@ -1,0 +1,91 @@
+"""From MODULE arguments to the one flow that a command is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from astrum_coordinator.cli.options import namespace_option, option, task_option
+
+if TYPE_CHECKING:
+    from astrum.invoke import Flow
+    from astrum.scheduler import DynamicScheduler
+    from astrum_coordinator.cli.loading import Workflow
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Selection(NamedTuple):
+    """What of the modules is meant, and under which conditions; the fields are the options."""
+
+    modules: tuple[str, ...]
+    namespace: str | None
+    targets: tuple[str, ...]
+    concurrency_limit: int | None
+    skip_type_check: bool
+
+
+def selection_options(command: Command) -> Command:
+    """Declare the options that `Selection` holds."""
+    for declare in (
+        option("--skip-type-check", is_flag=True, help="Do not check declared types."),
+        option("--concurrency-limit", type=click.IntRange(min=1), help="Most tasks at once."),
+        task_option,
+        namespace_option,
+        click.argument("modules", nargs=-1, required=True, metavar="MODULE..."),
+    ):
+        command = declare(command)
+    return command
+
+
+def load_scheduler(selection: Selection) -> DynamicScheduler:
+    """Import the modules and return the scheduler of the chosen tasks.
+
+    Raises `FlowImportError` for a module that cannot be loaded, ``click.UsageError`` if it is
+    not clear which flow is meant, and `SchedulerError` for a flow that cannot be.
+    """
+    from astrum.config import AstrumConfig
+    from astrum_coordinator.cli.loading import load_workflows
+
+    workflow = choose(load_workflows(selection.modules), selection)
+    config = AstrumConfig(
+        skip_type_check=selection.skip_type_check, concurrency_limit=selection.concurrency_limit
+    )
+    return workflow.scheduler(list(selection.targets) or None, config)
+
+
+def load_flow(selection: Selection, *, fingerprints: bool) -> Flow:
+    """Return the planned flow of `load_scheduler`."""
+    flow = load_scheduler(selection).flow(fingerprints=fingerprints)
+    limit = selection.concurrency_limit
+    if limit is None:
+        return flow
+    return replace(flow, plan=replace(flow.plan, concurrency_limit=limit))
+
+
+def choose(workflows: Sequence[Workflow], selection: Selection) -> Workflow:
+    """Return the one workflow that is meant."""
+    from astrum.errors import nearest
+
+    names = [workflow.name for workflow in workflows]
+    listed = ", ".join(map(repr, names))
+    where = " ".join(selection.modules)
+    if not workflows:
+        raise click.UsageError(
+            f"{where} declares no tasks: expected @task functions, or a SchedulerRegistry or "
+            "DynamicScheduler at module level"
+        )
+    if selection.namespace is None:
+        if len(workflows) > 1:
+            raise click.UsageError(f"{where} has several namespaces, choose one by -n: {listed}")
+        return workflows[0]
+    for workflow in workflows:
+        if workflow.name == selection.namespace:
+            return workflow
+    hint = nearest(selection.namespace, names)
+    raise click.UsageError(
+        f"{where} has no namespace {selection.namespace!r}{hint} (it has {listed})"
+    )

@@ -1,0 +1,82 @@
+"""Ctrl-C and SIGTERM: the first asks for a clean end, the second ends the process at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+from astrum_coordinator.cli.endings import say
+
+Result = TypeVar("Result")
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SHOW_CURSOR = "\x1b[?25h"
+
+
+class Interrupts:
+    """Tells the running work of the first signal.
+
+    `received` is that signal's number, 0 before. The handler runs between two bytecodes of the
+    main thread, so it works even while user code blocks the event loop.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_first: Callable[[], object] = lambda: None
+        self._advice = "stopping"
+
+    @property
+    def exit_code(self) -> int:
+        """What a process that was ended by the signal exits with: 130 for Ctrl-C."""
+        return 128 + self.received
+
+    def run(self, work: Callable[[Interrupts], Coroutine[Any, Any, Result]]) -> Result:
+        """Run ``work`` in a new event loop; the first signal cancels it unless it says otherwise.
+
+        Must be called in the main thread.
+        """
+        before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        try:
+            return asyncio.run(self._enter(work))
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def on_first(self, react: Callable[[], object], advice: str = "stopping") -> None:
+        """Call ``react`` on the event loop when the first signal comes, or at once if it has.
+
+        ``advice`` is what the user is told then.
+        """
+        self._on_first, self._advice = react, advice
+        if self.received:
+            react()
+
+    async def _enter(self, work: Callable[[Interrupts], Coroutine[Any, Any, Result]]) -> Result:
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        if task is not None:
+            self._on_first = task.cancel
+        return await work(self)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.received or self._loop is None:
+            _leave(128 + number)
+        self.received = number
+        say(f"{self._advice}; once more ends at once")
+        self._loop.call_soon_threadsafe(self._react)
+
+    def _react(self) -> None:
+        self._on_first()
+
+
+def _leave(code: int) -> NoReturn:
+    # What this process has started is ended by its guards when it is gone.
+    if sys.__stderr__ is not None and sys.__stderr__.isatty():
+        os.write(sys.__stderr__.fileno(), SHOW_CURSOR.encode())
+    os._exit(code)

@@ -1,0 +1,131 @@
+"""What several commands share: options, each also from the environment, and logging."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from astrum.redis.connection import RedisSettings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_RUN_ID = re.compile(r"[\w.:@+-]{1,200}")
+
+
+def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command], Command]:
+    """Declare an option that is also read from ``ASTRUM_`` and its name."""
+    long = next(name for name in names if name.startswith("--"))
+    variable = envvar or "ASTRUM_" + long.lstrip("-").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+
+
+redis_option = option(
+    "--redis", "redis_url", envvar="ASTRUM_REDIS_URL", metavar="URL", help="The server to use."
+)
+prefix_option = option("--prefix", help="Prefix of all keys; separates pools on one server.")
+json_option = option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+namespace_option = option(
+    "-n", "--namespace", help="The namespace or registry to take, if there are several."
+)
+task_option = option(
+    "-t",
+    "--task",
+    "targets",
+    multiple=True,
+    envvar="ASTRUM_TASK",
+    metavar="TASK",
+    help="A target; it and all tasks upstream of it are taken. Repeatable. Default: all tasks.",
+)
+
+
+def checked_run_id(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse run ids that would be awkward in keys, shells and URLs."""
+    if value is not None and not _RUN_ID.fullmatch(value):
+        raise click.BadParameter("use 1 to 200 letters, digits and . _ : @ + -")
+    return value
+
+
+run_id_option = option("--run-id", callback=checked_run_id, help="The run's id. Default: random.")
+
+
+def require_redis(url: str | None, prefix: str | None) -> RedisSettings:
+    """Return the settings of the server that a command cannot do without."""
+    if not url:
+        raise click.UsageError("which server? Give --redis URL or set ASTRUM_REDIS_URL")
+    return redis_settings(url, prefix)
+
+
+def redis_settings(url: str, prefix: str | None) -> RedisSettings:
+    """Return the settings of a server; what the options do not say is in the environment."""
+    from astrum.redis.connection import RedisSettings
+
+    return RedisSettings.from_env(url, prefix)
+
+
+def given(name: str) -> ParameterSource | None:
+    """Return where the value of a parameter comes from, `None` if nobody set it."""
+    source = click.get_current_context().get_parameter_source(name)
+    unset = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+    return None if source in unset else source
+
+
+def print_json(value: Any, file: IO[str] | None = None, *, indent: int | None = None) -> None:
+    """Write one JSON value and a line end to standard output, or to ``file``."""
+    # ASCII can be written to every output, and so can the halves of broken surrogate pairs.
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent)
+    click.echo(text, file=file)
+
+
+# --- logging --------------------------------------------------------------------------------
+
+
+class StderrHandler(logging.StreamHandler[Any]):
+    """Writes to whatever standard error is at that moment, so that a live view stays whole."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+        self.setFormatter(logging.Formatter(LOG_FORMAT))
+
+    @property
+    def stream(self) -> Any:
+        """The standard error of now."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        """Ignore it: there is only one stream to write to."""
+
+
+def set_log_level(level: str) -> None:
+    """Log what Astrum says to standard error; the user's own logging is left alone."""
+    logger = logging.getLogger("astrum")
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    if not any(isinstance(handler, StderrHandler) for handler in logger.handlers):
+        logger.addHandler(StderrHandler())
+
+
+def _take_log_level(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.meta["astrum.log_level"] = value
+    set_log_level(ctx.meta.get("astrum.log_level", "warning"))
+
+
+log_option = option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    expose_value=False,
+    callback=_take_log_level,
+    help="How much to log to standard error.  [default: warning]",
+)

@@ -1,0 +1,131 @@
+"""Where a run's words go: people read standard error, programs read standard output."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from astrum_coordinator.cli.endings import say
+from astrum_coordinator.cli.options import print_json
+
+if TYPE_CHECKING:
+    from astrum.run import ExecutionReport
+    from astrum_coordinator.live import Whereabouts
+    from astrum_coordinator.progress import RunProgress
+
+MAX_TRACEBACKS = 3
+_FRAME = re.compile(r'^(?=  File "|\S)', re.MULTILINE)
+_OURS = re.compile(r'  File "[^"]*[/\\]astrum[/\\](?:invoke|threads|in_process)\.py"')
+
+
+@contextmanager
+def reserved_stdout() -> Iterator[IO[str]]:
+    """Yield the real standard output; meanwhile whatever is printed goes to standard error.
+
+    This holds for file descriptor 1 too, so libraries and child processes cannot get in between.
+    """
+    real = sys.stdout
+    real.flush()
+    try:
+        number, errors = real.fileno(), sys.stderr.fileno()
+    except (OSError, ValueError):  # replaced by an object that is no file, as tests do
+        with redirect_stdout(sys.stderr):
+            yield real
+        return
+    saved = os.dup(number)
+    os.dup2(errors, number)
+    try:
+        with open(saved, "w", closefd=False) as out, redirect_stdout(sys.stderr):
+            yield out
+    finally:
+        os.dup2(saved, number)
+        os.close(saved)
+
+
+def stdout_for(as_json: bool) -> AbstractContextManager[IO[str]]:
+    """Reserve standard output for one JSON object, or leave it to the tasks."""
+    return reserved_stdout() if as_json else nullcontext(sys.stdout)
+
+
+def has_terminal() -> bool:
+    """Whether people look at standard error through a terminal that can redraw."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def display(
+    progress: RunProgress, quiet: bool, whereabouts: Whereabouts | None = None
+) -> AbstractContextManager[object]:
+    """Return a context manager that shows the run in the way that suits the output."""
+    if quiet:
+        return nullcontext()
+    from astrum_coordinator import live
+
+    if not has_terminal():
+        return live.ProgressDisplay(progress, live.LineFace(sys.stderr))
+    from rich.console import Console
+
+    face = live.TerminalFace(Console(stderr=True), whereabouts or live.nowhere)
+    return live.ProgressDisplay(progress, face)
+
+
+def tell(report: ExecutionReport, progress: RunProgress | None, quiet: bool) -> None:
+    """Say how the run ended, to people."""
+    from astrum_coordinator import report_view
+
+    is_completed = report.execution_state == "completed"
+    if quiet and is_completed:
+        return
+    for text in _tracebacks(progress) if not quiet else ():
+        say(text)
+    if has_terminal() and not quiet:
+        from rich.console import Console
+
+        # The retries of a run that succeeded in the end were shown when they happened.
+        view = report_view.report_view(report, with_errors=not is_completed)
+        Console(stderr=True).print(view)
+        return
+    for line in report_view.summary_lines(report) if not is_completed else ():
+        say(line)
+    say(report_view.end_line(report))
+
+
+def _tracebacks(progress: RunProgress | None) -> list[str]:
+    """The tracebacks of the first failed tasks, which the report leaves out."""
+    if progress is None or progress.state is None:
+        return []
+    failures = [f for f in progress.state.chronicle.failures.values() if f.traceback]
+    return [f"{users_traceback(f.traceback).rstrip()}\n" for f in failures[:MAX_TRACEBACKS]]
+
+
+def users_traceback(text: str) -> str:
+    """Return a task's traceback without the frames of the machinery that called the task."""
+    parts = _FRAME.split(text)
+    return "".join(part for part in parts if not _OURS.match(part))
+
+
+def write_report(report: ExecutionReport, path: Path) -> None:
+    """Write the report as JSON; a reader of the file never sees half of it."""
+    from astrum_coordinator.report_view import report_to_json
+
+    unnamed = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with unnamed.open("w", encoding="utf-8") as file:
+        print_json(report_to_json(report), file, indent=2)
+    unnamed.replace(path)
+
+
+def checked_report_path(
+    ctx: click.Context, param: click.Parameter, value: Path | None
+) -> Path | None:
+    """Refuse a file that could not be written, before anything runs."""
+    if value is None:
+        return None
+    if value.is_dir() or not os.access(value.absolute().parent, os.W_OK):
+        raise click.BadParameter(f"{value} cannot be written")
+    return value

@@ -1,0 +1,35 @@
+"""``plan``: show what would run, in which order, and where each parameter comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
+from astrum_coordinator.cli.options import log_option, option, print_json
+from astrum_coordinator.cli.output import reserved_stdout
+
+FORMATS = ("table", "mermaid", "dot", "json")
+
+
+@click.command(short_help="Show what would run, without running it.")
+@selection_options
+@option("--format", "form", type=click.Choice(FORMATS), default="table", help="What to print.")
+@log_option
+def plan(form: str, **rest: Any) -> None:
+    """Show the plan of MODULE without running it: stages, dependencies, data transport."""
+    # What the modules print while they are imported is no part of the plan.
+    with reserved_stdout() as stdout:
+        flow = load_flow(Selection(**rest), fingerprints=False)
+        from astrum_coordinator import plan_view
+
+        if form == "json":
+            print_json(plan_view.plan_to_json(flow), stdout, indent=2)
+        elif form == "table":
+            from rich.console import Console
+
+            Console(file=stdout).print(plan_view.plan_view(flow))
+        else:
+            draw = plan_view.mermaid if form == "mermaid" else plan_view.dot
+            click.echo(draw(flow.plan), file=stdout)

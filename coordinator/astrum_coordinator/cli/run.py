@@ -1,0 +1,153 @@
+"""``run``: plan, lead and see through a run, in the place that the options choose."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from click.core import ParameterSource
+
+from astrum_coordinator.cli import output
+from astrum_coordinator.cli.endings import DONE, RUN_FAILED, say
+from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
+from astrum_coordinator.cli.options import (
+    given,
+    json_option,
+    log_option,
+    option,
+    prefix_option,
+    print_json,
+    redis_option,
+    run_id_option,
+)
+
+if TYPE_CHECKING:
+    from astrum.run import ExecutionReport
+
+LOCAL_CONTRADICTIONS = {
+    "redis_url": "--local runs all tasks in this process: --redis has no meaning there",
+    "workers": "--local runs all tasks in this process, without workers: drop --workers",
+    "prefix": "--local uses no server, so there are no keys to give a --prefix",
+}
+
+
+class Place(NamedTuple):
+    """Where the tasks run.
+
+    ``local``: in this process. Else on the server at ``redis_url``, a private one if that is
+    `None`, with ``workers`` processes of our own beside it.
+    """
+
+    local: bool
+    redis_url: str | None
+    workers: int
+    prefix: str | None
+
+
+class RunSettings(NamedTuple):
+    """How one run is to be led."""
+
+    selection: Selection
+    place: Place
+    timeout_s: float | None
+    run_id: str | None
+    quiet: bool
+
+
+@click.command(short_help="Run the tasks of MODULE and wait for the end.")
+@selection_options
+@redis_option
+@option("--workers", type=click.IntRange(min=1), help="Local worker processes to start.")
+@option("--local", is_flag=True, help="Run all tasks in this process, without a server.")
+@option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
+@run_id_option
+@prefix_option
+@json_option
+@option(
+    "--report",
+    type=click.Path(path_type=Path),
+    callback=output.checked_report_path,
+    metavar="FILE",
+    help="Also write the report as JSON to a file.",
+)
+@option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
+@log_option
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    as_json: bool,
+    report: Path | None,
+    quiet: bool,
+    timeout: float | None,
+    run_id: str | None,
+    **rest: Any,
+) -> None:
+    """Run the tasks of MODULE and wait for the end.
+
+    MODULE is a dotted name or a .py file, with :ATTR for one registry or scheduler in it.
+    Without --redis and --local, a private server and local workers are started for the run.
+    Several modules are imported together.
+    """
+    place = choose_place(rest)
+    selection = Selection(**{name: rest[name] for name in Selection._fields})
+    settings = RunSettings(selection, place, timeout, run_id, quiet)
+    with output.stdout_for(as_json) as stdout:
+        result, code = lead(settings)
+        if result is not None and report is not None:
+            output.write_report(result, report)
+        if result is not None and as_json:
+            from astrum_coordinator.report_view import report_to_json
+
+            print_json(report_to_json(result), stdout)
+    ctx.exit(code)
+
+
+def choose_place(options: dict[str, Any]) -> Place:
+    """Decide where to run; what the command line says goes before the environment.
+
+    Raises ``click.UsageError`` for options that contradict each other.
+    """
+    redis_url, prefix, workers = options["redis_url"], options["prefix"], options["workers"]
+    if options["local"] and _local_wins():
+        return Place(True, None, 0, None)
+    if workers is None:
+        workers = 0 if redis_url else os.cpu_count() or 1
+    return Place(False, redis_url, workers, prefix)
+
+
+def _local_wins() -> bool:
+    typed = ParameterSource.COMMANDLINE
+    others = [name for name in LOCAL_CONTRADICTIONS if given(name) is not None]
+    if given("local") is not typed and any(given(name) is typed for name in others):
+        return False
+    for name in others:
+        if given(name) is given("local"):
+            raise click.UsageError(LOCAL_CONTRADICTIONS[name])
+    return True
+
+
+def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
+    """Run it, tell people how it ended, and return the report and the exit code."""
+    from astrum_coordinator.cli.interrupts import Interrupts
+    from astrum_coordinator.cli.sessions import Session
+    from astrum_coordinator.progress import RunProgress
+
+    flow = load_flow(settings.selection, fingerprints=not settings.place.local)
+    progress = RunProgress()
+    interrupts = Interrupts()
+    report = interrupts.run(Session(settings, flow, progress).run)
+    if report is None:
+        say("interrupted before the run began")
+        return None, interrupts.exit_code
+    output.tell(report, progress, settings.quiet)
+    return report, end_code(report, interrupts)
+
+
+def end_code(report: ExecutionReport, interrupts: Any) -> int:
+    """Return the exit code of a run that ended."""
+    if report.execution_state == "completed":
+        return DONE
+    return interrupts.exit_code if interrupts.received else RUN_FAILED

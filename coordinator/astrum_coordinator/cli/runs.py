@@ -1,0 +1,100 @@
+"""``runs`` and ``show``: what became of runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.options import (
+    json_option,
+    log_option,
+    option,
+    prefix_option,
+    print_json,
+    redis_option,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from astrum.redis.facts import RunFacts
+
+COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
+
+
+@click.command(short_help="List the latest runs.")
+@redis_option
+@prefix_option
+@json_option
+@option("--limit", type=click.IntRange(min=1), default=50, help="Most runs to list.")
+@log_option
+def runs(redis_url: str | None, prefix: str | None, as_json: bool, limit: int) -> None:
+    """List the latest runs of a server."""
+    found = ask(redis_url, prefix, lambda coordinator: coordinator.runs(limit))
+    if as_json:
+        from astrum_coordinator.report_view import to_json
+
+        print_json([to_json(facts) for facts in found])
+    else:
+        print_table(runs_table(found), "no runs" if not found else "")
+
+
+def runs_table(found: list[RunFacts]) -> Table:
+    """Return one row per run."""
+    from rich.text import Text
+
+    from astrum_coordinator.report_view import STATUS_STYLE, duration_text, plain_table, time_text
+
+    table = plain_table(*COLUMNS)
+    for facts in found:
+        state = open_state(facts)
+        took = facts.ended_at - facts.created_at if facts.ended_at else None
+        table.add_row(
+            Text(facts.run_id),
+            Text(state, STATUS_STYLE.get(state, "")),
+            Text(facts.facts.get("namespace", "")),
+            Text(facts.facts.get("tasks", "")),
+            Text(time_text(facts.created_at)),
+            Text(duration_text(took) if took is not None else "-"),
+            Text(facts.owner if facts.is_open and facts.lease_s > 0 else "-"),
+        )
+    return table
+
+
+def open_state(facts: RunFacts) -> str:
+    """Return a run's state for people: an open run is led, or waits for a leader."""
+    if not facts.is_open:
+        return facts.state
+    return "running" if facts.lease_s > 0 else "pending"
+
+
+def print_table(table: Any, instead: str = "") -> None:
+    """Print a table to standard output, or a sentence if there is nothing in it."""
+    from rich.console import Console
+
+    if instead:
+        click.echo(instead)
+    else:
+        Console().print(table)
+
+
+@click.command(short_help="Show how a run ended, or how far it is.")
+@click.argument("run_id", metavar="RUN")
+@redis_option
+@prefix_option
+@json_option
+@log_option
+def show(run_id: str, redis_url: str | None, prefix: str | None, as_json: bool) -> None:
+    """Show how RUN ended, or how far it is: every task, its attempts and its errors.
+
+    With --json the same object as run --json prints.
+    """
+    report = ask(redis_url, prefix, lambda coordinator: coordinator.report(run_id))
+    from astrum_coordinator import report_view
+
+    if as_json:
+        print_json(report_view.report_to_json(report))
+    else:
+        print_table(report_view.report_view(report))

@@ -1,0 +1,115 @@
+"""``serve`` and ``resume``: lead runs that exist already."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from astrum_coordinator.cli import output
+from astrum_coordinator.cli.endings import say
+from astrum_coordinator.cli.options import (
+    json_option,
+    log_option,
+    option,
+    prefix_option,
+    print_json,
+    redis_option,
+    require_redis,
+    set_log_level,
+)
+
+if TYPE_CHECKING:
+    from astrum.redis.connection import RedisSettings
+    from astrum.run import ExecutionReport
+    from astrum_coordinator.cli.interrupts import Interrupts
+    from astrum_coordinator.progress import RunProgress
+
+
+@click.command(short_help="Lead every run that nobody leads.")
+@redis_option
+@prefix_option
+@log_option
+@click.pass_context
+def serve(ctx: click.Context, redis_url: str | None, prefix: str | None) -> None:
+    """Lead every run that nobody leads, until stopped; needs none of the runs' code.
+
+    On SIGTERM or Ctrl-C the runs are given back, and another coordinator may go on with them.
+    """
+    from astrum_coordinator.cli.interrupts import Interrupts
+
+    settings = require_redis(redis_url, prefix)
+    set_log_level(ctx.meta.get("astrum.log_level", "info"))
+    Interrupts().run(lambda interrupts: _serve(settings, interrupts))
+
+
+async def _serve(settings: RedisSettings, interrupts: Interrupts) -> None:
+    from astrum_coordinator.app import Coordinator
+
+    try:
+        async with Coordinator(settings) as coordinator:
+            say(f"serving {settings.masked_url}, prefix {settings.prefix!r}")
+            await coordinator.serve()
+    except asyncio.CancelledError:
+        if not interrupts.received:
+            raise
+
+
+@click.command(short_help="Lead a run on to its end.")
+@click.argument("run_id", metavar="RUN")
+@redis_option
+@prefix_option
+@json_option
+@option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
+@log_option
+@click.pass_context
+def resume(
+    ctx: click.Context,
+    run_id: str,
+    redis_url: str | None,
+    prefix: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Lead RUN on to its end, whoever led it before, and tell how it ended.
+
+    While another coordinator leads it, this one waits and watches. Ctrl-C lets go of the run
+    without cancelling it.
+    """
+    from astrum_coordinator.cli.interrupts import Interrupts
+    from astrum_coordinator.cli.run import end_code
+    from astrum_coordinator.progress import RunProgress
+
+    settings = require_redis(redis_url, prefix)
+    progress, interrupts = RunProgress(), Interrupts()
+    with output.stdout_for(as_json) as stdout:
+        report = interrupts.run(lambda i: _resume(settings, run_id, progress, quiet, i))
+        if report is None:
+            say(f"let go of run {run_id}; resume or cancel it, or leave it to a serving one")
+            ctx.exit(interrupts.exit_code)
+        output.tell(report, progress, quiet)
+        if as_json:
+            from astrum_coordinator.report_view import report_to_json
+
+            print_json(report_to_json(report), stdout)
+    ctx.exit(end_code(report, interrupts))
+
+
+async def _resume(
+    settings: RedisSettings,
+    run_id: str,
+    progress: RunProgress,
+    quiet: bool,
+    interrupts: Interrupts,
+) -> ExecutionReport | None:
+    from astrum_coordinator.app import Coordinator
+
+    try:
+        async with Coordinator(settings) as coordinator:
+            with output.display(progress, quiet):
+                return await coordinator.resume(run_id, observer=progress)
+    except asyncio.CancelledError:
+        if not interrupts.received:
+            raise
+        return None

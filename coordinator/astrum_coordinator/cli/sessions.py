@@ -1,0 +1,190 @@
+"""One run from its flow to its report, in process or over a server, and its clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from astrum.errors import AstrumError, StoreError
+from astrum.in_process import InProcessOptions, run_in_process
+from astrum.invoke import Flow
+from astrum.run import ExecutionReport, RunTimes, build_report
+from astrum_coordinator.app import Coordinator, new_run_id
+from astrum_coordinator.cli import output
+from astrum_coordinator.cli.interrupts import Interrupts
+from astrum_coordinator.cli.options import redis_settings
+from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers
+from astrum_coordinator.progress import RunningAttempt, RunProgress
+from astrum_coordinator.watch import decode_status
+
+if TYPE_CHECKING:
+    from astrum_coordinator.cli.run import RunSettings
+
+WORKER_GRACE_S = 2.0
+"""When the run is over, nothing that a local worker still does is of use to anybody."""
+WHEREABOUTS_EVERY_S = 1.0
+CANCELLING = "cancelling the run"
+
+
+class Session:
+    """What ``run`` does between planning and the report."""
+
+    def __init__(self, settings: RunSettings, flow: Flow, progress: RunProgress) -> None:
+        self._settings = settings
+        self._flow = flow
+        self._progress = progress
+        self._run_id = settings.run_id or new_run_id()
+        self._began_at = time.time()
+
+    async def run(self, interrupts: Interrupts) -> ExecutionReport | None:
+        """Run the flow to its end; `None` if it was interrupted before there was a run."""
+        try:
+            if self._settings.place.local:
+                return await self._run_in_process()
+            return await self._run_on_server(interrupts)
+        except asyncio.CancelledError:
+            if not interrupts.received:
+                raise
+            return self._report_of_cancelled()
+
+    # --- in process -----------------------------------------------------------------------
+
+    async def _run_in_process(self) -> ExecutionReport:
+        options = InProcessOptions(
+            timeout_s=self._settings.timeout_s,
+            started_at=self._began_at,
+            run_id=self._run_id,
+            observer=self._progress,
+        )
+        with output.display(self._progress, self._settings.quiet):
+            return await run_in_process(self._flow, options)
+
+    def _report_of_cancelled(self) -> ExecutionReport | None:
+        """The report of a run in process that was cancelled, without the values of its tasks."""
+        state = self._progress.state
+        if state is None:
+            return None
+        times = RunTimes(self._began_at, self._began_at, time.time())
+        return build_report(state, times, {}, run_id=self._run_id)
+
+    # --- over a server --------------------------------------------------------------------
+
+    async def _run_on_server(self, interrupts: Interrupts) -> ExecutionReport:
+        place = self._settings.place
+        async with AsyncExitStack() as stack:
+            url = place.redis_url
+            if url is None:
+                url = (await stack.enter_async_context(EmbeddedServer())).url
+            settings = redis_settings(url, place.prefix)
+            coordinator = await stack.enter_async_context(Coordinator(settings))
+            whereabouts = Whereabouts(coordinator, self._run_id)
+            workers = None
+            if place.workers:
+                workers = await stack.enter_async_context(self._workers(url, coordinator))
+            stack.enter_context(
+                output.display(self._progress, self._settings.quiet, whereabouts.of)
+            )
+            work = self._led(coordinator, whereabouts, interrupts)
+            return await (work if workers is None else workers.supervise(work))
+
+    def _workers(self, url: str, coordinator: Coordinator) -> LocalWorkers:
+        async def registered() -> list[int]:
+            return [int(worker.facts.get("pid", 0)) for worker in await coordinator.workers()]
+
+        prefix = self._settings.place.prefix
+        return LocalWorkers(
+            self._settings.selection.modules,
+            redis_url=url,
+            count=self._settings.place.workers,
+            registered=registered,
+            options=["--prefix", prefix] if prefix else [],
+            grace_s=WORKER_GRACE_S,
+        )
+
+    async def _led(
+        self, coordinator: Coordinator, whereabouts: Whereabouts, interrupts: Interrupts
+    ) -> ExecutionReport:
+        work = asyncio.ensure_future(
+            coordinator.run_flow(
+                self._flow,
+                self._flow_config(),
+                timeout_s=self._settings.timeout_s,
+                run_id=self._run_id,
+                observer=self._progress,
+            )
+        )
+        stopper = Stopper(coordinator, self._run_id, work)
+        interrupts.on_first(stopper.stop, CANCELLING)
+        looking = asyncio.create_task(whereabouts.keep_looking())
+        try:
+            return await work
+        finally:
+            await _cancel(looking)
+            await _cancel(work)
+
+    def _flow_config(self) -> Any:
+        from astrum.config import AstrumConfig
+
+        return AstrumConfig(concurrency_limit=self._settings.selection.concurrency_limit)
+
+
+class Stopper:
+    """Cancels a run on the first interrupt, so that its report still comes."""
+
+    def __init__(
+        self, coordinator: Coordinator, run_id: str, work: asyncio.Future[ExecutionReport]
+    ) -> None:
+        self._coordinator = coordinator
+        self._run_id = run_id
+        self._work = work
+        self._stopping: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Begin to cancel the run."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+
+    async def _stop(self) -> None:
+        try:
+            asked = await self._coordinator.cancel(self._run_id, "interrupted")
+        except AstrumError:
+            asked = False
+        if not asked:
+            self._work.cancel()  # there is no run yet, or no server to ask
+
+
+class Whereabouts:
+    """Which worker runs which attempt of a run, as the workers themselves say."""
+
+    def __init__(self, coordinator: Coordinator, run_id: str) -> None:
+        self._coordinator = coordinator
+        self._run_id = run_id
+        self._workers: dict[tuple[int, int], str] = {}
+
+    def of(self, attempt: RunningAttempt) -> str:
+        """Return the worker of an attempt, "" while it is not known."""
+        return self._workers.get((attempt.task, attempt.attempt), "")
+
+    async def keep_looking(self) -> None:
+        """Ask the workers again and again, only for show, until cancelled."""
+        while True:
+            with suppress(StoreError):
+                self._workers = await self._look()
+            await asyncio.sleep(WHEREABOUTS_EVERY_S)
+
+    async def _look(self) -> dict[tuple[int, int], str]:
+        return {
+            (row["task"], row["attempt"]): worker.worker_id
+            for worker in await self._coordinator.workers()
+            for row in decode_status(worker.status).get("running", ())
+            if row.get("run_id") == self._run_id
+        }
+
+
+async def _cancel(task: asyncio.Future[Any]) -> None:
+    if not task.done():
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

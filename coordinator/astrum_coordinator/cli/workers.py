@@ -1,0 +1,72 @@
+"""``workers``: who is there, and what each does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.options import (
+    json_option,
+    log_option,
+    prefix_option,
+    print_json,
+    redis_option,
+)
+from astrum_coordinator.cli.runs import print_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from astrum.redis.facts import WorkerFacts
+
+COLUMNS = ("Worker", "Host", "Pid", "Queues", "Running", "Lease")
+
+
+@click.command(short_help="List the live workers.")
+@redis_option
+@prefix_option
+@json_option
+@log_option
+def workers(redis_url: str | None, prefix: str | None, as_json: bool) -> None:
+    """List the live workers of a server and what they run."""
+    found = ask(redis_url, prefix, lambda coordinator: coordinator.workers())
+    if as_json:
+        print_json([worker_to_json(facts) for facts in found])
+    else:
+        print_table(workers_table(found), "no live workers" if not found else "")
+
+
+def worker_to_json(facts: WorkerFacts) -> dict[str, Any]:
+    """Return one worker with its status read."""
+    from astrum_coordinator.report_view import to_json
+    from astrum_coordinator.watch import decode_status
+
+    return {
+        "worker_id": facts.worker_id,
+        "lease_s": facts.lease_s,
+        "facts": to_json(facts.facts),
+        "status": to_json(decode_status(facts.status)),
+    }
+
+
+def workers_table(found: list[WorkerFacts]) -> Table:
+    """Return one row per worker."""
+    from rich.text import Text
+
+    from astrum_coordinator.report_view import duration_text, plain_table
+    from astrum_coordinator.watch import decode_status
+
+    table = plain_table(*COLUMNS)
+    for facts in found:
+        cells = (
+            facts.worker_id,
+            facts.facts.get("host", ""),
+            facts.facts.get("pid", ""),
+            facts.facts.get("queues", ""),
+            str(len(decode_status(facts.status).get("running", ()))),
+            duration_text(max(facts.lease_s, 0.0)),
+        )
+        table.add_row(*map(Text, cells))
+    return table

@@ -1,0 +1,156 @@
+"""How far a run is, kept while it happens: counters that others may look at whenever they like.
+
+It is told of every fact on the event loop, so it does a handful of operations for each and
+formats nothing; whoever shows it reads from another thread at a pace of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from astrum.run.events import AttemptSettled, Command, Dispatch, Event, Finish, Outcome
+from astrum.run.state import RunState, TaskState
+
+NOTICES_KEPT = 2_000
+RETRIED, FAILED, LOST = "retried", "failed", "lost"
+_TROUBLE = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST)
+
+
+class Notice(NamedTuple):
+    """Something worth a line: an attempt that did not succeed. ``kind`` says what follows."""
+
+    kind: str
+    task_id: str
+    attempt: int
+    reason: str
+    retries_left: int
+
+
+class RunningAttempt(NamedTuple):
+    """An attempt that was dispatched; ``since`` is on the monotonic clock."""
+
+    task: int
+    attempt: int
+    since: float
+
+
+class RunProgress:
+    """An observer of one run. All attributes may be read from any thread, none written.
+
+    ``stage_done`` and ``stage_totals`` count tasks by stage; ``state`` is `None` until the run
+    has begun. ``inherited`` tasks had succeeded before that. ``final`` is how the run ended, ""
+    while it is under way.
+    """
+
+    def __init__(self) -> None:
+        self.state: RunState | None = None
+        self.final = ""
+        self.total = 0
+        self.inherited = 0
+        self.succeeded = 0
+        self.failed = 0
+        self.retried = 0
+        self.lost = 0
+        self.stage_totals: list[int] = []
+        self.stage_done: list[int] = []
+        self.began_at = time.time()
+        self._began = time.monotonic()
+        self._levels: list[int] = []
+        self._running: dict[int, tuple[int, float]] = {}
+        self._notices: deque[Notice] = deque()
+        self._notices_left_out = 0
+
+    # --- told on the event loop -----------------------------------------------------------
+
+    def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
+        """Take notice of one fact and the orders that followed."""
+        if event is None:
+            self._begin(state)
+        elif type(event) is AttemptSettled and self.state is not None:
+            self._on_settled(state, event)
+        for command in commands:
+            if type(command) is Dispatch:
+                self._running[command.task] = (command.attempt, time.monotonic())
+            elif type(command) is Finish:
+                self.final = command.state
+
+    def _begin(self, state: RunState) -> None:
+        """Count what a history, if there is one, has brought."""
+        self._levels = state.plan.levels
+        stages = max(self._levels, default=-1) + 1
+        totals, done = [0] * stages, [0] * stages
+        for task, level in enumerate(self._levels):
+            totals[level] += 1
+            done[level] += state.states[task] == TaskState.SUCCEEDED
+        self.stage_totals, self.stage_done = totals, done
+        self.total, self.succeeded = len(self._levels), sum(done)
+        self.inherited = self.succeeded
+        self.failed = len(state.chronicle.failures)
+        self.retried = len(state.chronicle.retried)
+        now = time.monotonic()
+        self._running = {task: (attempt, now) for task, attempt in state.outstanding()}
+        self.state = state
+
+    def _on_settled(self, state: RunState, event: AttemptSettled) -> None:
+        task = event.task
+        current = self._running.get(task)
+        if current is None or current[0] != event.attempt:
+            return  # a late or repeated fact, which changed nothing
+        del self._running[task]
+        if event.outcome is Outcome.SUCCEEDED:
+            self.succeeded += 1
+            self.stage_done[self._levels[task]] += 1
+        elif event.outcome in _TROUBLE:
+            self._on_trouble(state, event)
+
+    def _on_trouble(self, state: RunState, event: AttemptSettled) -> None:
+        left = state.chronicle.retried.get((event.task, event.attempt))
+        if left is None:
+            kind = FAILED
+            self.failed += 1
+        else:
+            kind = LOST if event.outcome is Outcome.LOST else RETRIED
+            self.retried += 1
+        self.lost += event.outcome is Outcome.LOST
+        reason = event.failure.summary if event.failure else event.outcome.name.lower()
+        task_id = state.plan.tasks[event.task].task_id
+        self._note(Notice(kind, task_id, event.attempt, reason, left or 0))
+
+    def _note(self, notice: Notice) -> None:
+        if len(self._notices) < NOTICES_KEPT:
+            self._notices.append(notice)
+        else:
+            self._notices_left_out += 1
+
+    # --- asked from any thread --------------------------------------------------------------
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since this observer was made."""
+        return time.monotonic() - self._began
+
+    @property
+    def running_count(self) -> int:
+        """How many attempts are dispatched and not settled."""
+        return len(self._running)
+
+    def oldest_running(self, count: int) -> list[RunningAttempt]:
+        """Return the first ``count`` running attempts in the order they were dispatched."""
+        try:
+            items = list(islice(self._running.items(), count))
+        except RuntimeError:  # it changed under our hands; the next look is soon
+            return []
+        return [RunningAttempt(task, attempt, since) for task, (attempt, since) in items]
+
+    def take_notices(self, count: int) -> list[Notice]:
+        """Return and forget the oldest ``count`` notices."""
+        return [self._notices.popleft() for _ in range(min(count, len(self._notices)))]
+
+    def take_left_out(self) -> int:
+        """Return how many notices were too many to keep since the last call."""
+        left_out, self._notices_left_out = self._notices_left_out, 0
+        return left_out

@@ -1,0 +1,246 @@
+"""A run's report for people and for programs: tables, plain lines, JSON."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime as dt
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from astrum.run import ExecutionReport, TaskExecutionStatistics
+
+MAX_ROWS = 50
+MAX_SUMMARY_LINES = 30
+MAX_DEPTH = 50
+MAX_REPR_CHARS = 2_000
+
+STATUS_STYLE = {
+    "completed": "green",
+    "failed": "bold red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "pending": "dim",
+    "lost": "magenta",
+}
+_ORDER = {"failed": 0, "running": 1, "cancelled": 2, "pending": 3, "completed": 4}
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration with the unit that suits it.
+
+    >>> [duration_text(s) for s in (0.0042, 3.14159, 65, 7380)]
+    ['4 ms', '3.1 s', '1 min 05 s', '2 h 03 min']
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a number and its noun in the right form.
+
+    >>> count_text(1, "task"), count_text(1500, "task")
+    ('1 task', '1,500 tasks')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def end_line(report: ExecutionReport) -> str:
+    """Return the one line that says how the run ended."""
+    counts = f"{report.successful_tasks:,} of {count_text(report.total_tasks, 'task')} succeeded"
+    took = duration_text(report.total_duration)
+    name = f"run {report.run_id}" if report.run_id else "the run"
+    failed = f", {report.failed_tasks:,} failed" if report.failed_tasks else ""
+    return f"{name} {_said(report.execution_state)}: {counts}{failed}, {took}"
+
+
+def _said(state: str) -> str:
+    return {"cancelled": "was cancelled", "running": "is under way"}.get(state, str(state))
+
+
+def summary_lines(report: ExecutionReport) -> list[str]:
+    """Return the error summary, cut to a number of lines that can be read.
+
+    The end of it is kept, where the final failures stand.
+    """
+    lines = report.error_summary
+    left_out = len(lines) - MAX_SUMMARY_LINES
+    if left_out <= 0:
+        return list(lines)
+    return [f"... {left_out:,} earlier lines", *lines[left_out:]]
+
+
+def task_table(report: ExecutionReport) -> Table:
+    """Return the tasks of a report: failures first, then what is not done, at most 50 rows."""
+    from rich.text import Text
+
+    shown = shown_tasks(report.task_statistics)
+    has_workers = any(_worker(stat) for stat in shown)
+    columns = ("Task", "Status", "Attempts", "Duration", *(["Worker"] if has_workers else []), "")
+    table = plain_table(*columns)
+    for stat in shown:
+        cells = [
+            Text(stat.task_name),
+            Text(stat.status, STATUS_STYLE.get(stat.status, "")),
+            Text(str(stat.attempt_count)),
+            Text(duration_text(stat.duration) if stat.attempt_count else "-"),
+            *([Text(_worker(stat))] if has_workers else []),
+            Text(_first_line(stat.error_message or "")),
+        ]
+        table.add_row(*cells)
+    return table
+
+
+def plain_table(*columns: str) -> Table:
+    """Return an empty table in the one style of this command line."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def shown_tasks(stats: Sequence[TaskExecutionStatistics]) -> list[TaskExecutionStatistics]:
+    """Return the rows worth showing, the worst first, otherwise in plan order."""
+    by_need = sorted(stats, key=lambda stat: (_ORDER.get(stat.status, 0), stat.attempt_count <= 1))
+    return by_need[:MAX_ROWS]
+
+
+def _worker(stat: TaskExecutionStatistics) -> str:
+    return stat.attempt_statistics[-1].worker_id if stat.attempt_statistics else ""
+
+
+def _first_line(text: str) -> str:
+    line = text.partition("\n")[0]
+    return line if len(line) <= 200 else line[:197] + "..."
+
+
+def report_view(report: ExecutionReport, *, with_errors: bool = True) -> RenderableType:
+    """Return the whole of a report for a terminal: tasks, error summary, and the end line."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    if report.task_statistics:
+        parts.append(task_table(report))
+    left_out = len(report.task_statistics) - MAX_ROWS
+    if left_out > 0:
+        parts.append(Text(f"... and {left_out:,} more\n", "dim"))
+    if with_errors:
+        parts += [Text(line, "red") for line in summary_lines(report)]
+    parts.append(end_text(report))
+    return Group(*parts)
+
+
+def end_text(report: ExecutionReport) -> Text:
+    """Return the end line, coloured by how the run ended."""
+    from rich.text import Text
+
+    return Text(end_line(report), STATUS_STYLE.get(report.execution_state, ""))
+
+
+# --- JSON -----------------------------------------------------------------------------------
+
+
+def report_to_json(report: ExecutionReport) -> dict[str, Any]:
+    """Return all fields of a report as what JSON knows; see `to_json` for the results."""
+    fields = {
+        field.name: getattr(report, field.name)
+        for field in dataclasses.fields(report)
+        if field.name != "run_id"
+    }
+    return {"run_id": report.run_id, **{name: to_json(value) for name, value in fields.items()}}
+
+
+def to_json(value: Any, depth: int = 0) -> Any:
+    """Convert any value to what JSON knows, readably rather than reversibly.
+
+    Dataclasses, named tuples and pydantic models become objects, dates ISO texts, bytes base64,
+    numbers that JSON lacks texts; whatever else there is becomes its ``repr``.
+
+    >>> to_json({"at": dt.date(2026, 1, 2), "of": (1, {b"x"})})
+    {'at': '2026-01-02', 'of': [1, ['eA==']]}
+    """
+    if depth > MAX_DEPTH:
+        return _repr(value)
+    if isinstance(value, Enum):
+        return to_json(value.value, depth + 1)
+    if value is None or isinstance(value, (bool, int, str)):
+        return value if type(value) in (bool, int, str, type(None)) else _plain(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    parts = _parts(value)
+    if isinstance(parts, Mapping):
+        return {_key(key): to_json(item, depth + 1) for key, item in parts.items()}
+    if parts is not None:
+        return [to_json(item, depth + 1) for item in parts]
+    return _text(value)
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, int) else str.__str__(value)
+
+
+def _parts(value: Any) -> Mapping[Any, Any] | Iterable[Any] | None:
+    """What a value is made of, `None` if it is one piece."""
+    if isinstance(value, Mapping):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: getattr(value, name, None) for name in names}
+    if hasattr(type(value), "model_fields") and hasattr(value, "__dict__"):
+        return dict(value.__dict__)
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return dict(value._asdict())
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, AbstractSet):
+        return sorted(value, key=repr)
+    return None
+
+
+def _key(key: Any) -> str:
+    return key if type(key) is str else str(to_json(key))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, (Decimal, UUID, PurePath)):
+        return str(value)
+    return _repr(value)
+
+
+def _repr(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception as error:  # the user's __repr__ may raise anything
+        return f"<{type(value).__name__}, its __repr__ raised {type(error).__name__}>"
+    return text if len(text) <= MAX_REPR_CHARS else text[:MAX_REPR_CHARS] + "..."
+
+
+def time_text(at: float | None) -> str:
+    """Return seconds since the epoch as local date and time, ``-`` for none."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at else "-"
