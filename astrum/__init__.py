@@ -1,0 +1,100 @@
+"""Run graphs of Python functions: in this process, or across worker processes on many hosts.
+
+Importing this package imports no Redis client; `Coordinator` does when it is asked for.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from astrum.config import AstrumConfig
+from astrum.data_transport import F, From, Ref, T, To
+from astrum.declaration import RegisteredTask
+from astrum.errors import (
+    AstrumError,
+    SchedulerError,
+    TaskDependencyError,
+    TaskDuplicateExecutionError,
+    TaskNotFoundError,
+    TaskOrderLoopError,
+    TaskOrderNoExitError,
+    TaskRegistrationError,
+)
+from astrum.invoke import current_attempt
+from astrum.planning import (
+    ExecutionPlan,
+    ExecutionPlanner,
+    ExecutionStage,
+    RetryPolicy,
+    TaskOrder,
+)
+from astrum.registry import (
+    SchedulerRegistry,
+    active_namespace,
+    build_scheduler,
+    build_task_orders,
+    clear_registry,
+    get_registry,
+    run,
+    task,
+    use_namespace,
+)
+from astrum.run import (
+    ExecutionReport,
+    ExecutionState,
+    StageStatus,
+    TaskAttemptStatistics,
+    TaskExecutionStatistics,
+    TaskStageStatistics,
+)
+from astrum.scheduler import DEFAULT_NAMESPACE, DynamicScheduler
+
+__all__ = [
+    "DEFAULT_NAMESPACE",
+    "AstrumConfig",
+    "AstrumError",
+    "DynamicScheduler",
+    "ExecutionPlan",
+    "ExecutionPlanner",
+    "ExecutionReport",
+    "ExecutionStage",
+    "ExecutionState",
+    "F",
+    "From",
+    "Ref",
+    "RegisteredTask",
+    "RetryPolicy",
+    "SchedulerError",
+    "SchedulerRegistry",
+    "StageStatus",
+    "T",
+    "TaskAttemptStatistics",
+    "TaskDependencyError",
+    "TaskDuplicateExecutionError",
+    "TaskExecutionStatistics",
+    "TaskNotFoundError",
+    "TaskOrder",
+    "TaskOrderLoopError",
+    "TaskOrderNoExitError",
+    "TaskRegistrationError",
+    "TaskStageStatistics",
+    "To",
+    "active_namespace",
+    "build_scheduler",
+    "build_task_orders",
+    "clear_registry",
+    "current_attempt",
+    "get_registry",
+    "run",
+    "task",
+    "use_namespace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Coordinator":
+        return import_module("astrum_coordinator").Coordinator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "Coordinator"]

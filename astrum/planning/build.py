@@ -84,9 +84,13 @@ def build_plan(
 ) -> Plan:
     """Return the plan of an acyclic graph whose keys stand upstream first."""
     tails = frozenset(tail_tasks)
+    lanes: dict[int, Lane] = {}  # many tasks may share one function
     specs: list[TaskSpec] = []
     for task_id, upstream in needs.items():
         function = functions[task_id]
+        lane = lanes.get(id(function))
+        if lane is None:
+            lane = lanes[id(function)] = lane_of(function)
         chosen = options.get(task_id, DEFAULT_OPTIONS)
         specs.append(
             TaskSpec(
@@ -96,7 +100,7 @@ def build_plan(
                 retry=chosen.retry,
                 timeout_s=chosen.timeout_s,
                 queue=chosen.queue,
-                lane=lane_of(function),
+                lane=lane,
                 fingerprint=fingerprint(function) if fingerprints else "",
                 awaited=task_id not in tails,
             )

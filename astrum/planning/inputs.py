@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from astrum.config import AstrumConfig
@@ -12,6 +12,7 @@ from astrum.data_transport import (
     resolve_inputs,
 )
 from astrum.data_transport.bindings import TaskInputs
+from astrum.data_transport.declarations import source_function
 from astrum.errors import TaskRegistrationError
 from astrum.planning.order import TaskOrder, walk_upstream_first
 
@@ -28,12 +29,31 @@ def resolve_task_inputs(
 
     Raises `TaskRegistrationError` for a relation that cannot be.
     """
-    orders = [TaskOrder(task_id) for task_id in functions]
+    orders = [TaskOrder(task_id) for task_id in _that_may_relate(functions)]
+    if not orders and not explicit:
+        return {}
     try:
         generated = auto_generate_data_transports(orders, dict(functions))
         return resolve_inputs(merge_task_data(explicit, generated), functions)
     except ValueError as error:
         raise TaskRegistrationError(str(error)) from error
+
+
+def _that_may_relate(functions: Functions) -> Iterator[str]:
+    # Most tasks of a large graph relate to nothing, which their annotations show at a glance.
+    answers: dict[int, bool] = {}
+    for task_id, function in functions.items():
+        answer = answers.get(id(function))
+        if answer is None:
+            answer = answers[id(function)] = _may_relate(function)
+        if answer:
+            yield task_id
+
+
+def _may_relate(function: Callable[..., Any]) -> bool:
+    source = source_function(function)
+    annotations = () if source is None else source.__annotations__.values()
+    return any(not (annotation is None or type(annotation) is type) for annotation in annotations)
 
 
 def add_data_needs(

@@ -1,0 +1,112 @@
+"""What a user writes about one task, checked as soon as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from astrum.errors import TaskRegistrationError
+from astrum.planning.build import TaskOptions, make_options
+from astrum.planning.plan import DEFAULT_QUEUE
+from astrum.planning.retry_policy import RetryPolicy
+
+if TYPE_CHECKING:
+    from astrum.data_transport import TaskData
+
+Reference = str | Callable[..., Any]
+"""A task, by its id or by its function."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredTask:
+    """One declaration, as it was written; ``retry`` is the number of retries of ``policy``.
+
+    ``depends_on`` holds ids and functions; ``timeout`` is in seconds per attempt.
+    """
+
+    task_id: str
+    function: Callable[..., Any]
+    depends_on: list[Reference]
+    retry: int
+    data: TaskData | None
+    policy: RetryPolicy
+    timeout: float | None
+    queue: str
+    options: TaskOptions
+
+
+def declaration(
+    task_id: Any,
+    function: Any,
+    *,
+    depends_on: Iterable[Reference] | None = None,
+    data: Any = None,
+    retry: Any = 0,
+    timeout: Any = None,
+    queue: Any = DEFAULT_QUEUE,
+) -> RegisteredTask:
+    """Check what was written and return it; raises `TaskRegistrationError` naming the task."""
+    if not is_function(function):
+        raise TaskRegistrationError(f"task {task_id!r} must be a function, got {function!r}")
+    name = _task_name(task_id, function)
+    options = make_options(name, retry, timeout, queue)
+    return RegisteredTask(
+        task_id=name,
+        function=function,
+        depends_on=_references(name, depends_on),
+        retry=options.retry.max_retries,
+        data=None if data is None else _own_data(name, data),
+        policy=options.retry,
+        timeout=timeout,
+        queue=queue,
+        options=options,
+    )
+
+
+def is_function(value: Any) -> bool:
+    """Tell whether ``value`` can be declared a task; a class method cannot be called yet."""
+    return callable(value) or isinstance(value, classmethod)
+
+
+def _task_name(task_id: Any, function: Any) -> str:
+    name = getattr(function, "__name__", None) if task_id is None else task_id
+    if name is None:
+        raise TaskRegistrationError(f"{function!r} has no name of its own: give it a task id")
+    return checked_name(name, "a task id")
+
+
+def checked_name(name: Any, what: str) -> str:
+    """Return ``name``; raises `TaskRegistrationError` unless it is a text that is not empty."""
+    if not isinstance(name, str) or not name:
+        raise TaskRegistrationError(f"{what} must be a text that is not empty, got {name!r}")
+    return name
+
+
+def _references(task_id: str, depends_on: Any) -> list[Reference]:
+    if depends_on is None:
+        return []
+    if isinstance(depends_on, str) or not isinstance(depends_on, Iterable):
+        raise TaskRegistrationError(
+            f"task {task_id!r}: depends_on must be a list of task ids or functions, "
+            f"got {depends_on!r}"
+        )
+    references = list(depends_on)
+    for reference in references:
+        if not isinstance(reference, str) and not is_function(reference):
+            raise TaskRegistrationError(
+                f"task {task_id!r}: depends_on may hold task ids and functions, got {reference!r}"
+            )
+    return references
+
+
+def _own_data(task_id: str, data: Any) -> TaskData:
+    from astrum.data_transport import TaskData
+
+    if not isinstance(data, TaskData):
+        raise TaskRegistrationError(f"task {task_id!r}: data must be a TaskData, got {data!r}")
+    if data.task_id not in ("", task_id):
+        raise TaskRegistrationError(
+            f"task {task_id!r}: its TaskData is for another task, {data.task_id!r}"
+        )
+    return data.model_copy(update={"task_id": task_id})

