@@ -36,9 +36,10 @@ class BlockingReader:
             return None
         self._idle.clear()
         try:
-            return await self._link.execute(*command)
+            reply = await self._link.execute(*command)
+            self._is_interrupted = False  # not after an error: the read that follows must end
+            return reply
         finally:
-            self._is_interrupted = False
             self._idle.set()
 
     async def interrupt(self, via: Link) -> None:

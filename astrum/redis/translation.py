@@ -26,6 +26,7 @@ _PASSING = {
     "TRYAGAIN": "the cluster is moving the keys",
     "OOM": "the server's memory is full (maxmemory) and it refuses writes",
     "UNBLOCKED": "the server changed its role",
+    "NOGROUP": "a stream or its consumer group is gone (has the server lost data?)",
     "BUSY": "the server is busy with a long script",
 }
 _STANDING = {

@@ -63,7 +63,7 @@ class WorkerStore(Store):
             if "NOGROUP" not in str(error):
                 raise
             await self._make_groups(streams)
-            entries = await self._claim(lane, streams, worker_id, count, None)
+            entries = await self._claim(lane, streams, worker_id, count, block_s)
         self._known.update(streams)
         return await self._readable(entries)
 

@@ -1,0 +1,42 @@
+"""What the contract tests do over and over: lead a run, dispatch, claim, settle."""
+
+from __future__ import annotations
+
+from astrum.redis import Claim, RunStore, Settlement, WorkerStore
+from astrum.wire.keys import Keys
+
+LEASE_S = 30.0
+ALREADY_OVER_S = 0.001
+STREAM = Keys().queue("default", "async")
+
+
+async def led_run(runs: RunStore, run_id: str = "r") -> int:
+    """Create a run and lead it; return the epoch."""
+    await runs.create_run(run_id, b"plan of " + run_id.encode(), {"namespace": "n"})
+    epoch = await runs.lead(run_id, "leader", LEASE_S)
+    assert epoch is not None
+    return epoch
+
+
+async def dispatched(runs: RunStore, epoch: int, *tasks: int, run_id: str = "r") -> list[str]:
+    """Dispatch the first attempt of each task; return the entry ids."""
+    items = [(task, 1, b"message %d" % task) for task in tasks]
+    return await runs.dispatch(run_id, epoch, "default", "async", items)
+
+
+async def registered(workers: WorkerStore, worker_id: str, lease_s: float = LEASE_S) -> str:
+    """Register a worker and return its id."""
+    await workers.register(worker_id, {"host": "h"}, b"served", lease_s)
+    return worker_id
+
+
+async def claimed(workers: WorkerStore, worker_id: str, count: int = 10) -> list[Claim]:
+    """Claim what waits, without waiting."""
+    return await workers.claim("async", ["default"], worker_id, count, block_s=None)
+
+
+def settlement(
+    task: int, entry_id: str, *, attempt: int = 1, final: bool = True, record: bytes = b"\x01"
+) -> Settlement:
+    """Return the end of an attempt with a one-byte record."""
+    return Settlement(task, attempt, entry_id, final, record)

@@ -1,0 +1,115 @@
+"""Dead workers: found, their attempts settled as lost, and only then forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+
+from astrum.redis import DeadClaim, RunStore, Verdict, WorkerStore
+from tests.contract.steps import (
+    ALREADY_OVER_S,
+    STREAM,
+    claimed,
+    dispatched,
+    led_run,
+    registered,
+    settlement,
+)
+from tests.servers import Server
+
+
+async def lease_over(runs: RunStore, worker_id: str) -> None:
+    async with asyncio.timeout(5):
+        while worker_id in {worker.worker_id for worker in await runs.workers()}:
+            pass
+
+
+async def test_a_dead_worker_is_reaped_in_three_steps(runs: RunStore, workers: WorkerStore) -> None:
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    await registered(workers, "w", ALREADY_OVER_S)
+    await lease_over(runs, "w")
+    assert await runs.dead_claims() == [DeadClaim(STREAM, "w", entry, b"message 0")]
+    assert await runs.dead_workers() == []
+    assert not await runs.drop_worker("w")
+    verdicts = await runs.settle_lost("r", STREAM, "w", [settlement(0, entry, final=False)])
+    assert verdicts == [Verdict.SETTLED]
+    assert await runs.dead_workers() == ["w"]
+    assert await runs.drop_worker("w")
+    assert await runs.dead_workers() == []
+
+
+async def test_a_live_worker_is_never_judged(runs: RunStore, workers: WorkerStore) -> None:
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    assert await runs.dead_claims() == []
+    verdicts = await runs.settle_lost("r", STREAM, "w", [settlement(0, entry, final=False)])
+    assert verdicts == [Verdict.FENCED]
+    assert not await runs.drop_worker("w")
+    assert await workers.settle("r", STREAM, "w", [settlement(0, entry)]) == [Verdict.SETTLED]
+
+
+async def test_a_worker_that_just_registered_is_alive_before_its_first_beat(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    assert await runs.dead_workers() == []
+
+
+async def test_a_consumer_that_was_never_leased_is_dead_too(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    with any_server.client() as client:
+        client.zrem(runs.keys.leases, "w")
+    assert [claim.entry_id for claim in await runs.dead_claims()] == [entry]
+
+
+async def test_a_worker_that_leaves_gives_up_at_once_what_it_holds(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    await workers.leave("w")
+    [claim] = await runs.dead_claims()
+    assert claim.entry_id == entry
+    await runs.discard(claim)
+    assert await runs.dead_claims() == []
+    assert await runs.dead_workers() == ["w"]
+
+
+async def test_a_dead_workers_entry_without_data_is_acknowledged(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    ids = await dispatched(runs, epoch, 0, 1)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    await workers.leave("w")
+    with any_server.client() as client:
+        client.xdel(STREAM, ids[0])
+        assert [claim.entry_id for claim in await runs.dead_claims()] == [ids[1]]
+        assert client.xpending(STREAM, "w")["pending"] == 1
+
+
+async def test_a_queue_that_vanished_hides_no_other(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    await runs.dispatch("r", epoch, "other", "async", [(5, 1, b"")])
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    await workers.leave("w")
+    with any_server.client() as client:
+        client.delete(runs.keys.queue("other", "async"))
+    assert [claim.entry_id for claim in await runs.dead_claims()] == [entry]

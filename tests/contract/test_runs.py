@@ -1,0 +1,305 @@
+"""A run in the store: created once, led by one, journalled, finished, gone in time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from astrum.errors import LeadershipLostError, RunConflictError, RunNotFoundError
+from astrum.redis import Outstanding, RunStore, Verdict, WorkerStore
+from tests.contract.steps import (
+    ALREADY_OVER_S,
+    LEASE_S,
+    STREAM,
+    claimed,
+    dispatched,
+    led_run,
+    registered,
+    settlement,
+)
+from tests.servers import Server
+
+DAY_MS = 86_400_000
+
+
+async def test_a_run_is_created_once(runs: RunStore) -> None:
+    assert await runs.create_run("r", b"plan", {"namespace": "n"})
+    assert not await runs.create_run("r", b"plan", {"namespace": "n"})
+    with pytest.raises(RunConflictError, match="'r'"):
+        await runs.create_run("r", b"another plan", {})
+    assert await runs.load_plan("r") == b"plan"
+
+
+async def test_an_unknown_run_is_named(runs: RunStore) -> None:
+    with pytest.raises(RunNotFoundError, match="'nobody'"):
+        await runs.load_plan("nobody")
+    assert await runs.run_facts("nobody") is None
+    assert await runs.lead("nobody", "leader", LEASE_S) is None
+
+
+async def test_a_new_run_is_an_orphan_until_somebody_leads_it(runs: RunStore) -> None:
+    await runs.create_run("r", b"plan", {})
+    assert await runs.orphans() == ["r"]
+    assert await runs.lead("r", "leader", LEASE_S) is not None
+    assert await runs.orphans() == []
+
+
+async def test_a_live_lease_keeps_others_out(runs: RunStore) -> None:
+    epoch = await led_run(runs)
+    assert await runs.lead("r", "another", LEASE_S) is None
+    assert await runs.renew("r", "leader", epoch, LEASE_S)
+    assert not await runs.renew("r", "another", epoch, LEASE_S)
+
+
+async def test_a_lapsed_lease_can_be_taken_and_fences_the_old_leader(runs: RunStore) -> None:
+    await runs.create_run("r", b"plan", {})
+    old = await runs.lead("r", "old", ALREADY_OVER_S)
+    assert old is not None
+    async with asyncio.timeout(5):
+        while (new := await runs.lead("r", "new", LEASE_S)) is None:
+            pass
+    assert new > old
+    assert not await runs.renew("r", "old", old, LEASE_S)
+    with pytest.raises(LeadershipLostError):
+        await dispatched(runs, old, 0)
+    with pytest.raises(LeadershipLostError):
+        await runs.revoke("r", old, "default", "async", [settlement(0, "1-0")])
+    with pytest.raises(LeadershipLostError):
+        await runs.finish("r", old, "completed", result_ttl_s=60, tails=False)
+    with pytest.raises(LeadershipLostError):
+        await runs.append_fact("r", b"\x90", epoch=old)
+
+
+async def test_a_released_run_is_free_at_once_and_the_old_epoch_is_worth_nothing(
+    runs: RunStore,
+) -> None:
+    epoch = await led_run(runs)
+    await runs.release("r", "leader", epoch)
+    assert await runs.orphans() == ["r"]
+    with pytest.raises(LeadershipLostError):
+        await dispatched(runs, epoch, 0)
+    newer = await runs.lead("r", "another", LEASE_S)
+    assert newer is not None
+    assert newer > epoch
+
+
+async def test_an_epoch_is_never_handed_out_twice_even_if_the_server_forgets(
+    runs: RunStore, any_server: Server
+) -> None:
+    await runs.create_run("r", b"plan", {})
+    with any_server.client() as client:
+        before = client.dump(runs.keys.run("r"))
+        first = await runs.lead("r", "leader", LEASE_S)
+        client.restore(runs.keys.run("r"), 7 * DAY_MS, before, replace=True)
+    assert first is not None
+    async with asyncio.timeout(5):
+        while await runs.server_time() * 1000 < first + 1:
+            pass
+    second = await runs.lead("r", "another", LEASE_S)
+    assert second is not None
+    assert second > first
+
+
+async def test_a_repeated_dispatch_adds_nothing_and_tells_the_truth(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    ids = await dispatched(runs, epoch, 0, 1)
+    assert await dispatched(runs, epoch, 0, 1) == ids
+    assert await runs.outstanding("r") == {n: Outstanding(1, ids[n]) for n in (0, 1)}
+    await registered(workers, "w")
+    assert [claim.entry_id for claim in await claimed(workers, "w")] == ids
+    await workers.settle("r", STREAM, "w", [settlement(0, ids[0])])
+    await workers.settle("r", STREAM, "w", [settlement(1, ids[1], final=False)])
+    assert await dispatched(runs, epoch, 0, 1) == ["1!w", "1=w"]
+    second = await runs.dispatch("r", epoch, "default", "async", [(0, 2, b""), (1, 2, b"")])
+    assert second[0] == "1!w"
+    assert await runs.dispatch("r", epoch, "default", "async", [(1, 3, b"")]) == [f"2:{second[1]}"]
+
+
+async def test_more_attempts_than_one_script_takes_are_dispatched_and_revoked(
+    runs: RunStore,
+) -> None:
+    epoch = await led_run(runs)
+    ids = await dispatched(runs, epoch, *range(1201))
+    assert len(set(ids)) == 1201
+    ends = [settlement(task, entry_id) for task, entry_id in enumerate(ids)]
+    verdicts = await runs.revoke("r", epoch, "default", "async", ends)
+    assert verdicts == [Verdict.SETTLED] * 1201
+    facts = await runs.run_facts("r")
+    assert facts is not None
+    assert facts.outstanding == 0
+
+
+async def test_a_signature_travels_with_its_message(runs: RunStore, workers: WorkerStore) -> None:
+    epoch = await led_run(runs)
+    await runs.dispatch("r", epoch, "default", "async", [(0, 1, b"data", b"sig"), (1, 1, b"bare")])
+    await registered(workers, "w")
+    claims = await claimed(workers, "w")
+    assert [(claim.data, claim.signature) for claim in claims] == [
+        (b"data", b"sig"),
+        (b"bare", b""),
+    ]
+
+
+async def test_the_journal_is_read_from_where_each_run_stands(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    for run_id in ("r", "s"):
+        epoch = await led_run(runs, run_id)
+        [entry] = await dispatched(runs, epoch, 0, run_id=run_id)
+        await registered(workers, "w")
+        await workers.settle(run_id, STREAM, "w", [settlement(0, entry)])
+    entries = await runs.read_journal({"r": "0-0", "s": "0-0"}, block_s=None, count=10)
+    assert [entry.run_id for entry in entries] == ["r", "s"]
+    assert entries[0].data == b"\xdd\x00\x00\x00\x01\x01"
+    assert abs(entries[0].recorded_at - await runs.server_time()) < 60
+    rest = {"r": entries[0].entry_id, "s": "0-0"}
+    assert await runs.read_journal(rest, block_s=1.0, count=10) == [entries[1]]
+
+
+async def test_a_wait_for_the_journal_can_be_ended(runs: RunStore) -> None:
+    await led_run(runs)
+    reading = asyncio.create_task(runs.read_journal({"r": "0-0"}, block_s=20.0, count=1))
+    await runs.unblock()
+    assert await asyncio.wait_for(reading, 5) == []
+
+
+async def test_a_fact_is_journalled_while_the_run_is_open(runs: RunStore) -> None:
+    epoch = await led_run(runs)
+    assert await runs.append_fact("r", b"fact")
+    assert await runs.append_fact("r", b"of the leader", epoch=epoch)
+    await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
+    assert not await runs.append_fact("r", b"too late")
+    assert not await runs.append_fact("nobody", b"fact")
+    entries = await runs.read_journal({"r": "0-0"}, block_s=None, count=10)
+    assert [entry.data for entry in entries] == [b"fact", b"of the leader"]
+
+
+async def test_a_run_does_not_end_while_an_attempt_is_outstanding(runs: RunStore) -> None:
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    assert not await runs.finish("r", epoch, "failed", result_ttl_s=60, tails=False)
+    await runs.revoke("r", epoch, "default", "async", [settlement(0, entry)])
+    assert await runs.finish("r", epoch, "failed", result_ttl_s=60, tails=False)
+    assert await runs.finish("r", epoch, "failed", result_ttl_s=60, tails=False)
+    facts = await runs.run_facts("r")
+    assert facts is not None
+    assert (facts.state, facts.is_open, facts.lease_s) == ("failed", False, 0)
+    assert facts.ended_at is not None
+    assert facts.ended_at >= facts.created_at
+
+
+async def test_tails_may_settle_after_the_end_and_bring_nothing_to_life(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    ids = await dispatched(runs, epoch, 0, 1)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=True)
+    assert await workers.settle("r", STREAM, "w", [settlement(0, ids[0])]) == [Verdict.SETTLED]
+    with any_server.client() as client:
+        assert 0 < client.pttl(runs.keys.journal("r")) <= 60_000
+        for key in client.keys("*:run:*"):
+            client.delete(key)
+        assert await workers.settle("r", STREAM, "w", [settlement(1, ids[1])]) == [Verdict.FENCED]
+        assert client.keys("*:run:*") == []
+    assert await workers.own_claims([STREAM], "w") == []
+
+
+async def test_all_that_belongs_to_an_ended_run_goes_with_its_result(
+    runs: RunStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    await runs.append_fact("r", b"fact")
+    await runs.put_blob("r", b"big")
+    with any_server.client() as client:
+        mine = client.keys("*r*:r*")
+        assert len(mine) >= 6
+        for key in mine:
+            assert 6 * DAY_MS < client.pttl(key) <= 7 * DAY_MS or client.type(key) == b"zset"
+        await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
+        for key in mine:
+            assert client.pttl(key) <= 60_000
+        assert not client.exists(runs.keys.runs)
+
+
+async def test_a_renewal_prolongs_the_life_of_an_open_run_and_its_values(
+    runs: RunStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    digest = await runs.put_blob("r", b"big")
+    with any_server.client() as client:
+        for key in (runs.keys.run("r"), runs.keys.blob("r", digest)):
+            client.pexpire(key, DAY_MS)
+        await runs.renew("r", "leader", epoch, LEASE_S)
+        for key in (runs.keys.run("r"), runs.keys.plan("r"), runs.keys.blob("r", digest)):
+            assert client.pttl(key) > 6 * DAY_MS
+
+
+async def test_a_value_is_stored_once_and_named_by_its_content(
+    runs: RunStore, any_server: Server
+) -> None:
+    await led_run(runs)
+    data = bytes(range(256)) * 400
+    digest = await runs.put_blob("r", data)
+    assert await runs.put_blob("r", data) == digest
+    assert await runs.get_blob("r", digest) == data
+    with any_server.client() as client:
+        assert client.smembers(runs.keys.blobs("r")) == {digest.encode()}
+    with pytest.raises(RunNotFoundError):
+        await runs.get_blob("r", "0" * 32)
+    with pytest.raises(RunNotFoundError):
+        await runs.put_blob("nobody", data)
+
+
+async def test_runs_are_listed_newest_first_with_what_was_said_of_them(
+    runs: RunStore, any_server: Server
+) -> None:
+    for run_id in ("first", "second", "third"):
+        epoch = await led_run(runs, run_id)
+        started = await runs.server_time()
+        async with asyncio.timeout(5):
+            while await runs.server_time() - started < 0.002:
+                pass
+    extra = {"succeeded": "3"}
+    await runs.finish("third", epoch, "completed", result_ttl_s=60, tails=False, facts=extra)
+    listed = await runs.list_runs(limit=10)
+    assert [run.run_id for run in listed] == ["third", "second", "first"]
+    assert listed[0].facts == {"namespace": "n", "succeeded": "3"}
+    assert 0 < listed[1].lease_s <= LEASE_S
+    with any_server.client() as client:
+        client.delete(runs.keys.run("third"))
+    await runs.finish(
+        "second",
+        (await runs.lead("second", "leader", LEASE_S)) or 0,
+        "failed",
+        result_ttl_s=60,
+        tails=False,
+    )
+    with any_server.client() as client:
+        assert client.zrange(runs.keys.history, 0, -1) == [b"second"]
+
+
+async def test_an_expired_run_leaves_the_index_when_somebody_wants_to_lead_it(
+    runs: RunStore, any_server: Server
+) -> None:
+    await runs.create_run("r", b"plan", {})
+    with any_server.client() as client:
+        client.delete(runs.keys.run("r"))
+        assert await runs.orphans() == ["r"]
+        assert await runs.lead("r", "leader", LEASE_S) is None
+        assert await runs.orphans() == []
+
+
+async def test_a_hint_reaches_who_listens(runs: RunStore, workers: WorkerStore) -> None:
+    hints = workers.hints()
+    first = asyncio.ensure_future(anext(hints))
+    async with asyncio.timeout(5):
+        while not first.done():
+            await runs.publish(b"hint")
+            await asyncio.wait([first], timeout=0.01)
+    assert first.result() == b"hint"
+    await hints.aclose()

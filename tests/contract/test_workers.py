@@ -1,0 +1,209 @@
+"""A worker in the store: registered, leased, claiming, settling, leaving."""
+
+from __future__ import annotations
+
+import asyncio
+
+from astrum.redis import Claim, LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
+from tests.contract.steps import (
+    ALREADY_OVER_S,
+    LEASE_S,
+    STREAM,
+    claimed,
+    dispatched,
+    led_run,
+    registered,
+    settlement,
+)
+from tests.servers import Server
+
+
+async def test_a_registered_worker_is_seen_with_what_it_serves(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    await registered(workers, "w")
+    assert await workers.set_status("w", b"busy")
+    [seen] = await runs.workers()
+    assert (seen.worker_id, seen.facts, seen.status) == ("w", {"host": "h"}, b"busy")
+    assert 0 < seen.lease_s <= LEASE_S
+    assert await runs.served("w") == b"served"
+    assert await runs.served("nobody") == b""
+    await workers.leave("w")
+    assert await runs.workers() == []
+    assert not await workers.set_status("w", b"gone")
+
+
+async def test_a_beat_renews_the_lease_and_says_when_it_had_been_over(
+    runs: RunStore, workers: WorkerStore, any_settings: RedisSettings, any_server: Server
+) -> None:
+    lease = LeaseClient(any_settings)
+    await registered(workers, "w")
+    assert lease.beat("w", ALREADY_OVER_S)
+    async with asyncio.timeout(5):
+        while await runs.workers():
+            pass
+    assert not lease.beat("w", LEASE_S)
+    assert lease.beat("w", LEASE_S)
+    with any_server.client() as client:
+        client.delete(runs.keys.worker("w"))
+    assert not lease.beat("w", LEASE_S)
+    await registered(workers, "w")
+    assert lease.beat("w", LEASE_S)
+    lease.close()
+
+
+async def test_a_first_claim_needs_no_stream(workers: WorkerStore) -> None:
+    await registered(workers, "w")
+    assert await claimed(workers, "w") == []
+    assert not workers.loss.suspected
+
+
+async def test_a_group_that_vanished_is_made_again_and_what_came_meanwhile_is_read(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    with any_server.client() as client:
+        client.delete(STREAM)
+        client.xadd(STREAM, {"d": b"before the group"})
+    assert [claim.data for claim in await claimed(workers, "w")] == [b"before the group"]
+    assert workers.loss.take()
+    assert not workers.loss.take()
+    [entry] = await dispatched(runs, epoch, 0)
+    assert [claim.entry_id for claim in await claimed(workers, "w")] == [entry]
+
+
+async def test_a_blocked_claim_gets_what_is_dispatched(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    await registered(workers, "w")
+    waiting = asyncio.create_task(
+        workers.claim("async", ["default", "other"], "w", 5, block_s=20.0)
+    )
+    [entry] = await dispatched(runs, epoch, 0)
+    claims = await asyncio.wait_for(waiting, 5)
+    assert claims == [Claim(STREAM, entry, b"message 0")]
+
+
+async def test_a_claim_takes_no_more_than_it_may_and_earlier_queues_first(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    for number, queue in enumerate(("low", "high")):
+        items = [(10 * number + task, 1, queue.encode()) for task in range(3)]
+        await runs.dispatch("r", epoch, queue, "thread", items)
+    await registered(workers, "w")
+    claims = await workers.claim("thread", ["high", "low"], "w", 4, block_s=5.0)
+    assert [claim.data for claim in claims] == [b"high"] * 3 + [b"low"]
+    assert await workers.claim("thread", ["high", "low"], "w", 0, block_s=5.0) == []
+    assert (await runs.backlog())[runs.keys.queue("low", "thread")] == (2, 1)
+
+
+async def test_unblock_ends_claims_under_way_and_those_about_to_wait(
+    workers: WorkerStore,
+) -> None:
+    await registered(workers, "w")
+    for turns in range(12):
+        claim = asyncio.create_task(workers.claim("async", ["default"], "w", 1, block_s=20.0))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await workers.unblock()
+        assert await asyncio.wait_for(claim, 5) == []
+
+
+async def test_a_claim_after_an_ended_wait_waits_again(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    await registered(workers, "w")
+    await workers.unblock()
+    assert await workers.claim("async", ["default"], "w", 1, block_s=20.0) == []
+    waiting = asyncio.create_task(workers.claim("async", ["default"], "w", 1, block_s=20.0))
+    await dispatched(runs, epoch, 0)
+    assert len(await asyncio.wait_for(waiting, 5)) == 1
+
+
+async def test_a_claim_whose_reply_was_lost_is_found_again(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    ids = await dispatched(runs, epoch, *range(3))
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    with any_server.client() as client:
+        client.xdel(STREAM, ids[1])
+    mine = await workers.own_claims([STREAM, "{astrum}:q:none:a"], "w")
+    assert [claim.entry_id for claim in mine] == [ids[0], ids[2]]
+    with any_server.client() as client:
+        assert client.xpending(STREAM, "w")["pending"] == 2
+
+
+async def test_one_settle_wins_and_all_others_are_fenced(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    end = settlement(0, entry)
+    assert await workers.settle("r", STREAM, "w", [end, end]) == [
+        Verdict.SETTLED,
+        Verdict.REPEATED,
+    ]
+    assert await workers.settle("r", STREAM, "w", [end]) == [Verdict.REPEATED]
+    assert await workers.settle("r", STREAM, "v", [end]) == [Verdict.FENCED]
+    assert await runs.revoke("r", epoch, "default", "async", [end]) == [Verdict.FENCED]
+    assert len(await runs.read_journal({"r": "0-0"}, block_s=None, count=10)) == 1
+
+
+async def test_a_malformed_entry_id_spoils_no_other_settlement(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    ends = [settlement(1, "nonsense"), settlement(0, entry), settlement(2, "")]
+    verdicts = await workers.settle("r", STREAM, "w", ends)
+    assert verdicts == [Verdict.FENCED, Verdict.SETTLED, Verdict.FENCED]
+
+
+async def test_an_attempt_dispatched_again_fences_the_one_before(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    [first] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    assert await workers.still_mine("r", [(0, 1, first)]) == [True]
+    await runs.revoke("r", epoch, "default", "async", [settlement(0, first, final=False)])
+    await runs.dispatch("r", epoch, "default", "async", [(0, 2, b"again")])
+    assert await workers.still_mine("r", [(0, 1, first), (7, 1, "1-1")]) == [False, False]
+    assert await workers.settle("r", STREAM, "w", [settlement(0, first)]) == [Verdict.FENCED]
+
+
+async def test_what_cannot_be_read_is_set_aside_once(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    [claim] = await claimed(workers, "w")
+    await workers.set_aside(claim, "garbage")
+    await workers.set_aside(claim, "garbage")
+    assert await workers.own_claims([STREAM], "w") == []
+    with any_server.client() as client:
+        [(_, fields)] = client.xrange(runs.keys.dead_letters)
+    assert (fields[b"d"], fields[b"reason"]) == (claim.data, b"garbage")
+
+
+async def test_two_installations_on_one_server_do_not_meet(
+    runs: RunStore, any_settings: RedisSettings
+) -> None:
+    await led_run(runs)
+    other = RedisSettings(url=any_settings.url, prefix="other")
+    async with RunStore.open(other) as elsewhere:
+        assert await elsewhere.run_facts("r") is None
+        assert await elsewhere.list_runs() == []
