@@ -34,9 +34,10 @@ from astrum.run.report import ExecutionReport
 from astrum.wire.compression import shrink
 from astrum.wire.messages import encode_entry, encode_fact
 from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.history import RunHistory
 from astrum_coordinator.journal_reader import JournalReader
 from astrum_coordinator.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
-from astrum_coordinator.led_runs import LedRuns
+from astrum_coordinator.led_runs import LedRuns, decode_plan
 from astrum_coordinator.reaper import Reaper
 from astrum_coordinator.reports import PLANNED_S_FACT, Reporter
 from astrum_coordinator.service import Backoff, PeriodicService
@@ -208,16 +209,25 @@ class Coordinator:
     async def _see_through(self, run_id: str, observer: RunObserver | None) -> None:
         """Lead the run, or follow it while somebody else does, until it is over."""
         backoff = Backoff(longest_s=1.0)
+        history: RunHistory | None = None
         while True:
             try:
                 leader = await self._led.adopt(run_id, observer=observer)
                 if leader is not None and await self._led_to_the_end(leader):
                     return
-                if leader is None and not await self._is_open(run_id):
-                    return
+                if leader is None:
+                    history = history or await self._history(run_id, observer)
+                    await history.catch_up(self._store)
+                    if not await self._is_open(run_id):
+                        return
             except StoreUnavailableError as error:
                 logger.warning("run %s: %s; trying again", run_id, error)
             await backoff.wait()
+
+    async def _history(self, run_id: str, observer: RunObserver | None) -> RunHistory:
+        return RunHistory(
+            run_id, decode_plan(await self._store.load_plan(run_id)), observer=observer
+        )
 
     async def _led_to_the_end(self, leader: RunLeader) -> bool:
         how = await asyncio.shield(leader.ended)

@@ -41,7 +41,7 @@ from astrum.wire.messages import (
 )
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.dispatcher import Dispatcher, Entry, Revocation
-from astrum_coordinator.results import Results
+from astrum_coordinator.results import NIL, Results
 from astrum_coordinator.service import Backoff
 
 logger = logging.getLogger("astrum.coordinator")
@@ -202,7 +202,7 @@ class RunLeader:
             return
         task = item.task
         if item.outcome is Outcome.SUCCEEDED and 0 <= task < len(self.plan.tasks):
-            self.results.keep(task, item.value or b"\xc0")
+            self.results.keep(task, item.value or NIL)
         self._dispatcher.settled(task)
         self._take_in(item.to_event(recorded_at))
 

@@ -6,21 +6,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from astrum.errors import DecodeError, RunNotFoundError
-from astrum.planning.plan import Plan
 from astrum.redis.facts import RunFacts
 from astrum.redis.run_store import RunStore
-from astrum.run.events import AttemptFoundOutstanding, Outcome
 from astrum.run.fold import RunTimes, build_report
 from astrum.run.report import ExecutionReport, ExecutionState
-from astrum.run.state import RunState
 from astrum.wire.codec import Codec
 from astrum.wire.compression import inflate
-from astrum.wire.messages import Record, decode_entry, event_of
 from astrum.wire.projection import project
 from astrum.wire.references import reference_of
+from astrum_coordinator.history import RunHistory
 from astrum_coordinator.led_runs import decode_plan
 
-STARTED_FACT, PLANNED_S_FACT = "started_at", "planning_s"
+PLANNED_S_FACT = "planning_s"
 
 
 class Reporter:
@@ -39,33 +36,20 @@ class Reporter:
         if facts is None:
             raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
         plan = decode_plan(await self._store.load_plan(run_id))
-        state, values = await self._fold(run_id, plan)
+        history = RunHistory(run_id, plan)
+        await history.catch_up(self._store)
+        state = history.state
         if not facts.is_open:
             state.finished = facts.state
         codec = Codec.opaque() if types is None else Codec(types)
         results = {
             plan.tasks[task].task_id: await self._decoded(run_id, data, codec)
-            for task, data in sorted(values.items())
+            for task, data in sorted(history.values.items())
         }
         report = build_report(state, await self._times(facts), results, run_id=run_id)
         if not facts.is_open:
             report.execution_state = ExecutionState(facts.state)
         return report
-
-    async def _fold(self, run_id: str, plan: Plan) -> tuple[RunState, dict[int, bytes]]:
-        state = RunState(plan, run_key=run_id)
-        values: dict[int, bytes] = {}
-        cursor = "0-0"
-        while entries := await self._store.read_journal({run_id: cursor}, block_s=None, count=1000):
-            for entry in entries:
-                cursor = entry.entry_id
-                for item in decode_entry(entry.data):
-                    if isinstance(item, Record) and item.outcome is Outcome.SUCCEEDED:
-                        values[item.task] = item.value or b"\xc0"
-                    state.handle(event_of(item, entry.recorded_at))
-        for task, found in (await self._store.outstanding(run_id)).items():
-            state.handle(AttemptFoundOutstanding(task, found.attempt))
-        return state, values
 
     async def _decoded(self, run_id: str, data: bytes, codec: Codec) -> Any:
         reference = reference_of(data)

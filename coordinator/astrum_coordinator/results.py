@@ -13,6 +13,9 @@ from astrum.wire.arguments import pack_arguments
 from astrum.wire.projection import project
 from astrum.wire.references import BlobRef, encode_reference, reference_of
 
+NIL = b"\xc0"
+"""The encoded `None`."""
+
 
 class Results:
     """Encoded results by task number."""

@@ -1,0 +1,44 @@
+"""What a run's journal tells to somebody who only reads: for reports, and to follow a run."""
+
+from __future__ import annotations
+
+from astrum.planning.plan import Plan
+from astrum.redis.run_store import BEGINNING, RunStore
+from astrum.run.events import AttemptFoundOutstanding, Outcome
+from astrum.run.observer import RunObserver
+from astrum.run.state import RunState
+from astrum.wire.messages import Record, decode_entry, event_of
+from astrum_coordinator.results import NIL
+
+_ENTRIES_PER_READ = 1_000
+
+
+class RunHistory:
+    """A run's state and encoded results (by task number) as far as its journal was read."""
+
+    def __init__(self, run_id: str, plan: Plan, *, observer: RunObserver | None = None) -> None:
+        self.state = RunState(plan, run_key=run_id)
+        self.values: dict[int, bytes] = {}
+        self._run_id = run_id
+        self._observer = observer
+        self._cursor = BEGINNING
+
+    async def catch_up(self, store: RunStore) -> None:
+        """Read what is new in the journal, and what is outstanding now."""
+        while entries := await store.read_journal(
+            {self._run_id: self._cursor}, block_s=None, count=_ENTRIES_PER_READ
+        ):
+            for entry in entries:
+                self._cursor = entry.entry_id
+                self._take_in(entry.data, entry.recorded_at)
+        for task, found in (await store.outstanding(self._run_id)).items():
+            self.state.handle(AttemptFoundOutstanding(task, found.attempt))
+
+    def _take_in(self, data: bytes, recorded_at: float) -> None:
+        for item in decode_entry(data):
+            if isinstance(item, Record) and item.outcome is Outcome.SUCCEEDED:
+                self.values[item.task] = item.value or NIL
+            event = event_of(item, recorded_at)
+            self.state.handle(event)
+            if self._observer is not None:
+                self._observer.observe(self.state, event, ())
