@@ -8,7 +8,6 @@ from typing import Any
 
 from astrum.data_transport.annotations import From, To
 from astrum.data_transport.declarations import (
-    ABSENT,
     Parameter,
     declaration_of,
     siblings_of,
@@ -29,6 +28,7 @@ class Generator:
         self._siblings = siblings_of(functions.values())
         self._index = TaskIndex(functions)
         self._read: dict[int, Relations] = {}
+        self._classes: dict[int, type | None] = {}
         self._inputs: dict[str, list[DataItem]] = {}
         self._outputs: dict[str, list[DataItem]] = {}
         self._sources: dict[str, dict[str, None]] = {}
@@ -66,9 +66,8 @@ class Generator:
 
     def _add_input(self, task_id: str, parameter: Parameter, mark: From) -> None:
         source = self._index.find(mark.task)
-        item = _item(
-            _located(mark.locator, source), _slot(parameter, task_id), parameter.annotation
-        )
+        allowed = self._allowed(parameter)
+        item = _item(_located(mark.locator, source), _slot(parameter, task_id), allowed)
         self._inputs.setdefault(task_id, []).append(item)
         self._relate(source, task_id)
 
@@ -81,9 +80,14 @@ class Generator:
         else:
             slot = _slot(parameter, target)
         # The receiver declares the type of what it gets.
-        item = _item(_located(mark.local, task_id), slot, ABSENT)
+        item = _item(_located(mark.local, task_id), slot, None)
         self._outputs.setdefault(task_id, []).append(item)
         self._relate(task_id, target)
+
+    def _allowed(self, parameter: Parameter) -> type | None:
+        if id(parameter) not in self._classes:
+            self._classes[id(parameter)] = reduced(parameter.annotation)
+        return self._classes[id(parameter)]
 
     def _relate(self, source: str, target: str) -> None:
         self._sources.setdefault(target, {})[source] = None
@@ -116,8 +120,7 @@ def _rela(key: str | None, index: int | None, single_item: bool, task_id: str) -
     )
 
 
-def _item(source: DTRela, target: DTRela, annotation: Any) -> DataItem:
-    allowed = None if annotation is ABSENT else reduced(annotation)
+def _item(source: DTRela, target: DTRela, allowed: type | None) -> DataItem:
     slot = target.key if target.key is not None else target.index
     return DataItem.model_construct(
         _fields_set=_ITEM_FIELDS,

@@ -47,6 +47,8 @@ class _Resolver:
         self._fillers: dict[str, dict[str | int, Binding | Supply]] = {}
         self._expected: dict[str, dict[str | int, Any]] = {}
         self._undeclared: dict[str, set[str | int]] = {}
+        self._by_position: set[str] = set()
+        self._types: dict[tuple[int, type | None], Any] = {}
 
     def add(self, route: Route) -> None:
         self._check_ends(route)
@@ -56,9 +58,11 @@ class _Resolver:
         known = fillers.setdefault(slot, filler)
         if known is not filler and known != filler:
             raise _two_values(route.target, slot, known, filler)
+        if type(slot) is int:
+            self._by_position.add(route.target)
         if not route.declared:
             self._undeclared.setdefault(route.target, set()).add(slot)
-        expected = _expected(route, parameter)
+        expected = self._expected_type(parameter, route.item.allow_data_model)
         if expected is not ABSENT:
             self._expected.setdefault(route.target, {})[slot] = expected
 
@@ -66,21 +70,23 @@ class _Resolver:
         fillers = self._fillers.get(task_id)
         if fillers is None:
             return NO_INPUTS
-        undeclared = self._undeclared.get(task_id, ())
-        bare = [slot for slot in fillers if slot in undeclared] if undeclared else []
         expected = self._expected.get(task_id, {})
-        if not all(type(slot) is str for slot in fillers):
+        bare = self._undeclared.get(task_id, set())
+        if task_id in self._by_position:
             renamed = _by_position(task_id, fillers, self._declaration(task_id))
             fillers = {new: _moved(fillers[old], new) for old, new in renamed.items()}
             expected = {renamed[old]: kind for old, kind in expected.items()}
-            bare = [renamed[old] for old in bare]
-        bindings = tuple(f for f in fillers.values() if type(f) is Binding)
+            bare = {renamed[old] for old in bare}
+        bindings = [f for f in fillers.values() if type(f) is Binding]
         return TaskInputs(
-            bindings=bindings,
-            supplies=tuple(f for f in fillers.values() if type(f) is Supply),
+            bindings=tuple(bindings),
+            supplies=self._supplies(fillers) if len(bindings) < len(fillers) else (),
             expected=expected,
             undeclared=tuple(b for b in bindings if b.parameter in bare) if bare else (),
         )
+
+    def _supplies(self, fillers: Mapping[str | int, Binding | Supply]) -> tuple[Supply, ...]:
+        return tuple(f for f in fillers.values() if type(f) is Supply)
 
     def _check_ends(self, route: Route) -> None:
         if route.target not in self._functions:
@@ -93,6 +99,12 @@ class _Resolver:
     def _unknown(self, route: Route, task_id: str, what: str) -> TaskRegistrationError:
         hint = nearest(task_id, self._functions)
         return TaskRegistrationError(f"{what} the task {task_id!r}, which does not exist{hint}")
+
+    def _expected_type(self, parameter: Parameter, allowed: type | None) -> Any:
+        question = (id(parameter), allowed)
+        if question not in self._types:
+            self._types[question] = _expected(parameter, allowed)
+        return self._types[question]
 
     def _declaration(self, task_id: str) -> Declaration:
         function = self._functions[task_id]
@@ -145,9 +157,8 @@ def _moved(filler: Binding | Supply, slot: str | int) -> Binding | Supply:
     return Supply(slot, filler.provider) if type(filler) is Supply else filler
 
 
-def _expected(route: Route, parameter: Parameter) -> Any:
+def _expected(parameter: Parameter, allowed: type | None) -> Any:
     """Return the type that the value must have; the item's own model goes before the annotation."""
-    allowed = route.item.allow_data_model
     declared = parameter.annotation
     if allowed is not None and (declared is ABSENT or reduced(declared) is not allowed):
         return allowed

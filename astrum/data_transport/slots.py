@@ -32,29 +32,38 @@ def routes_in(data: TaskData) -> Iterator[Route]:
 
     An output item without ``to_relation`` goes nowhere and is left out.
     """
+    if data.input_data_item:
+        yield from _incoming(data, frozenset(data.from_tasks))
+    if data.output_data_item:
+        yield from _outgoing(data, frozenset(data.to_tasks))
+
+
+def _incoming(data: TaskData, known: frozenset[str]) -> Iterator[Route]:
     for item in data.input_data_item:
         origin, end = item.from_relation, item.to_relation
         target = (end.related_task if end else "") or data.task_id
-        source = "" if supplier(item) is not None or origin is None else origin.related_task
-        declared = not source or source in data.from_tasks
-        yield Route(source, target, *_slot(origin, end), item, declared)
+        source = "" if origin is None or supplier(item) is not None else origin.related_task
+        name, position = _slot(origin, end)
+        yield Route(source, target, name, position, item, not source or source in known)
+
+
+def _outgoing(data: TaskData, known: frozenset[str]) -> Iterator[Route]:
     for item in data.output_data_item:
         origin, end = item.from_relation, item.to_relation
         if end is not None:
             source = (origin.related_task if origin else "") or data.task_id
-            if supplier(item) is not None:
-                source = ""
+            source = "" if supplier(item) is not None else source
             target = end.related_task
-            declared = not source or target in data.to_tasks
-            yield Route(source, target, *_slot(origin, end), item, declared)
+            name, position = _slot(origin, end)
+            yield Route(source, target, name, position, item, not source or target in known)
 
 
 def supplier(item: DataItem) -> DTRela | None:
     """Return the end of ``item`` that supplies the value itself, if one does."""
-    for end in (item.from_relation, item.to_relation):
-        if end is not None and end.from_function is not None:
-            return end
-    return None
+    origin, end = item.from_relation, item.to_relation
+    if origin is not None and origin.from_function is not None:
+        return origin
+    return end if end is not None and end.from_function is not None else None
 
 
 def path_of(origin: DTRela | None) -> Path:
@@ -86,17 +95,23 @@ def merge_task_data(explicit: Sequence[TaskData], generated: Sequence[TaskData])
     taken = {slot for data in explicit for route in routes_in(data) for slot in _slots(route)}
     kept = [_without(data, taken) for data in generated]
     sources, targets = _topology(route for data in kept for route in routes_in(data))
-    merged: dict[str, TaskData] = {}
-    for data in kept:
-        merged[data.task_id] = _relating(data, sources, targets)
-    for data in explicit:
-        known = merged.get(data.task_id)
-        merged[data.task_id] = data if known is None else _joined(data, known)
+    merged = {data.task_id: _relating(data, sources, targets) for data in kept}
+    for task_id, data in _by_task(explicit).items():
+        beside = merged.get(task_id)
+        merged[task_id] = data if beside is None else _joined(data, beside)
     return list(merged.values())
 
 
 _Slot = tuple[str, str | int]
 _Neighbours = Mapping[str, Mapping[str, None]]
+
+
+def _by_task(explicit: Sequence[TaskData]) -> dict[str, TaskData]:
+    stated: dict[str, TaskData] = {}
+    for data in explicit:
+        known = stated.get(data.task_id)
+        stated[data.task_id] = data if known is None else _joined(known, data)
+    return stated
 
 
 def _slots(route: Route) -> Iterator[_Slot]:

@@ -1,0 +1,136 @@
+"""One TaskData per task, and a ValueError for a relation that makes no sense."""
+
+import functools
+
+import pytest
+
+from astrum.data_transport import F, Ref, T
+
+
+def source() -> dict:
+    return {}
+
+
+def annotated(annotation):
+    def read(value): ...
+
+    read.__annotations__ = {"value": annotation}
+    return read
+
+
+def returning(annotation):
+    def send(): ...
+
+    send.__annotations__ = {"return": annotation}
+    return send
+
+
+def test_there_is_one_task_data_per_task_in_order(generate):
+    def read(a: Ref[int, F("source", "a")]) -> None: ...
+
+    data = generate({"read": read, "source": source, "again": read})
+    assert [d.task_id for d in data] == ["read", "source", "again"]
+
+
+def test_an_input_item_holds_both_ends_and_the_class(generate):
+    def read(first: int, a: Ref[list[int], F("source", "a")]) -> None: ...
+
+    item = generate({"source": source, "read": read})[1].input_data_item[0]
+    assert item.allow_data_model is list
+    assert (item.from_relation.related_task, item.from_relation.key) == ("source", "a")
+    assert (item.to_relation.related_task, item.to_relation.key) == ("read", "a")
+    assert item.to_relation.index == 1
+
+
+def test_the_whole_result_is_a_single_item(generate):
+    def read(a: Ref[dict, F("source")]) -> None: ...
+
+    relation = generate({"source": source, "read": read})[1].input_data_item[0].from_relation
+    assert (relation.single_item, relation.key, relation.index) == (True, None, None)
+
+
+def test_an_output_item_stands_with_the_task_that_sends(generate):
+    def send() -> Ref[dict, T("read", "local", "remote")]: ...
+    def read(remote: int) -> None: ...
+
+    sent, received = generate({"send": send, "read": read})
+    assert sent.output_data_item[0].to_relation.key == "remote"
+    assert received.input_data_item == []
+
+
+def test_both_ends_name_each_other(generate):
+    def read(a: Ref[int, F("source", "a")], b: Ref[int, F("source", "b")]) -> None: ...
+
+    first, second = generate({"source": source, "read": read})
+    assert (first.to_tasks, second.from_tasks) == (["read"], ["source"])
+
+
+def test_the_models_are_valid_models(generate):
+    def read(a: Ref[int, F("source", "a")]) -> None: ...
+
+    for data in generate({"source": source, "read": read}):
+        assert type(data).model_validate(data.model_dump()) == data
+
+
+WRONG = {
+    "To on a parameter": (annotated(Ref[int, T("source")]), "'value'.*To belongs on a return"),
+    "From on a return": (returning(Ref[int, F("source")]), "return.*From belongs on a parameter"),
+    "two relations": (
+        annotated(Ref[int, F("source"), F("source", 1)]),
+        "'value' has more than one relation",
+    ),
+    "two relations, one nested": (
+        annotated(Ref[Ref[int, F("source")], ("source", 1)]),
+        "'value' has more than one relation",
+    ),
+    "two relations on a return": (
+        returning(Ref[int, T("source"), T("bad")]),
+        "return value has more than one relation",
+    ),
+    "a short tuple": (annotated(Ref[int, ("source",)]), "of 1 parts; a tuple there has 2"),
+    "a long tuple": (annotated(Ref[int, ("source", 1, 2)]), "of 3 parts; a tuple there has 2"),
+    "a short tuple on a return": (
+        returning(Ref[int, ("source", "local")]),
+        "of 2 parts; a tuple there has 3",
+    ),
+    "a float locator": (annotated(Ref[int, F("source", 1.5)]), "'value' has the locator 1.5"),
+    "a bool locator": (annotated(Ref[int, F("source", True)]), "'value' has the locator True"),
+    "a tuple locator": (annotated(Ref[int, ("source", ("a",))]), "has the locator"),
+    "a wrong target": (returning(Ref[int, T("source", None, 1.5)]), "has the locator 1.5"),
+    "an unknown id": (
+        annotated(Ref[int, F("sorce")]),
+        "'value': there is no task 'sorce'; did you mean 'source'",
+    ),
+    "an unknown target id": (
+        returning(Ref[int, T("sorce")]),
+        "return value: there is no task 'sorce'; did you mean 'source'",
+    ),
+    "a function that is no task": (
+        annotated(Ref[int, F(functools.reduce)]),
+        "'value': the function reduce is no task",
+    ),
+    "neither id nor function": (annotated(Ref[int, F(3)]), "by id or function, not by 3"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_relation_that_makes_no_sense_is_a_value_error_naming_task_and_place(generate, case):
+    function, message = WRONG[case]
+    with pytest.raises(ValueError, match=f"task 'bad'.*{message}"):
+        generate({"source": source, "bad": function})
+
+
+def test_a_relation_cannot_fill_collected_names(generate):
+    def bad(**rest: Ref[int, F("source")]) -> None: ...
+
+    with pytest.raises(ValueError, match=r"task 'bad'.*'rest' collects any names"):
+        generate({"source": source, "bad": bad})
+
+
+def test_a_function_of_several_tasks_is_an_error_only_as_a_reference(generate):
+    def read(a: Ref[int, F(source, "a")]) -> None: ...
+    def by_id(a: Ref[int, F("two", "a")]) -> None: ...
+
+    assert len(generate({"one": source, "two": source, "by_id": by_id})) == 3
+    with pytest.raises(ValueError, match=r"task 'read'.*is several tasks \('one', 'two'\)"):
+        generate({"one": source, "two": source, "read": read})
