@@ -10,9 +10,6 @@ import socket
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
-
-import msgpack
 
 from astrum.config import AstrumConfig
 from astrum.errors import (
@@ -23,7 +20,6 @@ from astrum.errors import (
     TaskRegistrationError,
 )
 from astrum.invoke import Flow
-from astrum.planning.plan import Plan
 from astrum.redis.connection import RedisSettings
 from astrum.redis.facts import RunFacts, WorkerFacts
 from astrum.redis.run_store import RunStore
@@ -31,13 +27,13 @@ from astrum.registry import build_scheduler
 from astrum.run.events import CancelRequested
 from astrum.run.observer import RunObserver
 from astrum.run.report import ExecutionReport
-from astrum.wire.compression import shrink
-from astrum.wire.messages import encode_entry, encode_fact
+from astrum.wire.messages import encode_fact
+from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.history import RunHistory
 from astrum_coordinator.journal_reader import JournalReader
 from astrum_coordinator.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
-from astrum_coordinator.led_runs import LedRuns, decode_plan
+from astrum_coordinator.led_runs import LedRuns, decode_plan, encode_plan
 from astrum_coordinator.reaper import Reaper
 from astrum_coordinator.reports import PLANNED_S_FACT, Reporter
 from astrum_coordinator.service import Backoff, PeriodicService
@@ -102,10 +98,11 @@ class Coordinator:
 
     async def __aenter__(self) -> Coordinator:
         self._store = await RunStore.open(self._settings).__aenter__()
-        self._led = LedRuns(self._store, self.owner, self._config)
-        self._reporter = Reporter(self._store)
+        self._seal = Seal(self._settings.signing_keys)
+        self._led = LedRuns(self._store, self.owner, self._config, self._seal)
+        self._reporter = Reporter(self._store, self._seal)
         self._reader = JournalReader(self._store, self._led, self._config, self._led.resync)
-        self._reaper = Reaper(self._store, self._config)
+        self._reaper = Reaper(self._store, self._config, self._seal)
         self._renewal = _Renewal(self._led, self._config)
         self._watch = Watch(self._store, self._led, self._config)
         for service in (self._reader, self._renewal, self._reaper, self._watch):
@@ -187,7 +184,7 @@ class Coordinator:
         facts[PLANNED_S_FACT] = f"{planning_s:.6f}"
         if timeout_s is not None:
             facts[TIMEOUT_FACT] = f"{timeout_s:g}"
-        await self._store.create_run(run_id, encode_plan(flow.plan), facts)
+        await self._store.create_run(run_id, encode_plan(flow.plan, run_id, self._seal), facts)
         return run_id
 
     async def resume(self, run_id: str, *, observer: RunObserver | None = None) -> ExecutionReport:
@@ -225,9 +222,8 @@ class Coordinator:
             await backoff.wait()
 
     async def _history(self, run_id: str, observer: RunObserver | None) -> RunHistory:
-        return RunHistory(
-            run_id, decode_plan(await self._store.load_plan(run_id)), observer=observer
-        )
+        plan = decode_plan(await self._store.load_plan(run_id), run_id, self._seal)
+        return RunHistory(run_id, plan, self._seal, observer=observer)
 
     async def _led_to_the_end(self, leader: RunLeader) -> bool:
         how = await asyncio.shield(leader.ended)
@@ -258,7 +254,8 @@ class Coordinator:
     async def cancel(self, run_id: str, reason: str = "") -> bool:
         """Ask for a run's end; durable, whoever leads it. False if it was over already."""
         fact = CancelRequested(await self._store.server_time(), reason)
-        asked = await self._store.append_fact(run_id, encode_entry([encode_fact(fact)]))
+        entry = self._seal.seal_entry(run_id, encode_fact(fact))
+        asked = await self._store.append_fact(run_id, entry)
         if not asked and await self._store.run_facts(run_id) is None:
             raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
         return asked
@@ -274,9 +271,3 @@ class Coordinator:
     async def workers(self) -> list[WorkerFacts]:
         """Return all live workers."""
         return await self._store.workers()
-
-
-def encode_plan(plan: Plan) -> bytes:
-    """Return a plan as the bytes that the store keeps."""
-    packed: Any = msgpack.packb(plan.to_data())
-    return shrink(packed)

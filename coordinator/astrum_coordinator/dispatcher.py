@@ -25,11 +25,11 @@ from astrum.wire.messages import (
     Record,
     RevokedHint,
     TaskMessage,
-    encode_entry,
     encode_hint,
     encode_message,
     encode_record,
 )
+from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.results import Results
 from astrum_coordinator.service import Backoff
@@ -73,6 +73,7 @@ class Dispatcher:
         plan: Plan,
         results: Results,
         config: CoordinatorConfig,
+        seal: Seal,
         *,
         deposed: Callable[[], None],
         misled: Callable[[], None],
@@ -84,6 +85,7 @@ class Dispatcher:
         self._plan = plan
         self._results = results
         self._config = config
+        self._seal = seal
         self._deposed = deposed
         self._misled = misled
         self._undone = undone
@@ -194,25 +196,26 @@ class Dispatcher:
         return batches
 
     async def _send(self, stream: Stream, batch: list[Dispatch]) -> None:
-        items: list[tuple[int, int, bytes]] = []
+        items: list[tuple[int, int, bytes, bytes]] = []
         size = 0
         for order in batch:
             data = await self._encoded(order)
             if data is None:
                 continue
-            items.append((order.task, order.attempt, data))
+            signature = self._seal.task_signature(self._run_id, data)
+            items.append((order.task, order.attempt, data, signature))
             size += len(data)
             if size >= self._config.batch_bytes:
                 await self._deliver(stream, items)
                 items, size = [], 0
         await self._deliver(stream, items)
 
-    async def _deliver(self, stream: Stream, items: list[tuple[int, int, bytes]]) -> None:
+    async def _deliver(self, stream: Stream, items: list[tuple[int, int, bytes, bytes]]) -> None:
         if not items:
             return
         queue, lane = stream
         replies = await self._store.dispatch(self._run_id, self._epoch, queue, lane, items)
-        for (task, attempt, _), reply in zip(items, replies, strict=True):
+        for (task, attempt, *_), reply in zip(items, replies, strict=True):
             if ":" in reply:
                 self._misled()
             elif "=" not in reply and "!" not in reply:
@@ -246,7 +249,7 @@ class Dispatcher:
         """Journal the end of an attempt that cannot be sent; no worker would fare better."""
         failure = Failure((f"astrum.errors.{type(error).__name__}",), str(error))
         record = Record(order.task, order.attempt, Outcome.FAILED, failure=failure)
-        entry = encode_entry([encode_record(record)])
+        entry = self._seal.seal_entry(self._run_id, encode_record(record))
         await self._store.append_fact(self._run_id, entry, epoch=self._epoch)
 
     # --- revoking -----------------------------------------------------------------------
@@ -260,9 +263,8 @@ class Dispatcher:
             record = Record(
                 revocation.task, revocation.attempt, revocation.outcome, failure=revocation.failure
             )
-            settlement = Settlement(
-                revocation.task, revocation.attempt, entry.entry_id, False, encode_record(record)
-            )
+            row = self._seal.seal_row(self._run_id, encode_record(record))
+            settlement = Settlement(revocation.task, revocation.attempt, entry.entry_id, False, row)
             by_stream.setdefault(entry.stream, []).append(settlement)
         for (queue, lane), settlements in by_stream.items():
             await self._store.revoke(self._run_id, self._epoch, queue, lane, settlements)

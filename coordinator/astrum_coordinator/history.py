@@ -7,7 +7,8 @@ from astrum.redis.run_store import BEGINNING, RunStore
 from astrum.run.events import AttemptFoundOutstanding, Outcome
 from astrum.run.observer import RunObserver
 from astrum.run.state import RunState
-from astrum.wire.messages import Record, decode_entry, event_of
+from astrum.wire.messages import Record, event_of
+from astrum.wire.sealing import Seal
 from astrum_coordinator.results import NIL
 
 _ENTRIES_PER_READ = 1_000
@@ -16,10 +17,13 @@ _ENTRIES_PER_READ = 1_000
 class RunHistory:
     """A run's state and encoded results (by task number) as far as its journal was read."""
 
-    def __init__(self, run_id: str, plan: Plan, *, observer: RunObserver | None = None) -> None:
+    def __init__(
+        self, run_id: str, plan: Plan, seal: Seal, *, observer: RunObserver | None = None
+    ) -> None:
         self.state = RunState(plan, run_key=run_id)
         self.values: dict[int, bytes] = {}
         self._run_id = run_id
+        self._seal = seal
         self._observer = observer
         self._cursor = BEGINNING
 
@@ -35,7 +39,7 @@ class RunHistory:
             self.state.handle(AttemptFoundOutstanding(task, found.attempt))
 
     def _take_in(self, data: bytes, recorded_at: float) -> None:
-        for item in decode_entry(data):
+        for item in self._seal.open_entry(self._run_id, data):
             if isinstance(item, Record) and item.outcome is Outcome.SUCCEEDED:
                 self.values[item.task] = item.value or NIL
             event = event_of(item, recorded_at)

@@ -32,13 +32,8 @@ from astrum.run.events import (
 )
 from astrum.run.observer import RunObserver
 from astrum.run.state import RunState
-from astrum.wire.messages import (
-    LeaderFact,
-    Record,
-    decode_entry,
-    encode_entry,
-    encode_fact,
-)
+from astrum.wire.messages import LeaderFact, Record, encode_fact
+from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.dispatcher import Dispatcher, Entry, Revocation
 from astrum_coordinator.results import NIL, Results
@@ -68,6 +63,7 @@ class RunLeader:
         plan: Plan,
         epoch: int,
         config: CoordinatorConfig,
+        seal: Seal,
         *,
         observer: RunObserver | None = None,
     ) -> None:
@@ -79,6 +75,7 @@ class RunLeader:
         self.ended: asyncio.Future[LeadershipEnd] = asyncio.get_running_loop().create_future()
         self._store = store
         self._config = config
+        self._seal = seal
         self._observer = observer
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._finishing: asyncio.Task[None] | None = None
@@ -147,6 +144,7 @@ class RunLeader:
             self.plan,
             self.results,
             self._config,
+            self._seal,
             deposed=lambda: self.end(LeadershipEnd.DEPOSED),
             misled=self._misled,
             undone=self._undone,
@@ -189,7 +187,7 @@ class RunLeader:
 
     def _items(self, entry: JournalEntry) -> list[Record | LeaderFact]:
         try:
-            return decode_entry(entry.data)
+            return self._seal.open_entry(self.run_id, entry.data)
         except DecodeError as error:
             logger.error(
                 "run %s: journal entry %s is ignored: %s", self.run_id, entry.entry_id, error
@@ -232,7 +230,8 @@ class RunLeader:
         backoff = Backoff()
         while not self.ended.done():
             try:
-                await self._store.append_fact(self.run_id, encode_entry([encode_fact(fact)]))
+                entry = self._seal.seal_entry(self.run_id, encode_fact(fact))
+                await self._store.append_fact(self.run_id, entry)
             except StoreUnavailableError:
                 await backoff.wait()
             else:

@@ -14,25 +14,34 @@ from astrum.planning.plan import Plan
 from astrum.redis.facts import RunFacts
 from astrum.redis.run_store import RunStore
 from astrum.run.observer import RunObserver
-from astrum.wire.compression import inflate
+from astrum.wire.compression import inflate, shrink
+from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.leader import LeadershipEnd, RunLeader
 
 logger = logging.getLogger("astrum.coordinator")
 
 
-def decode_plan(data: bytes) -> Plan:
+def encode_plan(plan: Plan, run_id: str, seal: Seal) -> bytes:
+    """Return a plan as the bytes that the store keeps."""
+    packed: bytes = msgpack.packb(plan.to_data())
+    return seal.seal_plan(run_id, shrink(packed))
+
+
+def decode_plan(data: bytes, run_id: str, seal: Seal) -> Plan:
     """Rebuild a plan from the bytes that a submission stored."""
-    return Plan.from_data(msgpack.unpackb(inflate(data), strict_map_key=True))
+    packed = inflate(seal.open_plan(run_id, data))
+    return Plan.from_data(msgpack.unpackb(packed, strict_map_key=True))
 
 
 class LedRuns:
     """All runs led by one coordinator, under its owner id."""
 
-    def __init__(self, store: RunStore, owner: str, config: CoordinatorConfig) -> None:
+    def __init__(self, store: RunStore, owner: str, config: CoordinatorConfig, seal: Seal) -> None:
         self._store = store
         self._owner = owner
         self._config = config
+        self._seal = seal
         self._leaders: dict[str, RunLeader] = {}
         self._renewed_at: dict[str, float] = {}
         self._some = asyncio.Event()
@@ -74,9 +83,9 @@ class LedRuns:
     async def _leader(self, facts: RunFacts, epoch: int, observer: RunObserver | None) -> RunLeader:
         data = await self._store.load_plan(facts.run_id)
         # A plan of many tasks takes a while to decode; others' leases must not wait for it.
-        plan = await asyncio.to_thread(decode_plan, data)
+        plan = await asyncio.to_thread(decode_plan, data, facts.run_id, self._seal)
         return RunLeader(
-            self._store, facts, plan, epoch, self._config, observer=observer
+            self._store, facts, plan, epoch, self._config, self._seal, observer=observer
         )
 
     def _drop(self, leader: RunLeader) -> None:

@@ -16,6 +16,7 @@ from astrum.redis.settlement import Settlement
 from astrum.run.events import Outcome
 from astrum.run.failure import LOST, Failure
 from astrum.wire.messages import Record, TaskMessage, decode_message, encode_record
+from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.service import PeriodicService
 
@@ -27,9 +28,10 @@ class Reaper(PeriodicService):
 
     name = "reaper"
 
-    def __init__(self, store: RunStore, config: CoordinatorConfig) -> None:
+    def __init__(self, store: RunStore, config: CoordinatorConfig, seal: Seal) -> None:
         super().__init__(config.reap_every_s)
         self._store = store
+        self._seal = seal
 
     async def run_once(self) -> None:
         """Settle what dead workers hold and drop their consumers."""
@@ -47,7 +49,7 @@ class Reaper(PeriodicService):
             message = await self._message(claim)
             if message is not None:
                 place = (message.run_id, claim.stream, claim.worker_id)
-                settlement = _lost(claim, message, held[claim.worker_id])
+                settlement = self._lost(claim, message, held[claim.worker_id])
                 by_place.setdefault(place, []).append(settlement)
         for (run_id, stream, worker_id), settlements in by_place.items():
             await self._store.settle_lost(run_id, stream, worker_id, settlements)
@@ -64,15 +66,20 @@ class Reaper(PeriodicService):
             await self._store.discard(claim)
             return None
 
-
-def _lost(claim: DeadClaim, message: TaskMessage, shared: int) -> Settlement:
-    failure = Failure((LOST,), f"worker {claim.worker_id} died, its lease ended")
-    record = Record(
-        message.task,
-        message.attempt,
-        Outcome.LOST,
-        worker_id=claim.worker_id,
-        failure=failure,
-        shared_loss=shared,
-    )
-    return Settlement(message.task, message.attempt, claim.entry_id, False, encode_record(record))
+    def _lost(self, claim: DeadClaim, message: TaskMessage, shared: int) -> Settlement:
+        failure = Failure((LOST,), f"worker {claim.worker_id} died, its lease ended")
+        record = Record(
+            message.task,
+            message.attempt,
+            Outcome.LOST,
+            worker_id=claim.worker_id,
+            failure=failure,
+            shared_loss=shared,
+        )
+        return Settlement(
+            message.task,
+            message.attempt,
+            claim.entry_id,
+            False,
+            self._seal.seal_row(message.run_id, encode_record(record)),
+        )

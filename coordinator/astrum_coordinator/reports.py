@@ -14,6 +14,7 @@ from astrum.wire.codec import Codec
 from astrum.wire.compression import inflate
 from astrum.wire.projection import project
 from astrum.wire.references import reference_of
+from astrum.wire.sealing import Seal
 from astrum_coordinator.history import RunHistory
 from astrum_coordinator.led_runs import decode_plan
 
@@ -23,8 +24,9 @@ PLANNED_S_FACT = "planning_s"
 class Reporter:
     """Builds the reports of runs that are in the store."""
 
-    def __init__(self, store: RunStore) -> None:
+    def __init__(self, store: RunStore, seal: Seal) -> None:
         self._store = store
+        self._seal = seal
 
     async def report(self, run_id: str, types: Iterable[type] | None = None) -> ExecutionReport:
         """Return the report of a finished run, or of how far it is.
@@ -35,8 +37,8 @@ class Reporter:
         facts = await self._store.run_facts(run_id)
         if facts is None:
             raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
-        plan = decode_plan(await self._store.load_plan(run_id))
-        history = RunHistory(run_id, plan)
+        plan = decode_plan(await self._store.load_plan(run_id), run_id, self._seal)
+        history = RunHistory(run_id, plan, self._seal)
         await history.catch_up(self._store)
         state = history.state
         if not facts.is_open:
