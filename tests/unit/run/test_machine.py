@@ -225,6 +225,11 @@ class RunMachine(RuleBasedStateMachine):
         assert order.alone or self.losses[task] < LOSS_BUDGET - 1
         self.highest[task] = order.attempt
         self.outstanding[task] = order.attempt
+        assert len(self.outstanding) <= self.limit()
+
+    def limit(self) -> int:
+        limits = [x for x in (self.capacity, self.plan.concurrency_limit) if x is not None]
+        return min(limits, default=99)
 
     # --- what must always hold --------------------------------------------------------------
 
@@ -237,9 +242,7 @@ class RunMachine(RuleBasedStateMachine):
     @invariant()
     def capacity_is_kept_and_used(self) -> None:
         if self.state.finished is None and not self.state.stopping:
-            limits = [x for x in (self.capacity, self.plan.concurrency_limit) if x is not None]
-            room = min(limits, default=99) - len(self.outstanding)
-            assert room <= 0 or not list(self.state.ready())
+            assert len(self.outstanding) >= self.limit() or not list(self.state.ready())
 
     @invariant()
     def it_never_stalls(self) -> None:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from astrum.data_transport.bindings import Binding
+from astrum.planning import Plan, RetryPolicy, TaskSpec
+
+DIAMOND = Plan(
+    "shop",
+    (
+        TaskSpec(task_id="a"),
+        TaskSpec(task_id="b", needs=("a",)),
+        TaskSpec(task_id="c", needs=("a",)),
+        TaskSpec(task_id="d", needs=("b", "c")),
+        TaskSpec(task_id="e", needs=("d", "a")),
+        TaskSpec(task_id="lone"),
+    ),
+)
+
+specs = st.builds(
+    TaskSpec,
+    task_id=st.text(min_size=1),
+    retry=st.builds(RetryPolicy, st.integers(0, 9), delay=st.floats(0, 9), jitter=st.floats(0, 1)),
+    timeout_s=st.none() | st.floats(0.1, 9),
+    queue=st.sampled_from(["default", "gpu"]),
+    lane=st.sampled_from(["async", "thread"]),
+    fingerprint=st.text(max_size=4),
+    awaited=st.booleans(),
+)
+
+
+def test_a_task_knows_its_dependents() -> None:
+    assert DIAMOND.dependents == [[1, 2, 4], [3], [3], [4], [], []]
+
+
+def test_a_stage_is_the_longest_chain_below_a_task() -> None:
+    assert DIAMOND.levels == [0, 1, 1, 2, 3, 0]
+
+
+def test_what_remains_is_the_longest_path_to_the_end() -> None:
+    assert DIAMOND.remaining == [4, 3, 3, 2, 1, 1]
+
+
+def test_an_empty_plan_has_nothing_to_say() -> None:
+    plan = Plan("empty", ())
+    assert (plan.index, plan.dependents, plan.levels, plan.remaining) == ({}, [], [], [])
+
+
+def test_a_long_chain_needs_no_recursion() -> None:
+    chain = [TaskSpec(task_id="0")]
+    chain += [TaskSpec(task_id=str(n), needs=(str(n - 1),)) for n in range(1, 20_000)]
+    plan = Plan("chain", tuple(chain))
+    assert plan.levels[-1] == 19_999
+    assert plan.remaining[0] == 20_000
+
+
+@given(st.lists(specs, max_size=5, unique_by=lambda spec: spec.task_id), st.booleans())
+def test_a_plan_travels_as_msgpack(tasks: list[TaskSpec], check_types: bool) -> None:
+    plan = Plan("ns", tuple(tasks), concurrency_limit=3, check_types=check_types)
+    assert Plan.from_data(msgpack.unpackb(msgpack.packb(plan.to_data()))) == plan
+
+
+def test_needs_bindings_and_retries_travel() -> None:
+    bindings = (Binding("x", "a", ("rows", 0)), Binding(1, "a"))
+    retry = RetryPolicy(1, retry_on=("my.Error",), give_up_on=("my.Other",))
+    last = TaskSpec(task_id="b", needs=("a",), bindings=bindings, retry=retry)
+    plan = Plan("ns", (TaskSpec(task_id="a"), last))
+    assert Plan.from_data(msgpack.unpackb(msgpack.packb(plan.to_data()))) == plan
+
+
+def test_a_plan_of_another_version_is_refused_by_number() -> None:
+    with pytest.raises(ValueError, match="version 99, this process reads 1"):
+        Plan.from_data({**DIAMOND.to_data(), "version": 99})
