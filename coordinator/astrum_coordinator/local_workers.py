@@ -69,8 +69,10 @@ class LocalWorkers:
             raise ValueError(f"count must be at least 1, got {count}")
         self._command = [
             *(sys.executable, "-m", "astrum_worker", *modules),
-            *("--redis", redis_url, "--grace", f"{grace_s:g}", *options),
+            *("--grace", f"{grace_s:g}", *options),
         ]
+        # Not as an argument: everybody on the machine could read the password in it.
+        self._environment = {"ASTRUM_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
         self._count = count
         self._registered = registered
         self._grace_s = grace_s
@@ -149,7 +151,7 @@ class LocalWorkers:
                 *self._command,
                 stdout=output_end,
                 stderr=log_end,
-                environment={**os.environ, "PYTHONUNBUFFERED": "1"},
+                environment={**os.environ, **self._environment},
             )
         finally:
             os.close(output_end)

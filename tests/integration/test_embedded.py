@@ -261,12 +261,18 @@ def local_workers(
 async def test_workers_are_started_with_the_modules_and_options(
     worker_program: Callable[[str], None],
 ) -> None:
-    worker_program("import signal, sys\nprint(*sys.argv[1:])\nsignal.pause()")
+    worker_program(
+        """
+        import os, signal, sys
+        print(*sys.argv[1:], os.environ["ASTRUM_REDIS_URL"])
+        signal.pause()
+        """
+    )
     lines: list[str] = []
     async with local_workers(lines=lines) as workers:
         await eventually_async(lambda: len(lines) == 2)
         pids = workers.pids
-    assert lines == ["flow.py --redis unix:///nowhere --grace 5 --queue cpu"] * 2
+    assert lines == ["flow.py --grace 5 --queue cpu unix:///nowhere"] * 2
     assert running().keys().isdisjoint(pids)
 
 
