@@ -22,11 +22,11 @@ MAX_DEPTH = 64
 Decoding takes some 43 KiB of C stack per level; threads have 8 MiB on most systems.
 """
 
-_FREE_LEVELS = 8
+_FREE_LEVELS = 4
 _MAX_LISTS_BELOW = 32
 """Lists and dicts inside each other within one level, below the first ones.
 
-msgpack allows 511 and takes some 430 bytes of C stack for each: too much for 64 levels.
+msgpack allows 1024 and takes some 430 bytes of C stack for each: too much for 64 levels.
 """
 _SMALL_BYTES = 512
 _KEPT_PACKER_BYTES = 64 * 1024

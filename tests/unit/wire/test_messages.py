@@ -1,0 +1,182 @@
+"""Messages, records and facts: round trips, and hostile bytes that end in a DecodeError."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astrum.errors import DecodeError
+from astrum.run.events import (
+    AttemptSettled,
+    CancelRequested,
+    Outcome,
+    RunTimedOut,
+    TaskFoundUnserved,
+)
+from astrum.run.failure import Failure
+from astrum.wire import messages
+from astrum.wire.messages import (
+    LeaderFact,
+    Record,
+    TaskMessage,
+    decode_entry,
+    decode_message,
+    encode_entry,
+    encode_fact,
+    encode_message,
+    encode_record,
+    event_of,
+)
+
+texts = st.text(max_size=10)
+numbers = st.integers(0, 2**40)
+seconds = st.floats(0, 1e10)
+task_messages = st.builds(
+    TaskMessage,
+    run_id=texts,
+    task=numbers,
+    attempt=numbers,
+    namespace=texts,
+    task_id=texts,
+    fingerprint=texts,
+    max_retries=numbers,
+    timeout_s=st.none() | seconds,
+    check_types=st.booleans(),
+    alone=st.booleans(),
+    arguments=st.binary(max_size=20),
+)
+failures = st.builds(
+    Failure, st.lists(texts, max_size=3).map(tuple), texts, texts, st.lists(texts).map(tuple)
+)
+records = st.builds(
+    Record,
+    task=numbers,
+    attempt=numbers,
+    outcome=st.sampled_from(Outcome),
+    worker_id=texts,
+    started_at=seconds,
+    ended_at=seconds,
+    value=st.none() | st.binary(max_size=20),
+    failure=st.none() | failures,
+    shared_loss=st.integers(1, 100),
+)
+facts = st.one_of(
+    st.builds(CancelRequested, seconds, texts),
+    st.builds(RunTimedOut, seconds, seconds),
+    st.builds(TaskFoundUnserved, numbers, seconds, texts),
+)
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | texts | st.binary(),
+    lambda parts: st.lists(parts, max_size=9) | st.dictionaries(texts, parts, max_size=3),
+    max_leaves=20,
+)
+
+
+@given(task_messages)
+def test_a_task_message_comes_back_as_it_was(message: TaskMessage) -> None:
+    again = decode_message(encode_message(message))
+    assert again == message
+    assert [type(field) for field in again] == [type(field) for field in message]
+
+
+@given(st.lists(records | facts, max_size=5))
+def test_a_journal_entry_comes_back_as_it_was(items: list[Record | LeaderFact]) -> None:
+    entry = encode_entry(
+        encode_record(item) if isinstance(item, Record) else encode_fact(item) for item in items
+    )
+    again = decode_entry(entry)
+    assert again == items
+    assert [type(item) for item in again] == [type(item) for item in items]
+
+
+def test_a_record_becomes_the_fact_that_the_state_machine_knows() -> None:
+    failure = Failure(("builtins.ValueError",), "no")
+    record = Record(3, 2, Outcome.FAILED, "w", 1.0, 2.0, None, failure, 4)
+    fact = AttemptSettled(3, 2, Outcome.FAILED, 1.0, 2.0, 9.0, "w", failure, 4)
+    assert event_of(record, recorded_at=9.0) == fact
+    assert event_of(CancelRequested(1.0), recorded_at=9.0) == CancelRequested(1.0)
+
+
+def test_a_message_of_another_protocol_version_says_so() -> None:
+    with pytest.raises(DecodeError, match="protocol version 99, this process speaks 1"):
+        decode_message(msgpack.packb([99]))
+
+
+def test_bytes_beyond_the_limit_are_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "MAX_MESSAGE_BYTES", 10)
+    for decode in (decode_message, decode_entry):
+        with pytest.raises(DecodeError, match="limit of 10"):
+            decode(b"\x90" * 11)
+
+
+@settings(max_examples=200)
+@given(junk)
+def test_other_msgpack_is_a_decode_error(value: Any) -> None:
+    with pytest.raises(DecodeError):
+        decode_message(msgpack.packb(value))
+
+
+@settings(max_examples=300)
+@given(st.lists(junk, max_size=10) | st.lists(st.just(-1) | junk, min_size=3, max_size=6), st.data())
+def test_other_rows_in_an_entry_are_a_decode_error_or_well_typed(
+    row: list[Any], data: st.DataObject
+) -> None:
+    if row and row[0] == -1:
+        row[1:2] = [data.draw(st.sampled_from(["cancel", "timeout", "unserved", "other"]))]
+    try:
+        items = decode_entry(msgpack.packb([row]))
+    except DecodeError:
+        return
+    for item in items:
+        check_types(item)
+
+
+def check_types(item: Record | LeaderFact) -> None:
+    if isinstance(item, Record):
+        assert isinstance(item.task, int)
+        assert isinstance(item.worker_id, str)
+        assert isinstance(item.started_at, (int, float))
+        assert isinstance(item.ended_at, (int, float))
+        assert isinstance(item.shared_loss, int)
+        assert isinstance(item.failure, (Failure, type(None)))
+
+
+@settings(max_examples=300)
+@given(records, st.integers(0, 8), junk)
+def test_a_record_with_one_wrong_field_is_a_decode_error_or_well_typed(
+    record: Record, index: int, value: Any
+) -> None:
+    row = list(record)
+    row[index] = value
+    try:
+        items = decode_entry(msgpack.packb([row]))
+    except DecodeError:
+        return
+    for item in items:
+        check_types(item)
+
+
+@given(task_messages, st.integers(0, 11), junk)
+def test_a_message_with_one_wrong_field_is_a_decode_error_or_well_typed(
+    message: TaskMessage, index: int, value: Any
+) -> None:
+    row: list[Any] = [messages.PROTOCOL_VERSION, *message]
+    row[index] = value
+    try:
+        again = decode_message(msgpack.packb(row))
+    except DecodeError:
+        return
+    assert isinstance(again.task, int)
+    assert isinstance(again.run_id, str)
+    assert isinstance(again.arguments, bytes)
+
+
+@given(task_messages, st.integers(0, 100))
+def test_a_message_cut_short_is_a_decode_error(message: TaskMessage, keep: int) -> None:
+    data = encode_message(message)
+    with pytest.raises(DecodeError):
+        decode_message(data[: min(keep, len(data) - 1)])
