@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from astrum.planning.execution_plan import build_execution_plan
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.run.events import AttemptSettled, Outcome
 from astrum.run.report import (
@@ -46,6 +47,7 @@ def build_report(
 ) -> ExecutionReport:
     """Return the report of a run that is finished or under way."""
     plan = state.plan
+    needs = {spec.task_id: spec.needs for spec in plan.tasks}
     attempts = _attempts_by_task(state.chronicle)
     levels = plan.levels
     tasks = [
@@ -62,14 +64,14 @@ def build_report(
         execution_duration=times.ended_at - times.planned_at,
         total_tasks=len(plan.tasks),
         total_stages=len(stages),
-        max_parallelism=max((s.parallel_task_count for s in stages), default=0),
+        max_parallelism=build_execution_plan(needs).max_parallelism,
         successful_tasks=sum(s == TaskState.SUCCEEDED for s in state.states),
         failed_tasks=sum(s == TaskState.FAILED for s in state.states),
         execution_state=ExecutionState(state.finished or "running"),
         stage_statistics=stages,
         task_statistics=tasks,
         error_summary=_error_summary(state),
-        original_tasks={spec.task_id: list(spec.needs) for spec in plan.tasks},
+        original_tasks={name: list(names) for name, names in needs.items()},
         tail_tasks=[spec.task_id for spec in plan.tasks if not spec.awaited],
         task_return_set=dict(results),
         run_id=run_id,
