@@ -44,11 +44,11 @@ def duration_text(seconds: float) -> str:
     >>> [duration_text(s) for s in (0.0042, 3.14159, 65, 7380)]
     ['4 ms', '3.1 s', '1 min 05 s', '2 h 03 min']
     """
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02} s"
     return f"{minutes // 60} h {minutes % 60:02} min"

@@ -24,7 +24,14 @@ from astrum_coordinator.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from astrum.invoke import Flow
     from astrum.run import ExecutionReport
+    from astrum_coordinator.cli.interrupts import Interrupts
+    from astrum_coordinator.progress import RunProgress
+
+    Work = Callable[[Interrupts], Coroutine[Any, Any, ExecutionReport | None]]
 
 LOCAL_CONTRADICTIONS = {
     "redis_url": "--local runs all tasks in this process: --redis has no meaning there",
@@ -132,13 +139,12 @@ def _local_wins() -> bool:
 def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
     """Run it, tell people how it ended, and return the report and the exit code."""
     from astrum_coordinator.cli.interrupts import Interrupts
-    from astrum_coordinator.cli.sessions import Session
     from astrum_coordinator.progress import RunProgress
 
     flow = load_flow(settings.selection, fingerprints=not settings.place.local)
     progress = RunProgress()
     interrupts = Interrupts()
-    report = interrupts.run(Session(settings, flow, progress).run)
+    report = interrupts.run(session(settings, flow, progress))
     if report is None:
         say("interrupted before the run began")
         return None, interrupts.exit_code
@@ -146,7 +152,18 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
     return report, end_code(report, interrupts)
 
 
-def end_code(report: ExecutionReport, interrupts: Any) -> int:
+def session(settings: RunSettings, flow: Flow, progress: RunProgress) -> Work:
+    """Return what runs the flow in the place that was chosen."""
+    if settings.place.local:
+        from astrum_coordinator.cli.in_process import LocalSession
+
+        return LocalSession(settings, flow, progress).run
+    from astrum_coordinator.cli.on_pool import PoolSession
+
+    return PoolSession(settings, flow, progress).run
+
+
+def end_code(report: ExecutionReport, interrupts: Interrupts) -> int:
     """Return the exit code of a run that ended."""
     if report.execution_state == "completed":
         return DONE

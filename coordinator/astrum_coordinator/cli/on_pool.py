@@ -1,16 +1,15 @@
-"""One run from its flow to its report, in process or over a server, and its clean end."""
+"""One run over a server, from its flow to its report and its clean end."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
+from astrum.config import AstrumConfig
 from astrum.errors import AstrumError, StoreError
-from astrum.in_process import InProcessOptions, run_in_process
 from astrum.invoke import Flow
-from astrum.run import ExecutionReport, RunTimes, build_report
+from astrum.run import ExecutionReport
 from astrum_coordinator.app import Coordinator, new_run_id
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.interrupts import Interrupts
@@ -28,50 +27,25 @@ WHEREABOUTS_EVERY_S = 1.0
 CANCELLING = "cancelling the run"
 
 
-class Session:
-    """What ``run`` does between planning and the report."""
+class PoolSession:
+    """A run led by this process, with the server and the workers that it needs beside it."""
 
     def __init__(self, settings: RunSettings, flow: Flow, progress: RunProgress) -> None:
         self._settings = settings
         self._flow = flow
         self._progress = progress
         self._run_id = settings.run_id or new_run_id()
-        self._began_at = time.time()
 
     async def run(self, interrupts: Interrupts) -> ExecutionReport | None:
         """Run the flow to its end; `None` if it was interrupted before there was a run."""
         try:
-            if self._settings.place.local:
-                return await self._run_in_process()
-            return await self._run_on_server(interrupts)
+            return await self._run(interrupts)
         except asyncio.CancelledError:
             if not interrupts.received:
                 raise
-            return self._report_of_cancelled()
-
-    # --- in process -----------------------------------------------------------------------
-
-    async def _run_in_process(self) -> ExecutionReport:
-        options = InProcessOptions(
-            timeout_s=self._settings.timeout_s,
-            started_at=self._began_at,
-            run_id=self._run_id,
-            observer=self._progress,
-        )
-        with output.display(self._progress, self._settings.quiet):
-            return await run_in_process(self._flow, options)
-
-    def _report_of_cancelled(self) -> ExecutionReport | None:
-        """The report of a run in process that was cancelled, without the values of its tasks."""
-        state = self._progress.state
-        if state is None:
             return None
-        times = RunTimes(self._began_at, self._began_at, time.time())
-        return build_report(state, times, {}, run_id=self._run_id)
 
-    # --- over a server --------------------------------------------------------------------
-
-    async def _run_on_server(self, interrupts: Interrupts) -> ExecutionReport:
+    async def _run(self, interrupts: Interrupts) -> ExecutionReport:
         place = self._settings.place
         async with AsyncExitStack() as stack:
             url = place.redis_url
@@ -109,7 +83,7 @@ class Session:
         work = asyncio.ensure_future(
             coordinator.run_flow(
                 self._flow,
-                self._flow_config(),
+                AstrumConfig(concurrency_limit=self._settings.selection.concurrency_limit),
                 timeout_s=self._settings.timeout_s,
                 run_id=self._run_id,
                 observer=self._progress,
@@ -123,11 +97,6 @@ class Session:
         finally:
             await _cancel(looking)
             await _cancel(work)
-
-    def _flow_config(self) -> Any:
-        from astrum.config import AstrumConfig
-
-        return AstrumConfig(concurrency_limit=self._settings.selection.concurrency_limit)
 
 
 class Stopper:

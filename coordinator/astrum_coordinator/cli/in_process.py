@@ -1,0 +1,51 @@
+"""One run in this process, with its display and its clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from astrum.in_process import InProcessOptions, run_in_process
+from astrum.invoke import Flow
+from astrum.run import ExecutionReport, RunTimes, build_report
+from astrum_coordinator.cli import output
+from astrum_coordinator.cli.interrupts import Interrupts
+from astrum_coordinator.progress import RunProgress
+
+if TYPE_CHECKING:
+    from astrum_coordinator.cli.run import RunSettings
+
+
+class LocalSession:
+    """A run without server and workers."""
+
+    def __init__(self, settings: RunSettings, flow: Flow, progress: RunProgress) -> None:
+        self._quiet = settings.quiet
+        self._flow = flow
+        self._progress = progress
+        self._options = InProcessOptions(
+            timeout_s=settings.timeout_s,
+            started_at=time.time(),
+            run_id=settings.run_id or uuid.uuid4().hex,
+            observer=progress,
+        )
+
+    async def run(self, interrupts: Interrupts) -> ExecutionReport | None:
+        """Run the flow to its end; `None` if it was interrupted before there was a run."""
+        try:
+            with output.display(self._progress, self._quiet):
+                return await run_in_process(self._flow, self._options)
+        except asyncio.CancelledError:
+            if not interrupts.received:
+                raise
+            return self._report_of_cancelled()
+
+    def _report_of_cancelled(self) -> ExecutionReport | None:
+        """How far the run came, without the values of its tasks."""
+        state, began_at = self._progress.state, self._options.started_at or 0.0
+        if state is None:
+            return None
+        times = RunTimes(began_at, began_at, time.time())
+        return build_report(state, times, {}, run_id=self._options.run_id)

@@ -1,0 +1,89 @@
+"""Ctrl-C and SIGTERM: once for a clean end with a report, twice for an end at once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Write, environment
+from tests.processes import wait_until
+
+Start = Callable[..., "subprocess.Popen[str]"]
+WAITS = """
+    import asyncio, pathlib
+    from astrum import task
+
+    @task("waits")
+    async def waits() -> None:
+        pathlib.Path("started").touch()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            print("cleaned up")
+"""
+STUBBORN = """
+    import pathlib, time
+    from astrum import task
+
+    @task("stubborn")
+    async def stubborn() -> None:
+        pathlib.Path("started").touch()
+        while True:
+            time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def begin(*arguments: str) -> subprocess.Popen[str]:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [*COMMAND, *arguments],
+                    cwd=tmp_path,
+                    env=environment(),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            stack.callback(process.kill)
+            wait_until((tmp_path / "started").exists, "the task")
+            return process
+
+        yield begin
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_one_signal_cancels_cleanly_and_the_report_still_comes(
+    write: Write, start: Start, number: signal.Signals, code: int
+) -> None:
+    write("flow.py", WAITS)
+    process = start("run", "flow.py", "--local", "--json")
+    process.send_signal(number)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    report = json.loads(out)
+    assert (process.returncode, report["execution_state"]) == (code, "cancelled")
+    assert [stat["status"] for stat in report["task_statistics"]] == ["cancelled"]
+    assert "cleaned up" in err
+    assert "was cancelled: 0 of 1 task succeeded" in err
+
+
+def test_the_second_interrupt_ends_at_once_what_does_not_want_to_stop(
+    write: Write, start: Start
+) -> None:
+    write("flow.py", STUBBORN)
+    process = start("run", "flow.py", "--local")
+    assert process.stderr is not None
+    process.send_signal(signal.SIGINT)
+    while "once more ends at once" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    assert process.wait(TIMEOUT_S) == 130

@@ -1,0 +1,275 @@
+"""``run --local``: exit codes, what goes to which output, and what a user's mistake looks like."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.conftest import Cli, Write
+
+GOOD = """
+    from astrum import F, Ref, task
+
+    @task("extract")
+    async def extract() -> dict:
+        return {"rows": 100}
+
+    @task("load")
+    def load(rows: Ref[int, F("extract", "rows")]) -> int:
+        print("loading")
+        return rows + 1
+"""
+BAD = """
+    from astrum import task
+
+    @task("first")
+    async def first() -> int:
+        return 1
+
+    @task("boom", depends_on=["first"], retry=1)
+    def boom() -> None:
+        raise RuntimeError("bad thing")
+
+    @task("after", depends_on=["boom"])
+    async def after() -> None: ...
+"""
+
+
+def test_a_run_that_succeeds_exits_with_0_and_leaves_stdout_to_the_tasks(
+    write: Write, cli: Cli
+) -> None:
+    write("flow.py", GOOD)
+    done = cli("run", "flow.py", "--local")
+    assert (done.returncode, done.stdout) == (0, "loading\n")
+    first, *_, last = done.stderr.splitlines()
+    assert first == "2 tasks in 2 stages"
+    assert "completed: 2 of 2 tasks succeeded" in last
+
+
+def test_a_run_that_fails_exits_with_1_and_says_which_task_why_and_where(
+    write: Write, cli: Cli
+) -> None:
+    write("flow.py", BAD)
+    done = cli("run", "flow", "--local")
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert "task 'boom' attempt 1 failed: RuntimeError: bad thing; 0 retries left" in lines
+    assert "task 'boom' failed: RuntimeError: bad thing" in lines
+    assert "1 of 3 tasks succeeded, 1 failed" in lines[-1]
+    frames = [line for line in lines if line.startswith("  File ")]
+    assert len(frames) == 1, "only the user's own frames"
+    assert "flow.py" in frames[0]
+
+
+def test_quiet_says_nothing_of_success_and_all_of_failure(write: Write, cli: Cli) -> None:
+    write("good.py", GOOD)
+    write("bad.py", BAD)
+    assert cli("run", "good.py", "--local", "--quiet").stderr == ""
+    assert "task 'boom' failed" in cli("run", "bad.py", "--local", "--quiet").stderr
+
+
+NOISY = """
+    import os, subprocess, sys
+    from astrum import task
+    from datetime import date
+
+    print("while importing")
+
+    @task("noisy")
+    def noisy() -> dict:
+        print("through print")
+        os.write(1, b"through the descriptor\\n")
+        subprocess.run(["echo", "through a child"], check=True)
+        return {"on": date(2026, 1, 2), "raw": b"x", "halves": "\\ud800"}
+"""
+
+
+def test_json_prints_exactly_one_object_whatever_the_tasks_print(write: Write, cli: Cli) -> None:
+    write("flow.py", NOISY)
+    done = cli("run", "flow.py", "--local", "--json", "--run-id", "mine")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["run_id"], report["execution_state"]) == (
+        0,
+        "mine",
+        "completed",
+    )
+    assert report["task_return_set"]["noisy"] == {
+        "on": "2026-01-02",
+        "raw": "eA==",
+        "halves": "\ud800",
+    }
+    for text in ("while importing", "through print", "through the descriptor", "through a child"):
+        assert text in done.stderr
+
+
+def test_json_is_printed_for_a_failed_run_too(write: Write, cli: Cli) -> None:
+    write("flow.py", BAD)
+    done = cli("run", "flow.py", "--local", "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [stat["status"] for stat in report["task_statistics"]] == [
+        "completed",
+        "failed",
+        "cancelled",
+    ]
+
+
+def test_the_report_can_go_to_a_file_as_well(write: Write, cli: Cli, tmp_path: Path) -> None:
+    write("flow.py", GOOD)
+    assert cli("run", "flow.py", "--local", "--report", "out.json").returncode == 0
+    assert json.loads((tmp_path / "out.json").read_text())["successful_tasks"] == 2
+    assert {path.name for path in tmp_path.glob("*out*")} == {"out.json"}
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_runs(
+    write: Write, cli: Cli
+) -> None:
+    write("flow.py", GOOD)
+    done = cli("run", "flow.py", "--local", "--report", "missing/out.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "missing/out.json cannot be written" in done.stderr
+
+
+def test_the_timeout_of_the_whole_run_fails_it(write: Write, cli: Cli) -> None:
+    write(
+        "flow.py",
+        """
+        import asyncio
+        from astrum import task
+
+        @task("waits")
+        async def waits() -> None:
+            await asyncio.Event().wait()
+        """,
+    )
+    done = cli("run", "flow.py", "--local", "--timeout", "0.2")
+    assert done.returncode == 1
+    assert "the run took longer than its limit of 0.2 s" in done.stderr
+
+
+def test_the_concurrency_limit_holds(write: Write, cli: Cli) -> None:
+    write(
+        "flow.py",
+        """
+        import asyncio
+        from astrum import task
+
+        running = 0
+
+        async def one() -> None:
+            global running
+            running += 1
+            assert running == 1
+            await asyncio.sleep(0.01)
+            running -= 1
+
+        for number in range(4):
+            task(f"t{number}")(one)
+        """,
+    )
+    assert cli("run", "flow.py", "--local").returncode == 1
+    assert cli("run", "flow.py", "--local", "--concurrency-limit", "1").returncode == 0
+    assert cli("run", "flow.py", "--local", ASTRUM_CONCURRENCY_LIMIT="1").returncode == 0
+
+
+# --- choosing -----------------------------------------------------------------------------
+
+SEVERAL = """
+    from astrum import DynamicScheduler, SchedulerRegistry, TaskOrder, task, use_namespace
+
+    with use_namespace("daily"):
+        @task("report")
+        def report() -> None:
+            print("daily")
+
+    billing = SchedulerRegistry("billing")
+
+    @billing.task("send")
+    def send() -> None:
+        print("billing")
+
+    def by_hand() -> None:
+        print("by hand")
+
+    manual = DynamicScheduler([("by_hand", by_hand)], [TaskOrder("by_hand")])
+"""
+
+
+def test_several_namespaces_must_be_chosen_from(write: Write, cli: Cli) -> None:
+    write("flow.py", SEVERAL)
+    done = cli("run", "flow.py", "--local")
+    assert (done.returncode, done.stdout) == (2, "")
+    for name in ("'daily'", "'billing'", "'manual'"):
+        assert name in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (["flow.py", "-n", "daily"], "daily"),
+        (["flow", "-n", "billing"], "billing"),
+        (["flow.py:billing"], "billing"),
+        (["flow:manual"], "by hand"),
+    ],
+)
+def test_one_of_several_is_chosen_by_namespace_or_attribute(
+    write: Write, cli: Cli, arguments: list[str], printed: str
+) -> None:
+    write("flow.py", SEVERAL)
+    done = cli("run", *arguments, "--local")
+    assert (done.returncode, done.stdout.strip()) == (0, printed)
+
+
+def test_targets_bring_what_is_upstream_of_them_and_nothing_else(write: Write, cli: Cli) -> None:
+    write("flow.py", BAD)
+    assert cli("run", "flow.py", "--local", "-t", "first").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["flow.py", "-t", "extrat"], "did you mean 'extract'?"),
+        (["flow.py", "-n", "defautl"], "did you mean 'default'?"),
+        (["flow.py:billig"], "has no 'billig'"),
+        (["flow.py:GOOD"], "is a str, not a SchedulerRegistry or DynamicScheduler"),
+        (["nowhere.py"], "there is no file nowhere.py"),
+        (["nowhere"], "there is no module 'nowhere'"),
+        (["empty.py"], "declares no tasks"),
+        (["flow.py", "--run-id", "a b"], "use 1 to 200 letters"),
+        (["flow.py", "--workers", "2"], "without workers: drop --workers"),
+        (["flow.py", "--redis", "redis://x"], "--redis has no meaning there"),
+        (["flow.py", "--prefix", "p"], "no keys to give a --prefix"),
+    ],
+)
+def test_a_mistake_is_answered_by_a_sentence_and_exit_code_2(
+    write: Write, cli: Cli, arguments: list[str], said: str
+) -> None:
+    write("flow.py", GOOD + '\n    GOOD = ""\n')
+    write("empty.py", "")
+    done = cli("run", "--local", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_typed_goes_before_the_environment(write: Write, cli: Cli) -> None:
+    write("flow.py", GOOD)
+    assert cli("run", "flow.py", "--local", ASTRUM_REDIS_URL="redis://nobody:1").returncode == 0
+    assert cli("run", "flow.py", ASTRUM_LOCAL="1").returncode == 0
+    both = cli("run", "flow.py", ASTRUM_LOCAL="1", ASTRUM_REDIS_URL="redis://nobody:1")
+    assert both.returncode == 2
+
+
+def test_a_module_that_fails_to_import_shows_the_users_traceback_only(
+    write: Write, cli: Cli
+) -> None:
+    write("flow.py", "def broken():\n    return 1 / 0\n\nbroken()\n")
+    done = cli("run", "flow.py", "--local")
+    assert done.returncode == 2
+    assert "ZeroDivisionError" in done.stderr
+    assert "in this process, the coordinator" in done.stderr
+    frames = [line for line in done.stderr.splitlines() if line.startswith("  File ")]
+    assert len(frames) == 2
+    assert all("flow.py" in frame for frame in frames)
