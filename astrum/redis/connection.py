@@ -148,12 +148,13 @@ class LossWatch:
         """Raise the suspicion."""
         self._suspected = True
 
-    def connected_to(self, info: bytes) -> None:
-        """Compare the server's INFO text with the one of the connection before."""
+    def connected_to(self, info: bytes) -> bool:
+        """Return whether the server's INFO text tells of another server than the one before."""
         identity = frozenset(_IDENTITY.findall(info))
-        if self._identity is not None and identity != self._identity:
-            self._suspected = True
+        is_another = self._identity is not None and identity != self._identity
+        self._suspected = self._suspected or is_another
         self._identity = identity
+        return is_another
 
 
 def open_client(

@@ -35,6 +35,10 @@ class LeaseClient:
         """
         return bool(self._call(scripts.beat(self._keys, worker_id, lease_s)))
 
+    def set_status(self, worker_id: str, status: bytes) -> bool:
+        """Do as `WorkerStore.set_status`."""
+        return bool(self._call(scripts.status(self._keys, worker_id, status)))
+
     def close(self) -> None:
         """Drop the connection; harmless when repeated."""
         self._client.close()

@@ -105,6 +105,9 @@ class Link:
         self.client_id = int(await connection.read_response())
         await connection.send_command("INFO")
         try:
-            self.watch.connected_to(await connection.read_response())
+            is_another = self.watch.connected_to(await connection.read_response())
         except driver.NoPermissionError:
             return  # without INFO a restart goes unnoticed until a group is missing
+        if is_another:
+            # The command that wants this connection was decided before the loss was known.
+            raise driver.ConnectionError("the server was restarted or replaced meanwhile")

@@ -93,7 +93,11 @@ def _read_worker(worker_id: str, lease_s: float, fields: dict[bytes, bytes]) -> 
 
 async def backlog(link: Link, keys: Keys) -> dict[str, Backlog]:
     """Return how many attempts wait and run, by stream."""
-    streams = await streams_of(link, keys)
+    return await backlog_of(link, await streams_of(link, keys))
+
+
+async def backlog_of(link: Link, streams: Sequence[str]) -> dict[str, Backlog]:
+    """Return how many attempts wait and run in these streams."""
     commands: list[tuple[str, ...]] = []
     for stream in streams:
         commands += [("XLEN", stream), ("XPENDING", stream, GROUP)]

@@ -25,7 +25,8 @@ class Store:
 
     ``loss.take()`` tells, once per suspicion, that the server may have lost its last writes (it
     restarted, failed over, or a group had vanished): then repeat what was written in the last
-    seconds, and read anew what is believed about the server.
+    seconds, and read anew what is believed about the server. The first command that meets another
+    server fails with `StoreUnavailableError`, so none that was decided before is carried out.
     """
 
     waits: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from astrum.redis import scripts
 from astrum.redis.connection import RedisSettings
 from astrum.redis.entries import Entry, read_streams
 from astrum.redis.facts import Claim
+from astrum.redis.listing import backlog_of
 from astrum.redis.reaping import forget, own_entries, streams_of
 from astrum.redis.scripts import ScriptLibrary, chunks
 from astrum.redis.settlement import Settlement, Verdict
@@ -66,6 +67,12 @@ class WorkerStore(Store):
             entries = await self._claim(lane, streams, worker_id, count, block_s)
         self._known.update(streams)
         return await self._readable(entries)
+
+    async def waiting(self, lane: str, queues: Sequence[str]) -> int:
+        """Return how many attempts of a lane wait for a worker, without claiming any."""
+        streams = [self.keys.queue(queue, lane) for queue in queues]
+        found = await backlog_of(self.link, streams)
+        return sum(backlog.waiting for backlog in found.values())
 
     async def own_claims(self, streams: Iterable[str], worker_id: str) -> list[Claim]:
         """Return all that the worker holds in these streams, also what it never heard of.

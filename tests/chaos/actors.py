@@ -1,0 +1,310 @@
+"""A worker and a coordinator, reduced to what the protocol asks of them."""
+
+from __future__ import annotations
+
+import collections
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from astrum.errors import LeadershipLostError
+from astrum.redis import Claim, Settlement, Verdict, scripts
+
+if TYPE_CHECKING:
+    from tests.chaos.protocol_walk import World
+
+RUN = "r"
+QUEUES = ("one", "two")
+LANES = ("async", "thread")
+RESEND_S = 5.0
+ERROR_RATE = 0.2
+MAX_ERRORS = 3
+"""A task that raised this often fails the run; a leader that forgets errors exceeds it."""
+
+
+def place_of(task: int) -> tuple[str, str]:
+    """Return the queue and the lane of a task."""
+    return QUEUES[task % 2], LANES[task // 2 % 2]
+
+
+def record(task: int, attempt: int, outcome: str, value: Any = None) -> bytes:
+    """Return the bytes of a journal record."""
+    packed: bytes = msgpack.packb([task, attempt, outcome, value])
+    return packed
+
+
+class Worker:
+    """Claims, works, settles; keeps results until the server took them, and a while longer."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.store = world.workers
+        self.worker_id = world.next_id("w")
+        self.held: dict[tuple[str, str], Claim] = {}
+        self.results: list[tuple[str, Settlement]] = []
+        self.sent: list[tuple[float, str, Settlement]] = []
+        self.paused = 0
+        self.suspects_loss = False
+
+    async def register(self) -> None:
+        """Become known, with a lease."""
+        await self.store.register(self.worker_id, {}, b"", self.world.lease_s)
+
+    async def beat(self) -> None:
+        """Renew the lease; if it had been over, drop what others settled meanwhile."""
+        await self.face_loss()
+        if await self.store.link.call(
+            scripts.beat(self.store.keys, self.worker_id, self.world.lease_s)
+        ):
+            return
+        await self.register()
+        self.world.counts["lease had been over"] += 1
+        claims = list(self.held.values())
+        items = [(task, attempt, c.entry_id) for c in claims for task, attempt in [_head(c)]]
+        for claim, mine in zip(claims, await self.store.still_mine(RUN, items), strict=True):
+            if not mine:
+                del self.held[claim.stream, claim.entry_id]
+
+    async def claim(self, *, loses_reply: bool = False, unaware: bool = False) -> None:
+        """Take a few attempts of one lane."""
+        if not unaware:
+            await self.face_loss()
+        lane, count = self.world.rng.choice(LANES), self.world.rng.randint(1, 3)
+        claims = await self.store.claim(lane, QUEUES, self.worker_id, count, block_s=None)
+        if loses_reply:
+            self.world.counts["claim reply lost"] += 1
+            return
+        self.held.update({(claim.stream, claim.entry_id): claim for claim in claims})
+
+    async def reconcile(self) -> None:
+        """Run what is pending here and unknown: the reply that told of it was lost."""
+        await self.face_loss()
+        if self.world.ablation == "own-pel":
+            return
+        known = {(stream, end.entry_id) for stream, end in self.results} | set(self.held)
+        streams = await self.store.streams()
+        for claim in await self.store.own_claims(streams, self.worker_id):
+            if (claim.stream, claim.entry_id) not in known:
+                self.held[claim.stream, claim.entry_id] = claim
+                self.world.counts["own claim found"] += 1
+
+    def work(self, most: int = 3) -> None:
+        """Finish a few attempts: a value made of nothing but luck, and what was consumed."""
+        rng = self.world.rng
+        for place in list(self.held)[: rng.randint(0, most)]:
+            claim = self.held.pop(place)
+            _, task, attempt, arguments = msgpack.unpackb(claim.data)
+            if rng.random() < ERROR_RATE:
+                end = record(task, attempt, "error")
+                settlement = Settlement(task, attempt, claim.entry_id, False, end)
+            else:
+                end = record(task, attempt, "ok", [rng.getrandbits(40), arguments])
+                settlement = Settlement(task, attempt, claim.entry_id, True, end)
+            self.results.append((claim.stream, settlement))
+
+    async def settle(self, *, loses_reply: bool = False) -> None:
+        """Hand over the results, all of one stream in one batch."""
+        await self.face_loss()
+        results, self.results = self.results, []
+        by_stream: dict[str, list[Settlement]] = {}
+        for stream, settlement in results:
+            by_stream.setdefault(stream, []).append(settlement)
+        for stream, batch in by_stream.items():
+            for verdict in await self.store.settle(RUN, stream, self.worker_id, batch):
+                self.world.counts[f"settle {verdict.name.lower()}"] += 1
+        now = time.monotonic()
+        self.sent += [(now, stream, settlement) for stream, settlement in results]
+        if loses_reply:
+            self.results += results
+            self.world.counts["settle reply lost"] += 1
+
+    async def face_loss(self) -> None:
+        """After the server may have lost writes: beat, send recent results again, reconcile."""
+        if not self.suspects_loss:
+            return
+        self.suspects_loss = False
+        recent = [sent for sent in self.sent if time.monotonic() - sent[0] < RESEND_S]
+        self.results += [(stream, settlement) for _, stream, settlement in recent]
+        self.sent = []
+        await self.beat()
+        await self.reconcile()
+
+
+def _head(claim: Claim) -> tuple[int, int]:
+    _, task, attempt, _ = msgpack.unpackb(claim.data)
+    return task, attempt
+
+
+class Coordinator:
+    """Leads the run by its journal; reaps for any run, leading or not."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.store = world.runs
+        self.owner = world.next_id("c")
+        self.epoch = 0
+        self.paused = 0
+        self.suspects_loss = False
+        self.finished = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self.cursor = "0-0"
+        self.values: dict[int, int] = {}
+        self.errors: collections.Counter[int] = collections.Counter()
+        self.attempts: collections.Counter[int] = collections.Counter()
+        self.out: dict[int, tuple[int, str]] = {}
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether some task used up its budget."""
+        return any(count >= MAX_ERRORS for count in self.errors.values())
+
+    async def acquire(self) -> None:
+        """Lead if nobody does."""
+        epoch = await self.store.lead(RUN, self.owner, self.world.lease_s)
+        if epoch is not None:
+            self.world.counts["epoch"] += 1
+            self.epoch, self.suspects_loss = epoch, False
+            await self.resume()
+
+    async def resume(self) -> None:
+        """Build the state anew from what the server holds."""
+        self._forget()
+        for task, found in (await self.store.outstanding(RUN)).items():
+            self.out[task] = (found.attempt, found.entry_id)
+            self.attempts[task] = found.attempt
+        if self.world.ablation == "full-replay":
+            self.cursor = self._end_of_journal()
+        await self.read()
+
+    def _end_of_journal(self) -> str:
+        newest = self.world.client.xrevrange(self.store.keys.journal(RUN), count=1)
+        return newest[0][0].decode() if newest else "0-0"
+
+    async def read(self) -> None:
+        """Apply the journal to its end."""
+        if not await self.leads():
+            return
+        while entries := await self.store.read_journal({RUN: self.cursor}, block_s=None, count=50):
+            for entry in entries:
+                self.cursor = entry.entry_id
+                for row in msgpack.unpackb(entry.data):
+                    self._apply(*row)
+
+    def _apply(self, task: int, attempt: int, outcome: str, value: Any) -> None:
+        if task in self.out and self.out[task][0] <= attempt:
+            del self.out[task]
+        self.attempts[task] = max(self.attempts[task], attempt)
+        if outcome == "ok":
+            self.values[task] = value[0]
+        self.errors[task] += outcome == "error"
+
+    async def leads(self) -> bool:
+        """Tell whether this may act; after a suspected loss, only with a confirmed epoch."""
+        if self.epoch and self.suspects_loss:
+            self.suspects_loss = False
+            await self.renew()
+            if self.epoch:
+                await self.resume()
+        return self.epoch != 0
+
+    async def renew(self) -> None:
+        """Prolong the lease or step down."""
+        if self.epoch and not await self.store.renew(
+            RUN, self.owner, self.epoch, self.world.lease_s
+        ):
+            self.epoch = 0
+            self.world.counts["deposed"] += 1
+
+    def _ready(self) -> list[int]:
+        return [
+            task
+            for task, needs in self.world.dag.items()
+            if task not in self.values
+            and task not in self.out
+            and all(need in self.values for need in needs)
+        ][:6]
+
+    async def dispatch(self, *, loses_reply: bool = False) -> None:
+        """Dispatch ready tasks, one script per stream."""
+        if not await self.leads() or self.has_failed:
+            return
+        by_place: dict[tuple[str, str], list[tuple[int, int, bytes]]] = {}
+        for task in self._ready():
+            attempt = self.attempts[task] + 1
+            arguments = [self.values[need] for need in self.world.dag[task]]
+            message = msgpack.packb([RUN, task, attempt, arguments])
+            by_place.setdefault(place_of(task), []).append((task, attempt, message))
+        for (queue, lane), items in by_place.items():
+            await self._deliver(queue, lane, items, loses_reply)
+
+    async def _deliver(
+        self, queue: str, lane: str, items: list[tuple[int, int, bytes]], loses_reply: bool
+    ) -> None:
+        try:
+            states = await self.store.dispatch(RUN, self.epoch, queue, lane, items)
+        except LeadershipLostError:
+            self.epoch = 0
+            self.world.counts["stale dispatch"] += 1
+            return
+        facts = await self.store.run_facts(RUN)
+        if facts is None or facts.epoch != self.epoch:
+            self.world.violated("a deposed leader dispatched")
+        if loses_reply:
+            self.world.counts["dispatch reply lost"] += 1
+            return
+        for (task, attempt, _), state in zip(items, states, strict=True):
+            if ":" in state:
+                self.world.violated(f"task {task} was believed free but is {state}")
+            self.out[task] = (attempt, state)  # settled already: the journal will tell
+
+    async def reap(self) -> None:
+        """Settle what dead workers hold, then drop those that hold nothing."""
+        for claim in await self.store.dead_claims():
+            if self.world.ablation == "union" and not self._was_leased(claim.worker_id):
+                continue
+            task, attempt = _head(Claim(claim.stream, claim.entry_id, claim.data))
+            end = record(task, attempt, "lost")
+            settlement = Settlement(task, attempt, claim.entry_id, False, end)
+            [verdict] = await self.store.settle_lost(
+                RUN, claim.stream, claim.worker_id, [settlement]
+            )
+            self.world.counts["reaped"] += verdict is Verdict.SETTLED
+        for worker_id in await self.store.dead_workers():
+            self.world.counts["dropped"] += await self.store.drop_worker(worker_id)
+
+    def _was_leased(self, worker_id: str) -> bool:
+        return self.world.client.zscore(self.store.keys.leases, worker_id) is not None
+
+    async def revoke_one(self) -> None:
+        """Settle some outstanding attempt from here, as a timeout does."""
+        if await self.leads() and self.out:
+            await self._revoke(self.world.rng.choice(list(self.out)), "timeout", final=False)
+
+    async def _revoke(self, task: int, outcome: str, *, final: bool) -> None:
+        attempt, entry_id = self.out[task]
+        end = Settlement(task, attempt, entry_id, final, record(task, attempt, outcome))
+        try:
+            await self.store.revoke(RUN, self.epoch, *place_of(task), [end])
+        except LeadershipLostError:
+            self.epoch = 0
+
+    async def finish(self) -> None:
+        """End the run when all succeeded, or when one task failed for good."""
+        if not await self.leads():
+            return
+        if self.has_failed:
+            for task in list(self.out):
+                if self.epoch:
+                    await self._revoke(task, "cancelled", final=True)
+        elif set(self.values) != set(self.world.dag):
+            return
+        state = "failed" if self.has_failed else "completed"
+        try:
+            self.finished = await self.store.finish(
+                RUN, self.epoch, state, result_ttl_s=60, tails=False
+            )
+        except LeadershipLostError:
+            self.epoch = 0

@@ -1,0 +1,333 @@
+"""A random walk over the product's own scripts and stores, against a real server.
+
+Workers and coordinators are reduced to what the protocol asks of them; the walk decides who acts
+next, loses replies, pauses and kills actors, and takes the server back to an earlier state, as a
+crash with an unsynced log does. Then it grows calm: with no more faults the run must end. What
+must hold is checked at the end and, where it can be seen, at once.
+
+``python -m tests.chaos.protocol_walk FROM TO`` walks the seeds by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import random
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+import redis
+
+from astrum.redis import RedisSettings, RunStore, WorkerStore
+from astrum.redis.scripts import ScriptLibrary, read_sources
+from tests.chaos.actors import MAX_ERRORS, QUEUES, RUN, Coordinator, Worker
+from tests.keyspace import unowned_keys
+from tests.servers import RedisServer
+
+ROUGH_STEPS = 500
+CALM_ROUNDS = 150
+ROUGH_LEASE_S = 0.03
+CALM_LEASE_S = 2.0
+WORKERS = 3
+
+ABLATIONS = ("gate", "dispatch-once", "epoch", "full-replay", "own-pel", "union")
+"""Safeguards that can be taken away; each must be missed."""
+
+
+class Violation(AssertionError):
+    """The protocol did not keep a promise."""
+
+
+@dataclass
+class World:
+    """The server, the stores and all that the actors share."""
+
+    client: redis.Redis
+    runs: RunStore
+    workers: WorkerStore
+    rng: random.Random
+    dag: dict[int, list[int]]
+    ablation: str | None = None
+    counts: collections.Counter[str] = field(default_factory=collections.Counter)
+    serial: int = 0
+    lease_s: float = ROUGH_LEASE_S
+
+    def next_id(self, kind: str) -> str:
+        """Return an id that was never used."""
+        self.serial += 1
+        return f"{kind}{self.serial}"
+
+    def violated(self, what: str) -> None:
+        """Stop the walk."""
+        raise Violation(what)
+
+
+def library_without(ablation: str | None) -> ScriptLibrary:
+    """Return the product's scripts, less one safeguard."""
+    texts = read_sources()
+    cuts = {
+        "gate": ("settle", "if run_is_here and state == attempt .. ':' .. id then", "if true then"),
+        "dispatch-once": (
+            "dispatch",
+            "if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then",
+            "if true then",
+        ),
+        "epoch": ("dispatch", "if h[1] ~= ARGV[1] then return {'STALE', h[1]} end", ""),
+    }
+    if ablation in cuts:
+        name, safeguard, instead = cuts[ablation]
+        assert safeguard in texts[name], "the script changed: name its safeguard anew"
+        texts[name] = texts[name].replace(safeguard, instead)
+    return ScriptLibrary(texts)
+
+
+class Walk:
+    """One run, from its creation to its end, through one seed's faults."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.rng = world.rng
+        self.crew: list[Worker] = []
+        self.leaders = [Coordinator(world) for _ in range(2)]
+        self.snapshot: tuple[list[tuple[bytes, int, bytes]], int] | None = None
+        self.step = 0
+
+    async def run(self) -> None:
+        """Walk to the end and check; raises `Violation`."""
+        await self.world.runs.create_run(RUN, b"plan", {})
+        for _ in range(WORKERS):
+            await self.hire()
+        while self.step < ROUGH_STEPS and not self.is_over():
+            self.step += 1
+            await self.rough_step()
+        self.world.lease_s = CALM_LEASE_S  # a busy machine is no fault
+        for _ in range(CALM_ROUNDS):
+            if self.is_over():
+                break
+            await self.calm_round()
+        await self.check()
+
+    def is_over(self) -> bool:
+        """Whether the run ended, and no rollback can take that back any more."""
+        return any(leader.finished for leader in self.leaders)
+
+    async def hire(self) -> None:
+        """Start a worker."""
+        worker = Worker(self.world)
+        await worker.register()
+        self.crew.append(worker)
+
+    async def rough_step(self) -> None:
+        """Let one actor do one thing, or one thing go wrong."""
+        worker, leader = self.rng.choice(self.crew), self.rng.choice(self.leaders)
+        worker.paused = max(0, worker.paused - 1)
+        leader.paused = max(0, leader.paused - 1)
+        if leader.paused == 1:
+            await leader.dispatch()  # it goes on in the middle of what it was doing
+        dice = self.rng.random()
+        if dice < 0.62:
+            await self.worker_step(worker, dice)
+        elif dice < 0.955:
+            await self.leader_step(leader, dice)
+        else:
+            await self.fault(worker, leader, dice)
+
+    async def worker_step(self, worker: Worker, dice: float) -> None:
+        """Let a worker claim, work, settle, beat or reconcile."""
+        if worker.paused:
+            return
+        if dice < 0.20:
+            await worker.claim(loses_reply=self.rng.random() < 0.08)
+        elif dice < 0.38:
+            worker.work()
+        elif dice < 0.54:
+            await worker.settle(loses_reply=self.rng.random() < 0.1)
+        elif dice < 0.60:
+            await worker.beat()
+        else:
+            await worker.reconcile()
+
+    async def leader_step(self, leader: Coordinator, dice: float) -> None:
+        """Let a coordinator read, dispatch, renew, reap or revoke."""
+        if leader.paused:
+            return
+        if dice < 0.70:
+            await (leader.read() if leader.epoch else leader.acquire())
+        elif dice < 0.84:
+            await leader.dispatch(loses_reply=self.rng.random() < 0.1)
+        elif dice < 0.89:
+            await leader.renew()
+        elif dice < 0.94:
+            await leader.reap()
+        elif dice < 0.945:
+            await leader.revoke_one()
+        else:
+            await leader.finish()
+
+    async def fault(self, worker: Worker, leader: Coordinator, dice: float) -> None:
+        """Kill, pause, or lose the server's last writes."""
+        counts = self.world.counts
+        if dice < 0.961:
+            self.crew.remove(worker)  # kill -9: its claims and its lease stay behind
+            counts["worker killed"] += 1
+            await self.hire()
+        elif dice < 0.964:
+            self.crew.remove(worker)
+            await self.world.workers.leave(worker.worker_id)
+            counts["worker left"] += 1
+            await self.hire()
+        elif dice < 0.974:
+            worker.paused = self.rng.randint(20, 120)
+        elif dice < 0.978:
+            self.leaders.remove(leader)
+            self.leaders.append(Coordinator(self.world))
+            counts["leader killed"] += 1
+        elif dice < 0.985:
+            leader.paused = self.rng.randint(20, 120)
+        elif dice < 0.994:
+            self.snapshot = (dump(self.world.client), self.step)
+        elif self.snapshot is not None and self.step - self.snapshot[1] < 60:
+            await self.roll_back(self.snapshot[0])
+
+    async def roll_back(self, snapshot: list[tuple[bytes, int, bytes]]) -> None:
+        """Take the server back, as after a crash; who holds a connection learns of it."""
+        restore(self.world.client, snapshot)
+        self.snapshot = None
+        self.world.counts["rollback"] += 1
+        for worker in self.crew:
+            worker.suspects_loss = True
+        for leader in self.leaders:
+            leader.suspects_loss = True
+        if self.rng.random() < 0.5:  # a claim that was under way before the news got round
+            await self.rng.choice(self.crew).claim(loses_reply=True, unaware=True)
+
+    async def calm_round(self) -> None:
+        """Let everybody do everything, in order, without faults."""
+        for worker in self.crew:
+            worker.paused = 0
+            await worker.beat()
+            await worker.reconcile()
+            await worker.claim()
+            worker.work(most=10)
+            await worker.settle()
+        for leader in self.leaders:
+            leader.paused = 0
+            await (leader.renew() if leader.epoch else leader.acquire())
+            await leader.read()
+            await leader.reap()
+            await leader.dispatch()
+            await leader.finish()
+
+    async def check(self) -> None:
+        """Raise `Violation` unless every promise was kept."""
+        facts = await self.world.runs.run_facts(RUN)
+        if facts is None or facts.is_open:
+            raise Violation(f"the run did not end: {facts}")
+        if facts.outstanding:
+            raise Violation(f"{facts.outstanding} attempts are outstanding after the end")
+        check_journal(self.world, facts.state)
+        await self.check_streams()
+        if unowned := unowned_keys(self.world.client):
+            raise Violation(str(unowned))
+
+    async def check_streams(self) -> None:
+        """Nothing dispatched is left in any stream."""
+        for stream, backlog in (await self.world.runs.backlog()).items():
+            if backlog != (0, 0):
+                raise Violation(f"{stream} still holds {backlog}")
+
+
+def check_journal(world: World, state: str) -> None:
+    """Each attempt at most once, each task succeeded at most once, from values that stand."""
+    rows = [
+        row
+        for _, fields in world.client.xrange(world.runs.keys.journal(RUN))
+        for row in msgpack.unpackb(fields[b"d"])
+    ]
+    attempts = collections.Counter((task, attempt) for task, attempt, _, _ in rows)
+    if attempts and max(attempts.values()) > 1:
+        raise Violation(f"an attempt is recorded twice: {attempts.most_common(1)}")
+    errors = collections.Counter(task for task, _, outcome, _ in rows if outcome == "error")
+    if errors and max(errors.values()) > MAX_ERRORS:
+        raise Violation(f"a task failed more often than its budget: {errors}")
+    values = {task: value for task, _, outcome, value in rows if outcome == "ok"}
+    if len(values) != sum(outcome == "ok" for _, _, outcome, _ in rows):
+        raise Violation("a task succeeded twice")
+    if state == "completed" and set(values) != set(world.dag):
+        raise Violation("the run is complete without all its tasks")
+    for task, (_, consumed) in values.items():
+        if consumed != [values.get(need, [None])[0] for need in world.dag[task]]:
+            raise Violation(f"task {task} consumed a value that does not stand")
+
+
+def dump(client: redis.Redis) -> list[tuple[bytes, int, bytes]]:
+    """Return all keys with their remaining life and content."""
+    keys: Sequence[bytes] = client.keys("*")
+    with client.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.pttl(key).dump(key)
+        replies: list[Any] = pipe.execute()
+    return [
+        (key, max(0, life), content)
+        for key, life, content in zip(keys, replies[::2], replies[1::2], strict=True)
+    ]
+
+
+def restore(client: redis.Redis, snapshot: list[tuple[bytes, int, bytes]]) -> None:
+    """Make the server hold exactly a snapshot."""
+    with client.pipeline(transaction=True) as pipe:
+        pipe.flushall()
+        for key, life, content in snapshot:
+            pipe.restore(key, life, content)
+        pipe.execute()
+    time.sleep(0.002)  # no restart is so fast that it could use an entry id twice
+
+
+def random_dag(rng: random.Random) -> dict[int, list[int]]:
+    """Return a few tasks and what each needs."""
+    size = rng.randint(5, 14)
+    return {task: [need for need in range(task) if rng.random() < 0.25] for task in range(size)}
+
+
+async def walk(
+    server: RedisServer, seeds: Sequence[int], ablation: str | None = None
+) -> collections.Counter[str]:
+    """Walk the seeds and return what happened; raises `Violation` with the seed."""
+    counts: collections.Counter[str] = collections.Counter()
+    settings = RedisSettings(url=server.url)
+    library = library_without(ablation)
+    runs, workers = RunStore(settings, library=library), WorkerStore(settings, library=library)
+    try:
+        with server.client() as client:
+            for seed in seeds:
+                client.flushall()
+                rng = random.Random(seed)
+                world = World(client, runs, workers, rng, random_dag(rng), ablation, counts)
+                try:
+                    await Walk(world).run()
+                except Violation as violation:
+                    raise Violation(f"seed {seed}: {violation}") from violation
+                counts["runs"] += 1
+    finally:
+        await runs.close()
+        await workers.close()
+    return counts
+
+
+def main() -> None:
+    """Walk the seeds FROM to TO (exclusive) and print what happened."""
+    first, last = int(sys.argv[1]), int(sys.argv[2])
+    began = time.monotonic()
+    with RedisServer() as server:
+        counts = asyncio.run(walk(server, range(first, last)))
+    print(dict(sorted(counts.items())), f"{time.monotonic() - began:.1f} s")
+
+
+__all__ = ["ABLATIONS", "QUEUES", "Violation", "World", "walk"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The protocol survives what can happen to it, and each of its safeguards is missed when gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.protocol_walk import ABLATIONS, Violation, walk
+from tests.servers import RedisServer, Server, find_binaries
+
+SEEDS = 100
+SEEDS_TO_MISS_A_SAFEGUARD = 60
+
+pytestmark = pytest.mark.skipif(not find_binaries(), reason="no server binary")
+
+
+@pytest.fixture
+def server(redis_server: Server) -> RedisServer:
+    if not isinstance(redis_server, RedisServer):
+        pytest.skip("the walk flushes and restores a server of its own")
+    return redis_server
+
+
+@pytest.mark.timeout(120)
+async def test_no_fault_breaks_a_promise(server: RedisServer) -> None:
+    counts = await walk(server, range(SEEDS))
+    for fault in ("rollback", "worker killed", "leader killed", "claim reply lost", "reaped"):
+        assert counts[fault] > 0, f"the walk met no {fault}: {counts}"
+
+
+@pytest.mark.parametrize("safeguard", ABLATIONS)
+async def test_a_missing_safeguard_is_found(server: RedisServer, safeguard: str) -> None:
+    with pytest.raises(Violation):
+        await walk(server, range(SEEDS_TO_MISS_A_SAFEGUARD), ablation=safeguard)

@@ -1,0 +1,191 @@
+"""What the stores say and keep when the server refuses, restarts, is full or is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from astrum.errors import StoreConfigurationError, StoreError, StoreUnavailableError
+from astrum.redis import LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
+from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered, settlement
+from tests.servers import RedisServer, find_binaries
+
+PASSWORD = "pa:ss w@rd/%"
+
+pytestmark = pytest.mark.skipif(not find_binaries(), reason="no server binary")
+
+
+@pytest.fixture(params=list(find_binaries()))
+def binary(request: pytest.FixtureRequest) -> str:
+    return find_binaries()[request.param]
+
+
+@pytest.fixture
+def own_server(binary: str) -> Iterator[RedisServer]:
+    with RedisServer(binary, tcp=True) as server:
+        yield server
+
+
+async def refusal(settings: RedisSettings) -> StoreError:
+    """Return the error of entering a store."""
+    with pytest.raises(StoreError) as caught:
+        async with RunStore.open(settings):
+            pass
+    assert "pa:ss" not in str(caught.value)
+    return caught.value
+
+
+async def test_a_full_server_refuses_dispatches_whole_and_takes_every_settle(
+    own_server: RedisServer,
+) -> None:
+    settings = RedisSettings(url=own_server.tcp_url)
+    async with RunStore.open(settings) as runs, WorkerStore.open(settings) as workers:
+        epoch = await led_run(runs)
+        ids = await dispatched(runs, epoch, 0, 1)
+        await registered(workers, "w")
+        await claimed(workers, "w")
+        with own_server.client() as client:
+            client.config_set("maxmemory", 1)
+        with pytest.raises(StoreUnavailableError, match="memory is full"):
+            await dispatched(runs, epoch, 2)
+        with pytest.raises(StoreUnavailableError, match="memory is full"):
+            await runs.create_run("s", b"plan", {})
+        ends = [settlement(0, ids[0]), settlement(1, ids[1])]
+        assert await workers.settle("r", STREAM, "w", ends) == [Verdict.SETTLED] * 2
+        assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
+        facts = await runs.run_facts("r")
+        assert facts is not None
+        assert (facts.state, facts.outstanding) == ("completed", 0)
+        assert await runs.run_facts("s") is None
+
+
+async def test_a_server_that_may_evict_is_refused_with_the_command_to_change_it(
+    own_server: RedisServer,
+) -> None:
+    with own_server.client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    error = await refusal(RedisSettings(url=own_server.url))
+    assert isinstance(error, StoreConfigurationError)
+    assert "CONFIG SET maxmemory-policy noeviction" in str(error)
+
+
+async def test_a_refused_login_is_told_without_the_password(own_server: RedisServer) -> None:
+    with own_server.client() as client:
+        client.config_set("requirepass", "right")
+    host = f"127.0.0.1:{own_server.port}"
+    for url, advice in (
+        (own_server.url, "put it in the URL"),
+        (f"redis://{host}", "put it in the URL"),
+        (f"redis://:pa%3Ass@{host}", "refuses the user or the password"),
+    ):
+        error = await refusal(RedisSettings(url=url))
+        assert isinstance(error, StoreConfigurationError)
+        assert advice in str(error)
+    async with RunStore.open(RedisSettings(url=f"redis://:right@{host}")):
+        pass
+
+
+async def test_a_user_with_too_few_rights_is_told_which(own_server: RedisServer) -> None:
+    with own_server.client() as client:
+        client.execute_command("ACL", "SETUSER", "bob", "on", ">pw", "~*", "+@all", "-evalsha")
+    url = f"redis://bob:pw@127.0.0.1:{own_server.port}"
+    async with RunStore.open(RedisSettings(url=url)) as runs:
+        with pytest.raises(StoreConfigurationError, match="access list") as caught:
+            await runs.create_run("r", b"plan", {})
+    assert "bob:***@" in str(caught.value)
+
+
+async def test_a_password_with_odd_characters_is_understood(own_server: RedisServer) -> None:
+    with own_server.client() as client:
+        client.config_set("requirepass", PASSWORD)
+    url = f"redis://:pa%3Ass%20w%40rd%2F%25@127.0.0.1:{own_server.port}/0"
+    settings = RedisSettings(url=url)
+    async with RunStore.open(settings) as runs:
+        assert (await runs.identity()).version
+    assert PASSWORD not in repr(settings) + settings.masked_url
+    assert "pa%3A" not in repr(settings) + settings.masked_url
+
+
+async def test_nobody_there_is_worth_another_try() -> None:
+    server = RedisServer(tcp=True)
+    for url in (server.url, server.tcp_url):
+        assert isinstance(await refusal(RedisSettings(url=url)), StoreUnavailableError)
+        lease = LeaseClient(RedisSettings(url=url))
+        with pytest.raises(StoreUnavailableError):
+            lease.beat("w", 1.0)
+        lease.close()
+    server.close()
+
+
+@pytest.fixture
+async def web_port() -> AsyncIterator[int]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+
+
+async def test_what_is_no_redis_is_told_so(web_port: int) -> None:
+    error = await refusal(RedisSettings(url=f"redis://127.0.0.1:{web_port}"))
+    assert isinstance(error, StoreConfigurationError)
+    assert "no Redis" in str(error)
+
+
+async def test_a_replica_refuses_writes_for_now(own_server: RedisServer) -> None:
+    async with RunStore.open(RedisSettings(url=own_server.url)) as runs:
+        await led_run(runs)
+        with own_server.client() as client:
+            client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        with pytest.raises(StoreUnavailableError, match="replica"):
+            await runs.create_run("s", b"plan", {})
+
+
+async def test_a_restart_is_noticed_before_anything_old_is_carried_out(
+    own_server: RedisServer,
+) -> None:
+    settings = RedisSettings(url=own_server.url)
+    async with RunStore.open(settings) as runs, WorkerStore.open(settings) as workers:
+        before = await runs.identity()
+        epoch = await led_run(runs)
+        await registered(workers, "w")
+        waiting = asyncio.create_task(workers.claim("async", ["default"], "w", 1, block_s=20.0))
+        with own_server.client() as client:
+            async with asyncio.timeout(5):
+                while not client.info("clients")["blocked_clients"]:
+                    await workers.server_time()
+        own_server.restart()
+        with pytest.raises(StoreUnavailableError):
+            await waiting
+        with pytest.raises(StoreUnavailableError):
+            await dispatched(runs, epoch, 0)
+        assert await runs.identity() != before
+        assert runs.loss.take()
+        assert not runs.loss.take()
+        assert await runs.list_runs() == []
+
+
+async def test_scripts_are_taught_again_to_a_server_that_forgot_them(
+    own_server: RedisServer,
+) -> None:
+    settings = RedisSettings(url=own_server.url)
+    async with RunStore.open(settings) as runs:
+        await runs.create_run("r", b"plan", {})
+        with own_server.client() as client:
+            client.script_flush()
+        assert await runs.lead("r", "leader", 5.0) is not None
+
+
+async def test_a_foreign_type_under_our_prefix_is_named(own_server: RedisServer) -> None:
+    async with RunStore.open(RedisSettings(url=own_server.url)) as runs:
+        with own_server.client() as client:
+            client.set(runs.keys.run("r"), "foreign")
+        with pytest.raises(StoreConfigurationError, match="prefix 'astrum'"):
+            await runs.create_run("r", b"plan", {})
