@@ -12,8 +12,8 @@ from astrum_coordinator.cli.options import namespace_option, option, task_option
 
 if TYPE_CHECKING:
     from astrum.invoke import Flow
+    from astrum.loading import Workflow
     from astrum.scheduler import DynamicScheduler
-    from astrum_coordinator.cli.loading import Workflow
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,7 +48,7 @@ def load_scheduler(selection: Selection) -> DynamicScheduler:
     not clear which flow is meant, and `SchedulerError` for a flow that cannot be.
     """
     from astrum.config import AstrumConfig
-    from astrum_coordinator.cli.loading import load_workflows
+    from astrum.loading import load_workflows
 
     workflow = choose(load_workflows(selection.modules), selection)
     config = AstrumConfig(
@@ -70,6 +70,7 @@ def choose(workflows: Sequence[Workflow], selection: Selection) -> Workflow:
     """Return the one workflow that is meant."""
     from astrum.errors import nearest
 
+    workflows = _distinct(workflows)
     names = [workflow.name for workflow in workflows]
     listed = ", ".join(map(repr, names))
     where = " ".join(selection.modules)
@@ -89,3 +90,14 @@ def choose(workflows: Sequence[Workflow], selection: Selection) -> Workflow:
     raise click.UsageError(
         f"{where} has no namespace {selection.namespace!r}{hint} (it has {listed})"
     )
+
+
+def _distinct(workflows: Sequence[Workflow]) -> list[Workflow]:
+    """One workflow per name: of a registry and a scheduler built from it, the registry."""
+    from astrum.scheduler import DynamicScheduler
+
+    found: dict[str, Workflow] = {}
+    for workflow in workflows:
+        if workflow.name not in found or isinstance(found[workflow.name].source, DynamicScheduler):
+            found[workflow.name] = workflow
+    return list(found.values())
