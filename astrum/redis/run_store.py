@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from astrum.errors import LeadershipLostError, RunConflictError, RunNotFoundError
+from astrum.errors import (
+    LeadershipLostError,
+    RunConflictError,
+    RunNotFoundError,
+    StoreUnavailableError,
+)
 from astrum.redis import listing, reaping, scripts
 from astrum.redis.entries import pairs, read_streams
 from astrum.redis.facts import DeadClaim, JournalEntry, Outstanding, RunFacts, WorkerFacts
@@ -111,8 +116,14 @@ class RunStore(Store):
         place: ``<attempt>=<who>`` or ``<attempt>!<who>`` was settled, ``<other attempt>:<entry>``
         is outstanding (what is believed about the run is wrong: read it anew).
         Raises `LeadershipLostError`; `RunNotFoundError`; `StoreUnavailableError` with no
-        attempt of the refused part dispatched while the server's memory is full.
+        attempt of the refused part dispatched while the server's memory is full, and while a loss
+        is suspected that nobody took: a value that the server lost must not travel on.
         """
+        if self.loss.suspected:
+            raise StoreUnavailableError(
+                f"run {run_id!r}: the server may have lost its last writes; nothing is dispatched "
+                "before the run was read anew"
+            )
         stream = self.keys.queue(queue, lane)
         states: list[str] = []
         for part in chunks([DispatchItem(*item) for item in items]):

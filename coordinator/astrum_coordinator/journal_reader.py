@@ -69,7 +69,7 @@ class JournalReader:
         backoff = Backoff()
         while True:
             try:
-                if backoff.failures or self._identity is None:
+                if backoff.failures or self._identity is None or self._store.loss.suspected:
                     await self._look_who_serves()
                 await self.run_once()
             except StoreUnavailableError as error:
@@ -87,6 +87,7 @@ class JournalReader:
     async def _look_who_serves(self) -> None:
         identity = await self._store.identity()
         known, self._identity = self._identity, identity
-        if known is not None and identity != known:
+        if self._store.loss.suspected or (known is not None and identity != known):
             logger.warning("Redis was restarted or replaced: reading all runs anew")
             await self._on_suspected_loss()
+            self._store.loss.take()  # last: until then the store refuses to dispatch

@@ -7,7 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from astrum.errors import StoreConfigurationError, StoreError, StoreUnavailableError
+from astrum.errors import (
+    RunNotFoundError,
+    StoreConfigurationError,
+    StoreError,
+    StoreUnavailableError,
+)
 from astrum.redis import LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
 from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered, settlement
 from tests.servers import RedisServer, find_binaries
@@ -167,7 +172,11 @@ async def test_a_restart_is_noticed_before_anything_old_is_carried_out(
         with pytest.raises(StoreUnavailableError):
             await dispatched(runs, epoch, 0)
         assert await runs.identity() != before
+        with pytest.raises(StoreUnavailableError, match="read anew"):
+            await dispatched(runs, epoch, 0)
         assert runs.loss.take()
+        with pytest.raises(RunNotFoundError):
+            await dispatched(runs, epoch, 0)
         assert not runs.loss.take()
         assert await runs.list_runs() == []
 
