@@ -14,6 +14,7 @@ import ast
 import os
 import sys
 import sysconfig
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ from astrum.data_transport import DataItem, DTRela, TaskData
 SHARDS = 32
 LISTED = 10  # lines in each table of the report
 NOT_COUNTED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
+
+# Python 3.11 counts the depth of the tree that it builds in one place for all threads, and a garbage
+# collection in the middle may let another thread in.
+ONE_AT_A_TIME = threading.Lock()
 
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Branch = (
@@ -144,7 +149,8 @@ def measured_files(root: Path) -> Iterator[tuple[str, int]]:
 def count_module(file: str) -> Census:
     """Parse one file, named relative to the library, and count what is in it."""
     source = (standard_library() / file).read_bytes()
-    tree = ast.parse(source)
+    with ONE_AT_A_TIME:
+        tree = ast.parse(source)
     scopes = [node for node in ast.walk(tree) if isinstance(node, Scope)]
     functions = list(functions_in(tree, module_name(file)))
     return Census(
