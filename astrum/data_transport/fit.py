@@ -255,8 +255,8 @@ def _generic(expected: Any, origin: Any, arguments: tuple[Any, ...]) -> Check | 
     if not isinstance(origin, type):
         return None
     outer = _class(origin)
-    if outer is None:
-        return None
+    if outer is None or shape_of(origin) is not None:
+        return outer
     if issubclass(origin, tuple):
         return _tuple(expected, arguments)
     if issubclass(origin, collections.abc.Mapping):

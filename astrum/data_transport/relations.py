@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from astrum.data_transport.annotations import From, To
 from astrum.data_transport.declarations import Declaration, Parameter
+from astrum.data_transport.shapes import UNION_ORIGINS
 
 _FROM_SIZE = 2
 _TO_SIZE = 3
@@ -41,13 +43,25 @@ def place_of(parameter: Parameter) -> str:
 
 
 def _mark_in(annotation: Any, place: str) -> Any:
-    if typing.get_origin(annotation) is not typing.Annotated:
-        return None
-    extras = annotation.__metadata__
-    marks = [m for m in extras if isinstance(m, (From, To)) or type(m) is tuple]
+    marks = list(_marks_in(annotation))
     if len(marks) > 1:
         raise ValueError(f"{place} has more than one relation: {marks!r}")
     return marks[0] if marks else None
+
+
+def _marks_in(annotation: Any) -> Iterator[Any]:
+    # A union is looked into for the sake of `Ref[...] | None`.
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        yield from _marks_in(annotation.__origin__)
+        yield from (m for m in annotation.__metadata__ if _is_mark(m))
+    elif origin in UNION_ORIGINS:
+        for member in typing.get_args(annotation):
+            yield from _marks_in(member)
+
+
+def _is_mark(extra: object) -> bool:
+    return isinstance(extra, (From, To)) or type(extra) is tuple
 
 
 def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From:

@@ -6,7 +6,7 @@ import typing
 
 import pytest
 
-from astrum.data_transport import F, From, Ref, T, To
+from astrum.data_transport import F, From, Ref, T, To, fit
 from astrum.data_transport.bindings import Binding
 
 
@@ -60,6 +60,14 @@ def test_a_bare_tuple_in_an_annotation_means_from(relate):
 
     inputs = relate({"source": source, "read": read})
     assert inputs["read"].bindings == (Binding("name", "source", ("name",)),)
+
+
+def test_a_relation_may_stand_in_a_union(relate):
+    def read(name: Ref[str, F("source", "name")] | None = None) -> None: ...
+
+    inputs = relate({"source": source, "read": read})["read"]
+    assert inputs.bindings == (Binding("name", "source", ("name",)),)
+    assert fit(None, inputs.expected["name"]) is None
 
 
 def test_a_bare_tuple_on_a_return_means_to(relate):

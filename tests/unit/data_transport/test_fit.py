@@ -57,6 +57,16 @@ class Quacks(Protocol):
 UserId = NewType("UserId", int)
 T = typing.TypeVar("T")
 
+
+class Labelled(TypedDict, typing.Generic[T]):
+    value: T
+
+
+class Pair(NamedTuple, typing.Generic[T]):
+    first: T
+    count: int
+
+
 FITS = [
     (3, int),
     (3, float),
@@ -99,6 +109,8 @@ FITS = [
     (object(), object),
     (object(), T),
     (object(), Quacks),
+    ({"value": 3}, Labelled[int]),
+    (Pair("a", 1), Pair[str]),
 ]
 
 MISFITS = [
@@ -162,6 +174,7 @@ def test_an_error_does_not_repeat_a_long_value():
     [
         ({"price": 3}, Line, Line(3)),
         ({"x": 1}, Point, Point(1)),
+        ({"first": "a", "count": 1}, Pair[str], Pair("a", 1)),
         ({"id": "a", "lines": [{"price": 3}]}, Order, Order(id="a", lines=[Line(3)])),
         ({"price": 3}, Line | None, Line(3)),
         ([{"price": 3}, Line(4)], list[Line], [Line(3), Line(4)]),

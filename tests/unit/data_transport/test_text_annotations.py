@@ -157,6 +157,34 @@ def test_remembering_names_keeps_no_frame_and_nothing_beside_the_names():
     assert small() is None
 
 
+def test_remembering_a_class_that_names_itself_does_not_keep_it():
+    def make():
+        @dataclass
+        class Node:
+            children: list[Node]
+
+        @remember
+        def read(node: Ref[Node, F("load")]) -> None: ...
+
+        return read, weakref.ref(Node)
+
+    read, node = make()
+    gc.collect()
+    assert node() is not None
+    del read
+    gc.collect()
+    assert node() is None
+
+
+class Row(typing.TypedDict):
+    id: int
+    note: typing.NotRequired[str]
+
+
+def test_a_field_that_is_not_required_may_be_missing():
+    assert fit({"id": 1}, Row) == {"id": 1}
+
+
 def test_local_types_are_known_after_their_scope_is_gone():
     def make():
         @dataclass

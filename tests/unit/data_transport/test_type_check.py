@@ -33,6 +33,10 @@ class Line:
         return self.price * 1.2
 
 
+class BetterLine(Line):
+    pass
+
+
 class Point(NamedTuple):
     x: int
     y: str
@@ -109,11 +113,15 @@ OK = [
     (Literal["a"], str, None),
     (str, Literal["a", "b"], None),
     (object, int, None),
+    (collections.abc.Sequence[int], list[int], None),
+    (Line, BetterLine, None),
+    (BetterLine, Line, None),
 ]
 
 WRONG = [
     (int, str, None, "expects str, but task 'load' gives int"),
     (bool, int, None, "expects int, but task 'load' gives bool"),
+    (int, bool, None, "expects bool, but task 'load' gives int"),
     (float, int, None, "gives float"),
     (None, int, None, "gives None"),
     (int, None, None, "expects None"),
