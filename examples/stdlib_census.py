@@ -27,8 +27,8 @@ SHARDS = 32
 LISTED = 10  # lines in each table of the report
 NOT_COUNTED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
 
-# Python 3.11 counts the depth of the tree that it builds in one place for all threads, and a garbage
-# collection in the middle may let another thread in.
+# Python 3.11 counts the depth of the tree that it builds in one place for all threads, and a
+# garbage collection in the middle may let another thread in.
 ONE_AT_A_TIME = threading.Lock()
 
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
