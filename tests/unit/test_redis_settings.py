@@ -1,0 +1,58 @@
+"""How the server is named: from the environment, and never with its password."""
+
+from __future__ import annotations
+
+import pytest
+
+from astrum.errors import StoreConfigurationError
+from astrum.redis import LossWatch, RedisSettings, translate
+from astrum.redis.connection import mask_url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://host:1/0", "redis://host:1/0"),
+        ("redis://:secret@host", "redis://:***@host"),
+        ("rediss://user:se/cr@et@host/1", "rediss://user:***@host/1"),
+        ("unix:///run/s?password=secret&db=1", "unix:///run/s?password=***&db=1"),
+        ("unix://user:secret@/run/s", "unix://user:***@/run/s"),
+    ],
+)
+def test_a_shown_url_has_no_password(url: str, shown: str) -> None:
+    assert mask_url(url) == shown
+    settings = RedisSettings(url=url)
+    assert "secret" not in repr(settings)
+    for password in settings.passwords:
+        assert password not in str(translate(ConnectionError(f"at {password}"), settings))
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://host", "redis:/host", ""])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(StoreConfigurationError, match="redis://"):
+        RedisSettings(url=url)
+
+
+def test_a_prefix_that_breaks_keys_is_refused() -> None:
+    with pytest.raises(StoreConfigurationError, match="prefix"):
+        RedisSettings(prefix="a{b}")
+
+
+def test_the_environment_is_the_default_and_arguments_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASTRUM_REDIS_URL", "redis://there")
+    monkeypatch.setenv("ASTRUM_PREFIX", "mine")
+    monkeypatch.setenv("ASTRUM_SIGNING_KEYS", "new, old")
+    settings = RedisSettings.from_env()
+    assert (settings.url, settings.prefix) == ("redis://there", "mine")
+    assert settings.signing_keys == (b"new", b"old")
+    assert RedisSettings.from_env("redis://here").url == "redis://here"
+
+
+def test_another_server_is_suspected_of_a_loss_once() -> None:
+    watch = LossWatch()
+    assert not watch.connected_to(b"run_id:a\r\nmaster_replid:x\r\n")
+    assert not watch.connected_to(b"run_id:a\r\nmaster_replid:x\r\n")
+    assert not watch.take()
+    assert watch.connected_to(b"run_id:b\r\nmaster_replid:x\r\n")
+    assert watch.take()
+    assert not watch.take()
