@@ -16,6 +16,7 @@ from astrum.wire.codes import Code
 from astrum.wire.refusals import Refusal
 
 _MAX_HEADER_BYTES = 16 * 1024
+_MAX_DESCR_CHARS = 8_000
 _MAX_EMPTY_ITEMS = 1024
 _KINDS = "biufcmMSUV"
 
@@ -37,7 +38,11 @@ def _travels(dtype: Any) -> bool:
 
     if dtype.hasobject or dtype.kind not in _KINDS or dtype.isbuiltin == 2 or dtype.metadata:
         return False
-    return bool(npy.descr_to_dtype(npy.dtype_to_descr(dtype)) == dtype)
+    descr = npy.dtype_to_descr(dtype)
+    text = repr(descr)  # NumPy reads back 10,000 characters at most, in the formats used here
+    if len(text) > _MAX_DESCR_CHARS or max(text) > "\xff":
+        return False
+    return bool(npy.descr_to_dtype(descr) == dtype)
 
 
 def _write_array(value: Any, pack: Pack) -> bytes:

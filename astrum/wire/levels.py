@@ -37,6 +37,9 @@ _UNCHECKED_BYTES = 1024
 _MISTAKEN = frozenset({bytearray, memoryview, msgpack.ExtType, msgpack.Timestamp})
 _MARKS = tuple(bytes((first,)) for first in (*range(0xC4, 0xCA), *range(0xD4, 0xD9)))
 _find_mark = re.compile(b"[\xc4-\xc9\xd4-\xd8]").search
+_TO_DATETIME = 3
+"""For timestamps that other writers of msgpack made; the codec writes none."""
+
 _BYTEARRAY = int(Code.BYTEARRAY)
 
 KnownWriters = dict[type, tuple[int, Writer]]
@@ -98,7 +101,9 @@ class Level:
         """Decode; raises `DecodeError` or what msgpack raises."""
         if len(data) > _UNCHECKED_BYTES:
             check_complete(bytes(data))
-        return msgpack.unpackb(data, ext_hook=self._hook, strict_map_key=False)
+        return msgpack.unpackb(
+            data, ext_hook=self._hook, strict_map_key=False, timestamp=_TO_DATETIME
+        )
 
     def _hook(self, code: int, payload: bytes) -> object:
         read = self._readers.get(code)

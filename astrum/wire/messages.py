@@ -22,9 +22,13 @@ from astrum.run.events import (
     TaskFoundUnserved,
 )
 from astrum.run.failure import Failure
+from astrum.wire.walk import check_complete
 
 PROTOCOL_VERSION = 1
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+
+_UNCHECKED_BYTES = 1024
+"""Below this, false counts in headers can make msgpack reserve only little memory."""
 
 _LEADER = -1
 """In the place of a task number: the record is a fact of the leader's or a user's."""
@@ -173,12 +177,16 @@ def _decode_row(row: Any) -> Record | LeaderFact:
             failure = decode_failure(failure)
         if not isinstance(value, (bytes, type(None))):
             raise DecodeError("a record's value must be bytes")
-        if not (isinstance(task, int) and isinstance(attempt, int)):
+        if not all(isinstance(number, int) for number in (task, attempt, shared)):
             raise DecodeError("a record must name a task and an attempt by number")
+        if not all(isinstance(at, (int, float)) for at in (started_at, ended_at)):
+            raise DecodeError("a record's times must be numbers")
+        if not isinstance(worker_id, str):
+            raise DecodeError("a record must name its worker by a text")
         return Record(
             task, attempt, Outcome(outcome), worker_id, started_at, ended_at, value, failure, shared
         )
-    except (TypeError, ValueError, IndexError, KeyError) as error:
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise DecodeError(f"a journal record is malformed: {error}") from None
 
 
@@ -202,6 +210,8 @@ def decode_failure(row: Any) -> Failure:
 def _unpack(data: bytes) -> Any:
     if len(data) > MAX_MESSAGE_BYTES:
         raise DecodeError(f"{len(data)} bytes are more than the limit of {MAX_MESSAGE_BYTES}")
+    if len(data) > _UNCHECKED_BYTES:
+        check_complete(data)
     try:
         return msgpack.unpackb(data, strict_map_key=True)
     except Exception as error:  # msgpack raises many kinds for hostile bytes

@@ -69,19 +69,37 @@ def _write_frame(value: Any, pack: Pack) -> bytes:
     arrow = _arrow()
     if arrow is None:
         raise Refusal(value, f"install pyarrow>={_FIRST_SAFE_ARROW}, which carries it")
+    numbered = _numbers(value.columns)
     try:
         table = arrow.Table.from_pandas(value)
-        same = _is_same_frame(value, table.to_pandas())
+        same = _is_same_frame(value, _numbered(table.to_pandas(), numbered))
     except Exception as error:  # Arrow and pandas raise many kinds for what they cannot convert
         raise Refusal(value, f"Arrow cannot carry it ({error}); give it plain columns") from error
     if not same:
         raise Refusal(value, "Arrow would change its columns; give each one plain type and a name")
-    return _write_table(table, pack)
+    return pack([numbered, _write_table(table, pack)])
+
+
+def _numbers(columns: Any) -> list[int] | None:
+    """Return start, stop and step of columns that only have numbers: Arrow has no such columns."""
+    import pandas
+
+    is_range = isinstance(columns, pandas.RangeIndex)
+    return [columns.start, columns.stop, columns.step] if is_range else None
+
+
+def _numbered(frame: Any, numbered: list[int] | None) -> Any:
+    import pandas
+
+    if numbered is not None:
+        frame.columns = pandas.RangeIndex(*numbered, name=frame.columns.name)
+    return frame
 
 
 def read_frame(payload: bytes, unpack: Unpack) -> Any:
     """Return the pandas frame that an Arrow table describes."""
-    return read_table(payload, unpack).to_pandas()
+    numbered, data = unpack(payload)
+    return _numbered(read_table(data, unpack).to_pandas(), numbered)
 
 
 def _write_series(value: Any, pack: Pack) -> bytes:

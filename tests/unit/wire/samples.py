@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections import Counter, OrderedDict, defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum, StrEnum, auto
 from fractions import Fraction
@@ -87,7 +87,7 @@ ZONES = (
     None,
     ZoneInfo("Europe/Berlin"),
     ZoneInfo("America/New_York"),
-    timezone.utc,
+    UTC,
     timezone(timedelta(hours=-3, minutes=-30)),
     timezone(timedelta(seconds=3601), "odd"),
 )
@@ -96,7 +96,10 @@ _folds = st.integers(0, 1)
 _texts = st.text(max_size=12)
 
 moments = st.builds(
-    lambda moment, zone, fold: moment.replace(tzinfo=zone, fold=fold), st.datetimes(), _zones, _folds
+    lambda moment, zone, fold: moment.replace(tzinfo=zone, fold=fold),
+    st.datetimes(),
+    _zones,
+    _folds,
 )
 clocks = st.builds(
     lambda clock, zone, fold: clock.replace(tzinfo=zone, fold=fold), st.times(), _zones, _folds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -41,10 +41,8 @@ codes = st.sampled_from([int(code) for code in Code])
 
 def read_all_ways(data: bytes) -> None:
     for read in READERS:
-        try:
+        with suppress(DecodeError, LocateError):
             read(data)
-        except (DecodeError, LocateError):
-            pass
 
 
 @contextmanager
@@ -94,10 +92,14 @@ def test_bytes_after_a_value_are_refused(value: Any, more: bytes) -> None:
         CODEC.decode(CODEC.encode(value) + more)
 
 
-@pytest.mark.parametrize("header", [b"\xdd\x00\x0f\x00\x00", b"\xdf\x00\x07\x00\x00", b"\xdc\xff\xff"])
+@pytest.mark.parametrize(
+    "header", [b"\xdd\x00\x0f\x00\x00", b"\xdf\x00\x07\x00\x00", b"\xdc\xff\xff"]
+)
 def test_false_counts_reserve_no_memory(header: bytes) -> None:
     data = header * 1_000 + b"\xc0" * 1_000_000
-    for read in (CODEC.decode, lambda data: project(data, (5, 5)), unpack_arguments):
+    for read in READERS:
+        if read in (inflate, reference_of):
+            continue
         with at_most(16), pytest.raises(TransportError):
             read(data)
 

@@ -70,7 +70,12 @@ facts = st.one_of(
     st.builds(TaskFoundUnserved, numbers, seconds, texts),
 )
 junk = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | texts | st.binary(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | texts
+    | st.binary(),
     lambda parts: st.lists(parts, max_size=9) | st.dictionaries(texts, parts, max_size=3),
     max_leaves=20,
 )
@@ -121,7 +126,9 @@ def test_other_msgpack_is_a_decode_error(value: Any) -> None:
 
 
 @settings(max_examples=300)
-@given(st.lists(junk, max_size=10) | st.lists(st.just(-1) | junk, min_size=3, max_size=6), st.data())
+@given(
+    st.lists(junk, max_size=10) | st.lists(st.just(-1) | junk, min_size=3, max_size=6), st.data()
+)
 def test_other_rows_in_an_entry_are_a_decode_error_or_well_typed(
     row: list[Any], data: st.DataObject
 ) -> None:

@@ -186,7 +186,9 @@ def test_a_missing_field_without_default_is_refused() -> None:
     name = f"{Key.__module__}.Key"
     with pytest.raises(DecodeError, match="without name"):
         CODEC.decode(whole_ext(Code.DATACLASS, Codec().encode([name, {}])))
-    assert CODEC.decode(whole_ext(Code.DATACLASS, Codec().encode([name, {"name": "a"}]))) == Key("a")
+    assert CODEC.decode(whole_ext(Code.DATACLASS, Codec().encode([name, {"name": "a"}]))) == Key(
+        "a"
+    )
 
 
 def test_special_attributes_cannot_be_smuggled_in() -> None:
@@ -222,9 +224,7 @@ def test_a_process_without_the_types_sees_readable_values() -> None:
     value = {Color.RED: [Order(1), Point(2, Word.YES)], "who": (Customer(name="a"), Loose(more=1))}
     seen = Codec.opaque().decode(CODEC.encode(value))
     member = Opaque(f"{Color.__module__}.Color", {"name": "RED", "value": None}, is_member=True)
-    assert repr(seen[member]) == (
-        "[Order(id=1, lines=[], total=7), Point(x=2, y=Word.YES)]"
-    )
+    assert repr(seen[member]) == ("[Order(id=1, lines=[], total=7), Point(x=2, y=Word.YES)]")
     assert repr(seen["who"]) == "(Customer(name='a', data=None), Loose(number=1, more=1))"
 
 

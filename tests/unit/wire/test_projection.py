@@ -120,7 +120,11 @@ def test_parts_deep_in_big_values_are_found() -> None:
         ({}, ("a",), "the result has no field 'a'; it is a dict without keys"),
         ({"id": 1}, ("a",), "it is a dict with the key 'id'"),
         ({1: 1, Color.RED: 2, (1,): 3}, (0,), "a dict with the keys 1, <enum>, <tuple>"),
-        ({str(n): n for n in range(12)}, ("a",), "'0', '1', '2', '3', '4', '5', '6', '7', '8', '9' and 2 more"),
+        (
+            {str(n): n for n in range(12)},
+            ("a",),
+            "'0', '1', '2', '3', '4', '5', '6', '7', '8', '9' and 2 more",
+        ),
         ({"x" * 500: 1}, ("a",), "a dict with the key <a long key>"),
         ([1, 2], (2,), "the result has no index 2; it is a list of length 2"),
         ([1, 2], ("a",), "a list of length 2"),

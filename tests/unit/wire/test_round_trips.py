@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict, defaultdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -61,7 +61,7 @@ def test_order_and_zero_counts_survive() -> None:
 def test_the_second_of_two_equal_wall_clock_times_stays_the_second() -> None:
     late = datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
     assert CODEC.decode(CODEC.encode(late)).utcoffset() == late.utcoffset()
-    assert CODEC.decode(CODEC.encode(late.astimezone(timezone.utc))).tzinfo is timezone.utc
+    assert CODEC.decode(CODEC.encode(late.astimezone(UTC))).tzinfo is UTC
 
 
 def test_a_signalling_decimal_nan_travels() -> None:
@@ -76,6 +76,11 @@ def test_values_are_read_from_a_view_without_a_copy_of_the_whole() -> None:
 def test_plain_values_are_plain_msgpack_so_that_others_can_read_them() -> None:
     value = {"id": 1, "names": ["a", None, 1.5, True], "raw": b"x"}
     assert msgpack.unpackb(CODEC.encode(value)) == value
+
+
+def test_timestamps_of_other_msgpack_writers_are_read_as_datetimes() -> None:
+    moment = datetime(2024, 1, 2, tzinfo=UTC)
+    assert CODEC.decode(msgpack.packb(moment, datetime=True)) == moment
 
 
 def test_threads_share_a_codec() -> None:

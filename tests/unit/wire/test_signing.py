@@ -30,8 +30,14 @@ def test_keys_can_be_rotated() -> None:
 
 @pytest.mark.parametrize(
     ("purpose", "run_id", "data"),
-    [("record", "run", b"data"), ("task", "rum", b"data"), ("task", "run", b"dat"),
-     ("task", "rund", b"ata"), ("task", "ru", b"ndata"), ("task", "", b"rundata")],
+    [
+        ("record", "run", b"data"),
+        ("task", "rum", b"data"),
+        ("task", "run", b"dat"),
+        ("task", "rund", b"ata"),
+        ("task", "ru", b"ndata"),
+        ("task", "", b"rundata"),
+    ],
 )
 def test_a_signature_holds_for_nothing_else(purpose: Purpose, run_id: str, data: bytes) -> None:
     signer = Signer([NEW])
