@@ -36,6 +36,8 @@ from astrum_coordinator.service import Backoff
 
 logger = logging.getLogger("astrum.coordinator")
 
+_DIGITS = "0123456789"
+
 Stream = tuple[str, str]
 """Queue and lane."""
 
@@ -216,10 +218,11 @@ class Dispatcher:
         queue, lane = stream
         replies = await self._store.dispatch(self._run_id, self._epoch, queue, lane, items)
         for (task, attempt, *_), reply in zip(items, replies, strict=True):
-            if ":" in reply:
-                self._misled()
-            elif "=" not in reply and "!" not in reply:
+            mark = reply.lstrip(_DIGITS)[:1]
+            if mark == "-":
                 self.entries[task] = Entry(attempt, reply, stream)
+            elif mark == ":":
+                self._misled()
             # Else it is settled already, and the journal will say how.
 
     async def _encoded(self, order: Dispatch) -> bytes | None:
