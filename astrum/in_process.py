@@ -17,8 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from astrum.data_transport.locate import binding_error, locate
-from astrum.errors import EncodeError, LocateError
-from astrum.invoke import AttemptContext, AttemptResult, BoundTask, Flow, Invoker
+from astrum.errors import LocateError
+from astrum.invoke import (
+    AttemptContext,
+    AttemptResult,
+    BoundTask,
+    Flow,
+    Invoker,
+    value_failure,
+)
 from astrum.planning.plan import TaskSpec
 from astrum.run.events import (
     AttemptSettled,
@@ -33,7 +40,6 @@ from astrum.run.events import (
     RunTimedOut,
     ScheduleRetry,
 )
-from astrum.run.failure import Failure
 from astrum.run.fold import RunTimes, build_report
 from astrum.run.observer import RunObserver
 from astrum.run.report import ExecutionReport
@@ -236,14 +242,14 @@ class _InProcessRun:
         try:
             arguments = self._values.arguments(spec) if spec.bindings else {}
         except Exception as error:  # a property of the user's may raise anything
-            return _value_failure(error)
+            return value_failure(error, "arguments")
         result = await self._invoker.invoke(bound, context, arguments)
         if result.outcome is not Outcome.SUCCEEDED:
             return result
         try:
             self._results[spec.task_id] = self._values.keep(spec, result.value)
         except Exception as error:
-            return _value_failure(error)
+            return value_failure(error, "result")
         return result
 
     # --- words --------------------------------------------------------------------------
@@ -309,14 +315,3 @@ class _WireValues(_Values):
 
 def _checked_values(flow: Flow) -> _Values:
     return _WireValues(Codec(flow.types))
-
-
-def _value_failure(error: Exception) -> AttemptResult:
-    """End the attempt because of a value, for good: no retry policy matches its one type name,
-    since trying again would not help.
-    """
-    kind = "result" if isinstance(error, EncodeError) else "arguments"
-    failure = Failure.from_exception(error)
-    failure = failure._replace(types=failure.types[:1], notes=(kind,))
-    now = time.time()
-    return AttemptResult(Outcome.FAILED, None, failure, now, now)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from astrum.data_transport import fit
 from astrum.data_transport.bindings import TaskInputs
@@ -285,3 +285,13 @@ def _origin(task: BoundTask, parameter: str | int) -> str:
 
 def _timeout_failure(context: AttemptContext) -> Failure:
     return Failure(TIMEOUT_TYPES, f"the attempt took longer than its {context.timeout_s:g} s")
+
+
+def value_failure(error: Exception, part: Literal["arguments", "result"]) -> AttemptResult:
+    """Return the end of an attempt because of a value, for good: no retry policy matches its one
+    type name, since trying again would not help.
+    """
+    failure = Failure.from_exception(error)
+    failure = failure._replace(types=failure.types[:1], notes=(part,))
+    now = time.time()
+    return AttemptResult(Outcome.FAILED, None, failure, now, now)

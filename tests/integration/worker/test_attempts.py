@@ -1,0 +1,166 @@
+"""What becomes of a claim: each ends in exactly one settle."""
+
+from __future__ import annotations
+
+import msgpack
+
+from astrum.redis import RedisSettings, Settlement, WorkerStore
+from astrum.run.events import Outcome
+from astrum.wire.keys import Keys
+from astrum.wire.messages import Record, encode_record
+from astrum.wire.references import encode_reference, reference_of
+from tests.integration.worker.pool import CODEC, Lead, Pool, eventually
+from tests.servers import Server
+
+
+async def test_an_async_and_a_sync_task_run_and_their_results_stand_in_the_journal(
+    pool: Pool, lead: Lead
+) -> None:
+    worker = pool.start()
+    await lead.dispatch(0, "add", {"a": 2, "b": 3})
+    await lead.dispatch(1, "shout", {"text": "hello"}, lane="thread")
+    assert await lead.value(0) == 5
+    assert await lead.value(1) == "HELLO"
+    record = await lead.record(0)
+    assert record.outcome is Outcome.SUCCEEDED
+    assert record.worker_id == worker.worker_id
+    assert 0 < record.started_at <= record.ended_at
+
+
+async def test_a_failure_travels_as_data(pool: Pool, lead: Lead) -> None:
+    pool.start()
+    await lead.dispatch(0, "fail")
+    record = await lead.record(0)
+    assert record.outcome is Outcome.FAILED
+    assert record.failure is not None
+    assert record.failure.types[0] == "builtins.ValueError"
+    assert record.failure.message == "no such row"
+    assert "pool_flow.py" in record.failure.traceback
+
+
+async def test_a_keyboard_interrupt_raised_by_a_task_fails_it_and_spares_the_worker(
+    pool: Pool, lead: Lead
+) -> None:
+    pool.start()
+    await lead.dispatch(0, "interrupt")
+    record = await lead.record(0)
+    assert record.outcome is Outcome.FAILED
+    await lead.dispatch(1, "add", {"a": 1, "b": 1})
+    assert await lead.value(1) == 2
+
+
+async def test_a_result_that_cannot_travel_fails_with_a_type_that_no_retry_matches(
+    pool: Pool, lead: Lead
+) -> None:
+    pool.start()
+    await lead.dispatch(0, "unencodable")
+    record = await lead.record(0)
+    assert record.failure is not None
+    assert record.failure.types == ("astrum.errors.EncodeError",)
+
+
+async def test_an_unknown_task_is_handed_back_with_advice(pool: Pool, lead: Lead) -> None:
+    worker = pool.start()
+    await lead.dispatch(0, "ad")
+    record = await lead.record(0)
+    assert record.outcome is Outcome.HANDED_BACK
+    assert "did you mean 'add'" in worker.said
+
+
+async def test_a_task_of_another_source_is_handed_back(pool: Pool, lead: Lead) -> None:
+    worker = pool.start()
+    await lead.dispatch(0, "add", {"a": 1, "b": 1}, fingerprint="0" * 16)
+    assert (await lead.record(0)).outcome is Outcome.HANDED_BACK
+    assert "another version of its source" in worker.said
+
+
+async def test_a_message_of_another_protocol_version_is_handed_back(pool: Pool, lead: Lead) -> None:
+    worker = pool.start()
+    await lead.dispatch_raw(0, msgpack.packb([99, lead.run_id, 0, 1, "a later field"]))
+    assert (await lead.record(0)).outcome is Outcome.HANDED_BACK
+    assert "protocol version 99" in worker.said
+
+
+async def test_a_damaged_message_whose_attempt_is_known_fails_it(pool: Pool, lead: Lead) -> None:
+    pool.start()
+    await lead.dispatch_raw(0, lead.message(0, "add", {"a": 1, "b": 1})[:-7])
+    record = await lead.record(0)
+    assert record.outcome is Outcome.FAILED
+    assert record.failure is not None
+    assert record.failure.types == ("astrum.Undecodable",)
+
+
+async def test_damaged_arguments_fail_the_attempt(pool: Pool, lead: Lead) -> None:
+    pool.start()
+    await lead.dispatch(0, "add", arguments=b"\x81\xa1a\xc1")
+    record = await lead.record(0)
+    assert record.failure is not None
+    assert record.failure.types == ("astrum.errors.DecodeError",)
+
+
+async def test_bytes_that_are_no_message_are_set_aside_and_never_seen_again(
+    pool: Pool, lead: Lead, redis_server: Server
+) -> None:
+    worker = await pool.start().serving()
+    await lead.dispatch_raw(0, b"\xc1 nonsense")
+    await eventually(lambda: "set aside" in worker.said)
+    keys = Keys()
+    with redis_server.client() as client:
+        await eventually(lambda: client.xlen(keys.dead_letters) == 1)
+        assert client.xlen(keys.queue("default", "async")) == 0
+
+
+async def test_a_big_result_is_stored_once_and_read_by_reference(pool: Pool, lead: Lead) -> None:
+    pool.start()
+    await lead.dispatch(0, "big", {"size": 200_000})
+    record = await lead.record(0)
+    assert record.value is not None
+    ref = reference_of(record.value)
+    assert ref is not None
+    assert len(CODEC.decode(await lead.store.get_blob(lead.run_id, ref.digest))) == 200_000
+    arguments = b"\x81\xa4data" + encode_reference(ref)
+    await lead.dispatch(1, "measure", arguments=arguments)
+    assert await lead.value(1) == 200_000
+
+
+async def test_an_attempt_that_takes_too_long_is_timed_out(pool: Pool, lead: Lead) -> None:
+    pool.start()
+    await lead.dispatch(0, "wait_for", {"name": "never"}, timeout_s=0.05)
+    await lead.dispatch(1, "wait_in_thread", {"name": "x"}, lane="thread", timeout_s=0.05)
+    assert (await lead.record(0)).outcome is Outcome.TIMED_OUT
+    assert (await lead.record(1)).outcome is Outcome.TIMED_OUT
+    pool.release("x")
+
+
+async def test_an_attempt_that_its_leader_revoked_is_cancelled_and_its_slot_is_free(
+    pool: Pool, lead: Lead
+) -> None:
+    worker = await pool.start("--concurrency", "1", "--lease", "1").serving()
+    entry_id = await lead.dispatch(0, "clean_up", {"name": "c"})
+    await pool.reached("c.started")
+    gone = encode_record(Record(0, 1, Outcome.CANCELLED))
+    settlement = Settlement(0, 1, entry_id, True, gone)
+    await lead.store.revoke(lead.run_id, lead.epoch, "default", "async", [settlement])
+    await pool.reached("c.cleaned")  # without a hint: at the next beat
+    await lead.dispatch(1, "who")
+    assert await lead.value(1) == worker.worker_id
+    assert [r.outcome for r in lead.records if r.task == 0] == [Outcome.CANCELLED]
+
+
+async def test_a_claim_whose_reply_was_lost_runs_all_the_same(
+    pool: Pool, lead: Lead, settings: RedisSettings, redis_server: Server
+) -> None:
+    worker = await pool.start("--concurrency", "1").serving()
+    await lead.dispatch(0, "wait_for", {"name": "n"})
+    await pool.reached("n.started")
+    await lead.dispatch(1, "add", {"a": 1, "b": 2})
+    async with WorkerStore.open(settings) as store:  # as if its reply had got lost
+        claims = await store.claim("async", ["default"], worker.worker_id, 1, block_s=None)
+        assert len(claims) == 1
+    with redis_server.client() as client:  # the worker reconnects and asks what it holds
+        for row in client.client_list():
+            if row["cmd"] == "xreadgroup":
+                client.client_kill_filter(_id=row["id"])
+    assert await lead.value(1) == 3
+    pool.release("n")
+    assert await lead.value(0) == "n"

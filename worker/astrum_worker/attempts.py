@@ -1,0 +1,343 @@
+"""Runs what was claimed: one claimed attempt is one running attempt, and has one end.
+
+A claim comes in by `Attempts.accept` and goes out by `Attempts._end`, whatever happens between::
+
+    claim ── readable, served here ──▶ running ── returned, raised, timed out ──▶ settled
+      │                                   ├────── revoked (settled by others) ──▶ dropped
+      │                                   └────── drain, out of time ───────────▶ handed back
+      ├── unknown task, other version ──────────────────────────────────────────▶ handed back
+      ├── damaged, of a known attempt ──────────────────────────────────────────▶ settled, failed
+      └── damaged altogether ───────────────────────────────────────────────────▶ set aside
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+from astrum.errors import RunNotFoundError, StoreError, TransportError
+from astrum.invoke import AttemptContext, AttemptResult, Invoker, value_failure
+from astrum.redis import Claim, Settlement
+from astrum.run.events import Outcome
+from astrum.run.failure import Failure
+from astrum.wire.messages import Record, TaskMessage, encode_record
+from astrum_worker.blobs import BlobCache
+from astrum_worker.catalog import Served
+from astrum_worker.config import WorkerConfig
+from astrum_worker.counters import Counters
+from astrum_worker.gate import Slots
+from astrum_worker.intake import Intake, Refused, Runnable, Unreadable
+from astrum_worker.reporter import Report, Reporter
+from astrum_worker.values import decode_arguments, encode_result
+
+logger = logging.getLogger("astrum.worker")
+
+EntryKey = tuple[str, str]
+"""Stream and entry id."""
+
+_TOLD_ONCE = 100
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """One claim of this worker, from its arrival until its end is recorded."""
+
+    claim: Claim
+    run_id: str = ""
+    task: int = -1
+    attempt: int = 0
+    task_id: str = ""
+    lane: str = ""
+    context: AttemptContext | None = None
+    job: asyncio.Task[Ended] | None = None
+    started_at: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)
+    is_revoked: bool = False
+    has_ended: bool = False
+
+    @property
+    def key(self) -> EntryKey:
+        """What names the claim."""
+        return self.claim.stream, self.claim.entry_id
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its code runs."""
+        return self.job is not None and not self.has_ended
+
+
+class Ended(NamedTuple):
+    """How an attempt ended, ready to be recorded."""
+
+    record: Record
+    blob: bytes | None = None
+
+
+class Dropped(NamedTuple):
+    """The end of an attempt that others have settled."""
+
+
+class Attempts:
+    """Everything that this worker holds. ``slots`` are the places by lane ("alone" has none)."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        config: WorkerConfig,
+        intake: Intake,
+        invoker: Invoker,
+        blobs: BlobCache,
+        reporter: Reporter,
+        counters: Counters,
+        slots: Mapping[str, Slots],
+    ) -> None:
+        self._worker_id = worker_id
+        self._config = config
+        self._intake = intake
+        self._invoker = invoker
+        self._blobs = blobs
+        self._reporter = reporter
+        self._counters = counters
+        self._slots = slots
+        self._held: dict[EntryKey, Held] = {}
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._settled_while_audited: set[EntryKey] | None = None
+        self._told: set[str] = set()
+        self.version = 0
+
+    # --- what others may ask ------------------------------------------------------------
+
+    def held(self) -> list[Held]:
+        """Return all that is held now; safe to call from another thread."""
+        return list(self._held.values())
+
+    def running(self) -> list[Held]:
+        """Return what runs now; safe to call from another thread."""
+        return [held for held in self.held() if held.is_running]
+
+    @property
+    def running_count(self) -> int:
+        """How many attempts run."""
+        return self._running
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing runs."""
+        await self._idle.wait()
+
+    # --- in -----------------------------------------------------------------------------
+
+    def accept(self, lane: str, claim: Claim) -> None:
+        """Take charge of a claim; one that is held already is ignored."""
+        if (claim.stream, claim.entry_id) in self._held:
+            return
+        held = self._held[claim.stream, claim.entry_id] = Held(claim, lane=lane)
+        self._counters.claimed += 1
+        reading = self._intake.read(claim)
+        if type(reading) is Runnable:
+            self._start(held, *reading)
+        elif type(reading) is Refused:
+            self._refuse(held, reading)
+        elif type(reading) is Unreadable:
+            logger.error(
+                "entry %s of %s is no task message and is set aside: %s",
+                *(claim.entry_id, claim.stream, reading.reason),
+            )
+            self._end(held, reading)
+
+    def begin_audit(self) -> None:
+        """Remember what is settled from now on, for `adopt`."""
+        self._settled_while_audited = set()
+
+    def adopt(self, lanes: Mapping[str, str], claims: Iterable[Claim]) -> int:
+        """Accept the claims of this worker that it never heard of; return how many there were.
+
+        ``claims`` were asked for after `begin_audit`; what was settled meanwhile is not run
+        again. ``lanes`` are the lanes by stream.
+        """
+        settled, self._settled_while_audited = self._settled_while_audited or set(), None
+        lost = [claim for claim in claims if claim[:2] not in self._held]
+        lost = [claim for claim in lost if claim[:2] not in settled]
+        for claim in lost:
+            self.accept(lanes[claim.stream], claim)
+        return len(lost)
+
+    # --- while it runs ------------------------------------------------------------------
+
+    def _start(self, held: Held, message: TaskMessage, served: Served) -> None:
+        held.run_id, held.task, held.attempt = message.run_id, message.task, message.attempt
+        held.task_id = message.task_id
+        held.context = AttemptContext(
+            run_id=message.run_id,
+            task_id=message.task_id,
+            attempt=message.attempt,
+            max_retries=message.max_retries,
+            namespace=message.namespace,
+            worker_id=self._worker_id,
+            timeout_s=message.timeout_s,
+            check_types=message.check_types,
+        )
+        if held.lane in self._slots:
+            self._slots[held.lane].take()
+        self._running += 1
+        self._idle.clear()
+        self.version += 1
+        held.job = asyncio.create_task(self._run(held, message, served))
+        # Not in `_run`: a task that is cancelled before its first step runs nothing of it.
+        held.job.add_done_callback(partial(self._on_done, held))
+
+    async def _run(self, held: Held, message: TaskMessage, served: Served) -> Ended:
+        assert held.context is not None
+        try:
+            arguments = await decode_arguments(message, served, self._blobs)
+            result = await self._invoker.invoke(served.task, held.context, arguments)
+        except (TransportError, StoreError, RunNotFoundError) as error:
+            result = value_failure(error, "arguments")
+        except KeyboardInterrupt as error:  # a task's own: signals do not raise in this process
+            result = _raised(error, held.started_at)
+        return self._encoded(held, served, result)
+
+    def _encoded(self, held: Held, served: Served, result: AttemptResult) -> Ended:
+        if result.outcome is not Outcome.SUCCEEDED:
+            return Ended(self._record(held, result))
+        try:
+            value, blob = encode_result(
+                result.value,
+                served,
+                inline_bytes=self._config.inline_bytes,
+                max_bytes=self._config.max_value_bytes,
+            )
+        except Exception as error:  # a model's own serializer may raise anything
+            failed = value_failure(error, "result")
+            failed = failed._replace(started_at=result.started_at)
+            return Ended(self._record(held, failed))
+        return Ended(self._record(held, result)._replace(value=value), blob)
+
+    def revoke(self, run_id: str, pairs: Iterable[tuple[int, int]]) -> None:
+        """Cancel these attempts, which others have settled."""
+        wanted = set(pairs)
+        for held in self.running():
+            if held.run_id == run_id and (held.task, held.attempt) in wanted:
+                self.cancel(held)
+
+    def cancel(self, held: Held) -> None:
+        """Stop an attempt that others have settled."""
+        if held.is_running and not held.is_revoked and held.job is not None:
+            held.is_revoked = True
+            self._counters.revoked += 1
+            self._stop(held)
+
+    def stop_all(self) -> None:
+        """Cancel everything that runs, to be handed back."""
+        for held in self.running():
+            self._stop(held)
+
+    def hand_back_all(self) -> None:
+        """Hand back what still runs, without waiting for it any more."""
+        for held in self.running():
+            self._finish(held, self._handed_back(held))
+
+    def _stop(self, held: Held) -> None:
+        assert held.job is not None
+        assert held.context is not None
+        held.context.cancel()
+        held.job.cancel()
+
+    # --- out ----------------------------------------------------------------------------
+
+    def _on_done(self, held: Held, job: asyncio.Task[Ended]) -> None:
+        if held.has_ended:
+            if not job.cancelled():
+                job.exception()  # seen: nobody waits for it any more
+        elif held.is_revoked:
+            self._finish(held, Dropped())
+        elif job.cancelled():
+            self._finish(held, self._handed_back(held))
+        elif (error := job.exception()) is not None:
+            logger.error("task %r could not be run", held.task_id, exc_info=error)
+            self._finish(held, Ended(self._record(held, _raised(error, held.started_at))))
+        else:
+            self._finish(held, job.result())
+
+    def _finish(self, held: Held, ending: Ended | Dropped) -> None:
+        """Free the attempt's slot and give it its end."""
+        held.has_ended = True
+        if held.lane in self._slots:
+            self._slots[held.lane].give_back()
+        self._running -= 1
+        if not self._running:
+            self._idle.set()
+        self._end(held, ending)
+
+    def _refuse(self, held: Held, refused: Refused) -> None:
+        held.run_id, held.task, held.attempt = refused.run_id, refused.task, refused.attempt
+        why = refused.failure.message
+        level = logging.DEBUG if why in self._told else logging.WARNING
+        if len(self._told) < _TOLD_ONCE:
+            self._told.add(why)
+        logger.log(
+            level,
+            "run %s: an attempt is settled as %s: %s",
+            *(refused.run_id, refused.outcome.name.lower(), why),
+        )
+        now = time.time()
+        result = AttemptResult(refused.outcome, None, refused.failure, now, now)
+        self._end(held, Ended(self._record(held, result)))
+
+    def _end(self, held: Held, ending: Ended | Dropped | Unreadable) -> None:
+        """Give a claim its one end; every claim comes through here once."""
+        held.has_ended = True
+        self.version += 1
+        done = partial(self._forget, held)
+        if type(ending) is Unreadable:
+            self._reporter.set_aside(held.claim, ending.reason, done)
+        elif type(ending) is Ended:
+            record = ending.record
+            self._tally(record.outcome)
+            is_final = record.outcome is Outcome.SUCCEEDED
+            settlement = Settlement(
+                held.task, held.attempt, held.claim.entry_id, is_final, encode_record(record)
+            )
+            self._reporter.report(
+                Report(held.run_id, held.claim.stream, settlement, ending.blob, done)
+            )
+        else:
+            done()
+
+    def _forget(self, held: Held) -> None:
+        self._held.pop(held.key, None)
+        if self._settled_while_audited is not None:
+            self._settled_while_audited.add(held.key)
+
+    def _tally(self, outcome: Outcome) -> None:
+        name = outcome.name.lower()
+        setattr(self._counters, name, getattr(self._counters, name) + 1)
+
+    def _handed_back(self, held: Held) -> Ended:
+        failure = Failure(("astrum.WorkerStopping",), f"worker {self._worker_id} is stopping")
+        now = time.time()
+        result = AttemptResult(Outcome.HANDED_BACK, None, failure, held.started_at, now)
+        return Ended(self._record(held, result))
+
+    def _record(self, held: Held, result: AttemptResult) -> Record:
+        return Record(
+            held.task,
+            held.attempt,
+            result.outcome,
+            self._worker_id,
+            result.started_at,
+            result.ended_at,
+            None,
+            result.failure,
+        )
+
+
+def _raised(error: BaseException, started_at: float) -> AttemptResult:
+    failure = Failure.from_exception(error)
+    return AttemptResult(Outcome.FAILED, None, failure, started_at, time.time())

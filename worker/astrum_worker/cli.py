@@ -1,0 +1,181 @@
+"""The command ``astrum-worker``: options, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from astrum.errors import AstrumError, FlowImportError
+from astrum.redis import RedisSettings
+from astrum_worker.app import Worker
+from astrum_worker.catalog import Catalog
+from astrum_worker.config import WorkerConfig, default_threads
+from astrum_worker.logs import LEVELS, set_up_logging
+from astrum_worker.signals import Signals
+from astrum_worker.supervisor import Supervisor, SupervisorLink
+
+START_FAILED = 1
+EXIT_PATIENCE_S = 3.0
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command], Command]:
+    """Declare an option that is also read from ``ASTRUM_`` and its name."""
+    long = max(names, key=len)
+    variable = envvar or "ASTRUM_" + long.lstrip("-").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.argument("modules", nargs=-1, required=True, metavar="MODULE...", envvar="ASTRUM_MODULES")
+@option("--redis", "redis_url", envvar="ASTRUM_REDIS_URL", metavar="URL", help="The server to use.")
+@option("--prefix", help="Prefix of all keys; separates pools on one server.")
+@option(
+    "-q",
+    "--queue",
+    "queues",
+    multiple=True,
+    default=("default",),
+    show_default=True,
+    help="A queue to serve. Repeatable; earlier ones go first.",
+)
+@option(
+    "-c",
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Async tasks at once.",
+)
+@option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=default_threads,
+    help="Sync tasks at once.  [default: processors]",
+)
+@option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Worker processes, for work that keeps a processor busy; one that dies is replaced.",
+)
+@option(
+    "--grace",
+    "grace_s",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long running tasks may take to end after SIGTERM or Ctrl-C.",
+)
+@option(
+    "--max-hung",
+    type=click.IntRange(min=1),
+    help="Threads stuck in timed-out tasks that end the worker.  [default: as --threads]",
+)
+@option(
+    "--lease",
+    "lease_s",
+    type=click.FloatRange(min=1),
+    default=15.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long after its last heartbeat the worker counts as dead.",
+)
+@option("--wait", is_flag=True, help="Wait for a server that cannot be reached at the start.")
+@option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
+@click.option("--supervisor-fd", type=int, hidden=True)
+def main(
+    modules: tuple[str, ...],
+    redis_url: str | None,
+    prefix: str | None,
+    queues: tuple[str, ...],
+    concurrency: int,
+    threads: int,
+    processes: int,
+    grace_s: float,
+    max_hung: int | None,
+    lease_s: float,
+    wait: bool,
+    log_level: str,
+    supervisor_fd: int | None,
+) -> None:
+    """Run tasks of the given modules for runs on a Redis or Valkey server.
+
+    MODULE is a dotted name or a .py file; :attr behind it takes one registry of it only. All
+    namespaces, registries and schedulers found there are served.
+    """
+    set_up_logging(log_level)
+    if processes > 1:
+        sys.exit(asyncio.run(_supervise(sys.argv[1:], processes)))
+    try:
+        config = WorkerConfig(
+            modules=modules,
+            redis=RedisSettings.from_env(redis_url, prefix),
+            queues=tuple(dict.fromkeys(queues)),
+            concurrency=concurrency,
+            threads=threads,
+            max_hung=max_hung,
+            grace_s=grace_s,
+            lease_s=lease_s,
+            wait_for_store=wait,
+        )
+        code = asyncio.run(_serve(config, Catalog.load(modules), supervisor_fd))
+    except AstrumError as error:
+        click.echo(describe(error), err=True)
+        code = START_FAILED
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def describe(error: AstrumError) -> str:
+    """Return the error for people; of a module that fails to load, the user's own traceback."""
+    text = f"error: {error}"
+    if isinstance(error, FlowImportError) and error.user_traceback:
+        text = f"{error.user_traceback.rstrip()}\n\n{text} (in this process, the worker)"
+    return text
+
+
+async def _supervise(arguments: list[str], count: int) -> int:
+    return await Supervisor(arguments, count).run()
+
+
+async def _serve(config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None) -> int:
+    link = None if supervisor_fd is None else SupervisorLink(supervisor_fd)
+
+    def announce(line: str) -> None:
+        click.echo(line, err=True)
+        if link is not None:
+            link.say_ready()
+
+    worker = Worker(config, catalog, announce)
+    Signals(worker.request_stop).install()
+    watching = None if link is None else asyncio.create_task(_follow(link, worker))
+    code = START_FAILED
+    try:
+        code = await worker.run()
+    finally:
+        if watching is not None:
+            watching.cancel()
+        _end_for_sure(code)
+    return code
+
+
+def _end_for_sure(code: int) -> None:
+    """End the process soon, whatever threads a task has left behind in an executor."""
+    timer = threading.Timer(EXIT_PATIENCE_S, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
+
+
+async def _follow(link: SupervisorLink, worker: Worker) -> None:
+    await link.wait_gone()
+    worker.request_stop()

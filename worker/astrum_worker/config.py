@@ -1,0 +1,83 @@
+"""The settings of a worker process, checked on construction."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from astrum.planning.plan import DEFAULT_QUEUE
+from astrum.redis import RedisSettings
+
+MIB = 1024 * 1024
+
+
+def default_threads() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerConfig:
+    """How one worker process serves; all ``_s`` are seconds.
+
+    ``modules`` are imported and everything they declare is served, for ``queues``.
+    ``concurrency`` bounds async attempts, ``threads`` sync ones. A drain lets attempts finish for
+    ``grace_s``. ``wait_for_store`` keeps trying when the server is unreachable at the start.
+
+    The lease of ``lease_s`` is renewed every third of it; ``trust_s`` after the start of the last
+    good beat the worker claims nothing more. ``max_hung`` threads that nobody waits for any more
+    (default: as many as ``threads``), for ``hung_patience_s``, end the worker. A blocking read
+    waits ``block_s``; a reader without a cycle for three times that is restarted.
+    """
+
+    modules: tuple[str, ...]
+    redis: RedisSettings
+    queues: tuple[str, ...] = (DEFAULT_QUEUE,)
+    concurrency: int = 100
+    threads: int = field(default_factory=default_threads)
+    max_hung: int | None = None
+    hung_patience_s: float = 5.0
+    grace_s: float = 30.0
+    wait_for_store: bool = False
+    lease_s: float = 15.0
+    block_s: float = 2.0
+    status_every_s: float = 0.5
+    blocked_after_s: float = 1.0
+    reconcile_every_s: float = 30.0
+    solitude_every_s: float = 1.0
+    resettle_window_s: float = 5.0
+    batch_items: int = 256
+    batch_bytes: int = 256 * 1024
+    inline_bytes: int = 64 * 1024
+    max_value_bytes: int = 64 * MIB
+    blob_cache_bytes: int = 256 * MIB
+    unsettled_bytes: int = 256 * MIB
+    unsettled_items: int = 20_000
+
+    def __post_init__(self) -> None:
+        if not self.modules:
+            raise ValueError("a worker needs at least one module")
+        if not self.queues or any(not queue for queue in self.queues):
+            raise ValueError("a worker needs at least one queue, and queues need names")
+        for name in ("concurrency", "threads", "lease_s", "block_s", "batch_items", "batch_bytes"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        if self.grace_s < 0 or self.hung_limit < 1:
+            raise ValueError("grace_s may not be negative, max_hung must be at least 1")
+
+    @property
+    def beat_every_s(self) -> float:
+        """How often the lease is renewed."""
+        return self.lease_s / 3
+
+    @property
+    def trust_s(self) -> float:
+        """How long after the start of the last good beat the lease is believed in."""
+        return self.lease_s * 13 / 15
+
+    @property
+    def hung_limit(self) -> int:
+        """How many abandoned threads are too many."""
+        return self.threads if self.max_hung is None else self.max_hung

@@ -1,0 +1,120 @@
+"""Claims attempts of one lane, never more than there are free slots for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from astrum.redis import Claim, WorkerStore
+from astrum_worker.config import WorkerConfig
+from astrum_worker.gate import Gate, Slots
+from astrum_worker.service import PeriodicService, Service
+
+logger = logging.getLogger("astrum.worker")
+
+STUCK_AFTER_BLOCKS = 3
+
+
+class Consumer(Service):
+    """The claim loop of one lane: it does not wait while there is more, else it blocks.
+
+    ``accept`` gets each claim; ``recovered`` is called when the store answers again after a
+    failure, since the reply of the failed claim may have been lost.
+    """
+
+    def __init__(
+        self,
+        lane: str,
+        store: WorkerStore,
+        worker_id: str,
+        config: WorkerConfig,
+        gate: Gate,
+        slots: Slots,
+        *,
+        accept: Callable[[Claim], None],
+        recovered: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self.name = f"claiming ({lane})"
+        self._lane = lane
+        self._store = store
+        self._worker_id = worker_id
+        self._config = config
+        self._gate = gate
+        self._slots = slots
+        self._accept = accept
+        self._recovered = recovered
+        self._expects_more = True
+        self._claiming_since: float | None = None
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def run_once(self) -> None:
+        """Wait until claiming is allowed and a slot is free, then claim once."""
+        await self._gate.wait_open()
+        free = await self._slots.wait_free()
+        if self._gate.is_open:  # it may have closed while no slot was free
+            await self._claim(free)
+
+    async def wait_quiet(self) -> None:
+        """Wait until no claim is under way."""
+        await self._quiet.wait()
+
+    def is_stuck(self) -> bool:
+        """Tell whether a claim takes far longer than it may block."""
+        limit_s = STUCK_AFTER_BLOCKS * self._config.block_s
+        since = self._claiming_since
+        return since is not None and time.monotonic() - since > limit_s
+
+    async def _claim(self, count: int) -> None:
+        block_s = None if self._expects_more else self._config.block_s
+        self._claiming_since = time.monotonic()
+        self._quiet.clear()
+        try:
+            claims = await self._store.claim(
+                self._lane, self._config.queues, self._worker_id, count, block_s=block_s
+            )
+        finally:
+            self._claiming_since = None
+            self._quiet.set()
+        if self._backoff.failures:
+            self._recovered()
+        self._expects_more = len(claims) >= count
+        for claim in claims:
+            self._accept(claim)
+
+
+class ReaderWatch(PeriodicService):
+    """Restarts readers that are stuck, as behind a connection whose other end is silently gone.
+
+    A reader must be found stuck twice: after the event loop was blocked, its reply may be there
+    and only not be read yet.
+    """
+
+    name = "reader watch"
+
+    def __init__(
+        self, consumers: Sequence[Consumer], every_s: float, *, restarted: Callable[[], None]
+    ) -> None:
+        super().__init__(every_s)
+        self._consumers = consumers
+        self._restarted = restarted
+        self._suspects: list[Consumer] = []
+
+    async def pass_once(self) -> None:
+        """Look at each reader."""
+        stuck = [consumer for consumer in self._consumers if consumer.is_stuck()]
+        for consumer in stuck:
+            if consumer in self._suspects:
+                logger.warning(
+                    "%s: no answer for %d times as long as a read may take; the connection is "
+                    "given up and opened again",
+                    consumer.name,
+                    STUCK_AFTER_BLOCKS,
+                )
+                await consumer.stop()
+                consumer.start()
+                self._restarted()
+        self._suspects = stuck

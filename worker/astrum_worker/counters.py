@@ -1,0 +1,27 @@
+"""Numbers that a worker tells about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has happened since the worker started.
+
+    ``fenced``: ends that came too late. ``restored``: ends that the server had forgotten.
+    """
+
+    claimed: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    timed_out: int = 0
+    handed_back: int = 0
+    revoked: int = 0
+    set_aside: int = 0
+    fenced: int = 0
+    restored: int = 0
+
+    def to_data(self) -> dict[str, int]:
+        """Return all numbers by name."""
+        return {name: getattr(self, name) for name in self.__slots__}

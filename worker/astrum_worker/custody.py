@@ -1,0 +1,96 @@
+"""Keeps what this worker believes to hold and what the server says it holds the same."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from astrum.redis import WorkerStore
+from astrum.wire.keys import LANE_SUFFIX
+from astrum_worker.attempts import Attempts, Held
+from astrum_worker.config import WorkerConfig
+from astrum_worker.reporter import Reporter
+from astrum_worker.service import PeriodicService
+
+logger = logging.getLogger("astrum.worker")
+
+
+class Custody(PeriodicService):
+    """Drops what others have settled, and runs what this worker holds without knowing.
+
+    Every beat: `verify`. Every half minute, after a lost reply and after a restart of the server:
+    `reconcile`. ``register`` makes the server know the worker again.
+    """
+
+    name = "custody"
+
+    def __init__(
+        self,
+        store: WorkerStore,
+        worker_id: str,
+        config: WorkerConfig,
+        attempts: Attempts,
+        reporter: Reporter,
+        register: Callable[[], Awaitable[None]],
+    ) -> None:
+        super().__init__(config.beat_every_s)
+        self._store = store
+        self._worker_id = worker_id
+        self._attempts = attempts
+        self._reporter = reporter
+        self._register = register
+        self._reconcile_every_s = config.reconcile_every_s
+        self._reconcile_due = time.monotonic() + config.reconcile_every_s
+        self._must_register = False
+        self._lanes = {
+            store.keys.queue(queue, lane): lane for queue in config.queues for lane in LANE_SUFFIX
+        }
+
+    def lapsed(self) -> None:
+        """Note that the lease had been over."""
+        self._must_register = True
+        self.hurry()
+
+    def doubt(self) -> None:
+        """Note that a claim's reply may have been lost."""
+        self._reconcile_due = 0.0
+        self.hurry()
+
+    async def pass_once(self) -> None:
+        """Do what is due."""
+        if self._store.loss.take():
+            logger.warning(
+                "the server was restarted or replaced and may have lost its last writes; recent "
+                "results are reported to it once more"
+            )
+            self._reporter.resettle()
+            self._must_register = True
+            self._reconcile_due = 0.0
+        if self._must_register:
+            await self._register()
+            self._must_register = False
+        await self.verify()
+        if time.monotonic() >= self._reconcile_due:
+            await self.reconcile()
+            self._reconcile_due = time.monotonic() + self._reconcile_every_s
+
+    async def verify(self) -> None:
+        """Cancel what runs here and was settled by others."""
+        by_run: dict[str, list[Held]] = {}
+        for held in self._attempts.running():
+            by_run.setdefault(held.run_id, []).append(held)
+        for run_id, group in by_run.items():
+            items = [(held.task, held.attempt, held.claim.entry_id) for held in group]
+            answers = await self._store.still_mine(run_id, items)
+            for held, is_mine in zip(group, answers, strict=True):
+                if not is_mine:
+                    self._attempts.cancel(held)
+
+    async def reconcile(self) -> None:
+        """Run what the server delivered to this worker and the worker never got."""
+        self._attempts.begin_audit()
+        claims = await self._store.own_claims(self._lanes, self._worker_id)
+        found = self._attempts.adopt(self._lanes, claims)
+        if found:
+            logger.warning("%d claimed attempts had got lost on the way; they run now", found)

@@ -1,0 +1,85 @@
+"""What bounds claiming: reasons not to claim at all, and free slots per lane."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum
+
+
+class Reason(Enum):
+    """Why this worker claims nothing at the moment."""
+
+    DRAINING = "draining"
+    NO_LEASE = "no_lease"
+    ALONE = "alone"
+    BACKLOG = "backlog"
+
+
+class Gate:
+    """Open when there is no reason not to claim. ``on_close`` is called when one comes up."""
+
+    def __init__(self, on_close: Callable[[], object] = lambda: None) -> None:
+        self._reasons: set[Reason] = set()
+        self._opened = asyncio.Event()
+        self._opened.set()
+        self._on_close = on_close
+
+    @property
+    def is_open(self) -> bool:
+        """Whether claiming is allowed."""
+        return not self._reasons
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why claiming is not allowed, in words for the status."""
+        return sorted(reason.value for reason in self._reasons)
+
+    def close(self, reason: Reason) -> None:
+        """Forbid claiming until `open` is called for the same reason."""
+        if reason not in self._reasons:
+            self._reasons.add(reason)
+            self._opened.clear()
+            self._on_close()
+
+    def open(self, reason: Reason) -> None:
+        """Take a reason back; others may remain."""
+        self._reasons.discard(reason)
+        if not self._reasons:
+            self._opened.set()
+
+    async def wait_open(self) -> None:
+        """Wait until claiming is allowed."""
+        await self._opened.wait()
+
+
+class Slots:
+    """The places of one lane. More may be taken than there are: what is claimed must run."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._taken = 0
+        self._freed = asyncio.Event()
+        self._freed.set()
+
+    @property
+    def free(self) -> int:
+        """How many attempts may be claimed now."""
+        return max(self.limit - self._taken, 0)
+
+    def take(self) -> None:
+        """Occupy a place."""
+        self._taken += 1
+        if self._taken >= self.limit:
+            self._freed.clear()
+
+    def give_back(self) -> None:
+        """Free a place."""
+        self._taken -= 1
+        if self._taken < self.limit:
+            self._freed.set()
+
+    async def wait_free(self) -> int:
+        """Wait for a free place and return how many there are."""
+        await self._freed.wait()
+        return self.free

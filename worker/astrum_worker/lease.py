@@ -1,0 +1,147 @@
+"""Keeps the worker's lease from a thread of its own, so that a busy event loop cannot cost it.
+
+The same thread writes the worker's status and watches the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from astrum.errors import StoreError
+from astrum.redis import LeaseClient
+from astrum_worker.config import WorkerConfig
+
+logger = logging.getLogger("astrum.worker")
+
+_RETRY_S = 1.0
+_JOIN_S = 5.0
+
+
+class Lease:
+    """Beats every third of the lease; `is_trusted` turns false before the server would say so.
+
+    ``status`` is called in the thread and returns what to tell, ``version`` changes when that
+    does. The other callables run on the event loop: ``lapsed`` when the server says that the
+    lease had been over, ``distrusted`` and ``trusted`` when `is_trusted` changes.
+    """
+
+    def __init__(
+        self,
+        worker_id: str,
+        client: LeaseClient,
+        config: WorkerConfig,
+        *,
+        status: Callable[[], bytes],
+        version: Callable[[], object],
+        lapsed: Callable[[], None],
+        distrusted: Callable[[], None],
+        trusted: Callable[[], None],
+    ) -> None:
+        self._worker_id = worker_id
+        self._client = client
+        self._config = config
+        self._status = status
+        self._version = version
+        self._lapsed = lapsed
+        self._distrusted = distrusted
+        self._trusted = trusted
+        self._told: object = None
+        self._good_at = 0.0
+        self._beat_due = 0.0
+        self._was_trusted = True
+        self._failed = False
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the lease can be believed to hold, by this process's own clock."""
+        return time.monotonic() - self._good_at < self._config.trust_s
+
+    def start(self, registered_at: float) -> None:
+        """Begin; ``registered_at`` is the monotonic time at which the registration was sent."""
+        self._loop = asyncio.get_running_loop()
+        self._good_at = registered_at
+        self._beat_due = registered_at + self._config.beat_every_s
+        self._thread = threading.Thread(target=self._work, name="astrum-lease", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End the thread; the lease itself ends when the worker leaves, or by itself."""
+        self._stopping.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await asyncio.to_thread(thread.join, _JOIN_S)
+            self._client.close()
+
+    def run_once(self) -> None:
+        """Beat if it is time, tell the status if it has changed, judge the lease."""
+        try:
+            self._beat_if_due()
+            self._tell_status()
+            self._failed = False
+        except StoreError as error:
+            level = logging.DEBUG if self._failed else logging.WARNING
+            logger.log(level, "the heartbeat failed: %s; it is tried again", error)
+            self._failed = True
+            self._beat_due = min(self._beat_due, time.monotonic() + _RETRY_S)
+        self._judge()
+
+    def _work(self) -> None:
+        while not self._stopping.wait(self._config.status_every_s):
+            try:
+                self.run_once()
+            except Exception:
+                logger.exception("the heartbeat thread failed once; it goes on")
+
+    def _beat_if_due(self) -> None:
+        started_at = time.monotonic()
+        if started_at < self._beat_due:
+            return
+        # Set first: a beat that fails is repeated after a second, not at once.
+        self._beat_due = started_at + _RETRY_S
+        was_live = self._client.beat(self._worker_id, self._config.lease_s)
+        self._good_at = started_at
+        self._beat_due = started_at + self._config.beat_every_s * random.uniform(0.9, 1.1)
+        self._told = None
+        if not was_live:
+            logger.warning(
+                "worker %s: its lease had been over; it registers again and stops what others "
+                "have taken over",
+                self._worker_id,
+            )
+            self._on_loop(self._lapsed)
+
+    def _tell_status(self) -> None:
+        status, version = self._status(), self._version()
+        if version != self._told:
+            self._client.set_status(self._worker_id, status)
+            self._told = version
+
+    def _judge(self) -> None:
+        is_trusted = self.is_trusted
+        if is_trusted == self._was_trusted:
+            return
+        self._was_trusted = is_trusted
+        if is_trusted:
+            logger.warning("worker %s: its lease holds again; it claims", self._worker_id)
+            self._on_loop(self._trusted)
+        else:
+            logger.warning(
+                "worker %s: no heartbeat got through for %.0f s; it claims nothing until one "
+                "does, what runs goes on, and results are kept",
+                self._worker_id,
+                self._config.trust_s,
+            )
+            self._on_loop(self._distrusted)
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            return  # the loop is closed: the process is about to end

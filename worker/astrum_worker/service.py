@@ -1,0 +1,117 @@
+"""Background loops with one shape: start, stop, and one pass that tests can call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from astrum.errors import StoreError, StoreUnavailableError
+
+logger = logging.getLogger("astrum.worker")
+
+Result = TypeVar("Result")
+
+
+class Backoff:
+    """Growing, jittered waits for a server that does not answer: 50 ms to 2 s, for ever."""
+
+    def __init__(self, first_s: float = 0.05, longest_s: float = 2.0) -> None:
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self.failures = 0
+
+    def reset(self) -> None:
+        """Forget earlier failures."""
+        self.failures = 0
+
+    async def wait(self) -> None:
+        """Sleep for the next delay."""
+        delay_s = min(self._first_s * 2 ** min(self.failures, 10), self._longest_s)
+        self.failures += 1
+        await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+
+
+async def patiently(call: Callable[[], Awaitable[Result]]) -> Result:
+    """Repeat a call that may be repeated until the store can be reached; other errors come up."""
+    backoff = Backoff()
+    while True:
+        try:
+            return await call()
+        except StoreUnavailableError:
+            await backoff.wait()
+
+
+class Service:
+    """A loop that calls `run_once` again and again; safe to start and stop twice.
+
+    A failing store only slows it down. Any other error is a fault of ours: it is logged with its
+    traceback, and the loop goes on, since a dead loop would help nobody.
+    """
+
+    name = "service"
+
+    def __init__(self) -> None:
+        self._backoff = Backoff()
+        self._task: asyncio.Task[None] | None = None
+
+    async def run_once(self) -> None:
+        """Do one pass; waits by itself if there is nothing to do."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Begin the loop on the running event loop."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._loop(), name=f"astrum-{self.name}")
+
+    async def stop(self) -> None:
+        """End the loop and wait for its end."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _loop(self) -> None:
+        while True:
+            try:
+                await self.run_once()
+                self._backoff.reset()
+            except StoreError as error:
+                self._say(error)
+                await self._backoff.wait()
+            except Exception:
+                logger.exception("%s: a pass failed; the loop goes on", self.name)
+                await self._backoff.wait()
+
+    def _say(self, error: StoreError) -> None:
+        level = logging.DEBUG if self._backoff.failures else logging.WARNING
+        logger.log(level, "%s: %s; it is tried again until it works", self.name, error)
+
+
+class PeriodicService(Service):
+    """Does a pass every ``every_s`` seconds, or at once when hurried."""
+
+    def __init__(self, every_s: float) -> None:
+        super().__init__()
+        self._every_s = every_s
+        self._hurry = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Make the next pass at once."""
+        self._hurry.set()
+
+    async def pass_once(self) -> None:
+        """Do what is to be done periodically."""
+        raise NotImplementedError
+
+    async def run_once(self) -> None:
+        """Wait until a pass is due, then do it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._every_s * random.uniform(0.9, 1.1)):
+                await self._hurry.wait()
+        self._hurry.clear()
+        await self.pass_once()

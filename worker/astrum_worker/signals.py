@@ -1,0 +1,45 @@
+"""SIGTERM and Ctrl-C: the first drains the worker, the second ends it at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+INTERRUPTED = 130
+
+
+class Signals:
+    """Calls ``stop`` on the event loop at the first signal, with the exit code to end with.
+
+    The handler runs between two bytecodes of the main thread, so the second signal works even
+    while a task blocks the event loop.
+    """
+
+    def __init__(self, stop: Callable[[int], None]) -> None:
+        self._stop = stop
+        self._received = 0
+        self._loop = asyncio.get_running_loop()
+
+    def install(self) -> None:
+        """Handle the signals from now on; call it in the main thread."""
+        for number in SIGNALS:
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._received:
+            os._exit(128 + number)
+        self._received = number
+        os.write(
+            sys.__stderr__.fileno() if sys.__stderr__ else 2, b"draining; once more ends at once\n"
+        )
+        self._loop.call_soon_threadsafe(self._stop, exit_code(number))
+
+
+def exit_code(number: int) -> int:
+    """Return what a drained process ends with: SIGTERM is the normal way to stop a worker."""
+    return INTERRUPTED if number == signal.SIGINT else 0
