@@ -17,6 +17,7 @@ from typing import Any, Literal
 from astrum.data_transport.shapes import (
     UNION_ORIGINS,
     Shape,
+    is_alias,
     is_unknown,
     members,
     shape_of,
@@ -85,8 +86,7 @@ def _cached_check(expected: Any) -> Check | None:
 
 def _compile(expected: Any) -> Check | None:
     plain = stripped(expected)
-    alias = getattr(typing, "TypeAliasType", None)
-    if alias is not None and isinstance(plain, alias):
+    if is_alias(plain):
         return _late(plain)
     if is_unknown(plain):
         return None

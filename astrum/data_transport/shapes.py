@@ -38,7 +38,7 @@ class Shape:
 
 
 def stripped(annotation: Any) -> Any:
-    """Return the type in an annotation: no `Annotated`, `Required`, alias or `NewType` round it.
+    """Return the type in an annotation: no `Annotated`, `Required` or `NewType` round it.
 
     >>> stripped(typing.Annotated[int, "seconds"])
     <class 'int'>
@@ -52,6 +52,14 @@ def stripped(annotation: Any) -> Any:
             annotation = annotation.__supertype__
         else:
             return type(None) if annotation is None else annotation
+
+
+def is_alias(annotation: Any) -> bool:
+    """Tell whether ``annotation`` is a ``type`` statement's name (it may stand in its own value).
+
+    Known by its class's name, for there are two: that of typing and its backport.
+    """
+    return type(annotation).__name__ == "TypeAliasType"
 
 
 def is_unknown(annotation: Any) -> bool:
@@ -165,6 +173,9 @@ def named_types(annotation: Any, seen: set[Any] | None = None) -> Iterator[type]
     if typing.get_origin(plain) is Literal:
         yield from _enums_in(plain, seen)
         return
+    if is_alias(plain) and plain not in seen:
+        seen.add(plain)
+        yield from named_types(plain.__value__, seen)
     for part in (typing.get_origin(plain), *typing.get_args(plain)):
         if part is not None and part not in UNION_ORIGINS:
             yield from _named_parts(part, seen)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypeAliasType
 
 from astrum.config import AstrumConfig
 from astrum.data_transport import DataItem, DTRela, F, Ref, T, TaskData, check_types, declared_types
@@ -322,6 +323,14 @@ def test_declared_types_are_all_named_types_fields_of_fields_included():
 
     found = list(declared_types(task))
     assert sorted(t.__name__ for t in found) == ["Color", "Line", "Loose", "Order", "Point"]
+
+
+def test_a_type_statement_is_looked_into():
+    orders = TypeAliasType("orders", dict[str, Line])
+
+    def task(given: list[orders]) -> orders: ...
+
+    assert list(declared_types(task)) == [Line]
 
 
 def test_a_type_that_contains_itself_is_named_once():
