@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
-from astrum.planning.execution_plan import build_execution_plan
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.run.events import AttemptSettled, Outcome
 from astrum.run.report import (
@@ -26,7 +26,7 @@ _ATTEMPT_STATUS = {
     Outcome.CANCELLED: "cancelled",
     Outcome.HANDED_BACK: "handed_back",
 }
-_TASK_STATUS = {
+_TASK_STATUS: dict[int, str] = {
     TaskState.SUCCEEDED: "completed",
     TaskState.FAILED: "failed",
     TaskState.CANCELLED: "cancelled",
@@ -47,11 +47,10 @@ def build_report(
 ) -> ExecutionReport:
     """Return the report of a run that is finished or under way."""
     plan = state.plan
-    needs = {spec.task_id: spec.needs for spec in plan.tasks}
     attempts = _attempts_by_task(state.chronicle)
     levels = plan.levels
     tasks = [
-        _task_statistics(state, task, levels[task], attempts.get(task, []))
+        _task_statistics(state, task, levels[task], attempts.get(task, ()))
         for task in range(len(plan.tasks))
         if _is_reported(state, task)
     ]
@@ -64,14 +63,14 @@ def build_report(
         execution_duration=times.ended_at - times.planned_at,
         total_tasks=len(plan.tasks),
         total_stages=len(stages),
-        max_parallelism=build_execution_plan(needs).max_parallelism,
-        successful_tasks=sum(s == TaskState.SUCCEEDED for s in state.states),
-        failed_tasks=sum(s == TaskState.FAILED for s in state.states),
+        max_parallelism=_max_parallelism(plan, levels),
+        successful_tasks=state.states.count(TaskState.SUCCEEDED),
+        failed_tasks=state.states.count(TaskState.FAILED),
         execution_state=ExecutionState(state.finished or "running"),
         stage_statistics=stages,
         task_statistics=tasks,
         error_summary=_error_summary(state),
-        original_tasks={name: list(names) for name, names in needs.items()},
+        original_tasks={spec.task_id: list(spec.needs) for spec in plan.tasks},
         tail_tasks=[spec.task_id for spec in plan.tasks if not spec.awaited],
         task_return_set=dict(results),
         run_id=run_id,
@@ -110,30 +109,27 @@ def _is_reported(state: RunState, task: int) -> bool:
 
 
 def _task_statistics(
-    state: RunState, task: int, stage_id: int, attempts: list[AttemptSettled]
+    state: RunState, task: int, stage_id: int, attempts: Sequence[AttemptSettled]
 ) -> TaskExecutionStatistics:
     spec = state.plan.tasks[task]
     rows = [_attempt_statistics(event, spec, state.chronicle) for event in attempts]
     start = rows[0].start_time if rows else 0.0
     end = rows[-1].end_time if rows else 0.0
     return TaskExecutionStatistics(
-        task_name=spec.task_id,
-        stage_id=stage_id,
-        start_time=start,
-        end_time=end,
-        duration=max(end - start, 0.0),
-        status=_status(state, task),
-        error_message=_error_message(state, task, rows),
-        retry=spec.retry.max_retries,
-        attempt_count=len(rows),
-        attempt_statistics=rows,
+        spec.task_id,
+        stage_id,
+        start,
+        end,
+        end - start if end > start else 0.0,
+        _TASK_STATUS.get(state.states[task]) or _unended_status(state, task),
+        _error_message(state, task, rows),
+        spec.retry.max_retries,
+        len(rows),
+        rows,
     )
 
 
-def _status(state: RunState, task: int) -> str:
-    status = _TASK_STATUS.get(TaskState(state.states[task]))
-    if status is not None:
-        return status
+def _unended_status(state: RunState, task: int) -> str:
     if state.finished is not None:
         return "cancelled"
     return "running" if state.states[task] == TaskState.OUTSTANDING else "pending"
@@ -153,21 +149,31 @@ def _error_message(state: RunState, task: int, rows: list[TaskAttemptStatistics]
 def _attempt_statistics(
     event: AttemptSettled, spec: TaskSpec, chronicle: Chronicle
 ) -> TaskAttemptStatistics:
-    start = event.started_at or event.recorded_at
-    end = event.ended_at or event.recorded_at
+    task, attempt, outcome, start, end, recorded_at, worker_id, failure, _ = event
+    start, end = start or recorded_at, end or recorded_at
     return TaskAttemptStatistics(
-        task_name=spec.task_id,
-        attempt_number=event.attempt,
-        max_retries=spec.retry.max_retries,
-        start_time=start,
-        end_time=end,
-        duration=max(end - start, 0.0),
-        status=_ATTEMPT_STATUS[event.outcome],
-        error_message=event.failure.summary if event.failure else None,
-        will_retry=(event.task, event.attempt) in chronicle.retried,
-        worker_id=event.worker_id,
-        timed_out=event.outcome is Outcome.TIMED_OUT,
+        spec.task_id,
+        attempt,
+        spec.retry.max_retries,
+        start,
+        end,
+        end - start if end > start else 0.0,
+        _ATTEMPT_STATUS[outcome],
+        failure.summary if failure else None,
+        (task, attempt) in chronicle.retried,
+        worker_id,
+        outcome is Outcome.TIMED_OUT,
     )
+
+
+def _max_parallelism(plan: Plan, levels: list[int]) -> int:
+    """Return the most tasks that any stage shows: each from its own to its first dependent's."""
+    count = max(levels, default=-1) + 1
+    changes = [0] * (count + 1)
+    for level, dependents in zip(levels, plan.dependents, strict=True):
+        changes[level] += 1
+        changes[min(map(levels.__getitem__, dependents)) if dependents else count] -= 1
+    return max(accumulate(changes))
 
 
 def _stage_statistics(
@@ -183,20 +189,20 @@ def _stage(
     stage_id: int, specs: list[TaskSpec], by_name: Mapping[str, TaskExecutionStatistics]
 ) -> TaskStageStatistics:
     names = [spec.task_id for spec in specs]
-    waits = list(dict.fromkeys(need for spec in specs for need in spec.needs))
-    ran = [by_name[n] for n in names if n in by_name and by_name[n].attempt_count]
-    start = min((stat.start_time for stat in ran), default=0.0)
-    end = max((stat.end_time for stat in ran), default=0.0)
+    waits = list({need: None for spec in specs for need in spec.needs})
+    ran = [stat for name in names if (stat := by_name.get(name)) and stat.attempt_count]
+    start = min([stat.start_time for stat in ran], default=0.0)
+    end = max([stat.end_time for stat in ran], default=0.0)
     return TaskStageStatistics(
-        stage_id=stage_id,
-        stage_name=f"stage {stage_id}",
-        start_time=start,
-        end_time=end,
-        duration=end - start,
-        parallel_task_count=len(names),
-        wait_task_count=len(waits),
-        parallel_tasks=names,
-        wait_tasks=waits,
+        stage_id,
+        f"stage {stage_id}",
+        start,
+        end,
+        end - start,
+        len(names),
+        len(waits),
+        names,
+        waits,
     )
 
 

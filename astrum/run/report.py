@@ -83,7 +83,7 @@ class TaskStageStatistics:
     wait_tasks: list[str]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class ExecutionReport:
     """The outcome of a whole run, or how far it is.
 
@@ -109,6 +109,13 @@ class ExecutionReport:
     tail_tasks: list[str] = field(default_factory=list)
     task_return_set: dict[str, Any] = field(default_factory=dict)
     run_id: str = ""
+
+    def __repr__(self) -> str:
+        # Short, since `asyncio.run` asks for it when the report is its result.
+        return (
+            f"<ExecutionReport: {self.execution_state}, {self.successful_tasks} of "
+            f"{self.total_tasks} tasks succeeded, {self.total_duration:.3f} s>"
+        )
 
     def get_task_statistics_by_stage(self, stage_id: int) -> list[TaskExecutionStatistics]:
         """Return the statistics of all tasks of one stage, in plan order."""
