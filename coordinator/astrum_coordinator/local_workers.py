@@ -17,7 +17,7 @@ from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from types import TracebackType
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from astrum.errors import WorkerStartError
 from astrum_coordinator.process_guard import ProcessGuard
@@ -243,7 +243,7 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
         yield pending.decode(errors="replace")
 
 
-async def _cancel(tasks: Sequence[asyncio.Future[object]]) -> None:
+async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
