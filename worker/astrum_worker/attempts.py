@@ -40,7 +40,7 @@ logger = logging.getLogger("astrum.worker")
 EntryKey = tuple[str, str]
 """Stream and entry id."""
 
-_TOLD_ONCE = 100
+_REASONS_TOLD = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -278,8 +278,9 @@ class Attempts:
     def _refuse(self, held: Held, refused: Refused) -> None:
         held.run_id, held.task, held.attempt = refused.run_id, refused.task, refused.attempt
         why = refused.failure.message
-        level = logging.DEBUG if why in self._told else logging.WARNING
-        if len(self._told) < _TOLD_ONCE:
+        is_new = why not in self._told and len(self._told) < _REASONS_TOLD
+        level = logging.WARNING if is_new else logging.DEBUG
+        if is_new:
             self._told.add(why)
         logger.log(
             level,

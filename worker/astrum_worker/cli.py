@@ -17,7 +17,7 @@ from astrum_worker.app import Worker
 from astrum_worker.catalog import Catalog
 from astrum_worker.config import WorkerConfig, default_threads
 from astrum_worker.logs import LEVELS, set_up_logging
-from astrum_worker.signals import Signals
+from astrum_worker.signals import INTERRUPTED, Signals
 from astrum_worker.supervisor import Supervisor, SupervisorLink
 
 START_FAILED = 1
@@ -28,7 +28,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command], Command]:
     """Declare an option that is also read from ``ASTRUM_`` and its name."""
-    long = max(names, key=len)
+    long = next(name for name in names if name.startswith("--"))
     variable = envvar or "ASTRUM_" + long.lstrip("-").replace("-", "_").upper()
     return click.option(*names, envvar=variable, show_envvar=True, **settings)
 
@@ -132,6 +132,8 @@ def main(
     except AstrumError as error:
         click.echo(describe(error), err=True)
         code = START_FAILED
+    except KeyboardInterrupt:  # while the modules were being imported
+        code = INTERRUPTED
     sys.stdout.flush()
     sys.exit(code)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+
 import msgpack
+import pytest
 
 from astrum.redis import RedisSettings, Settlement, WorkerStore
 from astrum.run.events import Outcome
 from astrum.wire.keys import Keys
-from astrum.wire.messages import Record, encode_record
+from astrum.wire.messages import Record, RevokedHint, encode_hint, encode_record
 from astrum.wire.references import encode_reference, reference_of
+from astrum.wire.signing import Signer
 from tests.integration.worker.pool import CODEC, Lead, Pool, eventually
 from tests.servers import Server
 
@@ -164,3 +168,57 @@ async def test_a_claim_whose_reply_was_lost_runs_all_the_same(
     assert await lead.value(1) == 3
     pool.release("n")
     assert await lead.value(0) == "n"
+
+
+async def test_a_hint_cancels_a_revoked_attempt_long_before_the_next_beat(
+    pool: Pool, lead: Lead
+) -> None:
+    worker = await pool.start("--lease", "600").serving()  # a beat every 200 s
+    await lead.dispatch(0, "clean_up", {"name": "c"})
+    await pool.reached("c.started")
+    await eventually(lambda: _heard(lead, [(0, 1)], pool))
+    assert await lead.read() == []  # whoever revokes it settles it
+    await lead.dispatch(1, "who")
+    assert await lead.value(1) == worker.worker_id
+
+
+async def _heard(lead: Lead, pairs: list[tuple[int, int]], pool: Pool) -> bool:
+    await lead.store.publish(encode_hint(RevokedHint(lead.run_id, pairs)))
+    return (pool.folder / "c.cleaned").exists()
+
+
+async def test_what_others_settled_while_the_worker_was_paused_is_dropped(
+    pool: Pool, lead: Lead
+) -> None:
+    worker = await pool.start("--lease", "1").serving()
+    await lead.dispatch(0, "clean_up", {"name": "c"})
+    await pool.reached("c.started")
+    worker.signal(signal.SIGSTOP)
+    [claim] = await eventually(lead.store.dead_claims)
+    lost = encode_record(Record(0, 1, Outcome.LOST))
+    settlement = Settlement(0, 1, claim.entry_id, False, lost)
+    await lead.store.settle_lost(lead.run_id, claim.stream, claim.worker_id, [settlement])
+    assert await lead.store.drop_worker(worker.worker_id)
+    worker.signal(signal.SIGCONT)
+    await pool.reached("c.cleaned")
+    await lead.dispatch(0, "who", attempt=2)
+    assert (await lead.record(0, 2)).worker_id == worker.worker_id
+    assert [record.outcome for record in lead.records] == [Outcome.LOST, Outcome.SUCCEEDED]
+    [there] = await lead.store.workers()  # registered again
+    assert there.facts["queues"] == "default"
+
+
+async def test_a_worker_that_must_only_run_signed_messages_hands_others_back(
+    pool: Pool, lead: Lead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "k" * 32
+    monkeypatch.setenv("ASTRUM_SIGNING_KEYS", key)
+    worker = await pool.start().serving()
+    await lead.dispatch(0, "who")
+    assert (await lead.record(0)).outcome is Outcome.HANDED_BACK
+    assert "not signed" in worker.said
+    data = lead.message(1, "who", {})
+    signature = Signer([key.encode()]).sign("task", lead.run_id, data)
+    item = (1, 1, data, signature)
+    await lead.store.dispatch(lead.run_id, lead.epoch, "default", "async", [item])
+    assert await lead.value(1) == worker.worker_id

@@ -1,0 +1,293 @@
+"""The parts of a worker, one by one, against stores that behave as the test wants."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgpack
+import pytest
+
+from astrum.errors import (
+    EncodeError,
+    PayloadTooLargeError,
+    StoreUnavailableError,
+)
+from astrum.invoke import BoundTask
+from astrum.planning.build import NO_INPUTS
+from astrum.redis import LossWatch, RedisSettings, Settlement, Verdict
+from astrum.wire.codec import Codec
+from astrum_worker.blobs import BlobCache
+from astrum_worker.catalog import Served
+from astrum_worker.config import WorkerConfig
+from astrum_worker.counters import Counters
+from astrum_worker.gate import Gate, Reason, Slots
+from astrum_worker.intake import attribute
+from astrum_worker.lease import Lease
+from astrum_worker.reporter import Report, Reporter
+from astrum_worker.values import encode_result
+
+CONFIG = WorkerConfig(modules=("m",), redis=RedisSettings())
+
+
+# --- reporter -------------------------------------------------------------------------------------
+
+
+class SettlingStore:
+    """Records batches; fails as often as it is told; may hold each batch up."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, list[int]]] = []
+        self.failures = 0
+        self.loss = LossWatch()
+        self.called = asyncio.Event()
+        self.may_pass = asyncio.Event()
+        self.may_pass.set()
+
+    async def settle(
+        self, run_id: str, stream: str, worker_id: str, settlements: Sequence[Settlement]
+    ) -> list[Verdict]:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailableError("away")
+        self.batches.append((run_id, [s.task for s in settlements]))
+        self.called.set()
+        await self.may_pass.wait()
+        return [Verdict.SETTLED] * len(settlements)
+
+
+def reporter_of(store: Any, gate: Gate | None = None, config: WorkerConfig = CONFIG) -> Reporter:
+    return Reporter(store, "w", config, gate or Gate(), Counters(), recovered=lambda: None)
+
+
+def report(task: int, run_id: str = "r", record: bytes = b"x", done: Any = None) -> Report:
+    settlement = Settlement(task, 1, "1-0", True, record)
+    return Report(run_id, "q", settlement, done=done or (lambda: None))
+
+
+async def test_what_ends_during_a_flush_goes_out_together_with_the_next() -> None:
+    store = SettlingStore()
+    store.may_pass.clear()
+    reporter = reporter_of(store)
+    reporter.start()
+    reporter.report(report(0))
+    await store.called.wait()
+    for task in range(1, 300):
+        reporter.report(report(task))
+    store.may_pass.set()
+    await reporter.flushed()
+    await reporter.stop()
+    assert [len(tasks) for _, tasks in store.batches] == [1, 256, 43]
+    assert [task for _, tasks in store.batches for task in tasks] == list(range(300))
+
+
+async def test_a_batch_is_bounded_by_bytes_too() -> None:
+    store = SettlingStore()
+    reporter = reporter_of(store)
+    for task in range(5):
+        reporter.report(report(task, record=b"x" * 100_000))
+    reporter.start()
+    await reporter.flushed()
+    await reporter.stop()
+    assert [tasks for _, tasks in store.batches] == [[0, 1], [2, 3], [4]]
+
+
+async def test_an_unreachable_server_loses_no_result_and_none_is_done_twice() -> None:
+    store = SettlingStore()
+    store.failures = 3
+    reporter = reporter_of(store)
+    done: list[int] = []
+    reporter.report(report(1, done=lambda: done.append(1)))
+    reporter.report(report(2, run_id="other", done=lambda: done.append(2)))
+    reporter.start()
+    await reporter.flushed()
+    await reporter.stop()
+    assert sorted(done) == [1, 2]
+    assert sorted(store.batches) == [("other", [2]), ("r", [1])]
+
+
+async def test_results_that_pile_up_stop_the_claiming_until_they_are_delivered() -> None:
+    store, gate = SettlingStore(), Gate()
+    config = WorkerConfig(modules=("m",), redis=RedisSettings(), unsettled_items=4)
+    reporter = reporter_of(store, gate, config)
+    for task in range(4):
+        assert gate.is_open
+        reporter.report(report(task))
+    assert gate.reasons == ["backlog"]
+    reporter.start()
+    await gate.wait_open()
+    await reporter.stop()
+
+
+async def test_only_recent_results_are_settled_again() -> None:
+    store = SettlingStore()
+    config = WorkerConfig(modules=("m",), redis=RedisSettings(), resettle_window_s=0.0)
+    reporter = reporter_of(store, config=config)
+    reporter.start()
+    for task in range(2):
+        reporter.report(report(task))
+        await reporter.flushed()
+    store.loss.suspect()  # from now on nothing is forgotten
+    reporter.report(report(2))
+    await reporter.flushed()
+    store.batches.clear()
+    reporter.resettle()
+    await reporter.flushed()
+    await reporter.stop()
+    assert store.batches == [("r", [1, 2])]
+
+
+# --- gate and slots -------------------------------------------------------------------------------
+
+
+async def test_a_gate_opens_when_its_last_reason_is_gone() -> None:
+    closings: list[int] = []
+    gate = Gate(lambda: closings.append(1))
+    gate.close(Reason.NO_LEASE)
+    gate.close(Reason.ALONE)
+    gate.close(Reason.ALONE)
+    gate.open(Reason.ALONE)
+    assert not gate.is_open
+    gate.open(Reason.NO_LEASE)
+    await gate.wait_open()
+    assert len(closings) == 2
+
+
+async def test_slots_count_what_is_taken_beyond_the_limit() -> None:
+    slots = Slots(1)
+    slots.take()
+    slots.take()
+    slots.give_back()
+    assert slots.free == 0
+    slots.give_back()
+    assert await slots.wait_free() == 1
+
+
+# --- blobs ----------------------------------------------------------------------------------------
+
+
+class Transfers:
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.called = asyncio.Event()
+        self.may_pass = asyncio.Event()
+
+    async def fetch(self, run_id: str, digest: str) -> bytes:
+        self.asked.append(digest)
+        self.called.set()
+        await self.may_pass.wait()
+        return digest.encode() * 10
+
+
+async def test_readers_of_one_value_share_a_transfer_and_one_that_gives_up_harms_nobody() -> None:
+    transfers = Transfers()
+    cache = BlobCache(transfers.fetch, 1000)
+    first, second = (asyncio.create_task(cache.get(run_id, "aa")) for run_id in ("r1", "r2"))
+    await transfers.called.wait()
+    first.cancel()
+    transfers.may_pass.set()
+    assert await second == b"aa" * 10
+    assert await cache.get("r3", "aa") == b"aa" * 10
+    assert transfers.asked == ["aa"]
+
+
+async def test_the_value_that_was_used_longest_ago_goes_first() -> None:
+    transfers = Transfers()
+    transfers.may_pass.set()
+    cache = BlobCache(transfers.fetch, 50)
+    for digest in ("aa", "bb", "aa", "cc", "aa", "bb"):
+        await cache.get("r", digest)
+    assert transfers.asked == ["aa", "bb", "cc", "bb"]
+    assert cache.size_bytes <= 50
+
+
+# --- values and messages --------------------------------------------------------------------------
+
+
+def served() -> Served:
+    return Served(BoundTask("make", print, NO_INPUTS, "thread"), "", Codec())
+
+
+def test_a_result_beyond_the_hard_limit_names_its_task() -> None:
+    with pytest.raises(PayloadTooLargeError, match=r"task 'make'.*limit is 1,000"):
+        encode_result(b"x" * 2000, served(), inline_bytes=100, max_bytes=1000)
+
+
+def test_a_result_is_shrunk_before_it_is_judged_too_big_for_the_message() -> None:
+    value, blob = encode_result(b"x" * 100_000, served(), inline_bytes=65536, max_bytes=10**6)
+    assert blob is None
+    assert len(value) < 2000
+
+
+def test_a_result_that_cannot_be_encoded_says_so() -> None:
+    with pytest.raises(EncodeError):
+        encode_result(object(), served(), inline_bytes=100, max_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    ("data", "known"),
+    [
+        (msgpack.packb([1, "r", 3, 2, "ns"]), (1, "r", 3, 2)),
+        (msgpack.packb([1, "r", 3, 2, "a long text"])[:-5], (1, "r", 3, 2)),
+        (msgpack.packb([7, "r", 3, 2]), (7, "r", 3, 2)),
+        (msgpack.packb([1, "r", 3]), None),
+        (msgpack.packb([1, 5, 3, 2]), None),
+        (msgpack.packb([1, "r", True, 2]), None),
+        (msgpack.packb({"a": 1}), None),
+        (b"\xdd\xff\xff\xff\xff", None),
+        (b"", None),
+    ],
+)
+def test_an_attempt_is_known_from_the_first_fields_alone(data: bytes, known: object) -> None:
+    assert attribute(data) == known
+
+
+# --- lease ----------------------------------------------------------------------------------------
+
+
+class Beats:
+    """A lease client that answers what it is told to, `None` for no answer."""
+
+    def __init__(self) -> None:
+        self.answer: bool | None = True
+        self.beaten = 0
+
+    def beat(self, worker_id: str, lease_s: float) -> bool:
+        if self.answer is None:
+            raise StoreUnavailableError("away")
+        self.beaten += 1
+        return self.answer
+
+    def set_status(self, worker_id: str, status: bytes) -> bool:
+        return True
+
+    def close(self) -> None:
+        return None
+
+
+async def test_a_worker_without_a_heartbeat_distrusts_its_lease_before_the_server_would() -> None:
+    config = WorkerConfig(modules=("m",), redis=RedisSettings(), lease_s=0.6, status_every_s=0.01)
+    beats = Beats()
+    lapsed, distrusted, trusted = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    lease = Lease(
+        "w",
+        beats,  # type: ignore[arg-type]
+        config,
+        status=lambda: b"",
+        version=lambda: 0,
+        lapsed=lapsed.set,
+        distrusted=distrusted.set,
+        trusted=trusted.set,
+    )
+    loop = asyncio.get_running_loop()
+    beats.answer = None
+    started_at = loop.time()
+    lease.start(started_at)
+    await distrusted.wait()
+    assert not lease.is_trusted
+    assert config.trust_s <= loop.time() - started_at < config.lease_s
+    beats.answer = False  # the server is back, and the lease had been over
+    await trusted.wait()
+    await lapsed.wait()
+    await lease.stop()
