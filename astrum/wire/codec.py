@@ -95,7 +95,7 @@ class Codec:
     def decode(self, data: bytes | memoryview) -> Any:
         """Return the value; raises `DecodeError` for all bytes that `encode` did not make.
 
-        Takes compressed values too. Costs at most some 70 times the size of ``data`` (or of what
+        Takes compressed values too. Costs at most some 140 times the size of ``data`` (or of what
         it inflates to) in memory, whatever the bytes are.
         """
         try:

@@ -97,8 +97,8 @@ _ADVICE: tuple[tuple[Test, str], ...] = (
 def type_name(value: object) -> str:
     """Return the name that errors give the type of ``value``.
 
-    >>> type_name(1), type_name(Refusal(1, ""))
-    ('int', 'astrum.wire.refusals.Refusal')
+    >>> type_name(1), type_name(io.BytesIO())
+    ('int', '_io.BytesIO')
     """
     return qualified_name(type(value)).removeprefix("builtins.")
 

@@ -95,6 +95,12 @@ def test_hostile_arrays_are_decode_errors(data: bytes) -> None:
         CODEC.decode(data)
 
 
+@pytest.mark.parametrize("shape", ["(1000000000000,)", "(2,)", "()"])
+def test_an_array_that_its_bytes_do_not_fill_says_so(shape: str) -> None:
+    with pytest.raises(DecodeError, match="another size than it claims"):
+        CODEC.decode(npy(shape, "'<f4'", b"123456789012"))
+
+
 def test_a_well_made_header_is_read() -> None:
     assert CODEC.decode(npy("(1,)", "'<u1'", b"\x07")).tolist() == [7]
 

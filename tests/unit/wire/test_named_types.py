@@ -193,8 +193,8 @@ def test_a_missing_field_without_default_is_refused() -> None:
 
 def test_special_attributes_cannot_be_smuggled_in() -> None:
     name = f"{Order.__module__}.Order"
-    payload = Codec().encode([name, {"id": 1}, {"__class__": 1}])
-    with pytest.raises(DecodeError, match="__class__"):
+    payload = Codec().encode([name, {"id": 1}, {"__dict__": {"run": 1}}])
+    with pytest.raises(DecodeError, match="__dict__"):
         CODEC.decode(whole_ext(Code.DATACLASS, payload))
 
 

@@ -223,6 +223,13 @@ def test_a_shared_part_does_not_make_the_search_for_the_path_endless() -> None:
     assert refusal(shared).path == "result" + "[0]" * 61
 
 
+def test_shared_parts_nested_too_deep_are_searched_once_each() -> None:
+    shared: Any = [1]
+    for _ in range(1100):
+        shared = [shared, shared]
+    assert "nested too deep" in refusal(shared).advice
+
+
 def test_two_declared_types_of_one_name_are_refused_instead_of_mixed_up() -> None:
     one, other = (Enum("Twin", "A", module="m", qualname="Twin") for _ in range(2))
     codec = Codec([one, other])
