@@ -129,11 +129,15 @@ class Invoker:
         started_at = time.time()
         outcome, value, failure = Outcome.SUCCEEDED, None, None
         try:
-            if task.inputs.bindings or task.inputs.supplies or arguments:
-                positional, named = await self._parameters(task, context, arguments)
+            positional: list[Any] = []
+            named: dict[str, Any] = {}
+            if arguments or task.inputs.supplies:
+                values = await self._supply(task, context, arguments)
+                positional, named = _bind(task, context, values)
+            if task.lane == "async" and context.timeout_s is None:
+                value = await task.function(*positional, **named)
             else:
-                positional, named = [], {}
-            value = await self._call(task, context, positional, named)
+                value = await self._within(context, self._started(task, context, positional, named))
         except _AttemptTimeoutError:
             outcome, failure = Outcome.TIMED_OUT, _timeout_failure(context)
         except asyncio.CancelledError as error:
@@ -143,6 +147,8 @@ class Invoker:
             outcome, failure = Outcome.FAILED, Failure.from_exception(error)
         except (KeyboardInterrupt, GeneratorExit):
             raise
+        except InjectionError as error:
+            return value_failure(error, "arguments")
         except BaseException as error:
             outcome, failure = Outcome.FAILED, Failure.from_exception(error)
         return AttemptResult(outcome, value, failure, started_at, time.time())
@@ -150,17 +156,6 @@ class Invoker:
     def close(self) -> None:
         """Let the threads end."""
         self.pool.close()
-
-    async def _call(
-        self,
-        task: BoundTask,
-        context: AttemptContext,
-        positional: list[Any],
-        named: dict[str, Any],
-    ) -> Any:
-        if task.lane == "async" and context.timeout_s is None:
-            return await task.function(*positional, **named)
-        return await self._within(context, self._started(task, context, positional, named))
 
     async def _started(
         self,
@@ -209,16 +204,13 @@ class Invoker:
                 self.pool.abandon()
             raise
 
-    async def _parameters(
+    async def _supply(
         self, task: BoundTask, context: AttemptContext, arguments: Mapping[str | int, Any]
-    ) -> tuple[list[Any], dict[str, Any]]:
+    ) -> dict[str | int, Any]:
         values = dict(arguments)
         for supply in task.inputs.supplies:
             values[supply.parameter] = await self._supplied(supply.provider, context)
-        if context.check_types:
-            _fit_all(task, values)
-        positional = [values[p] for p in sorted(p for p in values if isinstance(p, int))]
-        return positional, {p: value for p, value in values.items() if isinstance(p, str)}
+        return values
 
     async def _supplied(self, provider: Any, context: AttemptContext) -> Any:
         if not callable(provider):
@@ -262,6 +254,17 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def _bind(
+    task: BoundTask, context: AttemptContext, values: dict[str | int, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Split values into positional and named ones, made to fit their declared types."""
+    if context.check_types and task.inputs.expected:
+        _fit_all(task, values)
+    positions = sorted([p for p in values if isinstance(p, int)])
+    named = {p: value for p, value in values.items() if isinstance(p, str)}
+    return [values[p] for p in positions], named
+
+
 def _fit_all(task: BoundTask, values: dict[str | int, Any]) -> None:
     for parameter, expected in task.inputs.expected.items():
         if parameter not in values:
@@ -293,5 +296,7 @@ def value_failure(error: Exception, part: Literal["arguments", "result"]) -> Att
     """
     failure = Failure.from_exception(error)
     failure = failure._replace(types=failure.types[:1], notes=(part,))
+    if isinstance(error, AstrumError):
+        failure = failure._replace(traceback="")  # it would show our code, not the user's
     now = time.time()
     return AttemptResult(Outcome.FAILED, None, failure, now, now)

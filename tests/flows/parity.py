@@ -309,7 +309,7 @@ async def says_text() -> Any:
     return "128"
 
 
-@task("wants_number", namespace="wrong_type")
+@task("wants_number", namespace="wrong_type", retry=2)
 async def wants_number(value: Ref[int, F("says_text")]) -> int:
     return value
 
