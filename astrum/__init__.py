@@ -20,6 +20,14 @@ from astrum.errors import (
     TaskRegistrationError,
 )
 from astrum.invoke import current_attempt
+from astrum.machine import (
+    ExecutionReport,
+    ExecutionState,
+    StageStatus,
+    TaskAttemptStatistics,
+    TaskExecutionStatistics,
+    TaskStageStatistics,
+)
 from astrum.planning import (
     ExecutionPlan,
     ExecutionPlanner,
@@ -37,14 +45,6 @@ from astrum.registry import (
     run,
     task,
     use_namespace,
-)
-from astrum.run import (
-    ExecutionReport,
-    ExecutionState,
-    StageStatus,
-    TaskAttemptStatistics,
-    TaskExecutionStatistics,
-    TaskStageStatistics,
 )
 from astrum.scheduler import DEFAULT_NAMESPACE, DynamicScheduler
 

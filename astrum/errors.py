@@ -26,7 +26,7 @@
         ├── StoreUnavailableError         cannot be reached now; trying again is sensible
         └── StoreConfigurationError       will not serve until somebody changes a setting
 
-How an *attempt* ended is data (`astrum.run.Failure`), not an exception.
+How an *attempt* ended is data (`astrum.machine.Failure`), not an exception.
 """
 
 from __future__ import annotations

@@ -26,8 +26,7 @@ from astrum.invoke import (
     Invoker,
     value_failure,
 )
-from astrum.planning.plan import TaskSpec
-from astrum.run.events import (
+from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
     Command,
@@ -40,10 +39,11 @@ from astrum.run.events import (
     RunTimedOut,
     ScheduleRetry,
 )
-from astrum.run.fold import RunTimes, build_report
-from astrum.run.observer import RunObserver
-from astrum.run.report import ExecutionReport
-from astrum.run.state import RunState, TaskState
+from astrum.machine.fold import RunTimes, build_report
+from astrum.machine.observer import RunObserver
+from astrum.machine.report import ExecutionReport
+from astrum.machine.state import RunState, TaskState
+from astrum.planning.plan import TaskSpec
 from astrum.wire.codec import Codec
 from astrum.wire.projection import project
 

@@ -18,9 +18,9 @@ from typing import Any, Literal, NamedTuple
 from astrum.data_transport import fit
 from astrum.data_transport.bindings import TaskInputs
 from astrum.errors import AstrumError, InjectionError
+from astrum.machine.events import Outcome
+from astrum.machine.failure import TIMED_OUT, Failure
 from astrum.planning.plan import Lane, Plan
-from astrum.run.events import Outcome
-from astrum.run.failure import TIMED_OUT, Failure
 from astrum.threads import ThreadPool
 
 TIMEOUT_TYPES = (

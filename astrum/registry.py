@@ -21,12 +21,12 @@ from astrum.data_transport.bindings import TaskInputs
 from astrum.data_transport.scopes import remember_names
 from astrum.declaration import Reference, RegisteredTask, checked_name, declaration, is_function
 from astrum.errors import TaskNotFoundError, TaskRegistrationError, nearest
+from astrum.machine import ExecutionReport
 from astrum.methods import MethodBinder, underlying
 from astrum.planning.inputs import add_data_needs, resolve_task_inputs
 from astrum.planning.order import TaskOrder, walk_upstream_first
 from astrum.planning.plan import DEFAULT_QUEUE
 from astrum.planning.retry_policy import RetryPolicy
-from astrum.run import ExecutionReport
 from astrum.scheduler import DEFAULT_NAMESPACE, DynamicScheduler, Executor
 from astrum.task_ids import TaskIds, unknown_task
 

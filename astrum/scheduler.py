@@ -20,6 +20,7 @@ from astrum.errors import (
     nearest,
 )
 from astrum.invoke import BoundTask, Flow
+from astrum.machine import ExecutionReport, failed_planning_report
 from astrum.planning import picture
 from astrum.planning.build import DEFAULT_OPTIONS, NO_INPUTS, TaskOptions, build_plan, make_retry
 from astrum.planning.execution_plan import ExecutionPlan, build_execution_plan
@@ -28,7 +29,6 @@ from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Plan
 from astrum.planning.planner import ExecutionPlanner, upstream_first
 from astrum.planning.retry_policy import RetryPolicy
-from astrum.run import ExecutionReport, failed_planning_report
 
 if TYPE_CHECKING:
     from astrum.data_transport import TaskData

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from astrum.errors import DecodeError
-from astrum.run.events import (
+from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
     Event,
@@ -21,7 +21,7 @@ from astrum.run.events import (
     RunTimedOut,
     TaskFoundUnserved,
 )
-from astrum.run.failure import Failure
+from astrum.machine.failure import Failure
 from astrum.wire.walk import check_complete
 
 PROTOCOL_VERSION = 1

@@ -20,13 +20,13 @@ from astrum.errors import (
     TaskRegistrationError,
 )
 from astrum.invoke import Flow
+from astrum.machine.events import CancelRequested
+from astrum.machine.observer import RunObserver
+from astrum.machine.report import ExecutionReport
 from astrum.redis.connection import RedisSettings
 from astrum.redis.facts import RunFacts, WorkerFacts
 from astrum.redis.run_store import RunStore
 from astrum.registry import build_scheduler
-from astrum.run.events import CancelRequested
-from astrum.run.observer import RunObserver
-from astrum.run.report import ExecutionReport
 from astrum.wire.messages import encode_fact
 from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
@@ -133,7 +133,7 @@ class Coordinator:
         run_id: str | None = None,
         observer: RunObserver | None = None,
     ) -> ExecutionReport:
-        """Run tasks of a namespace on the workers; see `astrum.run`, and `run_flow`."""
+        """Run tasks of a namespace on the workers; see `astrum.machine`, and `run_flow`."""
         config = config or AstrumConfig()
         targets = None if target_tasks is None else list(target_tasks)
         scheduler = build_scheduler(targets, namespace=namespace, config=config)

@@ -16,11 +16,11 @@ from functools import partial
 from typing import NamedTuple
 
 from astrum.errors import LeadershipLostError, StoreUnavailableError, TransportError
+from astrum.machine.events import Dispatch, Outcome
+from astrum.machine.failure import Failure
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
-from astrum.run.events import Dispatch, Outcome
-from astrum.run.failure import Failure
 from astrum.wire.messages import (
     Record,
     RevokedHint,

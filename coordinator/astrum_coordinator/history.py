@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from astrum.machine.events import AttemptFoundOutstanding, Outcome
+from astrum.machine.observer import RunObserver
+from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
 from astrum.redis.run_store import BEGINNING, RunStore
-from astrum.run.events import AttemptFoundOutstanding, Outcome
-from astrum.run.observer import RunObserver
-from astrum.run.state import RunState
 from astrum.wire.messages import Record, event_of
 from astrum.wire.sealing import Seal
 from astrum_coordinator.results import NIL

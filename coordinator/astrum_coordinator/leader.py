@@ -14,10 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from astrum.errors import DecodeError, StoreUnavailableError
-from astrum.planning.plan import Plan
-from astrum.redis.facts import JournalEntry, RunFacts
-from astrum.redis.run_store import RunStore
-from astrum.run.events import (
+from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
     Command,
@@ -30,8 +27,11 @@ from astrum.run.events import (
     RunTimedOut,
     ScheduleRetry,
 )
-from astrum.run.observer import RunObserver
-from astrum.run.state import RunState
+from astrum.machine.observer import RunObserver
+from astrum.machine.state import RunState
+from astrum.planning.plan import Plan
+from astrum.redis.facts import JournalEntry, RunFacts
+from astrum.redis.run_store import RunStore
 from astrum.wire.messages import LeaderFact, Record, encode_fact
 from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig

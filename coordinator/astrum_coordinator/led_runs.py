@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import msgpack
 
 from astrum.errors import RunError, StoreUnavailableError
+from astrum.machine.observer import RunObserver
 from astrum.planning.plan import Plan
 from astrum.redis.facts import RunFacts
 from astrum.redis.run_store import RunStore
-from astrum.run.observer import RunObserver
 from astrum.wire.compression import inflate, shrink
 from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig

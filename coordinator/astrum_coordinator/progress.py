@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from astrum.run.events import AttemptSettled, Command, Dispatch, Event, Finish, Outcome
-from astrum.run.state import RunState, TaskState
+from astrum.machine.events import AttemptSettled, Command, Dispatch, Event, Finish, Outcome
+from astrum.machine.state import RunState, TaskState
 
 NOTICES_KEPT = 2_000
 RETRIED, FAILED, LOST = "retried", "failed", "lost"

@@ -10,11 +10,11 @@ import logging
 from collections import Counter
 
 from astrum.errors import DecodeError
+from astrum.machine.events import Outcome
+from astrum.machine.failure import LOST, Failure
 from astrum.redis.facts import DeadClaim
 from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
-from astrum.run.events import Outcome
-from astrum.run.failure import LOST, Failure
 from astrum.wire.messages import Record, TaskMessage, decode_message, encode_record
 from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from astrum.run import ExecutionReport, TaskExecutionStatistics
+    from astrum.machine import ExecutionReport, TaskExecutionStatistics
 
 MAX_ROWS = 50
 MAX_SUMMARY_LINES = 30

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from astrum.errors import DecodeError, RunNotFoundError
+from astrum.machine.fold import RunTimes, build_report
+from astrum.machine.report import ExecutionReport, ExecutionState
 from astrum.redis.facts import RunFacts
 from astrum.redis.run_store import RunStore
-from astrum.run.fold import RunTimes, build_report
-from astrum.run.report import ExecutionReport, ExecutionState
 from astrum.wire.codec import Codec
 from astrum.wire.compression import inflate
 from astrum.wire.projection import project

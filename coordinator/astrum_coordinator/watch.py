@@ -13,10 +13,10 @@ from typing import Any
 import msgpack
 
 from astrum.errors import nearest
+from astrum.machine.events import Outcome, TaskFoundUnserved
+from astrum.machine.failure import TIMED_OUT, Failure
 from astrum.redis.facts import WorkerFacts
 from astrum.redis.run_store import RunStore
-from astrum.run.events import Outcome, TaskFoundUnserved
-from astrum.run.failure import TIMED_OUT, Failure
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.dispatcher import Revocation
 from astrum_coordinator.leader import RunLeader

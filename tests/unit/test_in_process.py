@@ -18,8 +18,8 @@ import pytest
 from astrum.data_transport.bindings import Binding, TaskInputs
 from astrum.in_process import STARTS_AT_ONCE, InProcessOptions, run_in_process
 from astrum.invoke import AttemptContext, BoundTask, Flow, current_attempt
+from astrum.machine import Dispatch, ExecutionReport
 from astrum.planning import Plan, RetryPolicy, TaskSpec
-from astrum.run import Dispatch, ExecutionReport
 
 Function = Callable[..., Any]
 

@@ -18,8 +18,8 @@ from astrum.invoke import (
     Invoker,
     current_attempt,
 )
+from astrum.machine import Outcome
 from astrum.planning import RetryPolicy
-from astrum.run import Outcome
 from astrum.threads import ThreadPool
 
 

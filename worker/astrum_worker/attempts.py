@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 from astrum.errors import RunNotFoundError, StoreError, TransportError
 from astrum.invoke import AttemptContext, AttemptResult, Invoker, value_failure
+from astrum.machine.events import Outcome
+from astrum.machine.failure import Failure
 from astrum.redis import Claim, Settlement
-from astrum.run.events import Outcome
-from astrum.run.failure import Failure
 from astrum.wire.messages import Record, TaskMessage, encode_record
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served

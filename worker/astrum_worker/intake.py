@@ -7,9 +7,9 @@ from typing import NamedTuple
 import msgpack
 
 from astrum.errors import DecodeError
+from astrum.machine.events import Outcome
+from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
 from astrum.redis import Claim
-from astrum.run.events import Outcome
-from astrum.run.failure import UNDECODABLE, UNSERVED, Failure
 from astrum.wire.messages import PROTOCOL_VERSION, TaskMessage, decode_message
 from astrum.wire.signing import Signer
 from astrum_worker.catalog import Catalog, Served

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from astrum.in_process import InProcessOptions, run_in_process
 from astrum.invoke import Flow
-from astrum.run import ExecutionReport, RunTimes, build_report
+from astrum.machine import ExecutionReport, RunTimes, build_report
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.interrupts import Interrupts
 from astrum_coordinator.progress import RunProgress

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from astrum.config import AstrumConfig
 from astrum.errors import AstrumError, StoreError
 from astrum.invoke import Flow
-from astrum.run import ExecutionReport
+from astrum.machine import ExecutionReport
 from astrum_coordinator.app import Coordinator, new_run_id
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.interrupts import Interrupts

@@ -16,7 +16,7 @@ from astrum_coordinator.cli.endings import say
 from astrum_coordinator.cli.options import print_json
 
 if TYPE_CHECKING:
-    from astrum.run import ExecutionReport
+    from astrum.machine import ExecutionReport
     from astrum_coordinator.live import Whereabouts
     from astrum_coordinator.progress import RunProgress
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from astrum.invoke import Flow
-    from astrum.run import ExecutionReport
+    from astrum.machine import ExecutionReport
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.progress import RunProgress
 

@@ -21,8 +21,8 @@ from astrum_coordinator.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from astrum.machine import ExecutionReport
     from astrum.redis.connection import RedisSettings
-    from astrum.run import ExecutionReport
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.progress import RunProgress
 

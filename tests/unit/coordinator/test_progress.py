@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 import pytest
 
+from astrum.machine import AttemptSettled, Event, Failure, Outcome, RetryFellDue, RunState
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.planning.retry_policy import RetryPolicy
-from astrum.run import AttemptSettled, Event, Failure, Outcome, RetryFellDue, RunState
 from astrum_coordinator.live import LineFace, ProgressDisplay, StageBars
 from astrum_coordinator.progress import NOTICES_KEPT, RunProgress
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from rich.console import Console
 
-from astrum.run import (
+from astrum.machine import (
     ExecutionReport,
     ExecutionState,
     TaskAttemptStatistics,

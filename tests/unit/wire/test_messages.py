@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astrum.errors import DecodeError
-from astrum.run.events import (
+from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
     Outcome,
     RunTimedOut,
     TaskFoundUnserved,
 )
-from astrum.run.failure import Failure
+from astrum.machine.failure import Failure
 from astrum.wire import messages
 from astrum.wire.messages import (
     LeaderFact,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from astrum.run.events import Command, Event
-from astrum.run.state import RunState
+from astrum.machine.events import Command, Event
+from astrum.machine.state import RunState
 
 
 class RunObserver(Protocol):

@@ -30,8 +30,7 @@ from enum import IntEnum
 from heapq import heappop, heappush
 from zlib import crc32
 
-from astrum.planning.plan import Plan
-from astrum.run.events import (
+from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
     CancelRequested,
@@ -47,7 +46,8 @@ from astrum.run.events import (
     ScheduleRetry,
     TaskFoundUnserved,
 )
-from astrum.run.failure import LOST, QUARANTINED, UNSERVED, Failure
+from astrum.machine.failure import LOST, QUARANTINED, UNSERVED, Failure
+from astrum.planning.plan import Plan
 
 LOSS_BUDGET = 3
 """Losses of a worker after which a task that was alone on it is not tried again."""

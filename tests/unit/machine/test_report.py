@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from astrum.planning import Plan, RetryPolicy, TaskSpec
-from astrum.run import (
+from astrum.machine import (
     AttemptSettled,
     CancelRequested,
     ExecutionReport,
@@ -15,6 +14,7 @@ from astrum.run import (
     build_report,
     failed_planning_report,
 )
+from astrum.planning import Plan, RetryPolicy, TaskSpec
 
 TIMES = RunTimes(10.0, 12.0, 20.0)
 BROKEN = Failure(("builtins.ValueError", "builtins.Exception"), "no such row")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from astrum.run.failure import Failure
+from astrum.machine.failure import Failure
 
 
 class Outcome(IntEnum):

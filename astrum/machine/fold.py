@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from astrum.planning.plan import Plan, TaskSpec
-from astrum.run.events import AttemptSettled, Outcome
-from astrum.run.report import (
+from astrum.machine.events import AttemptSettled, Outcome
+from astrum.machine.report import (
     ExecutionReport,
     ExecutionState,
     TaskAttemptStatistics,
     TaskExecutionStatistics,
     TaskStageStatistics,
 )
-from astrum.run.state import Chronicle, RunState, TaskState
+from astrum.machine.state import Chronicle, RunState, TaskState
+from astrum.planning.plan import Plan, TaskSpec
 
 _ATTEMPT_STATUS = {
     Outcome.SUCCEEDED: "completed",

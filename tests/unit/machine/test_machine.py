@@ -14,8 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from astrum.planning import Plan, RetryPolicy, TaskSpec
-from astrum.run import (
+from astrum.machine import (
     AttemptFoundOutstanding,
     AttemptSettled,
     CancelRequested,
@@ -36,7 +35,8 @@ from astrum.run import (
     TaskState,
     build_report,
 )
-from astrum.run.state import LOSS_BUDGET
+from astrum.machine.state import LOSS_BUDGET
+from astrum.planning import Plan, RetryPolicy, TaskSpec
 
 RUN_KEY = "run-1"
 ORDINARY = Failure(("builtins.ValueError", "builtins.Exception"), "no")

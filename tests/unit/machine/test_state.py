@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from astrum.planning import Plan, RetryPolicy, TaskSpec
-from astrum.run import (
+from astrum.machine import (
     AttemptFoundOutstanding,
     AttemptSettled,
     CancelRequested,
@@ -18,6 +17,7 @@ from astrum.run import (
     TaskFoundUnserved,
     TaskState,
 )
+from astrum.planning import Plan, RetryPolicy, TaskSpec
 
 ORDINARY = Failure(("builtins.ValueError", "builtins.Exception"), "no")
 A, B, C, D = range(4)

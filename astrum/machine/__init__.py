@@ -1,6 +1,6 @@
 """The pure part of a run: facts, orders, the state machine between them, and its report."""
 
-from astrum.run.events import (
+from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
     CancelRequested,
@@ -16,9 +16,9 @@ from astrum.run.events import (
     ScheduleRetry,
     TaskFoundUnserved,
 )
-from astrum.run.failure import Failure
-from astrum.run.fold import RunTimes, build_report, failed_planning_report
-from astrum.run.report import (
+from astrum.machine.failure import Failure
+from astrum.machine.fold import RunTimes, build_report, failed_planning_report
+from astrum.machine.report import (
     ExecutionReport,
     ExecutionState,
     StageStatus,
@@ -26,7 +26,7 @@ from astrum.run.report import (
     TaskExecutionStatistics,
     TaskStageStatistics,
 )
-from astrum.run.state import Chronicle, RunState, TaskState
+from astrum.machine.state import Chronicle, RunState, TaskState
 
 __all__ = [
     "AttemptFoundOutstanding",

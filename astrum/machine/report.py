@@ -1,4 +1,4 @@
-"""What a run has to say for itself: the report's shapes. `astrum.run.fold` fills them.
+"""What a run has to say for itself: the report's shapes. `astrum.machine.fold` fills them.
 
 All times are seconds since the epoch, all durations seconds.
 """
