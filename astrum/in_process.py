@@ -42,7 +42,7 @@ from astrum.machine.events import (
 from astrum.machine.fold import RunTimes, build_report
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
-from astrum.machine.state import RunState, TaskState
+from astrum.machine.state import OUTSTANDING, RunState
 from astrum.planning.plan import TaskSpec
 from astrum.wire.codec import Codec
 from astrum.wire.projection import project
@@ -207,7 +207,7 @@ class _InProcessRun:
 
     def _settle_unrun(self, task: int, attempt: int) -> None:
         """Settle a revoked attempt that had no chance to do it itself."""
-        if self._state.states[task] != TaskState.OUTSTANDING:
+        if self._state.states[task] != OUTSTANDING:
             return
         now = time.time()
         self._settle(task, attempt, AttemptResult(Outcome.CANCELLED, None, None, now, now))

@@ -21,8 +21,8 @@ import click
 from astrum.data_transport.bindings import Binding, TaskInputs
 from astrum.in_process import InProcessOptions, run_in_process
 from astrum.invoke import BoundTask, Flow
+from astrum.machine import AttemptSettled, Dispatch, Outcome, RunState
 from astrum.planning import Plan, TaskSpec
-from astrum.run import AttemptSettled, Dispatch, Outcome, RunState
 
 LAYER_WIDTH = 100
 FAN_IN = 3

@@ -15,7 +15,14 @@ from astrum.machine.report import (
     TaskExecutionStatistics,
     TaskStageStatistics,
 )
-from astrum.machine.state import Chronicle, RunState, TaskState
+from astrum.machine.state import (
+    CANCELLED,
+    FAILED,
+    OUTSTANDING,
+    SUCCEEDED,
+    Chronicle,
+    RunState,
+)
 from astrum.planning.plan import Plan, TaskSpec
 
 _ATTEMPT_STATUS = {
@@ -27,9 +34,9 @@ _ATTEMPT_STATUS = {
     Outcome.HANDED_BACK: "handed_back",
 }
 _TASK_STATUS: dict[int, str] = {
-    TaskState.SUCCEEDED: "completed",
-    TaskState.FAILED: "failed",
-    TaskState.CANCELLED: "cancelled",
+    SUCCEEDED: "completed",
+    FAILED: "failed",
+    CANCELLED: "cancelled",
 }
 NOT_STARTED = "not started"
 
@@ -64,8 +71,8 @@ def build_report(
         total_tasks=len(plan.tasks),
         total_stages=len(stages),
         max_parallelism=_max_parallelism(plan, levels),
-        successful_tasks=state.states.count(TaskState.SUCCEEDED),
-        failed_tasks=state.states.count(TaskState.FAILED),
+        successful_tasks=state.states.count(SUCCEEDED),
+        failed_tasks=state.states.count(FAILED),
         execution_state=ExecutionState(state.finished or "running"),
         stage_statistics=stages,
         task_statistics=tasks,
@@ -132,11 +139,11 @@ def _task_statistics(
 def _unended_status(state: RunState, task: int) -> str:
     if state.finished is not None:
         return "cancelled"
-    return "running" if state.states[task] == TaskState.OUTSTANDING else "pending"
+    return "running" if state.states[task] == OUTSTANDING else "pending"
 
 
 def _error_message(state: RunState, task: int, rows: list[TaskAttemptStatistics]) -> str | None:
-    if state.states[task] == TaskState.SUCCEEDED:
+    if state.states[task] == SUCCEEDED:
         return None
     failure = state.chronicle.failures.get(task)
     if failure is not None:

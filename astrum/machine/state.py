@@ -67,7 +67,9 @@ class TaskState(IntEnum):
     CANCELLED = 6
 
 
-_MAY_RUN = (TaskState.READY, TaskState.BACKING_OFF)
+# Plain numbers, since before Python 3.12 finding an enum's member takes as long as a whole step.
+WAITING, READY, OUTSTANDING, BACKING_OFF, SUCCEEDED, FAILED, CANCELLED = map(int, TaskState)
+_MAY_RUN = (READY, BACKING_OFF)
 
 
 @dataclass(slots=True)
@@ -133,12 +135,12 @@ class RunState:
     def outstanding(self) -> Iterator[tuple[int, int]]:
         """All (task, attempt) that are dispatched and not settled."""
         for task, state in enumerate(self.states):
-            if state == TaskState.OUTSTANDING:
+            if state == OUTSTANDING:
                 yield task, self.attempts[task]
 
     def ready(self) -> Iterator[int]:
         """All tasks that wait for nothing but capacity."""
-        return (t for t, state in enumerate(self.states) if state == TaskState.READY)
+        return (t for t, state in enumerate(self.states) if state == READY)
 
     def runs_alone(self, task: int) -> bool:
         """Whether the task's attempts must have no neighbour on their worker."""
@@ -155,7 +157,7 @@ class RunState:
         delays: list[Command] = [
             ScheduleRetry(task, self.attempts[task], self._troubles[task].due_at)
             for task, state in enumerate(self.states)
-            if state == TaskState.BACKING_OFF
+            if state == BACKING_OFF
         ]
         return delays + self._proceed()
 
@@ -189,7 +191,7 @@ class RunState:
             return []
         if not self._started:
             self._catch_up(task, attempt)
-        if self.attempts[task] != attempt or self.states[task] != TaskState.OUTSTANDING:
+        if self.attempts[task] != attempt or self.states[task] != OUTSTANDING:
             return []
         self.outstanding_count -= 1
         self.chronicle.settled.append(event)
@@ -202,13 +204,13 @@ class RunState:
         return self._on_trouble(event)
 
     def _succeed(self, task: int) -> None:
-        self.states[task] = TaskState.SUCCEEDED
+        self.states[task] = SUCCEEDED
         if not self._has_tails or self.plan.tasks[task].awaited:
             self._awaited_left -= 1
         needs_left = self._needs_left
         for dependent in self._dependents[task]:
             needs_left[dependent] -= 1
-            if not needs_left[dependent] and self.states[dependent] == TaskState.WAITING:
+            if not needs_left[dependent] and self.states[dependent] == WAITING:
                 self._make_ready(dependent)
 
     def _on_trouble(self, event: AttemptSettled) -> list[Command]:
@@ -253,7 +255,7 @@ class RunState:
         if delay_s <= 0:
             self._make_ready(task)
             return self._proceed()
-        self.states[task] = TaskState.BACKING_OFF
+        self.states[task] = BACKING_OFF
         troubles.due_at = event.recorded_at + delay_s
         if not self._started:
             return []
@@ -262,7 +264,7 @@ class RunState:
     def _on_due(self, task: int, attempt: int) -> list[Command]:
         if not 0 <= task < len(self.states) or self.stopping:
             return []
-        if self.states[task] != TaskState.BACKING_OFF or self.attempts[task] != attempt:
+        if self.states[task] != BACKING_OFF or self.attempts[task] != attempt:
             return []
         self._make_ready(task)
         return self._proceed()
@@ -270,7 +272,7 @@ class RunState:
     # --- dispatching --------------------------------------------------------------------
 
     def _make_ready(self, task: int) -> None:
-        self.states[task] = TaskState.READY
+        self.states[task] = READY
         heappush(self._ready, self._rank[task] if self._rank else task)
 
     def _proceed(self) -> list[Command]:
@@ -281,9 +283,9 @@ class RunState:
         commands: list[Command] = []
         while ready and self.outstanding_count < self._capacity:
             task = heappop(ready) % size
-            if states[task] != TaskState.READY:
+            if states[task] != READY:
                 continue  # it was caught up with while its place in the heap stayed
-            states[task] = TaskState.OUTSTANDING
+            states[task] = OUTSTANDING
             self.outstanding_count += 1
             self.attempts[task] += 1
             alone = bool(self._troubles) and self.runs_alone(task)
@@ -298,7 +300,7 @@ class RunState:
             return
         if self.states[task] in _MAY_RUN and attempt > self.attempts[task]:
             self.attempts[task] = attempt
-            self.states[task] = TaskState.OUTSTANDING
+            self.states[task] = OUTSTANDING
             self.outstanding_count += 1
 
     def _bounded(self, capacity: int | None) -> int:
@@ -310,7 +312,7 @@ class RunState:
     def _on_unserved(self, task: int, message: str) -> list[Command]:
         if not 0 <= task < len(self.states) or self._is_decided():
             return []
-        if self.states[task] not in (TaskState.OUTSTANDING, *_MAY_RUN):
+        if self.states[task] not in (OUTSTANDING, *_MAY_RUN):
             return []
         # The task is marked as failed at the run's end: in history nobody knows yet whether one
         # of its attempts is outstanding, which then has to be settled like any other.
@@ -318,7 +320,7 @@ class RunState:
         return self._stop("failed", "")
 
     def _fail(self, task: int, failure: Failure) -> list[Command]:
-        self.states[task] = TaskState.FAILED
+        self.states[task] = FAILED
         self.chronicle.failures[task] = failure
         spec = self.plan.tasks[task]
         if not spec.awaited and not self._dependents[task]:
@@ -329,7 +331,7 @@ class RunState:
         if event.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and event.failure is not None:
             self.chronicle.failures[event.task] = event.failure
         failed = event.task in self.chronicle.failures
-        self.states[event.task] = TaskState.FAILED if failed else TaskState.CANCELLED
+        self.states[event.task] = FAILED if failed else CANCELLED
 
     def _stop(self, state: str, reason: str) -> list[Command]:
         if self._is_decided():
@@ -366,7 +368,7 @@ class RunState:
     def _fail_what_never_ran(self) -> None:
         for task in self.chronicle.failures:
             if self.states[task] in _MAY_RUN:
-                self.states[task] = TaskState.FAILED
+                self.states[task] = FAILED
 
 
 def _ranks(plan: Plan) -> list[int]:

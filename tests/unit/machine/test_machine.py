@@ -136,7 +136,8 @@ class RunMachine(RuleBasedStateMachine):
 
     @rule(capacity=st.integers(1, 5))
     def capacity_changes(self, capacity: int) -> None:
-        self.capacity = capacity
+        if self.state.finished is None:
+            self.capacity = capacity
         self.obey(self.state.handle(CapacityChanged(capacity)))
 
     @rule(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from astrum.machine import (
     AttemptSettled,
@@ -15,6 +17,7 @@ from astrum.machine import (
     failed_planning_report,
 )
 from astrum.planning import Plan, RetryPolicy, TaskSpec
+from astrum.planning.execution_plan import build_execution_plan
 
 TIMES = RunTimes(10.0, 12.0, 20.0)
 BROKEN = Failure(("builtins.ValueError", "builtins.Exception"), "no such row")
@@ -79,6 +82,17 @@ def test_the_stages_of_a_and_b_before_c() -> None:
     assert (second.stage_id, second.parallel_tasks, second.wait_tasks) == (1, ["c"], ["a", "b"])
     assert (second.parallel_task_count, second.wait_task_count) == (1, 2)
     assert [stat.task_name for stat in report.get_task_statistics_by_stage(0)] == ["a", "b"]
+
+
+@given(st.lists(st.sets(st.integers(1, 6), max_size=3), max_size=9))
+def test_parallelism_is_counted_as_the_plan_counts_it(distances: list[set[int]]) -> None:
+    needs = {
+        f"t{number}": tuple(sorted({f"t{number - d}" for d in back if d <= number}))
+        for number, back in enumerate(distances)
+    }
+    specs = tuple(TaskSpec(task_id=name, needs=names) for name, names in needs.items())
+    report = report_of(RunState(Plan("test", specs)))
+    assert report.max_parallelism == build_execution_plan(needs).max_parallelism
 
 
 def test_the_longest_task_and_the_average() -> None:
