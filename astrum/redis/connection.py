@@ -160,15 +160,16 @@ class LossWatch:
 def open_client(
     settings: RedisSettings,
     *,
-    read_timeout_s: float = COMMAND_TIMEOUT_S,
     on_connect: Callable[[Any], Any] | None = None,
 ) -> redis.asyncio.Redis:
     """Return a client that repeats nothing by itself and replies in raw RESP2.
 
-    ``read_timeout_s`` must be longer than any blocking read that is sent through it.
+    It waits for replies without limit: put ``asyncio.timeout`` around what is sent.
     ``on_connect`` is awaited with each new connection before its first use.
     """
-    options = _options(settings, read_timeout_s)
+    # With a limit of its own the client awaits each write in asyncio.wait_for, which before
+    # Python 3.12 loses a cancellation that comes just when the write is done.
+    options = _options(settings, CONNECT_TIMEOUT_S) | {"socket_timeout": None}
     if on_connect is not None:
         options["redis_connect_func"] = on_connect
     try:

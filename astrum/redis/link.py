@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -39,9 +40,8 @@ class Link:
         self.watch = watch or LossWatch()
         self.library = library or ScriptLibrary()
         self.client_id = 0
-        self.client: Any = open_client(
-            settings, read_timeout_s=read_timeout_s, on_connect=self._introduce
-        )
+        self._read_timeout_s = read_timeout_s
+        self.client: Any = open_client(settings, on_connect=self._introduce)
 
     async def __aenter__(self) -> Link:
         return self
@@ -61,7 +61,8 @@ class Link:
     async def execute(self, *command: Argument) -> Any:
         """Send one command and return its raw reply."""
         try:
-            return await self.client.execute_command(*command)
+            async with asyncio.timeout(self._read_timeout_s):
+                return await self.client.execute_command(*command)
         except FAILURES as error:
             raise translate(error, self.settings) from error
 
@@ -69,7 +70,8 @@ class Link:
         """Run a script; the server is taught it if it does not know it (yet, or any more)."""
         command = self.library.command(call)
         try:
-            return await self.client.execute_command(*command)
+            async with asyncio.timeout(self._read_timeout_s):
+                return await self.client.execute_command(*command)
         except driver.NoScriptError:
             await self.execute(*self.library.load_command(call.name))
             return await self.execute(*command)
@@ -96,7 +98,8 @@ class Link:
         async with self.client.pipeline(transaction=False) as pipe:
             for command in commands:
                 pipe.execute_command(*command)
-            replies: list[Any] = await pipe.execute(raise_on_error=False)
+            async with asyncio.timeout(self._read_timeout_s):
+                replies: list[Any] = await pipe.execute(raise_on_error=False)
             return replies
 
     async def _introduce(self, connection: Any) -> None:

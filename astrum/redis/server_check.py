@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from astrum.errors import StoreConfigurationError
-from astrum.redis.connection import RedisSettings, ServerIdentity
+from astrum.redis.connection import COMMAND_TIMEOUT_S, RedisSettings, ServerIdentity
 from astrum.redis.translation import FAILURES, translate
 
 OLDEST_VERSION = (6, 2)
@@ -20,7 +21,8 @@ async def check_server(client: Any, settings: RedisSettings) -> ServerIdentity:
     the login or is no Redis at all; `StoreUnavailableError` if it cannot be reached.
     """
     try:
-        info = parse_info(await client.execute_command("INFO"))
+        async with asyncio.timeout(COMMAND_TIMEOUT_S):
+            info = parse_info(await client.execute_command("INFO"))
     except FAILURES as error:
         raise translate(error, settings) from error
     _require_version(info, settings)
