@@ -202,7 +202,8 @@ class _InProcessRun:
             return
         self._contexts[task].cancel()
         running.cancel()
-        # A task that is cancelled before its first step runs nothing of its coroutine.
+        # A task that is cancelled before its first step runs nothing of its coroutine, and one
+        # that let a KeyboardInterrupt out did not settle its attempt either.
         running.add_done_callback(lambda _: self._settle_unrun(task, attempt))
 
     def _settle_unrun(self, task: int, attempt: int) -> None:
@@ -230,10 +231,6 @@ class _InProcessRun:
             result = await self._invoked(self._bound[task], spec, context)
         except asyncio.CancelledError:
             result = AttemptResult(Outcome.CANCELLED, None, None, started_at, time.time())
-        except KeyboardInterrupt:
-            self._take_in(CancelRequested(time.time(), "interrupted"))
-            self._settle_unrun(task, context.attempt)
-            raise
         self._settle(task, context.attempt, result)
 
     async def _invoked(

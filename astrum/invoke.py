@@ -132,7 +132,9 @@ class Invoker:
             positional: list[Any] = []
             named: dict[str, Any] = {}
             if arguments or task.inputs.supplies:
-                values = await self._supply(task, context, arguments)
+                values = dict(arguments)
+                if task.inputs.supplies:
+                    values |= await self._supply(task, context)
                 positional, named = _bind(task, context, values)
             if task.lane == "async" and context.timeout_s is None:
                 value = await task.function(*positional, **named)
@@ -204,13 +206,11 @@ class Invoker:
                 self.pool.abandon()
             raise
 
-    async def _supply(
-        self, task: BoundTask, context: AttemptContext, arguments: Mapping[str | int, Any]
-    ) -> dict[str | int, Any]:
-        values = dict(arguments)
-        for supply in task.inputs.supplies:
-            values[supply.parameter] = await self._supplied(supply.provider, context)
-        return values
+    async def _supply(self, task: BoundTask, context: AttemptContext) -> dict[str | int, Any]:
+        return {
+            supply.parameter: await self._supplied(supply.provider, context)
+            for supply in task.inputs.supplies
+        }
 
     async def _supplied(self, provider: Any, context: AttemptContext) -> Any:
         if not callable(provider):

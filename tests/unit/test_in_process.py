@@ -614,7 +614,7 @@ async def test_context_variables_come_from_the_caller_and_stay_inside_a_task() -
     flow = FlowBuilder()
     flow.add("async", sets)
     flow.add("sync", sets_too)
-    flow.add("dependent", reads, needs=["async", "sync"])
+    flow.add("dependent", reads, needs=["async"])
     variable.set("from the caller")
     await flow.run()
     assert seen == dict.fromkeys(("async", "sync", "dependent"), "from the caller")

@@ -217,7 +217,15 @@ async def test_a_job_never_waits_behind_another_while_the_limit_allows_a_thread(
 async def test_an_abandoned_job_makes_room_for_the_one_that_waits() -> None:
     pool = ThreadPool(1)
     began, let_go = threading.Event(), threading.Event()
-    hung = pool.submit(lambda: (began.set(), let_go.wait(10), pool.recovered()))
+    threads: list[threading.Thread] = []
+
+    def hangs() -> None:
+        threads.append(threading.current_thread())
+        began.set()
+        let_go.wait(10)
+        pool.recovered()
+
+    hung = pool.submit(hangs)
     await asyncio.to_thread(began.wait, 10)
     waiting = pool.submit(lambda: "ran")
     hung.cancel()
@@ -225,14 +233,21 @@ async def test_an_abandoned_job_makes_room_for_the_one_that_waits() -> None:
     assert await waiting == "ran"
     assert pool.hung == 1
     let_go.set()
-    threads: set[str] = set()
-    while pool.hung:
-        await pool.submit(lambda: None)
-    await asyncio.gather(
-        *(pool.submit(lambda: threads.add(threading.current_thread().name)) for _ in range(20))
-    )
-    assert len(threads) == 1, "the one that came back is beyond the limit"
+    await asyncio.to_thread(threads[0].join, 10)
+    assert not threads[0].is_alive(), "it came back beyond the limit"
+    assert pool.hung == 0
+    assert await pool.submit(lambda: "ran") == "ran"
     pool.close()
+
+
+async def test_a_sync_function_that_hangs_gives_its_place_to_another() -> None:
+    invoker = Invoker(1)
+    let_go = threading.Event()
+    hung = await invoker.invoke(bound(lambda: let_go.wait(10)), attempt(timeout_s=0.01), {})
+    assert hung.outcome is Outcome.TIMED_OUT
+    assert (await invoked(invoker, lambda: "ran")).value == "ran"
+    let_go.set()
+    invoker.close()
 
 
 async def test_a_job_that_is_cancelled_before_it_starts_does_not_run() -> None:
