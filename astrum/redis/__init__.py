@@ -11,7 +11,6 @@ from astrum.redis.connection import (
     LossWatch,
     RedisSettings,
     ServerIdentity,
-    open_client,
     open_sync_client,
 )
 from astrum.redis.facts import (
@@ -45,7 +44,6 @@ __all__ = [
     "WorkerFacts",
     "WorkerStore",
     "check_server",
-    "open_client",
     "open_sync_client",
     "translate",
 ]

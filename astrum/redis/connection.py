@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -157,45 +154,21 @@ class LossWatch:
         return is_another
 
 
-def open_client(
-    settings: RedisSettings,
-    *,
-    on_connect: Callable[[Any], Any] | None = None,
-) -> redis.asyncio.Redis:
-    """Return a client that repeats nothing by itself and replies in raw RESP2.
-
-    It waits for replies without limit: put ``asyncio.timeout`` around what is sent.
-    ``on_connect`` is awaited with each new connection before its first use.
-    """
-    # With a limit of its own the client awaits each write in asyncio.wait_for, which before
-    # Python 3.12 loses a cancellation that comes just when the write is done.
-    options = _options(settings, CONNECT_TIMEOUT_S) | {"socket_timeout": None}
-    if on_connect is not None:
-        options["redis_connect_func"] = on_connect
-    try:
-        client = redis.asyncio.Redis.from_url(
-            settings.url, retry=AsyncRetry(NoBackoff(), 0), **options
-        )
-    except ValueError as error:
-        raise _bad_url(settings, error) from None
-    client.response_callbacks.clear()  # replies must not depend on the library's version
-    return client
-
-
 def open_sync_client(
     settings: RedisSettings, *, timeout_s: float = COMMAND_TIMEOUT_S
 ) -> redis.Redis:
-    """Return the blocking client that a heartbeat thread uses; as `open_client`."""
+    """Return the blocking client of a heartbeat thread, which repeats nothing by itself."""
     options = _options(settings, timeout_s)
     try:
         client = redis.Redis.from_url(settings.url, retry=Retry(NoBackoff(), 0), **options)
     except ValueError as error:
-        raise _bad_url(settings, error) from None
+        raise bad_url(settings, error) from None
     client.response_callbacks.clear()
     return client
 
 
-def _bad_url(settings: RedisSettings, error: ValueError) -> StoreConfigurationError:
+def bad_url(settings: RedisSettings, error: ValueError) -> StoreConfigurationError:
+    """Return the error of a URL that cannot be read, without its password."""
     text = str(error)
     for password in settings.passwords:
         text = text.replace(password, "***")

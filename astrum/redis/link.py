@@ -9,12 +9,8 @@ from typing import Any
 
 import redis.exceptions as driver
 
-from astrum.redis.connection import (
-    COMMAND_TIMEOUT_S,
-    LossWatch,
-    RedisSettings,
-    open_client,
-)
+from astrum.redis.channel import Channel, open_channel
+from astrum.redis.connection import COMMAND_TIMEOUT_S, LossWatch, RedisSettings
 from astrum.redis.scripts import Argument, ScriptCall, ScriptLibrary
 from astrum.redis.translation import FAILURES, translate
 
@@ -22,10 +18,11 @@ Command = Sequence[Argument]
 
 
 class Link:
-    """A client whose every failure is a `StoreError`; replies are raw RESP2.
+    """A connection, opened when it is needed, whose every failure is a `StoreError`.
 
-    ``watch`` is told who the server is at each new connection. ``client_id`` is the server's
-    number of the newest connection, for CLIENT UNBLOCK.
+    Replies are raw RESP2. Commands of many asyncio tasks share it; one that blocks on the server
+    needs a link of its own. ``watch`` is told who the server is at each new connection.
+    ``client_id`` is the server's number of the newest connection, for CLIENT UNBLOCK.
     """
 
     def __init__(
@@ -41,7 +38,8 @@ class Link:
         self.library = library or ScriptLibrary()
         self.client_id = 0
         self._read_timeout_s = read_timeout_s
-        self.client: Any = open_client(settings, on_connect=self._introduce)
+        self._channel: Channel | None = None
+        self._connecting = asyncio.Lock()
 
     async def __aenter__(self) -> Link:
         return self
@@ -55,14 +53,15 @@ class Link:
         await self.close()
 
     async def close(self) -> None:
-        """Drop all connections; harmless when repeated."""
-        await self.client.aclose()
+        """Drop the connection; harmless when repeated."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.drop()
 
     async def execute(self, *command: Argument) -> Any:
         """Send one command and return its raw reply."""
         try:
-            async with asyncio.timeout(self._read_timeout_s):
-                return await self.client.execute_command(*command)
+            return await self._exchange(command)
         except FAILURES as error:
             raise translate(error, self.settings) from error
 
@@ -70,13 +69,12 @@ class Link:
         """Run a script; the server is taught it if it does not know it (yet, or any more)."""
         command = self.library.command(call)
         try:
-            async with asyncio.timeout(self._read_timeout_s):
-                return await self.client.execute_command(*command)
-        except driver.NoScriptError:
-            await self.execute(*self.library.load_command(call.name))
-            return await self.execute(*command)
+            return await self._exchange(command)
         except FAILURES as error:
-            raise translate(error, self.settings) from error
+            if not str(error).startswith("NOSCRIPT"):
+                raise translate(error, self.settings) from error
+        await self.execute(*self.library.load_command(call.name))
+        return await self.execute(*command)
 
     async def pipeline(self, commands: Sequence[Command], *, tolerant: bool = False) -> list[Any]:
         """Send several commands in one trip and return their replies.
@@ -86,31 +84,61 @@ class Link:
         if not commands:
             return []
         try:
-            replies = await self._send(commands)
+            replies = await self._exchange_all(commands)
         except FAILURES as error:
             raise translate(error, self.settings) from error
         for reply in replies:
-            if isinstance(reply, driver.RedisError) and not tolerant:
+            is_answer = isinstance(reply, driver.ResponseError)
+            if isinstance(reply, BaseException) and not (is_answer and tolerant):
                 raise translate(reply, self.settings) from reply
         return replies
 
-    async def _send(self, commands: Sequence[Command]) -> list[Any]:
-        async with self.client.pipeline(transaction=False) as pipe:
-            for command in commands:
-                pipe.execute_command(*command)
-            async with asyncio.timeout(self._read_timeout_s):
-                replies: list[Any] = await pipe.execute(raise_on_error=False)
-            return replies
-
-    async def _introduce(self, connection: Any) -> None:
-        await connection.on_connect()
-        await connection.send_command("CLIENT", "ID")
-        self.client_id = int(await connection.read_response())
-        await connection.send_command("INFO")
+    async def _exchange_all(self, commands: Sequence[Command]) -> list[Any]:
         try:
-            is_another = self.watch.connected_to(await connection.read_response())
-        except driver.NoPermissionError:
-            return  # without INFO a restart goes unnoticed until a group is missing
-        if is_another:
-            # The command that wants this connection was decided before the loss was known.
-            raise driver.ConnectionError("the server was restarted or replaced meanwhile")
+            async with asyncio.timeout(self._read_timeout_s):
+                channel = await self.channel()
+                futures = [channel.send(command) for command in commands]
+                return await asyncio.gather(*futures, return_exceptions=True)
+        except TimeoutError:
+            await self.close()
+            raise
+
+    async def channel(self) -> Channel:
+        """Return the open connection; connects if there is none. Raises the driver's errors."""
+        channel = self._channel
+        if channel is not None and channel.is_open:
+            return channel
+        async with self._connecting:
+            if self._channel is None or not self._channel.is_open:
+                channel = await open_channel(self.settings)
+                try:
+                    is_another = await self._introduce(channel)
+                except BaseException:
+                    channel.drop()
+                    raise
+                self._channel = channel
+                if is_another:
+                    # What wants this connection was decided before the loss was known.
+                    raise driver.ConnectionError("the server was restarted or replaced meanwhile")
+            return self._channel
+
+    async def _exchange(self, command: Command) -> Any:
+        try:
+            async with asyncio.timeout(self._read_timeout_s):
+                channel = self._channel
+                if channel is None or not channel.is_open:
+                    channel = await self.channel()
+                return await channel.send(command)
+        except TimeoutError:
+            await self.close()  # it may be half open
+            raise
+
+    async def _introduce(self, channel: Channel) -> bool:
+        """Learn the connection's number and who the server is; true if another than before."""
+        self.client_id = int(await channel.send(["CLIENT", "ID"]))
+        try:
+            return self.watch.connected_to(await channel.send(["INFO"]))
+        except driver.ResponseError as error:
+            if "NOPERM" not in str(error):
+                raise
+            return False  # without INFO a restart goes unnoticed until a group is missing

@@ -39,6 +39,9 @@ class BlockingReader:
             reply = await self._link.execute(*command)
             self._is_interrupted = False  # not after an error: the read that follows must end
             return reply
+        except asyncio.CancelledError:
+            await self._link.close()  # else the next read would wait behind this one's reply
+            raise
         finally:
             self._idle.set()
 

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from astrum.errors import StoreConfigurationError
-from astrum.redis.connection import COMMAND_TIMEOUT_S, RedisSettings, ServerIdentity
-from astrum.redis.translation import FAILURES, translate
+from astrum.redis.connection import RedisSettings, ServerIdentity
+from astrum.redis.link import Link
 
 OLDEST_VERSION = (6, 2)
 
 
-async def check_server(client: Any, settings: RedisSettings) -> ServerIdentity:
+async def check_server(link: Link) -> ServerIdentity:
     """Return the server's identity if it can serve.
 
     Raises `StoreConfigurationError` for one that is too old, that may evict keys, that refuses
     the login or is no Redis at all; `StoreUnavailableError` if it cannot be reached.
     """
-    try:
-        async with asyncio.timeout(COMMAND_TIMEOUT_S):
-            info = parse_info(await client.execute_command("INFO"))
-    except FAILURES as error:
-        raise translate(error, settings) from error
+    settings = link.settings
+    info = parse_info(await link.execute("INFO"))
     _require_version(info, settings)
     _require_no_eviction(info, settings)
     return ServerIdentity(

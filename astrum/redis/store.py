@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
+from astrum.errors import StoreUnavailableError
 from astrum.redis import blobs
 from astrum.redis.connection import LossWatch, RedisSettings, ServerIdentity
 from astrum.redis.entries import server_ms
@@ -64,7 +66,7 @@ class Store:
 
     async def check(self) -> ServerIdentity:
         """Return who the server is; raises `StoreError` kinds if it cannot serve."""
-        return await check_server(self.link.client, self.settings)
+        return await check_server(self.link)
 
     async def identity(self) -> ServerIdentity:
         """Return who the server is now; another than before a broken connection may have lost
@@ -108,17 +110,17 @@ class Store:
         The subscription holds from the first step on; close the iterator to end it.
         """
         async with Link(self.settings, watch=self.loss, library=self.library) as link:
-            subscription = link.client.pubsub(ignore_subscribe_messages=True)
+            messages: asyncio.Queue[Any] = asyncio.Queue()
             try:
-                await subscription.subscribe(self.keys.control)
-                while True:
-                    message = await subscription.get_message(timeout=1.0)
-                    if message is not None:
-                        yield message["data"]
+                channel = await link.channel()
+                channel.on_push = messages.put_nowait
+                channel.on_end = lambda: messages.put_nowait(None)
+                await channel.send(["SUBSCRIBE", self.keys.control])
             except FAILURES as error:
                 raise translate(error, self.settings) from error
-            finally:
-                await subscription.aclose()
+            while (message := await messages.get()) is not None:
+                yield message[2]
+            raise StoreUnavailableError(f"{self.settings.masked_url}: the subscription has ended")
 
     def _new_reader(self) -> BlockingReader:
         link = Link(
