@@ -7,8 +7,8 @@ import signal
 import msgpack
 import pytest
 
+from astrum.machine.events import Outcome
 from astrum.redis import RedisSettings, Settlement, WorkerStore
-from astrum.run.events import Outcome
 from astrum.wire.keys import Keys
 from astrum.wire.messages import Record, RevokedHint, encode_hint, encode_record
 from astrum.wire.references import encode_reference, reference_of
