@@ -9,7 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from astrum import registry
 from astrum.redis import RedisSettings
+from astrum.registry import all_registries
 from tests.keyspace import unowned_keys
 from tests.servers import Server, server_names, start_server, why_missing
 
@@ -68,6 +70,15 @@ def any_server(request: pytest.FixtureRequest, _servers: dict[str, Server]) -> I
 def any_settings(any_server: Server) -> RedisSettings:
     """How to reach each kind of server."""
     return RedisSettings(url=any_server.url)
+
+
+@pytest.fixture(autouse=True)
+def namespaces_stay_as_they_were() -> Iterator[None]:
+    """Flows that a test module declared at import outlive the tests that clear all namespaces."""
+    before = all_registries()
+    yield
+    registry._registries.clear()
+    registry._registries.update(before)
 
 
 @pytest.fixture(autouse=True)
