@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-DONE, RUN_FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+DONE, RUN_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 class Commands(click.Group):
@@ -18,6 +18,9 @@ class Commands(click.Group):
         """Run the command; an `AstrumError` becomes a message and an exit code."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("interrupted")
+            ctx.exit(INTERRUPTED)
         except Exception as error:
             code = exit_code(error)
             if code is None:

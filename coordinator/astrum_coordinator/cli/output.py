@@ -116,7 +116,7 @@ def write_report(report: ExecutionReport, path: Path) -> None:
 
     unnamed = path.with_name(f".{path.name}.{os.getpid()}.new")
     with unnamed.open("w", encoding="utf-8") as file:
-        print_json(report_to_json(report), file, indent=2)
+        print_json(report_to_json(report), file)
     unnamed.replace(path)
 
 

@@ -76,6 +76,16 @@ def test_one_signal_cancels_cleanly_and_the_report_still_comes(
     assert "was cancelled: 0 of 1 task succeeded" in err
 
 
+def test_an_interrupt_while_a_module_is_imported_needs_no_traceback(
+    write: Write, start: Start
+) -> None:
+    write("flow.py", "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(60)\n")
+    process = start("run", "flow.py", "--local")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+
+
 def test_the_second_interrupt_ends_at_once_what_does_not_want_to_stop(
     write: Write, start: Start
 ) -> None:

@@ -43,3 +43,17 @@ def test_a_rule_reaches_no_key_or_channel_of_another_prefix() -> None:
     assert "resetkeys ~{mine}:* resetchannels &{mine}:ctl -@all" in text
     assert "allkeys" not in text
     assert "allchannels" not in text
+
+
+@pytest.mark.parametrize("role", SCRIPTS)
+def test_no_command_is_allowed_that_nothing_sends(role: str) -> None:
+    sent = {"evalsha", "subscribe", "unsubscribe"}  # by the client library
+    for script in SCRIPTS[role].split():
+        sent |= calls(script)
+    texts = "".join(path.read_text() for path in LUA.parent.glob("*.py"))
+    unused = {
+        name
+        for name in allowed(role) - sent
+        if not name.startswith("@") and f'"{name.split("|")[0].upper()}"' not in texts
+    }
+    assert unused == set()

@@ -1,0 +1,178 @@
+"""The commands that need a server, against a real one; and the default mode, which brings one."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import redis
+
+from astrum_coordinator.cli.acl import COMMANDS, rule
+from tests.integration.cli.conftest import Cli, Write
+from tests.processes import AstrumProcess, wait_until
+from tests.servers import RedisServer, Server
+
+FLOW = """
+    from dataclasses import dataclass
+    from astrum import F, Ref, task
+
+    @dataclass
+    class Order:
+        number: int
+
+    @task("order")
+    async def order() -> Order:
+        print("ordering")
+        return Order(7)
+
+    @task("double", retry=1)
+    def double(number: Ref[int, F("order", "number")]) -> int:
+        from astrum import current_attempt
+        if current_attempt().attempt == 1:
+            raise ValueError("not yet")
+        return 2 * number
+"""
+
+
+def test_without_any_option_a_private_server_and_workers_run_it(write: Write, cli: Cli) -> None:
+    write("flow.py", FLOW)
+    done = cli("run", "flow.py", "--workers", "1", "--json", "--run-id", "mine")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["run_id"], report["execution_state"]) == (
+        0,
+        "mine",
+        "completed",
+    )
+    assert report["task_return_set"] == {"order": {"number": 7}, "double": 14}
+    assert report["task_statistics"][1]["attempt_count"] == 2
+    assert "task 'double' attempt 1 failed: ValueError: not yet; 0 retries left" in done.stderr
+    assert "ordering" in done.stderr
+
+
+def test_a_run_that_fails_on_workers_shows_the_users_own_frames(write: Write, cli: Cli) -> None:
+    write("flow.py", FLOW.replace("retry=1", "retry=0"))
+    done = cli("run", "flow.py", "--workers", "1")
+    assert (done.returncode, done.stdout) == (1, "ordering\n")
+    frames = [line for line in done.stderr.splitlines() if line.startswith("  File ")]
+    assert frames
+    assert all("flow.py" in frame for frame in frames)
+
+
+def test_the_same_submit_is_the_same_run_and_another_plan_is_not(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    for _ in range(2):
+        done = cli("submit", "flow.py", "--run-id", "r1", "--redis", redis_server.url)
+        assert (done.returncode, done.stdout) == (0, "r1\n")
+    other = cli("submit", "flow.py", "-t", "order", "--run-id", "r1", "--redis", redis_server.url)
+    assert (other.returncode, other.stdout) == (1, "")
+    assert "exists already, with another plan" in other.stderr
+    [run] = json.loads(cli("runs", "--json", ASTRUM_REDIS_URL=redis_server.url).stdout)
+    assert (run["run_id"], run["state"], run["facts"]["tasks"]) == ("r1", "open", "2")
+
+
+def test_a_served_run_can_be_watched_shown_and_cancelled(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    run_id = cli("submit", "flow.py", **env).stdout.strip()
+    assert "pending" in cli("runs", **env).stdout
+    with AstrumProcess("astrum_coordinator", "serve", environment=env) as serve:
+        wait_until(lambda: f"run {run_id} is started here" in serve.output, "adoption")
+        assert cli("cancel", run_id, "--reason", "not needed", **env).returncode == 0
+        resumed = cli("resume", run_id, "--json", **env)
+        serve.send(signal.SIGTERM)
+        assert serve.wait() == 0
+    report = json.loads(resumed.stdout)
+    assert (resumed.returncode, report["execution_state"]) == (1, "cancelled")
+    assert report["error_summary"] == ["the run was cancelled: not needed"]
+    assert json.loads(cli("show", run_id, "--json", **env).stdout) == report
+    assert "the run was cancelled: not needed" in cli("show", run_id, **env).stdout
+    over = cli("cancel", run_id, **env)
+    assert (over.returncode, "is over already" in over.stderr) == (1, True)
+
+
+def test_values_of_types_that_show_does_not_know_are_shown_by_field(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    url = redis_server.url
+    ran = cli("run", "flow.py", "--redis", url, "--workers", "1", "--run-id", "r1", "-q")
+    assert ran.returncode == 0, ran.stderr
+    shown = json.loads(cli("show", "r1", "--json", "--redis", url).stdout)
+    assert shown["execution_state"] == "completed"
+    assert '"number": 7' in json.dumps(shown["task_return_set"]["order"])
+
+
+def test_an_unknown_run_is_said_to_be_unknown(cli: Cli, redis_server: Server) -> None:
+    for command in ("show", "cancel", "resume"):
+        done = cli(command, "nothing", "--redis", redis_server.url)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "no run has the id 'nothing'" in done.stderr
+
+
+def test_workers_are_listed_with_what_they_are(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    path = write("flow.py", FLOW)
+    url = redis_server.url
+    assert "no live workers" in cli("workers", "--redis", url).stdout
+    with AstrumProcess("astrum_worker", str(path), "--redis", url) as worker:
+
+        def listed() -> list[dict[str, object]]:
+            found: list[dict[str, object]] = json.loads(
+                cli("workers", "--json", "--redis", url).stdout
+            )
+            return found
+
+        wait_until(lambda: bool(listed()), "the worker")
+        assert str(worker.pid) in cli("workers", "--redis", url).stdout
+        worker.send(signal.SIGTERM)
+        worker.wait()
+
+
+# --- access rules -------------------------------------------------------------------------
+
+
+def with_user(url: str, role: str) -> str:
+    separator = "&" if "?" in url else "?"
+    return f"{url}{separator}username=astrum-{role}&password=pw"
+
+
+def denied(client: redis.Redis) -> list[str]:
+    """What the server refused, but for the client library introducing itself."""
+    log = client.execute_command("ACL", "LOG")
+    entries = [entry if isinstance(entry, dict) else pairs(entry) for entry in log]
+    objects = [str(as_text(entry.get("object", entry.get(b"object")))) for entry in entries]
+    return [name for name in objects if not name.startswith("client|setinfo")]
+
+
+def pairs(flat: list[object]) -> dict[object, object]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def as_text(value: object) -> object:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def test_the_printed_rules_suffice_for_a_whole_run_with_a_failure_and_a_cancel(
+    write: Write, cli: Cli
+) -> None:
+    path = write("flow.py", FLOW)
+    with RedisServer() as server, server.client() as admin:
+        for role in COMMANDS:
+            admin.execute_command(*rule(role, "astrum", "{astrum}:ctl", "pw").split())
+        leads, works = with_user(server.url, "coordinator"), with_user(server.url, "worker")
+        with AstrumProcess("astrum_worker", str(path), "--redis", works) as worker:
+            done = cli("run", "flow.py", "--redis", leads, "--json")
+            assert json.loads(done.stdout)["execution_state"] == "completed", done.stderr
+            assert cli("submit", "flow.py", "--redis", leads, "--run-id", "r2").returncode == 0
+            assert cli("cancel", "r2", "--redis", leads).returncode == 0
+            assert cli("resume", "r2", "--redis", leads).returncode == 1
+            assert cli("runs", "--redis", leads).returncode == 0
+            assert cli("workers", "--redis", leads).returncode == 0
+            worker.send(signal.SIGTERM)
+            assert worker.wait() == 0, worker.output
+        assert denied(admin) == []
