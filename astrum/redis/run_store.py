@@ -36,7 +36,7 @@ class RunStore(Store):
         ``False``: it exists already with the same plan. Raises `RunConflictError` if it exists
         with another one.
         """
-        reply = await self.link.call(scripts.create(self.keys, run_id, plan, facts))
+        reply = await self.bulk.call(scripts.create(self.keys, run_id, plan, facts))
         if reply == -1:
             raise RunConflictError(f"run {run_id!r} exists already, with another plan")
         return bool(reply)
@@ -66,7 +66,7 @@ class RunStore(Store):
 
     async def load_plan(self, run_id: str) -> bytes:
         """Return the plan; raises `RunNotFoundError`."""
-        plan = await self.link.execute("GET", self.keys.plan(run_id))
+        plan = await self.bulk.execute("GET", self.keys.plan(run_id))
         if plan is None:
             raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
         return bytes(plan)

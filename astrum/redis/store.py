@@ -20,6 +20,8 @@ from astrum.redis.translation import FAILURES, translate
 MAX_BLOCK_S = 30.0
 READ_MARGIN_S = 5.0
 """By how much a read timeout outlives the blocking read."""
+BULK_TIMEOUT_S = 120.0
+"""How long a big value may take: it has a connection of its own, so that nothing waits behind."""
 
 
 class Store:
@@ -40,6 +42,9 @@ class Store:
         self.loss = LossWatch()
         self.library = library or ScriptLibrary()
         self.link = Link(settings, watch=self.loss, library=self.library)
+        self.bulk = Link(
+            settings, read_timeout_s=BULK_TIMEOUT_S, watch=self.loss, library=self.library
+        )
         self._readers = {kind: self._new_reader() for kind in self.waits}
 
     @classmethod
@@ -82,6 +87,7 @@ class Store:
         """Drop all connections; harmless when repeated."""
         for reader in self._readers.values():
             await reader.close()
+        await self.bulk.close()
         await self.link.close()
 
     async def unblock(self) -> None:
@@ -94,11 +100,11 @@ class Store:
 
     async def put_blob(self, run_id: str, data: bytes) -> str:
         """Store a value for as long as its run lives and return its digest; repeatable."""
-        return await blobs.put_blob(self.link, self.keys, run_id, data)
+        return await blobs.put_blob(self.bulk, self.keys, run_id, data)
 
     async def get_blob(self, run_id: str, digest: str) -> bytes:
         """Return a stored value; raises `RunNotFoundError` if it is gone."""
-        return await blobs.get_blob(self.link, self.keys, run_id, digest)
+        return await blobs.get_blob(self.bulk, self.keys, run_id, digest)
 
     async def publish(self, hint: bytes) -> None:
         """Send a hint to whoever listens now; a hint may be lost."""

@@ -21,6 +21,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
+    clear_registry()
 
     def write(name: str, source: str) -> Path:
         path = tmp_path / name
