@@ -1,0 +1,143 @@
+"""What runs are held to after the faults: nothing lost, nothing counted twice.
+
+The side effects (`tests.flows.chaos` leaves a token per execution) are compared with the report
+and with the journal, which know nothing of the tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+UNCOUNTED = ("lost", "handed_back", "failed", "cancelled")
+"""Ends of attempts after which a task may run again."""
+LOSS_WINDOW_S = 3.0
+"""What a server that is killed may forget (appendfsync everysec, and a write that waits for it)."""
+
+
+class Token(NamedTuple):
+    """The trace of one execution."""
+
+    run_id: str
+    task_id: str
+    attempt: int
+    pid: int
+    nonce: str
+    at: float
+
+
+@dataclass
+class Verdict:
+    """The count of what was found; ``problems`` are sentences, and there should be none."""
+
+    tasks: int = 0
+    executions: int = 0
+    explained: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
+    double_counted: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, other: Verdict) -> None:
+        """Take over another verdict."""
+        self.tasks += other.tasks
+        self.executions += other.executions
+        self.explained += other.explained
+        self.lost += other.lost
+        self.double_counted += other.double_counted
+        self.problems += other.problems
+
+
+def read_tokens(path: Path) -> dict[str, list[Token]]:
+    """Return all tokens by run; a line that was cut by a kill would be a problem of its own."""
+    by_run: dict[str, list[Token]] = defaultdict(list)
+    if path.exists():
+        for line in path.read_text().splitlines():
+            token = Token(*json.loads(line))
+            by_run[token.run_id].append(token)
+    return by_run
+
+
+def audit(
+    report: dict[str, Any],
+    tokens: Iterable[Token],
+    successes: Counter[str],
+    server_losses: Sequence[float] = (),
+) -> Verdict:
+    """Judge one ended run.
+
+    ``report`` is what ``show --json`` prints, ``successes`` counts the records of success in the
+    journal by task id, ``server_losses`` are the times at which the server may have forgotten its
+    last writes: an execution from before is explained by one that follows.
+    """
+    verdict = Verdict(tasks=report["total_tasks"])
+    run_id = report["run_id"]
+    if report["execution_state"] != "completed":
+        state, errors = report["execution_state"], report["error_summary"][:5]
+        verdict.problems.append(f"run {run_id} ended as {state}: {errors}")
+    by_task: dict[str, list[Token]] = defaultdict(list)
+    for token in tokens:
+        by_task[token.task_id].append(token)
+    for row in report["task_statistics"]:
+        _judge_outcome(verdict, run_id, row, successes)
+        found = by_task.pop(row["task_name"], [])
+        _judge_executions(verdict, run_id, row, found, report, server_losses)
+    _judge_lineage(verdict, run_id, report["task_return_set"])
+    verdict.problems += [f"run {run_id}: {name} ran and is not reported" for name in by_task]
+    return verdict
+
+
+def _judge_outcome(
+    verdict: Verdict, run_id: str, row: dict[str, Any], successes: Counter[str]
+) -> None:
+    name = row["task_name"]
+    counted = sum(a["status"] == "completed" for a in row["attempt_statistics"])
+    recorded = successes[name]
+    if row["status"] != "completed" or counted < 1 or recorded < 1:
+        verdict.lost += 1
+        verdict.problems.append(f"run {run_id}: {name} has no outcome ({row['status']})")
+    if counted > 1 or recorded > 1:
+        verdict.double_counted += 1
+        verdict.problems.append(f"run {run_id}: {name} counts {counted}, recorded {recorded}")
+
+
+def _judge_executions(
+    verdict: Verdict,
+    run_id: str,
+    row: dict[str, Any],
+    tokens: Sequence[Token],
+    report: dict[str, Any],
+    server_losses: Sequence[float],
+) -> None:
+    name = row["task_name"]
+    value = report["task_return_set"].get(name)
+    statuses = {a["attempt_number"]: a["status"] for a in row["attempt_statistics"]}
+    verdict.executions += len(tokens)
+    if value is not None and value["nonce"] not in {token.nonce for token in tokens}:
+        verdict.problems.append(f"run {run_id}: nobody ever computed the value of {name}")
+    for token in tokens:
+        if value is not None and token.nonce == value["nonce"]:
+            continue
+        status = statuses.get(token.attempt, "unknown")
+        if status in UNCOUNTED:
+            verdict.explained[status] += 1
+        elif any(loss - token.at >= -LOSS_WINDOW_S for loss in server_losses):
+            verdict.explained["server lost its last writes"] += 1
+        else:
+            verdict.problems.append(
+                f"run {run_id}: {name} was executed as attempt {token.attempt} ({status}) by "
+                f"process {token.pid} for no recorded reason"
+            )
+
+
+def _judge_lineage(verdict: Verdict, run_id: str, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        for upstream, nonce in value["from"].items():
+            if values.get(upstream, {}).get("nonce") != nonce:
+                verdict.problems.append(
+                    f"run {run_id}: {name} was computed from a value of {upstream} that is not "
+                    "the reported one"
+                )

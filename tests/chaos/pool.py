@@ -1,0 +1,182 @@
+"""A pool of real processes for the chaos driver: each has a link of its own to the server."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from astrum.machine.events import Outcome
+from astrum.redis import RedisSettings, RunStore
+from astrum.redis.facts import RunFacts
+from astrum.wire.messages import Record, decode_entry
+from tests.chaos.audit import Token, read_tokens
+from tests.flows.chaos import TOKENS_VARIABLE
+from tests.processes import ROOT, AstrumProcess
+from tests.proxy import Proxy, target_of
+from tests.servers import RedisServer
+
+DURABLE = {"appendonly": "yes", "appendfsync": "everysec"}
+MODULE = "tests.flows.chaos"
+COMMAND_TIMEOUT_S = 120.0
+
+
+@dataclass
+class Member:
+    """One process of the pool and its link."""
+
+    kind: str
+    link: Proxy
+    process: AstrumProcess
+    is_ending: bool = False
+
+
+class ChaosPool:
+    """Workers and coordinators that somebody restarts when they end, as an orchestrator would."""
+
+    def __init__(
+        self, folder: Path, *, workers: int, coordinators: int, worker_options: list[str]
+    ) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.server = RedisServer(tcp=False, options=DURABLE)
+        self._options = worker_options
+        self._counts = {"worker": workers, "coordinator": coordinators}
+        self.members: list[Member] = []
+        self.unexpected_ends: list[str] = []
+        self._logs = 0
+
+    def __enter__(self) -> ChaosPool:
+        self.server.start()
+        for kind, count in self._counts.items():
+            for _ in range(count):
+                self.members.append(self._start(kind))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for member in self.members:
+            member.process.close()
+            member.link.close()
+        self.server.close()
+
+    def of(self, kind: str) -> list[Member]:
+        """Return the members of one kind."""
+        return [member for member in self.members if member.kind == kind]
+
+    def kill(self, member: Member) -> None:
+        """End a member as a crash does and put another in its place."""
+        member.process.kill()
+        self.replace(member)
+
+    def replace(self, member: Member) -> None:
+        """Put another process in the place of one that ended."""
+        self._dispose(member)
+        self.members[self.members.index(member)] = self._start(member.kind)
+
+    def tend(self) -> None:
+        """Replace what ended without being asked to, and remember that it did."""
+        for member in list(self.members):
+            if not member.process.is_alive() and not member.is_ending:
+                output = member.process.output
+                tail = "\n".join(output.splitlines()[-15:])
+                if "serv" in output:  # else it met an unreachable server at its start
+                    self.unexpected_ends.append(f"a {member.kind} ended:\n{tail}")
+                self.replace(member)
+
+    def _start(self, kind: str) -> Member:
+        link = Proxy(target_of(self.server))
+        link.__enter__()
+        environment = {TOKENS_VARIABLE: str(self.folder / "tokens")}
+        if kind == "worker":
+            arguments = [MODULE, "--redis", link.url, "--wait", *self._options]
+            process = AstrumProcess("astrum_worker", *arguments, environment=environment)
+        else:
+            arguments = ["serve", "--redis", link.url]
+            process = AstrumProcess("astrum_coordinator", *arguments, environment=environment)
+        return Member(kind, link, process)
+
+    def _dispose(self, member: Member) -> None:
+        self._logs += 1
+        log = self.folder / f"{member.kind}-{member.process.pid}-{self._logs}.log"
+        log.write_text(member.process.output)
+        member.process.close()
+        member.link.close()
+
+    # --- runs -------------------------------------------------------------------------------
+
+    def submit(self, run_id: str) -> bool:
+        """Submit a run by the command; false if the server could not be reached."""
+        done = self._command("submit", MODULE, "--run-id", run_id)
+        return done.returncode == 0
+
+    def show(self, run_id: str) -> dict[str, Any]:
+        """Return the report of a run, by the command."""
+        done = self._command("show", run_id, "--json")
+        assert done.returncode == 0, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    def tokens(self) -> dict[str, list[Token]]:
+        """Return the traces of all executions by run."""
+        return read_tokens(self.folder / "tokens")
+
+    async def runs(self) -> list[RunFacts]:
+        """Return what is known of all runs."""
+        async with RunStore.open(RedisSettings(url=self.server.url)) as store:
+            return await store.list_runs(1000)
+
+    async def successes(self, run_id: str, task_ids: Sequence[str]) -> Counter[str]:
+        """Count the records of success in a run's journal by task."""
+        async with RunStore.open(RedisSettings(url=self.server.url)) as store:
+            entries = await store.read_journal({run_id: "0-0"}, block_s=None, count=1_000_000)
+        records = [r for e in entries for r in decode_entry(e.data) if isinstance(r, Record)]
+        return Counter(task_ids[r.task] for r in records if r.outcome is Outcome.SUCCEEDED)
+
+    def leftovers(self) -> list[str]:
+        """Return what is left in the queues when nothing runs any more; it should be nothing."""
+        found = []
+        with self.server.client() as client:
+            for raw in client.scan_iter("*:q:*"):
+                length = _length(client, raw)
+                if length:
+                    found.append(f"{raw.decode()} still has {length} entries")
+        return found
+
+    def _command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-X",
+                "faulthandler",
+                "-m",
+                "astrum_coordinator",
+                *arguments,
+                "--redis",
+                self.server.url,
+            ],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            out, err = process.communicate(timeout=COMMAND_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it says where it hangs
+            out, err = process.communicate()
+            raise AssertionError(f"{arguments} did not end:\n{err}") from None
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def _length(client: redis.Redis, key: bytes) -> int:
+    length: Any = client.xlen(key)
+    return int(length)

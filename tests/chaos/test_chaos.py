@@ -1,0 +1,103 @@
+"""Nothing is lost and nothing counted twice, whatever is done to the processes.
+
+Short by default; ``make chaos MINUTES=10`` gives every fault its share of that time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.driver import Driver, Result, table, write_json
+from tests.chaos.pool import ChaosPool
+from tests.servers import find_binaries
+
+MINUTES = float(os.environ.get("ASTRUM_CHAOS_MINUTES", "0"))
+JSON_VARIABLE = "ASTRUM_CHAOS_JSON"
+SHORT_LEASE_S, DEFAULT_LEASE_S = 2.0, 15.0
+
+QUICK = [
+    "worker kill -9",
+    "worker SIGSTOP > lease",
+    "worker SIGTERM",
+    "worker link cut",
+    "worker link half-open",
+    "coordinator kill -9",
+    "server kill -9 (AOF)",
+    "server restart",
+    "all links cut",
+    "all links slow",
+]
+SLOW = ["coordinator SIGSTOP > lease", "coordinator link half-open", "server rolled back"]
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.skipif(not find_binaries(), reason="no server binary"),
+]
+
+
+def options(lease_s: float) -> list[str]:
+    return ["--lease", f"{lease_s:g}", "--grace", "0.2", "-c", "25", "--threads", "3"]
+
+
+async def storm(
+    folder: Path,
+    lease_s: float,
+    scenarios: list[tuple[str, list[str], float]],
+    *,
+    open_runs: int,
+    workers: int,
+) -> list[Result]:
+    pool = ChaosPool(folder, workers=workers, coordinators=2, worker_options=options(lease_s))
+    with pool:
+        driver = Driver(pool, lease_s, random.Random(), open_runs=open_runs)
+        return [await driver.run(*scenario) for scenario in scenarios]
+
+
+def judge(results: list[Result]) -> None:
+    print("\n" + table(results))
+    if JSON_VARIABLE in os.environ:
+        write_json(results, Path(os.environ[JSON_VARIABLE]))
+    problems = [problem for result in results for problem in result.verdict.problems]
+    assert not problems, "\n".join(problems[:40])
+
+
+@pytest.mark.skipif(MINUTES > 0, reason="the long version runs")
+@pytest.mark.timeout(300)
+async def test_a_short_storm_of_faults_loses_nothing_and_counts_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    mixed, at_defaults = await asyncio.gather(
+        storm(
+            tmp_path / "short",
+            SHORT_LEASE_S,
+            [("all faults at once", QUICK, 20.0)],
+            open_runs=2,
+            workers=3,
+        ),
+        storm(
+            tmp_path / "default",
+            DEFAULT_LEASE_S,
+            [("worker kill -9, default lease", ["worker kill -9"], 1.0)],
+            open_runs=1,
+            workers=2,
+        ),
+    )
+    judge([*mixed, *at_defaults])
+
+
+@pytest.mark.skipif(MINUTES <= 0, reason="make chaos MINUTES=10 runs it")
+async def test_every_fault_for_its_share_of_the_time(tmp_path: Path) -> None:
+    share_s = MINUTES * 60 / (len(QUICK) + len(SLOW) + 4)
+    each = [(fault, [fault], share_s) for fault in QUICK + SLOW]
+    each.append(("all of these at once", QUICK + SLOW, 2 * share_s))
+    results = await storm(tmp_path / "short", SHORT_LEASE_S, each, open_runs=3, workers=3)
+    at_defaults = [("worker kill -9, default lease", ["worker kill -9"], 2 * share_s)]
+    results += await storm(
+        tmp_path / "default", DEFAULT_LEASE_S, at_defaults, open_runs=3, workers=3
+    )
+    judge(results)
