@@ -23,6 +23,7 @@ from astrum.invoke import Flow
 from astrum.machine.events import CancelRequested
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
+from astrum.planning.plan import Plan
 from astrum.redis.connection import RedisSettings
 from astrum.redis.facts import RunFacts, WorkerFacts
 from astrum.redis.run_store import RunStore
@@ -158,11 +159,11 @@ class Coordinator:
         """
         run_id = await self.submit_flow(flow, run_id=run_id, timeout_s=timeout_s)
         try:
-            await self._see_through(run_id, observer)
+            known = await self._see_through(run_id, observer, flow.plan)
         except asyncio.CancelledError:
             await self._cancel_and_wait(run_id)
             raise
-        return await self._reporter.report(run_id, flow.types)
+        return await self._reporter.report(run_id, flow.types, known=known)
 
     async def submit_flow(
         self,
@@ -191,8 +192,8 @@ class Coordinator:
         """Go on with a run, whoever led it before, and return its report."""
         if await self._store.run_facts(run_id) is None:
             raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
-        await self._see_through(run_id, observer)
-        return await self._reporter.report(run_id)
+        known = await self._see_through(run_id, observer)
+        return await self._reporter.report(run_id, known=known)
 
     async def serve(self) -> None:
         """Adopt and lead every run that has no live leader, until cancelled."""
@@ -203,20 +204,26 @@ class Coordinator:
         finally:
             await adoption.stop()
 
-    async def _see_through(self, run_id: str, observer: RunObserver | None) -> None:
-        """Lead the run, or follow it while somebody else does, until it is over."""
+    async def _see_through(
+        self, run_id: str, observer: RunObserver | None, plan: Plan | None = None
+    ) -> RunLeader | RunHistory:
+        """Lead the run, or follow it while somebody else does, until it is over.
+
+        Returns who has read the whole journal.
+        """
         backoff = Backoff(longest_s=1.0)
         history: RunHistory | None = None
         while True:
             try:
-                leader = await self._led.adopt(run_id, observer=observer)
+                leader = await self._led.adopt(run_id, observer=observer, plan=plan)
                 if leader is not None and await self._led_to_the_end(leader):
-                    return
+                    return leader
                 if leader is None:
                     history = history or await self._history(run_id, observer)
-                    await history.catch_up(self._store)
-                    if not await self._is_open(run_id):
-                        return
+                    is_open = await self._is_open(run_id)
+                    await history.catch_up(self._store)  # after asking: then it has the end too
+                    if not is_open:
+                        return history
             except StoreUnavailableError as error:
                 logger.warning("run %s: %s; trying again", run_id, error)
             await backoff.wait()

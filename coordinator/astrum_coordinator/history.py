@@ -15,13 +15,13 @@ _ENTRIES_PER_READ = 1_000
 
 
 class RunHistory:
-    """A run's state and encoded results (by task number) as far as its journal was read."""
+    """A run's state and encoded results (in plan order) as far as its journal was read."""
 
     def __init__(
         self, run_id: str, plan: Plan, seal: Seal, *, observer: RunObserver | None = None
     ) -> None:
         self.state = RunState(plan, run_key=run_id)
-        self.values: dict[int, bytes] = {}
+        self.results: list[bytes | None] = [None] * len(plan.tasks)
         self._run_id = run_id
         self._seal = seal
         self._observer = observer
@@ -40,9 +40,13 @@ class RunHistory:
 
     def _take_in(self, data: bytes, recorded_at: float) -> None:
         for item in self._seal.open_entry(self._run_id, data):
-            if isinstance(item, Record) and item.outcome is Outcome.SUCCEEDED:
-                self.values[item.task] = item.value or NIL
+            if isinstance(item, Record):
+                self._keep(item)
             event = event_of(item, recorded_at)
             self.state.handle(event)
             if self._observer is not None:
                 self._observer.observe(self.state, event, ())
+
+    def _keep(self, record: Record) -> None:
+        if record.outcome is Outcome.SUCCEEDED and 0 <= record.task < len(self.results):
+            self.results[record.task] = record.value or NIL

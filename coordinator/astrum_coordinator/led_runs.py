@@ -56,8 +56,13 @@ class LedRuns:
         """Return the leader of a run that this process leads."""
         return self._leaders.get(run_id)
 
-    async def adopt(self, run_id: str, *, observer: RunObserver | None = None) -> RunLeader | None:
-        """Try to lead a run; `None` if somebody else leads it or it is over."""
+    async def adopt(
+        self, run_id: str, *, observer: RunObserver | None = None, plan: Plan | None = None
+    ) -> RunLeader | None:
+        """Try to lead a run; `None` if somebody else leads it or it is over.
+
+        ``plan`` is the run's plan if this process made it.
+        """
         asked_at = time.monotonic()
         epoch = await self._store.lead(run_id, self._owner, self._config.lease_s)
         if epoch is None:
@@ -65,7 +70,7 @@ class LedRuns:
         facts = await self._store.run_facts(run_id)
         if facts is None:
             return None
-        leader = await self._leader(facts, epoch, observer)
+        leader = await self._leader(facts, epoch, observer, plan)
         self._leaders[run_id] = leader
         self._renewed_at[run_id] = asked_at
         leader.ended.add_done_callback(lambda _: self._drop(leader))
@@ -80,10 +85,13 @@ class LedRuns:
         if not self._leaders:
             await self._some.wait()
 
-    async def _leader(self, facts: RunFacts, epoch: int, observer: RunObserver | None) -> RunLeader:
-        data = await self._store.load_plan(facts.run_id)
-        # A plan of many tasks takes a while to decode; others' leases must not wait for it.
-        plan = await asyncio.to_thread(decode_plan, data, facts.run_id, self._seal)
+    async def _leader(
+        self, facts: RunFacts, epoch: int, observer: RunObserver | None, plan: Plan | None
+    ) -> RunLeader:
+        if plan is None:
+            data = await self._store.load_plan(facts.run_id)
+            # A plan of many tasks takes a while to decode; others' leases must not wait for it.
+            plan = await asyncio.to_thread(decode_plan, data, facts.run_id, self._seal)
         return RunLeader(
             self._store, facts, plan, epoch, self._config, self._seal, observer=observer
         )

@@ -16,6 +16,7 @@ from astrum.wire.projection import project
 from astrum.wire.references import reference_of
 from astrum.wire.sealing import Seal
 from astrum_coordinator.history import RunHistory
+from astrum_coordinator.leader import RunLeader
 from astrum_coordinator.led_runs import decode_plan
 
 PLANNED_S_FACT = "planning_s"
@@ -28,36 +29,57 @@ class Reporter:
         self._store = store
         self._seal = seal
 
-    async def report(self, run_id: str, types: Iterable[type] | None = None) -> ExecutionReport:
+    async def report(
+        self,
+        run_id: str,
+        types: Iterable[type] | None = None,
+        *,
+        known: RunHistory | RunLeader | None = None,
+    ) -> ExecutionReport:
         """Return the report of a finished run, or of how far it is.
 
         ``types`` are the named types that results may have; without them such values are shown
-        by field. Raises `RunNotFoundError`.
+        by field. ``known`` is who has read the whole journal already. Raises `RunNotFoundError`.
         """
         facts = await self._store.run_facts(run_id)
         if facts is None:
             raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
-        plan = decode_plan(await self._store.load_plan(run_id), run_id, self._seal)
-        history = RunHistory(run_id, plan, self._seal)
-        await history.catch_up(self._store)
-        state = history.state
+        known = known or await self._read(run_id)
+        state = known.state
         if not facts.is_open:
             state.finished = facts.state
         codec = Codec.opaque() if types is None else Codec(types)
-        results = {
-            plan.tasks[task].task_id: await self._decoded(run_id, data, codec)
-            for task, data in sorted(history.values.items())
-        }
+        results = await self._decoded_all(run_id, known, codec)
         report = build_report(state, await self._times(facts), results, run_id=run_id)
         if not facts.is_open:
             report.execution_state = ExecutionState(facts.state)
         return report
 
-    async def _decoded(self, run_id: str, data: bytes, codec: Codec) -> Any:
+    async def _read(self, run_id: str) -> RunHistory:
+        plan = decode_plan(await self._store.load_plan(run_id), run_id, self._seal)
+        history = RunHistory(run_id, plan, self._seal)
+        await history.catch_up(self._store)
+        return history
+
+    async def _decoded_all(
+        self, run_id: str, known: RunHistory | RunLeader, codec: Codec
+    ) -> dict[str, Any]:
+        results: dict[str, Any] = {}
+        for spec, data in zip(known.state.plan.tasks, known.results, strict=True):
+            if data is None:
+                continue
+            if reference_of(data) is not None:
+                data = await self._fetched(run_id, data)
+            results[spec.task_id] = self._decoded(data, codec)
+        return results
+
+    async def _fetched(self, run_id: str, data: bytes) -> bytes:
         reference = reference_of(data)
-        if reference is not None:
-            whole = await self._store.get_blob(run_id, reference.digest)
-            data = project(inflate(whole), reference.path)
+        assert reference is not None
+        whole = await self._store.get_blob(run_id, reference.digest)
+        return project(inflate(whole), reference.path)
+
+    def _decoded(self, data: bytes, codec: Codec) -> Any:
         try:
             return codec.decode(data)
         except DecodeError:

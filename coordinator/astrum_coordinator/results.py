@@ -6,6 +6,8 @@ bytes, and of a result kept apart (a blob) only the reference travels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from astrum.data_transport.locate import binding_error
 from astrum.errors import LocateError, PayloadTooLargeError
 from astrum.planning.plan import Plan, TaskSpec
@@ -29,9 +31,9 @@ class Results:
         """Hold the encoded result of a task, or the reference to it."""
         self._values[task] = value
 
-    def get(self, task: int) -> bytes | None:
-        """Return the encoded result of a task, `None` before it has one."""
-        return self._values[task]
+    def __iter__(self) -> Iterator[bytes | None]:
+        """Give each task's encoded result in plan order, `None` where there is none yet."""
+        return iter(self._values)
 
     def arguments(self, spec: TaskSpec) -> bytes:
         """Return the encoded arguments of a task whose needs have all succeeded.
