@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -196,4 +196,10 @@ def table(results: Sequence[Result]) -> str:
 
 def write_json(results: Sequence[Result], path: Path) -> None:
     """Write all that was measured."""
-    path.write_text(json.dumps([asdict(result) for result in results], indent=1))
+    rows = [
+        dict(zip(HEADER, result.row(), strict=True))
+        | {"injections": [vars(injection) for injection in result.injections]}
+        | {"problems": result.verdict.problems, "seconds": result.seconds}
+        for result in results
+    ]
+    path.write_text(json.dumps(rows, indent=1))

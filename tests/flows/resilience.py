@@ -1,0 +1,129 @@
+"""Flows for faults: tasks say that they were started, and wait until a test lets them go on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+from astrum import F, Ref, current_attempt, task, use_namespace
+
+
+def _folder() -> Path:
+    return Path(os.environ["ASTRUM_TEST_FOLDER"])
+
+
+def note() -> str:
+    """Append this task's id to the executions, and return it."""
+    name = current_attempt().task_id
+    file = os.open(_folder() / "executions", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+    try:
+        os.write(file, f"{name}\n".encode())
+    finally:
+        os.close(file)
+    return name
+
+
+async def released(name: str) -> None:
+    """Wait until the test lets the task go on."""
+    while not (_folder() / name).exists():  # noqa: ASYNC110  the test is another process
+        await asyncio.sleep(0.01)
+
+
+with use_namespace("chain"):
+
+    @task("first")
+    async def first() -> str:
+        return note()
+
+    @task("middle")
+    async def middle(before: Ref[str, F("first")]) -> str:
+        note()
+        await released("middle")
+        return f"{before}-middle"
+
+    @task("last")
+    async def last(before: Ref[str, F("middle")]) -> str:
+        note()
+        return f"{before}-last"
+
+
+with use_namespace("stuck"):
+
+    @task("held")
+    async def held() -> str:
+        note()
+        await released("held")
+        return "held"
+
+    @task("other")
+    async def other() -> str:
+        note()
+        await released("other")
+        return "other"
+
+
+with use_namespace("thread"):
+
+    @task("in_thread")
+    def in_thread() -> str:
+        note()
+        while not (_folder() / "in_thread").exists():
+            time.sleep(0.01)
+        return "in_thread"
+
+
+with use_namespace("hangs"):
+
+    @task("hangs", timeout=0.3)
+    async def hangs() -> str:
+        note()
+        if current_attempt().attempt == 1:
+            while not (_folder() / "hangs").exists():
+                time.sleep(0.01)  # noqa: ASYNC251  so that the worker cannot time it out
+        return "hangs"
+
+
+with use_namespace("timed"):
+
+    @task("timed", timeout=0.3, retry=1)
+    def timed() -> str:
+        note()
+        while current_attempt().attempt == 1 and not (_folder() / "timed").exists():
+            time.sleep(0.01)
+        return "timed"
+
+
+with use_namespace("poison"):
+
+    @task("kills")
+    def kills() -> None:
+        note()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @task("neighbour")
+    async def neighbour() -> str:
+        note()
+        await asyncio.sleep(0.3)
+        return "neighbour"
+
+
+def _step(name: str, before: str) -> None:
+    @task(name, namespace="steps")
+    async def step(value: Ref[int, F(before)]) -> int:
+        note()
+        await asyncio.sleep(0.02)
+        return value + 1
+
+
+@task("s0", namespace="steps")
+async def s0() -> int:
+    note()
+    return 0
+
+
+STEPS = 100
+for _number in range(1, STEPS):
+    _step(f"s{_number}", f"s{_number - 1}")
