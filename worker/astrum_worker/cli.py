@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from astrum.collector import slow_down_collector
 from astrum.errors import AstrumError, FlowImportError
 from astrum.redis import RedisSettings
 from astrum_worker.app import Worker
@@ -128,7 +129,9 @@ def main(
             lease_s=lease_s,
             wait_for_store=wait,
         )
-        code = asyncio.run(_serve(config, Catalog.load(modules), supervisor_fd))
+        catalog = Catalog.load(modules)
+        slow_down_collector()
+        code = asyncio.run(_serve(config, catalog, supervisor_fd))
     except AstrumError as error:
         click.echo(describe(error), err=True)
         code = START_FAILED

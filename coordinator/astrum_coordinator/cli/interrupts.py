@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
+from astrum.collector import slow_down_collector
 from astrum_coordinator.cli.endings import say
 
 Result = TypeVar("Result")
@@ -39,8 +40,11 @@ class Interrupts:
     def run(self, work: Callable[[Interrupts], Coroutine[Any, Any, Result]]) -> Result:
         """Run ``work`` in a new event loop; the first signal cancels it unless it says otherwise.
 
+        The garbage collector slows down for the rest of the process, which is the work's alone.
+
         Must be called in the main thread.
         """
+        slow_down_collector()
         before = {number: signal.signal(number, self._handle) for number in SIGNALS}
         try:
             return asyncio.run(self._enter(work))
