@@ -48,16 +48,23 @@ _LEAVE_S = 1.0
 class Worker:
     """Serves a catalog until it is asked to stop.
 
-    ``announce`` is called with a line for people once the worker is registered.
+    ``announce`` is called with a line for people once the worker is registered. ``lease_type``
+    replaces the heartbeat where no thread may run.
     """
 
     def __init__(
-        self, config: WorkerConfig, catalog: Catalog, announce: Callable[[str], None]
+        self,
+        config: WorkerConfig,
+        catalog: Catalog,
+        announce: Callable[[str], None],
+        *,
+        lease_type: Callable[..., Lease] = Lease,
     ) -> None:
         self.worker_id = new_worker_id()
         self._config = config
         self._catalog = catalog
         self._announce = announce
+        self._lease_type = lease_type
         self._stopping = asyncio.Event()
         self._exit_code = 0
         self._unblocking: set[asyncio.Task[None]] = set()
@@ -152,7 +159,7 @@ class Worker:
         )
 
     def _new_lease(self) -> Lease:
-        return Lease(
+        return self._lease_type(
             self.worker_id,
             LeaseClient(self._config.redis, timeout_s=min(2.0, self._config.lease_s / 5)),
             self._config,

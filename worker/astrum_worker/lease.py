@@ -68,6 +68,10 @@ class Lease:
         self._loop = asyncio.get_running_loop()
         self._good_at = registered_at
         self._beat_due = registered_at + self._config.beat_every_s
+        self.begin()
+
+    def begin(self) -> None:
+        """Call `run_once` again and again from now on."""
         self._thread = threading.Thread(target=self._work, name="astrum-lease", daemon=True)
         self._thread.start()
 

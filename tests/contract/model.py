@@ -1,0 +1,347 @@
+"""The store as it is promised, in plain Python: no server, no clock of its own, no lost bytes.
+
+What the scripts do together is here one object. The contract tests hold the real stores against
+it, and the simulation puts it behind a simulated network in the place of the server.
+Lives that end by themselves (TTLs) are left out: no test lasts that long.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from astrum.redis import Settlement, Verdict
+
+OPEN = "open"
+
+Item = tuple[int, int, bytes, bytes]
+"""Task, attempt, message, signature."""
+
+
+class StaleError(Exception):
+    """Another epoch leads (or nobody does)."""
+
+
+class GoneError(Exception):
+    """There is no such run, stream or group."""
+
+
+@dataclass
+class Run:
+    """One run: who leads it, how its attempts stand, what its journal says."""
+
+    plan: bytes
+    facts: dict[str, str]
+    created_at: int
+    state: str = OPEN
+    epoch: int = 0
+    owner: str = ""
+    lease_end: int = 0
+    ended_at: int | None = None
+    attempts: dict[int, str] = field(default_factory=dict)
+    journal: dict[str, bytes] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def outstanding(self) -> int:
+        """How many attempts are dispatched and not settled."""
+        return sum(":" in state for state in self.attempts.values())
+
+
+@dataclass
+class Stream:
+    """A stream and its one group: what is in it, what was delivered, who holds what."""
+
+    entries: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    undelivered: list[str] = field(default_factory=list)
+    pending: dict[str, list[str]] = field(default_factory=dict)
+
+    def deliver(self, consumer: str, count: int) -> list[str]:
+        """Hand out up to ``count`` entries that nobody had."""
+        held = self.pending.setdefault(consumer, [])
+        given, self.undelivered = self.undelivered[:count], self.undelivered[count:]
+        held += given
+        return given
+
+    def acknowledge(self, entry_id: str) -> bool:
+        """Remove an entry from whoever holds it; false if nobody does."""
+        for held in self.pending.values():
+            if entry_id in held:
+                held.remove(entry_id)
+                return True
+        return False
+
+    def delete(self, entry_id: str) -> None:
+        """Remove an entry from the stream."""
+        self.entries.pop(entry_id, None)
+        if entry_id in self.undelivered:
+            self.undelivered.remove(entry_id)
+
+
+@dataclass
+class Registered:
+    """What a worker told of itself."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    served: bytes = b""
+    status: bytes = b""
+
+
+@dataclass
+class State:
+    """Everything that a server holds."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    streams: dict[str, Stream] = field(default_factory=dict)
+    queues: set[str] = field(default_factory=set)
+    leases: dict[str, int] = field(default_factory=dict)
+    workers: dict[str, Registered] = field(default_factory=dict)
+    dead_letters: list[tuple[bytes, str]] = field(default_factory=list)
+
+
+class Model:
+    """The server's side of both stores. ``now_ms`` is its clock, ``last_id`` never goes back."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self.now_ms = now_ms
+        self.state = State()
+        self._last_id = (0, 0)
+
+    def snapshot(self) -> State:
+        """Return a copy of everything, for `roll_back`."""
+        return copy.deepcopy(self.state)
+
+    def roll_back(self, snapshot: State) -> None:
+        """Forget every write since a snapshot."""
+        self.state = copy.deepcopy(snapshot)
+
+    def _next_id(self) -> str:
+        now = self.now_ms()
+        ms, sequence = self._last_id
+        self._last_id = (now, 0) if now > ms else (ms, sequence + 1)
+        return "{}-{}".format(*self._last_id)
+
+    # --- runs -------------------------------------------------------------------------------
+
+    def create_run(self, run_id: str, plan: bytes, facts: Mapping[str, str]) -> int:
+        """1 created, 0 exists with the same plan, -1 exists with another."""
+        known = self.state.runs.get(run_id)
+        if known is not None:
+            return 0 if known.plan == plan else -1
+        self.state.runs[run_id] = Run(plan, dict(facts), self.now_ms())
+        return 1
+
+    def acquire(self, run_id: str, owner: str, lease_ms: int) -> int:
+        """The new epoch, or 0."""
+        run, now = self.state.runs.get(run_id), self.now_ms()
+        if run is None or run.state != OPEN or (run.owner != owner and run.lease_end > now):
+            return 0
+        run.epoch, run.owner = max(run.epoch + 1, now), owner
+        run.lease_end = now + lease_ms
+        return run.epoch
+
+    def renew(self, run_id: str, owner: str, epoch: int, lease_ms: int) -> bool:
+        """Prolong the lease of who leads."""
+        run = self.state.runs.get(run_id)
+        if run is None or run.state != OPEN or (run.epoch, run.owner) != (epoch, owner):
+            return False
+        run.lease_end = self.now_ms() + lease_ms
+        return True
+
+    def release(self, run_id: str, owner: str, epoch: int) -> bool:
+        """End the leadership of who leads."""
+        run = self.state.runs.get(run_id)
+        if run is None or run.state != OPEN or (run.epoch, run.owner) != (epoch, owner):
+            return False
+        run.epoch, run.owner, run.lease_end = run.epoch + 1, "", 0
+        return True
+
+    def orphans(self) -> list[str]:
+        """Open runs without a live lease, the longest abandoned first."""
+        now = self.now_ms()
+        runs = self.state.runs.items()
+        found = [(r.lease_end, name) for name, r in runs if r.state == OPEN and r.lease_end <= now]
+        return [name for _, name in sorted(found)]
+
+    def fact(self, run_id: str, entry: bytes, epoch: int | None) -> bool:
+        """Append to the journal of an open run; raises `StaleError`."""
+        run = self.state.runs.get(run_id)
+        if run is None or run.state != OPEN:
+            return False
+        if epoch is not None and run.epoch != epoch:
+            raise StaleError
+        run.journal[self._next_id()] = entry
+        return True
+
+    def finish(
+        self, run_id: str, epoch: int, state: str, *, tails: bool, facts: Mapping[str, str]
+    ) -> bool:
+        """End a run; raises `StaleError`, `GoneError`."""
+        run = self.state.runs.get(run_id)
+        if run is None:
+            raise GoneError
+        if run.epoch != epoch or run.state not in (OPEN, state):
+            raise StaleError
+        if run.state == state:
+            return True
+        if run.outstanding and not tails:
+            return False
+        run.state, run.ended_at, run.lease_end = state, self.now_ms(), 0
+        run.facts.update(facts)
+        return True
+
+    # --- attempts ---------------------------------------------------------------------------
+
+    def dispatch(self, run_id: str, epoch: int, stream: str, items: Iterable[Item]) -> list[str]:
+        """For each attempt its entry id, or what stands in its place; raises as the store."""
+        run = self.state.runs.get(run_id)
+        if run is None:
+            raise GoneError
+        if run.epoch != epoch or run.state != OPEN:
+            raise StaleError
+        states = []
+        for task, attempt, data, signature in items:
+            state = run.attempts.get(task, "")
+            last = int(re.match(r"\d*", state)[0] or 0)  # type: ignore[index]
+            if attempt > last and not re.search("[:!]", state):
+                entry_id = self._add(stream, data, signature)
+                run.attempts[task] = f"{attempt}:{entry_id}"
+                states.append(entry_id)
+            else:
+                states.append(state.removeprefix(f"{attempt}:"))
+        return states
+
+    def _add(self, stream: str, data: bytes, signature: bytes) -> str:
+        entry_id = self._next_id()
+        self.state.queues.add(stream)
+        found = self.state.streams.setdefault(stream, Stream())
+        found.entries[entry_id] = (data, signature)
+        found.undelivered.append(entry_id)
+        return entry_id
+
+    def settle(
+        self, mode: str, who: str, run_id: str, stream: str, settlements: Sequence[Settlement]
+    ) -> list[Verdict] | None:
+        """The verdicts; ``None``: the worker to bury is alive. Raises `StaleError`."""
+        run = self.state.runs.get(run_id)
+        if mode == "x" and self.state.leases.get(who, 0) > self.now_ms():
+            return None
+        if mode == "c" and (run is None or str(run.epoch) != who):
+            raise StaleError
+        records: list[bytes] = []
+        verdicts = []
+        for end in settlements:
+            verdicts.append(self._settle(run, who, end, records))
+            self.remove(stream, end.entry_id)
+        if records and run is not None:
+            size = len(records).to_bytes(4, "big")
+            run.journal[self._next_id()] = b"\xdd" + size + b"".join(records)
+        return verdicts
+
+    def _settle(self, run: Run | None, who: str, end: Settlement, records: list[bytes]) -> Verdict:
+        state = run.attempts.get(end.task, "") if run is not None else ""
+        if run is not None and state == f"{end.attempt}:{end.entry_id}":
+            run.attempts[end.task] = f"{end.attempt}{'!' if end.final else '='}{who}"
+            records.append(end.record)
+            return Verdict.SETTLED
+        if state in (f"{end.attempt}={who}", f"{end.attempt}!{who}"):
+            return Verdict.REPEATED
+        return Verdict.FENCED
+
+    def remove(self, stream: str, entry_id: str) -> bool:
+        """Acknowledge and delete an entry; false if nobody held it."""
+        found = self.state.streams.get(stream)
+        if found is None:
+            return False
+        was_held = found.acknowledge(entry_id)
+        found.delete(entry_id)
+        return was_held
+
+    # --- workers ----------------------------------------------------------------------------
+
+    def register(
+        self, worker_id: str, facts: Mapping[str, str], served: bytes, lease_ms: int
+    ) -> None:
+        """Make a worker known, with a lease."""
+        known = self.state.workers.setdefault(worker_id, Registered())
+        known.facts.update(facts)
+        known.served = served
+        self.state.leases[worker_id] = self.now_ms() + lease_ms
+
+    def beat(self, worker_id: str, lease_ms: int) -> bool:
+        """Renew a lease; false if it had been over or the registration gone."""
+        was_live = self.state.leases.get(worker_id, 0) > self.now_ms()
+        self.state.leases[worker_id] = self.now_ms() + lease_ms
+        return was_live and worker_id in self.state.workers
+
+    def set_status(self, worker_id: str, status: bytes) -> bool:
+        """Keep what a registered worker says of itself."""
+        known = self.state.workers.get(worker_id)
+        if known is not None:
+            known.status = status
+        return known is not None
+
+    def claim(self, streams: Sequence[str], worker_id: str, count: int) -> list[tuple[str, str]]:
+        """(stream, entry id) of up to ``count`` entries, the earlier streams first."""
+        out: list[tuple[str, str]] = []
+        for name in streams:
+            if len(out) >= count:
+                break
+            given = self.state.streams[name].deliver(worker_id, count - len(out))
+            out += [(name, entry_id) for entry_id in given]
+        return out
+
+    def make_groups(self, streams: Iterable[str]) -> int:
+        """Make sure that streams exist; the number of those that were missing."""
+        missing = [name for name in streams if name not in self.state.streams]
+        for name in missing:
+            self.state.streams[name] = Stream()
+        self.state.queues.update(streams)
+        return len(missing)
+
+    def set_aside(self, stream: str, entry_id: str, data: bytes, reason: str) -> bool:
+        """Move a held entry to the dead letters."""
+        found = self.state.streams.get(stream)
+        if found is None or not found.acknowledge(entry_id):
+            return False
+        found.delete(entry_id)
+        self.state.dead_letters.append((data, reason))
+        return True
+
+    def drop(self, worker_id: str, streams: Iterable[str], *, leaves: bool) -> bool:
+        """Forget a worker, and its consumers that hold nothing; true if nothing of it is left."""
+        if not leaves and self.state.leases.get(worker_id, 0) > self.now_ms():
+            return False
+        held = 0
+        for stream in (self.state.streams[name] for name in streams if name in self.state.streams):
+            if stream.pending.get(worker_id):
+                held += 1
+            else:
+                stream.pending.pop(worker_id, None)
+        if leaves or not held:
+            self.state.leases.pop(worker_id, None)
+            self.state.workers.pop(worker_id, None)
+        return not held
+
+    # --- looking ----------------------------------------------------------------------------
+
+    def is_dead(self, worker_id: str) -> bool:
+        """Whether a worker has no live lease."""
+        return self.state.leases.get(worker_id, 0) <= self.now_ms()
+
+    def dead_claims(self) -> list[tuple[str, str, str, bytes]]:
+        """(stream, worker, entry id, data) of all that dead workers hold."""
+        return [
+            (name, worker_id, entry_id, stream.entries[entry_id][0])
+            for name, stream in sorted(self.state.streams.items())
+            for worker_id, held in sorted(stream.pending.items())
+            if self.is_dead(worker_id)
+            for entry_id in held
+        ]
+
+    def busy(self) -> set[str]:
+        """All workers that hold something."""
+        streams = self.state.streams.values()
+        return {name for stream in streams for name, held in stream.pending.items() if held}

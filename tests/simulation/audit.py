@@ -1,0 +1,135 @@
+"""What must hold when a simulated installation has come to rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from astrum.machine.events import Outcome
+from astrum.machine.report import ExecutionReport
+from astrum.machine.state import LOSS_BUDGET
+from astrum.wire.codec import Codec
+from astrum.wire.messages import CancelRequested, Record, RunTimedOut, decode_entry
+from astrum_worker.app import Worker
+from tests.contract.model import Run
+from tests.simulation.world import Violation, World
+
+FAILING = (Outcome.FAILED, Outcome.TIMED_OUT)
+
+
+def audit(world: World) -> None:
+    """Raise `Violation` unless every promise was kept."""
+    if world.errors:
+        raise Violation(f"an error of our own: {world.errors[0]}")
+    for process, failure in world.loop.failures:
+        if not process.is_dead and "exception" in failure:
+            raise Violation(f"{process}: {failure}")
+    for run_id in world.flows:
+        run = world.network.model.state.runs.get(run_id)
+        if run is not None:
+            _audit_run(world, run_id, run)
+        elif world.reported_at[run_id] > world.rolled_back_at:
+            raise Violation(f"{run_id} is gone")
+    _audit_streams(world)
+    for worker in world.workers.values():
+        _audit_worker(worker)
+
+
+def _audit_run(world: World, run_id: str, run: Run) -> None:
+    items = [item for entry in run.journal.values() for item in decode_entry(entry)]
+    records = [item for item in items if isinstance(item, Record)]
+    _audit_attempts(run_id, records)
+    values = _values(run_id, records)
+    _audit_lineage(run_id, values)
+    _audit_end(world, run_id, run, items, values)
+    _audit_report(run_id, world.last_reports[run_id], run, records, values)
+    if world.reported_at[run_id] > world.rolled_back_at:  # else the server forgot what was told
+        _audit_report(run_id, world.reports[run_id], run, records, values)
+
+
+def _audit_attempts(run_id: str, records: list[Record]) -> None:
+    last: Counter[int] = Counter()
+    for record in records:
+        if record.attempt != last[record.task] + 1:
+            raise Violation(
+                f"{run_id}: attempt {record.attempt} of task {record.task} follows "
+                f"{last[record.task]}"
+            )
+        last[record.task] = record.attempt
+
+
+def _values(run_id: str, records: list[Record]) -> dict[str, Any]:
+    codec = Codec()
+    values: dict[str, Any] = {}
+    for record in records:
+        if record.outcome is Outcome.SUCCEEDED:
+            name = f"t{record.task}"
+            if name in values:
+                raise Violation(f"{run_id}: {name} succeeded twice")
+            values[name] = codec.decode(record.value or b"\xc0")
+    return values
+
+
+def _audit_lineage(run_id: str, values: dict[str, Any]) -> None:
+    for name, (_, consumed) in values.items():
+        for source, serial in consumed:
+            if values[source][0] != serial:
+                raise Violation(f"{run_id}: {name} consumed a value of {source} that fell away")
+
+
+def _audit_end(
+    world: World, run_id: str, run: Run, items: list[Any], values: dict[str, Any]
+) -> None:
+    plan = world.flows[run_id].plan
+    if run.outstanding:
+        raise Violation(f"{run_id} ended as {run.state} with attempts outstanding: {run.attempts}")
+    records = [item for item in items if isinstance(item, Record)]
+    raised = Counter(r.task for r in records if r.outcome in FAILING)
+    lost = Counter(r.task for r in records if r.outcome is Outcome.LOST)
+    spent = any(raised[t] > spec.retry.max_retries for t, spec in enumerate(plan.tasks))
+    reasons = {
+        "completed": len(values) == len(plan.tasks),
+        "cancelled": any(isinstance(item, CancelRequested) for item in items),
+        "failed": spent
+        or any(count >= LOSS_BUDGET for count in lost.values())
+        or any(isinstance(item, RunTimedOut) for item in items),
+    }
+    if not reasons.get(run.state):
+        raise Violation(f"{run_id} has no reason to be {run.state}")
+    for task, spec in enumerate(plan.tasks):
+        if raised[task] > spec.retry.max_retries + 1:
+            raise Violation(f"{run_id}: task {task} was tried more often than its budget")
+
+
+def _audit_report(
+    run_id: str,
+    report: ExecutionReport,
+    run: Run,
+    records: list[Record],
+    values: dict[str, Any],
+) -> None:
+    told = (report.execution_state, report.task_return_set, report.successful_tasks)
+    if told != (run.state, values, len(values)):
+        raise Violation(f"{run_id}: the report tells {told}, the journal {run.state}, {values}")
+    counts = Counter(f"t{record.task}" for record in records)
+    for stat in report.task_statistics:
+        if stat.attempt_count != counts[stat.task_name]:
+            raise Violation(
+                f"{run_id}: {stat.task_name} had {counts[stat.task_name]} attempts, the report "
+                f"tells of {stat.attempt_count}"
+            )
+        if stat.status == "completed" and stat.task_name not in values:
+            raise Violation(f"{run_id}: {stat.task_name} is told to have succeeded")
+
+
+def _audit_streams(world: World) -> None:
+    for name, stream in world.network.model.state.streams.items():
+        if stream.entries or any(stream.pending.values()):
+            raise Violation(f"{name} still holds {list(stream.entries)}, {stream.pending}")
+
+
+def _audit_worker(worker: Worker) -> None:
+    held = [(h.run_id, h.task, h.attempt) for h in worker._attempts.held()]
+    taken = {lane: slots._taken for lane, slots in worker._slots.items() if slots._taken}
+    if held or taken or worker._reporter.unsettled:
+        raise Violation(f"{worker.worker_id} has not let go of {held}, {taken}")

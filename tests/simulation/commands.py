@@ -1,0 +1,419 @@
+"""The commands of the server, as far as the stores use them, over the store's model."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from astrum.redis import Settlement
+from astrum.redis.scripts import ScriptLibrary
+from tests.contract.model import GoneError, Model, Run, StaleError, Stream
+
+if TYPE_CHECKING:
+    from tests.simulation.server import Connection, Network
+
+BUSY = object()
+"""The reply comes later: the command waits."""
+
+_RUN_KEY = re.compile(r"\{astrum\}:run:([^:]+)(?::(?:plan|d|j|b))?")
+_BLOB_KEY = re.compile(r"\{astrum\}:b:([^:]+):(.*)")
+
+
+class Refused(Exception):
+    """An error reply."""
+
+
+@dataclass
+class Blocked:
+    """A read that waits; ``attempt`` gives its reply, or ``None`` while there is none."""
+
+    connection: Connection
+    attempt: Callable[[], Any]
+
+
+class NilArray:
+    """What a blocking read replies when nothing came."""
+
+
+def encode(reply: Any) -> bytes:
+    """Return a reply as RESP2."""
+    if isinstance(reply, NilArray):
+        return b"*-1\r\n"
+    if reply is None:
+        return b"$-1\r\n"
+    if isinstance(reply, Refused):
+        return f"-{reply}\r\n".encode()
+    if isinstance(reply, int):
+        return b":%d\r\n" % reply
+    if isinstance(reply, (list, tuple)):
+        return b"*%d\r\n" % len(reply) + b"".join(map(encode, reply))
+    data = reply if isinstance(reply, bytes) else str(reply).encode()
+    return b"$%d\r\n%b\r\n" % (len(data), data)
+
+
+def run_of(key: bytes | str) -> str:
+    """Return the run id in a key."""
+    found = _RUN_KEY.fullmatch(key if isinstance(key, str) else key.decode())
+    assert found is not None, key
+    return found[1]
+
+
+class Commands:
+    """Runs commands; those that wait are tried again after every other one."""
+
+    def __init__(self, model: Model, network: Network) -> None:
+        self.model = model
+        self.network = network
+        self._names = {s.sha: name for name, s in ScriptLibrary().scripts.items()}
+        self._taught: set[str] = set()
+        self._waiting: list[Blocked] = []
+
+    def forget_scripts(self) -> None:
+        """Forget what a restart forgets."""
+        self._taught.clear()
+        self._waiting.clear()
+
+    def run(self, connection: Connection, command: list[bytes]) -> Any:
+        """Carry out one command and return its reply, or `BUSY`."""
+        name = command[0].decode().lower()
+        try:
+            reply = getattr(self, f"do_{name}")(connection, *command[1:])
+        except Refused as error:
+            return error
+        if name not in ("xread", "xreadgroup"):
+            self._serve_waiting()
+        return reply
+
+    # --- waiting ----------------------------------------------------------------------------
+
+    def stop_waiting(self, connection: Connection) -> None:
+        """Forget the read of a connection that is over."""
+        self._waiting = [b for b in self._waiting if b.connection is not connection]
+
+    def _wait(self, connection: Connection, block: float | None, attempt: Callable[[], Any]) -> Any:
+        reply = attempt()
+        if reply is not None or block is None:
+            return reply if reply is not None else NilArray()
+        blocked = Blocked(connection, attempt)
+        self._waiting.append(blocked)
+        loop = self.network.loop
+        loop.call_later(block, self._end_wait, blocked)
+        return BUSY
+
+    def _end_wait(self, blocked: Blocked) -> None:
+        if any(b is blocked for b in self._waiting):
+            self._waiting = [b for b in self._waiting if b is not blocked]
+            blocked.connection.answer(NilArray())
+
+    def _serve_waiting(self) -> None:
+        for blocked in list(self._waiting):
+            reply = blocked.attempt()
+            if reply is not None:
+                self._waiting.remove(blocked)
+                blocked.connection.answer(reply)
+
+    # --- the server -------------------------------------------------------------------------
+
+    def do_info(self, _: Connection) -> str:
+        identity = self.network.identity
+        return (
+            f"redis_version:7.2.0\r\nmaxmemory_policy:noeviction\r\n"
+            f"run_id:{identity}\r\nmaster_replid:{identity}\r\n"
+        )
+
+    def do_client(self, connection: Connection, what: bytes, *rest: bytes) -> int:
+        if what == b"ID":
+            return connection.client_id
+        for blocked in list(self._waiting):
+            if blocked.connection.client_id == int(rest[0]):
+                self._end_wait(blocked)
+                return 1
+        return 0
+
+    def do_time(self, _: Connection) -> list[int]:
+        now = self.model.now_ms()
+        return [now // 1000, now % 1000 * 1000]
+
+    def do_publish(self, _: Connection, channel: bytes, message: bytes) -> int:
+        listeners = [c for c in self.network.connections if c.is_subscribed]
+        for listener in listeners:
+            listener.answer([b"message", channel, message])
+        return len(listeners)
+
+    def do_subscribe(self, connection: Connection, channel: bytes) -> list[Any]:
+        connection.is_subscribed = True
+        return [b"subscribe", channel, 1]
+
+    # --- keys -------------------------------------------------------------------------------
+
+    def _run(self, key: bytes) -> Run | None:
+        return self.model.state.runs.get(run_of(key))
+
+    def do_get(self, _: Connection, key: bytes) -> bytes | None:
+        blob = _BLOB_KEY.fullmatch(key.decode())
+        if blob:
+            run = self.model.state.runs.get(blob[1])
+            return run.blobs.get(blob[2]) if run else None
+        run = self._run(key)
+        return run.plan if run else None
+
+    def _hash(self, key: bytes) -> dict[str, Any]:
+        text = key.decode()
+        if text.startswith("{astrum}:w:"):
+            known = self.model.state.workers.get(text.removeprefix("{astrum}:w:"))
+            if known is None:
+                return {}
+            told = {"served": known.served, "status": known.status}
+            return told | {f"f:{name}": value for name, value in known.facts.items()}
+        run = self._run(key)
+        if run is None:
+            return {}
+        return _attempts(run) if text.endswith(":d") else _head(run)
+
+    def do_hgetall(self, _: Connection, key: bytes) -> list[Any]:
+        return [part for pair in self._hash(key).items() for part in pair]
+
+    def do_hget(self, _: Connection, key: bytes, field: bytes) -> Any:
+        return self._hash(key).get(field.decode())
+
+    def do_hmget(self, _: Connection, key: bytes, *fields: bytes) -> list[Any]:
+        known = self._hash(key)
+        return [known.get(field.decode()) for field in fields]
+
+    def do_smembers(self, _: Connection, key: bytes) -> list[str]:
+        return sorted(self.model.state.queues)
+
+    def do_zrange(self, _: Connection, key: bytes, *rest: bytes) -> list[Any]:
+        leases = sorted(self.model.state.leases.items(), key=lambda item: (item[1], item[0]))
+        return [part for pair in leases for part in map(str, pair)]
+
+    def do_zrevrange(self, _: Connection, key: bytes, *rest: bytes) -> list[str]:
+        is_open = key.endswith(b"}:runs")
+        return [n for n, run in self.model.state.runs.items() if (run.state == "open") == is_open]
+
+    # --- streams ----------------------------------------------------------------------------
+
+    def do_xread(self, connection: Connection, *words: bytes) -> Any:
+        count, block, rest = _options(words)
+        half = len(rest) // 2
+        pairs = list(zip(rest[:half], rest[half:], strict=True))
+        return self._wait(connection, block, lambda: self._read(pairs, count))
+
+    def _read(self, pairs: Iterable[tuple[bytes, bytes]], count: int) -> Any:
+        found = []
+        for key, cursor in pairs:
+            run = self._run(key)
+            after = _position(cursor.decode())
+            entries = [
+                [entry_id, [b"d", data]]
+                for entry_id, data in (run.journal.items() if run else ())
+                if _position(entry_id) > after
+            ]
+            if entries:
+                found.append([key, entries[:count]])
+        return found or None
+
+    def do_xreadgroup(self, connection: Connection, *words: bytes) -> Any:
+        worker_id = words[2].decode()
+        count, block, rest = _options(words[3:])
+        names = [name.decode() for name in rest[: len(rest) // 2]]
+        self._require_groups(names)
+        return self._wait(connection, block, lambda: self._read_group(names, worker_id, count))
+
+    def _read_group(self, names: list[str], worker_id: str, count: int) -> Any:
+        found = []
+        for name in names:
+            stream = self.model.state.streams.get(name)
+            given = stream.deliver(worker_id, count) if stream else []
+            if stream and given:
+                found.append([name, [_entry(stream, entry_id) for entry_id in given]])
+        return found or None
+
+    def _require_groups(self, names: Iterable[str]) -> None:
+        if any(name not in self.model.state.streams for name in names):
+            raise Refused("NOGROUP No such key or consumer group")
+
+    def _stream(self, key: bytes) -> Stream:
+        self._require_groups([key.decode()])
+        return self.model.state.streams[key.decode()]
+
+    def do_xinfo(self, _: Connection, what: bytes, key: bytes, group: bytes) -> list[Any]:
+        pending = self._stream(key).pending
+        return [["name", name, "pending", len(held)] for name, held in pending.items()]
+
+    def do_xpending(self, _: Connection, key: bytes, group: bytes, *rest: bytes) -> list[Any]:
+        stream = self._stream(key)
+        if not rest:
+            return [sum(map(len, stream.pending.values())), None, None, None]
+        start, count, consumer = rest[0].decode(), int(rest[2]), rest[3].decode()
+        held = sorted(stream.pending.get(consumer, ()), key=_position)
+        if start != "-":
+            held = [one for one in held if _position(one) > _position(start[1:])]
+        return [[one, consumer, 0, 1] for one in held[:count]]
+
+    def do_xrange(self, _: Connection, key: bytes, first: bytes, last: bytes) -> list[Any]:
+        stream = self.model.state.streams.get(key.decode())
+        entry_id = first.decode()
+        return [_entry(stream, entry_id)] if stream and entry_id in stream.entries else []
+
+    def do_xlen(self, _: Connection, key: bytes) -> int:
+        stream = self.model.state.streams.get(key.decode())
+        return len(stream.entries) if stream else 0
+
+    def do_xack(self, _: Connection, key: bytes, group: bytes, entry_id: bytes) -> int:
+        return int(self._stream(key).acknowledge(entry_id.decode()))
+
+    def do_xdel(self, _: Connection, key: bytes, entry_id: bytes) -> int:
+        self._stream(key).delete(entry_id.decode())
+        return 1
+
+    # --- scripts ----------------------------------------------------------------------------
+
+    def do_script(self, _: Connection, what: bytes, source: bytes) -> str:
+        sha = hashlib.sha1(source, usedforsecurity=False).hexdigest()
+        self._taught.add(sha)
+        return sha
+
+    def do_evalsha(self, _: Connection, sha: bytes, count: bytes, *rest: bytes) -> Any:
+        if sha.decode() not in self._taught:
+            raise Refused("NOSCRIPT No matching script.")
+        keys, arguments = rest[: int(count)], list(rest[int(count) :])
+        script = getattr(self, f"script_{self._names[sha.decode()]}")
+        return script([key.decode() for key in keys], arguments)
+
+    def script_create(self, keys: list[str], args: list[bytes]) -> int:
+        return self.model.create_run(args[0].decode(), args[1], _facts(args[4:]))
+
+    def script_lead(self, keys: list[str], args: list[bytes]) -> int:
+        mode, owner, run_id = args[0], args[1].decode(), args[4].decode()
+        epoch, lease_ms = int(args[2]), int(args[3])
+        if mode == b"acquire":
+            return self.model.acquire(run_id, owner, lease_ms)
+        if mode == b"renew":
+            return epoch if self.model.renew(run_id, owner, epoch, lease_ms) else 0
+        return int(self.model.release(run_id, owner, epoch))
+
+    def script_orphans(self, keys: list[str], args: list[bytes]) -> list[str]:
+        return self.model.orphans()
+
+    def script_fact(self, keys: list[str], args: list[bytes]) -> int:
+        epoch = int(args[1]) if args[1] else None
+        try:
+            return int(self.model.fact(run_of(keys[0]), args[0], epoch))
+        except StaleError:
+            return -1
+
+    def script_finish(self, keys: list[str], args: list[bytes]) -> int:
+        epoch, state, tails, run_id = int(args[0]), args[1].decode(), args[3] == b"1", args[4]
+        facts = _facts(args[7:])
+        try:
+            return int(self.model.finish(run_id.decode(), epoch, state, tails=tails, facts=facts))
+        except StaleError:
+            return -1
+        except GoneError:
+            return -2
+
+    def script_dispatch(self, keys: list[str], args: list[bytes]) -> list[Any]:
+        items = [
+            (int(args[i]), int(args[i + 1]), args[i + 2], args[i + 3])
+            for i in range(2, len(args), 4)
+        ]
+        try:
+            return ["OK", *self.model.dispatch(run_of(keys[0]), int(args[0]), keys[2], items)]
+        except StaleError:
+            return ["STALE", "another"]
+        except GoneError:
+            return ["GONE"]
+
+    def script_settle(self, keys: list[str], args: list[bytes]) -> list[Any]:
+        ends = [
+            Settlement(
+                int(args[i]),
+                int(args[i + 1]),
+                args[i + 2].decode(),
+                args[i + 3] == b"1",
+                args[i + 4],
+            )
+            for i in range(3, len(args), 5)
+        ]
+        mode, who = args[0].decode(), args[1].decode()
+        try:
+            verdicts = self.model.settle(mode, who, run_of(keys[0]), keys[2], ends)
+        except StaleError:
+            return ["STALE"]
+        return ["ALIVE"] if verdicts is None else ["OK", *map(int, verdicts)]
+
+    def script_put_blob(self, keys: list[str], args: list[bytes]) -> int:
+        run = self.model.state.runs.get(run_of(keys[0]))
+        if run is not None:
+            run.blobs[args[1].decode()] = args[0]
+        return int(run is not None)
+
+    def script_register(self, keys: list[str], args: list[bytes]) -> int:
+        self.model.register(args[0].decode(), _facts(args[4:]), args[3], int(args[1]))
+        return 1
+
+    def script_status(self, keys: list[str], args: list[bytes]) -> int:
+        return int(self.model.set_status(keys[0].removeprefix("{astrum}:w:"), args[0]))
+
+    def script_beat(self, keys: list[str], args: list[bytes]) -> int:
+        return int(self.model.beat(args[0].decode(), int(args[1])))
+
+    def script_drop(self, keys: list[str], args: list[bytes]) -> int:
+        return int(self.model.drop(args[0].decode(), keys[2:], leaves=args[2] == b"1"))
+
+    def script_group(self, keys: list[str], args: list[bytes]) -> int:
+        return self.model.make_groups(keys[1:])
+
+    def script_claim(self, keys: list[str], args: list[bytes]) -> list[Any]:
+        self._require_groups(keys)
+        claims = self.model.claim(keys, args[1].decode(), int(args[2]))
+        streams = self.model.state.streams
+        return [[name, [_entry(streams[name], entry_id)]] for name, entry_id in claims]
+
+    def script_set_aside(self, keys: list[str], args: list[bytes]) -> int:
+        aside = self.model.set_aside(keys[0], args[1].decode(), args[2], args[4].decode())
+        return int(aside)
+
+
+def _attempts(run: Run) -> dict[str, Any]:
+    return {str(task): state for task, state in run.attempts.items()} | {"#": run.outstanding}
+
+
+def _head(run: Run) -> dict[str, Any]:
+    known = {
+        "st": run.state,
+        "ep": run.epoch,
+        "ow": run.owner,
+        "lx": run.lease_end,
+        "at": run.created_at,
+    }
+    ended = {} if run.ended_at is None else {"end": run.ended_at}
+    texts = {name: str(value) for name, value in (known | ended).items()}
+    return texts | {f"f:{name}": value for name, value in run.facts.items()}
+
+
+def _entry(stream: Stream, entry_id: str) -> list[Any]:
+    data, signature = stream.entries[entry_id]
+    return [entry_id, [b"d", data, b"s", signature] if signature else [b"d", data]]
+
+
+def _facts(flat: list[bytes]) -> dict[str, str]:
+    texts = [part.decode() for part in flat]
+    return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+def _position(entry_id: str) -> tuple[int, int]:
+    ms, _, sequence = entry_id.partition("-")
+    return int(ms), int(sequence or 0)
+
+
+def _options(words: tuple[bytes, ...]) -> tuple[int, float | None, tuple[bytes, ...]]:
+    """Return COUNT, BLOCK in seconds and what follows STREAMS."""
+    start = words.index(b"STREAMS")
+    named = dict(zip(words[:start:2], words[1:start:2], strict=True))
+    block = float(named[b"BLOCK"]) / 1000 if b"BLOCK" in named else None
+    return int(named[b"COUNT"]), block, words[start + 1 :]

@@ -1,0 +1,109 @@
+"""Random task graphs of real async functions, whose values tell what they were made of."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from astrum.data_transport.bindings import Binding, TaskInputs
+from astrum.invoke import BoundTask, Flow, current_attempt
+from astrum.planning.plan import Plan, TaskSpec
+from astrum.planning.retry_policy import RetryPolicy
+from astrum.wire.codec import Codec
+from astrum_worker.catalog import Catalog, Served
+
+HANGS_S = 10_000.0
+
+
+@dataclass
+class Book:
+    """What the tasks' functions did: who ran what, and who is inside now."""
+
+    rng: random.Random
+    serial: int = 0
+    runs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Executions by (attempt key, worker id)."""
+
+    def enter(self) -> int:
+        """Note an execution and return a number that no other execution has."""
+        context = current_attempt()
+        self.runs[context.attempt_key, context.worker_id] += 1
+        self.serial += 1
+        return self.serial
+
+
+@dataclass(frozen=True)
+class Nature:
+    """How the executions of one task go."""
+
+    longest_s: float
+    raises: float
+    hangs: float
+
+
+ENDINGS = ("", "", "", "cancel", "timeout")
+"""What is to end a run but itself."""
+
+
+def random_flow(rng: random.Random, book: Book, namespace: str, ending: str) -> Flow:
+    """Return a flow of a few tasks; some hang if they or their run have a time limit."""
+    size = rng.randint(2, 12)
+    density = rng.choice((0.15, 0.3, 0.6))
+    timeout_s = 4.0 if rng.random() < 0.4 else None
+    hangs = 0.15 if timeout_s or ending else 0.0
+    specs, tasks = [], {}
+    for task in range(size):
+        needs = [name_of(n) for n in range(task) if rng.random() < density]
+        bindings = tuple(Binding(need, need) for need in needs)
+        nature = Nature(
+            longest_s=rng.choice((0.01, 0.5, 3.0, 8.0)),
+            raises=rng.choice((0.0, 0.0, 0.1, 0.3)),
+            hangs=hangs,
+        )
+        retry = RetryPolicy(rng.randint(1, 5), delay=rng.choice((0.0, 0.1, 1.0)), jitter=0.5)
+        spec = TaskSpec(
+            task_id=name_of(task),
+            needs=tuple(needs),
+            bindings=bindings,
+            retry=retry,
+            timeout_s=timeout_s,
+        )
+        specs.append(spec)
+        inputs = TaskInputs(bindings)
+        tasks[spec.task_id] = BoundTask(spec.task_id, _function(book, nature), inputs, "async")
+    limit = rng.choice((None, None, 1, 3))
+    return Flow(Plan(namespace, tuple(specs), concurrency_limit=limit), tasks)
+
+
+def name_of(task: int) -> str:
+    """Return a task's id."""
+    return f"t{task}"
+
+
+def catalog_of(flows: Iterable[Flow]) -> Catalog:
+    """Return what a worker that serves the flows serves."""
+    codec = Codec()
+    return Catalog(
+        {
+            (flow.plan.namespace, spec.task_id): Served(flow.tasks[spec.task_id], "", codec)
+            for flow in flows
+            for spec in flow.plan.tasks
+        }
+    )
+
+
+def _function(book: Book, nature: Nature) -> Callable[..., Awaitable[Any]]:
+    async def work(**consumed: Any) -> Any:
+        serial = book.enter()
+        rng = book.rng
+        seconds = nature.longest_s * rng.random() ** 3
+        await asyncio.sleep(HANGS_S if rng.random() < nature.hangs else seconds)
+        if rng.random() < nature.raises:
+            raise ValueError("simulated")
+        return [serial, [[name, value[0]] for name, value in sorted(consumed.items())]]
+
+    return work

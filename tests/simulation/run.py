@@ -1,0 +1,27 @@
+"""Simulating one seed from its beginning to its verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from tests.simulation.ablations import without_safeguard
+from tests.simulation.audit import audit
+from tests.simulation.loop import StuckError
+from tests.simulation.world import Violation, World, in_world
+
+
+def simulate(
+    seed: int, *, without: str | None = None, show: Callable[[str], None] | None = None
+) -> Counter[str]:
+    """Return how often each fault happened; raises `Violation`, which names the seed."""
+    world = World(seed, show)
+    with in_world(world), without_safeguard(without, world):
+        try:
+            world.live()
+            audit(world)
+        except (Violation, StuckError) as error:
+            raise Violation(f"seed {seed}: {error}") from None
+        finally:
+            world.tear_down()
+    return world.counts

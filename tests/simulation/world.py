@@ -1,0 +1,433 @@
+"""One simulated installation: coordinators, workers, a server, and what befalls them.
+
+Everything is drawn from one seed. The coordinators and workers are the product's own, unmodified;
+only their heartbeat thread is a loop, since a thread would not be in the seed's hands. For a
+while faults happen, then it grows calm, and every run must end as it was asked to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from astrum.config import AstrumConfig
+from astrum.errors import AstrumError, StoreUnavailableError
+from astrum.machine.report import ExecutionReport
+from astrum.redis import RedisSettings
+from astrum_coordinator.app import Coordinator
+from astrum_coordinator.config import CoordinatorConfig
+from astrum_worker.app import Worker
+from astrum_worker.config import WorkerConfig
+from astrum_worker.lease import Lease
+from tests.contract.model import State
+from tests.simulation.flows import ENDINGS, Book, catalog_of, random_flow
+from tests.simulation.loop import OUTSIDE, Process, VirtualLoop, current_process
+from tests.simulation.server import Network, Weather
+
+BEGIN_S = 1_700_000_000.0
+ROUGH_S = 30.0
+PATIENCE_S = 400.0
+REST_S = 30.0
+"""After the last end: time for what still runs to be noticed and dropped."""
+SETTINGS = RedisSettings(url="unix:///simulated")
+LEASE_S = 6.0
+MOST_LOST_S = 1.9
+"""Seconds of writes that a crash of the server may lose."""
+
+
+class Violation(AssertionError):
+    """A promise was not kept."""
+
+
+class LoopLease(Lease):
+    """The heartbeat as a loop, over a line of its own to the server."""
+
+    def begin(self) -> None:
+        """Beat in the event loop."""
+        self._beating = asyncio.get_running_loop().create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.status_every_s)
+            self.run_once()
+
+    async def stop(self) -> None:
+        """End the loop."""
+        self._beating.cancel()
+
+
+class Line:
+    """A worker's heartbeat connection: it answers at once, or not at all."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    def beat(self, worker_id: str, lease_s: float) -> bool:
+        """Do as `LeaseClient.beat`."""
+        self._meet_fault()
+        was_live = self.network.model.beat(worker_id, int(lease_s * 1000))
+        if self.network.rng.random() < self.network.weather.reset:
+            raise StoreUnavailableError("simulated: the reply is lost")
+        return was_live
+
+    def set_status(self, worker_id: str, status: bytes) -> bool:
+        """Do as `LeaseClient.set_status`."""
+        self._meet_fault()
+        return self.network.model.set_status(worker_id, status)
+
+    def _meet_fault(self) -> None:
+        if self.network.is_down or current_process() in self.network.cut_off:
+            raise StoreUnavailableError("simulated: no way to the server")
+
+
+class World:
+    """The installation of one seed; ``show`` gets each line of its story."""
+
+    def __init__(self, seed: int, show: Callable[[str], None] | None = None) -> None:
+        self.rng = rng = random.Random(seed)
+        self.loop = VirtualLoop(random.Random(rng.random()), BEGIN_S)
+        self._show = show
+        self.story: list[str] = []
+        self.network = Network(self.loop, random.Random(rng.random()), self.say)
+        self.book = Book(random.Random(rng.random()))
+        self.endings = [rng.choice(ENDINGS) for _ in range(rng.choice((1, 1, 2)))]
+        self.flows = {
+            f"r{i}": random_flow(rng, self.book, f"n{i}", ending)
+            for i, ending in enumerate(self.endings)
+        }
+        self.run_timeouts = {
+            f"r{i}": 20.0 if ending == "timeout" else None for i, ending in enumerate(self.endings)
+        }
+        self.catalog = catalog_of(self.flows.values())
+        self.outstanding_limit = rng.choice((2, 5, 50))
+        self.slots = rng.choice((1, 2, 4))
+        self.reports: dict[str, ExecutionReport] = {}
+        self.last_reports: dict[str, ExecutionReport] = {}
+        self.workers: dict[Process, Worker] = {}
+        self.roles: dict[Process, Callable[[], None]] = {}
+        self.snapshots: list[tuple[float, State]] = []
+        self.rolled_back_at = 0.0
+        self.reported_at: dict[str, float] = {}
+        self.is_calm = False
+        self.counts = self.network.counts
+        self.errors: list[str] = []
+        self._serial: Counter[str] = Counter()
+
+    def say(self, text: str) -> None:
+        """Add a line to the story."""
+        line = f"{self.loop.time() - BEGIN_S:9.3f} {current_process()!r:6} {text}"
+        self.story.append(line)
+        if self._show is not None:
+            self._show(line)
+
+    # --- who is there -----------------------------------------------------------------------
+
+    def _start(self, kind: str, main: Callable[[], Any], again: Callable[[], None]) -> Process:
+        self._serial[kind] += 1
+        process = self.loop.new_process(f"{kind}{self._serial[kind]}")
+        self.roles[process] = again
+        task = self.loop.run_in(process, main(process))
+        task.add_done_callback(lambda done: self._ended(process, done), context=process.context)
+        return process
+
+    def _ended(self, process: Process, task: asyncio.Task[Any]) -> None:
+        again = self.roles.pop(process, None)
+        self.workers.pop(process, None)
+        if task.cancelled() or again is None:
+            return
+        error = task.exception()
+        self.say(f"ends: {error!r}" if error else "ends")
+        if error is not None and not isinstance(error, AstrumError):
+            self.errors.append(f"{process}: {error!r}")
+        if error is not None or again in (self.add_worker, self.add_server):
+            self._later(1.0, again)
+
+    def _later(self, delay_s: float, call: Callable[..., None], *args: Any) -> None:
+        self.loop.call_in(OUTSIDE, self.loop.time() + delay_s, call, *args)
+
+    def add_worker(self) -> None:
+        """Start a worker."""
+        self._start("w", self._work, self.add_worker)
+
+    async def _work(self, process: Process) -> None:
+        config = WorkerConfig(
+            modules=("simulated",),
+            redis=SETTINGS,
+            concurrency=self.slots,
+            threads=1,
+            lease_s=LEASE_S,
+            block_s=1.0,
+            grace_s=3.0,
+            reconcile_every_s=8.0,
+        )
+        line = Line(self.network)
+        worker = Worker(
+            config,
+            self.catalog,
+            lambda _: None,
+            lease_type=lambda worker_id, client, *rest, **calls: LoopLease(
+                worker_id, line, *rest, **calls
+            ),
+        )
+        self.workers[process] = worker
+        await worker.run()
+
+    def add_server(self) -> None:
+        """Start a coordinator that adopts whatever it finds."""
+        self._start("c", self._serve, self.add_server)
+
+    async def _serve(self, process: Process) -> None:
+        async with self._coordinator() as coordinator:
+            await coordinator.serve()
+
+    def add_runner(self, run_id: str) -> None:
+        """Start a coordinator that sees one run through."""
+        again = lambda: self.add_runner(run_id)  # noqa: E731
+        self._start("r", lambda process: self._see_through(run_id), again)
+
+    async def _see_through(self, run_id: str) -> None:
+        async with self._coordinator() as coordinator:
+            report = await coordinator.run_flow(
+                self.flows[run_id],
+                AstrumConfig(),
+                run_id=run_id,
+                timeout_s=self.run_timeouts[run_id],
+            )
+            self.reports[run_id] = report
+            self.reported_at[run_id] = self.loop.time()
+
+    def _coordinator(self) -> Coordinator:
+        config = CoordinatorConfig(
+            lease_s=4.0,
+            renew_every_s=1.2,
+            step_down_after_s=3.2,
+            reap_every_s=2.0,
+            journal_block_s=2.0,
+            outstanding_limit=self.outstanding_limit,
+            timeout_grace_s=2.0,
+        )
+        return Coordinator(SETTINGS, config=config)
+
+    def add_canceller(self, run_id: str) -> None:
+        """Start a process that asks for a run's end."""
+        again = lambda: self.add_canceller(run_id)  # noqa: E731
+        self._start("x", lambda process: self._cancel(run_id), again)
+
+    async def _cancel(self, run_id: str) -> None:
+        async with self._coordinator() as coordinator:
+            await coordinator.cancel(run_id, "simulated")
+
+    def add_reader(self, run_id: str) -> None:
+        """Start a process that asks for the report of a run that is over."""
+        again = lambda: self.add_reader(run_id)  # noqa: E731
+        self._start("q", lambda process: self._read(run_id), again)
+
+    async def _read(self, run_id: str) -> None:
+        async with self._coordinator() as coordinator:
+            self.last_reports[run_id] = await coordinator.report(run_id)
+
+    # --- what befalls them ------------------------------------------------------------------
+
+    def plan_faults(self) -> None:
+        """Draw what will happen, and when."""
+        rng = self.rng
+        if rng.random() < 0.7:
+            likely = rng.choice((0.002, 0.01, 0.03))
+            self.network.weather = Weather(
+                *(likely * rng.choice((0, 1)) * share for share in (3.0, 1.0, 0.3))
+            )
+        for kind in ("kill", "pause", "cut", "crash", "drain"):
+            for _ in range(rng.choice((0, 0, 1, 2, 4))):
+                at_s = rng.uniform(0.3, ROUGH_S)
+                if kind == "crash":
+                    self._later(at_s - rng.uniform(0.0, MOST_LOST_S), self.remember)
+                self._later(at_s, getattr(self, kind))
+        for run_id, ending in zip(self.flows, self.endings, strict=True):
+            if ending == "cancel":
+                self._later(rng.uniform(1.0, ROUGH_S), self.add_canceller, run_id)
+
+    def _victim(self, *kinds: str) -> Process | None:
+        alive = [p for p in self.roles if not p.is_paused and p.name[0] in kinds]
+        return self.rng.choice(alive) if alive else None
+
+    def kill(self) -> None:
+        """End a process as kill -9 does."""
+        victim = self._victim("w", "c", "r")
+        if victim is None:
+            return
+        self.say(f"kill {victim}")
+        self.counts[f"killed {victim.name[0]}"] += 1
+        again = self.roles.pop(victim)
+        self.workers.pop(victim, None)
+        victim.is_dead = True
+        victim.ready.clear()
+        self.network.disconnect(victim)
+        self._later(self.rng.choice((0.1, 2.0, 8.0)), again)
+
+    def pause(self) -> None:
+        """Stop a process for a while, perhaps longer than its lease."""
+        victim = self._victim("w", "c", "r")
+        if victim is None:
+            return
+        for_s = self.rng.choice((0.5, 3.0, 7.0, 14.0))
+        self.say(f"pause {victim} for {for_s:g} s")
+        self.counts[f"paused {victim.name[0]}"] += 1
+        victim.is_paused = True
+        self._later(for_s, self._resume, victim)
+
+    def _resume(self, victim: Process) -> None:
+        self.say(f"resume {victim}")
+        victim.is_paused = False
+
+    def cut(self) -> None:
+        """Let no message of a process through for a while."""
+        victim = self._victim("w", "c", "r")
+        if victim is None:
+            return
+        for_s = self.rng.choice((0.5, 3.0, 7.0, 14.0))
+        self.say(f"cut {victim} off for {for_s:g} s")
+        self.counts[f"cut off {victim.name[0]}"] += 1
+        self.network.cut_off.add(victim)
+        self._later(for_s, self._connect, victim)
+
+    def _connect(self, victim: Process) -> None:
+        self.say(f"{victim} is connected again")
+        self.network.cut_off.discard(victim)
+        self.network.disconnect(victim)
+
+    def remember(self) -> None:
+        """Keep the server's state for a crash that is to come."""
+        if not self.network.is_down:
+            self.snapshots.append((self.loop.time(), self.network.model.snapshot()))
+
+    def crash(self) -> None:
+        """Stop the server; it comes back with or without its last writes."""
+        if self.network.is_down:
+            return
+        down_s = self.rng.choice((0.05, 0.5, 3.0, 8.0))
+        oldest = self.loop.time() - MOST_LOST_S
+        kept = [state for at, state in self.snapshots if at >= oldest]
+        lost = kept[0] if kept and self.rng.random() < 0.7 else None
+        self.snapshots.clear()
+        if lost:
+            self.rolled_back_at = self.loop.time()
+        self.say(f"the server crashes for {down_s:g} s{', losing writes' if lost else ''}")
+        self.counts["server rolled back" if lost else "server restarted"] += 1
+        self.network.stop()
+        self._later(down_s, self._come_back, lost)
+
+    def _come_back(self, lost: State | None) -> None:
+        self.say("the server is back")
+        self.network.start(lost)
+
+    def drain(self) -> None:
+        """Ask a worker to end in order."""
+        victim = self._victim("w")
+        if victim is None:
+            return
+        self.say(f"drain {victim}")
+        self.counts["drained w"] += 1
+        worker = self.workers.get(victim)
+        if worker is not None:
+            self.loop.call_in(victim, self.loop.time(), worker.request_stop)
+
+    def grow_calm(self) -> None:
+        """No more faults."""
+        self.is_calm = True
+        self.network.weather = Weather()
+        self.say("it grows calm")
+        self.add_server()  # a run that the server had forgotten to be over needs a leader
+
+    # --- the course of events ---------------------------------------------------------------
+
+    def live(self) -> None:
+        """Run until all is over; raises `Violation` if it does not end."""
+        for _ in range(self.rng.choice((1, 2, 3))):
+            self.add_worker()
+        for _ in range(self.rng.choice((0, 1, 2))):
+            self.add_server()
+        for run_id in self.flows:
+            self.add_runner(run_id)
+        self.plan_faults()
+        self._later(ROUGH_S, self.grow_calm)
+        end = BEGIN_S + ROUGH_S + PATIENCE_S
+        if not self.loop.run_until(self._is_over, end):
+            raise Violation(f"no end after {PATIENCE_S:g} calm seconds: {self._state_of_runs()}")
+        for run_id in self.network.model.state.runs:
+            self.add_reader(run_id)
+        self.loop.run_until(lambda: False, self.loop.time() + REST_S)
+
+    def _is_over(self) -> bool:
+        runs = self.network.model.state.runs
+        return (
+            self.is_calm
+            and len(self.reports) == len(self.flows)
+            and all(run.state != "open" for run in runs.values())
+        )
+
+    def _state_of_runs(self) -> str:
+        runs = self.network.model.state.runs
+        return ", ".join(f"{name}: {run.state} {run.attempts}" for name, run in runs.items())
+
+    def tear_down(self) -> None:
+        """Let every task come to its end, so that none complains when it is thrown away."""
+        self.network.is_down = True
+        self._show = None
+        self.roles.clear()
+        for process in self.loop._processes:
+            process.is_dead = process.is_paused = False
+        for _ in range(20):
+            tasks = asyncio.all_tasks(self.loop)
+            if not tasks:
+                break
+            for task in tasks:
+                task.cancel()
+            self.loop.run_until(lambda: not asyncio.all_tasks(self.loop), self.loop.time() + 20)
+        self.loop.close()
+
+
+class _Listener(logging.Handler):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.exc_info:
+            text += f" ({record.exc_info[1]!r})"
+            self.world.errors.append(text)
+        self.world.say(f"{record.levelname.lower()}: {text}")
+
+
+@contextmanager
+def in_world(world: World) -> Iterator[None]:
+    """Make time, chance and logging the world's."""
+    state = random.getstate()
+    random.seed(world.rng.random())
+    chance = random.Random(world.rng.random())
+    listener = _Listener(world)
+    logger = logging.getLogger("astrum")
+    level = logger.level
+    logger.addHandler(listener)
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    try:
+        with (
+            patch.object(time, "monotonic", world.loop.time),
+            patch.object(time, "time", world.loop.time),
+            patch.object(secrets, "token_hex", lambda n: f"{chance.getrandbits(8 * n):0{2 * n}x}"),
+        ):
+            yield
+    finally:
+        logger.setLevel(level)
+        logger.propagate = True
+        logger.removeHandler(listener)
+        random.setstate(state)
