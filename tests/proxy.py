@@ -31,6 +31,7 @@ class Proxy:
 
     What it does to them is set from any thread and holds for open connections and new ones:
     `delay`, `cut` (refuse and reset), `freeze` (half-open: connections stay, nothing passes),
+    `forget` (half-open for the connections of now only),
     `switch` (another target, connections reset) and `heal`.
     """
 
@@ -83,6 +84,10 @@ class Proxy:
         """Let nothing pass, in connections of now and of later, without ending any."""
         self._call(self._close_valve)
 
+    def forget(self) -> None:
+        """Let nothing pass any more in the connections of now; new ones work."""
+        self._call(self._exchange_valve)
+
     def switch(self, target: Target) -> None:
         """Lead to another server from now on."""
         self._target = target
@@ -125,7 +130,8 @@ class Proxy:
             return
         self._links |= {writer, there[1]}
         for source, sink in ((reader, there[1]), (there[0], writer)):
-            job = asyncio.create_task(self._pump(source, sink, (writer, there[1])))
+            pump = self._pump(source, sink, self._valve, (writer, there[1]))
+            job = asyncio.create_task(pump)
             self._jobs.add(job)
             job.add_done_callback(self._jobs.discard)
 
@@ -138,16 +144,17 @@ class Proxy:
         self,
         source: asyncio.StreamReader,
         sink: asyncio.StreamWriter,
+        valve: asyncio.Event,
         both: tuple[asyncio.StreamWriter, ...],
     ) -> None:
         with suppress(OSError):
             while data := await source.read(_CHUNK):
                 if self._delay_s:
                     await asyncio.sleep(self._delay_s)
-                await self._valve.wait()
+                await valve.wait()
                 sink.write(data)
                 await sink.drain()
-        await self._valve.wait()  # a silent network does not carry the end either
+        await valve.wait()  # a silent network does not carry the end either
         for writer in both:
             writer.transport.abort()
             self._links.discard(writer)
@@ -159,6 +166,11 @@ class Proxy:
 
     async def _close_valve(self) -> None:
         self._valve.clear()
+
+    async def _exchange_valve(self) -> None:
+        self._valve.clear()
+        self._valve = asyncio.Event()
+        self._valve.set()
 
     async def _open_valve(self) -> None:
         self._valve.set()

@@ -58,10 +58,10 @@ class Link:
         if channel is not None:
             channel.drop()
 
-    async def execute(self, *command: Argument) -> Any:
-        """Send one command and return its raw reply."""
+    async def execute(self, *command: Argument, timeout_s: float | None = None) -> Any:
+        """Send one command and return its raw reply; ``timeout_s`` in place of the link's own."""
         try:
-            return await self._exchange(command)
+            return await self._exchange(command, timeout_s or self._read_timeout_s)
         except FAILURES as error:
             raise translate(error, self.settings) from error
 
@@ -69,7 +69,7 @@ class Link:
         """Run a script; the server is taught it if it does not know it (yet, or any more)."""
         command = self.library.command(call)
         try:
-            return await self._exchange(command)
+            return await self._exchange(command, self._read_timeout_s)
         except FAILURES as error:
             if not str(error).startswith("NOSCRIPT"):
                 raise translate(error, self.settings) from error
@@ -122,9 +122,9 @@ class Link:
                     raise driver.ConnectionError("the server was restarted or replaced meanwhile")
             return self._channel
 
-    async def _exchange(self, command: Command) -> Any:
+    async def _exchange(self, command: Command, timeout_s: float) -> Any:
         try:
-            async with asyncio.timeout(self._read_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 channel = self._channel
                 if channel is None or not channel.is_open:
                     channel = await self.channel()

@@ -29,14 +29,17 @@ class BlockingReader:
         """Drop the connection."""
         await self._link.close()
 
-    async def read(self, *command: Argument) -> Any:
-        """Send a blocking read; ``None`` if nothing came or `interrupt` was called."""
+    async def read(self, *command: Argument, timeout_s: float) -> Any:
+        """Send a blocking read; ``None`` if nothing came or `interrupt` was called.
+
+        ``timeout_s`` must be longer than the read may block; then the connection is given up.
+        """
         if self._is_interrupted:
             self._is_interrupted = False
             return None
         self._idle.clear()
         try:
-            reply = await self._link.execute(*command)
+            reply = await self._link.execute(*command, timeout_s=timeout_s)
             self._is_interrupted = False  # not after an error: the read that follows must end
             return reply
         except asyncio.CancelledError:

@@ -129,19 +129,14 @@ class Store:
             raise StoreUnavailableError(f"{self.settings.masked_url}: the subscription has ended")
 
     def _new_reader(self) -> BlockingReader:
-        link = Link(
-            self.settings,
-            read_timeout_s=MAX_BLOCK_S + READ_MARGIN_S,
-            watch=self.loss,
-            library=self.library,
-        )
-        return BlockingReader(link)
+        return BlockingReader(Link(self.settings, watch=self.loss, library=self.library))
 
     async def _read(self, kind: str, block_s: float | None, *command: Any) -> Any:
         """Send a read; a blocking one through the connection kept for its kind."""
         if block_s is None:
             return await self.link.execute(*command)
-        return await self._readers[kind].read(*command)
+        timeout_s = min(block_s, MAX_BLOCK_S) + READ_MARGIN_S
+        return await self._readers[kind].read(*command, timeout_s=timeout_s)
 
 
 def block_option(block_s: float | None) -> list[str | int]:

@@ -16,7 +16,7 @@ from typing import Any
 from astrum.errors import DecodeError, StoreUnavailableError
 from astrum.machine.events import (
     AttemptFoundOutstanding,
-    AttemptSettled,
+    AttemptWithdrawn,
     Command,
     Dispatch,
     Event,
@@ -95,10 +95,19 @@ class RunLeader:
     async def open(self) -> None:
         """Learn the run's history and give the orders that follow from it.
 
-        Called on adoption, and again when Redis may have lost what this process believes.
+        Called on adoption, and again when Redis may have lost what this process believes. Goes on
+        trying while the server does not answer: a run that is led must be acted for.
         """
+        backoff = Backoff()
         async with self._opening:
-            await self._open()
+            while not self.ended.done():
+                try:
+                    await self._open()
+                except StoreUnavailableError as error:
+                    logger.warning("run %s: %s; reading the run anew", self.run_id, error)
+                    await backoff.wait()
+                else:
+                    return
 
     async def _open(self) -> None:
         await self.close()
@@ -208,8 +217,7 @@ class RunLeader:
         self._obey(event, self.state.handle(event))
 
     def _undone(self, task: int, attempt: int) -> None:
-        now = self._server_now()
-        self._take_in(AttemptSettled(task, attempt, Outcome.CANCELLED, now, now, now))
+        self._take_in(AttemptWithdrawn(task, attempt))
 
     def _misled(self) -> None:
         """Look again: what Redis holds is not what this process believes."""

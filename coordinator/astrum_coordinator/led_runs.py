@@ -74,7 +74,11 @@ class LedRuns:
         self._leaders[run_id] = leader
         self._renewed_at[run_id] = asked_at
         leader.ended.add_done_callback(lambda _: self._drop(leader))
-        await leader.open()
+        try:
+            await leader.open()
+        except BaseException:
+            leader.end(LeadershipEnd.DEPOSED)  # else its lease would be renewed for nothing
+            raise
         self._some.set()
         await self._store.unblock()
         return leader
