@@ -109,6 +109,13 @@ class Pool:
             value: Any = client.hget(settings.keys.run(run_id), name)
         return value.decode() if value is not None else ""
 
+    def end_leadership(self, run_id: str = "r") -> None:
+        """Let the leader's lease be over, as it is some seconds after the leader's death."""
+        keys = RedisSettings(url=self.server.url).keys
+        with self.server.client() as client:
+            client.hset(keys.run(run_id), "lx", "0")
+            client.zadd(keys.runs, {run_id: 0})
+
     def leader_pid(self, run_id: str = "r") -> int:
         """Return the process that leads a run, 0 if none does."""
         owner = self.field(run_id, "ow").split(":")
