@@ -1,0 +1,105 @@
+"""Workers of another version: they hand back what is not theirs, and the right ones run it."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from astrum import build_scheduler
+from astrum.redis import RedisSettings, RunStore
+from astrum_coordinator import Coordinator
+from tests.integration.resilience.pool import QUICK, Pool
+from tests.integration.resilience.test_workers import FAST, begin, ends_of
+from tests.integration.worker.pool import eventually, open_run
+
+OLD = """
+    from astrum import F, Ref, task
+
+    @task("first", namespace="chain")
+    async def first() -> str:
+        return "the old source"
+
+    @task("middle", namespace="chain")
+    async def middle(before: Ref[str, F("first")]) -> str:
+        return "old"
+
+    @task("last", namespace="chain")
+    async def last(before: Ref[str, F("middle")]) -> str:
+        return "old"
+"""
+OTHER = """
+    from astrum import task
+
+    @task("unrelated", namespace="another")
+    async def unrelated() -> None:
+        return None
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    (tmp_path / "old.py").write_text(textwrap.dedent(OLD))
+    (tmp_path / "other.py").write_text(textwrap.dedent(OTHER))
+    return tmp_path
+
+
+@pytest.mark.parametrize("module", ["old.py", "other.py"])
+async def test_a_worker_that_has_not_the_tasks_source_hands_back_uncharged(
+    pool: Pool, written: Path, module: str
+) -> None:
+    wrong = pool.worker(*QUICK, module=str(written / module))
+    pool.release("middle")
+    async with Coordinator(RedisSettings(url=pool.server.url), config=FAST) as coordinator:
+        run = begin(coordinator, "chain")
+        await eventually(lambda: "settled as handed_back" in wrong.output)
+        pool.worker(*QUICK)
+        report = await run
+    assert report.execution_state == "completed"
+    assert report.task_return_set["last"] == "first-middle-last"
+    assert ends_of(report, "first")[0] == "handed_back"
+    assert ends_of(report, "first")[-1] == "completed"
+    assert pool.executions() == {"first": 1, "middle": 1, "last": 1}
+
+
+async def test_a_message_of_an_unknown_protocol_version_is_handed_back_not_ended(
+    pool: Pool,
+) -> None:
+    async with open_run(RedisSettings(url=pool.server.url)) as lead:
+        pool.worker(*QUICK)
+        message = msgpack.unpackb(lead.message(0, "held", {}))
+        await lead.dispatch_raw(0, msgpack.packb([99, *message[1:], "a field of the future"]))
+        record = await lead.record(0)
+    assert record.outcome.name == "HANDED_BACK"
+    assert record.failure is not None
+    assert "99" in record.failure.message
+
+
+async def test_the_wait_for_the_right_worker_says_what_is_wrong_with_the_others(
+    pool: Pool, written: Path
+) -> None:
+    pool.worker(*QUICK, module=str(written / "old.py"))
+    async with Coordinator(RedisSettings(url=pool.server.url), config=FAST) as coordinator:
+        flow = build_scheduler(namespace="chain").flow(fingerprints=True)
+        run_id = await coordinator.submit_flow(flow)
+        resumed = asyncio.create_task(coordinator.resume(run_id))
+        async with RunStore.open(RedisSettings(url=pool.server.url)) as store:
+
+            async def was_handed_back() -> bool:
+                facts = await store.run_facts(run_id)
+                report = await coordinator.report(run_id)
+                return facts is not None and "handed_back" in ends_of(report, "first")
+
+            await eventually(was_handed_back)
+        await coordinator.cancel(run_id)
+        report = await resumed
+    messages = [
+        a.error_message or ""
+        for s in report.task_statistics
+        if s.task_name == "first"
+        for a in s.attempt_statistics
+    ]
+    assert "another version of its source" in messages[0]
