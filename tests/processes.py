@@ -27,14 +27,21 @@ def wait_until(fact: Callable[[], bool], what: str, *, within_s: float = PATIENC
 
 
 class AstrumProcess:
-    """A process of ours with its output in a file; ``with`` makes sure that it ends."""
+    """A process of ours with its output in a file; ``with`` makes sure that it ends.
+
+    ``launcher`` is a command that runs it somewhere else, such as ``ip netns exec NAME``.
+    """
 
     def __init__(
-        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+        self,
+        module: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        launcher: Sequence[str] = (),
     ) -> None:
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [*launcher, sys.executable, "-m", module, *arguments],
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +39,22 @@ class Pool:
     # --- processes --------------------------------------------------------------------------
 
     def worker(
-        self, *options: str, url: str = "", module: str = MODULE, wait: bool = True
+        self,
+        *options: str,
+        url: str = "",
+        module: str = MODULE,
+        launcher: Sequence[str] = (),
     ) -> AstrumProcess:
         """Start a worker and wait until it serves."""
         arguments = [module, "--redis", url or self.server.url, *options]
-        process = self._start("astrum_worker", *arguments)
-        if wait:
-            wait_until(lambda: " serves " in process.output, "a worker that serves")
+        process = self._start("astrum_worker", *arguments, launcher=launcher)
+        wait_until(lambda: " serves " in process.output, "a worker that serves")
         return process
 
-    def serve(self, url: str = "") -> AstrumProcess:
+    def serve(self, url: str = "", launcher: Sequence[str] = ()) -> AstrumProcess:
         """Start ``astrum-coordinator serve`` and wait until it serves."""
-        process = self._start("astrum_coordinator", "serve", "--redis", url or self.server.url)
+        arguments = ["serve", "--redis", url or self.server.url]
+        process = self._start("astrum_coordinator", *arguments, launcher=launcher)
         wait_until(lambda: "serving " in process.output, "a coordinator that serves")
         return process
 
@@ -57,9 +62,9 @@ class Pool:
         """Start another command of the coordinator."""
         return self._start("astrum_coordinator", command, *arguments, "--redis", self.server.url)
 
-    def _start(self, module: str, *arguments: str) -> AstrumProcess:
+    def _start(self, module: str, *arguments: str, launcher: Sequence[str] = ()) -> AstrumProcess:
         environment = {FOLDER_VARIABLE: str(self.folder)}
-        process = AstrumProcess(module, *arguments, environment=environment)
+        process = AstrumProcess(module, *arguments, environment=environment, launcher=launcher)
         self._processes.append(process)
         return process
 
