@@ -1,10 +1,12 @@
 # Everything runs in .venv, which each target makes or refreshes when it has to.
 BIN := .venv/bin
+BENCH := .bench/astrum/bin
 MINUTES ?= 10
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tests chaos bench constraints clean set-up set-up-to-run
+.PHONY: help demo test lint format tests chaos bench bench-quick bench-micro constraints clean set-up set-up-to-run set-up-to-measure
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,14 +33,20 @@ format: set-up  ## rewrite the code in the house format
 chaos: set-up  ## kill workers, coordinators and servers for MINUTES=10
 	ASTRUM_CHAOS_MINUTES=$(MINUTES) $(BIN)/pytest -m chaos --timeout=0 $(PYTEST_ARGS)
 
-bench: set-up  ## measure, and print a table
-	$(BIN)/python -m benchmarks
+bench: set-up-to-measure  ## measure beside the floor and peers; BENCH_ARGS="--only fan_out" selects
+	$(BENCH)/python -m benchmarks $(BENCH_ARGS)
+
+bench-quick: set-up-to-measure  ## the same in two minutes, with small sizes
+	$(BENCH)/python -m benchmarks --quick $(BENCH_ARGS)
+
+bench-micro: set-up-to-measure  ## time the hot pure functions
+	$(BENCH)/pytest benchmarks/micro -p no:randomly -p no:xdist $(BENCH_ARGS)
 
 constraints:  ## pin the newest versions that pyproject.toml allows
 	scripts/pin.sh
 
 clean:  ## remove .venv and everything that tools have left
-	rm -rf .venv build dist .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .bench build dist .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 set-up:
@@ -46,3 +54,7 @@ set-up:
 
 set-up-to-run:
 	@scripts/set_up.sh run
+
+# An environment of its own: its test plugins are not for the tests.
+set-up-to-measure:
+	@VENV=.bench/astrum scripts/set_up.sh bench

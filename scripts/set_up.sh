@@ -3,6 +3,7 @@
 #
 #   scripts/set_up.sh run      what running needs
 #   scripts/set_up.sh test     and what the tests need
+#   scripts/set_up.sh bench    and what the benchmarks need
 #
 # Uses uv when it is there, venv and pip otherwise. Does nothing when the last set-up was made
 # from the same files. PYTHON names the interpreter; CONSTRAINTS another list of pins ("" for none).
@@ -18,7 +19,8 @@ key=$(cat pyproject.toml scripts/set_up.sh ${constraints:+"$constraints"} | cksu
 case $purpose in
     run) project=. ;;
     test) project=.[test] ;;
-    *) echo "usage: scripts/set_up.sh run|test" >&2; exit 2 ;;
+    bench) project=.[bench] ;;
+    *) echo "usage: scripts/set_up.sh run|test|bench" >&2; exit 2 ;;
 esac
 
 usable() {
@@ -69,7 +71,9 @@ install() {
 }
 
 up_to_date() {
-    for made in "$stamp" "$venv/.set-up-for-test"; do
+    also=
+    [ "$purpose" != run ] || also=$venv/.set-up-for-test
+    for made in "$stamp" $also; do
         if [ -f "$made" ] && [ "$(cat "$made")" = "$key" ]; then
             return
         fi

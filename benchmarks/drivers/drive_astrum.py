@@ -1,0 +1,140 @@
+"""Astrum by its users' API: a coordinator in this process, local worker processes beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+os.environ["PYTHONPATH"] = str(ROOT)
+
+from driver import URL, Numbers, Work  # noqa: E402
+
+WORKERS = int(os.environ.get("BENCH_WORKERS", "1"))
+OPTIONS = os.environ.get("BENCH_WORKER_OPTIONS", "").split()
+FLOWS = "benchmarks.flows.no_ops"
+
+
+@asynccontextmanager
+async def open_pool(url: str = URL, *options: str) -> AsyncIterator[Any]:
+    """Give a coordinator whose workers, started with ``options``, are all there and warm."""
+    from astrum_coordinator import Coordinator
+    from astrum_coordinator.embedded import LocalWorkers
+
+    async with Coordinator(url) as coordinator:
+
+        async def registered() -> list[int]:
+            return [int(worker.facts["pid"]) for worker in await coordinator.workers()]
+
+        workers = LocalWorkers(
+            [FLOWS, "benchmarks.flows.warm_up"],
+            redis_url=url,
+            count=WORKERS,
+            registered=registered,
+            options=[*OPTIONS, *options],
+            grace_s=2.0,
+        )
+        async with workers:
+            while len(await registered()) < WORKERS:
+                await asyncio.sleep(0.02)
+            from benchmarks.flows.warm_up import warm
+
+            await coordinator.run_flow(_flow(warm), _config())
+            yield coordinator
+
+
+def _flow(registry: Any) -> Any:
+    return registry.build_scheduler().flow(fingerprints=True)
+
+
+def _config() -> Any:
+    from astrum import AstrumConfig
+
+    return AstrumConfig()
+
+
+async def _measure(shape: str, tasks: int, expected: object) -> Numbers:
+    from benchmarks.flows import no_ops
+
+    registry = getattr(no_ops, f"registry_{shape}")
+    began = time.perf_counter()
+    flow = _flow(registry)
+    planned = time.perf_counter()
+    async with open_pool() as coordinator:
+        before = _memory()
+        started = time.perf_counter()
+        report = await coordinator.run_flow(flow, _config())
+        seconds = time.perf_counter() - started
+        numbers = await _store_numbers(coordinator)
+    if report.execution_state != "completed" or report.task_return_set["last"] != expected:
+        raise SystemExit(f"the run {report.execution_state}: {report.error_summary[:3]}")
+    return {
+        "seconds": seconds,
+        "tasks": tasks,
+        "plan_seconds": planned - began,
+        "coordinator_bytes_per_task": (_memory() - before) / tasks,
+        **numbers,
+    }
+
+
+async def _store_numbers(coordinator: Any) -> Mapping[str, float]:
+    import redis.asyncio
+
+    async with redis.asyncio.Redis.from_url(URL) as client:
+        memory = await client.info("memory")
+        net = await client.info("stats")
+        blobs = 0
+        async for _ in client.scan_iter("*:b:*", count=1000):
+            blobs += 1
+    return {
+        "redis_peak_bytes": memory["used_memory_peak"],
+        "redis_output_bytes": net["total_net_output_bytes"],
+        "blobs": blobs,
+    }
+
+
+async def _measure_here(shape: str, tasks: int, expected: object) -> Numbers:
+    """Plan and run in this process, which has run something before."""
+    from benchmarks.flows import no_ops
+    from benchmarks.flows.warm_up import warm
+
+    await warm.build_scheduler().execute()
+
+    registry = getattr(no_ops, f"registry_{shape}")
+    began = time.perf_counter()
+    scheduler = registry.build_scheduler()
+    scheduler.flow()
+    planned = time.perf_counter()
+    report = await scheduler.execute()
+    ended = time.perf_counter()
+    if report.execution_state != "completed" or report.task_return_set["last"] != expected:
+        raise SystemExit(f"the run {report.execution_state}: {report.error_summary[:3]}")
+    return {"seconds": ended - planned, "tasks": tasks, "plan_seconds": planned - began}
+
+
+def _memory() -> int:
+    """Return the most memory that this process has had."""
+    factor = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * factor
+
+
+def _work(shape: str, measure: Callable[[str, int, object], Awaitable[Numbers]]) -> Work:
+    def run(tasks: int) -> Numbers:
+        os.environ["BENCH_TASKS"], os.environ["BENCH_FLOW"] = str(tasks), shape
+        return asyncio.run(measure(shape, tasks, tasks))
+
+    return run
+
+
+SHAPES = ("fan_out", "sync_fan_out", "chain", "layered", "cpu_bound", "readers")
+WORKS: dict[str, Work] = {shape: _work(shape, _measure) for shape in SHAPES} | {
+    f"local_{shape}": _work(shape, _measure_here) for shape in ("fan_out", "chain", "layered")
+}

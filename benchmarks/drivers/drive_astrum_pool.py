@@ -1,0 +1,139 @@
+"""Astrum where it does not just run: a leader taking a long run over, and a pool that waits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import drive_astrum
+from driver import URL, Numbers, Work
+
+WORKERS = 10
+IDLE_SETTLE_S = 3.0
+IDLE_S = float(os.environ.get("BENCH_IDLE_S", "15"))
+
+
+class _FirstDispatch:
+    """An observer that notes when a leader has ordered its first dispatch."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def observe(self, state: Any, event: Any, commands: Sequence[Any]) -> None:
+        """See what a leader decides."""
+        if not self.at and any(type(command).__name__ == "Dispatch" for command in commands):
+            self.at = time.perf_counter()
+
+
+async def _resume(tasks: int) -> Numbers:
+    from astrum_coordinator import Coordinator
+    from benchmarks.flows import no_ops
+
+    flow = no_ops.registry_resumed.build_scheduler().flow(fingerprints=True)
+    async with drive_astrum.open_pool() as first:
+        run_id = await first.submit_flow(flow)
+        await _led_until(first, run_id, outstanding=1)
+    # No one leads now. The worker that comes lets the run's history end with one success more.
+    async with drive_astrum.open_pool(URL, "--queue", "default", "--queue", "later") as second:
+        await _until(lambda: _outstanding(second, run_id), 0)
+        observer = _FirstDispatch()
+        async with Coordinator(URL) as third:
+            began = time.perf_counter()
+            report = await third.resume(run_id, observer=observer)
+    if report.execution_state != "completed":
+        raise SystemExit(f"the run {report.execution_state}: {report.error_summary[:3]}")
+    return {"seconds": observer.at - began, "tasks": tasks}
+
+
+async def _led_until(coordinator: Any, run_id: str, *, outstanding: int) -> None:
+    """Lead until only the gate, which no worker serves, is outstanding."""
+    serving = asyncio.create_task(coordinator.serve())
+    try:
+        await _until(lambda: _finished_but(coordinator, run_id, outstanding), True)
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+async def _finished_but(coordinator: Any, run_id: str, outstanding: int) -> bool:
+    if await _outstanding(coordinator, run_id) != outstanding:
+        return False
+    report = await coordinator.report(run_id)
+    return bool(report.successful_tasks == report.total_tasks - 2)
+
+
+async def _outstanding(coordinator: Any, run_id: str) -> int:
+    return next(run.outstanding for run in await coordinator.runs() if run.run_id == run_id)
+
+
+async def _until(look: Callable[[], Awaitable[object]], wanted: object) -> None:
+    while await look() != wanted:
+        await asyncio.sleep(0.1)
+
+
+async def _idle(runs: int) -> Numbers:
+    import psutil
+    import redis.asyncio
+
+    from benchmarks.flows import no_ops
+
+    flow = no_ops.registry_waiting.build_scheduler().flow(fingerprints=True)
+    async with drive_astrum.open_pool() as coordinator:
+        serving = asyncio.create_task(coordinator.serve())
+        for _ in range(runs):
+            await coordinator.submit_flow(flow)
+        await _until(lambda: _running(coordinator), runs)
+        await asyncio.sleep(IDLE_SETTLE_S)
+        pids = [int(worker.facts["pid"]) for worker in await coordinator.workers()]
+        watched = [psutil.Process(pid) for pid in (*pids, os.getpid())]
+        async with redis.asyncio.Redis.from_url(URL) as client:
+            before, commands = [_cpu_s(p) for p in watched], await _commands(client)
+            began = time.perf_counter()
+            await asyncio.sleep(IDLE_S)
+            passed = time.perf_counter() - began
+            after, commands = [_cpu_s(p) for p in watched], await _commands(client) - commands
+        shares = [(b - a) / passed * 100 for a, b in zip(before, after, strict=True)]
+        for run in await coordinator.runs(limit=runs):
+            await coordinator.cancel(run.run_id)
+        await _until(lambda: _running(coordinator), 0)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+    return {
+        "seconds": passed,
+        "tasks": runs,
+        "worker_cpu_percent": max(shares[:-1]),
+        "coordinator_cpu_percent": shares[-1],
+        "commands_per_s": (commands - 1) / passed,
+    }
+
+
+async def _running(coordinator: Any) -> int:
+    runs = await coordinator.runs(limit=1_000)
+    return sum(run.outstanding for run in runs if run.is_open)
+
+
+async def _commands(client: Any) -> int:
+    return int((await client.info("stats"))["total_commands_processed"])
+
+
+def _cpu_s(process: Any) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _work(flow: str, measure: Callable[[int], Awaitable[Numbers]], workers: int) -> Work:
+    def run(tasks: int) -> Numbers:
+        os.environ["BENCH_TASKS"], os.environ["BENCH_FLOW"] = str(tasks), flow
+        drive_astrum.WORKERS = workers
+        return asyncio.run(measure(tasks))
+
+    return run
+
+
+WORKS: dict[str, Work] = {
+    "resume": _work("resumed", _resume, 1),
+    "idle": _work("waiting", _idle, WORKERS),
+}

@@ -1,0 +1,69 @@
+"""Celery: one prefork process, results in Redis, a chord as the fan-in. It has no async tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery import Celery, chord
+from celery import chain as celery_chain
+from driver import URL, WARM_UP_HOPS, WARM_UP_TASKS, Numbers, Work, script, timed, worker
+
+app = Celery("drive_celery", broker=URL, backend=URL)
+app.conf.update(
+    task_acks_late=False,
+    worker_prefetch_multiplier=128,  # what its guide says for many short tasks
+    broker_connection_retry_on_startup=True,
+    worker_send_task_events=False,
+)
+
+
+@app.task
+def noop() -> None:
+    """Do nothing."""
+
+
+@app.task
+def hop(value: int) -> int:
+    """Read the predecessor's result."""
+    return value + 1
+
+
+@app.task
+def join(results: list[None]) -> int:
+    """Count what came in."""
+    return len(results)
+
+
+@contextmanager
+def _pool() -> Iterator[None]:
+    options = ["-P", "prefork", "-c", "1", "-l", "ERROR"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with worker(script("celery"), "-A", "drive_celery", "worker", *options, *quiet):
+        _fan_out(WARM_UP_TASKS)
+        yield
+
+
+def _fan_out(tasks: int) -> int:
+    return int(chord([noop.s() for _ in range(tasks)])(join.s()).get(interval=0.01))
+
+
+def _chain(hops: int) -> int:
+    steps = [hop.s(0), *(hop.s() for _ in range(hops - 1))]
+    return int(celery_chain(*steps)().get(interval=0.001))
+
+
+def fan_out(tasks: int) -> Numbers:
+    """Run a chord."""
+    with _pool():
+        return timed(tasks, lambda: _fan_out(tasks), tasks)
+
+
+def chain(hops: int) -> Numbers:
+    """Run a chain."""
+    with _pool():
+        _chain(WARM_UP_HOPS)
+        return timed(hops, lambda: _chain(hops), hops)
+
+
+WORKS: dict[str, Work] = {"fan_out": fan_out, "sync_fan_out": fan_out, "chain": chain}
