@@ -3,6 +3,7 @@
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
+    AttemptWithdrawn,
     CancelRequested,
     CapacityChanged,
     Command,
@@ -31,6 +32,7 @@ from astrum.machine.state import Chronicle, RunState, TaskState
 __all__ = [
     "AttemptFoundOutstanding",
     "AttemptSettled",
+    "AttemptWithdrawn",
     "CancelRequested",
     "CapacityChanged",
     "Chronicle",

@@ -45,6 +45,13 @@ class AttemptSettled(NamedTuple):
     shared_loss: int = 1
 
 
+class AttemptWithdrawn(NamedTuple):
+    """A dispatch that was ordered and revoked before it was carried out: it never happened."""
+
+    task: int
+    attempt: int
+
+
 class AttemptFoundOutstanding(NamedTuple):
     """On resume: an attempt that an earlier leader dispatched and nobody settled yet."""
 
@@ -89,6 +96,7 @@ class CapacityChanged(NamedTuple):
 
 Event = (
     AttemptSettled
+    | AttemptWithdrawn
     | AttemptFoundOutstanding
     | RetryFellDue
     | CancelRequested

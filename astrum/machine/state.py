@@ -33,6 +33,7 @@ from zlib import crc32
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
+    AttemptWithdrawn,
     CancelRequested,
     CapacityChanged,
     Command,
@@ -47,6 +48,7 @@ from astrum.machine.events import (
     TaskFoundUnserved,
 )
 from astrum.machine.failure import LOST, QUARANTINED, UNSERVED, Failure
+from astrum.machine.ranks import ranks
 from astrum.planning.plan import Plan
 
 LOSS_BUDGET = 3
@@ -120,7 +122,7 @@ class RunState:
         self._started = False
         self._stopping: str | None = None
         self._ready: list[int] = []
-        self._rank = _ranks(plan)
+        self._rank = ranks(plan)
         for task in range(size):
             if not self._needs_left[task]:
                 self._make_ready(task)
@@ -168,6 +170,8 @@ class RunState:
         match event:
             case AttemptSettled():
                 return self._on_settled(event)
+            case AttemptWithdrawn(task, attempt):
+                return self._on_withdrawn(task, attempt)
             case RetryFellDue(task, attempt):
                 return self._on_due(task, attempt)
             case AttemptFoundOutstanding(task, attempt):
@@ -202,6 +206,14 @@ class RunState:
             self._end_while_stopping(event)
             return self._finish_if_over()
         return self._on_trouble(event)
+
+    def _on_withdrawn(self, task: int, attempt: int) -> list[Command]:
+        if self.attempts[task] != attempt or self.states[task] != OUTSTANDING:
+            return []
+        self.outstanding_count -= 1
+        self.attempts[task] -= 1
+        self._make_ready(task)
+        return self._proceed()
 
     def _succeed(self, task: int) -> None:
         self.states[task] = SUCCEEDED
@@ -369,19 +381,6 @@ class RunState:
         for task in self.chronicle.failures:
             if self.states[task] in _MAY_RUN:
                 self.states[task] = FAILED
-
-
-def _ranks(plan: Plan) -> list[int]:
-    """One sortable number per task, longest remaining path first, plan order among equals.
-
-    ``rank % len(tasks)`` is the task, so the heap holds plain integers. Empty if all are equal.
-    """
-    remaining = plan.remaining
-    size = len(remaining)
-    longest = max(remaining, default=0)
-    if longest == 1:
-        return []
-    return [(longest - length) * size + task for task, length in enumerate(remaining)]
 
 
 def _quarantine(event: AttemptSettled, losses: int) -> Failure:

@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from astrum.machine.events import AttemptSettled, Command, Dispatch, Event, Finish, Outcome
+from astrum.machine.events import (
+    AttemptSettled,
+    AttemptWithdrawn,
+    Command,
+    Dispatch,
+    Event,
+    Finish,
+    Outcome,
+)
 from astrum.machine.state import RunState, TaskState
 
 NOTICES_KEPT = 2_000
@@ -72,6 +80,8 @@ class RunProgress:
             self._begin(state)
         elif type(event) is AttemptSettled and self.state is not None:
             self._on_settled(state, event)
+        elif type(event) is AttemptWithdrawn:
+            self._running.pop(event.task, None)
         for command in commands:
             if type(command) is Dispatch:
                 self._running[command.task] = (command.attempt, time.monotonic())
