@@ -90,7 +90,9 @@ class Custody(PeriodicService):
     async def reconcile(self) -> None:
         """Run what the server delivered to this worker and the worker never got."""
         self._attempts.begin_audit()
+        settled_again = self._reporter.on_the_way()  # after a loss these are claims once more
         claims = await self._store.own_claims(self._lanes, self._worker_id)
-        found = self._attempts.adopt(self._lanes, claims)
+        unknown = [claim for claim in claims if claim[:2] not in settled_again]
+        found = self._attempts.adopt(self._lanes, unknown)
         if found:
             logger.warning("%d claimed attempts had got lost on the way; they run now", found)

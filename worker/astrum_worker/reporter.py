@@ -99,6 +99,14 @@ class Reporter(Service):
         self._aside.append((claim, reason, done))
         self._note()
 
+    def on_the_way(self) -> set[tuple[str, str]]:
+        """Return stream and entry id of every attempt whose end is still to be recorded."""
+        return {
+            (report.stream, report.settlement.entry_id)
+            for queue in self._queues.values()
+            for report in queue
+        }
+
     def resettle(self) -> None:
         """Report once more what was settled last: the server may have forgotten it."""
         again, self._recent, self._recent_bytes = self._recent, deque(), 0
