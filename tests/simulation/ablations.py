@@ -2,17 +2,123 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Any
+from unittest.mock import patch
 
-if TYPE_CHECKING:
-    from tests.simulation.world import World
+from astrum.machine.state import RunState
+from astrum.redis import LossWatch, RunStore, Settlement, WorkerStore
+from astrum_coordinator.dispatcher import Dispatcher
+from astrum_coordinator.leader import LeadershipEnd, RunLeader
+from astrum_coordinator.led_runs import LedRuns
+from astrum_coordinator.reaper import Reaper
+from astrum_coordinator.watch import Watch
+from astrum_worker.attempts import Attempts
+from astrum_worker.custody import Custody
+from astrum_worker.lease import Lease
+from astrum_worker.reporter import Reporter
+from astrum_worker.revocations import Revocations
+from tests.contract.model import Model
 
-ABLATIONS: dict[str, object] = {}
+
+async def _nothing_async(*_: Any, **__: Any) -> None:
+    return None
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+async def _none_outstanding(*_: Any) -> dict[int, Any]:
+    return {}
+
+
+def _never_another(self: LossWatch, info: bytes) -> bool:
+    return False
+
+
+def _suspected_but_for_dispatch(self: LossWatch) -> bool:
+    return self._suspected and sys._getframe(1).f_code.co_name != "dispatch"
+
+
+_end = RunLeader.end
+_settle = WorkerStore.settle
+_settle_one = Model._settle
+
+
+def _end_unless_deposed(self: RunLeader, how: LeadershipEnd) -> None:
+    if how is not LeadershipEnd.DEPOSED:
+        _end(self, how)
+
+
+async def _settle_never_finally(
+    self: WorkerStore, run_id: str, stream: str, worker_id: str, ends: list[Settlement]
+) -> Any:
+    return await _settle(self, run_id, stream, worker_id, [e._replace(final=False) for e in ends])
+
+
+def _settle_without_gate(self: Model, run: Any, who: str, end: Settlement, records: Any) -> Any:
+    state = run.attempts.get(end.task, "") if run else ""
+    if state.startswith(f"{end.attempt}:"):
+        end = end._replace(entry_id=state.partition(":")[2])
+    return _settle_one(self, run, who, end, records)
+
+
+def _always_revoke(self: Dispatcher, revocation: Any) -> None:
+    self._revocations.append(revocation)
+    self._rouse()
+
+
+def _adopt_all(self: Attempts, lanes: Any, claims: Any) -> int:
+    self._settled_while_audited = None
+    for claim in claims:
+        self.accept(lanes[claim.stream], claim)
+    return 0
+
+
+ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
+    "audit while reconciling": [(Attempts, "adopt", _adopt_all)],
+    "bound of outstanding attempts": [(RunState, "_bounded", lambda self, capacity: 10_000)],
+    "final mark": [(WorkerStore, "settle", _settle_never_finally)],
+    "full replay": [(RunLeader, "_replay", _nothing_async)],
+    "gate of entry ids": [(Model, "_settle", _settle_without_gate)],
+    "hints": [(Revocations, "_obey", _nothing)],
+    "look at outstanding attempts": [(RunStore, "outstanding", _none_outstanding)],
+    "loss watch": [(LossWatch, "connected_to", _never_another)],
+    "loss watch and settling again": [
+        (LossWatch, "connected_to", _never_another),
+        (Custody, "reconcile", _nothing_async),
+    ],
+    "misled leader reads anew": [(RunLeader, "_misled", _nothing)],
+    "no dispatch under suspicion": [
+        (LossWatch, "suspected", property(_suspected_but_for_dispatch))
+    ],
+    "own claims": [(Custody, "reconcile", _nothing_async)],
+    "reading anew after a loss": [(LedRuns, "resync", _nothing_async)],
+    "reaping": [(Reaper, "run_once", _nothing_async)],
+    "registering again": [(Custody, "lapsed", _nothing)],
+    "renewal": [(LedRuns, "renew", _nothing_async)],
+    "settling again": [(Reporter, "resettle", _nothing)],
+    "still mine": [(Custody, "verify", _nothing_async)],
+    "stepping down": [(RunLeader, "end", _end_unless_deposed)],
+    "stepping down in time": [(LedRuns, "_step_down_if_late", _nothing)],
+    "timeouts from above": [(Watch, "_look_for_hung", _nothing)],
+    "trust in the lease": [(Lease, "_judge", _nothing)],
+    "withdrawing the unsent": [(Dispatcher, "revoke", _always_revoke)],
+}
+"""What is taken away, by the name of the safeguard."""
 
 
 @contextmanager
-def without_safeguard(name: str | None, world: World) -> Iterator[None]:
+def without_safeguard(name: str | None) -> Iterator[None]:
     """Take a safeguard away for a while."""
-    yield
+    patches = [patch.object(*place) for place in ABLATIONS[name]] if name else []
+    for one in patches:
+        one.start()
+    try:
+        yield
+    finally:
+        for one in patches:
+            one.stop()

@@ -31,6 +31,11 @@ def audit(world: World) -> None:
         elif world.reported_at[run_id] > world.rolled_back_at:
             raise Violation(f"{run_id} is gone")
     _audit_streams(world)
+    world.counts["runs"] += len(world.flows)
+    world.counts["run twice by one worker"] += sum(n > 1 for n in world.book.runs.values())
+    world.counts["run by several workers"] += sum(
+        n > 1 for n in Counter(attempt for attempt, _ in world.book.runs).values()
+    )
     for worker in world.workers.values():
         _audit_worker(worker)
 

@@ -21,17 +21,18 @@ HANGS_S = 10_000.0
 
 @dataclass
 class Book:
-    """What the tasks' functions did: who ran what, and who is inside now."""
+    """What the tasks' functions did. ``entry`` names the entry that dispatched who calls."""
 
     rng: random.Random
+    entry: Callable[[], str]
     serial: int = 0
     runs: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Executions by (attempt key, worker id)."""
+    """Executions by (entry, worker id)."""
 
     def enter(self) -> int:
         """Note an execution and return a number that no other execution has."""
         context = current_attempt()
-        self.runs[context.attempt_key, context.worker_id] += 1
+        self.runs[f"{context.attempt_key} {self.entry()}", context.worker_id] += 1
         self.serial += 1
         return self.serial
 

@@ -16,7 +16,7 @@ def simulate(
 ) -> Counter[str]:
     """Return how often each fault happened; raises `Violation`, which names the seed."""
     world = World(seed, show)
-    with in_world(world), without_safeguard(without, world):
+    with in_world(world), without_safeguard(without):
         try:
             world.live()
             audit(world)

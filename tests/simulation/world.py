@@ -14,14 +14,14 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
 
 from astrum.config import AstrumConfig
 from astrum.errors import AstrumError, StoreUnavailableError
 from astrum.machine.report import ExecutionReport
-from astrum.redis import RedisSettings
+from astrum.redis import RedisSettings, Verdict
 from astrum_coordinator.app import Coordinator
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_worker.app import Worker
@@ -29,7 +29,7 @@ from astrum_worker.config import WorkerConfig
 from astrum_worker.lease import Lease
 from tests.contract.model import State
 from tests.simulation.flows import ENDINGS, Book, catalog_of, random_flow
-from tests.simulation.loop import OUTSIDE, Process, VirtualLoop, current_process
+from tests.simulation.loop import OUTSIDE, Process, StuckError, VirtualLoop, current_process
 from tests.simulation.server import Network, Weather
 
 BEGIN_S = 1_700_000_000.0
@@ -97,7 +97,7 @@ class World:
         self._show = show
         self.story: list[str] = []
         self.network = Network(self.loop, random.Random(rng.random()), self.say)
-        self.book = Book(random.Random(rng.random()))
+        self.book = Book(random.Random(rng.random()), self._entry)
         self.endings = [rng.choice(ENDINGS) for _ in range(rng.choice((1, 1, 2)))]
         self.flows = {
             f"r{i}": random_flow(rng, self.book, f"n{i}", ending)
@@ -119,6 +119,7 @@ class World:
         self.is_calm = False
         self.counts = self.network.counts
         self.errors: list[str] = []
+        self.delivered: set[tuple[str, str]] = set()
         self._serial: Counter[str] = Counter()
 
     def say(self, text: str) -> None:
@@ -339,12 +340,43 @@ class World:
         if worker is not None:
             self.loop.call_in(victim, self.loop.time(), worker.request_stop)
 
+    def watch_settling(self) -> None:
+        """Note whose results were recorded: such an attempt is not run there again."""
+        settle = self.network.model.settle
+
+        def watched(mode: str, who: str, run_id: str, stream: str, ends: Any) -> Any:
+            verdicts = settle(mode, who, run_id, stream, ends)
+            for end, verdict in zip(ends, verdicts or (), strict=verdicts is not None):
+                if mode == "w" and verdict is Verdict.SETTLED:
+                    self.delivered.add((end.entry_id, who))
+            return verdicts
+
+        self.network.model.settle = watched  # type: ignore[method-assign]
+
+    def watch_bound(self) -> None:
+        """See that no leader has more attempts outstanding than it may."""
+        dispatch = self.network.model.dispatch
+
+        def watched(run_id: str, *rest: Any) -> list[str]:
+            states = dispatch(run_id, *rest)
+            limit = self.flows[run_id].plan.concurrency_limit or self.outstanding_limit
+            most = min(limit, self.outstanding_limit)
+            if self.network.model.state.runs[run_id].outstanding > most:
+                self.errors.append(f"{run_id}: more than {most} attempts are outstanding")
+            return states
+
+        self.network.model.dispatch = watched  # type: ignore[method-assign]
+
     def grow_calm(self) -> None:
         """No more faults."""
         self.is_calm = True
         self.network.weather = Weather()
         self.say("it grows calm")
         self.add_server()  # a run that the server had forgotten to be over needs a leader
+        for run_id, ending in zip(self.flows, self.endings, strict=True):
+            is_known = run_id in self.network.model.state.runs or run_id not in self.reports
+            if ending == "cancel" and is_known:
+                self.add_canceller(run_id)  # the server may have forgotten that it was asked
 
     # --- the course of events ---------------------------------------------------------------
 
@@ -356,6 +388,8 @@ class World:
             self.add_server()
         for run_id in self.flows:
             self.add_runner(run_id)
+        self.watch_bound()
+        self.watch_settling()
         self.plan_faults()
         self._later(ROUGH_S, self.grow_calm)
         end = BEGIN_S + ROUGH_S + PATIENCE_S
@@ -373,6 +407,15 @@ class World:
             and all(run.state != "open" for run in runs.values())
         )
 
+    def _entry(self) -> str:
+        job = asyncio.current_task(self.loop)
+        worker = self.workers[current_process()]
+        held = worker._attempts.running()
+        entry_id = next(one.claim.entry_id for one in held if one.job is job)
+        if (entry_id, worker.worker_id) in self.delivered:
+            self.errors.append(f"{entry_id} was settled and is run again by the same worker")
+        return entry_id
+
     def _state_of_runs(self) -> str:
         runs = self.network.model.state.runs
         return ", ".join(f"{name}: {run.state} {run.attempts}" for name, run in runs.items())
@@ -385,13 +428,18 @@ class World:
         for process in self.loop._processes:
             process.is_dead = process.is_paused = False
         for _ in range(20):
+            self.loop.steps = 0
             tasks = asyncio.all_tasks(self.loop)
-            if not tasks:
-                break
             for task in tasks:
                 task.cancel()
-            self.loop.run_until(lambda: not asyncio.all_tasks(self.loop), self.loop.time() + 20)
+            with suppress(StuckError):
+                is_over = not tasks or self.loop.run_until(self._is_empty, self.loop.time() + 20)
+                if is_over:
+                    break
         self.loop.close()
+
+    def _is_empty(self) -> bool:
+        return not asyncio.all_tasks(self.loop)
 
 
 class _Listener(logging.Handler):

@@ -1,0 +1,359 @@
+"""Both stores, held against the model: the same calls, the same replies, the same state."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from astrum.errors import LeadershipLostError, RunConflictError, RunNotFoundError
+from astrum.redis import RedisSettings, RunStore, Settlement, Verdict, WorkerStore
+from tests.contract.model import GoneError, Model, StaleError
+from tests.servers import Server
+
+RUNS = st.sampled_from(["r", "s"])
+OWNERS = st.sampled_from(["ann", "bob"])
+WORKERS = st.sampled_from(["v", "w"])
+TASKS = st.integers(0, 2)
+ATTEMPTS = st.integers(1, 3)
+QUEUES = st.sampled_from(["one", "two"])
+LEASES = st.sampled_from([1000.0, 1000.0, 0.001])
+"""Live for longer than the test, or over at once."""
+
+Result = TypeVar("Result")
+STEP_MS = 1000
+_NUMBER = re.compile(r"\d+-\d+|\d{6,}")
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Does everything twice. Entry ids and epochs are the server's own: they are translated."""
+
+    where: RedisSettings
+    server: Server
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        with self.server.client() as client:
+            client.flushall()
+        self.runs = RunStore(self.where)
+        self.workers = WorkerStore(self.where)
+        self.clock_ms = 10**9
+        self.model = Model(lambda: self.clock_ms)
+        self.real_to_model: dict[str, str] = {}
+        self.model_to_real: dict[str, str] = {}
+        self.epochs = {"r": 0, "s": 0}
+        self.entries: list[str] = ["1-1"]
+
+    def teardown(self) -> None:
+        self.run(self.runs.close())
+        self.run(self.workers.close())
+        self.runner.close()
+
+    # --- both worlds ------------------------------------------------------------------------
+
+    def run(self, work: Awaitable[Result]) -> Result:
+        """Wait for a reply of the real store; the model's clock goes on."""
+
+        async def awaited() -> Result:
+            return await work
+
+        self.clock_ms += STEP_MS
+        return self.runner.run(awaited())
+
+    def same(self, real: str, model: str) -> None:
+        """Note that two numbers mean the same."""
+        self.real_to_model[real], self.model_to_real[model] = model, real
+
+    def translated(self, text: str) -> str:
+        """Return a text of the real store as the model would say it."""
+        return _NUMBER.sub(lambda found: self.real_to_model.get(found[0], found[0]), text)
+
+    def real(self, model: str) -> str:
+        """Return the real store's number for one of the model's."""
+        return self.model_to_real.get(model, model)
+
+    def pass_lease(self, lease_s: float) -> None:
+        """After a lease that is over at once, wait until it is, by the server's clock."""
+        if lease_s < 1:
+            began = self.run(self.runs.server_time())
+            while self.run(self.runs.server_time()) < began + 2 * lease_s:
+                pass
+
+    def stream(self, queue: str) -> str:
+        """Return the key of a queue's stream."""
+        return self.runs.keys.queue(queue, "async")
+
+    # --- runs -------------------------------------------------------------------------------
+
+    @initialize()
+    def begin(self) -> None:
+        self.create("r", b"plan")
+        self.lead("r", "ann", 1000.0)
+        self.register("v", 1000.0)
+
+    @rule(run_id=RUNS, plan=st.sampled_from([b"plan", b"another"]))
+    def create(self, run_id: str, plan: bytes) -> None:
+        expected = self.model.create_run(run_id, plan, {"f": "x"})
+        try:
+            told = int(self.run(self.runs.create_run(run_id, plan, {"f": "x"})))
+        except RunConflictError:
+            told = -1
+        assert told == expected
+
+    @rule(run_id=RUNS, owner=OWNERS, lease_s=LEASES)
+    def lead(self, run_id: str, owner: str, lease_s: float) -> None:
+        expected = self.model.acquire(run_id, owner, int(lease_s * 1000))
+        told = self.run(self.runs.lead(run_id, owner, lease_s))
+        assert (told is None) == (expected == 0)
+        if told is not None:
+            self.epochs[run_id] = expected
+            self.same(str(told), str(expected))
+        self.pass_lease(lease_s)
+
+    @rule(run_id=RUNS, owner=OWNERS, lease_s=LEASES)
+    def renew(self, run_id: str, owner: str, lease_s: float) -> None:
+        epoch = self.epochs[run_id]
+        expected = self.model.renew(run_id, owner, epoch, int(lease_s * 1000))
+        told = self.run(self.runs.renew(run_id, owner, int(self.real(str(epoch))), lease_s))
+        assert told == expected
+        self.pass_lease(lease_s)
+
+    @rule(run_id=RUNS, owner=OWNERS)
+    def release(self, run_id: str, owner: str) -> None:
+        epoch = self.epochs[run_id]
+        if self.model.release(run_id, owner, epoch):
+            real = int(self.real(str(epoch)))
+            self.same(str(real + 1), str(epoch + 1))
+        self.run(self.runs.release(run_id, owner, int(self.real(str(epoch)))))
+
+    @rule(run_id=RUNS, is_led=st.booleans())
+    def fact(self, run_id: str, is_led: bool) -> None:
+        epoch = self.epochs[run_id]
+        real = int(self.real(str(epoch))) if is_led else None
+        expected: object
+        try:
+            expected = self.model.fact(run_id, b"\x90", epoch if is_led else None)
+        except StaleError:
+            expected = LeadershipLostError
+        told = self.told(self.runs.append_fact(run_id, b"\x90", epoch=real))
+        assert told == expected
+
+    @rule(run_id=RUNS, tails=st.booleans(), state=st.sampled_from(["completed", "failed"]))
+    def finish(self, run_id: str, tails: bool, state: str) -> None:
+        epoch = self.epochs[run_id]
+        expected: object
+        try:
+            expected = self.model.finish(run_id, epoch, state, tails=tails, facts={"e": "y"})
+        except StaleError:
+            expected = LeadershipLostError
+        except GoneError:
+            expected = RunNotFoundError
+        work = self.runs.finish(
+            run_id,
+            int(self.real(str(epoch))),
+            state,
+            result_ttl_s=1000,
+            tails=tails,
+            facts={"e": "y"},
+        )
+        assert self.told(work) == expected
+
+    def told(self, work: Awaitable[Any]) -> object:
+        """Return a reply, or the kind of its error."""
+        try:
+            return self.run(work)
+        except (LeadershipLostError, RunNotFoundError) as error:
+            return type(error)
+
+    # --- attempts ---------------------------------------------------------------------------
+
+    @rule(run_id=RUNS, queue=QUEUES, items=st.lists(st.tuples(TASKS, ATTEMPTS), max_size=3))
+    def dispatch(self, run_id: str, queue: str, items: list[tuple[int, int]]) -> None:
+        epoch = self.epochs[run_id]
+        expected: object
+        messages = [(task, attempt, b"m%d" % task, b"s%d" % attempt) for task, attempt in items]
+        try:
+            states = self.model.dispatch(run_id, epoch, self.stream(queue), messages)
+            expected = states if items else []
+        except (StaleError, GoneError) as error:
+            kind = LeadershipLostError if isinstance(error, StaleError) else RunNotFoundError
+            expected = kind if items else []
+        work = self.runs.dispatch(run_id, int(self.real(str(epoch))), queue, "async", messages)
+        told = self.told(work)
+        if isinstance(told, list) and isinstance(expected, list):
+            self.learn(told, expected)
+            told = [self.translated(state) for state in told]
+        assert told == expected
+
+    def learn(self, told: list[str], expected: list[str]) -> None:
+        """Note the entry ids of what was dispatched."""
+        for real, model in zip(told, expected, strict=True):
+            if re.fullmatch(r"\d+-\d+", model) and model not in self.model_to_real:
+                self.same(real, model)
+                self.entries.append(model)
+
+    @rule(
+        data=st.data(),
+        mode=st.sampled_from("wwwxc"),
+        run_id=RUNS,
+        queue=QUEUES,
+        worker_id=WORKERS,
+        count=st.integers(1, 2),
+    )
+    def settle(
+        self, data: Any, mode: str, run_id: str, queue: str, worker_id: str, count: int
+    ) -> None:
+        ends = [
+            Settlement(
+                *self.an_attempt(data, run_id),
+                data.draw(st.booleans()),
+                b"\x01",
+            )
+            for _ in range(count)
+        ]
+        reals = [end._replace(entry_id=self.real(end.entry_id)) for end in ends]
+        epoch = self.epochs[run_id]
+        who = str(epoch) if mode == "c" else worker_id
+        expected: object
+        try:
+            verdicts = self.model.settle(mode, who, run_id, self.stream(queue), ends)
+            expected = [Verdict.FENCED] * count if verdicts is None else verdicts
+        except StaleError:
+            expected = LeadershipLostError
+        real_epoch, stream = int(self.real(str(epoch))), self.stream(queue)
+        work = {
+            "w": lambda: self.workers.settle(run_id, stream, worker_id, reals),
+            "x": lambda: self.runs.settle_lost(run_id, stream, worker_id, reals),
+            "c": lambda: self.runs.revoke(run_id, real_epoch, queue, "async", reals),
+        }[mode]()
+        assert self.told(work) == expected
+
+    def an_attempt(self, data: Any, run_id: str) -> tuple[int, int, str]:
+        """Draw an attempt, mostly one that is outstanding."""
+        run = self.model.state.runs.get(run_id)
+        known = [
+            (task, int(state.partition(":")[0]), state.partition(":")[2])
+            for task, state in (run.attempts.items() if run else ())
+            if ":" in state
+        ]
+        some = st.tuples(TASKS, ATTEMPTS, st.sampled_from(self.entries))
+        drawn: tuple[int, int, str] = data.draw(st.sampled_from(known) | some if known else some)
+        return drawn
+
+    # --- workers ----------------------------------------------------------------------------
+
+    @rule(worker_id=WORKERS, lease_s=LEASES)
+    def register(self, worker_id: str, lease_s: float) -> None:
+        self.model.register(worker_id, {"host": "h"}, b"served", int(lease_s * 1000))
+        self.run(self.workers.register(worker_id, {"host": "h"}, b"served", lease_s))
+        self.pass_lease(lease_s)
+
+    @rule(worker_id=WORKERS, status=st.sampled_from([b"idle", b"busy"]))
+    def say(self, worker_id: str, status: bytes) -> None:
+        expected = self.model.set_status(worker_id, status)
+        assert self.run(self.workers.set_status(worker_id, status)) == expected
+
+    @rule(worker_id=WORKERS, count=st.integers(1, 3), queues=st.permutations(["one", "two"]))
+    def claim(self, worker_id: str, count: int, queues: list[str]) -> None:
+        streams = [self.stream(queue) for queue in queues]
+        if any(name not in self.model.state.streams for name in streams):
+            self.model.make_groups(streams)
+        expected = self.model.claim(streams, worker_id, count)
+        told = self.run(self.workers.claim("async", queues, worker_id, count, block_s=None))
+        assert [(c.stream, self.translated(c.entry_id)) for c in told] == expected
+        assert not self.workers.loss.suspected
+
+    @rule(worker_id=WORKERS)
+    def find_own(self, worker_id: str) -> None:
+        streams = sorted(self.model.state.queues)
+        told = self.run(self.workers.own_claims(streams, worker_id))
+        held = [
+            (name, entry_id)
+            for name in streams
+            for entry_id in self.model.state.streams[name].pending.get(worker_id, [])
+        ]
+        assert [(c.stream, self.translated(c.entry_id)) for c in told] == held
+
+    @rule(data=st.data(), run_id=RUNS)
+    def ask_still_mine(self, data: Any, run_id: str) -> None:
+        items = [self.an_attempt(data, run_id)]
+        run = self.model.state.runs.get(run_id)
+        [(task, attempt, entry_id)] = items
+        expected = run is not None and run.attempts.get(task) == f"{attempt}:{entry_id}"
+        reals = [(task, attempt, self.real(entry_id))]
+        assert self.run(self.workers.still_mine(run_id, reals)) == [expected]
+
+    @rule(worker_id=WORKERS)
+    def leave(self, worker_id: str) -> None:
+        self.model.drop(worker_id, self.model.state.queues, leaves=True)
+        self.run(self.workers.leave(worker_id))
+
+    @rule(worker_id=WORKERS)
+    def bury(self, worker_id: str) -> None:
+        expected = self.model.drop(worker_id, self.model.state.queues, leaves=False)
+        assert self.run(self.runs.drop_worker(worker_id)) == expected
+
+    # --- what can be seen -------------------------------------------------------------------
+
+    @invariant()
+    def runs_are_the_same(self) -> None:
+        for run_id in ("r", "s"):
+            facts = self.run(self.runs.run_facts(run_id))
+            run = self.model.state.runs.get(run_id)
+            assert (facts is None) == (run is None)
+            if facts is None or run is None:
+                continue
+            told = (facts.state, facts.owner, facts.outstanding, dict(facts.facts))
+            assert told == (run.state, run.owner, run.outstanding, run.facts)
+            assert self.translated(str(facts.epoch)) == str(run.epoch)
+            assert (facts.lease_s > 0) == (run.lease_end > self.clock_ms)
+            outstanding = self.run(self.runs.outstanding(run_id))
+            told_attempts = {
+                task: f"{found.attempt}:{self.translated(found.entry_id)}"
+                for task, found in outstanding.items()
+            }
+            assert told_attempts == {t: s for t, s in run.attempts.items() if ":" in s}
+
+    @invariant()
+    def journals_are_the_same(self) -> None:
+        for run_id, run in self.model.state.runs.items():
+            work = self.runs.read_journal({run_id: "0-0"}, block_s=None, count=1000)
+            assert [entry.data for entry in self.run(work)] == list(run.journal.values())
+
+    @invariant()
+    def the_dead_are_the_same(self) -> None:
+        told = self.run(self.runs.dead_claims())
+        found = [(c.stream, c.worker_id, self.translated(c.entry_id), c.data) for c in told]
+        assert sorted(found) == sorted(self.model.dead_claims())
+        assert self.run(self.runs.orphans()) == self.model.orphans()
+        alive = {worker.worker_id for worker in self.run(self.runs.workers())}
+        assert alive == {w for w in self.model.state.leases if not self.model.is_dead(w)}
+
+
+@pytest.mark.timeout(120)
+def test_the_stores_do_what_the_model_says(any_server: Server, any_settings: RedisSettings) -> None:
+    bound = type("Bound", (StoreMachine,), {"where": any_settings, "server": any_server})
+    run_state_machine_as_test(
+        bound,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+            database=None,
+        ),
+    )
