@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 
 from astrum.config import AstrumConfig
@@ -41,6 +41,8 @@ from astrum_coordinator.service import Backoff, PeriodicService
 from astrum_coordinator.watch import Watch
 
 logger = logging.getLogger("astrum.coordinator")
+
+_CREATE_PATIENCE_S = 10.0
 
 
 def new_run_id() -> str:
@@ -176,7 +178,8 @@ class Coordinator:
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
         The same ``run_id`` with the same plan is the same run; with another plan it raises
-        `RunConflictError`.
+        `RunConflictError`. Raises `StoreUnavailableError` if the server does not answer for a
+        while.
         """
         if flow.local_only:
             raise TaskRegistrationError(f"this flow cannot run on workers: {flow.local_only}")
@@ -185,8 +188,21 @@ class Coordinator:
         facts[PLANNED_S_FACT] = f"{planning_s:.6f}"
         if timeout_s is not None:
             facts[TIMEOUT_FACT] = f"{timeout_s:g}"
-        await self._store.create_run(run_id, encode_plan(flow.plan, run_id, self._seal), facts)
+        await self._create(run_id, encode_plan(flow.plan, run_id, self._seal), facts)
         return run_id
+
+    async def _create(self, run_id: str, plan: bytes, facts: Mapping[str, str]) -> None:
+        """Create a run, patiently: a server that was just restarted is no reason to give up."""
+        backoff, deadline = Backoff(longest_s=1.0), time.monotonic() + _CREATE_PATIENCE_S
+        while True:
+            try:
+                await self._store.create_run(run_id, plan, facts)
+                return
+            except StoreUnavailableError as error:
+                if time.monotonic() > deadline:
+                    raise
+                logger.warning("run %s: %s; it is submitted again", run_id, error)
+            await backoff.wait()
 
     async def resume(self, run_id: str, *, observer: RunObserver | None = None) -> ExecutionReport:
         """Go on with a run, whoever led it before, and return its report."""
@@ -217,9 +233,7 @@ class Coordinator:
             try:
                 leader = await self._led.adopt(run_id, observer=observer, plan=plan)
                 if leader is not None and await self._led_to_the_end(leader):
-                    if leader.state.finished is not None:
-                        return leader
-                    leader = None  # somebody else ended it and may have read further
+                    return leader
                 if leader is None:
                     history = history or await self._history(run_id, observer)
                     is_open = await self._is_open(run_id)

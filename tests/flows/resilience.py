@@ -11,14 +11,15 @@ from pathlib import Path
 from astrum import F, Ref, current_attempt, task, use_namespace
 
 
-def _folder() -> Path:
+def folder() -> Path:
+    """Return the folder through which a test and the tasks talk."""
     return Path(os.environ["ASTRUM_TEST_FOLDER"])
 
 
 def note() -> str:
     """Append this task's id to the executions, and return it."""
     name = current_attempt().task_id
-    file = os.open(_folder() / "executions", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+    file = os.open(folder() / "executions", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
     try:
         os.write(file, f"{name}\n".encode())
     finally:
@@ -28,7 +29,7 @@ def note() -> str:
 
 async def released(name: str) -> None:
     """Wait until the test lets the task go on."""
-    while not (_folder() / name).exists():  # noqa: ASYNC110  the test is another process
+    while not (folder() / name).exists():  # noqa: ASYNC110  the test is another process
         await asyncio.sleep(0.01)
 
 
@@ -70,7 +71,7 @@ with use_namespace("thread"):
     @task("in_thread")
     def in_thread() -> str:
         note()
-        while not (_folder() / "in_thread").exists():
+        while not (folder() / "in_thread").exists():
             time.sleep(0.01)
         return "in_thread"
 
@@ -81,7 +82,7 @@ with use_namespace("hangs"):
     async def hangs() -> str:
         note()
         if current_attempt().attempt == 1:
-            while not (_folder() / "hangs").exists():
+            while not (folder() / "hangs").exists():
                 time.sleep(0.01)  # noqa: ASYNC251  so that the worker cannot time it out
         return "hangs"
 
@@ -91,7 +92,7 @@ with use_namespace("timed"):
     @task("timed", timeout=0.3, retry=1)
     def timed() -> str:
         note()
-        while current_attempt().attempt == 1 and not (_folder() / "timed").exists():
+        while current_attempt().attempt == 1 and not (folder() / "timed").exists():
             time.sleep(0.01)
         return "timed"
 

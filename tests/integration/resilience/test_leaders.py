@@ -142,6 +142,24 @@ async def test_an_adoption_that_the_server_interrupts_is_completed(
     assert report["execution_state"] == "completed"
 
 
+async def test_a_submission_that_the_server_interrupts_is_repeated(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails, real = iter([True]), RunStore.create_run
+
+    async def flaky(store: RunStore, *arguments: Any) -> bool:
+        if next(fails, False):
+            raise StoreUnavailableError("the connection was reset")
+        return await real(store, *arguments)
+
+    monkeypatch.setattr(RunStore, "create_run", flaky)
+    pool.worker()
+    pool.release("middle")
+    async with Coordinator(RedisSettings(url=pool.server.url), config=FAST) as coordinator:
+        report = await coordinator.run(namespace="chain")
+    assert report.execution_state == "completed"
+
+
 async def test_a_leader_behind_a_half_open_connection_reads_on_soon(
     pool: Pool, link: Proxy
 ) -> None:
