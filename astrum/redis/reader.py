@@ -24,6 +24,7 @@ class BlockingReader:
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_interrupted = False
+        self._reads = 0
 
     async def close(self) -> None:
         """Drop the connection."""
@@ -38,6 +39,7 @@ class BlockingReader:
             self._is_interrupted = False
             return None
         self._idle.clear()
+        self._reads += 1
         try:
             reply = await self._link.execute(*command, timeout_s=timeout_s)
             self._is_interrupted = False  # not after an error: the read that follows must end
@@ -52,10 +54,11 @@ class BlockingReader:
         """End the read under way, or the next one if there is none; ``via`` another connection.
 
         The server may not have got the read yet when it gets the order to end it, so the order
-        is repeated until the read is over.
+        is repeated until that read is over; the reader may have begun another one by then.
         """
         self._is_interrupted = True
-        while not self._idle.is_set():
+        reading = self._reads
+        while not self._idle.is_set() and self._reads == reading:
             try:
                 await via.execute("CLIENT", "UNBLOCK", self._link.client_id)
             except StoreError:

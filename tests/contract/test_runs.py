@@ -166,6 +166,23 @@ async def test_a_wait_for_the_journal_can_be_ended(runs: RunStore) -> None:
     assert await asyncio.wait_for(reading, 5) == []
 
 
+async def test_who_ends_a_wait_is_not_held_up_by_a_reader_that_waits_again_at_once(
+    runs: RunStore,
+) -> None:
+    await led_run(runs)
+
+    async def read_on() -> None:
+        while True:
+            await runs.read_journal({"r": "0-0"}, block_s=20.0, count=1)
+
+    reading = asyncio.create_task(read_on())
+    await runs.server_time()  # by now the first read is under way
+    async with asyncio.timeout(5):
+        await runs.unblock()
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+
+
 async def test_a_fact_is_journalled_while_the_run_is_open(runs: RunStore) -> None:
     epoch = await led_run(runs)
     assert await runs.append_fact("r", b"fact")
