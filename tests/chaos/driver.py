@@ -26,7 +26,8 @@ from tests.chaos.pool import ChaosPool
 
 OPEN_RUNS = 3
 DRAIN_TIMEOUT_S = 120.0
-SERVER_FAULTS = ("server kill -9 (AOF)", "server rolled back", "server restart")
+ROLLBACK = "server rolled back"
+SERVER_FAULTS = ("server kill -9 (AOF)", "server restart", ROLLBACK)
 
 
 @dataclass
@@ -74,11 +75,13 @@ class Driver:
         self._open_runs = open_runs
         self._injecting = False
         self._submitted: list[str] = []
+        self._may_forget = False
 
     async def run(self, scenario: str, faults: Sequence[str], seconds: float) -> Result:
         """Inject the faults for so long, each at least once; then audit all runs."""
         began_at, result = time.monotonic(), Result(scenario)
         self._submitted, self._injecting = [], True
+        self._may_forget = ROLLBACK in faults
         submitting = asyncio.create_task(self._keep_submitting(scenario))
         try:
             await self._inject(faults, began_at + seconds, result)
@@ -127,10 +130,19 @@ class Driver:
 
     async def _drained(self) -> None:
         deadline = time.monotonic() + DRAIN_TIMEOUT_S
-        while still := await self._open():
+        while still := await self._open() or await self._forgotten():
             self._pool.tend()
             assert time.monotonic() < deadline, f"runs that do not end: {still}"
             await asyncio.sleep(0.1)
+
+    async def _forgotten(self) -> list[str]:
+        """Submit again what a server that was rolled back does not know any more."""
+        known = {run.run_id for run in await self._pool.runs()}
+        forgotten = [run_id for run_id in self._submitted if run_id not in known]
+        for run_id in forgotten:
+            assert self._may_forget, f"run {run_id} vanished"
+            await asyncio.to_thread(self._pool.submit, run_id)
+        return forgotten
 
     async def _audit(self, result: Result) -> None:
         tokens = self._pool.tokens()

@@ -44,18 +44,21 @@ def options(lease_s: float) -> list[str]:
     return ["--lease", f"{lease_s:g}", "--grace", "0.2", "-c", "25", "--threads", "3"]
 
 
+Scenario = tuple[str, list[str], float]
+
+
 async def storm(
-    folder: Path,
-    lease_s: float,
-    scenarios: list[tuple[str, list[str], float]],
-    *,
-    open_runs: int,
-    workers: int,
+    folder: Path, lease_s: float, scenarios: list[Scenario], *, open_runs: int, workers: int
 ) -> list[Result]:
+    """Run the scenarios on a pool of their own; what one finds does not end the others."""
     pool = ChaosPool(folder, workers=workers, coordinators=2, worker_options=options(lease_s))
+    results = []
     with pool:
         driver = Driver(pool, lease_s, random.Random(), open_runs=open_runs)
-        return [await driver.run(*scenario) for scenario in scenarios]
+        for scenario in scenarios:
+            results.append(await driver.run(*scenario))
+            print(table(results[-1:]).splitlines()[1], flush=True)
+    return results
 
 
 def judge(results: list[Result]) -> None:
@@ -71,33 +74,28 @@ def judge(results: list[Result]) -> None:
 async def test_a_short_storm_of_faults_loses_nothing_and_counts_nothing_twice(
     tmp_path: Path,
 ) -> None:
-    mixed, at_defaults = await asyncio.gather(
-        storm(
-            tmp_path / "short",
-            SHORT_LEASE_S,
-            [("all faults at once", QUICK, 20.0)],
-            open_runs=2,
-            workers=3,
-        ),
-        storm(
-            tmp_path / "default",
-            DEFAULT_LEASE_S,
-            [("worker kill -9, default lease", ["worker kill -9"], 1.0)],
-            open_runs=1,
-            workers=2,
-        ),
+    mixed: list[Scenario] = [("all faults at once", QUICK, 20.0)]
+    at_defaults: list[Scenario] = [("worker kill -9, default lease", ["worker kill -9"], 1.0)]
+    results = await asyncio.gather(
+        storm(tmp_path / "short", SHORT_LEASE_S, mixed, open_runs=2, workers=3),
+        storm(tmp_path / "default", DEFAULT_LEASE_S, at_defaults, open_runs=1, workers=2),
     )
-    judge([*mixed, *at_defaults])
+    judge([result for part in results for result in part])
 
 
 @pytest.mark.skipif(MINUTES <= 0, reason="make chaos MINUTES=10 runs it")
 async def test_every_fault_for_its_share_of_the_time(tmp_path: Path) -> None:
     share_s = MINUTES * 60 / (len(QUICK) + len(SLOW) + 4)
-    each = [(fault, [fault], share_s) for fault in QUICK + SLOW]
+    each: list[Scenario] = [(fault, [fault], share_s) for fault in QUICK + SLOW]
     each.append(("all of these at once", QUICK + SLOW, 2 * share_s))
-    results = await storm(tmp_path / "short", SHORT_LEASE_S, each, open_runs=3, workers=3)
-    at_defaults = [("worker kill -9, default lease", ["worker kill -9"], 2 * share_s)]
-    results += await storm(
-        tmp_path / "default", DEFAULT_LEASE_S, at_defaults, open_runs=3, workers=3
+    at_defaults: list[Scenario] = [
+        ("worker kill -9, default lease", ["worker kill -9"], 2 * share_s)
+    ]
+    judge(
+        [
+            *await storm(tmp_path / "short", SHORT_LEASE_S, each, open_runs=3, workers=3),
+            *await storm(
+                tmp_path / "default", DEFAULT_LEASE_S, at_defaults, open_runs=3, workers=3
+            ),
+        ]
     )
-    judge(results)

@@ -1,0 +1,83 @@
+"""The audit of the chaos driver finds what it is there to find."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tests.chaos.audit import Token, Verdict, audit
+
+
+def report(*attempts: tuple[int, str], value: str = "n1", state: str = "completed") -> Any:
+    """A run of the task "a", of the given attempts, and of "b", which needs it."""
+
+    def row(name: str, ends: tuple[tuple[int, str], ...]) -> dict[str, Any]:
+        rows = [{"attempt_number": number, "status": status} for number, status in ends]
+        return {"task_name": name, "status": state, "attempt_statistics": rows}
+
+    return {
+        "run_id": "r",
+        "execution_state": "completed",
+        "error_summary": [],
+        "total_tasks": 2,
+        "task_statistics": [row("a", attempts), row("b", ((1, "completed"),))],
+        "task_return_set": {
+            "a": {"nonce": value, "from": {}},
+            "b": {"nonce": "m", "from": {"a": "n1"}},
+        },
+    }
+
+
+def judged(
+    found: Any, *tokens: Token, successes: str = "ab", losses: tuple[float, ...] = ()
+) -> Verdict:
+    b = Token("r", "b", 1, 7, "m", 5.0)
+    return audit(found, [*tokens, b], Counter(successes), losses)
+
+
+FIRST = Token("r", "a", 1, 7, "n1", 1.0)
+SECOND = Token("r", "a", 2, 8, "n2", 2.0)
+
+
+def test_one_execution_per_task_is_in_order() -> None:
+    verdict = judged(report((1, "completed")), FIRST)
+    assert (verdict.problems, verdict.executions, verdict.tasks) == ([], 2, 2)
+
+
+def test_a_second_execution_is_explained_by_a_recorded_loss() -> None:
+    found = report((1, "lost"), (2, "completed"), value="n1")
+    again = [FIRST._replace(nonce="n0"), SECOND._replace(nonce="n1")]
+    verdict = judged(found, *again)
+    assert (verdict.problems, verdict.explained) == ([], Counter(lost=1))
+
+
+def test_a_second_execution_without_a_recorded_reason_is_a_problem() -> None:
+    [problem] = judged(report((1, "completed")), FIRST, SECOND).problems
+    assert "for no recorded reason" in problem
+
+
+def test_a_second_execution_is_explained_by_a_server_that_forgot_the_first() -> None:
+    verdict = judged(report((1, "completed")), FIRST, SECOND, losses=(2.5,))
+    assert verdict.problems == []
+    assert verdict.explained == Counter({"server lost its last writes": 1})
+
+
+def test_a_task_that_is_counted_twice_is_found() -> None:
+    assert judged(report((1, "completed"), (2, "completed")), FIRST).double_counted == 1
+    assert judged(report((1, "completed")), FIRST, successes="aab").double_counted == 1
+
+
+def test_a_task_without_an_outcome_is_found() -> None:
+    assert judged(report((1, "lost")), FIRST).lost == 1
+    assert judged(report((1, "completed")), FIRST, successes="b").lost == 1
+
+
+def test_a_value_that_nobody_computed_is_found() -> None:
+    problems = judged(report((1, "completed"), value="forged"), FIRST).problems
+    assert any("nobody ever computed" in problem for problem in problems)
+
+
+def test_a_value_that_stems_from_a_value_that_was_taken_back_is_found() -> None:
+    found = report((1, "lost"), (2, "completed"), value="n2")
+    [problem] = judged(found, FIRST, SECOND).problems
+    assert "b was computed from a value of a that is not the reported one" in problem
