@@ -233,7 +233,9 @@ class Coordinator:
             try:
                 leader = await self._led.adopt(run_id, observer=observer, plan=plan)
                 if leader is not None and await self._led_to_the_end(leader):
-                    return leader
+                    if leader.state.finished is not None:
+                        return leader
+                    leader = None  # somebody else ended it and may have read further
                 if leader is None:
                     history = history or await self._history(run_id, observer)
                     is_open = await self._is_open(run_id)
