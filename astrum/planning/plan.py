@@ -12,12 +12,14 @@ from functools import cached_property
 from typing import Any, Literal
 
 from astrum.data_transport.bindings import Binding
+from astrum.errors import TaskRegistrationError
 from astrum.planning.retry_policy import RetryPolicy
 
 Lane = Literal["async", "thread"]
 """Which kind of slot an attempt takes: the event loop's or a thread's."""
 
 DEFAULT_QUEUE = "default"
+_LANES = ("async", "thread")
 NO_RETRY = RetryPolicy()
 PLAN_VERSION = 1
 
@@ -100,18 +102,25 @@ class Plan:
         }
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Plan:
-        """Rebuild a plan from `to_data`; raises ``ValueError`` for another version."""
+    def from_data(cls, data: Any) -> Plan:
+        """Rebuild a plan from `to_data`; raises ``ValueError`` for anything else.
+
+        What it returns holds all that this class promises, whoever wrote the data.
+        """
+        if not isinstance(data, dict) or not isinstance(data.get("tasks"), list):
+            raise ValueError("it is no map with a list of tasks")
         if data.get("version") != PLAN_VERSION:
             raise ValueError(
                 f"the plan has version {data.get('version')!r}, this process reads {PLAN_VERSION}"
             )
-        ids = [row[0] for row in data["tasks"]]
+        limit, namespace = data.get("concurrency_limit"), data.get("namespace")
+        if type(namespace) is not str or not (limit is None or (type(limit) is int and limit > 0)):
+            raise ValueError("its namespace or its concurrency limit is damaged")
         return cls(
-            namespace=data["namespace"],
-            concurrency_limit=data["concurrency_limit"],
-            check_types=data["check_types"],
-            tasks=tuple(_spec_from_data(row, ids) for row in data["tasks"]),
+            namespace=namespace,
+            concurrency_limit=limit,
+            check_types=bool(data.get("check_types")),
+            tasks=_specs_from_data(data["tasks"]),
         )
 
 
@@ -143,23 +152,59 @@ def _retry_to_data(retry: RetryPolicy) -> list[Any]:
     ]
 
 
+def _specs_from_data(rows: Sequence[Any]) -> tuple[TaskSpec, ...]:
+    ids: list[str] = []
+    specs = []
+    for number, row in enumerate(rows):
+        try:
+            specs.append(_spec_from_data(row, ids))
+        except (TypeError, ValueError, LookupError, TaskRegistrationError) as error:
+            raise ValueError(f"task {number} is damaged: {error}") from None
+        ids.append(specs[-1].task_id)  # only now: nothing needs itself or a later task
+    if len(set(ids)) != len(ids):
+        raise ValueError("two of its tasks have one id")
+    return tuple(specs)
+
+
 def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
     task_id, needs, bindings, retry, timeout_s, queue, lane, fingerprint, awaited = row
+    if not all(type(text) is str for text in (task_id, queue, fingerprint)) or not queue:
+        raise ValueError("its id, its queue or its fingerprint is no text")
+    if lane not in _LANES:
+        raise ValueError(f"it has the unknown lane {lane!r}")
+    if not (timeout_s is None or (type(timeout_s) in (int, float) and timeout_s > 0)):
+        raise ValueError("its timeout is no positive number")
     return TaskSpec(
         task_id=task_id,
-        needs=tuple(ids[need] for need in needs),
-        bindings=tuple(Binding(p, ids[source], tuple(path)) for p, source, path in bindings),
+        needs=tuple([_earlier(ids, need) for need in needs]),
+        bindings=tuple([_binding_from_data(binding, ids) for binding in bindings]),
         retry=NO_RETRY if retry is None else _retry_from_data(retry),
         timeout_s=timeout_s,
         queue=queue,
         lane=lane,
         fingerprint=fingerprint,
-        awaited=awaited,
+        awaited=bool(awaited),
     )
+
+
+def _earlier(ids: Sequence[str], number: Any) -> str:
+    if type(number) is not int or number < 0:
+        raise ValueError("it needs a task without a number")
+    return ids[number]
+
+
+def _binding_from_data(row: Sequence[Any], ids: Sequence[str]) -> Binding:
+    parameter, source, path = row
+    if not all(type(step) in (str, int) for step in (parameter, *path)):
+        raise ValueError("a binding has parts of the wrong type")
+    return Binding(parameter, _earlier(ids, source), tuple(path))
 
 
 def _retry_from_data(row: Sequence[Any]) -> RetryPolicy:
     max_retries, delay, backoff, max_delay, jitter, retry_on, give_up_on = row
+    numbers, names = (delay, backoff, max_delay, jitter), (*retry_on, *give_up_on)
+    if not all(type(n) in (int, float) for n in numbers) or not all(type(n) is str for n in names):
+        raise ValueError("its retry policy has parts of the wrong type")
     return RetryPolicy(
         max_retries, delay, backoff, max_delay, jitter, tuple(retry_on), tuple(give_up_on)
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -84,7 +83,9 @@ class Channel(asyncio.Protocol):
         """Fail what waits."""
         self._transport = None
         why = f": {error}" if error else ""
-        self._fail(driver.ConnectionError(f"the connection was lost{why}"))
+        failure = driver.ConnectionError(f"the connection was lost{why}")
+        failure.__cause__ = error
+        self._fail(failure)
         if self.on_end is not None:
             self.on_end()
 
@@ -134,18 +135,11 @@ async def _connect(settings: RedisSettings, target: dict[str, Any]) -> Channel:
         Channel,
         target.get("host", "localhost"),
         target.get("port", 6379),
-        ssl=_tls(settings) if settings.url.startswith("rediss:") else None,
+        ssl=settings.tls_context(),
     )
     # A peer that is silently gone is noticed in the end even where nothing is sent.
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return channel
-
-
-def _tls(settings: RedisSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.tls_ca_file)
-    if settings.tls_cert_file:
-        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
-    return context
 
 
 async def _log_in(channel: Channel, target: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import ssl
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,6 +20,7 @@ from redis.retry import Retry
 
 from astrum.errors import StoreConfigurationError
 from astrum.wire.keys import DEFAULT_PREFIX, Keys
+from astrum.wire.signing import KEY_VARIABLE, Signer
 
 DEFAULT_URL = "redis://localhost:6379/0"
 CONNECT_TIMEOUT_S = 5.0
@@ -34,8 +37,8 @@ class RedisSettings:
     ``url``: ``redis://``, ``rediss://`` (TLS) or ``unix://``, with user and password if the
     server wants them. ``prefix`` separates installations on one server. ``tls_ca_file`` is the
     authority to trust instead of the system's, ``tls_cert_file`` and ``tls_key_file`` are the
-    client's certificate. ``signing_keys``: the first signs, all verify.
-    Raises `StoreConfigurationError` for a URL or prefix that cannot be.
+    client's certificate. ``signing_keys``: the first signs, all verify; without keys nothing is
+    signed. Raises `StoreConfigurationError` for a setting that cannot be.
     """
 
     url: str = field(default=DEFAULT_URL, repr=False)
@@ -56,19 +59,32 @@ class RedisSettings:
             Keys(self.prefix)
         except ValueError as error:
             raise StoreConfigurationError(str(error)) from None
+        if self.signing_keys:
+            _check_keys(self.signing_keys)
+        if self.tls_key_file and not self.tls_cert_file:
+            raise StoreConfigurationError("a key file without a certificate (ASTRUM_REDIS_CERT)")
 
     @classmethod
-    def from_env(cls, url: str | None = None, prefix: str | None = None) -> RedisSettings:
+    def from_env(
+        cls,
+        url: str | None = None,
+        prefix: str | None = None,
+        *,
+        tls_ca_file: str | None = None,
+        tls_cert_file: str | None = None,
+        tls_key_file: str | None = None,
+    ) -> RedisSettings:
         """Read ``ASTRUM_REDIS_URL``, ``ASTRUM_PREFIX``, ``ASTRUM_REDIS_CA``, ``ASTRUM_REDIS_CERT``,
-        ``ASTRUM_REDIS_KEY`` and ``ASTRUM_SIGNING_KEYS`` (separated by commas); arguments win.
+        ``ASTRUM_REDIS_KEY`` and ``ASTRUM_SIGNING_KEY`` (one key, or several separated by commas);
+        arguments win.
         """
-        keys = os.environ.get("ASTRUM_SIGNING_KEYS", "")
+        keys = os.environ.get(KEY_VARIABLE, "")
         return cls(
             url=url or os.environ.get("ASTRUM_REDIS_URL") or DEFAULT_URL,
             prefix=prefix or os.environ.get("ASTRUM_PREFIX") or DEFAULT_PREFIX,
-            tls_ca_file=os.environ.get("ASTRUM_REDIS_CA") or None,
-            tls_cert_file=os.environ.get("ASTRUM_REDIS_CERT") or None,
-            tls_key_file=os.environ.get("ASTRUM_REDIS_KEY") or None,
+            tls_ca_file=tls_ca_file or os.environ.get("ASTRUM_REDIS_CA") or None,
+            tls_cert_file=tls_cert_file or os.environ.get("ASTRUM_REDIS_CERT") or None,
+            tls_key_file=tls_key_file or os.environ.get("ASTRUM_REDIS_KEY") or None,
             signing_keys=tuple(key.strip().encode() for key in keys.split(",") if key.strip()),
         )
 
@@ -88,6 +104,29 @@ class RedisSettings:
         raw = _password_in(self.url)
         return tuple({text for text in (raw, unquote(raw)) if text})
 
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return how to speak TLS with the server, `None` for a URL without TLS.
+
+        Raises `StoreConfigurationError` for a file that cannot be used.
+        """
+        if not self.url.startswith("rediss:"):
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.tls_ca_file)
+        except OSError as error:
+            raise _bad_file("authority (--redis-ca)", self.tls_ca_file, error) from None
+        if self.tls_cert_file:
+            try:
+                context.load_cert_chain(
+                    self.tls_cert_file, self.tls_key_file, password=_refuse_passphrase
+                )
+            except OSError as error:
+                names = " and ".join(filter(None, (self.tls_cert_file, self.tls_key_file)))
+                raise _bad_file(
+                    "certificate and key (--redis-cert, --redis-key)", names, error
+                ) from None
+        return context
+
 
 @dataclass(frozen=True)
 class ServerIdentity:
@@ -99,6 +138,22 @@ class ServerIdentity:
     run_id: str
     replication_id: str
     version: str
+
+
+def _check_keys(keys: tuple[bytes, ...]) -> None:
+    try:
+        Signer(keys)
+    except ValueError as error:
+        raise StoreConfigurationError(f"{KEY_VARIABLE}: {error}") from None
+
+
+def _bad_file(what: str, name: str | None, error: OSError) -> StoreConfigurationError:
+    reason = error.strerror or str(error)
+    return StoreConfigurationError(f"the TLS {what} in {name} cannot be used: {reason}")
+
+
+def _refuse_passphrase() -> str:
+    raise OSError("the key is encrypted; decrypt it, and protect the file instead")
 
 
 def mask_url(url: str) -> str:
@@ -161,10 +216,27 @@ def open_sync_client(
     options = _options(settings, timeout_s)
     try:
         client = redis.Redis.from_url(settings.url, retry=Retry(NoBackoff(), 0), **options)
+        context = settings.tls_context()
+        if context is not None:
+            # Not by options: with those the driver would trust the system's authorities as well.
+            client.connection_pool.connection_class = _tls_connection(context)
     except ValueError as error:
         raise bad_url(settings, error) from None
     client.response_callbacks.clear()
     return client
+
+
+def _tls_connection(context: ssl.SSLContext) -> type[redis.Connection]:
+    class TlsConnection(redis.SSLConnection):
+        def _connect(self) -> socket.socket:
+            raw: socket.socket = redis.Connection._connect(self)  # type: ignore[no-untyped-call]
+            try:
+                return context.wrap_socket(raw, server_hostname=self.host)
+            except BaseException:
+                raw.close()
+                raise
+
+    return TlsConnection
 
 
 def bad_url(settings: RedisSettings, error: ValueError) -> StoreConfigurationError:
@@ -186,9 +258,4 @@ def _options(settings: RedisSettings, read_timeout_s: float) -> dict[str, Any]:
     scheme = urlsplit(settings.url).scheme
     if scheme != "unix":
         options["socket_keepalive"] = True
-    if scheme == "rediss":
-        options["ssl_check_hostname"] = True
-        options["ssl_ca_certs"] = settings.tls_ca_file
-        options["ssl_certfile"] = settings.tls_cert_file
-        options["ssl_keyfile"] = settings.tls_key_file
     return options

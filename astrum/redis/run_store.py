@@ -8,6 +8,7 @@ from typing import Any
 from astrum.errors import (
     LeadershipLostError,
     RunConflictError,
+    RunError,
     RunNotFoundError,
     StoreUnavailableError,
 )
@@ -17,7 +18,7 @@ from astrum.redis.facts import DeadClaim, JournalEntry, Outstanding, RunFacts, W
 from astrum.redis.scripts import DispatchItem, chunks
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.store import Store, block_option
-from astrum.wire.keys import OUTSTANDING_FIELD
+from astrum.wire.keys import OUTSTANDING_FIELD, is_run_id
 
 BEGINNING = "0-0"
 """The cursor of a journal that was not read yet."""
@@ -34,8 +35,10 @@ class RunStore(Store):
         """Create an open run that nobody leads; repeatable.
 
         ``False``: it exists already with the same plan. Raises `RunConflictError` if it exists
-        with another one.
+        with another one, and `RunError` for an id that cannot be a run's.
         """
+        if not is_run_id(run_id):
+            raise RunError(f"{run_id!r} is no run id: use 1 to 200 letters, digits and . _ @ + -")
         reply = await self.bulk.call(scripts.create(self.keys, run_id, plan, facts))
         if reply == -1:
             raise RunConflictError(f"run {run_id!r} exists already, with another plan")
@@ -81,6 +84,11 @@ class RunStore(Store):
             if separator:
                 found[int(task)] = Outstanding(int(attempt), entry_id)
         return found
+
+    async def attempt_state(self, run_id: str, task: int) -> str:
+        """Return what stands in the fence for a task, ``""`` if nothing does."""
+        state = await self.link.execute("HGET", self.keys.attempts(run_id), task)
+        return (state or b"").decode("utf-8", "replace")
 
     async def read_journal(
         self, cursors: Mapping[str, str], *, block_s: float | None, count: int

@@ -6,6 +6,7 @@ Passwords never get through.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 
 import redis.exceptions as driver
@@ -76,6 +77,9 @@ def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
         return StoreConfigurationError(f"{where}: cannot log in: {text}")
     if any(isinstance(link, driver.InvalidResponse) for link in _chain(error)):
         return StoreConfigurationError(f"{where}: what answers there is no Redis or Valkey: {text}")
+    refusal = next((link for link in _chain(error) if isinstance(link, ssl.SSLError)), None)
+    if refusal is not None:
+        return _of_tls(refusal, where, text)
     if isinstance(error, (driver.TimeoutError, TimeoutError)):
         return StoreUnavailableError(f"{where}: no answer in time ({text})")
     if isinstance(error, (driver.ConnectionError, OSError, EOFError)):
@@ -83,6 +87,25 @@ def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
     if "unknown command" in text.lower():
         return StoreConfigurationError(f"{where}: the server is too old or restricted: {text}")
     return StoreError(f"{where}: {text}")
+
+
+def _of_tls(error: ssl.SSLError, where: str, text: str) -> StoreError:
+    """Tell what of TLS will not change by itself from a connection that broke."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return StoreConfigurationError(
+            f"{where}: the server's certificate is not trusted: {error.verify_message}; name the "
+            "authority that issued it by --redis-ca or ASTRUM_REDIS_CA, and the host as in the "
+            "certificate"
+        )
+    reason = (error.reason or str(error)).upper().replace(" ", "_")
+    if "ALERT" in reason:
+        return StoreConfigurationError(
+            f"{where}: the server refuses this client's certificate, or the lack of one "
+            f"(--redis-cert and --redis-key, ASTRUM_REDIS_CERT and ASTRUM_REDIS_KEY): {text}"
+        )
+    if "WRONG_VERSION" in reason or "RECORD_LAYER_FAILURE" in reason:
+        return StoreConfigurationError(f"{where}: no TLS is spoken at that port: {text}")
+    return StoreUnavailableError(f"{where}: the TLS connection broke: {text}")
 
 
 def _code_of(error: BaseException) -> str:

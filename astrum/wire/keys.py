@@ -6,6 +6,7 @@ slot of a cluster.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 DEFAULT_PREFIX = "astrum"
@@ -19,6 +20,19 @@ OUTSTANDING_FIELD = "#"
 LANE_SUFFIX = {"async": "a", "thread": "t", "alone": "s"}
 """Stream suffix of each lane; "alone" carries attempts that must run without neighbours."""
 
+_RUN_ID = re.compile(r"[\w.@+-]{1,200}", re.ASCII)
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether a text can name a run.
+
+    Without colons the keys of two runs never meet, and access rules can tell a run's keys apart.
+
+    >>> is_run_id("20260131-235959-a1b2c3d4"), is_run_id("a:d")
+    (True, False)
+    """
+    return _RUN_ID.fullmatch(text) is not None
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -27,9 +41,9 @@ class Keys:
     prefix: str = DEFAULT_PREFIX
 
     def __post_init__(self) -> None:
-        if not self.prefix or any(c in self.prefix for c in "{} \r\n*?[]"):
+        if not self.prefix or any(c in self.prefix for c in "{} \r\n*?[]\\()"):
             raise ValueError(
-                f"a key prefix may not be empty or hold braces or globs: {self.prefix!r}"
+                f"a key prefix may not be empty or hold brackets, blanks or globs: {self.prefix!r}"
             )
 
     def queue(self, queue: str, lane: str) -> str:

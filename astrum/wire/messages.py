@@ -22,14 +22,10 @@ from astrum.machine.events import (
     TaskFoundUnserved,
 )
 from astrum.machine.failure import Failure
-from astrum.wire.walk import check_complete
+from astrum.wire.keys import is_run_id
+from astrum.wire.unpacking import unpack
 
 PROTOCOL_VERSION = 1
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-
-_UNCHECKED_BYTES = 1024
-"""Below this, false counts in headers can make msgpack reserve only little memory."""
-
 _LEADER = -1
 """In the place of a task number: the record is a fact of the leader's or a user's."""
 _CANCEL, _TIMEOUT, _UNSERVED = "cancel", "timeout", "unserved"
@@ -63,7 +59,7 @@ def encode_message(message: TaskMessage) -> bytes:
 
 def decode_message(data: bytes) -> TaskMessage:
     """Read a task message; raises `DecodeError` for anything else, naming what is wrong."""
-    fields = _unpack(data)
+    fields = unpack(data)
     if not isinstance(fields, list) or not fields:
         raise DecodeError("a task message must be a msgpack array")
     if fields[0] != PROTOCOL_VERSION:
@@ -94,6 +90,7 @@ def _is_message(fields: Sequence[Any]) -> bool:
     numbers = (task, attempt, max_retries)
     return (
         all(isinstance(text, str) for text in texts)
+        and is_run_id(run_id)
         and all(isinstance(number, int) for number in numbers)
         and (timeout_s is None or isinstance(timeout_s, (int, float)))
         and isinstance(check, bool)
@@ -162,10 +159,23 @@ def encode_entry(records: Iterable[bytes]) -> bytes:
 
 def decode_entry(data: bytes) -> list[Record | LeaderFact]:
     """Read one journal entry; raises `DecodeError` for anything but an array of records."""
-    rows = _unpack(data)
+    rows = unpack(data)
     if not isinstance(rows, list):
         raise DecodeError("a journal entry must be a msgpack array of records")
     return [_decode_row(row) for row in rows]
+
+
+def claimed_ends(data: bytes) -> list[tuple[int, int]]:
+    """Return the attempts (task, attempt) that an entry says have ended; believes nothing else.
+
+    For entries that are not signed as they should be: what they claim is worth a look elsewhere.
+    """
+    try:
+        rows = [unpack(row[1]) if type(row[0]) is bytes else row for row in unpack(data)]
+        ends = [(row[0], row[1]) for row in rows]
+    except (DecodeError, TypeError, LookupError):
+        return []
+    return [(t, a) for t, a in ends if type(t) is int and type(a) is int and t >= 0]
 
 
 def _decode_row(row: Any) -> Record | LeaderFact:
@@ -207,17 +217,6 @@ def decode_failure(row: Any) -> Failure:
     return Failure(tuple(map(str, types)), str(message), str(traceback), tuple(map(str, notes)))
 
 
-def _unpack(data: bytes) -> Any:
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise DecodeError(f"{len(data)} bytes are more than the limit of {MAX_MESSAGE_BYTES}")
-    if len(data) > _UNCHECKED_BYTES:
-        check_complete(data)
-    try:
-        return msgpack.unpackb(data, strict_map_key=True)
-    except Exception as error:  # msgpack raises many kinds for hostile bytes
-        raise DecodeError(f"the bytes are no msgpack message: {type(error).__name__}") from None
-
-
 def event_of(item: Record | LeaderFact, recorded_at: float) -> Event:
     """Return the fact for the state machine that a journal item stands for."""
     return item.to_event(recorded_at) if isinstance(item, Record) else item
@@ -239,7 +238,7 @@ def encode_hint(hint: RevokedHint) -> bytes:
 def decode_hint(data: bytes) -> RevokedHint:
     """Read a hint; raises `DecodeError` for anything else."""
     try:
-        version, run_id, attempts = _unpack(data)
+        version, run_id, attempts = unpack(data)
         pairs = [(int(task), int(attempt)) for task, attempt in attempts]
     except (TypeError, ValueError) as error:
         raise DecodeError(f"a hint is malformed: {error}") from None

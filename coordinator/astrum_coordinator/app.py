@@ -14,6 +14,7 @@ from types import TracebackType
 from astrum.config import AstrumConfig
 from astrum.errors import (
     AstrumError,
+    DecodeError,
     RunError,
     RunNotFoundError,
     StoreUnavailableError,
@@ -68,15 +69,18 @@ class _Adoption(PeriodicService):
         super().__init__(config.adopt_every_s)
         self._store = store
         self._led = led
+        self._unreadable: set[str] = set()
 
     async def run_once(self) -> None:
         for run_id in await self._store.orphans():
-            if self._led.get(run_id) is not None:
+            if self._led.get(run_id) is not None or run_id in self._unreadable:
                 continue
             try:
                 leader = await self._led.adopt(run_id)
             except AstrumError as error:
                 logger.error("run %s cannot be adopted: %s", run_id, error)
+                if isinstance(error, DecodeError):  # a plan and the keys to it never change
+                    self._unreadable.add(run_id)
                 continue
             if leader is not None:
                 how = "resumed" if leader.has_history else "started"

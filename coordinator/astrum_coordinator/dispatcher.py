@@ -25,7 +25,6 @@ from astrum.wire.messages import (
     Record,
     RevokedHint,
     TaskMessage,
-    encode_hint,
     encode_message,
     encode_record,
 )
@@ -64,7 +63,8 @@ class Dispatcher:
 
     ``deposed`` is called when another leader's epoch is found, ``misled`` when Redis holds another
     attempt than believed, ``undone`` with (task, attempt)
-    for an attempt that was revoked before it was sent.
+    for an attempt that was revoked before it was sent, ``settled_already`` when one that was to
+    be sent has been settled before.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Dispatcher:
         deposed: Callable[[], None],
         misled: Callable[[], None],
         undone: Callable[[int, int], None],
+        settled_already: Callable[[], None],
     ) -> None:
         self._store = store
         self._run_id = run_id
@@ -91,6 +92,7 @@ class Dispatcher:
         self._deposed = deposed
         self._misled = misled
         self._undone = undone
+        self._settled_already = settled_already
         self._orders: deque[Dispatch] = deque()
         self._revocations: deque[Revocation] = deque()
         self._unsent: set[tuple[int, int]] = set()
@@ -223,7 +225,8 @@ class Dispatcher:
                 self.entries[task] = Entry(attempt, reply, stream)
             elif mark == ":":
                 self._misled()
-            # Else it is settled already, and the journal will say how.
+            else:
+                self._settled_already()  # the journal says how, or said it in vain
 
     async def _encoded(self, order: Dispatch) -> bytes | None:
         spec = self._plan.tasks[order.task]
@@ -276,4 +279,4 @@ class Dispatcher:
     async def _hint(self, settlements: Iterable[Settlement]) -> None:
         attempts = [(s.task, s.attempt) for s in settlements]
         with suppress(StoreUnavailableError):
-            await self._store.publish(encode_hint(RevokedHint(self._run_id, attempts)))
+            await self._store.publish(self._seal.seal_hint(RevokedHint(self._run_id, attempts)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+from astrum.errors import DecodeError
 from astrum.machine.events import AttemptFoundOutstanding, Outcome
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
@@ -10,6 +13,8 @@ from astrum.redis.run_store import BEGINNING, RunStore
 from astrum.wire.messages import Record, event_of
 from astrum.wire.sealing import Seal
 from astrum_coordinator.results import NIL
+
+logger = logging.getLogger("astrum.coordinator")
 
 _ENTRIES_PER_READ = 1_000
 
@@ -39,7 +44,12 @@ class RunHistory:
             self.state.handle(AttemptFoundOutstanding(task, found.attempt))
 
     def _take_in(self, data: bytes, recorded_at: float) -> None:
-        for item in self._seal.open_entry(self._run_id, data):
+        try:
+            items = self._seal.open_entry(self._run_id, data)
+        except DecodeError as error:
+            logger.warning("run %s: a journal entry is ignored: %s", self._run_id, error)
+            return
+        for item in items:
             if isinstance(item, Record):
                 self._keep(item)
             event = event_of(item, recorded_at)

@@ -27,12 +27,19 @@ from astrum.machine.events import (
     RunTimedOut,
     ScheduleRetry,
 )
+from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
 from astrum.redis.facts import JournalEntry, RunFacts
 from astrum.redis.run_store import RunStore
-from astrum.wire.messages import LeaderFact, Record, encode_fact
+from astrum.wire.messages import (
+    LeaderFact,
+    Record,
+    claimed_ends,
+    encode_fact,
+    encode_record,
+)
 from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.dispatcher import Dispatcher, Entry, Revocation
@@ -107,7 +114,8 @@ class RunLeader:
                     logger.warning("run %s: %s; reading the run anew", self.run_id, error)
                     await backoff.wait()
                 else:
-                    return
+                    break
+        self._settled_already()
 
     async def _open(self) -> None:
         await self.close()
@@ -142,6 +150,7 @@ class RunLeader:
 
     def _forget(self) -> None:
         self.cursor = "0-0"
+        self._disbelieved: set[tuple[int, int]] = set()
         self.results = Results(self.plan, self._config.max_argument_bytes)
         self.state = RunState(
             self.plan, run_key=self.run_id, capacity=self._config.outstanding_limit
@@ -157,6 +166,7 @@ class RunLeader:
             deposed=lambda: self.end(LeadershipEnd.DEPOSED),
             misled=self._misled,
             undone=self._undone,
+            settled_already=self._settled_already,
         )
 
     async def _replay(self) -> None:
@@ -201,7 +211,35 @@ class RunLeader:
             logger.error(
                 "run %s: journal entry %s is ignored: %s", self.run_id, entry.entry_id, error
             )
+            self._disbelieved.update(filter(self._may_be_current, claimed_ends(entry.data)))
+            self._settled_already()
             return []
+
+    def _may_be_current(self, end: tuple[int, int]) -> bool:
+        task, attempt = end
+        return task < len(self.plan.tasks) and 0 <= attempt - self.state.attempts[task] <= 1
+
+    def _settled_already(self) -> None:
+        if self._disbelieved and not self._opening.locked():
+            self._do(self._replace_disbelieved())
+
+    async def _replace_disbelieved(self) -> None:
+        """Give attempts an end whose own was ignored, where it passed the gate all the same.
+
+        A worker without the right key has settled them: nobody else can any more, and nobody
+        would believe it.
+        """
+        ends = self._disbelieved.intersection(self.state.outstanding())
+        self._disbelieved -= ends  # the rest: ended since, or not dispatched yet
+        for task, attempt in sorted(ends):
+            try:
+                state = await self._store.attempt_state(self.run_id, task)
+            except StoreUnavailableError:
+                self._disbelieved |= ends
+                self._misled()
+                return
+            if state.startswith((f"{attempt}=", f"{attempt}!")):
+                await self._append_row(encode_record(_unbelieved(task, attempt, state)))
 
     def _take_in_item(self, item: Record | LeaderFact, recorded_at: float) -> None:
         if not isinstance(item, Record):
@@ -235,10 +273,13 @@ class RunLeader:
         task.add_done_callback(self._errands.discard)
 
     async def _append(self, fact: LeaderFact) -> None:
+        await self._append_row(encode_fact(fact))
+
+    async def _append_row(self, row: bytes) -> None:
         backoff = Backoff()
         while not self.ended.done():
             try:
-                entry = self._seal.seal_entry(self.run_id, encode_fact(fact))
+                entry = self._seal.seal_entry(self.run_id, row)
                 await self._store.append_fact(self.run_id, entry)
             except StoreUnavailableError:
                 await backoff.wait()
@@ -296,6 +337,14 @@ class RunLeader:
             # Redis knows of outstanding attempts that this process does not: look again.
             await self.open()
             return
+
+
+def _unbelieved(task: int, attempt: int, state: str) -> Record:
+    """Return the end to believe instead; after a final mark, no further attempt is possible."""
+    why = f"its end, settled by {state.lstrip('0123456789')[1:]!r}, is not signed by a known key"
+    if "!" in state:
+        return Record(task, attempt, Outcome.FAILED, failure=Failure((UNDECODABLE,), why))
+    return Record(task, attempt, Outcome.HANDED_BACK, failure=Failure((UNSERVED,), why))
 
 
 def _position(entry_id: str) -> tuple[int, int]:

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 import msgpack
 
-from astrum.errors import RunError, StoreUnavailableError
+from astrum.errors import DecodeError, RunError, StoreUnavailableError
 from astrum.machine.observer import RunObserver
 from astrum.planning.plan import Plan
 from astrum.redis.facts import RunFacts
 from astrum.redis.run_store import RunStore
 from astrum.wire.compression import inflate, shrink
 from astrum.wire.sealing import Seal
+from astrum.wire.unpacking import unpack
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.leader import LeadershipEnd, RunLeader
 
@@ -29,9 +30,15 @@ def encode_plan(plan: Plan, run_id: str, seal: Seal) -> bytes:
 
 
 def decode_plan(data: bytes, run_id: str, seal: Seal) -> Plan:
-    """Rebuild a plan from the bytes that a submission stored."""
-    packed = inflate(seal.open_plan(run_id, data))
-    return Plan.from_data(msgpack.unpackb(packed, strict_map_key=True))
+    """Rebuild a plan from the bytes that a submission stored.
+
+    Raises `DecodeError` for bytes that are no plan, or not signed as they should be.
+    """
+    fields = unpack(inflate(seal.open_plan(run_id, data)))
+    try:
+        return Plan.from_data(fields)
+    except ValueError as error:
+        raise DecodeError(f"the plan of run {run_id} cannot be read: {error}") from None
 
 
 class LedRuns:
@@ -70,7 +77,12 @@ class LedRuns:
         facts = await self._store.run_facts(run_id)
         if facts is None:
             return None
-        leader = await self._leader(facts, epoch, observer, plan)
+        try:
+            leader = await self._leader(facts, epoch, observer, plan)
+        except BaseException:
+            # Whoever can read the plan must not wait for the end of this lease.
+            await self._store.release(run_id, self._owner, epoch)
+            raise
         self._leaders[run_id] = leader
         self._renewed_at[run_id] = asked_at
         leader.ended.add_done_callback(lambda _: self._drop(leader))

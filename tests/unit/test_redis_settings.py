@@ -41,10 +41,10 @@ def test_a_prefix_that_breaks_keys_is_refused() -> None:
 def test_the_environment_is_the_default_and_arguments_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASTRUM_REDIS_URL", "redis://there")
     monkeypatch.setenv("ASTRUM_PREFIX", "mine")
-    monkeypatch.setenv("ASTRUM_SIGNING_KEYS", "new, old")
+    monkeypatch.setenv("ASTRUM_SIGNING_KEY", "new-0123456789abcdef, old-0123456789abcdef")
     settings = RedisSettings.from_env()
     assert (settings.url, settings.prefix) == ("redis://there", "mine")
-    assert settings.signing_keys == (b"new", b"old")
+    assert settings.signing_keys == (b"new-0123456789abcdef", b"old-0123456789abcdef")
     assert RedisSettings.from_env("redis://here").url == "redis://here"
 
 

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from astrum.errors import RunError, StoreError, StoreUnavailableError
 from astrum.invoke import Invoker
 from astrum.redis import LeaseClient, WorkerStore
-from astrum.wire.signing import Signer
+from astrum.wire.sealing import Seal
 from astrum_worker.attempts import Attempts, Held
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Catalog
@@ -104,16 +104,18 @@ class Worker:
         self._reporter = Reporter(
             store, worker_id, config, gate, counters, recovered=lambda: self._custody.doubt()
         )
-        keys = config.redis.signing_keys
+        self._seal = seal = Seal(config.redis.signing_keys)
         self._attempts = Attempts(
             worker_id,
             config,
-            Intake(self._catalog, Signer(keys) if keys else None),
+            Intake(self._catalog, seal),
             self._invoker,
             self._blobs,
             self._reporter,
             counters,
             self._slots,
+            seal,
+            store.still_mine,
         )
         self._custody = Custody(
             store, worker_id, config, self._attempts, self._reporter, self._register
@@ -127,7 +129,7 @@ class Worker:
         self._services = self._claiming_services()
         self._followers: list[Service] = [
             self._custody,
-            Revocations(store, self._attempts),
+            Revocations(store, self._attempts, seal),
             HungThreads(self._invoker.pool, config, self.request_stop),
         ]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -23,9 +23,10 @@ from typing import NamedTuple
 from astrum.errors import RunNotFoundError, StoreError, TransportError
 from astrum.invoke import AttemptContext, AttemptResult, Invoker, value_failure
 from astrum.machine.events import Outcome
-from astrum.machine.failure import Failure
+from astrum.machine.failure import UNSERVED, Failure
 from astrum.redis import Claim, Settlement
 from astrum.wire.messages import Record, TaskMessage, encode_record
+from astrum.wire.sealing import Seal
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
 from astrum_worker.config import WorkerConfig
@@ -33,12 +34,16 @@ from astrum_worker.counters import Counters
 from astrum_worker.gate import Slots
 from astrum_worker.intake import Intake, Refused, Runnable, Unreadable
 from astrum_worker.reporter import Report, Reporter
+from astrum_worker.service import patiently
 from astrum_worker.values import decode_arguments, encode_result
 
 logger = logging.getLogger("astrum.worker")
 
 EntryKey = tuple[str, str]
 """Stream and entry id."""
+
+StillMine = Callable[[str, Sequence[tuple[int, int, str]]], Awaitable[list[bool]]]
+"""As `astrum.redis.WorkerStore.still_mine`."""
 
 _REASONS_TOLD = 100
 
@@ -83,7 +88,11 @@ class Dropped(NamedTuple):
 
 
 class Attempts:
-    """Everything that this worker holds. ``slots`` are the places by lane ("alone" has none)."""
+    """Everything that this worker holds. ``slots`` are the places by lane ("alone" has none).
+
+    With keys, ``still_mine`` is asked before anything runs: a signature proves who wrote a
+    message, but not that it is no copy of one that ran long ago.
+    """
 
     def __init__(
         self,
@@ -95,6 +104,8 @@ class Attempts:
         reporter: Reporter,
         counters: Counters,
         slots: Mapping[str, Slots],
+        seal: Seal,
+        still_mine: StillMine,
     ) -> None:
         self._worker_id = worker_id
         self._config = config
@@ -104,6 +115,8 @@ class Attempts:
         self._reporter = reporter
         self._counters = counters
         self._slots = slots
+        self._seal = seal
+        self._still_mine = still_mine
         self._held: dict[EntryKey, Held] = {}
         self._running = 0
         self._idle = asyncio.Event()
@@ -195,6 +208,8 @@ class Attempts:
     async def _run(self, held: Held, message: TaskMessage, served: Served) -> Ended:
         assert held.context is not None
         try:
+            if self._seal.is_on and not await self._is_expected(held):
+                return self._copy_handed_back(held)
             arguments = await decode_arguments(message, served, self._blobs)
             result = await self._invoker.invoke(served.task, held.context, arguments)
         except (TransportError, StoreError, RunNotFoundError) as error:
@@ -202,6 +217,20 @@ class Attempts:
         except KeyboardInterrupt as error:  # a task's own: signals do not raise in this process
             result = _raised(error, held.started_at)
         return self._encoded(held, served, result)
+
+    async def _is_expected(self, held: Held) -> bool:
+        items = [(held.task, held.attempt, held.claim.entry_id)]
+        [is_mine] = await patiently(lambda: self._still_mine(held.run_id, items))
+        return is_mine
+
+    def _copy_handed_back(self, held: Held) -> Ended:
+        why = "nobody waits for this entry; it is a copy of an old message, or settled by others"
+        logger.warning("run %s: task %r is not run: %s", held.run_id, held.task_id, why)
+        now = time.time()
+        failure = Failure((UNSERVED,), why)
+        return Ended(
+            self._record(held, AttemptResult(Outcome.HANDED_BACK, None, failure, now, now))
+        )
 
     def _encoded(self, held: Held, served: Served, result: AttemptResult) -> Ended:
         if result.outcome is not Outcome.SUCCEEDED:
@@ -302,9 +331,8 @@ class Attempts:
             record = ending.record
             self._tally(record.outcome)
             is_final = record.outcome is Outcome.SUCCEEDED
-            settlement = Settlement(
-                held.task, held.attempt, held.claim.entry_id, is_final, encode_record(record)
-            )
+            row = self._seal.seal_row(held.run_id, encode_record(record))
+            settlement = Settlement(held.task, held.attempt, held.claim.entry_id, is_final, row)
             self._reporter.report(
                 Report(held.run_id, held.claim.stream, settlement, ending.blob, done)
             )

@@ -10,8 +10,9 @@ from astrum.errors import DecodeError
 from astrum.machine.events import Outcome
 from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
 from astrum.redis import Claim
+from astrum.wire.keys import is_run_id
 from astrum.wire.messages import PROTOCOL_VERSION, TaskMessage, decode_message
-from astrum.wire.signing import Signer
+from astrum.wire.sealing import Seal
 from astrum_worker.catalog import Catalog, Served
 
 
@@ -42,46 +43,41 @@ Reading = Runnable | Refused | Unreadable
 
 
 class Intake:
-    """Reads claims for one catalog; with a ``signer`` only signed messages are run."""
+    """Reads claims for one catalog; what ``seal`` does not vouch for is never run."""
 
-    def __init__(self, catalog: Catalog, signer: Signer | None = None) -> None:
+    def __init__(self, catalog: Catalog, seal: Seal) -> None:
         self._catalog = catalog
-        self._signer = signer
+        self._seal = seal
 
     def read(self, claim: Claim) -> Reading:
         """Say what to do with a claim; never raises."""
         try:
             message = decode_message(claim.data)
         except DecodeError as error:
-            return _undecodable(claim.data, str(error))
-        if self._signer is not None and not self._signer.verify(
-            "task", message.run_id, claim.data, claim.signature
-        ):
-            return _hand_back(
-                message,
-                "the message is not signed by a key of this worker; give all processes the same "
-                "ASTRUM_SIGNING_KEYS",
-            )
+            return self._undecodable(claim, str(error))
+        why = self._seal.distrust(message.run_id, claim.data, claim.signature)
+        if why:
+            return _hand_back(message.run_id, message.task, message.attempt, why)
         served = self._catalog.find(message)
         if served is None:
-            return _hand_back(message, self._catalog.why_not(message))
+            why = self._catalog.why_not(message)
+            return _hand_back(message.run_id, message.task, message.attempt, why)
         return Runnable(message, served)
 
+    def _undecodable(self, claim: Claim, why: str) -> Reading:
+        known = attribute(claim.data)
+        if known is None:
+            return Unreadable(why)
+        version, run_id, task, attempt = known
+        distrust = self._seal.distrust(run_id, claim.data, claim.signature)
+        if distrust or version != PROTOCOL_VERSION:
+            # A worker of the right version may be there: this one must not end the task.
+            return _hand_back(run_id, task, attempt, distrust or why)
+        return Refused(run_id, task, attempt, Outcome.FAILED, Failure((UNDECODABLE,), why))
 
-def _hand_back(message: TaskMessage, why: str) -> Refused:
-    failure = Failure((UNSERVED,), why)
-    return Refused(message.run_id, message.task, message.attempt, Outcome.HANDED_BACK, failure)
 
-
-def _undecodable(data: bytes, why: str) -> Reading:
-    known = attribute(data)
-    if known is None:
-        return Unreadable(why)
-    version, run_id, task, attempt = known
-    if version != PROTOCOL_VERSION:
-        # A worker of the right version may be there: this one must not end the task.
-        return Refused(run_id, task, attempt, Outcome.HANDED_BACK, Failure((UNSERVED,), why))
-    return Refused(run_id, task, attempt, Outcome.FAILED, Failure((UNDECODABLE,), why))
+def _hand_back(run_id: str, task: int, attempt: int, why: str) -> Refused:
+    return Refused(run_id, task, attempt, Outcome.HANDED_BACK, Failure((UNSERVED,), why))
 
 
 def attribute(data: bytes) -> tuple[int, str, int, int] | None:
@@ -95,6 +91,8 @@ def attribute(data: bytes) -> tuple[int, str, int, int] | None:
     except Exception:  # msgpack raises many kinds for hostile bytes
         return None
     numbers = (version, task, attempt)
-    if type(run_id) is not str or any(type(number) is not int for number in numbers):
+    if type(run_id) is not str or not is_run_id(run_id):
+        return None
+    if any(type(number) is not int for number in numbers):
         return None
     return version, run_id, task, attempt

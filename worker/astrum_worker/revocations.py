@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from astrum.errors import DecodeError
 from astrum.redis import WorkerStore
-from astrum.wire.messages import decode_hint
+from astrum.wire.sealing import Seal
 from astrum_worker.attempts import Attempts
 from astrum_worker.service import Service
 
@@ -16,10 +16,11 @@ class Revocations(Service):
 
     name = "hints"
 
-    def __init__(self, store: WorkerStore, attempts: Attempts) -> None:
+    def __init__(self, store: WorkerStore, attempts: Attempts, seal: Seal) -> None:
         super().__init__()
         self._store = store
         self._attempts = attempts
+        self._seal = seal
 
     async def run_once(self) -> None:
         """Listen until the connection ends."""
@@ -29,7 +30,7 @@ class Revocations(Service):
 
     def _obey(self, data: bytes) -> None:
         try:
-            hint = decode_hint(data)
+            hint = self._seal.open_hint(data)
         except DecodeError:
             return  # of another version, or somebody else's
         self._attempts.revoke(hint.run_id, hint.attempts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -20,7 +19,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_RUN_ID = re.compile(r"[\w.:@+-]{1,200}")
 
 
 def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command], Command]:
@@ -51,8 +49,10 @@ task_option = option(
 
 def checked_run_id(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Refuse run ids that would be awkward in keys, shells and URLs."""
-    if value is not None and not _RUN_ID.fullmatch(value):
-        raise click.BadParameter("use 1 to 200 letters, digits and . _ : @ + -")
+    from astrum.wire.keys import is_run_id
+
+    if value is not None and not is_run_id(value):
+        raise click.BadParameter("use 1 to 200 letters, digits and . _ @ + -")
     return value
 
 

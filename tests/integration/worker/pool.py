@@ -19,7 +19,8 @@ import msgpack
 from astrum.redis import RedisSettings, RunStore
 from astrum.wire.arguments import pack_arguments
 from astrum.wire.codec import Codec
-from astrum.wire.messages import Record, TaskMessage, decode_entry, encode_message
+from astrum.wire.messages import Record, TaskMessage, encode_message
+from astrum.wire.sealing import Seal
 
 DEADLINE_S = 20.0
 CODEC = Codec()
@@ -196,6 +197,7 @@ class Lead:
         self.store = store
         self.run_id = run_id
         self.epoch = epoch
+        self.seal = Seal()
         self._cursor = "0-0"
         self.records: list[Record] = []
 
@@ -246,7 +248,9 @@ class Lead:
         )
         for entry in entries:
             self._cursor = entry.entry_id
-            self.records += [r for r in decode_entry(entry.data) if isinstance(r, Record)]
+            self.records += [
+                r for r in self.seal.open_entry(self.run_id, entry.data) if isinstance(r, Record)
+            ]
         return self.records
 
     async def record(self, task: int, attempt: int = 1) -> Record:

@@ -12,7 +12,7 @@ from astrum.redis import RedisSettings, Settlement, WorkerStore
 from astrum.wire.keys import Keys
 from astrum.wire.messages import Record, RevokedHint, encode_hint, encode_record
 from astrum.wire.references import encode_reference, reference_of
-from astrum.wire.signing import Signer
+from astrum.wire.sealing import Seal
 from tests.integration.worker.pool import CODEC, Lead, Pool, eventually
 from tests.servers import Server
 
@@ -212,13 +212,13 @@ async def test_a_worker_that_must_only_run_signed_messages_hands_others_back(
     pool: Pool, lead: Lead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = "k" * 32
-    monkeypatch.setenv("ASTRUM_SIGNING_KEYS", key)
+    monkeypatch.setenv("ASTRUM_SIGNING_KEY", key)
     worker = await pool.start().serving()
     await lead.dispatch(0, "who")
+    await eventually(lambda: "not signed" in worker.said)
+    seal = lead.seal = Seal([key.encode()])
     assert (await lead.record(0)).outcome is Outcome.HANDED_BACK
-    assert "not signed" in worker.said
     data = lead.message(1, "who", {})
-    signature = Signer([key.encode()]).sign("task", lead.run_id, data)
-    item = (1, 1, data, signature)
+    item = (1, 1, data, seal.task_signature(lead.run_id, data))
     await lead.store.dispatch(lead.run_id, lead.epoch, "default", "async", [item])
     assert await lead.value(1) == worker.worker_id

@@ -18,8 +18,9 @@ from astrum.machine.events import (
     TaskFoundUnserved,
 )
 from astrum.machine.failure import Failure
-from astrum.wire import messages
+from astrum.wire import unpacking
 from astrum.wire.messages import (
+    PROTOCOL_VERSION,
     LeaderFact,
     Record,
     TaskMessage,
@@ -37,7 +38,7 @@ numbers = st.integers(0, 2**40)
 seconds = st.floats(0, 1e10)
 task_messages = st.builds(
     TaskMessage,
-    run_id=texts,
+    run_id=st.text("abcXYZ019_.@+-", min_size=1, max_size=20),
     task=numbers,
     attempt=numbers,
     namespace=texts,
@@ -112,7 +113,7 @@ def test_a_message_of_another_protocol_version_says_so() -> None:
 
 
 def test_bytes_beyond_the_limit_are_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "MAX_MESSAGE_BYTES", 10)
+    monkeypatch.setattr(unpacking, "MAX_MESSAGE_BYTES", 10)
     for decode in (decode_message, decode_entry):
         with pytest.raises(DecodeError, match="limit of 10"):
             decode(b"\x90" * 11)
@@ -171,7 +172,7 @@ def test_a_record_with_one_wrong_field_is_a_decode_error_or_well_typed(
 def test_a_message_with_one_wrong_field_is_a_decode_error_or_well_typed(
     message: TaskMessage, index: int, value: Any
 ) -> None:
-    row: list[Any] = [messages.PROTOCOL_VERSION, *message]
+    row: list[Any] = [PROTOCOL_VERSION, *message]
     row[index] = value
     try:
         again = decode_message(msgpack.packb(row))

@@ -14,7 +14,9 @@ from astrum.wire.signing import SIGNATURE_BYTES, Purpose
 OLD, NEW = b"o" * 16, b"n" * 32
 
 
-@given(st.sampled_from(["plan", "task", "record"]), st.text(max_size=9), st.binary(max_size=30))
+@given(
+    st.sampled_from(["plan", "task", "record", "hint"]), st.text(max_size=9), st.binary(max_size=30)
+)
 def test_what_was_signed_is_verified(purpose: Purpose, run_id: str, data: bytes) -> None:
     signature = Signer([NEW]).sign(purpose, run_id, data)
     assert len(signature) == SIGNATURE_BYTES
@@ -55,7 +57,7 @@ def test_missing_and_short_keys_and_unknown_purposes_are_value_errors() -> None:
         Signer([])
     with pytest.raises(ValueError, match="at least 16 bytes"):
         Signer([NEW, b"short"])
-    with pytest.raises(ValueError, match="'other' is not one of plan, task, record"):
+    with pytest.raises(ValueError, match="'other' is not one of plan, task, record, hint"):
         Signer([NEW]).sign(wrong, "r", b"d")
 
 

@@ -1,0 +1,58 @@
+"""Processes that sign and verify, each with the keys it is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from astrum.redis import RedisSettings
+from astrum.wire.keys import Keys
+from astrum.wire.signing import KEY_VARIABLE
+from tests.integration.resilience.pool import MODULE, Pool
+from tests.processes import AstrumProcess, wait_until
+from tests.servers import RedisServer
+
+OLD = "old-0123456789abcdef"
+NEW = "new-0123456789abcdef"
+KEYS = Keys()
+STREAM = KEYS.queue("default", "async")
+
+
+class SignedPool(Pool):
+    """As `Pool`, but every process is told its keys."""
+
+    def __init__(self, folder: Path, server: RedisServer, patch: pytest.MonkeyPatch) -> None:
+        super().__init__(folder, server)
+        self._patch = patch
+        self.with_keys(OLD)
+
+    def with_keys(self, keys: str) -> SignedPool:
+        """Give all processes that start from now on these keys."""
+        self.keys = keys
+        self._patch.setenv(KEY_VARIABLE, keys)
+        return self
+
+    def settings(self) -> RedisSettings:
+        """How a process with the present keys reaches the server."""
+        keys = tuple(key.encode() for key in self.keys.split(",") if key)
+        return RedisSettings(url=self.server.url, signing_keys=keys)
+
+    def forge(self, fields: dict[str | bytes, bytes]) -> bytes:
+        """Write an entry to the queue as anybody with access to the server can."""
+        with self.server.client() as client:
+            entry_id: bytes = client.xadd(STREAM, fields)  # type: ignore[arg-type]
+        return entry_id
+
+    def queue_is_empty(self) -> None:
+        """Wait until nothing is left in the queue."""
+        with self.server.client() as client:
+            wait_until(lambda: client.xlen(STREAM) == 0, "an empty queue")
+
+
+def said(process: AstrumProcess, text: str) -> None:
+    """Wait until a process has written something."""
+    wait_until(lambda: text in process.output, f"{text!r} in\n{process.output}")
+
+
+__all__ = ["KEYS", "MODULE", "NEW", "OLD", "STREAM", "SignedPool", "said"]
