@@ -72,22 +72,40 @@ async def _measure(shape: str, tasks: int, expected: object) -> Numbers:
     flow = _flow(registry)
     planned = time.perf_counter()
     async with open_pool() as coordinator:
-        before = _memory()
+        before, used = _memory(), await _cpu_s()
         started = time.perf_counter()
         report = await coordinator.run_flow(flow, _config())
         seconds = time.perf_counter() - started
-        numbers = await _store_numbers(coordinator)
+        cpu = {name: value - used[name] for name, value in (await _cpu_s()).items()}
+        numbers = await _store_numbers()
     _check(report, expected)
     return {
         "seconds": seconds,
         "tasks": tasks,
         "plan_seconds": planned - began,
         "coordinator_bytes_per_task": (_memory() - before) / tasks,
+        **{f"{name}_cpu_us_per_task": value / tasks * 1e6 for name, value in cpu.items()},
         **numbers,
     }
 
 
-async def _store_numbers(coordinator: Any) -> Mapping[str, float]:
+async def _cpu_s() -> dict[str, float]:
+    """Return the processor time that each part has used so far; it tells more on a busy machine."""
+    import psutil
+    import redis.asyncio
+
+    async with redis.asyncio.Redis.from_url(URL) as client:
+        server = await client.info("cpu")
+    own = time.process_time()
+    workers = 0.0
+    for child in psutil.Process().children(recursive=True):
+        times = child.cpu_times()
+        workers += times.user + times.system
+    server_s = server["used_cpu_user"] + server["used_cpu_sys"]
+    return {"worker": workers, "coordinator": own, "server": server_s}
+
+
+async def _store_numbers() -> Mapping[str, float]:
     import redis.asyncio
 
     async with redis.asyncio.Redis.from_url(URL) as client:

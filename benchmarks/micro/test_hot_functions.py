@@ -1,0 +1,113 @@
+"""The pure functions that every task passes through: codec, messages, projection, brain, planner.
+
+``make bench-micro`` times them with pytest-benchmark; ``--benchmark-compare`` shows a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from astrum import DynamicScheduler, TaskOrder
+from astrum.machine import Outcome, RunState, RunTimes, build_report
+from astrum.machine.events import AttemptSettled, Dispatch
+from astrum.planning import Plan, TaskSpec
+from astrum.wire.arguments import pack_arguments, unpack_arguments
+from astrum.wire.codec import Codec
+from astrum.wire.messages import (
+    Record,
+    TaskMessage,
+    decode_entry,
+    decode_message,
+    encode_entry,
+    encode_message,
+    encode_record,
+)
+from astrum.wire.projection import project
+
+Measure = Callable[..., Any]
+TASKS = 2_000
+ORDER = {"order_id": "A-001", "amount": 128, "lines": [{"sku": f"s{n}", "n": n} for n in range(20)]}
+VALUES = {"none": None, "number": 7, "order": ORDER, "bytes": bytes(1024)}
+CODEC = Codec()
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_encode_a_value(benchmark: Measure, name: str) -> None:
+    assert benchmark(CODEC.encode, VALUES[name])
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_decode_a_value(benchmark: Measure, name: str) -> None:
+    assert benchmark(CODEC.decode, CODEC.encode(VALUES[name])) == VALUES[name]
+
+
+def test_project_a_field(benchmark: Measure) -> None:
+    assert benchmark(project, CODEC.encode(ORDER), ("amount",)) == CODEC.encode(128)
+
+
+def test_splice_arguments(benchmark: Measure) -> None:
+    parts = [("a", CODEC.encode(ORDER)), ("b", CODEC.encode(7))]
+    data = benchmark(lambda: pack_arguments(parts))
+    assert unpack_arguments(data) == dict(parts)
+
+
+def message() -> TaskMessage:
+    return TaskMessage("run", 1, 1, "space", "task", "f" * 16, 0, None, True, False, b"\x80")
+
+
+def test_encode_a_task_message(benchmark: Measure) -> None:
+    assert benchmark(encode_message, message())
+
+
+def test_decode_a_task_message(benchmark: Measure) -> None:
+    assert benchmark(decode_message, encode_message(message())).task_id == "task"
+
+
+def records(count: int) -> bytes:
+    return encode_entry(
+        [
+            encode_record(Record(n, 1, Outcome.SUCCEEDED, "worker", 1.0, 2.0, b"\xc0"))
+            for n in range(count)
+        ]
+    )
+
+
+def test_decode_a_journal_entry_of_a_hundred_records(benchmark: Measure) -> None:
+    assert len(benchmark(decode_entry, records(100))) == 100
+
+
+def wide_plan() -> Plan:
+    return Plan("micro", tuple(TaskSpec(task_id=f"t{number}") for number in range(TASKS)))
+
+
+def finished(plan: Plan) -> RunState:
+    state = RunState(plan, run_key="micro")
+    commands = state.start()
+    for command in commands:  # grows while it is walked
+        if isinstance(command, Dispatch):
+            fact = AttemptSettled(command.task, command.attempt, Outcome.SUCCEEDED, 1.0, 1.0, 1.0)
+            commands += state.handle(fact)
+    return state
+
+
+def test_decide_a_run_of_2000_tasks(benchmark: Measure) -> None:
+    assert benchmark(finished, wide_plan()).finished == "completed"
+
+
+def test_report_a_run_of_2000_tasks(benchmark: Measure) -> None:
+    state = finished(wide_plan())
+    report = benchmark(build_report, state, RunTimes(0.0, 0.0, 1.0), {})
+    assert report.successful_tasks == TASKS
+
+
+def test_plan_2000_tasks(benchmark: Measure) -> None:
+    async def nothing() -> None: ...
+
+    names = [f"t{number}" for number in range(TASKS)]
+    tasks = [(name, nothing) for name in names]
+    orders = [TaskOrder(name) for name in names]
+    flow = benchmark(lambda: DynamicScheduler(tasks, orders).flow())
+    assert len(flow.plan.tasks) == TASKS
