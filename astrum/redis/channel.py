@@ -20,6 +20,8 @@ from redis.asyncio.connection import parse_url
 from astrum.redis.connection import CONNECT_TIMEOUT_S, RedisSettings, bad_url
 from astrum.redis.scripts import Argument
 
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""Seconds of silence before the first question, between questions, and how many."""
 _NOTHING = object()
 """What the parser says when a reply is not complete yet."""
 
@@ -137,9 +139,16 @@ async def _connect(settings: RedisSettings, target: dict[str, Any]) -> Channel:
         target.get("port", 6379),
         ssl=settings.tls_context(),
     )
-    # A peer that is silently gone is noticed in the end even where nothing is sent.
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    _keep_alive(transport.get_extra_info("socket"))
     return channel
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    """Notice a peer that is silently gone even where nothing is sent, as by a subscriber."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):  # the system's own hours else
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def _log_in(channel: Channel, target: dict[str, Any]) -> None:

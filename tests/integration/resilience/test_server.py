@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ import redis
 from astrum import AstrumConfig, ExecutionReport
 from astrum.errors import RunError
 from astrum.redis import RedisSettings
+from astrum.redis.channel import open_channel
 from astrum_coordinator import Coordinator
 from tests.flows.resilience import STEPS
 from tests.integration.resilience.pool import QUICK, Pool
@@ -202,6 +204,16 @@ async def test_connections_that_are_reset_again_and_again_cost_nothing(
             link.reset()
         report = await steps.completed()
     assert all(ends_of(report, name) == ["completed"] for name in report.original_tasks)
+
+
+async def test_a_connection_asks_a_silent_server_within_half_a_minute_whether_it_is_there() -> None:
+    with RedisServer(tcp=True) as server:
+        channel = await open_channel(RedisSettings(url=server.tcp_url))
+        connection = channel._transport.get_extra_info("socket")
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        idle_s, every_s, times = (connection.getsockopt(socket.IPPROTO_TCP, o) for o in options)
+        channel.drop()
+    assert idle_s + every_s * times <= 30
 
 
 async def test_a_slow_network_only_costs_time(pool: Pool, link: Proxy) -> None:
