@@ -226,10 +226,11 @@ class Coordinator:
 
     async def _see_through(
         self, run_id: str, observer: RunObserver | None, plan: Plan | None = None
-    ) -> RunLeader | RunHistory:
+    ) -> RunLeader | None:
         """Lead the run, or follow it while somebody else does, until it is over.
 
-        Returns who has read the whole journal.
+        Returns the leader if it ended the run and so knows all of it. Who only followed does not:
+        the server may have forgotten some of what was read.
         """
         backoff = Backoff(longest_s=1.0)
         history: RunHistory | None = None
@@ -245,7 +246,7 @@ class Coordinator:
                     is_open = await self._is_open(run_id)
                     await history.catch_up(self._store)  # after asking: then it has the end too
                     if not is_open:
-                        return history
+                        return None
             except StoreUnavailableError as error:
                 logger.warning("run %s: %s; trying again", run_id, error)
             await backoff.wait()

@@ -15,7 +15,12 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from astrum.errors import LeadershipLostError, StoreUnavailableError, TransportError
+from astrum.errors import (
+    LeadershipLostError,
+    RunNotFoundError,
+    StoreUnavailableError,
+    TransportError,
+)
 from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
 from astrum.planning.plan import Plan, TaskSpec
@@ -154,6 +159,10 @@ class Dispatcher:
                 await self._flush(backoff)
             except LeadershipLostError:
                 self._deposed()
+                return
+            except RunNotFoundError as error:
+                # The server lost the whole run; the next renewal says so to whoever waits for it.
+                logger.warning("%s; nothing is dispatched any more", error)
                 return
             except Exception:
                 logger.exception("run %s: a flush failed; what is left is sent again", self._run_id)

@@ -46,6 +46,7 @@ StillMine = Callable[[str, Sequence[tuple[int, int, str]]], Awaitable[list[bool]
 """As `astrum.redis.WorkerStore.still_mine`."""
 
 _REASONS_TOLD = 100
+_ADOPTED_KNOWN = 10_000
 
 
 @dataclass(slots=True, eq=False)
@@ -122,6 +123,7 @@ class Attempts:
         self._idle = asyncio.Event()
         self._idle.set()
         self._settled_while_audited: set[EntryKey] | None = None
+        self._adopted: dict[EntryKey, None] = {}
         self._told: set[str] = set()
         self.version = 0
 
@@ -147,9 +149,16 @@ class Attempts:
     # --- in -----------------------------------------------------------------------------
 
     def accept(self, lane: str, claim: Claim) -> None:
-        """Take charge of a claim; one that is held already is ignored."""
-        if (claim.stream, claim.entry_id) in self._held:
-            return
+        """Take charge of a claim; one that this worker had already is ignored.
+
+        Such a claim comes when its reply was late, or when the server forgot that it was settled;
+        then it is settled again.
+        """
+        key = (claim.stream, claim.entry_id)
+        if not (key in self._held or key in self._adopted or self._reporter.knows(key)):
+            self._take(lane, claim)
+
+    def _take(self, lane: str, claim: Claim) -> None:
         held = self._held[claim.stream, claim.entry_id] = Held(claim, lane=lane)
         self._counters.claimed += 1
         reading = self._intake.read(claim)
@@ -178,7 +187,11 @@ class Attempts:
         lost = [claim for claim in claims if claim[:2] not in self._held]
         lost = [claim for claim in lost if claim[:2] not in settled]
         for claim in lost:
-            self.accept(lanes[claim.stream], claim)
+            # The reply that told of it may only be late, and come when all this is long over.
+            self._adopted[claim.stream, claim.entry_id] = None
+            self._take(lanes[claim.stream], claim)
+        while len(self._adopted) > _ADOPTED_KNOWN:
+            del self._adopted[next(iter(self._adopted))]
         return len(lost)
 
     # --- while it runs ------------------------------------------------------------------

@@ -92,6 +92,9 @@ class Custody(PeriodicService):
         self._attempts.begin_audit()
         settled_again = self._reporter.on_the_way()  # after a loss these are claims once more
         claims = await self._store.own_claims(self._lanes, self._worker_id)
+        if self._store.loss.suspected:  # since just now: what was settled is to be told first
+            self.hurry()
+            return
         unknown = [claim for claim in claims if claim[:2] not in settled_again]
         found = self._attempts.adopt(self._lanes, unknown)
         if found:

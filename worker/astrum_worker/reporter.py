@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -41,6 +41,11 @@ class Report(NamedTuple):
     settlement: Settlement
     blob: bytes | None = None
     done: Callable[[], None] | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names the attempt: stream and entry id."""
+        return self.stream, self.settlement.entry_id
 
     @property
     def size(self) -> int:
@@ -78,6 +83,7 @@ class Reporter(Service):
         self._aside: deque[tuple[Claim, str, Callable[[], None]]] = deque()
         self._recent: deque[tuple[float, Report]] = deque()
         self._recent_bytes = 0
+        self._known: Counter[tuple[str, str]] = Counter()
         self._items = 0
         self._bytes = 0
         self._work = asyncio.Event()
@@ -92,7 +98,12 @@ class Reporter(Service):
     def report(self, report: Report) -> None:
         """Record this end with the next batch of its run."""
         self._queues.setdefault((report.run_id, report.stream), deque()).append(report)
+        self._known[report.key] += 1
         self._count(report, 1)
+
+    def knows(self, key: tuple[str, str]) -> bool:
+        """Tell whether an attempt (stream, entry id) is being settled or was a moment ago."""
+        return key in self._known
 
     def set_aside(self, claim: Claim, reason: str, done: Callable[[], None]) -> None:
         """Move a claim that nobody can read to the dead letters."""
@@ -101,17 +112,14 @@ class Reporter(Service):
 
     def on_the_way(self) -> set[tuple[str, str]]:
         """Return stream and entry id of every attempt whose end is still to be recorded."""
-        return {
-            (report.stream, report.settlement.entry_id)
-            for queue in self._queues.values()
-            for report in queue
-        }
+        return {report.key for queue in self._queues.values() for report in queue}
 
     def resettle(self) -> None:
         """Report once more what was settled last: the server may have forgotten it."""
         again, self._recent, self._recent_bytes = self._recent, deque(), 0
         for _, report in again:
             self.report(report._replace(done=None))
+            self._forget(report)
 
     async def flushed(self) -> None:
         """Wait until everything reported so far is with the server."""
@@ -195,6 +203,8 @@ class Reporter(Service):
             self._counters.restored += 1
         if verdict is not Verdict.FENCED:
             self._remember(report)
+        else:
+            self._forget(report)
         if report.done is not None:
             report.done()
 
@@ -212,6 +222,12 @@ class Reporter(Service):
         ):
             _, dropped = self._recent.popleft()
             self._recent_bytes -= dropped.size
+            self._forget(dropped)
+
+    def _forget(self, report: Report) -> None:
+        self._known[report.key] -= 1
+        if not self._known[report.key]:
+            del self._known[report.key]
 
     def _count(self, report: Report, change: int) -> None:
         self._items += change
