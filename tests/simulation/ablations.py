@@ -85,12 +85,9 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "full replay": [(RunLeader, "_replay", _nothing_async)],
     "gate of entry ids": [(Model, "_settle", _settle_without_gate)],
     "hints": [(Revocations, "_obey", _nothing)],
+    "knowing what was settled": [(Reporter, "knows", lambda self, key: False)],
     "look at outstanding attempts": [(RunStore, "outstanding", _none_outstanding)],
     "loss watch": [(LossWatch, "connected_to", _never_another)],
-    "loss watch and settling again": [
-        (LossWatch, "connected_to", _never_another),
-        (Custody, "reconcile", _nothing_async),
-    ],
     "misled leader reads anew": [(RunLeader, "_misled", _nothing)],
     "no dispatch under suspicion": [
         (LossWatch, "suspected", property(_suspected_but_for_dispatch))
