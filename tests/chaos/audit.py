@@ -18,6 +18,8 @@ UNCOUNTED = ("lost", "handed_back", "failed", "cancelled")
 LOSS_WINDOW_S = 3.0
 """What a server that is killed may forget (appendfsync everysec, and a write that waits for it)."""
 
+Window = tuple[float, float]
+
 
 class Token(NamedTuple):
     """The trace of one execution."""
@@ -65,13 +67,13 @@ def audit(
     report: dict[str, Any],
     tokens: Iterable[Token],
     successes: Counter[str],
-    server_losses: Sequence[float] = (),
+    server_losses: Sequence[Window] = (),
 ) -> Verdict:
     """Judge one ended run.
 
     ``report`` is what ``show --json`` prints, ``successes`` counts the records of success in the
-    journal by task id, ``server_losses`` are the times at which the server may have forgotten its
-    last writes: an execution from before is explained by one that follows.
+    journal by task id, ``server_losses`` are the times (from, to) whose writes the server may have
+    forgotten: what was executed then may be executed again.
     """
     verdict = Verdict(tasks=report["total_tasks"])
     run_id = report["run_id"]
@@ -110,7 +112,7 @@ def _judge_executions(
     row: dict[str, Any],
     tokens: Sequence[Token],
     report: dict[str, Any],
-    server_losses: Sequence[float],
+    server_losses: Sequence[Window],
 ) -> None:
     name = row["task_name"]
     value = report["task_return_set"].get(name)
@@ -124,7 +126,7 @@ def _judge_executions(
         status = statuses.get(token.attempt, "unknown")
         if status in UNCOUNTED:
             verdict.explained[status] += 1
-        elif any(loss - token.at >= -LOSS_WINDOW_S for loss in server_losses):
+        elif any(begin <= token.at <= end for begin, end in server_losses):
             verdict.explained["server lost its last writes"] += 1
         else:
             verdict.problems.append(

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from astrum.errors import StoreError
-from tests.chaos.audit import Verdict, audit
+from tests.chaos.audit import LOSS_WINDOW_S, Verdict, audit
 from tests.chaos.faults import Faults, Injection
 from tests.chaos.pool import ChaosPool
 
@@ -114,7 +114,7 @@ class Driver:
         is_first_round = True
         while is_first_round or time.monotonic() < until:
             order = order or self._rng.sample(list(faults), len(faults))
-            await self._until_something_runs()
+            await self._until_all_serve_and_something_runs()
             fault = order.pop()
             injection = await self._faults.by_name[fault]()
             injection.fault = fault
@@ -122,9 +122,10 @@ class Driver:
             is_first_round = is_first_round and bool(order)
             await asyncio.sleep(self._rng.uniform(0.3, 1.5))
 
-    async def _until_something_runs(self) -> None:
+    async def _until_all_serve_and_something_runs(self) -> None:
         while True:
-            if any(run.outstanding for run in await self._open()):
+            is_busy = any(run.outstanding for run in await self._open())
+            if is_busy and self._pool.all_serve():
                 return
             await asyncio.sleep(0.05)
 
@@ -146,7 +147,11 @@ class Driver:
 
     async def _audit(self, result: Result) -> None:
         tokens = self._pool.tokens()
-        losses = [i.over_at for i in result.injections if i.fault in SERVER_FAULTS]
+        losses = [
+            (i.began_at - LOSS_WINDOW_S, i.over_at + LOSS_WINDOW_S)
+            for i in result.injections
+            if i.fault in SERVER_FAULTS
+        ]
         reports = []
         for run_id in self._submitted:
             report = await asyncio.to_thread(self._pool.show, run_id)

@@ -91,6 +91,10 @@ class ChaosPool:
                     self.unexpected_ends.append(f"a {member.kind} ended:\n{tail}")
                 self.replace(member)
 
+    def all_serve(self) -> bool:
+        """Whether every member has come up."""
+        return all("serv" in member.process.output for member in self.members)
+
     def _start(self, kind: str) -> Member:
         link = Proxy(target_of(self.server))
         link.__enter__()

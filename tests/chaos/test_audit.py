@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.chaos.audit import Token, Verdict, audit
+from tests.chaos.audit import Token, Verdict, Window, audit
 
 
 def report(*attempts: tuple[int, str], value: str = "n1", state: str = "completed") -> Any:
@@ -29,7 +29,7 @@ def report(*attempts: tuple[int, str], value: str = "n1", state: str = "complete
 
 
 def judged(
-    found: Any, *tokens: Token, successes: str = "ab", losses: tuple[float, ...] = ()
+    found: Any, *tokens: Token, successes: str = "ab", losses: tuple[Window, ...] = ()
 ) -> Verdict:
     b = Token("r", "b", 1, 7, "m", 5.0)
     return audit(found, [*tokens, b], Counter(successes), losses)
@@ -57,9 +57,13 @@ def test_a_second_execution_without_a_recorded_reason_is_a_problem() -> None:
 
 
 def test_a_second_execution_is_explained_by_a_server_that_forgot_the_first() -> None:
-    verdict = judged(report((1, "completed")), FIRST, SECOND, losses=(2.5,))
+    verdict = judged(report((1, "completed")), FIRST, SECOND, losses=((0.0, 2.5),))
     assert verdict.problems == []
     assert verdict.explained == Counter({"server lost its last writes": 1})
+
+
+def test_a_server_that_forgets_explains_nothing_from_before_what_it_forgot() -> None:
+    assert judged(report((1, "completed")), FIRST, SECOND, losses=((2.5, 3.0),)).problems
 
 
 def test_a_task_that_is_counted_twice_is_found() -> None:
