@@ -12,6 +12,7 @@ from astrum.wire.codec import Codec
 from astrum.wire.messages import CancelRequested, Record, RunTimedOut, decode_entry
 from astrum_worker.app import Worker
 from tests.contract.model import Run
+from tests.simulation.loop import OUTSIDE
 from tests.simulation.world import Violation, World
 
 FAILING = (Outcome.FAILED, Outcome.TIMED_OUT)
@@ -19,6 +20,9 @@ FAILING = (Outcome.FAILED, Outcome.TIMED_OUT)
 
 def audit(world: World) -> None:
     """Raise `Violation` unless every promise was kept."""
+    for process, failure in world.loop.failures:
+        if process is OUTSIDE:
+            raise RuntimeError(f"the simulation itself is at fault: {failure}")
     if world.errors:
         raise Violation(f"an error of our own: {world.errors[0]}")
     for process, failure in world.loop.failures:

@@ -152,7 +152,10 @@ class Commands:
     def _run(self, key: bytes) -> Run | None:
         return self.model.state.runs.get(run_of(key))
 
-    def do_getrange(self, _: Connection, key: bytes, *bounds: bytes) -> bytes | None:
+    def do_getrange(self, connection: Connection, key: bytes, *bounds: bytes) -> bytes:
+        return self.do_get(connection, key) or b""
+
+    def do_get(self, _: Connection, key: bytes) -> bytes | None:
         blob = _BLOB_KEY.fullmatch(key.decode())
         if blob:
             run = self.model.state.runs.get(blob[1])

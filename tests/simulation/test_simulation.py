@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.run import simulate
-from tests.simulation.world import Violation
 
 SEEDS = 60
 EVERY_FAULT = (
