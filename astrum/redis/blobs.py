@@ -10,6 +10,8 @@ from astrum.redis.link import Link
 from astrum.wire.keys import Keys
 
 DIGEST_BYTES = 16
+MAX_BLOB_BYTES = 64 * 1024 * 1024
+"""The most that is ever taken from the server as one value, whoever stored it."""
 
 
 def digest_of(data: bytes) -> str:
@@ -38,9 +40,17 @@ async def get_blob(link: Link, keys: Keys, run_id: str, digest: str) -> bytes:
     Raises `RunNotFoundError` if it is gone, as all values go with their run, and `StoreError` if
     the bytes are not those that were stored.
     """
-    data = await link.execute("GET", keys.blob(run_id, digest))
+    data = await read_bounded(link, keys.blob(run_id, digest))
     if data is None:
         raise RunNotFoundError(f"the value {digest} of run {run_id!r} is gone")
     if digest_of(data) != digest:
         raise StoreError(f"the value {digest} of run {run_id!r} was changed in the store")
-    return bytes(data)
+    return data
+
+
+async def read_bounded(link: Link, key: str) -> bytes | None:
+    """Return a stored string, ``None`` if there is none; never takes more than the limit."""
+    data = bytes(await link.execute("GETRANGE", key, 0, MAX_BLOB_BYTES))
+    if len(data) > MAX_BLOB_BYTES:
+        raise StoreError(f"{key} holds more than {MAX_BLOB_BYTES} bytes; who wrote it?")
+    return data or None

@@ -79,7 +79,7 @@ class Link:
     async def pipeline(self, commands: Sequence[Command], *, tolerant: bool = False) -> list[Any]:
         """Send several commands in one trip and return their replies.
 
-        An error reply raises; with ``tolerant`` it stands in the place of the reply.
+        An error reply raises; with ``tolerant`` one about keys stands in the place of the reply.
         """
         if not commands:
             return []
@@ -88,7 +88,7 @@ class Link:
         except FAILURES as error:
             raise translate(error, self.settings) from error
         for reply in replies:
-            is_answer = isinstance(reply, driver.ResponseError)
+            is_answer = isinstance(reply, driver.ResponseError) and "NOPERM" not in str(reply)
             if isinstance(reply, BaseException) and not (is_answer and tolerant):
                 raise translate(reply, self.settings) from reply
         return replies

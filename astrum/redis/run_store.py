@@ -12,7 +12,7 @@ from astrum.errors import (
     RunNotFoundError,
     StoreUnavailableError,
 )
-from astrum.redis import listing, reaping, scripts
+from astrum.redis import blobs, listing, reaping, scripts
 from astrum.redis.entries import pairs, read_streams
 from astrum.redis.facts import DeadClaim, JournalEntry, Outstanding, RunFacts, WorkerFacts
 from astrum.redis.scripts import DispatchItem, chunks
@@ -69,10 +69,10 @@ class RunStore(Store):
 
     async def load_plan(self, run_id: str) -> bytes:
         """Return the plan; raises `RunNotFoundError`."""
-        plan = await self.bulk.execute("GET", self.keys.plan(run_id))
+        plan = await blobs.read_bounded(self.bulk, self.keys.plan(run_id))
         if plan is None:
             raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
-        return bytes(plan)
+        return plan
 
     async def outstanding(self, run_id: str) -> dict[int, Outstanding]:
         """Return the dispatched, unsettled attempts by task number."""

@@ -168,13 +168,9 @@ def settle(
     keys: Keys, mode: str, who: str | int, run_id: str, stream: str, items: Iterable[Settlement]
 ) -> ScriptCall:
     """Record ends of attempts; mode "w", "x" or "c" as in the script. Reply: `read_verdicts`."""
-    names = [
-        keys.attempts(run_id),
-        keys.journal(run_id),
-        stream,
-        keys.leases,
-        keys.run(run_id),
-    ]
+    # No key more than the mode needs: access rules keep workers away from the run's own record.
+    others = {"w": [], "x": [keys.leases], "c": [keys.run(run_id)]}[mode]
+    names = [keys.attempts(run_id), keys.journal(run_id), stream, *others]
     arguments: list[Argument] = [mode, who, GROUP]
     for item in items:
         arguments += (item.task, item.attempt, item.entry_id, int(item.final), item.record)
@@ -236,7 +232,7 @@ def orphans(keys: Keys, limit: int) -> ScriptCall:
 
 def put_blob(keys: Keys, run_id: str, digest: str, data: bytes) -> ScriptCall:
     """Store a value of a run. Reply: 1, or 0 if there is no such run."""
-    names = [keys.run(run_id), keys.blob(run_id, digest), keys.blobs(run_id)]
+    names = [keys.attempts(run_id), keys.blob(run_id, digest), keys.blobs(run_id)]
     return ScriptCall("put_blob", names, [data, digest])
 
 

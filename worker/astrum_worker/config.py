@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from astrum.planning.plan import DEFAULT_QUEUE
 from astrum.redis import RedisSettings
+from astrum.redis.blobs import MAX_BLOB_BYTES
 
 MIB = 1024 * 1024
 
@@ -51,7 +52,7 @@ class WorkerConfig:
     batch_items: int = 256
     batch_bytes: int = 256 * 1024
     inline_bytes: int = 64 * 1024
-    max_value_bytes: int = 64 * MIB
+    max_value_bytes: int = MAX_BLOB_BYTES
     blob_cache_bytes: int = 256 * MIB
     unsettled_bytes: int = 256 * MIB
     unsettled_items: int = 20_000
@@ -64,6 +65,8 @@ class WorkerConfig:
         for name in ("concurrency", "threads", "lease_s", "block_s", "batch_items", "batch_bytes"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        if not 0 < self.max_value_bytes <= MAX_BLOB_BYTES:
+            raise ValueError(f"max_value_bytes must be in 1..{MAX_BLOB_BYTES}, nobody reads more")
         if self.grace_s < 0 or self.hung_limit < 1:
             raise ValueError("grace_s may not be negative, max_hung must be at least 1")
 

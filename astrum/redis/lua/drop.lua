@@ -7,12 +7,12 @@ if ARGV[3] ~= '1' and lease_end and tonumber(lease_end) > now_ms() then return 0
 local held = 0
 for i = 3, #KEYS do
   local pending = redis.pcall('XPENDING', KEYS[i], ARGV[2], '-', '+', 1, ARGV[1])
-  if not pending.err then
-    if #pending > 0 then
-      held = held + 1
-    else
-      redis.call('XGROUP', 'DELCONSUMER', KEYS[i], ARGV[2], ARGV[1])
-    end
+  if pending.err then
+    if not string.find(pending.err, 'NOGROUP', 1, true) then return pending end
+  elseif #pending > 0 then
+    held = held + 1
+  else
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[i], ARGV[2], ARGV[1])
   end
 end
 if held == 0 or ARGV[3] == '1' then

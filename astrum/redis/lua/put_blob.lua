@@ -1,5 +1,5 @@
 -- Store a value of a run under its content's name; it lives as long as the run.
--- KEYS run blob blobs ; ARGV data digest
+-- KEYS attempts blob blobs ; ARGV data digest
 -- Returns 0 if there is no such run.
 local life = redis.call('PTTL', KEYS[1])
 if life <= 0 then return 0 end

@@ -1,5 +1,5 @@
 -- Record the one end of attempts: the gate that every outcome passes.
--- KEYS attempts journal stream leases run
+-- KEYS attempts journal stream [x: leases] [c: run]
 -- ARGV mode who group [task attempt entry_id final record]...
 -- mode w: worker `who` reports. x: `who` is dead and its attempts are lost. c: the leader of epoch
 -- `who` revokes.
@@ -10,7 +10,7 @@ if ARGV[1] == 'x' then
   local lease_end = redis.call('ZSCORE', KEYS[4], ARGV[2])
   if lease_end and tonumber(lease_end) > now_ms() then return {'ALIVE'} end
 elseif ARGV[1] == 'c' then
-  if redis.call('HGET', KEYS[5], 'ep') ~= ARGV[2] then return {'STALE'} end
+  if redis.call('HGET', KEYS[4], 'ep') ~= ARGV[2] then return {'STALE'} end
 end
 local tasks = {}
 for i = 4, #ARGV, 5 do tasks[#tasks + 1] = ARGV[i] end

@@ -1,39 +1,96 @@
 """``acl``: the least that the server's users for coordinators and workers must be allowed.
 
-Commands inside scripts are checked against the caller's rules like any others, so these lists
-follow the scripts.
+Commands inside scripts are checked against the caller's rules like any others, each with its
+keys, so the grants follow the scripts. EVALSHA itself must be allowed for the keys of all of
+them, and gives nothing by itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
 import click
 
-from astrum_coordinator.cli.options import log_option, prefix_option
+from astrum_coordinator.cli.options import log_option, option, prefix_option
 
-CONNECTION = "-@all +@connection -@admin -@dangerous +client|id +client|unblock +info"
-SCRIPTS = "+evalsha +script|load +time"
-SETTLING = (
-    "+exists +hexists +hget +hincrby +hmget +hset +pexpire +pttl +xack +xadd +xdel +xlen "
-    "+zadd +zscore"
-)
-LEAVING = "+del +smembers +xgroup|create +xgroup|delconsumer +xpending +xrange +zrem"
-BLOBS = "+get +sadd +scard +set"
-LEADING = (
-    "+hgetall +publish +subscribe +unsubscribe +xinfo|consumers +xread "
-    "+zrange +zrangebyscore +zrevrange"
-)
-WORKING = "+publish +subscribe +unsubscribe +xreadgroup"
+if TYPE_CHECKING:
+    from astrum.wire.keys import Keys
 
-COMMANDS = {
-    "coordinator": " ".join((CONNECTION, SCRIPTS, SETTLING, LEAVING, BLOBS, LEADING)),
-    "worker": " ".join((CONNECTION, SCRIPTS, SETTLING, LEAVING, BLOBS, WORKING)),
-}
+ROLES = ("coordinator", "worker")
+_KEYLESS = ("client|id", "client|unblock", "evalsha", "info", "script|load", "select", "time")
+KEYLESS = {"coordinator": (*_KEYLESS, "publish"), "worker": (*_KEYLESS, "subscribe")}
+"""What each role may send besides the commands for keys; the channel is that of the hints."""
+
+
+class Grant(NamedTuple):
+    """Commands that may be sent for some keys, given as glob patterns."""
+
+    patterns: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+def grants(role: str, keys: Keys) -> list[Grant]:
+    """Return what a role must be allowed, besides the commands without keys."""
+    rows = _of_coordinators(keys) if role == "coordinator" else _of_workers(keys)
+    return [Grant(patterns, tuple(commands.split())) for patterns, commands in rows]
+
+
+def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
+    attempts, journal, blobs = keys.attempts("*"), keys.journal("*"), keys.blobs("*")
+    return [
+        # This pattern takes in all other keys of a run.
+        ((keys.run("*"),), "exists hget hgetall hmget hset pexpire pttl"),
+        ((keys.plan("*"),), "getrange set"),
+        ((attempts,), "hexists hincrby"),
+        ((journal,), "xadd xlen xread"),
+        ((blobs,), "smembers"),
+        ((attempts, journal, blobs), "del"),
+        ((keys.blob("*", "*"),), "getrange pexpire"),
+        (
+            _streams(keys),
+            "xack xadd xdel xgroup|create xgroup|delconsumer xinfo|consumers xlen xpending xrange",
+        ),
+        ((keys.queues,), "sadd smembers"),
+        ((keys.runs,), "zadd zrangebyscore zrem zrevrange"),
+        ((keys.history,), "pexpire pttl zadd zrange zrem zrevrange"),
+        ((keys.leases,), "zrange zrem zscore"),
+        ((keys.worker("*"),), "del hget hgetall"),
+    ]
+
+
+def _of_workers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
+    return [
+        (
+            _streams(keys),
+            "xack xdel xgroup|create xgroup|delconsumer xlen xpending xrange xreadgroup",
+        ),
+        ((keys.queues,), "sadd smembers"),
+        ((keys.attempts("*"),), "hexists hincrby hmget hset pttl"),
+        ((keys.journal("*"),), "pexpire xadd xlen"),
+        ((keys.blobs("*"),), "pexpire sadd scard"),
+        ((keys.blob("*", "*"),), "getrange set"),
+        ((keys.leases,), "zadd zrem zscore"),
+        ((keys.worker("*"),), "del exists hset pexpire"),
+        ((keys.dead_letters,), "pexpire xadd"),
+    ]
+
+
+def _streams(keys: Keys) -> tuple[str, ...]:
+    from astrum.wire.keys import LANE_SUFFIX
+
+    return tuple(keys.queue("*", lane) for lane in LANE_SUFFIX)
 
 
 @click.command(short_help="Print access rules for the server.")
 @prefix_option
+@option(
+    "--plain",
+    is_flag=True,
+    help="For Redis 6.2: without selectors, so each user may send its commands for all its keys.",
+)
 @log_option
-def acl(prefix: str | None) -> None:
+def acl(prefix: str | None, plain: bool) -> None:
     """Print ACL rules for Redis or Valkey: one user for coordinators, one for workers.
 
     Replace the passwords, then send the lines to the server. They hold for one --prefix.
@@ -44,11 +101,36 @@ def acl(prefix: str | None) -> None:
         keys = Keys(prefix or DEFAULT_PREFIX)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--prefix") from None
-    for role in COMMANDS:
-        click.echo(rule(role, keys.prefix, keys.control))
+    for role in ROLES:
+        click.echo(rule(role, keys, grants(role, keys), plain=plain))
 
 
-def rule(role: str, prefix: str, channel: str, password: str = "CHANGE-ME") -> str:
+def rule(
+    role: str,
+    keys: Keys,
+    granted: list[Grant],
+    *,
+    keyless: Iterable[str] | None = None,
+    password: str = "CHANGE-ME",
+    plain: bool = False,
+) -> str:
     """Return the ACL SETUSER command of one role."""
-    scope = f"resetkeys ~{{{prefix}}}:* resetchannels &{channel}"
-    return f"ACL SETUSER astrum-{role} reset on >{password} {scope} {COMMANDS[role]}"
+    patterns = dict.fromkeys(pattern for grant in granted for pattern in grant.patterns)
+    sent = KEYLESS[role] if keyless is None else keyless
+    root = f"resetchannels &{keys.control} -@all {_allowed(sent)} {_reached(patterns)}"
+    if plain:
+        commands = dict.fromkeys(command for grant in granted for command in grant.commands)
+        rest = _allowed(commands)
+    else:
+        rest = " ".join(
+            f"({_allowed(grant.commands)} {_reached(grant.patterns)})" for grant in granted
+        )
+    return f"ACL SETUSER astrum-{role} reset on >{password} {root} {rest}"
+
+
+def _allowed(commands: Iterable[str]) -> str:
+    return " ".join(f"+{command}" for command in commands)
+
+
+def _reached(patterns: Iterable[str]) -> str:
+    return " ".join(f"~{pattern}" for pattern in patterns)

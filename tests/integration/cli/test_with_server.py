@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import signal
 
-import redis
+import pytest
 
-from astrum_coordinator.cli.acl import COMMANDS, rule
+from astrum_coordinator.cli.acl import ROLES
+from tests.access import denied, make_user, url_of
 from tests.integration.cli.conftest import Cli, Write
 from tests.processes import AstrumProcess, wait_until
-from tests.servers import RedisServer, Server
+from tests.servers import RedisServer, Server, find_binaries
 
 FLOW = """
     from dataclasses import dataclass
@@ -136,35 +137,15 @@ def test_workers_are_listed_with_what_they_are(
 # --- access rules -------------------------------------------------------------------------
 
 
-def with_user(url: str, role: str) -> str:
-    separator = "&" if "?" in url else "?"
-    return f"{url}{separator}username=astrum-{role}&password=pw"
-
-
-def denied(client: redis.Redis) -> list[str]:
-    """What the server refused, but for the client library introducing itself."""
-    log = client.execute_command("ACL", "LOG")
-    entries = [entry if isinstance(entry, dict) else pairs(entry) for entry in log]
-    objects = [str(as_text(entry.get("object", entry.get(b"object")))) for entry in entries]
-    return [name for name in objects if not name.startswith("client|setinfo")]
-
-
-def pairs(flat: list[object]) -> dict[object, object]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def as_text(value: object) -> object:
-    return value.decode() if isinstance(value, bytes) else value
-
-
+@pytest.mark.parametrize("binary", find_binaries().values(), ids=list(find_binaries()))
 def test_the_printed_rules_suffice_for_a_whole_run_with_a_failure_and_a_cancel(
-    write: Write, cli: Cli
+    write: Write, cli: Cli, binary: str
 ) -> None:
     path = write("flow.py", FLOW)
-    with RedisServer() as server, server.client() as admin:
-        for role in COMMANDS:
-            admin.execute_command(*rule(role, "astrum", "{astrum}:ctl", "pw").split())
-        leads, works = with_user(server.url, "coordinator"), with_user(server.url, "worker")
+    with RedisServer(binary) as server, server.client() as admin:
+        for role in ROLES:
+            make_user(admin, role)
+        leads, works = url_of(server.url, "coordinator"), url_of(server.url, "worker")
         with AstrumProcess("astrum_worker", str(path), "--redis", works) as worker:
             done = cli("run", "flow.py", "--redis", leads, "--json")
             assert json.loads(done.stdout)["execution_state"] == "completed", done.stderr

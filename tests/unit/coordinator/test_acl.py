@@ -1,59 +1,46 @@
-"""The printed rules follow the scripts: whatever a script calls, its caller may call."""
+"""The printed rules: for one prefix only, and nothing dangerous.
+
+That they suffice, and that nothing in them is spare, is shown against servers in
+`tests.contract.test_access`.
+"""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
+from click.testing import CliRunner
 
-import astrum.redis
-from astrum_coordinator.cli.acl import COMMANDS, rule
+from astrum.wire.keys import Keys
+from astrum_coordinator.cli import main
+from astrum_coordinator.cli.acl import KEYLESS, ROLES, grants, rule
 
-LUA = Path(astrum.redis.__file__).parent / "lua"
-CALL = re.compile(r"redis\.p?call\('(\w+)'(?:, '(CREATE|DELCONSUMER)')?")
-SCRIPTS = {
-    "coordinator": "create dispatch drop fact finish lead now orphans put_blob settle",
-    "worker": "beat claim drop group now put_blob register set_aside settle status",
-}
+KEYS = Keys("mine")
 
 
-def calls(script: str) -> set[str]:
-    found = CALL.findall((LUA / f"{script}.lua").read_text())
-    return {f"{name}|{sub}".lower() if sub else name.lower() for name, sub in found}
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("role", ROLES)
+def test_a_rule_reaches_no_key_or_channel_of_another_prefix(role: str, plain: bool) -> None:
+    words = rule(role, KEYS, grants(role, KEYS), plain=plain).replace(")", " ").split()
+    reached = [word for word in words if word.startswith(("~", "&"))]
+    assert reached
+    assert all(word[1:].startswith("{mine}:") for word in reached)
+    assert not {"allkeys", "allchannels", "allcommands", "+@all"}.intersection(words)
 
 
-def allowed(role: str) -> set[str]:
-    return {word[1:] for word in COMMANDS[role].split() if word.startswith("+")}
+@pytest.mark.parametrize("role", ROLES)
+def test_no_rule_allows_scripts_of_the_callers_own_or_the_servers_administration(role: str) -> None:
+    given = {command for grant in grants(role, KEYS) for command in grant.commands}
+    given |= set(KEYLESS[role])
+    assert not given & {"eval", "script", "config", "acl", "keys", "flushall", "client", "scan"}
 
 
-@pytest.mark.parametrize("role", SCRIPTS)
-def test_every_command_of_every_script_is_allowed(role: str) -> None:
-    for script in SCRIPTS[role].split():
-        assert calls(script) <= allowed(role), script
+def test_workers_reach_neither_plans_nor_the_records_of_runs() -> None:
+    patterns = {pattern for grant in grants("worker", KEYS) for pattern in grant.patterns}
+    assert not patterns & {KEYS.plan("*"), KEYS.run("*"), KEYS.runs, KEYS.history}
 
 
-def test_every_script_has_a_role() -> None:
-    known = {name for names in SCRIPTS.values() for name in names.split()}
-    assert {path.stem for path in LUA.glob("*.lua")} == known
-
-
-def test_a_rule_reaches_no_key_or_channel_of_another_prefix() -> None:
-    text = rule("worker", "mine", "{mine}:ctl")
-    assert "resetkeys ~{mine}:* resetchannels &{mine}:ctl -@all" in text
-    assert "allkeys" not in text
-    assert "allchannels" not in text
-
-
-@pytest.mark.parametrize("role", SCRIPTS)
-def test_no_command_is_allowed_that_nothing_sends(role: str) -> None:
-    sent = {"evalsha", "subscribe", "unsubscribe"}  # by the client library
-    for script in SCRIPTS[role].split():
-        sent |= calls(script)
-    texts = "".join(path.read_text() for path in LUA.parent.glob("*.py"))
-    unused = {
-        name
-        for name in allowed(role) - sent
-        if not name.startswith("@") and f'"{name.split("|")[0].upper()}"' not in texts
-    }
-    assert unused == set()
+@pytest.mark.parametrize("options", [[], ["--plain"]])
+def test_the_command_prints_one_line_per_role(options: list[str]) -> None:
+    printed = CliRunner().invoke(main, ["acl", "--prefix", "mine", *options]).output
+    lines = printed.splitlines()
+    assert [line.split()[2] for line in lines] == ["astrum-coordinator", "astrum-worker"]
+    assert all(("(" in line) != bool(options) for line in lines)

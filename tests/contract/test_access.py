@@ -1,0 +1,250 @@
+"""The printed access rules: enough for all that the stores do, and not a command too many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+
+import pytest
+import redis
+
+from astrum.errors import AstrumError, StoreConfigurationError
+from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
+from astrum_coordinator.cli.acl import KEYLESS, ROLES, Grant, grants
+from tests.access import KEYS, denied, make_user, needs_plain_rules, url_of
+from tests.contract.steps import (
+    ALREADY_OVER_S,
+    LEASE_S,
+    STREAM,
+    claimed,
+    dispatched,
+    led_run,
+    registered,
+    settlement,
+)
+from tests.servers import RedisServer, find_binaries
+
+DB = "1"
+Preparation = Callable[[RedisSettings], Awaitable[None]]
+Work = Callable[[RedisSettings, RedisSettings], Awaitable[None]]
+"""With the settings of the user in question, and those of one who may do everything."""
+
+
+@pytest.fixture(params=find_binaries())
+def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """A server of the test's own, since users stay."""
+    with RedisServer(find_binaries()[request.param]) as server:
+        yield server
+
+
+@pytest.fixture
+def admin(server: RedisServer) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(f"{server.url}?db={DB}", protocol=2) as client:
+        yield client
+
+
+# --- all that each role does --------------------------------------------------------------
+
+
+async def heard(workers: WorkerStore, publisher: RunStore) -> None:
+    hints = workers.hints()
+    waiting = asyncio.ensure_future(anext(hints))  # type: ignore[arg-type]
+    while not waiting.done():
+        await publisher.publish(b"hint")
+        await asyncio.sleep(0)
+    assert await waiting == b"hint"
+    await hints.aclose()  # type: ignore[attr-defined]
+
+
+async def prepare(settings: RedisSettings) -> None:
+    """A dead worker that holds three attempts, and a value: as others left them behind."""
+    async with RunStore.open(settings) as runs, WorkerStore.open(settings) as workers:
+        epoch = await led_run(runs, "theirs")
+        await dispatched(runs, epoch, 0, 1, 2, run_id="theirs")
+        await registered(workers, "alive")
+        await registered(workers, "dead", ALREADY_OVER_S)
+        await claimed(workers, "dead")
+        await workers.put_blob("theirs", b"big")
+        await runs.release("theirs", "leader", epoch)
+
+
+async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
+    async with RunStore.open(settings) as runs:
+        epoch = await led_run(runs)
+        assert await runs.renew("r", "leader", epoch, LEASE_S)
+        assert await runs.load_plan("r")
+        await runs.dispatch("r", epoch, "new", "thread", [(0, 1, b"m"), (1, 1, b"m")])
+        found = await runs.outstanding("r")
+        assert await runs.attempt_state("r", 0)
+        await runs.revoke("r", epoch, "new", "thread", [settlement(0, found[0].entry_id)])
+        await runs.append_fact("r", b"\x90", epoch=epoch)
+        await runs.read_journal({"r": "0-0"}, block_s=1.0, count=9)
+        await reap(runs)
+        await asyncio.gather(
+            runs.read_journal({"theirs": "9999999999999-0"}, block_s=20.0, count=9), runs.unblock()
+        )
+        assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=True)
+        epoch = await runs.lead("theirs", "me", LEASE_S)
+        assert epoch
+        [digest] = await runs.link.execute("SMEMBERS", KEYS.blobs("theirs"))
+        assert await runs.get_blob("theirs", digest.decode())
+        await runs.finish("theirs", epoch, "completed", result_ttl_s=60, tails=True)
+        await runs.run_facts("r")
+        await runs.list_runs()
+        await runs.orphans()
+        await runs.backlog()
+        await runs.publish(b"hint")
+
+
+async def reap(runs: RunStore) -> None:
+    lost, unreadable, _ = await runs.dead_claims()
+    await runs.settle_lost("theirs", STREAM, "dead", [settlement(0, lost.entry_id)])
+    await runs.discard(unreadable)
+    for claim in await runs.dead_claims():
+        await runs.discard(claim)
+    assert await runs.dead_workers() == ["dead"]
+    await runs.workers()
+    await runs.served("dead")
+    assert await runs.drop_worker("dead")
+
+
+async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
+    lease = LeaseClient(settings)
+    async with WorkerStore.open(settings) as workers:
+        await registered(workers, "w")
+        assert lease.beat("w", LEASE_S)
+        assert lease.set_status("w", b"busy")
+        lease.close()
+        await workers.claim("thread", ["default", "other"], "w", 1, block_s=None)
+        [first, second] = await claimed(workers, "w")
+        await workers.waiting("async", ["default"])
+        await workers.own_claims([STREAM], "w")
+        await workers.still_mine("fresh", [(0, 1, first.entry_id)])
+        digest = await workers.put_blob("fresh", b"big")
+        assert await workers.get_blob("fresh", digest)
+        await workers.settle("fresh", STREAM, "w", [settlement(0, first.entry_id)])
+        await workers.set_aside(second, "garbage")
+        await asyncio.gather(
+            workers.claim("async", ["default"], "w", 1, block_s=20.0), workers.unblock()
+        )
+        async with RunStore.open(theirs) as publisher:
+            await heard(workers, publisher)
+        await workers.leave("w")
+
+
+async def prepare_work(settings: RedisSettings) -> None:
+    async with RunStore.open(settings) as runs:
+        epoch = await led_run(runs, "fresh")
+        await dispatched(runs, epoch, 0, 1, run_id="fresh")
+
+
+DOES: dict[str, tuple[Preparation, Work]] = {
+    "coordinator": (prepare, coordinate),
+    "worker": (prepare_work, work),
+}
+
+
+async def refused(
+    admin: redis.Redis, server: RedisServer, role: str, granted: list[Grant], keyless: Sequence[str]
+) -> list[str]:
+    """Do everything as a user with these grants; return what the server refused."""
+    admin.flushall()
+    admin.zadd(KEYS.history, {"long gone": 1.0})
+    admin.pexpire(KEYS.history, 60_000)
+    prepared, does = DOES[role]
+    everything = RedisSettings(url=f"{server.url}?db={DB}")
+    await prepared(everything)
+    admin.script_flush()
+    make_user(admin, role, granted=granted, keyless=keyless)
+    with suppress(AstrumError, AssertionError, ValueError, TimeoutError):
+        async with asyncio.timeout(1):
+            await does(RedisSettings(url=url_of(server.url, role, db=DB)), everything)
+    return denied(admin)
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_the_rules_suffice_for_all_that_the_store_does(
+    server: RedisServer, admin: redis.Redis, role: str
+) -> None:
+    prepared, does = DOES[role]
+    admin.zadd(KEYS.history, {"long gone": 1.0})
+    everything = RedisSettings(url=f"{server.url}?db={DB}")
+    await prepared(everything)
+    make_user(admin, role)
+    await does(RedisSettings(url=url_of(server.url, role, db=DB)), everything)
+    assert denied(admin) == []
+
+
+def one_less(granted: list[Grant]) -> Iterator[tuple[str, list[Grant]]]:
+    for index, grant in enumerate(granted):
+        for command in grant.commands:
+            kept = tuple(other for other in grant.commands if other != command)
+            rest = [grant._replace(commands=kept)] if kept else []
+            where = f"{command} for {' '.join(grant.patterns)}"
+            yield where, [*granted[:index], *rest, *granted[index + 1 :]]
+
+
+def union(granted: list[Grant]) -> Grant:
+    patterns = dict.fromkeys(pattern for grant in granted for pattern in grant.patterns)
+    commands = dict.fromkeys(command for grant in granted for command in grant.commands)
+    return Grant(tuple(patterns), tuple(commands))
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_without_any_one_of_the_commands_something_is_refused(
+    server: RedisServer, admin: redis.Redis, role: str
+) -> None:
+    granted = grants(role, KEYS)
+    if needs_plain_rules(admin):
+        granted = [union(granted)]
+    spare = [
+        where
+        for where, less in one_less(granted)
+        if not await refused(admin, server, role, less, KEYLESS[role])
+    ]
+    told = [c for c in KEYLESS[role] if not (needs_plain_rules(admin) and c.startswith("client"))]
+    for command in told:
+        less = [other for other in KEYLESS[role] if other != command]
+        if not await refused(admin, server, role, granted, less):
+            spare.append(command)
+    assert spare == []
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        ("SET", KEYS.plan("r"), "forged"),
+        ("GET", KEYS.plan("r")),
+        ("HSET", KEYS.run("r"), "ow", "me"),
+        ("ZADD", KEYS.runs, 0, "r"),
+        ("DEL", KEYS.journal("r")),
+        ("SET", "elsewhere", "x"),
+        ("PUBLISH", "elsewhere", "x"),
+        ("KEYS", "*"),
+        ("FLUSHALL",),
+        ("CONFIG", "GET", "*"),
+        ("EVAL", "return redis.call('GET', KEYS[1])", 1, KEYS.plan("r")),
+        ("ACL", "LIST"),
+    ],
+    ids=lambda attack: " ".join(map(str, attack)),
+)
+async def test_a_worker_may_not(
+    server: RedisServer, admin: redis.Redis, attack: tuple[str | int, ...]
+) -> None:
+    if needs_plain_rules(admin) and attack[0] == "DEL":
+        pytest.skip("this takes selectors")
+    make_user(admin, "worker")
+    settings = RedisSettings(url=url_of(server.url, "worker"))
+    async with WorkerStore.open(settings) as workers:
+        with pytest.raises(StoreConfigurationError, match="access list"):
+            await workers.link.execute(*attack)
+
+
+async def test_a_worker_may_not_write_to_a_queue(server: RedisServer, admin: redis.Redis) -> None:
+    if needs_plain_rules(admin):
+        pytest.skip("this takes selectors")
+    make_user(admin, "worker")
+    async with WorkerStore.open(RedisSettings(url=url_of(server.url, "worker"))) as workers:
+        with pytest.raises(StoreConfigurationError, match="access list"):
+            await workers.link.execute("XADD", STREAM, "*", "d", b"forged")
