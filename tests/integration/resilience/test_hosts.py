@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.integration.resilience.pool import QUICK, Pool, attempts, statuses
-from tests.processes import wait_until
+from tests.processes import AstrumProcess, wait_until
 from tests.servers import RedisServer, find_binaries
 
 PORT = 6379
@@ -143,13 +144,18 @@ class Hosts:
     def __init__(self, network: Network, pool: Pool) -> None:
         self.network = network
         self.pool = pool
-        url = f"redis://{network.address(SERVER)}:{PORT}/0"
-        self.workers = {
-            host: pool.worker(*QUICK, url=url, launcher=network.launcher(host)) for host in WORKERS
-        }
-        self.coordinators = {
-            host: pool.serve(url, launcher=network.launcher(host)) for host in COORDINATORS
-        }
+        self._url = f"redis://{network.address(SERVER)}:{PORT}/0"
+        with ThreadPoolExecutor() as starting:
+            workers = [starting.submit(self._worker, host) for host in WORKERS]
+            coordinators = [starting.submit(self._coordinator, host) for host in COORDINATORS]
+        self.workers = {h: f.result() for h, f in zip(WORKERS, workers, strict=True)}
+        self.coordinators = {h: f.result() for h, f in zip(COORDINATORS, coordinators, strict=True)}
+
+    def _worker(self, host: str) -> AstrumProcess:
+        return self.pool.worker(*QUICK, url=self._url, launcher=self.network.launcher(host))
+
+    def _coordinator(self, host: str) -> AstrumProcess:
+        return self.pool.serve(self._url, launcher=self.network.launcher(host))
 
     def leader(self) -> str:
         """Return the host whose coordinator leads the run."""
