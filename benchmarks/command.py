@@ -13,7 +13,7 @@ from benchmarks.picture import draw
 from benchmarks.record import as_json, write
 from benchmarks.rounds import install, measure
 from benchmarks.systems import PEERS
-from benchmarks.table import render
+from benchmarks.table import render, render_markdown
 
 RESULTS = Path(__file__).parent / "results"
 QUICK_CASES = ("fan_out", "chain", "sync_fan_out", "in_process", "start_up")
@@ -35,6 +35,7 @@ def _split(_: click.Context, __: click.Parameter, text: str | None) -> list[str]
     "--timeout", "timeout_s", default=900.0, show_default=True, help="Of one measurement."
 )
 @click.option("--quick", is_flag=True, help="Small sizes, few cases and peers: two minutes.")
+@click.option("--markdown", is_flag=True, help="Print goals as Markdown instead of the table.")
 @click.option("--json", "json_only", is_flag=True, help="Print JSON instead of the table.")
 def main(
     only: list[str] | None,
@@ -43,6 +44,7 @@ def main(
     peer_tasks: int,
     timeout_s: float,
     quick: bool,
+    markdown: bool,
     json_only: bool,
 ) -> None:
     """Measure Astrum beside the floor and its peers, in interleaved rounds."""
@@ -58,7 +60,12 @@ def main(
     data = as_json(cases, samples, setting, reasons)
     path = write(data, RESULTS)
     draw(cases, samples, path.with_suffix(".svg"), _tell)
-    click.echo(path.read_text() if json_only else render(cases, samples, reasons))
+    if json_only:
+        click.echo(path.read_text())
+    elif markdown:
+        click.echo(render_markdown(cases, samples))
+    else:
+        click.echo(render(cases, samples, reasons))
     _tell(f"written: {path} and {path.with_suffix('.svg').name}")
 
 

@@ -14,7 +14,7 @@ class Chain:
     """500 hops."""
 
     name = "chain"
-    title = "chain of 500 tasks, each reading its predecessor"
+    title = "chain, each task reading its predecessor"
     metric = HOP
 
     def contestants(self, setting: Setting) -> list[str]:

@@ -12,7 +12,7 @@ class FanOut:
     """20,000 async tasks that do nothing, and one that needs them all."""
 
     name = "fan_out"
-    title = "fan-out of 20,000 no-op async tasks, fan-in, 1 worker process"
+    title = "fan-out of no-op async tasks, fan-in, 1 worker process"
     metric = RATE
     tasks = 20_000
     quick_tasks = 4_000
@@ -65,7 +65,7 @@ class Layered(FanOut):
     """10,000 tasks in layers, each of which reads three values of 1 KiB."""
 
     name = "layered"
-    title = "layered random graph, 10,000 tasks, 3 upstreams each, values of 1 KiB"
+    title = "layered random graph, 3 upstreams each, values of 1 KiB"
     tasks = 10_000
     quick_tasks = 2_000
     times_best_peer = 10.0

@@ -14,7 +14,7 @@ class ManyReaders:
     """1,000 readers of one value of 5 MiB, on two worker processes."""
 
     name = "many_readers"
-    title = "1,000 readers of one result of 5 MiB, 2 worker processes"
+    title = "many readers of one result of 5 MiB, 2 worker processes"
     metric = "transfers_per_worker"
 
     def contestants(self, setting: Setting) -> list[str]:

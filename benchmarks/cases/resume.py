@@ -13,7 +13,7 @@ class Resume:
     """100,000 tasks have succeeded, the last while nobody led; the next one is dispatched."""
 
     name = "resume"
-    title = "resume of a run with 100,000 finished tasks"
+    title = "resume of a run with a long history"
     metric = SECONDS
 
     def contestants(self, setting: Setting) -> list[str]:
