@@ -34,6 +34,7 @@ LEASES = st.sampled_from([1000.0, 1000.0, 0.001])
 
 Result = TypeVar("Result")
 STEP_MS = 1000
+EXAMPLES = 60
 _NUMBER = re.compile(r"\d+-\d+|\d{6,}")
 
 
@@ -349,7 +350,7 @@ def test_the_stores_do_what_the_model_says(any_server: Server, any_settings: Red
     run_state_machine_as_test(
         bound,
         settings=settings(
-            max_examples=60,
+            max_examples=EXAMPLES,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
