@@ -33,10 +33,10 @@ def draw(
     columns = min(len(shown), COLUMNS)
     size = (PANEL_WIDTH * columns, PANEL_HEIGHT * rows)
     figure, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False)
-    panels = axes.flat
+    panels = list(axes.flat)
     for case, panel in zip(shown, panels, strict=False):
         _draw_case(case, samples[case.name], panel)
-    for panel in list(panels)[len(shown) :]:
+    for panel in panels[len(shown) :]:
         panel.set_visible(False)
     figure.tight_layout()
     figure.savefig(path)
@@ -52,10 +52,14 @@ def _draw_case(case: Case, samples: Samples, panel: Any) -> None:
         [spread.high - spread.median for spread in spreads],
     ]
     colours = [COLOURS.get(name, OTHERS) for name in names]
-    panel.barh(names, medians, xerr=ends, color=colours)
+    bars = panel.barh(names, medians, xerr=ends, color=colours)
+    panel.bar_label(bars, labels=[_label(median) for median in medians], fontsize=7, padding=3)
+    panel.margins(x=0.15)
     panel.invert_yaxis()
-    if min(medians) > 0 and max(medians) / min(medians) > 30:
-        panel.set_xscale("log")
     panel.set_title(case.title, fontsize=8)
     panel.set_xlabel(case.metric.replace("_", " "), fontsize=8)
     panel.tick_params(labelsize=8)
+
+
+def _label(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
