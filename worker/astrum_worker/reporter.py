@@ -99,7 +99,9 @@ class Reporter(Service):
         """Record this end with the next batch of its run."""
         self._queues.setdefault((report.run_id, report.stream), deque()).append(report)
         self._known[report.key] += 1
-        self._count(report, 1)
+        self._items += 1
+        self._bytes += report.size
+        self._note()
 
     def knows(self, key: tuple[str, str]) -> bool:
         """Tell whether an attempt (stream, entry id) is being settled or was a moment ago."""
@@ -161,6 +163,9 @@ class Reporter(Service):
             self._queues[place] = queue  # behind the others
         for report, verdict in zip(batch, verdicts, strict=True):
             self._delivered(report, verdict)
+        self._items -= len(batch)
+        self._bytes -= sum(report.size for report in batch)
+        self._note()
 
     def _batch(self, queue: deque[Report]) -> list[Report]:
         batch: list[Report] = []
@@ -189,7 +194,6 @@ class Reporter(Service):
             return  # then the settlement is fenced too
 
     def _delivered(self, report: Report, verdict: Verdict) -> None:
-        self._count(report, -1)
         is_repeat = report.done is None
         if verdict is Verdict.FENCED and not is_repeat:
             self._counters.fenced += 1
@@ -228,11 +232,6 @@ class Reporter(Service):
         self._known[report.key] -= 1
         if not self._known[report.key]:
             del self._known[report.key]
-
-    def _count(self, report: Report, change: int) -> None:
-        self._items += change
-        self._bytes += change * report.size
-        self._note()
 
     def _note(self) -> None:
         if self.unsettled:
