@@ -43,6 +43,11 @@ def _packaged(package: str, pattern: str) -> str:
     return str(files[0]) if files else ""
 
 
+def speaks_tls(binary: str) -> bool:
+    """Tell whether a server binary was built with TLS."""
+    return b"SSL_CTX_new" in Path(binary).read_bytes()
+
+
 class RedisServer:
     """A private server process; ``url`` is its Unix socket, ``tcp_url`` needs ``tcp=True``.
 
@@ -59,7 +64,7 @@ class RedisServer:
     ) -> None:
         self.binary = binary or next(iter(find_binaries().values()))
         self.directory = Path(tempfile.mkdtemp(prefix="astrum-test-"))
-        self.port = _free_port() if tcp else 0
+        self.port = free_port() if tcp else 0
         self._options = dict(options or {})
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -130,7 +135,8 @@ class RedisServer:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens at now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -61,6 +61,11 @@ class RedisSettings:
             raise StoreConfigurationError(str(error)) from None
         if self.signing_keys:
             _check_keys(self.signing_keys)
+        if scheme == "redis" and self.tls_ca_file:
+            raise StoreConfigurationError(
+                f"{self.masked_url}: an authority to trust is given, but redis:// is not "
+                "encrypted; write rediss:// (or unset ASTRUM_REDIS_CA)"
+            )
         if self.tls_key_file and not self.tls_cert_file:
             raise StoreConfigurationError("a key file without a certificate (ASTRUM_REDIS_CERT)")
 

@@ -81,8 +81,12 @@ def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
     if refusal is not None:
         return _of_tls(refusal, where, text)
     if isinstance(error, (driver.TimeoutError, TimeoutError)):
-        return StoreUnavailableError(f"{where}: no answer in time ({text})")
+        hint = "; is TLS spoken at that port?" if where.startswith("rediss:") else ""
+        return StoreUnavailableError(f"{where}: no answer in time ({text}){hint}")
     if isinstance(error, (driver.ConnectionError, OSError, EOFError)):
+        was_cut = any(isinstance(link, ConnectionResetError) for link in _chain(error))
+        if was_cut and where.startswith("rediss:"):
+            return _cut_short(where, text)
         return StoreUnavailableError(f"{where}: cannot be reached: {text}")
     if "unknown command" in text.lower():
         return StoreConfigurationError(f"{where}: the server is too old or restricted: {text}")
@@ -105,7 +109,15 @@ def _of_tls(error: ssl.SSLError, where: str, text: str) -> StoreError:
         )
     if "WRONG_VERSION" in reason or "RECORD_LAYER_FAILURE" in reason:
         return StoreConfigurationError(f"{where}: no TLS is spoken at that port: {text}")
-    return StoreUnavailableError(f"{where}: the TLS connection broke: {text}")
+    return _cut_short(where, text)
+
+
+def _cut_short(where: str, text: str) -> StoreError:
+    """Tell of a broken TLS connection: so a refused certificate may look, or a server's end."""
+    return StoreUnavailableError(
+        f"{where}: the TLS connection broke (does the server want another certificate, by "
+        f"--redis-cert?): {text}"
+    )
 
 
 def _code_of(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -23,6 +23,7 @@ from astrum_worker.supervisor import Supervisor, SupervisorLink
 
 START_FAILED = 1
 EXIT_PATIENCE_S = 3.0
+URL_VARIABLE = "ASTRUM_REDIS_URL"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,7 +37,29 @@ def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command]
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE...", envvar="ASTRUM_MODULES")
-@option("--redis", "redis_url", envvar="ASTRUM_REDIS_URL", metavar="URL", help="The server to use.")
+@option(
+    "--redis",
+    "redis_url",
+    envvar=URL_VARIABLE,
+    metavar="URL",
+    help="The server to use: redis://, rediss:// (TLS) or unix://. A password belongs into the "
+    "variable, not here: all users of the machine can read command lines.",
+)
+@option(
+    "--redis-ca",
+    metavar="FILE",
+    help="The authority to trust in place of the system's, for rediss://.",
+)
+@option(
+    "--redis-cert",
+    metavar="FILE",
+    help="This client's certificate, if the server asks for one.",
+)
+@option(
+    "--redis-key",
+    metavar="FILE",
+    help="The certificate's key, if it is not in the same file.",
+)
 @option("--prefix", help="Prefix of all keys; separates pools on one server.")
 @option(
     "-q",
@@ -97,6 +120,9 @@ def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command]
 def main(
     modules: tuple[str, ...],
     redis_url: str | None,
+    redis_ca: str | None,
+    redis_cert: str | None,
+    redis_key: str | None,
     prefix: str | None,
     queues: tuple[str, ...],
     concurrency: int,
@@ -116,11 +142,17 @@ def main(
     """
     set_up_logging(log_level)
     if processes > 1:
-        sys.exit(asyncio.run(_supervise(sys.argv[1:], processes)))
+        sys.exit(asyncio.run(_supervise(sys.argv[1:], redis_url, processes)))
     try:
         config = WorkerConfig(
             modules=modules,
-            redis=RedisSettings.from_env(redis_url, prefix),
+            redis=RedisSettings.from_env(
+                redis_url,
+                prefix,
+                tls_ca_file=redis_ca,
+                tls_cert_file=redis_cert,
+                tls_key_file=redis_key,
+            ),
             queues=tuple(dict.fromkeys(queues)),
             concurrency=concurrency,
             threads=threads,
@@ -149,8 +181,28 @@ def describe(error: AstrumError) -> str:
     return text
 
 
-async def _supervise(arguments: list[str], count: int) -> int:
-    return await Supervisor(arguments, count).run()
+async def _supervise(arguments: list[str], redis_url: str | None, count: int) -> int:
+    # Not as an argument: everybody on the machine could read the password in it.
+    environment = {URL_VARIABLE: redis_url} if redis_url else {}
+    return await Supervisor(without_url(arguments), environment, count).run()
+
+
+def without_url(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a command line but for ``--redis``.
+
+    >>> without_url(["flow.py", "--redis", "redis://host", "-c", "9"])
+    ['flow.py', '-c', '9']
+    """
+    kept: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--":
+            return [*kept, argument, *rest]
+        if argument == "--redis":
+            next(rest, None)
+        elif not argument.startswith("--redis="):
+            kept.append(argument)
+    return kept
 
 
 async def _serve(config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None) -> int:

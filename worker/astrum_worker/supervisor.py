@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from astrum_worker.signals import SIGNALS, exit_code
@@ -29,10 +29,16 @@ READY = b"r"
 
 
 class Supervisor:
-    """Runs the command ``astrum-worker`` with ``arguments`` in ``count`` processes."""
+    """Runs the command ``astrum-worker`` with ``arguments`` in ``count`` processes.
 
-    def __init__(self, arguments: Sequence[str], count: int) -> None:
+    ``environment`` is added to this process's own for them.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], count: int
+    ) -> None:
         self._arguments = list(arguments)
+        self._environment = {**os.environ, **environment}
         self._count = count
         self._children: dict[int, Process] = {}
         self._stopping = asyncio.Event()
@@ -98,6 +104,7 @@ class Supervisor:
             *(sys.executable, "-m", "astrum_worker", *self._arguments),
             *("--processes", "1", "--supervisor-fd", str(fd)),
             *(["--wait"] if may_wait else []),
+            env=self._environment,
             pass_fds=[fd],
             process_group=0,
         )

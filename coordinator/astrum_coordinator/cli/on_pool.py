@@ -13,7 +13,7 @@ from astrum.machine import ExecutionReport
 from astrum_coordinator.app import Coordinator, new_run_id
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.interrupts import Interrupts
-from astrum_coordinator.cli.options import redis_settings
+from astrum_coordinator.cli.options import redis_settings, tls_files
 from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers
 from astrum_coordinator.progress import RunningAttempt, RunProgress
 from astrum_coordinator.watch import decode_status
@@ -68,12 +68,15 @@ class PoolSession:
             return [int(worker.facts.get("pid", 0)) for worker in await coordinator.workers()]
 
         prefix = self._settings.place.prefix
+        options = ["--prefix", prefix] if prefix else []
+        for name, file in tls_files().items():
+            options += [f"--{name.replace('_', '-')}", file]
         return LocalWorkers(
             self._settings.selection.modules,
             redis_url=url,
             count=self._settings.place.workers,
             registered=registered,
-            options=["--prefix", prefix] if prefix else [],
+            options=options,
             grace_s=WORKER_GRACE_S,
         )
 

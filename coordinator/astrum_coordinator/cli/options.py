@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+URL_VARIABLE = "ASTRUM_REDIS_URL"
 LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -28,9 +29,44 @@ def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command]
     return click.option(*names, envvar=variable, show_envvar=True, **settings)
 
 
-redis_option = option(
-    "--redis", "redis_url", envvar="ASTRUM_REDIS_URL", metavar="URL", help="The server to use."
+REDIS_HELP = (
+    "The server to use: redis://, rediss:// (TLS) or unix://. A password belongs into the "
+    "variable, not here: all users of the machine can read command lines."
 )
+TLS_FILES = {
+    "ca": "The authority to trust in place of the system's, for rediss://.",
+    "cert": "This client's certificate, if the server asks for one.",
+    "key": "The certificate's key, if it is not in the same file.",
+}
+_TLS_META = "astrum.tls"
+
+
+def redis_option(command: Command) -> Command:
+    """Declare ``--redis`` and, kept for `redis_settings`, the files of TLS."""
+    for name, text in reversed(TLS_FILES.items()):
+        declare = option(
+            f"--redis-{name}",
+            metavar="FILE",
+            help=text,
+            expose_value=False,
+            callback=_keep_tls_file,
+        )
+        command = declare(command)
+    url = option("--redis", "redis_url", envvar=URL_VARIABLE, metavar="URL", help=REDIS_HELP)
+    return url(command)
+
+
+def _keep_tls_file(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value:
+        ctx.meta.setdefault(_TLS_META, {})[param.name] = value
+
+
+def tls_files() -> dict[str, str]:
+    """Return the files of TLS that the current command was given, by option name."""
+    ctx = click.get_current_context(silent=True)
+    return {} if ctx is None else dict(ctx.meta.get(_TLS_META, {}))
+
+
 prefix_option = option("--prefix", help="Prefix of all keys; separates pools on one server.")
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 namespace_option = option(
@@ -70,7 +106,14 @@ def redis_settings(url: str, prefix: str | None) -> RedisSettings:
     """Return the settings of a server; what the options do not say is in the environment."""
     from astrum.redis.connection import RedisSettings
 
-    return RedisSettings.from_env(url, prefix)
+    files = tls_files()
+    return RedisSettings.from_env(
+        url,
+        prefix,
+        tls_ca_file=files.get("redis_ca"),
+        tls_cert_file=files.get("redis_cert"),
+        tls_key_file=files.get("redis_key"),
+    )
 
 
 def given(name: str) -> ParameterSource | None:
