@@ -55,6 +55,8 @@ LOSS_BUDGET = 3
 """Losses of a worker after which a task that was alone on it is not tried again."""
 LOSS_DELAY_S = 1.0
 MAX_HAND_BACK_DELAY_S = 5.0
+UNCHARGED = -1
+"""In place of the retries left: the attempt cost none of them."""
 
 
 class TaskState(IntEnum):
@@ -91,7 +93,7 @@ class Chronicle:
 
     settled: list[AttemptSettled] = field(default_factory=list)
     retried: dict[tuple[int, int], int] = field(default_factory=dict)
-    """(task, attempt) that is followed by another, to the user's retries left (-1: uncharged)."""
+    """(task, attempt) that is followed by another, to the user's retries left, or `UNCHARGED`."""
     failures: dict[int, Failure] = field(default_factory=dict)
     """Why a task failed for good."""
     stop_reason: str = ""
@@ -236,7 +238,7 @@ class RunState:
                 troubles.handed_back += 1
                 exponent = min(troubles.handed_back - 1, 16)
                 delay = min(0.1 * 2**exponent, MAX_HAND_BACK_DELAY_S) if exponent else 0.0
-                return self._back_off(event, troubles, delay, -1)
+                return self._back_off(event, troubles, delay, UNCHARGED)
 
     def _on_raised(self, event: AttemptSettled, troubles: _Troubles) -> list[Command]:
         policy = self.plan.tasks[event.task].retry
@@ -257,7 +259,7 @@ class RunState:
         # is lost again, or was the only one there, runs alone until the culprit is known.
         troubles.alone = was_alone or troubles.losses > 1
         delay_s = LOSS_DELAY_S * 2 ** min(troubles.losses - 1, LOSS_BUDGET)
-        return self._back_off(event, troubles, delay_s, -1)
+        return self._back_off(event, troubles, delay_s, UNCHARGED)
 
     def _back_off(
         self, event: AttemptSettled, troubles: _Troubles, delay_s: float, retries_left: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgpack
@@ -15,6 +16,7 @@ import msgpack
 from astrum.errors import nearest
 from astrum.machine.events import Outcome, TaskFoundUnserved
 from astrum.machine.failure import TIMED_OUT, Failure
+from astrum.machine.state import BACKING_OFF, OUTSTANDING, UNCHARGED, RunState
 from astrum.redis.facts import WorkerFacts
 from astrum.redis.run_store import RunStore
 from astrum_coordinator.config import CoordinatorConfig
@@ -76,7 +78,7 @@ class Watch(PeriodicService):
         if leader.state.stopping:
             return
         now = time.monotonic()
-        for task in self._waiting(leader):
+        for task in islice(_on_offer(leader.state), MAX_LOOKED_AT):
             key = (leader.run_id, task)
             why = self._why_unserved(leader, task, workers)
             if why is None:
@@ -91,12 +93,6 @@ class Watch(PeriodicService):
             if limit_s is not None and waited_s >= limit_s:
                 at = time.time()
                 leader.journal(TaskFoundUnserved(task, at, f"{why}; waited {waited_s:.0f} s"))
-
-    def _waiting(self, leader: RunLeader) -> Iterator[int]:
-        for count, (task, _) in enumerate(leader.state.outstanding()):
-            if count >= MAX_LOOKED_AT:
-                return
-            yield task
 
     def _what_next(self) -> str:
         limit_s = self._config.unserved_limit_s
@@ -114,15 +110,24 @@ class Watch(PeriodicService):
             if fingerprint is None:
                 reasons.add("")
             elif spec.fingerprint and fingerprint and fingerprint != spec.fingerprint:
-                reasons.add("the live workers have another version of its source")
+                reasons.add(
+                    "the live workers have another version of its source: restart them with the "
+                    "code that the run was planned with"
+                )
             elif spec.queue not in worker.facts.get("queues", spec.queue).split(","):
-                reasons.add(f"no live worker listens to its queue {spec.queue!r}")
+                reasons.add(
+                    f"no live worker listens to its queue {spec.queue!r}: start one with "
+                    f"--queue {spec.queue}"
+                )
             else:
                 return None
         known = [t for s in self._served.values() for ns, t in s if ns == namespace]
-        served = f"the live workers serve {_listed(known)} there{nearest(spec.task_id, known)}"
+        served = (
+            f"the live workers serve {_listed(known)} there{nearest(spec.task_id, known)}; "
+            "start one with the module that declares it"
+        )
         if not workers:
-            served = "there is no live worker"
+            served = "there is no live worker: start one with astrum-worker MODULE"
         why = "; ".join(sorted(filter(None, reasons))) or served
         return f"no worker serves task {spec.task_id!r} of namespace {namespace!r}: {why}"
 
@@ -140,6 +145,19 @@ class Watch(PeriodicService):
                 text = f"the attempt took longer than its {limit_s:g} s"
                 failure = Failure((TIMED_OUT, "builtins.TimeoutError", "builtins.Exception"), text)
                 leader.revoke(Revocation(task, attempt, Outcome.TIMED_OUT, failure))
+
+
+def _on_offer(state: RunState) -> Iterator[int]:
+    """All tasks that a worker has or may take: dispatched, or soon again at nobody's charge.
+
+    A worker that does not serve a task hands it back, so that it is hardly ever outstanding.
+    """
+    retried = state.chronicle.retried
+    for task, place in enumerate(state.states):
+        if place == OUTSTANDING or (
+            place == BACKING_OFF and retried.get((task, state.attempts[task])) == UNCHARGED
+        ):
+            yield task
 
 
 def _running(workers: list[WorkerFacts], run_id: str) -> Iterator[tuple[int, int, float]]:

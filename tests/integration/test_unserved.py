@@ -1,0 +1,31 @@
+"""A task that no live worker can run is reported, and does not wait for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from astrum import SchedulerRegistry
+from astrum.redis import RedisSettings
+from astrum_coordinator import Coordinator, CoordinatorConfig
+
+IMPATIENT = CoordinatorConfig(watch_every_s=0.1, unserved_notice_s=0.2, unserved_limit_s=1.0)
+DEADLINE_S = 20.0
+
+
+async def test_a_task_that_live_workers_keep_handing_back_is_reported_and_fails_its_run(
+    pool: RedisSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = SchedulerRegistry("unserved")
+
+    @registry.task("nobodys")
+    async def nobodys() -> None: ...
+
+    async with Coordinator(pool, config=IMPATIENT) as coordinator, asyncio.timeout(DEADLINE_S):
+        with caplog.at_level(logging.WARNING, "astrum.coordinator"):
+            report = await registry.run(executor=coordinator)
+    assert report.execution_state == "failed"
+    assert "no worker serves task 'nobodys' of namespace 'unserved'" in report.error_summary[-1]
+    assert "the run fails unless a worker does within 1 s" in caplog.text
