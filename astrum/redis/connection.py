@@ -168,6 +168,8 @@ def mask_url(url: str) -> str:
     'redis://bob:***@db.example:6379/0'
     """
     scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
     credentials, at, address = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
     address = re.sub(r"(?i)((?:^|[?&])password=)[^&]*", r"\1***", address)
