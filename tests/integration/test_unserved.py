@@ -16,13 +16,15 @@ DEADLINE_S = 20.0
 
 
 async def test_a_task_that_live_workers_keep_handing_back_is_reported_and_fails_its_run(
-    pool: RedisSettings, caplog: pytest.LogCaptureFixture
+    pool: RedisSettings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = SchedulerRegistry("unserved")
 
     @registry.task("nobodys")
     async def nobodys() -> None: ...
 
+    # The command line keeps what Astrum says from the root logger, where caplog listens.
+    monkeypatch.setattr(logging.getLogger("astrum"), "propagate", True)
     async with Coordinator(pool, config=IMPATIENT) as coordinator, asyncio.timeout(DEADLINE_S):
         with caplog.at_level(logging.WARNING, "astrum.coordinator"):
             report = await registry.run(executor=coordinator)
