@@ -62,7 +62,8 @@ class StrangeData:
 
 
 class Plain:
-    pass
+    def __repr__(self) -> str:  # test ids must be the same in every process
+        return "Plain()"
 
 
 class Zone(tzinfo):
