@@ -82,7 +82,7 @@ def _values(run_id: str, records: list[Record]) -> dict[str, Any]:
 def _audit_lineage(run_id: str, values: dict[str, Any]) -> None:
     for name, (_, consumed) in values.items():
         for source, serial in consumed:
-            if values[source][0] != serial:
+            if values.get(source, [None])[0] != serial:
                 raise Violation(f"{run_id}: {name} consumed a value of {source} that fell away")
 
 
