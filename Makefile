@@ -6,7 +6,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tests chaos bench bench-quick bench-micro constraints clean set-up set-up-to-run set-up-to-measure
+.PHONY: help demo test lint format tests chaos fuzz bench bench-quick bench-micro constraints clean set-up set-up-to-run set-up-to-measure
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,12 @@ tests: set-up  ## run the tests; PYTEST_ARGS="-k name" selects
 format: set-up  ## rewrite the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fuzz:  ## fuzz whatever reads bytes from the network for MINUTES=10 (Linux)
+	@VENV=.fuzz/venv scripts/set_up.sh fuzz
+	@mkdir -p .fuzz/corpus
+	.fuzz/venv/bin/python tests/fuzz/fuzz_wire.py .fuzz/corpus -max_total_time=$$((60 * $(MINUTES))) \
+		-max_len=4096 -timeout=20 -rss_limit_mb=4096 -artifact_prefix=.fuzz/ -print_final_stats=1
 
 chaos: set-up  ## kill workers, coordinators and servers for MINUTES=10
 	ASTRUM_CHAOS_MINUTES=$(MINUTES) $(BIN)/pytest -m chaos --timeout=0 $(PYTEST_ARGS)

@@ -3,6 +3,7 @@
 #
 #   scripts/set_up.sh run      what running needs
 #   scripts/set_up.sh test     and what the tests need
+#   scripts/set_up.sh fuzz     the same and a fuzzer (Linux)
 #   scripts/set_up.sh bench    and what the benchmarks need
 #
 # Uses uv when it is there, venv and pip otherwise. Does nothing when the last set-up was made
@@ -19,8 +20,9 @@ key=$(cat pyproject.toml scripts/set_up.sh ${constraints:+"$constraints"} | cksu
 case $purpose in
     run) project=. ;;
     test) project=.[test] ;;
+    fuzz) project=.[fuzz] ;;
     bench) project=.[bench] ;;
-    *) echo "usage: scripts/set_up.sh run|test|bench" >&2; exit 2 ;;
+    *) echo "usage: scripts/set_up.sh run|test|fuzz|bench" >&2; exit 2 ;;
 esac
 
 usable() {

@@ -48,10 +48,10 @@ def pairs(flat: Sequence[bytes]) -> dict[bytes, Any]:
 
 
 def texts(fields: dict[bytes, bytes], prefix: bytes) -> dict[str, str]:
-    """Return the fields that begin with ``prefix``, without it, as text."""
+    """Return the fields that begin with ``prefix``, without it, as text, damaged or not."""
     start = len(prefix)
     return {
-        name[start:].decode(): value.decode()
+        name[start:].decode("utf-8", "replace"): value.decode("utf-8", "replace")
         for name, value in fields.items()
         if name.startswith(prefix)
     }

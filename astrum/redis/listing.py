@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from astrum.errors import StoreError
 from astrum.redis.entries import pairs, server_ms, texts
 from astrum.redis.facts import RunFacts, WorkerFacts
 from astrum.redis.link import Link
@@ -20,25 +22,33 @@ class Backlog(NamedTuple):
 
 
 async def run_facts(link: Link, keys: Keys, run_id: str) -> RunFacts | None:
-    """Return what is known of a run, ``None`` if there is none."""
-    found = await _runs(link, keys, [run_id])
-    return found[0] if found else None
+    """Return what is known of a run, ``None`` if there is none; `StoreError` if it is damaged."""
+    for record in await _records(link, keys, [run_id]):
+        return _read_run(*record)
+    return None
 
 
 async def list_runs(link: Link, keys: Keys, limit: int) -> list[RunFacts]:
-    """Return up to ``limit`` open and as many ended runs, newest first."""
+    """Return up to ``limit`` runs, newest first; those whose record is damaged are left out."""
     replies = await link.pipeline(
         [
             ("ZREVRANGE", keys.runs, 0, limit - 1),
             ("ZREVRANGE", keys.history, 0, limit - 1),
         ]
     )
-    ids = {run_id.decode() for reply in replies for run_id in reply}
-    found = await _runs(link, keys, sorted(ids))
+    ids = {run_id.decode("utf-8", "replace") for reply in replies for run_id in reply}
+    found = []
+    for record in await _records(link, keys, sorted(ids)):
+        with suppress(StoreError):
+            found.append(_read_run(*record))
     return sorted(found, key=lambda run: run.created_at, reverse=True)[:limit]
 
 
-async def _runs(link: Link, keys: Keys, run_ids: Sequence[str]) -> list[RunFacts]:
+Record = tuple[str, dict[bytes, bytes], int, int]
+"""Run id, the fields of its record, the number of outstanding attempts, the server's ms."""
+
+
+async def _records(link: Link, keys: Keys, run_ids: Sequence[str]) -> list[Record]:
     commands: list[tuple[str, ...]] = [("TIME",)]
     for run_id in run_ids:
         commands.append(("HGETALL", keys.run(run_id)))
@@ -46,13 +56,20 @@ async def _runs(link: Link, keys: Keys, run_ids: Sequence[str]) -> list[RunFacts
     time, *replies = await link.pipeline(commands)
     rows = zip(run_ids, replies[::2], replies[1::2], strict=True)
     return [
-        _read_run(run_id, pairs(flat), int(outstanding or 0), server_ms(time))
+        (run_id, pairs(flat), int(outstanding or 0), server_ms(time))
         for run_id, flat, outstanding in rows
         if flat
     ]
 
 
 def _read_run(run_id: str, fields: dict[bytes, bytes], outstanding: int, now_ms: int) -> RunFacts:
+    try:
+        return _facts_of(run_id, fields, outstanding, now_ms)
+    except (KeyError, ValueError) as error:
+        raise StoreError(f"the record of run {run_id!r} is damaged: {error}") from None
+
+
+def _facts_of(run_id: str, fields: dict[bytes, bytes], outstanding: int, now_ms: int) -> RunFacts:
     ended = fields.get(b"end")
     return RunFacts(
         run_id=run_id,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgpack
 
 from astrum.errors import DecodeError
+from astrum.wire.unpacking import unpack
 from astrum.wire.walk import Kind, entries, item_at
 
 _MAX_PACKED_ARGUMENTS = 0xFFFF
@@ -53,9 +54,9 @@ def _name(data: bytes) -> str | int:
     name: object = None
     if len(data) <= _MAX_PACKED_ARGUMENTS:
         try:
-            name = msgpack.unpackb(data, strict_map_key=True)
-        except Exception as error:  # msgpack raises many kinds for hostile bytes
-            raise DecodeError(f"an argument's name is damaged: {type(error).__name__}") from None
+            name = unpack(data)
+        except DecodeError as error:
+            raise DecodeError(f"an argument's name is damaged: {error}") from None
     if type(name) is not str and type(name) is not int:
         raise DecodeError("an argument's name must be a text or a position")
     return name

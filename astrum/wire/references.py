@@ -9,6 +9,9 @@ import msgpack
 from astrum.data_transport.bindings import Path
 from astrum.errors import DecodeError
 from astrum.wire.codes import Code, ext_header, whole_ext
+from astrum.wire.unpacking import unpack
+
+MAX_REFERENCE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,9 @@ def reference_of(data: bytes) -> BlobRef | None:
     if header.end != len(data):
         raise DecodeError("a reference is cut short or followed by other bytes")
     try:
-        digest, size, path = msgpack.unpackb(data[header.start :])
-    except Exception as error:  # msgpack raises many kinds for hostile bytes
-        raise DecodeError(f"a reference is damaged: {type(error).__name__}") from None
+        digest, size, path = unpack(data[header.start :], max_bytes=MAX_REFERENCE_BYTES)
+    except (DecodeError, TypeError, ValueError) as error:
+        raise DecodeError(f"a reference is damaged: {error}") from None
     if type(digest) is not str or type(size) is not int or not _is_path(path):
         raise DecodeError("a reference has parts of the wrong type")
     return BlobRef(digest, size, tuple(path))

@@ -9,16 +9,14 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
 
-import msgpack
-
-from astrum.errors import nearest
+from astrum.errors import DecodeError, nearest
 from astrum.machine.events import Outcome, TaskFoundUnserved
 from astrum.machine.failure import TIMED_OUT, Failure
 from astrum.machine.state import BACKING_OFF, OUTSTANDING, UNCHARGED, RunState
 from astrum.redis.facts import WorkerFacts
 from astrum.redis.run_store import RunStore
+from astrum.wire.status import decode_served, decode_status
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.dispatcher import Revocation
 from astrum_coordinator.leader import RunLeader
@@ -32,12 +30,6 @@ MAX_LOOKED_AT = 200
 
 Served = Mapping[tuple[str, str], str]
 """(namespace, task id) to fingerprint."""
-
-
-def decode_served(data: bytes) -> dict[tuple[str, str], str]:
-    """Read what a worker advertises: rows of namespace, task id and fingerprint."""
-    rows = msgpack.unpackb(data) if data else []
-    return {(namespace, task_id): fingerprint for namespace, task_id, fingerprint in rows}
 
 
 class Watch(PeriodicService):
@@ -70,7 +62,14 @@ class Watch(PeriodicService):
         alive = {worker.worker_id for worker in workers}
         self._served = {wid: served for wid, served in self._served.items() if wid in alive}
         for worker_id in alive - self._served.keys():
-            self._served[worker_id] = decode_served(await self._store.served(worker_id))
+            self._served[worker_id] = self._read(worker_id, await self._store.served(worker_id))
+
+    def _read(self, worker_id: str, data: bytes) -> Served:
+        try:
+            return decode_served(data)
+        except DecodeError as error:
+            logger.warning("worker %s counts as one that serves nothing: %s", worker_id, error)
+            return {}
 
     # --- tasks that nobody serves -------------------------------------------------------
 
@@ -166,12 +165,6 @@ def _running(workers: list[WorkerFacts], run_id: str) -> Iterator[tuple[int, int
         for row in decode_status(worker.status).get("running", ()):
             if row.get("run_id") == run_id:
                 yield row["task"], row["attempt"], row["age_s"]
-
-
-def decode_status(status: bytes) -> dict[str, Any]:
-    """Read a worker's status, `{}` if it has not said anything yet."""
-    decoded = msgpack.unpackb(status) if status else {}
-    return decoded if isinstance(decoded, dict) else {}
 
 
 def _listed(names: list[str]) -> str:

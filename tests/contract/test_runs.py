@@ -6,8 +6,14 @@ import asyncio
 
 import pytest
 
-from astrum.errors import LeadershipLostError, RunConflictError, RunNotFoundError
-from astrum.redis import Outstanding, RunStore, Verdict, WorkerStore
+from astrum.errors import (
+    LeadershipLostError,
+    RunConflictError,
+    RunError,
+    RunNotFoundError,
+    StoreError,
+)
+from astrum.redis import Outstanding, RunStore, Verdict, WorkerStore, blobs
 from tests.contract.steps import (
     ALREADY_OVER_S,
     LEASE_S,
@@ -320,3 +326,33 @@ async def test_a_hint_reaches_who_listens(runs: RunStore, workers: WorkerStore) 
             await asyncio.wait([first], timeout=0.01)
     assert first.result() == b"hint"
     await hints.aclose()
+
+
+async def test_a_damaged_record_hides_no_other_run(runs: RunStore, any_server: Server) -> None:
+    await led_run(runs, "whole")
+    await led_run(runs, "damaged")
+    with any_server.client() as client:
+        client.hdel(runs.keys.run("damaged"), "ep")
+        client.hset(runs.keys.run("whole"), "f:namespace", b"\xff")
+    [whole] = await runs.list_runs()
+    assert (whole.run_id, whole.facts["namespace"]) == ("whole", "\ufffd")
+    with pytest.raises(StoreError, match="record of run 'damaged' is damaged"):
+        await runs.run_facts("damaged")
+
+
+async def test_no_more_than_the_limit_is_taken_as_one_value(
+    runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await led_run(runs)
+    digest = await runs.put_blob("r", b"12345678")
+    monkeypatch.setattr(blobs, "MAX_BLOB_BYTES", 7)
+    with pytest.raises(StoreError, match="more than 7 bytes"):
+        await runs.get_blob("r", digest)
+    with pytest.raises(StoreError, match="more than 7 bytes"):
+        await runs.load_plan("r")
+
+
+async def test_an_id_whose_keys_would_be_another_runs_is_refused(runs: RunStore) -> None:
+    for run_id in ("r:d", "r:plan", "", "a b", "x" * 201, "é"):
+        with pytest.raises(RunError, match="is no run id"):
+            await runs.create_run(run_id, b"plan", {})

@@ -1,25 +1,68 @@
 """Coverage-guided fuzzing of everything that reads bytes from the network.
 
-Not collected by pytest. Needs atheris: ``python tests/fuzz/fuzz_wire.py -max_total_time=60``.
+Not collected by pytest. ``make fuzz`` runs it for ``MINUTES``, in an environment of its own with
+atheris; inputs that found something new are kept in ``.fuzz``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import atheris  # type: ignore[import-not-found,unused-ignore]
+import msgpack
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "worker"), str(ROOT / "coordinator")]
 
-with atheris.instrument_imports(include=["astrum.wire"]):
-    from astrum.errors import DecodeError, LocateError
-    from astrum.wire import Codec, inflate, project, reference_of, unpack_arguments
-    from astrum.wire.messages import decode_entry, decode_message
+with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coordinator"]):
+    from astrum.data_transport.bindings import Binding
+    from astrum.errors import AstrumError, DecodeError
+    from astrum.machine.events import CancelRequested, Outcome
+    from astrum.machine.failure import Failure
+    from astrum.machine.state import RunState
+    from astrum.planning import Plan, RetryPolicy, TaskSpec
+    from astrum.redis import Claim
+    from astrum.redis.connection import RedisSettings, mask_url
+    from astrum.wire import (
+        BlobRef,
+        Codec,
+        encode_reference,
+        inflate,
+        project,
+        reference_of,
+        shrink,
+        unpack_arguments,
+    )
+    from astrum.wire.messages import (
+        Record,
+        RevokedHint,
+        TaskMessage,
+        claimed_ends,
+        decode_entry,
+        decode_hint,
+        decode_message,
+        encode_entry,
+        encode_fact,
+        encode_hint,
+        encode_message,
+        encode_record,
+        event_of,
+    )
+    from astrum.wire.sealing import Seal
+    from astrum.wire.status import decode_served, decode_status
+    from astrum_coordinator.led_runs import decode_plan, encode_plan
+    from astrum_worker.catalog import Catalog
+    from astrum_worker.intake import Intake
     from tests.unit.wire.samples import CODEC
 
 OPAQUE = Codec.opaque()
+OPEN, SEALED = Seal(), Seal([b"0123456789abcdef"])
+INTAKES = (Intake(Catalog({}), OPEN), Intake(Catalog({}), SEALED))
 READERS = (
     OPAQUE.decode,
     inflate,
@@ -29,18 +72,79 @@ READERS = (
     lambda data: project(data, ("a", -1)),
     decode_message,
     decode_entry,
+    decode_hint,
+    decode_served,
+    lambda data: SEALED.open_entry("r", data),
+    lambda data: SEALED.open_plan("r", data),
+    SEALED.open_hint,
 )
 
 
 def read_all_ways(data: bytes) -> None:
+    """Read the bytes as everything; only errors of ours may come up."""
     for read in READERS:
-        with contextlib.suppress(DecodeError, LocateError):
+        with contextlib.suppress(AstrumError):
             read(data)
     with contextlib.suppress(DecodeError):
         value = CODEC.decode(data)
         CODEC.decode(CODEC.encode(value))
+    decode_status(data)
+    claimed_ends(data)
+    for intake in INTAKES:  # these never raise
+        intake.read(Claim("q", "1-0", data, data[:32]))
+    with contextlib.suppress(DecodeError):
+        _lead(data)
+    _show(data.decode("utf-8", "replace"))
+
+
+def _lead(data: bytes) -> None:
+    """Split the bytes to a plan and its journal; what is read as a plan can be led."""
+    plan_bytes, _, journal = data.partition(b"\xc1")  # a byte that msgpack never uses
+    plan = decode_plan(plan_bytes, "r", OPEN)
+    state = RunState(plan, run_key="r")
+    state.start()
+    for item in decode_entry(journal):
+        state.handle(event_of(item, 1.0))
+
+
+def _show(url: str) -> None:
+    mask_url(url)
+    with contextlib.suppress(AstrumError):
+        RedisSettings(url=url)
+
+
+def write_seeds(corpus: Path) -> None:
+    """Write what well-formed bytes look like, to begin with."""
+    spec = TaskSpec(task_id="b", needs=("a",), bindings=(Binding("x", "a", ("k", 0)),))
+    plan = Plan("n", (TaskSpec(task_id="a", retry=RetryPolicy(2)), spec))
+    message = TaskMessage("r", 0, 1, "n", "a", "f", 2, 1.5, True, False, b"\x81\xa1x\x07")
+    failure = Failure(("builtins.ValueError",), "no", "traceback", ("note",))
+    rows = [
+        encode_record(Record(0, 1, Outcome.FAILED, "w", 1.0, 2.0, None, failure)),
+        encode_record(Record(0, 2, Outcome.SUCCEEDED, "w", 1.0, 2.0, b"\x07")),
+        encode_fact(CancelRequested(1.0, "why")),
+    ]
+    entry = encode_entry(rows)
+    row = {"run_id": "r", "task": 0, "task_id": "a", "attempt": 1, "age_s": 0.5}
+    seeds = [
+        encode_plan(plan, "r", OPEN) + b"\xc1" + entry,
+        SEALED.seal_entry("r", *rows),
+        SEALED.seal_hint(RevokedHint("r", [(0, 1)])),
+        encode_hint(RevokedHint("r", [(0, 1)])),
+        encode_message(message),
+        encode_reference(BlobRef("d" * 32, 9, ("k", 0))),
+        msgpack.packb([["n", "a", "f"]]),
+        msgpack.packb({"running": [row]}),
+        shrink(CODEC.encode("x" * 20_000)),
+        CODEC.encode([1, (2, "t"), {"k": {3}}, 1.5, b"b", None, datetime.now(UTC), Decimal("1.5")]),
+        b"rediss://user:password@host:6379/0?password=x",
+    ]
+    for number, seed in enumerate((entry, *seeds)):
+        (corpus / f"seed-{number}").write_bytes(seed)
 
 
 if __name__ == "__main__":
+    logging.disable()
+    write_seeds(Path(sys.argv[1]))
     atheris.Setup(sys.argv, read_all_ways)
     atheris.Fuzz()

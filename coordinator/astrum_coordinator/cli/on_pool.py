@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ from astrum.config import AstrumConfig
 from astrum.errors import AstrumError, StoreError
 from astrum.invoke import Flow
 from astrum.machine import ExecutionReport
+from astrum.wire.status import decode_status
 from astrum_coordinator.app import Coordinator, new_run_id
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.interrupts import Interrupts
 from astrum_coordinator.cli.options import redis_settings, tls_files
 from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers
+from astrum_coordinator.local_workers import print_log_line
 from astrum_coordinator.progress import RunningAttempt, RunProgress
-from astrum_coordinator.watch import decode_status
 
 if TYPE_CHECKING:
     from astrum_coordinator.cli.run import RunSettings
@@ -78,6 +80,8 @@ class PoolSession:
             registered=registered,
             options=options,
             grace_s=WORKER_GRACE_S,
+            show_log=print_log_line,
+            log_level=logging.getLevelName(logging.getLogger("astrum").level).lower(),
         )
 
     async def _led(

@@ -40,8 +40,8 @@ def workers(redis_url: str | None, prefix: str | None, as_json: bool) -> None:
 
 def worker_to_json(facts: WorkerFacts) -> dict[str, Any]:
     """Return one worker with its status read."""
+    from astrum.wire.status import decode_status
     from astrum_coordinator.report_view import to_json
-    from astrum_coordinator.watch import decode_status
 
     return {
         "worker_id": facts.worker_id,
@@ -55,8 +55,8 @@ def workers_table(found: list[WorkerFacts]) -> Table:
     """Return one row per worker."""
     from rich.text import Text
 
+    from astrum.wire.status import decode_status
     from astrum_coordinator.report_view import duration_text, plain_table
-    from astrum_coordinator.watch import decode_status
 
     table = plain_table(*COLUMNS)
     for facts in found:

@@ -1,0 +1,106 @@
+"""Whatever stands where a plan should: a plan that keeps its promises, or an error of ours."""
+
+from __future__ import annotations
+
+import copy
+import zlib
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astrum.data_transport.bindings import Binding
+from astrum.errors import DecodeError
+from astrum.machine.state import RunState
+from astrum.planning import Plan, RetryPolicy, TaskSpec
+from astrum.wire.codes import Code, whole_ext
+from astrum.wire.sealing import Seal
+from astrum_coordinator.led_runs import decode_plan, encode_plan
+from tests.unit.wire.test_hostile_bytes import at_most
+
+KEY = b"0123456789abcdef"
+PLAN = Plan(
+    "n",
+    (
+        TaskSpec(task_id="a", retry=RetryPolicy(2, delay=1.0)),
+        TaskSpec(task_id="b", needs=("a",), bindings=(Binding("x", "a", ("k", 0)),), timeout_s=3.0),
+    ),
+)
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.floats()
+    | st.text(max_size=3)
+    | st.binary(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+)
+
+
+def read(data: bytes) -> None:
+    try:
+        plan = decode_plan(data, "r", Seal())
+    except DecodeError:
+        return
+    # What was read can be led.
+    assert len(plan.index) == len(plan.tasks) == len(plan.remaining) == len(plan.levels)
+    RunState(plan, run_key="r").start()
+    assert decode_plan(encode_plan(plan, "r", Seal()), "r", Seal()) == plan
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=80) | anything.map(msgpack.packb))
+def test_anything_is_read_or_refused(data: bytes) -> None:
+    read(data)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_a_plan_with_any_part_replaced_is_read_or_refused(data: st.DataObject) -> None:
+    fields = copy.deepcopy(msgpack.unpackb(msgpack.packb(PLAN.to_data())))
+    place: Any = fields
+    while True:
+        keys = list(place) if isinstance(place, dict) else range(len(place))
+        key = data.draw(st.sampled_from(keys))
+        inner = place[key]
+        if not isinstance(inner, (dict, list)) or not inner or data.draw(st.booleans()):
+            place[key] = data.draw(anything)
+            break
+        place = inner
+    read(msgpack.packb(fields))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"tasks": [[]]}, "task 0 is damaged"),
+        ({"tasks": [["a", [0], [], None, None, "q", "async", "", True]]}, "task 0 is damaged"),
+        ({"tasks": [["a", [-1], [], None, None, "q", "async", "", True]]}, "without a number"),
+        ({"tasks": [["a", [], [], None, None, "q", "other", "", True]]}, "unknown lane 'other'"),
+        ({"tasks": [["a", [], [], None, None, "q", "async", "", True]] * 2}, "have one id"),
+        ({"version": 2}, "has version 2, this process reads 1"),
+        ({"concurrency_limit": 0}, "concurrency limit is damaged"),
+        ({"namespace": None}, "namespace or its"),
+    ],
+)
+def test_the_reason_is_said(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(DecodeError, match=why):
+        decode_plan(msgpack.packb(PLAN.to_data() | change), "r", Seal())
+
+
+def test_a_compression_bomb_is_refused_before_it_is_built() -> None:
+    bomb = zlib.compress(bytes(60_000_000))
+    data = whole_ext(Code.COMPRESSED, b"\x01\xff\xff\xff\xff" + bomb)
+    with at_most(1), pytest.raises(DecodeError, match="64 MiB"):
+        decode_plan(data, "r", Seal())
+
+
+def test_a_plan_is_signed_for_its_run_only() -> None:
+    seal = Seal([KEY])
+    stored = encode_plan(PLAN, "r", seal)
+    assert decode_plan(stored, "r", seal) == PLAN
+    for data, run_id in ((stored, "other"), (stored[32:], "r"), (b"", "r"), (stored[:-1], "r")):
+        with pytest.raises(DecodeError, match="is not signed by a key of this process"):
+            decode_plan(data, run_id, seal)
