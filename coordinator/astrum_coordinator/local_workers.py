@@ -40,6 +40,12 @@ def print_line(line: str) -> None:
     sys.stdout.flush()
 
 
+def print_log_line(line: str) -> None:
+    """Write a worker's line to standard error at once."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
 def keep_line(line: str) -> None:
     """Show nothing; the last lines of a worker's log are kept in any case."""
 
@@ -49,7 +55,8 @@ class LocalWorkers:
 
     ``options`` are further arguments of ``astrum-worker``. ``registered`` tells the process ids
     of the workers that the server knows. ``show_output`` and ``show_log`` get each line of the
-    workers' standard output and standard error. On exit the workers get SIGTERM and, after
+    workers' standard output and standard error; ``log_level`` is how much of the latter is
+    Astrum's own, beside what the tasks write. On exit the workers get SIGTERM and, after
     ``grace_s`` and a margin, SIGKILL.
     """
 
@@ -64,12 +71,13 @@ class LocalWorkers:
         grace_s: float = 30.0,
         show_output: Callable[[str], None] = print_line,
         show_log: Callable[[str], None] = keep_line,
+        log_level: str = "warning",
     ) -> None:
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}")
         self._command = [
             *(sys.executable, "-m", "astrum_worker", *modules),
-            *("--grace", f"{grace_s:g}", *options),
+            *("--grace", f"{grace_s:g}", "--log-level", log_level, *options),
         ]
         # Not as an argument: everybody on the machine could read the password in it.
         self._environment = {"ASTRUM_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
@@ -134,7 +142,8 @@ class LocalWorkers:
             code = await worker.wait()
             await worker.drained(DRAIN_TIMEOUT_S)
             if code > 0 and worker.pid not in await self._registered():
-                raise WorkerStartError(_start_failure(code, worker.log))
+                log = worker.log if self._show_log is keep_line else "(what it said is above)"
+                raise WorkerStartError(_start_failure(code, log))
             logger.warning(
                 "the local worker %d ended with %s; another one starts in %.1f s",
                 *(worker.pid, _ending(code), delay_s),

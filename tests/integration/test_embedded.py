@@ -272,7 +272,7 @@ async def test_workers_are_started_with_the_modules_and_options(
     async with local_workers(lines=lines) as workers:
         await eventually_async(lambda: len(lines) == 2)
         pids = workers.pids
-    assert lines == ["flow.py --grace 5 --queue cpu unix:///nowhere"] * 2
+    assert lines == ["flow.py --grace 5 --log-level warning --queue cpu unix:///nowhere"] * 2
     assert running().keys().isdisjoint(pids)
 
 

@@ -23,6 +23,8 @@ from astrum_worker.supervisor import Supervisor, SupervisorLink
 
 START_FAILED = 1
 EXIT_PATIENCE_S = 3.0
+TALKATIVE = ("debug", "info")
+"""Log levels at which the worker also says that it serves and that it stops."""
 URL_VARIABLE = "ASTRUM_REDIS_URL"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -115,7 +117,13 @@ def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command]
     help="How long after its last heartbeat the worker counts as dead.",
 )
 @option("--wait", is_flag=True, help="Wait for a server that cannot be reached at the start.")
-@option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
+@option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    default="info",
+    show_default=True,
+    help="How much to say on standard error; from warning on, only what went wrong.",
+)
 @click.option("--supervisor-fd", type=int, hidden=True)
 def main(
     modules: tuple[str, ...],
@@ -163,7 +171,7 @@ def main(
         )
         catalog = Catalog.load(modules)
         slow_down_collector()
-        code = asyncio.run(_serve(config, catalog, supervisor_fd))
+        code = asyncio.run(_serve(config, catalog, supervisor_fd, log_level in TALKATIVE))
     except AstrumError as error:
         click.echo(describe(error), err=True)
         code = START_FAILED
@@ -205,16 +213,19 @@ def without_url(arguments: Sequence[str]) -> list[str]:
     return kept
 
 
-async def _serve(config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None) -> int:
+async def _serve(
+    config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None, talkative: bool
+) -> int:
     link = None if supervisor_fd is None else SupervisorLink(supervisor_fd)
 
     def announce(line: str) -> None:
-        click.echo(line, err=True)
+        if talkative:
+            click.echo(line, err=True)
         if link is not None:
             link.say_ready()
 
     worker = Worker(config, catalog, announce)
-    Signals(worker.request_stop).install()
+    Signals(worker.request_stop, says_so=talkative).install()
     watching = None if link is None else asyncio.create_task(_follow(link, worker))
     code = START_FAILED
     try:

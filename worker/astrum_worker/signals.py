@@ -17,11 +17,12 @@ class Signals:
     """Calls ``stop`` on the event loop at the first signal, with the exit code to end with.
 
     The handler runs between two bytecodes of the main thread, so the second signal works even
-    while a task blocks the event loop.
+    while a task blocks the event loop. It tells people what it did if ``says_so``.
     """
 
-    def __init__(self, stop: Callable[[int], None]) -> None:
+    def __init__(self, stop: Callable[[int], None], *, says_so: bool = True) -> None:
         self._stop = stop
+        self._says_so = says_so
         self._received = 0
         self._loop = asyncio.get_running_loop()
 
@@ -34,10 +35,13 @@ class Signals:
         if self._received:
             os._exit(128 + number)
         self._received = number
-        os.write(
-            sys.__stderr__.fileno() if sys.__stderr__ else 2, b"draining; once more ends at once\n"
-        )
+        if self._says_so:
+            _say(b"draining; once more ends at once\n")
         self._loop.call_soon_threadsafe(self._stop, exit_code(number))
+
+
+def _say(line: bytes) -> None:
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, line)
 
 
 def exit_code(number: int) -> int:

@@ -1,0 +1,46 @@
+"""What tasks write comes out where they wrote it, also from local workers, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.cli.conftest import Cli, Write
+
+TALKING = """
+    import logging, sys
+    from astrum import task
+
+    @task("talk")
+    def talk() -> None:
+        print("to standard output")
+        print("to standard error", file=sys.stderr)
+        logging.getLogger("mine").warning("a record of the user's own")
+"""
+
+
+@pytest.mark.parametrize("place", [["--local"], ["--workers", "1"]], ids=["local", "workers"])
+def test_what_a_task_prints_and_logs_is_seen(write: Write, cli: Cli, place: list[str]) -> None:
+    write("flow.py", TALKING)
+    done = cli("run", "flow.py", "-q", *place)
+    assert (done.returncode, done.stdout) == (0, "to standard output\n")
+    assert done.stderr.splitlines() == ["to standard error", "a record of the user's own"]
+
+
+def test_a_worker_that_cannot_start_tells_why_once(write: Write, cli: Cli) -> None:
+    write(
+        "flow.py",
+        """
+        import sys
+        from astrum import task
+
+        if "astrum_worker" in sys.modules:
+            raise RuntimeError("not here")
+
+        @task("a")
+        def a() -> None: ...
+        """,
+    )
+    done = cli("run", "flow.py", "--workers", "1")
+    assert done.returncode == 1
+    assert done.stderr.count("RuntimeError: not here\n") == 1
+    assert "a local worker ended with exit code 1 before it served" in done.stderr
