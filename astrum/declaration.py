@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from astrum.errors import TaskRegistrationError
+from astrum.errors import TaskRegistrationError, nearest
 from astrum.planning.build import TaskOptions, make_options
 from astrum.planning.plan import DEFAULT_QUEUE
 from astrum.planning.retry_policy import RetryPolicy
 
 if TYPE_CHECKING:
     from astrum.data_transport import TaskData
+
+SETTINGS = ("depends_on", "data", "retry", "timeout", "queue")
+"""The keywords of `declaration`, which are those of the decorator but for the namespace."""
 
 Reference = str | Callable[..., Any]
 """A task, by its id or by its function."""
@@ -62,6 +65,23 @@ def declaration(
         queue=queue,
         options=options,
     )
+
+
+def check_settings(task_id: Any, settings: Iterable[str]) -> None:
+    """Raise ``TypeError`` for a keyword that `declaration` does not take."""
+    for name in settings:
+        if name not in SETTINGS:
+            what = "@task" if task_id is None else f"task {task_id!r}"
+            raise TypeError(
+                f"{what} has no option {name!r}{nearest(name, SETTINGS)} "
+                f"(the options are {', '.join(SETTINGS)})"
+            )
+
+
+def where_defined(function: Any) -> str:
+    """Return the file and line of a function, ``""`` if it has none."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def is_function(value: Any) -> bool:

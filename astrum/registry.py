@@ -19,7 +19,15 @@ from astrum.config import AstrumConfig
 from astrum.data_transport import check_types
 from astrum.data_transport.bindings import TaskInputs
 from astrum.data_transport.scopes import remember_names
-from astrum.declaration import Reference, RegisteredTask, checked_name, declaration, is_function
+from astrum.declaration import (
+    Reference,
+    RegisteredTask,
+    check_settings,
+    checked_name,
+    declaration,
+    is_function,
+    where_defined,
+)
 from astrum.errors import TaskNotFoundError, TaskRegistrationError, nearest
 from astrum.machine import ExecutionReport
 from astrum.methods import MethodBinder, underlying
@@ -84,6 +92,7 @@ class SchedulerRegistry:
 
         The frame gives a meaning to annotations that are texts; it is not kept.
         """
+        check_settings(task_id, settings)
         declared = declaration(task_id, function, **settings)
         remember_names(function, at)
         self._add(declared)
@@ -171,8 +180,10 @@ class SchedulerRegistry:
     def _add(self, declared: RegisteredTask) -> None:
         with self._lock:
             if declared.task_id in self._tasks:
+                first = where_defined(self._tasks[declared.task_id].function)
                 raise TaskRegistrationError(
-                    f"task {declared.task_id!r} is registered twice in {self.name!r}"
+                    f"task {declared.task_id!r} is registered twice in namespace {self.name!r}"
+                    f"{first and f'; the first one is {first}'}"
                 )
             self._tasks[declared.task_id] = declared
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import re
 import threading
 from collections.abc import Iterator
 
@@ -124,8 +125,21 @@ def test_asking_for_an_unknown_task_names_the_nearest(registry: SchedulerRegistr
 
 def test_a_task_id_registered_twice_is_refused(registry: SchedulerRegistry) -> None:
     registry.task("load")(work)
-    with pytest.raises(TaskRegistrationError, match="'load' is registered twice"):
+    first = rf"{re.escape(__file__)}:\d+$"
+    with pytest.raises(TaskRegistrationError, match=f"'load' is registered twice.*{first}"):
         registry.task("load")(work)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [("retries", "; did you mean 'retry'?"), ("namespace", ""), ("depend_on", "'depends_on'")],
+)
+def test_an_option_that_there_is_not_is_refused_with_those_that_there_are(
+    registry: SchedulerRegistry, option: str, hint: str
+) -> None:
+    told = f"task 'load' has no option '{option}'.*{re.escape(hint)}.*timeout, queue"
+    with pytest.raises(TypeError, match=told):
+        registry.task("load", **{option: 3})(work)
 
 
 @pytest.mark.parametrize("retry", [-1, True, False, "2", 1.5, None])
