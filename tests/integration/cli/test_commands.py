@@ -139,5 +139,5 @@ def test_a_plan_with_a_cycle_is_a_mistake_that_is_spelt_out(write: Write, cli: C
 def test_access_rules_hold_for_the_prefix() -> None:
     lines = CliRunner().invoke(main, ["acl", "--prefix", "mine"]).output.splitlines()
     assert [line.split()[2] for line in lines] == ["astrum-coordinator", "astrum-worker"]
-    assert all("~{mine}:* " in line for line in lines)
+    assert all(" ~{mine}:" in line and "~*" not in line for line in lines)
     assert CliRunner().invoke(main, ["acl", "--prefix", "a*"]).exit_code == 2
