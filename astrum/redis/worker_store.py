@@ -65,7 +65,8 @@ class WorkerStore(Store):
                 raise
             await self._make_groups(streams)
             entries = await self._claim(lane, streams, worker_id, count, block_s)
-        self._known.update(streams)
+        # After a claim that gave something, the later streams may never have been looked at.
+        self._known.update([entry.stream for entry in entries] or streams)
         return await self._readable(entries)
 
     async def waiting(self, lane: str, queues: Sequence[str]) -> int:
@@ -144,9 +145,10 @@ class WorkerStore(Store):
         return list(read_streams(await self._read(lane, block_s, *command)))
 
     async def _make_groups(self, streams: Sequence[str]) -> None:
-        await self.link.call(scripts.group(self.keys, streams))
-        if self._known.intersection(streams):
-            self.loss.suspect()
+        for stream in streams:
+            was_missing = await self.link.call(scripts.group(self.keys, [stream]))
+            if was_missing and stream in self._known:
+                self.loss.suspect()
 
     async def _readable(self, entries: Iterable[Entry]) -> list[Claim]:
         """Return the entries as claims; those whose data is gone are acknowledged."""
