@@ -218,6 +218,7 @@ class Worker:
             "pid": str(os.getpid()),
             "version": _version(),
             "queues": ",".join(config.queues),
+            "serves": self._catalog.summary,
             "slots": f"{config.concurrency} async, {config.threads} threads",
         }
         await self._store.register(
@@ -226,10 +227,9 @@ class Worker:
 
     def _start_line(self) -> str:
         config = self._config
-        served = ", ".join(f"{name} ({count})" for name, count in self._catalog.namespaces.items())
         return (
-            f"astrum-worker {self.worker_id} serves {len(self._catalog)} tasks of {served}; "
-            f"{config.concurrency} async slots, {config.threads} threads; "
+            f"astrum-worker {self.worker_id} serves {len(self._catalog)} tasks of "
+            f"{self._catalog.summary}; {config.concurrency} async slots, {config.threads} threads; "
             f"queues {', '.join(config.queues)}; {config.redis.masked_url}"
         )
 

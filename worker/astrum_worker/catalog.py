@@ -59,6 +59,11 @@ class Catalog:
             counts[namespace] = counts.get(namespace, 0) + 1
         return counts
 
+    @property
+    def summary(self) -> str:
+        """The namespaces served and the number of tasks in each: ``"billing (4), default (2)"``."""
+        return ", ".join(f"{name} ({count})" for name, count in self.namespaces.items())
+
     def advertisement(self) -> bytes:
         """Return what the store is told: rows of namespace, task id and fingerprint."""
         rows = [(*address, served.fingerprint) for address, served in self._served.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from astrum.redis.facts import RunFacts
 
+WIDEST = 10_000
 COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
 
 
@@ -48,6 +50,7 @@ def runs_table(found: list[RunFacts]) -> Table:
     from astrum_coordinator.report_view import STATUS_STYLE, duration_text, plain_table, time_text
 
     table = plain_table(*COLUMNS)
+    table.columns[0].no_wrap = True
     for facts in found:
         state = open_state(facts)
         took = facts.ended_at - facts.created_at if facts.ended_at else None
@@ -77,7 +80,8 @@ def print_table(table: Any, instead: str = "") -> None:
     if instead:
         click.echo(instead)
     else:
-        Console().print(table)
+        # A pipe is as wide as it needs to be: whoever cuts columns out of it wants whole ids.
+        Console(width=None if sys.stdout.isatty() else WIDEST).print(table)
 
 
 @click.command(short_help="Show how a run ended, or how far it is.")

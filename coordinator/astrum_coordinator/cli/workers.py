@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from astrum.redis.facts import WorkerFacts
 
-COLUMNS = ("Worker", "Host", "Pid", "Queues", "Running", "Lease")
+COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "Lease")
 
 
 @click.command(short_help="List the live workers.")
@@ -30,7 +30,7 @@ COLUMNS = ("Worker", "Host", "Pid", "Queues", "Running", "Lease")
 @json_option
 @log_option
 def workers(redis_url: str | None, prefix: str | None, as_json: bool) -> None:
-    """List the live workers of a server and what they run."""
+    """List the live workers of a server: what they serve and how much they run."""
     found = ask(redis_url, prefix, lambda coordinator: coordinator.workers())
     if as_json:
         print_json([worker_to_json(facts) for facts in found])
@@ -59,12 +59,14 @@ def workers_table(found: list[WorkerFacts]) -> Table:
     from astrum_coordinator.report_view import duration_text, plain_table
 
     table = plain_table(*COLUMNS)
+    table.columns[0].no_wrap = True
     for facts in found:
         cells = (
             facts.worker_id,
             facts.facts.get("host", ""),
             facts.facts.get("pid", ""),
             facts.facts.get("queues", ""),
+            facts.facts.get("serves", ""),
             str(len(decode_status(facts.status).get("running", ()))),
             duration_text(max(facts.lease_s, 0.0)),
         )

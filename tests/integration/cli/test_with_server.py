@@ -107,6 +107,17 @@ def test_values_of_types_that_show_does_not_know_are_shown_by_field(
     assert '"number": 7' in json.dumps(shown["task_return_set"]["order"])
 
 
+def test_a_pipe_gets_every_run_and_worker_on_a_line_of_its_own(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    run_id = "a-run-id-" + 150 * "x"
+    assert cli("submit", "flow.py", "--run-id", run_id, "--redis", redis_server.url).returncode == 0
+    lines = cli("runs", "--redis", redis_server.url).stdout.splitlines()
+    [line] = [line for line in lines if run_id in line]
+    assert "pending" in line
+
+
 def test_an_unknown_run_is_said_to_be_unknown(cli: Cli, redis_server: Server) -> None:
     for command in ("show", "cancel", "resume"):
         done = cli(command, "nothing", "--redis", redis_server.url)
@@ -129,7 +140,9 @@ def test_workers_are_listed_with_what_they_are(
             return found
 
         wait_until(lambda: bool(listed()), "the worker")
-        assert str(worker.pid) in cli("workers", "--redis", url).stdout
+        table = cli("workers", "--redis", url).stdout
+        assert str(worker.pid) in table
+        assert "default (2)" in table, "what it serves is not said"
         worker.send(signal.SIGTERM)
         worker.wait()
 
