@@ -186,12 +186,14 @@ class LossWatch:
     """Notices that the server may have lost its last writes.
 
     Each new connection tells who the server is. Another identity than before (a restart, a
-    failover) or a vanished consumer group is a suspicion; `take` says so once.
+    failover) or a vanished consumer group is a suspicion; `take` says so once. ``count`` is the
+    number of suspicions ever: what was decided under a smaller one must not be carried out.
     """
 
     def __init__(self) -> None:
         self._identity: frozenset[bytes] | None = None
         self._suspected = False
+        self.count = 0
 
     @property
     def suspected(self) -> bool:
@@ -206,13 +208,15 @@ class LossWatch:
     def suspect(self) -> None:
         """Raise the suspicion."""
         self._suspected = True
+        self.count += 1
 
     def connected_to(self, info: bytes) -> bool:
         """Return whether the server's INFO text tells of another server than the one before."""
         identity = frozenset(_IDENTITY.findall(info))
         is_another = self._identity is not None and identity != self._identity
-        self._suspected = self._suspected or is_another
         self._identity = identity
+        if is_another:
+            self.suspect()
         return is_another
 
 

@@ -108,18 +108,20 @@ class Link:
         channel = self._channel
         if channel is not None and channel.is_open:
             return channel
+        suspicions = self.watch.count
         async with self._connecting:
             if self._channel is None or not self._channel.is_open:
                 channel = await open_channel(self.settings)
                 try:
-                    is_another = await self._introduce(channel)
+                    await self._introduce(channel)
                 except BaseException:
                     channel.drop()
                     raise
                 self._channel = channel
-                if is_another:
-                    # What wants this connection was decided before the loss was known.
-                    raise driver.ConnectionError("the server was restarted or replaced meanwhile")
+            if self.watch.count != suspicions:
+                # What wants this connection was decided before the loss was known, whoever of
+                # those that wait here, or on other links, has met the new server first.
+                raise driver.ConnectionError("the server was restarted or replaced meanwhile")
             return self._channel
 
     async def _exchange(self, command: Command, timeout_s: float) -> Any:
@@ -133,12 +135,11 @@ class Link:
             await self.close()  # it may be half open
             raise
 
-    async def _introduce(self, channel: Channel) -> bool:
-        """Learn the connection's number and who the server is; true if another than before."""
+    async def _introduce(self, channel: Channel) -> None:
+        """Learn the connection's number and who the server is."""
         self.client_id = int(await channel.send(["CLIENT", "ID"]))
         try:
-            return self.watch.connected_to(await channel.send(["INFO"]))
+            self.watch.connected_to(await channel.send(["INFO"]))
         except driver.ResponseError as error:
             if "NOPERM" not in str(error):
-                raise
-            return False  # without INFO a restart goes unnoticed until a group is missing
+                raise  # without INFO a restart goes unnoticed until a group is missing

@@ -127,14 +127,10 @@ class RunStore(Store):
         attempt of the refused part dispatched while the server's memory is full, and while a loss
         is suspected that nobody took: a value that the server lost must not travel on.
         """
-        if self.loss.suspected:
-            raise StoreUnavailableError(
-                f"run {run_id!r}: the server may have lost its last writes; nothing is dispatched "
-                "before the run was read anew"
-            )
         stream = self.keys.queue(queue, lane)
         states: list[str] = []
         for part in chunks([DispatchItem(*item) for item in items]):
+            self._refuse_under_suspicion(run_id)
             reply = await self.link.call(scripts.dispatch(self.keys, run_id, epoch, stream, part))
             states += scripts.read_dispatched(run_id, epoch, reply)
         return states
@@ -174,8 +170,10 @@ class RunStore(Store):
         """End the run in ``state`` and limit the life of all that belongs to it; repeatable.
 
         ``False``: attempts are outstanding, which only ``tails`` allows. ``facts`` are added to
-        those of the creation. Raises `LeadershipLostError`, `RunNotFoundError`.
+        those of the creation. Raises `LeadershipLostError`, `RunNotFoundError`, and
+        `StoreUnavailableError` while a loss is suspected: the run may not be over any more.
         """
+        self._refuse_under_suspicion(run_id)
         call = scripts.finish(
             self.keys,
             run_id,
@@ -240,6 +238,13 @@ class RunStore(Store):
     async def discard(self, claim: DeadClaim) -> None:
         """Remove a dead worker's entry that cannot be read."""
         await reaping.forget(self.link, [(claim.stream, claim.entry_id)])
+
+    def _refuse_under_suspicion(self, run_id: str) -> None:
+        if self.loss.suspected:
+            raise StoreUnavailableError(
+                f"run {run_id!r}: the server may have lost its last writes; nothing is dispatched "
+                "or ended before the run was read anew"
+            )
 
     async def _settle(
         self,
