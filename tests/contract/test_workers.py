@@ -209,7 +209,9 @@ async def test_two_installations_on_one_server_do_not_meet(
         assert await elsewhere.list_runs() == []
 
 
-async def test_a_queue_that_nobody_used_yet_is_no_loss(runs: RunStore, workers: WorkerStore) -> None:
+async def test_a_queue_that_nobody_used_yet_is_no_loss(
+    runs: RunStore, workers: WorkerStore
+) -> None:
     epoch = await led_run(runs)
     await dispatched(runs, epoch, 0)
     for _ in range(2):

@@ -30,6 +30,7 @@ ONCE_BROKEN = {
     2087: "a worker ran what a rolled back server gave it again, with the result in its hands",
     2275: "the same, because the entry was claimed anew",
     2322: "a follower's report held values that the server had lost",
+    5879: "a value that the server had lost was dispatched by who did not meet it first",
     3148: "a run that the server had lost was dispatched to for ever",
 }
 MISSED_WITHIN = {

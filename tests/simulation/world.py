@@ -327,6 +327,8 @@ class World:
 
     def _come_back(self, lost: State | None) -> None:
         self.say("the server is back")
+        if lost:
+            self.rolled_back_at = self.loop.time()
         self.network.start(lost)
 
     def drain(self) -> None:
@@ -403,6 +405,7 @@ class World:
         runs = self.network.model.state.runs
         return (
             self.is_calm
+            and not self.network.is_down
             and len(self.reports) == len(self.flows)
             and all(run.state != "open" for run in runs.values())
         )
