@@ -31,6 +31,10 @@ MAX_RUNNING = 8
 FIRST_LINE_AFTER_S = 5.0
 LONGEST_SILENCE_S = 60.0
 
+RUNNING = "running"
+DISPATCHED = "queued or running"
+"""What is known of attempts that were sent to workers: one may have taken them or not."""
+
 Whereabouts = Callable[[RunningAttempt], str]
 """Tells the worker that runs an attempt, "" if that is not known."""
 
@@ -104,8 +108,9 @@ def _left_out_text(count: int) -> str:
 class LineFace:
     """Lines for pipes and logs: troubles at once, how far the run is now and then."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], active: str = RUNNING) -> None:
         self._file = file
+        self._active = active
         self._said_start = False
         self._next_line_s = FIRST_LINE_AFTER_S
         self._last_line = ""
@@ -128,7 +133,7 @@ class LineFace:
         self._start_line(progress)
         for notice in progress.take_notices(NOTICES_PER_REFRESH * 5):
             self._print(notice_text(notice))
-        left_out = len(progress.take_notices(sys.maxsize)) + progress.take_left_out()
+        left_out = progress.take_left_out()
         if left_out:
             self._print(_left_out_text(left_out))
 
@@ -141,7 +146,7 @@ class LineFace:
         self._print(f"{count_text(progress.total, 'task')} in {stages}{done}")
 
     def _progress_line(self, progress: RunProgress) -> None:
-        line = counts_text(progress)
+        line = counts_text(progress, self._active)
         if line != self._last_line:
             self._last_line = line
             self._print(f"{line} after {duration_text(progress.elapsed_s)}")
@@ -151,11 +156,11 @@ class LineFace:
         self._file.flush()
 
 
-def counts_text(progress: RunProgress) -> str:
-    """Return done, running, retried and failed as one line."""
+def counts_text(progress: RunProgress, active: str = RUNNING) -> str:
+    """Return done, running, retried and failed as one line; ``active`` is the second's word."""
     parts = [f"{progress.succeeded:,} of {progress.total:,} done"]
     for count, word in (
-        (progress.running_count, "running"),
+        (progress.running_count, active),
         (progress.retried, "retried"),
         (progress.failed, "failed"),
     ):
@@ -170,8 +175,11 @@ def counts_text(progress: RunProgress) -> str:
 class TerminalFace:
     """A view that is redrawn in place; troubles scroll by above it."""
 
-    def __init__(self, console: Console, whereabouts: Whereabouts = nowhere) -> None:
+    def __init__(
+        self, console: Console, whereabouts: Whereabouts = nowhere, active: str = RUNNING
+    ) -> None:
         self._console = console
+        self._active = active
         self._whereabouts = whereabouts
         self._bars = StageBars()
         self._live = Live(
@@ -198,7 +206,7 @@ class TerminalFace:
         """Remove the view; what scrolled by stays."""
         for notice in progress.take_notices(NOTICES_PER_REFRESH * 5):
             self._print(notice)
-        left_out = len(progress.take_notices(sys.maxsize)) + progress.take_left_out()
+        left_out = progress.take_left_out()
         if left_out:
             self._console.print(Text(_left_out_text(left_out), "dim"))
         self._live.stop()
@@ -208,7 +216,9 @@ class TerminalFace:
         self._console.print(Text(notice_text(notice), style), soft_wrap=True)
 
     def _view(self, progress: RunProgress) -> RenderableType:
-        head = Text(f"{counts_text(progress)}  {duration_text(progress.elapsed_s)}", "bold")
+        head = Text(
+            f"{counts_text(progress, self._active)}  {duration_text(progress.elapsed_s)}", "bold"
+        )
         return Group(head, self._bars.render(progress), self._running(progress))
 
     def _running(self, progress: RunProgress) -> RenderableType:

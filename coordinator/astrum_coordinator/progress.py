@@ -51,7 +51,7 @@ class RunProgress:
 
     ``stage_done`` and ``stage_totals`` count tasks by stage; ``state`` is `None` until the run
     has begun. ``inherited`` tasks had succeeded before that. ``final`` is how the run ended, ""
-    while it is under way.
+    while it is under way. ``shown`` are the latest notices that somebody took.
     """
 
     def __init__(self) -> None:
@@ -71,6 +71,7 @@ class RunProgress:
         self._running: dict[int, tuple[int, float]] = {}
         self._notices: deque[Notice] = deque()
         self._notices_left_out = 0
+        self.shown: deque[Notice] = deque(maxlen=NOTICES_KEPT)
 
     # --- told on the event loop -----------------------------------------------------------
 
@@ -157,10 +158,13 @@ class RunProgress:
         return [RunningAttempt(task, attempt, since) for task, (attempt, since) in items]
 
     def take_notices(self, count: int) -> list[Notice]:
-        """Return and forget the oldest ``count`` notices."""
-        return [self._notices.popleft() for _ in range(min(count, len(self._notices)))]
+        """Return the oldest ``count`` notices, which are ``shown`` from now on."""
+        notices = [self._notices.popleft() for _ in range(min(count, len(self._notices)))]
+        self.shown.extend(notices)
+        return notices
 
     def take_left_out(self) -> int:
-        """Return how many notices were too many to keep since the last call."""
-        left_out, self._notices_left_out = self._notices_left_out, 0
+        """Return and forget how many notices nobody took or were too many to keep."""
+        left_out, self._notices_left_out = self._notices_left_out + len(self._notices), 0
+        self._notices.clear()
         return left_out

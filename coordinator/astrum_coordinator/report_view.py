@@ -7,7 +7,7 @@ import dataclasses
 import datetime as dt
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from enum import Enum
@@ -69,22 +69,24 @@ def end_line(report: ExecutionReport) -> str:
     took = duration_text(report.total_duration)
     name = f"run {report.run_id}" if report.run_id else "the run"
     failed = f", {report.failed_tasks:,} failed" if report.failed_tasks else ""
-    return f"{name} {_said(report.execution_state)}: {counts}{failed}, {took}"
+    cancelled = sum(stat.status == "cancelled" for stat in report.task_statistics)
+    stopped = f", {cancelled:,} cancelled" if cancelled else ""
+    return f"{name} {_said(report.execution_state)}: {counts}{failed}{stopped}, {took}"
 
 
 def _said(state: str) -> str:
     return {"cancelled": "was cancelled", "running": "is under way"}.get(state, str(state))
 
 
-def summary_lines(report: ExecutionReport) -> list[str]:
-    """Return the error summary, cut to a number of lines that can be read.
+def summary_lines(report: ExecutionReport, said: Collection[str] = ()) -> list[str]:
+    """Return the error summary without lines ``said`` before, cut to what can be read.
 
     The end of it is kept, where the final failures stand.
     """
-    lines = report.error_summary
+    lines = [line for line in report.error_summary if line not in said]
     left_out = len(lines) - MAX_SUMMARY_LINES
     if left_out <= 0:
-        return list(lines)
+        return lines
     return [f"... {left_out:,} earlier lines", *lines[left_out:]]
 
 
@@ -135,8 +137,13 @@ def _first_line(text: str) -> str:
     return line if len(line) <= 200 else line[:197] + "..."
 
 
-def report_view(report: ExecutionReport, *, with_errors: bool = True) -> RenderableType:
-    """Return the whole of a report for a terminal: tasks, error summary, and the end line."""
+def report_view(
+    report: ExecutionReport, *, with_errors: bool = True, said: Collection[str] = ()
+) -> RenderableType:
+    """Return the whole of a report for a terminal: tasks, error summary, and the end line.
+
+    Lines of the summary that were ``said`` before are left out.
+    """
     from rich.console import Group
     from rich.text import Text
 
@@ -147,7 +154,7 @@ def report_view(report: ExecutionReport, *, with_errors: bool = True) -> Rendera
     if left_out > 0:
         parts.append(Text(f"... and {left_out:,} more\n", "dim"))
     if with_errors:
-        parts += [Text(line, "red") for line in summary_lines(report)]
+        parts += [Text(line, "red") for line in summary_lines(report, said)]
     parts.append(end_text(report))
     return Group(*parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 WORKER_GRACE_S = 2.0
 """When the run is over, nothing that a local worker still does is of use to anybody."""
 WHEREABOUTS_EVERY_S = 1.0
+KNOWN_AFTER_S = 3.0
+"""Workers tell what they run within a second, and are asked every second."""
+NO_WORKER_YET = "waits for a worker"
 CANCELLING = "cancelling the run"
 
 
@@ -140,8 +144,11 @@ class Whereabouts:
         self._workers: dict[tuple[int, int], str] = {}
 
     def of(self, attempt: RunningAttempt) -> str:
-        """Return the worker of an attempt, "" while it is not known."""
-        return self._workers.get((attempt.task, attempt.attempt), "")
+        """Return the worker of an attempt, "" while it is too young to tell."""
+        found = self._workers.get((attempt.task, attempt.attempt))
+        if found is not None:
+            return found
+        return NO_WORKER_YET if time.monotonic() - attempt.since > KNOWN_AFTER_S else ""
 
     async def keep_looking(self) -> None:
         """Ask the workers again and again, only for show, until cancelled."""

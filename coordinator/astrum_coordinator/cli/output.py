@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -62,16 +63,20 @@ def has_terminal() -> bool:
 def display(
     progress: RunProgress, quiet: bool, whereabouts: Whereabouts | None = None
 ) -> AbstractContextManager[object]:
-    """Return a context manager that shows the run in the way that suits the output."""
+    """Return a context manager that shows the run in the way that suits the output.
+
+    ``whereabouts`` are given for a run on workers.
+    """
     if quiet:
         return nullcontext()
     from astrum_coordinator import live
 
+    active = live.RUNNING if whereabouts is None else live.DISPATCHED
     if not has_terminal():
-        return live.ProgressDisplay(progress, live.LineFace(sys.stderr))
+        return live.ProgressDisplay(progress, live.LineFace(sys.stderr, active))
     from rich.console import Console
 
-    face = live.TerminalFace(Console(stderr=True), whereabouts or live.nowhere)
+    face = live.TerminalFace(Console(stderr=True), whereabouts or live.nowhere, active)
     return live.ProgressDisplay(progress, face)
 
 
@@ -84,30 +89,42 @@ def tell(report: ExecutionReport, progress: RunProgress | None, quiet: bool) -> 
         return
     for text in _tracebacks(progress) if not quiet else ():
         say(text)
+    said = _said_before(progress)
     if has_terminal() and not quiet:
         from rich.console import Console
 
         # The retries of a run that succeeded in the end were shown when they happened.
-        view = report_view.report_view(report, with_errors=not is_completed)
+        view = report_view.report_view(report, with_errors=not is_completed, said=said)
         Console(stderr=True).print(view)
         return
-    for line in report_view.summary_lines(report) if not is_completed else ():
+    for line in report_view.summary_lines(report, said) if not is_completed else ():
         say(line)
     say(report_view.end_line(report))
+
+
+def _said_before(progress: RunProgress | None) -> set[str]:
+    """The lines that were shown while the run happened."""
+    from astrum_coordinator.live import notice_text
+
+    return set() if progress is None else {notice_text(notice) for notice in progress.shown}
 
 
 def _tracebacks(progress: RunProgress | None) -> list[str]:
     """The tracebacks of the first failed tasks, which the report leaves out."""
     if progress is None or progress.state is None:
         return []
-    failures = [f for f in progress.state.chronicle.failures.values() if f.traceback]
-    return [f"{users_traceback(f.traceback).rstrip()}\n" for f in failures[:MAX_TRACEBACKS]]
+    failures = progress.state.chronicle.failures.values()
+    texts = (users_traceback(failure.traceback) for failure in failures if failure.traceback)
+    return [f"{text.rstrip()}\n" for text in islice(filter(None, texts), MAX_TRACEBACKS)]
 
 
 def users_traceback(text: str) -> str:
-    """Return a task's traceback without the frames of the machinery that called the task."""
-    parts = _FRAME.split(text)
-    return "".join(part for part in parts if not _OURS.match(part))
+    """Return a task's traceback without the frames of the machinery that called the task.
+
+    It is empty where no frame is left: then it says no more than the error itself.
+    """
+    theirs = "".join(part for part in _FRAME.split(text) if not _OURS.match(part))
+    return theirs if 'File "' in theirs else ""
 
 
 def write_report(report: ExecutionReport, path: Path) -> None:

@@ -104,10 +104,11 @@ async def _resume(
     interrupts: Interrupts,
 ) -> ExecutionReport | None:
     from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.live import nowhere
 
     try:
         async with Coordinator(settings) as coordinator:
-            with output.display(progress, quiet):
+            with output.display(progress, quiet, nowhere):
                 return await coordinator.resume(run_id, observer=progress)
     except asyncio.CancelledError:
         if not interrupts.received:

@@ -57,10 +57,36 @@ def test_a_run_that_fails_exits_with_1_and_says_which_task_why_and_where(
     lines = done.stderr.splitlines()
     assert "task 'boom' attempt 1 failed: RuntimeError: bad thing; 0 retries left" in lines
     assert "task 'boom' failed: RuntimeError: bad thing" in lines
-    assert "1 of 3 tasks succeeded, 1 failed" in lines[-1]
+    assert lines.count("task 'boom' attempt 1 failed: RuntimeError: bad thing; 0 retries left") == 1
+    assert "1 of 3 tasks succeeded, 1 failed, 1 cancelled" in lines[-1]
     frames = [line for line in lines if line.startswith("  File ")]
     assert len(frames) == 1, "only the user's own frames"
     assert "flow.py" in frames[0]
+
+
+def test_an_error_without_a_frame_of_the_users_is_told_without_a_traceback(
+    write: Write, cli: Cli
+) -> None:
+    write("flow.py", "from astrum import task\n\n@task\ndef greet(name): ...\n")
+    done = cli("run", "flow.py", "--local")
+    assert "task 'greet' failed: TypeError: greet() missing 1 required" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_exception_group_keeps_its_traceback(write: Write, cli: Cli) -> None:
+    write(
+        "flow.py",
+        """
+        from astrum import task
+
+        @task
+        def several() -> None:
+            raise ExceptionGroup("both", [ValueError("one"), ValueError("two")])
+        """,
+    )
+    done = cli("run", "flow.py", "--local")
+    assert "in several" in done.stderr
+    assert "ValueError: two" in done.stderr
 
 
 def test_quiet_says_nothing_of_success_and_all_of_failure(write: Write, cli: Cli) -> None:
