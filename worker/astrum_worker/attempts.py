@@ -343,6 +343,9 @@ class Attempts:
         elif type(ending) is Ended:
             record = ending.record
             self._tally(record.outcome)
+            if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and record.failure:
+                what = (held.run_id, held.task_id, held.attempt, record.failure.summary)
+                logger.info("run %s: task %r attempt %d failed: %s", *what)
             is_final = record.outcome is Outcome.SUCCEEDED
             row = self._seal.seal_row(held.run_id, encode_record(record))
             settlement = Settlement(held.task, held.attempt, held.claim.entry_id, is_final, row)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.integration.cli.conftest import Cli, Write
+from tests.processes import AstrumProcess
+from tests.servers import Server
 
 TALKING = """
     import logging, sys
@@ -24,6 +28,29 @@ def test_what_a_task_prints_and_logs_is_seen(write: Write, cli: Cli, place: list
     done = cli("run", "flow.py", "-q", *place)
     assert (done.returncode, done.stdout) == (0, "to standard output\n")
     assert done.stderr.splitlines() == ["to standard error", "a record of the user's own"]
+
+
+def test_a_worker_logs_each_attempt_that_fails(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    path = write(
+        "flow.py",
+        """
+        from astrum import task
+
+        @task("boom", retry=1)
+        def boom() -> None:
+            raise RuntimeError("bad thing")
+        """,
+    )
+    with AstrumProcess("astrum_worker", str(path), "--redis", redis_server.url) as worker:
+        done = cli("run", "flow.py", "--redis", redis_server.url, "--run-id", "r1")
+        assert done.returncode == 1
+        for attempt in (1, 2):
+            told = f"run r1: task 'boom' attempt {attempt} failed: RuntimeError: bad thing"
+            assert told in worker.output
+        worker.send(signal.SIGTERM)
+        worker.wait()
 
 
 def test_a_worker_that_cannot_start_tells_why_once(write: Write, cli: Cli) -> None:
