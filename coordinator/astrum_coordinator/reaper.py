@@ -39,8 +39,8 @@ class Reaper(PeriodicService):
         held = Counter(claim.worker_id for claim in claims)
         for worker_id, count in held.items():
             logger.warning(
-                "worker %s is dead: its lease ended with %d attempts running; they are settled "
-                "as lost and run again",
+                "worker %s is dead: its lease ended; the attempts that it was running (%d) are "
+                "settled as lost and run again",
                 worker_id,
                 count,
             )

@@ -62,7 +62,7 @@ def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command]
     metavar="FILE",
     help="The certificate's key, if it is not in the same file.",
 )
-@option("--prefix", help="Prefix of all keys; separates pools on one server.")
+@option("--prefix", help="Prefix of all keys; separates pools on one server.  [default: astrum]")
 @option(
     "-q",
     "--queue",

@@ -35,6 +35,8 @@ class Commands(click.Group):
         known = get_close_matches(args[0], self.commands, n=1) if args else []
         if known and args[0] not in self.commands:
             ctx.fail(f"no such command {args[0]!r}; did you mean {known[0]!r}?")
+        if args and args[0].partition(":")[0].endswith(".py"):
+            ctx.fail(f"no such command {args[0]!r}; did you mean 'run {args[0]}'?")
         return super().resolve_command(ctx, args)
 
 

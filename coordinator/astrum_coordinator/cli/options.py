@@ -67,7 +67,9 @@ def tls_files() -> dict[str, str]:
     return {} if ctx is None else dict(ctx.meta.get(_TLS_META, {}))
 
 
-prefix_option = option("--prefix", help="Prefix of all keys; separates pools on one server.")
+prefix_option = option(
+    "--prefix", help="Prefix of all keys; separates pools on one server.  [default: astrum]"
+)
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 namespace_option = option(
     "-n", "--namespace", help="The namespace or registry to take, if there are several."

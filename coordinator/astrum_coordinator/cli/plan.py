@@ -15,7 +15,14 @@ FORMATS = ("table", "mermaid", "dot", "json")
 
 @click.command(short_help="Show what would run, without running it.")
 @selection_options
-@option("--format", "form", type=click.Choice(FORMATS), default="table", help="What to print.")
+@option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="What to print.",
+)
 @log_option
 def plan(form: str, **rest: Any) -> None:
     """Show the plan of MODULE without running it: stages, dependencies, data transport."""

@@ -66,7 +66,11 @@ class RunSettings(NamedTuple):
 @click.command(short_help="Run the tasks of MODULE and wait for the end.")
 @selection_options
 @redis_option
-@option("--workers", type=click.IntRange(min=1), help="Local worker processes to start.")
+@option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Local worker processes to start.  [default: one per processor, none with --redis]",
+)
 @option("--local", is_flag=True, help="Run all tasks in this process, without a server.")
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @run_id_option

@@ -30,7 +30,9 @@ COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
 @redis_option
 @prefix_option
 @json_option
-@option("--limit", type=click.IntRange(min=1), default=50, help="Most runs to list.")
+@option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most runs to list."
+)
 @log_option
 def runs(redis_url: str | None, prefix: str | None, as_json: bool, limit: int) -> None:
     """List the latest runs of a server."""

@@ -53,6 +53,8 @@ def test_help_is_there_before_one_notices() -> None:
 
 
 def test_a_misspelt_command_is_answered_by_the_nearest() -> None:
+    done = CliRunner().invoke(main, ["flow.py"])
+    assert (done.exit_code, "did you mean 'run flow.py'?" in done.output) == (2, True)
     done = CliRunner().invoke(main, ["sbmit"])
     assert (done.exit_code, "did you mean 'submit'?" in done.output) == (2, True)
 
