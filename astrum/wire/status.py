@@ -8,7 +8,13 @@ from astrum.errors import DecodeError
 from astrum.wire.unpacking import unpack
 
 MAX_STATUS_BYTES = 16 * 1024 * 1024
-_ROW: dict[str, type | tuple[type, ...]] = {"run_id": str, "task": int, "task_id": str, "attempt": int, "age_s": (int, float)}
+_ROW: dict[str, type | tuple[type, ...]] = {
+    "run_id": str,
+    "task": int,
+    "task_id": str,
+    "attempt": int,
+    "age_s": (int, float),
+}
 
 
 def decode_served(data: bytes) -> dict[tuple[str, str], str]:
