@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner
@@ -44,10 +44,12 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_help_is_there_before_one_notices() -> None:
     def took() -> float:
-        began = time.perf_counter()
+        # Processor time: what the clock says depends on what else the machine does.
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, "-m", "astrum_coordinator", "--help"]
         subprocess.run(command, env=environment(), capture_output=True, check=True)
-        return time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(took() for _ in range(5)) < 0.3
 

@@ -226,7 +226,7 @@ async def test_a_worker_behind_a_half_open_connection_starts_reading_again(
 ) -> None:
     silent = pool.worker("--lease", "30", url=link.url)
     link.freeze()
-    await fact(lambda: "is given up and opened again" in silent.output, "a reader to be restarted")
+    await fact(lambda: "claiming (async)" in silent.output, "the silent reader to be given up")
     link.reset()
     link.heal()
     pool.release("held")
