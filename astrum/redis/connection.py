@@ -200,9 +200,14 @@ class LossWatch:
         """Whether there is a suspicion that nobody took yet."""
         return self._suspected
 
-    def take(self) -> bool:
-        """Return whether a loss is suspected, and forget the suspicion."""
-        suspected, self._suspected = self._suspected, False
+    def take(self, count: int | None = None) -> bool:
+        """Return whether a loss is suspected, and forget the suspicion.
+
+        With the ``count`` from before something lengthy was done about it, a suspicion that was
+        raised meanwhile stays.
+        """
+        suspected = self._suspected
+        self._suspected = suspected and count not in (None, self.count)
         return suspected
 
     def suspect(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter
 
@@ -14,7 +13,7 @@ from astrum.redis.connection import ServerIdentity
 from astrum.redis.run_store import RunStore
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.led_runs import LedRuns
-from astrum_coordinator.service import Backoff
+from astrum_coordinator.service import Backoff, end_task
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -40,16 +39,15 @@ class JournalReader:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin reading."""
-        self._task = asyncio.create_task(self._loop(), name="astrum-journal-reader")
+        """Begin reading; harmless when repeated."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._loop(), name="astrum-journal-reader")
 
     async def stop(self) -> None:
         """Stop reading."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
 
     async def run_once(self) -> None:
         """Wait for entries of any led run and hand them over."""
@@ -87,7 +85,8 @@ class JournalReader:
     async def _look_who_serves(self) -> None:
         identity = await self._store.identity()
         known, self._identity = self._identity, identity
+        suspicions = self._store.loss.count
         if self._store.loss.suspected or (known is not None and identity != known):
             logger.warning("Redis was restarted or replaced: reading all runs anew")
             await self._on_suspected_loss()
-            self._store.loss.take()  # last: until then the store refuses to dispatch
+            self._store.loss.take(suspicions)  # last: until then the store refuses to dispatch

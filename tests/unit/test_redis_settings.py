@@ -60,3 +60,14 @@ def test_another_server_is_suspected_of_a_loss_once() -> None:
     assert watch.connected_to(b"run_id:b\r\nmaster_replid:x\r\n")
     assert watch.take()
     assert not watch.take()
+
+
+def test_a_suspicion_raised_while_an_earlier_one_was_seen_to_is_not_taken_with_it() -> None:
+    watch = LossWatch()
+    watch.suspect()
+    count = watch.count
+    watch.suspect()
+    assert watch.take(count)
+    assert watch.suspected
+    assert watch.take(watch.count)
+    assert not watch.suspected
