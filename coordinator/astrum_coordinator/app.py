@@ -8,13 +8,12 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 
 from astrum.config import AstrumConfig
 from astrum.errors import (
     AstrumError,
-    DecodeError,
     RunError,
     RunNotFoundError,
     StoreUnavailableError,
@@ -31,6 +30,7 @@ from astrum.redis.run_store import RunStore
 from astrum.registry import build_scheduler
 from astrum.wire.messages import encode_fact
 from astrum.wire.sealing import Seal
+from astrum_coordinator.adoption import Adoption, Renewal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.history import RunHistory
 from astrum_coordinator.journal_reader import JournalReader
@@ -38,12 +38,12 @@ from astrum_coordinator.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
 from astrum_coordinator.led_runs import LedRuns, decode_plan, encode_plan
 from astrum_coordinator.reaper import Reaper
 from astrum_coordinator.reports import PLANNED_S_FACT, Reporter
-from astrum_coordinator.service import Backoff, PeriodicService
+from astrum_coordinator.service import Backoff
 from astrum_coordinator.watch import Watch
 
 logger = logging.getLogger("astrum.coordinator")
 
-_CREATE_PATIENCE_S = 10.0
+_PATIENCE_S = 10.0
 
 
 def new_run_id() -> str:
@@ -51,40 +51,18 @@ def new_run_id() -> str:
     return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(4)
 
 
-class _Renewal(PeriodicService):
-    name = "leadership"
-
-    def __init__(self, led: LedRuns, config: CoordinatorConfig) -> None:
-        super().__init__(config.renew_every_s)
-        self._led = led
-
-    async def run_once(self) -> None:
-        await self._led.renew()
-
-
-class _Adoption(PeriodicService):
-    name = "adoption"
-
-    def __init__(self, store: RunStore, led: LedRuns, config: CoordinatorConfig) -> None:
-        super().__init__(config.adopt_every_s)
-        self._store = store
-        self._led = led
-        self._unreadable: set[str] = set()
-
-    async def run_once(self) -> None:
-        for run_id in await self._store.orphans():
-            if self._led.get(run_id) is not None or run_id in self._unreadable:
-                continue
-            try:
-                leader = await self._led.adopt(run_id)
-            except AstrumError as error:
-                logger.error("run %s cannot be adopted: %s", run_id, error)
-                if isinstance(error, DecodeError):  # a plan and the keys to it never change
-                    self._unreadable.add(run_id)
-                continue
-            if leader is not None:
-                how = "resumed" if leader.has_history else "started"
-                logger.info("run %s is %s here, epoch %d", run_id, how, leader.epoch)
+async def _patiently(action: Callable[[], Awaitable[object]], what: str) -> None:
+    """Do something in spite of a server that was just restarted, but do not wait for ever."""
+    backoff, deadline = Backoff(longest_s=1.0), time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            await action()
+            return
+        except StoreUnavailableError as error:
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("%s: %s; trying again", what, error)
+        await backoff.wait()
 
 
 class Coordinator:
@@ -93,7 +71,8 @@ class Coordinator:
     ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also
     an executor for `astrum.run(executor=coordinator)`. ``redis`` is a URL or `RedisSettings`.
     Entering raises `StoreUnavailableError` or `StoreConfigurationError` with what to do.
-    Leaving gives the runs it leads back; another coordinator may go on with them.
+    Asking does nothing in the background; that begins with the first run to lead. Leaving gives
+    the runs it leads back; another coordinator may go on with them.
     """
 
     def __init__(
@@ -108,12 +87,12 @@ class Coordinator:
         self._seal = Seal(self._settings.signing_keys)
         self._led = LedRuns(self._store, self.owner, self._config, self._seal)
         self._reporter = Reporter(self._store, self._seal)
-        self._reader = JournalReader(self._store, self._led, self._config, self._led.resync)
-        self._reaper = Reaper(self._store, self._config, self._seal)
-        self._renewal = _Renewal(self._led, self._config)
-        self._watch = Watch(self._store, self._led, self._config)
-        for service in (self._reader, self._renewal, self._reaper, self._watch):
-            service.start()
+        self._services = (
+            JournalReader(self._store, self._led, self._config, self._led.resync),
+            Renewal(self._led, self._config),
+            Reaper(self._store, self._config, self._seal),
+            Watch(self._store, self._led, self._config),
+        )
         return self
 
     async def __aexit__(
@@ -123,10 +102,16 @@ class Coordinator:
         trace: TracebackType | None,
     ) -> None:
         # What finds work stops first; leases are given back last, when nothing acts any more.
-        for service in (self._watch, self._reaper, self._reader, self._renewal):
-            await service.stop()
-        await self._led.release()
-        await self._store.__aexit__(kind, error, trace)
+        try:
+            for service in reversed(self._services):
+                await service.stop()
+            await self._led.release()
+        finally:
+            await self._store.__aexit__(kind, error, trace)
+
+    def _begin_to_lead(self) -> None:
+        for service in self._services:
+            service.start()
 
     # --- running ------------------------------------------------------------------------
 
@@ -163,11 +148,14 @@ class Coordinator:
         Failures of tasks are in the report. Cancelling the caller cancels the run, waits until
         it is over and propagates ``CancelledError``.
         """
-        run_id = await self.submit_flow(flow, run_id=run_id, timeout_s=timeout_s)
+        run_id = run_id or new_run_id()
+        submission = self.submit_flow(flow, run_id=run_id, timeout_s=timeout_s)
+        submitting = asyncio.create_task(submission)
         try:
+            await asyncio.shield(submitting)
             known = await self._see_through(run_id, observer, flow.plan)
         except asyncio.CancelledError:
-            await self._cancel_and_wait(run_id)
+            await self._cancel_and_wait(run_id, submitting)
             raise
         return await self._reporter.report(run_id, flow.types, known=known)
 
@@ -192,21 +180,11 @@ class Coordinator:
         facts[PLANNED_S_FACT] = f"{planning_s:.6f}"
         if timeout_s is not None:
             facts[TIMEOUT_FACT] = f"{timeout_s:g}"
-        await self._create(run_id, encode_plan(flow.plan, run_id, self._seal), facts)
+        data = encode_plan(flow.plan, run_id, self._seal)
+        await _patiently(
+            lambda: self._store.create_run(run_id, data, facts), f"run {run_id} is to be submitted"
+        )
         return run_id
-
-    async def _create(self, run_id: str, plan: bytes, facts: Mapping[str, str]) -> None:
-        """Create a run, patiently: a server that was just restarted is no reason to give up."""
-        backoff, deadline = Backoff(longest_s=1.0), time.monotonic() + _CREATE_PATIENCE_S
-        while True:
-            try:
-                await self._store.create_run(run_id, plan, facts)
-                return
-            except StoreUnavailableError as error:
-                if time.monotonic() > deadline:
-                    raise
-                logger.warning("run %s: %s; it is submitted again", run_id, error)
-            await backoff.wait()
 
     async def resume(self, run_id: str, *, observer: RunObserver | None = None) -> ExecutionReport:
         """Go on with a run, whoever led it before, and return its report."""
@@ -217,7 +195,8 @@ class Coordinator:
 
     async def serve(self) -> None:
         """Adopt and lead every run that has no live leader, until cancelled."""
-        adoption = _Adoption(self._store, self._led, self._config)
+        self._begin_to_lead()
+        adoption = Adoption(self._store, self._led, self._config)
         adoption.start()
         try:
             await asyncio.Event().wait()
@@ -232,6 +211,7 @@ class Coordinator:
         Returns the leader if it ended the run and so knows all of it. Who only followed does not:
         the server may have forgotten some of what was read.
         """
+        self._begin_to_lead()
         backoff = Backoff(longest_s=1.0)
         history: RunHistory | None = None
         while True:
@@ -262,6 +242,11 @@ class Coordinator:
                 f"run {leader.run_id}: its record vanished from Redis while it ran (was the "
                 "database flushed or replaced?); submit it again"
             )
+        if how is LeadershipEnd.RELEASED:
+            raise RunError(
+                f"run {leader.run_id}: this coordinator was closed before the run was over; "
+                "another may go on with it"
+            )
         return how is LeadershipEnd.FINISHED
 
     async def _is_open(self, run_id: str) -> bool:
@@ -270,9 +255,13 @@ class Coordinator:
             raise RunNotFoundError(f"run {run_id}: its record is no longer in Redis")
         return facts.is_open
 
-    async def _cancel_and_wait(self, run_id: str) -> None:
+    async def _cancel_and_wait(self, run_id: str, submitting: asyncio.Task[str]) -> None:
         try:
-            await self.cancel(run_id, "its caller was cancelled")
+            await submitting  # a run that fails to be, or is another one, is not ours to cancel
+            await _patiently(
+                lambda: self.cancel(run_id, "its caller was cancelled"),
+                f"run {run_id} is to be cancelled",
+            )
             await self._see_through(run_id, None)
         except asyncio.CancelledError:
             logger.warning("run %s: asked twice; its attempts may still be running", run_id)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from astrum.errors import (
     LeadershipLostError,
     RunNotFoundError,
+    StoreError,
     StoreUnavailableError,
     TransportError,
 )
@@ -36,7 +37,7 @@ from astrum.wire.messages import (
 from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.results import Results
-from astrum_coordinator.service import Backoff
+from astrum_coordinator.service import Backoff, end_task
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -66,8 +67,9 @@ class Revocation(NamedTuple):
 class Dispatcher:
     """The way out of one led run.
 
-    ``deposed`` is called when another leader's epoch is found, ``misled`` when Redis holds another
-    attempt than believed, ``undone`` with (task, attempt)
+    ``deposed`` is called when another leader's epoch is found, ``vanished`` when the run is not
+    there any more, ``misled`` when Redis holds another attempt than believed; nothing is sent
+    after any of the three until the run was read anew. ``undone`` is called with (task, attempt)
     for an attempt that was revoked before it was sent, ``settled_already`` when one that was to
     be sent has been settled before.
     """
@@ -83,6 +85,7 @@ class Dispatcher:
         seal: Seal,
         *,
         deposed: Callable[[], None],
+        vanished: Callable[[], None],
         misled: Callable[[], None],
         undone: Callable[[int, int], None],
         settled_already: Callable[[], None],
@@ -95,6 +98,7 @@ class Dispatcher:
         self._config = config
         self._seal = seal
         self._deposed = deposed
+        self._vanished = vanished
         self._misled = misled
         self._undone = undone
         self._settled_already = settled_already
@@ -115,10 +119,8 @@ class Dispatcher:
     async def stop(self) -> None:
         """Stop sending; what was not sent is dropped."""
         task, self._task = self._task, None
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        if task is not None:
+            await end_task(task)
 
     async def drained(self) -> None:
         """Wait until everything ordered so far has been sent."""
@@ -151,46 +153,41 @@ class Dispatcher:
         self._wake.set()
 
     async def _loop(self) -> None:
-        backoff = Backoff()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                await self._flush(backoff)
-            except LeadershipLostError:
-                self._deposed()
-                return
-            except RunNotFoundError as error:
-                # The server lost the whole run; the next renewal says so to whoever waits for it.
-                logger.warning("%s; nothing is dispatched any more", error)
-                return
-            except Exception:
-                logger.exception("run %s: a flush failed; what is left is sent again", self._run_id)
-                await backoff.wait()
-                self._wake.set()
-                continue
-            if not self._orders and not self._revocations:
-                self._idle.set()
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._flush()
+                if not self._orders and not self._revocations:
+                    self._idle.set()
+        except LeadershipLostError:
+            self._deposed()
+        except RunNotFoundError:
+            self._vanished()
+        except Exception:
+            logger.exception("run %s: orders could not be sent; it is read anew", self._run_id)
+            self._misled()
 
-    async def _flush(self, backoff: Backoff) -> None:
+    async def _flush(self) -> None:
         while self._orders:
             for stream, batch in self._next_batches().items():
-                await self._insist(partial(self._send, stream, batch), backoff)
+                await self._insist(partial(self._send, stream, batch))
         while self._revocations:
             batch_size = min(len(self._revocations), self._config.batch_items)
             revocations = [self._revocations.popleft() for _ in range(batch_size)]
-            await self._insist(partial(self._revoke, revocations), backoff)
+            await self._insist(partial(self._revoke, revocations))
 
-    async def _insist(self, action: Callable[[], Awaitable[None]], backoff: Backoff) -> None:
+    async def _insist(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Repeat what the server does not do, also what it refuses: somebody may allow it yet."""
+        backoff = Backoff()
         while True:
             try:
                 await action()
-            except StoreUnavailableError as error:
+            except StoreError as error:
                 if not backoff.failures:
                     logger.warning("run %s: %s; trying again", self._run_id, error)
                 await backoff.wait()
             else:
-                backoff.reset()
                 return
 
     # --- dispatching --------------------------------------------------------------------

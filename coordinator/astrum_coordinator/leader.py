@@ -9,11 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from astrum.errors import DecodeError, StoreUnavailableError
+from astrum.errors import (
+    DecodeError,
+    LeadershipLostError,
+    RunNotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptWithdrawn,
@@ -31,7 +37,7 @@ from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
-from astrum.redis.facts import JournalEntry, RunFacts
+from astrum.redis.facts import JournalEntry, Outstanding, RunFacts
 from astrum.redis.run_store import RunStore
 from astrum.wire.messages import (
     LeaderFact,
@@ -44,7 +50,7 @@ from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.dispatcher import Dispatcher, Entry, Revocation
 from astrum_coordinator.results import NIL, Results
-from astrum_coordinator.service import Backoff
+from astrum_coordinator.service import Backoff, end_task
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -58,6 +64,7 @@ class LeadershipEnd(StrEnum):
     FINISHED = "finished"
     DEPOSED = "deposed"
     VANISHED = "vanished"
+    RELEASED = "released"
 
 
 class RunLeader:
@@ -83,11 +90,13 @@ class RunLeader:
         self._store = store
         self._config = config
         self._seal = seal
-        self._observer = observer
+        self._observers = [] if observer is None else [observer]
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._finishing: asyncio.Task[None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
+        self._is_in_doubt = False
+        self._doubts = Backoff()
         self._server_offset_s = 0.0
         self._begun = False
         self._forget()
@@ -96,6 +105,11 @@ class RunLeader:
     def has_history(self) -> bool:
         """Whether the run had begun before this process led it."""
         return self._begun
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the run was created."""
+        return self._server_now() - self.facts.created_at
 
     # --- life ---------------------------------------------------------------------------
 
@@ -118,30 +132,48 @@ class RunLeader:
         self._settled_already()
 
     async def _open(self) -> None:
-        await self.close()
+        await self._stop_acting()
         self._forget()
         self._server_offset_s = await self._store.server_time() - time.monotonic()
+        # Before the journal: what ends between the two looks is then in the journal. The other
+        # way round it would be in neither, and taken for an attempt that was never made.
+        found = await self._store.outstanding(self.run_id)
         await self._replay()
-        for task, found in (await self._store.outstanding(self.run_id)).items():
-            self.state.handle(AttemptFoundOutstanding(task, found.attempt))
-            stream = self._dispatcher.lane_of(self.plan.tasks[task], self.state.runs_alone(task))
-            self._dispatcher.entries[task] = Entry(found.attempt, found.entry_id, stream)
-        self._begun = self.cursor != "0-0" or bool(self._dispatcher.entries)
+        self._believe(found)
+        self._begun = self.cursor != "0-0" or bool(found)
         if self.ended.done():
             return
         self._arm_run_timeout()
         self._dispatcher.start()
         self._obey(None, self.state.start())
 
+    def _believe(self, found: Mapping[int, Outstanding]) -> None:
+        """Take in which attempts an earlier leader, or this one, has out."""
+        for task, (attempt, _) in found.items():
+            self.state.handle(AttemptFoundOutstanding(task, attempt))
+        for task, attempt in self.state.outstanding():
+            stream = self._dispatcher.lane_of(self.plan.tasks[task], self.state.runs_alone(task))
+            self._dispatcher.entries[task] = Entry(attempt, found[task].entry_id, stream)
+
     async def close(self) -> None:
-        """Stop acting; the run stays as it is in Redis."""
+        """Do nothing any more; the run stays as it is in Redis."""
+        for errand in list(self._errands):
+            await end_task(errand)
+        await self._stop_acting()
+
+    async def _stop_acting(self) -> None:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         finishing, self._finishing = self._finishing, None
-        if finishing is not None and finishing is not asyncio.current_task():
-            finishing.cancel()
+        if finishing is not None:
+            await end_task(finishing)
         await self._dispatcher.stop()
+
+    def attach(self, observer: RunObserver) -> None:
+        """Tell one more observer what happens from now on, beginning with the state as it is."""
+        self._observers.append(observer)
+        observer.observe(self.state, None, ())
 
     def end(self, how: LeadershipEnd) -> None:
         """Note that this process does not lead the run any more."""
@@ -164,6 +196,7 @@ class RunLeader:
             self._config,
             self._seal,
             deposed=lambda: self.end(LeadershipEnd.DEPOSED),
+            vanished=lambda: self.end(LeadershipEnd.VANISHED),
             misled=self._misled,
             undone=self._undone,
             settled_already=self._settled_already,
@@ -239,7 +272,7 @@ class RunLeader:
                 self._misled()
                 return
             if state.startswith((f"{attempt}=", f"{attempt}!")):
-                await self._append_row(encode_record(_unbelieved(task, attempt, state)))
+                await self._append(encode_record(_unbelieved(task, attempt, state)))
 
     def _take_in_item(self, item: Record | LeaderFact, recorded_at: float) -> None:
         if not isinstance(item, Record):
@@ -259,29 +292,42 @@ class RunLeader:
 
     def _misled(self) -> None:
         """Look again: what Redis holds is not what this process believes."""
-        if not self._opening.locked():
-            logger.warning("run %s: Redis disagrees; reading the run anew", self.run_id)
-            self._do(self.open())
+        if not self._is_in_doubt:
+            self._is_in_doubt = True
+            self._do(self._look_again())
+
+    async def _look_again(self) -> None:
+        logger.warning("run %s: Redis disagrees; reading the run anew", self.run_id)
+        await self._doubts.wait()  # it may disagree again
+        self._is_in_doubt = False
+        await self.open()
 
     def journal(self, fact: LeaderFact) -> None:
         """Write a fact of this leader's to the journal, from where it takes effect."""
-        self._do(self._append(fact))
+        self._do(self._append(encode_fact(fact)))
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+    def _do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._errands.add(task)  # the loop alone would not keep it alive
-        task.add_done_callback(self._errands.discard)
+        task.add_done_callback(self._done)
+        return task
 
-    async def _append(self, fact: LeaderFact) -> None:
-        await self._append_row(encode_fact(fact))
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._errands.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("run %s: an errand failed", self.run_id, exc_info=error)
+            self._misled()
 
-    async def _append_row(self, row: bytes) -> None:
+    async def _append(self, row: bytes) -> None:
         backoff = Backoff()
+        entry = self._seal.seal_entry(self.run_id, row)
         while not self.ended.done():
             try:
-                entry = self._seal.seal_entry(self.run_id, row)
-                await self._store.append_fact(self.run_id, entry)
-            except StoreUnavailableError:
+                await self._store.append_fact(self.run_id, entry, epoch=self.epoch)
+            except LeadershipLostError:
+                self.end(LeadershipEnd.DEPOSED)
+            except StoreError as error:
+                logger.warning("run %s: %s; trying again", self.run_id, error)
                 await backoff.wait()
             else:
                 return
@@ -289,8 +335,8 @@ class RunLeader:
     # --- orders out ---------------------------------------------------------------------
 
     def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
-        if self._observer is not None:
-            self._observer.observe(self.state, event, commands)
+        for observer in self._observers:
+            observer.observe(self.state, event, commands)
         for command in commands:
             if type(command) is Dispatch:
                 self._dispatcher.dispatch(command)
@@ -299,7 +345,7 @@ class RunLeader:
             elif type(command) is Revoke:
                 self.revoke(Revocation(command.task, command.attempt, Outcome.CANCELLED))
             elif type(command) is Finish:
-                self._finishing = asyncio.create_task(self._finish(command.state))
+                self._finishing = self._do(self._finish(command.state))
 
     def revoke(self, revocation: Revocation) -> None:
         """Settle an attempt from here."""
@@ -324,19 +370,19 @@ class RunLeader:
                     result_ttl_s=self._config.result_ttl_s,
                     tails=tails,
                 )
-            except StoreUnavailableError:
+            except StoreError as error:
+                logger.warning("run %s: %s; trying again to end it", self.run_id, error)
                 await backoff.wait()
-                continue
-            except Exception as error:
-                logger.warning("run %s cannot be finished from here: %s", self.run_id, error)
+            except LeadershipLostError:
                 self.end(LeadershipEnd.DEPOSED)
+            except RunNotFoundError:
+                self.end(LeadershipEnd.VANISHED)
+            else:
+                if done:
+                    self.end(LeadershipEnd.FINISHED)
+                else:
+                    self._misled()
                 return
-            if done:
-                self.end(LeadershipEnd.FINISHED)
-                return
-            # Redis knows of outstanding attempts that this process does not: look again.
-            await self.open()
-            return
 
 
 def _unbelieved(task: int, attempt: int, state: str) -> Record:

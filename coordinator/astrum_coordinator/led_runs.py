@@ -6,10 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator
+from weakref import WeakValueDictionary
 
 import msgpack
 
-from astrum.errors import DecodeError, RunError, StoreUnavailableError
+from astrum.errors import AstrumError, DecodeError, RunError, StoreError
 from astrum.machine.observer import RunObserver
 from astrum.planning.plan import Plan
 from astrum.redis.facts import RunFacts
@@ -51,6 +52,9 @@ class LedRuns:
         self._seal = seal
         self._leaders: dict[str, RunLeader] = {}
         self._renewed_at: dict[str, float] = {}
+        self._adopting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._is_released = False
         self._some = asyncio.Event()
 
     def __iter__(self) -> Iterator[RunLeader]:
@@ -66,34 +70,61 @@ class LedRuns:
     async def adopt(
         self, run_id: str, *, observer: RunObserver | None = None, plan: Plan | None = None
     ) -> RunLeader | None:
-        """Try to lead a run; `None` if somebody else leads it or it is over.
+        """Return the run's leader in this process, whose end may have come already.
 
-        ``plan`` is the run's plan if this process made it.
+        `None` if somebody else leads it or it is over. ``plan`` is the run's plan if this process
+        made it. Raises `RunError` once the runs were released.
         """
+        # One at a time: acquiring twice as the same owner would depose the first leader, and
+        # nobody would tell it.
+        lock = self._adopting.setdefault(run_id, asyncio.Lock())
+        async with lock:
+            leader = self._leaders.get(run_id)
+            if leader is None or leader.ended.done():
+                return await self._adopt(run_id, observer, plan)
+            if observer is not None:
+                leader.attach(observer)
+            return leader
+
+    async def _adopt(
+        self, run_id: str, observer: RunObserver | None, plan: Plan | None
+    ) -> RunLeader | None:
+        if self._is_released:
+            raise RunError(f"run {run_id}: this coordinator was closed; another may go on with it")
         asked_at = time.monotonic()
         epoch = await self._store.lead(run_id, self._owner, self._config.lease_s)
         if epoch is None:
             return None
-        facts = await self._store.run_facts(run_id)
-        if facts is None:
-            return None
         try:
+            facts = await self._store.run_facts(run_id)
+            if facts is None:
+                return None
             leader = await self._leader(facts, epoch, observer, plan)
         except BaseException:
-            # Whoever can read the plan must not wait for the end of this lease.
-            await self._store.release(run_id, self._owner, epoch)
+            await self._forgo(run_id, epoch)
             raise
         self._leaders[run_id] = leader
         self._renewed_at[run_id] = asked_at
         leader.ended.add_done_callback(lambda _: self._drop(leader))
+        await self._open(leader)
+        return leader
+
+    async def _open(self, leader: RunLeader) -> None:
         try:
             await leader.open()
+            self._some.set()
+            await self._store.unblock()
         except BaseException:
             leader.end(LeadershipEnd.DEPOSED)  # else its lease would be renewed for nothing
+            await self._forgo(leader.run_id, leader.epoch)
             raise
-        self._some.set()
-        await self._store.unblock()
-        return leader
+
+    async def _forgo(self, run_id: str, epoch: int) -> None:
+        """End a leadership at once: others must not wait for the end of its lease."""
+        try:
+            await self._store.release(run_id, self._owner, epoch)
+        except (RunError, StoreError) as error:
+            logger.info("run %s: its lease runs out by itself: %s", run_id, error)
 
     async def wait_for_one(self) -> None:
         """Return as soon as there is a run to lead."""
@@ -115,37 +146,41 @@ class LedRuns:
     def _drop(self, leader: RunLeader) -> None:
         if self._leaders.get(leader.run_id) is leader:
             del self._leaders[leader.run_id]
-            self._renewed_at.pop(leader.run_id, None)
-        self._closing = asyncio.ensure_future(leader.close())
+            del self._renewed_at[leader.run_id]
+        closing = asyncio.ensure_future(leader.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def renew(self) -> None:
         """Renew every lease; step down where that failed for too long or for good."""
-        for leader in self:
-            asked_at = time.monotonic()
-            try:
-                await self._renew(leader)
-            except StoreUnavailableError:
-                self._step_down_if_late(leader)
-                continue
-            self._renewed_at[leader.run_id] = asked_at
+        await asyncio.gather(*(self._renew(leader) for leader in self))
 
     async def _renew(self, leader: RunLeader) -> None:
+        asked_at = time.monotonic()
+        try:
+            await self._renew_or_end(leader)
+        except StoreError:
+            self._step_down_if_late(leader)
+        else:
+            if self._leaders.get(leader.run_id) is leader:
+                self._renewed_at[leader.run_id] = asked_at
+
+    async def _renew_or_end(self, leader: RunLeader) -> None:
         run_id = leader.run_id
         if await self._store.renew(run_id, self._owner, leader.epoch, self._config.lease_s):
             return
         facts = await self._store.run_facts(run_id)
         if facts is None:
-            logger.error("run %s: its record has vanished from Redis; it is given up", run_id)
             leader.end(LeadershipEnd.VANISHED)
         elif not facts.is_open:
             leader.end(LeadershipEnd.FINISHED)
         else:
-            logger.warning("run %s is led by %s now", run_id, facts.owner)
+            logger.warning("run %s is led by %s now", run_id, facts.owner or "nobody")
             leader.end(LeadershipEnd.DEPOSED)
 
     def _step_down_if_late(self, leader: RunLeader) -> None:
         silent_s = time.monotonic() - self._renewed_at.get(leader.run_id, 0.0)
-        if silent_s > self._config.step_down_after_s:
+        if silent_s > self._config.step_down_after_s and not leader.ended.done():
             logger.warning(
                 "run %s: its lease could not be renewed for %.1f s; stepping down, any "
                 "coordinator may adopt it",
@@ -159,14 +194,22 @@ class LedRuns:
         await self.renew()
         for leader in self:
             if not leader.ended.done():
-                await leader.open()
+                await self._reopen(leader)
+
+    async def _reopen(self, leader: RunLeader) -> None:
+        try:
+            await leader.open()
+        except AstrumError as error:  # the other runs must not wait for this one
+            logger.error("run %s cannot be read anew, it is given up: %s", leader.run_id, error)
+            leader.end(LeadershipEnd.DEPOSED)
 
     async def release(self) -> None:
-        """Give all runs back, so that others may adopt them at once."""
-        for leader in self:
-            await leader.close()
-            try:
-                await self._store.release(leader.run_id, self._owner, leader.epoch)
-            except (RunError, StoreUnavailableError) as error:
-                logger.info("run %s: its lease runs out by itself: %s", leader.run_id, error)
-            leader.end(LeadershipEnd.DEPOSED)
+        """Give all runs back, so that others may adopt them at once, and adopt no more."""
+        self._is_released = True
+        leaders = list(self)
+        for leader in leaders:
+            leader.end(LeadershipEnd.RELEASED)  # from now on it orders nothing new
+        await asyncio.gather(*(leader.close() for leader in leaders))
+        await asyncio.gather(*(self._forgo(leader.run_id, leader.epoch) for leader in leaders))
+        if self._closing:
+            await asyncio.wait(self._closing)

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import random
 from contextlib import suppress
+from typing import Any
 
-from astrum.errors import StoreUnavailableError
+from astrum.errors import StoreError, StoreUnavailableError
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -31,11 +32,24 @@ class Backoff:
         await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
 
 
+async def end_task(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait for its end, however it ends.
+
+    Who waits may be cancelled meanwhile, and is; that would be lost by suppressing the
+    cancellation of the task.
+    """
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()  # seen
+
+
 class PeriodicService:
     """Calls `run_once` every ``every_s`` seconds; safe to start and stop twice.
 
-    An unreachable store only delays the next pass. Any other error is a fault of ours: it is
-    logged with its traceback, and the loop goes on, since a dead loop would help nobody.
+    A store that cannot be reached or refuses only delays the next pass. Any other error is a
+    fault of ours: it is logged with its traceback, and the loop goes on, since a dead loop would
+    help nobody.
     """
 
     name = "service"
@@ -58,9 +72,7 @@ class PeriodicService:
         """End the loop and wait for its end."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
 
     def hurry(self) -> None:
         """Make the next pass at once."""
@@ -72,6 +84,8 @@ class PeriodicService:
                 await self.run_once()
             except StoreUnavailableError as error:
                 logger.debug("%s: %s; the next pass tries again", self.name, error)
+            except StoreError as error:
+                logger.error("%s: %s; the next pass tries again", self.name, error)
             except Exception:
                 logger.exception("%s: a pass failed; the loop goes on", self.name)
             with suppress(TimeoutError):

@@ -1,0 +1,126 @@
+"""Workers and plans by hand: what a real worker would do by itself, a test does step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgpack
+
+from astrum.invoke import Flow
+from astrum.machine.events import Outcome
+from astrum.machine.failure import Failure
+from astrum.planning import Plan, TaskSpec
+from astrum.redis import Claim, Settlement, WorkerStore
+from astrum.wire.codec import Codec
+from astrum.wire.messages import Record, TaskMessage, decode_message, encode_record
+from astrum_coordinator import CoordinatorConfig
+
+DEADLINE_S = 20.0
+NAMESPACE = "test"
+FAST = CoordinatorConfig(
+    lease_s=2.0,
+    renew_every_s=0.2,
+    step_down_after_s=1.5,
+    adopt_every_s=0.05,
+    watch_every_s=0.05,
+    reap_every_s=0.1,
+    unserved_notice_s=0.05,
+    timeout_grace_s=0.1,
+)
+
+
+def flow(*specs: TaskSpec) -> Flow:
+    """Return a flow of a plan whose tasks have no code."""
+    return Flow(Plan(NAMESPACE, specs), {})
+
+
+async def eventually(fact: Callable[[], Any], what: str) -> Any:
+    """Wait until ``fact`` gives something true (it may be async) and return that."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        found = fact()
+        if isinstance(found, Awaitable):
+            found = await found
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"never came true: {what}"
+        await asyncio.sleep(0.01)
+
+
+class Held:
+    """A claimed attempt."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.message: TaskMessage = decode_message(claim.data)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Task id and attempt."""
+        return self.message.task_id, self.message.attempt
+
+
+class HandWorker:
+    """A registered worker that claims and settles when it is told to."""
+
+    def __init__(self, store: WorkerStore, worker_id: str = "hand") -> None:
+        self.store = store
+        self.worker_id = worker_id
+
+    async def register(
+        self, *task_ids: str, queues: str = "default", lease_s: float = 60.0, **facts: str
+    ) -> None:
+        """Come alive, serving these tasks."""
+        served = msgpack.packb([(NAMESPACE, task_id, "") for task_id in task_ids])
+        facts["queues"] = queues
+        await self.store.register(self.worker_id, facts, served, lease_s)
+
+    async def claim(self, lane: str = "async", block_s: float = DEADLINE_S) -> Held:
+        """Wait for one attempt and claim it."""
+        [claim] = await self.store.claim(lane, ["default"], self.worker_id, 1, block_s=block_s)
+        return Held(claim)
+
+    async def claim_all(self, lane: str = "async") -> list[Held]:
+        """Claim what is there."""
+        claims = await self.store.claim(lane, ["default"], self.worker_id, 10_000, block_s=None)
+        return [Held(claim) for claim in claims]
+
+    async def succeed(self, held: Held, value: object = None) -> None:
+        """End an attempt well."""
+        data = Codec().encode(value)
+        await self.settle(held, self.record(held, Outcome.SUCCEEDED, value=data))
+
+    async def fail(self, held: Held, message: str = "no") -> None:
+        """End an attempt with an error."""
+        failure = Failure(("builtins.ValueError", "builtins.Exception"), message)
+        await self.settle(held, self.record(held, Outcome.FAILED, failure=failure))
+
+    def record(self, held: Held, outcome: Outcome, **fields: Any) -> bytes:
+        """Return the journal row of an attempt's end."""
+        now = time.time()
+        message = held.message
+        return encode_record(
+            Record(message.task, message.attempt, outcome, self.worker_id, now, now, **fields)
+        )
+
+    async def settle(self, held: Held, row: bytes, *, final: bool = False) -> None:
+        """Record an attempt's end, whatever the row says."""
+        message = held.message
+        end = Settlement(message.task, message.attempt, held.claim.entry_id, final, row)
+        await self.store.settle(message.run_id, held.claim.stream, self.worker_id, [end])
+
+    async def report_running(self, *attempts: tuple[Held, float]) -> None:
+        """Say which attempts run, and for how many seconds."""
+        rows = [
+            {
+                "run_id": held.message.run_id,
+                "task": held.message.task,
+                "attempt": held.message.attempt,
+                "age_s": age_s,
+            }
+            for held, age_s in attempts
+        ]
+        await self.store.set_status(self.worker_id, msgpack.packb({"running": rows}))
