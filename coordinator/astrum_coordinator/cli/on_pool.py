@@ -75,6 +75,9 @@ class PoolSession:
 
         prefix = self._settings.place.prefix
         options = ["--prefix", prefix] if prefix else []
+        if self._settings.place.redis_url is None:  # nobody else could serve them
+            for queue in sorted({spec.queue for spec in self._flow.plan.tasks}):
+                options += ["--queue", queue]
         for name, file in tls_files().items():
             options += [f"--{name.replace('_', '-')}", file]
         return LocalWorkers(

@@ -50,6 +50,12 @@ def test_without_any_option_a_private_server_and_workers_run_it(write: Write, cl
     assert "ordering" in done.stderr
 
 
+def test_a_private_pool_serves_every_queue_of_the_flow(write: Write, cli: Cli) -> None:
+    write("flow.py", FLOW.replace('@task("order"', '@task("order", queue="cpu"'))
+    done = cli("run", "flow.py", "--workers", "1", "--timeout", "20", ASTRUM_QUEUE="others")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_run_that_fails_on_workers_shows_the_users_own_frames(write: Write, cli: Cli) -> None:
     write("flow.py", FLOW.replace("retry=1", "retry=0"))
     done = cli("run", "flow.py", "--workers", "1")
