@@ -17,6 +17,7 @@ Result = TypeVar("Result")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = "\x1b[?25h"
+NEXT_LINE = "\r\n"  # the prompt of the shell must not hang on to a half-drawn view
 
 
 class Interrupts:
@@ -82,5 +83,5 @@ class Interrupts:
 def _leave(code: int) -> NoReturn:
     # What this process has started is ended by its guards when it is gone.
     if sys.__stderr__ is not None and sys.__stderr__.isatty():
-        os.write(sys.__stderr__.fileno(), SHOW_CURSOR.encode())
+        os.write(sys.__stderr__.fileno(), (SHOW_CURSOR + NEXT_LINE).encode())
     os._exit(code)
