@@ -181,6 +181,20 @@ async def test_a_restart_is_noticed_before_anything_old_is_carried_out(
         assert await runs.list_runs() == []
 
 
+async def test_nothing_old_is_carried_out_behind_another_command_that_met_the_new_server(
+    own_server: RedisServer,
+) -> None:
+    async with RunStore.open(RedisSettings(url=own_server.url)) as runs:
+        await led_run(runs)
+        own_server.restart()
+        with pytest.raises(StoreUnavailableError, match="lost"):
+            await runs.server_time()  # the old connection is over
+        work = [runs.create_run(f"s{i}", b"plan", {}) for i in range(3)]
+        replies = await asyncio.gather(*work, return_exceptions=True)
+        assert [type(reply) for reply in replies] == [StoreUnavailableError] * 3
+        assert await runs.list_runs() == []
+
+
 async def test_scripts_are_taught_again_to_a_server_that_forgot_them(
     own_server: RedisServer,
 ) -> None:
