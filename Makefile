@@ -2,7 +2,8 @@
 BIN := .venv/bin
 BENCH := .bench/astrum/bin
 MINUTES ?= 10
-PYTEST_ARGS ?=
+# Most tests wait for processes: two at a time take little more than half as long.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -37,7 +38,7 @@ fuzz:  ## fuzz whatever reads bytes from the network for MINUTES=10 (Linux)
 		-max_len=4096 -timeout=20 -rss_limit_mb=4096 -artifact_prefix=.fuzz/ -print_final_stats=1
 
 chaos: set-up  ## kill workers, coordinators and servers for MINUTES=10
-	ASTRUM_CHAOS_MINUTES=$(MINUTES) $(BIN)/pytest -m chaos --timeout=0 $(PYTEST_ARGS)
+	ASTRUM_CHAOS_MINUTES=$(MINUTES) $(BIN)/pytest -m chaos --timeout=0 -s
 
 bench: set-up-to-measure  ## measure beside the floor and peers; BENCH_ARGS="--only fan_out" selects
 	$(BENCH)/python -m benchmarks $(BENCH_ARGS)
