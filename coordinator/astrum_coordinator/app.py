@@ -81,12 +81,12 @@ class Coordinator:
         self._settings = RedisSettings.from_env(redis) if isinstance(redis, str) else redis
         self._config = config or CoordinatorConfig()
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._seal = Seal(self._settings.signing_keys)
+        self._entered: RunStore | None = None
 
     async def __aenter__(self) -> Coordinator:
-        self._store = await RunStore.open(self._settings).__aenter__()
-        self._seal = Seal(self._settings.signing_keys)
+        self._entered = await RunStore.open(self._settings).__aenter__()
         self._led = LedRuns(self._store, self.owner, self._config, self._seal)
-        self._reporter = Reporter(self._store, self._seal)
         self._services = (
             JournalReader(self._store, self._led, self._config, self._led.resync),
             Renewal(self._led, self._config),
@@ -107,7 +107,21 @@ class Coordinator:
                 await service.stop()
             await self._led.release()
         finally:
-            await self._store.__aexit__(kind, error, trace)
+            store, self._entered = self._store, None
+            await store.__aexit__(kind, error, trace)
+
+    @property
+    def _store(self) -> RunStore:
+        if self._entered is None:
+            raise RunError(
+                "this coordinator is not open: use it inside `async with Coordinator(...) as "
+                "coordinator:`"
+            )
+        return self._entered
+
+    @property
+    def _reporter(self) -> Reporter:
+        return Reporter(self._store, self._seal)
 
     def _begin_to_lead(self) -> None:
         for service in self._services:
@@ -195,8 +209,9 @@ class Coordinator:
 
     async def serve(self) -> None:
         """Adopt and lead every run that has no live leader, until cancelled."""
+        store = self._store
         self._begin_to_lead()
-        adoption = Adoption(self._store, self._led, self._config)
+        adoption = Adoption(store, self._led, self._config)
         adoption.start()
         try:
             await asyncio.Event().wait()
