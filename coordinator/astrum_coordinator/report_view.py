@@ -36,6 +36,11 @@ STATUS_STYLE = {
     "lost": "magenta",
 }
 _ORDER = {"failed": 0, "running": 1, "cancelled": 2, "pending": 3, "completed": 4}
+_SAID = {
+    "cancelled": "was cancelled",
+    "running": "is under way",
+    "pending": "waits for a coordinator (serve leads it, and so does resume)",
+}
 
 
 def duration_text(seconds: float) -> str:
@@ -75,7 +80,7 @@ def end_line(report: ExecutionReport) -> str:
 
 
 def _said(state: str) -> str:
-    return {"cancelled": "was cancelled", "running": "is under way"}.get(state, str(state))
+    return _SAID.get(state, str(state))
 
 
 def summary_lines(report: ExecutionReport, said: Collection[str] = ()) -> list[str]:

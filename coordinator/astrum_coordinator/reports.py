@@ -53,6 +53,8 @@ class Reporter:
         report = build_report(state, await self._times(facts), results, run_id=run_id)
         if not facts.is_open:
             report.execution_state = ExecutionState(facts.state)
+        elif facts.lease_s <= 0:
+            report.execution_state = ExecutionState.PENDING  # nobody leads it, or no longer
         return report
 
     async def _read(self, run_id: str) -> RunHistory:

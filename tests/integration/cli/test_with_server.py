@@ -86,6 +86,7 @@ def test_a_served_run_can_be_watched_shown_and_cancelled(
     env = {"ASTRUM_REDIS_URL": redis_server.url}
     run_id = cli("submit", "flow.py", **env).stdout.strip()
     assert "pending" in cli("runs", **env).stdout
+    assert f"run {run_id} waits for a coordinator" in cli("show", run_id, **env).stdout
     with AstrumProcess("astrum_coordinator", "serve", environment=env) as serve:
         wait_until(lambda: f"run {run_id} is started here" in serve.output, "adoption")
         assert cli("cancel", run_id, "--reason", "not needed", **env).returncode == 0
