@@ -296,6 +296,18 @@ class StoreMachine(RuleBasedStateMachine):
             told = self.run(self.workers.settle("r", self.stream("one"), worker_id, [real]))
             assert told == [expected]
 
+    @rule(data=st.data(), worker_id=WORKERS, lease_s=LEASES)
+    def reap(self, data: Any, worker_id: str, lease_s: float) -> None:
+        self.claim(worker_id, 2, ["one", "two"])
+        self.register(worker_id, lease_s)
+        self.bury(worker_id)
+        task, attempt, entry_id = self.an_attempt(data, "r")
+        end = Settlement(task, attempt, entry_id, False, b"\x03")
+        real = end._replace(entry_id=self.real(entry_id))
+        expected = self.model.settle("x", worker_id, "r", self.stream("one"), [end])
+        work = self.runs.settle_lost("r", self.stream("one"), worker_id, [real])
+        assert self.run(work) == (expected or [Verdict.FENCED])
+
     @rule(worker_id=WORKERS, count=st.integers(1, 3), queues=st.permutations(["one", "two"]))
     def claim(self, worker_id: str, count: int, queues: list[str]) -> None:
         streams = [self.stream(queue) for queue in queues]
