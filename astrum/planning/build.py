@@ -35,8 +35,10 @@ def make_options(task_id: str, retry: Any, timeout: Any, queue: Any) -> TaskOpti
         raise TaskRegistrationError(
             f"task {task_id!r}: timeout must be a positive number of seconds, got {timeout!r}"
         )
-    if not isinstance(queue, str) or not queue:
-        raise TaskRegistrationError(f"task {task_id!r}: queue must be a name, got {queue!r}")
+    if not isinstance(queue, str) or not queue or "," in queue:
+        raise TaskRegistrationError(
+            f"task {task_id!r}: queue must be one name, without a comma, got {queue!r}"
+        )
     policy = make_retry(task_id, retry)
     if policy is NO_RETRY and timeout is None and queue == DEFAULT_QUEUE:
         return DEFAULT_OPTIONS

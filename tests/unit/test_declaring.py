@@ -159,7 +159,7 @@ def test_a_timeout_that_is_no_positive_number_is_refused(
         registry.task("load", timeout=timeout)(work)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("queue", ["", None, 3])
+@pytest.mark.parametrize("queue", ["", None, 3, "cpu,gpu"])
 def test_a_queue_that_is_no_name_is_refused(registry: SchedulerRegistry, queue: object) -> None:
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*queue"):
         registry.task("load", queue=queue)(work)  # type: ignore[arg-type]

@@ -37,6 +37,16 @@ def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command]
     return click.option(*names, envvar=variable, show_envvar=True, **settings)
 
 
+def checked_queues(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Refuse names that no queue can have, and lists of names, which are written otherwise."""
+    for queue in value:
+        if not queue or "," in queue:
+            raise click.BadParameter(f"{queue!r} is no queue; repeat the option to serve several")
+    return value
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE...", envvar="ASTRUM_MODULES")
 @option(
@@ -70,6 +80,7 @@ def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command]
     multiple=True,
     default=("default",),
     show_default=True,
+    callback=checked_queues,
     help="A queue to serve. Repeatable; earlier ones go first.",
 )
 @option(

@@ -1,0 +1,15 @@
+"""What `astrum-worker` refuses before it does anything."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from astrum_worker.cli import main
+
+
+@pytest.mark.parametrize("queue", ["", "cpu,gpu"])
+def test_a_queue_without_a_name_or_with_two_is_refused(queue: str) -> None:
+    done = CliRunner().invoke(main, ["flow.py", "--queue", "default", "--queue", queue])
+    assert done.exit_code == 2
+    assert f"{queue!r} is no queue; repeat the option to serve several" in done.output
