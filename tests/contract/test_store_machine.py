@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from astrum.errors import LeadershipLostError, RunConflictError, RunNotFoundError
 from astrum.redis import RedisSettings, RunStore, Settlement, Verdict, WorkerStore
 from tests.contract.model import GoneError, Model, StaleError
-from tests.servers import Server
+from tests.servers import Server, server_names
 
 RUNS = st.sampled_from(["r", "r", "r", "s"])
 OWNERS = st.sampled_from(["ann", "ann", "ann", "bob"])
@@ -36,7 +36,7 @@ LEASES = st.sampled_from([1000.0, 1000.0, 0.001])
 
 Result = TypeVar("Result")
 STEP_MS = 1000
-EXAMPLES = 80
+EXAMPLES = 50
 PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("ASTRUM_SHRINK") else [])]
 """To make a failure small takes longer than all else: on demand."""
 _NUMBER = re.compile(r"\d+-\d+|\d{6,}")
@@ -386,12 +386,15 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(120)
-def test_the_stores_do_what_the_model_says(any_server: Server, any_settings: RedisSettings) -> None:
+def test_the_stores_do_what_the_model_says(
+    request: pytest.FixtureRequest, any_server: Server, any_settings: RedisSettings
+) -> None:
+    is_default = request.node.callspec.params["any_server"] == server_names()[0]
     bound = type("Bound", (StoreMachine,), {"where": any_settings, "server": any_server})
     run_state_machine_as_test(
         bound,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=EXAMPLES if is_default else EXAMPLES // 4,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
