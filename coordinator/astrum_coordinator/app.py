@@ -257,11 +257,6 @@ class Coordinator:
                 f"run {leader.run_id}: its record vanished from Redis while it ran (was the "
                 "database flushed or replaced?); submit it again"
             )
-        if how is LeadershipEnd.RELEASED:
-            raise RunError(
-                f"run {leader.run_id}: this coordinator was closed before the run was over; "
-                "another may go on with it"
-            )
         return how is LeadershipEnd.FINISHED
 
     async def _is_open(self, run_id: str) -> bool:

@@ -137,9 +137,11 @@ async def test_a_cancelled_run_withdraws_what_was_never_sent(
     coordinator: Coordinator, hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached, allowed = asyncio.Event(), asyncio.Event()
-    dispatch = RunStore.dispatch
+    dispatch, sent = RunStore.dispatch, 0
 
     async def slow(self: RunStore, *args: Any) -> list[str]:
+        nonlocal sent
+        sent += len(args[-1])
         reached.set()
         await allowed.wait()
         return await dispatch(self, *args)
@@ -157,5 +159,6 @@ async def test_a_cancelled_run_withdraws_what_was_never_sent(
     allowed.set()
     report = await run
     assert report.execution_state == "cancelled"
+    assert sent == FAST.batch_items
     assert (await runs.run_facts("r")).outstanding == 0  # type: ignore[union-attr]
     assert await hand.claim_all() == []
