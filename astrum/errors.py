@@ -124,7 +124,9 @@ class EncodeError(TransportError):
         self.path = path
         self.type_name = type_name
         self.advice = advice
-        super().__init__(f"{path or 'the value'} is a {type_name}, which cannot travel: {advice}")
+        article = "an" if type_name[:1] in tuple("aeiouAEIOU") else "a"
+        what = f"{path or 'the value'} is {article} {type_name}"
+        super().__init__(f"{what}, which cannot travel: {advice}")
 
 
 class DecodeError(TransportError):

@@ -52,9 +52,9 @@ def _advice_by_class(value: object) -> str:
         if isinstance(value, base):
             return (
                 f"it is a subclass of {base.__name__} and would come back as something else; "
-                f"convert it to a plain {base.__name__}, or register an extension for {name}"
+                f"convert it to a plain {base.__name__}"
             )
-    return f"make {name} a dataclass or a pydantic model, or register an extension for it"
+    return f"make {name} a dataclass or a pydantic model, or convert it to plain data"
 
 
 def is_named(value: object) -> bool:

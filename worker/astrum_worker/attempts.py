@@ -327,7 +327,7 @@ class Attempts:
         logger.log(
             level,
             "run %s: an attempt is settled as %s: %s",
-            *(refused.run_id, refused.outcome.name.lower(), why),
+            *(refused.run_id, refused.outcome.name.lower().replace("_", " "), why),
         )
         now = time.time()
         result = AttemptResult(refused.outcome, None, refused.failure, now, now)

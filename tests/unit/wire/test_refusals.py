@@ -155,7 +155,6 @@ async def test_what_must_be_awaited_is_told_apart() -> None:
         ({1, Plain}, "result element"),
         (OrderedDict(a=Counter(b=Plain())), "result['a']['b']"),  # type: ignore[arg-type]
     ],
-    ids=str,
 )
 def test_paths_lead_through_all_containers(value: object, path: str) -> None:
     assert refusal(value).path == path
@@ -269,3 +268,13 @@ def test_a_codec_still_works_after_a_refusal() -> None:
     codec = Codec()
     refusal([1, Plain()], codec)
     assert codec.decode(codec.encode([1, 2])) == [1, 2]
+
+
+def test_the_advice_is_something_that_a_task_can_do() -> None:
+    assert "extension" not in refusal(Plain()).advice
+    assert "extension" not in refusal(Text("x")).advice
+
+
+def test_the_error_reads_as_a_sentence() -> None:
+    assert str(EncodeError("result", "int", "no")) == "result is an int, which cannot travel: no"
+    assert str(EncodeError("", "str", "no")) == "the value is a str, which cannot travel: no"
