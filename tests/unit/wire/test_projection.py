@@ -150,7 +150,6 @@ def test_parts_deep_in_big_values_are_found() -> None:
         (Color.RED, ("name",), "samples.Color without fields"),
         ([{"id": 1}], (0, "id", "x"), "the int 1"),
     ],
-    ids=str,
 )
 def test_a_part_that_is_not_there_is_an_error_that_tells_what_there_is(
     value: Any, path: Path, message: str
