@@ -176,7 +176,7 @@ async def test_complaint_10_a_task_unknown_to_a_worker_waits_for_one_that_knows_
     old = place.worker(*QUICK, module=str(tmp_path / "elsewhere.py"))
     place.release("middle")
     run = begin(coordinator, "chain")
-    await eventually(lambda: "settled as handed_back" in old.output)
+    await eventually(lambda: "settled as handed back" in old.output)
     place.worker(*QUICK)
     report = await run
     assert report.execution_state == "completed"

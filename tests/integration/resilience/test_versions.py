@@ -55,7 +55,7 @@ async def test_a_worker_that_has_not_the_tasks_source_hands_back_uncharged(
     pool.release("middle")
     async with Coordinator(RedisSettings(url=pool.server.url), config=FAST) as coordinator:
         run = begin(coordinator, "chain")
-        await eventually(lambda: "settled as handed_back" in wrong.output)
+        await eventually(lambda: "settled as handed back" in wrong.output)
         pool.worker(*QUICK)
         report = await run
     assert report.execution_state == "completed"

@@ -101,7 +101,7 @@ def test_a_forged_plan_is_refused_and_holds_up_no_other_run(signed: SignedPool) 
     signed.submit("chain", "good")
     assert signed.ended("good")["execution_state"] == "completed"
     assert signed.field("forged", "st") == "open"
-    assert serve.output.count("run forged cannot be adopted") == 1
+    assert serve.output.count("run forged cannot be led from here") == 1
     shown = signed.command("show", "forged")
     assert (shown.returncode, "is not signed" in shown.stderr) == (1, True)
 
