@@ -138,13 +138,18 @@ class RunState:
 
     def outstanding(self) -> Iterator[tuple[int, int]]:
         """All (task, attempt) that are dispatched and not settled."""
-        for task, state in enumerate(self.states):
-            if state == OUTSTANDING:
-                yield task, self.attempts[task]
+        return ((task, self.attempts[task]) for task in self.tasks_in(OUTSTANDING))
 
     def ready(self) -> Iterator[int]:
         """All tasks that wait for nothing but capacity."""
-        return (t for t, state in enumerate(self.states) if state == READY)
+        return self.tasks_in(READY)
+
+    def tasks_in(self, place: int) -> Iterator[int]:
+        """All tasks that stand there (see `TaskState`), a million looked through in no time."""
+        task = self.states.find(place)
+        while task >= 0:
+            yield task
+            task = self.states.find(place, task + 1)
 
     def runs_alone(self, task: int) -> bool:
         """Whether the task's attempts must have no neighbour on their worker."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+LEAST_OUTSTANDING = 2_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoordinatorConfig:
@@ -11,7 +13,8 @@ class CoordinatorConfig:
 
     A leader renews its lease of ``lease_s`` every ``renew_every_s`` and steps down on its own
     ``step_down_after_s`` after the start of the last good renewal. ``outstanding_limit`` bounds
-    the dispatched attempts of one run. Results of ended runs are kept for ``result_ttl_s``. A
+    the dispatched attempts of one run (`None`: two for each slot of the live workers, at least
+    `LEAST_OUTSTANDING`). Results of ended runs are kept for ``result_ttl_s``. A
     task that no live worker serves fails its run after ``unserved_limit_s`` (`None`: it waits).
     ``timeout_grace_s`` is how long a worker may be late to report an attempt's timeout before
     the leader settles it.
@@ -25,7 +28,7 @@ class CoordinatorConfig:
     watch_every_s: float = 2.0
     journal_block_s: float = 5.0
     journal_count: int = 200
-    outstanding_limit: int = 2_000
+    outstanding_limit: int | None = None
     result_ttl_s: float = 24 * 3600.0
     unserved_limit_s: float | None = 300.0
     unserved_notice_s: float = 3.0

@@ -23,6 +23,7 @@ from astrum.errors import (
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptWithdrawn,
+    CapacityChanged,
     Command,
     Dispatch,
     Event,
@@ -33,7 +34,6 @@ from astrum.machine.events import (
     RunTimedOut,
     ScheduleRetry,
 )
-from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
@@ -42,12 +42,12 @@ from astrum.redis.run_store import RunStore
 from astrum.wire.messages import (
     LeaderFact,
     Record,
-    claimed_ends,
     encode_fact,
     encode_record,
 )
 from astrum.wire.sealing import Seal
-from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.config import LEAST_OUTSTANDING, CoordinatorConfig
+from astrum_coordinator.disbelief import Disbelief
 from astrum_coordinator.dispatcher import Dispatcher, Entry, Revocation
 from astrum_coordinator.results import NIL, Results
 from astrum_coordinator.service import Backoff, end_task
@@ -97,6 +97,7 @@ class RunLeader:
         self._opening = asyncio.Lock()
         self._is_in_doubt = False
         self._doubts = Backoff()
+        self._capacity = config.outstanding_limit or LEAST_OUTSTANDING
         self._server_offset_s = 0.0
         self._begun = False
         self._forget()
@@ -182,11 +183,9 @@ class RunLeader:
 
     def _forget(self) -> None:
         self.cursor = "0-0"
-        self._disbelieved: set[tuple[int, int]] = set()
+        self._disbelief = Disbelief()
         self.results = Results(self.plan, self._config.max_argument_bytes)
-        self.state = RunState(
-            self.plan, run_key=self.run_id, capacity=self._config.outstanding_limit
-        )
+        self.state = RunState(self.plan, run_key=self.run_id, capacity=self._capacity)
         self._dispatcher = Dispatcher(
             self._store,
             self.run_id,
@@ -244,35 +243,22 @@ class RunLeader:
             logger.error(
                 "run %s: journal entry %s is ignored: %s", self.run_id, entry.entry_id, error
             )
-            self._disbelieved.update(filter(self._may_be_current, claimed_ends(entry.data)))
+            self._disbelief.note(entry.data, self.state)
             self._settled_already()
             return []
 
-    def _may_be_current(self, end: tuple[int, int]) -> bool:
-        task, attempt = end
-        return task < len(self.plan.tasks) and 0 <= attempt - self.state.attempts[task] <= 1
-
     def _settled_already(self) -> None:
-        if self._disbelieved and not self._opening.locked():
+        if len(self._disbelief) and not self._opening.locked():
             self._do(self._replace_disbelieved())
 
     async def _replace_disbelieved(self) -> None:
-        """Give attempts an end whose own was ignored, where it passed the gate all the same.
-
-        A worker without the right key has settled them: nobody else can any more, and nobody
-        would believe it.
-        """
-        ends = self._disbelieved.intersection(self.state.outstanding())
-        self._disbelieved -= ends  # the rest: ended since, or not dispatched yet
-        for task, attempt in sorted(ends):
-            try:
-                state = await self._store.attempt_state(self.run_id, task)
-            except StoreUnavailableError:
-                self._disbelieved |= ends
-                self._misled()
-                return
-            if state.startswith((f"{attempt}=", f"{attempt}!")):
-                await self._append(encode_record(_unbelieved(task, attempt, state)))
+        try:
+            ends = await self._disbelief.replacements(self._store, self.run_id, self.state)
+        except StoreUnavailableError:
+            self._misled()
+            return
+        for record in ends:
+            await self._append(encode_record(record))
 
     def _take_in_item(self, item: Record | LeaderFact, recorded_at: float) -> None:
         if not isinstance(item, Record):
@@ -347,6 +333,12 @@ class RunLeader:
             elif type(command) is Finish:
                 self._finishing = self._do(self._finish(command.state))
 
+    def allow(self, capacity: int) -> None:
+        """Have so many attempts out at once from now on."""
+        if capacity != self._capacity:
+            self._capacity = capacity
+            self._take_in(CapacityChanged(capacity))
+
     def revoke(self, revocation: Revocation) -> None:
         """Settle an attempt from here."""
         self._dispatcher.revoke(revocation)
@@ -383,14 +375,6 @@ class RunLeader:
                 else:
                     self._misled()
                 return
-
-
-def _unbelieved(task: int, attempt: int, state: str) -> Record:
-    """Return the end to believe instead; after a final mark, no further attempt is possible."""
-    why = f"its end, settled by {state.lstrip('0123456789')[1:]!r}, is not signed by a known key"
-    if "!" in state:
-        return Record(task, attempt, Outcome.FAILED, failure=Failure((UNDECODABLE,), why))
-    return Record(task, attempt, Outcome.HANDED_BACK, failure=Failure((UNSERVED,), why))
 
 
 def _position(entry_id: str) -> tuple[int, int]:

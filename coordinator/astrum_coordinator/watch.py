@@ -1,35 +1,44 @@
 """Looks after what no journal entry will ever say: tasks nobody serves, workers that hang.
 
-Both are judged by what live workers say of themselves in their status.
+Both are judged by what live workers say of themselves. So is how much to have out at once.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from astrum.errors import DecodeError, nearest
+from astrum.errors import DecodeError
 from astrum.machine.events import Outcome, TaskFoundUnserved
 from astrum.machine.failure import TIMED_OUT, Failure
 from astrum.machine.state import BACKING_OFF, OUTSTANDING, UNCHARGED, RunState
 from astrum.redis.facts import WorkerFacts
 from astrum.redis.run_store import RunStore
-from astrum.wire.status import decode_served, decode_status
-from astrum_coordinator.config import CoordinatorConfig
+from astrum.wire.status import decode_served
+from astrum_coordinator.config import LEAST_OUTSTANDING, CoordinatorConfig
 from astrum_coordinator.dispatcher import Revocation
 from astrum_coordinator.leader import RunLeader
 from astrum_coordinator.led_runs import LedRuns
+from astrum_coordinator.live_pool import LivePool, Served
 from astrum_coordinator.service import PeriodicService
 
 logger = logging.getLogger("astrum.coordinator")
 
-MAX_LOOKED_AT = 200
-"""Waiting tasks of a run that are held against what workers serve, per pass."""
+OUTSTANDING_PER_SLOT = 2
+"""So that a worker that ends an attempt finds the next one waiting."""
 
-Served = Mapping[tuple[str, str], str]
-"""(namespace, task id) to fingerprint."""
+_TASKS_NAMED = 5
+"""Of the tasks that nobody serves, so many of a run are named in the log per pass."""
+
+Key = tuple[str, int]
+"""Run id and task number."""
+
+
+class _Unserved(NamedTuple):
+    since: float
+    is_noted: bool
 
 
 class Watch(PeriodicService):
@@ -43,20 +52,24 @@ class Watch(PeriodicService):
         self._led = led
         self._config = config
         self._served: dict[str, Served] = {}
-        self._since: dict[tuple[str, int], float] = {}
-        self._noted: set[tuple[str, int]] = set()
+        self._unserved: dict[Key, _Unserved] = {}
 
     async def run_once(self) -> None:
         """Look once."""
         if not len(self._led):
+            self._unserved.clear()
             return
         workers = await self._store.workers()
         await self._learn_served(workers)
+        pool = LivePool(workers, self._served)
+        found: dict[Key, _Unserved] = {}
         for leader in self._led:
-            self._look_for_unserved(leader, workers)
-            self._look_for_hung(leader, workers)
-        led = {leader.run_id for leader in self._led}
-        self._since = {key: since for key, since in self._since.items() if key[0] in led}
+            self._look_for_hung(leader, pool)
+            if not leader.state.stopping:
+                found |= self._look_for_unserved(leader, pool)
+            if self._config.outstanding_limit is None:
+                leader.allow(max(LEAST_OUTSTANDING, OUTSTANDING_PER_SLOT * pool.slots))
+        self._unserved = found  # what is served again, settled or over is forgotten
 
     async def _learn_served(self, workers: list[WorkerFacts]) -> None:
         alive = {worker.worker_id for worker in workers}
@@ -73,25 +86,33 @@ class Watch(PeriodicService):
 
     # --- tasks that nobody serves -------------------------------------------------------
 
-    def _look_for_unserved(self, leader: RunLeader, workers: list[WorkerFacts]) -> None:
-        if leader.state.stopping:
-            return
+    def _look_for_unserved(self, leader: RunLeader, pool: LivePool) -> dict[Key, _Unserved]:
+        tasks, namespace = leader.plan.tasks, leader.plan.namespace
         now = time.monotonic()
-        for task in islice(_on_offer(leader.state), MAX_LOOKED_AT):
-            key = (leader.run_id, task)
-            why = self._why_unserved(leader, task, workers)
-            if why is None:
-                self._since.pop(key, None)
-                self._noted.discard(key)
-                continue
-            waited_s = now - self._since.setdefault(key, now)
-            if waited_s >= self._config.unserved_notice_s and key not in self._noted:
-                self._noted.add(key)
-                logger.warning("run %s: %s; %s", leader.run_id, why, self._what_next())
-            limit_s = self._config.unserved_limit_s
-            if limit_s is not None and waited_s >= limit_s:
-                at = time.time()
-                leader.journal(TaskFoundUnserved(task, at, f"{why}; waited {waited_s:.0f} s"))
+        found = {
+            (leader.run_id, task): self._unserved.get((leader.run_id, task), _Unserved(now, False))
+            for task in _on_offer(leader.state)
+            if not pool.serves(namespace, tasks[task])
+        }
+        self._note(leader, pool, found, now - self._config.unserved_notice_s)
+        limit_s = self._config.unserved_limit_s
+        if limit_s is not None:
+            self._fail_first(leader, pool, found, now - limit_s)
+        return found
+
+    def _note(
+        self, leader: RunLeader, pool: LivePool, found: dict[Key, _Unserved], before: float
+    ) -> None:
+        """Warn of what nobody serves since ``before``, each task once."""
+        due = [key for key, one in found.items() if one.since <= before and not one.is_noted]
+        for key in due:
+            found[key] = found[key]._replace(is_noted=True)
+        for _, task in due[:_TASKS_NAMED]:
+            why = pool.why_not(leader.plan.namespace, leader.plan.tasks[task])
+            logger.warning("run %s: %s; %s", leader.run_id, why, self._what_next())
+        if len(due) > _TASKS_NAMED:
+            more = len(due) - _TASKS_NAMED
+            logger.warning("run %s: no worker serves %d more of its tasks", leader.run_id, more)
 
     def _what_next(self) -> str:
         limit_s = self._config.unserved_limit_s
@@ -99,45 +120,22 @@ class Watch(PeriodicService):
             return "it waits until a worker does"
         return f"the run fails unless a worker does within {limit_s:g} s"
 
-    def _why_unserved(self, leader: RunLeader, task: int, workers: list[WorkerFacts]) -> str | None:
-        spec = leader.plan.tasks[task]
-        namespace = leader.plan.namespace
-        wanted = (namespace, spec.task_id)
-        reasons: set[str] = set()
-        for worker in workers:
-            fingerprint = self._served.get(worker.worker_id, {}).get(wanted)
-            if fingerprint is None:
-                reasons.add("")
-            elif spec.fingerprint and fingerprint and fingerprint != spec.fingerprint:
-                reasons.add(
-                    "the live workers have another version of its source: restart them with the "
-                    "code that the run was planned with"
-                )
-            elif spec.queue not in worker.facts.get("queues", spec.queue).split(","):
-                reasons.add(
-                    f"no live worker listens to its queue {spec.queue!r}: start one with "
-                    f"--queue {spec.queue}"
-                )
-            else:
-                return None
-        known = [t for s in self._served.values() for ns, t in s if ns == namespace]
-        served = (
-            f"the live workers serve {_listed(known)} there{nearest(spec.task_id, known)}; "
-            "start one with the module that declares it"
-        )
-        if not workers:
-            served = "there is no live worker: start one with astrum-worker MODULE"
-        why = "; ".join(sorted(filter(None, reasons))) or served
-        return f"no worker serves task {spec.task_id!r} of namespace {namespace!r}: {why}"
+    def _fail_first(
+        self, leader: RunLeader, pool: LivePool, found: dict[Key, _Unserved], before: float
+    ) -> None:
+        for (_, task), one in found.items():
+            if one.since <= before:
+                why = pool.why_not(leader.plan.namespace, leader.plan.tasks[task])
+                waited_s = time.monotonic() - one.since
+                text = f"{why}; waited {waited_s:.0f} s"
+                leader.journal(TaskFoundUnserved(task, time.time(), text))
+                return
 
     # --- attempts whose worker does not end them ----------------------------------------
 
-    def _look_for_hung(self, leader: RunLeader, workers: list[WorkerFacts]) -> None:
-        if not any(spec.timeout_s is not None for spec in leader.plan.tasks):
-            return
-        outstanding = dict(leader.state.outstanding())
-        for task, attempt, age_s in _running(workers, leader.run_id):
-            if outstanding.get(task) != attempt:
+    def _look_for_hung(self, leader: RunLeader, pool: LivePool) -> None:
+        for task, attempt, age_s in pool.running(leader.run_id):
+            if not _is_out(leader.state, task, attempt):
                 continue
             limit_s = leader.plan.tasks[task].timeout_s
             if limit_s is not None and age_s > limit_s + self._config.timeout_grace_s:
@@ -151,25 +149,14 @@ def _on_offer(state: RunState) -> Iterator[int]:
 
     A worker that does not serve a task hands it back, so that it is hardly ever outstanding.
     """
+    for task, _ in state.outstanding():
+        yield task
     retried = state.chronicle.retried
-    for task, place in enumerate(state.states):
-        if place == OUTSTANDING or (
-            place == BACKING_OFF and retried.get((task, state.attempts[task])) == UNCHARGED
-        ):
+    for task in state.tasks_in(BACKING_OFF):
+        if retried.get((task, state.attempts[task])) == UNCHARGED:
             yield task
 
 
-def _running(workers: list[WorkerFacts], run_id: str) -> Iterator[tuple[int, int, float]]:
-    """All (task number, attempt, age in seconds) that live workers say they run."""
-    for worker in workers:
-        for row in decode_status(worker.status).get("running", ()):
-            if row.get("run_id") == run_id:
-                yield row["task"], row["attempt"], row["age_s"]
-
-
-def _listed(names: list[str]) -> str:
-    names = sorted(set(names))
-    if not names:
-        return "nothing"
-    shown = ", ".join(repr(name) for name in names[:8])
-    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+def _is_out(state: RunState, task: int, attempt: int) -> bool:
+    is_known = 0 <= task < len(state.states)
+    return is_known and state.states[task] == OUTSTANDING and state.attempts[task] == attempt

@@ -3,7 +3,8 @@
 Workers and coordinators are reduced to what the protocol asks of them; the walk decides who acts
 next, loses replies, pauses and kills actors, and takes the server back to an earlier state, as a
 crash with an unsynced log does. Then it grows calm: with no more faults the run must end. What
-must hold is checked at the end and, where it can be seen, at once.
+must hold is checked at the end and, where it can be seen, at once. The scripts read the walk's
+clock, a millisecond a step, so that a seed tells the same on a fast machine as on a busy one.
 
 ``python -m tests.chaos.protocol_walk FROM TO`` walks the seeds by hand.
 """
@@ -30,9 +31,14 @@ from tests.servers import RedisServer
 
 ROUGH_STEPS = 500
 CALM_ROUNDS = 150
-ROUGH_LEASE_S = 0.03
-CALM_LEASE_S = 2.0
+LEASE_S = 0.06
+CALM_ROUND_MS = 10
 WORKERS = 3
+CLOCK = "clock"
+BEGINNING_MS = 1_600_000_000_000
+"""In the past: reapers, who ask the server for its time, suspect all; the scripts judge."""
+SERVER_TIME = """local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)"""
 
 ABLATIONS = ("gate", "dispatch-once", "epoch", "full-replay", "own-pel", "union")
 """Safeguards that can be taken away; each must be missed."""
@@ -54,7 +60,13 @@ class World:
     ablation: str | None = None
     counts: collections.Counter[str] = field(default_factory=collections.Counter)
     serial: int = 0
-    lease_s: float = ROUGH_LEASE_S
+    lease_s: float = LEASE_S
+    now_ms: int = BEGINNING_MS
+
+    def pass_time(self, ms: int) -> None:
+        """Let the scripts see a later time."""
+        self.now_ms += ms
+        self.client.set(CLOCK, self.now_ms)
 
     def next_id(self, kind: str) -> str:
         """Return an id that was never used."""
@@ -66,9 +78,15 @@ class World:
         raise Violation(what)
 
 
+def with_the_walks_clock(script: str) -> str:
+    """Return a script that reads the walk's clock instead of the server's."""
+    assert SERVER_TIME in script, "the shared beginning changed: name the server's time anew"
+    return script.replace(SERVER_TIME, f'return tonumber(redis.call("GET", "{CLOCK}"))')
+
+
 def library_without(ablation: str | None) -> ScriptLibrary:
     """Return the product's scripts, less one safeguard."""
-    texts = read_sources()
+    texts = {name: with_the_walks_clock(text) for name, text in read_sources().items()}
     cuts = {
         "gate": ("settle", "if run_is_here and state == attempt .. ':' .. id then", "if true then"),
         "dispatch-once": (
@@ -98,16 +116,18 @@ class Walk:
 
     async def run(self) -> None:
         """Walk to the end and check; raises `Violation`."""
+        self.world.pass_time(0)
         await self.world.runs.create_run(RUN, b"plan", {})
         for _ in range(WORKERS):
             await self.hire()
         while self.step < ROUGH_STEPS and not self.is_over():
             self.step += 1
+            self.world.pass_time(1)
             await self.rough_step()
-        self.world.lease_s = CALM_LEASE_S  # a busy machine is no fault
         for _ in range(CALM_ROUNDS):
             if self.is_over():
                 break
+            self.world.pass_time(CALM_ROUND_MS)
             await self.calm_round()
         await self.check()
 
@@ -196,6 +216,7 @@ class Walk:
     async def roll_back(self, snapshot: list[tuple[bytes, int, bytes]]) -> None:
         """Take the server back, as after a crash; who holds a connection learns of it."""
         restore(self.world.client, snapshot)
+        self.world.pass_time(0)  # clocks go on
         self.snapshot = None
         self.world.counts["rollback"] += 1
         for worker in self.crew:

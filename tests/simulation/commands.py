@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from astrum.redis import Settlement
 from astrum.redis.scripts import ScriptLibrary
 from tests.contract.model import GoneError, Model, Run, StaleError, Stream
+from tests.simulation.resp import NilArray, Refused
 
 if TYPE_CHECKING:
     from tests.simulation.server import Connection, Network
@@ -22,36 +23,12 @@ _RUN_KEY = re.compile(r"\{astrum\}:run:([^:]+)(?::(?:plan|d|j|b))?")
 _BLOB_KEY = re.compile(r"\{astrum\}:b:([^:]+):(.*)")
 
 
-class Refused(Exception):
-    """An error reply."""
-
-
 @dataclass
 class Blocked:
     """A read that waits; ``attempt`` gives its reply, or ``None`` while there is none."""
 
     connection: Connection
     attempt: Callable[[], Any]
-
-
-class NilArray:
-    """What a blocking read replies when nothing came."""
-
-
-def encode(reply: Any) -> bytes:
-    """Return a reply as RESP2."""
-    if isinstance(reply, NilArray):
-        return b"*-1\r\n"
-    if reply is None:
-        return b"$-1\r\n"
-    if isinstance(reply, Refused):
-        return f"-{reply}\r\n".encode()
-    if isinstance(reply, int):
-        return b":%d\r\n" % reply
-    if isinstance(reply, (list, tuple)):
-        return b"*%d\r\n" % len(reply) + b"".join(map(encode, reply))
-    data = reply if isinstance(reply, bytes) else str(reply).encode()
-    return b"$%d\r\n%b\r\n" % (len(data), data)
 
 
 def run_of(key: bytes | str) -> str:

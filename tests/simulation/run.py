@@ -8,7 +8,8 @@ from collections.abc import Callable
 from tests.simulation.ablations import without_safeguard
 from tests.simulation.audit import audit
 from tests.simulation.loop import StuckError
-from tests.simulation.world import Violation, World, in_world
+from tests.simulation.surroundings import in_world
+from tests.simulation.world import Violation, World
 
 
 def simulate(

@@ -17,8 +17,9 @@ from typing import Any
 import hiredis
 
 from tests.contract.model import Model, State
-from tests.simulation.commands import BUSY, Blocked, Commands, encode
+from tests.simulation.commands import BUSY, Blocked, Commands
 from tests.simulation.loop import OUTSIDE, Process, VirtualLoop, current_process
+from tests.simulation.resp import encode
 
 
 @dataclass

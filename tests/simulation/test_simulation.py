@@ -24,6 +24,7 @@ EVERY_FAULT = (
 )
 ONCE_BROKEN = {
     41: "a report lacked what was done after another coordinator had taken over",
+    124: "a worker forgot what it had settled, when its next attempt was out before it told again",
     91: "a report told of attempts that were revoked before they were sent",
     94: "a coordinator kept the lease of a run whose history it could not read",
     2000: "a late reply made a worker run again what it had settled",
@@ -67,7 +68,7 @@ def test_the_same_seed_tells_the_same_story() -> None:
 @pytest.mark.parametrize("safeguard", MISSED_SOON)
 def test_a_missing_safeguard_is_found(safeguard: str) -> None:
     with pytest.raises(Violation):
-        _simulate_all(safeguard)
+        _simulate_all(range(SEEDS_TO_MISS_A_SAFEGUARD), safeguard)
 
 
 def _simulate_all(seeds: range, without: str) -> None:

@@ -8,27 +8,23 @@ while faults happen, then it grows calm, and every run must end as it was asked 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
-import secrets
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
-from unittest.mock import patch
 
 from astrum.config import AstrumConfig
-from astrum.errors import AstrumError, StoreUnavailableError
+from astrum.errors import AstrumError
 from astrum.machine.report import ExecutionReport
 from astrum.redis import RedisSettings, Verdict
 from astrum_coordinator.app import Coordinator
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_worker.app import Worker
 from astrum_worker.config import WorkerConfig
-from astrum_worker.lease import Lease
 from tests.contract.model import State
 from tests.simulation.flows import ENDINGS, Book, catalog_of, random_flow
+from tests.simulation.heartbeat import Line, LoopLease
 from tests.simulation.loop import OUTSIDE, Process, StuckError, VirtualLoop, current_process
 from tests.simulation.server import Network, Weather
 
@@ -45,47 +41,6 @@ MOST_LOST_S = 1.9
 
 class Violation(AssertionError):
     """A promise was not kept."""
-
-
-class LoopLease(Lease):
-    """The heartbeat as a loop, over a line of its own to the server."""
-
-    def begin(self) -> None:
-        """Beat in the event loop."""
-        self._beating = asyncio.get_running_loop().create_task(self._beat())
-
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self._config.status_every_s)
-            self.run_once()
-
-    async def stop(self) -> None:
-        """End the loop."""
-        self._beating.cancel()
-
-
-class Line:
-    """A worker's heartbeat connection: it answers at once, or not at all."""
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-
-    def beat(self, worker_id: str, lease_s: float) -> bool:
-        """Do as `LeaseClient.beat`."""
-        self._meet_fault()
-        was_live = self.network.model.beat(worker_id, int(lease_s * 1000))
-        if self.network.rng.random() < self.network.weather.reset:
-            raise StoreUnavailableError("simulated: the reply is lost")
-        return was_live
-
-    def set_status(self, worker_id: str, status: bytes) -> bool:
-        """Do as `LeaseClient.set_status`."""
-        self._meet_fault()
-        return self.network.model.set_status(worker_id, status)
-
-    def _meet_fault(self) -> None:
-        if self.network.is_down or current_process() in self.network.cut_off:
-            raise StoreUnavailableError("simulated: no way to the server")
 
 
 class World:
@@ -443,42 +398,3 @@ class World:
 
     def _is_empty(self) -> bool:
         return not asyncio.all_tasks(self.loop)
-
-
-class _Listener(logging.Handler):
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.exc_info:
-            text += f" ({record.exc_info[1]!r})"
-            self.world.errors.append(text)
-        self.world.say(f"{record.levelname.lower()}: {text}")
-
-
-@contextmanager
-def in_world(world: World) -> Iterator[None]:
-    """Make time, chance and logging the world's."""
-    state = random.getstate()
-    random.seed(world.rng.random())
-    chance = random.Random(world.rng.random())
-    listener = _Listener(world)
-    logger = logging.getLogger("astrum")
-    level = logger.level
-    logger.addHandler(listener)
-    logger.propagate = False
-    logger.setLevel(logging.INFO)
-    try:
-        with (
-            patch.object(time, "monotonic", world.loop.time),
-            patch.object(time, "time", world.loop.time),
-            patch.object(secrets, "token_hex", lambda n: f"{chance.getrandbits(8 * n):0{2 * n}x}"),
-        ):
-            yield
-    finally:
-        logger.setLevel(level)
-        logger.propagate = True
-        logger.removeHandler(listener)
-        random.setstate(state)

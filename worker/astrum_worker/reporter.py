@@ -205,10 +205,7 @@ class Reporter(Service):
             )
         elif verdict is Verdict.SETTLED and is_repeat:
             self._counters.restored += 1
-        if verdict is not Verdict.FENCED:
-            self._remember(report)
-        else:
-            self._forget(report)
+        self._remember(report)  # fenced, too: it counts again if the server forgets by what
         if report.done is not None:
             report.done()
 

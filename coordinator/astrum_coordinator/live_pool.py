@@ -1,0 +1,110 @@
+"""The live workers as they describe themselves: who serves what, what runs, how much fits.
+
+A snapshot that is made once per look and answers for all runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from astrum.errors import nearest
+from astrum.planning.plan import TaskSpec
+from astrum.redis.facts import WorkerFacts
+from astrum.wire.status import decode_status
+
+Served = Mapping[tuple[str, str], str]
+"""(namespace, task id) to fingerprint."""
+
+_NAMED = 8
+
+
+class Running(NamedTuple):
+    """An attempt that a worker says it runs."""
+
+    task: int
+    attempt: int
+    age_s: float
+
+
+class _Offer(NamedTuple):
+    fingerprint: str
+    queues: frozenset[str] | None
+
+    def refusal(self, spec: TaskSpec) -> str:
+        """Return why this worker does not serve a task that it knows by name, "" if it does."""
+        if spec.fingerprint and self.fingerprint and self.fingerprint != spec.fingerprint:
+            return (
+                "the live workers have another version of its source: restart them with the "
+                "code that the run was planned with"
+            )
+        if self.queues is not None and spec.queue not in self.queues:
+            return (
+                f"no live worker listens to its queue {spec.queue!r}: start one with "
+                f"--queue {spec.queue}"
+            )
+        return ""
+
+
+class LivePool:
+    """All live workers at one moment. ``served`` is what each advertises, by worker id.
+
+    ``slots`` is how many attempts the workers say they can run at once.
+    """
+
+    def __init__(self, workers: Sequence[WorkerFacts], served: Mapping[str, Served]) -> None:
+        self.slots = 0
+        self._is_empty = not workers
+        self._running: dict[str, list[Running]] = {}
+        self._offers: dict[tuple[str, str], set[_Offer]] = {}
+        self._verdicts: dict[tuple[str, str, str, str], bool] = {}
+        for worker in workers:
+            self._take_in_status(decode_status(worker.status))
+            queues = worker.facts.get("queues")
+            listens = None if queues is None else frozenset(queues.split(","))
+            for address, fingerprint in served.get(worker.worker_id, {}).items():
+                self._offers.setdefault(address, set()).add(_Offer(fingerprint, listens))
+
+    def running(self, run_id: str) -> Sequence[Running]:
+        """Return the attempts of a run that workers say they run."""
+        return self._running.get(run_id, ())
+
+    def serves(self, namespace: str, spec: TaskSpec) -> bool:
+        """Tell whether any live worker would run the task."""
+        key = (namespace, spec.task_id, spec.fingerprint, spec.queue)
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            offers = self._offers.get((namespace, spec.task_id), ())
+            verdict = self._verdicts[key] = any(not offer.refusal(spec) for offer in offers)
+        return verdict
+
+    def why_not(self, namespace: str, spec: TaskSpec) -> str:
+        """Say why nobody serves a task, and what to do about it."""
+        offers = self._offers.get((namespace, spec.task_id), ())
+        why = "; ".join(sorted({offer.refusal(spec) for offer in offers}))
+        if self._is_empty:
+            why = "there is no live worker: start one with astrum-worker MODULE"
+        elif not why:
+            known = sorted({task_id for name, task_id in self._offers if name == namespace})
+            why = (
+                f"the live workers serve {_listed(known)} there{nearest(spec.task_id, known)}; "
+                "start one with the module that declares it"
+            )
+        return f"no worker serves task {spec.task_id!r} of namespace {namespace!r}: {why}"
+
+    def _take_in_status(self, status: dict[str, Any]) -> None:
+        rows = status.get("running", ())
+        free = status.get("free")
+        self.slots += len(rows)
+        if isinstance(free, dict):
+            self.slots += sum(count for count in free.values() if isinstance(count, int))
+        for row in rows:
+            attempt = Running(row["task"], row["attempt"], row["age_s"])
+            self._running.setdefault(row["run_id"], []).append(attempt)
+
+
+def _listed(names: Sequence[str]) -> str:
+    if not names:
+        return "nothing"
+    shown = ", ".join(repr(name) for name in names[:_NAMED])
+    return shown + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
