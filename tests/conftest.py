@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from astrum import registry
 from astrum.redis import RedisSettings
 from astrum.registry import all_registries
 from tests.keyspace import unowned_keys
-from tests.servers import Server, server_names, start_server, why_missing
-
-CHILD_END_TIMEOUT_S = 5.0
+from tests.leftovers import Leftovers, mark_descendants, move_temporary_files
+from tests.servers import RedisServer, Server, server_names, start_server, why_missing
 
 
 @pytest.fixture(scope="session")
@@ -81,26 +79,25 @@ def namespaces_stay_as_they_were() -> Iterator[None]:
     registry._registries.update(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _places_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Temporary files go where nobody else's are: paths of sockets must be short."""
+    tmp_path_factory.getbasetemp()  # pytest's own stay where they always are
+    with tempfile.TemporaryDirectory(prefix="at-") as directory:
+        mark_descendants()
+        move_temporary_files(Path(directory))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def no_stray_children(_servers: dict[str, Server]) -> Iterator[None]:
-    """Each test ends the processes that it started (the shared servers stay)."""
-    before = _children()
+def nothing_is_left_behind(_servers: dict[str, Server]) -> Iterator[None]:
+    """Each test ends the processes and threads that it started and removes its files.
+
+    The shared servers stay.
+    """
+    before = Leftovers()
     yield
-    shared = {
-        process.pid
-        for server in _servers.values()
-        if (process := getattr(server, "process", None)) is not None
-    }
-    strays = [
-        psutil.Process(pid) for pid in _children() - before - shared if psutil.pid_exists(pid)
-    ]
-    _, alive = psutil.wait_procs(strays, timeout=CHILD_END_TIMEOUT_S)
-    assert not alive, f"still running: {alive}"
-
-
-def _children() -> set[int]:
-    lists = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    try:
-        return {int(pid) for names in lists for pid in names.read_text().split()}
-    except OSError:  # a thread that ended meanwhile
-        return {child.pid for child in psutil.Process().children()}
+    own = [server for server in _servers.values() if isinstance(server, RedisServer)]
+    processes = {server.process.pid for server in own if server.process is not None}
+    problems = before.problems(processes, {server.directory.name for server in own})
+    assert not problems, problems

@@ -144,7 +144,7 @@ class Worker:
             self._reporter,
             accept=partial(self._attempts.accept, ALONE),
         )
-        every_s = self._config.block_s / 2
+        every_s = self._config.claim_wait_s / 2
         watch = ReaderWatch(self._consumers, every_s, restarted=self._custody.doubt)
         return [watch, solitude, *self._consumers]
 
@@ -269,7 +269,7 @@ class Worker:
         # A claim that is under way is let end: cancelling it might orphan what it was given.
         quiet = asyncio.gather(*(consumer.wait_quiet() for consumer in self._consumers))
         with suppress(TimeoutError):
-            await asyncio.wait_for(quiet, 2 * self._config.block_s)
+            await asyncio.wait_for(quiet, 2 * self._config.claim_wait_s)
         for service in self._services:
             await service.stop()
 

@@ -30,7 +30,7 @@ class WorkerConfig:
     The lease of ``lease_s`` is renewed every third of it; ``trust_s`` after the start of the last
     good beat the worker claims nothing more. ``max_hung`` threads that nobody waits for any more
     (default: as many as ``threads``), for ``hung_patience_s``, end the worker. A blocking read
-    waits ``block_s``; a reader without a cycle for three times that is restarted.
+    waits ``block_s`` at most; a reader without a cycle for three times that is restarted.
     """
 
     modules: tuple[str, ...]
@@ -43,7 +43,7 @@ class WorkerConfig:
     grace_s: float = 30.0
     wait_for_store: bool = False
     lease_s: float = 15.0
-    block_s: float = 2.0
+    block_s: float = 5.0
     status_every_s: float = 0.5
     blocked_after_s: float = 1.0
     reconcile_every_s: float = 30.0
@@ -74,6 +74,15 @@ class WorkerConfig:
     def beat_every_s(self) -> float:
         """How often the lease is renewed."""
         return self.lease_s / 3
+
+    @property
+    def claim_wait_s(self) -> float:
+        """How long a read for claims may wait at the server.
+
+        Less than is left of the lease: the server delivers to a reader that waits, and what it
+        delivers to a process that is stopped or cut off is lost once more.
+        """
+        return min(self.block_s, self.lease_s / 3)
 
     @property
     def trust_s(self) -> float:

@@ -64,12 +64,12 @@ class Consumer(Service):
 
     def is_stuck(self) -> bool:
         """Tell whether a claim takes far longer than it may block."""
-        limit_s = STUCK_AFTER_BLOCKS * self._config.block_s
+        limit_s = STUCK_AFTER_BLOCKS * self._config.claim_wait_s
         since = self._claiming_since
         return since is not None and time.monotonic() - since > limit_s
 
     async def _claim(self, count: int) -> None:
-        block_s = None if self._expects_more else self._config.block_s
+        block_s = None if self._expects_more else self._config.claim_wait_s
         self._claiming_since = time.monotonic()
         self._quiet.clear()
         try:
