@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def slow_down_collector() -> None:
@@ -15,3 +17,15 @@ def slow_down_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Collect no cycles within: for short work that makes many objects, all of them to stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

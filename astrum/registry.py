@@ -15,6 +15,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
+from astrum.collector import collector_paused
 from astrum.config import AstrumConfig
 from astrum.data_transport import check_types
 from astrum.data_transport.bindings import TaskInputs
@@ -136,6 +137,7 @@ class SchedulerRegistry:
         selection = self._select(target_tasks, AstrumConfig(), bind=False)
         return list(selection.functions.items())
 
+    @collector_paused()
     def build_scheduler(
         self,
         target_tasks: Iterable[Reference] | None = None,

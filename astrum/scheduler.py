@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from astrum.collector import collector_paused
 from astrum.config import AstrumConfig
 from astrum.data_transport import check_types, declared_types
 from astrum.data_transport.bindings import TaskInputs
@@ -119,6 +120,7 @@ class DynamicScheduler:
         """Return the stages as a picture; raises every error of planning."""
         return build_execution_plan(self._draft().needs)
 
+    @collector_paused()
     def flow(self, *, fingerprints: bool = False) -> Flow:
         """Return the plan with its functions; raises every error of planning.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from astrum.data_transport.annotations import F, From, Ref, T, To
 from astrum.data_transport.fit import fit
-from astrum.data_transport.generate import auto_generate_data_transports
+from astrum.data_transport.generate import auto_generate_data_transports, declared_items
 from astrum.data_transport.resolve import resolve_inputs
 from astrum.data_transport.scopes import remember_names
 from astrum.data_transport.slots import merge_task_data
@@ -31,6 +31,7 @@ __all__ = [
     "To",
     "auto_generate_data_transports",
     "check_types",
+    "declared_items",
     "declared_types",
     "fit",
     "merge_task_data",

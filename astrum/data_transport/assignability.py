@@ -18,6 +18,8 @@ def could_fit(given: Any, expected: Any) -> bool:
     >>> could_fit(int, float), could_fit(str, int), could_fit(int | None, int)
     (True, False, True)
     """
+    if given is expected:
+        return True
     wanted = members(expected)
     return any(_one_fits(one, other) for one in members(given) for other in wanted)
 

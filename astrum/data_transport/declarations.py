@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter as P
-from types import FunctionType, MethodType
-from typing import Any
+from types import CodeType, FunctionType, MethodType
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from astrum.data_transport.scopes import Owner, Siblings, evaluate
+from astrum.data_transport.scopes import Owner, Siblings, evaluate, names_in
 
 ABSENT: Any = inspect.Parameter.empty
 """Stands where nothing was declared."""
@@ -97,32 +97,66 @@ def _declare(function: Callable[..., Any], siblings: Siblings | None) -> tuple[D
     source = source_function(function)
     hints: dict[str, Any] = {}
     complete = True
-    if source is not None and source.__annotations__:
-        evaluated = evaluate(source.__annotations__, Owner.of_function(source), siblings)
+    annotations = {} if source is None else source.__annotations__
+    if source is not None and annotations and not names_in(annotations):
+        hints = {name: type(None) if a is None else a for name, a in annotations.items()}
+    elif source is not None and annotations:
+        evaluated = evaluate(annotations, Owner.of_function(source), siblings)
         hints, complete = evaluated.hints, evaluated.complete
     if isinstance(function, type):
         hints = {**hints, "return": function}
-    return _assemble(_parameters(function), hints), complete
+    return _assemble(_places(function), hints), complete
 
 
-def _parameters(function: Callable[..., Any]) -> list[P]:
+class _Place(NamedTuple):
+    name: str
+    kind: inspect._ParameterKind
+
+
+_Places = Sequence[_Place]
+_UNTOLD: _Places = (_Place("args", P.VAR_POSITIONAL), _Place("kwargs", P.VAR_KEYWORD))
+
+
+def _places(function: Callable[..., Any]) -> _Places:
     if isinstance(function, classmethod):
-        return list(inspect.signature(function.__func__).parameters.values())[1:]
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except ValueError:
-        return [P("args", P.VAR_POSITIONAL), P("kwargs", P.VAR_KEYWORD)]  # written in C, untold
-    return parameters[1:] if _is_unbound_method(function, parameters) else parameters
+        return _places_in(inspect.signature(function.__func__))[1:]
+    if isinstance(function, FunctionType) and not function.__dict__:
+        places = _places_of_code(function.__code__)
+    else:
+        try:
+            places = _places_in(inspect.signature(function))
+        except ValueError:
+            return _UNTOLD  # written in C
+    return places[1:] if _is_unbound_method(function, places) else places
 
 
-def _is_unbound_method(function: Callable[..., Any], parameters: list[P]) -> bool:
-    if not parameters or parameters[0].name not in ("self", "cls"):
+def _places_in(signature: inspect.Signature) -> _Places:
+    return [_Place(p.name, p.kind) for p in signature.parameters.values()]
+
+
+@functools.lru_cache(maxsize=4096)
+def _places_of_code(code: CodeType) -> _Places:
+    # What `inspect.signature` finds, once for all functions that one `def` makes.
+    names = iter(code.co_varnames)
+    kinds: list[inspect._ParameterKind] = [P.POSITIONAL_OR_KEYWORD] * code.co_argcount
+    kinds[: code.co_posonlyargcount] = [P.POSITIONAL_ONLY] * code.co_posonlyargcount
+    kinds += [P.KEYWORD_ONLY] * code.co_kwonlyargcount
+    places = [_Place(next(names), kind) for kind in kinds]
+    if code.co_flags & inspect.CO_VARARGS:
+        places.insert(code.co_argcount, _Place(next(names), P.VAR_POSITIONAL))
+    if code.co_flags & inspect.CO_VARKEYWORDS:
+        places.append(_Place(next(names), P.VAR_KEYWORD))
+    return tuple(places)
+
+
+def _is_unbound_method(function: Callable[..., Any], places: _Places) -> bool:
+    if not places or places[0].name not in ("self", "cls"):
         return False
     scopes = getattr(function, "__qualname__", "").split(".")
     return isinstance(function, FunctionType) and len(scopes) > 1 and scopes[-2] != "<locals>"
 
 
-def _assemble(parameters: list[P], hints: Mapping[str, Any]) -> Declaration:
+def _assemble(parameters: _Places, hints: Mapping[str, Any]) -> Declaration:
     positional = [p for p in parameters if p.kind in (P.POSITIONAL_ONLY, P.POSITIONAL_OR_KEYWORD)]
     places = {p.name: number for number, p in enumerate(positional)}
     places |= {p.name: len(positional) for p in parameters if p.kind is P.VAR_POSITIONAL}

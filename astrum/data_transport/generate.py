@@ -1,9 +1,12 @@
-"""From the annotations of all tasks to explicit `TaskData`."""
+"""From the annotations of all tasks to the relations between them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
+
+from astrum.data_transport.generator import Generator
+from astrum.data_transport.items import TaskItems
 
 if TYPE_CHECKING:
     from astrum.data_transport.models import TaskData
@@ -25,12 +28,20 @@ def auto_generate_data_transports(
     sends; ``from_tasks`` and ``to_tasks`` are filled on both. Raises ``ValueError``, naming task
     and place, for a relation that makes no sense or a task that does not exist.
     """
-    from astrum.data_transport.generator import Generator
+    from astrum.data_transport.models import task_data_of  # pydantic loads slowly
 
-    generator = Generator(task_func_map)
-    task_ids = list(dict.fromkeys(order.task_name for order in task_orders))
+    task_ids = dict.fromkeys(order.task_name for order in task_orders)
+    return [task_data_of(items) for items in declared_items(task_ids, task_func_map)]
+
+
+def declared_items(
+    task_ids: Iterable[str], functions: Mapping[str, Callable[..., Any]]
+) -> list[TaskItems]:
+    """Return what the annotations of these tasks declare; see `auto_generate_data_transports`."""
+    generator = Generator(functions)
+    task_ids = list(task_ids)
     for task_id in task_ids:
-        if task_id not in task_func_map:
+        if task_id not in functions:
             raise ValueError(f"task {task_id!r} has no function")
         generator.read(task_id)
-    return [generator.task_data(task_id) for task_id in task_ids]
+    return [generator.items(task_id) for task_id in task_ids]

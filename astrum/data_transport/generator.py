@@ -1,4 +1,4 @@
-"""Builds the `TaskData` of many tasks; apart from `generate`, for pydantic loads slowly."""
+"""Ties the relations that functions declare to the tasks that they are."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from astrum.data_transport.declarations import (
     declaration_of,
     siblings_of,
 )
-from astrum.data_transport.models import DataItem, DTRela, TaskData
+from astrum.data_transport.items import End, Item, TaskItems
 from astrum.data_transport.relations import Relations, place_of, relations_of
 from astrum.data_transport.shapes import reduced
 from astrum.data_transport.task_index import TaskIndex
-
-_ITEM_FIELDS = {"allow_data_model", "data_ref", "from_relation", "to_relation"}
 
 
 class Generator:
@@ -29,8 +27,8 @@ class Generator:
         self._index = TaskIndex(functions)
         self._read: dict[int, Relations] = {}
         self._classes: dict[int, type | None] = {}
-        self._inputs: dict[str, list[DataItem]] = {}
-        self._outputs: dict[str, list[DataItem]] = {}
+        self._inputs: dict[str, list[Item]] = {}
+        self._outputs: dict[str, list[Item]] = {}
         self._sources: dict[str, dict[str, None]] = {}
         self._targets: dict[str, dict[str, None]] = {}
 
@@ -48,13 +46,13 @@ class Generator:
             about = "" if place in str(error) or place == "its annotations" else f", {place}"
             raise ValueError(f"task {task_id!r}{about}: {error}") from error
 
-    def task_data(self, task_id: str) -> TaskData:
-        return TaskData.model_construct(
-            task_id=task_id,
-            input_data_item=self._inputs.get(task_id, []),
-            output_data_item=self._outputs.get(task_id, []),
-            from_tasks=list(self._sources.get(task_id, ())),
-            to_tasks=list(self._targets.get(task_id, ())),
+    def items(self, task_id: str) -> TaskItems:
+        return TaskItems(
+            task_id,
+            self._inputs.get(task_id, ()),
+            self._outputs.get(task_id, ()),
+            tuple(self._sources.get(task_id, ())),
+            tuple(self._targets.get(task_id, ())),
         )
 
     def _relations(self, function: Callable[..., Any]) -> Relations:
@@ -67,7 +65,7 @@ class Generator:
     def _add_input(self, task_id: str, parameter: Parameter, mark: From) -> None:
         source = self._index.find(mark.task)
         allowed = self._allowed(parameter)
-        item = _item(_located(mark.locator, source), _slot(parameter, task_id), allowed)
+        item = Item(_located(mark.locator, source), _slot(parameter, task_id), allowed)
         self._inputs.setdefault(task_id, []).append(item)
         self._relate(source, task_id)
 
@@ -80,7 +78,7 @@ class Generator:
         else:
             slot = _slot(parameter, target)
         # The receiver declares the type of what it gets.
-        item = _item(_located(mark.local, task_id), slot, None)
+        item = Item(_located(mark.local, task_id), slot, None)
         self._outputs.setdefault(task_id, []).append(item)
         self._relate(task_id, target)
 
@@ -102,30 +100,13 @@ def _collects(parameter: Parameter) -> bool:
     return parameter.kind in (P.VAR_POSITIONAL, P.VAR_KEYWORD)
 
 
-def _located(locator: str | int | None, task_id: str) -> DTRela:
+def _located(locator: str | int | None, task_id: str) -> End:
     key = locator if isinstance(locator, str) else None
     index = locator if isinstance(locator, int) else None
-    return _rela(key, index, locator is None, task_id)
+    return End(task_id, key, index, locator is None)
 
 
-def _slot(parameter: Parameter, task_id: str) -> DTRela:
+def _slot(parameter: Parameter, task_id: str) -> End:
     # Name and position of one slot, so an explicit relation to either takes its place.
     name = None if _collects(parameter) else parameter.name
-    return _rela(name, parameter.position, False, task_id)
-
-
-def _rela(key: str | None, index: int | None, single_item: bool, task_id: str) -> DTRela:
-    return DTRela.model_construct(
-        key=key, index=index, single_item=single_item, related_task=task_id, from_function=None
-    )
-
-
-def _item(source: DTRela, target: DTRela, allowed: type | None) -> DataItem:
-    slot = target.key if target.key is not None else target.index
-    return DataItem.model_construct(
-        _fields_set=_ITEM_FIELDS,
-        allow_data_model=allowed,
-        data_ref=f"{source.related_task}->{target.related_task}.{slot}",
-        from_relation=source,
-        to_relation=target,
-    )
+    return End(task_id, name, parameter.position)

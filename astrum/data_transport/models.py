@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from astrum.data_transport.items import End, Item, TaskItems
 from astrum.data_transport.shapes import reduced
 
 
@@ -76,3 +78,29 @@ class TaskData(BaseModel):
     output_data_item: list[DataItem] = Field(default_factory=list)
     from_tasks: list[str] = Field(default_factory=list)
     to_tasks: list[str] = Field(default_factory=list)
+
+
+def task_data_of(items: TaskItems) -> TaskData:
+    """Return what annotations declare as models."""
+    return TaskData.model_construct(
+        task_id=items.task_id,
+        input_data_item=[_data_item(item) for item in items.input_data_item],
+        output_data_item=[_data_item(item) for item in items.output_data_item],
+        from_tasks=list(items.from_tasks),
+        to_tasks=list(items.to_tasks),
+    )
+
+
+def _data_item(item: Item) -> DataItem:
+    source, target = item.from_relation, item.to_relation
+    slot = target.key if target.key is not None else target.index
+    return DataItem.model_construct(
+        allow_data_model=item.allow_data_model,
+        data_ref=f"{source.related_task}->{target.related_task}.{slot}",
+        from_relation=_rela(source),
+        to_relation=_rela(target),
+    )
+
+
+def _rela(end: End) -> DTRela:
+    return DTRela.model_construct(**asdict(end))

@@ -30,10 +30,12 @@ def relations_of(declaration: Declaration) -> Relations:
     """
     inputs = []
     for parameter in (*declaration.parameters.values(), declaration.rest, declaration.named_rest):
-        mark = _mark_in(parameter.annotation, place_of(parameter)) if parameter else None
-        if parameter is not None and mark is not None:
+        if parameter is None:
+            continue
+        mark = _mark_in(parameter.annotation, parameter)
+        if mark is not None:
             inputs.append((parameter, _as_from(mark, parameter, declaration)))
-    mark = _mark_in(declaration.returns, "the return value")
+    mark = _mark_in(declaration.returns, None)
     return Relations(tuple(inputs), None if mark is None else _as_to(mark))
 
 
@@ -42,9 +44,12 @@ def place_of(parameter: Parameter) -> str:
     return f"parameter {parameter.name!r}"
 
 
-def _mark_in(annotation: Any, place: str) -> Any:
+def _mark_in(annotation: Any, parameter: Parameter | None) -> Any:
+    if type(annotation) is type:  # most are, and hold none
+        return None
     marks = list(_marks_in(annotation))
     if len(marks) > 1:
+        place = "the return value" if parameter is None else place_of(parameter)
         raise ValueError(f"{place} has more than one relation: {marks!r}")
     return marks[0] if marks else None
 

@@ -18,13 +18,13 @@ from astrum.data_transport.slots import Route, path_of, routes_in, supplier
 from astrum.errors import TaskRegistrationError, nearest
 
 if TYPE_CHECKING:
-    from astrum.data_transport.models import TaskData
+    from astrum.data_transport.items import AnyTaskData
 
 NO_INPUTS = TaskInputs()
 
 
 def resolve_inputs(
-    task_data: Sequence[TaskData], functions: Mapping[str, Callable[..., Any]]
+    task_data: Sequence[AnyTaskData], functions: Mapping[str, Callable[..., Any]]
 ) -> dict[str, TaskInputs]:
     """Return what fills the parameters of every task in ``functions``.
 

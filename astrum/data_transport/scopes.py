@@ -213,7 +213,11 @@ def _plain(annotation: Any) -> Any:
 
 def names_in(annotations: Mapping[str, Any]) -> frozenset[str]:
     """Return the names that the texts in ``annotations`` use; empty when nothing is a text."""
-    return frozenset().union(*map(names_in_one, annotations.values()))
+    names: frozenset[str] = frozenset()
+    for annotation in annotations.values():
+        if type(annotation) is not type:  # most are plain classes
+            names |= names_in_one(annotation)
+    return names
 
 
 def names_in_one(annotation: object) -> frozenset[str]:
@@ -224,9 +228,10 @@ def names_in_one(annotation: object) -> frozenset[str]:
         return _names_in_text(annotation)
     if isinstance(annotation, typing.ForwardRef):
         return _names_in_text(annotation.__forward_arg__)
-    if typing.get_origin(annotation) is typing.Literal:
+    origin = typing.get_origin(annotation)
+    if origin is typing.Literal:
         return frozenset()
-    if typing.get_origin(annotation) is typing.Annotated:
+    if origin is typing.Annotated:
         return names_in_one(typing.get_args(annotation)[0])
     return frozenset().union(*map(names_in_one, _generic_args(annotation)))
 

@@ -43,7 +43,7 @@ def stripped(annotation: Any) -> Any:
     >>> stripped(typing.Annotated[int, "seconds"])
     <class 'int'>
     """
-    while True:
+    while type(annotation) is not type:
         if isinstance(annotation, dataclasses.InitVar):
             annotation = annotation.type
         elif typing.get_origin(annotation) in _WRAPPERS:
@@ -52,6 +52,7 @@ def stripped(annotation: Any) -> Any:
             annotation = annotation.__supertype__
         else:
             return type(None) if annotation is None else annotation
+    return annotation
 
 
 def is_alias(annotation: Any) -> bool:

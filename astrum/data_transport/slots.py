@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from astrum.data_transport.bindings import Path
 
 if TYPE_CHECKING:
-    from astrum.data_transport.models import DataItem, DTRela, TaskData
+    from astrum.data_transport.items import AnyEnd, AnyItem, AnyTaskData
+    from astrum.data_transport.models import TaskData
 
 
 class Route(NamedTuple):
@@ -23,11 +24,11 @@ class Route(NamedTuple):
     target: str
     name: str | None
     position: int | None
-    item: DataItem
+    item: AnyItem
     declared: bool
 
 
-def routes_in(data: TaskData) -> Iterator[Route]:
+def routes_in(data: AnyTaskData) -> Iterator[Route]:
     """Yield the routes of one task's items, inputs first.
 
     An output item without ``to_relation`` goes nowhere and is left out.
@@ -38,7 +39,7 @@ def routes_in(data: TaskData) -> Iterator[Route]:
         yield from _outgoing(data, frozenset(data.to_tasks))
 
 
-def _incoming(data: TaskData, known: frozenset[str]) -> Iterator[Route]:
+def _incoming(data: AnyTaskData, known: frozenset[str]) -> Iterator[Route]:
     for item in data.input_data_item:
         origin, end = item.from_relation, item.to_relation
         target = (end.related_task if end else "") or data.task_id
@@ -47,7 +48,7 @@ def _incoming(data: TaskData, known: frozenset[str]) -> Iterator[Route]:
         yield Route(source, target, name, position, item, not source or source in known)
 
 
-def _outgoing(data: TaskData, known: frozenset[str]) -> Iterator[Route]:
+def _outgoing(data: AnyTaskData, known: frozenset[str]) -> Iterator[Route]:
     for item in data.output_data_item:
         origin, end = item.from_relation, item.to_relation
         if end is not None:
@@ -58,7 +59,7 @@ def _outgoing(data: TaskData, known: frozenset[str]) -> Iterator[Route]:
             yield Route(source, target, name, position, item, not source or target in known)
 
 
-def supplier(item: DataItem) -> DTRela | None:
+def supplier(item: AnyItem) -> AnyEnd | None:
     """Return the end of ``item`` that supplies the value itself, if one does."""
     origin, end = item.from_relation, item.to_relation
     if origin is not None and origin.from_function is not None:
@@ -66,7 +67,7 @@ def supplier(item: DataItem) -> DTRela | None:
     return end if end is not None and end.from_function is not None else None
 
 
-def path_of(origin: DTRela | None) -> Path:
+def path_of(origin: AnyEnd | None) -> Path:
     """Return the part of the source's result that an item reads."""
     if origin is None or origin.single_item:
         return ()
@@ -75,7 +76,7 @@ def path_of(origin: DTRela | None) -> Path:
     return (origin.key,) if origin.index is None else (origin.key, origin.index)
 
 
-def _slot(origin: DTRela | None, end: DTRela | None) -> tuple[str | None, int | None]:
+def _slot(origin: AnyEnd | None, end: AnyEnd | None) -> tuple[str | None, int | None]:
     if end is not None and (end.key is not None or end.index is not None):
         return end.key, end.index
     if origin is not None and origin.key is not None:

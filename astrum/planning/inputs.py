@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from astrum.config import AstrumConfig
 from astrum.data_transport import (
     auto_generate_data_transports,
+    declared_items,
     merge_task_data,
     resolve_inputs,
 )
@@ -29,11 +30,13 @@ def resolve_task_inputs(
 
     Raises `TaskRegistrationError` for a relation that cannot be.
     """
-    orders = [TaskOrder(task_id) for task_id in _that_may_relate(functions)]
-    if not orders and not explicit:
+    related = list(_that_may_relate(functions))
+    if not related and not explicit:
         return {}
     try:
-        generated = auto_generate_data_transports(orders, dict(functions))
+        if not explicit:
+            return resolve_inputs(declared_items(related, functions), functions)
+        generated = auto_generate_data_transports(map(TaskOrder, related), functions)
         return resolve_inputs(merge_task_data(explicit, generated), functions)
     except ValueError as error:
         raise TaskRegistrationError(str(error)) from error
