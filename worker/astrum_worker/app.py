@@ -18,14 +18,15 @@ from astrum.errors import RunError, StoreError, StoreUnavailableError
 from astrum.invoke import Invoker
 from astrum.redis import LeaseClient, WorkerStore
 from astrum.wire.sealing import Seal
-from astrum_worker.attempts import Attempts, Held
+from astrum_worker.attempts import Attempts
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Catalog
 from astrum_worker.config import WorkerConfig
 from astrum_worker.consumer import Consumer, ReaderWatch
 from astrum_worker.counters import Counters
 from astrum_worker.custody import Custody
-from astrum_worker.gate import Gate, Reason, Slots
+from astrum_worker.gate import Gate, Reason
+from astrum_worker.held import Held
 from astrum_worker.hung_threads import HungThreads
 from astrum_worker.intake import Intake
 from astrum_worker.lease import Lease
@@ -33,6 +34,7 @@ from astrum_worker.loop_watch import LoopWatch
 from astrum_worker.reporter import Reporter
 from astrum_worker.revocations import Revocations
 from astrum_worker.service import Backoff, Service
+from astrum_worker.slots import Slots
 from astrum_worker.solitude import LANE as ALONE
 from astrum_worker.solitude import Solitude
 from astrum_worker.status import StatusBoard
@@ -96,7 +98,7 @@ class Worker:
     def _compose(self) -> None:
         config, worker_id = self._config, self.worker_id
         self._store = store = WorkerStore(config.redis)
-        self._gate = gate = Gate(on_close=self._unblock)
+        self._gate = gate = Gate(on_close=self._stop_taking)
         self._slots = {"async": Slots(config.concurrency), "thread": Slots(config.threads)}
         self._invoker = Invoker(config.threads, name="astrum-task")
         self._blobs = BlobCache(store.get_blob, config.blob_cache_bytes)
@@ -116,6 +118,7 @@ class Worker:
             self._slots,
             seal,
             store.still_mine,
+            may_wait=lambda: gate.is_open,
         )
         self._custody = Custody(
             store, worker_id, config, self._attempts, self._reporter, self._register
@@ -233,8 +236,9 @@ class Worker:
             f"queues {', '.join(config.queues)}; {config.redis.masked_url}"
         )
 
-    def _unblock(self) -> None:
-        """End claims that wait, so that a closed gate takes effect at once."""
+    def _stop_taking(self) -> None:
+        """Make a closed gate take effect at once: end claims that wait, begin nothing more."""
+        self._attempts.send_away_waiting()
         task = asyncio.get_running_loop().create_task(self._unblock_store())
         self._unblocking.add(task)
         task.add_done_callback(self._unblocking.discard)

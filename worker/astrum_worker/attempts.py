@@ -16,7 +16,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -31,50 +30,21 @@ from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
-from astrum_worker.gate import Slots
+from astrum_worker.held import EntryKey, Held
 from astrum_worker.intake import Intake, Refused, Runnable, Unreadable
 from astrum_worker.reporter import Report, Reporter
 from astrum_worker.service import patiently
+from astrum_worker.slots import Slots
 from astrum_worker.values import decode_arguments, encode_result
+from astrum_worker.waiting_room import WaitingRoom
 
 logger = logging.getLogger("astrum.worker")
-
-EntryKey = tuple[str, str]
-"""Stream and entry id."""
 
 StillMine = Callable[[str, Sequence[tuple[int, int, str]]], Awaitable[list[bool]]]
 """As `astrum.redis.WorkerStore.still_mine`."""
 
 _REASONS_TOLD = 100
 _ADOPTED_KNOWN = 10_000
-
-
-@dataclass(slots=True, eq=False)
-class Held:
-    """One claim of this worker, from its arrival until its end is recorded."""
-
-    claim: Claim
-    run_id: str = ""
-    task: int = -1
-    attempt: int = 0
-    task_id: str = ""
-    lane: str = ""
-    context: AttemptContext | None = None
-    job: asyncio.Task[Ended] | None = None
-    started_at: float = field(default_factory=time.time)
-    since: float = field(default_factory=time.monotonic)
-    is_revoked: bool = False
-    has_ended: bool = False
-
-    @property
-    def key(self) -> EntryKey:
-        """What names the claim."""
-        return self.claim.stream, self.claim.entry_id
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its code runs."""
-        return self.job is not None and not self.has_ended
 
 
 class Ended(NamedTuple):
@@ -107,6 +77,8 @@ class Attempts:
         slots: Mapping[str, Slots],
         seal: Seal,
         still_mine: StillMine,
+        *,
+        may_wait: Callable[[], bool],
     ) -> None:
         self._worker_id = worker_id
         self._config = config
@@ -115,7 +87,9 @@ class Attempts:
         self._blobs = blobs
         self._reporter = reporter
         self._counters = counters
-        self._slots = slots
+        self._room = WaitingRoom(
+            slots, may_wait=may_wait, start=self._start, send_away=self._send_away
+        )
         self._seal = seal
         self._still_mine = still_mine
         self._held: dict[EntryKey, Held] = {}
@@ -163,7 +137,10 @@ class Attempts:
         self._counters.claimed += 1
         reading = self._intake.read(claim)
         if type(reading) is Runnable:
-            self._start(held, *reading)
+            message = reading.message
+            held.run_id, held.task, held.attempt = message.run_id, message.task, message.attempt
+            held.task_id = message.task_id
+            self._room.admit(held, reading)
         elif type(reading) is Refused:
             self._refuse(held, reading)
         elif type(reading) is Unreadable:
@@ -196,9 +173,9 @@ class Attempts:
 
     # --- while it runs ------------------------------------------------------------------
 
-    def _start(self, held: Held, message: TaskMessage, served: Served) -> None:
-        held.run_id, held.task, held.attempt = message.run_id, message.task, message.attempt
-        held.task_id = message.task_id
+    def _start(self, held: Held, runnable: Runnable) -> None:
+        message, served = runnable
+        held.started_at, held.since = time.time(), time.monotonic()
         held.context = AttemptContext(
             run_id=message.run_id,
             task_id=message.task_id,
@@ -209,8 +186,6 @@ class Attempts:
             timeout_s=message.timeout_s,
             check_types=message.check_types,
         )
-        if held.lane in self._slots:
-            self._slots[held.lane].take()
         self._running += 1
         self._idle.clear()
         self.version += 1
@@ -267,6 +242,11 @@ class Attempts:
         for held in self.running():
             if held.run_id == run_id and (held.task, held.attempt) in wanted:
                 self.cancel(held)
+        for held in list(self._room):
+            if held.run_id == run_id and (held.task, held.attempt) in wanted:
+                self._counters.revoked += 1
+                self._room.remove(held)
+                self._end(held, Dropped())
 
     def cancel(self, held: Held) -> None:
         """Stop an attempt that others have settled."""
@@ -274,6 +254,10 @@ class Attempts:
             held.is_revoked = True
             self._counters.revoked += 1
             self._stop(held)
+
+    def send_away_waiting(self) -> None:
+        """Hand back what waits for a place: nothing more may begin."""
+        self._room.close()
 
     def stop_all(self) -> None:
         """Cancel everything that runs, to be handed back."""
@@ -283,7 +267,7 @@ class Attempts:
     def hand_back_all(self) -> None:
         """Hand back what still runs, without waiting for it any more."""
         for held in self.running():
-            self._finish(held, self._handed_back(held))
+            self._finish(held, self._stopped(held))
 
     def _stop(self, held: Held) -> None:
         assert held.job is not None
@@ -300,7 +284,7 @@ class Attempts:
         elif held.is_revoked:
             self._finish(held, Dropped())
         elif job.cancelled():
-            self._finish(held, self._handed_back(held))
+            self._finish(held, self._stopped(held))
         elif (error := job.exception()) is not None:
             logger.error("task %r could not be run", held.task_id, exc_info=error)
             self._finish(held, Ended(self._record(held, _raised(error, held.started_at))))
@@ -310,9 +294,8 @@ class Attempts:
     def _finish(self, held: Held, ending: Ended | Dropped) -> None:
         """Free the attempt's slot and give it its end."""
         held.has_ended = True
-        if held.lane in self._slots:
-            self._slots[held.lane].give_back()
         self._running -= 1
+        self._room.left(held, time.monotonic() - held.since)
         if not self._running:
             self._idle.set()
         self._end(held, ending)
@@ -364,8 +347,15 @@ class Attempts:
         name = outcome.name.lower()
         setattr(self._counters, name, getattr(self._counters, name) + 1)
 
-    def _handed_back(self, held: Held) -> Ended:
-        failure = Failure(("astrum.WorkerStopping",), f"worker {self._worker_id} is stopping")
+    def _send_away(self, held: Held) -> None:
+        why = f"worker {self._worker_id} has no place for it"
+        self._end(held, self._handed_back(held, Failure(("astrum.WorkerBusy",), why)))
+
+    def _stopped(self, held: Held) -> Ended:
+        why = f"worker {self._worker_id} is stopping"
+        return self._handed_back(held, Failure(("astrum.WorkerStopping",), why))
+
+    def _handed_back(self, held: Held, failure: Failure) -> Ended:
         now = time.time()
         result = AttemptResult(Outcome.HANDED_BACK, None, failure, held.started_at, now)
         return Ended(self._record(held, result))

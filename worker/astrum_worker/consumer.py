@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 
 from astrum.redis import Claim, WorkerStore
 from astrum_worker.config import WorkerConfig
-from astrum_worker.gate import Gate, Slots
+from astrum_worker.gate import Gate
 from astrum_worker.service import PeriodicService, Service
+from astrum_worker.slots import Slots
 
 logger = logging.getLogger("astrum.worker")
 

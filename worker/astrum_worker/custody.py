@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 from astrum.redis import WorkerStore
 from astrum.wire.keys import LANE_SUFFIX
-from astrum_worker.attempts import Attempts, Held
+from astrum_worker.attempts import Attempts
 from astrum_worker.config import WorkerConfig
+from astrum_worker.held import Held
 from astrum_worker.reporter import Reporter
 from astrum_worker.service import PeriodicService
 

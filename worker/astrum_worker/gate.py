@@ -1,4 +1,4 @@
-"""What bounds claiming: reasons not to claim at all, and free slots per lane."""
+"""Reasons to claim nothing."""
 
 from __future__ import annotations
 
@@ -51,35 +51,3 @@ class Gate:
     async def wait_open(self) -> None:
         """Wait until claiming is allowed."""
         await self._opened.wait()
-
-
-class Slots:
-    """The places of one lane. More may be taken than there are: what is claimed must run."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._taken = 0
-        self._freed = asyncio.Event()
-        self._freed.set()
-
-    @property
-    def free(self) -> int:
-        """How many attempts may be claimed now."""
-        return max(self.limit - self._taken, 0)
-
-    def take(self) -> None:
-        """Occupy a place."""
-        self._taken += 1
-        if self._taken >= self.limit:
-            self._freed.clear()
-
-    def give_back(self) -> None:
-        """Free a place."""
-        self._taken -= 1
-        if self._taken < self.limit:
-            self._freed.set()
-
-    async def wait_free(self) -> int:
-        """Wait for a free place and return how many there are."""
-        await self._freed.wait()
-        return self.free

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NamedTuple
 
 import astrum.invoke
-from astrum_worker.attempts import Held
+from astrum_worker.held import Held
 
 logger = logging.getLogger("astrum.worker")
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgpack
 
-from astrum_worker.attempts import Attempts, Held
+from astrum_worker.attempts import Attempts
 from astrum_worker.counters import Counters
-from astrum_worker.gate import Gate, Slots
+from astrum_worker.gate import Gate
+from astrum_worker.held import Held
 from astrum_worker.loop_watch import Blockage, LoopWatch
 from astrum_worker.reporter import Reporter
+from astrum_worker.slots import Slots
 
 
 class StatusBoard:

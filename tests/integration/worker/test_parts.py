@@ -22,7 +22,7 @@ from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
-from astrum_worker.gate import Gate, Reason, Slots
+from astrum_worker.gate import Gate, Reason
 from astrum_worker.intake import attribute
 from astrum_worker.lease import Lease
 from astrum_worker.reporter import Report, Reporter
@@ -138,7 +138,7 @@ async def test_only_recent_results_are_settled_again() -> None:
     assert store.batches == [("r", [1, 2])]
 
 
-# --- gate and slots -------------------------------------------------------------------------------
+# --- gate -------------------------------------------------------------------------------
 
 
 async def test_a_gate_opens_when_its_last_reason_is_gone() -> None:
@@ -152,16 +152,6 @@ async def test_a_gate_opens_when_its_last_reason_is_gone() -> None:
     gate.open(Reason.NO_LEASE)
     await gate.wait_open()
     assert len(closings) == 2
-
-
-async def test_slots_count_what_is_taken_beyond_the_limit() -> None:
-    slots = Slots(1)
-    slots.take()
-    slots.take()
-    slots.give_back()
-    assert slots.free == 0
-    slots.give_back()
-    assert await slots.wait_free() == 1
 
 
 # --- blobs ----------------------------------------------------------------------------------------

@@ -1,0 +1,132 @@
+"""How much a worker claims ahead of its free places, and what becomes of that."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from astrum.redis import Claim
+from astrum_worker import waiting_room
+from astrum_worker.held import Held
+from astrum_worker.intake import Runnable
+from astrum_worker.slots import AHEAD_LIMIT, Slots
+from astrum_worker.waiting_room import WaitingRoom
+from tests.integration.worker.pool import eventually
+
+ANY: Any = None
+RUNNABLE = Runnable(ANY, ANY)
+
+
+class Place:
+    """A room with two places; a held is known by its entry id."""
+
+    def __init__(self) -> None:
+        self.slots = Slots(2)
+        self.is_open = True
+        self.started: list[str] = []
+        self.away: list[str] = []
+        self.room = WaitingRoom(
+            {"thread": self.slots},
+            may_wait=lambda: self.is_open,
+            start=lambda held, _: self.started.append(held.claim.entry_id),
+            send_away=lambda held: self.away.append(held.claim.entry_id),
+        )
+
+    def admit(self, *names: str, lane: str = "thread") -> list[Held]:
+        held = [Held(Claim("s", name, b""), lane=lane) for name in names]
+        for one in held:
+            self.room.admit(one, RUNNABLE)
+        return held
+
+
+async def test_nothing_is_claimed_ahead_of_what_takes_long_or_is_not_known() -> None:
+    slots = Slots(2)
+    assert await slots.wait_free() == 2
+    slots.take()
+    slots.begin()
+    assert slots.free == 1
+    slots.end(0.5)
+    assert slots.free == 2
+
+
+def test_as_much_is_claimed_ahead_as_the_places_get_through_in_a_moment() -> None:
+    slots = Slots(2)
+    slots.take()
+    slots.begin()
+    slots.end(0.001)
+    assert slots.free == 2 + 40
+    slots.take()
+    slots.begin()
+    slots.end(0.0)
+    assert slots.free > 42
+    for _ in range(100):
+        slots.take()
+        slots.begin()
+        slots.end(0.0)
+    assert slots.free == 2 + AHEAD_LIMIT
+
+
+async def test_claims_come_in_batches() -> None:
+    slots = Slots(2)
+    slots.take()
+    slots.begin()
+    slots.end(0.001)
+    for _ in range(42):
+        slots.take()
+    waiting = asyncio.ensure_future(slots.wait_free())
+    for _ in range(20):
+        slots.leave()
+        await asyncio.sleep(0)
+        assert not waiting.done()
+    slots.leave()
+    assert await waiting == 21
+
+
+def test_the_next_starts_when_one_ends_in_the_order_of_the_claims() -> None:
+    place = Place()
+    place.admit("a", "b")
+
+    async def wait_and_end() -> None:
+        place.admit("c", "d")
+        assert place.started == ["a", "b"]
+        place.room.left(Held(Claim("s", "a", b""), lane="thread"), 0.001)
+        assert place.started == ["a", "b", "c"]
+        place.room.close()
+
+    asyncio.run(wait_and_end())
+    assert place.away == ["d"]
+
+
+async def test_one_that_is_settled_by_others_never_starts() -> None:
+    place = Place()
+    _, _, third, _ = place.admit("a", "b", "c", "d")
+    place.room.remove(third)
+    place.room.left(Held(Claim("s", "a", b""), lane="thread"), 0.001)
+    assert place.started == ["a", "b", "d"]
+    assert place.slots.claimed == 2
+
+
+async def test_nobody_waits_where_nothing_may_begin() -> None:
+    place = Place()
+    place.is_open = False
+    place.admit("a", "b", "c")
+    assert (place.started, place.away) == (["a", "b"], ["c"])
+
+
+async def test_what_is_behind_longer_attempts_goes_to_other_workers(monkeypatch: Any) -> None:
+    monkeypatch.setattr(waiting_room, "PATIENCE_S", 0.01)
+    place = Place()
+    place.slots.take()
+    place.slots.begin()
+    place.slots.end(0.001)
+    place.admit("a", "b", "c", "d")
+    assert place.slots.free > 0
+    await eventually(lambda: place.away)
+    assert place.away == ["c", "d"]
+    assert list(place.room) == []
+
+
+async def test_what_has_no_places_starts_at_once() -> None:
+    place = Place()
+    place.admit("a", "b", "c", lane="alone")
+    assert place.started == ["a", "b", "c"]

@@ -1,0 +1,87 @@
+"""The places of a lane, and how many attempts may wait for one.
+
+A worker that claims one attempt per free place pays a round trip for each short one. So attempts
+may wait here too, as many as the places get through in `AHEAD_S` at their pace of late: many of
+very short ones, none of those that take longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+AHEAD_S = 0.02
+AHEAD_LIMIT = 256
+_WEIGHT = 0.1
+"""Of the newest duration in the running mean."""
+
+
+class Slots:
+    """Counts what is claimed, runs and waits in one lane. ``limit`` may run at once."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._claimed = 0
+        self._running = 0
+        self._mean_s = 0.0
+        self._freed = asyncio.Event()
+        self._freed.set()
+
+    @property
+    def claimed(self) -> int:
+        """How many attempts are here."""
+        return self._claimed
+
+    @property
+    def has_place(self) -> bool:
+        """Whether one more may run."""
+        return self._running < self.limit
+
+    @property
+    def free(self) -> int:
+        """How many attempts may be claimed now."""
+        return max(self.limit + self._ahead - self._claimed, 0)
+
+    def take(self) -> None:
+        """Count a claimed attempt."""
+        self._claimed += 1
+        self._note()
+
+    def begin(self) -> None:
+        """Count one of them as running."""
+        self._running += 1
+
+    def end(self, took_s: float) -> None:
+        """Count one of those that ran out, after so many seconds."""
+        self._running -= 1
+        self._learn(took_s, _WEIGHT if self._mean_s else 1.0)
+        self.leave()
+
+    def leave(self) -> None:
+        """Count one out; that of one that has not run."""
+        self._claimed -= 1
+        self._note()
+
+    def stalled(self, waited_s: float) -> None:
+        """Note that one has waited so long for a place: the pace of late is over."""
+        self._learn(max(waited_s, self._mean_s), 1.0)
+
+    async def wait_free(self) -> int:
+        """Wait until claiming pays and return how many may be claimed."""
+        await self._freed.wait()
+        return self.free
+
+    @property
+    def _ahead(self) -> int:
+        if not self._mean_s:
+            return 0
+        return min(AHEAD_LIMIT, int(self.limit * AHEAD_S / self._mean_s))
+
+    def _learn(self, took_s: float, weight: float) -> None:
+        self._mean_s += weight * (max(took_s, 1e-6) - self._mean_s)
+
+    def _note(self) -> None:
+        # Half of those that wait are let go first, so that claims come in batches.
+        if self.free > self._ahead // 2:
+            self._freed.set()
+        else:
+            self._freed.clear()

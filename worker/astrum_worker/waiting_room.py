@@ -1,0 +1,101 @@
+"""Where claimed attempts wait for a place, for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+
+from astrum_worker.held import Held
+from astrum_worker.intake import Runnable
+from astrum_worker.slots import Slots
+
+PATIENCE_S = 0.25
+"""Whoever waits longer is behind longer attempts than were expected, and goes to other workers."""
+
+
+class WaitingRoom:
+    """Lets attempts ``start`` in the order of their claims, as soon as their lane has a place.
+
+    One that waits too long goes to ``send_away``, as do all when the worker may claim no more
+    (`close`). What has no ``slots`` starts at once.
+    """
+
+    def __init__(
+        self,
+        slots: Mapping[str, Slots],
+        *,
+        may_wait: Callable[[], bool],
+        start: Callable[[Held, Runnable], None],
+        send_away: Callable[[Held], None],
+    ) -> None:
+        self._slots = slots
+        self._may_wait = may_wait
+        self._start = start
+        self._send_away = send_away
+        self._queues: dict[str, deque[tuple[Held, Runnable]]] = {lane: deque() for lane in slots}
+        self._look: asyncio.TimerHandle | None = None
+
+    def __iter__(self) -> Iterator[Held]:
+        return (held for queue in self._queues.values() for held, _ in queue)
+
+    def admit(self, held: Held, runnable: Runnable) -> None:
+        """Let it start, or wait."""
+        slots = self._slots.get(held.lane)
+        if slots is None:
+            self._start(held, runnable)
+            return
+        slots.take()
+        if slots.has_place:
+            self._begin(slots, held, runnable)
+        elif self._may_wait():
+            self._queues[held.lane].append((held, runnable))
+            self._plan_look()
+        else:
+            self._away(held)
+
+    def left(self, held: Held, took_s: float) -> None:
+        """Note that one ended after so many seconds; the next in its lane may start."""
+        slots = self._slots.get(held.lane)
+        if slots is None:
+            return
+        slots.end(took_s)
+        queue = self._queues[held.lane]
+        while queue and slots.has_place:
+            self._begin(slots, *queue.popleft())
+
+    def remove(self, held: Held) -> None:
+        """Let one go that waits and is not to run."""
+        queue = self._queues[held.lane]
+        self._queues[held.lane] = deque(pair for pair in queue if pair[0] is not held)
+        self._slots[held.lane].leave()
+
+    def close(self) -> None:
+        """Send all away."""
+        for queue in self._queues.values():
+            while queue:
+                self._away(queue.popleft()[0])
+
+    def _begin(self, slots: Slots, held: Held, runnable: Runnable) -> None:
+        slots.begin()
+        self._start(held, runnable)
+
+    def _away(self, held: Held) -> None:
+        self._slots[held.lane].leave()
+        self._send_away(held)
+
+    def _plan_look(self) -> None:
+        if self._look is None:
+            self._look = asyncio.get_running_loop().call_later(PATIENCE_S, self._look_round)
+
+    def _look_round(self) -> None:
+        self._look = None
+        now = time.monotonic()
+        for lane, queue in self._queues.items():
+            if queue and now - queue[0][0].since >= PATIENCE_S:
+                self._slots[lane].stalled(now - queue[0][0].since)
+                while queue:
+                    self._away(queue.popleft()[0])
+        if any(self._queues.values()):
+            self._plan_look()
