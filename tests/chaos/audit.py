@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from astrum.machine.state import LOSS_BUDGET
 
 UNCOUNTED = ("lost", "handed_back", "failed", "cancelled")
 """Ends of attempts after which a task may run again."""
@@ -41,6 +43,7 @@ class Verdict:
     explained: Counter[str] = field(default_factory=Counter)
     lost: int = 0
     double_counted: int = 0
+    quarantined: int = 0
     problems: list[str] = field(default_factory=list)
 
     def add(self, other: Verdict) -> None:
@@ -50,6 +53,7 @@ class Verdict:
         self.explained += other.explained
         self.lost += other.lost
         self.double_counted += other.double_counted
+        self.quarantined += other.quarantined
         self.problems += other.problems
 
 
@@ -68,28 +72,48 @@ def audit(
     tokens: Iterable[Token],
     successes: Counter[str],
     server_losses: Sequence[Window] = (),
+    victims: Collection[int] = (),
 ) -> Verdict:
     """Judge one ended run.
 
     ``report`` is what ``show --json`` prints, ``successes`` counts the records of success in the
     journal by task id, ``server_losses`` are the times (from, to) whose writes the server may have
-    forgotten: what was executed then may be executed again.
+    forgotten: what was executed then may be executed again. ``victims`` are the processes that
+    were killed: a task that three of them took along cannot be told from one that kills, and is
+    quarantined, which fails its run; then the tasks that had not run are no loss.
     """
     verdict = Verdict(tasks=report["total_tasks"])
     run_id = report["run_id"]
-    if report["execution_state"] != "completed":
+    quarantined = [r["task_name"] for r in report["task_statistics"] if _is_taken(r, victims)]
+    if quarantined and report["execution_state"] == "failed":
+        verdict.quarantined += len(quarantined)
+    elif report["execution_state"] != "completed":
         state, errors = report["execution_state"], report["error_summary"][:5]
         verdict.problems.append(f"run {run_id} ended as {state}: {errors}")
     by_task: dict[str, list[Token]] = defaultdict(list)
     for token in tokens:
         by_task[token.task_id].append(token)
     for row in report["task_statistics"]:
-        _judge_outcome(verdict, run_id, row, successes)
+        if not quarantined or row["status"] not in ("failed", "cancelled"):
+            _judge_outcome(verdict, run_id, row, successes)
         found = by_task.pop(row["task_name"], [])
         _judge_executions(verdict, run_id, row, found, report, server_losses)
     _judge_lineage(verdict, run_id, report["task_return_set"])
     verdict.problems += [f"run {run_id}: {name} ran and is not reported" for name in by_task]
     return verdict
+
+
+def _is_taken(row: dict[str, Any], victims: Collection[int]) -> bool:
+    """Tell whether so many losses as quarantine takes are all explained by kills."""
+    lost = [a for a in row["attempt_statistics"] if a["status"] == "lost"]
+    is_over = row["status"] == "failed" and len(lost) >= LOSS_BUDGET
+    return is_over and all(pid_of(a["worker_id"]) in victims for a in lost)
+
+
+def pid_of(worker_id: str) -> int:
+    """Return the process in a worker's or coordinator's id."""
+    parts = worker_id.rsplit(".", 2)
+    return int(parts[1]) if len(parts) == 3 else 0
 
 
 def _judge_outcome(
@@ -100,7 +124,9 @@ def _judge_outcome(
     recorded = successes[name]
     if row["status"] != "completed" or counted < 1 or recorded < 1:
         verdict.lost += 1
-        verdict.problems.append(f"run {run_id}: {name} has no outcome ({row['status']})")
+        verdict.problems.append(
+            f"run {run_id}: {name} has no outcome ({row['status']}): {row['attempt_statistics']}"
+        )
     if counted > 1 or recorded > 1:
         verdict.double_counted += 1
         verdict.problems.append(f"run {run_id}: {name} counts {counted}, recorded {recorded}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from astrum.errors import StoreError
-from tests.chaos.audit import LOSS_WINDOW_S, Verdict, audit
+from tests.chaos.audit import LOSS_WINDOW_S, Verdict, audit, pid_of
 from tests.chaos.faults import Faults, Injection
 from tests.chaos.pool import ChaosPool
 
@@ -46,7 +46,10 @@ class Result:
         worst = f"{max(times):.1f}" if times else "-"
         v = self.verdict
         again = ", ".join(f"{count} {why}" for why, count in sorted(v.explained.items()))
-        counts = (len(self.injections), v.tasks, v.executions, v.lost, v.double_counted)
+        counts = (
+            *(len(self.injections), v.tasks, v.executions),
+            *(v.lost, v.double_counted, v.quarantined),
+        )
         return (self.scenario, *map(str, counts), median, worst, again or "-")
 
 
@@ -57,6 +60,7 @@ HEADER = (
     "executions",
     "lost",
     "double",
+    "quarantined",
     "median s",
     "worst s",
     "executed again because",
@@ -152,11 +156,12 @@ class Driver:
             for i in result.injections
             if i.fault in SERVER_FAULTS
         ]
+        victims = {i.victim_pid for i in result.injections}
         reports = []
         for run_id in self._submitted:
             report = await asyncio.to_thread(self._pool.show, run_id)
             successes = await self._pool.successes(run_id, list(report["original_tasks"]))
-            result.verdict.add(audit(report, tokens[run_id], successes, losses))
+            result.verdict.add(audit(report, tokens[run_id], successes, losses, victims))
             reports.append(report)
         result.verdict.problems += self._pool.unexpected_ends + self._pool.leftovers()
         self._pool.unexpected_ends = []
@@ -175,9 +180,7 @@ def measure_recovery(injections: Iterable[Injection], reports: Iterable[dict[str
     for attempts in rows:
         for before, after in pairwise(attempts):
             if before["status"] in ("lost", "handed_back"):
-                made_up[_pid_of(before["worker_id"])].append(
-                    (before["end_time"], after["end_time"])
-                )
+                made_up[pid_of(before["worker_id"])].append((before["end_time"], after["end_time"]))
         started += [
             (a["start_time"], a["end_time"]) for a in attempts if a["status"] == "completed"
         ]
@@ -190,11 +193,6 @@ def measure_recovery(injections: Iterable[Injection], reports: Iterable[dict[str
         else:
             ends = [end for start, end in started if start > injection.over_at]
             injection.recovered_s = min(ends) - injection.over_at if ends else None
-
-
-def _pid_of(worker_id: str) -> int:
-    parts = worker_id.rsplit(".", 2)
-    return int(parts[1]) if len(parts) == 3 else 0
 
 
 def table(results: Sequence[Result]) -> str:

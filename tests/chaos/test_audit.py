@@ -12,7 +12,10 @@ def report(*attempts: tuple[int, str], value: str = "n1", state: str = "complete
     """A run of the task "a", of the given attempts, and of "b", which needs it."""
 
     def row(name: str, ends: tuple[tuple[int, str], ...]) -> dict[str, Any]:
-        rows = [{"attempt_number": number, "status": status} for number, status in ends]
+        rows = [
+            {"attempt_number": number, "status": status, "worker_id": f"host.{number}.w"}
+            for number, status in ends
+        ]
         return {"task_name": name, "status": state, "attempt_statistics": rows}
 
     return {
@@ -29,10 +32,14 @@ def report(*attempts: tuple[int, str], value: str = "n1", state: str = "complete
 
 
 def judged(
-    found: Any, *tokens: Token, successes: str = "ab", losses: tuple[Window, ...] = ()
+    found: Any,
+    *tokens: Token,
+    successes: str = "ab",
+    losses: tuple[Window, ...] = (),
+    victims: tuple[int, ...] = (),
 ) -> Verdict:
     b = Token("r", "b", 1, 7, "m", 5.0)
-    return audit(found, [*tokens, b], Counter(successes), losses)
+    return audit(found, [*tokens, b], Counter(successes), losses, victims)
 
 
 FIRST = Token("r", "a", 1, 7, "n1", 1.0)
@@ -85,3 +92,22 @@ def test_a_value_that_stems_from_a_value_that_was_taken_back_is_found() -> None:
     found = report((1, "lost"), (2, "completed"), value="n2")
     [problem] = judged(found, FIRST, SECOND).problems
     assert "b was computed from a value of a that is not the reported one" in problem
+
+
+def quarantined() -> Any:
+    found = report((1, "lost"), (2, "lost"), (3, "lost"), state="failed")
+    del found["task_return_set"]["a"]
+    found["task_statistics"][1]["attempt_statistics"] = []
+    del found["task_return_set"]["b"]
+    return found | {"execution_state": "failed"}
+
+
+def test_a_task_that_three_killed_workers_took_along_is_no_loss() -> None:
+    verdict = judged(quarantined(), successes="b", victims=(1, 2, 3))
+    assert (verdict.lost, verdict.quarantined) == (0, 1)
+    assert not any("no outcome" in problem for problem in verdict.problems)
+
+
+def test_a_quarantine_that_no_kill_explains_is_a_loss() -> None:
+    verdict = judged(quarantined(), successes="b", victims=(1, 2))
+    assert (verdict.lost, verdict.quarantined) == (2, 0)
