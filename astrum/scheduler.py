@@ -237,7 +237,8 @@ class _DeclaredTypes:
 
     def __iter__(self) -> Iterator[type]:
         found: dict[type, None] = {}
-        for function in self._functions.values():
+        distinct = {id(function): function for function in self._functions.values()}
+        for function in distinct.values():
             found.update(dict.fromkeys(declared_types(function)))
         return iter(found)
 

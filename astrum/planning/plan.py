@@ -131,7 +131,7 @@ def _spec_to_data(spec: TaskSpec, index: Mapping[str, int]) -> list[Any]:
         spec.task_id,
         [index[need] for need in spec.needs],
         [[b.parameter, index[b.source], list(b.path)] for b in spec.bindings],
-        None if retry == NO_RETRY else _retry_to_data(retry),
+        None if retry is NO_RETRY or retry == NO_RETRY else _retry_to_data(retry),
         spec.timeout_s,
         spec.queue,
         spec.lane,

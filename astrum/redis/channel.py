@@ -11,13 +11,13 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import hiredis
 import redis.exceptions as driver
 from redis.asyncio.connection import parse_url
 
-from astrum.redis.connection import CONNECT_TIMEOUT_S, RedisSettings, bad_url
+from astrum.redis.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, RedisSettings, bad_url
 from astrum.redis.scripts import Argument
 
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
@@ -26,8 +26,16 @@ _NOTHING = object()
 """What the parser says when a reply is not complete yet."""
 
 
+class _Waiting(NamedTuple):
+    reply: asyncio.Future[Any]
+    deadline: float
+
+
 class Channel(asyncio.Protocol):
     """An open connection. Any broken promise of the server's ends it and fails what waits.
+
+    So does silence: a reply that is late fails with ``TimeoutError``, for it may be half open.
+    One timer looks after all, since a timer for each command costs as much as the command.
 
     A reply that nobody waits for any more is dropped; `on_push` gets what was never asked for
     (messages of a subscription), `on_end` is called when the connection is over.
@@ -36,7 +44,8 @@ class Channel(asyncio.Protocol):
     def __init__(self) -> None:
         self.on_push: Callable[[Any], None] | None = None
         self.on_end: Callable[[], None] | None = None
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
         self._parser = hiredis.Reader(
             protocolError=driver.InvalidResponse,
             replyError=driver.ResponseError,
@@ -50,14 +59,19 @@ class Channel(asyncio.Protocol):
         """Whether commands can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def send(self, command: Sequence[Argument]) -> asyncio.Future[Any]:
+    def send(
+        self, command: Sequence[Argument], timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> asyncio.Future[Any]:
         """Send a command; the future gives its raw reply or raises its error."""
         if self._transport is None or self._transport.is_closing():
             raise driver.ConnectionError("the connection is closed")
         packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub takes one
         self._transport.write(packed)
         reply: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting.append(reply)
+        deadline = self._loop.time() + timeout_s
+        self._waiting.append(_Waiting(reply, deadline))
+        if self._alarm is None or deadline < self._alarm.when():
+            self._set_alarm(deadline)
         return reply
 
     def drop(self, error: Exception | None = None) -> None:
@@ -96,7 +110,7 @@ class Channel(asyncio.Protocol):
             if self.on_push is not None:
                 self.on_push(reply)
             return
-        future = self._waiting.popleft()
+        future, _ = self._waiting.popleft()
         if future.done():
             return
         if isinstance(reply, driver.RedisError):
@@ -104,9 +118,27 @@ class Channel(asyncio.Protocol):
         else:
             future.set_result(reply)
 
+    def _set_alarm(self, deadline: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(deadline, self._look_for_late)
+
+    def _look_for_late(self) -> None:
+        self._alarm = None
+        if not self._waiting:
+            return
+        earliest = min(waiting.deadline for waiting in self._waiting)
+        if earliest > self._loop.time():
+            self._set_alarm(earliest)
+        else:
+            self.drop(TimeoutError("the server does not answer"))
+
     def _fail(self, error: Exception) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         waiting, self._waiting = self._waiting, deque()
-        for future in waiting:
+        for future, _ in waiting:
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # seen: whoever waited may have gone

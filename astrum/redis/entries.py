@@ -34,6 +34,8 @@ def read_entry(stream: str, row: Sequence[Any]) -> Entry:
     Entry(stream='q', entry_id='1-0', data=b'x', signature=b'')
     """
     entry_id, flat = row
+    if flat and len(flat) == 2 and flat[0] == _DATA:  # without keys all are
+        return Entry(stream, entry_id.decode(), flat[1], b"")
     fields = pairs(flat or ())
     return Entry(stream, entry_id.decode(), fields.get(_DATA), fields.get(_SIGNATURE, b""))
 

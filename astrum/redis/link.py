@@ -94,14 +94,9 @@ class Link:
         return replies
 
     async def _exchange_all(self, commands: Sequence[Command]) -> list[Any]:
-        try:
-            async with asyncio.timeout(self._read_timeout_s):
-                channel = await self.channel()
-                futures = [channel.send(command) for command in commands]
-                return await asyncio.gather(*futures, return_exceptions=True)
-        except TimeoutError:
-            await self.close()
-            raise
+        channel = await self._connected(self._read_timeout_s)
+        futures = [channel.send(command, self._read_timeout_s) for command in commands]
+        return await asyncio.gather(*futures, return_exceptions=True)
 
     async def channel(self) -> Channel:
         """Return the open connection; connects if there is none. Raises the driver's errors."""
@@ -125,15 +120,14 @@ class Link:
             return self._channel
 
     async def _exchange(self, command: Command, timeout_s: float) -> Any:
-        try:
-            async with asyncio.timeout(timeout_s):
-                channel = self._channel
-                if channel is None or not channel.is_open:
-                    channel = await self.channel()
-                return await channel.send(command)
-        except TimeoutError:
-            await self.close()  # it may be half open
-            raise
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            channel = await self._connected(timeout_s)
+        return await channel.send(command, timeout_s)
+
+    async def _connected(self, timeout_s: float) -> Channel:
+        async with asyncio.timeout(timeout_s):  # others may be connecting, in vain
+            return await self.channel()
 
     async def _introduce(self, channel: Channel) -> None:
         """Learn the connection's number and who the server is."""

@@ -8,6 +8,8 @@ record into the next message.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import product
+from types import NoneType
 from typing import Any, NamedTuple
 
 import msgpack
@@ -67,36 +69,16 @@ def decode_message(data: bytes) -> TaskMessage:
             f"the message has protocol version {fields[0]!r}, this process speaks "
             f"{PROTOCOL_VERSION}: run the same Astrum version on all hosts"
         )
-    if len(fields) != 1 + len(TaskMessage._fields) or not _is_message(fields[1:]):
+    if tuple(map(type, fields)) not in _MESSAGE_TYPES or not is_run_id(fields[1]):
         raise DecodeError("a task message has fields of the wrong number or type")
-    return TaskMessage(*fields[1:])
+    return TaskMessage._make(fields[1:])
 
 
-def _is_message(fields: Sequence[Any]) -> bool:
-    (
-        run_id,
-        task,
-        attempt,
-        namespace,
-        task_id,
-        fingerprint,
-        max_retries,
-        timeout_s,
-        check,
-        alone,
-        args,
-    ) = fields
-    texts = (run_id, namespace, task_id, fingerprint)
-    numbers = (task, attempt, max_retries)
-    return (
-        all(isinstance(text, str) for text in texts)
-        and is_run_id(run_id)
-        and all(isinstance(number, int) for number in numbers)
-        and (timeout_s is None or isinstance(timeout_s, (int, float)))
-        and isinstance(check, bool)
-        and isinstance(alone, bool)
-        and isinstance(args, bytes)
-    )
+_MESSAGE_TYPES = {
+    (int, str, int, int, str, str, str, int, timeout, bool, bool, bytes)
+    for timeout in (NoneType, int, float)
+}
+"""Of the version and the fields of a `TaskMessage`."""
 
 
 class Record(NamedTuple):
@@ -178,23 +160,27 @@ def claimed_ends(data: bytes) -> list[tuple[int, int]]:
     return [(t, a) for t, a in ends if type(t) is int and type(a) is int and t >= 0]
 
 
+_OUTCOMES = {int(outcome): outcome for outcome in Outcome}
+_RECORD_TYPES = {
+    (int, int, int, str, started, ended, value, failure, int)
+    for started, ended in product((int, float), repeat=2)
+    for value, failure in product((NoneType, bytes), (NoneType, list))
+}
+"""Of the fields of a `Record`."""
+
+
 def _decode_row(row: Any) -> Record | LeaderFact:
     try:
         if row[0] == _LEADER:
             return _decode_fact(row)
+        if tuple(map(type, row)) not in _RECORD_TYPES:
+            raise DecodeError("a journal record has fields of the wrong number or type")
         task, attempt, outcome, worker_id, started_at, ended_at, value, failure, shared = row
         if failure is not None:
             failure = decode_failure(failure)
-        if not isinstance(value, (bytes, type(None))):
-            raise DecodeError("a record's value must be bytes")
-        if not all(isinstance(number, int) for number in (task, attempt, shared)):
-            raise DecodeError("a record must name a task and an attempt by number")
-        if not all(isinstance(at, (int, float)) for at in (started_at, ended_at)):
-            raise DecodeError("a record's times must be numbers")
-        if not isinstance(worker_id, str):
-            raise DecodeError("a record must name its worker by a text")
+        outcome = _OUTCOMES[outcome]
         return Record(
-            task, attempt, Outcome(outcome), worker_id, started_at, ended_at, value, failure, shared
+            task, attempt, outcome, worker_id, started_at, ended_at, value, failure, shared
         )
     except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise DecodeError(f"a journal record is malformed: {error}") from None

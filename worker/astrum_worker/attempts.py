@@ -43,6 +43,7 @@ logger = logging.getLogger("astrum.worker")
 StillMine = Callable[[str, Sequence[tuple[int, int, str]]], Awaitable[list[bool]]]
 """As `astrum.redis.WorkerStore.still_mine`."""
 
+_COUNTERS = {outcome: outcome.name.lower() for outcome in Outcome}
 _REASONS_TOLD = 100
 _ADOPTED_KNOWN = 10_000
 
@@ -204,7 +205,10 @@ class Attempts:
             result = value_failure(error, "arguments")
         except KeyboardInterrupt as error:  # a task's own: signals do not raise in this process
             result = _raised(error, held.started_at)
-        return self._encoded(held, served, result)
+        ended = self._encoded(held, served, result)
+        if not (held.has_ended or held.is_revoked):
+            self._finish(held, ended)  # `_on_done` comes a turn of the loop later
+        return ended
 
     async def _is_expected(self, held: Held) -> bool:
         items = [(held.task, held.attempt, held.claim.entry_id)]
@@ -278,15 +282,16 @@ class Attempts:
     # --- out ----------------------------------------------------------------------------
 
     def _on_done(self, held: Held, job: asyncio.Task[Ended]) -> None:
+        error = None if job.cancelled() else job.exception()
+        if error is not None:
+            logger.error("task %r could not be run", held.task_id, exc_info=error)
         if held.has_ended:
-            if not job.cancelled():
-                job.exception()  # seen: nobody waits for it any more
-        elif held.is_revoked:
+            return
+        if held.is_revoked:
             self._finish(held, Dropped())
         elif job.cancelled():
             self._finish(held, self._stopped(held))
-        elif (error := job.exception()) is not None:
-            logger.error("task %r could not be run", held.task_id, exc_info=error)
+        elif error is not None:
             self._finish(held, Ended(self._record(held, _raised(error, held.started_at))))
         else:
             self._finish(held, job.result())
@@ -344,7 +349,7 @@ class Attempts:
             self._settled_while_audited.add(held.key)
 
     def _tally(self, outcome: Outcome) -> None:
-        name = outcome.name.lower()
+        name = _COUNTERS[outcome]
         setattr(self._counters, name, getattr(self._counters, name) + 1)
 
     def _send_away(self, held: Held) -> None:

@@ -12,7 +12,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from astrum.errors import RunNotFoundError
 from astrum.redis import Claim, Settlement, Verdict, WorkerStore
@@ -30,8 +30,9 @@ Place = tuple[str, str]
 """Run id and stream."""
 
 
-class Report(NamedTuple):
-    """One attempt's end on its way. ``done`` is called once it is recorded or fenced.
+@dataclass(slots=True, eq=False)
+class Report:
+    """One attempt's end on its way. ``done`` is called, and gone, once it is recorded or fenced.
 
     ``blob`` is the value that the record refers to; it must be in the store before the record.
     """
@@ -50,7 +51,7 @@ class Report(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes that it occupies, about."""
-        return len(self.settlement.record) + len(self.blob or b"")
+        return len(self.settlement.record) + (len(self.blob) if self.blob else 0)
 
 
 class Reporter(Service):
@@ -101,7 +102,8 @@ class Reporter(Service):
         self._known[report.key] += 1
         self._items += 1
         self._bytes += report.size
-        self._note()
+        if not self._work.is_set() or self._fullness >= 1:
+            self._note()
 
     def knows(self, key: tuple[str, str]) -> bool:
         """Tell whether an attempt (stream, entry id) is being settled or was a moment ago."""
@@ -120,7 +122,7 @@ class Reporter(Service):
         """Report once more what was settled last: the server may have forgotten it."""
         again, self._recent, self._recent_bytes = self._recent, deque(), 0
         for _, report in again:
-            self.report(report._replace(done=None))
+            self.report(report)
             self._forget(report)
 
     async def flushed(self) -> None:
@@ -206,14 +208,15 @@ class Reporter(Service):
         elif verdict is Verdict.SETTLED and is_repeat:
             self._counters.restored += 1
         self._remember(report)  # fenced, too: it counts again if the server forgets by what
-        if report.done is not None:
-            report.done()
+        done, report.done = report.done, None
+        if done is not None:
+            done()
 
     # --- bookkeeping --------------------------------------------------------------------
 
     def _remember(self, report: Report) -> None:
         now = time.monotonic()
-        self._recent.append((now, report._replace(done=None)))
+        self._recent.append((now, report))
         self._recent_bytes += report.size
         # Under suspicion nothing is forgotten: an outage may have been longer than the window.
         horizon = now - self._config.resettle_window_s
@@ -237,10 +240,13 @@ class Reporter(Service):
         else:
             self._work.clear()
             self._empty.set()
-        share = max(
-            self._items / self._config.unsettled_items, self._bytes / self._config.unsettled_bytes
-        )
-        if share >= 1:
+        fullness = self._fullness
+        if fullness >= 1:
             self._gate.close(Reason.BACKLOG)
-        elif share < 0.5:
+        elif fullness < 0.5:
             self._gate.open(Reason.BACKLOG)
+
+    @property
+    def _fullness(self) -> float:
+        config = self._config
+        return max(self._items / config.unsettled_items, self._bytes / config.unsettled_bytes)

@@ -23,6 +23,7 @@ class Slots:
         self._claimed = 0
         self._running = 0
         self._mean_s = 0.0
+        self._ahead = 0
         self._freed = asyncio.Event()
         self._freed.set()
 
@@ -70,18 +71,13 @@ class Slots:
         await self._freed.wait()
         return self.free
 
-    @property
-    def _ahead(self) -> int:
-        if not self._mean_s:
-            return 0
-        return min(AHEAD_LIMIT, int(self.limit * AHEAD_S / self._mean_s))
-
     def _learn(self, took_s: float, weight: float) -> None:
         self._mean_s += weight * (max(took_s, 1e-6) - self._mean_s)
+        self._ahead = min(AHEAD_LIMIT, int(self.limit * AHEAD_S / self._mean_s))
 
     def _note(self) -> None:
         # Half of those that wait are let go first, so that claims come in batches.
-        if self.free > self._ahead // 2:
+        if self.limit + self._ahead - self._claimed > self._ahead // 2:
             self._freed.set()
         else:
             self._freed.clear()

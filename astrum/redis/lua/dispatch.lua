@@ -5,10 +5,13 @@
 -- its place (a:id, a=who, a!who); {'STALE', epoch}, {'CLOSED', state} or {'GONE'}.
 -- The first write is denied when memory is full, so a refused dispatch leaves no trace.
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
-if not h[2] or redis.call('HEXISTS', KEYS[2], '#') == 0 then return {'GONE'} end
+local tasks = {'#'}
+for i = 3, #ARGV, 4 do tasks[#tasks + 1] = ARGV[i] end
+local states = redis.call('HMGET', KEYS[2], unpack(tasks))
+if not h[2] or not states[1] then return {'GONE'} end
 if h[1] ~= ARGV[1] then return {'STALE', h[1]} end
 if h[2] ~= 'open' then return {'CLOSED', h[2]} end
-local out, added = {'OK'}, 0
+local out, changes, changed = {'OK'}, {}, {}
 
 local function add(data, signature)
   local entry = {'*', 'd', data}
@@ -23,12 +26,13 @@ end
 
 for i = 3, #ARGV, 4 do
   local task, attempt = ARGV[i], ARGV[i + 1]
-  local state = redis.call('HGET', KEYS[2], task)
+  local state = changed[task] or states[(i + 5) / 4]  -- a task may come twice in one batch
   local last = state and tonumber(string.match(state, '^%d+')) or 0
   if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then
     local id = add(ARGV[i + 2], ARGV[i + 3])
-    redis.call('HSET', KEYS[2], task, attempt .. ':' .. id)
-    added = added + 1
+    changed[task] = attempt .. ':' .. id
+    changes[#changes + 1] = task
+    changes[#changes + 1] = changed[task]
     out[#out + 1] = id
   elseif string.sub(state, 1, #attempt + 1) == attempt .. ':' then
     out[#out + 1] = string.sub(state, #attempt + 2)  -- a repeat: tell the truth, add nothing
@@ -36,8 +40,9 @@ for i = 3, #ARGV, 4 do
     out[#out + 1] = state
   end
 end
-if added > 0 then
-  redis.call('HINCRBY', KEYS[2], '#', added)
+if #changes > 0 then
+  redis.call('HSET', KEYS[2], unpack(changes))
+  redis.call('HINCRBY', KEYS[2], '#', #changes / 2)
   redis.call('SADD', KEYS[4], KEYS[3])
 end
 return out

@@ -12,14 +12,14 @@ if ARGV[1] == 'x' then
 elseif ARGV[1] == 'c' then
   if redis.call('HGET', KEYS[4], 'ep') ~= ARGV[2] then return {'STALE'} end
 end
-local tasks = {}
+local tasks = {'#'}
 for i = 4, #ARGV, 5 do tasks[#tasks + 1] = ARGV[i] end
-if #tasks == 0 then return {'OK'} end
+if #tasks == 1 then return {'OK'} end
 local states = redis.call('HMGET', KEYS[1], unpack(tasks))
-local run_is_here = redis.call('HEXISTS', KEYS[1], '#') == 1
+local run_is_here = states[1]
 local out, ids, changes, records, changed = {'OK'}, {}, {}, {}, {}
-for k, task in ipairs(tasks) do
-  local i = 3 + 5 * (k - 1)
+for k = 2, #tasks do
+  local i, task = 3 + 5 * (k - 2), tasks[k]
   local attempt, id, final, record = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
   -- One malformed id would fail the whole XACK.
   if string.find(id, '^%d+%-%d+$') then ids[#ids + 1] = id end
@@ -48,8 +48,9 @@ if n > 0 then
   -- The header of a msgpack array of n items: the records are joined, nothing is decoded.
   local header = string.char(0xdd, math.floor(n / 16777216) % 256, math.floor(n / 65536) % 256,
     math.floor(n / 256) % 256, n % 256)
-  redis.call('XADD', KEYS[2], '*', 'd', header .. table.concat(records))
-  if redis.call('XLEN', KEYS[2]) == 1 then
+  local entry = header .. table.concat(records)
+  if not redis.call('XADD', KEYS[2], 'NOMKSTREAM', '*', 'd', entry) then
+    redis.call('XADD', KEYS[2], '*', 'd', entry)
     redis.call('PEXPIRE', KEYS[2], math.max(redis.call('PTTL', KEYS[1]), 1))
   end
 end
