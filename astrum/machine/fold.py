@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from astrum.collector import collector_paused
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.report import (
     ExecutionReport,
@@ -49,6 +50,7 @@ class RunTimes(NamedTuple):
     ended_at: float
 
 
+@collector_paused()
 def build_report(
     state: RunState, times: RunTimes, results: Mapping[str, Any], *, run_id: str = ""
 ) -> ExecutionReport:

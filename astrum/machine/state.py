@@ -208,7 +208,9 @@ class RunState:
         self.chronicle.settled.append(event)
         if event.outcome is Outcome.SUCCEEDED:
             self._succeed(task)
-            return self._proceed()
+            if self._ready or self.stopping or not self._awaited_left:
+                return self._proceed()
+            return []
         if self.stopping:
             self._end_while_stopping(event)
             return self._finish_if_over()

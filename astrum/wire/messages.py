@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import product
+from sys import intern
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -178,7 +179,7 @@ def _decode_row(row: Any) -> Record | LeaderFact:
         task, attempt, outcome, worker_id, started_at, ended_at, value, failure, shared = row
         if failure is not None:
             failure = decode_failure(failure)
-        outcome = _OUTCOMES[outcome]
+        outcome, worker_id = _OUTCOMES[outcome], intern(worker_id)  # a few for a million records
         return Record(
             task, attempt, outcome, worker_id, started_at, ended_at, value, failure, shared
         )
