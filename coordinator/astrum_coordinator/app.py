@@ -20,6 +20,7 @@ from astrum.errors import (
     TaskRegistrationError,
 )
 from astrum.invoke import Flow
+from astrum.loops import Backoff
 from astrum.machine.events import CancelRequested
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
@@ -38,7 +39,6 @@ from astrum_coordinator.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
 from astrum_coordinator.led_runs import LedRuns, decode_plan, encode_plan
 from astrum_coordinator.reaper import Reaper
 from astrum_coordinator.reports import PLANNED_S_FACT, Reporter
-from astrum_coordinator.service import Backoff
 from astrum_coordinator.watch import Watch
 
 logger = logging.getLogger("astrum.coordinator")

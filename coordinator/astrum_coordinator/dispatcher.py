@@ -22,6 +22,7 @@ from astrum.errors import (
     StoreUnavailableError,
     TransportError,
 )
+from astrum.loops import Backoff, end_task
 from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
 from astrum.planning.plan import Plan, TaskSpec
@@ -37,7 +38,6 @@ from astrum.wire.messages import (
 from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.results import Results
-from astrum_coordinator.service import Backoff, end_task
 
 logger = logging.getLogger("astrum.coordinator")
 

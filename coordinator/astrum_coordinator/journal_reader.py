@@ -9,11 +9,11 @@ from itertools import groupby
 from operator import attrgetter
 
 from astrum.errors import StoreUnavailableError
+from astrum.loops import Backoff, end_task
 from astrum.redis.connection import ServerIdentity
 from astrum.redis.run_store import RunStore
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.led_runs import LedRuns
-from astrum_coordinator.service import Backoff, end_task
 
 logger = logging.getLogger("astrum.coordinator")
 

@@ -20,6 +20,7 @@ from astrum.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from astrum.loops import Backoff, end_task
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptWithdrawn,
@@ -50,7 +51,6 @@ from astrum_coordinator.config import LEAST_OUTSTANDING, CoordinatorConfig
 from astrum_coordinator.disbelief import Disbelief
 from astrum_coordinator.dispatcher import Dispatcher, Entry, Revocation
 from astrum_coordinator.results import NIL, Results
-from astrum_coordinator.service import Backoff, end_task
 
 logger = logging.getLogger("astrum.coordinator")
 

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from astrum.errors import RunError, StoreError, StoreUnavailableError
 from astrum.invoke import Invoker
+from astrum.loops import Backoff
 from astrum.redis import LeaseClient, WorkerStore
 from astrum.wire.sealing import Seal
 from astrum_worker.attempts import Attempts
@@ -33,7 +34,7 @@ from astrum_worker.lease import Lease
 from astrum_worker.loop_watch import LoopWatch
 from astrum_worker.reporter import Reporter
 from astrum_worker.revocations import Revocations
-from astrum_worker.service import Backoff, Service
+from astrum_worker.service import Service
 from astrum_worker.slots import Slots
 from astrum_worker.solitude import LANE as ALONE
 from astrum_worker.solitude import Solitude

@@ -10,29 +10,11 @@ from contextlib import suppress
 from typing import TypeVar
 
 from astrum.errors import StoreError, StoreUnavailableError
+from astrum.loops import Backoff, end_task
 
 logger = logging.getLogger("astrum.worker")
 
 Result = TypeVar("Result")
-
-
-class Backoff:
-    """Growing, jittered waits for a server that does not answer: 50 ms to 2 s, for ever."""
-
-    def __init__(self, first_s: float = 0.05, longest_s: float = 2.0) -> None:
-        self._first_s = first_s
-        self._longest_s = longest_s
-        self.failures = 0
-
-    def reset(self) -> None:
-        """Forget earlier failures."""
-        self.failures = 0
-
-    async def wait(self) -> None:
-        """Sleep for the next delay."""
-        delay_s = min(self._first_s * 2 ** min(self.failures, 10), self._longest_s)
-        self.failures += 1
-        await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
 
 
 async def patiently(call: Callable[[], Awaitable[Result]]) -> Result:
@@ -71,9 +53,7 @@ class Service:
         """End the loop and wait for its end."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
 
     async def _loop(self) -> None:
         while True:

@@ -1,0 +1,38 @@
+"""What background loops of all processes need: patience with a server, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+
+class Backoff:
+    """Growing, jittered waits for a server that does not answer: 50 ms to 2 s, for ever."""
+
+    def __init__(self, first_s: float = 0.05, longest_s: float = 2.0) -> None:
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self.failures = 0
+
+    def reset(self) -> None:
+        """Forget earlier failures."""
+        self.failures = 0
+
+    async def wait(self) -> None:
+        """Sleep for the next delay."""
+        delay_s = min(self._first_s * 2 ** min(self.failures, 10), self._longest_s)
+        self.failures += 1
+        await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+
+
+async def end_task(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait for its end, however it ends.
+
+    Who waits may be cancelled meanwhile, and is; that would be lost by suppressing the
+    cancellation of the task.
+    """
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()  # seen
