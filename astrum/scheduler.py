@@ -236,11 +236,10 @@ class _DeclaredTypes:
         self._functions = functions
 
     def __iter__(self) -> Iterator[type]:
-        found: dict[type, None] = {}
+        seen: set[Any] = set()
         distinct = {id(function): function for function in self._functions.values()}
         for function in distinct.values():
-            found.update(dict.fromkeys(declared_types(function)))
-        return iter(found)
+            yield from declared_types(function, seen)
 
 
 def _checked_functions(tasks: Iterable[Task]) -> dict[str, Callable[..., Any]]:

@@ -44,14 +44,20 @@ def check_types(
             checker.check(task_id, binding, expected.get(binding.parameter, Any))
 
 
-def declared_types(function: Callable[..., Any]) -> Iterator[type]:
-    """Yield every named type in the annotations of ``function``, those of fields included."""
+def declared_types(function: Callable[..., Any], seen: set[Any] | None = None) -> Iterator[type]:
+    """Yield every named type in the annotations of ``function``, those of fields included.
+
+    Functions with one ``seen`` in common yield each type once.
+    """
     declaration = declaration_of(function)
     parameters = (*declaration.parameters.values(), declaration.rest, declaration.named_rest)
-    seen: set[Any] = set()
+    seen = set() if seen is None else seen
     for annotation in (*(p.annotation for p in parameters if p), declaration.returns):
-        if annotation is not ABSENT:
-            yield from named_types(annotation, seen)
+        if annotation is ABSENT:
+            continue
+        plain = stripped(annotation)
+        if type(plain) is not type or plain not in seen:  # most are built-in types, seen before
+            yield from named_types(plain, seen)
 
 
 def _check_topology(inputs: Mapping[str, TaskInputs]) -> None:
