@@ -15,9 +15,9 @@ import tests.flows.resilience
 from astrum import ExecutionReport, build_scheduler
 from astrum.redis import RedisSettings
 from astrum_coordinator import Coordinator
+from tests.eventually import eventually
 from tests.integration.resilience.pool import FOLDER_VARIABLE, QUICK, Pool
 from tests.integration.resilience.test_workers import FAST, attempts_of, begin, ends_of
-from tests.integration.worker.pool import eventually
 from tests.keyspace import unowned_keys
 from tests.servers import RedisServer
 

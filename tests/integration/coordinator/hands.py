@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgpack
@@ -17,8 +15,8 @@ from astrum.redis import Claim, Settlement, WorkerStore
 from astrum.wire.codec import Codec
 from astrum.wire.messages import Record, TaskMessage, decode_message, encode_record
 from astrum_coordinator import CoordinatorConfig
+from tests.eventually import DEADLINE_S
 
-DEADLINE_S = 20.0
 NAMESPACE = "test"
 FAST = CoordinatorConfig(
     lease_s=2.0,
@@ -35,19 +33,6 @@ FAST = CoordinatorConfig(
 def flow(*specs: TaskSpec) -> Flow:
     """Return a flow of a plan whose tasks have no code."""
     return Flow(Plan(NAMESPACE, specs), {})
-
-
-async def eventually(fact: Callable[[], Any], what: str) -> Any:
-    """Wait until ``fact`` gives something true (it may be async) and return that."""
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        found = fact()
-        if isinstance(found, Awaitable):
-            found = await found
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"never came true: {what}"
-        await asyncio.sleep(0.01)
 
 
 class Held:

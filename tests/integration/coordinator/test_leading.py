@@ -19,7 +19,8 @@ from astrum.redis import Outstanding, RedisSettings, RunStore
 from astrum_coordinator import Coordinator
 from astrum_coordinator.leader import LeadershipEnd, RunLeader
 from astrum_coordinator.progress import RunProgress
-from tests.integration.coordinator.hands import FAST, HandWorker, eventually, flow
+from tests.eventually import eventually
+from tests.integration.coordinator.hands import FAST, HandWorker, flow
 
 A = TaskSpec(task_id="a")
 PATIENT = replace(FAST, unserved_limit_s=None)

@@ -14,7 +14,8 @@ from astrum.errors import RunError, StoreConfigurationError
 from astrum.planning import RetryPolicy, TaskSpec
 from astrum.redis import RedisSettings, RunStore
 from astrum_coordinator import Coordinator
-from tests.integration.coordinator.hands import FAST, HandWorker, eventually, flow
+from tests.eventually import eventually
+from tests.integration.coordinator.hands import FAST, HandWorker, flow
 from tests.servers import Server
 
 NEVER_RENEWING = replace(FAST, lease_s=300.0, step_down_after_s=200.0, renew_every_s=100.0)

@@ -12,9 +12,10 @@ import pytest
 from astrum import build_scheduler
 from astrum.redis import RedisSettings, RunStore
 from astrum_coordinator import Coordinator
+from tests.eventually import eventually
 from tests.integration.resilience.pool import QUICK, Pool
 from tests.integration.resilience.test_workers import FAST, begin, ends_of
-from tests.integration.worker.pool import eventually, open_run
+from tests.integration.worker.pool import open_run
 
 OLD = """
     from astrum import F, Ref, task

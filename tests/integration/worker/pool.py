@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,8 @@ from astrum.wire.arguments import pack_arguments
 from astrum.wire.codec import Codec
 from astrum.wire.messages import Record, TaskMessage, encode_message
 from astrum.wire.sealing import Seal
+from tests.eventually import eventually
 
-DEADLINE_S = 20.0
 CODEC = Codec()
 
 FLOW = """
@@ -98,19 +96,6 @@ async def who() -> str:
 async def die() -> None:
     os._exit(9)
 """
-
-
-async def eventually(fact: Callable[[], Any], what: str = "") -> Any:
-    """Wait until ``fact`` gives something true (it may be async) and return that."""
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        found = fact()
-        if isinstance(found, Awaitable):
-            found = await found
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"never came true: {what or fact}"
-        await asyncio.sleep(0.01)
 
 
 class WorkerProcess:

@@ -13,7 +13,8 @@ from astrum.wire.keys import Keys
 from astrum.wire.messages import Record, RevokedHint, encode_hint, encode_record
 from astrum.wire.references import encode_reference, reference_of
 from astrum.wire.sealing import Seal
-from tests.integration.worker.pool import CODEC, Lead, Pool, eventually
+from tests.eventually import eventually
+from tests.integration.worker.pool import CODEC, Lead, Pool
 from tests.servers import Server
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from astrum.machine.events import Outcome
 from astrum.redis import RedisSettings
-from tests.integration.worker.pool import Lead, Pool, eventually, lead_again, open_run
+from tests.eventually import eventually
+from tests.integration.worker.pool import Lead, Pool, lead_again, open_run
 from tests.servers import RedisServer
 
 

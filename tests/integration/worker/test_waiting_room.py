@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from astrum.redis import Claim
+from astrum.redis import Claim, RedisSettings
 from astrum_worker import waiting_room
+from astrum_worker.config import WorkerConfig
 from astrum_worker.held import Held
 from astrum_worker.intake import Runnable
 from astrum_worker.slots import AHEAD_LIMIT, Slots
 from astrum_worker.waiting_room import WaitingRoom
-from tests.integration.worker.pool import eventually
+from tests.eventually import eventually
 
 ANY: Any = None
 RUNNABLE = Runnable(ANY, ANY)
@@ -130,3 +131,10 @@ async def test_what_has_no_places_starts_at_once() -> None:
     place = Place()
     place.admit("a", "b", "c", lane="alone")
     assert place.started == ["a", "b", "c"]
+
+
+def test_no_read_waits_longer_than_the_lease_is_good_for() -> None:
+    for lease_s in (0.5, 3.0, 15.0, 600.0):
+        config = WorkerConfig(modules=("m",), redis=RedisSettings(), lease_s=lease_s)
+        begun_at_last = config.beat_every_s  # the lease was renewed that long ago at most
+        assert begun_at_last + config.claim_wait_s < lease_s
