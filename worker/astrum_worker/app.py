@@ -99,7 +99,7 @@ class Worker:
     def _compose(self) -> None:
         config, worker_id = self._config, self.worker_id
         self._store = store = WorkerStore(config.redis)
-        self._gate = gate = Gate(on_close=self._stop_taking)
+        self._gate = gate = Gate(self._stop_taking, look=lambda: self._lease.judge())
         self._slots = {"async": Slots(config.concurrency), "thread": Slots(config.threads)}
         self._invoker = Invoker(config.threads, name="astrum-task")
         self._blobs = BlobCache(store.get_blob, config.blob_cache_bytes)
@@ -122,7 +122,7 @@ class Worker:
             may_wait=lambda: gate.is_open,
         )
         self._custody = Custody(
-            store, worker_id, config, self._attempts, self._reporter, self._register
+            store, worker_id, config, gate, self._attempts, self._reporter, self._register
         )
         self._watch = LoopWatch(self._find, config.blocked_after_s)
         self._board = StatusBoard(

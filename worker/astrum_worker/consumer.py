@@ -56,7 +56,7 @@ class Consumer(Service):
         """Wait until claiming is allowed and a slot is free, then claim once."""
         await self._gate.wait_open()
         free = await self._slots.wait_free()
-        if self._gate.is_open:  # it may have closed while no slot was free
+        if self._gate.lets_claim():  # it may have closed while no slot was free
             await self._claim(free)
 
     async def wait_quiet(self) -> None:

@@ -10,6 +10,7 @@ from astrum.redis import WorkerStore
 from astrum.wire.keys import LANE_SUFFIX
 from astrum_worker.attempts import Attempts
 from astrum_worker.config import WorkerConfig
+from astrum_worker.gate import Gate, Reason
 from astrum_worker.held import Held
 from astrum_worker.reporter import Reporter
 from astrum_worker.service import PeriodicService
@@ -31,6 +32,7 @@ class Custody(PeriodicService):
         store: WorkerStore,
         worker_id: str,
         config: WorkerConfig,
+        gate: Gate,
         attempts: Attempts,
         reporter: Reporter,
         register: Callable[[], Awaitable[None]],
@@ -38,6 +40,7 @@ class Custody(PeriodicService):
         super().__init__(config.beat_every_s)
         self._store = store
         self._worker_id = worker_id
+        self._gate = gate
         self._attempts = attempts
         self._reporter = reporter
         self._register = register
@@ -49,8 +52,9 @@ class Custody(PeriodicService):
         }
 
     def lapsed(self) -> None:
-        """Note that the lease had been over."""
+        """Note that the lease had been over: nothing is claimed until the server knows us again."""
         self._must_register = True
+        self._gate.close(Reason.UNREGISTERED)
         self.hurry()
 
     def doubt(self) -> None:
@@ -71,6 +75,7 @@ class Custody(PeriodicService):
         if self._must_register:
             await self._register()
             self._must_register = False
+            self._gate.open(Reason.UNREGISTERED)
         await self.verify()
         if time.monotonic() >= self._reconcile_due:
             await self.reconcile()

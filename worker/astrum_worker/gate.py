@@ -12,23 +12,37 @@ class Reason(Enum):
 
     DRAINING = "draining"
     NO_LEASE = "no_lease"
+    UNREGISTERED = "unregistered"
     ALONE = "alone"
     BACKLOG = "backlog"
 
 
 class Gate:
-    """Open when there is no reason not to claim. ``on_close`` is called when one comes up."""
+    """Open when there is no reason not to claim. ``on_close`` is called when one comes up.
 
-    def __init__(self, on_close: Callable[[], object] = lambda: None) -> None:
+    ``look`` is called before each claim and closes the gate for what comes up by time alone.
+    """
+
+    def __init__(
+        self,
+        on_close: Callable[[], object] = lambda: None,
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
         self._reasons: set[Reason] = set()
         self._opened = asyncio.Event()
         self._opened.set()
         self._on_close = on_close
+        self._look = look
 
     @property
     def is_open(self) -> bool:
         """Whether claiming is allowed."""
         return not self._reasons
+
+    def lets_claim(self) -> bool:
+        """Look once more whether claiming is allowed; to be called right before a claim."""
+        self._look()
+        return self.is_open
 
     @property
     def reasons(self) -> list[str]:

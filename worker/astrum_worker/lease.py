@@ -27,7 +27,8 @@ class Lease:
 
     ``status`` is called in the thread and returns what to tell, ``version`` changes when that
     does. The other callables run on the event loop: ``lapsed`` when the server says that the
-    lease had been over, ``distrusted`` and ``trusted`` when `is_trusted` changes.
+    lease had been over, ``distrusted`` and ``trusted`` when `is_trusted` changes. The loop need
+    not wait for the thread to find that out: `judge` tells it at once.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Lease:
             self._client.close()
 
     def run_once(self) -> None:
-        """Beat if it is time, tell the status if it has changed, judge the lease."""
+        """Beat if it is time, tell the status if it has changed, have the lease judged."""
         try:
             self._beat_if_due()
             self._tell_status()
@@ -94,7 +95,8 @@ class Lease:
             logger.log(level, "the heartbeat failed: %s; it is tried again", error)
             self._failed = True
             self._beat_due = min(self._beat_due, time.monotonic() + _RETRY_S)
-        self._judge()
+        if self.is_trusted != self._was_trusted:
+            self._on_loop(self.judge)
 
     def _work(self) -> None:
         while not self._stopping.wait(self._config.status_every_s):
@@ -110,16 +112,17 @@ class Lease:
         # Set first: a beat that fails is repeated after a second, not at once.
         self._beat_due = started_at + _RETRY_S
         was_live = self._client.beat(self._worker_id, self._config.lease_s)
-        self._good_at = started_at
-        self._beat_due = started_at + self._config.beat_every_s * random.uniform(0.9, 1.1)
-        self._told = None
         if not was_live:
             logger.warning(
                 "worker %s: its lease had been over; it registers again and stops what others "
                 "have taken over",
                 self._worker_id,
             )
+            # Before the lease is believed in again, or the loop might claim in between.
             self._on_loop(self._lapsed)
+        self._good_at = started_at
+        self._beat_due = started_at + self._config.beat_every_s * random.uniform(0.9, 1.1)
+        self._told = None
 
     def _tell_status(self) -> None:
         status, version = self._status(), self._version()
@@ -127,14 +130,15 @@ class Lease:
             self._client.set_status(self._worker_id, status)
             self._told = version
 
-    def _judge(self) -> None:
+    def judge(self) -> None:
+        """Say so if `is_trusted` has changed; to be called on the event loop."""
         is_trusted = self.is_trusted
         if is_trusted == self._was_trusted:
             return
         self._was_trusted = is_trusted
         if is_trusted:
             logger.warning("worker %s: its lease holds again; it claims", self._worker_id)
-            self._on_loop(self._trusted)
+            self._trusted()
         else:
             logger.warning(
                 "worker %s: no heartbeat got through for %.0f s; it claims nothing until one "
@@ -142,7 +146,7 @@ class Lease:
                 self._worker_id,
                 self._config.trust_s,
             )
-            self._on_loop(self._distrusted)
+            self._distrusted()
 
     def _on_loop(self, call: Callable[[], None]) -> None:
         try:

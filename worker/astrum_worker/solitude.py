@@ -54,7 +54,7 @@ class Solitude(PeriodicService):
 
     async def pass_once(self) -> None:
         """Look whether such an attempt waits, and take it if this worker is the right one."""
-        if not self._gate.is_open or not await self._is_waiting():
+        if not self._gate.lets_claim() or not await self._is_waiting():
             self._looks = 0
             return
         self._looks += 1

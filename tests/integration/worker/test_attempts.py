@@ -205,7 +205,7 @@ async def test_what_others_settled_while_the_worker_was_paused_is_dropped(
     await lead.dispatch(0, "who", attempt=2)
     assert (await lead.record(0, 2)).worker_id == worker.worker_id
     assert [record.outcome for record in lead.records] == [Outcome.LOST, Outcome.SUCCEEDED]
-    [there] = await lead.store.workers()  # registered again
+    [there] = await lead.store.workers()  # it registered again before it claimed
     assert there.facts["queues"] == "default"
 
 

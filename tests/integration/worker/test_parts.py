@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import msgpack
@@ -18,15 +21,18 @@ from astrum.invoke import BoundTask
 from astrum.planning.build import NO_INPUTS
 from astrum.redis import LossWatch, RedisSettings, Settlement, Verdict
 from astrum.wire.codec import Codec
+from astrum.wire.keys import Keys
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
+from astrum_worker.custody import Custody
 from astrum_worker.gate import Gate, Reason
 from astrum_worker.intake import attribute
 from astrum_worker.lease import Lease
 from astrum_worker.reporter import Report, Reporter
 from astrum_worker.values import encode_result
+from tests.eventually import eventually
 
 CONFIG = WorkerConfig(modules=("m",), redis=RedisSettings())
 
@@ -256,28 +262,72 @@ class Beats:
         return None
 
 
-async def test_a_worker_without_a_heartbeat_distrusts_its_lease_before_the_server_would() -> None:
-    config = WorkerConfig(modules=("m",), redis=RedisSettings(), lease_s=0.6, status_every_s=0.01)
-    beats = Beats()
-    lapsed, distrusted, trusted = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    lease = Lease(
+def lease_of(beats: Beats, config: WorkerConfig, told: list[str]) -> Lease:
+    return Lease(
         "w",
         beats,  # type: ignore[arg-type]
         config,
         status=lambda: b"",
         version=lambda: 0,
-        lapsed=lapsed.set,
-        distrusted=distrusted.set,
-        trusted=trusted.set,
+        lapsed=partial(told.append, "lapsed"),
+        distrusted=partial(told.append, "distrusted"),
+        trusted=partial(told.append, "trusted"),
     )
+
+
+async def test_a_worker_without_a_heartbeat_distrusts_its_lease_before_the_server_would() -> None:
+    config = WorkerConfig(modules=("m",), redis=RedisSettings(), lease_s=0.6, status_every_s=0.01)
+    beats, told = Beats(), list[str]()
+    lease = lease_of(beats, config, told)
     loop = asyncio.get_running_loop()
     beats.answer = None
     started_at = loop.time()
     lease.start(started_at)
-    await distrusted.wait()
+    await eventually(lambda: told == ["distrusted"])
     assert not lease.is_trusted
     assert config.trust_s <= loop.time() - started_at < config.lease_s
     beats.answer = False  # the server is back, and the lease had been over
-    await trusted.wait()
-    await lapsed.wait()
+    await eventually(lambda: len(told) > 2)
+    assert told[:3] == ["distrusted", "lapsed", "trusted"]  # in this order, or it claims too early
     await lease.stop()
+
+
+async def test_after_a_pause_nothing_is_claimed_before_the_heartbeat_looked_at_the_lease() -> None:
+    """The event loop may run again long before the thread that keeps the lease does."""
+    config = WorkerConfig(modules=("m",), redis=RedisSettings(), status_every_s=600)
+    told: list[str] = []
+    lease = lease_of(Beats(), config, told)
+    gate = Gate(look=lease.judge)
+    lease.start(time.monotonic())
+    assert gate.lets_claim()
+    await lease.stop()
+    lease.start(time.monotonic() - config.lease_s)  # as after a stop of that length
+    gate.lets_claim()
+    assert told == ["distrusted"]
+    await lease.stop()
+
+
+async def test_a_worker_that_the_server_forgot_claims_nothing_before_it_registered() -> None:
+    gate, registering, known = Gate(), asyncio.Event(), asyncio.Event()
+
+    async def register() -> None:
+        registering.set()
+        await known.wait()
+
+    custody = Custody(
+        SimpleNamespace(loss=LossWatch(), keys=Keys("t")),  # type: ignore[arg-type]
+        "w",
+        WorkerConfig(modules=("m",), redis=RedisSettings()),
+        gate,
+        SimpleNamespace(running=list),  # type: ignore[arg-type]
+        SimpleNamespace(),  # type: ignore[arg-type]
+        register,
+    )
+    custody.lapsed()
+    assert gate.reasons == ["unregistered"]
+    one_pass = asyncio.create_task(custody.pass_once())
+    await registering.wait()
+    assert not gate.is_open
+    known.set()
+    await one_pass
+    assert gate.is_open
