@@ -25,15 +25,15 @@ class LeaseClient:
         self._library = ScriptLibrary()
         self._client: Any = open_sync_client(settings, timeout_s=timeout_s)
 
-    def beat(self, worker_id: str, lease_s: float) -> bool:
-        """Renew the lease by the server's clock.
+    def beat(self, worker_id: str, lease_s: float, status: bytes = b"") -> bool:
+        """Renew the lease by the server's clock and tell the status, if there is one.
 
         ``False``: the lease had been over or the registration was gone, so others may have
         settled what this worker holds: register again and verify what is held. The lease is
         renewed in either case. Raises `StoreError` kinds; then the lease was perhaps renewed, and
         only the start of the last beat that returned counts.
         """
-        return bool(self._call(scripts.beat(self._keys, worker_id, lease_s)))
+        return bool(self._call(scripts.beat(self._keys, worker_id, lease_s, status)))
 
     def set_status(self, worker_id: str, status: bytes) -> bool:
         """Do as `WorkerStore.set_status`."""

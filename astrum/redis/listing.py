@@ -24,7 +24,7 @@ class Backlog(NamedTuple):
 async def run_facts(link: Link, keys: Keys, run_id: str) -> RunFacts | None:
     """Return what is known of a run, ``None`` if there is none; `StoreError` if it is damaged."""
     for record in await _records(link, keys, [run_id]):
-        return _read_run(*record)
+        return _read_run(record)
     return None
 
 
@@ -40,12 +40,17 @@ async def list_runs(link: Link, keys: Keys, limit: int) -> list[RunFacts]:
     found = []
     for record in await _records(link, keys, sorted(ids)):
         with suppress(StoreError):
-            found.append(_read_run(*record))
+            found.append(_read_run(record))
     return sorted(found, key=lambda run: run.created_at, reverse=True)[:limit]
 
 
-Record = tuple[str, dict[bytes, bytes], int, int]
-"""Run id, the fields of its record, the number of outstanding attempts, the server's ms."""
+class Record(NamedTuple):
+    """What stands of a run in several places."""
+
+    run_id: str
+    fields: dict[bytes, bytes]
+    outstanding: int
+    lease_s: float
 
 
 async def _records(link: Link, keys: Keys, run_ids: Sequence[str]) -> list[Record]:
@@ -53,30 +58,34 @@ async def _records(link: Link, keys: Keys, run_ids: Sequence[str]) -> list[Recor
     for run_id in run_ids:
         commands.append(("HGETALL", keys.run(run_id)))
         commands.append(("HGET", keys.attempts(run_id), OUTSTANDING_FIELD))
+        commands.append(("ZSCORE", keys.runs, run_id))
     time, *replies = await link.pipeline(commands)
-    rows = zip(run_ids, replies[::2], replies[1::2], strict=True)
+    now = server_ms(time)
+    rows = zip(run_ids, replies[::3], replies[1::3], replies[2::3], strict=True)
     return [
-        (run_id, pairs(flat), int(outstanding or 0), server_ms(time))
-        for run_id, flat, outstanding in rows
+        Record(run_id, pairs(flat), int(outstanding or 0), max(0.0, float(end or 0) - now) / 1000)
+        for run_id, flat, outstanding, end in rows
         if flat
     ]
 
 
-def _read_run(run_id: str, fields: dict[bytes, bytes], outstanding: int, now_ms: int) -> RunFacts:
+def _read_run(record: Record) -> RunFacts:
     try:
-        return _facts_of(run_id, fields, outstanding, now_ms)
+        return _facts_of(*record)
     except (KeyError, ValueError) as error:
-        raise StoreError(f"the record of run {run_id!r} is damaged: {error}") from None
+        raise StoreError(f"the record of run {record.run_id!r} is damaged: {error}") from None
 
 
-def _facts_of(run_id: str, fields: dict[bytes, bytes], outstanding: int, now_ms: int) -> RunFacts:
+def _facts_of(
+    run_id: str, fields: dict[bytes, bytes], outstanding: int, lease_s: float
+) -> RunFacts:
     ended = fields.get(b"end")
     return RunFacts(
         run_id=run_id,
         state=fields[b"st"].decode(),
         epoch=int(fields[b"ep"]),
         owner=fields[b"ow"].decode(),
-        lease_s=max(0, int(fields[b"lx"]) - now_ms) / 1000,
+        lease_s=lease_s,
         created_at=float(fields[b"at"]) / 1000,
         ended_at=None if ended is None else float(ended) / 1000,
         outstanding=outstanding,

@@ -53,10 +53,20 @@ class RunStore(Store):
         call = scripts.lead(self.keys, "acquire", run_id, owner, 0, lease_s)
         return int(await self.link.call(call)) or None
 
-    async def renew(self, run_id: str, owner: str, epoch: int, lease_s: float) -> bool:
-        """Prolong the lease; ``False``: another epoch leads, or the run is over or gone."""
-        call = scripts.lead(self.keys, "renew", run_id, owner, epoch, lease_s)
-        return bool(await self.link.call(call))
+    async def renew(
+        self, owner: str, epochs: Mapping[str, int], lease_s: float, *, prolongs: bool = False
+    ) -> set[str]:
+        """Renew the leases of runs (id to epoch); return those that the owner still leads.
+
+        Of the others another epoch leads, or they are over, gone or damaged. With ``prolongs``
+        open runs whose keys have lived for half of their life live on, too.
+        """
+        kept: set[str] = set()
+        for part in chunks(list(epochs.items())):
+            call = scripts.renew(self.keys, owner, part, lease_s, prolongs=prolongs)
+            reply = await self.link.call(call)
+            kept.update(run_id for (run_id, _), leads in zip(part, reply, strict=True) if leads)
+        return kept
 
     async def release(self, run_id: str, owner: str, epoch: int) -> None:
         """End the leadership at once, so that others may adopt the run; repeatable."""

@@ -79,7 +79,7 @@ def read_sources() -> dict[str, str]:
         for item in folder.iterdir()
         if item.name.endswith(".lua")
     }
-    beginning = texts.pop("now")
+    beginning = texts.pop("shared")
     return {name: beginning + text for name, text in texts.items()}
 
 
@@ -121,7 +121,7 @@ def create(keys: Keys, run_id: str, plan: bytes, facts: Mapping[str, str]) -> Sc
 
 
 def lead(keys: Keys, mode: str, run_id: str, owner: str, epoch: int, lease_s: float) -> ScriptCall:
-    """Acquire, renew or release a run's leadership. Reply: the epoch, or 0."""
+    """Acquire or release a run's leadership. Reply: the epoch, or 0."""
     arguments: list[Argument] = [
         mode,
         owner,
@@ -132,6 +132,18 @@ def lead(keys: Keys, mode: str, run_id: str, owner: str, epoch: int, lease_s: fl
         keys.blob(run_id, ""),
     ]
     return ScriptCall("lead", [*_run_keys(keys, run_id), keys.runs], arguments)
+
+
+def renew(
+    keys: Keys, owner: str, epochs: Iterable[tuple[str, int]], lease_s: float, *, prolongs: bool
+) -> ScriptCall:
+    """Renew the leases of runs (id, epoch). Reply: 1 or 0 for each."""
+    names = [keys.runs]
+    arguments: list[Argument] = [owner, _ms(lease_s), _ms(OPEN_TTL_S), int(prolongs)]
+    for run_id, epoch in epochs:
+        names += _run_keys(keys, run_id)
+        arguments += [run_id, epoch, keys.blob(run_id, "")]
+    return ScriptCall("renew", names, arguments)
 
 
 class DispatchItem(NamedTuple):
@@ -253,9 +265,9 @@ def register(
     return ScriptCall("register", [keys.leases, keys.worker(worker_id)], arguments)
 
 
-def beat(keys: Keys, worker_id: str, lease_s: float) -> ScriptCall:
+def beat(keys: Keys, worker_id: str, lease_s: float, status: bytes = b"") -> ScriptCall:
     """Renew a worker's lease. Reply: 1, or 0 if it was over or the registration gone."""
-    arguments: list[Argument] = [worker_id, _ms(lease_s), _facts_ttl_ms(lease_s)]
+    arguments: list[Argument] = [worker_id, _ms(lease_s), _facts_ttl_ms(lease_s), status]
     return ScriptCall("beat", [keys.leases, keys.worker(worker_id)], arguments)
 
 

@@ -72,6 +72,9 @@ class WorkerStore(Store):
     async def waiting(self, lane: str, queues: Sequence[str]) -> int:
         """Return how many attempts of a lane wait for a worker, without claiming any."""
         streams = [self.keys.queue(queue, lane) for queue in queues]
+        lengths = await self.link.pipeline([("XLEN", stream) for stream in streams], tolerant=True)
+        if not any(lengths):  # as nearly always
+            return 0
         found = await backlog_of(self.link, streams)
         return sum(backlog.waiting for backlog in found.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from weakref import WeakValueDictionary
 
 import msgpack
@@ -22,6 +22,9 @@ from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.leader import LeadershipEnd, RunLeader
 
 logger = logging.getLogger("astrum.coordinator")
+
+PROLONG_EVERY_S = 60.0
+"""How often a renewal looks at how long the runs' keys live; they live for days."""
 
 
 def encode_plan(plan: Plan, run_id: str, seal: Seal) -> bytes:
@@ -55,6 +58,7 @@ class LedRuns:
         self._adopting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._closing: set[asyncio.Task[None]] = set()
         self._is_released = False
+        self._prolonged_at = time.monotonic()
         self._some = asyncio.Event()
 
     def __iter__(self) -> Iterator[RunLeader]:
@@ -153,22 +157,36 @@ class LedRuns:
 
     async def renew(self) -> None:
         """Renew every lease; step down where that failed for too long or for good."""
-        await asyncio.gather(*(self._renew(leader) for leader in self))
-
-    async def _renew(self, leader: RunLeader) -> None:
-        asked_at = time.monotonic()
+        leaders, asked_at = list(self), time.monotonic()
         try:
-            await self._renew_or_end(leader)
+            kept = await self._renew(leaders, asked_at)
         except StoreError:
-            self._step_down_if_late(leader)
-        else:
-            if self._leaders.get(leader.run_id) is leader:
+            for leader in leaders:
+                self._step_down_if_late(leader)
+            return
+        for leader in leaders:
+            if leader.run_id not in kept:
+                await self._end_or_step_down(leader)
+            elif self._leaders.get(leader.run_id) is leader:
                 self._renewed_at[leader.run_id] = asked_at
 
-    async def _renew_or_end(self, leader: RunLeader) -> None:
+    async def _renew(self, leaders: Sequence[RunLeader], asked_at: float) -> set[str]:
+        epochs = {leader.run_id: leader.epoch for leader in leaders}
+        prolongs = asked_at - self._prolonged_at >= PROLONG_EVERY_S
+        kept = await self._store.renew(self._owner, epochs, self._config.lease_s, prolongs=prolongs)
+        if prolongs:
+            self._prolonged_at = asked_at
+        return kept
+
+    async def _end_or_step_down(self, leader: RunLeader) -> None:
+        try:
+            await self._end_as_it_is(leader)
+        except StoreError:
+            self._step_down_if_late(leader)
+
+    async def _end_as_it_is(self, leader: RunLeader) -> None:
+        """End the leadership of a run that this process does not lead any more."""
         run_id = leader.run_id
-        if await self._store.renew(run_id, self._owner, leader.epoch, self._config.lease_s):
-            return
         facts = await self._store.run_facts(run_id)
         if facts is None:
             leader.end(LeadershipEnd.VANISHED)

@@ -213,7 +213,7 @@ class Coordinator:
     async def renew(self) -> None:
         """Prolong the lease or step down."""
         if self.epoch and not await self.store.renew(
-            RUN, self.owner, self.epoch, self.world.lease_s
+            self.owner, {RUN: self.epoch}, self.world.lease_s
         ):
             self.epoch = 0
             self.world.counts["deposed"] += 1

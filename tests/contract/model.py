@@ -270,8 +270,10 @@ class Model:
         known.served = served
         self.state.leases[worker_id] = self.now_ms() + lease_ms
 
-    def beat(self, worker_id: str, lease_ms: int) -> bool:
+    def beat(self, worker_id: str, lease_ms: int, status: bytes = b"") -> bool:
         """Renew a lease; false if it had been over or the registration gone."""
+        if status:
+            self.set_status(worker_id, status)
         was_live = self.state.leases.get(worker_id, 0) > self.now_ms()
         self.state.leases[worker_id] = self.now_ms() + lease_ms
         return was_live and worker_id in self.state.workers

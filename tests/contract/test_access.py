@@ -72,7 +72,7 @@ async def prepare(settings: RedisSettings) -> None:
 async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
     async with RunStore.open(settings) as runs:
         epoch = await led_run(runs)
-        assert await runs.renew("r", "leader", epoch, LEASE_S)
+        assert await runs.renew("leader", {"r": epoch}, LEASE_S, prolongs=True)
         assert await runs.load_plan("r")
         await runs.dispatch("r", epoch, "new", "thread", [(0, 1, b"m"), (1, 1, b"m")])
         found = await runs.outstanding("r")

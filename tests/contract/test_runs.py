@@ -54,8 +54,20 @@ async def test_a_new_run_is_an_orphan_until_somebody_leads_it(runs: RunStore) ->
 async def test_a_live_lease_keeps_others_out(runs: RunStore) -> None:
     epoch = await led_run(runs)
     assert await runs.lead("r", "another", LEASE_S) is None
-    assert await runs.renew("r", "leader", epoch, LEASE_S)
-    assert not await runs.renew("r", "another", epoch, LEASE_S)
+    assert await runs.renew("leader", {"r": epoch}, LEASE_S) == {"r"}
+    assert not await runs.renew("another", {"r": epoch}, LEASE_S)
+
+
+async def test_a_damaged_record_costs_no_other_run_its_lease(
+    runs: RunStore, any_server: Server
+) -> None:
+    epochs = {"r": await led_run(runs)}
+    for other in ("damaged", "gone"):
+        epochs[other] = await led_run(runs, other)
+    with any_server.client() as client:
+        client.set(runs.keys.run("damaged"), "no record", ex=60)
+        client.delete(runs.keys.run("gone"))
+    assert await runs.renew("leader", epochs, LEASE_S, prolongs=True) == {"r"}
 
 
 async def test_a_lapsed_lease_can_be_taken_and_fences_the_old_leader(runs: RunStore) -> None:
@@ -66,7 +78,7 @@ async def test_a_lapsed_lease_can_be_taken_and_fences_the_old_leader(runs: RunSt
         while (new := await runs.lead("r", "new", LEASE_S)) is None:
             pass
     assert new > old
-    assert not await runs.renew("r", "old", old, LEASE_S)
+    assert not await runs.renew("old", {"r": old}, LEASE_S)
     with pytest.raises(LeadershipLostError):
         await dispatched(runs, old, 0)
     with pytest.raises(LeadershipLostError):
@@ -98,6 +110,7 @@ async def test_an_epoch_is_never_handed_out_twice_even_if_the_server_forgets(
         before = client.dump(runs.keys.run("r"))
         first = await runs.lead("r", "leader", LEASE_S)
         client.restore(runs.keys.run("r"), 7 * DAY_MS, before, replace=True)
+        client.zadd(runs.keys.runs, {"r": 0})
     assert first is not None
     async with asyncio.timeout(5):
         while await runs.server_time() * 1000 < first + 1:
@@ -257,7 +270,7 @@ async def test_a_renewal_prolongs_the_life_of_an_open_run_and_its_values(
     with any_server.client() as client:
         for key in (runs.keys.run("r"), runs.keys.blob("r", digest)):
             client.pexpire(key, DAY_MS)
-        await runs.renew("r", "leader", epoch, LEASE_S)
+        await runs.renew("leader", {"r": epoch}, LEASE_S, prolongs=True)
         for key in (runs.keys.run("r"), runs.keys.plan("r"), runs.keys.blob("r", digest)):
             assert client.pttl(key) > 6 * DAY_MS
 

@@ -38,7 +38,9 @@ async def test_a_beat_renews_the_lease_and_says_when_it_had_been_over(
 ) -> None:
     lease = LeaseClient(any_settings)
     await registered(workers, "w")
-    assert lease.beat("w", ALREADY_OVER_S)
+    assert lease.beat("w", ALREADY_OVER_S, b"busy")
+    with any_server.client() as client:
+        assert client.hget(runs.keys.worker("w"), "status") == b"busy"
     async with asyncio.timeout(5):
         while await runs.workers():
             pass
@@ -46,7 +48,9 @@ async def test_a_beat_renews_the_lease_and_says_when_it_had_been_over(
     assert lease.beat("w", LEASE_S)
     with any_server.client() as client:
         client.delete(runs.keys.worker("w"))
-    assert not lease.beat("w", LEASE_S)
+    assert not lease.beat("w", LEASE_S, b"busy")
+    with any_server.client() as client:
+        assert not client.exists(runs.keys.worker("w")), "an expired registration came back"
     await registered(workers, "w")
     assert lease.beat("w", LEASE_S)
     lease.close()

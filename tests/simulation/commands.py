@@ -170,6 +170,10 @@ class Commands:
         leases = sorted(self.model.state.leases.items(), key=lambda item: (item[1], item[0]))
         return [part for pair in leases for part in map(str, pair)]
 
+    def do_zscore(self, _: Connection, key: bytes, run_id: bytes) -> str | None:
+        run = self.model.state.runs.get(run_id.decode())
+        return None if run is None or run.state != "open" else str(run.lease_end)
+
     def do_zrevrange(self, _: Connection, key: bytes, *rest: bytes) -> list[str]:
         is_open = key.endswith(b"}:runs")
         return [n for n, run in self.model.state.runs.items() if (run.state == "open") == is_open]
@@ -272,9 +276,14 @@ class Commands:
         epoch, lease_ms = int(args[2]), int(args[3])
         if mode == b"acquire":
             return self.model.acquire(run_id, owner, lease_ms)
-        if mode == b"renew":
-            return epoch if self.model.renew(run_id, owner, epoch, lease_ms) else 0
         return int(self.model.release(run_id, owner, epoch))
+
+    def script_renew(self, keys: list[str], args: list[bytes]) -> list[int]:
+        owner, lease_ms, rows = args[0].decode(), int(args[1]), args[4:]
+        return [
+            int(self.model.renew(run_id.decode(), owner, int(epoch), lease_ms))
+            for run_id, epoch in zip(rows[::3], rows[1::3], strict=True)
+        ]
 
     def script_orphans(self, keys: list[str], args: list[bytes]) -> list[str]:
         return self.model.orphans()
@@ -340,7 +349,7 @@ class Commands:
         return int(self.model.set_status(keys[0].removeprefix("{astrum}:w:"), args[0]))
 
     def script_beat(self, keys: list[str], args: list[bytes]) -> int:
-        return int(self.model.beat(args[0].decode(), int(args[1])))
+        return int(self.model.beat(args[0].decode(), int(args[1]), args[3]))
 
     def script_drop(self, keys: list[str], args: list[bytes]) -> int:
         return int(self.model.drop(args[0].decode(), keys[2:], leaves=args[2] == b"1"))
@@ -368,7 +377,6 @@ def _head(run: Run) -> dict[str, Any]:
         "st": run.state,
         "ep": run.epoch,
         "ow": run.owner,
-        "lx": run.lease_end,
         "at": run.created_at,
     }
     ended = {} if run.ended_at is None else {"end": run.ended_at}

@@ -33,10 +33,10 @@ class Line:
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    def beat(self, worker_id: str, lease_s: float) -> bool:
+    def beat(self, worker_id: str, lease_s: float, status: bytes = b"") -> bool:
         """Do as `LeaseClient.beat`."""
         self._meet_fault()
-        was_live = self.network.model.beat(worker_id, int(lease_s * 1000))
+        was_live = self.network.model.beat(worker_id, int(lease_s * 1000), status)
         if self.network.rng.random() < self.network.weather.reset:
             raise StoreUnavailableError("simulated: the reply is lost")
         return was_live

@@ -111,7 +111,8 @@ class Lease:
             return
         # Set first: a beat that fails is repeated after a second, not at once.
         self._beat_due = started_at + _RETRY_S
-        was_live = self._client.beat(self._worker_id, self._config.lease_s)
+        status, version = self._status(), self._version()
+        was_live = self._client.beat(self._worker_id, self._config.lease_s, status)
         if not was_live:
             logger.warning(
                 "worker %s: its lease had been over; it registers again and stops what others "
@@ -122,7 +123,7 @@ class Lease:
             self._on_loop(self._lapsed)
         self._good_at = started_at
         self._beat_due = started_at + self._config.beat_every_s * random.uniform(0.9, 1.1)
-        self._told = None
+        self._told = version
 
     def _tell_status(self) -> None:
         status, version = self._status(), self._version()

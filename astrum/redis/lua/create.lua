@@ -8,7 +8,7 @@ if digest then
 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[4])
 redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
-redis.call('HSET', KEYS[1], 'st', 'open', 'ep', '0', 'ow', '', 'lx', '0', 'at', now_ms(), 'pd', ARGV[3])
+redis.call('HSET', KEYS[1], 'st', 'open', 'ep', '0', 'ow', '', 'at', now_ms(), 'pd', ARGV[3])
 for i = 5, #ARGV, 2 do
   redis.call('HSET', KEYS[1], 'f:' .. ARGV[i], ARGV[i + 1])
 end

@@ -12,7 +12,7 @@ if outstanding > 0 and ARGV[4] ~= '1' then return 0 end
 local now = now_ms()
 -- First a command that a full memory does not forbid; after it, none is.
 redis.call('ZREM', KEYS[6], ARGV[5])
-redis.call('HSET', KEYS[1], 'st', ARGV[2], 'end', now, 'lx', '0')
+redis.call('HSET', KEYS[1], 'st', ARGV[2], 'end', now)
 for i = 8, #ARGV, 2 do
   redis.call('HSET', KEYS[1], 'f:' .. ARGV[i], ARGV[i + 1])
 end

@@ -52,7 +52,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
             "xack xadd xdel xgroup|create xgroup|delconsumer xinfo|consumers xlen xpending xrange",
         ),
         ((keys.queues,), "sadd smembers"),
-        ((keys.runs,), "zadd zrangebyscore zrem zrevrange"),
+        ((keys.runs,), "zadd zrangebyscore zrem zrevrange zscore"),
         ((keys.history,), "pexpire pttl zadd zrange zrem zrevrange"),
         ((keys.leases,), "zrange zrem zscore"),
         ((keys.worker("*"),), "del hget hgetall"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -49,7 +49,7 @@ async def take_over(runs: RunStore, heir: Coordinator) -> None:
     """Let the leader's lease be over and another coordinator lead the run."""
 
     async def taken() -> bool:  # unless the leader renews it just then
-        await runs.link.execute("HSET", runs.keys.run("r"), "lx", "0")
+        await runs.link.execute("ZADD", runs.keys.runs, 0, "r")
         return await heir._led.adopt("r") is not None
 
     await eventually(taken, "another leader")
@@ -292,13 +292,34 @@ async def test_a_leader_that_cannot_be_read_anew_does_not_keep_the_others_waitin
     assert not good.ended.done()
 
 
-@pytest.mark.parametrize("method", ["renew", "release"])
-async def test_all_leases_are_seen_to_at_once_so_that_a_silent_server_costs_one_wait(
-    settings: RedisSettings, hand: HandWorker, method: str, monkeypatch: pytest.MonkeyPatch
+async def test_the_leases_of_all_runs_are_renewed_by_one_command(
+    settings: RedisSettings, hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Mapping[str, int]] = []
+    original = RunStore.renew
+
+    async def counted(
+        self: RunStore, owner: str, epochs: Mapping[str, int], *args: Any, **kw: Any
+    ) -> set[str]:
+        asked.append(epochs)
+        return await original(self, owner, epochs, *args, **kw)
+
+    async with Coordinator(settings, config=replace(FAST, renew_every_s=1.0)) as coordinator:
+        for number in range(20):
+            await coordinator.submit_flow(flow(A), run_id=f"r{number}")
+            assert await coordinator._led.adopt(f"r{number}") is not None
+        monkeypatch.setattr(RunStore, "renew", counted)
+        await coordinator._led.renew()
+        assert [len(epochs) for epochs in asked] == [20]
+        assert {run.lease_s > FAST.lease_s - 1 for run in await runs.list_runs()} == {True}
+
+
+async def test_all_leases_are_released_at_once_so_that_a_silent_server_costs_one_wait(
+    settings: RedisSettings, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = 20
     together = asyncio.Barrier(count)
-    original = getattr(RunStore, method)
+    original = RunStore.release
 
     async def all_together(self: RunStore, *args: Any) -> Any:
         await together.wait()
@@ -308,10 +329,10 @@ async def test_all_leases_are_seen_to_at_once_so_that_a_silent_server_costs_one_
         for number in range(count):
             await coordinator.submit_flow(flow(A), run_id=f"r{number}")
             assert await coordinator._led.adopt(f"r{number}") is not None
-        monkeypatch.setattr(RunStore, method, all_together)
+        monkeypatch.setattr(RunStore, "release", all_together)
         async with asyncio.timeout(5):
-            await (coordinator._led.renew() if method == "renew" else coordinator._led.release())
-        monkeypatch.setattr(RunStore, method, original)
+            await coordinator._led.release()
+        monkeypatch.setattr(RunStore, "release", original)
 
 
 # --- the caller goes -----------------------------------------------------------------------------

@@ -118,7 +118,6 @@ class Pool:
         """Let the leader's lease be over, as it is some seconds after the leader's death."""
         keys = RedisSettings(url=self.server.url).keys
         with self.server.client() as client:
-            client.hset(keys.run(run_id), "lx", "0")
             client.zadd(keys.runs, {run_id: 0})
 
     def leader_pid(self, run_id: str = "r") -> int:

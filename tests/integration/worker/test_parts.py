@@ -249,7 +249,7 @@ class Beats:
         self.answer: bool | None = True
         self.beaten = 0
 
-    def beat(self, worker_id: str, lease_s: float) -> bool:
+    def beat(self, worker_id: str, lease_s: float, status: bytes = b"") -> bool:
         if self.answer is None:
             raise StoreUnavailableError("away")
         self.beaten += 1
