@@ -32,8 +32,7 @@ TIMEOUT_TYPES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class BoundTask:
+class BoundTask(NamedTuple):
     """What a process needs to run a task: its function and what fills its parameters."""
 
     task_id: str

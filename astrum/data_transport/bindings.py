@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 Path = tuple[str | int, ...]
 """Locators applied one after the other to a result; ``()`` is the whole result."""
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """One parameter of a task that is filled from an upstream result.
 
     ``parameter`` is a parameter's name, or a position for results sent by position.
@@ -22,16 +21,14 @@ class Binding:
     path: Path = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Supply:
+class Supply(NamedTuple):
     """One parameter filled in the process that runs the task, from a callable or a constant."""
 
     parameter: str | int
     provider: Any
 
 
-@dataclass(frozen=True, slots=True)
-class TaskInputs:
+class TaskInputs(NamedTuple):
     """All that fills a task's parameters.
 
     ``expected`` maps a parameter to the type declared for it, for run-time checks; a parameter
@@ -41,5 +38,5 @@ class TaskInputs:
 
     bindings: tuple[Binding, ...] = ()
     supplies: tuple[Supply, ...] = ()
-    expected: Mapping[str | int, Any] = field(default_factory=dict)
+    expected: Mapping[str | int, Any] = MappingProxyType({})
     undeclared: tuple[Binding, ...] = ()

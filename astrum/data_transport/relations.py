@@ -11,6 +11,7 @@ from astrum.data_transport.annotations import From, To
 from astrum.data_transport.declarations import Declaration, Parameter
 from astrum.data_transport.shapes import UNION_ORIGINS
 
+_ANNOTATED: Any = type(typing.Annotated[int, ""])
 _FROM_SIZE = 2
 _TO_SIZE = 3
 
@@ -47,7 +48,10 @@ def place_of(parameter: Parameter) -> str:
 def _mark_in(annotation: Any, parameter: Parameter | None) -> Any:
     if type(annotation) is type:  # most are, and hold none
         return None
-    marks = list(_marks_in(annotation))
+    if type(annotation) is _ANNOTATED and type(annotation.__origin__) is type:  # nearly all others
+        marks = [mark for mark in annotation.__metadata__ if _is_mark(mark)]
+    else:
+        marks = list(_marks_in(annotation))
     if len(marks) > 1:
         place = "the return value" if parameter is None else place_of(parameter)
         raise ValueError(f"{place} has more than one relation: {marks!r}")

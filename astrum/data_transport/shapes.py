@@ -23,6 +23,7 @@ _WRAPPERS = (
     typing.ClassVar,
     dataclasses.InitVar,
 )
+_ANNOTATED = type(typing.Annotated[int, ""])
 _NO_NAMES = ("builtins", "typing", "typing_extensions", "collections.abc", "types")
 
 Kind = Literal["typed_dict", "dataclass", "named_tuple", "model"]
@@ -43,8 +44,10 @@ def stripped(annotation: Any) -> Any:
     >>> stripped(typing.Annotated[int, "seconds"])
     <class 'int'>
     """
-    while type(annotation) is not type:
-        if isinstance(annotation, dataclasses.InitVar):
+    while (kind := type(annotation)) is not type:
+        if kind is _ANNOTATED:
+            annotation = annotation.__origin__
+        elif isinstance(annotation, dataclasses.InitVar):
             annotation = annotation.type
         elif typing.get_origin(annotation) in _WRAPPERS:
             annotation = typing.get_args(annotation)[0]
@@ -65,6 +68,8 @@ def is_alias(annotation: Any) -> bool:
 
 def is_unknown(annotation: Any) -> bool:
     """Tell whether ``annotation`` (stripped) says nothing that a value could contradict."""
+    if type(annotation) is type:
+        return annotation is object
     if isinstance(annotation, type):
         return annotation is Any or annotation is object or is_unresolved(annotation)
     return isinstance(annotation, (typing.TypeVar, str, typing.ForwardRef)) or annotation is Any
@@ -77,8 +82,10 @@ def reduced(annotation: Any) -> type | None:
     (<class 'list'>, None, None)
     """
     plain = stripped(annotation)
+    if type(plain) is type:
+        return plain
     if is_unknown(plain):
-        return object if plain is object else None
+        return None
     origin = typing.get_origin(plain)
     found = plain if origin is None else origin
     return found if isinstance(found, type) and found is not types.UnionType else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from astrum.data_transport.bindings import Binding
 from astrum.errors import TaskRegistrationError
@@ -24,8 +24,7 @@ NO_RETRY = RetryPolicy()
 PLAN_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec:
+class TaskSpec(NamedTuple):
     """One task of a plan.
 
     ``needs`` holds the task ids that must have succeeded first, the sources of all bindings

@@ -189,6 +189,9 @@ def settle(
     return ScriptCall("settle", names, arguments)
 
 
+_VERDICTS = tuple(Verdict)
+
+
 def read_verdicts(run_id: str, who: str | int, reply: Sequence[Any], count: int) -> list[Verdict]:
     """Return one verdict per item: all fenced if the worker to bury is alive.
 
@@ -199,7 +202,7 @@ def read_verdicts(run_id: str, who: str | int, reply: Sequence[Any], count: int)
         raise _leadership_lost(run_id, who)
     if status == b"ALIVE":
         return [Verdict.FENCED] * count
-    return [Verdict(verdict) for verdict in verdicts]
+    return [_VERDICTS[verdict] for verdict in verdicts]
 
 
 def _leadership_lost(run_id: str, epoch: str | int) -> LeadershipLostError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 DEFAULT_PREFIX = "astrum"
 GROUP = "w"
@@ -23,6 +24,7 @@ LANE_SUFFIX = {"async": "a", "thread": "t", "alone": "s"}
 _RUN_ID = re.compile(r"[\w.@+-]{1,200}", re.ASCII)
 
 
+@lru_cache(maxsize=256)
 def is_run_id(text: str) -> bool:
     """Tell whether a text can name a run.
 

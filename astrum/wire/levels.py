@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any
 
 import msgpack
@@ -32,6 +33,10 @@ _SMALL_BYTES = 512
 _KEPT_PACKER_BYTES = 64 * 1024
 _UNCHECKED_BYTES = 1024
 """Below this, the lists that false counts in headers make msgpack reserve stay under 3 MB."""
+
+_SCALARS = frozenset({NoneType, bool, int, float, str, bytes})
+_STRINGS = frozenset({0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0xDB})
+"""The first bytes of long texts and byte strings, in which no count can be false."""
 
 # msgpack packs these types by itself, and they would come back as others.
 _MISTAKEN = frozenset({bytearray, memoryview, msgpack.ExtType, msgpack.Timestamp})
@@ -67,6 +72,8 @@ class Level:
 
     def pack(self, value: object) -> bytes:
         """Encode; raises `Refusal`, `TooDeepError` or what msgpack raises."""
+        if type(value) in _SCALARS:
+            return self._pack(value)
         if self._is_low and _nests_deeper(value, _MAX_LISTS_BELOW):
             raise TooDeepError
         packed = self._pack(value)
@@ -99,7 +106,7 @@ class Level:
 
     def unpack(self, data: bytes | memoryview) -> Any:
         """Decode; raises `DecodeError` or what msgpack raises."""
-        if len(data) > _UNCHECKED_BYTES:
+        if len(data) > _UNCHECKED_BYTES and data[0] not in _STRINGS:
             check_complete(bytes(data))
         return msgpack.unpackb(
             data, ext_hook=self._hook, strict_map_key=False, timestamp=_TO_DATETIME

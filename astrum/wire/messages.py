@@ -37,7 +37,7 @@ _CANCEL, _TIMEOUT, _UNSERVED = "cancel", "timeout", "unserved"
 class TaskMessage(NamedTuple):
     """One dispatched attempt.
 
-    ``arguments`` is an encoded map of parameter (name or position) to value. ``queue`` and
+    ``arguments`` is made by `astrum.wire.arguments.pack_arguments`. ``queue`` and
     ``max_retries`` are for ``current_attempt()`` and the logs.
     """
 

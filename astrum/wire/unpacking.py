@@ -11,8 +11,9 @@ from astrum.wire.walk import check_complete
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
-_UNCHECKED_BYTES = 1024
-"""Below this, false counts in headers can make msgpack reserve only little memory."""
+_FEW_ITEMS = 1000
+"""While no list may be longer, false counts in headers make msgpack reserve 8 MB at most: that of
+lists inside each other, 1024 deep."""
 
 
 def unpack(data: bytes, *, max_bytes: int | None = None) -> Any:
@@ -24,9 +25,22 @@ def unpack(data: bytes, *, max_bytes: int | None = None) -> Any:
     limit = MAX_MESSAGE_BYTES if max_bytes is None else max_bytes
     if len(data) > limit:
         raise DecodeError(f"{len(data)} bytes are more than the limit of {limit}")
-    if len(data) > _UNCHECKED_BYTES:
-        check_complete(data)
+    try:
+        return msgpack.unpackb(
+            data, strict_map_key=True, max_array_len=_FEW_ITEMS, max_map_len=_FEW_ITEMS
+        )
+    except ValueError as error:
+        if "exceeds max_" not in str(error):
+            raise _no_message(error) from None
+    except Exception as error:  # msgpack raises many kinds for hostile bytes
+        raise _no_message(error) from None
+    # There are longer lists: all that the headers claim must be there.
+    check_complete(data)
     try:
         return msgpack.unpackb(data, strict_map_key=True)
-    except Exception as error:  # msgpack raises many kinds for hostile bytes
-        raise DecodeError(f"the bytes are no msgpack message: {type(error).__name__}") from None
+    except Exception as error:
+        raise _no_message(error) from None
+
+
+def _no_message(error: Exception) -> DecodeError:
+    return DecodeError(f"the bytes are no msgpack message: {type(error).__name__}")

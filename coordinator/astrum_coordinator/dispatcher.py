@@ -28,6 +28,7 @@ from astrum.machine.failure import Failure
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
+from astrum.wire.arguments import NO_ARGUMENTS
 from astrum.wire.messages import (
     Record,
     RevokedHint,
@@ -104,8 +105,9 @@ class Dispatcher:
         self._settled_already = settled_already
         self._orders: deque[Dispatch] = deque()
         self._revocations: deque[Revocation] = deque()
-        self._unsent: set[tuple[int, int]] = set()
-        self._withdrawn: set[tuple[int, int]] = set()
+        # By task: it has one outstanding attempt at most.
+        self._unsent: set[int] = set()
+        self._withdrawn: set[int] = set()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -129,13 +131,13 @@ class Dispatcher:
     def dispatch(self, order: Dispatch) -> None:
         """Send this attempt with the next batch."""
         self._orders.append(order)
-        self._unsent.add((order.task, order.attempt))
+        self._unsent.add(order.task)
         self._rouse()
 
     def revoke(self, revocation: Revocation) -> None:
         """Settle an attempt from here, or withdraw it if it was not sent yet."""
-        if (revocation.task, revocation.attempt) in self._unsent:
-            self._withdrawn.add((revocation.task, revocation.attempt))
+        if revocation.task in self._unsent:
+            self._withdrawn.add(revocation.task)
         else:
             self._revocations.append(revocation)
         self._rouse()
@@ -149,17 +151,18 @@ class Dispatcher:
         return spec.queue, "alone" if alone else spec.lane
 
     def _rouse(self) -> None:
-        self._idle.clear()
-        self._wake.set()
+        if self._idle.is_set():
+            self._idle.clear()
+            self._wake.set()
 
     async def _loop(self) -> None:
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                await self._flush()
-                if not self._orders and not self._revocations:
-                    self._idle.set()
+                while self._orders or self._revocations:
+                    await self._flush()
+                self._idle.set()
         except LeadershipLostError:
             self._deposed()
         except RunNotFoundError:
@@ -196,9 +199,9 @@ class Dispatcher:
         batches: dict[Stream, list[Dispatch]] = {}
         for _ in range(min(len(self._orders), self._config.batch_items)):
             order = self._orders.popleft()
-            self._unsent.discard((order.task, order.attempt))
-            if (order.task, order.attempt) in self._withdrawn:
-                self._withdrawn.discard((order.task, order.attempt))
+            self._unsent.discard(order.task)
+            if order.task in self._withdrawn:
+                self._withdrawn.discard(order.task)
                 self._undone(order.task, order.attempt)
                 continue
             stream = self.lane_of(self._plan.tasks[order.task], order.alone)
@@ -209,8 +212,10 @@ class Dispatcher:
         items: list[tuple[int, int, bytes, bytes]] = []
         size = 0
         for order in batch:
-            data = await self._encoded(order)
-            if data is None:
+            try:
+                data = self._encoded(order)
+            except TransportError as error:
+                await self._reject(order, error)
                 continue
             signature = self._seal.task_signature(self._run_id, data)
             items.append((order.task, order.attempt, data, signature))
@@ -225,7 +230,7 @@ class Dispatcher:
             return
         queue, lane = stream
         replies = await self._store.dispatch(self._run_id, self._epoch, queue, lane, items)
-        for (task, attempt, *_), reply in zip(items, replies, strict=True):
+        for (task, attempt, _, _), reply in zip(items, replies, strict=True):
             mark = reply.lstrip(_DIGITS)[:1]
             if mark == "-":
                 self.entries[task] = Entry(attempt, reply, stream)
@@ -234,13 +239,9 @@ class Dispatcher:
             else:
                 self._settled_already()  # the journal says how, or said it in vain
 
-    async def _encoded(self, order: Dispatch) -> bytes | None:
+    def _encoded(self, order: Dispatch) -> bytes:
         spec = self._plan.tasks[order.task]
-        try:
-            arguments = self._results.arguments(spec)
-        except TransportError as error:
-            await self._reject(order, error)
-            return None
+        arguments = self._results.arguments(spec) if spec.bindings else NO_ARGUMENTS
         return encode_message(
             TaskMessage(
                 self._run_id,

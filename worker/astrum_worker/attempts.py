@@ -17,13 +17,15 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from astrum.errors import RunNotFoundError, StoreError, TransportError
 from astrum.invoke import AttemptContext, AttemptResult, Invoker, value_failure
+from astrum.loops import task_maker
 from astrum.machine.events import Outcome
 from astrum.machine.failure import UNSERVED, Failure
 from astrum.redis import Claim, Settlement
+from astrum.wire.arguments import NO_ARGUMENTS
 from astrum.wire.messages import Record, TaskMessage, encode_record
 from astrum.wire.sealing import Seal
 from astrum_worker.blobs import BlobCache
@@ -94,6 +96,7 @@ class Attempts:
         self._seal = seal
         self._still_mine = still_mine
         self._held: dict[EntryKey, Held] = {}
+        self._begin = task_maker()
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -131,10 +134,10 @@ class Attempts:
         """
         key = (claim.stream, claim.entry_id)
         if not (key in self._held or key in self._adopted or self._reporter.knows(key)):
-            self._take(lane, claim)
+            self._take(lane, claim, key)
 
-    def _take(self, lane: str, claim: Claim) -> None:
-        held = self._held[claim.stream, claim.entry_id] = Held(claim, lane=lane)
+    def _take(self, lane: str, claim: Claim, key: EntryKey) -> None:
+        held = self._held[key] = Held(claim, key, lane=lane)
         self._counters.claimed += 1
         reading = self._intake.read(claim)
         if type(reading) is Runnable:
@@ -166,8 +169,9 @@ class Attempts:
         lost = [claim for claim in lost if claim[:2] not in settled]
         for claim in lost:
             # The reply that told of it may only be late, and come when all this is long over.
-            self._adopted[claim.stream, claim.entry_id] = None
-            self._take(lanes[claim.stream], claim)
+            key = (claim.stream, claim.entry_id)
+            self._adopted[key] = None
+            self._take(lanes[claim.stream], claim, key)
         while len(self._adopted) > _ADOPTED_KNOWN:
             del self._adopted[next(iter(self._adopted))]
         return len(lost)
@@ -177,38 +181,52 @@ class Attempts:
     def _start(self, held: Held, runnable: Runnable) -> None:
         message, served = runnable
         held.started_at, held.since = time.time(), time.monotonic()
-        held.context = AttemptContext(
-            run_id=message.run_id,
-            task_id=message.task_id,
-            attempt=message.attempt,
-            max_retries=message.max_retries,
-            namespace=message.namespace,
-            worker_id=self._worker_id,
-            timeout_s=message.timeout_s,
-            check_types=message.check_types,
+        held.context = context = AttemptContext(
+            message.run_id,
+            message.task_id,
+            message.attempt,
+            message.max_retries,
+            message.namespace,
+            self._worker_id,
+            message.timeout_s,
+            message.check_types,
         )
+        if not self._running:
+            self._idle.clear()
         self._running += 1
-        self._idle.clear()
         self.version += 1
-        held.job = asyncio.create_task(self._run(held, message, served))
-        # Not in `_run`: a task that is cancelled before its first step runs nothing of it.
-        held.job.add_done_callback(partial(self._on_done, held))
+        held.job = self._begin(self._run(held, context, message, served))
 
-    async def _run(self, held: Held, message: TaskMessage, served: Served) -> Ended:
-        assert held.context is not None
+    async def _run(
+        self, held: Held, context: AttemptContext, message: TaskMessage, served: Served
+    ) -> None:
+        """Run an attempt and give it its end, unless it has one already."""
+        try:
+            ending: Ended | Dropped = await self._ended(held, context, message, served)
+        except asyncio.CancelledError:
+            ending = self._stopped(held)
+        except Exception as error:
+            logger.exception("task %r could not be run", held.task_id)
+            ending = Ended(self._record(held, _raised(error, held.started_at)))
+        if not held.has_ended:
+            self._finish(held, Dropped() if held.is_revoked else ending)
+
+    async def _ended(
+        self, held: Held, context: AttemptContext, message: TaskMessage, served: Served
+    ) -> Ended:
         try:
             if self._seal.is_on and not await self._is_expected(held):
                 return self._copy_handed_back(held)
-            arguments = await decode_arguments(message, served, self._blobs)
-            result = await self._invoker.invoke(served.task, held.context, arguments)
+            if message.arguments == NO_ARGUMENTS:
+                arguments: dict[str | int, Any] = {}
+            else:
+                arguments = await decode_arguments(message, served, self._blobs)
+            result = await self._invoker.invoke(served.task, context, arguments)
         except (TransportError, StoreError, RunNotFoundError) as error:
             result = value_failure(error, "arguments")
         except KeyboardInterrupt as error:  # a task's own: signals do not raise in this process
             result = _raised(error, held.started_at)
-        ended = self._encoded(held, served, result)
-        if not (held.has_ended or held.is_revoked):
-            self._finish(held, ended)  # `_on_done` comes a turn of the loop later
-        return ended
+        return self._encoded(held, served, result)
 
     async def _is_expected(self, held: Held) -> bool:
         items = [(held.task, held.attempt, held.claim.entry_id)]
@@ -238,7 +256,7 @@ class Attempts:
             failed = value_failure(error, "result")
             failed = failed._replace(started_at=result.started_at)
             return Ended(self._record(held, failed))
-        return Ended(self._record(held, result)._replace(value=value), blob)
+        return Ended(self._record(held, result, value), blob)
 
     def revoke(self, run_id: str, pairs: Iterable[tuple[int, int]]) -> None:
         """Cancel these attempts, which others have settled."""
@@ -278,23 +296,14 @@ class Attempts:
         assert held.context is not None
         held.context.cancel()
         held.job.cancel()
+        # A task that is cancelled before its first step runs nothing of `_run`.
+        held.job.add_done_callback(partial(self._on_done, held))
 
     # --- out ----------------------------------------------------------------------------
 
-    def _on_done(self, held: Held, job: asyncio.Task[Ended]) -> None:
-        error = None if job.cancelled() else job.exception()
-        if error is not None:
-            logger.error("task %r could not be run", held.task_id, exc_info=error)
-        if held.has_ended:
-            return
-        if held.is_revoked:
-            self._finish(held, Dropped())
-        elif job.cancelled():
-            self._finish(held, self._stopped(held))
-        elif error is not None:
-            self._finish(held, Ended(self._record(held, _raised(error, held.started_at))))
-        else:
-            self._finish(held, job.result())
+    def _on_done(self, held: Held, _: asyncio.Task[None]) -> None:
+        if not held.has_ended:
+            self._finish(held, Dropped() if held.is_revoked else self._stopped(held))
 
     def _finish(self, held: Held, ending: Ended | Dropped) -> None:
         """Free the attempt's slot and give it its end."""
@@ -337,9 +346,7 @@ class Attempts:
             is_final = record.outcome is Outcome.SUCCEEDED
             row = self._seal.seal_row(held.run_id, encode_record(record))
             settlement = Settlement(held.task, held.attempt, held.claim.entry_id, is_final, row)
-            self._reporter.report(
-                Report(held.run_id, held.claim.stream, settlement, ending.blob, done)
-            )
+            self._reporter.report(Report(held.run_id, held.key, settlement, ending.blob, done))
         else:
             done()
 
@@ -349,6 +356,9 @@ class Attempts:
             self._settled_while_audited.add(held.key)
 
     def _tally(self, outcome: Outcome) -> None:
+        if outcome is Outcome.SUCCEEDED:
+            self._counters.succeeded += 1
+            return
         name = _COUNTERS[outcome]
         setattr(self._counters, name, getattr(self._counters, name) + 1)
 
@@ -365,16 +375,17 @@ class Attempts:
         result = AttemptResult(Outcome.HANDED_BACK, None, failure, held.started_at, now)
         return Ended(self._record(held, result))
 
-    def _record(self, held: Held, result: AttemptResult) -> Record:
+    def _record(self, held: Held, result: AttemptResult, value: bytes | None = None) -> Record:
+        outcome, _, failure, started_at, ended_at = result
         return Record(
             held.task,
             held.attempt,
-            result.outcome,
+            outcome,
             self._worker_id,
-            result.started_at,
-            result.ended_at,
-            None,
-            result.failure,
+            started_at,
+            ended_at,
+            value,
+            failure,
         )
 
 

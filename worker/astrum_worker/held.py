@@ -19,6 +19,7 @@ class Held:
     """One claim of this worker, from its arrival until its end is recorded."""
 
     claim: Claim
+    key: EntryKey
     run_id: str = ""
     task: int = -1
     attempt: int = 0
@@ -30,11 +31,6 @@ class Held:
     since: float = field(default_factory=time.monotonic)
     is_revoked: bool = False
     has_ended: bool = False
-
-    @property
-    def key(self) -> EntryKey:
-        """What names the claim."""
-        return self.claim.stream, self.claim.entry_id
 
     @property
     def is_running(self) -> bool:

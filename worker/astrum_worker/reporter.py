@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from astrum.redis import Claim, Settlement, Verdict, WorkerStore
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
 from astrum_worker.gate import Gate, Reason
+from astrum_worker.held import EntryKey
 from astrum_worker.service import Service
 
 logger = logging.getLogger("astrum.worker")
@@ -38,15 +39,10 @@ class Report:
     """
 
     run_id: str
-    stream: str
+    key: EntryKey
     settlement: Settlement
     blob: bytes | None = None
     done: Callable[[], None] | None = None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What names the attempt: stream and entry id."""
-        return self.stream, self.settlement.entry_id
 
     @property
     def size(self) -> int:
@@ -84,7 +80,7 @@ class Reporter(Service):
         self._aside: deque[tuple[Claim, str, Callable[[], None]]] = deque()
         self._recent: deque[tuple[float, Report]] = deque()
         self._recent_bytes = 0
-        self._known: Counter[tuple[str, str]] = Counter()
+        self._known: dict[EntryKey, int] = {}
         self._items = 0
         self._bytes = 0
         self._work = asyncio.Event()
@@ -98,14 +94,19 @@ class Reporter(Service):
 
     def report(self, report: Report) -> None:
         """Record this end with the next batch of its run."""
-        self._queues.setdefault((report.run_id, report.stream), deque()).append(report)
-        self._known[report.key] += 1
+        key = report.key
+        place = (report.run_id, key[0])
+        queue = self._queues.get(place)
+        if queue is None:
+            queue = self._queues[place] = deque()
+        queue.append(report)
+        self._known[key] = self._known.get(key, 0) + 1
         self._items += 1
         self._bytes += report.size
         if not self._work.is_set() or self._fullness >= 1:
             self._note()
 
-    def knows(self, key: tuple[str, str]) -> bool:
+    def knows(self, key: EntryKey) -> bool:
         """Tell whether an attempt (stream, entry id) is being settled or was a moment ago."""
         return key in self._known
 
@@ -114,7 +115,7 @@ class Reporter(Service):
         self._aside.append((claim, reason, done))
         self._note()
 
-    def on_the_way(self) -> set[tuple[str, str]]:
+    def on_the_way(self) -> set[EntryKey]:
         """Return stream and entry id of every attempt whose end is still to be recorded."""
         return {report.key for queue in self._queues.values() for report in queue}
 
@@ -229,8 +230,10 @@ class Reporter(Service):
             self._forget(dropped)
 
     def _forget(self, report: Report) -> None:
-        self._known[report.key] -= 1
-        if not self._known[report.key]:
+        times = self._known[report.key] - 1
+        if times:
+            self._known[report.key] = times
+        else:
             del self._known[report.key]
 
     def _note(self) -> None:

@@ -24,6 +24,7 @@ class Slots:
         self._running = 0
         self._mean_s = 0.0
         self._ahead = 0
+        self._pays = True
         self._freed = asyncio.Event()
         self._freed.set()
 
@@ -77,7 +78,10 @@ class Slots:
 
     def _note(self) -> None:
         # Half of those that wait are let go first, so that claims come in batches.
-        if self.limit + self._ahead - self._claimed > self._ahead // 2:
-            self._freed.set()
-        else:
-            self._freed.clear()
+        pays = self.limit + self._ahead - self._claimed > self._ahead // 2
+        if pays != self._pays:
+            self._pays = pays
+            if pays:
+                self._freed.set()
+            else:
+                self._freed.clear()

@@ -7,15 +7,13 @@ from typing import Any, NamedTuple
 from astrum.data_transport.locate import binding_error
 from astrum.errors import LocateError, PayloadTooLargeError
 from astrum.redis.blobs import digest_of
-from astrum.wire.arguments import unpack_arguments
+from astrum.wire.arguments import NO_ARGUMENTS, unpack_arguments
 from astrum.wire.compression import shrink
 from astrum.wire.messages import TaskMessage
 from astrum.wire.projection import project
 from astrum.wire.references import BlobRef, encode_reference, reference_of
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
-
-NO_ARGUMENTS = b"\x80"
 
 
 class EncodedResult(NamedTuple):

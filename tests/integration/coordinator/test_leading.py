@@ -138,7 +138,7 @@ async def test_an_attempt_that_ends_while_a_run_is_adopted_is_not_overlooked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await hand.register("a")
-    await coordinator.submit_flow(flow(replace(A, retry=retry)), run_id="r")
+    await coordinator.submit_flow(flow(A._replace(retry=retry)), run_id="r")
     first = asyncio.create_task(coordinator.resume("r"))
     await hand.fail(await hand.claim())
     second_attempt = await hand.claim()
@@ -210,7 +210,7 @@ async def test_serving_tells_how_a_run_ended(
 ) -> None:
     caplog.set_level("INFO", "astrum")
     await hand.register("a")
-    await coordinator.submit_flow(flow(A, replace(A, task_id="b", awaited=False)), run_id="r")
+    await coordinator.submit_flow(flow(A, A._replace(task_id="b", awaited=False)), run_id="r")
     async with serving(coordinator):
         held = await hand.claim()
         while held.place != ("a", 1):

@@ -9,6 +9,7 @@ import pytest
 
 from astrum.machine.events import Outcome
 from astrum.redis import RedisSettings, Settlement, WorkerStore
+from astrum.wire.arguments import pack_arguments
 from astrum.wire.keys import Keys
 from astrum.wire.messages import Record, RevokedHint, encode_hint, encode_record
 from astrum.wire.references import encode_reference, reference_of
@@ -97,7 +98,7 @@ async def test_a_damaged_message_whose_attempt_is_known_fails_it(pool: Pool, lea
 
 async def test_damaged_arguments_fail_the_attempt(pool: Pool, lead: Lead) -> None:
     pool.start()
-    await lead.dispatch(0, "add", arguments=b"\x81\xa1a\xc1")
+    await lead.dispatch(0, "add", arguments=b"\x92\xa1a\xc4\x01\xc1")
     record = await lead.record(0)
     assert record.failure is not None
     assert record.failure.types == ("astrum.errors.DecodeError",)
@@ -123,7 +124,7 @@ async def test_a_big_result_is_stored_once_and_read_by_reference(pool: Pool, lea
     ref = reference_of(record.value)
     assert ref is not None
     assert len(CODEC.decode(await lead.store.get_blob(lead.run_id, ref.digest))) == 200_000
-    arguments = b"\x81\xa4data" + encode_reference(ref)
+    arguments = pack_arguments([("data", encode_reference(ref))])
     await lead.dispatch(1, "measure", arguments=arguments)
     assert await lead.value(1) == 200_000
 

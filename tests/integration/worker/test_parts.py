@@ -69,7 +69,8 @@ def reporter_of(store: Any, gate: Gate | None = None, config: WorkerConfig = CON
 
 def report(task: int, run_id: str = "r", record: bytes = b"x", done: Any = None) -> Report:
     settlement = Settlement(task, 1, "1-0", True, record)
-    return Report(run_id, "q", settlement, done=done or (lambda: None))
+    key = ("q", settlement.entry_id)
+    return Report(run_id, key, settlement, done=done or (lambda: None))
 
 
 async def test_what_ends_during_a_flush_goes_out_together_with_the_next() -> None:

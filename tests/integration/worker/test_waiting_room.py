@@ -34,7 +34,7 @@ class Place:
         )
 
     def admit(self, *names: str, lane: str = "thread") -> list[Held]:
-        held = [Held(Claim("s", name, b""), lane=lane) for name in names]
+        held = [Held(Claim("s", name, b""), ("s", name), lane=lane) for name in names]
         for one in held:
             self.room.admit(one, RUNNABLE)
         return held
@@ -90,7 +90,7 @@ def test_the_next_starts_when_one_ends_in_the_order_of_the_claims() -> None:
     async def wait_and_end() -> None:
         place.admit("c", "d")
         assert place.started == ["a", "b"]
-        place.room.left(Held(Claim("s", "a", b""), lane="thread"), 0.001)
+        place.room.left(Held(Claim("s", "a", b""), ("s", "a"), lane="thread"), 0.001)
         assert place.started == ["a", "b", "c"]
         place.room.close()
 
@@ -102,7 +102,7 @@ async def test_one_that_is_settled_by_others_never_starts() -> None:
     place = Place()
     _, _, third, _ = place.admit("a", "b", "c", "d")
     place.room.remove(third)
-    place.room.left(Held(Claim("s", "a", b""), lane="thread"), 0.001)
+    place.room.left(Held(Claim("s", "a", b""), ("s", "a"), lane="thread"), 0.001)
     assert place.started == ["a", "b", "d"]
     assert place.slots.claimed == 2
 

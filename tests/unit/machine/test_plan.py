@@ -29,6 +29,8 @@ specs = st.builds(
     lane=st.sampled_from(["async", "thread"]),
     fingerprint=st.text(max_size=4),
     awaited=st.booleans(),
+    needs=st.just(()),
+    bindings=st.just(()),
 )
 
 
