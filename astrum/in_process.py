@@ -179,7 +179,7 @@ class _InProcessRun:
         context = AttemptContext(
             run_id=self._run_id,
             task_id=spec.task_id,
-            attempt=command.attempt,
+            attempt=command.number,
             max_retries=spec.retry.max_retries,
             namespace=self._flow.plan.namespace,
             timeout_s=spec.timeout_s,

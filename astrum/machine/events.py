@@ -13,7 +13,11 @@ from astrum.machine.failure import Failure
 
 
 class Outcome(IntEnum):
-    """How an attempt ended. The numbers are the wire format."""
+    """How an attempt ended. The numbers are the wire format.
+
+    What was handed back had a worker that could not, or no longer, run it. What never began had
+    one without a place for it: it counts as no attempt, and nobody is told.
+    """
 
     SUCCEEDED = 0
     FAILED = 1
@@ -21,6 +25,7 @@ class Outcome(IntEnum):
     TIMED_OUT = 3
     CANCELLED = 4
     HANDED_BACK = 5
+    NEVER_BEGAN = 6
 
 
 # --- facts -----------------------------------------------------------------------------------
@@ -109,11 +114,20 @@ Event = (
 
 
 class Dispatch(NamedTuple):
-    """Start this attempt. ``alone``: with no neighbour, since it may kill its worker."""
+    """Start this attempt. ``alone``: with no neighbour, since it may kill its worker.
+
+    ``skipped`` attempts before it never began.
+    """
 
     task: int
     attempt: int
     alone: bool = False
+    skipped: int = 0
+
+    @property
+    def number(self) -> int:
+        """Which one it is for whoever counts what began, from 1."""
+        return self.attempt - self.skipped
 
 
 class ScheduleRetry(NamedTuple):

@@ -10,6 +10,7 @@ from astrum.planning.retry_policy import qualified_name
 MAX_TRACEBACK_CHARS = 16_000
 MAX_MESSAGE_CHARS = 4_000
 MAX_NOTES = 20
+VANISHED = "astrum.MessageVanished"
 QUARANTINED = "astrum.Quarantined"
 UNSERVED = "astrum.NoWorkerServes"
 TIMED_OUT = "astrum.TimedOut"

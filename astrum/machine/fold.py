@@ -121,7 +121,10 @@ def _task_statistics(
     state: RunState, task: int, stage_id: int, attempts: Sequence[AttemptSettled]
 ) -> TaskExecutionStatistics:
     spec = state.plan.tasks[task]
-    rows = [_attempt_statistics(event, spec, state.chronicle) for event in attempts]
+    rows = [
+        _attempt_statistics(number, event, spec, state.chronicle)
+        for number, event in enumerate(attempts, 1)
+    ]
     start = rows[0].start_time if rows else 0.0
     end = rows[-1].end_time if rows else 0.0
     return TaskExecutionStatistics(
@@ -156,13 +159,13 @@ def _error_message(state: RunState, task: int, rows: list[TaskAttemptStatistics]
 
 
 def _attempt_statistics(
-    event: AttemptSettled, spec: TaskSpec, chronicle: Chronicle
+    number: int, event: AttemptSettled, spec: TaskSpec, chronicle: Chronicle
 ) -> TaskAttemptStatistics:
     task, attempt, outcome, start, end, recorded_at, worker_id, failure, _ = event
     start, end = start or recorded_at, end or recorded_at
     return TaskAttemptStatistics(
         spec.task_id,
-        attempt,
+        number,
         spec.retry.max_retries,
         start,
         end,
@@ -217,9 +220,12 @@ def _stage(
 
 def _error_summary(state: RunState) -> list[str]:
     chronicle = state.chronicle
-    lines = [
-        _retried_line(state, event) for event in chronicle.settled if _was_retried(state, event)
-    ]
+    numbers: Counter[int] = Counter()
+    lines = []
+    for event in chronicle.settled if chronicle.retried else ():
+        numbers[event.task] += 1
+        if _was_retried(state, event):
+            lines.append(_retried_line(state, event, numbers[event.task]))
     used = Counter(task for (task, _), left in chronicle.retried.items() if left >= 0)
     for task, failure in chronicle.failures.items():
         spec = state.plan.tasks[task]
@@ -236,13 +242,13 @@ def _was_retried(state: RunState, event: AttemptSettled) -> bool:
     return left is not None and (left >= 0 or event.outcome is Outcome.LOST)
 
 
-def _retried_line(state: RunState, event: AttemptSettled) -> str:
+def _retried_line(state: RunState, event: AttemptSettled, number: int) -> str:
     name = state.plan.tasks[event.task].task_id
     why = event.failure.summary if event.failure else _ATTEMPT_STATUS[event.outcome]
     left = state.chronicle.retried[event.task, event.attempt]
     if event.outcome is Outcome.LOST:
-        return f"task {name!r} attempt {event.attempt} was lost: {why}; no retry is charged"
-    return f"task {name!r} attempt {event.attempt} failed: {why}; {_retries(left)} left"
+        return f"task {name!r} attempt {number} was lost: {why}; no retry is charged"
+    return f"task {name!r} attempt {number} failed: {why}; {_retries(left)} left"
 
 
 def _retries(count: int) -> str:

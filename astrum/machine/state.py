@@ -83,6 +83,7 @@ class _Troubles:
     raised: int = 0
     losses: int = 0
     handed_back: int = 0
+    never_began: int = 0
     alone: bool = False
     due_at: float = 0.0
 
@@ -151,6 +152,11 @@ class RunState:
             yield task
             task = self.states.find(place, task + 1)
 
+    def skipped(self, task: int) -> int:
+        """How many attempts of a task never began."""
+        troubles = self._troubles.get(task)
+        return 0 if troubles is None else troubles.never_began
+
     def runs_alone(self, task: int) -> bool:
         """Whether the task's attempts must have no neighbour on their worker."""
         troubles = self._troubles.get(task)
@@ -205,6 +211,8 @@ class RunState:
         if self.attempts[task] != attempt or self.states[task] != OUTSTANDING:
             return []
         self.outstanding_count -= 1
+        if event.outcome is Outcome.NEVER_BEGAN:
+            return self._on_never_began(task)
         self.chronicle.settled.append(event)
         if event.outcome is Outcome.SUCCEEDED:
             self._succeed(task)
@@ -222,6 +230,14 @@ class RunState:
         self.outstanding_count -= 1
         self.attempts[task] -= 1
         self._make_ready(task)
+        return self._proceed()
+
+    def _on_never_began(self, task: int) -> list[Command]:
+        self._troubles.setdefault(task, _Troubles()).never_began += 1
+        if self.stopping:
+            self.states[task] = FAILED if task in self.chronicle.failures else CANCELLED
+        else:
+            self._make_ready(task)
         return self._proceed()
 
     def _succeed(self, task: int) -> None:
@@ -309,8 +325,11 @@ class RunState:
             states[task] = OUTSTANDING
             self.outstanding_count += 1
             self.attempts[task] += 1
-            alone = bool(self._troubles) and self.runs_alone(task)
-            commands.append(Dispatch(task, self.attempts[task], alone))
+            if self._troubles and (troubles := self._troubles.get(task)):
+                known = (troubles.alone, troubles.never_began)
+                commands.append(Dispatch(task, self.attempts[task], *known))
+            else:
+                commands.append(Dispatch(task, self.attempts[task]))
         if not self._awaited_left:
             commands += self._finish_if_over()
         return commands

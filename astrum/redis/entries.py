@@ -12,7 +12,10 @@ _SIGNATURE = SIGNATURE_FIELD.encode()
 
 
 class Entry(NamedTuple):
-    """A stream entry; ``data`` is ``None`` if it was deleted while it was pending."""
+    """A stream entry; ``data`` is ``None`` if it was deleted while it was pending.
+
+    An entry of strangers, without our field, has the data ``b""``, which is no message.
+    """
 
     stream: str
     entry_id: str
@@ -36,8 +39,10 @@ def read_entry(stream: str, row: Sequence[Any]) -> Entry:
     entry_id, flat = row
     if flat and len(flat) == 2 and flat[0] == _DATA:  # without keys all are
         return Entry(stream, entry_id.decode(), flat[1], b"")
-    fields = pairs(flat or ())
-    return Entry(stream, entry_id.decode(), fields.get(_DATA), fields.get(_SIGNATURE, b""))
+    if not flat:
+        return Entry(stream, entry_id.decode(), None, b"")
+    fields = pairs(flat)
+    return Entry(stream, entry_id.decode(), fields.get(_DATA, b""), fields.get(_SIGNATURE, b""))
 
 
 def pairs(flat: Sequence[bytes]) -> dict[bytes, Any]:

@@ -17,13 +17,24 @@ class Claim(NamedTuple):
 
 
 class DeadClaim(NamedTuple):
-    """A dispatched attempt that a dead worker still holds."""
+    """A dispatched attempt that a dead worker still holds.
+
+    ``claimed_at`` is when it took it, in seconds since the epoch on the server's clock.
+    """
 
     stream: str
     worker_id: str
     entry_id: str
     data: bytes
     signature: bytes = b""
+    claimed_at: float = 0.0
+
+
+class Holder(NamedTuple):
+    """Who holds a dispatched attempt, and since when (as `DeadClaim.claimed_at`)."""
+
+    worker_id: str
+    claimed_at: float
 
 
 class JournalEntry(NamedTuple):

@@ -7,15 +7,15 @@ server lost its last writes, a consumer may own entries whose worker was never l
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from astrum.redis.entries import Entry, pairs, read_entry, server_ms
-from astrum.redis.facts import DeadClaim
+from astrum.redis.facts import DeadClaim, Holder
 from astrum.redis.link import Link
 from astrum.redis.scripts import MAX_ITEMS
 from astrum.wire.keys import GROUP, Keys
 
-Holder = tuple[str, str]
+Consumer = tuple[str, str]
 """A stream and a worker that has a consumer there."""
 
 
@@ -24,30 +24,62 @@ async def dead_claims(link: Link, keys: Keys) -> list[DeadClaim]:
 
     Entries whose data is gone are acknowledged on the way.
     """
-    _, holders = await census(link, keys)
-    busy = [holder for holder, pending in holders.items() if pending]
-    held = await link.pipeline(
-        [("XPENDING", stream, GROUP, "-", "+", MAX_ITEMS, worker_id) for stream, worker_id in busy],
+    _, consumers = await census(link, keys)
+    busy = [consumer for consumer, pending in consumers.items() if pending]
+    time, *held = await link.pipeline(
+        [
+            ("TIME",),
+            *(
+                ("XPENDING", stream, GROUP, "-", "+", MAX_ITEMS, worker_id)
+                for stream, worker_id in busy
+            ),
+        ],
         tolerant=True,
     )
     places = [
-        (holder, row[0])
-        for holder, rows in zip(busy, held, strict=True)
+        _Place(*consumer, row[0].decode(), _claimed_at(time, row))
+        for consumer, rows in zip(busy, held, strict=True)
         if isinstance(rows, list)
         for row in rows
     ]
     return await _with_data(link, places)
 
 
+async def holders(link: Link, stream: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
+    """Return who holds which of these entries; those that nobody has claimed are left out."""
+    time, *replies = await link.pipeline(
+        [("TIME",), *(("XPENDING", stream, GROUP, one, one, 1) for one in entry_ids)],
+        tolerant=True,
+    )
+    return {
+        row[0].decode(): Holder(row[1].decode(), _claimed_at(time, row))
+        for rows in replies
+        if isinstance(rows, list)
+        for row in rows
+    }
+
+
+class _Place(NamedTuple):
+    stream: str
+    worker_id: str
+    entry_id: str
+    claimed_at: float
+
+
+def _claimed_at(time: Sequence[bytes], row: Sequence[Any]) -> float:
+    """When the entry of a row of XPENDING was delivered: entries are never claimed again."""
+    return (server_ms(time) - int(row[2])) / 1000
+
+
 async def dead_workers(link: Link, keys: Keys) -> list[str]:
     """Return the ids of the dead workers that hold nothing any more."""
-    lapsed, holders = await census(link, keys)
-    busy = {worker_id for (_, worker_id), pending in holders.items() if pending}
-    idle = {worker_id for _, worker_id in holders} - busy
+    lapsed, consumers = await census(link, keys)
+    busy = {worker_id for (_, worker_id), pending in consumers.items() if pending}
+    idle = {worker_id for _, worker_id in consumers} - busy
     return sorted((lapsed - busy) | idle)
 
 
-async def census(link: Link, keys: Keys) -> tuple[set[str], dict[Holder, int]]:
+async def census(link: Link, keys: Keys) -> tuple[set[str], dict[Consumer, int]]:
     """Return the workers whose lease lapsed, and each dead consumer with its pending count."""
     # Consumers first: a worker that registers between the two looks must be seen as leased.
     consumers = await _consumers(link, await streams_of(link, keys))
@@ -56,9 +88,9 @@ async def census(link: Link, keys: Keys) -> tuple[set[str], dict[Holder, int]]:
     ends = {worker.decode(): float(end) for worker, end in pairs(leases).items()}
     lapsed = {worker_id for worker_id, end in ends.items() if end <= now}
     dead = {
-        holder: pending
-        for holder, pending in consumers.items()
-        if holder[1] in lapsed or holder[1] not in ends
+        consumer: pending
+        for consumer, pending in consumers.items()
+        if consumer[1] in lapsed or consumer[1] not in ends
     }
     return lapsed, dead
 
@@ -68,11 +100,11 @@ async def streams_of(link: Link, keys: Keys) -> list[str]:
     return sorted(name.decode() for name in await link.execute("SMEMBERS", keys.queues))
 
 
-async def _consumers(link: Link, streams: Sequence[str]) -> dict[Holder, int]:
+async def _consumers(link: Link, streams: Sequence[str]) -> dict[Consumer, int]:
     replies = await link.pipeline(
         [("XINFO", "CONSUMERS", stream, GROUP) for stream in streams], tolerant=True
     )
-    found: dict[Holder, int] = {}
+    found: dict[Consumer, int] = {}
     for stream, rows in zip(streams, replies, strict=True):
         if isinstance(rows, list):  # else the stream vanished, and its consumers with it
             for row in rows:
@@ -81,18 +113,19 @@ async def _consumers(link: Link, streams: Sequence[str]) -> dict[Holder, int]:
     return found
 
 
-async def _with_data(link: Link, places: Sequence[tuple[Holder, bytes]]) -> list[DeadClaim]:
+async def _with_data(link: Link, places: Sequence[_Place]) -> list[DeadClaim]:
     replies = await link.pipeline(
-        [("XRANGE", stream, entry_id, entry_id) for (stream, _), entry_id in places]
+        [("XRANGE", place.stream, place.entry_id, place.entry_id) for place in places]
     )
     claims = []
     empty = []
-    for ((stream, worker_id), entry_id), rows in zip(places, replies, strict=True):
+    for (stream, worker_id, entry_id, claimed_at), rows in zip(places, replies, strict=True):
         entry = read_entry(stream, rows[0]) if rows else None
         if entry is None or entry.data is None:
-            empty.append((stream, entry_id.decode()))
+            empty.append((stream, entry_id))
         else:
-            claims.append(DeadClaim(stream, worker_id, entry.entry_id, entry.data, entry.signature))
+            found = (entry.entry_id, entry.data, entry.signature, claimed_at)
+            claims.append(DeadClaim(stream, worker_id, *found))
     await forget(link, empty)
     return claims
 

@@ -14,7 +14,7 @@ from astrum.errors import (
 )
 from astrum.redis import blobs, listing, reaping, scripts
 from astrum.redis.entries import pairs, read_streams
-from astrum.redis.facts import DeadClaim, JournalEntry, Outstanding, RunFacts, WorkerFacts
+from astrum.redis.facts import DeadClaim, Holder, JournalEntry, Outstanding, RunFacts, WorkerFacts
 from astrum.redis.scripts import DispatchItem, chunks
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.store import Store, block_option
@@ -245,9 +245,27 @@ class RunStore(Store):
         call = scripts.drop(self.keys, worker_id, streams, leaves=False)
         return bool(await self.link.call(call))
 
-    async def discard(self, claim: DeadClaim) -> None:
-        """Remove a dead worker's entry that cannot be read."""
-        await reaping.forget(self.link, [(claim.stream, claim.entry_id)])
+    async def set_aside(self, claim: DeadClaim, reason: str) -> None:
+        """Move a dead worker's entry that cannot be read to the dead letters."""
+        entry = (claim.stream, claim.entry_id, claim.data, claim.signature)
+        await self.link.call(scripts.set_aside(self.keys, *entry, reason))
+
+    async def holders(self, queue: str, lane: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
+        """Return who holds which of these dispatched attempts; nobody does with those left out."""
+        return await reaping.holders(self.link, self.keys.queue(queue, lane), entry_ids)
+
+    async def vanished(
+        self, run_id: str, queue: str, lane: str, attempts: Sequence[tuple[int, str]]
+    ) -> list[int]:
+        """Return those of the tasks that are outstanding and whose stream entry is not there.
+
+        ``attempts`` are (task, ``<attempt>:<entry id>``). Nobody but the leader can end them.
+        """
+        stream = self.keys.queue(queue, lane)
+        found: list[int] = []
+        for part in chunks(attempts):
+            found += await self.link.call(scripts.vanished(self.keys, run_id, stream, part))
+        return found
 
     def _refuse_under_suspicion(self, run_id: str) -> None:
         if self.loss.suspected:

@@ -209,6 +209,14 @@ def _leadership_lost(run_id: str, epoch: str | int) -> LeadershipLostError:
     return LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")
 
 
+def vanished(
+    keys: Keys, run_id: str, stream: str, attempts: Iterable[tuple[int, str]]
+) -> ScriptCall:
+    """Find outstanding attempts without an entry. Reply: their tasks."""
+    arguments: list[Argument] = [part for attempt in attempts for part in attempt]
+    return ScriptCall("vanished", [keys.attempts(run_id), stream], arguments)
+
+
 def fact(keys: Keys, run_id: str, entry: bytes, epoch: int | None) -> ScriptCall:
     """Append a journal entry. Reply: 1 appended, 0 the run is over, -1 another leads."""
     arguments: list[Argument] = [entry, "" if epoch is None else epoch]

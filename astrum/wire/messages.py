@@ -35,7 +35,7 @@ _CANCEL, _TIMEOUT, _UNSERVED = "cancel", "timeout", "unserved"
 
 
 class TaskMessage(NamedTuple):
-    """One dispatched attempt.
+    """One dispatched attempt: ``attempt`` fences, ``number`` counts those that began.
 
     ``arguments`` is made by `astrum.wire.arguments.pack_arguments`. ``queue`` and
     ``max_retries`` are for ``current_attempt()`` and the logs.
@@ -44,6 +44,7 @@ class TaskMessage(NamedTuple):
     run_id: str
     task: int
     attempt: int
+    number: int
     namespace: str
     task_id: str
     fingerprint: str
@@ -76,10 +77,28 @@ def decode_message(data: bytes) -> TaskMessage:
 
 
 _MESSAGE_TYPES = {
-    (int, str, int, int, str, str, str, int, timeout, bool, bool, bytes)
+    (int, str, int, int, int, str, str, str, int, timeout, bool, bool, bytes)
     for timeout in (NoneType, int, float)
 }
 """Of the version and the fields of a `TaskMessage`."""
+
+
+def attribute(data: bytes) -> tuple[int, str, int, int] | None:
+    """Return version, run id, task and attempt of a message whose rest may be damaged or cut."""
+    reader = msgpack.Unpacker(strict_map_key=True, max_buffer_size=max(len(data), 1))
+    try:
+        reader.feed(data)
+        if reader.read_array_header() < 4:
+            return None
+        version, run_id, task, attempt = (reader.unpack() for _ in range(4))
+    except Exception:  # msgpack raises many kinds for hostile bytes
+        return None
+    numbers = (version, task, attempt)
+    if type(run_id) is not str or not is_run_id(run_id):
+        return None
+    if any(type(number) is not int for number in numbers):
+        return None
+    return version, run_id, task, attempt
 
 
 class Record(NamedTuple):

@@ -55,7 +55,7 @@ def test_splice_arguments(benchmark: Measure) -> None:
 
 
 def message() -> TaskMessage:
-    return TaskMessage("run", 1, 1, "space", "task", "f" * 16, 0, None, True, False, b"\x80")
+    return TaskMessage("run", 1, 1, 1, "space", "task", "f" * 16, 0, None, True, False, b"\x90")
 
 
 def test_encode_a_task_message(benchmark: Measure) -> None:

@@ -17,7 +17,8 @@ class CoordinatorConfig:
     `LEAST_OUTSTANDING`). Results of ended runs are kept for ``result_ttl_s``. A
     task that no live worker serves fails its run after ``unserved_limit_s`` (`None`: it waits).
     ``timeout_grace_s`` is how long a worker may be late to report an attempt's timeout before
-    the leader settles it.
+    the leader settles it. Every ``vanished_after_s`` a leader asks whether what it dispatched
+    that long ago, and nobody runs, is still in its queue.
     """
 
     lease_s: float = 10.0
@@ -33,6 +34,7 @@ class CoordinatorConfig:
     unserved_limit_s: float | None = 300.0
     unserved_notice_s: float = 3.0
     timeout_grace_s: float = 5.0
+    vanished_after_s: float = 10.0
     batch_items: int = 256
     batch_bytes: int = 256 * 1024
     max_argument_bytes: int = 64 * 1024 * 1024

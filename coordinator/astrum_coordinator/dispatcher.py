@@ -26,6 +26,7 @@ from astrum.loops import Backoff, end_task
 from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
 from astrum.planning.plan import Plan, TaskSpec
+from astrum.redis.facts import Holder
 from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
 from astrum.wire.arguments import NO_ARGUMENTS
@@ -142,6 +143,14 @@ class Dispatcher:
             self._revocations.append(revocation)
         self._rouse()
 
+    def sent_before(self, time_s: float) -> dict[Stream, list[tuple[int, Entry]]]:
+        """Return (task, entry) of what was sent before a time of the server's and has not ended."""
+        found: dict[Stream, list[tuple[int, Entry]]] = {}
+        for task, entry in self.entries.items():
+            if int(entry.entry_id.partition("-")[0]) < time_s * 1000:
+                found.setdefault(entry.stream, []).append((task, entry))
+        return found
+
     def settled(self, task: int) -> None:
         """Forget where an attempt stood, since the journal says that it ended."""
         self.entries.pop(task, None)
@@ -247,6 +256,7 @@ class Dispatcher:
                 self._run_id,
                 order.task,
                 order.attempt,
+                order.number,
                 self._plan.namespace,
                 spec.task_id,
                 spec.fingerprint,
@@ -268,20 +278,27 @@ class Dispatcher:
     # --- revoking -----------------------------------------------------------------------
 
     async def _revoke(self, revocations: list[Revocation]) -> None:
-        by_stream: dict[Stream, list[Settlement]] = {}
+        by_stream: dict[Stream, list[tuple[Revocation, str]]] = {}
         for revocation in revocations:
             entry = self.entries.get(revocation.task)
             if entry is None or entry.attempt != revocation.attempt:
                 continue  # settled meanwhile: the journal says how
-            record = Record(
-                revocation.task, revocation.attempt, revocation.outcome, failure=revocation.failure
-            )
-            row = self._seal.seal_row(self._run_id, encode_record(record))
-            settlement = Settlement(revocation.task, revocation.attempt, entry.entry_id, False, row)
-            by_stream.setdefault(entry.stream, []).append(settlement)
-        for (queue, lane), settlements in by_stream.items():
+            by_stream.setdefault(entry.stream, []).append((revocation, entry.entry_id))
+        for (queue, lane), found in by_stream.items():
+            ids = [entry_id for _, entry_id in found]
+            holders = await self._store.holders(queue, lane, ids)
+            settlements = [self._ended(*pair, holders.get(pair[1])) for pair in found]
             await self._store.revoke(self._run_id, self._epoch, queue, lane, settlements)
             await self._hint(settlements)
+
+    def _ended(self, revocation: Revocation, entry_id: str, holder: Holder | None) -> Settlement:
+        """Return the end of an attempt, and who had it until then."""
+        task, attempt, outcome, failure = revocation
+        record = Record(task, attempt, outcome, failure=failure)
+        if holder is not None:
+            record = record._replace(worker_id=holder.worker_id, started_at=holder.claimed_at)
+        row = self._seal.seal_row(self._run_id, encode_record(record))
+        return Settlement(task, attempt, entry_id, False, row)
 
     async def _hint(self, settlements: Iterable[Settlement]) -> None:
         attempts = [(s.task, s.attempt) for s in settlements]

@@ -49,7 +49,7 @@ from astrum.wire.messages import (
 from astrum.wire.sealing import Seal
 from astrum_coordinator.config import LEAST_OUTSTANDING, CoordinatorConfig
 from astrum_coordinator.disbelief import Disbelief
-from astrum_coordinator.dispatcher import Dispatcher, Entry, Revocation
+from astrum_coordinator.dispatcher import Dispatcher, Entry, Revocation, Stream
 from astrum_coordinator.results import NIL, Results
 
 logger = logging.getLogger("astrum.coordinator")
@@ -342,6 +342,10 @@ class RunLeader:
     def revoke(self, revocation: Revocation) -> None:
         """Settle an attempt from here."""
         self._dispatcher.revoke(revocation)
+
+    def out_for(self, least_s: float) -> dict[Stream, list[tuple[int, Entry]]]:
+        """Return (task, entry), by stream, of what was dispatched at least so long ago."""
+        return self._dispatcher.sent_before(self._server_now() - least_s)
 
     def _schedule(self, command: ScheduleRetry) -> None:
         delay_s = max(command.due_at - self._server_now(), 0.0)

@@ -227,7 +227,7 @@ class TerminalFace:
         for attempt in progress.oldest_running(MAX_RUNNING):
             grid.add_row(
                 Text(f"  {_name(progress, attempt.task)}", overflow="ellipsis", no_wrap=True),
-                Text(f"attempt {attempt.attempt}" if attempt.attempt > 1 else "", "yellow"),
+                Text(f"attempt {attempt.number}" if attempt.number > 1 else "", "yellow"),
                 Text(duration_text(now - attempt.since), "dim"),
                 Text(self._whereabouts(attempt), "cyan"),
             )

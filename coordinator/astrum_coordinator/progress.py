@@ -39,10 +39,14 @@ class Notice(NamedTuple):
 
 
 class RunningAttempt(NamedTuple):
-    """An attempt that was dispatched; ``since`` is on the monotonic clock."""
+    """An attempt that was dispatched; ``since`` is on the monotonic clock.
+
+    ``number`` is which one of those that began it will be.
+    """
 
     task: int
     attempt: int
+    number: int
     since: float
 
 
@@ -68,7 +72,7 @@ class RunProgress:
         self.began_at = time.time()
         self._began = time.monotonic()
         self._levels: list[int] = []
-        self._running: dict[int, tuple[int, float]] = {}
+        self._running: dict[int, tuple[int, int, float]] = {}
         self._notices: deque[Notice] = deque()
         self._notices_left_out = 0
         self.shown: deque[Notice] = deque(maxlen=NOTICES_KEPT)
@@ -85,7 +89,8 @@ class RunProgress:
             self._running.pop(event.task, None)
         for command in commands:
             if type(command) is Dispatch:
-                self._running[command.task] = (command.attempt, time.monotonic())
+                entry = (command.attempt, command.number, time.monotonic())
+                self._running[command.task] = entry
             elif type(command) is Finish:
                 self.final = command.state
 
@@ -103,7 +108,10 @@ class RunProgress:
         self.failed = len(state.chronicle.failures)
         self.retried = len(state.chronicle.retried)
         now = time.monotonic()
-        self._running = {task: (attempt, now) for task, attempt in state.outstanding()}
+        self._running = {
+            task: (attempt, attempt - state.skipped(task), now)
+            for task, attempt in state.outstanding()
+        }
         self.state = state
 
     def _on_settled(self, state: RunState, event: AttemptSettled) -> None:
@@ -129,7 +137,8 @@ class RunProgress:
         self.lost += event.outcome is Outcome.LOST
         reason = event.failure.summary if event.failure else event.outcome.name.lower()
         task_id = state.plan.tasks[event.task].task_id
-        self._note(Notice(kind, task_id, event.attempt, reason, left or 0))
+        number = event.attempt - state.skipped(event.task)
+        self._note(Notice(kind, task_id, number, reason, left or 0))
 
     def _note(self, notice: Notice) -> None:
         if len(self._notices) < NOTICES_KEPT:
@@ -155,7 +164,7 @@ class RunProgress:
             items = list(islice(self._running.items(), count))
         except RuntimeError:  # it changed under our hands; the next look is soon
             return []
-        return [RunningAttempt(task, attempt, since) for task, (attempt, since) in items]
+        return [RunningAttempt(task, *entry) for task, entry in items]
 
     def take_notices(self, count: int) -> list[Notice]:
         """Return the oldest ``count`` notices, which are ``shown`` from now on."""

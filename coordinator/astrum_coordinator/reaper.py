@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from astrum.errors import DecodeError
 from astrum.machine.events import Outcome
 from astrum.machine.failure import LOST, Failure
 from astrum.redis.facts import DeadClaim
 from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
-from astrum.wire.messages import Record, TaskMessage, decode_message, encode_record
+from astrum.wire.messages import Record, attribute, encode_record
 from astrum.wire.sealing import Seal
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.service import PeriodicService
@@ -46,40 +45,35 @@ class Reaper(PeriodicService):
             )
         by_place: dict[tuple[str, str, str], list[Settlement]] = {}
         for claim in claims:
-            message = await self._message(claim)
-            if message is not None:
-                place = (message.run_id, claim.stream, claim.worker_id)
-                settlement = self._lost(claim, message, held[claim.worker_id])
-                by_place.setdefault(place, []).append(settlement)
+            known = attribute(claim.data)
+            if known is None:
+                await self._set_aside(claim)
+                continue
+            _, run_id, task, attempt = known
+            settlement = self._lost(claim, run_id, task, attempt, held[claim.worker_id])
+            by_place.setdefault((run_id, claim.stream, claim.worker_id), []).append(settlement)
         for (run_id, stream, worker_id), settlements in by_place.items():
             await self._store.settle_lost(run_id, stream, worker_id, settlements)
         for worker_id in await self._store.dead_workers():
             await self._store.drop_worker(worker_id)
 
-    async def _message(self, claim: DeadClaim) -> TaskMessage | None:
-        try:
-            return decode_message(claim.data)
-        except DecodeError as error:
-            logger.error(
-                "entry %s of a dead worker is unreadable and discarded: %s", claim.entry_id, error
-            )
-            await self._store.discard(claim)
-            return None
+    async def _set_aside(self, claim: DeadClaim) -> None:
+        why = f"it is no task message; worker {claim.worker_id}, which held it, is dead"
+        logger.error("entry %s of %s is set aside: %s", claim.entry_id, claim.stream, why)
+        await self._store.set_aside(claim, why)
 
-    def _lost(self, claim: DeadClaim, message: TaskMessage, shared: int) -> Settlement:
+    def _lost(
+        self, claim: DeadClaim, run_id: str, task: int, attempt: int, shared: int
+    ) -> Settlement:
         failure = Failure((LOST,), f"worker {claim.worker_id} died, its lease ended")
         record = Record(
-            message.task,
-            message.attempt,
+            task,
+            attempt,
             Outcome.LOST,
             worker_id=claim.worker_id,
+            started_at=claim.claimed_at,
             failure=failure,
             shared_loss=shared,
         )
-        return Settlement(
-            message.task,
-            message.attempt,
-            claim.entry_id,
-            False,
-            self._seal.seal_row(message.run_id, encode_record(record)),
-        )
+        row = self._seal.seal_row(run_id, encode_record(record))
+        return Settlement(task, attempt, claim.entry_id, False, row)

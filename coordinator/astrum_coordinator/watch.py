@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from astrum.errors import DecodeError
 from astrum.machine.events import Outcome, TaskFoundUnserved
-from astrum.machine.failure import TIMED_OUT, Failure
+from astrum.machine.failure import TIMED_OUT, VANISHED, Failure
 from astrum.machine.state import BACKING_OFF, OUTSTANDING, UNCHARGED, RunState
 from astrum.redis.facts import WorkerFacts
 from astrum.redis.run_store import RunStore
@@ -53,6 +53,7 @@ class Watch(PeriodicService):
         self._config = config
         self._served: dict[str, Served] = {}
         self._unserved: dict[Key, _Unserved] = {}
+        self._vanished_due = time.monotonic() + config.vanished_after_s
 
     async def run_once(self) -> None:
         """Look once."""
@@ -70,6 +71,10 @@ class Watch(PeriodicService):
             if self._config.outstanding_limit is None:
                 leader.allow(max(LEAST_OUTSTANDING, OUTSTANDING_PER_SLOT * pool.slots))
         self._unserved = found  # what is served again, settled or over is forgotten
+        if time.monotonic() >= self._vanished_due:
+            self._vanished_due = time.monotonic() + self._config.vanished_after_s
+            for leader in self._led:
+                await self._look_for_vanished(leader, pool)
 
     async def _learn_served(self, workers: list[WorkerFacts]) -> None:
         alive = {worker.worker_id for worker in workers}
@@ -142,6 +147,22 @@ class Watch(PeriodicService):
                 text = f"the attempt took longer than its {limit_s:g} s"
                 failure = Failure((TIMED_OUT, "builtins.TimeoutError", "builtins.Exception"), text)
                 leader.revoke(Revocation(task, attempt, Outcome.TIMED_OUT, failure))
+
+    # --- attempts whose message is gone -------------------------------------------------
+
+    async def _look_for_vanished(self, leader: RunLeader, pool: LivePool) -> None:
+        """Take back what no worker will ever end, since its message was set aside or got lost."""
+        running = {(one.task, one.attempt) for one in pool.running(leader.run_id)}
+        for (queue, lane), sent in leader.out_for(self._config.vanished_after_s).items():
+            waiting = {t: e for t, e in sent if (t, e.attempt) not in running}
+            marks = [(task, f"{e.attempt}:{e.entry_id}") for task, e in waiting.items()]
+            for task in await self._store.vanished(leader.run_id, queue, lane, marks):
+                why = f"its message is no longer in the queue {queue!r}"
+                name = leader.plan.tasks[task].task_id
+                logger.warning("run %s: task %r: %s; it is sent again", leader.run_id, name, why)
+                failure = Failure((VANISHED,), why)
+                attempt = waiting[task].attempt
+                leader.revoke(Revocation(task, attempt, Outcome.HANDED_BACK, failure))
 
 
 def _on_offer(state: RunState) -> Iterator[int]:

@@ -77,6 +77,8 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.dispatch("r", epoch, "new", "thread", [(0, 1, b"m"), (1, 1, b"m")])
         found = await runs.outstanding("r")
         assert await runs.attempt_state("r", 0)
+        assert await runs.holders("new", "thread", [found[0].entry_id]) == {}
+        assert await runs.vanished("r", "new", "thread", [(0, f"1:{found[0].entry_id}")]) == []
         await runs.revoke("r", epoch, "new", "thread", [settlement(0, found[0].entry_id)])
         await runs.append_fact("r", b"\x90", epoch=epoch)
         await runs.read_journal({"r": "0-0"}, block_s=1.0, count=9)
@@ -100,9 +102,9 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
 async def reap(runs: RunStore) -> None:
     lost, unreadable, _ = await runs.dead_claims()
     await runs.settle_lost("theirs", STREAM, "dead", [settlement(0, lost.entry_id)])
-    await runs.discard(unreadable)
+    await runs.set_aside(unreadable, "why")
     for claim in await runs.dead_claims():
-        await runs.discard(claim)
+        await runs.set_aside(claim, "why")
     assert await runs.dead_workers() == ["dead"]
     await runs.workers()
     await runs.served("dead")

@@ -30,7 +30,9 @@ async def test_a_dead_worker_is_reaped_in_three_steps(runs: RunStore, workers: W
     await claimed(workers, "w")
     await registered(workers, "w", ALREADY_OVER_S)
     await lease_over(runs, "w")
-    assert await runs.dead_claims() == [DeadClaim(STREAM, "w", entry, b"message 0")]
+    [claim] = await runs.dead_claims()
+    assert claim == DeadClaim(STREAM, "w", entry, b"message 0", b"", claim.claimed_at)
+    assert 0 <= await runs.server_time() - claim.claimed_at < 10
     assert await runs.dead_workers() == []
     assert not await runs.drop_worker("w")
     verdicts = await runs.settle_lost("r", STREAM, "w", [settlement(0, entry, final=False)])
@@ -82,9 +84,37 @@ async def test_a_worker_that_leaves_gives_up_at_once_what_it_holds(
     await workers.leave("w")
     [claim] = await runs.dead_claims()
     assert claim.entry_id == entry
-    await runs.discard(claim)
+    await runs.set_aside(claim, "unreadable")
     assert await runs.dead_claims() == []
+    assert await runs.link.execute("XLEN", runs.keys.dead_letters) == 1
     assert await runs.dead_workers() == ["w"]
+
+
+async def test_it_is_known_who_holds_an_attempt_and_since_when(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    taken, waiting = await dispatched(runs, epoch, 0, 1)
+    await registered(workers, "w")
+    await workers.claim("async", ["default"], "w", 1, block_s=None)
+    found = await runs.holders("default", "async", [taken, waiting])
+    assert list(found) == [taken]
+    assert found[taken].worker_id == "w"
+    assert 0 <= await runs.server_time() - found[taken].claimed_at < 10
+
+
+async def test_an_outstanding_attempt_whose_message_is_gone_is_found(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    ids = await dispatched(runs, epoch, 0, 1, 2)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    await workers.settle("r", STREAM, "w", [settlement(0, ids[0])])
+    with any_server.client() as client:
+        client.xdel(STREAM, ids[1])
+    marks = [(task, f"1:{entry_id}") for task, entry_id in enumerate(ids)]
+    assert await runs.vanished("r", "default", "async", marks) == [1]
 
 
 async def test_a_dead_workers_entry_without_data_is_acknowledged(

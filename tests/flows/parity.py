@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -391,3 +392,22 @@ def reads_small(small: Ref[int, F("big", "small")]) -> int:
 @task("reads_all", namespace="big_values")
 def reads_all(value: Ref[dict[str, Any], F("big")]) -> int:
     return len(value["blob"]) + len(value["text"]) + value["small"]
+
+
+# --- long tasks behind short ones: workers claim ahead, and hand on what waits ------------------
+
+long_after_short = SchedulerRegistry("long_after_short")
+_SHORT = [f"short_{number}" for number in range(30)]
+for _name in _SHORT:
+    long_after_short.task(_name)(lambda: None)
+
+
+def _long(number: int) -> None:
+    @long_after_short.task(f"long_{number}", depends_on=_SHORT)
+    def long() -> int:
+        time.sleep(0.4)
+        return current_attempt().attempt
+
+
+for _number in range(8):
+    _long(_number)

@@ -117,7 +117,9 @@ def write_seeds(corpus: Path) -> None:
     """Write what well-formed bytes look like, to begin with."""
     spec = TaskSpec(task_id="b", needs=("a",), bindings=(Binding("x", "a", ("k", 0)),))
     plan = Plan("n", (TaskSpec(task_id="a", retry=RetryPolicy(2)), spec))
-    message = TaskMessage("r", 0, 1, "n", "a", "f", 2, 1.5, True, False, b"\x81\xa1x\x07")
+    message = TaskMessage(
+        "r", 0, 1, 1, "n", "a", "f", 2, 1.5, True, False, b"\x92\xa1x\xc4\x01\x07"
+    )
     failure = Failure(("builtins.ValueError",), "no", "traceback", ("note",))
     rows = [
         encode_record(Record(0, 1, Outcome.FAILED, "w", 1.0, 2.0, None, failure)),

@@ -65,6 +65,7 @@ SUCCEEDING = {
     "retried": namespace("retried"),
     "falsy": namespace("falsy", UNCHECKED),
     "wide": registry("wide"),
+    "long_after_short": registry("long_after_short"),
     "big_values": namespace("big_values", UNCHECKED),
 }
 FAILING = {

@@ -120,7 +120,8 @@ def _audit_report(
     told = (report.execution_state, report.task_return_set, report.successful_tasks)
     if told != (run.state, values, len(values)):
         raise Violation(f"{run_id}: the report tells {told}, the journal {run.state}, {values}")
-    counts = Counter(f"t{record.task}" for record in records)
+    began = (record for record in records if record.outcome is not Outcome.NEVER_BEGAN)
+    counts = Counter(f"t{record.task}" for record in began)
     for stat in report.task_statistics:
         if stat.attempt_count != counts[stat.task_name]:
             raise Violation(

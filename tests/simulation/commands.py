@@ -232,6 +232,9 @@ class Commands:
         stream = self._stream(key)
         if not rest:
             return [sum(map(len, stream.pending.values())), None, None, None]
+        if len(rest) == 3:  # who holds one entry
+            one = rest[0].decode()
+            return [[one, who, 0, 1] for who, held in stream.pending.items() if one in held]
         start, count, consumer = rest[0].decode(), int(rest[2]), rest[3].decode()
         held = sorted(stream.pending.get(consumer, ()), key=_position)
         if start != "-":
@@ -283,6 +286,17 @@ class Commands:
         return [
             int(self.model.renew(run_id.decode(), owner, int(epoch), lease_ms))
             for run_id, epoch in zip(rows[::3], rows[1::3], strict=True)
+        ]
+
+    def script_vanished(self, keys: list[str], args: list[bytes]) -> list[int]:
+        run, stream = self.model.state.runs.get(run_of(keys[0])), self.model.state.streams[keys[1]]
+        asked = {int(t): mark.decode() for t, mark in zip(args[::2], args[1::2], strict=True)}
+        return [
+            task
+            for task, mark in asked.items()
+            if run is not None
+            and run.attempts.get(task) == mark
+            and mark.partition(":")[2] not in stream.entries
         ]
 
     def script_orphans(self, keys: list[str], args: list[bytes]) -> list[str]:

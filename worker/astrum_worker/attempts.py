@@ -184,7 +184,7 @@ class Attempts:
         held.context = context = AttemptContext(
             message.run_id,
             message.task_id,
-            message.attempt,
+            message.number,
             message.max_retries,
             message.namespace,
             self._worker_id,
@@ -341,7 +341,8 @@ class Attempts:
             record = ending.record
             self._tally(record.outcome)
             if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and record.failure:
-                what = (held.run_id, held.task_id, held.attempt, record.failure.summary)
+                number = held.attempt if held.context is None else held.context.attempt
+                what = (held.run_id, held.task_id, number, record.failure.summary)
                 logger.info("run %s: task %r attempt %d failed: %s", *what)
             is_final = record.outcome is Outcome.SUCCEEDED
             row = self._seal.seal_row(held.run_id, encode_record(record))
@@ -363,14 +364,11 @@ class Attempts:
         setattr(self._counters, name, getattr(self._counters, name) + 1)
 
     def _send_away(self, held: Held) -> None:
-        why = f"worker {self._worker_id} has no place for it"
-        self._end(held, self._handed_back(held, Failure(("astrum.WorkerBusy",), why)))
+        self._end(held, Ended(Record(held.task, held.attempt, Outcome.NEVER_BEGAN)))
 
     def _stopped(self, held: Held) -> Ended:
         why = f"worker {self._worker_id} is stopping"
-        return self._handed_back(held, Failure(("astrum.WorkerStopping",), why))
-
-    def _handed_back(self, held: Held, failure: Failure) -> Ended:
+        failure = Failure(("astrum.WorkerStopping",), why)
         now = time.time()
         result = AttemptResult(Outcome.HANDED_BACK, None, failure, held.started_at, now)
         return Ended(self._record(held, result))

@@ -17,6 +17,7 @@ class Counters:
     failed: int = 0
     timed_out: int = 0
     handed_back: int = 0
+    never_began: int = 0
     revoked: int = 0
     set_aside: int = 0
     fenced: int = 0

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgpack
-
 from astrum.errors import DecodeError
 from astrum.machine.events import Outcome
 from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
 from astrum.redis import Claim
-from astrum.wire.keys import is_run_id
-from astrum.wire.messages import PROTOCOL_VERSION, TaskMessage, decode_message
+from astrum.wire.messages import PROTOCOL_VERSION, TaskMessage, attribute, decode_message
 from astrum.wire.sealing import Seal
 from astrum_worker.catalog import Catalog, Served
 
@@ -78,21 +75,3 @@ class Intake:
 
 def _hand_back(run_id: str, task: int, attempt: int, why: str) -> Refused:
     return Refused(run_id, task, attempt, Outcome.HANDED_BACK, Failure((UNSERVED,), why))
-
-
-def attribute(data: bytes) -> tuple[int, str, int, int] | None:
-    """Return version, run id, task and attempt of a message whose rest may be damaged or cut."""
-    reader = msgpack.Unpacker(strict_map_key=True, max_buffer_size=max(len(data), 1))
-    try:
-        reader.feed(data)
-        if reader.read_array_header() < 4:
-            return None
-        version, run_id, task, attempt = (reader.unpack() for _ in range(4))
-    except Exception:  # msgpack raises many kinds for hostile bytes
-        return None
-    numbers = (version, task, attempt)
-    if type(run_id) is not str or not is_run_id(run_id):
-        return None
-    if any(type(number) is not int for number in numbers):
-        return None
-    return version, run_id, task, attempt

@@ -2,7 +2,8 @@
 
 A worker that claims one attempt per free place pays a round trip for each short one. So attempts
 may wait here too, as many as the places get through in `AHEAD_S` at their pace of late: many of
-very short ones, none of those that take longer.
+very short ones, none of those that take longer. And no more than have ended at this pace, since
+one short attempt tells little about the next ones.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Slots:
         self._claimed = 0
         self._running = 0
         self._mean_s = 0.0
+        self._ended = 0
         self._ahead = 0
         self._pays = True
         self._freed = asyncio.Event()
@@ -55,6 +57,7 @@ class Slots:
     def end(self, took_s: float) -> None:
         """Count one of those that ran out, after so many seconds."""
         self._running -= 1
+        self._ended += 1
         self._learn(took_s, _WEIGHT if self._mean_s else 1.0)
         self.leave()
 
@@ -65,6 +68,7 @@ class Slots:
 
     def stalled(self, waited_s: float) -> None:
         """Note that one has waited so long for a place: the pace of late is over."""
+        self._ended = 0
         self._learn(max(waited_s, self._mean_s), 1.0)
 
     async def wait_free(self) -> int:
@@ -74,7 +78,8 @@ class Slots:
 
     def _learn(self, took_s: float, weight: float) -> None:
         self._mean_s += weight * (max(took_s, 1e-6) - self._mean_s)
-        self._ahead = min(AHEAD_LIMIT, int(self.limit * AHEAD_S / self._mean_s))
+        pace = int(self.limit * AHEAD_S / self._mean_s)
+        self._ahead = min(AHEAD_LIMIT, pace, self._ended)
 
     def _note(self) -> None:
         # Half of those that wait are let go first, so that claims come in batches.

@@ -56,6 +56,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.history,), "pexpire pttl zadd zrange zrem zrevrange"),
         ((keys.leases,), "zrange zrem zscore"),
         ((keys.worker("*"),), "del hget hgetall"),
+        ((keys.dead_letters,), "pexpire xadd"),
     ]
 
 

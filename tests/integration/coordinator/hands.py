@@ -27,6 +27,7 @@ FAST = CoordinatorConfig(
     reap_every_s=0.1,
     unserved_notice_s=0.05,
     timeout_grace_s=0.1,
+    vanished_after_s=0.2,
 )
 
 

@@ -70,6 +70,10 @@ async def test_what_a_killed_worker_held_runs_again_elsewhere_uncharged(
     report = await run
     assert report.execution_state == "completed"
     assert ends_of(report, "held") == ends_of(report, "other") == ["lost", "completed"]
+    for name in ("held", "other"):
+        lost = attempts_of(report, name)[0]
+        assert lost.worker_id
+        assert lost.duration > 0
     assert attempts_of(report, "held")[0].will_retry  # though it has no retries
 
 

@@ -25,7 +25,7 @@ from tests.processes import wait_until
 def message(run_id: str, task: int, task_id: str, namespace: str) -> bytes:
     return encode_message(
         TaskMessage(
-            run_id, task, 1, namespace, task_id, "", 0, None, False, False, pack_arguments([])
+            run_id, task, 1, 1, namespace, task_id, "", 0, None, False, False, pack_arguments([])
         )
     )
 

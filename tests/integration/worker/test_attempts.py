@@ -116,6 +116,16 @@ async def test_bytes_that_are_no_message_are_set_aside_and_never_seen_again(
         assert client.xlen(keys.queue("default", "async")) == 0
 
 
+async def test_an_entry_of_strangers_is_set_aside_and_counted(
+    pool: Pool, lead: Lead, redis_server: Server
+) -> None:
+    worker = await pool.start().serving()
+    with redis_server.client() as client:
+        client.xadd(Keys().queue("default", "async"), {"foo": "bar"})
+        await eventually(lambda: client.xlen(Keys().dead_letters) == 1)
+    assert "set aside" in worker.said
+
+
 async def test_a_big_result_is_stored_once_and_read_by_reference(pool: Pool, lead: Lead) -> None:
     pool.start()
     await lead.dispatch(0, "big", {"size": 200_000})

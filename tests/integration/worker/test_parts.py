@@ -22,13 +22,13 @@ from astrum.planning.build import NO_INPUTS
 from astrum.redis import LossWatch, RedisSettings, Settlement, Verdict
 from astrum.wire.codec import Codec
 from astrum.wire.keys import Keys
+from astrum.wire.messages import attribute
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
 from astrum_worker.custody import Custody
 from astrum_worker.gate import Gate, Reason
-from astrum_worker.intake import attribute
 from astrum_worker.lease import Lease
 from astrum_worker.reporter import Report, Reporter
 from astrum_worker.values import encode_result

@@ -18,6 +18,14 @@ ANY: Any = None
 RUNNABLE = Runnable(ANY, ANY)
 
 
+def pass_through(slots: Slots, count: int, took_s: float) -> None:
+    """Let attempts come, run and end."""
+    for _ in range(count):
+        slots.take()
+        slots.begin()
+        slots.end(took_s)
+
+
 class Place:
     """A room with two places; a held is known by its entry id."""
 
@@ -52,26 +60,26 @@ async def test_nothing_is_claimed_ahead_of_what_takes_long_or_is_not_known() -> 
 
 def test_as_much_is_claimed_ahead_as_the_places_get_through_in_a_moment() -> None:
     slots = Slots(2)
-    slots.take()
-    slots.begin()
-    slots.end(0.001)
+    pass_through(slots, 100, 0.001)
     assert slots.free == 2 + 40
-    slots.take()
-    slots.begin()
-    slots.end(0.0)
+    pass_through(slots, 1, 0.0)
     assert slots.free > 42
-    for _ in range(100):
-        slots.take()
-        slots.begin()
-        slots.end(0.0)
+    pass_through(slots, 200, 0.0)
     assert slots.free == 2 + AHEAD_LIMIT
+
+
+def test_no_more_is_claimed_ahead_than_have_ended_at_this_pace() -> None:
+    slots = Slots(2)
+    for ended in range(1, 5):
+        pass_through(slots, 1, 0.0)
+        assert slots.free == 2 + ended
+    slots.stalled(0.001)
+    assert slots.free == 2
 
 
 async def test_claims_come_in_batches() -> None:
     slots = Slots(2)
-    slots.take()
-    slots.begin()
-    slots.end(0.001)
+    pass_through(slots, 100, 0.001)
     for _ in range(42):
         slots.take()
     waiting = asyncio.ensure_future(slots.wait_free())
@@ -117,9 +125,7 @@ async def test_nobody_waits_where_nothing_may_begin() -> None:
 async def test_what_is_behind_longer_attempts_goes_to_other_workers(monkeypatch: Any) -> None:
     monkeypatch.setattr(waiting_room, "PATIENCE_S", 0.01)
     place = Place()
-    place.slots.take()
-    place.slots.begin()
-    place.slots.end(0.001)
+    pass_through(place.slots, 3, 0.001)
     place.admit("a", "b", "c", "d")
     assert place.slots.free > 0
     await eventually(lambda: place.away)

@@ -155,6 +155,22 @@ def test_a_loss_is_told_and_charges_no_retry() -> None:
     assert report.execution_state == "running"
 
 
+def test_attempts_that_never_began_are_not_told_and_not_counted() -> None:
+    state = a_b_then_c(retries=1)
+    end(state, 0, 1, Outcome.NEVER_BEGAN, 0.0, 0.0)
+    end(state, 0, 2, Outcome.FAILED, 12.0, 13.0)
+    end(state, 0, 3, Outcome.NEVER_BEGAN, 0.0, 0.0)
+    end(state, 0, 4, Outcome.SUCCEEDED, 13.0, 14.0)
+    report = report_of(state)
+    a = report.task_statistics[0]
+    assert [row.attempt_number for row in a.attempt_statistics] == [1, 2]
+    assert [row.will_retry for row in a.attempt_statistics] == [True, False]
+    assert (a.attempt_count, a.start_time, a.end_time) == (2, 12.0, 14.0)
+    assert report.error_summary == [
+        "task 'a' attempt 1 failed: ValueError: no such row; 0 retries left"
+    ]
+
+
 def test_handing_back_is_no_error() -> None:
     state = a_b_then_c()
     end(state, 0, 1, Outcome.HANDED_BACK, 12.0, 13.0)

@@ -183,6 +183,27 @@ def test_a_lost_attempt_costs_none_of_the_users_retries() -> None:
     assert state.handle(fails(A, 2)) == [Dispatch(A, 3, alone=True)]
 
 
+def test_what_never_began_is_sent_on_at_once_and_is_no_attempt() -> None:
+    state = RunState(plan(spec("a", retry=RetryPolicy(1))))
+    state.start()
+    for attempt in range(1, 40):
+        [order] = state.handle(end(A, attempt, Outcome.NEVER_BEGAN))
+        assert order == Dispatch(A, attempt + 1, skipped=attempt)
+        assert order.number == 1
+    assert state.chronicle.settled == []
+    [again] = state.handle(fails(A, 40))
+    assert (again.attempt, again.number) == (41, 2)
+    assert state.handle(end(A, 41)) == [Finish("completed")]
+
+
+def test_what_never_began_before_a_stop_did_not_start() -> None:
+    state = RunState(plan(spec("a")))
+    state.start()
+    state.handle(CancelRequested(1.0))
+    assert state.handle(end(A, 1, Outcome.NEVER_BEGAN)) == [Finish("cancelled")]
+    assert state.states[A] == TaskState.CANCELLED
+
+
 def test_handing_back_is_free_and_slows_down() -> None:
     state = RunState(plan(spec("a")))
     state.start()

@@ -41,6 +41,7 @@ task_messages = st.builds(
     run_id=st.text("abcXYZ019_.@+-", min_size=1, max_size=20),
     task=numbers,
     attempt=numbers,
+    number=numbers,
     namespace=texts,
     task_id=texts,
     fingerprint=texts,
@@ -168,7 +169,7 @@ def test_a_record_with_one_wrong_field_is_a_decode_error_or_well_typed(
         check_types(item)
 
 
-@given(task_messages, st.integers(0, 11), junk)
+@given(task_messages, st.integers(0, 12), junk)
 def test_a_message_with_one_wrong_field_is_a_decode_error_or_well_typed(
     message: TaskMessage, index: int, value: Any
 ) -> None:

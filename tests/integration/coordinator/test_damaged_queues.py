@@ -1,0 +1,88 @@
+"""Messages that are damaged or gone: each attempt has an end all the same, and the run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+
+from astrum.config import AstrumConfig
+from astrum.planning import TaskSpec
+from astrum.redis import RunStore
+from astrum.wire.keys import GROUP
+from astrum_coordinator import Coordinator
+from tests.eventually import eventually
+from tests.integration.coordinator.hands import HandWorker, flow
+from tests.servers import Server
+
+A = TaskSpec(task_id="a")
+
+
+def statuses(report: object) -> list[str]:
+    [task] = report.task_statistics  # type: ignore[attr-defined]
+    return [attempt.status for attempt in task.attempt_statistics]
+
+
+async def test_a_message_that_vanished_from_its_queue_is_sent_again(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore, redis_server: Server
+) -> None:
+    await hand.register("a")
+    run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
+    queue = runs.keys.queue("default", "async")
+    with redis_server.client() as client:
+        await eventually(lambda: client.xlen(queue) == 1)
+        [(entry_id, _)] = client.xrange(queue)
+        client.xdel(queue, entry_id)
+    await hand.succeed(await hand.claim())
+    report = await run
+    assert report.execution_state == "completed"
+    assert statuses(report) == ["handed_back", "completed"]
+
+
+async def test_a_damaged_message_of_a_dead_worker_is_a_loss_and_goes_on(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore, redis_server: Server
+) -> None:
+    await hand.register("a")
+    run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
+    held = await hand.claim()
+    queue = runs.keys.queue("default", "async")
+    with redis_server.client() as client:
+        other = client.xadd(queue, {"d": held.claim.data[:-7]}).decode()
+        client.xack(queue, GROUP, held.claim.entry_id)
+        client.xdel(queue, held.claim.entry_id)
+        client.xreadgroup(GROUP, "never-leased", {queue: ">"}, count=1)
+        client.hset(runs.keys.attempts("r"), "0", f"1:{other}")
+    await hand.succeed(await hand.claim("alone"))
+    report = await run
+    assert report.execution_state == "completed"
+    assert statuses(report) == ["lost", "completed"]
+
+
+async def test_what_is_no_message_is_set_aside_once_its_worker_is_dead(
+    coordinator: Coordinator, runs: RunStore, hand: HandWorker, redis_server: Server
+) -> None:
+    await hand.register("a")
+    run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
+    held = await hand.claim()
+    queue = runs.keys.queue("default", "async")
+    with redis_server.client() as client:
+        client.xadd(queue, {"d": b"\xc1 nonsense"})
+        client.xreadgroup(GROUP, "never-leased", {queue: ">"}, count=1)
+        await eventually(lambda: client.xlen(runs.keys.dead_letters) == 1)
+    await hand.succeed(held)
+    assert (await run).execution_state == "completed"
+
+
+async def test_a_cancelled_attempt_is_told_with_its_worker_and_its_time(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+) -> None:
+    await hand.register("a")
+    run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
+    held = await hand.claim()
+    await hand.report_running((held, 0.0))
+    later = await runs.server_time() + 0.05
+    while await runs.server_time() < later:
+        pass
+    await coordinator.cancel("r")
+    [task] = (await run).task_statistics
+    [attempt] = task.attempt_statistics
+    assert (attempt.status, attempt.worker_id) == ("cancelled", hand.worker_id)
+    assert attempt.duration >= 0.05
