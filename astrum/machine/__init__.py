@@ -16,6 +16,7 @@ from astrum.machine.events import (
     RunTimedOut,
     ScheduleRetry,
     TaskFoundUnserved,
+    WorkerReturned,
 )
 from astrum.machine.failure import Failure
 from astrum.machine.fold import RunTimes, build_report, failed_planning_report
@@ -56,6 +57,7 @@ __all__ = [
     "TaskFoundUnserved",
     "TaskStageStatistics",
     "TaskState",
+    "WorkerReturned",
     "build_report",
     "failed_planning_report",
 ]

@@ -93,6 +93,13 @@ class TaskFoundUnserved(NamedTuple):
     message: str
 
 
+class WorkerReturned(NamedTuple):
+    """A worker that was taken for dead is alive: what was lost with it did not kill it."""
+
+    worker_id: str
+    at: float
+
+
 class CapacityChanged(NamedTuple):
     """How many attempts may be outstanding at once from now on."""
 
@@ -107,6 +114,7 @@ Event = (
     | CancelRequested
     | RunTimedOut
     | TaskFoundUnserved
+    | WorkerReturned
     | CapacityChanged
 )
 

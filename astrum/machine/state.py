@@ -18,13 +18,14 @@ stopping once a task has failed for good or somebody asked for it, then finished
 is handling its journal again.
 
 Attempt numbers fence: a fact about an attempt that is not the current one changes nothing.
-Three budgets are apart: what the user's code raises (the task's `RetryPolicy`), lost workers
-(`LOSS_BUDGET`, then the task is quarantined), and attempts handed back, which are free.
+Three budgets are apart: what the user's code raises (the task's `RetryPolicy`), workers that
+died with nothing else running (`LOSS_BUDGET`, then the task is quarantined), and attempts that
+were handed back or lost together with others, which are free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappop, heappush
@@ -46,15 +47,13 @@ from astrum.machine.events import (
     RunTimedOut,
     ScheduleRetry,
     TaskFoundUnserved,
+    WorkerReturned,
 )
-from astrum.machine.failure import LOST, QUARANTINED, UNSERVED, Failure
+from astrum.machine.failure import UNSERVED, Failure
 from astrum.machine.ranks import ranks
+from astrum.machine.troubles import Trouble, Troubles, quarantine
 from astrum.planning.plan import Plan
 
-LOSS_BUDGET = 3
-"""Losses of a worker after which a task that was alone on it is not tried again."""
-LOSS_DELAY_S = 1.0
-MAX_HAND_BACK_DELAY_S = 5.0
 UNCHARGED = -1
 """In place of the retries left: the attempt cost none of them."""
 
@@ -74,18 +73,6 @@ class TaskState(IntEnum):
 # Plain numbers, since before Python 3.12 finding an enum's member takes as long as a whole step.
 WAITING, READY, OUTSTANDING, BACKING_OFF, SUCCEEDED, FAILED, CANCELLED = map(int, TaskState)
 _MAY_RUN = (READY, BACKING_OFF)
-
-
-@dataclass(slots=True)
-class _Troubles:
-    """What went wrong with one task so far; most tasks never need one."""
-
-    raised: int = 0
-    losses: int = 0
-    handed_back: int = 0
-    never_began: int = 0
-    alone: bool = False
-    due_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -121,7 +108,7 @@ class RunState:
         self._dependents = plan.dependents
         self._awaited_left = sum(spec.awaited for spec in plan.tasks)
         self._has_tails = self._awaited_left < size
-        self._troubles: dict[int, _Troubles] = {}
+        self._troubles = Troubles()
         self._started = False
         self._stopping: str | None = None
         self._ready: list[int] = []
@@ -152,15 +139,18 @@ class RunState:
             yield task
             task = self.states.find(place, task + 1)
 
+    @property
+    def lost_workers(self) -> Collection[str]:
+        """The workers that were taken for dead while they ran attempts, and have not returned."""
+        return self._troubles.lost_workers
+
     def skipped(self, task: int) -> int:
         """How many attempts of a task never began."""
-        troubles = self._troubles.get(task)
-        return 0 if troubles is None else troubles.never_began
+        return self._troubles.get(task).never_began
 
     def runs_alone(self, task: int) -> bool:
         """Whether the task's attempts must have no neighbour on their worker."""
-        troubles = self._troubles.get(task)
-        return troubles is not None and troubles.alone
+        return self._troubles.get(task).alone
 
     # --- the two ways in ----------------------------------------------------------------
 
@@ -170,7 +160,7 @@ class RunState:
         if self.stopping:
             return self._revoke_outstanding() + self._finish_if_over()
         delays: list[Command] = [
-            ScheduleRetry(task, self.attempts[task], self._troubles[task].due_at)
+            ScheduleRetry(task, self.attempts[task], self._troubles.get(task).due_at)
             for task, state in enumerate(self.states)
             if state == BACKING_OFF
         ]
@@ -187,8 +177,8 @@ class RunState:
                 return self._on_withdrawn(task, attempt)
             case RetryFellDue(task, attempt):
                 return self._on_due(task, attempt)
-            case AttemptFoundOutstanding(task, attempt):
-                self._catch_up(task, attempt)
+            case AttemptFoundOutstanding() | WorkerReturned():
+                self._learn(event)
                 return []
             case CancelRequested(_, reason):
                 return self._stop("cancelled", f"the run was cancelled{reason and ': ' + reason}")
@@ -233,7 +223,7 @@ class RunState:
         return self._proceed()
 
     def _on_never_began(self, task: int) -> list[Command]:
-        self._troubles.setdefault(task, _Troubles()).never_began += 1
+        self._troubles.of(task).never_began += 1
         if self.stopping:
             self.states[task] = FAILED if task in self.chronicle.failures else CANCELLED
         else:
@@ -251,41 +241,33 @@ class RunState:
                 self._make_ready(dependent)
 
     def _on_trouble(self, event: AttemptSettled) -> list[Command]:
-        troubles = self._troubles.setdefault(event.task, _Troubles())
         match event.outcome:
             case Outcome.FAILED | Outcome.TIMED_OUT:
-                return self._on_raised(event, troubles)
+                return self._on_raised(event, self._troubles.of(event.task))
             case Outcome.LOST:
-                return self._on_lost(event, troubles)
+                return self._on_lost(event)
             case _:  # handed back, or revoked by a leader that did not live to say why
-                troubles.handed_back += 1
-                exponent = min(troubles.handed_back - 1, 16)
-                delay = min(0.1 * 2**exponent, MAX_HAND_BACK_DELAY_S) if exponent else 0.0
-                return self._back_off(event, troubles, delay, UNCHARGED)
+                trouble = self._troubles.of(event.task)
+                return self._back_off(event, trouble, trouble.hand_back(), UNCHARGED)
 
-    def _on_raised(self, event: AttemptSettled, troubles: _Troubles) -> list[Command]:
+    def _on_raised(self, event: AttemptSettled, trouble: Trouble) -> list[Command]:
         policy = self.plan.tasks[event.task].retry
         failure = event.failure or Failure(("builtins.Exception",), "no reason was given")
-        troubles.raised += 1
-        if not policy.allows(troubles.raised, failure.types):
+        trouble.raised += 1
+        if not policy.allows(trouble.raised, failure.types):
             return self._fail(event.task, failure)
         fraction = crc32(f"{self._run_key}/{event.task}/{event.attempt}".encode()) / 2**32
-        delay = policy.delay_s(troubles.raised, fraction)
-        return self._back_off(event, troubles, delay, policy.max_retries - troubles.raised)
+        delay = policy.delay_s(trouble.raised, fraction)
+        return self._back_off(event, trouble, delay, policy.max_retries - trouble.raised)
 
-    def _on_lost(self, event: AttemptSettled, troubles: _Troubles) -> list[Command]:
-        troubles.losses += 1
-        was_alone = event.shared_loss <= 1
-        if troubles.losses >= LOSS_BUDGET and was_alone:
-            return self._fail(event.task, _quarantine(event, troubles.losses))
-        # Neighbours of a task that kills its worker are lost with it. Once is bad luck; whoever
-        # is lost again, or was the only one there, runs alone until the culprit is known.
-        troubles.alone = was_alone or troubles.losses > 1
-        delay_s = LOSS_DELAY_S * 2 ** min(troubles.losses - 1, LOSS_BUDGET)
-        return self._back_off(event, troubles, delay_s, UNCHARGED)
+    def _on_lost(self, event: AttemptSettled) -> list[Command]:
+        trouble = self._troubles.lose(event)
+        if trouble.is_quarantined:
+            return self._fail(event.task, quarantine(event, trouble))
+        return self._back_off(event, trouble, trouble.loss_delay_s(), UNCHARGED)
 
     def _back_off(
-        self, event: AttemptSettled, troubles: _Troubles, delay_s: float, retries_left: int
+        self, event: AttemptSettled, trouble: Trouble, delay_s: float, retries_left: int
     ) -> list[Command]:
         task = event.task
         self.chronicle.retried[task, event.attempt] = retries_left
@@ -293,10 +275,10 @@ class RunState:
             self._make_ready(task)
             return self._proceed()
         self.states[task] = BACKING_OFF
-        troubles.due_at = event.recorded_at + delay_s
+        trouble.due_at = event.recorded_at + delay_s
         if not self._started:
             return []
-        return [ScheduleRetry(task, event.attempt, troubles.due_at), *self._proceed()]
+        return [ScheduleRetry(task, event.attempt, trouble.due_at), *self._proceed()]
 
     def _on_due(self, task: int, attempt: int) -> list[Command]:
         if not 0 <= task < len(self.states) or self.stopping:
@@ -325,14 +307,22 @@ class RunState:
             states[task] = OUTSTANDING
             self.outstanding_count += 1
             self.attempts[task] += 1
-            if self._troubles and (troubles := self._troubles.get(task)):
-                known = (troubles.alone, troubles.never_began)
+            if self._troubles:
+                trouble = self._troubles.get(task)
+                known = (trouble.alone, trouble.never_began)
                 commands.append(Dispatch(task, self.attempts[task], *known))
             else:
                 commands.append(Dispatch(task, self.attempts[task]))
         if not self._awaited_left:
             commands += self._finish_if_over()
         return commands
+
+    def _learn(self, event: AttemptFoundOutstanding | WorkerReturned) -> None:
+        """Take in what orders nothing."""
+        if isinstance(event, AttemptFoundOutstanding):
+            self._catch_up(event.task, event.attempt)
+            return
+        self._troubles.forgive(event.worker_id)
 
     def _catch_up(self, task: int, attempt: int) -> None:
         """In history: believe that an earlier leader dispatched this attempt."""
@@ -409,11 +399,3 @@ class RunState:
         for task in self.chronicle.failures:
             if self.states[task] in _MAY_RUN:
                 self.states[task] = FAILED
-
-
-def _quarantine(event: AttemptSettled, losses: int) -> Failure:
-    last = event.failure.message if event.failure else f"worker {event.worker_id} was lost"
-    return Failure(
-        (QUARANTINED, LOST),
-        f"quarantined after its worker died {losses} times while running it; the last time: {last}",
-    )

@@ -307,6 +307,12 @@ def claim(streams: Sequence[str], worker_id: str, count: int) -> ScriptCall:
     return ScriptCall("claim", streams, [GROUP, worker_id, count])
 
 
+def solitude(keys: Keys, worker_id: str, ttl_s: float) -> ScriptCall:
+    """Let a worker make room for a lone attempt; 0 s takes it back. Reply: 1 if it may."""
+    ttl_ms = _ms(ttl_s) if ttl_s else 0
+    return ScriptCall("solitude", [keys.solitude, keys.leases], [worker_id, ttl_ms])
+
+
 def set_aside(
     keys: Keys, stream: str, entry_id: str, data: bytes, signature: bytes, reason: str
 ) -> ScriptCall:

@@ -78,6 +78,17 @@ class WorkerStore(Store):
         found = await backlog_of(self.link, streams)
         return sum(backlog.waiting for backlog in found.values())
 
+    async def may_be_alone(self, worker_id: str, for_s: float) -> bool:
+        """Ask to claim nothing else for so long, to make room for an attempt of the lane "alone".
+
+        Few workers may at a time, so that the others go on; ask again before the time is over.
+        """
+        return bool(await self.link.call(scripts.solitude(self.keys, worker_id, for_s)))
+
+    async def is_alone_no_more(self, worker_id: str) -> None:
+        """Let another worker ask."""
+        await self.link.call(scripts.solitude(self.keys, worker_id, 0))
+
     async def own_claims(self, streams: Iterable[str], worker_id: str) -> list[Claim]:
         """Return all that the worker holds in these streams, also what it never heard of.
 

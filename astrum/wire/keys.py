@@ -101,6 +101,11 @@ class Keys:
         return f"{{{self.prefix}}}:w:{worker_id}"
 
     @property
+    def solitude(self) -> str:
+        """Sorted set: workers that serve nobody but a lone attempt, by the ms when that is over."""
+        return f"{{{self.prefix}}}:solitude"
+
+    @property
     def dead_letters(self) -> str:
         """Stream, bounded: undecodable messages that could not be attributed to a run."""
         return f"{{{self.prefix}}}:dead"

@@ -23,6 +23,7 @@ from astrum.machine.events import (
     Outcome,
     RunTimedOut,
     TaskFoundUnserved,
+    WorkerReturned,
 )
 from astrum.machine.failure import Failure
 from astrum.wire.keys import is_run_id
@@ -31,7 +32,7 @@ from astrum.wire.unpacking import unpack
 PROTOCOL_VERSION = 1
 _LEADER = -1
 """In the place of a task number: the record is a fact of the leader's or a user's."""
-_CANCEL, _TIMEOUT, _UNSERVED = "cancel", "timeout", "unserved"
+_CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
 
 
 class TaskMessage(NamedTuple):
@@ -138,7 +139,7 @@ def encode_record(record: Record) -> bytes:
     return packed
 
 
-LeaderFact = CancelRequested | RunTimedOut | TaskFoundUnserved
+LeaderFact = CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned
 
 
 def encode_fact(fact: LeaderFact) -> bytes:
@@ -147,6 +148,8 @@ def encode_fact(fact: LeaderFact) -> bytes:
         row: tuple[Any, ...] = (_LEADER, _CANCEL, fact.at, fact.reason)
     elif isinstance(fact, RunTimedOut):
         row = (_LEADER, _TIMEOUT, fact.at, fact.limit_s)
+    elif isinstance(fact, WorkerReturned):
+        row = (_LEADER, _RETURNED, fact.at, fact.worker_id)
     else:
         row = (_LEADER, _UNSERVED, fact.at, fact.task, fact.message)
     packed: bytes = msgpack.packb(row)
@@ -214,6 +217,8 @@ def _decode_fact(row: Sequence[Any]) -> LeaderFact:
         return RunTimedOut(float(row[2]), float(row[3]))
     if kind == _UNSERVED:
         return TaskFoundUnserved(int(row[3]), float(row[2]), str(row[4]))
+    if kind == _RETURNED:
+        return WorkerReturned(str(row[3]), float(row[2]))
     raise DecodeError(f"a journal fact has the unknown kind {kind!r}")
 
 

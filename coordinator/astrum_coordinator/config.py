@@ -18,13 +18,15 @@ class CoordinatorConfig:
     task that no live worker serves fails its run after ``unserved_limit_s`` (`None`: it waits).
     ``timeout_grace_s`` is how long a worker may be late to report an attempt's timeout before
     the leader settles it. Every ``vanished_after_s`` a leader asks whether what it dispatched
-    that long ago, and nobody runs, is still in its queue.
+    that long ago, and nobody runs, is still in its queue. For ``reap_grace_s`` after the server
+    has not answered, no worker is taken for dead: they have to find it again as well.
     """
 
     lease_s: float = 10.0
     renew_every_s: float = 3.0
     step_down_after_s: float = 8.0
     reap_every_s: float = 5.0
+    reap_grace_s: float = 5.0
     adopt_every_s: float = 1.0
     watch_every_s: float = 2.0
     journal_block_s: float = 5.0

@@ -106,9 +106,11 @@ class Dispatcher:
         self._settled_already = settled_already
         self._orders: deque[Dispatch] = deque()
         self._revocations: deque[Revocation] = deque()
-        # By task: it has one outstanding attempt at most.
-        self._unsent: set[int] = set()
-        self._withdrawn: set[int] = set()
+        # By task, which has one outstanding attempt at most: what the server has not confirmed,
+        # and what of it is not wanted any more.
+        self._unsent: dict[int, int] = {}
+        self._withdrawn: dict[int, Revocation] = {}
+        self._refused = Backoff()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -132,13 +134,13 @@ class Dispatcher:
     def dispatch(self, order: Dispatch) -> None:
         """Send this attempt with the next batch."""
         self._orders.append(order)
-        self._unsent.add(order.task)
+        self._unsent[order.task] = order.attempt
         self._rouse()
 
     def revoke(self, revocation: Revocation) -> None:
         """Settle an attempt from here, or withdraw it if it was not sent yet."""
-        if revocation.task in self._unsent:
-            self._withdrawn.add(revocation.task)
+        if self._unsent.get(revocation.task) == revocation.attempt:
+            self._withdrawn[revocation.task] = revocation
         else:
             self._revocations.append(revocation)
         self._rouse()
@@ -154,6 +156,7 @@ class Dispatcher:
     def settled(self, task: int) -> None:
         """Forget where an attempt stood, since the journal says that it ended."""
         self.entries.pop(task, None)
+        self._unsent.pop(task, None)  # the server's answer to the dispatch is behind the journal
 
     def lane_of(self, spec: TaskSpec, alone: bool) -> Stream:
         """Return the stream that an attempt of a task travels on."""
@@ -181,9 +184,13 @@ class Dispatcher:
             self._misled()
 
     async def _flush(self) -> None:
-        while self._orders:
-            for stream, batch in self._next_batches().items():
-                await self._insist(partial(self._send, stream, batch))
+        is_refused = False
+        for stream, batch in self._next_batches().items():
+            is_refused |= not await self._sent(stream, batch)
+        if is_refused:
+            await self._refused.wait()
+        else:
+            self._refused.reset()
         while self._revocations:
             batch_size = min(len(self._revocations), self._config.batch_items)
             revocations = [self._revocations.popleft() for _ in range(batch_size)]
@@ -204,13 +211,28 @@ class Dispatcher:
 
     # --- dispatching --------------------------------------------------------------------
 
+    async def _sent(self, stream: Stream, batch: list[Dispatch]) -> bool:
+        """Send a batch; what the server does not take is ordered again, behind all else.
+
+        So what is refused holds up no other queue, and can be withdrawn meanwhile.
+        """
+        try:
+            await self._send(stream, batch)
+        except StoreError as error:
+            if not self._refused.failures:
+                logger.warning("run %s: %s; trying again", self._run_id, error)
+            self._orders.extend(batch)
+            return False
+        return True
+
     def _next_batches(self) -> dict[Stream, list[Dispatch]]:
         batches: dict[Stream, list[Dispatch]] = {}
         for _ in range(min(len(self._orders), self._config.batch_items)):
             order = self._orders.popleft()
-            self._unsent.discard(order.task)
-            if order.task in self._withdrawn:
-                self._withdrawn.discard(order.task)
+            if self._unsent.get(order.task) != order.attempt:
+                continue  # sent again with its batch, though it had come through
+            if self._withdrawn.pop(order.task, None) is not None:
+                del self._unsent[order.task]
                 self._undone(order.task, order.attempt)
                 continue
             stream = self.lane_of(self._plan.tasks[order.task], order.alone)
@@ -241,12 +263,22 @@ class Dispatcher:
         replies = await self._store.dispatch(self._run_id, self._epoch, queue, lane, items)
         for (task, attempt, _, _), reply in zip(items, replies, strict=True):
             mark = reply.lstrip(_DIGITS)[:1]
+            is_awaited = self._unsent.get(task) == attempt
+            if is_awaited:
+                self._confirm(task)
             if mark == "-":
-                self.entries[task] = Entry(attempt, reply, stream)
+                if is_awaited:
+                    self.entries[task] = Entry(attempt, reply, stream)
             elif mark == ":":
                 self._misled()
             else:
                 self._settled_already()  # the journal says how, or said it in vain
+
+    def _confirm(self, task: int) -> None:
+        del self._unsent[task]
+        revocation = self._withdrawn.pop(task, None)
+        if revocation is not None:
+            self._revocations.append(revocation)
 
     def _encoded(self, order: Dispatch) -> bytes:
         spec = self._plan.tasks[order.task]
@@ -274,6 +306,7 @@ class Dispatcher:
         record = Record(order.task, order.attempt, Outcome.FAILED, failure=failure)
         entry = self._seal.seal_entry(self._run_id, encode_record(record))
         await self._store.append_fact(self._run_id, entry, epoch=self._epoch)
+        self._unsent.pop(order.task, None)
 
     # --- revoking -----------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ not be judged, and two reapers do no harm.
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 
 from astrum.machine.events import Outcome
@@ -31,10 +32,15 @@ class Reaper(PeriodicService):
         super().__init__(config.reap_every_s)
         self._store = store
         self._seal = seal
+        self._grace_s = config.reap_grace_s
+        self._looked_at = float("-inf")
+        self._judges_from = 0.0
 
     async def run_once(self) -> None:
         """Settle what dead workers hold and drop their consumers."""
         claims = await self._store.dead_claims()
+        if not self._may_judge(time.monotonic()):
+            return
         held = Counter(claim.worker_id for claim in claims)
         for worker_id, count in held.items():
             logger.warning(
@@ -56,6 +62,17 @@ class Reaper(PeriodicService):
             await self._store.settle_lost(run_id, stream, worker_id, settlements)
         for worker_id in await self._store.dead_workers():
             await self._store.drop_worker(worker_id)
+
+    def _may_judge(self, now: float) -> bool:
+        """Tell whether the server has answered here for a while.
+
+        What kept this process from it may have kept the workers as well: their leases are over,
+        and they are alive.
+        """
+        if now - self._looked_at > 2 * self._every_s:
+            self._judges_from = now + self._grace_s
+        self._looked_at = now
+        return now >= self._judges_from
 
     async def _set_aside(self, claim: DeadClaim) -> None:
         why = f"it is no task message; worker {claim.worker_id}, which held it, is dead"

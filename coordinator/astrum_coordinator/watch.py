@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from astrum.errors import DecodeError
-from astrum.machine.events import Outcome, TaskFoundUnserved
+from astrum.machine.events import Outcome, TaskFoundUnserved, WorkerReturned
 from astrum.machine.failure import TIMED_OUT, VANISHED, Failure
 from astrum.machine.state import BACKING_OFF, OUTSTANDING, UNCHARGED, RunState
 from astrum.redis.facts import WorkerFacts
@@ -64,7 +64,10 @@ class Watch(PeriodicService):
         await self._learn_served(workers)
         pool = LivePool(workers, self._served)
         found: dict[Key, _Unserved] = {}
+        alive = {worker.worker_id for worker in workers}
         for leader in self._led:
+            for worker_id in alive.intersection(leader.state.lost_workers):
+                leader.journal(WorkerReturned(worker_id, time.time()))
             self._look_for_hung(leader, pool)
             if not leader.state.stopping:
                 found |= self._look_for_unserved(leader, pool)

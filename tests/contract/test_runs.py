@@ -70,6 +70,22 @@ async def test_a_damaged_record_costs_no_other_run_its_lease(
     assert await runs.renew("leader", epochs, LEASE_S, prolongs=True) == {"r"}
 
 
+async def test_what_the_journal_does_not_take_is_not_settled(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    with any_server.client() as client:
+        client.set(runs.keys.journal("r"), "no journal", ex=60)
+        with pytest.raises(StoreError):
+            await workers.settle("r", STREAM, "w", [settlement(0, entry)])
+        assert list(await runs.outstanding("r")) == [0]
+        client.delete(runs.keys.journal("r"))
+    assert await workers.settle("r", STREAM, "w", [settlement(0, entry)]) == [Verdict.SETTLED]
+
+
 async def test_a_lapsed_lease_can_be_taken_and_fences_the_old_leader(runs: RunStore) -> None:
     await runs.create_run("r", b"plan", {})
     old = await runs.lead("r", "old", ALREADY_OVER_S)

@@ -15,6 +15,7 @@ from tests.contract.steps import (
     registered,
     settlement,
 )
+from tests.eventually import eventually
 from tests.servers import Server
 
 
@@ -221,3 +222,21 @@ async def test_a_queue_that_nobody_used_yet_is_no_loss(
     for _ in range(2):
         await workers.claim("async", ["default", "unused"], "w", 1, block_s=None)
     assert not workers.loss.suspected
+
+
+async def test_a_quarter_of_the_pool_may_be_alone_at_a_time(
+    workers: WorkerStore, any_server: Server
+) -> None:
+    await registered(workers, "w0")
+    assert await workers.may_be_alone("w0", 60)
+    assert await workers.may_be_alone("w0", 60)
+    assert not await workers.may_be_alone("w1", 60)
+    for number in range(1, 8):
+        await registered(workers, f"w{number}")
+    assert await workers.may_be_alone("w1", 0.01)
+    with any_server.client() as client:
+        await eventually(lambda: client.zcount(workers.keys.solitude, "-inf", "+inf") == 2)
+    await eventually(lambda: workers.may_be_alone("w2", 60))  # once w1 has let it lapse
+    assert not await workers.may_be_alone("w3", 60)
+    await workers.is_alone_no_more("w0")
+    assert await workers.may_be_alone("w3", 60)

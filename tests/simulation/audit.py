@@ -7,7 +7,7 @@ from typing import Any
 
 from astrum.machine.events import Outcome
 from astrum.machine.report import ExecutionReport
-from astrum.machine.state import LOSS_BUDGET
+from astrum.machine.troubles import LOSS_BUDGET
 from astrum.wire.codec import Codec
 from astrum.wire.messages import CancelRequested, Record, RunTimedOut, decode_entry
 from astrum_worker.app import Worker

@@ -371,6 +371,9 @@ class Commands:
     def script_group(self, keys: list[str], args: list[bytes]) -> int:
         return self.model.make_groups(keys[1:])
 
+    def script_solitude(self, keys: list[str], args: list[bytes]) -> int:
+        return 1  # in the simulated pool everybody may
+
     def script_claim(self, keys: list[str], args: list[bytes]) -> list[Any]:
         self._require_groups(keys)
         claims = self.model.claim(keys, args[1].decode(), int(args[2]))

@@ -5,7 +5,8 @@
 -- `who` revokes.
 -- Returns {'OK', verdict...} with 1 settled, 2 settled before by the same party, 0 fenced;
 -- {'ALIVE'} (x) or {'STALE'} (c).
--- XACK comes first: it is allowed when memory is full, and after it everything is.
+-- XACK comes first: it is allowed when memory is full, and after it everything is. The journal
+-- comes before the fence: where it cannot be written, nobody may believe that it was.
 if ARGV[1] == 'x' then
   local lease_end = redis.call('ZSCORE', KEYS[4], ARGV[2])
   if lease_end and tonumber(lease_end) > now_ms() then return {'ALIVE'} end
@@ -37,14 +38,9 @@ for k = 2, #tasks do
   end
   out[#out + 1] = verdict
 end
-if #ids > 0 then
-  redis.call('XACK', KEYS[3], ARGV[3], unpack(ids))
-  redis.call('XDEL', KEYS[3], unpack(ids))
-end
+if #ids > 0 then redis.call('XACK', KEYS[3], ARGV[3], unpack(ids)) end
 local n = #records
 if n > 0 then
-  redis.call('HSET', KEYS[1], unpack(changes))
-  redis.call('HINCRBY', KEYS[1], '#', -n)
   -- The header of a msgpack array of n items: the records are joined, nothing is decoded.
   local header = string.char(0xdd, math.floor(n / 16777216) % 256, math.floor(n / 65536) % 256,
     math.floor(n / 256) % 256, n % 256)
@@ -53,5 +49,8 @@ if n > 0 then
     redis.call('XADD', KEYS[2], '*', 'd', entry)
     redis.call('PEXPIRE', KEYS[2], math.max(redis.call('PTTL', KEYS[1]), 1))
   end
+  redis.call('HSET', KEYS[1], unpack(changes))
+  redis.call('HINCRBY', KEYS[1], '#', -n)
 end
+if #ids > 0 then redis.call('XDEL', KEYS[3], unpack(ids)) end
 return out

@@ -71,7 +71,8 @@ def _of_workers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.journal("*"),), "pexpire xadd"),
         ((keys.blobs("*"),), "pexpire sadd scard"),
         ((keys.blob("*", "*"),), "getrange set"),
-        ((keys.leases,), "zadd zrem zscore"),
+        ((keys.leases,), "zadd zcount zrem zscore"),
+        ((keys.solitude,), "pexpire pttl zadd zcard zrem zremrangebyscore zscore"),
         ((keys.worker("*"),), "del exists hset pexpire"),
         ((keys.dead_letters,), "pexpire xadd"),
     ]

@@ -28,6 +28,7 @@ FAST = CoordinatorConfig(
     unserved_notice_s=0.05,
     timeout_grace_s=0.1,
     vanished_after_s=0.2,
+    reap_grace_s=0.01,
 )
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from astrum.config import AstrumConfig
 from astrum.planning import TaskSpec
 from astrum.redis import RunStore
 from astrum.wire.keys import GROUP
+from astrum.wire.sealing import Seal
 from astrum_coordinator import Coordinator
+from astrum_coordinator.reaper import Reaper
+from tests.contract.steps import led_run
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import HandWorker, flow
+from tests.integration.coordinator.hands import FAST, HandWorker, flow
 from tests.servers import Server
 
 A = TaskSpec(task_id="a")
@@ -86,3 +90,42 @@ async def test_a_cancelled_attempt_is_told_with_its_worker_and_its_time(
     [attempt] = task.attempt_statistics
     assert (attempt.status, attempt.worker_id) == ("cancelled", hand.worker_id)
     assert attempt.duration >= 0.05
+
+
+async def test_a_run_is_cancelled_although_the_server_refuses_its_dispatches(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore, redis_server: Server
+) -> None:
+    await hand.register("a", "b")
+    stuck = TaskSpec(task_id="b", queue="gpu")
+    with redis_server.client() as client:
+        client.set(runs.keys.queue("gpu", "async"), "no stream", ex=60)
+        run = asyncio.create_task(coordinator.run_flow(flow(A, stuck), AstrumConfig(), run_id="r"))
+        await hand.succeed(await hand.claim())  # what is stuck holds up no other queue
+        await coordinator.cancel("r")
+        async with asyncio.timeout(5):
+            report = await run
+    assert report.execution_state == "cancelled"
+    assert [task.status for task in report.task_statistics] == ["completed", "cancelled"]
+
+
+async def test_nobody_is_taken_for_dead_right_after_the_server_was_silent(
+    hand: HandWorker, runs: RunStore
+) -> None:
+    reaper = Reaper(runs, replace(FAST, reap_every_s=0.05, reap_grace_s=0.3), Seal())
+    await hand.register("a", lease_s=0.001)
+    epoch = await led_run(runs)
+    await runs.dispatch("r", epoch, "default", "async", [(0, 1, b"")])
+    await hand.store.claim("async", ["default"], hand.worker_id, 1, block_s=None)
+
+    async def judges() -> bool:
+        await reaper.run_once()
+        return not await runs.dead_claims()
+
+    assert not await judges()  # it has just come, and cannot know what was before
+    await eventually(judges)
+    await asyncio.sleep(0.2)  # as if the server had not answered for four passes
+    await hand.store.register(hand.worker_id, {}, b"\x90", 0.001)
+    await runs.dispatch("r", epoch, "default", "async", [(1, 1, b"")])
+    await hand.store.claim("async", ["default"], hand.worker_id, 1, block_s=None)
+    assert not await judges()
+    await eventually(judges)

@@ -33,9 +33,10 @@ from astrum.machine import (
     ScheduleRetry,
     TaskFoundUnserved,
     TaskState,
+    WorkerReturned,
     build_report,
 )
-from astrum.machine.state import LOSS_BUDGET
+from astrum.machine.troubles import LOSS_BUDGET
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 
 RUN_KEY = "run-1"
@@ -85,6 +86,9 @@ class RunMachine(RuleBasedStateMachine):
         self.highest = [0] * len(plan.tasks)
         self.raised = [0] * len(plan.tasks)
         self.losses = [0] * len(plan.tasks)
+        self.lost_alone = [0] * len(plan.tasks)
+        self.is_suspect = [False] * len(plan.tasks)
+        self.lost_to: dict[str, list[tuple[int, bool]]] = {}
         self.quarantined: set[int] = set()
         self.succeeded: set[int] = set()
         self.finishes: list[str] = []
@@ -126,6 +130,15 @@ class RunMachine(RuleBasedStateMachine):
     def somebody_cancels(self, reason: str) -> None:
         self.take_in(CancelRequested(self.now, reason))
 
+    @precondition(lambda self: self.state.lost_workers and self.state.finished is None)
+    @rule(data=st.data())
+    def a_worker_turns_out_to_be_alive(self, data: st.DataObject) -> None:
+        worker_id = data.draw(st.sampled_from(sorted(self.state.lost_workers)))
+        for task, was_alone in self.lost_to.pop(worker_id):
+            self.losses[task] -= 1
+            self.lost_alone[task] -= was_alone
+        self.take_in(WorkerReturned(worker_id, self.now))
+
     @rule()
     def the_run_times_out(self) -> None:
         self.take_in(RunTimedOut(self.now, 5.0))
@@ -164,7 +177,7 @@ class RunMachine(RuleBasedStateMachine):
         self.now += 1.0
         began, ended = self.now - 0.5, self.now - 0.1
         return AttemptSettled(
-            task, attempt, outcome, began, ended, self.now, "worker", failure, shared
+            task, attempt, outcome, began, ended, self.now, f"worker-{task % 2}", failure, shared
         )
 
     def account(self, fact: AttemptSettled) -> None:
@@ -174,8 +187,12 @@ class RunMachine(RuleBasedStateMachine):
         elif fact.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
             self.raised[task] += 1
         elif fact.outcome is Outcome.LOST:
+            was_alone = fact.shared_loss == 1
             self.losses[task] += 1
-            if self.losses[task] >= LOSS_BUDGET and fact.shared_loss == 1:
+            self.lost_alone[task] += was_alone
+            self.lost_to.setdefault(fact.worker_id, []).append((task, was_alone))
+            self.is_suspect[task] = was_alone or self.losses[task] > 1
+            if self.lost_alone[task] >= LOSS_BUDGET:
                 self.quarantined.add(task)
 
     def take_in(self, fact: Event) -> None:
@@ -223,7 +240,7 @@ class RunMachine(RuleBasedStateMachine):
         assert task not in self.succeeded
         assert task not in self.quarantined
         assert self.raised[task] <= spec.retry.max_retries
-        assert order.alone or self.losses[task] < LOSS_BUDGET - 1
+        assert order.alone == self.is_suspect[task]
         self.highest[task] = order.attempt
         self.outstanding[task] = order.attempt
         assert len(self.outstanding) <= self.limit()

@@ -16,6 +16,7 @@ from astrum.machine import (
     ScheduleRetry,
     TaskFoundUnserved,
     TaskState,
+    WorkerReturned,
 )
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 
@@ -166,13 +167,33 @@ def test_a_task_lost_once_among_others_is_not_suspected() -> None:
     assert state.handle(RetryFellDue(A, 2)) == [Dispatch(A, 3, alone=True)]
 
 
-def test_a_task_is_quarantined_only_after_it_was_lost_alone() -> None:
+def test_what_is_lost_with_neighbours_is_not_charged_for_what_they_may_have_done() -> None:
     state = RunState(plan(spec("a")))
     state.start()
     for attempt in (1, 2, 3):
         state.handle(lost(A, attempt, shared=2))
         assert state.handle(RetryFellDue(A, attempt)) == [Dispatch(A, attempt + 1, attempt > 1)]
-    assert state.handle(lost(A, 4)) == [Finish("failed")]
+    for attempt in (4, 5):
+        state.handle(lost(A, attempt))
+        assert state.handle(RetryFellDue(A, attempt)) == [Dispatch(A, attempt + 1, alone=True)]
+    assert state.handle(lost(A, 6)) == [Finish("failed")]
+    assert "died 3 times" in state.chronicle.failures[A].message
+
+
+def test_a_worker_that_turns_out_to_be_alive_was_not_killed_by_its_tasks() -> None:
+    state = RunState(plan(spec("a")))
+    state.start()
+    for attempt in range(1, 9):
+        state.handle(lost(A, attempt))
+        assert list(state.lost_workers) == ["w"]
+        assert state.handle(WorkerReturned("w", 100.0)) == []
+        assert not state.lost_workers
+        [order] = state.handle(RetryFellDue(A, attempt))
+        assert order == Dispatch(A, attempt + 1, alone=True)
+    for attempt in (9, 10):
+        state.handle(lost(A, attempt))
+        state.handle(RetryFellDue(A, attempt))
+    assert state.handle(lost(A, 11)) == [Finish("failed")]
 
 
 def test_a_lost_attempt_costs_none_of_the_users_retries() -> None:

@@ -16,6 +16,7 @@ from astrum.machine.events import (
     Outcome,
     RunTimedOut,
     TaskFoundUnserved,
+    WorkerReturned,
 )
 from astrum.machine.failure import Failure
 from astrum.wire import unpacking
@@ -70,6 +71,7 @@ facts = st.one_of(
     st.builds(CancelRequested, seconds, texts),
     st.builds(RunTimedOut, seconds, seconds),
     st.builds(TaskFoundUnserved, numbers, seconds, texts),
+    st.builds(WorkerReturned, texts, seconds),
 )
 junk = st.recursive(
     st.none()
