@@ -37,7 +37,7 @@ from astrum.planning.order import TaskOrder, walk_upstream_first
 from astrum.planning.plan import DEFAULT_QUEUE
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.scheduler import DEFAULT_NAMESPACE, DynamicScheduler, Executor
-from astrum.task_ids import TaskIds, unknown_task
+from astrum.task_ids import Others, TaskIds, no_tasks
 
 if TYPE_CHECKING:
     from astrum.data_transport import TaskData
@@ -194,7 +194,7 @@ class SchedulerRegistry:
     ) -> _Selection:
         tasks = self.get_all_tasks()
         functions, unbound = _bound(tasks, MethodBinder(config.class_instances))
-        ids = TaskIds(functions)
+        ids = self._ids(functions)
         declared = {name: ids.dependencies(name, t.depends_on) for name, t in tasks.items()}
         inputs = resolve_task_inputs(functions, [t.data for t in tasks.values() if t.data])
         needs = add_data_needs(declared, inputs, config)
@@ -213,8 +213,11 @@ class SchedulerRegistry:
     def _selected_tails(self, config: AstrumConfig, selection: _Selection) -> list[str]:
         for task_id in config.ignore_tail_task:
             if task_id not in self._tasks:
-                raise unknown_task("the tail task", task_id, self._tasks)
+                raise self._ids(selection.functions).unknown("the tail task", task_id)
         return [task_id for task_id in config.ignore_tail_task if task_id in selection.needs]
+
+    def _ids(self, functions: Mapping[str, Callable[..., Any]]) -> TaskIds:
+        return TaskIds(functions, self.name, lambda: _others(self))
 
 
 def _chosen(
@@ -290,6 +293,19 @@ def all_registries() -> dict[str, SchedulerRegistry]:
         return dict(_registries)
 
 
+def _others(registry: SchedulerRegistry) -> Others:
+    found = all_registries().items()
+    return {name: other.get_all_tasks() for name, other in found if name != registry.name}
+
+
+def _with_tasks(namespace: str | None, targets: Any) -> SchedulerRegistry:
+    # A run of no tasks would be a success, and hide that the name is misspelt.
+    registry = get_registry(namespace)
+    if not registry._tasks:
+        raise no_tasks(registry.name, targets, _others(registry))
+    return registry
+
+
 def clear_registry(namespace: str | None = None) -> None:
     """Drop the registry of one namespace, or of all."""
     with _registries_lock:
@@ -352,7 +368,7 @@ def build_task_orders(
     config: AstrumConfig | None = None,
 ) -> list[TaskOrder]:
     """Do as `SchedulerRegistry.build_task_orders` for a namespace (default: the active)."""
-    return get_registry(namespace).build_task_orders(target_tasks, config)
+    return _with_tasks(namespace, target_tasks).build_task_orders(target_tasks, config)
 
 
 def build_scheduler(
@@ -363,7 +379,8 @@ def build_scheduler(
     **settings: Any,
 ) -> DynamicScheduler:
     """Do as `SchedulerRegistry.build_scheduler` for a namespace (default: the active one)."""
-    return get_registry(namespace).build_scheduler(target_tasks, config=config, **settings)
+    registry = _with_tasks(namespace, target_tasks)
+    return registry.build_scheduler(target_tasks, config=config, **settings)
 
 
 async def run(
@@ -374,4 +391,5 @@ async def run(
     executor: Executor | None = None,
 ) -> ExecutionReport:
     """Do as `SchedulerRegistry.run` for a namespace (default: the active one)."""
-    return await get_registry(namespace).run(target_tasks, config, executor=executor)
+    registry = _with_tasks(namespace, target_tasks)
+    return await registry.run(target_tasks, config, executor=executor)

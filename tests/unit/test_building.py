@@ -115,8 +115,10 @@ def test_a_target_that_does_not_exist_is_refused(registry: SchedulerRegistry) ->
         registry.build_scheduler(["extrct"])
 
 
-def test_a_text_instead_of_a_list_of_targets_is_refused(registry: SchedulerRegistry) -> None:
+def test_what_is_no_list_of_targets_is_refused(registry: SchedulerRegistry) -> None:
     declare(registry, extract=[])
+    with pytest.raises(TaskRegistrationError, match=r"must be a list"):
+        registry.build_task_orders(registry.get_task("extract").function)
     with pytest.raises(TaskRegistrationError, match=r"write \['extract'\]"):
         registry.build_scheduler("extract")
 
@@ -291,14 +293,75 @@ async def test_module_functions_work_on_a_namespace() -> None:
     assert names(build_task_orders(namespace="x")) == ["a"]
     assert build_scheduler(["a"], namespace="x").namespace == "x"
     assert (await run(["a"], namespace="x")).task_return_set == {"a": 1}
-    assert build_task_orders() == []
+
+
+async def test_a_run_of_no_tasks_is_completed(registry: SchedulerRegistry) -> None:
+    report = await registry.run()
+    assert (report.execution_state, report.total_tasks) == ("completed", 0)
+    assert registry.build_tasks() == []
+
+
+# --- a name that nobody has ------------------------------------------------------------------
+
+
+@pytest.fixture
+def daily_report(cleared: None) -> None:
+    declare(get_registry("daily_report"), extract=[], load=["extract"])
+
+
+@pytest.mark.usefixtures("daily_report")
+@pytest.mark.parametrize("targets", [None, [], ["load"], ["nothing"]])
+async def test_a_misspelt_namespace_is_refused_with_the_nearest_one(targets: list | None) -> None:
+    expected = r"no task .* namespace 'dialy_report'.*mean 'daily_report'\?$"
+    for _ in range(2):  # asking for a namespace does not make it one with tasks
+        with pytest.raises(TaskRegistrationError, match=expected):
+            await run(targets, namespace="dialy_report")
+    with pytest.raises(TaskRegistrationError, match=expected):
+        build_scheduler(targets, namespace="dialy_report")
+    with pytest.raises(TaskRegistrationError, match=expected):
+        build_task_orders(targets, namespace="dialy_report")
+
+
+@pytest.mark.usefixtures("daily_report")
+@pytest.mark.parametrize("targets", [None, ["load"], [lambda: None]])
+async def test_a_forgotten_namespace_is_told_where_tasks_are(targets: list | None) -> None:
+    with pytest.raises(TaskRegistrationError, match=r"namespace 'default' \(.*'daily_report'"):
+        await run(targets)
 
 
 @pytest.mark.usefixtures("cleared")
-async def test_a_run_of_no_tasks_is_completed() -> None:
-    report = await run()
-    assert (report.execution_state, report.total_tasks) == ("completed", 0)
-    assert get_registry().build_tasks() == []
+async def test_a_run_without_any_declared_task_asks_for_the_module_that_declares_them() -> None:
+    with pytest.raises(TaskRegistrationError, match=r"namespace 'default'.* imported\?"):
+        await run(["load"])
+
+
+@pytest.mark.usefixtures("daily_report")
+async def test_an_unknown_target_is_told_which_namespaces_have_it() -> None:
+    declare(get_registry(), laod=[])
+    declare(get_registry("hourly"), load=[])
+    with pytest.raises(
+        TaskRegistrationError,
+        match=r"target 'load' is no task of namespace 'default' "
+        r"\(namespaces 'daily_report', 'hourly' have 'load'\); did you mean 'laod'",
+    ):
+        await run(["load"])
+
+
+@pytest.mark.usefixtures("daily_report")
+async def test_a_target_given_as_function_is_told_which_namespace_has_it() -> None:
+    declare(get_registry(), other=[])
+    load = get_registry("daily_report").get_task("load").function
+    with pytest.raises(
+        TaskRegistrationError, match=r"namespace 'default' \(namespace 'daily_report' has"
+    ):
+        await run([load])
+
+
+@pytest.mark.usefixtures("daily_report")
+def test_a_dependency_in_another_namespace_is_refused_with_its_name() -> None:
+    declare(get_registry("billing"), send=["extract"])
+    with pytest.raises(TaskRegistrationError, match=r"'send'.*'daily_report' has 'extract'"):
+        build_scheduler(namespace="billing")
 
 
 # --- methods ---------------------------------------------------------------------------------
