@@ -28,7 +28,7 @@ from astrum.planning.execution_plan import ExecutionPlan, build_execution_plan
 from astrum.planning.inputs import add_data_needs, resolve_task_inputs
 from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Plan
-from astrum.planning.planner import ExecutionPlanner, upstream_first
+from astrum.planning.planner import ExecutionPlanner, checked_orders, upstream_first
 from astrum.planning.retry_policy import RetryPolicy
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class DynamicScheduler:
         self.tail_tasks = list(tails)
         self.task_return_set: dict[str, Any] = {}
         self._functions = _checked_functions(tasks)
-        self._orders = _checked_orders(task_order)
+        self._orders = checked_orders(task_order)
         self._task_data = list(task_data_refs or ()) if has_data_path else []
         self._options = dict(task_policies or {})
         self._add_retries(task_retries or {})
@@ -258,14 +258,6 @@ def _checked_functions(tasks: Iterable[Task]) -> dict[str, Callable[..., Any]]:
             raise TypeError(f"task {name!r} must be a function, got {function!r}")
         functions[name] = function
     return functions
-
-
-def _checked_orders(task_order: Iterable[TaskOrder]) -> list[TaskOrder]:
-    orders = list(task_order)
-    for order in orders:
-        if not isinstance(order, TaskOrder):
-            raise TypeError(f"task_order must hold TaskOrder objects, got {order!r}")
-    return orders
 
 
 def _places(semaphore: asyncio.Semaphore | None) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAX_CYCLES = 20
 MAX_CYCLE_NAMES = 100
@@ -12,12 +12,15 @@ MAX_CYCLE_NAMES = 100
 class TaskOrder:
     """One task and the orders it depends on; compared by identity.
 
-    Tasks are matched by ``task_name``, so two orders with one name mean the same task.
+    Tasks are matched by ``task_name``, so two orders with one name mean the same task. Raises
+    ``TypeError`` for a name that is no text and for dependencies that are no orders.
     """
 
     def __init__(self, task_name: str, dependencies: Iterable[TaskOrder] | None = None) -> None:
+        if not isinstance(task_name, str):
+            raise TypeError(f"the task_name of a TaskOrder must be a text, got {task_name!r}")
         self.task_name = task_name
-        self.dependencies: list[TaskOrder] = list(dependencies or ())
+        self.dependencies = _checked(task_name, dependencies) if dependencies else []
 
     @property
     def depend(self) -> TaskOrder | None:
@@ -26,11 +29,31 @@ class TaskOrder:
 
     @depend.setter
     def depend(self, order: TaskOrder | None) -> None:
-        self.dependencies[:1] = [] if order is None else [order]
+        self.dependencies[:1] = [] if order is None else _checked(self.task_name, [order])
 
     def __repr__(self) -> str:
         names = [order.task_name for order in self.dependencies]
         return f"TaskOrder({self.task_name!r}, dependencies={names!r})"
+
+
+def _checked(task_name: str, dependencies: Any) -> list[TaskOrder]:
+    is_list = isinstance(dependencies, Iterable) and not isinstance(dependencies, str)
+    if not is_list:
+        raise not_orders(task_name, dependencies)
+    orders = list(dependencies)
+    for order in orders:
+        if not isinstance(order, TaskOrder):
+            raise not_orders(task_name, order)
+    return orders
+
+
+def not_orders(task_name: str, got: object) -> TypeError:
+    """Return the error of dependencies that hold something else."""
+    example = f"TaskOrder({got!r})" if isinstance(got, str) else "TaskOrder(...)"
+    return TypeError(
+        f"task {task_name!r}: dependencies must be a list of TaskOrder objects, got {got!r}: "
+        f"write dependencies=[{example}]"
+    )
 
 
 Needs = Mapping[str, Iterable[str]]

@@ -11,7 +11,7 @@ from astrum.errors import (
     nearest,
 )
 from astrum.planning.execution_plan import ExecutionPlan, build_execution_plan
-from astrum.planning.order import TaskOrder, spell_cycle, walk_upstream_first
+from astrum.planning.order import TaskOrder, not_orders, spell_cycle, walk_upstream_first
 
 
 class EndlessOrderError(TaskOrderLoopError, TaskOrderNoExitError):
@@ -27,7 +27,7 @@ class ExecutionPlanner:
     """
 
     def __init__(self, task_order: Iterable[TaskOrder]) -> None:
-        self._orders = list(task_order)
+        self._orders = checked_orders(task_order)
 
     def validate(self) -> None:
         """Raise what is wrong with the orders, if anything is."""
@@ -44,16 +44,29 @@ class ExecutionPlanner:
     def needs(self) -> dict[str, tuple[str, ...]]:
         """Return task name to the names it depends on, in the order given.
 
-        Raises `TaskDependencyError`.
+        Raises `TaskDependencyError`, and ``TypeError`` for what is no order.
         """
         needs: dict[str, tuple[str, ...]] = {}
         for order in self._orders:
             name = order.task_name
             if name in needs:
                 raise TaskDependencyError(f"the order names task {name!r} twice")
-            needs[name] = tuple([upstream.task_name for upstream in order.dependencies])
+            try:
+                needs[name] = tuple([upstream.task_name for upstream in order.dependencies])
+            except AttributeError:  # the list is the user's to change
+                others = [o for o in order.dependencies if not isinstance(o, TaskOrder)]
+                raise not_orders(name, others[0]) from None
         check_dependencies(needs)
         return needs
+
+
+def checked_orders(task_order: Iterable[TaskOrder]) -> list[TaskOrder]:
+    """Return the orders as a list; raises ``TypeError`` for anything else in it."""
+    orders = list(task_order)
+    for order in orders:
+        if not isinstance(order, TaskOrder):
+            raise TypeError(f"task_order must hold TaskOrder objects, got {order!r}")
+    return orders
 
 
 def check_dependencies(needs: Mapping[str, Sequence[str]]) -> None:

@@ -64,6 +64,34 @@ def test_orders_do_not_share_a_default_list_of_dependencies() -> None:
     assert TaskOrder("c").dependencies == []
 
 
+@pytest.mark.parametrize("name", [5, None, b"a"])
+def test_the_name_of_an_order_must_be_a_text(name: object) -> None:
+    with pytest.raises(TypeError, match=r"task_name .* must be a text, got"):
+        TaskOrder(name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dependencies", [["a"], "a", 5, [TaskOrder("x"), None]])
+def test_dependencies_that_are_no_orders_are_refused(dependencies: object) -> None:
+    with pytest.raises(TypeError, match="'b': dependencies must be a list of TaskOrder objects"):
+        TaskOrder("b", dependencies=dependencies)  # type: ignore[arg-type]
+
+
+def test_orders_advise_how_to_depend_on_a_name() -> None:
+    with pytest.raises(TypeError, match=r"dependencies=\[TaskOrder\('a'\)\]$"):
+        TaskOrder("b", ["a"])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=r"TaskOrder\('a'\)"):
+        TaskOrder("b").depend = "a"  # type: ignore[assignment]
+    changed = TaskOrder("b")
+    changed.dependencies.append("a")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"'b'.*TaskOrder\('a'\)"):
+        ExecutionPlanner([TaskOrder("a"), changed]).validate()
+
+
+def test_what_is_no_order_is_no_plan() -> None:
+    with pytest.raises(TypeError, match="must hold TaskOrder objects, got 'a'"):
+        ExecutionPlanner(["a"])  # type: ignore[list-item]
+
+
 def test_the_repr_of_orders_in_a_cycle_ends() -> None:
     a = TaskOrder("a")
     a.dependencies = [a]
