@@ -6,7 +6,7 @@
     ├── SchedulerError                    the flow is wrong: raised before anything runs
     │   ├── TaskRegistrationError         a declaration, a target or a binding that cannot be
     │   ├── TaskOrderLoopError            tasks that need each other (``errors``: the cycles)
-    │   ├── TaskOrderNoExitError          no task that ends the graph
+    │   │   └── TaskOrderNoExitError      and no task that ends the graph
     │   ├── TaskDependencyError           a dependency that is unknown or named twice
     │   ├── TaskNotFoundError             a name that no task has
     │   ├── TaskDuplicateExecutionError   a scheduler that is already running
@@ -69,8 +69,8 @@ class TaskOrderLoopError(SchedulerError):
         super().__init__("the task graph has a cycle: " + "; ".join(self.errors))
 
 
-class TaskOrderNoExitError(SchedulerError):
-    """No task ends the graph, so a run could never finish."""
+class TaskOrderNoExitError(TaskOrderLoopError):
+    """Tasks that need each other, and no task that ends the graph: another waits for each."""
 
 
 class TaskDependencyError(SchedulerError):

@@ -14,16 +14,12 @@ from astrum.planning.execution_plan import ExecutionPlan, build_execution_plan
 from astrum.planning.order import TaskOrder, not_orders, spell_cycle, walk_upstream_first
 
 
-class EndlessOrderError(TaskOrderLoopError, TaskOrderNoExitError):
-    """A graph with a cycle in which, besides, every task has one that waits for it."""
-
-
 class ExecutionPlanner:
     """Checks a list of orders and shows its stages.
 
     ``TaskDependencyError`` for a dependency that no order has or a name that stands twice,
-    `TaskOrderLoopError` for cycles; if no task at all ends the graph, that error is a
-    `TaskOrderNoExitError` too.
+    `TaskOrderLoopError` for cycles, and if no task at all ends the graph, its kind
+    `TaskOrderNoExitError`.
     """
 
     def __init__(self, task_order: Iterable[TaskOrder]) -> None:
@@ -88,7 +84,7 @@ def upstream_first(needs: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str
     ids, cycles = walk_upstream_first(needs)
     if cycles:
         texts = [spell_cycle(cycle) for cycle in cycles]
-        raise (TaskOrderLoopError if _has_exit(needs) else EndlessOrderError)(texts)
+        raise (TaskOrderLoopError if _has_exit(needs) else TaskOrderNoExitError)(texts)
     return {task_id: needs[task_id] for task_id in ids}
 
 

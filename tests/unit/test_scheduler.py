@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+import astrum
 from astrum import (
     AstrumConfig,
     DynamicScheduler,
@@ -143,6 +144,14 @@ async def test_a_planning_error_is_raised_by_the_timeline_and_reported_by_execut
     report = await make().execute()
     assert report.execution_state == "failed"
     assert str(caught.value) in report.error_summary[0]
+
+
+async def test_a_failed_planning_is_reported_under_names_that_users_can_import() -> None:
+    for make, _ in PLANNING_ERRORS:
+        report = await make().execute()
+        [line] = report.error_summary
+        name = line.removeprefix("planning failed: ").partition(":")[0]
+        assert name in astrum.__all__
 
 
 def test_detect_cycle_raises_for_a_cycle_only() -> None:
