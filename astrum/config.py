@@ -55,6 +55,17 @@ class AstrumConfig:
         return None if limit is None else asyncio.Semaphore(limit)
 
 
+def checked_config(config: AstrumConfig | None) -> AstrumConfig:
+    """Return a config, the default for ``None``; raises ``TypeError`` for anything else."""
+    if config is None:
+        return AstrumConfig()
+    if not isinstance(config, AstrumConfig):
+        raise TypeError(
+            f"config must be an AstrumConfig, got {config!r}: write config=AstrumConfig(...)"
+        )
+    return config
+
+
 def _check_limit(limit: Any) -> None:
     if limit is None:
         return

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from astrum.collector import collector_paused
-from astrum.config import AstrumConfig
+from astrum.config import AstrumConfig, checked_config
 from astrum.data_transport import check_types
 from astrum.data_transport.bindings import TaskInputs
 from astrum.data_transport.scopes import remember_names
@@ -126,7 +126,7 @@ class SchedulerRegistry:
 
         Dependencies include the sources of data. Raises `TaskRegistrationError`.
         """
-        selection = self._select(target_tasks, config or AstrumConfig(), bind=False)
+        selection = self._select(target_tasks, checked_config(config), bind=False)
         return _orders(selection.needs)
 
     def build_tasks(self, target_tasks: Iterable[Reference] | None = None) -> list[Any]:
@@ -151,7 +151,7 @@ class SchedulerRegistry:
         `TaskRegistrationError` for names, relations and types that cannot be; a cycle shows
         when the scheduler plans.
         """
-        config = replace(config or AstrumConfig(), **settings)
+        config = replace(checked_config(config), **settings)
         selection = self._select(target_tasks, config, bind=True)
         check_types(selection.inputs, selection.functions, config)
         registered = self._tasks

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from astrum.collector import collector_paused
-from astrum.config import AstrumConfig
+from astrum.config import AstrumConfig, checked_config
 from astrum.data_transport import check_types, declared_types
 from astrum.data_transport.bindings import TaskInputs
 from astrum.errors import (
@@ -84,7 +84,7 @@ class DynamicScheduler:
         local_only: str = "",
     ) -> None:
         self.namespace = namespace
-        self.config = config or AstrumConfig(silence=silence)
+        self.config = checked_config(AstrumConfig(silence=silence) if config is None else config)
         tails = self.config.ignore_tail_task if ignore_tail_task is None else ignore_tail_task
         self.tail_tasks = list(tails)
         self.task_return_set: dict[str, Any] = {}
@@ -143,8 +143,10 @@ class DynamicScheduler:
         """Run the graph and return its report; without an ``executor`` in this process.
 
         Failures of tasks and of planning are in the report. Raises
-        `TaskDuplicateExecutionError` while it is executing already.
+        `TaskDuplicateExecutionError` while it is executing already, and ``TypeError`` for an
+        ``executor`` that is none.
         """
+        _check_executor(executor)
         if self._is_executing:
             raise TaskDuplicateExecutionError("this scheduler is executing already")
         self._is_executing = True
@@ -217,6 +219,18 @@ class DynamicScheduler:
 
     def _option(self, name: str) -> TaskOptions:
         return self._options.get(name, DEFAULT_OPTIONS)
+
+
+def _check_executor(executor: Any) -> None:
+    is_instance = not isinstance(executor, type)
+    if executor is None or (is_instance and hasattr(executor, "run_flow")):
+        return
+    # Only the type is told: a URL may hold a password.
+    got = f"a {type(executor).__name__}" if is_instance else f"the class {executor.__name__}"
+    raise TypeError(
+        f"executor must be an open coordinator, got {got}: write `async with Coordinator(url) as "
+        "coordinator:` and in it pass executor=coordinator"
+    )
 
 
 async def _run_here(flow: Flow, config: AstrumConfig, started_at: float) -> ExecutionReport:

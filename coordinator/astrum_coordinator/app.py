@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 
-from astrum.config import AstrumConfig
+from astrum.config import AstrumConfig, checked_config
 from astrum.errors import (
     AstrumError,
     RunError,
@@ -140,9 +140,8 @@ class Coordinator:
         observer: RunObserver | None = None,
     ) -> ExecutionReport:
         """Run tasks of a namespace on the workers; see `astrum.machine`, and `run_flow`."""
-        config = config or AstrumConfig()
-        targets = None if target_tasks is None else list(target_tasks)
-        scheduler = build_scheduler(targets, namespace=namespace, config=config)
+        config = checked_config(config)
+        scheduler = build_scheduler(target_tasks, namespace=namespace, config=config)
         flow = scheduler.flow(fingerprints=True)
         return await self.run_flow(
             flow, config, timeout_s=timeout_s, run_id=run_id, observer=observer

@@ -14,6 +14,7 @@ from astrum import (
     F,
     Ref,
     RetryPolicy,
+    SchedulerRegistry,
     TaskDependencyError,
     TaskDuplicateExecutionError,
     TaskNotFoundError,
@@ -301,6 +302,31 @@ async def test_an_executor_gets_the_flow_with_fingerprints_and_its_report_is_ret
     assert report.task_return_set == scheduler.task_return_set == {"x": 1}
     assert (seen[0].plan.namespace, list(seen[0].tasks)) == ("nightly", ["a"])
     assert seen[0].plan.tasks[0].fingerprint
+
+
+@pytest.mark.parametrize("executor", ["redis://:secret@host", 5, AstrumConfig])
+async def test_what_cannot_run_a_flow_is_no_executor(executor: object) -> None:
+    with pytest.raises(TypeError, match=r"async with Coordinator\(url\) as coordinator") as caught:
+        await scheduler_of("a").execute(executor)  # type: ignore[arg-type]
+    assert "secret" not in str(caught.value)
+
+
+async def test_the_class_of_an_executor_is_no_executor() -> None:
+    with pytest.raises(TypeError, match="got the class Coordinator"):
+        await scheduler_of("a").execute(astrum.Coordinator)
+
+
+@pytest.mark.parametrize("config", [{}, {"silence": False}, "quiet", AstrumConfig])
+async def test_a_config_that_is_none_is_refused(config: object) -> None:
+    registry = SchedulerRegistry()
+    registry.task("a")(one)
+    for use in (
+        lambda: scheduler_of("a", config=config),
+        lambda: registry.build_scheduler(config=config),  # type: ignore[arg-type]
+        lambda: registry.build_task_orders(config=config),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError, match=r"config must be an AstrumConfig, got"):
+            use()
 
 
 async def test_visualize_prints_the_graph_and_the_data_relations(
