@@ -20,10 +20,22 @@ def qualified_name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _names(types: Iterable[ExceptionName] | ExceptionName) -> tuple[str, ...]:
-    if isinstance(types, (str, type)):
+def _names(field: str, types: Any) -> tuple[str, ...]:
+    if isinstance(types, (str, type)) or not isinstance(types, Iterable):
         types = (types,)
-    return tuple(t if isinstance(t, str) else qualified_name(t) for t in types)
+    return tuple(_name(field, each) for each in types)
+
+
+def _name(field: str, of: Any) -> str:
+    if isinstance(of, str):
+        return of
+    if isinstance(of, type) and issubclass(of, BaseException):
+        return qualified_name(of)
+    raise TaskRegistrationError(f"{field} must hold exception types or their names, got {of!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +57,14 @@ class RetryPolicy:
     give_up_on: tuple[ExceptionName, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "retry_on", _names(self.retry_on))
-        object.__setattr__(self, "give_up_on", _names(self.give_up_on))
+        object.__setattr__(self, "retry_on", _names("retry_on", self.retry_on))
+        object.__setattr__(self, "give_up_on", _names("give_up_on", self.give_up_on))
         retries: Any = self.max_retries
         if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
             raise TaskRegistrationError(f"max_retries must be an integer >= 0, got {retries!r}")
+        for field in ("delay", "backoff", "max_delay", "jitter"):
+            if not _is_number(value := getattr(self, field)):
+                raise TaskRegistrationError(f"{field} must be a number, got {value!r}")
         if not (self.delay >= 0 and self.max_delay >= 0 and self.backoff >= 1):  # nor NaN
             raise TaskRegistrationError("delay and max_delay must be >= 0 and backoff >= 1")
         if not 0 <= self.jitter <= 1:

@@ -69,3 +69,17 @@ def test_retries_are_a_whole_number(retries: object) -> None:
 def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(TaskRegistrationError):
         RetryPolicy(1, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("field", ["retry_on", "give_up_on"])
+@pytest.mark.parametrize("wrong", [5, (5,), (ValueError, None), (int,), (ValueError("x"),)])
+def test_what_is_no_exception_type_is_refused(field: str, wrong: object) -> None:
+    with pytest.raises(TaskRegistrationError, match=f"{field} must hold exception types"):
+        RetryPolicy(1, **{field: wrong})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("field", ["delay", "backoff", "max_delay", "jitter"])
+@pytest.mark.parametrize("wrong", ["1", None, True])
+def test_a_setting_that_is_no_number_is_refused(field: str, wrong: object) -> None:
+    with pytest.raises(TaskRegistrationError, match=f"{field} must be a number"):
+        RetryPolicy(1, **{field: wrong})  # type: ignore[arg-type]
