@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import time
 import uuid
 from collections import deque
@@ -44,10 +43,9 @@ from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.machine.state import OUTSTANDING, RunState
 from astrum.planning.plan import TaskSpec
+from astrum.run_log import STARTS_HERE, with_log
 from astrum.wire.codec import Codec
 from astrum.wire.projection import project
-
-logger = logging.getLogger("astrum.run")
 
 MAX_OUTSTANDING = 100_000
 """Attempts that exist at once at most, so that a run of a million tasks fits into memory."""
@@ -87,6 +85,7 @@ class _InProcessRun:
         self._specs = flow.plan.tasks
         self._bound = [flow.tasks[spec.task_id] for spec in self._specs]
         self._run_id = options.run_id or uuid.uuid4().hex
+        self._observer = with_log(options.observer, self._run_id, STARTS_HERE, options.silence)
         self._state = RunState(flow.plan, run_key=self._run_id, capacity=MAX_OUTSTANDING)
         self._invoker = Invoker(name="astrum-task")
         self._results: dict[str, Any] = {}
@@ -148,10 +147,8 @@ class _InProcessRun:
         self._obey(event, self._state.handle(event))
 
     def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
-        if self._options.observer is not None:
-            self._options.observer.observe(self._state, event, commands)
-        if not self._options.silence:
-            self._log(event)
+        if self._observer is not None:
+            self._observer.observe(self._state, event, commands)
         for command in commands:
             if type(command) is Dispatch:
                 self._to_start.append(command)
@@ -248,23 +245,6 @@ class _InProcessRun:
         except Exception as error:
             return value_failure(error, "result")
         return result
-
-    # --- words --------------------------------------------------------------------------
-
-    def _log(self, event: Event | None) -> None:
-        if not isinstance(event, AttemptSettled):
-            return
-        name = self._specs[event.task].task_id
-        extra = {"run_id": self._run_id, "task": name, "attempt": event.attempt}
-        took_s = event.ended_at - event.started_at
-        if event.outcome is Outcome.SUCCEEDED:
-            logger.info("task %s: done in %.3f s", name, took_s, extra=extra)
-        else:
-            why = event.failure.summary if event.failure else event.outcome.name.lower()
-            again = (event.task, event.attempt) in self._state.chronicle.retried
-            text = "task %s: attempt %d ended after %.3f s: %s%s"
-            suffix = "; it is tried again" if again else ""
-            logger.warning(text, name, event.attempt, took_s, why, suffix, extra=extra)
 
 
 class _Values:

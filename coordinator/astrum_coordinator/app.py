@@ -29,6 +29,7 @@ from astrum.redis.connection import RedisSettings
 from astrum.redis.facts import RunFacts, WorkerFacts
 from astrum.redis.run_store import RunStore
 from astrum.registry import build_scheduler
+from astrum.run_log import SENT_TO_WORKERS, with_log
 from astrum.wire.messages import encode_fact
 from astrum.wire.sealing import Seal
 from astrum_coordinator.adoption import Adoption, Renewal
@@ -158,7 +159,8 @@ class Coordinator:
     ) -> ExecutionReport:
         """Submit a planned flow, lead it, and return its report.
 
-        Failures of tasks are in the report. Cancelling the caller cancels the run, waits until
+        Failures of tasks are in the report. With ``silence=False`` in ``config`` the attempts'
+        starts, ends and retries are logged. Cancelling the caller cancels the run, waits until
         it is over and propagates ``CancelledError``.
         """
         run_id = run_id or new_run_id()
@@ -166,7 +168,8 @@ class Coordinator:
         submitting = asyncio.create_task(submission)
         try:
             await asyncio.shield(submitting)
-            known = await self._see_through(run_id, observer, flow.plan)
+            watching = with_log(observer, run_id, SENT_TO_WORKERS, config.silence)
+            known = await self._see_through(run_id, watching, flow.plan)
         except asyncio.CancelledError:
             await self._cancel_and_wait(run_id, submitting)
             raise

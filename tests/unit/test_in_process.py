@@ -656,7 +656,9 @@ async def test_every_fact_is_shown_to_an_observer_with_the_orders_that_followed(
     ]
 
 
-async def test_a_run_is_logged_unless_silent(caplog: pytest.LogCaptureFixture) -> None:
+async def test_starts_ends_and_retries_are_logged_unless_silent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO, "astrum.run")
 
     async def flaky() -> None:
@@ -667,10 +669,19 @@ async def test_a_run_is_logged_unless_silent(caplog: pytest.LogCaptureFixture) -
     flow.add("flaky", flaky, retry=RetryPolicy(1))
     await flow.run()
     assert caplog.messages == []
-    await flow.run(silence=False)
-    retried, done = [text for text in caplog.messages if "ended" in text or "done" in text]
+    seen: list[object] = []
+
+    class Observer:
+        def observe(self, state: Any, event: Any, commands: Any) -> None:
+            seen.append(event)
+
+    await flow.run(silence=False, observer=Observer())
+    start, retried, again, done = caplog.messages
+    assert start == "task flaky: attempt 1 starts"
     assert "ValueError: not yet; it is tried again" in retried
+    assert again == "task flaky: attempt 2 starts"
     assert done.startswith("task flaky: done in")
+    assert len(seen) == 3
 
 
 # --- the process -----------------------------------------------------------------------------

@@ -1,0 +1,81 @@
+"""What ``silence=False`` logs of a run, the same in process and on workers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from astrum.machine.events import AttemptSettled, Command, Dispatch, Event, Outcome
+from astrum.machine.observer import Observers, RunObserver
+from astrum.machine.state import RunState
+
+logger = logging.getLogger("astrum.run")
+
+STARTS_HERE = "starts"
+SENT_TO_WORKERS = "is sent to the workers"
+
+
+def with_log(
+    observer: RunObserver | None, run_id: str, start: str, silence: bool
+) -> RunObserver | None:
+    """Return the observer of a run together with its log, unless the run is silent."""
+    if silence:
+        return observer
+    log = RunLog(run_id, start)
+    return log if observer is None else Observers([observer, log])
+
+
+class RunLog:
+    """An observer that logs the starts, ends and retries of a run's attempts, each once.
+
+    ``start`` says what it means that an attempt was dispatched. Who reads a run's history anew
+    is told of the same ends again, which are not logged again.
+    """
+
+    def __init__(self, run_id: str, start: str) -> None:
+        self._run_id = run_id
+        self._start = start
+        self._ended: dict[int, int] = {}
+        """Of each task the last attempt whose end was logged."""
+
+    def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
+        """Log one fact and the orders that followed."""
+        if type(event) is AttemptSettled:
+            self._log_end(state, event)
+        for command in commands:
+            if type(command) is Dispatch:
+                self._log_start(state, command)
+
+    def _log_start(self, state: RunState, order: Dispatch) -> None:
+        name = state.plan.tasks[order.task].task_id
+        extra = self._extra(name, order.attempt)
+        logger.info("task %s: attempt %d %s", name, order.attempt, self._start, extra=extra)
+
+    def _log_end(self, state: RunState, end: AttemptSettled) -> None:
+        if not self._is_news(state, end):
+            return
+        name = state.plan.tasks[end.task].task_id
+        extra = self._extra(name, end.attempt, end.worker_id)
+        took_s = end.ended_at - end.started_at
+        where = f" on {end.worker_id}" if end.worker_id else ""
+        if end.outcome is Outcome.SUCCEEDED:
+            logger.info("task %s: done in %.3f s%s", name, took_s, where, extra=extra)
+            return
+        why = end.failure.summary if end.failure else end.outcome.name.lower()
+        again = (end.task, end.attempt) in state.chronicle.retried
+        text = "task %s: attempt %d ended after %.3f s%s: %s%s"
+        suffix = "; it is tried again" if again else ""
+        logger.warning(text, name, end.attempt, took_s, where, why, suffix, extra=extra)
+
+    def _is_news(self, state: RunState, end: AttemptSettled) -> bool:
+        # The journal may hold anything; the state ignores what is no task, and so does this.
+        is_task = 0 <= end.task < len(state.plan.tasks)
+        if not is_task or end.attempt <= self._ended.get(end.task, 0):
+            return False
+        self._ended[end.task] = end.attempt
+        return True
+
+    def _extra(self, name: str, attempt: int, worker_id: str = "") -> dict[str, Any]:
+        where = {"worker_id": worker_id} if worker_id else {}
+        return {"run_id": self._run_id, "task": name, "attempt": attempt, **where}

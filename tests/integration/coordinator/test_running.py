@@ -1,0 +1,81 @@
+"""What `Coordinator.run` and ``run(executor=...)`` make of their arguments."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from astrum import AstrumConfig, SchedulerRegistry, TaskRegistrationError, get_registry
+from astrum.machine import ExecutionReport
+from astrum_coordinator import Coordinator
+from tests.integration.coordinator.hands import NAMESPACE, HandWorker
+
+
+@pytest.fixture
+def registry() -> SchedulerRegistry:
+    """A registry with one task, "a", which is the namespace of that name as well."""
+    registry = get_registry(NAMESPACE)
+
+    @registry.task("a", retry=1)
+    async def a() -> None: ...
+
+    return registry
+
+
+async def seen_through(
+    run: asyncio.Task[ExecutionReport], hand: HandWorker, *, fails: int = 0
+) -> ExecutionReport:
+    await hand.register("a")
+    for _ in range(fails):
+        await hand.fail(await hand.claim())
+    await hand.succeed(await hand.claim())
+    return await run
+
+
+LOUD = AstrumConfig(silence=False)
+
+
+@pytest.mark.parametrize("as_executor", [True, False])
+async def test_a_run_on_workers_is_logged_unless_silent(
+    coordinator: Coordinator,
+    hand: HandWorker,
+    registry: SchedulerRegistry,
+    caplog: pytest.LogCaptureFixture,
+    as_executor: bool,
+) -> None:
+    caplog.set_level(logging.INFO, "astrum.run")
+    loud = (
+        registry.run(config=LOUD, executor=coordinator)
+        if as_executor
+        else coordinator.run(namespace=NAMESPACE, config=LOUD)
+    )
+    await seen_through(asyncio.create_task(loud), hand, fails=1)
+    start, retried, again, done = caplog.messages
+    assert start == "task a: attempt 1 is sent to the workers"
+    assert "s on hand: ValueError: no; it is tried again" in retried
+    assert again == "task a: attempt 2 is sent to the workers"
+    assert done.startswith("task a: done in")
+    assert done.endswith("s on hand")
+
+
+async def test_a_silent_run_on_workers_is_not_logged(
+    coordinator: Coordinator,
+    hand: HandWorker,
+    registry: SchedulerRegistry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "astrum.run")
+    await seen_through(asyncio.create_task(registry.run(executor=coordinator)), hand)
+    assert caplog.messages == []
+
+
+@pytest.mark.usefixtures("registry")
+async def test_names_that_nobody_declared_are_refused_as_in_process(
+    coordinator: Coordinator,
+) -> None:
+    with pytest.raises(TaskRegistrationError, match=r"namespace 'tset'.*did you mean 'test'"):
+        await coordinator.run(namespace="tset")
+    with pytest.raises(TaskRegistrationError, match=r"must be a list.*write \['a'\]"):
+        await coordinator.run("a", namespace=NAMESPACE)
