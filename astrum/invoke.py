@@ -47,12 +47,14 @@ class Flow:
 
     ``local_only`` says why other processes cannot run it, "" if they can. ``types`` are the
     named types that its values may have (see `astrum.data_transport.declared_types`).
+    ``planning_s`` is how long it took to plan it.
     """
 
     plan: Plan
     tasks: Mapping[str, BoundTask]
     local_only: str = ""
     types: Iterable[type] = ()
+    planning_s: float = 0.0
 
 
 @dataclass(slots=True)

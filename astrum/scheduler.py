@@ -126,6 +126,7 @@ class DynamicScheduler:
 
         ``fingerprints`` names each function's source in the plan, which takes time.
         """
+        began = time.perf_counter()
         plan = self._plan(fingerprints)
         inputs = self._draft().inputs
         bound = {
@@ -137,7 +138,8 @@ class DynamicScheduler:
             )
             for spec in plan.tasks
         }
-        return Flow(plan, bound, self._local_only, _DeclaredTypes(self._functions))
+        types = _DeclaredTypes(self._functions)
+        return Flow(plan, bound, self._local_only, types, time.perf_counter() - began)
 
     async def execute(self, executor: Executor | None = None) -> ExecutionReport:
         """Run the graph and return its report; without an ``executor`` in this process.

@@ -181,7 +181,6 @@ class Coordinator:
         *,
         run_id: str | None = None,
         timeout_s: float | None = None,
-        planning_s: float = 0.0,
     ) -> str:
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
@@ -193,7 +192,7 @@ class Coordinator:
             raise TaskRegistrationError(f"this flow cannot run on workers: {flow.local_only}")
         run_id = run_id or new_run_id()
         facts = {"namespace": flow.plan.namespace, "tasks": str(len(flow.plan.tasks))}
-        facts[PLANNED_S_FACT] = f"{planning_s:.6f}"
+        facts[PLANNED_S_FACT] = f"{flow.planning_s:.6f}"
         if timeout_s is not None:
             facts[TIMEOUT_FACT] = f"{timeout_s:g}"
         data = encode_plan(flow.plan, run_id, self._seal)

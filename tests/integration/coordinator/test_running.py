@@ -71,6 +71,27 @@ async def test_a_silent_run_on_workers_is_not_logged(
     assert caplog.messages == []
 
 
+async def test_planning_counts_in_the_report_of_a_run_on_workers(
+    coordinator: Coordinator, hand: HandWorker, registry: SchedulerRegistry
+) -> None:
+    async def submitted() -> ExecutionReport:
+        flow = registry.build_scheduler().flow(fingerprints=True)
+        return await coordinator.resume(await coordinator.submit_flow(flow))
+
+    for run in (
+        registry.run(executor=coordinator),
+        coordinator.run(namespace=NAMESPACE),
+        submitted(),
+    ):
+        report = await seen_through(asyncio.create_task(run), hand)
+        assert report.planning_duration > 0
+        assert report.total_duration == pytest.approx(
+            report.planning_duration + report.execution_duration
+        )
+        began = report.total_end_time - report.total_duration
+        assert report.total_start_time == pytest.approx(began)
+
+
 @pytest.mark.usefixtures("registry")
 async def test_names_that_nobody_declared_are_refused_as_in_process(
     coordinator: Coordinator,
