@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error, locate
 from astrum.errors import LocateError
 from astrum.invoke import (
@@ -45,7 +46,7 @@ from astrum.machine.state import OUTSTANDING, RunState
 from astrum.planning.plan import TaskSpec
 from astrum.run_log import STARTS_HERE, with_log
 from astrum.wire.codec import Codec
-from astrum.wire.projection import project
+from astrum.wire.payload import EncodedResult, pack_result, pack_task_arguments, part_of_result
 
 MAX_OUTSTANDING = 100_000
 """Attempts that exist at once at most, so that a run of a million tasks fits into memory."""
@@ -271,23 +272,34 @@ class _Values:
 
 
 class _WireValues(_Values):
-    """Results as bytes, decoded anew for every reader, as if each ran in another process."""
+    """Results as the bytes that are sent, decoded anew for every reader, as if each ran in
+    another process.
+    """
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self._data: dict[str, bytes] = {}
+        self._sent: dict[str, EncodedResult] = {}
 
     def keep(self, spec: TaskSpec, value: Any) -> Any:
-        self._data[spec.task_id] = data = self._codec.encode(value)
+        data = self._codec.encode(value)
+        self._sent[spec.task_id] = pack_result(spec.task_id, data)
         return self._codec.decode(data)
 
-    def _part(
-        self, spec: TaskSpec, source: str, path: tuple[str | int, ...], parameter: str | int
-    ) -> Any:
+    def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
+        sent = [(b, self._cut(spec, b, self._sent[b.source].value)) for b in spec.bindings]
+        # Only to find out whether they are too big: they travel together.
+        pack_task_arguments(spec.task_id, [(b.parameter, part) for b, part in sent])
+        return {b.parameter: self._received(spec, b, part) for b, part in sent}
+
+    def _received(self, spec: TaskSpec, binding: Binding, part: bytes) -> Any:
+        blob = self._sent[binding.source].blob
+        return self._codec.decode(part if blob is None else self._cut(spec, binding, blob))
+
+    def _cut(self, spec: TaskSpec, binding: Binding, value: bytes) -> bytes:
         try:
-            return self._codec.decode(project(self._data[source], path))
+            return part_of_result(value, binding.path)
         except LocateError as error:
-            raise binding_error(spec.task_id, parameter, source, error) from None
+            raise binding_error(spec.task_id, binding.parameter, binding.source, error) from None
 
 
 def _checked_values(flow: Flow) -> _Values:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from astrum.errors import RunNotFoundError, StoreError
 from astrum.redis import scripts
 from astrum.redis.link import Link
 from astrum.wire.keys import Keys
+from astrum.wire.payload import MAX_VALUE_BYTES
+from astrum.wire.references import digest_of
 
-DIGEST_BYTES = 16
-MAX_BLOB_BYTES = 64 * 1024 * 1024
+MAX_BLOB_BYTES = MAX_VALUE_BYTES
 """The most that is ever taken from the server as one value, whoever stored it."""
-
-
-def digest_of(data: bytes) -> str:
-    """Return the name of a value: its BLAKE2b digest of 128 bits as hexadecimal digits.
-
-    >>> digest_of(b"")
-    'cae66941d9efbd404e4d88758ea67670'
-    """
-    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 
 async def put_blob(link: Link, keys: Keys, run_id: str, data: bytes) -> str:

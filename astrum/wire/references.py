@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import msgpack
@@ -12,6 +13,7 @@ from astrum.wire.codes import Code, ext_header, whole_ext
 from astrum.wire.unpacking import unpack
 
 MAX_REFERENCE_BYTES = 1024 * 1024
+DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,15 @@ class BlobRef:
     digest: str
     size: int
     path: Path = ()
+
+
+def digest_of(data: bytes) -> str:
+    """Return the name of a value: its BLAKE2b digest of 128 bits as hexadecimal digits.
+
+    >>> digest_of(b"")
+    'cae66941d9efbd404e4d88758ea67670'
+    """
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 
 def encode_reference(ref: BlobRef) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from astrum.wire.payload import MAX_ARGUMENT_BYTES
+
 LEAST_OUTSTANDING = 2_000
 
 
@@ -39,7 +41,7 @@ class CoordinatorConfig:
     vanished_after_s: float = 10.0
     batch_items: int = 256
     batch_bytes: int = 256 * 1024
-    max_argument_bytes: int = 64 * 1024 * 1024
+    max_argument_bytes: int = MAX_ARGUMENT_BYTES
 
     def __post_init__(self) -> None:
         for item in fields(self):

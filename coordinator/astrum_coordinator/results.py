@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from astrum.data_transport.locate import binding_error
-from astrum.errors import LocateError, PayloadTooLargeError
+from astrum.errors import LocateError
 from astrum.planning.plan import Plan, TaskSpec
-from astrum.wire.arguments import pack_arguments
-from astrum.wire.projection import project
-from astrum.wire.references import BlobRef, encode_reference, reference_of
+from astrum.wire.payload import pack_task_arguments, part_of_result
 
 NIL = b"\xc0"
 """The encoded `None`."""
@@ -41,17 +39,11 @@ class Results:
         Raises `TransportError` for a field that an upstream's result does not have, and
         `PayloadTooLargeError`; both name task and parameter.
         """
-        data = pack_arguments(
+        parts = (
             (binding.parameter, self._part(spec, binding.source, binding.path, binding.parameter))
             for binding in spec.bindings
         )
-        if len(data) > self._max_argument_bytes:
-            raise PayloadTooLargeError(
-                f"the arguments of task {spec.task_id!r} are {len(data)} bytes, more than the "
-                f"limit of {self._max_argument_bytes}: read fields instead of whole results, or "
-                "fan in over several tasks"
-            )
-        return data
+        return pack_task_arguments(spec.task_id, parts, self._max_argument_bytes)
 
     def _part(
         self, spec: TaskSpec, source: str, path: tuple[str | int, ...], parameter: str | int
@@ -59,13 +51,7 @@ class Results:
         data = self._values[self._index[source]]
         if data is None:
             raise LookupError(f"task {spec.task_id!r} was dispatched before {source!r} succeeded")
-        if not path:
-            return data
-        reference = reference_of(data)
-        if reference is not None:
-            whole = BlobRef(reference.digest, reference.size, (*reference.path, *path))
-            return encode_reference(whole)
         try:
-            return project(data, path)
+            return part_of_result(data, path)
         except LocateError as error:
             raise binding_error(spec.task_id, parameter, source, error) from None

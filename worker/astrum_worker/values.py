@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from astrum.data_transport.locate import binding_error
-from astrum.errors import LocateError, PayloadTooLargeError
-from astrum.redis.blobs import digest_of
+from astrum.errors import LocateError
 from astrum.wire.arguments import NO_ARGUMENTS, unpack_arguments
-from astrum.wire.compression import shrink
 from astrum.wire.messages import TaskMessage
+from astrum.wire.payload import EncodedResult, pack_result
 from astrum.wire.projection import project
-from astrum.wire.references import BlobRef, encode_reference, reference_of
+from astrum.wire.references import BlobRef, reference_of
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
-
-
-class EncodedResult(NamedTuple):
-    """A result as it stands in the journal, and the value to store beside it if it is big."""
-
-    value: bytes
-    blob: bytes | None = None
 
 
 async def decode_arguments(
@@ -56,13 +48,5 @@ def encode_result(
 ) -> EncodedResult:
     """Encode what a task returned; raises `EncodeError` or `PayloadTooLargeError`."""
     data = served.codec.encode(value)
-    if len(data) > max_bytes:
-        raise PayloadTooLargeError(
-            f"the result of task {served.task.task_id!r} has {len(data):,} bytes, the limit is "
-            f"{max_bytes:,}: return less, or store it elsewhere and return where it is"
-        )
-    data = shrink(data)
-    if len(data) <= inline_bytes:
-        return EncodedResult(data)
-    reference = BlobRef(digest_of(data), len(data))
-    return EncodedResult(encode_reference(reference), data)
+    task_id = served.task.task_id
+    return pack_result(task_id, data, inline_bytes=inline_bytes, max_bytes=max_bytes)
