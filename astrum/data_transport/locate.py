@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
+from astrum.data_transport.shapes import is_model
 from astrum.errors import LocateError, TransportError
 
-_SHOWN = 10
+MAX_SHOWN = 10
+MAX_SHOWN_KEY = 200
+LONG_KEY = "<a long key>"
 
 
 def locate(value: Any, path: tuple[str | int, ...]) -> Any:
@@ -46,25 +53,86 @@ def describe(value: Any) -> str:
     >>> describe({"id": 1, "name": "x"})
     "a dict with the keys 'id', 'name'"
     """
+    if value is None:
+        return "None"
     name = type(value).__name__
     if isinstance(value, Mapping):
-        return f"a {name} with the keys {_listed(value)}" if value else f"an empty {name}"
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return f"a {name} with the fields {_listed(value._fields)}"
+        keys = [_shown(key) for key in islice(value, MAX_SHOWN)]
+        return with_names(name, "key", keys, len(value))
+    names = _fields_of(value)
+    if names is not None:
+        return with_names(name, "field", [repr(field) for field in names], len(names))
     if isinstance(value, (list, tuple)):
-        return f"a {name} of length {len(value)}"
-    fields = getattr(type(value), "__dataclass_fields__", None) or getattr(
-        type(value), "model_fields", None
+        return with_length(name, len(value))
+    return (
+        without_order(name, len(value))
+        if isinstance(value, (set, frozenset))
+        else with_article(name)
     )
-    if fields:
-        return f"a {name} with the fields {_listed(fields)}"
-    return "None" if value is None else f"a value of type {name}"
 
 
-def _listed(names: Any) -> str:
-    names = list(names)
-    shown = ", ".join(repr(name) for name in names[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+def _fields_of(value: Any) -> list[str] | None:
+    cls = type(value)
+    if isinstance(value, tuple):
+        return list(value._fields) if hasattr(value, "_fields") else None
+    if is_dataclass(cls):
+        own = [field.name for field in fields(cls) if hasattr(value, field.name)]
+        return list(dict.fromkeys((*own, *_other_attributes(value))))
+    if is_model(cls):
+        return [*cls.model_fields, *(value.__pydantic_extra__ or ())]
+    return None
+
+
+def _other_attributes(value: Any) -> list[str]:
+    """Return the names of what a dataclass's value holds besides its fields and travels."""
+    cls = type(value)
+    names = [name for name in getattr(value, "__dict__", {}) if not name.startswith("__")]
+    return [n for n in names if not isinstance(getattr(cls, n, None), cached_property)]
+
+
+def _shown(key: object) -> str:
+    if isinstance(key, Enum):
+        return "<enum>"
+    if key is not None and type(key) not in (str, bytes, bool, int, float):
+        return f"<{type(key).__name__}>"
+    is_long = isinstance(key, (str, bytes)) and len(key) > MAX_SHOWN_KEY
+    return LONG_KEY if is_long else repr(key)
+
+
+# --- the words, which `astrum.wire` uses for bytes ------------------------------------------------
+
+
+def with_article(name: str) -> str:
+    """Put the article in front of a type's name.
+
+    >>> with_article("int"), with_article("str"), with_article("bytes")
+    ('an int', 'a str', 'bytes')
+    """
+    return name if name == "bytes" else f"{'an' if name[:1] in tuple('aeioAEIO') else 'a'} {name}"
+
+
+def with_names(type_name: str, word: str, shown: Sequence[str], total: int) -> str:
+    """Say which keys or fields something has; of many, ``shown`` are the first.
+
+    >>> with_names("dict", "key", ["'a'", "'b'"], 5)
+    "a dict with the keys 'a', 'b' and 3 more"
+    """
+    what = with_article(type_name)
+    if not total:
+        return f"{what} without {word}s"
+    shown = shown[:MAX_SHOWN]
+    more = f" and {total - len(shown)} more" if total > len(shown) else ""
+    return f"{what} with the {word}{'s' if total > 1 else ''} {', '.join(shown)}{more}"
+
+
+def with_length(type_name: str, length: int) -> str:
+    """Say how many places a list or tuple has."""
+    return f"{with_article(type_name)} of length {length}"
+
+
+def without_order(type_name: str, size: int) -> str:
+    """Say how many members a set has."""
+    return f"{with_article(type_name)} of {size}, without order"
 
 
 def binding_error(

@@ -9,18 +9,31 @@ from typing import Any
 import msgpack
 
 from astrum.data_transport.bindings import Path
+from astrum.data_transport.locate import (
+    LONG_KEY,
+    MAX_SHOWN,
+    MAX_SHOWN_KEY,
+    with_article,
+    with_length,
+    with_names,
+    without_order,
+)
 from astrum.errors import DecodeError, LocateError, TransportError
 from astrum.wire.codes import Code
 from astrum.wire.compression import inflate
 from astrum.wire.references import reference_of
 from astrum.wire.walk import Item, Kind, ends_from, entries, item_at
 
-_SHOWN_KEYS = 10
-_SHOWN_KEY_BYTES = 200
+_SHOWN_KEY_BYTES = MAX_SHOWN_KEY + 5  # with the longest header
 _MAPPINGS: dict[int, str] = {
-    Code.ORDERED_DICT: "an OrderedDict",
-    Code.COUNTER: "a Counter",
-    Code.DEFAULT_DICT: "a defaultdict",
+    Code.ORDERED_DICT: "OrderedDict",
+    Code.COUNTER: "Counter",
+    Code.DEFAULT_DICT: "defaultdict",
+}
+_TYPE_NAMES: dict[int, str] = {
+    Code.BIG_INT: "int",
+    Code.DECIMAL: "Decimal",
+    Code.UUID: "UUID",
 }
 _WITH_FIELDS = (Code.DATACLASS, Code.NAMED_TUPLE, Code.MODEL)
 _NAMED = (*_WITH_FIELDS, Code.ENUM, Code.EXTENSION)
@@ -167,6 +180,8 @@ class _Unnamed:
 
 
 def _code_name(code: int) -> str:
+    if code in _TYPE_NAMES:
+        return _TYPE_NAMES[code]
     return Code(code).name.lower().replace("_", " ") if code in _CODES else f"extension {code}"
 
 
@@ -175,40 +190,37 @@ def _description(data: bytes, at: int) -> str:
     outer = item_at(data, at)
     item = _container(data, at)
     if item.kind is Kind.MAP:
-        return f"{_MAPPINGS.get(outer.code, 'a dict')} {_keys(data, [item], 'key')}"
+        return _with_names(data, _MAPPINGS.get(outer.code, "dict"), "key", [item])
     if item.kind is Kind.ARRAY:
-        return f"a {'tuple' if outer.code == Code.TUPLE else 'list'} of length {item.size}"
+        return with_length("tuple" if outer.code == Code.TUPLE else "list", item.size)
     if item.kind is Kind.SCALAR:
         return _scalar(data, at)
     if item.code in (Code.SET, Code.FROZENSET):
-        return f"a {_code_name(item.code)} of {item_at(data, item.start).size}, without order"
-    if item.code in _NAMED:
-        parts = item_at(data, item.start)
-        name = _unpacked(data[parts.start : ends_from(data, parts.start)()])
-        maps = list(_field_maps(data, item)) if item.code in _WITH_FIELDS else []
-        return f"a {name} {_keys(data, maps, 'field')}"
-    return f"a {_code_name(item.code)}"
+        return without_order(_code_name(item.code), item_at(data, item.start).size)
+    if item.code not in _NAMED:
+        return with_article(_code_name(item.code))
+    parts = item_at(data, item.start)
+    name = str(_unpacked(data[parts.start : ends_from(data, parts.start)()])).rpartition(".")[2]
+    if item.code not in _WITH_FIELDS:
+        return with_article(name)
+    return _with_names(data, name, "field", list(_field_maps(data, item)))
 
 
 def _scalar(data: bytes, at: int) -> str:
     if 0xC4 <= data[at] <= 0xC6:
-        return "bytes"
+        return with_article("bytes")
     if data[at] in (*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB):
-        return "a str"
+        return with_article("str")
     value = _unpacked(data[at : ends_from(data, at)()])
-    return "None" if value is None else f"the {type(value).__name__} {value!r}"
+    return "None" if value is None else with_article(type(value).__name__)
 
 
-def _keys(data: bytes, maps: list[Item], word: str) -> str:
-    total = sum(item.size for item in maps)
-    if not total:
-        return f"without {word}s"
-    keys = [key for item in maps for key, _, _ in islice(entries(data, item), _SHOWN_KEYS)]
-    shown = [_short(data, key) for key in keys[:_SHOWN_KEYS]]
-    more = f" and {total - len(shown)} more" if total > len(shown) else ""
-    return f"with the {word}{'s' if total > 1 else ''} {', '.join(shown)}{more}"
+def _with_names(data: bytes, name: str, word: str, maps: list[Item]) -> str:
+    keys = [key for item in maps for key, _, _ in islice(entries(data, item), MAX_SHOWN)]
+    shown = [_short(data, key) for key in keys[:MAX_SHOWN]]
+    return with_names(name, word, shown, sum(item.size for item in maps))
 
 
 def _short(data: bytes, start: int) -> str:
     end = ends_from(data, start)()
-    return repr(_unpacked(data[start:end])) if end - start <= _SHOWN_KEY_BYTES else "<a long key>"
+    return repr(_unpacked(data[start:end])) if end - start <= _SHOWN_KEY_BYTES else LONG_KEY

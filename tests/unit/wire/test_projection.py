@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
+from datetime import date
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astrum.data_transport.bindings import Path
+from astrum.data_transport.locate import locate
 from astrum.errors import DecodeError, LocateError, TransportError
 from astrum.wire import BlobRef, Codec, UnprojectableError, encode_reference, project, shrink
 from astrum.wire.codes import Code, whole_ext
@@ -132,23 +136,23 @@ def test_parts_deep_in_big_values_are_found() -> None:
         ({1, 2}, (0,), "a set of 2, without order"),
         (frozenset(), (0,), "a frozenset of 0, without order"),
         (None, ("a",), "it is None"),
-        (7, ("a",), "the int 7"),
-        (True, (0,), "the bool True"),
+        (7, ("a",), "it is an int"),
+        (True, (0,), "it is a bool"),
         ("text", (0,), "a str"),
         ("t" * 300, (0,), "a str"),
         (b"raw", (0,), "bytes"),
-        (2**90, (0,), "a big int"),
+        (2**90, (0,), "it is an int"),
         (OrderedDict(a=1), ("b",), "an OrderedDict with the key 'a'"),
         (Counter("a"), ("b",), "a Counter with the key 'a'"),
         (defaultdict(list, a=1), ("b",), "a defaultdict with the key 'a'"),
-        (Order(1), ("b",), "samples.Order with the fields 'id', 'lines', 'total'"),
-        (Order(1), (0,), "samples.Order with the fields 'id', 'lines', 'total'"),
-        (Point(1), ("z",), "samples.Point with the fields 'x', 'y'"),
-        (Point(1), (2,), "samples.Point with the fields 'x', 'y'"),
-        (Point(1), (-3,), "samples.Point with the fields 'x', 'y'"),
-        (Loose(more=1), ("b",), "samples.Loose with the fields 'number', 'more'"),
-        (Color.RED, ("name",), "samples.Color without fields"),
-        ([{"id": 1}], (0, "id", "x"), "the int 1"),
+        (Order(1), ("b",), "an Order with the fields 'id', 'lines', 'total'"),
+        (Order(1), (0,), "an Order with the fields 'id', 'lines', 'total'"),
+        (Point(1), ("z",), "a Point with the fields 'x', 'y'"),
+        (Point(1), (2,), "a Point with the fields 'x', 'y'"),
+        (Point(1), (-3,), "a Point with the fields 'x', 'y'"),
+        (Loose(more=1), ("b",), "a Loose with the fields 'number', 'more'"),
+        (Color.RED, ("name",), "it is a Color"),
+        ([{"id": 1}], (0, "id", "x"), "it is an int"),
     ],
 )
 def test_a_part_that_is_not_there_is_an_error_that_tells_what_there_is(
@@ -158,6 +162,54 @@ def test_a_part_that_is_not_there_is_an_error_that_tells_what_there_is(
         project(CODEC.encode(value), path)
     assert message in str(caught.value)
     assert caught.value.locator == path[-1]
+
+
+@pytest.mark.parametrize("locator", ["nothing", 99])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"id": 1},
+        {str(n): n for n in range(12)},
+        {1: 1, None: 2, 2.5: 3, b"k": 4, False: 5, (1,): 6, Color.RED: 7},
+        {"x" * 500: 1},
+        OrderedDict(a=1),
+        Counter("a"),
+        defaultdict(list, a=1),
+        [],
+        [1, 2],
+        (1,),
+        Order(1),
+        Key("k"),
+        Point(1),
+        Customer(name="a"),
+        Loose(more=1),
+        Color.RED,
+        "text",
+        b"raw",
+        bytearray(b"raw"),
+        7,
+        2**90,
+        True,
+        2.5,
+        1j,
+        None,
+        {1, 2},
+        frozenset(),
+        Decimal(1),
+        UUID(int=1),
+        date(2026, 1, 2),
+    ],
+    ids=repr,
+)
+def test_a_part_that_is_not_there_is_told_as_of_the_living_value(
+    value: Any, locator: str | int
+) -> None:
+    with pytest.raises(LocateError) as living:
+        locate(value, (locator,))
+    with pytest.raises(LocateError) as encoded:
+        project(CODEC.encode(value), (locator,))
+    assert str(encoded.value) == str(living.value)
 
 
 def test_an_unequal_enum_member_is_no_key_for_its_value() -> None:
