@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from astrum.collector import collector_paused
 from astrum.config import AstrumConfig, checked_config
-from astrum.data_transport import check_types, declared_types
+from astrum.data_transport import check_types, declared_types, why_local_only
 from astrum.data_transport.bindings import TaskInputs
 from astrum.errors import (
     SchedulerError,
@@ -124,7 +124,8 @@ class DynamicScheduler:
     def flow(self, *, fingerprints: bool = False) -> Flow:
         """Return the plan with its functions; raises every error of planning.
 
-        ``fingerprints`` names each function's source in the plan, which takes time.
+        ``fingerprints`` names each function's source in the plan, and looks for what no worker
+        could do; both take time.
         """
         began = time.perf_counter()
         plan = self._plan(fingerprints)
@@ -138,8 +139,11 @@ class DynamicScheduler:
             )
             for spec in plan.tasks
         }
+        local_only = self._local_only
+        if fingerprints and not local_only:
+            local_only = why_local_only(inputs, self._functions, self.config)
         types = _DeclaredTypes(self._functions)
-        return Flow(plan, bound, self._local_only, types, time.perf_counter() - began)
+        return Flow(plan, bound, local_only, types, time.perf_counter() - began)
 
     async def execute(self, executor: Executor | None = None) -> ExecutionReport:
         """Run the graph and return its report; without an ``executor`` in this process.

@@ -15,7 +15,7 @@ from astrum.data_transport.generate import auto_generate_data_transports, declar
 from astrum.data_transport.resolve import resolve_inputs
 from astrum.data_transport.scopes import remember_names
 from astrum.data_transport.slots import merge_task_data
-from astrum.data_transport.type_check import check_types, declared_types
+from astrum.data_transport.type_check import check_types, declared_types, why_local_only
 
 if TYPE_CHECKING:
     from astrum.data_transport.models import DataItem, DTRela, TaskData
@@ -37,6 +37,7 @@ __all__ = [
     "merge_task_data",
     "remember_names",
     "resolve_inputs",
+    "why_local_only",
 ]
 
 _MODELS = ("DTRela", "DataItem", "TaskData")

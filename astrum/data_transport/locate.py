@@ -15,6 +15,8 @@ from astrum.errors import LocateError, TransportError
 MAX_SHOWN = 10
 MAX_SHOWN_KEY = 200
 LONG_KEY = "<a long key>"
+FIELDS_ADVICE = "only fields travel to workers: make it one, or let a task return it"
+_PLAIN = (str, bytes, bytearray, bool, int, float, complex, list, tuple, set, frozenset)
 
 
 def locate(value: Any, path: tuple[str | int, ...]) -> Any:
@@ -44,7 +46,8 @@ def _step(value: Any, locator: str | int) -> Any:
             return value[locator]
         except IndexError:
             pass
-    raise LocateError(locator, describe(value))
+    is_plain = value is None or type(value) in _PLAIN or isinstance(value, Mapping)
+    raise LocateError(locator, describe(value) + ("" if is_plain else fields_advice(locator)))
 
 
 def describe(value: Any) -> str:
@@ -64,11 +67,9 @@ def describe(value: Any) -> str:
         return with_names(name, "field", [repr(field) for field in names], len(names))
     if isinstance(value, (list, tuple)):
         return with_length(name, len(value))
-    return (
-        without_order(name, len(value))
-        if isinstance(value, (set, frozenset))
-        else with_article(name)
-    )
+    if isinstance(value, (set, frozenset)):
+        return without_order(name, len(value))
+    return with_article(name)
 
 
 def _fields_of(value: Any) -> list[str] | None:
@@ -123,6 +124,11 @@ def with_names(type_name: str, word: str, shown: Sequence[str], total: int) -> s
     shown = shown[:MAX_SHOWN]
     more = f" and {total - len(shown)} more" if total > len(shown) else ""
     return f"{what} with the {word}{'s' if total > 1 else ''} {', '.join(shown)}{more}"
+
+
+def fields_advice(locator: str | int) -> str:
+    """Say what to do about an attribute that a value's class may have, but no field."""
+    return f" ({FIELDS_ADVICE})" if isinstance(locator, str) else ""
 
 
 def with_length(type_name: str, length: int) -> str:

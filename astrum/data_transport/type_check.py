@@ -14,6 +14,7 @@ from astrum.data_transport.bindings import Binding, TaskInputs
 from astrum.data_transport.declarations import ABSENT, declaration_of, source_function
 from astrum.data_transport.inference import inferred_result
 from astrum.data_transport.result_types import NoSuchPart, type_at
+from astrum.data_transport.sendable import why_it_stays
 from astrum.data_transport.shapes import named_types, stripped, type_name
 from astrum.errors import TaskRegistrationError
 
@@ -42,6 +43,29 @@ def check_types(
         expected = task_inputs.expected
         for binding in task_inputs.bindings:
             checker.check(task_id, binding, expected.get(binding.parameter, Any))
+    if config.check_wire and (reason := why_local_only(inputs, functions, config)):
+        raise TaskRegistrationError(reason)
+
+
+def why_local_only(
+    inputs: Mapping[str, TaskInputs],
+    functions: Mapping[str, Callable[..., Any]],
+    config: AstrumConfig,
+) -> str:
+    """Say which parameter reads what surely stays in its process (see `sendable`); "" if none.
+
+    ``skip_type_check`` leaves that to the run.
+    """
+    if config.skip_type_check:
+        return ""
+    checker = _Checker(functions, config)
+    found = (
+        reason
+        for task_id, task_inputs in inputs.items()
+        for binding in task_inputs.bindings
+        if binding.path and (reason := checker.why_it_stays(task_id, binding))
+    )
+    return next(found, "")
 
 
 def declared_types(function: Callable[..., Any], seen: set[Any] | None = None) -> Iterator[type]:
@@ -79,6 +103,7 @@ class _Checker:
         self._config = config
         self._results: dict[int, Any] = {}
         self._fine: set[tuple[int, object, int]] = set()
+        self._sent: set[tuple[int, object]] = set()
 
     def check(self, task_id: str, binding: Binding, expected: Any) -> None:
         function = self._functions.get(binding.source)
@@ -101,6 +126,20 @@ class _Checker:
         if not could_fit(given, expected):
             raise _mismatch(task_id, binding, expected, f"gives {type_name(given)}")
 
+    def why_it_stays(self, task_id: str, binding: Binding) -> str:
+        function = self._functions.get(binding.source)
+        if function is None or (id(function), binding.path) in self._sent:
+            return ""
+        result = self._result(function)
+        reason = "" if result is ABSENT else why_it_stays(result, binding.path)
+        if not reason:
+            self._sent.add((id(function), binding.path))
+            return ""
+        return (
+            f"task {task_id!r}, parameter {binding.parameter!r} reads the result{_part(binding)} "
+            f"of task {binding.source!r}: {reason}"
+        )
+
     def _result(self, function: Callable[..., Any]) -> Any:
         if id(function) not in self._results:
             self._results[id(function)] = self._declared_result(function)
@@ -120,8 +159,12 @@ def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(source_function(function))
 
 
+def _part(binding: Binding) -> str:
+    return "".join(f"[{step!r}]" for step in binding.path)
+
+
 def _mismatch(task_id: str, binding: Binding, expected: Any, got: str) -> TaskRegistrationError:
-    part = "".join(f"[{step!r}]" for step in binding.path)
+    part = _part(binding)
     wanted = "" if expected is Any else f" expects {type_name(expected)},"
     reads = f" reads the result{part} of task {binding.source!r}:" if part else ""
     return TaskRegistrationError(

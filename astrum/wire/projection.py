@@ -13,6 +13,7 @@ from astrum.data_transport.locate import (
     LONG_KEY,
     MAX_SHOWN,
     MAX_SHOWN_KEY,
+    fields_advice,
     with_article,
     with_length,
     with_names,
@@ -36,6 +37,14 @@ _TYPE_NAMES: dict[int, str] = {
     Code.UUID: "UUID",
 }
 _WITH_FIELDS = (Code.DATACLASS, Code.NAMED_TUPLE, Code.MODEL)
+_PLAIN = (
+    0,
+    Code.SET,
+    Code.FROZENSET,
+    Code.BYTEARRAY,
+    Code.BIG_INT,
+    Code.COMPLEX,
+)
 _NAMED = (*_WITH_FIELDS, Code.ENUM, Code.EXTENSION)
 _CODES = frozenset(Code)
 _OTHER_KEYS = frozenset((0xC2, 0xC3, 0xCA, 0xCB, *range(0xC7, 0xCA), *range(0xD4, 0xD9)))
@@ -83,7 +92,8 @@ def _part(data: bytes, at: int, locator: str | int) -> tuple[int, int]:
     else:
         found = None
     if found is None:
-        raise LocateError(locator, _description(data, at))
+        advice = "" if item.code in _PLAIN else fields_advice(locator)
+        raise LocateError(locator, _description(data, at) + advice)
     return found
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
@@ -365,6 +366,33 @@ async def test_checking_the_wire_finds_what_does_not_travel() -> None:
     report = await execute(True)
     assert report.execution_state == "failed"
     assert "object" in report.error_summary[0]
+
+
+async def test_a_property_can_be_read_in_process_only() -> None:
+    @dataclass
+    class Invoice:
+        price: int
+
+        @property
+        def total(self) -> int:
+            return self.price * 2
+
+    registry = SchedulerRegistry()
+
+    @registry.task("bill")
+    def bill() -> Invoice:
+        return Invoice(2)
+
+    @registry.task("pay")
+    def pay(total: Ref[int, F(bill, "total")]) -> int:
+        return total
+
+    scheduler = registry.build_scheduler()
+    assert (await scheduler.execute()).task_return_set["pay"] == 4
+    assert scheduler.flow().local_only == ""
+    assert "Invoice.total is a property" in scheduler.flow(fingerprints=True).local_only
+    with pytest.raises(TaskRegistrationError, match=r"'pay', parameter 'total'.*only fields"):
+        registry.build_scheduler(check_wire=True)
 
 
 async def test_tail_tasks_appear_in_the_report() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 import pytest
 
-from astrum import AstrumConfig, SchedulerRegistry, TaskRegistrationError, get_registry
+from astrum import AstrumConfig, F, Ref, SchedulerRegistry, TaskRegistrationError, get_registry
 from astrum.machine import ExecutionReport
 from astrum_coordinator import Coordinator
 from tests.integration.coordinator.hands import NAMESPACE, HandWorker
@@ -90,6 +91,31 @@ async def test_planning_counts_in_the_report_of_a_run_on_workers(
         )
         began = report.total_end_time - report.total_duration
         assert report.total_start_time == pytest.approx(began)
+
+
+@dataclass
+class Invoice:
+    price: int = 1
+
+    @property
+    def total(self) -> int:
+        return self.price
+
+
+async def test_a_flow_that_reads_a_property_is_refused_before_there_is_a_run(
+    coordinator: Coordinator, registry: SchedulerRegistry
+) -> None:
+    @registry.task("bill")
+    def bill() -> Invoice:
+        return Invoice()
+
+    @registry.task("pay")
+    def pay(total: Ref[int, F(bill, "total")]) -> None: ...
+
+    for run in (registry.run(executor=coordinator), coordinator.run(namespace=NAMESPACE)):
+        with pytest.raises(TaskRegistrationError, match=r"cannot run on workers: task 'pay'"):
+            await run
+    assert await coordinator.runs() == []
 
 
 @pytest.mark.usefixtures("registry")
