@@ -21,11 +21,11 @@ from astrum.errors import LocateError
 from astrum.invoke import (
     AttemptContext,
     AttemptResult,
-    BoundTask,
     Flow,
     Invoker,
     value_failure,
 )
+from astrum.loops import task_maker
 from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
@@ -91,11 +91,11 @@ class _InProcessRun:
         self._invoker = Invoker(name="astrum-task")
         self._results: dict[str, Any] = {}
         self._values = _checked_values(flow) if options.check_wire else _Values(self._results)
-        self._running: dict[int, asyncio.Task[None]] = {}
-        self._contexts: dict[int, AttemptContext] = {}
+        self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._to_start: deque[Dispatch] = deque()
         self._starting = False
+        self._is_over = False
         # Attempts start in the context of whoever runs the flow, not in that of the attempt
         # whose end made them ready.
         self._caller = contextvars.copy_context()
@@ -103,6 +103,7 @@ class _InProcessRun:
     async def run(self) -> ExecutionReport:
         planned_at = time.time()
         self._loop = asyncio.get_running_loop()
+        self._begin = task_maker()
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._arm_run_timeout()
         self._obey(None, self._state.start())
@@ -157,8 +158,10 @@ class _InProcessRun:
                 self._schedule(command)
             elif type(command) is Revoke:
                 self._revoke(command)
-            elif type(command) is Finish and not self._over.done():
-                self._over.set_result(None)
+            elif type(command) is Finish:
+                self._is_over = True
+                if not self._over.done():
+                    self._over.set_result(None)
         if self._to_start and not self._starting:
             self._start_some()
 
@@ -173,19 +176,20 @@ class _InProcessRun:
             self._loop.call_soon(self._start_some)
 
     def _start(self, command: Dispatch) -> None:
-        spec = self._specs[command.task]
+        task, plan = command.task, self._flow.plan
+        spec = self._specs[task]
         context = AttemptContext(
-            run_id=self._run_id,
-            task_id=spec.task_id,
-            attempt=command.number,
-            max_retries=spec.retry.max_retries,
-            namespace=self._flow.plan.namespace,
-            timeout_s=spec.timeout_s,
-            check_types=self._flow.plan.check_types,
+            self._run_id,
+            spec.task_id,
+            command.attempt,
+            spec.retry.max_retries,
+            plan.namespace,
+            "",
+            spec.timeout_s,
+            plan.check_types,
         )
-        self._contexts[command.task] = context
-        coroutine = self._attempt(command.task, spec, context)
-        self._running[command.task] = self._loop.create_task(coroutine, context=self._caller.copy())
+        job = self._begin(self._attempt(task, spec, context), context=self._caller.copy())
+        self._running[task] = job, context
 
     def _schedule(self, command: ScheduleRetry) -> None:
         delay_s = max(command.due_at - time.time(), 0.0)
@@ -194,15 +198,15 @@ class _InProcessRun:
 
     def _revoke(self, command: Revoke) -> None:
         task, attempt = command
-        running = self._running.get(task)
-        if running is None:
+        if task not in self._running:
             self._loop.call_soon(self._settle_unrun, task, attempt)
             return
-        self._contexts[task].cancel()
-        running.cancel()
+        job, context = self._running[task]
+        context.cancel()
+        job.cancel()
         # A task that is cancelled before its first step runs nothing of its coroutine, and one
         # that let a KeyboardInterrupt out did not settle its attempt either.
-        running.add_done_callback(lambda _: self._settle_unrun(task, attempt))
+        job.add_done_callback(lambda _: self._settle_unrun(task, attempt))
 
     def _settle_unrun(self, task: int, attempt: int) -> None:
         """Settle a revoked attempt that had no chance to do it itself."""
@@ -213,34 +217,33 @@ class _InProcessRun:
 
     def _settle(self, task: int, attempt: int, result: AttemptResult) -> None:
         self._running.pop(task, None)
-        self._contexts.pop(task, None)
         outcome, _, failure, started_at, ended_at = result
         self._take_in(
             AttemptSettled(task, attempt, outcome, started_at, ended_at, ended_at, "", failure)
         )
-        if self._over.done():
+        if self._is_over:
             self._close_if_idle()
 
     # --- one attempt --------------------------------------------------------------------
 
     async def _attempt(self, task: int, spec: TaskSpec, context: AttemptContext) -> None:
         started_at = time.time()
+        arguments: dict[str | int, Any] = {}
         try:
-            result = await self._invoked(self._bound[task], spec, context)
-        except asyncio.CancelledError:
-            result = AttemptResult(Outcome.CANCELLED, None, None, started_at, time.time())
+            if spec.bindings:
+                arguments = self._values.arguments(spec)
+        except Exception as error:  # a property of the user's may raise anything
+            result = value_failure(error, "arguments")
+        else:
+            try:
+                result = await self._invoker.invoke(self._bound[task], context, arguments)
+            except asyncio.CancelledError:
+                result = AttemptResult(Outcome.CANCELLED, None, None, started_at, time.time())
+        if result.outcome is Outcome.SUCCEEDED:
+            result = self._kept(spec, result)
         self._settle(task, context.attempt, result)
 
-    async def _invoked(
-        self, bound: BoundTask, spec: TaskSpec, context: AttemptContext
-    ) -> AttemptResult:
-        try:
-            arguments = self._values.arguments(spec) if spec.bindings else {}
-        except Exception as error:  # a property of the user's may raise anything
-            return value_failure(error, "arguments")
-        result = await self._invoker.invoke(bound, context, arguments)
-        if result.outcome is not Outcome.SUCCEEDED:
-            return result
+    def _kept(self, spec: TaskSpec, result: AttemptResult) -> AttemptResult:
         try:
             self._results[spec.task_id] = self._values.keep(spec, result.value)
         except Exception as error:

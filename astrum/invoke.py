@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from astrum.data_transport import fit
 from astrum.data_transport.bindings import TaskInputs
@@ -261,7 +261,9 @@ def _bind(
     """Split values into positional and named ones, made to fit their declared types."""
     if context.check_types and task.inputs.expected:
         _fit_all(task, values)
-    positions = sorted([p for p in values if isinstance(p, int)])
+    positions = sorted([p for p in values if type(p) is int])
+    if not positions:
+        return [], cast("dict[str, Any]", values)
     named = {p: value for p, value in values.items() if isinstance(p, str)}
     return [values[p] for p in positions], named
 

@@ -49,14 +49,14 @@ class RunLog:
 
     def _log_start(self, state: RunState, order: Dispatch) -> None:
         name = state.plan.tasks[order.task].task_id
-        extra = self._extra(name, order.attempt)
-        logger.info("task %s: attempt %d %s", name, order.attempt, self._start, extra=extra)
+        extra = self._extra(name, order.number)
+        logger.info("task %s: attempt %d %s", name, order.number, self._start, extra=extra)
 
     def _log_end(self, state: RunState, end: AttemptSettled) -> None:
-        if not self._is_news(state, end):
+        if not self._is_news(state, end) or end.outcome is Outcome.NEVER_BEGAN:
             return
-        name = state.plan.tasks[end.task].task_id
-        extra = self._extra(name, end.attempt, end.worker_id)
+        name, number = state.plan.tasks[end.task].task_id, end.attempt - state.skipped(end.task)
+        extra = self._extra(name, number, end.worker_id)
         took_s = end.ended_at - end.started_at
         where = f" on {end.worker_id}" if end.worker_id else ""
         if end.outcome is Outcome.SUCCEEDED:
@@ -66,7 +66,7 @@ class RunLog:
         again = (end.task, end.attempt) in state.chronicle.retried
         text = "task %s: attempt %d ended after %.3f s%s: %s%s"
         suffix = "; it is tried again" if again else ""
-        logger.warning(text, name, end.attempt, took_s, where, why, suffix, extra=extra)
+        logger.warning(text, name, number, took_s, where, why, suffix, extra=extra)
 
     def _is_news(self, state: RunState, end: AttemptSettled) -> bool:
         # The journal may hold anything; the state ignores what is no task, and so does this.

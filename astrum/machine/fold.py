@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -56,12 +56,13 @@ def build_report(
 ) -> ExecutionReport:
     """Return the report of a run that is finished or under way."""
     plan = state.plan
+    # A tail that still runs when the run is over is named in ``tail_tasks`` only.
     attempts = _attempts_by_task(state.chronicle)
     levels = plan.levels
     tasks = [
         _task_statistics(state, task, levels[task], attempts.get(task, ()))
-        for task in range(len(plan.tasks))
-        if _is_reported(state, task)
+        for task, spec in enumerate(plan.tasks)
+        if spec.awaited or state.states[task] in _TASK_STATUS
     ]
     stages = _stage_statistics(plan, levels, {stat.task_name: stat for stat in tasks})
     return ExecutionReport(
@@ -108,13 +109,12 @@ def failed_planning_report(error: Exception, started_at: float, ended_at: float)
 def _attempts_by_task(chronicle: Chronicle) -> dict[int, list[AttemptSettled]]:
     by_task: dict[int, list[AttemptSettled]] = {}
     for event in chronicle.settled:
-        by_task.setdefault(event.task, []).append(event)
+        known = by_task.get(event.task)
+        if known is None:
+            by_task[event.task] = [event]
+        else:
+            known.append(event)
     return by_task
-
-
-def _is_reported(state: RunState, task: int) -> bool:
-    """A tail that still runs when the run is over is named in ``tail_tasks`` only."""
-    return state.plan.tasks[task].awaited or state.states[task] in _TASK_STATUS
 
 
 def _task_statistics(
@@ -134,7 +134,7 @@ def _task_statistics(
         end,
         end - start if end > start else 0.0,
         _TASK_STATUS.get(state.states[task]) or _unended_status(state, task),
-        _error_message(state, task, rows),
+        None if state.states[task] == SUCCEEDED else _error_message(state, task, rows),
         spec.retry.max_retries,
         len(rows),
         rows,
@@ -148,8 +148,6 @@ def _unended_status(state: RunState, task: int) -> str:
 
 
 def _error_message(state: RunState, task: int, rows: list[TaskAttemptStatistics]) -> str | None:
-    if state.states[task] == SUCCEEDED:
-        return None
     failure = state.chronicle.failures.get(task)
     if failure is not None:
         return failure.summary
@@ -201,10 +199,12 @@ def _stage(
     stage_id: int, specs: list[TaskSpec], by_name: Mapping[str, TaskExecutionStatistics]
 ) -> TaskStageStatistics:
     names = [spec.task_id for spec in specs]
-    waits = list({need: None for spec in specs for need in spec.needs})
+    waits = list(specs[0].needs if len(specs) == 1 else dict.fromkeys(_needs(specs)))
     ran = [stat for name in names if (stat := by_name.get(name)) and stat.attempt_count]
-    start = min([stat.start_time for stat in ran], default=0.0)
-    end = max([stat.end_time for stat in ran], default=0.0)
+    start = end = 0.0
+    if ran:
+        start = min([stat.start_time for stat in ran])
+        end = max([stat.end_time for stat in ran])
     return TaskStageStatistics(
         stage_id,
         f"stage {stage_id}",
@@ -216,6 +216,11 @@ def _stage(
         names,
         waits,
     )
+
+
+def _needs(specs: list[TaskSpec]) -> Iterator[str]:
+    for spec in specs:
+        yield from spec.needs
 
 
 def _error_summary(state: RunState) -> list[str]:
