@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,9 @@ from astrum.redis.scripts import Argument, ScriptCall, ScriptLibrary
 from astrum.redis.translation import FAILURES, translate
 
 Command = Sequence[Argument]
+
+_OLD_CLIENT = re.compile("ERR (unknown subcommand|syntax error)", re.IGNORECASE)
+"""What a server says whose connections have no numbers yet."""
 
 
 class Link:
@@ -131,7 +135,11 @@ class Link:
 
     async def _introduce(self, channel: Channel) -> None:
         """Learn the connection's number and who the server is."""
-        self.client_id = int(await channel.send(["CLIENT", "ID"]))
+        try:
+            self.client_id = int(await channel.send(["CLIENT", "ID"]))
+        except driver.ResponseError as error:
+            if not _OLD_CLIENT.match(str(error)):
+                raise  # Redis before 5 goes on, to be refused for its version by `check_server`
         try:
             self.watch.connected_to(await channel.send(["INFO"]))
         except driver.ResponseError as error:

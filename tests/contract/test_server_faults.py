@@ -144,6 +144,32 @@ async def test_what_is_no_redis_is_told_so(web_port: int) -> None:
     assert "no Redis" in str(error)
 
 
+@pytest.fixture
+async def ancient_port() -> AsyncIterator[int]:
+    """A server from before connections had numbers."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while word := await reader.readline():
+            if word == b"CLIENT\r\n":
+                writer.write(b"-ERR Unknown subcommand or wrong number of arguments for 'ID'\r\n")
+            elif word == b"INFO\r\n":
+                writer.write(b"$21\r\nredis_version:4.0.7\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_server_that_is_too_old_to_be_spoken_with_is_told_the_oldest_that_will_do(
+    ancient_port: int,
+) -> None:
+    error = await refusal(RedisSettings(url=f"redis://127.0.0.1:{ancient_port}"))
+    assert isinstance(error, StoreConfigurationError)
+    assert "it is Redis 4.0.7; Astrum needs Redis 6.2 or later" in str(error)
+
+
 async def test_a_replica_refuses_writes_for_now(own_server: RedisServer) -> None:
     async with RunStore.open(RedisSettings(url=own_server.url)) as runs:
         await led_run(runs)
