@@ -55,6 +55,8 @@ class RedisSettings:
                 f"{self.masked_url!r} is no server URL: it must begin with redis://, rediss:// "
                 "or unix://"
             )
+        if scheme != "unix":
+            _check_database(self.url)
         try:
             Keys(self.prefix)
         except ValueError as error:
@@ -152,6 +154,16 @@ def _check_keys(keys: tuple[bytes, ...]) -> None:
         raise StoreConfigurationError(f"{KEY_VARIABLE}: {error}") from None
 
 
+def _check_database(url: str) -> None:
+    # The client library would take the first database without a word.
+    database = _path_of(url).strip("/")
+    if database and not database.isdecimal():
+        raise StoreConfigurationError(
+            f"{mask_url(url)!r}: {database!r} is no database number; write one as in "
+            "redis://host:6379/0, or none"
+        )
+
+
 def _bad_file(what: str, name: str | None, error: OSError) -> StoreConfigurationError:
     reason = error.strerror or str(error)
     return StoreConfigurationError(f"the TLS {what} in {name} cannot be used: {reason}")
@@ -174,6 +186,12 @@ def mask_url(url: str) -> str:
     user, colon, _ = credentials.partition(":")
     address = re.sub(r"(?i)((?:^|[?&])password=)[^&]*", r"\1***", address)
     return f"{scheme}{separator}{user}{colon and ':***'}{at}{address}"
+
+
+def _path_of(url: str) -> str:
+    """Return what stands behind the host; by hand, since a password may hold a slash."""
+    address = url.partition("://")[2].rpartition("@")[2]
+    return re.split("[?#]", address, maxsplit=1)[0].partition("/")[2]
 
 
 def _password_in(url: str) -> str:

@@ -37,6 +37,21 @@ def test_what_is_no_url_is_refused(url: str) -> None:
         RedisSettings(url=url)
 
 
+@pytest.mark.parametrize("database", ["abc", "0/1", "-1", "1.5"])
+def test_a_path_that_is_no_database_number_is_refused(database: str) -> None:
+    with pytest.raises(StoreConfigurationError, match=f"'{database}' is no database number"):
+        RedisSettings(url=f"redis://:secret@host:6379/{database}?protocol=2")
+
+
+@pytest.mark.parametrize("path", ["", "/", "/0", "/15", "/3?protocol=2", "/3/"])
+def test_a_database_number_need_not_be_there(path: str) -> None:
+    assert RedisSettings(url=f"rediss://host:6379{path}").url.endswith(path)
+
+
+def test_the_path_of_a_socket_is_no_database_number() -> None:
+    assert RedisSettings(url="unix:///run/redis/s?db=1").url
+
+
 def test_a_prefix_that_breaks_keys_is_refused() -> None:
     with pytest.raises(StoreConfigurationError, match="prefix"):
         RedisSettings(prefix="a{b}")
