@@ -12,7 +12,12 @@ from typing import Any, TypeVar
 import click
 
 from astrum.collector import slow_down_collector
-from astrum.errors import AstrumError, FlowImportError
+from astrum.errors import (
+    AstrumError,
+    FlowImportError,
+    SchedulerError,
+    StoreConfigurationError,
+)
 from astrum.redis import RedisSettings
 from astrum_worker.app import Worker
 from astrum_worker.catalog import Catalog
@@ -21,7 +26,7 @@ from astrum_worker.logs import LEVELS, set_up_logging
 from astrum_worker.signals import INTERRUPTED, Signals
 from astrum_worker.supervisor import Supervisor, SupervisorLink
 
-START_FAILED = 1
+FAILED, WRONG_USAGE = 1, 2
 EXIT_PATIENCE_S = 3.0
 TALKATIVE = ("debug", "info")
 """Log levels at which the worker also says that it serves and that it stops."""
@@ -185,11 +190,17 @@ def main(
         code = asyncio.run(_serve(config, catalog, supervisor_fd, log_level in TALKATIVE))
     except AstrumError as error:
         click.echo(describe(error), err=True)
-        code = START_FAILED
+        code = exit_code(error)
     except KeyboardInterrupt:  # while the modules were being imported
         code = INTERRUPTED
     sys.stdout.flush()
     sys.exit(code)
+
+
+def exit_code(error: AstrumError) -> int:
+    """Return 2 for what no other start will cure before somebody changes something, else 1."""
+    is_usage = isinstance(error, (SchedulerError, StoreConfigurationError))
+    return WRONG_USAGE if is_usage else FAILED
 
 
 def describe(error: AstrumError) -> str:
@@ -238,9 +249,12 @@ async def _serve(
     worker = Worker(config, catalog, announce)
     Signals(worker.request_stop, says_so=talkative).install()
     watching = None if link is None else asyncio.create_task(_follow(link, worker))
-    code = START_FAILED
+    code = FAILED
     try:
         code = await worker.run()
+    except AstrumError as error:
+        code = exit_code(error)
+        raise
     finally:
         if watching is not None:
             watching.cancel()

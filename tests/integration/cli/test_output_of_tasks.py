@@ -70,4 +70,4 @@ def test_a_worker_that_cannot_start_tells_why_once(write: Write, cli: Cli) -> No
     done = cli("run", "flow.py", "--workers", "1")
     assert done.returncode == 1
     assert done.stderr.count("RuntimeError: not here\n") == 1
-    assert "a local worker ended with exit code 1 before it served" in done.stderr
+    assert "a local worker ended with exit code 2 before it served" in done.stderr

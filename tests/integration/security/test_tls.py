@@ -158,7 +158,7 @@ async def test_a_worker_gets_all_files_from_options_or_the_environment(
     with AstrumProcess("astrum_worker", path, *tls.options()):
         await serving(tls.settings(), 1)
     with worker(tls.url, path, options=["--redis-ca", tls.other_ca]) as process:
-        assert process.wait() == 1
+        assert process.wait() == 2
         assert "certificate is not trusted" in process.output
     for name, value in {"CA": tls.ca, "CERT": tls.client.cert, "KEY": tls.client.key}.items():
         monkeypatch.setenv(f"ASTRUM_REDIS_{name}", value)

@@ -169,7 +169,7 @@ async def test_a_module_that_is_not_there_is_a_start_up_error(
     pool: Pool, redis_server: object, module: str, message: str
 ) -> None:
     worker = pool.start(modules=[module])
-    assert await worker.ended() == 1
+    assert await worker.ended() == 2
     assert message in worker.said
     assert "Traceback" not in worker.said
 
@@ -179,7 +179,7 @@ async def test_a_module_that_raises_shows_the_users_frames_only(
 ) -> None:
     (pool.folder / "broken.py").write_text("def f():\n    return 1 / 0\n\nf()\n")
     worker = pool.start(modules=["broken"])
-    assert await worker.ended() == 1
+    assert await worker.ended() == 2
     assert "return 1 / 0" in worker.said
     assert "importlib" not in worker.said
     assert "loading.py" not in worker.said
@@ -193,6 +193,20 @@ async def test_an_unreachable_server_is_a_start_up_error(tmp_path: Path) -> None
     assert "cannot be reached" in worker.said
     assert "secret" not in worker.said
     assert "Traceback" not in worker.said
+
+
+@pytest.mark.parametrize("url", ["redis://localhost/abc", "http://localhost"])
+async def test_a_url_that_cannot_be_is_a_usage_error(tmp_path: Path, url: str) -> None:
+    worker = Pool(tmp_path, url).start()
+    assert await worker.ended() == 2
+    assert url in worker.said
+
+
+async def test_a_refused_password_is_a_usage_error(tmp_path: Path) -> None:
+    with RedisServer(tcp=True, options={"requirepass": "right"}) as server:
+        worker = Pool(tmp_path, f"redis://:wrong@127.0.0.1:{server.port}").start()
+        assert await worker.ended() == 2
+    assert "refuses the user or the password" in worker.said
 
 
 async def test_a_worker_told_to_wait_serves_when_the_server_comes(tmp_path: Path) -> None:
@@ -287,5 +301,5 @@ async def test_the_children_of_a_killed_supervisor_drain(pool: Pool, lead: Lead)
 
 async def test_a_start_up_error_ends_the_supervisor_too(pool: Pool, redis_server: object) -> None:
     supervisor = pool.start("--processes", "2", modules=["nowhere.py"])
-    assert await supervisor.ended() == 1
+    assert await supervisor.ended() == 2
     assert "there is no file nowhere.py" in supervisor.said
