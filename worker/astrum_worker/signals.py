@@ -6,11 +6,15 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 INTERRUPTED = 130
+SAME_FOR_S = 0.5
+"""A signal so soon after the first is the same one: ``timeout``, shells and terminals often send
+it to a process and to its group, so that it comes twice."""
 
 
 class Signals:
@@ -24,6 +28,7 @@ class Signals:
         self._stop = stop
         self._says_so = says_so
         self._received = 0
+        self._received_at = 0.0
         self._loop = asyncio.get_running_loop()
 
     def install(self) -> None:
@@ -32,9 +37,12 @@ class Signals:
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
         if self._received:
+            if now - self._received_at < SAME_FOR_S:
+                return
             os._exit(128 + number)
-        self._received = number
+        self._received, self._received_at = number, now
         if self._says_so:
             _say(b"draining; once more ends at once\n")
         self._loop.call_soon_threadsafe(self._stop, exit_code(number))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
@@ -16,6 +17,9 @@ from astrum_coordinator.cli.endings import say
 Result = TypeVar("Result")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAME_FOR_S = 0.5
+"""A signal so soon after the first is the same one: ``timeout``, shells and terminals often send
+it to a process and to its group, so that it comes twice."""
 SHOW_CURSOR = "\x1b[?25h"
 NEXT_LINE = "\r\n"  # the prompt of the shell must not hang on to a half-drawn view
 
@@ -29,6 +33,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.received = 0
+        self._received_at = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_first: Callable[[], object] = lambda: None
         self._advice = "stopping"
@@ -70,9 +75,12 @@ class Interrupts:
         return await work(self)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.received and now - self._received_at < SAME_FOR_S:
+            return
         if self.received or self._loop is None:
             _leave(128 + number)
-        self.received = number
+        self.received, self._received_at = number, now
         say(f"{self._advice}; once more ends at once")
         self._loop.call_soon_threadsafe(self._react)
 

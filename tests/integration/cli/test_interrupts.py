@@ -95,5 +95,20 @@ def test_the_second_interrupt_ends_at_once_what_does_not_want_to_stop(
     process.send_signal(signal.SIGINT)
     while "once more ends at once" not in process.stderr.readline():
         pass
-    process.send_signal(signal.SIGINT)
+
+    def over() -> bool:
+        process.send_signal(signal.SIGINT)  # one that comes too soon counts as the first
+        return process.poll() is not None
+
+    wait_until(over, "the end")
     assert process.wait(TIMEOUT_S) == 130
+
+
+def test_a_signal_that_comes_twice_at_a_time_is_one(write: Write, start: Start) -> None:
+    write("flow.py", WAITS)
+    process = start("run", "flow.py", "--local", "--json")
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # another one: two of a kind may become one on their way
+    out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert json.loads(out)["execution_state"] == "cancelled"
+    assert process.returncode in (130, 143)

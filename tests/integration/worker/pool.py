@@ -131,15 +131,16 @@ class WorkerProcess:
 
     async def ended(self) -> int:
         """Wait for its end and return the exit code."""
-        await eventually(self._is_over, "the end of the worker")
+        await eventually(self.is_over, "the end of the worker")
         return int(self.process.returncode)
 
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Tell whether it has ended."""
         return self.process.poll() is not None
 
     def kill(self) -> None:
         """End it and all that it started."""
-        if not self._is_over():
+        if not self.is_over():
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
