@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
@@ -128,21 +129,54 @@ def users_traceback(text: str) -> str:
 
 
 def write_report(report: ExecutionReport, path: Path) -> None:
-    """Write the report as JSON; a reader of the file never sees half of it."""
+    """Write the report as JSON; a reader of a file never sees half of it.
+
+    A link stays a link. Pipes and devices are written to as they are.
+    """
     from astrum_coordinator.report_view import report_to_json
 
-    unnamed = path.with_name(f".{path.name}.{os.getpid()}.new")
+    if _is_written_in_place(path):
+        with path.open("a", encoding="utf-8") as there:
+            print_json(report_to_json(report), there)
+        return
+    target = Path(os.path.realpath(path))
+    unnamed = target.with_name(f".{target.name}.{os.getpid()}.new")
     with unnamed.open("w", encoding="utf-8") as file:
         print_json(report_to_json(report), file)
-    unnamed.replace(path)
+    unnamed.replace(target)
+
+
+def _is_written_in_place(path: Path) -> bool:
+    """Whether another file must not take the place of what is there."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    # /dev/stdout may stand for a file to which the tasks' own words go as well.
+    return not stat.S_ISREG(there.st_mode) or any(_is_open_as(there, number) for number in (1, 2))
+
+
+def _is_open_as(there: os.stat_result, number: int) -> bool:
+    try:
+        return os.path.samestat(there, os.fstat(number))
+    except OSError:  # it is closed
+        return False
 
 
 def checked_report_path(
     ctx: click.Context, param: click.Parameter, value: Path | None
 ) -> Path | None:
     """Refuse a file that could not be written, before anything runs."""
-    if value is None:
-        return None
-    if value.is_dir() or not os.access(value.absolute().parent, os.W_OK):
+    if value is not None and not _may_be_written(value):
         raise click.BadParameter(f"{value} cannot be written")
     return value
+
+
+def _may_be_written(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            return False
+        in_place = _is_written_in_place(path)
+    except OSError:  # links in a circle, say
+        return False
+    return os.access(path if in_place else Path(os.path.realpath(path)).parent, os.W_OK)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.integration.cli.conftest import Cli, Write
+from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Cli, Write, environment
 
 GOOD = """
     from astrum import F, Ref, task
@@ -149,13 +153,65 @@ def test_the_report_can_go_to_a_file_as_well(write: Write, cli: Cli, tmp_path: P
     assert {path.name for path in tmp_path.glob("*out*")} == {"out.json"}
 
 
-def test_a_report_that_cannot_be_written_is_refused_before_anything_runs(
-    write: Write, cli: Cli
+def test_a_report_to_a_link_goes_where_the_link_points(
+    write: Write, cli: Cli, tmp_path: Path
 ) -> None:
     write("flow.py", GOOD)
-    done = cli("run", "flow.py", "--local", "--report", "missing/out.json")
+    (tmp_path / "link.json").symlink_to("target.json")
+    for _ in range(2):  # the target is not there at first, and is then
+        assert cli("run", "flow.py", "--local", "--report", "link.json").returncode == 0
+        assert (tmp_path / "link.json").is_symlink()
+        assert json.loads((tmp_path / "target.json").read_text())["successful_tasks"] == 2
+
+
+def test_a_report_to_a_pipe_goes_through_it(write: Write, cli: Cli, tmp_path: Path) -> None:
+    write("flow.py", GOOD)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as reader:
+        text = reader.submit(pipe.read_text)
+        assert cli("run", "flow.py", "--local", "--report", "pipe").returncode == 0
+        assert pipe.is_fifo()
+        assert json.loads(text.result())["successful_tasks"] == 2
+
+
+def test_a_report_to_a_descriptor_goes_into_what_is_open_there(
+    write: Write, tmp_path: Path
+) -> None:
+    write("flow.py", GOOD)
+    reading, writing = os.pipe()
+    with open(reading) as reader, open(writing, "w") as writer:
+        run_reporting_to(f"/dev/fd/{writing}", tmp_path, pass_fds=[writing])
+        writer.close()
+        assert json.load(reader)["successful_tasks"] == 2
+
+
+def test_a_report_to_standard_output_leaves_there_what_the_tasks_wrote(
+    write: Write, tmp_path: Path
+) -> None:
+    write("flow.py", GOOD)
+    with (tmp_path / "out").open("w") as out:
+        run_reporting_to("/dev/fd/1", tmp_path, stdout=out)
+    printed, report = (tmp_path / "out").read_text().splitlines()
+    assert (printed, json.loads(report)["successful_tasks"]) == ("loading", 2)
+
+
+def run_reporting_to(path: str, folder: Path, **settings: Any) -> None:
+    command = [*COMMAND, "run", "flow.py", "--local", "--report", path]
+    subprocess.run(
+        command, cwd=folder, env=environment(), timeout=TIMEOUT_S, check=True, **settings
+    )
+
+
+@pytest.mark.parametrize("name", ["missing/out.json", ".", "circle"])
+def test_a_report_that_cannot_be_written_is_refused_before_anything_runs(
+    write: Write, cli: Cli, tmp_path: Path, name: str
+) -> None:
+    write("flow.py", GOOD)
+    (tmp_path / "circle").symlink_to("circle")
+    done = cli("run", "flow.py", "--local", "--report", name)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "missing/out.json cannot be written" in done.stderr
+    assert f"{name} cannot be written" in done.stderr
 
 
 def test_the_timeout_of_the_whole_run_fails_it(write: Write, cli: Cli) -> None:
