@@ -76,10 +76,11 @@ def end_line(report: ExecutionReport) -> str:
     failed = f", {report.failed_tasks:,} failed" if report.failed_tasks else ""
     cancelled = sum(stat.status == "cancelled" for stat in report.task_statistics)
     stopped = f", {cancelled:,} cancelled" if cancelled else ""
-    return f"{name} {_said(report.execution_state)}: {counts}{failed}{stopped}, {took}"
+    return f"{name} {state_text(report.execution_state)}: {counts}{failed}{stopped}, {took}"
 
 
-def _said(state: str) -> str:
+def state_text(state: str) -> str:
+    """Return what a sentence about a run says of its state: "was cancelled"."""
     return _SAID.get(state, str(state))
 
 

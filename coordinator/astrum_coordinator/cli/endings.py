@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
 import click
 
-DONE, RUN_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a place that takes no more."""
 
 
 class Commands(click.Group):
@@ -26,6 +31,7 @@ class Commands(click.Group):
             if code is None:
                 raise
             say(describe(error))
+            _empty_stdout()
             ctx.exit(code)
 
     def resolve_command(
@@ -46,7 +52,8 @@ def exit_code(error: Exception) -> int | None:
 
     if isinstance(error, (SchedulerError, StoreConfigurationError)):
         return WRONG_USAGE
-    return RUN_FAILED if isinstance(error, AstrumError) else None
+    is_full = isinstance(error, OSError) and error.errno in FULL
+    return FAILED if is_full or isinstance(error, AstrumError) else None
 
 
 def describe(error: Exception) -> str:
@@ -54,9 +61,20 @@ def describe(error: Exception) -> str:
     from astrum.errors import FlowImportError
 
     text = f"error: {error}"
+    if isinstance(error, OSError):
+        text = f"error: {error.filename or 'the output'} cannot be written: {error.strerror}"
     if isinstance(error, FlowImportError) and error.user_traceback:
         text = f"{error.user_traceback.rstrip()}\n\n{text} (in this process, the coordinator)"
     return text
+
+
+def _empty_stdout() -> None:
+    """Let go of what standard output could not take: the interpreter would try again at its end."""
+    with suppress(OSError, ValueError):  # it may be closed, or no file
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(line: str) -> None:

@@ -7,7 +7,13 @@ import re
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    redirect_stdout,
+    suppress,
+)
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -43,10 +49,13 @@ def reserved_stdout() -> Iterator[IO[str]]:
         return
     saved = os.dup(number)
     os.dup2(errors, number)
+    out = open(saved, "w", closefd=False)  # noqa: SIM115
     try:
-        with open(saved, "w", closefd=False) as out, redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr):
             yield out
     finally:
+        with suppress(OSError):  # whoever wrote has met the error: writers flush
+            out.close()
         os.dup2(saved, number)
         os.close(saved)
 
@@ -128,6 +137,31 @@ def users_traceback(text: str) -> str:
     return theirs if 'File "' in theirs else ""
 
 
+def deliver(report: ExecutionReport, path: Path | None, stdout: IO[str] | None) -> bool:
+    """Write the report as JSON to a file and to standard output, where it is wanted.
+
+    Returns whether that was possible; what could not be written is told.
+    """
+    delivered = [_is_delivered(report, place) for place in (path, stdout) if place is not None]
+    return all(delivered)
+
+
+def _is_delivered(report: ExecutionReport, place: Path | IO[str]) -> bool:
+    from astrum_coordinator.report_view import report_to_json, state_text
+
+    try:
+        if isinstance(place, Path):
+            write_report(report, place)
+        else:
+            print_json(report_to_json(report), place)
+    except OSError as error:
+        where = str(place) if isinstance(place, Path) else "standard output"
+        how, why = state_text(report.execution_state), error.strerror or error
+        say(f"error: the run {how}, but its report cannot be written to {where}: {why}")
+        return False
+    return True
+
+
 def write_report(report: ExecutionReport, path: Path) -> None:
     """Write the report as JSON; a reader of a file never sees half of it.
 
@@ -141,9 +175,13 @@ def write_report(report: ExecutionReport, path: Path) -> None:
         return
     target = Path(os.path.realpath(path))
     unnamed = target.with_name(f".{target.name}.{os.getpid()}.new")
-    with unnamed.open("w", encoding="utf-8") as file:
-        print_json(report_to_json(report), file)
-    unnamed.replace(target)
+    try:
+        with unnamed.open("w", encoding="utf-8") as file:
+            print_json(report_to_json(report), file)
+        unnamed.replace(target)
+    except BaseException:
+        unnamed.unlink(missing_ok=True)
+        raise
 
 
 def _is_written_in_place(path: Path) -> bool:

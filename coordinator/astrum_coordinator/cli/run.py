@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.endings import DONE, RUN_FAILED, say
+from astrum_coordinator.cli.endings import DONE, FAILED, say
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
 from astrum_coordinator.cli.options import (
     given,
@@ -18,7 +18,6 @@ from astrum_coordinator.cli.options import (
     log_option,
     option,
     prefix_option,
-    print_json,
     redis_option,
     run_id_option,
 )
@@ -107,12 +106,8 @@ def run(
     settings = RunSettings(selection, place, timeout, run_id, quiet)
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)
-        if result is not None and report is not None:
-            output.write_report(result, report)
-        if result is not None and as_json:
-            from astrum_coordinator.report_view import report_to_json
-
-            print_json(report_to_json(result), stdout)
+        if result is not None and not output.deliver(result, report, stdout if as_json else None):
+            code = code or FAILED
     ctx.exit(code)
 
 
@@ -171,4 +166,4 @@ def end_code(report: ExecutionReport, interrupts: Interrupts) -> int:
     """Return the exit code of a run that ended."""
     if report.execution_state == "completed":
         return DONE
-    return interrupts.exit_code if interrupts.received else RUN_FAILED
+    return interrupts.exit_code if interrupts.received else FAILED

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.endings import say
+from astrum_coordinator.cli.endings import FAILED, say
 from astrum_coordinator.cli.options import (
     json_option,
     log_option,
     option,
     prefix_option,
-    print_json,
     redis_option,
     require_redis,
     set_log_level,
@@ -89,11 +88,9 @@ def resume(
             say(f"let go of run {run_id}; resume or cancel it, or leave it to a serving one")
             ctx.exit(interrupts.exit_code)
         output.tell(report, progress, quiet)
-        if as_json:
-            from astrum_coordinator.report_view import report_to_json
-
-            print_json(report_to_json(report), stdout)
-    ctx.exit(end_code(report, interrupts))
+        is_delivered = output.deliver(report, None, stdout if as_json else None)
+    code = end_code(report, interrupts)
+    ctx.exit(code if is_delivered else code or FAILED)
 
 
 async def _resume(

@@ -1,0 +1,68 @@
+"""Outputs that take no more: a full disk, a quota."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.conftest import COMMAND, Write, complete
+
+FLOW = """
+    from astrum import task
+
+    @task("seven")
+    def seven() -> int:
+        return 7
+"""
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no full device")
+
+
+@needs_full
+def test_a_report_that_standard_output_does_not_take_is_told_beside_the_run_s_outcome(
+    write: Write, tmp_path: Path
+) -> None:
+    write("flow.py", FLOW)
+    with FULL.open("w") as full:
+        done = complete(
+            [*COMMAND, "run", "flow.py", "--local", "--json", "-q"], tmp_path, stdout=full
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the run completed, but its report cannot be written to standard output: "
+        "No space left on device\n"
+    )
+
+
+def test_a_report_that_its_file_does_not_take_leaves_nothing_but_the_report_on_standard_output(
+    write: Write, tmp_path: Path
+) -> None:
+    write("flow.py", FLOW)
+    words = [*COMMAND, "run", "flow.py", "--local", "--json", "-q", "--report", "out.json"]
+    # No file may grow: the nearest to a full disk that needs none.
+    done = complete(["sh", "-c", f"ulimit -f 0 && exec {shlex.join(words)}"], tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the run completed, but its report cannot be written to out.json: File too large\n"
+    )
+    assert json.loads(done.stdout)["execution_state"] == "completed"
+    assert list(tmp_path.glob("*out*")) == []
+
+
+@needs_full
+@pytest.mark.parametrize(
+    "arguments", [["plan", "flow.py", "--format", "json"], ["plan", "flow.py"], ["acl"]]
+)
+def test_a_command_that_only_shows_something_says_in_a_line_that_it_could_not(
+    write: Write, tmp_path: Path, arguments: list[str]
+) -> None:
+    write("flow.py", FLOW)
+    with FULL.open("w") as full:
+        done = complete([*COMMAND, *arguments], tmp_path, stdout=full)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: the output cannot be written: No space left on device\n",
+    )
