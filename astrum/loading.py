@@ -18,7 +18,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from astrum.config import AstrumConfig
-from astrum.errors import FlowImportError, TaskRegistrationError, nearest
+from astrum.errors import FlowImportError, SchedulerError, TaskRegistrationError, nearest
 from astrum.invoke import Flow
 from astrum.methods import MethodBinder, underlying
 from astrum.registry import SchedulerRegistry, all_registries
@@ -64,8 +64,14 @@ class Workflow:
         """Return the flow of all tasks, with fingerprints, and the ids of those that only another
         process can run: instance methods, whose instance is there.
 
-        Raises `SchedulerError` for a flow that cannot be.
+        Raises `FlowImportError`, which says where it stands, for a flow that cannot be.
         """
+        try:
+            return self._servable()
+        except SchedulerError as error:
+            raise FlowImportError(f"{self._place} cannot be served: {error}") from error
+
+    def _servable(self) -> tuple[Flow, list[str]]:
         if isinstance(self.source, DynamicScheduler):
             return self.source.flow(fingerprints=True), []
         unbound = _unbound(self.source)
@@ -76,6 +82,12 @@ class Workflow:
         flow = scheduler.flow(fingerprints=True)
         bound = {task_id: task for task_id, task in flow.tasks.items() if task_id not in unbound}
         return replace(flow, tasks=bound), unbound
+
+    @property
+    def _place(self) -> str:
+        kind = "namespace" if isinstance(self.source, SchedulerRegistry) else "scheduler"
+        files = dict.fromkeys(map(_file_of, _functions(self.source).values()))
+        return f"{kind} {self.name!r} of {', '.join(files)}"
 
 
 def load_workflows(modules: Sequence[str]) -> list[Workflow]:
@@ -145,6 +157,11 @@ def _functions(source: SchedulerRegistry | DynamicScheduler) -> dict[str, Callab
     if isinstance(source, DynamicScheduler):
         return {task_id: source.find_task_by_name(task_id) for task_id in source.task_retries}
     return {task_id: task.function for task_id, task in source.get_all_tasks().items()}
+
+
+def _file_of(function: Callable[..., Any]) -> str:
+    module = getattr(function, "__module__", None) or "an unknown module"
+    return getattr(sys.modules.get(module), "__file__", None) or module
 
 
 def _check_addresses(workflows: Sequence[Workflow]) -> None:

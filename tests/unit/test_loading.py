@@ -116,6 +116,23 @@ def test_instance_methods_are_left_to_the_process_that_has_the_instance(write: W
     assert flow.tasks["close"].inputs.bindings[0].source == "open"
 
 
+def test_of_several_flows_the_one_that_cannot_be_served_is_named_with_its_file(
+    write: Write,
+) -> None:
+    path = write(
+        "odd_flow.py",
+        REGISTRY.format(name="good", task="t")
+        + "odd = SchedulerRegistry('odd')\n"
+        + "@odd.task('g', depends_on=['g'])\nasync def g() -> None: ...\n",
+    )
+    [good, odd] = load_workflows(["odd_flow"])
+    assert good.servable()
+    with pytest.raises(FlowImportError) as caught:
+        odd.servable()
+    assert f"namespace 'odd' of {path} cannot be served" in str(caught.value)
+    assert "g -> g" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("module", "message"),
     [
