@@ -79,10 +79,20 @@ class CancelRequested(NamedTuple):
 
 
 class RunTimedOut(NamedTuple):
-    """The run as a whole took longer than allowed."""
+    """The run as a whole took longer than allowed.
+
+    ``unserved`` says which task no live worker served at that moment and why, "" if all were.
+    """
 
     at: float
     limit_s: float
+    unserved: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What the run ended of, for people."""
+        text = f"the run took longer than its limit of {self.limit_s:g} s"
+        return f"{text}: {self.unserved}" if self.unserved else text
 
 
 class TaskFoundUnserved(NamedTuple):

@@ -182,8 +182,8 @@ class RunState:
                 return []
             case CancelRequested(_, reason):
                 return self._stop("cancelled", f"the run was cancelled{reason and ': ' + reason}")
-            case RunTimedOut(_, limit_s):
-                return self._stop("failed", f"the run took longer than its limit of {limit_s:g} s")
+            case RunTimedOut():
+                return self._stop("failed", event.reason)
             case TaskFoundUnserved(task, _, message):
                 return self._on_unserved(task, message)
             case CapacityChanged(capacity):

@@ -147,7 +147,7 @@ def encode_fact(fact: LeaderFact) -> bytes:
     if isinstance(fact, CancelRequested):
         row: tuple[Any, ...] = (_LEADER, _CANCEL, fact.at, fact.reason)
     elif isinstance(fact, RunTimedOut):
-        row = (_LEADER, _TIMEOUT, fact.at, fact.limit_s)
+        row = (_LEADER, _TIMEOUT, fact.at, fact.limit_s, fact.unserved)
     elif isinstance(fact, WorkerReturned):
         row = (_LEADER, _RETURNED, fact.at, fact.worker_id)
     else:
@@ -214,7 +214,8 @@ def _decode_fact(row: Sequence[Any]) -> LeaderFact:
     if kind == _CANCEL:
         return CancelRequested(float(row[2]), str(row[3]))
     if kind == _TIMEOUT:
-        return RunTimedOut(float(row[2]), float(row[3]))
+        unserved = str(row[4]) if len(row) > 4 else ""  # entries of older processes are shorter
+        return RunTimedOut(float(row[2]), float(row[3]), unserved)
     if kind == _UNSERVED:
         return TaskFoundUnserved(int(row[3]), float(row[2]), str(row[4]))
     if kind == _RETURNED:

@@ -99,6 +99,7 @@ class RunLeader:
         self._doubts = Backoff()
         self._capacity = config.outstanding_limit or LEAST_OUTSTANDING
         self._server_offset_s = 0.0
+        self._unserved = ""
         self._begun = False
         self._forget()
 
@@ -220,7 +221,11 @@ class RunLeader:
         self._timers[-1] = loop.call_later(left_s, self._on_run_timeout, limit_s)
 
     def _on_run_timeout(self, limit_s: float) -> None:
-        self.journal(RunTimedOut(self._server_now(), limit_s))
+        self.journal(RunTimedOut(self._server_now(), limit_s, self._unserved))
+
+    def note_unserved(self, text: str) -> None:
+        """Remember which tasks nobody serves now, "" if all are: a run may time out of it."""
+        self._unserved = text
 
     def _server_now(self) -> float:
         return time.monotonic() + self._server_offset_s

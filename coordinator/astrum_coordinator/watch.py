@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from astrum.errors import DecodeError
@@ -102,6 +102,7 @@ class Watch(PeriodicService):
             for task in _on_offer(leader.state)
             if not pool.serves(namespace, tasks[task])
         }
+        leader.note_unserved(_summary(leader, pool, sorted(task for _, task in found)))
         self._note(leader, pool, found, now - self._config.unserved_notice_s)
         limit_s = self._config.unserved_limit_s
         if limit_s is not None:
@@ -166,6 +167,14 @@ class Watch(PeriodicService):
                 failure = Failure((VANISHED,), why)
                 attempt = waiting[task].attempt
                 leader.revoke(Revocation(task, attempt, Outcome.HANDED_BACK, failure))
+
+
+def _summary(leader: RunLeader, pool: LivePool, unserved: Sequence[int]) -> str:
+    if not unserved:
+        return ""
+    why = pool.why_not(leader.plan.namespace, leader.plan.tasks[unserved[0]])
+    more = len(unserved) - 1
+    return f"{why} (and {more:,} more like it)" if more else why
 
 
 def _on_offer(state: RunState) -> Iterator[int]:

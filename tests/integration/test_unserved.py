@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
-from astrum import SchedulerRegistry
+from astrum import AstrumConfig, SchedulerRegistry
 from astrum.redis import RedisSettings
 from astrum_coordinator import Coordinator, CoordinatorConfig
 
 IMPATIENT = CoordinatorConfig(watch_every_s=0.1, unserved_notice_s=0.2, unserved_limit_s=1.0)
 DEADLINE_S = 20.0
+
+
+async def test_a_run_that_times_out_while_nobody_serves_a_task_says_which_and_why(
+    pool: RedisSettings,
+) -> None:
+    registry = SchedulerRegistry("unserved")
+    for name in ("nobodys", "neither"):
+
+        @registry.task(name)
+        async def nobodys() -> None: ...
+
+    flow = registry.build_scheduler().flow(fingerprints=True)
+    patient = replace(IMPATIENT, unserved_limit_s=None)
+    async with Coordinator(pool, config=patient) as coordinator, asyncio.timeout(DEADLINE_S):
+        report = await coordinator.run_flow(flow, AstrumConfig(), timeout_s=1.0)
+        shown = await coordinator.report(report.run_id)
+    told = report.error_summary[-1]
+    assert told.startswith(
+        "the run took longer than its limit of 1 s: no worker serves task 'nobodys' of namespace "
+        "'unserved': the live workers serve nothing there"
+    )
+    assert told.endswith("(and 1 more like it)")
+    assert shown.error_summary == report.error_summary
 
 
 async def test_a_task_that_live_workers_keep_handing_back_is_reported_and_fails_its_run(

@@ -295,6 +295,14 @@ def test_a_run_that_takes_too_long_has_failed() -> None:
     assert state.chronicle.stop_reason == "the run took longer than its limit of 2.5 s"
 
 
+def test_a_run_that_takes_too_long_since_nobody_serves_a_task_says_so() -> None:
+    state = RunState(plan(spec("a")))
+    state.start()
+    state.handle(RunTimedOut(100.0, 2.5, "nobody serves a"))
+    told = "the run took longer than its limit of 2.5 s: nobody serves a"
+    assert state.chronicle.stop_reason == told
+
+
 def test_a_task_that_nobody_serves_fails_the_run() -> None:
     state = RunState(plan(spec("a"), spec("b")))
     state.start()

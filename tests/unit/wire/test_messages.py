@@ -69,7 +69,7 @@ records = st.builds(
 )
 facts = st.one_of(
     st.builds(CancelRequested, seconds, texts),
-    st.builds(RunTimedOut, seconds, seconds),
+    st.builds(RunTimedOut, seconds, seconds, texts),
     st.builds(TaskFoundUnserved, numbers, seconds, texts),
     st.builds(WorkerReturned, texts, seconds),
 )
@@ -108,6 +108,11 @@ def test_a_record_becomes_the_fact_that_the_state_machine_knows() -> None:
     fact = AttemptSettled(3, 2, Outcome.FAILED, 1.0, 2.0, 9.0, "w", failure, 4)
     assert event_of(record, recorded_at=9.0) == fact
     assert event_of(CancelRequested(1.0), recorded_at=9.0) == CancelRequested(1.0)
+
+
+def test_a_run_s_timeout_from_before_it_had_a_reason_is_understood() -> None:
+    row = msgpack.unpackb(encode_fact(RunTimedOut(1.0, 2.0, "nobody serves it")))
+    assert decode_entry(msgpack.packb([row[:4]])) == [RunTimedOut(1.0, 2.0)]
 
 
 def test_a_message_of_another_protocol_version_says_so() -> None:
