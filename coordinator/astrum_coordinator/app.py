@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from types import TracebackType
 
 from astrum.config import AstrumConfig, checked_config
@@ -88,11 +88,12 @@ class Coordinator:
     async def __aenter__(self) -> Coordinator:
         self._entered = await RunStore.open(self._settings).__aenter__()
         self._led = LedRuns(self._store, self.owner, self._config, self._seal)
+        self._watch = Watch(self._store, self._led, self._config)
         self._services = (
             JournalReader(self._store, self._led, self._config, self._led.resync),
             Renewal(self._led, self._config),
             Reaper(self._store, self._config, self._seal),
-            Watch(self._store, self._led, self._config),
+            self._watch,
         )
         return self
 
@@ -127,6 +128,14 @@ class Coordinator:
     def _begin_to_lead(self) -> None:
         for service in self._services:
             service.start()
+
+    def expect_workers(self, pids: Callable[[], Collection[int]]) -> None:
+        """Know of worker processes of this host that were started for the runs led here.
+
+        ``pids`` tells those that live now. While none of them serves yet, they are starting, and
+        nobody is told to start a worker.
+        """
+        self._watch.expect(pids)
 
     # --- running ------------------------------------------------------------------------
 

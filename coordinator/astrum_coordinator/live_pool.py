@@ -49,11 +49,19 @@ class _Offer(NamedTuple):
 class LivePool:
     """All live workers at one moment. ``served`` is what each advertises, by worker id.
 
-    ``slots`` is how many attempts the workers say they can run at once.
+    ``slots`` is how many attempts the workers say they can run at once. ``is_starting``: there
+    are processes that will serve, but none of them does yet.
     """
 
-    def __init__(self, workers: Sequence[WorkerFacts], served: Mapping[str, Served]) -> None:
+    def __init__(
+        self,
+        workers: Sequence[WorkerFacts],
+        served: Mapping[str, Served],
+        *,
+        is_starting: bool = False,
+    ) -> None:
         self.slots = 0
+        self.is_starting = is_starting
         self._is_empty = not workers
         self._running: dict[str, list[Running]] = {}
         self._offers: dict[tuple[str, str], set[_Offer]] = {}
@@ -82,7 +90,9 @@ class LivePool:
         """Say why nobody serves a task, and what to do about it."""
         offers = self._offers.get((namespace, spec.task_id), ())
         why = "; ".join(sorted({offer.refusal(spec) for offer in offers}))
-        if self._is_empty:
+        if self.is_starting:
+            why = "the local workers are still starting (does a module take long to import?)"
+        elif self._is_empty:
             why = "there is no live worker: start one with astrum-worker MODULE"
         elif not why:
             known = sorted({task_id for name, task_id in self._offers if name == namespace})

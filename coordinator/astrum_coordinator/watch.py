@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from astrum.errors import DecodeError
@@ -54,6 +54,12 @@ class Watch(PeriodicService):
         self._served: dict[str, Served] = {}
         self._unserved: dict[Key, _Unserved] = {}
         self._vanished_due = time.monotonic() + config.vanished_after_s
+        self._expected: Callable[[], Collection[int]] = tuple
+        self._is_start_noted = False
+
+    def expect(self, pids: Callable[[], Collection[int]]) -> None:
+        """Do not complain about what nobody serves before any of these processes is there."""
+        self._expected = pids
 
     async def run_once(self) -> None:
         """Look once."""
@@ -62,22 +68,21 @@ class Watch(PeriodicService):
             return
         workers = await self._store.workers()
         await self._learn_served(workers)
-        pool = LivePool(workers, self._served)
+        pool = LivePool(workers, self._served, is_starting=self._is_starting(workers))
         found: dict[Key, _Unserved] = {}
-        alive = {worker.worker_id for worker in workers}
         for leader in self._led:
-            for worker_id in alive.intersection(leader.state.lost_workers):
-                leader.journal(WorkerReturned(worker_id, time.time()))
+            self._look_for_returned(leader, workers)
             self._look_for_hung(leader, pool)
             if not leader.state.stopping:
                 found |= self._look_for_unserved(leader, pool)
             if self._config.outstanding_limit is None:
                 leader.allow(max(LEAST_OUTSTANDING, OUTSTANDING_PER_SLOT * pool.slots))
         self._unserved = found  # what is served again, settled or over is forgotten
-        if time.monotonic() >= self._vanished_due:
-            self._vanished_due = time.monotonic() + self._config.vanished_after_s
-            for leader in self._led:
-                await self._look_for_vanished(leader, pool)
+        await self._look_for_vanished(pool)
+
+    def _is_starting(self, workers: Sequence[WorkerFacts]) -> bool:
+        expected = set(map(str, self._expected()))
+        return bool(expected) and expected.isdisjoint(w.facts.get("pid", "") for w in workers)
 
     async def _learn_served(self, workers: list[WorkerFacts]) -> None:
         alive = {worker.worker_id for worker in workers}
@@ -114,6 +119,9 @@ class Watch(PeriodicService):
     ) -> None:
         """Warn of what nobody serves since ``before``, each task once."""
         due = [key for key, one in found.items() if one.since <= before and not one.is_noted]
+        if pool.is_starting:
+            self._note_start(leader, due)
+            return
         for key in due:
             found[key] = found[key]._replace(is_noted=True)
         for _, task in due[:_TASKS_NAMED]:
@@ -122,6 +130,12 @@ class Watch(PeriodicService):
         if len(due) > _TASKS_NAMED:
             more = len(due) - _TASKS_NAMED
             logger.warning("run %s: no worker serves %d more of its tasks", leader.run_id, more)
+
+    def _note_start(self, leader: RunLeader, due: Sequence[Key]) -> None:
+        """Say once what the tasks wait for; whether somebody serves them is seen later."""
+        if due and not self._is_start_noted:
+            self._is_start_noted = True
+            logger.warning("run %s waits: its local workers are still starting", leader.run_id)
 
     def _what_next(self) -> str:
         limit_s = self._config.unserved_limit_s
@@ -154,7 +168,14 @@ class Watch(PeriodicService):
 
     # --- attempts whose message is gone -------------------------------------------------
 
-    async def _look_for_vanished(self, leader: RunLeader, pool: LivePool) -> None:
+    async def _look_for_vanished(self, pool: LivePool) -> None:
+        if time.monotonic() < self._vanished_due:
+            return
+        self._vanished_due = time.monotonic() + self._config.vanished_after_s
+        for leader in self._led:
+            await self._send_again(leader, pool)
+
+    async def _send_again(self, leader: RunLeader, pool: LivePool) -> None:
         """Take back what no worker will ever end, since its message was set aside or got lost."""
         running = {(one.task, one.attempt) for one in pool.running(leader.run_id)}
         for (queue, lane), sent in leader.out_for(self._config.vanished_after_s).items():
@@ -167,6 +188,13 @@ class Watch(PeriodicService):
                 failure = Failure((VANISHED,), why)
                 attempt = waiting[task].attempt
                 leader.revoke(Revocation(task, attempt, Outcome.HANDED_BACK, failure))
+
+    # --- workers that were taken for dead -----------------------------------------------
+
+    def _look_for_returned(self, leader: RunLeader, workers: Sequence[WorkerFacts]) -> None:
+        for worker in workers if leader.state.lost_workers else ():
+            if worker.worker_id in leader.state.lost_workers:
+                leader.journal(WorkerReturned(worker.worker_id, time.time()))
 
 
 def _summary(leader: RunLeader, pool: LivePool, unserved: Sequence[int]) -> str:

@@ -60,14 +60,21 @@ class PoolSession:
             settings = redis_settings(url, place.prefix)
             coordinator = await stack.enter_async_context(Coordinator(settings))
             whereabouts = Whereabouts(coordinator, self._run_id)
-            workers = None
-            if place.workers:
-                workers = await stack.enter_async_context(self._workers(url, coordinator))
+            workers = await self._enter_workers(stack, url, coordinator)
             stack.enter_context(
                 output.display(self._progress, self._settings.quiet, whereabouts.of)
             )
             work = self._led(coordinator, whereabouts, interrupts)
             return await (work if workers is None else workers.supervise(work))
+
+    async def _enter_workers(
+        self, stack: AsyncExitStack, url: str, coordinator: Coordinator
+    ) -> LocalWorkers | None:
+        if not self._settings.place.workers:
+            return None
+        workers = await stack.enter_async_context(self._workers(url, coordinator))
+        coordinator.expect_workers(lambda: workers.pids)
+        return workers
 
     def _workers(self, url: str, coordinator: Coordinator) -> LocalWorkers:
         async def registered() -> list[int]:
