@@ -70,7 +70,7 @@ class TaskState(IntEnum):
     CANCELLED = 6
 
 
-# Plain numbers, since before Python 3.12 finding an enum's member takes as long as a whole step.
+# Plain numbers: before Python 3.12 finding an enum's member takes as long as a whole step.
 WAITING, READY, OUTSTANDING, BACKING_OFF, SUCCEEDED, FAILED, CANCELLED = map(int, TaskState)
 _MAY_RUN = (READY, BACKING_OFF)
 
@@ -133,7 +133,7 @@ class RunState:
         return self.tasks_in(READY)
 
     def tasks_in(self, place: int) -> Iterator[int]:
-        """All tasks that stand there (see `TaskState`), a million looked through in no time."""
+        """All tasks that stand there, a million looked through in no time."""
         task = self.states.find(place)
         while task >= 0:
             yield task
@@ -141,7 +141,7 @@ class RunState:
 
     @property
     def lost_workers(self) -> Collection[str]:
-        """The workers that were taken for dead while they ran attempts, and have not returned."""
+        """As `astrum.machine.troubles.Troubles.lost_workers`."""
         return self._troubles.lost_workers
 
     def skipped(self, task: int) -> int:

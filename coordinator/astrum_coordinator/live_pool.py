@@ -5,7 +5,7 @@ A snapshot that is made once per look and answers for all runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from astrum.errors import nearest
@@ -64,14 +64,13 @@ class LivePool:
         self.is_starting = is_starting
         self._is_empty = not workers
         self._running: dict[str, list[Running]] = {}
-        self._offers: dict[tuple[str, str], set[_Offer]] = {}
+        self._served: list[tuple[Served, frozenset[str] | None]] = []
         self._verdicts: dict[tuple[str, str, str, str], bool] = {}
         for worker in workers:
             self._take_in_status(decode_status(worker.status))
             queues = worker.facts.get("queues")
             listens = None if queues is None else frozenset(queues.split(","))
-            for address, fingerprint in served.get(worker.worker_id, {}).items():
-                self._offers.setdefault(address, set()).add(_Offer(fingerprint, listens))
+            self._served.append((served.get(worker.worker_id, {}), listens))
 
     def running(self, run_id: str) -> Sequence[Running]:
         """Return the attempts of a run that workers say they run."""
@@ -82,20 +81,26 @@ class LivePool:
         key = (namespace, spec.task_id, spec.fingerprint, spec.queue)
         verdict = self._verdicts.get(key)
         if verdict is None:
-            offers = self._offers.get((namespace, spec.task_id), ())
+            offers = self._offers(namespace, spec)
             verdict = self._verdicts[key] = any(not offer.refusal(spec) for offer in offers)
         return verdict
 
+    def _offers(self, namespace: str, spec: TaskSpec) -> Iterator[_Offer]:
+        # Looked up when asked for: workers serve many more tasks than are asked about.
+        for served, queues in self._served:
+            fingerprint = served.get((namespace, spec.task_id))
+            if fingerprint is not None:
+                yield _Offer(fingerprint, queues)
+
     def why_not(self, namespace: str, spec: TaskSpec) -> str:
         """Say why nobody serves a task, and what to do about it."""
-        offers = self._offers.get((namespace, spec.task_id), ())
-        why = "; ".join(sorted({offer.refusal(spec) for offer in offers}))
+        why = "; ".join(sorted({o.refusal(spec) for o in self._offers(namespace, spec)}))
         if self.is_starting:
             why = "the local workers are still starting (does a module take long to import?)"
         elif self._is_empty:
             why = "there is no live worker: start one with astrum-worker MODULE"
         elif not why:
-            known = sorted({task_id for name, task_id in self._offers if name == namespace})
+            known = sorted({t for served, _ in self._served for n, t in served if n == namespace})
             why = (
                 f"the live workers serve {_listed(known)} there{nearest(spec.task_id, known)}; "
                 "start one with the module that declares it"
