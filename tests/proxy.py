@@ -32,6 +32,7 @@ class Proxy:
     What it does to them is set from any thread and holds for open connections and new ones:
     `delay`, `cut` (refuse and reset), `freeze` (half-open: connections stay, nothing passes),
     `forget` (half-open for the connections of now only),
+    `divert` (another target for new connections, those of now stay as they are),
     `switch` (another target, connections reset) and `heal`.
     """
 
@@ -87,6 +88,10 @@ class Proxy:
     def forget(self) -> None:
         """Let nothing pass any more in the connections of now; new ones work."""
         self._call(self._exchange_valve)
+
+    def divert(self, target: Target) -> None:
+        """Lead new connections to another server, as a name or a service does after a failover."""
+        self._target = target
 
     def switch(self, target: Target) -> None:
         """Lead to another server from now on."""

@@ -11,8 +11,9 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
+from weakref import WeakSet
 
 import redis
 from redis.backoff import NoBackoff
@@ -200,15 +201,24 @@ def _password_in(url: str) -> str:
     return credentials.partition(":")[2] or (in_query.group(1) if in_query else "")
 
 
+class Droppable(Protocol):
+    """What holds a connection to the server."""
+
+    def drop(self) -> None:
+        """End the connection at once; the next command opens another."""
+
+
 class LossWatch:
     """Notices that the server may have lost its last writes.
 
     Each new connection tells who the server is. Another identity than before (a restart, a
     failover) or a vanished consumer group is a suspicion; `take` says so once. ``count`` is the
     number of suspicions ever: what was decided under a smaller one must not be carried out.
+    All who hold connections to the server register by `attend`.
     """
 
     def __init__(self) -> None:
+        self._holders: WeakSet[Droppable] = WeakSet()
         self._identity: frozenset[bytes] | None = None
         self._suspected = False
         self.count = 0
@@ -232,6 +242,18 @@ class LossWatch:
         """Raise the suspicion."""
         self._suspected = True
         self.count += 1
+
+    def attend(self, holder: Droppable) -> None:
+        """Have a holder of a connection drop it whenever it leads to the wrong server."""
+        self._holders.add(holder)
+
+    def leave_server(self) -> None:
+        """Drop all connections: they stay open to a server that is the master no more.
+
+        A replica goes on to answer what only reads, so it would be believed for ever.
+        """
+        for holder in list(self._holders):
+            holder.drop()
 
     def connected_to(self, info: bytes) -> bool:
         """Return whether the server's INFO text tells of another server than the one before."""

@@ -11,7 +11,7 @@ import redis.exceptions as driver
 from astrum.redis import scripts
 from astrum.redis.connection import RedisSettings, open_sync_client
 from astrum.redis.scripts import ScriptCall, ScriptLibrary
-from astrum.redis.translation import FAILURES, translate
+from astrum.redis.translation import FAILURES, is_no_master, translate
 
 LEASE_TIMEOUT_S = 2.0
 
@@ -52,4 +52,6 @@ class LeaseClient:
                 self._client.execute_command(*self._library.load_command(call.name))
                 return self._client.execute_command(*command)
         except FAILURES as error:
+            if is_no_master(error):  # the next beat shall ask anew where the master is
+                self.close()
             raise translate(error, self._settings) from error

@@ -10,10 +10,11 @@ from typing import Any
 
 import redis.exceptions as driver
 
+from astrum.errors import StoreError
 from astrum.redis.channel import Channel, open_channel
 from astrum.redis.connection import COMMAND_TIMEOUT_S, LossWatch, RedisSettings
 from astrum.redis.scripts import Argument, ScriptCall, ScriptLibrary
-from astrum.redis.translation import FAILURES, translate
+from astrum.redis.translation import FAILURES, is_no_master, translate
 
 Command = Sequence[Argument]
 
@@ -39,6 +40,7 @@ class Link:
     ) -> None:
         self.settings = settings
         self.watch = watch or LossWatch()
+        self.watch.attend(self)
         self.library = library or ScriptLibrary()
         self.client_id = 0
         self._read_timeout_s = read_timeout_s
@@ -58,6 +60,10 @@ class Link:
 
     async def close(self) -> None:
         """Drop the connection; harmless when repeated."""
+        self.drop()
+
+    def drop(self) -> None:
+        """End the connection at once; the next command opens another."""
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.drop()
@@ -67,7 +73,7 @@ class Link:
         try:
             return await self._exchange(command, timeout_s or self._read_timeout_s)
         except FAILURES as error:
-            raise translate(error, self.settings) from error
+            raise self._failure(error) from error
 
     async def call(self, call: ScriptCall) -> Any:
         """Run a script; the server is taught it if it does not know it (yet, or any more)."""
@@ -76,7 +82,7 @@ class Link:
             return await self._exchange(command, self._read_timeout_s)
         except FAILURES as error:
             if not str(error).startswith("NOSCRIPT"):
-                raise translate(error, self.settings) from error
+                raise self._failure(error) from error
         await self.execute(*self.library.load_command(call.name))
         return await self.execute(*command)
 
@@ -90,12 +96,18 @@ class Link:
         try:
             replies = await self._exchange_all(commands)
         except FAILURES as error:
-            raise translate(error, self.settings) from error
+            raise self._failure(error) from error
         for reply in replies:
             is_answer = isinstance(reply, driver.ResponseError) and "NOPERM" not in str(reply)
             if isinstance(reply, BaseException) and not (is_answer and tolerant):
-                raise translate(reply, self.settings) from reply
+                raise self._failure(reply) from reply
         return replies
+
+    def _failure(self, error: BaseException) -> StoreError:
+        """Return our error; connections to a server that is no master (any more) are dropped."""
+        if is_no_master(error):
+            self.watch.leave_server()
+        return translate(error, self.settings)
 
     async def _exchange_all(self, commands: Sequence[Command]) -> list[Any]:
         channel = await self._connected(self._read_timeout_s)
@@ -141,7 +153,10 @@ class Link:
             if not _OLD_CLIENT.match(str(error)):
                 raise  # Redis before 5 goes on, to be refused for its version by `check_server`
         try:
-            self.watch.connected_to(await channel.send(["INFO"]))
+            is_another = self.watch.connected_to(await channel.send(["INFO"]))
         except driver.ResponseError as error:
             if "NOPERM" not in str(error):
                 raise  # without INFO a restart goes unnoticed until a group is missing
+            return
+        if is_another:  # connections to the one before may still be open
+            self.watch.leave_server()

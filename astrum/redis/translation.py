@@ -72,6 +72,14 @@ def translate(error: BaseException, settings: RedisSettings) -> StoreError:
     return _by_kind(error, where, text)
 
 
+def is_no_master(error: BaseException) -> bool:
+    """Tell whether a server refuses because it is a replica: another one may be the master now."""
+    code = _code_of(error)
+    if code == "UNBLOCKED":  # or a stream that was waited for is gone
+        return "instance state" in str(error)
+    return code in ("READONLY", "MASTERDOWN")
+
+
 def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
     if any(isinstance(link, driver.AuthenticationError) for link in _chain(error)):
         return StoreConfigurationError(f"{where}: cannot log in: {text}")

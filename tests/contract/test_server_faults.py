@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -13,8 +14,17 @@ from astrum.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from astrum.redis import LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
+from astrum.redis import (
+    JournalEntry,
+    LeaseClient,
+    RedisSettings,
+    RunStore,
+    Verdict,
+    WorkerStore,
+)
 from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered, settlement
+from tests.eventually import eventually
+from tests.proxy import Proxy, target_of
 from tests.servers import RedisServer, find_binaries
 
 PASSWORD = "pa:ss w@rd/%"
@@ -177,6 +187,114 @@ async def test_a_replica_refuses_writes_for_now(own_server: RedisServer) -> None
             client.execute_command("REPLICAOF", "127.0.0.1", "1")
         with pytest.raises(StoreUnavailableError, match="replica"):
             await runs.create_run("s", b"plan", {})
+
+
+@pytest.fixture
+def new_master(binary: str, own_server: RedisServer) -> Iterator[RedisServer]:
+    """A replica of the server, until `swap` is called."""
+    with RedisServer(binary, tcp=True, options={"repl-diskless-sync-delay": "0"}) as server:
+        with server.client() as client:
+            client.replicaof("127.0.0.1", own_server.port)
+        yield server
+
+
+@pytest.fixture
+def endpoint(own_server: RedisServer) -> Iterator[Proxy]:
+    with Proxy(target_of(own_server)) as proxy:
+        yield proxy
+
+
+async def follows(replica: RedisServer) -> None:
+    with replica.client() as client:
+        await eventually(
+            lambda: client.info("replication")["master_link_status"] == "up", "it follows"
+        )
+
+
+async def swap(master: RedisServer, replica: RedisServer) -> None:
+    """Promote the replica, and let the master follow it."""
+    await follows(replica)
+    with master.client() as old, replica.client() as new:
+        new.replicaof("NO", "ONE")
+        old.replicaof("127.0.0.1", replica.port)
+    await follows(master)
+
+
+async def is_waited_at(server: RedisServer) -> None:
+    with server.client() as client:
+        await eventually(lambda: client.info("clients")["blocked_clients"], "a blocking read")
+
+
+async def appended(runs: RunStore) -> bool:
+    with suppress(StoreUnavailableError):
+        return await runs.append_fact("r", b"fact")
+    return False
+
+
+async def first_entry(runs: RunStore) -> JournalEntry:
+    """Read the journal as a leader does, whatever the server says."""
+    while True:
+        with suppress(StoreUnavailableError):
+            for entry in await runs.read_journal({"r": "0-0"}, block_s=20.0, count=1):
+                return entry
+
+
+async def test_a_demoted_master_is_left_with_the_first_write_that_it_refuses(
+    own_server: RedisServer, new_master: RedisServer, endpoint: Proxy
+) -> None:
+    async with RunStore.open(RedisSettings(url=endpoint.url)) as runs:
+        await led_run(runs)
+        await swap(own_server, new_master)
+        endpoint.divert(target_of(new_master))
+        with pytest.raises(StoreUnavailableError, match="replica"):
+            await runs.append_fact("r", b"fact")
+        with pytest.raises(StoreUnavailableError, match="replaced"):
+            await runs.append_fact("r", b"fact")
+        assert await runs.append_fact("r", b"fact")
+
+
+async def test_a_read_that_a_demoted_master_would_serve_for_ever_is_ended(
+    own_server: RedisServer, new_master: RedisServer, endpoint: Proxy
+) -> None:
+    async with RunStore.open(RedisSettings(url=endpoint.url)) as runs:
+        await led_run(runs)
+        await swap(own_server, new_master)
+        reading = asyncio.create_task(first_entry(runs))
+        await is_waited_at(own_server)
+        endpoint.divert(target_of(new_master))
+        with own_server.client() as client:
+            client.replicaof("127.0.0.1", 1)  # it learns nothing more, as one that is cut off
+        await eventually(lambda: appended(runs), "a write at the new master")
+        async with asyncio.timeout(5):
+            assert (await reading).data == b"fact"
+
+
+async def test_who_meets_another_server_takes_all_connections_along(
+    own_server: RedisServer, new_master: RedisServer, endpoint: Proxy
+) -> None:
+    async with RunStore.open(RedisSettings(url=endpoint.url)) as runs:
+        await led_run(runs)
+        waiting = asyncio.create_task(runs.read_journal({"r": "0-0"}, block_s=20.0, count=1))
+        await is_waited_at(own_server)
+        endpoint.divert(target_of(new_master))
+        await runs.bulk.close()
+        with pytest.raises(StoreUnavailableError, match="replaced"):
+            await runs.load_plan("r")
+        with pytest.raises(StoreUnavailableError):
+            await waiting
+
+
+async def test_a_heartbeat_leaves_a_demoted_master(
+    own_server: RedisServer, new_master: RedisServer, endpoint: Proxy
+) -> None:
+    lease = LeaseClient(RedisSettings(url=endpoint.url))
+    lease.beat("w", 5.0)
+    await swap(own_server, new_master)
+    endpoint.divert(target_of(new_master))
+    with pytest.raises(StoreUnavailableError, match="replica"):
+        lease.beat("w", 5.0)
+    lease.beat("w", 5.0)
+    lease.close()
 
 
 async def test_a_restart_is_noticed_before_anything_old_is_carried_out(

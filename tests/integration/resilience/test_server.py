@@ -108,6 +108,27 @@ def _is_linked(replica: RedisServer) -> bool:
         return client.info("replication").get("master_link_status") == "up"
 
 
+async def test_a_run_leaves_a_demoted_master_whose_connections_stay_open(pool: Pool) -> None:
+    with ExitStack() as stack:
+        replica = stack.enter_context(
+            RedisServer(tcp=True, options={"repl-diskless-sync-delay": "0"})
+        )
+        master = stack.enter_context(RedisServer(tcp=True))
+        link = stack.enter_context(Proxy(target_of(master)))
+        with replica.client() as client:
+            client.replicaof("127.0.0.1", master.port)
+        wait_until(lambda: _is_linked(replica), "the replica to follow")
+        worker = pool.worker(*QUICK, url=link.url)
+        async with Steps(pool, link.url) as steps:
+            await steps.reached(20)
+            with master.client() as old, replica.client() as new:
+                new.replicaof("NO", "ONE")
+                old.replicaof("127.0.0.1", replica.port)
+            link.divert(target_of(replica))
+            await steps.completed()
+        worker.close()
+
+
 async def test_a_replica_that_was_not_promoted_is_waited_out(pool: Pool) -> None:
     pool.worker(*QUICK)
     async with Steps(pool) as steps:
