@@ -10,9 +10,16 @@ from weakref import WeakValueDictionary
 
 import msgpack
 
-from astrum.errors import AstrumError, DecodeError, RunError, StoreError
+from astrum.errors import (
+    AstrumError,
+    DecodeError,
+    PayloadTooLargeError,
+    RunError,
+    StoreError,
+)
 from astrum.machine.observer import RunObserver
 from astrum.planning.plan import Plan
+from astrum.redis.blobs import MAX_BLOB_BYTES
 from astrum.redis.facts import RunFacts
 from astrum.redis.run_store import RunStore
 from astrum.wire.compression import inflate, shrink
@@ -28,9 +35,19 @@ PROLONG_EVERY_S = 60.0
 
 
 def encode_plan(plan: Plan, run_id: str, seal: Seal) -> bytes:
-    """Return a plan as the bytes that the store keeps."""
+    """Return a plan as the bytes that the store keeps.
+
+    Raises `PayloadTooLargeError` for one that no coordinator would read back.
+    """
     packed: bytes = msgpack.packb(plan.to_data())
-    return seal.seal_plan(run_id, shrink(packed))
+    data = seal.seal_plan(run_id, shrink(packed))
+    size = max(len(packed), len(data))
+    if size > MAX_BLOB_BYTES:
+        raise PayloadTooLargeError(
+            f"the plan of run {run_id} with {len(plan.tasks):,} tasks has {size:,} bytes, the "
+            f"limit is {MAX_BLOB_BYTES:,}: split it into several runs"
+        )
+    return data
 
 
 def decode_plan(data: bytes, run_id: str, seal: Seal) -> Plan:

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astrum.data_transport.bindings import Binding
-from astrum.errors import DecodeError
+from astrum.errors import DecodeError, PayloadTooLargeError
 from astrum.machine.state import RunState
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 from astrum.wire.codes import Code, whole_ext
 from astrum.wire.sealing import Seal
+from astrum_coordinator import led_runs
 from astrum_coordinator.led_runs import decode_plan, encode_plan
 from tests.unit.wire.test_hostile_bytes import at_most
 
@@ -104,3 +105,13 @@ def test_a_plan_is_signed_for_its_run_only() -> None:
     for data, run_id in ((stored, "other"), (stored[32:], "r"), (b"", "r"), (stored[:-1], "r")):
         with pytest.raises(DecodeError, match="is not signed by a key of this process"):
             decode_plan(data, run_id, seal)
+
+
+def test_a_plan_that_no_coordinator_would_read_back_is_not_submitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = len(encode_plan(PLAN, "r", Seal()))
+    monkeypatch.setattr(led_runs, "MAX_BLOB_BYTES", size)
+    assert encode_plan(PLAN, "r", Seal())
+    with pytest.raises(PayloadTooLargeError, match=f"2 tasks has {size + 32} bytes.* {size}:"):
+        encode_plan(PLAN, "r", Seal([KEY]))
