@@ -74,8 +74,14 @@ class RunStore(Store):
 
     async def orphans(self, limit: int = 100) -> list[str]:
         """Return ids of open runs that nobody leads, those longest without a leader first."""
-        reply = await self.link.call(scripts.orphans(self.keys, limit))
-        return [run_id.decode() for run_id in reply]
+        asked = limit
+        while True:
+            reply = await self.link.call(scripts.orphans(self.keys, asked))
+            ids = [run_id.decode("utf-8", "replace") for run_id in reply]
+            found = [run_id for run_id in ids if is_run_id(run_id)]  # others are not ours
+            if len(found) >= limit or len(reply) < asked:
+                return found[:limit]
+            asked *= 2
 
     async def load_plan(self, run_id: str) -> bytes:
         """Return the plan; raises `RunNotFoundError`."""

@@ -51,6 +51,15 @@ async def test_a_new_run_is_an_orphan_until_somebody_leads_it(runs: RunStore) ->
     assert await runs.orphans() == []
 
 
+async def test_names_that_are_no_run_ids_hide_no_orphan(runs: RunStore, any_server: Server) -> None:
+    with any_server.client() as client:
+        client.zadd(runs.keys.runs, {b"\xff\xfe": 0, "a:b": 0, "": 0})
+    for run_id in ("r", "s", "t"):
+        await runs.create_run(run_id, b"plan", {})
+    assert await runs.orphans() == ["r", "s", "t"]
+    assert await runs.orphans(limit=2) == ["r", "s"]
+
+
 async def test_a_live_lease_keeps_others_out(runs: RunStore) -> None:
     epoch = await led_run(runs)
     assert await runs.lead("r", "another", LEASE_S) is None

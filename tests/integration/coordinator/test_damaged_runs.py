@@ -1,0 +1,90 @@
+"""Records of runs that are damaged or foreign: they cost no other run anything."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+
+from astrum.planning import Plan, TaskSpec
+from astrum.redis import RunStore
+from astrum.wire.keys import Keys
+from astrum.wire.sealing import Seal
+from astrum_coordinator import Coordinator
+from astrum_coordinator.led_runs import encode_plan
+from tests.eventually import eventually
+from tests.integration.coordinator.hands import NAMESPACE, HandWorker, flow
+from tests.servers import Server
+
+A = TaskSpec(task_id="a")
+DAY_MS = 86_400_000
+RUN, PLAN = Keys().run("0evil"), Keys().plan("0evil")
+FENCE, JOURNAL = Keys().attempts("0evil"), Keys().journal("0evil")
+
+Damage = Callable[["redis.Redis"], Any]
+
+
+def plant(client: redis.Redis, damage: Damage) -> None:
+    """Store a run that nobody leads, before all others, and damage it."""
+    plan = encode_plan(Plan(NAMESPACE, (A,)), "0evil", Seal())
+    record = {"st": "open", "ep": "0", "ow": "", "at": "1000", "pd": "x"}
+    client.set(PLAN, plan)
+    client.hset(RUN, mapping=record)
+    client.hset(FENCE, "#", 0)
+    damage(client)
+    for key in client.keys("*0evil*"):
+        client.pexpire(key, DAY_MS)
+    client.zadd(Keys().runs, {"0evil": 0, b"\xff\xfe": 0, "a:b c": 0})
+
+
+@contextmanager
+def serving(coordinator: Coordinator) -> Iterator[None]:
+    job = asyncio.create_task(coordinator.serve())
+    yield
+    job.cancel()
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    records = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [record.exc_info for record in records if record.exc_info] == []
+    return [record.getMessage() for record in records]
+
+
+DAMAGES: dict[str, Damage] = {
+    "creation": lambda client: client.hset(RUN, "at", "zz"),
+    "epoch": lambda client: client.hset(RUN, "ep", "abc"),
+    "record": lambda client: client.delete(RUN) and client.set(RUN, "x"),
+    "plan": lambda client: client.setrange(PLAN, 64 * 1024 * 1024, b"x"),
+    "journal": lambda client: client.set(JOURNAL, "x"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_a_run_that_cannot_be_read_keeps_no_other_from_being_led(
+    coordinator: Coordinator,
+    hand: HandWorker,
+    redis_server: Server,
+    runs: RunStore,
+    caplog: pytest.LogCaptureFixture,
+    damage: Damage,
+) -> None:
+    await hand.register("a")
+    with redis_server.client() as client:
+        plant(client, damage)
+    with serving(coordinator):
+        for run_id in ("r", "s"):
+            await coordinator.submit_flow(flow(A), run_id=run_id)
+            await hand.succeed(await hand.claim())
+            await eventually(lambda run_id=run_id: has_ended(runs, run_id))
+    [error] = errors(caplog)
+    assert "run 0evil cannot be led from here" in error
+
+
+async def has_ended(runs: RunStore, run_id: str) -> bool:
+    facts = await runs.run_facts(run_id)
+    return facts is not None and not facts.is_open
