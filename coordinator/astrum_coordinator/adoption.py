@@ -72,7 +72,7 @@ class Adoption(PeriodicService):
         """Forget refused runs that are over, or led by others who fare better."""
         now = time.monotonic()
         for run_id in self._refused.keys() - set(found):
-            # While somebody else tries, it is not among the orphans.
+            # One that was given up a moment ago, or is tried by others, is no orphan for a while.
             if not now < self._refused[run_id].until + LONGEST_PAUSE_S < math.inf:
                 del self._refused[run_id]
 
@@ -91,13 +91,18 @@ class Adoption(PeriodicService):
         if leader is not None:
             how = "resumed" if leader.has_history else "started"
             logger.info("run %s is %s here, epoch %d", run_id, how, leader.epoch)
-            leader.ended.add_done_callback(lambda ended: _tell_end(leader, ended.result()))
+            leader.ended.add_done_callback(lambda ended: self._on_end(leader, ended.result()))
 
     def _refuse(self, run_id: str, *, for_good: bool = False) -> None:
         last = self._refused.get(run_id)
         pause_s = self._every_s if last is None else min(2 * last.pause_s, LONGEST_PAUSE_S)
         until = math.inf if for_good else time.monotonic() + pause_s
         self._refused[run_id] = _Refusal(until, pause_s)
+
+    def _on_end(self, leader: RunLeader, how: LeadershipEnd) -> None:
+        if how is LeadershipEnd.UNREADABLE:
+            self._refuse(leader.run_id)
+        _tell_end(leader, how)
 
 
 def _tell_end(leader: RunLeader, how: LeadershipEnd) -> None:

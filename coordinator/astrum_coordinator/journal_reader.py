@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import groupby
 from operator import attrgetter
 
-from astrum.errors import StoreUnavailableError
+from astrum.errors import StoreError, StoreUnavailableError
 from astrum.loops import Backoff, end_task
 from astrum.redis.connection import ServerIdentity
 from astrum.redis.run_store import RunStore
@@ -55,13 +55,35 @@ class JournalReader:
         if not cursors:
             await self._led.wait_for_one()
             return
-        entries = await self._store.read_journal(
-            cursors, block_s=self._config.journal_block_s, count=self._config.journal_count
-        )
+        try:
+            entries = await self._store.read_journal(
+                cursors, block_s=self._config.journal_block_s, count=self._config.journal_count
+            )
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:
+            if await self._give_up_unreadable(cursors):
+                return
+            raise error
         for run_id, of_run in groupby(entries, key=attrgetter("run_id")):
             leader = self._led.get(run_id)
             if leader is not None and leader.cursor == cursors[run_id]:
                 leader.take_in(list(of_run))
+
+    async def _give_up_unreadable(self, cursors: Mapping[str, str]) -> int:
+        """Give up the runs for whose journals the server refuses to read all; return how many."""
+        given_up = 0
+        for run_id, cursor in cursors.items():
+            try:
+                await self._store.read_journal({run_id: cursor}, block_s=None, count=1)
+            except StoreError as error:
+                if isinstance(error, StoreUnavailableError) or "NOPERM" in str(error):
+                    raise  # it is not for this journal
+                leader = self._led.get(run_id)
+                if leader is not None:
+                    leader.give_up(error)
+                given_up += 1
+        return given_up
 
     async def _loop(self) -> None:
         backoff = Backoff()
@@ -73,6 +95,9 @@ class JournalReader:
             except StoreUnavailableError as error:
                 if not backoff.failures:
                     logger.warning("%s; reconnecting", error)
+                await backoff.wait()
+            except StoreError as error:
+                logger.error("the journals cannot be read: %s; trying again", error)
                 await backoff.wait()
             except Exception:
                 logger.exception("reading the journals failed; trying again")

@@ -65,6 +65,7 @@ class LeadershipEnd(StrEnum):
     DEPOSED = "deposed"
     VANISHED = "vanished"
     RELEASED = "released"
+    UNREADABLE = "unreadable"
 
 
 class RunLeader:
@@ -181,6 +182,12 @@ class RunLeader:
         """Note that this process does not lead the run any more."""
         if not self.ended.done():
             self.ended.set_result(how)
+
+    def give_up(self, error: Exception) -> None:
+        """Lead the run no more: something of it cannot be read."""
+        if not self.ended.done():
+            logger.error("run %s is given up here: %s", self.run_id, error)
+            self.end(LeadershipEnd.UNREADABLE)
 
     def _forget(self) -> None:
         self.cursor = "0-0"

@@ -168,9 +168,14 @@ class LedRuns:
         if self._leaders.get(leader.run_id) is leader:
             del self._leaders[leader.run_id]
             del self._renewed_at[leader.run_id]
-        closing = asyncio.ensure_future(leader.close())
+        closing = asyncio.ensure_future(self._close(leader))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+
+    async def _close(self, leader: RunLeader) -> None:
+        await leader.close()
+        if leader.ended.result() is LeadershipEnd.UNREADABLE:
+            await self._forgo(leader.run_id, leader.epoch)
 
     async def renew(self) -> None:
         """Renew every lease; step down where that failed for too long or for good."""

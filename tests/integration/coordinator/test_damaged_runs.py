@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import redis
 
+from astrum.config import AstrumConfig
+from astrum.errors import StoreError
 from astrum.planning import Plan, TaskSpec
 from astrum.redis import RunStore
 from astrum.wire.keys import Keys
@@ -83,6 +85,49 @@ async def test_a_run_that_cannot_be_read_keeps_no_other_from_being_led(
             await eventually(lambda run_id=run_id: has_ended(runs, run_id))
     [error] = errors(caplog)
     assert "run 0evil cannot be led from here" in error
+
+
+async def test_a_journal_that_is_none_any_more_stops_no_other_run(
+    coordinator: Coordinator,
+    hand: HandWorker,
+    redis_server: Server,
+    runs: RunStore,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await hand.register("a")
+    with serving(coordinator), redis_server.client() as client:
+        await coordinator.submit_flow(flow(A), run_id="damaged")
+        await hand.claim()
+        client.delete(runs.keys.journal("damaged"))
+        client.set(runs.keys.journal("damaged"), "x", px=DAY_MS)
+        await coordinator.submit_flow(flow(A), run_id="r")
+        await hand.succeed(await hand.claim())
+        await eventually(lambda: has_ended(runs, "r"))
+        await eventually(lambda: is_orphan(runs, "damaged"), "the damaged run to be given up")
+        await coordinator.submit_flow(flow(A), run_id="s")
+        await hand.succeed(await hand.claim())
+        await eventually(lambda: has_ended(runs, "s"))
+    [error] = errors(caplog)
+    assert error.startswith("run damaged is given up here")
+    assert "foreign type" in error
+
+
+async def test_who_waits_for_a_run_whose_journal_is_none_any_more_is_told(
+    coordinator: Coordinator, hand: HandWorker, redis_server: Server, runs: RunStore
+) -> None:
+    await hand.register("a")
+    run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
+    await hand.claim()
+    with redis_server.client() as client:
+        client.delete(runs.keys.journal("r"))
+        client.set(runs.keys.journal("r"), "x", px=DAY_MS)
+    with pytest.raises(StoreError, match="foreign type"):
+        async with asyncio.timeout(10):
+            await run
+
+
+async def is_orphan(runs: RunStore, run_id: str) -> bool:
+    return run_id in await runs.orphans()
 
 
 async def has_ended(runs: RunStore, run_id: str) -> bool:
