@@ -102,7 +102,7 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "stepping down": [(RunLeader, "end", _end_unless_deposed)],
     "stepping down in time": [(LedRuns, "_step_down_if_late", _nothing)],
     "timeouts from above": [(Watch, "_look_for_hung", _nothing)],
-    "trust in the lease": [(Lease, "_judge", _nothing)],
+    "trust in the lease": [(Lease, "judge", _nothing)],
     "withdrawing the unsent": [(Dispatcher, "revoke", _always_revoke)],
 }
 """What is taken away, by the name of the safeguard."""
