@@ -12,6 +12,7 @@ from astrum.errors import (
     RunError,
     RunNotFoundError,
     StoreError,
+    StoreUnavailableError,
 )
 from astrum.redis import Outstanding, RunStore, Verdict, WorkerStore, blobs
 from tests.contract.steps import (
@@ -270,6 +271,18 @@ async def test_tails_may_settle_after_the_end_and_bring_nothing_to_life(
     assert await workers.own_claims([STREAM], "w") == []
 
 
+async def test_no_run_is_ended_by_what_was_believed_before_a_loss(runs: RunStore) -> None:
+    epoch = await led_run(runs)
+    runs.loss.suspect()
+    with pytest.raises(StoreUnavailableError, match="read anew"):
+        await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
+    facts = await runs.run_facts("r")
+    assert facts is not None
+    assert facts.is_open
+    assert runs.loss.take()
+    assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
+
+
 async def test_all_that_belongs_to_an_ended_run_goes_with_its_result(
     runs: RunStore, any_server: Server
 ) -> None:
@@ -314,6 +327,17 @@ async def test_a_value_is_stored_once_and_named_by_its_content(
         await runs.get_blob("r", "0" * 32)
     with pytest.raises(RunNotFoundError):
         await runs.put_blob("nobody", data)
+
+
+async def test_a_value_that_was_changed_in_the_store_is_not_given_out(
+    runs: RunStore, any_server: Server
+) -> None:
+    await led_run(runs)
+    digest = await runs.put_blob("r", b"what a task returned")
+    with any_server.client() as client:
+        client.setrange(runs.keys.blob("r", digest), 0, b"W")
+    with pytest.raises(StoreError, match="was changed in the store"):
+        await runs.get_blob("r", digest)
 
 
 async def test_runs_are_listed_newest_first_with_what_was_said_of_them(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
-from astrum.redis import Claim, LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
+import pytest
+
+from astrum.redis import (
+    Claim,
+    LeaseClient,
+    RedisSettings,
+    RunStore,
+    Verdict,
+    WorkerStore,
+    scripts,
+)
 from tests.contract.steps import (
     ALREADY_OVER_S,
     LEASE_S,
@@ -202,6 +212,40 @@ async def test_what_cannot_be_read_is_set_aside_once(
     with any_server.client() as client:
         [(_, fields)] = client.xrange(runs.keys.dead_letters)
     assert (fields[b"d"], fields[b"reason"]) == (claim.data, b"garbage")
+
+
+async def test_what_is_set_aside_does_not_pile_up_for_ever(
+    runs: RunStore,
+    workers: WorkerStore,
+    any_server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scripts, "DEAD_LETTERS_KEPT", 10)
+    epoch = await led_run(runs)
+    count = 300  # the server drops whole nodes, which have a hundred entries
+    await dispatched(runs, epoch, *range(count))
+    await registered(workers, "w")
+    for claim in await claimed(workers, "w", count):
+        await workers.set_aside(claim, "garbage")
+    with any_server.client() as client:
+        assert 10 <= client.xlen(runs.keys.dead_letters) < count
+        assert client.xlen(STREAM) == 0
+
+
+async def test_what_was_settled_is_in_no_stream_any_more(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    ids = await dispatched(runs, epoch, 0, 1, 2)
+    await registered(workers, "w")
+    await claimed(workers, "w", 2)
+    with any_server.client() as client:
+        assert client.xlen(STREAM) == 3
+        await workers.settle("r", STREAM, "w", [settlement(0, ids[0])])
+        assert client.xlen(STREAM) == 2
+        await runs.revoke("r", epoch, "default", "async", [settlement(1, ids[1])])
+        await runs.revoke("r", epoch, "default", "async", [settlement(2, ids[2])])
+        assert client.xlen(STREAM) == 0
 
 
 async def test_two_installations_on_one_server_do_not_meet(
