@@ -123,13 +123,15 @@ def test_forged_journal_entries_are_ignored_by_leaders_and_reports(signed: Signe
     assert report["task_return_set"]["held"] == "held"
 
 
-def test_a_forged_hint_stops_nothing(signed: SignedPool) -> None:
+@pytest.mark.parametrize("signature", [b"", b"\x00" * 32], ids=["unsigned", "wrongly signed"])
+def test_a_forged_hint_stops_nothing(signed: SignedPool, signature: bytes) -> None:
     signed.serve()
     signed.worker()
     signed.submit("stuck")
     signed.started("held")
     with signed.server.client() as client:
-        assert client.publish(KEYS.control, encode_hint(RevokedHint("r", [(0, 1), (1, 1)]))) == 1
+        forged = signature + encode_hint(RevokedHint("r", [(0, 1), (1, 1)]))
+        assert client.publish(KEYS.control, forged) == 1
     signed.release("held")
     signed.release("other")
     signed.ended()
