@@ -293,6 +293,30 @@ async def test_a_worker_without_a_heartbeat_distrusts_its_lease_before_the_serve
     await lease.stop()
 
 
+async def test_the_lease_is_trusted_from_the_beginning_of_the_beat_that_renewed_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server may have renewed it as soon as the beat was sent, however late its reply."""
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    beats = Beats()
+    lease = lease_of(beats, CONFIG, [])
+
+    def beat_slowly(*_: object) -> bool:
+        clock.now += 4.0
+        return True
+
+    monkeypatch.setattr("astrum_worker.lease.time", clock)
+    monkeypatch.setattr(lease, "begin", lambda: None)
+    monkeypatch.setattr(beats, "beat", beat_slowly)
+    lease.start(clock.now)
+    clock.now = beat_at = CONFIG.beat_every_s
+    lease.run_once()
+    clock.now = beat_at + CONFIG.trust_s - 0.01
+    assert lease.is_trusted
+    clock.now = beat_at + CONFIG.trust_s + 0.01
+    assert not lease.is_trusted
+
+
 async def test_after_a_pause_nothing_is_claimed_before_the_heartbeat_looked_at_the_lease() -> None:
     """The event loop may run again long before the thread that keeps the lease does."""
     config = WorkerConfig(modules=("m",), redis=RedisSettings(), status_every_s=600)
