@@ -11,11 +11,11 @@ from astrum.invoke import Flow
 from astrum.machine.events import Outcome
 from astrum.machine.failure import Failure
 from astrum.planning import Plan, TaskSpec
-from astrum.redis import Claim, Settlement, WorkerStore
+from astrum.redis import Claim, RunStore, Settlement, WorkerStore
 from astrum.wire.codec import Codec
 from astrum.wire.messages import Record, TaskMessage, decode_message, encode_record
-from astrum_coordinator import CoordinatorConfig
-from tests.eventually import DEADLINE_S
+from astrum_coordinator import Coordinator, CoordinatorConfig
+from tests.eventually import DEADLINE_S, eventually
 
 NAMESPACE = "test"
 FAST = CoordinatorConfig(
@@ -111,3 +111,14 @@ class HandWorker:
             for held, age_s in attempts
         ]
         await self.store.set_status(self.worker_id, msgpack.packb({"running": rows}))
+
+
+async def take_over(runs: RunStore, heir: Coordinator) -> None:
+    """Let the leader's lease be over and another coordinator lead the run."""
+
+    async def taken() -> bool:  # unless the leader renews it just then
+        await runs.link.execute("ZADD", runs.keys.runs, 0, "r")
+        return await heir._led.adopt("r") is not None
+
+    await eventually(taken, "another leader")
+    heir._begin_to_lead()

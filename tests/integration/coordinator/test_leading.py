@@ -20,7 +20,7 @@ from astrum_coordinator import Coordinator
 from astrum_coordinator.leader import LeadershipEnd, RunLeader
 from astrum_coordinator.progress import RunProgress
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import FAST, HandWorker, flow
+from tests.integration.coordinator.hands import FAST, HandWorker, flow, take_over
 
 A = TaskSpec(task_id="a")
 PATIENT = replace(FAST, unserved_limit_s=None)
@@ -43,17 +43,6 @@ def leader_of(coordinator: Coordinator, run_id: str = "r") -> RunLeader:
 
 def begin(coordinator: Coordinator, *specs: TaskSpec) -> asyncio.Task[ExecutionReport]:
     return asyncio.create_task(coordinator.run_flow(flow(*specs), AstrumConfig(), run_id="r"))
-
-
-async def take_over(runs: RunStore, heir: Coordinator) -> None:
-    """Let the leader's lease be over and another coordinator lead the run."""
-
-    async def taken() -> bool:  # unless the leader renews it just then
-        await runs.link.execute("ZADD", runs.keys.runs, 0, "r")
-        return await heir._led.adopt("r") is not None
-
-    await eventually(taken, "another leader")
-    heir._begin_to_lead()
 
 
 @contextlib.asynccontextmanager

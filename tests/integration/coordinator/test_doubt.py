@@ -1,0 +1,89 @@
+"""What a leader believes and what stands in Redis: whatever differs, the run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from astrum.config import AstrumConfig
+from astrum.machine.report import ExecutionReport
+from astrum.planning import TaskSpec
+from astrum.redis import Outstanding, RedisSettings, RunStore
+from astrum.wire.arguments import NO_ARGUMENTS
+from astrum.wire.messages import TaskMessage, encode_message
+from astrum_coordinator import Coordinator
+from tests.eventually import eventually
+from tests.integration.coordinator.hands import FAST, NAMESPACE, HandWorker, flow, take_over
+
+A, B = TaskSpec(task_id="a"), TaskSpec(task_id="b")
+
+
+def begin(coordinator: Coordinator, *specs: TaskSpec) -> asyncio.Task[ExecutionReport]:
+    return asyncio.create_task(coordinator.run_flow(flow(*specs), AstrumConfig(), run_id="r"))
+
+
+async def completed(run: asyncio.Task[ExecutionReport]) -> None:
+    await eventually(run.done, "the end of the run")
+    assert run.result().execution_state == "completed"
+
+
+async def test_an_attempt_that_ends_while_an_heir_looks_is_not_taken_for_one_never_made(
+    coordinator: Coordinator,
+    settings: RedisSettings,
+    hand: HandWorker,
+    runs: RunStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor may the heir send it, for it has enough out: it would never heed that it ended."""
+    await hand.register("a", "b")
+    run = begin(coordinator, A, B)
+    a, b = sorted([await hand.claim(), await hand.claim()], key=lambda held: held.place)
+    async with Coordinator(settings, config=replace(FAST, outstanding_limit=1)) as heir:
+        outstanding = heir._store.outstanding
+
+        async def meanwhile(run_id: str) -> dict[int, Outstanding]:
+            monkeypatch.setattr(heir._store, "outstanding", outstanding)
+            await hand.succeed(b)
+            return await outstanding(run_id)
+
+        monkeypatch.setattr(heir._store, "outstanding", meanwhile)
+        await take_over(runs, heir)
+        await hand.succeed(a)
+        await completed(run)
+
+
+async def test_a_leader_that_finds_another_attempt_out_than_it_believes_goes_by_that_one(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+) -> None:
+    await hand.register("a", "b")
+    run = begin(coordinator, A, B._replace(needs=("a",)))
+    a = await hand.claim()
+    leader = coordinator._led.get("r")
+    assert leader is not None
+    message = TaskMessage("r", 1, 2, 2, NAMESPACE, "b", "", 0, None, False, False, NO_ARGUMENTS)
+    item = (1, 2, encode_message(message))
+    await runs.dispatch("r", leader.epoch, "default", "async", [item])
+    b = await hand.claim()
+    await hand.succeed(a)
+    await eventually(lambda: (1, 2) in leader.state.outstanding(), "the leader to look again")
+    await hand.succeed(b)
+    await completed(run)
+
+
+async def test_orders_that_cannot_be_sent_for_a_fault_of_ours_are_given_again(
+    coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatch = coordinator._store.dispatch
+
+    async def failing(*_: Any) -> list[str]:
+        monkeypatch.setattr(coordinator._store, "dispatch", dispatch)
+        raise RuntimeError("a fault of ours")
+
+    await hand.register("a")
+    monkeypatch.setattr(coordinator._store, "dispatch", failing)
+    run = begin(coordinator, A)
+    await hand.succeed(await hand.claim())
+    await completed(run)
