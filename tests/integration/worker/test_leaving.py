@@ -1,0 +1,65 @@
+"""The end of a worker, in this process: what comes before what."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from astrum.invoke import BoundTask
+from astrum.planning.build import NO_INPUTS
+from astrum.redis import RedisSettings, WorkerStore
+from astrum.wire.codec import Codec
+from astrum_worker.app import Worker
+from astrum_worker.catalog import Catalog, Served
+from astrum_worker.config import WorkerConfig
+from astrum_worker.reporter import Reporter
+from tests.integration.worker.pool import Lead
+
+
+async def answer() -> int:
+    return 42
+
+
+CATALOG = Catalog(
+    {("pool", "answer"): Served(BoundTask("answer", answer, NO_INPUTS, "async"), "", Codec())}
+)
+
+
+async def test_a_worker_leaves_only_when_its_last_ends_are_with_the_server(
+    settings: RedisSettings, lead: Lead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it has left, what it is still about to tell would be settled as lost by others."""
+    course: list[str] = []
+    settling, may_settle = asyncio.Event(), asyncio.Event()
+    settle, leave, flushed = WorkerStore.settle, WorkerStore.leave, Reporter.flushed
+
+    async def settle_late(self: WorkerStore, *rest: Any) -> Any:
+        settling.set()
+        await may_settle.wait()
+        verdicts = await settle(self, *rest)
+        course.append("told")
+        return verdicts
+
+    async def noted_leave(self: WorkerStore, worker_id: str) -> None:
+        course.append("left")
+        may_settle.set()
+        await leave(self, worker_id)
+
+    async def noted_wait(self: Reporter) -> None:
+        if worker._stopping.is_set():
+            may_settle.set()
+        await flushed(self)
+
+    monkeypatch.setattr(WorkerStore, "settle", settle_late)
+    monkeypatch.setattr(WorkerStore, "leave", noted_leave)
+    monkeypatch.setattr(Reporter, "flushed", noted_wait)
+    worker = Worker(WorkerConfig(modules=("m",), redis=settings), CATALOG, lambda _: None)
+    running = asyncio.create_task(worker.run())
+    await lead.dispatch(0, "answer")
+    await settling.wait()
+    worker.request_stop()
+    assert await running == 0
+    assert course == ["told", "left"]
+    assert await lead.value(0) == 42
