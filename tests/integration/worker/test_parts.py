@@ -145,6 +145,26 @@ async def test_only_recent_results_are_settled_again() -> None:
     assert store.batches == [("r", [1, 2])]
 
 
+async def test_what_was_settled_within_the_window_is_settled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server loses two seconds of its writes when it dies, and is not back at once."""
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr("astrum_worker.reporter.time", clock)
+    store = SettlingStore()
+    reporter = reporter_of(store)
+    reporter.start()
+    for task, at_s in enumerate((0.0, 3.0, 6.0)):
+        clock.now = at_s
+        reporter.report(report(task))
+        await reporter.flushed()
+    store.batches.clear()
+    reporter.resettle()
+    await reporter.flushed()
+    await reporter.stop()
+    assert store.batches == [("r", [1, 2])]
+
+
 # --- gate -------------------------------------------------------------------------------
 
 

@@ -1,0 +1,160 @@
+"""The loops of a worker one by one, against parts that do what the test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from astrum.redis import Claim, RedisSettings
+from astrum_worker import solitude as solitude_module
+from astrum_worker import supervisor as supervisor_module
+from astrum_worker.config import WorkerConfig
+from astrum_worker.consumer import Consumer, ReaderWatch
+from astrum_worker.gate import Gate
+from astrum_worker.slots import Slots
+from astrum_worker.solitude import Solitude
+from astrum_worker.supervisor import Supervisor
+from tests.eventually import eventually
+
+CLAIM = Claim("s", "1-0", b"")
+
+
+def config_of(**fields: Any) -> WorkerConfig:
+    return WorkerConfig(modules=("m",), redis=RedisSettings(), **fields)
+
+
+# --- attempts that must be alone ------------------------------------------------------------------
+
+
+class Place:
+    """A worker with nothing running; the test says when what was reported is with the server."""
+
+    def __init__(self) -> None:
+        self.running_count = 0
+        self.flushes: asyncio.Queue[asyncio.Event] = asyncio.Queue()
+
+    async def waiting(self, *_: object) -> int:
+        return 1
+
+    async def claim(self, *_: object, **__: object) -> list[Claim]:
+        return [CLAIM]
+
+    async def wait_idle(self) -> None:
+        return None
+
+    async def flushed(self) -> None:
+        done = asyncio.Event()
+        await self.flushes.put(done)
+        await done.wait()
+
+
+async def test_a_lone_attempt_comes_after_all_ends_are_told_and_neighbours_after_its_own_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is not told yet would be lost with it if it kills the worker, and look as guilty."""
+    monkeypatch.setattr(solitude_module, "_DRAIN_LOOK_S", 60.0)
+    gate, accepted = Gate(), list[Claim]()
+    place: Any = Place()
+    solitude = Solitude(place, "w", config_of(), gate, [], place, place, accept=accepted.append)
+    one_pass = asyncio.create_task(solitude.pass_once())
+    async with asyncio.timeout(5):
+        earlier_ends = await place.flushes.get()
+        assert (accepted, gate.reasons) == ([], ["alone"])
+        earlier_ends.set()
+        its_own_end = await place.flushes.get()
+        assert (accepted, gate.reasons) == ([CLAIM], ["alone"])
+        its_own_end.set()
+        await one_pass
+    assert gate.is_open
+
+
+# --- readers that are stuck -----------------------------------------------------------------------
+
+
+class SilentStore:
+    """Does not answer the first claim, and each later one once."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def claim(self, *_: object, **__: object) -> list[Claim]:
+        self.asked += 1
+        if self.asked != 2:
+            await asyncio.Event().wait()
+        return [CLAIM]
+
+
+async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twice() -> None:
+    store: Any = SilentStore()
+    gate, accepted, restarts = Gate(), list[Claim](), list[str]()
+    consumer = Consumer(
+        "async",
+        store,
+        "w",
+        config_of(block_s=0.01),
+        gate,
+        Slots(1),
+        accept=accepted.append,
+        recovered=lambda: None,
+    )
+    watch = ReaderWatch([consumer], 60.0, restarted=lambda: restarts.append("restarted"))
+    consumer.start()
+    await eventually(consumer.is_stuck)
+    await watch.pass_once()
+    assert (store.asked, restarts) == (1, [])
+    await watch.pass_once()
+    assert restarts == ["restarted"]  # the lost reply may have held a claim
+    await eventually(lambda: accepted == [CLAIM], "a claim by the reader started anew")
+    await consumer.stop()
+
+
+# --- processes that end at once -------------------------------------------------------------------
+
+
+class Dying(Supervisor):
+    """Its processes end as soon as they serve; after a number of them it is told to stop."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__([], {}, 1)
+        self.most = most
+        self.started_at: list[float] = []
+
+    async def _run_child(self, *, may_wait: bool) -> tuple[int, bool]:
+        self.started_at.append(asyncio.get_running_loop().time())
+        if len(self.started_at) == self.most:
+            self._stop(signal.SIGTERM, 0)
+        return -signal.SIGKILL, True
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor_module, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(supervisor_module, "LONGEST_DELAY_S", 0.05)
+
+
+async def test_a_process_that_ends_again_and_again_is_started_ever_later(
+    quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = Dying(5)
+    await supervisor._keep_one()
+    gaps = [after - before for before, after in pairwise(supervisor.started_at)]
+    for gap, least_s in zip(gaps, (0.02, 0.04, 0.05, 0.05), strict=True):
+        assert gap >= 0.9 * least_s
+    assert told(caplog) == [0.02, 0.04, 0.05, 0.05]
+
+
+async def test_a_process_that_was_healthy_for_a_while_is_replaced_at_once(
+    quick: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "HEALTHY_AFTER_S", 0.0)
+    await Dying(4)._keep_one()
+    assert told(caplog) == [0.02] * 3
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[object]:
+    """The delays that were logged."""
+    return [record.args[-1] for record in caplog.records if isinstance(record.args, tuple)]
