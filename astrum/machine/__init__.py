@@ -1,5 +1,6 @@
 """The pure part of a run: facts, orders, the state machine between them, and its report."""
 
+from astrum.machine.chronicle import Chronicle
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
@@ -28,7 +29,7 @@ from astrum.machine.report import (
     TaskExecutionStatistics,
     TaskStageStatistics,
 )
-from astrum.machine.state import Chronicle, RunState, TaskState
+from astrum.machine.state import RunState, TaskState
 
 __all__ = [
     "AttemptFoundOutstanding",

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from astrum.collector import collector_paused
+from astrum.machine.chronicle import Chronicle
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.report import (
     ExecutionReport,
@@ -21,7 +22,6 @@ from astrum.machine.state import (
     FAILED,
     OUTSTANDING,
     SUCCEEDED,
-    Chronicle,
     RunState,
 )
 from astrum.planning.plan import Plan, TaskSpec

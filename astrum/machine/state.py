@@ -26,11 +26,11 @@ were handed back or lost together with others, which are free.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappop, heappush
 from zlib import crc32
 
+from astrum.machine.chronicle import UNCHARGED, Chronicle
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
@@ -54,9 +54,6 @@ from astrum.machine.ranks import ranks
 from astrum.machine.troubles import Trouble, Troubles, quarantine
 from astrum.planning.plan import Plan
 
-UNCHARGED = -1
-"""In place of the retries left: the attempt cost none of them."""
-
 
 class TaskState(IntEnum):
     """Where a task stands; see the picture above."""
@@ -73,18 +70,6 @@ class TaskState(IntEnum):
 # Plain numbers: before Python 3.12 finding an enum's member takes as long as a whole step.
 WAITING, READY, OUTSTANDING, BACKING_OFF, SUCCEEDED, FAILED, CANCELLED = map(int, TaskState)
 _MAY_RUN = (READY, BACKING_OFF)
-
-
-@dataclass(slots=True)
-class Chronicle:
-    """All that a report is made of, in the order it happened."""
-
-    settled: list[AttemptSettled] = field(default_factory=list)
-    retried: dict[tuple[int, int], int] = field(default_factory=dict)
-    """(task, attempt) that is followed by another, to the user's retries left, or `UNCHARGED`."""
-    failures: dict[int, Failure] = field(default_factory=dict)
-    """Why a task failed for good."""
-    stop_reason: str = ""
 
 
 class RunState:

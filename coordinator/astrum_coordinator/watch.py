@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from astrum.errors import DecodeError
+from astrum.machine.chronicle import UNCHARGED
 from astrum.machine.events import Outcome, TaskFoundUnserved, WorkerReturned
 from astrum.machine.failure import TIMED_OUT, VANISHED, Failure
-from astrum.machine.state import BACKING_OFF, OUTSTANDING, UNCHARGED, RunState
+from astrum.machine.state import BACKING_OFF, OUTSTANDING, RunState
 from astrum.redis.facts import WorkerFacts
 from astrum.redis.run_store import RunStore
 from astrum.wire.status import decode_served

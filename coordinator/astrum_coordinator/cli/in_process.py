@@ -15,7 +15,7 @@ from astrum_coordinator.cli.interrupts import Interrupts
 from astrum_coordinator.progress import RunProgress
 
 if TYPE_CHECKING:
-    from astrum_coordinator.cli.run import RunSettings
+    from astrum_coordinator.cli.run_settings import RunSettings
 
 
 class LocalSession:

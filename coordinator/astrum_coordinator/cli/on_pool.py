@@ -22,7 +22,7 @@ from astrum_coordinator.local_workers import print_log_line
 from astrum_coordinator.progress import RunningAttempt, RunProgress
 
 if TYPE_CHECKING:
-    from astrum_coordinator.cli.run import RunSettings
+    from astrum_coordinator.cli.run_settings import RunSettings
 
 WORKER_GRACE_S = 2.0
 """When the run is over, nothing that a local worker still does is of use to anybody."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -21,6 +21,7 @@ from astrum_coordinator.cli.options import (
     redis_option,
     run_id_option,
 )
+from astrum_coordinator.cli.run_settings import Place, RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -37,29 +38,6 @@ LOCAL_CONTRADICTIONS = {
     "workers": "--local runs all tasks in this process, without workers: drop --workers",
     "prefix": "--local uses no server, so there are no keys to give a --prefix",
 }
-
-
-class Place(NamedTuple):
-    """Where the tasks run.
-
-    ``local``: in this process. Else on the server at ``redis_url``, a private one if that is
-    `None`, with ``workers`` processes of our own beside it.
-    """
-
-    local: bool
-    redis_url: str | None
-    workers: int
-    prefix: str | None
-
-
-class RunSettings(NamedTuple):
-    """How one run is to be led."""
-
-    selection: Selection
-    place: Place
-    timeout_s: float | None
-    run_id: str | None
-    quiet: bool
 
 
 @click.command(short_help="Run the tasks of MODULE and wait for the end.")

@@ -1,0 +1,30 @@
+"""What the options of ``run`` come to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from astrum_coordinator.cli.flows import Selection
+
+
+class Place(NamedTuple):
+    """Where the tasks run.
+
+    ``local``: in this process. Else on the server at ``redis_url``, a private one if that is
+    `None`, with ``workers`` processes of our own beside it.
+    """
+
+    local: bool
+    redis_url: str | None
+    workers: int
+    prefix: str | None
+
+
+class RunSettings(NamedTuple):
+    """How one run is to be led."""
+
+    selection: Selection
+    place: Place
+    timeout_s: float | None
+    run_id: str | None
+    quiet: bool
