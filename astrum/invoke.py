@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
 from astrum.data_transport import fit
@@ -21,7 +21,7 @@ from astrum.errors import AstrumError, InjectionError
 from astrum.machine.events import Outcome
 from astrum.machine.failure import TIMED_OUT, Failure
 from astrum.planning.plan import Lane, Plan
-from astrum.threads import ThreadPool
+from astrum.threads import ThreadPool, drop
 
 TIMEOUT_TYPES = (
     TIMED_OUT,
@@ -74,6 +74,7 @@ class AttemptContext:
     timeout_s: float | None = None
     check_types: bool = True
     cancelled: bool = False
+    _call: _Call | None = field(default=None, repr=False, compare=False)
 
     @property
     def idempotency_key(self) -> str:
@@ -88,6 +89,10 @@ class AttemptContext:
     def cancel(self) -> None:
         """Tell the attempt's code that nobody waits for it any more."""
         self.cancelled = True
+
+    def withdraw(self) -> bool:
+        """Keep a sync attempt that waits for a thread from beginning; false if it has begun."""
+        return self._call is not None and self._call.withdraw()
 
 
 class AttemptResult(NamedTuple):
@@ -187,7 +192,8 @@ class Invoker:
             raise _AttemptTimeoutError from None
 
     async def _in_thread(self, context: AttemptContext, call: Callable[[], Any]) -> Any:
-        running = _Running()
+        is_first = context._call is None
+        running = context._call = _Call(is_first)
 
         def tracked() -> Any:
             if not running.begin():
@@ -198,9 +204,12 @@ class Invoker:
                 if running.end():
                     self.pool.recovered()
 
+        result = self.pool.submit(tracked)
         try:
-            return await self.pool.submit(tracked)
+            return await result
         except asyncio.CancelledError:
+            if result.done() and not result.cancelled() and result.exception() is None:
+                drop(result.result())  # it came in the very moment
             if _is_being_cancelled():  # else the function itself raised it
                 context.cancel()
             if running.give_up():
@@ -226,18 +235,28 @@ class _AttemptTimeoutError(Exception):
     """The attempt's own limit passed; apart from a TimeoutError that the user's code raises."""
 
 
-class _Running:
-    """Whether a thread is inside a job, and whether its waiter has given it up: who is last."""
+class _Call:
+    """Whether a thread is inside a job, and whether its waiter has given it up: who is last.
 
-    def __init__(self) -> None:
+    ``is_first``: none of the attempt's code has run before.
+    """
+
+    def __init__(self, is_first: bool) -> None:
         self._lock = threading.Lock()
+        self._has_begun = not is_first
         self._inside = False
         self._given_up = False
 
     def begin(self) -> bool:
         with self._lock:
             self._inside = not self._given_up
+            self._has_begun |= self._inside
             return self._inside
+
+    def withdraw(self) -> bool:
+        with self._lock:
+            self._given_up |= not self._has_begun
+            return not self._has_begun
 
     def end(self) -> bool:
         with self._lock:

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, NamedTuple
+
+
+def drop(value: object) -> None:
+    """Let go of a result that nobody wants any more: a coroutine would complain."""
+    if inspect.iscoroutine(value):
+        value.close()
 
 
 class _Job(NamedTuple):
@@ -150,6 +157,7 @@ class ThreadPool:
             done, self._done = self._done, deque()
         for future, value, error in done:
             if future.cancelled():
+                drop(value)
                 continue
             if error is None:
                 future.set_result(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -21,6 +22,7 @@ from astrum.invoke import (
 from astrum.machine import Outcome
 from astrum.planning import RetryPolicy
 from astrum.threads import ThreadPool
+from tests.eventually import eventually
 
 
 @pytest.fixture
@@ -180,6 +182,26 @@ async def test_cancelling_the_waiter_reaches_async_code_and_comes_out(invoker: I
     assert context.cancelled
 
 
+async def test_a_sync_attempt_can_be_withdrawn_until_a_thread_has_begun_it() -> None:
+    invoker = Invoker(1)
+    release, ran = threading.Event(), []
+    contexts = [attempt(), attempt()]
+    task = bound(lambda: (release.wait(10), ran.append("ran")))
+    first, second = (
+        asyncio.ensure_future(invoker.invoke(task, context, {})) for context in contexts
+    )
+    await eventually(
+        lambda: contexts[1]._call and contexts[0]._call and contexts[0]._call._has_begun
+    )
+    assert [context.withdraw() for context in contexts] == [False, True]
+    second.cancel()
+    await asyncio.wait([second])
+    release.set()
+    assert (await first).outcome is Outcome.SUCCEEDED
+    assert (ran, invoker.pool.hung) == (["ran"], 0)
+    invoker.close()
+
+
 def test_outside_of_a_task_there_is_no_current_attempt() -> None:
     with pytest.raises(AstrumError, match="only inside a running task"):
         current_attempt()
@@ -262,6 +284,23 @@ async def test_a_job_that_is_cancelled_before_it_starts_does_not_run() -> None:
     await pool.submit(lambda: ran.append("third"))
     pool.close()
     assert ran == ["third"]
+
+
+async def test_a_coroutine_that_comes_too_late_is_closed() -> None:
+    pool, began, release = ThreadPool(1), threading.Event(), threading.Event()
+    late = asyncio.sleep(1)
+
+    def hand_out() -> Any:
+        began.set()
+        release.wait(10)
+        return late
+
+    future = pool.submit(hand_out)
+    await eventually(began.is_set)
+    future.cancel()
+    release.set()
+    await eventually(lambda: inspect.getcoroutinestate(late) == inspect.CORO_CLOSED)
+    pool.close()
 
 
 async def test_without_threads_of_the_system_jobs_share_what_there_is(

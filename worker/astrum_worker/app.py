@@ -100,7 +100,10 @@ class Worker:
         config, worker_id = self._config, self.worker_id
         self._store = store = WorkerStore(config.redis)
         self._gate = gate = Gate(self._stop_taking, look=lambda: self._lease.judge())
-        self._slots = {"async": Slots(config.concurrency), "thread": Slots(config.threads)}
+        self._slots = {
+            "async": Slots(config.concurrency),
+            "thread": Slots(config.threads, feeds_threads=True),
+        }
         self._invoker = Invoker(config.threads, name="astrum-task")
         self._blobs = BlobCache(store.get_blob, config.blob_cache_bytes)
         counters = Counters()

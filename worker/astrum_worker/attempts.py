@@ -90,8 +90,13 @@ class Attempts:
         self._blobs = blobs
         self._reporter = reporter
         self._counters = counters
+        self._slots = slots
         self._room = WaitingRoom(
-            slots, may_wait=may_wait, start=self._start, send_away=self._send_away
+            slots,
+            may_wait=may_wait,
+            start=self._start,
+            send_away=self._send_away,
+            recall=self._recall,
         )
         self._seal = seal
         self._still_mine = still_mine
@@ -204,7 +209,7 @@ class Attempts:
         try:
             ending: Ended | Dropped = await self._ended(held, context, message, served)
         except asyncio.CancelledError:
-            ending = self._stopped(held)
+            ending = _never_began(held) if held.is_recalled else self._stopped(held)
         except Exception as error:
             logger.exception("task %r could not be run", held.task_id)
             ending = Ended(self._record(held, _raised(error, held.started_at)))
@@ -364,7 +369,15 @@ class Attempts:
         setattr(self._counters, name, getattr(self._counters, name) + 1)
 
     def _send_away(self, held: Held) -> None:
-        self._end(held, Ended(Record(held.task, held.attempt, Outcome.NEVER_BEGAN)))
+        self._end(held, _never_began(held))
+
+    def _recall(self, held: Held) -> None:
+        """Have others run what no thread has begun."""
+        assert held.context is not None
+        if held.context.withdraw():
+            held.is_recalled = True
+            self._slots[held.lane].stalled(time.monotonic() - held.since)
+            self._stop(held)
 
     def _stopped(self, held: Held) -> Ended:
         why = f"worker {self._worker_id} is stopping"
@@ -385,6 +398,10 @@ class Attempts:
             value,
             failure,
         )
+
+
+def _never_began(held: Held) -> Ended:
+    return Ended(Record(held.task, held.attempt, Outcome.NEVER_BEGAN))
 
 
 def _raised(error: BaseException, started_at: float) -> AttemptResult:

@@ -30,6 +30,7 @@ class Held:
     started_at: float = field(default_factory=time.time)
     since: float = field(default_factory=time.monotonic)
     is_revoked: bool = False
+    is_recalled: bool = False
     has_ended: bool = False
 
     @property

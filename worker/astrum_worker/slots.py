@@ -12,15 +12,22 @@ import asyncio
 
 AHEAD_S = 0.02
 AHEAD_LIMIT = 256
+_SPARE_PER_PLACE = 3
+_SPARE_SHARE = 8
 _WEIGHT = 0.1
 """Of the newest duration in the running mean."""
 
 
 class Slots:
-    """Counts what is claimed, runs and waits in one lane. ``limit`` may run at once."""
+    """Counts what is claimed, runs and waits in one lane. ``limit`` may run at once.
 
-    def __init__(self, limit: int) -> None:
+    With ``feeds_threads`` a few more may begin while attempts are very short: they wait where the
+    threads find them, which then need not wait for the event loop between two of them.
+    """
+
+    def __init__(self, limit: int, *, feeds_threads: bool = False) -> None:
         self.limit = limit
+        self._feeds_threads = feeds_threads
         self._claimed = 0
         self._running = 0
         self._mean_s = 0.0
@@ -39,6 +46,12 @@ class Slots:
     def has_place(self) -> bool:
         """Whether one more may run."""
         return self._running < self.limit
+
+    @property
+    def has_spare(self) -> bool:
+        """Whether one more may begin to wait for a thread."""
+        spare = min(_SPARE_PER_PLACE * self.limit, self._ahead // _SPARE_SHARE)
+        return self._feeds_threads and self._running < self.limit + spare
 
     @property
     def free(self) -> int:

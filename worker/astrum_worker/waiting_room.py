@@ -19,7 +19,8 @@ class WaitingRoom:
     """Lets attempts ``start`` in the order of their claims, as soon as their lane has a place.
 
     One that waits too long goes to ``send_away``, as do all when the worker may claim no more
-    (`close`). What has no ``slots`` starts at once.
+    (`close`). What has no ``slots`` starts at once. Some may start beyond the places, to be
+    found by the threads: one that no thread finds in time is asked back by ``recall``.
     """
 
     def __init__(
@@ -29,12 +30,15 @@ class WaitingRoom:
         may_wait: Callable[[], bool],
         start: Callable[[Held, Runnable], None],
         send_away: Callable[[Held], None],
+        recall: Callable[[Held], None],
     ) -> None:
         self._slots = slots
         self._may_wait = may_wait
         self._start = start
         self._send_away = send_away
         self._queues: dict[str, deque[tuple[Held, Runnable]]] = {lane: deque() for lane in slots}
+        self._recall = recall
+        self._handed: deque[Held] = deque()
         self._look: asyncio.TimerHandle | None = None
 
     def __iter__(self) -> Iterator[Held]:
@@ -47,7 +51,7 @@ class WaitingRoom:
             self._start(held, runnable)
             return
         slots.take()
-        if slots.has_place:
+        if _may_begin(slots, runnable):
             self._begin(slots, held, runnable)
         elif self._may_wait():
             self._queues[held.lane].append((held, runnable))
@@ -62,7 +66,7 @@ class WaitingRoom:
             return
         slots.end(took_s)
         queue = self._queues[held.lane]
-        while queue and slots.has_place:
+        while queue and _may_begin(slots, queue[0][1]):
             self._begin(slots, *queue.popleft())
 
     def remove(self, held: Held) -> None:
@@ -78,6 +82,9 @@ class WaitingRoom:
                 self._away(queue.popleft()[0])
 
     def _begin(self, slots: Slots, held: Held, runnable: Runnable) -> None:
+        if not slots.has_place:
+            self._handed.append(held)
+            self._plan_look()
         slots.begin()
         self._start(held, runnable)
 
@@ -97,5 +104,21 @@ class WaitingRoom:
                 self._slots[lane].stalled(now - queue[0][0].since)
                 while queue:
                     self._away(queue.popleft()[0])
-        if any(self._queues.values()):
+        self._ask_back(now)
+        if self._handed or any(self._queues.values()):
             self._plan_look()
+
+    def _ask_back(self, now: float) -> None:
+        """Ask for what no thread has found for so long, which is behind longer attempts, too."""
+        while self._handed:
+            held = self._handed[0]
+            if not held.has_ended and now - held.since < PATIENCE_S:
+                return
+            self._handed.popleft()
+            if not held.has_ended:
+                self._recall(held)
+
+
+def _may_begin(slots: Slots, runnable: Runnable) -> bool:
+    # The time of an attempt with a limit must not pass while it waits for a thread.
+    return slots.has_place or (slots.has_spare and runnable.message.timeout_s is None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 from astrum.redis import Claim, RedisSettings
@@ -15,7 +16,6 @@ from astrum_worker.waiting_room import WaitingRoom
 from tests.eventually import eventually
 
 ANY: Any = None
-RUNNABLE = Runnable(ANY, ANY)
 
 
 def pass_through(slots: Slots, count: int, took_s: float) -> None:
@@ -29,8 +29,9 @@ def pass_through(slots: Slots, count: int, took_s: float) -> None:
 class Place:
     """A room with two places; a held is known by its entry id."""
 
-    def __init__(self) -> None:
-        self.slots = Slots(2)
+    def __init__(self, *, feeds_threads: bool = False) -> None:
+        self.slots = Slots(2, feeds_threads=feeds_threads)
+        self.recalled: list[str] = []
         self.is_open = True
         self.started: list[str] = []
         self.away: list[str] = []
@@ -39,12 +40,15 @@ class Place:
             may_wait=lambda: self.is_open,
             start=lambda held, _: self.started.append(held.claim.entry_id),
             send_away=lambda held: self.away.append(held.claim.entry_id),
+            recall=lambda held: self.recalled.append(held.claim.entry_id),
         )
 
-    def admit(self, *names: str, lane: str = "thread") -> list[Held]:
+    def admit(
+        self, *names: str, lane: str = "thread", timeout_s: float | None = None
+    ) -> list[Held]:
         held = [Held(Claim("s", name, b""), ("s", name), lane=lane) for name in names]
         for one in held:
-            self.room.admit(one, RUNNABLE)
+            self.room.admit(one, Runnable(SimpleNamespace(timeout_s=timeout_s), ANY))  # type: ignore[arg-type]
         return held
 
 
@@ -131,6 +135,37 @@ async def test_what_is_behind_longer_attempts_goes_to_other_workers(monkeypatch:
     await eventually(lambda: place.away)
     assert place.away == ["c", "d"]
     assert list(place.room) == []
+
+
+async def test_a_few_very_short_ones_begin_where_the_threads_find_them(monkeypatch: Any) -> None:
+    monkeypatch.setattr(waiting_room, "PATIENCE_S", 0.01)
+    place = Place(feeds_threads=True)
+    pass_through(place.slots, 100, 0.0001)
+    first, *_ = place.admit("a", "b", "c", "d")
+    assert place.started == ["a", "b", "c", "d"]
+    first.has_ended = True
+    place.room.left(first, 0.0001)
+    await eventually(lambda: place.recalled)
+    assert place.recalled == ["c", "d"]
+
+
+async def test_none_with_a_time_limit_begins_before_it_has_a_place() -> None:
+    place = Place(feeds_threads=True)
+    pass_through(place.slots, 100, 0.0001)
+    place.admit("a", "b", "c", timeout_s=1.0)
+    assert place.started == ["a", "b"]
+    place.room.close()
+
+
+def test_nothing_begins_ahead_of_what_takes_longer() -> None:
+    slots = Slots(2, feeds_threads=True)
+    pass_through(slots, 100, 0.01)
+    assert slots.has_place
+    for _ in range(2):
+        slots.take()
+        slots.begin()
+    assert not slots.has_place
+    assert not slots.has_spare
 
 
 async def test_what_has_no_places_starts_at_once() -> None:
