@@ -18,9 +18,9 @@ stopping once a task has failed for good or somebody asked for it, then finished
 is handling its journal again.
 
 Attempt numbers fence: a fact about an attempt that is not the current one changes nothing.
-Three budgets are apart: what the user's code raises (the task's `RetryPolicy`), workers that
-died with nothing else running (`LOSS_BUDGET`, then the task is quarantined), and attempts that
-were handed back or lost together with others, which are free.
+Three budgets are apart: what the user's code raises (the task's `RetryPolicy`), lost workers
+(`astrum.machine.troubles.LOSS_BUDGET`, then the task is quarantined), and attempts handed back,
+which are free.
 """
 
 from __future__ import annotations

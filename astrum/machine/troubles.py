@@ -12,7 +12,10 @@ from astrum.machine.events import AttemptSettled
 from astrum.machine.failure import LOST, QUARANTINED, Failure
 
 LOSS_BUDGET = 3
-"""Workers lost while a task was alone on them, after which it is not tried again."""
+"""Workers lost with a task after which it is not tried again, if it was alone on all but one."""
+FEW_SUSPECTS = 8
+"""When no more attempts than these are lost with a worker, all of them run alone next: one of
+them may have killed it. When many are, it is more often the machine."""
 LOSS_DELAY_S = 1.0
 MAX_HAND_BACK_DELAY_S = 5.0
 _MOST_DOUBLINGS = 16
@@ -33,7 +36,7 @@ class Trouble:
     @property
     def is_quarantined(self) -> bool:
         """Whether it must not run any more."""
-        return self.lost_alone >= LOSS_BUDGET
+        return self.losses >= LOSS_BUDGET and self.lost_alone >= LOSS_BUDGET - 1
 
     def loss_delay_s(self) -> float:
         """How long to wait after a loss."""
@@ -78,8 +81,8 @@ class Troubles:
         trouble.losses += 1
         trouble.lost_alone += was_alone
         # Neighbours of a task that kills its worker are lost with it, and nobody knows yet who
-        # did it. Once is bad luck; whoever is lost again, or was the only one there, runs alone.
-        trouble.alone = was_alone or trouble.losses > 1
+        # did it: they run alone until they have succeeded.
+        trouble.alone = event.shared_loss <= FEW_SUSPECTS or trouble.losses > 1
         self._lost_to.setdefault(event.worker_id, []).append((event.task, was_alone))
         return trouble
 
@@ -95,6 +98,6 @@ def quarantine(event: AttemptSettled, trouble: Trouble) -> Failure:
     last = event.failure.message if event.failure else f"worker {event.worker_id} was lost"
     return Failure(
         (QUARANTINED, LOST),
-        f"quarantined after its worker died {trouble.lost_alone} times while running it; "
+        f"quarantined after its worker died {trouble.losses} times while running it; "
         f"the last time: {last}",
     )

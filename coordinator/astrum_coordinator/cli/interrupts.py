@@ -55,8 +55,10 @@ class Interrupts:
         try:
             return asyncio.run(self._enter(work))
         finally:
+            # After a signal the process is about to end, and the same one may be still to come.
             for number, handler in before.items():
-                signal.signal(number, handler)
+                if not self.received:
+                    signal.signal(number, handler)
 
     def on_first(self, react: Callable[[], object], advice: str = "stopping") -> None:
         """Call ``react`` on the event loop when the first signal comes, or at once if it has.

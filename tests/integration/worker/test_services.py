@@ -40,6 +40,12 @@ class Place:
     async def waiting(self, *_: object) -> int:
         return 1
 
+    async def may_be_alone(self, *_: object) -> bool:
+        return True
+
+    async def is_alone_no_more(self, *_: object) -> None:
+        return None
+
     async def claim(self, *_: object, **__: object) -> list[Claim]:
         return [CLAIM]
 
@@ -56,7 +62,7 @@ async def test_a_lone_attempt_comes_after_all_ends_are_told_and_neighbours_after
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is not told yet would be lost with it if it kills the worker, and look as guilty."""
-    monkeypatch.setattr(solitude_module, "_DRAIN_LOOK_S", 60.0)
+    monkeypatch.setattr(solitude_module, "_LOOK_EVERY_S", 60.0)
     gate, accepted = Gate(), list[Claim]()
     place: Any = Place()
     solitude = Solitude(place, "w", config_of(), gate, [], place, place, accept=accepted.append)

@@ -36,7 +36,7 @@ from astrum.machine import (
     WorkerReturned,
     build_report,
 )
-from astrum.machine.troubles import LOSS_BUDGET
+from astrum.machine.troubles import FEW_SUSPECTS, LOSS_BUDGET
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 
 RUN_KEY = "run-1"
@@ -100,7 +100,7 @@ class RunMachine(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         outcome=st.sampled_from([Outcome.SUCCEEDED, Outcome.SUCCEEDED, *Outcome]),
-        shared=st.integers(1, 3),
+        shared=st.sampled_from([1, 1, 2, FEW_SUSPECTS, FEW_SUSPECTS + 1]),
         failure=st.sampled_from([ORDINARY, FATAL]),
     )
     def an_attempt_ends(
@@ -191,8 +191,9 @@ class RunMachine(RuleBasedStateMachine):
             self.losses[task] += 1
             self.lost_alone[task] += was_alone
             self.lost_to.setdefault(fact.worker_id, []).append((task, was_alone))
-            self.is_suspect[task] = was_alone or self.losses[task] > 1
-            if self.lost_alone[task] >= LOSS_BUDGET:
+            self.is_suspect[task] = fact.shared_loss <= FEW_SUSPECTS or self.losses[task] > 1
+            is_killer = self.lost_alone[task] >= LOSS_BUDGET - 1
+            if self.losses[task] >= LOSS_BUDGET and is_killer:
                 self.quarantined.add(task)
 
     def take_in(self, fact: Event) -> None:

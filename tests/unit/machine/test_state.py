@@ -18,6 +18,7 @@ from astrum.machine import (
     TaskState,
     WorkerReturned,
 )
+from astrum.machine.troubles import FEW_SUSPECTS
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 
 ORDINARY = Failure(("builtins.ValueError", "builtins.Exception"), "no")
@@ -158,25 +159,33 @@ def test_lost_attempts_are_tried_again_alone_and_later_until_the_task_is_quarant
     assert "died 3 times" in state.chronicle.failures[A].message
 
 
-def test_a_task_lost_once_among_others_is_not_suspected() -> None:
+def test_a_task_lost_once_among_many_is_not_suspected() -> None:
     state = RunState(plan(spec("a")))
     state.start()
-    state.handle(lost(A, 1, shared=2))
+    state.handle(lost(A, 1, shared=FEW_SUSPECTS + 1))
     assert state.handle(RetryFellDue(A, 1)) == [Dispatch(A, 2, alone=False)]
-    state.handle(lost(A, 2, shared=2))
+    state.handle(lost(A, 2, shared=FEW_SUSPECTS + 1))
     assert state.handle(RetryFellDue(A, 2)) == [Dispatch(A, 3, alone=True)]
 
 
 def test_what_is_lost_with_neighbours_is_not_charged_for_what_they_may_have_done() -> None:
     state = RunState(plan(spec("a")))
     state.start()
-    for attempt in (1, 2, 3):
+    for attempt in (1, 2, 3, 4):
         state.handle(lost(A, attempt, shared=2))
-        assert state.handle(RetryFellDue(A, attempt)) == [Dispatch(A, attempt + 1, attempt > 1)]
-    for attempt in (4, 5):
-        state.handle(lost(A, attempt))
         assert state.handle(RetryFellDue(A, attempt)) == [Dispatch(A, attempt + 1, alone=True)]
+    state.handle(lost(A, 5))
+    assert state.handle(RetryFellDue(A, 5)) == [Dispatch(A, 6, alone=True)]
     assert state.handle(lost(A, 6)) == [Finish("failed")]
+
+
+def test_who_kills_its_worker_among_others_and_then_alone_is_quarantined_at_the_third() -> None:
+    state = RunState(plan(spec("a")))
+    state.start()
+    for attempt, shared in ((1, 5), (2, 1)):
+        state.handle(lost(A, attempt, shared=shared))
+        assert state.handle(RetryFellDue(A, attempt)) == [Dispatch(A, attempt + 1, alone=True)]
+    assert state.handle(lost(A, 3)) == [Finish("failed")]
     assert "died 3 times" in state.chronicle.failures[A].message
 
 
