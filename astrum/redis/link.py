@@ -14,7 +14,7 @@ from astrum.errors import StoreError
 from astrum.redis.channel import Channel, open_channel
 from astrum.redis.connection import COMMAND_TIMEOUT_S, LossWatch, RedisSettings
 from astrum.redis.scripts import Argument, ScriptCall, ScriptLibrary
-from astrum.redis.translation import FAILURES, is_no_master, translate
+from astrum.redis.translation import FAILURES, is_about_keys, is_no_master, translate
 
 Command = Sequence[Argument]
 
@@ -98,8 +98,7 @@ class Link:
         except FAILURES as error:
             raise self._failure(error) from error
         for reply in replies:
-            is_answer = isinstance(reply, driver.ResponseError) and "NOPERM" not in str(reply)
-            if isinstance(reply, BaseException) and not (is_answer and tolerant):
+            if isinstance(reply, BaseException) and not (tolerant and is_about_keys(reply)):
                 raise self._failure(reply) from reply
         return replies
 

@@ -80,6 +80,12 @@ def is_no_master(error: BaseException) -> bool:
     return code in ("READONLY", "MASTERDOWN")
 
 
+def is_about_keys(error: BaseException) -> bool:
+    """Tell whether an error says how the keys of a command are, not how the server is."""
+    is_reply = isinstance(error, driver.ResponseError)
+    return is_reply and _code_of(error) in ("", "NOGROUP", "WRONGTYPE")
+
+
 def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
     if any(isinstance(link, driver.AuthenticationError) for link in _chain(error)):
         return StoreConfigurationError(f"{where}: cannot log in: {text}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from astrum.errors import StoreConfigurationError
 from astrum.redis import LossWatch, RedisSettings, translate
 from astrum.redis.connection import mask_url
+from astrum.redis.translation import is_about_keys
 
 
 @pytest.mark.parametrize(
@@ -86,3 +89,11 @@ def test_a_suspicion_raised_while_an_earlier_one_was_seen_to_is_not_taken_with_i
     assert watch.suspected
     assert watch.take(watch.count)
     assert not watch.suspected
+
+
+def test_only_an_error_about_keys_may_stand_in_the_place_of_a_reply() -> None:
+    for text in ("ERR no such key", "NOGROUP No such key", "WRONGTYPE Operation against a key"):
+        assert is_about_keys(ResponseError(text))
+    for text in ("LOADING Redis is loading", "MASTERDOWN Link with MASTER is down", "NOPERM no"):
+        assert not is_about_keys(ResponseError(text))
+    assert not is_about_keys(RedisConnectionError("ERR gone"))
