@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from astrum.wire.keys import FIELD, SIGNATURE_FIELD
@@ -61,6 +63,33 @@ def texts(fields: dict[bytes, bytes], prefix: bytes) -> dict[str, str]:
         name[start:].decode("utf-8", "replace"): value.decode("utf-8", "replace")
         for name, value in fields.items()
         if name.startswith(prefix)
+    }
+
+
+def names_of(replies: Iterable[bytes]) -> list[str]:
+    """Return the names among these bytes; whatever is no text, none of ours has written.
+
+    >>> names_of([b"a", b"\\xff"])
+    ['a']
+    """
+    found = []
+    for name in replies:
+        with suppress(UnicodeDecodeError):
+            found.append(name.decode())
+    return found
+
+
+def leases_of(flat: Sequence[bytes]) -> dict[str, float]:
+    """Return the ends of leases, in ms, of a raw reply with scores, by worker.
+
+    Names and ends that none of ours can have written are left out.
+    """
+    ends = {name: float(end) for name, end in pairs(flat).items()}
+    return {
+        worker_id: ends[name]
+        for name in ends
+        for worker_id in names_of([name])
+        if math.isfinite(ends[name])
     }
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from astrum.errors import StoreError
-from astrum.redis.entries import pairs, server_ms, texts
+from astrum.redis.entries import leases_of, pairs, server_ms, texts
 from astrum.redis.facts import RunFacts, WorkerFacts
 from astrum.redis.link import Link
 from astrum.redis.reaping import streams_of
@@ -94,17 +94,18 @@ def _facts_of(
 
 
 async def workers(link: Link, keys: Keys) -> list[WorkerFacts]:
-    """Return the live workers by id."""
+    """Return the live workers by id; those whose record is of a foreign type are left out."""
     time, leases = await link.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
     now = server_ms(time)
-    left = {
-        worker.decode(): (float(end) - now) / 1000 for worker, end in sorted(pairs(leases).items())
-    }
+    left = {worker_id: (end - now) / 1000 for worker_id, end in sorted(leases_of(leases).items())}
     live = [worker_id for worker_id, lease_s in left.items() if lease_s > 0]
-    replies = await link.pipeline([("HGETALL", keys.worker(worker_id)) for worker_id in live])
+    replies = await link.pipeline(
+        [("HGETALL", keys.worker(worker_id)) for worker_id in live], tolerant=True
+    )
     return [
         _read_worker(worker_id, left[worker_id], pairs(flat))
         for worker_id, flat in zip(live, replies, strict=True)
+        if isinstance(flat, list)
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from astrum.redis.entries import Entry, pairs, read_entry, server_ms
+from astrum.redis.entries import Entry, leases_of, names_of, pairs, read_entry, server_ms
 from astrum.redis.facts import DeadClaim, Holder
 from astrum.redis.link import Link
 from astrum.redis.scripts import MAX_ITEMS
@@ -52,7 +52,7 @@ async def holders(link: Link, stream: str, entry_ids: Sequence[str]) -> dict[str
         tolerant=True,
     )
     return {
-        row[0].decode(): Holder(row[1].decode(), _claimed_at(time, row))
+        row[0].decode(): Holder(row[1].decode("utf-8", "replace"), _claimed_at(time, row))
         for rows in replies
         if isinstance(rows, list)
         for row in rows
@@ -85,7 +85,7 @@ async def census(link: Link, keys: Keys) -> tuple[set[str], dict[Consumer, int]]
     consumers = await _consumers(link, await streams_of(link, keys))
     time, leases = await link.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
     now = server_ms(time)
-    ends = {worker.decode(): float(end) for worker, end in pairs(leases).items()}
+    ends = leases_of(leases)
     lapsed = {worker_id for worker_id, end in ends.items() if end <= now}
     dead = {
         consumer: pending
@@ -97,7 +97,8 @@ async def census(link: Link, keys: Keys) -> tuple[set[str], dict[Consumer, int]]
 
 async def streams_of(link: Link, keys: Keys) -> list[str]:
     """Return the keys of all streams that attempts are dispatched to."""
-    return sorted(name.decode() for name in await link.execute("SMEMBERS", keys.queues))
+    names = names_of(await link.execute("SMEMBERS", keys.queues))
+    return sorted(name for name in names if keys.is_queue(name))
 
 
 async def _consumers(link: Link, streams: Sequence[str]) -> dict[Consumer, int]:
@@ -109,7 +110,8 @@ async def _consumers(link: Link, streams: Sequence[str]) -> dict[Consumer, int]:
         if isinstance(rows, list):  # else the stream vanished, and its consumers with it
             for row in rows:
                 facts: Mapping[bytes, Any] = pairs(row)
-                found[stream, facts[b"name"].decode()] = int(facts[b"pending"])
+                for worker_id in names_of([facts[b"name"]]):
+                    found[stream, worker_id] = int(facts[b"pending"])
     return found
 
 

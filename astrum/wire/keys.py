@@ -52,6 +52,10 @@ class Keys:
         """Stream of dispatched attempts of one queue and lane ("async", "thread", "alone")."""
         return f"{{{self.prefix}}}:q:{queue}:{LANE_SUFFIX[lane]}"
 
+    def is_queue(self, key: str) -> bool:
+        """Tell whether a key is that of a stream of attempts under this prefix."""
+        return key.startswith(f"{{{self.prefix}}}:q:")
+
     @property
     def queues(self) -> str:
         """Set of the stream keys that were ever dispatched to; the reaper walks it."""

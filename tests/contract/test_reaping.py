@@ -131,6 +131,31 @@ async def test_a_dead_workers_entry_without_data_is_acknowledged(
         assert client.xpending(STREAM, "w")["pending"] == 1
 
 
+async def test_foreign_names_and_keys_hide_no_worker_and_no_queue(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await registered(workers, "alive")
+    await claimed(workers, "w")
+    keys, stream = runs.keys, runs.keys.queue("foreign", "async")
+    with any_server.client() as client:
+        client.zadd(keys.leases, {b"\xff\xfe": 9e15, b"\xfe": 1, "x": 9e15, "endless": "inf"})
+        client.set(keys.worker("x"), "no worker", px=60_000)
+        client.sadd(keys.queues, b"\xff\xfe", "{other}:q", stream)
+        client.set(stream, "no queue", px=60_000)
+        client.xreadgroup("w", b"\xff", {STREAM: ">"})
+        assert [worker.worker_id for worker in await runs.workers()] == ["alive", "w"]
+        assert set(await runs.backlog()) == {STREAM, stream}
+        client.zadd(keys.leases, {"w": 1})
+        assert [claim.entry_id for claim in await runs.dead_claims()] == [entry]
+        await runs.settle_lost("r", STREAM, "w", [settlement(0, entry, final=False)])
+        assert await runs.dead_workers() == ["w"]
+        assert await runs.drop_worker("w")
+        client.srem(keys.queues, b"\xff\xfe", "{other}:q")
+
+
 async def test_a_queue_that_vanished_hides_no_other(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:

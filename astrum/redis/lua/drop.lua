@@ -8,7 +8,9 @@ local held = 0
 for i = 3, #KEYS do
   local pending = redis.pcall('XPENDING', KEYS[i], ARGV[2], '-', '+', 1, ARGV[1])
   if pending.err then
-    if not string.find(pending.err, 'NOGROUP', 1, true) then return pending end
+    -- A foreign key in a queue's place holds nothing, and must not keep dead workers for ever.
+    if not (string.find(pending.err, 'NOGROUP', 1, true)
+        or string.find(pending.err, 'WRONGTYPE', 1, true)) then return pending end
   elseif #pending > 0 then
     held = held + 1
   else
