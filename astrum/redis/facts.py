@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from astrum.errors import StoreError
+
+
+def damaged(run_id: str, why: object) -> StoreError:
+    """Return the error of a run's record that cannot be what one of ours wrote."""
+    return StoreError(f"the record of run {run_id!r} is damaged: {why}")
 
 
 class Claim(NamedTuple):
@@ -80,6 +88,22 @@ class RunFacts:
     def is_open(self) -> bool:
         """Whether the run has not ended."""
         return self.state == "open"
+
+    def duration(self, name: str) -> float | None:
+        """Return the seconds that a fact tells, ``None`` if it is not there.
+
+        Raises `StoreError` if it tells no seconds.
+        """
+        text = self.facts.get(name)
+        if not text:
+            return None
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds < math.inf:
+            raise damaged(self.run_id, f"{name} is {text!r}")
+        return seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

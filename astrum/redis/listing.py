@@ -7,11 +7,12 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from astrum.errors import StoreError
-from astrum.redis.entries import leases_of, pairs, server_ms, texts
-from astrum.redis.facts import RunFacts, WorkerFacts
+from astrum.redis.entries import leases_of, names_of, pairs, server_ms, texts
+from astrum.redis.facts import RunFacts, WorkerFacts, damaged
 from astrum.redis.link import Link
 from astrum.redis.reaping import streams_of
-from astrum.wire.keys import GROUP, OUTSTANDING_FIELD, Keys
+from astrum.wire.keys import GROUP, OUTSTANDING_FIELD, Keys, is_run_id
+from astrum.wire.messages import LATEST_S
 
 
 class Backlog(NamedTuple):
@@ -36,7 +37,7 @@ async def list_runs(link: Link, keys: Keys, limit: int) -> list[RunFacts]:
             ("ZREVRANGE", keys.history, 0, limit - 1),
         ]
     )
-    ids = {run_id.decode("utf-8", "replace") for reply in replies for run_id in reply}
+    ids = {run_id for reply in replies for run_id in names_of(reply) if is_run_id(run_id)}
     found = []
     for record in await _records(link, keys, sorted(ids)):
         with suppress(StoreError):
@@ -45,12 +46,13 @@ async def list_runs(link: Link, keys: Keys, limit: int) -> list[RunFacts]:
 
 
 class Record(NamedTuple):
-    """What stands of a run in several places."""
+    """What the server replied about a run at a time (in ms): counts, texts, errors, nonsense."""
 
     run_id: str
-    fields: dict[bytes, bytes]
-    outstanding: int
-    lease_s: float
+    time: int
+    fields: Any
+    outstanding: Any
+    lease_end: Any
 
 
 async def _records(link: Link, keys: Keys, run_ids: Sequence[str]) -> list[Record]:
@@ -59,38 +61,43 @@ async def _records(link: Link, keys: Keys, run_ids: Sequence[str]) -> list[Recor
         commands.append(("HGETALL", keys.run(run_id)))
         commands.append(("HGET", keys.attempts(run_id), OUTSTANDING_FIELD))
         commands.append(("ZSCORE", keys.runs, run_id))
-    time, *replies = await link.pipeline(commands)
+    time, *replies = await link.pipeline(commands, tolerant=True)
     now = server_ms(time)
     rows = zip(run_ids, replies[::3], replies[1::3], replies[2::3], strict=True)
-    return [
-        Record(run_id, pairs(flat), int(outstanding or 0), max(0.0, float(end or 0) - now) / 1000)
-        for run_id, flat, outstanding, end in rows
-        if flat
-    ]
+    return [Record(run_id, now, *row) for run_id, *row in rows if row[0]]
 
 
 def _read_run(record: Record) -> RunFacts:
+    for reply in record:
+        if isinstance(reply, Exception):
+            raise damaged(record.run_id, reply)
     try:
-        return _facts_of(*record)
+        return _facts_of(record, pairs(record.fields))
     except (KeyError, ValueError) as error:
-        raise StoreError(f"the record of run {record.run_id!r} is damaged: {error}") from None
+        raise damaged(record.run_id, error) from None
 
 
-def _facts_of(
-    run_id: str, fields: dict[bytes, bytes], outstanding: int, lease_s: float
-) -> RunFacts:
+def _facts_of(record: Record, fields: dict[bytes, bytes]) -> RunFacts:
     ended = fields.get(b"end")
+    lease_ms = max(0.0, float(record.lease_end or 0) - record.time)
     return RunFacts(
-        run_id=run_id,
+        run_id=record.run_id,
         state=fields[b"st"].decode(),
         epoch=int(fields[b"ep"]),
         owner=fields[b"ow"].decode(),
-        lease_s=lease_s,
-        created_at=float(fields[b"at"]) / 1000,
-        ended_at=None if ended is None else float(ended) / 1000,
-        outstanding=outstanding,
+        lease_s=lease_ms / 1000,
+        created_at=_seconds(fields[b"at"]),
+        ended_at=None if ended is None else _seconds(ended),
+        outstanding=int(record.outstanding or 0),
         facts=texts(fields, b"f:"),
     )
+
+
+def _seconds(ms: bytes) -> float:
+    seconds = float(ms) / 1000
+    if not 0 <= seconds <= LATEST_S:
+        raise ValueError(f"{ms.decode()} is no time")
+    return seconds
 
 
 async def workers(link: Link, keys: Keys) -> list[WorkerFacts]:

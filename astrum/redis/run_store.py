@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,14 +15,26 @@ from astrum.errors import (
 )
 from astrum.redis import blobs, listing, reaping, scripts
 from astrum.redis.entries import pairs, read_streams
-from astrum.redis.facts import DeadClaim, Holder, JournalEntry, Outstanding, RunFacts, WorkerFacts
+from astrum.redis.facts import (
+    DeadClaim,
+    Holder,
+    JournalEntry,
+    Outstanding,
+    RunFacts,
+    WorkerFacts,
+    damaged,
+)
 from astrum.redis.scripts import DispatchItem, chunks
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.store import Store, block_option
-from astrum.wire.keys import OUTSTANDING_FIELD, is_run_id
+from astrum.wire.keys import is_run_id
 
 BEGINNING = "0-0"
 """The cursor of a journal that was not read yet."""
+
+_TASK = re.compile(rb"[0-9]{1,9}")
+_OUTSTANDING = re.compile(rb"([0-9]{1,18}):([0-9]{1,20}-[0-9]{1,20})")
+_SETTLED = re.compile(rb"[0-9]+[=!]")
 
 
 class RunStore(Store):
@@ -91,14 +104,19 @@ class RunStore(Store):
         return plan
 
     async def outstanding(self, run_id: str) -> dict[int, Outstanding]:
-        """Return the dispatched, unsettled attempts by task number."""
+        """Return the dispatched, unsettled attempts by task number.
+
+        Raises `StoreError` if something else stands in the fence.
+        """
         fields = pairs(await self.link.execute("HGETALL", self.keys.attempts(run_id)))
-        fields.pop(OUTSTANDING_FIELD.encode(), None)
         found = {}
         for task, state in fields.items():
-            attempt, separator, entry_id = state.decode().partition(":")
-            if separator:
-                found[int(task)] = Outstanding(int(attempt), entry_id)
+            if b":" not in state or _SETTLED.match(state):
+                continue
+            mark = _OUTSTANDING.fullmatch(state)
+            if mark is None or not _TASK.fullmatch(task):
+                raise damaged(run_id, f"{state!r} stands in the fence of task {task!r}")
+            found[int(task)] = Outstanding(int(mark[1]), mark[2].decode())
         return found
 
     async def attempt_state(self, run_id: str, task: int) -> str:

@@ -33,6 +33,8 @@ PROTOCOL_VERSION = 1
 _LEADER = -1
 """In the place of a task number: the record is a fact of the leader's or a user's."""
 _CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
+LATEST_S = 253402300799.0
+"""The last second of the year 9999: later times, which calendars do not have, are nonsense."""
 
 
 class TaskMessage(NamedTuple):

@@ -219,10 +219,9 @@ class RunLeader:
             self.take_in(entries)
 
     def _arm_run_timeout(self) -> None:
-        limit = self.facts.facts.get(TIMEOUT_FACT)
-        if not limit or self.state.stopping:
+        limit_s = self.facts.duration(TIMEOUT_FACT)
+        if limit_s is None or self.state.stopping:
             return
-        limit_s = float(limit)
         left_s = max(self.facts.created_at + limit_s - self._server_now(), 0.0)
         loop = asyncio.get_running_loop()
         self._timers[-1] = loop.call_later(left_s, self._on_run_timeout, limit_s)
@@ -312,7 +311,11 @@ class RunLeader:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._errands.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, StoreError) and not isinstance(error, StoreUnavailableError):
+            self.give_up(error)
+        else:
             logger.error("run %s: an errand failed", self.run_id, exc_info=error)
             self._misled()
 

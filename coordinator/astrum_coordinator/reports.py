@@ -88,7 +88,7 @@ class Reporter:
             return Codec.opaque().decode(data)
 
     async def _times(self, facts: RunFacts) -> RunTimes:
-        started_at = facts.created_at - float(facts.facts.get(PLANNED_S_FACT) or 0.0)
+        started_at = facts.created_at - (facts.duration(PLANNED_S_FACT) or 0.0)
         ended_at = facts.ended_at
         if ended_at is None:
             ended_at = await self._store.server_time()

@@ -18,6 +18,7 @@ from astrum.redis import RunStore
 from astrum.wire.keys import Keys
 from astrum.wire.sealing import Seal
 from astrum_coordinator import Coordinator
+from astrum_coordinator.leader import LeadershipEnd
 from astrum_coordinator.led_runs import encode_plan
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import NAMESPACE, HandWorker, flow
@@ -63,6 +64,16 @@ DAMAGES: dict[str, Damage] = {
     "record": lambda client: client.delete(RUN) and client.set(RUN, "x"),
     "plan": lambda client: client.setrange(PLAN, 64 * 1024 * 1024, b"x"),
     "journal": lambda client: client.set(JOURNAL, "x"),
+    "count": lambda client: client.hset(FENCE, "#", "abc"),
+    "no time": lambda client: client.hset(RUN, "at", "nan"),
+    "no such time": lambda client: client.hset(RUN, "at", "1e308"),
+    "no limit": lambda client: client.hset(RUN, "f:timeout_s", "nan"),
+    "fence": lambda client: client.delete(FENCE) and client.set(FENCE, "x"),
+    "task": lambda client: client.hset(FENCE, "abc", "1:1-1"),
+    "mark": lambda client: client.hset(FENCE, "0", b"\xff:\xff"),
+    "attempt": lambda client: client.hset(FENCE, "0", "x:1-1"),
+    "vast attempt": lambda client: client.hset(FENCE, "0", "9" * 30 + ":1-1"),
+    "entry": lambda client: client.hset(FENCE, "0", "1:nonsense"),
 }
 
 
@@ -124,6 +135,31 @@ async def test_who_waits_for_a_run_whose_journal_is_none_any_more_is_told(
     with pytest.raises(StoreError, match="foreign type"):
         async with asyncio.timeout(10):
             await run
+
+
+async def test_a_leader_that_meets_a_damaged_fence_gives_the_run_up_with_one_error(
+    coordinator: Coordinator,
+    hand: HandWorker,
+    redis_server: Server,
+    runs: RunStore,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await hand.register("a")
+    with serving(coordinator), redis_server.client() as client:
+        await coordinator.submit_flow(flow(A), run_id="r")
+        await hand.claim()
+        leader = coordinator._led.get("r")
+        assert leader is not None
+        client.hset(runs.keys.attempts("r"), "0", "9" * 30 + ":1-1")
+        leader._misled()
+        await eventually(leader.ended.done, "the leader to give up")
+        assert leader.ended.result() is LeadershipEnd.UNREADABLE
+        await eventually(lambda: is_orphan(runs, "r"))
+    [error] = errors(caplog)
+    assert error.startswith("run r is given up here: ")
+    assert "the record of run 'r' is damaged" in error
+    with pytest.raises(StoreError, match="record of run 'r' is damaged"):
+        await coordinator.report("r")
 
 
 async def is_orphan(runs: RunStore, run_id: str) -> bool:
