@@ -6,6 +6,7 @@ not refer to them. It can be written to a store and led by a process that never 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -171,7 +172,7 @@ def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
         raise ValueError("its id, its queue or its fingerprint is no text")
     if lane not in _LANES:
         raise ValueError(f"it has the unknown lane {lane!r}")
-    if not (timeout_s is None or (type(timeout_s) in (int, float) and timeout_s > 0)):
+    if not (timeout_s is None or (type(timeout_s) in (int, float) and 0 < timeout_s < math.inf)):
         raise ValueError("its timeout is no positive number")
     return TaskSpec(
         task_id=task_id,

@@ -7,6 +7,7 @@ record into the next message.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import product
 from sys import intern
@@ -76,7 +77,11 @@ def decode_message(data: bytes) -> TaskMessage:
         )
     if tuple(map(type, fields)) not in _MESSAGE_TYPES or not is_run_id(fields[1]):
         raise DecodeError("a task message has fields of the wrong number or type")
-    return TaskMessage._make(fields[1:])
+    message = TaskMessage._make(fields[1:])
+    if message.timeout_s is not None and not 0 < message.timeout_s < math.inf:
+        # One NaN among a loop's timers puts all of them out of order.
+        raise DecodeError(f"a task message has the time limit {message.timeout_s!r}")
+    return message
 
 
 _MESSAGE_TYPES = {
@@ -204,24 +209,28 @@ def _decode_row(row: Any) -> Record | LeaderFact:
         if failure is not None:
             failure = decode_failure(failure)
         outcome, worker_id = _OUTCOMES[outcome], intern(worker_id)  # a few for a million records
-        return Record(
-            task, attempt, outcome, worker_id, started_at, ended_at, value, failure, shared
-        )
+        times = _known(started_at), _known(ended_at)
+        return Record(task, attempt, outcome, worker_id, *times, value, failure, shared)
     except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise DecodeError(f"a journal record is malformed: {error}") from None
 
 
+def _known(time_s: float) -> float:
+    """Return a time, 0 (not known) for one that no clock shows: the end counts all the same."""
+    return time_s if 0 <= time_s <= LATEST_S else 0.0
+
+
 def _decode_fact(row: Sequence[Any]) -> LeaderFact:
-    kind = row[1]
+    kind, at = row[1], _known(float(row[2]))
     if kind == _CANCEL:
-        return CancelRequested(float(row[2]), str(row[3]))
+        return CancelRequested(at, str(row[3]))
     if kind == _TIMEOUT:
         unserved = str(row[4]) if len(row) > 4 else ""  # entries of older processes are shorter
-        return RunTimedOut(float(row[2]), float(row[3]), unserved)
+        return RunTimedOut(at, float(row[3]), unserved)
     if kind == _UNSERVED:
-        return TaskFoundUnserved(int(row[3]), float(row[2]), str(row[4]))
+        return TaskFoundUnserved(int(row[3]), at, str(row[4]))
     if kind == _RETURNED:
-        return WorkerReturned(str(row[3]), float(row[2]))
+        return WorkerReturned(str(row[3]), at)
     raise DecodeError(f"a journal fact has the unknown kind {kind!r}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgpack
@@ -47,7 +48,7 @@ task_messages = st.builds(
     task_id=texts,
     fingerprint=texts,
     max_retries=numbers,
-    timeout_s=st.none() | seconds,
+    timeout_s=st.none() | st.floats(0, 1e10, exclude_min=True),
     check_types=st.booleans(),
     alone=st.booleans(),
     arguments=st.binary(max_size=20),
@@ -113,6 +114,24 @@ def test_a_record_becomes_the_fact_that_the_state_machine_knows() -> None:
 def test_a_run_s_timeout_from_before_it_had_a_reason_is_understood() -> None:
     row = msgpack.unpackb(encode_fact(RunTimedOut(1.0, 2.0, "nobody serves it")))
     assert decode_entry(msgpack.packb([row[:4]])) == [RunTimedOut(1.0, 2.0)]
+
+
+@pytest.mark.parametrize("limit", [math.nan, math.inf, -5.0, 0.0, 0, -1])
+def test_a_time_limit_that_a_timer_cannot_have_is_refused(limit: float) -> None:
+    fields = ("r", 0, 1, 1, "n", "a", "", 0, 1.0, False, False, b"")
+    message = TaskMessage._make(fields)
+    assert decode_message(encode_message(message)) == message
+    with pytest.raises(DecodeError, match="has the time limit"):
+        decode_message(encode_message(message._replace(timeout_s=limit)))
+
+
+@pytest.mark.parametrize("time", [math.nan, math.inf, -math.inf, -1.0, 1e300, 2**63])
+def test_a_time_that_no_clock_shows_is_not_known_and_the_end_counts(time: float) -> None:
+    record = Record(3, 2, Outcome.SUCCEEDED, "w", time, time, b"\xc0")
+    [again] = decode_entry(encode_entry([encode_record(record)]))
+    assert again == record._replace(started_at=0.0, ended_at=0.0)
+    [fact] = decode_entry(encode_entry([encode_fact(CancelRequested(time, "why"))]))
+    assert fact == CancelRequested(0.0, "why")
 
 
 def test_a_message_of_another_protocol_version_says_so() -> None:
