@@ -37,6 +37,7 @@ class AttemptSettled(NamedTuple):
     ``worker_id`` says where it ran ("" in process). ``recorded_at`` is the clock of whoever
     recorded it (the store's time when distributed), ``started_at`` and ``ended_at`` are the
     worker's. ``shared_loss`` counts the attempts lost together with this one, itself included.
+    ``blocked`` says for how long it blocked the event loop and where, "" if it did not.
     """
 
     task: int
@@ -48,6 +49,7 @@ class AttemptSettled(NamedTuple):
     worker_id: str = ""
     failure: Failure | None = None
     shared_loss: int = 1
+    blocked: str = ""
 
 
 class AttemptWithdrawn(NamedTuple):

@@ -52,6 +52,15 @@ class Failure(NamedTuple):
         return f"{self.type_name}: {self.message}" if self.message else self.type_name
 
 
+def blocking_text(seconds: float, where: str, *, at_least: bool = False) -> str:
+    """Say that an attempt blocked the event loop it ran in.
+
+    >>> blocking_text(14.2, "pdf.py:88 in parse")
+    'blocked the event loop for 14.2 s at pdf.py:88 in parse'
+    """
+    return f"blocked the event loop for {'more than ' * at_least}{seconds:.1f} s at {where}"
+
+
 def _notes_of(error: BaseException) -> tuple[str, ...]:
     notes = getattr(error, "__notes__", ())
     if not isinstance(notes, (list, tuple)):  # anybody may set it to anything

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from astrum.collector import collector_paused
 from astrum.machine.chronicle import Chronicle
 from astrum.machine.events import AttemptSettled, Outcome
+from astrum.machine.failure import Failure
 from astrum.machine.report import (
     ExecutionReport,
     ExecutionState,
@@ -159,7 +160,7 @@ def _error_message(state: RunState, task: int, rows: list[TaskAttemptStatistics]
 def _attempt_statistics(
     number: int, event: AttemptSettled, spec: TaskSpec, chronicle: Chronicle
 ) -> TaskAttemptStatistics:
-    task, attempt, outcome, start, end, recorded_at, worker_id, failure, _ = event
+    task, attempt, outcome, start, end, recorded_at, worker_id, failure, _, blocked = event
     start, end = start or recorded_at, end or recorded_at
     return TaskAttemptStatistics(
         spec.task_id,
@@ -169,11 +170,16 @@ def _attempt_statistics(
         end,
         end - start if end > start else 0.0,
         _ATTEMPT_STATUS[outcome],
-        failure.summary if failure else None,
+        _told(failure, blocked) if failure else None,
         (task, attempt) in chronicle.retried,
         worker_id,
         outcome is Outcome.TIMED_OUT,
+        blocked,
     )
+
+
+def _told(failure: Failure, blocked: str) -> str:
+    return f"{failure.summary}; it {blocked}" if blocked else failure.summary
 
 
 def _max_parallelism(plan: Plan, levels: list[int]) -> int:
@@ -249,7 +255,8 @@ def _was_retried(state: RunState, event: AttemptSettled) -> bool:
 
 def _retried_line(state: RunState, event: AttemptSettled, number: int) -> str:
     name = state.plan.tasks[event.task].task_id
-    why = event.failure.summary if event.failure else _ATTEMPT_STATUS[event.outcome]
+    failure = event.failure
+    why = _told(failure, event.blocked) if failure else _ATTEMPT_STATUS[event.outcome]
     left = state.chronicle.retried[event.task, event.attempt]
     if event.outcome is Outcome.LOST:
         return f"task {name!r} attempt {number} was lost: {why}; no retry is charged"

@@ -36,7 +36,8 @@ class TaskAttemptStatistics:
 
     ``status`` is "completed", "failed", "cancelled", or, when distributed, "lost" and
     "handed_back", which cost none of the user's retries. ``worker_id`` is ``host:pid:…`` of the
-    worker process, "" in process.
+    worker process, "" in process. ``blocked`` says for how long the attempt blocked its worker's
+    event loop, and at which line ("" if it did not, and in process); ``error_message`` repeats it.
     """
 
     task_name: str
@@ -50,6 +51,7 @@ class TaskAttemptStatistics:
     will_retry: bool = False
     worker_id: str = ""
     timed_out: bool = False
+    blocked: str = ""
 
 
 @dataclass(slots=True)

@@ -112,7 +112,8 @@ def attribute(data: bytes) -> tuple[int, str, int, int] | None:
 class Record(NamedTuple):
     """One settled attempt as it stands in the journal.
 
-    ``value`` is the encoded result of a succeeded attempt, or a reference to it.
+    ``value`` is the encoded result of a succeeded attempt, or a reference to it. ``blocked``, as
+    in `AttemptSettled`, is there only if it says something.
     """
 
     task: int
@@ -124,6 +125,7 @@ class Record(NamedTuple):
     value: bytes | None = None
     failure: Failure | None = None
     shared_loss: int = 1
+    blocked: str = ""
 
     def to_event(self, recorded_at: float) -> AttemptSettled:
         """Return the fact that a run's state machine understands."""
@@ -137,12 +139,13 @@ class Record(NamedTuple):
             self.worker_id,
             self.failure,
             self.shared_loss,
+            self.blocked,
         )
 
 
 def encode_record(record: Record) -> bytes:
     """Return the bytes of one record; the settle script joins them to a journal entry."""
-    packed: bytes = msgpack.packb(record)
+    packed: bytes = msgpack.packb(record if record.blocked else record[:-1])
     return packed
 
 
@@ -192,9 +195,10 @@ def claimed_ends(data: bytes) -> list[tuple[int, int]]:
 
 _OUTCOMES = {int(outcome): outcome for outcome in Outcome}
 _RECORD_TYPES = {
-    (int, int, int, str, started, ended, value, failure, int)
+    (int, int, int, str, started, ended, value, failure, int, *blocked)
     for started, ended in product((int, float), repeat=2)
     for value, failure in product((NoneType, bytes), (NoneType, list))
+    for blocked in ((), (str,))
 }
 """Of the fields of a `Record`."""
 
@@ -205,12 +209,13 @@ def _decode_row(row: Any) -> Record | LeaderFact:
             return _decode_fact(row)
         if tuple(map(type, row)) not in _RECORD_TYPES:
             raise DecodeError("a journal record has fields of the wrong number or type")
+        blocked = row.pop() if len(row) == len(Record._fields) else ""
         task, attempt, outcome, worker_id, started_at, ended_at, value, failure, shared = row
         if failure is not None:
             failure = decode_failure(failure)
         outcome, worker_id = _OUTCOMES[outcome], intern(worker_id)  # a few for a million records
         times = _known(started_at), _known(ended_at)
-        return Record(task, attempt, outcome, worker_id, *times, value, failure, shared)
+        return Record(task, attempt, outcome, worker_id, *times, value, failure, shared, blocked)
     except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise DecodeError(f"a journal record is malformed: {error}") from None
 

@@ -111,7 +111,7 @@ def task_table(report: ExecutionReport) -> Table:
             Text(str(stat.attempt_count)),
             Text(duration_text(stat.duration) if stat.attempt_count else "-"),
             *([Text(_worker(stat))] if has_workers else []),
-            Text(_first_line(stat.error_message or "")),
+            Text(_remark(stat)),
         ]
         table.add_row(*cells)
     return table
@@ -136,6 +136,14 @@ def shown_tasks(stats: Sequence[TaskExecutionStatistics]) -> list[TaskExecutionS
 
 def _worker(stat: TaskExecutionStatistics) -> str:
     return stat.attempt_statistics[-1].worker_id if stat.attempt_statistics else ""
+
+
+def _remark(stat: TaskExecutionStatistics) -> str:
+    blocked = [row.blocked for row in stat.attempt_statistics if row.blocked]
+    error = _first_line(stat.error_message or "")
+    if not blocked or blocked[-1] in error:
+        return error
+    return f"{error}{error and '; '}{blocked[-1]}"
 
 
 def _first_line(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import textwrap
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +24,7 @@ from tests.servers import RedisServer
 
 LEASE_S = 1.0
 BOTH = "tests.flows.complaints"
+BLOCKED = r"blocked the event loop for \d\.\d s at complaints\.py:\d+ in blocks"
 assert tests.flows.resilience
 
 
@@ -103,6 +105,11 @@ async def test_complaint_05_a_blocked_event_loop_is_not_taken_for_death(
     assert place.executions() == {"blocks": 1}
     assert "the event loop is blocked" in worker.output
     assert "complaints.py" in worker.output
+    [attempt] = attempts_of(report, "blocks")
+    assert re.match(BLOCKED, attempt.blocked)
+    for options in ((), ("--json",)):
+        shown = await asyncio.to_thread(place.command, "show", report.run_id, *options)
+        assert re.search(BLOCKED, " ".join(shown.stdout.split()))
 
 
 async def test_complaint_06_a_worker_consumes_again_after_the_server_was_away(

@@ -397,6 +397,7 @@ class Attempts:
             ended_at,
             value,
             failure,
+            blocked=held.blocked(),
         )
 
 

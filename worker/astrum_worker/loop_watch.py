@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NamedTuple
 
 import astrum.invoke
-from astrum_worker.held import Held
+from astrum_worker.held import Block, Held
 
 logger = logging.getLogger("astrum.worker")
 
@@ -34,7 +34,7 @@ class Blockage(NamedTuple):
 class LoopWatch:
     """The loop leaves a timestamp again and again; `look`, from the heartbeat thread, reads it.
 
-    ``find`` gives the attempt of an asyncio task.
+    ``find`` gives the attempt of an asyncio task; the attempt that blocks is told so.
     """
 
     def __init__(
@@ -45,7 +45,8 @@ class LoopWatch:
         self._timer: asyncio.TimerHandle | None = None
         self._ticked_at = 0.0
         self._looked_at = 0.0
-        self._told_of = 0.0
+        self._told_of: tuple[float, Held | None] = (0.0, None)
+        self._blocker: Held | None = None
 
     def start(self) -> None:
         """Begin on the running event loop."""
@@ -62,19 +63,34 @@ class LoopWatch:
     def look(self) -> Blockage | None:
         """Return what blocks the loop, `None` if it is free; logs each blockage once."""
         now, before = time.monotonic(), self._looked_at
-        self._looked_at = now
-        age_s = now - self._ticked_at
+        self._looked_at, ticked_at = now, self._ticked_at
+        age_s = now - ticked_at
         # If this thread did not run either, the whole process was paused.
         if age_s <= self._blocked_after_s or now - before > self._blocked_after_s:
             return None
         found = self._blockage(age_s)
-        if found is not None and self._told_of != self._ticked_at:
-            self._told_of = self._ticked_at
+        if found is not None and self._told_of != (ticked_at, found.held):
+            # Another attempt may have followed the one that blocked without a tick in between.
+            since = before if self._told_of[0] == ticked_at else ticked_at
+            self._told_of = (ticked_at, found.held)
             _tell(found)
+            self._charge(found, since, ticked_at)
         return found
 
+    def _charge(self, found: Blockage, since: float, ticked_at: float) -> None:
+        previous, self._blocker = self._blocker, found.held
+        if previous is not None:
+            previous.end_block(since)
+        if found.held is not None:
+            found.held.block = Block(since, found.where)
+            if self._ticked_at != ticked_at:  # the loop goes on already, and missed this
+                found.held.end_block(self._ticked_at)
+
     def _tick(self) -> None:
-        self._ticked_at = time.monotonic()
+        self._ticked_at = now = time.monotonic()
+        blocker, self._blocker = self._blocker, None
+        if blocker is not None:
+            blocker.end_block(now)
         self._timer = self._loop.call_later(_TICK_S, self._tick)
 
     def _blockage(self, age_s: float) -> Blockage | None:

@@ -76,6 +76,11 @@ async def block_the_loop(name: str) -> str:
         time.sleep(0.01)
     return name
 
+@task("block_and_fail", namespace="pool")
+async def block_and_fail(name: str) -> None:
+    await block_the_loop(name)
+    raise ValueError("no row")
+
 @task("clean_up", namespace="pool")
 async def clean_up(name: str) -> None:
     (NAMES / f"{name}.started").touch()

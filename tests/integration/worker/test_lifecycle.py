@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from astrum.redis import RedisSettings
 from tests.eventually import eventually
 from tests.integration.worker.pool import Lead, Pool, lead_again, open_run
 from tests.servers import RedisServer
+
+BLOCKED = r"blocked the event loop for (\d+\.\d) s at pool_flow\.py:\d+ in block_"
 
 
 async def test_the_start_line_says_what_is_served_and_where(pool: Pool, lead: Lead) -> None:
@@ -122,6 +125,23 @@ async def test_a_blocked_event_loop_keeps_its_lease_and_the_culprit_is_named(
     assert await lead.store.dead_claims() == []
     pool.release("n")
     assert await lead.value(0) == "n"
+    said = re.match(BLOCKED, (await lead.record(0)).blocked)
+    assert said
+    assert 1.0 <= float(said[1]) < 60.0
+
+
+async def test_an_attempt_that_blocked_the_event_loop_and_failed_says_both(
+    pool: Pool, lead: Lead
+) -> None:
+    worker = await pool.start().serving()
+    await lead.dispatch(0, "block_and_fail", {"name": "n"})
+    await eventually(lambda: "the event loop is blocked" in worker.said)
+    pool.release("n")
+    record = await lead.record(0)
+    assert (record.outcome, record.failure and record.failure.message) == (Outcome.FAILED, "no row")
+    assert re.match(BLOCKED, record.blocked)
+    await lead.dispatch(1, "add", {"a": 1, "b": 1})
+    assert (await lead.record(1)).blocked == ""
 
 
 async def test_the_status_names_what_runs(pool: Pool, lead: Lead) -> None:

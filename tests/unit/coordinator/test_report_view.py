@@ -169,6 +169,15 @@ def test_failures_stand_first_in_the_table() -> None:
     assert "host:1:a" in text
 
 
+@pytest.mark.parametrize("status", ["completed", "failed"])
+def test_the_table_names_the_line_at_which_a_task_blocked_the_event_loop(status: str) -> None:
+    stat = task("pdf", status)
+    stat.attempt_statistics[0].blocked = "blocked the event loop for 14.2 s at pdf.py:88 in parse"
+    text = " ".join(rendered(report_of(stat)).split())
+    assert "blocked the event loop for 14.2 s at pdf.py:88 in parse" in text
+    assert ("luck; blocked" in text) is (status == "failed")
+
+
 def test_a_long_table_ends_after_fifty_rows_and_says_how_many_are_left() -> None:
     text = rendered(report_of(*(task(f"task-{i}") for i in range(120))))
     assert text.count("task-") == 50

@@ -220,3 +220,22 @@ def test_a_resumed_run_reports_all_its_attempts() -> None:
     assert [row.attempt_number for row in stat.attempt_statistics] == [1, 2]
     assert stat.status == "completed"
     assert stat.error_message is None
+
+
+def test_an_attempt_that_blocked_the_event_loop_says_so_however_it_ended() -> None:
+    state = a_b_then_c(retries=1)
+    blocked = "blocked the event loop for 14.2 s at pdf.py:88 in parse"
+    for task, outcome, failure in ((0, Outcome.SUCCEEDED, None), (1, Outcome.FAILED, BROKEN)):
+        state.handle(
+            AttemptSettled(task, 1, outcome, 12.0, 13.0, 13.0, "w", failure, blocked=blocked)
+        )
+    report = report_of(state)
+    [well], [badly] = (stat.attempt_statistics for stat in report.task_statistics[:2])
+    assert (well.blocked, well.error_message) == (blocked, None)
+    assert (badly.blocked, badly.error_message) == (
+        blocked,
+        f"ValueError: no such row; it {blocked}",
+    )
+    assert report.error_summary == [
+        f"task 'b' attempt 1 failed: ValueError: no such row; it {blocked}; 0 retries left"
+    ]

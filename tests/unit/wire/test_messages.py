@@ -67,6 +67,7 @@ records = st.builds(
     value=st.none() | st.binary(max_size=20),
     failure=st.none() | failures,
     shared_loss=st.integers(1, 100),
+    blocked=texts,
 )
 facts = st.one_of(
     st.builds(CancelRequested, seconds, texts),
@@ -105,8 +106,8 @@ def test_a_journal_entry_comes_back_as_it_was(items: list[Record | LeaderFact]) 
 
 def test_a_record_becomes_the_fact_that_the_state_machine_knows() -> None:
     failure = Failure(("builtins.ValueError",), "no")
-    record = Record(3, 2, Outcome.FAILED, "w", 1.0, 2.0, None, failure, 4)
-    fact = AttemptSettled(3, 2, Outcome.FAILED, 1.0, 2.0, 9.0, "w", failure, 4)
+    record = Record(3, 2, Outcome.FAILED, "w", 1.0, 2.0, None, failure, 4, "blocked")
+    fact = AttemptSettled(3, 2, Outcome.FAILED, 1.0, 2.0, 9.0, "w", failure, 4, "blocked")
     assert event_of(record, recorded_at=9.0) == fact
     assert event_of(CancelRequested(1.0), recorded_at=9.0) == CancelRequested(1.0)
 
@@ -132,6 +133,13 @@ def test_a_time_that_no_clock_shows_is_not_known_and_the_end_counts(time: float)
     assert again == record._replace(started_at=0.0, ended_at=0.0)
     [fact] = decode_entry(encode_entry([encode_fact(CancelRequested(time, "why"))]))
     assert fact == CancelRequested(0.0, "why")
+
+
+def test_a_record_of_an_attempt_that_blocked_nothing_is_as_it_was_before_any_could_say_so() -> None:
+    assert msgpack.unpackb(encode_record(Record(3, 2, Outcome.LOST))) == [
+        *(3, 2, Outcome.LOST, "", 0.0, 0.0),
+        *(None, None, 1),
+    ]
 
 
 def test_a_message_of_another_protocol_version_says_so() -> None:
@@ -177,11 +185,12 @@ def check_types(item: Record | LeaderFact) -> None:
         assert isinstance(item.started_at, (int, float))
         assert isinstance(item.ended_at, (int, float))
         assert isinstance(item.shared_loss, int)
+        assert isinstance(item.blocked, str)
         assert isinstance(item.failure, (Failure, type(None)))
 
 
 @settings(max_examples=300)
-@given(records, st.integers(0, 8), junk)
+@given(records, st.integers(0, 9), junk)
 def test_a_record_with_one_wrong_field_is_a_decode_error_or_well_typed(
     record: Record, index: int, value: Any
 ) -> None:
