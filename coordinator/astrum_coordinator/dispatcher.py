@@ -64,6 +64,7 @@ class Revocation(NamedTuple):
     attempt: int
     outcome: Outcome
     failure: Failure | None = None
+    blocked: str = ""
 
 
 class Dispatcher:
@@ -326,8 +327,8 @@ class Dispatcher:
 
     def _ended(self, revocation: Revocation, entry_id: str, holder: Holder | None) -> Settlement:
         """Return the end of an attempt, and who had it until then."""
-        task, attempt, outcome, failure = revocation
-        record = Record(task, attempt, outcome, failure=failure)
+        task, attempt, outcome, failure, blocked = revocation
+        record = Record(task, attempt, outcome, failure=failure, blocked=blocked)
         if holder is not None:
             record = record._replace(worker_id=holder.worker_id, started_at=holder.claimed_at)
         row = self._seal.seal_row(self._run_id, encode_record(record))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from astrum.errors import nearest
+from astrum.machine.failure import blocking_text
 from astrum.planning.plan import TaskSpec
 from astrum.redis.facts import WorkerFacts
 from astrum.wire.status import decode_status
@@ -20,11 +21,17 @@ _NAMED = 8
 
 
 class Running(NamedTuple):
-    """An attempt that a worker says it runs."""
+    """An attempt that a worker says it runs.
+
+    ``blocked`` says how it blocks the worker's event loop, ``held_up`` how another task does; ""
+    if nothing does.
+    """
 
     task: int
     attempt: int
     age_s: float
+    blocked: str = ""
+    held_up: str = ""
 
 
 class _Offer(NamedTuple):
@@ -113,9 +120,20 @@ class LivePool:
         self.slots += len(rows)
         if isinstance(free, dict):
             self.slots += sum(count for count in free.values() if isinstance(count, int))
+        block = status.get("blocked")
         for row in rows:
-            attempt = Running(row["task"], row["attempt"], row["age_s"])
+            attempt = Running(row["task"], row["attempt"], row["age_s"], *_blame(row, block))
             self._running.setdefault(row["run_id"], []).append(attempt)
+
+
+def _blame(row: dict[str, Any], block: dict[str, Any] | None) -> tuple[str, str]:
+    if block is None:
+        return "", ""
+    text = blocking_text(block["age_s"], block["where"], at_least=True)
+    if row.get("blocks"):
+        return text, ""
+    who = f"task {block['task_id']!r}" if block["task_id"] else "something"
+    return "", f"{who} on its worker {text}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -158,14 +158,14 @@ class Watch(PeriodicService):
     # --- attempts whose worker does not end them ----------------------------------------
 
     def _look_for_hung(self, leader: RunLeader, pool: LivePool) -> None:
-        for task, attempt, age_s in pool.running(leader.run_id):
+        for task, attempt, age_s, blocked, held_up in pool.running(leader.run_id):
             if not _is_out(leader.state, task, attempt):
                 continue
             limit_s = leader.plan.tasks[task].timeout_s
             if limit_s is not None and age_s > limit_s + self._config.timeout_grace_s:
-                text = f"the attempt took longer than its {limit_s:g} s"
+                text = f"the attempt took longer than its {limit_s:g} s{held_up and '; '}{held_up}"
                 failure = Failure((TIMED_OUT, "builtins.TimeoutError", "builtins.Exception"), text)
-                leader.revoke(Revocation(task, attempt, Outcome.TIMED_OUT, failure))
+                leader.revoke(Revocation(task, attempt, Outcome.TIMED_OUT, failure, blocked))
 
     # --- attempts whose message is gone -------------------------------------------------
 

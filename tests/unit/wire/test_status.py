@@ -51,6 +51,18 @@ def test_rows_that_lack_a_field_or_have_a_wrong_one_are_left_out(field: str) -> 
     }
 
 
+def test_what_blocks_a_worker_is_read_if_it_is_told_as_it_should_be() -> None:
+    block = {"age_s": 2, "where": "pdf.py:88 in parse", "task_id": "", "source": "parse()"}
+    said = {"running": [{**ROW, "blocks": "pdf.py:88"}], "blocked": block}
+    assert decode_status(msgpack.packb(said)) == said
+
+
+@pytest.mark.parametrize("block", [7, {}, {"age_s": "2", "where": "x", "task_id": ""}])
+def test_anything_else_about_what_blocks_a_worker_is_left_out(block: Any) -> None:
+    said = {"running": [{**ROW, "blocks": 88}], "blocked": block}
+    assert decode_status(msgpack.packb(said)) == {"running": [], "blocked": None}
+
+
 def test_a_status_beyond_the_limit_and_false_counts_are_not_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
