@@ -9,11 +9,21 @@ from typing import Any
 import pytest
 
 from astrum.config import AstrumConfig
+from astrum.errors import StoreConfigurationError
+from astrum.machine import RunState
+from astrum.machine.events import Outcome
 from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
 from astrum.redis import Outstanding, RedisSettings, RunStore
 from astrum.wire.arguments import NO_ARGUMENTS
-from astrum.wire.messages import TaskMessage, encode_message
+from astrum.wire.codec import Codec
+from astrum.wire.messages import (
+    Record,
+    TaskMessage,
+    encode_entry,
+    encode_message,
+    encode_record,
+)
 from astrum_coordinator import Coordinator
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import FAST, NAMESPACE, HandWorker, flow, take_over
@@ -87,3 +97,43 @@ async def test_orders_that_cannot_be_sent_for_a_fault_of_ours_are_given_again(
     run = begin(coordinator, A)
     await hand.succeed(await hand.claim())
     await completed(run)
+
+
+async def test_a_run_whose_history_cannot_be_read_is_free_for_others_at_once(
+    coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: Any) -> dict[int, Outstanding]:
+        raise StoreConfigurationError("no permission")
+
+    await coordinator.submit_flow(flow(A), run_id="r")
+    monkeypatch.setattr(coordinator._store, "outstanding", refused)
+    with pytest.raises(StoreConfigurationError):
+        await coordinator._led.adopt("r")
+    assert await runs.orphans() == ["r"]
+    await eventually(lambda: not len(coordinator._led), "the coordinator to give it up")
+
+
+class Witness:
+    """Notes what it is told of a run."""
+
+    def __init__(self) -> None:
+        self.seen: list[object] = []
+
+    def observe(self, state: RunState, event: object, commands: object) -> None:
+        self.seen.append(event)
+
+
+async def test_who_follows_a_run_reports_what_the_server_says_at_the_end_not_what_it_lost(
+    coordinator: Coordinator, runs: RunStore
+) -> None:
+    record = Record(0, 1, Outcome.SUCCEEDED, "w", 1.0, 2.0, Codec().encode(42))
+    await coordinator.submit_flow(flow(A), run_id="r")
+    epoch = await runs.lead("r", "another leader", 60.0)
+    assert epoch is not None
+    witness = Witness()
+    following = asyncio.create_task(coordinator.resume("r", observer=witness))
+    await runs.append_fact("r", encode_entry([encode_record(record)]), epoch=epoch)
+    await eventually(lambda: witness.seen, "the follower to read that")
+    await runs.link.execute("DEL", runs.keys.journal("r"))
+    await runs.finish("r", epoch, "cancelled", result_ttl_s=60, tails=False)
+    assert (await following).task_return_set == {}
