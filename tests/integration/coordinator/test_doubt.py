@@ -137,3 +137,21 @@ async def test_who_follows_a_run_reports_what_the_server_says_at_the_end_not_wha
     await runs.link.execute("DEL", runs.keys.journal("r"))
     await runs.finish("r", epoch, "cancelled", result_ttl_s=60, tails=False)
     assert (await following).task_return_set == {}
+
+
+async def test_a_leader_whose_run_another_has_ended_reports_what_that_one_knew(
+    coordinator: Coordinator,
+    hand: HandWorker,
+    runs: RunStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await hand.register("a")
+    run = begin(coordinator, A)
+    held = await hand.claim()
+    leader = coordinator._led.get("r")
+    assert leader is not None
+    monkeypatch.setattr(leader, "take_in", lambda entries: None)  # it is slow to read
+    await hand.succeed(held, 42)
+    await runs.finish("r", leader.epoch, "completed", result_ttl_s=60, tails=False)
+    await completed(run)
+    assert run.result().task_return_set == {"a": 42}

@@ -149,7 +149,8 @@ async def test_what_was_settled_within_the_window_is_settled_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A server loses two seconds of its writes when it dies, and is not back at once."""
-    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
     monkeypatch.setattr("astrum_worker.reporter.time", clock)
     store = SettlingStore()
     reporter = reporter_of(store)
@@ -317,7 +318,8 @@ async def test_the_lease_is_trusted_from_the_beginning_of_the_beat_that_renewed_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The server may have renewed it as soon as the beat was sent, however late its reply."""
-    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
     beats = Beats()
     lease = lease_of(beats, CONFIG, [])
 
