@@ -54,7 +54,6 @@ from astrum_coordinator.results import NIL, Results
 
 logger = logging.getLogger("astrum.coordinator")
 
-
 TIMEOUT_FACT = "timeout_s"
 
 
