@@ -27,7 +27,7 @@ from astrum.redis.facts import (
 from astrum.redis.scripts import DispatchItem, chunks
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.store import Store, block_option
-from astrum.wire.keys import is_run_id
+from astrum.wire.keys import OUTSTANDING_FIELD, is_run_id
 
 BEGINNING = "0-0"
 """The cursor of a journal that was not read yet."""
@@ -109,6 +109,7 @@ class RunStore(Store):
         Raises `StoreError` if something else stands in the fence.
         """
         fields = pairs(await self.link.execute("HGETALL", self.keys.attempts(run_id)))
+        fields.pop(OUTSTANDING_FIELD.encode(), None)
         found = {}
         for task, state in fields.items():
             if b":" not in state or _SETTLED.match(state):
