@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from astrum.config import AstrumConfig
-from astrum.errors import StoreConfigurationError
+from astrum.errors import StoreConfigurationError, StoreUnavailableError
 from astrum.machine import RunState
 from astrum.machine.events import Outcome
 from astrum.machine.report import ExecutionReport
@@ -25,6 +25,7 @@ from astrum.wire.messages import (
     encode_record,
 )
 from astrum_coordinator import Coordinator
+from astrum_coordinator.leader import LeadershipEnd
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import FAST, NAMESPACE, HandWorker, flow, take_over
 
@@ -155,3 +156,25 @@ async def test_a_leader_whose_run_another_has_ended_reports_what_that_one_knew(
     await runs.finish("r", leader.epoch, "completed", result_ttl_s=60, tails=False)
     await completed(run)
     assert run.result().task_return_set == {"a": 42}
+
+
+async def test_a_leader_whose_lease_is_not_renewed_steps_down_before_it_is_over(
+    settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any, **__: Any) -> set[str]:
+        raise StoreUnavailableError("away")
+
+    config = replace(FAST, lease_s=300.0, step_down_after_s=200.0, renew_every_s=100.0)
+    async with Coordinator(settings, config=config) as coordinator:
+        await coordinator.submit_flow(flow(A), run_id="r")
+        led = coordinator._led
+        leader = await led.adopt("r")
+        assert leader is not None
+        monkeypatch.setattr(coordinator._store, "renew", away)
+        led._renewed_at["r"] -= 199.0
+        await led.renew()
+        assert not leader.ended.done()
+        led._renewed_at["r"] -= 2.0
+        await led.renew()
+        assert await leader.ended is LeadershipEnd.DEPOSED
+        await coordinator.cancel("r")
