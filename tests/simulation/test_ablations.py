@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import operator
+from pathlib import Path
 
 import pytest
 
-from tests.simulation.ablations import ABLATIONS, without_safeguard
+from tests.simulation.ablations import (
+    ABLATIONS,
+    FIRST_MISSED,
+    TESTED_ALONE,
+    without_safeguard,
+)
 
 
 @pytest.mark.parametrize("safeguard", ABLATIONS)
@@ -17,3 +23,11 @@ def test_a_safeguard_is_away_for_as_long_as_it_is_to_be(safeguard: str) -> None:
         meanwhile = [getattr(owner, name) for owner, name in places]
     assert not any(map(operator.is_, meanwhile, before))
     assert [getattr(owner, name) for owner, name in places] == before
+
+
+def test_every_safeguard_is_missed_by_a_seed_or_by_a_test_of_its_own() -> None:
+    assert sorted([*FIRST_MISSED, *TESTED_ALONE]) == sorted(ABLATIONS)
+    tests = Path(__file__).parent.parent
+    for place in TESTED_ALONE.values():
+        file, _, name = place.partition("::")
+        assert f"def {name}(" in (tests / file).read_text(), place
