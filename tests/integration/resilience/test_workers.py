@@ -164,8 +164,12 @@ async def test_a_task_that_kills_its_worker_is_quarantined_and_its_neighbours_ar
     assert ends_of(report, "kills") == ["lost"] * 3
     assert pool.executions()["kills"] == 3
     assert "quarantined after its worker died 3 times" in "\n".join(report.error_summary)
-    assert ends_of(report, "neighbour")[-1] == "completed"
-    assert set(ends_of(report, "neighbour")) <= {"lost", "completed"}
+    # Its turn to run alone may come after the run has failed; it is not the one that failed it.
+    assert ends_of(report, "neighbour")[-1] in ("completed", "cancelled")
+    assert set(ends_of(report, "neighbour")) <= {"lost", "completed", "cancelled"}
+    assert [task.task_name for task in report.task_statistics if task.status == "failed"] == [
+        "kills"
+    ]
     assert supervisor.is_alive()
 
 
