@@ -17,7 +17,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from astrum.errors import RunNotFoundError, StoreError, TransportError
 from astrum.invoke import AttemptContext, AttemptResult, Invoker, value_failure
@@ -32,6 +32,7 @@ from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
+from astrum_worker.endings import Dropped, Ended, never_began, raised
 from astrum_worker.held import EntryKey, Held
 from astrum_worker.intake import Intake, Refused, Runnable, Unreadable
 from astrum_worker.reporter import Report, Reporter
@@ -48,17 +49,6 @@ StillMine = Callable[[str, Sequence[tuple[int, int, str]]], Awaitable[list[bool]
 _COUNTERS = {outcome: outcome.name.lower() for outcome in Outcome}
 _REASONS_TOLD = 100
 _ADOPTED_KNOWN = 10_000
-
-
-class Ended(NamedTuple):
-    """How an attempt ended, ready to be recorded."""
-
-    record: Record
-    blob: bytes | None = None
-
-
-class Dropped(NamedTuple):
-    """The end of an attempt that others have settled."""
 
 
 class Attempts:
@@ -209,10 +199,10 @@ class Attempts:
         try:
             ending: Ended | Dropped = await self._ended(held, context, message, served)
         except asyncio.CancelledError:
-            ending = _never_began(held) if held.is_recalled else self._stopped(held)
+            ending = never_began(held) if held.is_recalled else self._stopped(held)
         except Exception as error:
             logger.exception("task %r could not be run", held.task_id)
-            ending = Ended(self._record(held, _raised(error, held.started_at)))
+            ending = Ended(self._record(held, raised(error, held.started_at)))
         if not held.has_ended:
             self._finish(held, Dropped() if held.is_revoked else ending)
 
@@ -230,7 +220,7 @@ class Attempts:
         except (TransportError, StoreError, RunNotFoundError) as error:
             result = value_failure(error, "arguments")
         except KeyboardInterrupt as error:  # a task's own: signals do not raise in this process
-            result = _raised(error, held.started_at)
+            result = raised(error, held.started_at)
         return self._encoded(held, served, result)
 
     async def _is_expected(self, held: Held) -> bool:
@@ -369,7 +359,7 @@ class Attempts:
         setattr(self._counters, name, getattr(self._counters, name) + 1)
 
     def _send_away(self, held: Held) -> None:
-        self._end(held, _never_began(held))
+        self._end(held, never_began(held))
 
     def _recall(self, held: Held) -> None:
         """Have others run what no thread has begun."""
@@ -399,12 +389,3 @@ class Attempts:
             failure,
             blocked=held.blocked(),
         )
-
-
-def _never_began(held: Held) -> Ended:
-    return Ended(Record(held.task, held.attempt, Outcome.NEVER_BEGAN))
-
-
-def _raised(error: BaseException, started_at: float) -> AttemptResult:
-    failure = Failure.from_exception(error)
-    return AttemptResult(Outcome.FAILED, None, failure, started_at, time.time())
