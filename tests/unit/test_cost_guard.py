@@ -13,9 +13,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from astrum_coordinator.progress import RunProgress
+
 from astrum import DynamicScheduler, TaskOrder
 from astrum.machine import AttemptSettled, Dispatch, Outcome, RunState, RunTimes, build_report
-from astrum.planning import Plan, TaskSpec
+from astrum.planning import Plan, TaskSpec, build_plan
+from astrum.planning.planner import upstream_first
 from astrum.wire.arguments import pack_arguments
 from astrum.wire.codec import Codec
 
@@ -75,6 +78,21 @@ def run_to_end(plan: Plan) -> RunState:
     return state
 
 
+def run_watched(plan: Plan) -> RunProgress:
+    """Run the state machine with the live view's picture of it kept up to date."""
+    state, progress = RunState(plan, run_key="guard"), RunProgress()
+    commands = state.start()
+    progress.observe(state, None, commands)
+    for command in commands:  # grows while it is walked
+        if isinstance(command, Dispatch):
+            settled = AttemptSettled(command.task, command.attempt, Outcome.SUCCEEDED, 1, 1, 1)
+            followed = state.handle(settled)
+            progress.observe(state, settled, followed)
+            commands += followed
+    assert progress.succeeded == len(plan.tasks)
+    return progress
+
+
 def think(shape: Shape, tasks: int) -> Callable[[], object]:
     plan = plan_of(shape, tasks)
     return lambda: run_to_end(Plan(plan.namespace, plan.tasks))
@@ -93,6 +111,22 @@ def plan(shape: Shape, tasks: int) -> Callable[[], object]:
     return lambda: DynamicScheduler(functions, orders).flow()
 
 
+def build(shape: Shape, tasks: int) -> Callable[[], object]:
+    async def nothing() -> None: ...
+
+    needs = {
+        f"t{number}": tuple(f"t{need}" for need in above)
+        for number, above in enumerate(shape(tasks))
+    }
+    functions = dict.fromkeys(needs, nothing)
+    return lambda: build_plan("guard", upstream_first(needs), functions, {}, options={})
+
+
+def watch(shape: Shape, tasks: int) -> Callable[[], object]:
+    plan = plan_of(shape, tasks)
+    return lambda: run_watched(Plan(plan.namespace, plan.tasks))
+
+
 def encode(_: Shape, tasks: int) -> Callable[[], object]:
     rows = [{"name": f"row {number}", "values": (number, 1.5, None)} for number in range(tasks)]
     codec = Codec()
@@ -107,7 +141,7 @@ def splice(_: Shape, tasks: int) -> Callable[[], object]:
 Step = Callable[[Shape, int], Callable[[], object]]
 
 # Plain loop iterations that one task may cost at most; about four times what it costs now.
-STEPS: list[tuple[Step, float]] = [(think, 400), (report, 700), (plan, 1_300)]
+STEPS: list[tuple[Step, float]] = [(think, 400), (watch, 800), (report, 700), (plan, 1_300), (build, 300)]
 
 
 def cpu_s(action: Callable[[], object]) -> float:

@@ -2,7 +2,6 @@
 
 import functools
 import pickle
-import time
 
 import pytest
 from hypothesis import given
@@ -333,20 +332,3 @@ def test_fingerprints_are_in_the_plan_only_when_asked_for() -> None:
     functions = {"a": coroutine_function}
     plan = build_plan("x", {"a": ()}, functions, {}, options={}, fingerprints=True)
     assert plan.tasks[0].fingerprint == fingerprint(coroutine_function)
-
-
-@pytest.mark.parametrize("shape", ["wide", "chain", "layered"])
-def test_planning_takes_time_linear_in_the_tasks(shape: str) -> None:
-    small, large = (measured(shape, count) for count in (2_000, 20_000))
-    assert large < 40 * small + 0.05
-
-
-def measured(shape: str, count: int) -> float:
-    names = [str(i) for i in range(count)]
-    width = {"wide": count, "chain": 1, "layered": 100}[shape]
-    needs = {n: tuple({names[i - width], names[i - width - 1]}) if i > width else ()
-             for i, n in enumerate(names)}  # fmt: skip
-    functions = dict.fromkeys(names, coroutine_function)
-    started = time.process_time()
-    build_plan("x", upstream_first(needs), functions, {}, options={})
-    return time.process_time() - started

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Iterable
 
 import pytest
@@ -95,20 +94,6 @@ def test_a_flood_of_notices_is_bounded_and_its_rest_counted() -> None:
     progress = host.feed(*(settled(i, 1, Outcome.FAILED) for i in range(count)))
     assert len(progress.take_notices(2 * count)) == NOTICES_KEPT
     assert (progress.take_left_out(), progress.take_left_out()) == (7, 0)
-
-
-def test_watching_costs_little_per_fact() -> None:
-    count = 20_000
-    plan = plan_of(*(TaskSpec(task_id=f"t{i}") for i in range(count)))
-    watched, alone = RunProgress(), RunState(plan)
-    commands = alone.start()
-    watched.observe(alone, None, commands)
-    began = time.perf_counter()
-    for task in range(count):
-        event = settled(task)
-        watched.observe(alone, event, alone.handle(event))
-    assert (time.perf_counter() - began) / count < 50e-6
-    assert watched.succeeded == count
 
 
 # --- bars ---------------------------------------------------------------------------------
