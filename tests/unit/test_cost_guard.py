@@ -141,7 +141,13 @@ def splice(_: Shape, tasks: int) -> Callable[[], object]:
 Step = Callable[[Shape, int], Callable[[], object]]
 
 # Plain loop iterations that one task may cost at most; about four times what it costs now.
-STEPS: list[tuple[Step, float]] = [(think, 400), (watch, 800), (report, 700), (plan, 1_300), (build, 300)]
+STEPS: list[tuple[Step, float]] = [
+    (think, 400),
+    (watch, 800),
+    (report, 700),
+    (plan, 1_300),
+    (build, 300),
+]
 
 
 def cpu_s(action: Callable[[], object]) -> float:
