@@ -13,14 +13,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from astrum_coordinator.progress import RunProgress
-
 from astrum import DynamicScheduler, TaskOrder
 from astrum.machine import AttemptSettled, Dispatch, Outcome, RunState, RunTimes, build_report
 from astrum.planning import Plan, TaskSpec, build_plan
 from astrum.planning.planner import upstream_first
 from astrum.wire.arguments import pack_arguments
 from astrum.wire.codec import Codec
+from astrum_coordinator.progress import RunProgress
 
 SMALL, LARGE = 2_000, 20_000
 MAX_GROWTH = 3.0
