@@ -97,18 +97,36 @@ with use_namespace("timed"):
         return "timed"
 
 
+BESIDE = tuple(f"beside_{number}" for number in range(7))
+"""With the task that kills, they take every place of two workers with four places each."""
+
+
+async def executed(*names: str) -> None:
+    """Wait until each of the tasks was started at least once."""
+    while not set(names) <= set((folder() / "executions").read_text().split()):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
 with use_namespace("poison"):
 
     @task("kills")
-    def kills() -> None:
+    async def kills() -> None:
         note()
+        await executed(*BESIDE)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    @task("neighbour")
+
+def _neighbour(name: str) -> None:
+    @task(name, namespace="beside")
     async def neighbour() -> str:
         note()
-        await asyncio.sleep(0.3)
-        return "neighbour"
+        await executed("kills")
+        await asyncio.sleep(0.3)  # so that the kill finds its neighbours at work
+        return name
+
+
+for _name in BESIDE:
+    _neighbour(_name)
 
 
 def _step(name: str, before: str) -> None:
