@@ -7,10 +7,8 @@ how each attempt ended. The run ends when the state says so.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import time
 import uuid
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +17,13 @@ from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error, locate
 from astrum.errors import LocateError
 from astrum.invoke import (
+    CURRENT,
     AttemptContext,
     AttemptResult,
     Flow,
     Invoker,
     value_failure,
 )
-from astrum.loops import task_maker
 from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
@@ -44,14 +42,13 @@ from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.machine.state import OUTSTANDING, RunState
 from astrum.planning.plan import TaskSpec
+from astrum.relay import Relay
 from astrum.run_log import STARTS_HERE, with_log
 from astrum.wire.codec import Codec
 from astrum.wire.payload import EncodedResult, pack_result, pack_task_arguments, part_of_result
 
 MAX_OUTSTANDING = 100_000
 """Attempts that exist at once at most, so that a run of a million tasks fits into memory."""
-STARTS_AT_ONCE = 500
-"""Attempts started in one turn of the loop; the loop is the caller's too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,17 +90,14 @@ class _InProcessRun:
         self._values = _checked_values(flow) if options.check_wire else _Values(self._results)
         self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
-        self._to_start: deque[Dispatch] = deque()
-        self._starting = False
         self._is_over = False
-        # Attempts start in the context of whoever runs the flow, not in that of the attempt
-        # whose end made them ready.
-        self._caller = contextvars.copy_context()
 
     async def run(self) -> ExecutionReport:
         planned_at = time.time()
         self._loop = asyncio.get_running_loop()
-        self._begin = task_maker()
+        # Attempts start in the context of whoever runs the flow, not in that of the attempt
+        # whose end made them ready.
+        self._to_start = Relay(self._start, own=[CURRENT])
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._arm_run_timeout()
         self._obey(None, self._state.start())
@@ -153,7 +147,7 @@ class _InProcessRun:
             self._observer.observe(self._state, event, commands)
         for command in commands:
             if type(command) is Dispatch:
-                self._to_start.append(command)
+                self._to_start.add(command)
             elif type(command) is ScheduleRetry:
                 self._schedule(command)
             elif type(command) is Revoke:
@@ -162,20 +156,8 @@ class _InProcessRun:
                 self._is_over = True
                 if not self._over.done():
                     self._over.set_result(None)
-        if self._to_start and not self._starting:
-            self._start_some()
 
-    def _start_some(self) -> None:
-        """Start what was ordered, in slices between which the loop serves others."""
-        if self._state.stopping:
-            self._to_start.clear()  # revoked before they were started
-        for _ in range(min(len(self._to_start), STARTS_AT_ONCE)):
-            self._start(self._to_start.popleft())
-        self._starting = bool(self._to_start)
-        if self._starting:
-            self._loop.call_soon(self._start_some)
-
-    def _start(self, command: Dispatch) -> None:
+    async def _start(self, command: Dispatch, job: asyncio.Task[None]) -> None:
         task, plan = command.task, self._flow.plan
         spec = self._specs[task]
         context = AttemptContext(
@@ -188,8 +170,8 @@ class _InProcessRun:
             spec.timeout_s,
             plan.check_types,
         )
-        job = self._begin(self._attempt(task, spec, context), context=self._caller.copy())
         self._running[task] = job, context
+        await self._attempt(task, spec, context)
 
     def _schedule(self, command: ScheduleRetry) -> None:
         delay_s = max(command.due_at - time.time(), 0.0)
@@ -199,6 +181,7 @@ class _InProcessRun:
     def _revoke(self, command: Revoke) -> None:
         task, attempt = command
         if task not in self._running:
+            self._to_start.clear()  # nothing starts any more
             self._loop.call_soon(self._settle_unrun, task, attempt)
             return
         job, context = self._running[task]

@@ -105,13 +105,14 @@ class AttemptResult(NamedTuple):
     ended_at: float
 
 
-_current: ContextVar[AttemptContext] = ContextVar("astrum_attempt")
+CURRENT: ContextVar[AttemptContext] = ContextVar("astrum_attempt")
+"""The attempt that the current code runs in."""
 
 
 def current_attempt() -> AttemptContext:
     """Return the attempt that this code runs in; raises `AstrumError` outside of a task."""
     try:
-        return _current.get()
+        return CURRENT.get()
     except LookupError:
         raise AstrumError("current_attempt() works only inside a running task") from None
 
@@ -131,7 +132,7 @@ class Invoker:
         self, task: BoundTask, context: AttemptContext, arguments: Mapping[str | int, Any]
     ) -> AttemptResult:
         """Run the attempt to its end; never raises but for a cancellation from outside."""
-        _current.set(context)
+        CURRENT.set(context)
         started_at = time.time()
         outcome, value, failure = Outcome.SUCCEEDED, None, None
         try:

@@ -1,0 +1,143 @@
+"""The relay: many short items in few asyncio tasks, and none of them can tell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+
+import pytest
+
+from astrum.relay import STARTS_AT_ONCE, Relay
+
+colour: ContextVar[str] = ContextVar("colour")
+mine: ContextVar[int] = ContextVar("mine")
+
+Step = Callable[[], Awaitable[None]]
+
+
+class Field:
+    """Runs steps through a relay and notes in which asyncio task each ran."""
+
+    def __init__(self) -> None:
+        self.ran: list[asyncio.Task[None]] = []
+        self.relay: Relay[Step] = Relay(self._begin, own=[mine])
+
+    async def _begin(self, step: Step, task: asyncio.Task[None]) -> None:
+        assert asyncio.current_task() is task
+        self.ran.append(task)
+        mine.set(len(self.ran))
+        await step()
+
+    async def run(self, *steps: Step) -> int:
+        """Run the steps; return how many asyncio tasks it took."""
+        for step in steps:
+            self.relay.add(step)
+        while len(self.ran) < len(steps) or any(not task.done() for task in self.ran):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return len(set(self.ran))
+
+
+async def nothing() -> None:
+    """Come to the end at once."""
+
+
+async def test_items_that_wait_for_nothing_share_a_task() -> None:
+    assert await Field().run(*[nothing] * 20) == 1
+
+
+async def test_an_item_that_waits_delays_none_behind_it() -> None:
+    gate = asyncio.Event()
+    field = Field()
+
+    async def opens() -> None:
+        gate.set()
+
+    async def waits_for_the_last() -> None:
+        await gate.wait()
+
+    assert await field.run(*[waits_for_the_last] * 9, opens) == 10
+
+
+async def test_the_number_of_tasks_at_once_doubles_while_all_wait() -> None:
+    gate = asyncio.Event()
+
+    async def waits_at_the_gate() -> None:
+        await gate.wait()
+
+    field = Field()
+    for _ in range(1000):
+        field.relay.add(waits_at_the_gate)
+    for _ in range(12):
+        await asyncio.sleep(0)
+    assert len(field.ran) == 1000
+    gate.set()
+
+
+async def test_what_an_item_leaves_in_its_context_no_other_sees() -> None:
+    seen: list[str] = []
+
+    async def looks_and_paints() -> None:
+        seen.append(colour.get("none"))
+        colour.set("red")
+
+    assert await Field().run(*[looks_and_paints] * 5) == 5
+    assert seen == ["none"] * 5
+
+
+async def test_each_item_sees_the_context_in_which_the_relay_was_made() -> None:
+    seen: list[str] = []
+
+    async def looks() -> None:
+        seen.append(colour.get("none"))
+
+    async def paints_over() -> None:
+        await looks()
+        colour.set("red")
+
+    colour.set("blue")
+    field = Field()
+    colour.set("green")
+    assert await field.run(looks, paints_over, looks, paints_over, looks) == 3
+    assert seen == ["blue"] * 5
+
+
+@pytest.mark.parametrize("swallows", [True, False])
+async def test_no_item_inherits_a_cancellation(swallows: bool) -> None:
+    ended: list[int] = []
+
+    async def is_cancelled() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        if swallows:
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.sleep(0)
+
+    async def waits_and_ends() -> None:
+        await asyncio.sleep(0)
+        ended.append(1)
+
+    await Field().run(is_cancelled, waits_and_ends, is_cancelled, waits_and_ends)
+    assert ended == [1, 1]
+
+
+async def test_what_was_cleared_never_begins() -> None:
+    field = Field()
+    field.relay.add(nothing)
+    field.relay.clear()
+    assert not field.relay
+    assert await field.run(nothing) == 1
+    assert len(field.ran) == 1
+
+
+async def test_a_long_row_of_items_leaves_the_loop_to_others() -> None:
+    field = Field()
+    for _ in range(3 * STARTS_AT_ONCE):
+        field.relay.add(nothing)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert 0 < len(field.ran) <= STARTS_AT_ONCE
+    while field.relay:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    assert len(set(field.ran)) == 3
