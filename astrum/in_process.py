@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from astrum.data_transport.bindings import Binding
+from astrum.data_transport.bindings import Binding, Path
 from astrum.data_transport.locate import binding_error, locate
 from astrum.errors import LocateError
 from astrum.invoke import (
@@ -97,7 +97,7 @@ class _InProcessRun:
         self._loop = asyncio.get_running_loop()
         # Attempts start in the context of whoever runs the flow, not in that of the attempt
         # whose end made them ready.
-        self._to_start = Relay(self._start, own=[CURRENT])
+        self._to_start = Relay(self._attempt, own=CURRENT)
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._arm_run_timeout()
         self._obey(None, self._state.start())
@@ -140,7 +140,9 @@ class _InProcessRun:
     # --- facts in, orders out -----------------------------------------------------------
 
     def _take_in(self, event: Event) -> None:
-        self._obey(event, self._state.handle(event))
+        commands = self._state.handle(event)
+        if commands or self._observer is not None:
+            self._obey(event, commands)
 
     def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
         if self._observer is not None:
@@ -156,22 +158,6 @@ class _InProcessRun:
                 self._is_over = True
                 if not self._over.done():
                     self._over.set_result(None)
-
-    async def _start(self, command: Dispatch, job: asyncio.Task[None]) -> None:
-        task, plan = command.task, self._flow.plan
-        spec = self._specs[task]
-        context = AttemptContext(
-            self._run_id,
-            spec.task_id,
-            command.attempt,
-            spec.retry.max_retries,
-            plan.namespace,
-            "",
-            spec.timeout_s,
-            plan.check_types,
-        )
-        self._running[task] = job, context
-        await self._attempt(task, spec, context)
 
     def _schedule(self, command: ScheduleRetry) -> None:
         delay_s = max(command.due_at - time.time(), 0.0)
@@ -209,12 +195,23 @@ class _InProcessRun:
 
     # --- one attempt --------------------------------------------------------------------
 
-    async def _attempt(self, task: int, spec: TaskSpec, context: AttemptContext) -> None:
+    async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
+        task, plan = command.task, self._flow.plan
+        spec = self._specs[task]
+        context = AttemptContext(
+            self._run_id,
+            spec.task_id,
+            command.attempt,
+            spec.retry.max_retries,
+            plan.namespace,
+            "",
+            spec.timeout_s,
+            plan.check_types,
+        )
+        self._running[task] = job, context
         started_at = time.time()
-        arguments: dict[str | int, Any] = {}
         try:
-            if spec.bindings:
-                arguments = self._values.arguments(spec)
+            arguments = self._values.arguments(spec) if spec.bindings else {}
         except Exception as error:  # a property of the user's may raise anything
             result = value_failure(error, "arguments")
         else:
@@ -223,15 +220,11 @@ class _InProcessRun:
             except asyncio.CancelledError:
                 result = AttemptResult(Outcome.CANCELLED, None, None, started_at, time.time())
         if result.outcome is Outcome.SUCCEEDED:
-            result = self._kept(spec, result)
-        self._settle(task, context.attempt, result)
-
-    def _kept(self, spec: TaskSpec, result: AttemptResult) -> AttemptResult:
-        try:
-            self._results[spec.task_id] = self._values.keep(spec, result.value)
-        except Exception as error:
-            return value_failure(error, "result")
-        return result
+            try:
+                self._results[spec.task_id] = self._values.keep(spec, result.value)
+            except Exception as error:
+                result = value_failure(error, "result")
+        self._settle(task, command.attempt, result)
 
 
 class _Values:
@@ -244,13 +237,13 @@ class _Values:
         return value
 
     def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
-        return {b.parameter: self._part(spec, b.source, b.path, b.parameter) for b in spec.bindings}
+        results = self._results
+        return {
+            parameter: self._part(spec, parameter, source, path) if path else results[source]
+            for parameter, source, path in spec.bindings
+        }
 
-    def _part(
-        self, spec: TaskSpec, source: str, path: tuple[str | int, ...], parameter: str | int
-    ) -> Any:
-        if not path:
-            return self._results[source]
+    def _part(self, spec: TaskSpec, parameter: str | int, source: str, path: Path) -> Any:
         try:
             return locate(self._results[source], path)
         except LocateError as error:

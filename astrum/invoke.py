@@ -129,20 +129,22 @@ class Invoker:
         self.pool = ThreadPool(threads, name=name)
 
     async def invoke(
-        self, task: BoundTask, context: AttemptContext, arguments: Mapping[str | int, Any]
+        self, task: BoundTask, context: AttemptContext, arguments: dict[str | int, Any]
     ) -> AttemptResult:
-        """Run the attempt to its end; never raises but for a cancellation from outside."""
+        """Run the attempt to its end; never raises but for a cancellation from outside.
+
+        ``arguments`` are its own to change.
+        """
         CURRENT.set(context)
         started_at = time.time()
         outcome, value, failure = Outcome.SUCCEEDED, None, None
         try:
             positional: list[Any] = []
             named: dict[str, Any] = {}
-            if arguments or task.inputs.supplies:
-                values = dict(arguments)
-                if task.inputs.supplies:
-                    values |= await self._supply(task, context)
-                positional, named = _bind(task, context, values)
+            if task.inputs.supplies:
+                arguments |= await self._supply(task, context)
+            if arguments:
+                positional, named = _bind(task, context, arguments)
             if task.lane == "async" and context.timeout_s is None:
                 value = await task.function(*positional, **named)
             else:
@@ -281,9 +283,10 @@ def _bind(
     """Split values into positional and named ones, made to fit their declared types."""
     if context.check_types and task.inputs.expected:
         _fit_all(task, values)
-    positions = sorted([p for p in values if type(p) is int])
+    positions = [p for p in values if type(p) is int]
     if not positions:
         return [], cast("dict[str, Any]", values)
+    positions.sort()
     named = {p: value for p, value in values.items() if isinstance(p, str)}
     return [values[p] for p in positions], named
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 from astrum.loops import task_maker
@@ -21,24 +21,25 @@ class Relay(Generic[T]):
     """Begins items in the order they come, each in the context of whoever made the relay.
 
     An asyncio task that has come to the end of its item goes on with the next one, if nobody can
-    tell: the item must have left neither context variables (but those of ``own``) nor a
-    cancellation behind. A chain of short items so takes neither a task nor a turn of the loop
-    each. As soon as an item waits for something, those behind it get tasks of their own.
+    tell: the item must have left neither context variables nor a cancellation behind. So a chain
+    of short items takes neither a task nor a turn of the loop each. As soon as an item waits for
+    something, those behind it get tasks of their own.
 
     ``begin(item, task)`` runs an item in ``task``, which it has to hold on to, and raises nothing.
+    ``own`` is the context variable that each item sets anew.
     """
 
     def __init__(
         self,
         begin: Callable[[T, asyncio.Task[None]], Awaitable[None]],
-        own: Iterable[contextvars.ContextVar[Any]] = (),
+        own: contextvars.ContextVar[Any],
     ) -> None:
         self._begin = begin
         self._loop = asyncio.get_running_loop()
         self._new_task = task_maker()
         self._context = contextvars.copy_context()
-        self._own = frozenset(own)
-        self._values = [(v, x) for v, x in self._context.items() if v not in self._own]
+        self._own = own
+        self._values = [(v, x) for v, x in self._context.items() if v is not own]
         self._items: deque[T] = deque()
         self._is_planned = False
         self._runners = 1
@@ -92,4 +93,4 @@ class Relay(Generic[T]):
         for variable, value in self._values:
             if here.get(variable, _GONE) is not value:
                 return False
-        return len(here) == len(self._values) + sum([variable in here for variable in self._own])
+        return len(here) == len(self._values) + (self._own in here)

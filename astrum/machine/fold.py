@@ -8,7 +8,6 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from astrum.collector import collector_paused
-from astrum.machine.chronicle import Chronicle
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.failure import Failure
 from astrum.machine.report import (
@@ -57,15 +56,9 @@ def build_report(
 ) -> ExecutionReport:
     """Return the report of a run that is finished or under way."""
     plan = state.plan
-    # A tail that still runs when the run is over is named in ``tail_tasks`` only.
-    attempts = _attempts_by_task(state.chronicle)
     levels = plan.levels
-    tasks = [
-        _task_statistics(state, task, levels[task], attempts.get(task, ()))
-        for task, spec in enumerate(plan.tasks)
-        if spec.awaited or state.states[task] in _TASK_STATUS
-    ]
-    stages = _stage_statistics(plan, levels, {stat.task_name: stat for stat in tasks})
+    tasks = _all_task_statistics(state, levels)
+    stages = _stage_statistics(plan, levels, tasks)
     return ExecutionReport(
         total_start_time=times.started_at,
         total_end_time=times.ended_at,
@@ -79,7 +72,7 @@ def build_report(
         failed_tasks=state.states.count(FAILED),
         execution_state=ExecutionState(state.finished or "running"),
         stage_statistics=stages,
-        task_statistics=tasks,
+        task_statistics=[stat for stat in tasks if stat is not None],
         error_summary=_error_summary(state),
         original_tasks={spec.task_id: list(spec.needs) for spec in plan.tasks},
         tail_tasks=[spec.task_id for spec in plan.tasks if not spec.awaited],
@@ -107,36 +100,46 @@ def failed_planning_report(error: Exception, started_at: float, ended_at: float)
     )
 
 
-def _attempts_by_task(chronicle: Chronicle) -> dict[int, list[AttemptSettled]]:
-    by_task: dict[int, list[AttemptSettled]] = {}
+def _all_task_statistics(
+    state: RunState, levels: list[int]
+) -> list[TaskExecutionStatistics | None]:
+    """By task number; a tail that still runs when the run is over is in ``tail_tasks`` only."""
+    chronicle, states = state.chronicle, state.states
+    attempts: list[list[AttemptSettled] | None] = [None] * len(states)
     for event in chronicle.settled:
-        known = by_task.get(event.task)
+        known = attempts[event.task]
         if known is None:
-            by_task[event.task] = [event]
+            attempts[event.task] = [event]
         else:
             known.append(event)
-    return by_task
+    return [
+        _task_statistics(state, task, spec, levels[task], attempts[task] or ())
+        if spec.awaited or states[task] in _TASK_STATUS
+        else None
+        for task, spec in enumerate(state.plan.tasks)
+    ]
 
 
 def _task_statistics(
-    state: RunState, task: int, stage_id: int, attempts: Sequence[AttemptSettled]
+    state: RunState, task: int, spec: TaskSpec, stage_id: int, attempts: Sequence[AttemptSettled]
 ) -> TaskExecutionStatistics:
-    spec = state.plan.tasks[task]
+    task_id, max_retries, retried = spec.task_id, spec.retry.max_retries, state.chronicle.retried
     rows = [
-        _attempt_statistics(number, event, spec, state.chronicle)
+        _attempt_statistics(number, event, task_id, max_retries, retried)
         for number, event in enumerate(attempts, 1)
     ]
     start = rows[0].start_time if rows else 0.0
     end = rows[-1].end_time if rows else 0.0
+    place = state.states[task]
     return TaskExecutionStatistics(
-        spec.task_id,
+        task_id,
         stage_id,
         start,
         end,
         end - start if end > start else 0.0,
-        _TASK_STATUS.get(state.states[task]) or _unended_status(state, task),
-        None if state.states[task] == SUCCEEDED else _error_message(state, task, rows),
-        spec.retry.max_retries,
+        _TASK_STATUS.get(place) or _unended_status(state, task),
+        None if place == SUCCEEDED else _error_message(state, task, rows),
+        max_retries,
         len(rows),
         rows,
     )
@@ -158,20 +161,24 @@ def _error_message(state: RunState, task: int, rows: list[TaskAttemptStatistics]
 
 
 def _attempt_statistics(
-    number: int, event: AttemptSettled, spec: TaskSpec, chronicle: Chronicle
+    number: int,
+    event: AttemptSettled,
+    task_id: str,
+    max_retries: int,
+    retried: Mapping[tuple[int, int], int],
 ) -> TaskAttemptStatistics:
     task, attempt, outcome, start, end, recorded_at, worker_id, failure, _, blocked = event
     start, end = start or recorded_at, end or recorded_at
     return TaskAttemptStatistics(
-        spec.task_id,
+        task_id,
         number,
-        spec.retry.max_retries,
+        max_retries,
         start,
         end,
         end - start if end > start else 0.0,
         _ATTEMPT_STATUS[outcome],
         _told(failure, blocked) if failure else None,
-        (task, attempt) in chronicle.retried,
+        (task, attempt) in retried if retried else False,
         worker_id,
         outcome is Outcome.TIMED_OUT,
         blocked,
@@ -193,24 +200,28 @@ def _max_parallelism(plan: Plan, levels: list[int]) -> int:
 
 
 def _stage_statistics(
-    plan: Plan, levels: list[int], by_name: Mapping[str, TaskExecutionStatistics]
+    plan: Plan, levels: list[int], tasks: list[TaskExecutionStatistics | None]
 ) -> list[TaskStageStatistics]:
-    members: list[list[TaskSpec]] = [[] for _ in range(max(levels, default=-1) + 1)]
-    for spec, level in zip(plan.tasks, levels, strict=True):
-        members[level].append(spec)
-    return [_stage(stage_id, specs, by_name) for stage_id, specs in enumerate(members)]
+    members: list[list[int]] = [[] for _ in range(max(levels, default=-1) + 1)]
+    for task, level in enumerate(levels):
+        members[level].append(task)
+    return [
+        _stage(
+            stage_id,
+            [plan.tasks[task] for task in numbers],
+            [stat for task in numbers if (stat := tasks[task]) and stat.attempt_count],
+        )
+        for stage_id, numbers in enumerate(members)
+    ]
 
 
 def _stage(
-    stage_id: int, specs: list[TaskSpec], by_name: Mapping[str, TaskExecutionStatistics]
+    stage_id: int, specs: list[TaskSpec], ran: list[TaskExecutionStatistics]
 ) -> TaskStageStatistics:
     names = [spec.task_id for spec in specs]
     waits = list(specs[0].needs if len(specs) == 1 else dict.fromkeys(_needs(specs)))
-    ran = [stat for name in names if (stat := by_name.get(name)) and stat.attempt_count]
-    start = end = 0.0
-    if ran:
-        start = min([stat.start_time for stat in ran])
-        end = max([stat.end_time for stat in ran])
+    start = min([stat.start_time for stat in ran], default=0.0)
+    end = max([stat.end_time for stat in ran], default=0.0)
     return TaskStageStatistics(
         stage_id,
         f"stage {stage_id}",

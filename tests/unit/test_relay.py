@@ -21,7 +21,7 @@ class Field:
 
     def __init__(self) -> None:
         self.ran: list[asyncio.Task[None]] = []
-        self.relay: Relay[Step] = Relay(self._begin, own=[mine])
+        self.relay: Relay[Step] = Relay(self._begin, own=mine)
 
     async def _begin(self, step: Step, task: asyncio.Task[None]) -> None:
         assert asyncio.current_task() is task
