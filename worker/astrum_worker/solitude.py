@@ -24,6 +24,8 @@ _LOOKS_WHILE_BUSY = 3
 _LOOK_EVERY_S = 1.0
 _HOLD_S = 5.0
 """How long the pool waits for a worker that died while it made room."""
+_STAY_S = 5.0
+"""How long a worker that has made room runs one lone attempt after the other."""
 FIRST_DRAIN_S = 30.0
 
 
@@ -32,7 +34,7 @@ class Solitude(PeriodicService):
 
     While such an attempt waits, an idle worker takes it at the next look; a busy one leaves it to
     others for a few looks, then stops claiming, lets its attempts end, and takes it. While it
-    runs, nothing else is claimed.
+    runs, nothing else is claimed. Others that wait follow it, each alone as well.
 
     A worker that does so serves nobody else, so only a quarter of the pool may at a time. One
     whose attempts do not end in time goes on as before for as long as it has waited, and waits
@@ -80,7 +82,7 @@ class Solitude(PeriodicService):
         self._gate.close(Reason.ALONE)
         try:
             if await self._became_alone():
-                await self._take()
+                await self._take_some()
         finally:
             self._gate.open(Reason.ALONE)
             with suppress(StoreError):
@@ -89,14 +91,25 @@ class Solitude(PeriodicService):
     def _is_its_turn(self) -> bool:
         return self._looks >= _LOOKS_WHILE_BUSY and time.monotonic() >= self._busy_until
 
-    async def _take(self) -> None:
+    async def _take_some(self) -> None:
+        """Run one after the other, now that there is room, and then let others have their turn."""
+        until = time.monotonic() + _STAY_S
+        while self._gate.reasons == [Reason.ALONE.value] and await self._take():
+            if time.monotonic() >= until:
+                return
+
+    async def _take(self) -> bool:
+        """Run one to its end; false if none waits any more."""
         claims = await self._store.claim(LANE, self._queues, self._worker_id, 1, block_s=None)
+        if not claims:
+            return False
         for claim in claims:
             self._accept(claim)
         # Settled too before neighbours come: if it kills the worker, it kills it now.
         while not await self._is_empty_soon():
             with suppress(StoreError):
                 await self._hold()
+        return True
 
     async def _became_alone(self) -> bool:
         """Wait until nothing runs or is unsettled here; false if that is no use any more."""

@@ -36,6 +36,7 @@ class Place:
     def __init__(self) -> None:
         self.running_count = 0
         self.flushes: asyncio.Queue[asyncio.Event] = asyncio.Queue()
+        self.claims = [CLAIM]
 
     async def waiting(self, *_: object) -> int:
         return 1
@@ -47,7 +48,7 @@ class Place:
         return None
 
     async def claim(self, *_: object, **__: object) -> list[Claim]:
-        return [CLAIM]
+        return [self.claims.pop()] if self.claims else []
 
     async def wait_idle(self) -> None:
         return None

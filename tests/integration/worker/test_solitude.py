@@ -10,7 +10,7 @@ import pytest
 from astrum.redis import RedisSettings
 from astrum_worker import solitude
 from astrum_worker.config import WorkerConfig
-from astrum_worker.gate import Gate
+from astrum_worker.gate import Gate, Reason
 from astrum_worker.solitude import Solitude
 
 
@@ -22,6 +22,7 @@ class World:
         self.holds = 0
         self.released = 0
         self.claimed = 0
+        self.lone: list[str] = []
         self.running_count = 1
         self.idle = asyncio.Event()
         self.closed: list[str] = []
@@ -38,7 +39,7 @@ class World:
 
     async def claim(self, *_: Any, **__: Any) -> list[Any]:
         self.claimed += 1
-        return []
+        return [self.lone.pop()] if self.lone else []
 
     async def wait_idle(self) -> None:
         await self.idle.wait()
@@ -83,7 +84,36 @@ async def test_a_busy_worker_whose_attempts_end_takes_what_waits() -> None:
     one = composed(world)
     world.idle.set()
     await looked(one, 3)
-    assert (world.claimed, world.released) == (1, 1)
+    assert (world.claimed, world.released) == (1, 1)  # somebody else was faster
+
+
+async def test_a_worker_that_has_made_room_runs_all_that_wait_one_after_the_other() -> None:
+    world = World()
+    world.lone = ["a", "b", "c"]
+    world.idle.set()
+    await looked(composed(world), 3)
+    assert (world.lone, len(world.closed), world.released) == ([], 1, 1)
+
+
+async def test_others_have_their_turn_though_lone_attempts_keep_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(solitude, "_STAY_S", 0.0)
+    world = World()
+    world.lone = ["a", "b", "c"]
+    world.idle.set()
+    await looked(composed(world), 3)
+    assert (world.lone, world.released) == (["a", "b"], 1)
+
+
+async def test_a_worker_that_is_to_stop_takes_no_further_lone_attempt() -> None:
+    world = World()
+    world.lone = ["a", "b"]
+    world.idle.set()
+    one = composed(world)
+    one._accept = lambda _: one._gate.close(Reason.DRAINING)
+    await looked(one, 3)
+    assert world.lone == ["a"]
 
 
 async def test_a_worker_goes_on_while_enough_others_make_room() -> None:
