@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from astrum.errors import DecodeError
-from astrum.machine.events import AttemptFoundOutstanding, Outcome
+from astrum.machine.events import AttemptFoundOutstanding, Command, Dispatch, Event, Outcome
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
@@ -20,7 +21,11 @@ _ENTRIES_PER_READ = 1_000
 
 
 class RunHistory:
-    """A run's state and encoded results (in plan order) as far as its journal was read."""
+    """A run's state and encoded results (in plan order) as far as its journal was read.
+
+    ``observer`` is told of the state as it is when it was read first, and of all facts after
+    that, as if they were taken in here.
+    """
 
     def __init__(
         self, run_id: str, plan: Plan, seal: Seal, *, observer: RunObserver | None = None
@@ -30,6 +35,7 @@ class RunHistory:
         self._run_id = run_id
         self._seal = seal
         self._observer = observer
+        self._is_told = False
         self._cursor = BEGINNING
 
     async def catch_up(self, store: RunStore) -> None:
@@ -41,7 +47,10 @@ class RunHistory:
                 self._cursor = entry.entry_id
                 self._take_in(entry.data, entry.recorded_at)
         for task, found in (await store.outstanding(self._run_id)).items():
-            self.state.handle(AttemptFoundOutstanding(task, found.attempt))
+            self._find(task, found.attempt)
+        if self._observer is not None and not self._is_told:
+            self._is_told = True
+            self._observer.observe(self.state, None, ())
 
     def _take_in(self, data: bytes, recorded_at: float) -> None:
         try:
@@ -52,10 +61,22 @@ class RunHistory:
         for item in items:
             if isinstance(item, Record):
                 self._keep(item)
+                self._find(item.task, item.attempt)
             event = event_of(item, recorded_at)
             self.state.handle(event)
-            if self._observer is not None:
-                self._observer.observe(self.state, event, ())
+            self._tell(event)
+
+    def _find(self, task: int, attempt: int) -> None:
+        """Take in that an attempt was dispatched; of most only their end tells."""
+        known = self.state.outstanding_count
+        event = AttemptFoundOutstanding(task, attempt)
+        self.state.handle(event)
+        if self.state.outstanding_count > known:
+            self._tell(event, [Dispatch(task, attempt, skipped=self.state.skipped(task))])
+
+    def _tell(self, event: Event, commands: Sequence[Command] = ()) -> None:
+        if self._observer is not None and self._is_told:
+            self._observer.observe(self.state, event, commands)
 
     def _keep(self, record: Record) -> None:
         if record.outcome is Outcome.SUCCEEDED and 0 <= record.task < len(self.results):

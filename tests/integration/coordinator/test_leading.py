@@ -405,6 +405,26 @@ async def test_leaving_gives_runs_back_and_tells_who_still_waits_for_them(
     assert dispatchers() == []
 
 
+async def test_who_follows_anothers_run_is_told_of_it_from_where_it_is(
+    coordinator: Coordinator, other: Coordinator, hand: HandWorker
+) -> None:
+    await hand.register("a", "b", "c")
+    run = begin(other, A, TaskSpec(task_id="b", needs=("a",)), TaskSpec(task_id="c", needs=("b",)))
+    await hand.succeed(await hand.claim())
+    held = await hand.claim()
+    follower = RunProgress()
+    following = asyncio.create_task(coordinator.resume("r", observer=follower))
+    await eventually(lambda: follower.state is not None, "the follower to be told")
+    assert (follower.total, follower.succeeded, follower.running_count) == (3, 1, 1)
+    await hand.succeed(held)
+    last = await hand.claim()
+    now = lambda: (follower.succeeded, follower.running_count)  # noqa: E731
+    await eventually(lambda: now() == (2, 1), "the follower to see the last")
+    await hand.succeed(last)
+    await asyncio.gather(run, following)
+    assert now() == (3, 0)
+
+
 async def test_who_only_follows_a_run_is_told_when_its_coordinator_is_left(
     settings: RedisSettings, hand: HandWorker, other: Coordinator
 ) -> None:
