@@ -110,7 +110,15 @@ async def executed(*names: str) -> None:
 with use_namespace("poison"):
 
     @task("kills")
-    async def kills() -> None:
+    def kills() -> None:
+        note()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+with use_namespace("poison_beside"):
+
+    @task("kills")
+    async def kills_with_others() -> None:
         note()
         await executed(*BESIDE)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -432,8 +432,9 @@ async def test_who_only_follows_a_run_is_told_when_its_coordinator_is_left(
     run = begin(other, A)
     held = await hand.claim()
     async with Coordinator(settings, config=PATIENT) as coordinator:
-        following = asyncio.create_task(coordinator.resume("r"))
-        await asyncio.sleep(0.1)
+        follower = RunProgress()
+        following = asyncio.create_task(coordinator.resume("r", observer=follower))
+        await eventually(lambda: follower.state is not None, "the follower to follow")
     with pytest.raises(RunError, match="closed"):
         await following
     await hand.succeed(held)

@@ -160,7 +160,7 @@ async def test_a_task_that_kills_its_worker_is_quarantined_and_its_neighbours_ar
 ) -> None:
     supervisor = pool.worker(*QUICK, "--processes", "2", "--concurrency", "4")
     beside, report = await asyncio.gather(
-        begin(coordinator, "beside"), begin(coordinator, "poison")
+        begin(coordinator, "beside"), begin(coordinator, "poison_beside")
     )
     assert report.execution_state == "failed"
     assert ends_of(report, "kills") == ["lost"] * 3
