@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 import msgpack
 
+from astrum.collector import collector_paused
 from astrum.errors import (
     AstrumError,
     DecodeError,
@@ -34,6 +35,7 @@ PROLONG_EVERY_S = 60.0
 """How often a renewal looks at how long the runs' keys live; they live for days."""
 
 
+@collector_paused()
 def encode_plan(plan: Plan, run_id: str, seal: Seal) -> bytes:
     """Return a plan as the bytes that the store keeps.
 
@@ -50,6 +52,7 @@ def encode_plan(plan: Plan, run_id: str, seal: Seal) -> bytes:
     return data
 
 
+@collector_paused()
 def decode_plan(data: bytes, run_id: str, seal: Seal) -> Plan:
     """Rebuild a plan from the bytes that a submission stored.
 
