@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
@@ -12,6 +13,8 @@ from astrum.loops import task_maker
 
 STARTS_AT_ONCE = 500
 """Items begun in one turn of the loop; the loop is others' too."""
+TURN_S = 0.005
+"""For how long an asyncio task goes on with further items before it lets the loop turn."""
 _GONE = object()
 
 T = TypeVar("T")
@@ -44,6 +47,7 @@ class Relay(Generic[T]):
         self._is_planned = False
         self._runners = 1
         self._left = STARTS_AT_ONCE
+        self._until = 0.0
 
     def __bool__(self) -> bool:
         """Whether items wait to be begun."""
@@ -68,6 +72,7 @@ class Relay(Generic[T]):
         """Start tasks for what waits, twice as many each time: the earlier ones did not do."""
         self._is_planned = False
         self._left = STARTS_AT_ONCE
+        self._until = time.monotonic() + TURN_S
         if not self._items:
             return
         count = min(len(self._items), self._runners)
@@ -85,6 +90,8 @@ class Relay(Generic[T]):
             await begin(items.popleft(), task)
             if task.cancelling() or not self._is_untouched():
                 return
+            if time.monotonic() > self._until:
+                break
         self._runners = 1  # nothing made this one wait
 
     def _is_untouched(self) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
 import pytest
 
-from astrum.relay import STARTS_AT_ONCE, Relay
+from astrum.relay import STARTS_AT_ONCE, TURN_S, Relay
 
 colour: ContextVar[str] = ContextVar("colour")
 mine: ContextVar[int] = ContextVar("mine")
@@ -141,3 +142,16 @@ async def test_a_long_row_of_items_leaves_the_loop_to_others() -> None:
     while field.relay:  # noqa: ASYNC110
         await asyncio.sleep(0)
     assert len(set(field.ran)) == 3
+
+
+async def test_items_that_take_long_without_waiting_leave_the_loop_to_others() -> None:
+    async def takes_long() -> None:
+        time.sleep(1.2 * TURN_S)  # noqa: ASYNC251  to hold the loop is the point
+
+    field = Field()
+    for _ in range(5):
+        field.relay.add(takes_long)
+    for begun in range(5):
+        assert len(field.ran) == begun
+        while len(field.ran) == begun:  # noqa: ASYNC110
+            await asyncio.sleep(0)
