@@ -130,7 +130,10 @@ def _equals(key: bytes, locator: str | int) -> bool:
     """Tell whether a bool, a float, a big int or an enum's member equals the locator."""
     item = item_at(key, 0)
     if item.code == Code.ENUM:
-        *_, value, equal = _unpacked(key[item.start :])
+        member = _unpacked(key[item.start :])
+        if type(member) is not list or len(member) < 2:
+            raise DecodeError("the bytes are no encoded value: an enum's member is damaged")
+        *_, value, equal = member
         return equal is True and bool(value == locator)
     if item.code == Code.BIG_INT:
         return int.from_bytes(key[item.start :], "big", signed=True) == locator

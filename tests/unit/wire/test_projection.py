@@ -242,6 +242,9 @@ def test_locators_beyond_msgpack_are_found_or_reported_like_others() -> None:
         whole_ext(Code.TUPLE, b""),
         whole_ext(Code.DEFAULT_DICT, b"\x92"),
         whole_ext(Code.ENUM, b"\x90"),
+        b"\x81" + whole_ext(Code.ENUM, b"\x07") + b"\x01",
+        b"\x81" + whole_ext(Code.ENUM, b"\x91\x07") + b"\x01",
+        b"\x81" + whole_ext(Code.ENUM, b"\xa1x") + b"\x01",
     ],
 )
 @pytest.mark.parametrize("locator", ["a", 3])
