@@ -92,7 +92,7 @@ class Relay(Generic[T]):
                 return
             if time.monotonic() > self._until:
                 break
-        self._runners = 1  # nothing made this one wait
+        self._runners = 1  # this one went on, so few will do
 
     def _is_untouched(self) -> bool:
         """Whether the current context is as it was at the start."""

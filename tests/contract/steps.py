@@ -35,6 +35,15 @@ async def claimed(workers: WorkerStore, worker_id: str, count: int = 10) -> list
     return await workers.claim("async", ["default"], worker_id, count, block_s=None)
 
 
+async def one_held(runs: RunStore, workers: WorkerStore) -> tuple[int, str]:
+    """Lead a run of which the worker "w" holds one attempt; return the epoch and the entry id."""
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    return epoch, entry
+
+
 def settlement(
     task: int, entry_id: str, *, attempt: int = 1, final: bool = True, record: bytes = b"\x01"
 ) -> Settlement:

@@ -11,6 +11,7 @@ from tests.contract.steps import (
     claimed,
     dispatched,
     led_run,
+    one_held,
     registered,
     settlement,
 )
@@ -24,10 +25,7 @@ async def lease_over(runs: RunStore, worker_id: str) -> None:
 
 
 async def test_a_dead_worker_is_reaped_in_three_steps(runs: RunStore, workers: WorkerStore) -> None:
-    epoch = await led_run(runs)
-    [entry] = await dispatched(runs, epoch, 0)
-    await registered(workers, "w")
-    await claimed(workers, "w")
+    _, entry = await one_held(runs, workers)
     await registered(workers, "w", ALREADY_OVER_S)
     await lease_over(runs, "w")
     [claim] = await runs.dead_claims()
@@ -43,10 +41,7 @@ async def test_a_dead_worker_is_reaped_in_three_steps(runs: RunStore, workers: W
 
 
 async def test_a_live_worker_is_never_judged(runs: RunStore, workers: WorkerStore) -> None:
-    epoch = await led_run(runs)
-    [entry] = await dispatched(runs, epoch, 0)
-    await registered(workers, "w")
-    await claimed(workers, "w")
+    _, entry = await one_held(runs, workers)
     assert await runs.dead_claims() == []
     verdicts = await runs.settle_lost("r", STREAM, "w", [settlement(0, entry, final=False)])
     assert verdicts == [Verdict.FENCED]
@@ -65,10 +60,7 @@ async def test_a_worker_that_just_registered_is_alive_before_its_first_beat(
 async def test_a_consumer_that_was_never_leased_is_dead_too(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
-    epoch = await led_run(runs)
-    [entry] = await dispatched(runs, epoch, 0)
-    await registered(workers, "w")
-    await claimed(workers, "w")
+    _, entry = await one_held(runs, workers)
     with any_server.client() as client:
         client.zrem(runs.keys.leases, "w")
     assert [claim.entry_id for claim in await runs.dead_claims()] == [entry]
@@ -77,10 +69,7 @@ async def test_a_consumer_that_was_never_leased_is_dead_too(
 async def test_a_worker_that_leaves_gives_up_at_once_what_it_holds(
     runs: RunStore, workers: WorkerStore
 ) -> None:
-    epoch = await led_run(runs)
-    [entry] = await dispatched(runs, epoch, 0)
-    await registered(workers, "w")
-    await claimed(workers, "w")
+    _, entry = await one_held(runs, workers)
     await workers.leave("w")
     [claim] = await runs.dead_claims()
     assert claim.entry_id == entry
@@ -134,11 +123,8 @@ async def test_a_dead_workers_entry_without_data_is_acknowledged(
 async def test_foreign_names_and_keys_hide_no_worker_and_no_queue(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
-    epoch = await led_run(runs)
-    [entry] = await dispatched(runs, epoch, 0)
-    await registered(workers, "w")
+    _, entry = await one_held(runs, workers)
     await registered(workers, "alive")
-    await claimed(workers, "w")
     keys, stream = runs.keys, runs.keys.queue("foreign", "async")
     with any_server.client() as client:
         client.zadd(keys.leases, {b"\xff\xfe": 9e15, b"\xfe": 1, "x": 9e15, "endless": "inf"})

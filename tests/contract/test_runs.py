@@ -22,6 +22,7 @@ from tests.contract.steps import (
     claimed,
     dispatched,
     led_run,
+    one_held,
     registered,
     settlement,
 )
@@ -83,10 +84,7 @@ async def test_a_damaged_record_costs_no_other_run_its_lease(
 async def test_what_the_journal_does_not_take_is_not_settled(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
-    epoch = await led_run(runs)
-    [entry] = await dispatched(runs, epoch, 0)
-    await registered(workers, "w")
-    await claimed(workers, "w")
+    _, entry = await one_held(runs, workers)
     with any_server.client() as client:
         client.set(runs.keys.journal("r"), "no journal", ex=60)
         with pytest.raises(StoreError):

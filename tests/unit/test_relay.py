@@ -75,6 +75,18 @@ async def test_the_number_of_tasks_at_once_doubles_while_all_wait() -> None:
     gate.set()
 
 
+async def test_items_that_end_after_a_wait_do_not_slow_the_start_of_those_behind() -> None:
+    async def waits_a_turn() -> None:
+        await asyncio.sleep(0)
+
+    field = Field()
+    for _ in range(2_000):
+        field.relay.add(waits_a_turn)
+    for _ in range(16):
+        await asyncio.sleep(0)
+    assert len(field.ran) == 2_000
+
+
 async def test_what_an_item_leaves_in_its_context_no_other_sees() -> None:
     seen: list[str] = []
 

@@ -98,6 +98,12 @@ async def test_a_run_that_cannot_be_read_keeps_no_other_from_being_led(
     assert "run 0evil cannot be led from here" in error
 
 
+def spoil_journal(client: redis.Redis, runs: RunStore, run_id: str) -> None:
+    """Put something else in a journal's place."""
+    client.delete(runs.keys.journal(run_id))
+    client.set(runs.keys.journal(run_id), "x", px=DAY_MS)
+
+
 async def test_a_journal_that_is_none_any_more_stops_no_other_run(
     coordinator: Coordinator,
     hand: HandWorker,
@@ -109,8 +115,7 @@ async def test_a_journal_that_is_none_any_more_stops_no_other_run(
     with serving(coordinator), redis_server.client() as client:
         await coordinator.submit_flow(flow(A), run_id="damaged")
         await hand.claim()
-        client.delete(runs.keys.journal("damaged"))
-        client.set(runs.keys.journal("damaged"), "x", px=DAY_MS)
+        spoil_journal(client, runs, "damaged")
         await coordinator.submit_flow(flow(A), run_id="r")
         await hand.succeed(await hand.claim())
         await eventually(lambda: has_ended(runs, "r"))
@@ -130,8 +135,7 @@ async def test_who_waits_for_a_run_whose_journal_is_none_any_more_is_told(
     run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
     await hand.claim()
     with redis_server.client() as client:
-        client.delete(runs.keys.journal("r"))
-        client.set(runs.keys.journal("r"), "x", px=DAY_MS)
+        spoil_journal(client, runs, "r")
     with pytest.raises(StoreError, match="foreign type"):
         async with asyncio.timeout(10):
             await run
