@@ -3,7 +3,7 @@ BIN := .venv/bin
 BENCH := .bench/astrum/bin
 MINUTES ?= 10
 # Most tests wait for processes: two at a time take little more than half as long.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help

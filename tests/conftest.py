@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,22 @@ from astrum.registry import all_registries
 from tests.keyspace import unowned_keys
 from tests.leftovers import Leftovers, mark_descendants, move_temporary_files
 from tests.servers import RedisServer, Server, server_names, start_server, why_missing
+
+CHAOS = Path(__file__).parent / "chaos"
+
+
+def pytest_configure() -> None:
+    """Let the processes that tests start be interrupted, also where we were started with `&`.
+
+    A shell without job control starts what it puts into the background with Ctrl-C ignored, and
+    what is ignored stays ignored in every descendant.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that wait longest, so that none is left alone at the end."""
+    items.sort(key=lambda item: not item.path.is_relative_to(CHAOS))
 
 
 @pytest.fixture(scope="session")
