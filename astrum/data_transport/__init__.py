@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from astrum.data_transport.annotations import F, From, Ref, T, To
 from astrum.data_transport.fit import fit
-from astrum.data_transport.generate import auto_generate_data_transports, declared_items
+from astrum.data_transport.generate import auto_generate_data_transports, declared_routes
+from astrum.data_transport.merge import merge_task_data
 from astrum.data_transport.resolve import resolve_inputs
+from astrum.data_transport.routes import routes_of
 from astrum.data_transport.scopes import remember_names
-from astrum.data_transport.slots import merge_task_data
 from astrum.data_transport.type_check import check_types, declared_types, why_local_only
 
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ __all__ = [
     "To",
     "auto_generate_data_transports",
     "check_types",
-    "declared_items",
+    "declared_routes",
     "declared_types",
     "fit",
     "merge_task_data",
     "remember_names",
     "resolve_inputs",
+    "routes_of",
     "why_local_only",
 ]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from inspect import Parameter as P
 from types import CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
@@ -21,8 +20,7 @@ ABSENT: Any = inspect.Parameter.empty
 """Stands where nothing was declared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter; ``position`` is None for keyword-only ones, `*args` has the first free one."""
 
     name: str
@@ -31,8 +29,7 @@ class Parameter:
     annotation: Any = ABSENT
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(NamedTuple):
     """The parameters of a callable, without ``self``, and its annotated result.
 
     ``parameters`` holds the named ones; ``rest`` is ``*args`` and ``named_rest`` ``**kwargs``.
@@ -74,13 +71,15 @@ _kept: WeakKeyDictionary[FunctionType, Declaration] = WeakKeyDictionary()
 
 def source_function(function: Callable[..., Any]) -> FunctionType | None:
     """Return the function whose annotations and source speak for a callable, if there is one."""
+    if isinstance(function, FunctionType):
+        if not function.__dict__:
+            return function
+        plain = inspect.unwrap(function)
+        return plain if isinstance(plain, FunctionType) else function
     if isinstance(function, (MethodType, staticmethod, classmethod)):
         return source_function(function.__func__)
     if isinstance(function, functools.partial):
         return source_function(function.func)
-    if isinstance(function, FunctionType):
-        plain = inspect.unwrap(function)
-        return plain if isinstance(plain, FunctionType) else function
     owner, name = (
         (function, "__init__") if isinstance(function, type) else (type(function), "__call__")
     )
@@ -156,17 +155,19 @@ def _is_unbound_method(function: Callable[..., Any], places: _Places) -> bool:
     return isinstance(function, FunctionType) and len(scopes) > 1 and scopes[-2] != "<locals>"
 
 
-def _assemble(parameters: _Places, hints: Mapping[str, Any]) -> Declaration:
-    positional = [p for p in parameters if p.kind in (P.POSITIONAL_ONLY, P.POSITIONAL_OR_KEYWORD)]
-    places = {p.name: number for number, p in enumerate(positional)}
-    places |= {p.name: len(positional) for p in parameters if p.kind is P.VAR_POSITIONAL}
-    made = [
-        Parameter(p.name, p.kind, places.get(p.name), hints.get(p.name, ABSENT)) for p in parameters
-    ]
-    return Declaration(
-        parameters={p.name: p for p in made if p.kind not in (P.VAR_POSITIONAL, P.VAR_KEYWORD)},
-        positional=tuple(made[: len(positional)]),
-        rest=next((p for p in made if p.kind is P.VAR_POSITIONAL), None),
-        named_rest=next((p for p in made if p.kind is P.VAR_KEYWORD), None),
-        returns=hints.get("return", ABSENT),
-    )
+def _assemble(places: _Places, hints: Mapping[str, Any]) -> Declaration:
+    named: dict[str, Parameter] = {}
+    positional: list[Parameter] = []
+    rest = named_rest = None
+    for name, kind in places:
+        annotation = hints.get(name, ABSENT)
+        if kind is P.VAR_POSITIONAL:
+            rest = Parameter(name, kind, len(positional), annotation)
+        elif kind is P.VAR_KEYWORD:
+            named_rest = Parameter(name, kind, None, annotation)
+        elif kind is P.KEYWORD_ONLY:
+            named[name] = Parameter(name, kind, None, annotation)
+        else:
+            named[name] = Parameter(name, kind, len(positional), annotation)
+            positional.append(named[name])
+    return Declaration(named, tuple(positional), rest, named_rest, hints.get("return", ABSENT))

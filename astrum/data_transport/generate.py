@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from astrum.data_transport.generator import Generator
-from astrum.data_transport.items import TaskItems
+from astrum.data_transport.generator import DeclaredRoutes, Generator
+from astrum.data_transport.routes import Route, topology
 
 if TYPE_CHECKING:
     from astrum.data_transport.models import TaskData
+
+_Functions = Mapping[str, Callable[..., Any]]
 
 
 class NamedTask(Protocol):
@@ -20,7 +22,7 @@ class NamedTask(Protocol):
 
 
 def auto_generate_data_transports(
-    task_orders: Iterable[NamedTask], task_func_map: Mapping[str, Callable[..., Any]]
+    task_orders: Iterable[NamedTask], task_func_map: _Functions
 ) -> list[TaskData]:
     """Return the relations that the tasks' annotations declare, one `TaskData` per task, in order.
 
@@ -31,17 +33,31 @@ def auto_generate_data_transports(
     from astrum.data_transport.models import task_data_of  # pydantic loads slowly
 
     task_ids = dict.fromkeys(order.task_name for order in task_orders)
-    return [task_data_of(items) for items in declared_items(task_ids, task_func_map)]
+    declared = dict(_read(task_ids, task_func_map))
+    sources, targets = topology(_flat(declared.values()))
+    return [
+        task_data_of(
+            task_id, routes, list(sources.get(task_id, ())), list(targets.get(task_id, ()))
+        )
+        for task_id, routes in declared.items()
+    ]
 
 
-def declared_items(
-    task_ids: Iterable[str], functions: Mapping[str, Callable[..., Any]]
-) -> list[TaskItems]:
-    """Return what the annotations of these tasks declare; see `auto_generate_data_transports`."""
+def declared_routes(task_ids: Iterable[str], functions: _Functions) -> Iterator[Route]:
+    """Yield what the annotations of these tasks declare; see `auto_generate_data_transports`."""
+    return _flat(routes for _, routes in _read(task_ids, functions))
+
+
+def _read(task_ids: Iterable[str], functions: _Functions) -> Iterator[tuple[str, DeclaredRoutes]]:
     generator = Generator(functions)
-    task_ids = list(task_ids)
     for task_id in task_ids:
         if task_id not in functions:
             raise ValueError(f"task {task_id!r} has no function")
-        generator.read(task_id)
-    return [generator.items(task_id) for task_id in task_ids]
+        yield task_id, generator.read(task_id)
+
+
+def _flat(declared: Iterable[DeclaredRoutes]) -> Iterator[Route]:
+    for reads, sends in declared:
+        yield from reads
+        if sends is not None:
+            yield sends

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter as P
-from typing import Any
+from typing import Any, NamedTuple
 
 from astrum.data_transport.annotations import From, To
-from astrum.data_transport.declarations import (
-    Parameter,
-    declaration_of,
-    siblings_of,
-)
-from astrum.data_transport.items import End, Item, TaskItems
+from astrum.data_transport.declarations import Parameter, declaration_of, siblings_of
 from astrum.data_transport.relations import Relations, place_of, relations_of
-from astrum.data_transport.shapes import reduced
+from astrum.data_transport.routes import Route
 from astrum.data_transport.task_index import TaskIndex
+
+
+class DeclaredRoutes(NamedTuple):
+    """What one task's annotations say: what it reads, and where its result is sent."""
+
+    reads: list[Route]
+    sends: Route | None = None
 
 
 class Generator:
@@ -26,34 +28,20 @@ class Generator:
         self._siblings = siblings_of(functions.values())
         self._index = TaskIndex(functions)
         self._read: dict[int, Relations] = {}
-        self._classes: dict[int, type | None] = {}
-        self._inputs: dict[str, list[Item]] = {}
-        self._outputs: dict[str, list[Item]] = {}
-        self._sources: dict[str, dict[str, None]] = {}
-        self._targets: dict[str, dict[str, None]] = {}
 
-    def read(self, task_id: str) -> None:
-        place = "its annotations"
+    def read(self, task_id: str) -> DeclaredRoutes:
+        at: Parameter | To | None = None
+        reads: list[Route] = []
         try:
-            relations = self._relations(self._functions[task_id])
-            for parameter, mark in relations.inputs:
-                place = place_of(parameter)
-                self._add_input(task_id, parameter, mark)
-            if relations.output is not None:
-                place = "the return value"
-                self._add_output(task_id, relations.output)
+            inputs, output = self._relations(self._functions[task_id])
+            for at, mark in inputs:
+                reads.append(self._reading(task_id, at, mark))
+            at = output
+            return DeclaredRoutes(reads, None if output is None else self._sending(task_id, output))
         except ValueError as error:
-            about = "" if place in str(error) or place == "its annotations" else f", {place}"
+            place = place_of(at)
+            about = f", {place}" if place not in str(error) else ""
             raise ValueError(f"task {task_id!r}{about}: {error}") from error
-
-    def items(self, task_id: str) -> TaskItems:
-        return TaskItems(
-            task_id,
-            self._inputs.get(task_id, ()),
-            self._outputs.get(task_id, ()),
-            tuple(self._sources.get(task_id, ())),
-            tuple(self._targets.get(task_id, ())),
-        )
 
     def _relations(self, function: Callable[..., Any]) -> Relations:
         read = self._read.get(id(function))
@@ -62,51 +50,33 @@ class Generator:
             self._read[id(function)] = read
         return read
 
-    def _add_input(self, task_id: str, parameter: Parameter, mark: From) -> None:
-        source = self._index.find(mark.task)
-        allowed = self._allowed(parameter)
-        item = Item(_located(mark.locator, source), _slot(parameter, task_id), allowed)
-        self._inputs.setdefault(task_id, []).append(item)
-        self._relate(source, task_id)
+    def _reading(self, task_id: str, parameter: Parameter, mark: From) -> Route:
+        source = mark.task
+        if type(source) is not str or source not in self._functions:
+            source = self._index.find(source)
+        # Name and position of one slot, so an explicit relation to either takes its place.
+        name = None if parameter.kind in _COLLECTING else parameter.name
+        path = () if mark.locator is None else (mark.locator,)
+        return Route(source, task_id, name, parameter.position, path, parameter)
 
-    def _add_output(self, task_id: str, mark: To) -> None:
+    def _sending(self, task_id: str, mark: To) -> Route:
         target = self._index.find(mark.task)
         wanted = mark.target if mark.target is not None else _default_target(mark.local)
+        path = () if mark.local is None else (mark.local,)
         parameter = declaration_of(self._functions[target], self._siblings).find(wanted)
-        if parameter is None or _collects(parameter):
-            slot = _located(wanted, target)
+        if parameter is None or parameter.kind in _COLLECTING:
+            name, position = _name_or_position(wanted)
         else:
-            slot = _slot(parameter, target)
-        # The receiver declares the type of what it gets.
-        item = Item(_located(mark.local, task_id), slot, None)
-        self._outputs.setdefault(task_id, []).append(item)
-        self._relate(task_id, target)
+            name, position = parameter.name, parameter.position
+        return Route(task_id, target, name, position, path, parameter)
 
-    def _allowed(self, parameter: Parameter) -> type | None:
-        if id(parameter) not in self._classes:
-            self._classes[id(parameter)] = reduced(parameter.annotation)
-        return self._classes[id(parameter)]
 
-    def _relate(self, source: str, target: str) -> None:
-        self._sources.setdefault(target, {})[source] = None
-        self._targets.setdefault(source, {})[target] = None
+_COLLECTING = (P.VAR_POSITIONAL, P.VAR_KEYWORD)
 
 
 def _default_target(local: str | int | None) -> str | int:
     return local if isinstance(local, str) else 0
 
 
-def _collects(parameter: Parameter) -> bool:
-    return parameter.kind in (P.VAR_POSITIONAL, P.VAR_KEYWORD)
-
-
-def _located(locator: str | int | None, task_id: str) -> End:
-    key = locator if isinstance(locator, str) else None
-    index = locator if isinstance(locator, int) else None
-    return End(task_id, key, index, locator is None)
-
-
-def _slot(parameter: Parameter, task_id: str) -> End:
-    # Name and position of one slot, so an explicit relation to either takes its place.
-    name = None if _collects(parameter) else parameter.name
-    return End(task_id, name, parameter.position)
+def _name_or_position(slot: str | int) -> tuple[str | None, int | None]:
+    return (slot, None) if isinstance(slot, str) else (None, slot)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from astrum.data_transport.items import End, Item, TaskItems
+from astrum.data_transport.generator import DeclaredRoutes
+from astrum.data_transport.routes import Route
 from astrum.data_transport.shapes import reduced
 
 
@@ -80,27 +80,38 @@ class TaskData(BaseModel):
     to_tasks: list[str] = Field(default_factory=list)
 
 
-def task_data_of(items: TaskItems) -> TaskData:
+def task_data_of(
+    task_id: str, declared: DeclaredRoutes, from_tasks: list[str], to_tasks: list[str]
+) -> TaskData:
     """Return what annotations declare as models."""
     return TaskData.model_construct(
-        task_id=items.task_id,
-        input_data_item=[_data_item(item) for item in items.input_data_item],
-        output_data_item=[_data_item(item) for item in items.output_data_item],
-        from_tasks=list(items.from_tasks),
-        to_tasks=list(items.to_tasks),
+        task_id=task_id,
+        input_data_item=[_data_item(route, _class_read_by(route)) for route in declared.reads],
+        # The receiver declares the type of what it gets.
+        output_data_item=[_data_item(declared.sends, None)] if declared.sends else [],
+        from_tasks=from_tasks,
+        to_tasks=to_tasks,
     )
 
 
-def _data_item(item: Item) -> DataItem:
-    source, target = item.from_relation, item.to_relation
-    slot = target.key if target.key is not None else target.index
+def _class_read_by(route: Route) -> type | None:
+    return reduced(route.parameter.annotation) if route.parameter else None
+
+
+def _data_item(route: Route, allowed: type | None) -> DataItem:
+    slot = route.name if route.name is not None else route.position
+    step = route.path[0] if route.path else None
+    key = step if isinstance(step, str) else None
+    index = step if isinstance(step, int) else None
     return DataItem.model_construct(
-        allow_data_model=item.allow_data_model,
-        data_ref=f"{source.related_task}->{target.related_task}.{slot}",
-        from_relation=_rela(source),
-        to_relation=_rela(target),
+        allow_data_model=allowed,
+        data_ref=f"{route.source}->{route.target}.{slot}",
+        from_relation=_rela(route.source, key, index, whole=step is None),
+        to_relation=_rela(route.target, route.name, route.position),
     )
 
 
-def _rela(end: End) -> DTRela:
-    return DTRela.model_construct(**asdict(end))
+def _rela(task_id: str, key: str | None, index: int | None, whole: bool = False) -> DTRela:
+    return DTRela.model_construct(
+        key=key, index=index, single_item=whole, related_task=task_id, from_function=None
+    )

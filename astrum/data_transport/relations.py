@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from astrum.data_transport.annotations import From, To
 from astrum.data_transport.declarations import Declaration, Parameter
@@ -16,8 +15,7 @@ _FROM_SIZE = 2
 _TO_SIZE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Relations:
+class Relations(NamedTuple):
     """All relations of one function: what fills its parameters, where its result goes."""
 
     inputs: tuple[tuple[Parameter, From], ...] = ()
@@ -33,25 +31,39 @@ def relations_of(declaration: Declaration) -> Relations:
     for parameter in (*declaration.parameters.values(), declaration.rest, declaration.named_rest):
         if parameter is None:
             continue
-        mark = _mark_in(parameter.annotation, parameter)
+        mark = _plain_from(parameter.annotation)
+        if mark is None or parameter is declaration.named_rest:
+            mark = _mark_in(parameter.annotation, parameter)
+            mark = None if mark is None else _as_from(mark, parameter, declaration)
         if mark is not None:
-            inputs.append((parameter, _as_from(mark, parameter, declaration)))
+            inputs.append((parameter, mark))
     mark = _mark_in(declaration.returns, None)
     return Relations(tuple(inputs), None if mark is None else _as_to(mark))
 
 
-def place_of(parameter: Parameter) -> str:
-    """Return how a message names a parameter."""
-    return f"parameter {parameter.name!r}"
+def place_of(relation: Parameter | To | None) -> str:
+    """Return how a message names the place of a relation; "" for none in particular."""
+    if relation is None:
+        return ""
+    return "the return value" if isinstance(relation, To) else f"parameter {relation.name!r}"
+
+
+def _plain_from(annotation: Any) -> From | None:
+    """Return the mark of ``Ref[SomeClass, F(...)]``, as nearly all are written; else None."""
+    if type(annotation) is _ANNOTATED and type(annotation.__origin__) is type:
+        marks = annotation.__metadata__
+        if len(marks) == 1 and type(marks[0]) is From and type(marks[0].locator) in _LOCATORS:
+            return marks[0]
+    return None
+
+
+_LOCATORS = (type(None), str, int)
 
 
 def _mark_in(annotation: Any, parameter: Parameter | None) -> Any:
     if type(annotation) is type:  # most are, and hold none
         return None
-    if type(annotation) is _ANNOTATED and type(annotation.__origin__) is type:  # nearly all others
-        marks = [mark for mark in annotation.__metadata__ if _is_mark(mark)]
-    else:
-        marks = list(_marks_in(annotation))
+    marks = list(_marks_in(annotation))
     if len(marks) > 1:
         place = "the return value" if parameter is None else place_of(parameter)
         raise ValueError(f"{place} has more than one relation: {marks!r}")

@@ -17,12 +17,13 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import FrameType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 _MISSING = object()
+_ANNOTATED: Any = type(typing.Annotated[int, ""])
 _remembered: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
@@ -57,13 +58,18 @@ class Siblings:
     """Functions by where they were defined, to find one that a text names before it existed."""
 
     def __init__(self, functions: Iterable[FunctionType]) -> None:
-        self._by_place: dict[tuple[str, str], FunctionType | None] = {}
-        for function in functions:
+        self._functions = functions
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str], FunctionType | None]:
+        by_place: dict[tuple[str, str], FunctionType | None] = {}
+        for function in self._functions:
             place = (function.__module__, function.__qualname__)
-            known = self._by_place.setdefault(place, function)
+            known = by_place.setdefault(place, function)
             if known is not function:
                 # A factory that ran twice: which of the two is meant cannot be told.
-                self._by_place[place] = None
+                by_place[place] = None
+        return by_place
 
     def find(self, name: str, owner: Owner) -> object:
         for scope in _enclosing_scopes(owner.qualname):
@@ -117,7 +123,7 @@ def remember_names(function: Callable[..., Any], frame: FrameType) -> None:
     the named objects as long as the function lives, and no frame.
     """
     subject = getattr(function, "__func__", function)
-    if isinstance(subject, FunctionType):
+    if isinstance(subject, FunctionType) and names_in(subject.__annotations__):
         _remember(Owner.of_function(subject), subject.__annotations__, frame)
 
 
@@ -215,7 +221,11 @@ def names_in(annotations: Mapping[str, Any]) -> frozenset[str]:
     """Return the names that the texts in ``annotations`` use; empty when nothing is a text."""
     names: frozenset[str] = frozenset()
     for annotation in annotations.values():
-        if type(annotation) is not type:  # most are plain classes
+        kind = type(annotation)
+        if kind is _ANNOTATED:
+            annotation = annotation.__origin__
+            kind = type(annotation)
+        if kind is not type:  # most are plain classes
             names |= names_in_one(annotation)
     return names
 

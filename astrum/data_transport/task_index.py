@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from types import MethodType
 from typing import Any
 
@@ -22,12 +23,20 @@ class TaskIndex:
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = functions
-        self._exact: dict[_Identity, list[str]] = {}
-        self._by_function: dict[int, list[str]] = {}
-        for task_id, function in functions.items():
-            identity = _identity(function)
-            self._exact.setdefault(identity, []).append(task_id)
-            self._by_function.setdefault(identity[0], []).append(task_id)
+
+    @cached_property
+    def _exact(self) -> dict[_Identity, list[str]]:
+        exact: dict[_Identity, list[str]] = {}
+        for task_id, function in self._functions.items():
+            exact.setdefault(_identity(function), []).append(task_id)
+        return exact
+
+    @cached_property
+    def _by_function(self) -> dict[int, list[str]]:
+        by_function: dict[int, list[str]] = {}
+        for (function, _), task_ids in self._exact.items():
+            by_function.setdefault(function, []).extend(task_ids)
+        return by_function
 
     def find(self, reference: object) -> str:
         """Return the id of the task meant; ``ValueError`` if it is none, or more than one."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from astrum.config import AstrumConfig
 from astrum.data_transport.assignability import could_fit
-from astrum.data_transport.bindings import Binding, TaskInputs
+from astrum.data_transport.bindings import Binding, Path, TaskInputs
 from astrum.data_transport.declarations import ABSENT, declaration_of, source_function
 from astrum.data_transport.inference import inferred_result
 from astrum.data_transport.result_types import NoSuchPart, type_at
@@ -96,22 +96,23 @@ def _check_topology(inputs: Mapping[str, TaskInputs]) -> None:
 
 
 class _Checker:
-    """Checks bindings; equal questions about the same functions are answered once."""
+    """Checks bindings; the same question about the same types is answered once."""
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]], config: AstrumConfig) -> None:
         self._functions = functions
         self._config = config
         self._results: dict[int, Any] = {}
-        self._fine: set[tuple[int, object, int]] = set()
+        self._fine: set[tuple[int, Path, int]] = set()
         self._sent: set[tuple[int, object]] = set()
 
     def check(self, task_id: str, binding: Binding, expected: Any) -> None:
         function = self._functions.get(binding.source)
         if function is None:
             return
-        question = (id(function), binding.path, id(expected))
+        result = self._result(function)
+        question = (id(result), binding.path, id(expected))
         if question not in self._fine:
-            self._check(task_id, binding, expected, self._result(function))
+            self._check(task_id, binding, expected, result)
             self._fine.add(question)
 
     def _check(self, task_id: str, binding: Binding, expected: Any, result: Any) -> None:
@@ -141,9 +142,10 @@ class _Checker:
         )
 
     def _result(self, function: Callable[..., Any]) -> Any:
-        if id(function) not in self._results:
-            self._results[id(function)] = self._declared_result(function)
-        return self._results[id(function)]
+        found = self._results.get(id(function))
+        if found is None:
+            found = self._results[id(function)] = self._declared_result(function)
+        return found
 
     def _declared_result(self, function: Callable[..., Any]) -> Any:
         returns = declaration_of(function).returns

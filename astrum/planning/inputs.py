@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from astrum.config import AstrumConfig
 from astrum.data_transport import (
     auto_generate_data_transports,
-    declared_items,
+    declared_routes,
     merge_task_data,
     resolve_inputs,
+    routes_of,
 )
 from astrum.data_transport.bindings import TaskInputs
 from astrum.data_transport.declarations import source_function
@@ -19,6 +20,9 @@ from astrum.planning.order import TaskOrder, walk_upstream_first
 
 if TYPE_CHECKING:
     from astrum.data_transport import TaskData
+
+MANY = 10
+"""From so many dependencies on, looking one up in a set pays for making the set."""
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -35,9 +39,9 @@ def resolve_task_inputs(
         return {}
     try:
         if not explicit:
-            return resolve_inputs(declared_items(related, functions), functions)
+            return resolve_inputs(declared_routes(related, functions), functions)
         generated = auto_generate_data_transports(map(TaskOrder, related), functions)
-        return resolve_inputs(merge_task_data(explicit, generated), functions)
+        return resolve_inputs(routes_of(merge_task_data(explicit, generated)), functions)
     except ValueError as error:
         raise TaskRegistrationError(str(error)) from error
 
@@ -55,8 +59,11 @@ def _that_may_relate(functions: Functions) -> Iterator[str]:
 
 def _may_relate(function: Callable[..., Any]) -> bool:
     source = source_function(function)
-    annotations = () if source is None else source.__annotations__.values()
-    return any(not (annotation is None or type(annotation) is type) for annotation in annotations)
+    if source is not None:
+        for annotation in source.__annotations__.values():
+            if annotation is not None and type(annotation) is not type:
+                return True
+    return False
 
 
 def add_data_needs(
@@ -72,11 +79,12 @@ def add_data_needs(
         if not task_inputs.bindings or task_id not in needs:
             continue
         declared = needs[task_id]
-        sources = dict.fromkeys(binding.source for binding in task_inputs.bindings)
-        added = [source for source in sources if source not in declared]
-        if added and not config.auto_sync_dependencies:
-            _demand_upstream(task_id, added, needs)
-        complete[task_id] = (*declared, *added)
+        known = declared if len(declared) < MANY else frozenset(declared)
+        missing = [b.source for b in task_inputs.bindings if b.source not in known]
+        if missing:
+            if not config.auto_sync_dependencies:
+                _demand_upstream(task_id, missing, needs)
+            complete[task_id] = (*declared, *dict.fromkeys(missing))
     return complete
 
 

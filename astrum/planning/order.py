@@ -95,6 +95,13 @@ class _Walker:
         self._path: dict[str, int] = {}
 
     def visit(self, root: str) -> None:
+        for need in self.needs.get(root, ()):
+            if need not in self.done:
+                return self._walk(root)
+        self.done[root] = None  # as in most flows, which are declared upstream first
+        return None
+
+    def _walk(self, root: str) -> None:
         done, path = self.done, self._path
         stack = [(root, self._enter(root))]
         while stack:

@@ -121,17 +121,18 @@ class Attempts:
 
     # --- in -----------------------------------------------------------------------------
 
-    def accept(self, lane: str, claim: Claim) -> None:
+    def accept(self, lane: str, claim: Claim) -> bool:
         """Take charge of a claim; one that this worker had already is ignored.
 
         Such a claim comes when its reply was late, or when the server forgot that it was settled;
-        then it is settled again.
+        then it is settled again. False if it is nothing that this worker can run.
         """
         key = (claim.stream, claim.entry_id)
-        if not (key in self._held or key in self._adopted or self._reporter.knows(key)):
-            self._take(lane, claim, key)
+        if key in self._held or key in self._adopted or self._reporter.knows(key):
+            return True
+        return self._take(lane, claim, key)
 
-    def _take(self, lane: str, claim: Claim, key: EntryKey) -> None:
+    def _take(self, lane: str, claim: Claim, key: EntryKey) -> bool:
         held = self._held[key] = Held(claim, key, lane=lane)
         self._counters.claimed += 1
         reading = self._intake.read(claim)
@@ -148,6 +149,7 @@ class Attempts:
                 *(claim.entry_id, claim.stream, reading.reason),
             )
             self._end(held, reading)
+        return type(reading) is Runnable
 
     def begin_audit(self) -> None:
         """Remember what is settled from now on, for `adopt`."""

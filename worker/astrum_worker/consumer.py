@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from astrum.loops import Backoff
 from astrum.redis import Claim, WorkerStore
 from astrum_worker.config import WorkerConfig
 from astrum_worker.gate import Gate
@@ -16,13 +17,17 @@ from astrum_worker.slots import Slots
 logger = logging.getLogger("astrum.worker")
 
 STUCK_AFTER_BLOCKS = 3
+FIRST_REST_S, LONGEST_REST_S = 0.4, 20.0
+"""At least twice as long as it takes until what was handed back is dispatched again."""
 
 
 class Consumer(Service):
     """The claim loop of one lane: it does not wait while there is more, else it blocks.
 
-    ``accept`` gets each claim; ``recovered`` is called when the store answers again after a
-    failure, since the reply of the failed claim may have been lost.
+    ``accept`` gets each claim and says whether this worker can run it. One that can run nothing
+    of what it gets rests, longer each time, so that others get what it handed back; else it could
+    be the first to ask again and again. ``recovered`` is called when the store answers again after
+    a failure, since the reply of the failed claim may have been lost.
     """
 
     def __init__(
@@ -34,7 +39,7 @@ class Consumer(Service):
         gate: Gate,
         slots: Slots,
         *,
-        accept: Callable[[Claim], None],
+        accept: Callable[[Claim], bool],
         recovered: Callable[[], None],
     ) -> None:
         super().__init__()
@@ -48,6 +53,7 @@ class Consumer(Service):
         self._accept = accept
         self._recovered = recovered
         self._expects_more = True
+        self._rest = Backoff(FIRST_REST_S, LONGEST_REST_S)
         self._claiming_since: float | None = None
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -83,8 +89,11 @@ class Consumer(Service):
         if self._backoff.failures:
             self._recovered()
         self._expects_more = len(claims) >= count
-        for claim in claims:
-            self._accept(claim)
+        runnable = [self._accept(claim) for claim in claims]
+        if any(runnable):
+            self._rest.reset()
+        elif claims:
+            await self._rest.wait()
 
 
 class ReaderWatch(PeriodicService):

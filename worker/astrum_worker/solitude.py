@@ -53,7 +53,7 @@ class Solitude(PeriodicService):
         attempts: Attempts,
         reporter: Reporter,
         *,
-        accept: Callable[[Claim], None],
+        accept: Callable[[Claim], object],
     ) -> None:
         super().__init__(config.solitude_every_s)
         self._store = store

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from astrum import loops as loops_module
+from astrum.machine.troubles import Trouble
 from astrum.redis import Claim, RedisSettings
 from astrum_worker import solitude as solitude_module
 from astrum_worker import supervisor as supervisor_module
 from astrum_worker.config import WorkerConfig
-from astrum_worker.consumer import Consumer, ReaderWatch
+from astrum_worker.consumer import FIRST_REST_S, Consumer, ReaderWatch
 from astrum_worker.gate import Gate
 from astrum_worker.slots import Slots
 from astrum_worker.solitude import Solitude
@@ -95,19 +98,17 @@ class SilentStore:
         return [CLAIM]
 
 
+def consumer_of(store: Any, gate: Gate, accept: Callable[[Claim], bool]) -> Consumer:
+    config = config_of(block_s=0.01)
+    return Consumer(
+        "async", store, "w", config, gate, Slots(1), accept=accept, recovered=lambda: None
+    )
+
+
 async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twice() -> None:
     store: Any = SilentStore()
     gate, accepted, restarts = Gate(), list[Claim](), list[str]()
-    consumer = Consumer(
-        "async",
-        store,
-        "w",
-        config_of(block_s=0.01),
-        gate,
-        Slots(1),
-        accept=accepted.append,
-        recovered=lambda: None,
-    )
+    consumer = consumer_of(store, gate, lambda claim: not accepted.append(claim))
     watch = ReaderWatch([consumer], 60.0, restarted=lambda: restarts.append("restarted"))
     consumer.start()
     await eventually(consumer.is_stuck)
@@ -117,6 +118,43 @@ async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twi
     assert restarts == ["restarted"]  # the lost reply may have held a claim
     await eventually(lambda: accepted == [CLAIM], "a claim by the reader started anew")
     await consumer.stop()
+
+
+# --- readers of what they cannot run --------------------------------------------------------------
+
+
+class Waits:
+    """The sleeps of a loop, in place of sleeping."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+class AnsweringStore:
+    async def claim(self, *_: object, **__: object) -> list[Claim]:
+        return [CLAIM]
+
+
+async def test_a_reader_that_can_run_nothing_rests_longer_than_the_next_dispatch_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it is the first to ask for what it handed back, again and again."""
+    waits, runnable, trouble = Waits(), iter([*[False] * 12, True, False]), Trouble()
+    monkeypatch.setattr(loops_module.asyncio, "sleep", waits.sleep)
+    store: Any = AnsweringStore()
+    consumer = consumer_of(store, Gate(), lambda _: next(runnable))
+    for _ in range(12):
+        await consumer.run_once()
+    dispatched_after = [trouble.hand_back() for _ in range(12)]
+    for rest_s, other_s in zip(waits.seconds, dispatched_after, strict=True):
+        assert rest_s > 1.9 * other_s
+    await consumer.run_once()
+    await consumer.run_once()
+    assert len(waits.seconds) == 13
+    assert waits.seconds[-1] <= FIRST_REST_S  # after one that it could run
 
 
 # --- processes that end at once -------------------------------------------------------------------

@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 
-from astrum.data_transport import TaskData, auto_generate_data_transports, merge_task_data
+from astrum.data_transport import (
+    TaskData,
+    auto_generate_data_transports,
+    merge_task_data,
+    resolve_inputs,
+    routes_of,
+)
 from astrum.data_transport.bindings import TaskInputs
-from astrum.data_transport.resolve import resolve_inputs
 
 Functions = dict[str, Callable[..., Any]]
 
@@ -22,7 +27,7 @@ def _generate(functions: Functions) -> list[TaskData]:
 
 
 def _relate(functions: Functions, *explicit: TaskData) -> dict[str, TaskInputs]:
-    return resolve_inputs(merge_task_data(explicit, _generate(functions)), functions)
+    return resolve_inputs(routes_of(merge_task_data(explicit, _generate(functions))), functions)
 
 
 @pytest.fixture
