@@ -124,12 +124,12 @@ def _task_statistics(
     state: RunState, task: int, spec: TaskSpec, stage_id: int, attempts: Sequence[AttemptSettled]
 ) -> TaskExecutionStatistics:
     task_id, max_retries, retried = spec.task_id, spec.retry.max_retries, state.chronicle.retried
-    rows = [
-        _attempt_statistics(number, event, task_id, max_retries, retried)
-        for number, event in enumerate(attempts, 1)
-    ]
-    start = rows[0].start_time if rows else 0.0
-    end = rows[-1].end_time if rows else 0.0
+    rows: list[TaskAttemptStatistics] = []
+    start = end = 0.0
+    for event in attempts:
+        rows.append(_attempt_statistics(len(rows) + 1, event, task_id, max_retries, retried))
+    if rows:
+        start, end = rows[0].start_time, rows[-1].end_time
     place = state.states[task]
     return TaskExecutionStatistics(
         task_id,
@@ -195,7 +195,10 @@ def _max_parallelism(plan: Plan, levels: list[int]) -> int:
     changes = [0] * (count + 1)
     for level, dependents in zip(levels, plan.dependents, strict=True):
         changes[level] += 1
-        changes[min(map(levels.__getitem__, dependents)) if dependents else count] -= 1
+        if len(dependents) == 1:
+            changes[levels[dependents[0]]] -= 1
+        else:
+            changes[min(map(levels.__getitem__, dependents)) if dependents else count] -= 1
     return max(accumulate(changes))
 
 
@@ -205,23 +208,26 @@ def _stage_statistics(
     members: list[list[int]] = [[] for _ in range(max(levels, default=-1) + 1)]
     for task, level in enumerate(levels):
         members[level].append(task)
-    return [
-        _stage(
-            stage_id,
-            [plan.tasks[task] for task in numbers],
-            [stat for task in numbers if (stat := tasks[task]) and stat.attempt_count],
-        )
-        for stage_id, numbers in enumerate(members)
-    ]
+    return [_stage(stage_id, numbers, plan, tasks) for stage_id, numbers in enumerate(members)]
 
 
 def _stage(
-    stage_id: int, specs: list[TaskSpec], ran: list[TaskExecutionStatistics]
+    stage_id: int,
+    numbers: list[int],
+    plan: Plan,
+    tasks: list[TaskExecutionStatistics | None],
 ) -> TaskStageStatistics:
-    names = [spec.task_id for spec in specs]
-    waits = list(specs[0].needs if len(specs) == 1 else dict.fromkeys(_needs(specs)))
-    start = min([stat.start_time for stat in ran], default=0.0)
-    end = max([stat.end_time for stat in ran], default=0.0)
+    if len(numbers) == 1:  # a chain has as many stages as tasks
+        spec = plan.tasks[numbers[0]]
+        names, waits = [spec.task_id], list(spec.needs)
+        stat = tasks[numbers[0]]
+        start, end = (stat.start_time, stat.end_time) if stat and stat.attempt_count else (0.0, 0.0)
+    else:
+        specs = [plan.tasks[task] for task in numbers]
+        ran = [stat for task in numbers if (stat := tasks[task]) and stat.attempt_count]
+        names, waits = [spec.task_id for spec in specs], list(dict.fromkeys(_needs(specs)))
+        start = min([stat.start_time for stat in ran], default=0.0)
+        end = max([stat.end_time for stat in ran], default=0.0)
     return TaskStageStatistics(
         stage_id,
         f"stage {stage_id}",

@@ -30,6 +30,7 @@ from enum import IntEnum
 from heapq import heappop, heappush
 from zlib import crc32
 
+from astrum.collector import collector_paused
 from astrum.machine.chronicle import UNCHARGED, Chronicle
 from astrum.machine.events import (
     AttemptFoundOutstanding,
@@ -79,6 +80,7 @@ class RunState:
     once; the plan's concurrency limit bounds them too.
     """
 
+    @collector_paused()
     def __init__(self, plan: Plan, *, run_key: str = "", capacity: int | None = None) -> None:
         size = len(plan.tasks)
         self.plan = plan

@@ -78,7 +78,10 @@ class Plan:
         index = self.index
         levels: list[int] = []
         for spec in self.tasks:
-            levels.append(max((levels[index[need]] + 1 for need in spec.needs), default=0))
+            level = 0
+            for need in spec.needs:
+                level = max(level, levels[index[need]] + 1)
+            levels.append(level)
         return levels
 
     @cached_property
