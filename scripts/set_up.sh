@@ -72,6 +72,13 @@ install() {
     fi
 }
 
+# Not every installer does it, and where PYTHONDONTWRITEBYTECODE is set each process would compile
+# all that it imports anew: a worker takes three times as long to start then.
+compile_all() {
+    "$venv/bin/python" -m compileall -q -q -j 0 "$venv"/lib/python*/site-packages \
+        astrum worker coordinator examples tests || true   # some packages hold files that are no Python
+}
+
 up_to_date() {
     also=
     [ "$purpose" != run ] || also=$venv/.set-up-for-test
@@ -93,4 +100,5 @@ elif ! have_uv && ! "$venv/bin/python" -c 'import pip' >/dev/null 2>&1; then
     "$venv/bin/python" -m ensurepip >/dev/null   # made by uv, which has left since
 fi
 install
+compile_all
 echo "$key" > "$stamp"
