@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +21,16 @@ def task_maker() -> Callable[..., asyncio.Task[Any]]:
     if is_plain and loop.get_task_factory() is None:
         return partial(asyncio.Task, loop=loop)
     return loop.create_task
+
+
+def in_process_group(group: int) -> dict[str, Any]:
+    """Return the options that start a process in a group, 0 for one of its own.
+
+    Loops other than asyncio's, as uvloop, do not know the plain option.
+    """
+    if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+        return {"process_group": group}
+    return {"preexec_fn": partial(os.setpgid, 0, group)}
 
 
 class Backoff:

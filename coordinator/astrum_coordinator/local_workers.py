@@ -17,7 +17,7 @@ from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from astrum.errors import WorkerStartError
 from astrum_coordinator.process_guard import ProcessGuard
@@ -199,9 +199,9 @@ class _Worker:
         """The last lines of its standard error."""
         return "\n".join(self.log_lines)
 
-    def relay(self, stream: asyncio.StreamReader, *receivers: Callable[[str], None]) -> None:
-        """Give each line of a stream to each receiver, from now on."""
-        self._relays.append(asyncio.create_task(_relay(stream, receivers)))
+    def relay(self, output: _Output, *receivers: Callable[[str], None]) -> None:
+        """Give each line of an output to each receiver, from now on."""
+        self._relays.append(asyncio.create_task(_relay(output, receivers)))
 
     def terminate(self) -> None:
         """Ask it to finish what it runs and end."""
@@ -221,24 +221,32 @@ class _Worker:
         await asyncio.wait(self._relays, timeout=timeout_s)
 
 
-async def _open_pipe() -> tuple[asyncio.StreamReader, int]:
-    """Return a stream and the descriptor of its writing end, for the caller to close.
+class _Output(NamedTuple):
+    """What comes out of a pipe; the transport is to be closed, not all loops do it at the end."""
+
+    stream: asyncio.StreamReader
+    transport: asyncio.ReadTransport
+
+
+async def _open_pipe() -> tuple[_Output, int]:
+    """Return a pipe's output and the descriptor of its writing end, for the caller to close.
 
     With asyncio's own pipes a process would count as running as long as anything that it has
     started holds its output open.
     """
     reading_end, writing_end = os.pipe()
     stream = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading_end, "rb")
     )
-    return stream, writing_end
+    return _Output(stream, transport), writing_end
 
 
-async def _relay(stream: asyncio.StreamReader, receivers: Sequence[Callable[[str], None]]) -> None:
-    async for line in _lines(stream):
-        for receive in receivers:
-            receive(line)
+async def _relay(output: _Output, receivers: Sequence[Callable[[str], None]]) -> None:
+    with contextlib.closing(output.transport):
+        async for line in _lines(output.stream):
+            for receive in receivers:
+                receive(line)
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

@@ -23,6 +23,8 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from pathlib import Path
 
+from astrum.loops import in_process_group
+
 GUARD_SCRIPT = Path(__file__).with_name("guard_script.py")
 
 
@@ -44,7 +46,7 @@ class ProcessGuard:
             *(sys.executable, "-I", "-S", str(GUARD_SCRIPT), *arguments),
             stdin=PIPE,
             stdout=DEVNULL,
-            process_group=0,
+            **in_process_group(0),
         )
 
     async def start(
@@ -67,7 +69,7 @@ class ProcessGuard:
             stdout=stdout,
             stderr=stderr,
             env=environment,
-            process_group=self._guard.pid,
+            **in_process_group(self._guard.pid),
         )
 
     async def close(self) -> None:

@@ -18,6 +18,7 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from astrum.loops import in_process_group
 from astrum_worker.signals import SIGNALS, exit_code
 
 logger = logging.getLogger("astrum.worker")
@@ -106,7 +107,7 @@ class Supervisor:
             *(["--wait"] if may_wait else []),
             env=self._environment,
             pass_fds=[fd],
-            process_group=0,
+            **in_process_group(0),
         )
 
     async def _wait_ready(self, ours: socket.socket) -> bool:
