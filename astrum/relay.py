@@ -24,9 +24,9 @@ class Relay(Generic[T]):
     """Begins items in the order they come, each in the context of whoever made the relay.
 
     An asyncio task that has come to the end of its item goes on with the next one, if nobody can
-    tell: the item must have left neither context variables nor a cancellation behind. So a chain
-    of short items takes neither a task nor a turn of the loop each. As soon as an item waits for
-    something, those behind it get tasks of their own.
+    tell: the item must have waited for nothing, and left neither context variables nor a
+    cancellation behind. So a chain of short items takes neither a task nor a turn of the loop
+    each. As soon as an item waits for something, those behind it get tasks of their own.
 
     ``begin(item, task)`` runs an item in ``task``, which it has to hold on to, and raises nothing.
     ``own`` is the context variable that each item sets anew.
@@ -57,7 +57,6 @@ class Relay(Generic[T]):
         """Have an item begun soon."""
         self._items.append(item)
         if not self._is_planned:
-            self._runners = 1
             self._plan()
 
     def clear(self) -> None:
@@ -69,14 +68,15 @@ class Relay(Generic[T]):
         self._loop.call_soon(self._start_runners)
 
     def _start_runners(self) -> None:
-        """Start tasks for what waits, twice as many each time: the earlier ones did not do."""
+        """Start tasks for what waits; next time twice as many, if these should not do."""
         self._is_planned = False
         self._left = STARTS_AT_ONCE
         self._until = time.monotonic() + TURN_S
         if not self._items:
             return
         count = min(len(self._items), self._runners)
-        self._runners = min(2 * count, STARTS_AT_ONCE)
+        if count == self._runners:
+            self._runners = min(2 * count, STARTS_AT_ONCE)
         for _ in range(count):
             self._new_task(self._run_on(), context=self._context.copy())
         self._plan()
@@ -84,15 +84,19 @@ class Relay(Generic[T]):
     async def _run_on(self) -> None:
         task = asyncio.current_task()
         assert task is not None
-        items, begin = self._items, self._begin
+        items, begin, begun = self._items, self._begin, 0
+        waited: list[bool] = []
+        self._loop.call_soon(waited.append, True)  # comes to it as soon as an item waits
         while items and self._left:
             self._left -= 1
+            begun += 1
             await begin(items.popleft(), task)
-            if task.cancelling() or not self._is_untouched():
+            if waited or task.cancelling() or not self._is_untouched():
                 return
             if time.monotonic() > self._until:
-                break
-        self._runners = 1  # this one went on, so few will do
+                self._left = 0
+        if begun > 1 or not self._left:
+            self._runners = 1  # this one went on, or held the loop for long: few will do
 
     def _is_untouched(self) -> bool:
         """Whether the current context is as it was at the start."""

@@ -517,7 +517,8 @@ async def test_no_more_than_the_concurrency_limit_run_at_once(limit: int) -> Non
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0)
+        for _ in range(5):  # long enough for the others to begin
+            await asyncio.sleep(0)
         running -= 1
 
     for number in range(20):

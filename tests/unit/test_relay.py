@@ -47,6 +47,17 @@ async def test_items_that_wait_for_nothing_share_a_task() -> None:
     assert await Field().run(*[nothing] * 20) == 1
 
 
+async def test_the_task_of_an_item_that_has_waited_is_left_to_no_other() -> None:
+    """Libraries keep things by task, as sessions and spans, and clean up at its end."""
+
+    async def waits_a_turn() -> None:
+        await asyncio.sleep(0)
+
+    assert await Field().run(*[waits_a_turn] * 5) == 5
+    assert await Field().run(waits_a_turn, nothing) == 2
+    assert await Field().run(nothing, waits_a_turn) == 1
+
+
 async def test_an_item_that_waits_delays_none_behind_it() -> None:
     gate = asyncio.Event()
     field = Field()

@@ -20,11 +20,11 @@ from functools import partial
 from typing import Any
 
 from astrum.errors import RunNotFoundError, StoreError, TransportError
-from astrum.invoke import AttemptContext, AttemptResult, Invoker, value_failure
-from astrum.loops import task_maker
+from astrum.invoke import CURRENT, AttemptContext, AttemptResult, Invoker, value_failure
 from astrum.machine.events import Outcome
 from astrum.machine.failure import UNSERVED, Failure
 from astrum.redis import Claim, Settlement
+from astrum.relay import Relay
 from astrum.wire.arguments import NO_ARGUMENTS
 from astrum.wire.messages import Record, TaskMessage, encode_record
 from astrum.wire.sealing import Seal
@@ -91,7 +91,7 @@ class Attempts:
         self._seal = seal
         self._still_mine = still_mine
         self._held: dict[EntryKey, Held] = {}
-        self._begin = task_maker()
+        self._to_begin = Relay(self._run, own=CURRENT)
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -176,9 +176,9 @@ class Attempts:
     # --- while it runs ------------------------------------------------------------------
 
     def _start(self, held: Held, runnable: Runnable) -> None:
-        message, served = runnable
+        message = runnable.message
         held.started_at, held.since = time.time(), time.monotonic()
-        held.context = context = AttemptContext(
+        held.context = AttemptContext(
             message.run_id,
             message.task_id,
             message.number,
@@ -192,12 +192,17 @@ class Attempts:
             self._idle.clear()
         self._running += 1
         self.version += 1
-        held.job = self._begin(self._run(held, context, message, served))
+        self._to_begin.add((held, held.context, runnable))
 
     async def _run(
-        self, held: Held, context: AttemptContext, message: TaskMessage, served: Served
+        self, item: tuple[Held, AttemptContext, Runnable], job: asyncio.Task[None]
     ) -> None:
         """Run an attempt and give it its end, unless it has one already."""
+        held, context, (message, served) = item
+        if context.cancelled or held.has_ended:  # before its turn came
+            self._settle_stopped(held)
+            return
+        held.job = job
         try:
             ending: Ended | Dropped = await self._ended(held, context, message, served)
         except asyncio.CancelledError:
@@ -269,7 +274,7 @@ class Attempts:
 
     def cancel(self, held: Held) -> None:
         """Stop an attempt that others have settled."""
-        if held.is_running and not held.is_revoked and held.job is not None:
+        if held.is_running and not held.is_revoked:
             held.is_revoked = True
             self._counters.revoked += 1
             self._stop(held)
@@ -289,16 +294,14 @@ class Attempts:
             self._finish(held, self._stopped(held))
 
     def _stop(self, held: Held) -> None:
-        assert held.job is not None
         assert held.context is not None
         held.context.cancel()
-        held.job.cancel()
-        # A task that is cancelled before its first step runs nothing of `_run`.
-        held.job.add_done_callback(partial(self._on_done, held))
+        if held.job is not None:
+            held.job.cancel()
 
     # --- out ----------------------------------------------------------------------------
 
-    def _on_done(self, held: Held, _: asyncio.Task[None]) -> None:
+    def _settle_stopped(self, held: Held) -> None:
         if not held.has_ended:
             self._finish(held, Dropped() if held.is_revoked else self._stopped(held))
 

@@ -26,6 +26,7 @@ class Block(NamedTuple):
 class Held:
     """One claim of this worker, from its arrival until its end is recorded.
 
+    ``job`` is the asyncio task that its code runs in, others' code before and after it.
     ``block`` is there while it blocks the event loop, ``longest_block`` is one that is over, in
     seconds and with its place.
     """
@@ -49,8 +50,8 @@ class Held:
 
     @property
     def is_running(self) -> bool:
-        """Whether its code runs."""
-        return self.job is not None and not self.has_ended
+        """Whether it was started and has not ended; its code may begin in a moment."""
+        return self.context is not None and not self.has_ended
 
     def end_block(self, now: float) -> None:
         """Note that the event loop goes on; harmless if it was not blocked."""

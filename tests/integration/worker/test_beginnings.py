@@ -1,0 +1,146 @@
+"""Attempts between their claim and the first line of their code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from astrum.data_transport.bindings import TaskInputs
+from astrum.invoke import BoundTask, Invoker
+from astrum.machine.events import Outcome
+from astrum.redis import Claim, RedisSettings
+from astrum.wire.arguments import NO_ARGUMENTS
+from astrum.wire.codec import Codec
+from astrum.wire.messages import Record, TaskMessage, decode_entry, encode_entry
+from astrum.wire.sealing import Seal
+from astrum_worker.attempts import Attempts
+from astrum_worker.catalog import Served
+from astrum_worker.config import WorkerConfig
+from astrum_worker.counters import Counters
+from astrum_worker.intake import Runnable
+from astrum_worker.slots import Slots
+from tests.eventually import eventually
+
+ATTEMPTS = 3
+
+
+class Outbox:
+    """What a worker reports, and where it is forgotten at once."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[int, Outcome] = {}
+
+    def knows(self, _: object) -> bool:
+        return False
+
+    def report(self, report: Any) -> None:
+        [record] = decode_entry(encode_entry([report.settlement.record]))
+        assert isinstance(record, Record)
+        self.outcomes[record.task] = record.outcome
+        report.done()
+
+
+class Reading:
+    """Takes every claim for an attempt of one function, numbered in their order."""
+
+    def __init__(self, function: Callable[[], Awaitable[None]]) -> None:
+        self._served = Served(BoundTask("t", function, TaskInputs(), "async"), "", Codec())
+        self._count = 0
+
+    def read(self, _: Claim) -> Runnable:
+        number, self._count = self._count, self._count + 1
+        fields = ("n", "t", "", 0, None, True, False, NO_ARGUMENTS)
+        return Runnable(TaskMessage("r", number, 1, 1, *fields), self._served)
+
+
+class Bench:
+    """The attempts of a worker, some of one function claimed, none begun."""
+
+    def __init__(self, function: Callable[[], Awaitable[None]]) -> None:
+        self.outbox: Any = Outbox()
+        reading: Any = Reading(function)
+        nothing: Any = None
+        self.attempts = Attempts(
+            "w",
+            WorkerConfig(modules=("m",), redis=RedisSettings()),
+            reading,
+            Invoker(),
+            nothing,
+            self.outbox,
+            Counters(),
+            {"async": Slots(ATTEMPTS)},
+            Seal(),
+            nothing,
+            may_wait=lambda: True,
+        )
+        for number in range(ATTEMPTS):
+            self.attempts.accept("async", Claim("s", f"{number}-0", b""))
+
+
+ran: list[int] = []
+
+
+async def notes() -> None:
+    ran.append(1)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ran() -> None:
+    ran.clear()
+
+
+async def test_short_attempts_run_one_after_the_other_in_one_asyncio_task() -> None:
+    jobs: list[object] = []
+
+    async def notes_its_job() -> None:
+        jobs.append(asyncio.current_task())
+
+    bench = Bench(notes_its_job)
+    await bench.attempts.wait_idle()
+    assert len(jobs) == ATTEMPTS
+    assert len(set(jobs)) == 1
+
+
+async def test_one_that_others_settled_before_its_turn_does_not_run() -> None:
+    bench = Bench(notes)
+    assert bench.attempts.running_count == ATTEMPTS
+    bench.attempts.revoke("r", [(1, 1)])
+    await bench.attempts.wait_idle()
+    assert len(ran) == ATTEMPTS - 1
+    assert bench.outbox.outcomes == {0: Outcome.SUCCEEDED, 2: Outcome.SUCCEEDED}
+
+
+async def test_those_that_a_drain_stops_before_their_turn_are_handed_back() -> None:
+    bench = Bench(notes)
+    bench.attempts.stop_all()
+    await bench.attempts.wait_idle()
+    assert bench.outbox.outcomes == dict.fromkeys(range(ATTEMPTS), Outcome.HANDED_BACK)
+    assert not ran
+
+
+async def test_those_that_were_handed_back_unstopped_never_run() -> None:
+    bench = Bench(notes)
+    bench.attempts.hand_back_all()
+    assert bench.outbox.outcomes == dict.fromkeys(range(ATTEMPTS), Outcome.HANDED_BACK)
+    await asyncio.sleep(0.01)
+    assert not ran
+
+
+async def test_a_cancellation_stops_the_attempt_that_runs_and_none_that_had_its_task_before() -> (
+    None
+):
+    gate = asyncio.Event()
+
+    async def third_waits() -> None:
+        ran.append(1)
+        if len(ran) == ATTEMPTS:
+            await gate.wait()
+
+    bench = Bench(third_waits)
+    await eventually(lambda: len(ran) == ATTEMPTS)
+    bench.attempts.revoke("r", [(0, 1), (2, 1)])
+    await bench.attempts.wait_idle()
+    assert bench.outbox.outcomes == {0: Outcome.SUCCEEDED, 1: Outcome.SUCCEEDED}
