@@ -7,7 +7,9 @@ import contextvars
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from sys import getrefcount
 from typing import Any, Generic, TypeVar
+from weakref import getweakrefcount
 
 from astrum.loops import task_maker
 
@@ -24,11 +26,12 @@ class Relay(Generic[T]):
     """Begins items in the order they come, each in the context of whoever made the relay.
 
     An asyncio task that has come to the end of its item goes on with the next one, if nobody can
-    tell: the item must have waited for nothing, and left neither context variables nor a
-    cancellation behind. So a chain of short items takes neither a task nor a turn of the loop
-    each. As soon as an item waits for something, those behind it get tasks of their own.
+    tell: the item must have waited for nothing, and left no context variables, no cancellation
+    and nobody who knows the task. So a chain of short items takes neither a task nor a turn of
+    the loop each. As soon as an item waits for something, those behind it get tasks of their own.
 
-    ``begin(item, task)`` runs an item in ``task``, which it has to hold on to, and raises nothing.
+    ``begin(item, task)`` runs an item in ``task``, which it has to hold on to until the item's
+    end and no longer, and raises nothing.
     ``own`` is the context variable that each item sets anew.
     """
 
@@ -82,8 +85,8 @@ class Relay(Generic[T]):
         self._plan()
 
     async def _run_on(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+        task: Any = asyncio.current_task()
+        known = _known_to(task)
         items, begin, begun = self._items, self._begin, 0
         waited: list[bool] = []
         self._loop.call_soon(waited.append, True)  # comes to it as soon as an item waits
@@ -91,7 +94,7 @@ class Relay(Generic[T]):
             self._left -= 1
             begun += 1
             await begin(items.popleft(), task)
-            if waited or task.cancelling() or not self._is_untouched():
+            if waited or _known_to(task) != known or not self._is_untouched():
                 return
             if time.monotonic() > self._until:
                 self._left = 0
@@ -105,3 +108,17 @@ class Relay(Generic[T]):
             if here.get(variable, _GONE) is not value:
                 return False
         return len(here) == len(self._values) + (self._own in here)
+
+
+def _known_to(task: Any) -> tuple[object, ...]:
+    """Return what would be different if somebody still meant to do something to a task.
+
+    Whoever keeps a task may cancel it or look up by it what is another item's by then.
+    """
+    return (
+        task.cancelling(),
+        getattr(task, "_must_cancel", False),  # what `uncancel` leaves
+        getattr(task, "_callbacks", None),
+        getrefcount(task),
+        getweakrefcount(task),
+    )

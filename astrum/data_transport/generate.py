@@ -43,9 +43,9 @@ def auto_generate_data_transports(
     ]
 
 
-def declared_routes(task_ids: Iterable[str], functions: _Functions) -> Iterator[Route]:
-    """Yield what the annotations of these tasks declare; see `auto_generate_data_transports`."""
-    return _flat(routes for _, routes in _read(task_ids, functions))
+def declared_routes(task_ids: Iterable[str], functions: _Functions) -> list[Route]:
+    """Return what the annotations of these tasks declare; see `auto_generate_data_transports`."""
+    return list(_flat(routes for _, routes in _read(task_ids, functions)))
 
 
 def _read(task_ids: Iterable[str], functions: _Functions) -> Iterator[tuple[str, DeclaredRoutes]]:

@@ -34,8 +34,8 @@ class TaskIndex:
     @cached_property
     def _by_function(self) -> dict[int, list[str]]:
         by_function: dict[int, list[str]] = {}
-        for (function, _), task_ids in self._exact.items():
-            by_function.setdefault(function, []).extend(task_ids)
+        for task_id, function in self._functions.items():
+            by_function.setdefault(_identity(function)[0], []).append(task_id)
         return by_function
 
     def find(self, reference: object) -> str:

@@ -162,6 +162,10 @@ class LocalWorkers:
                 stderr=log_end,
                 environment={**os.environ, **self._environment},
             )
+        except BaseException:
+            output.transport.close()
+            log.transport.close()
+            raise
         finally:
             os.close(output_end)
             os.close(log_end)

@@ -22,6 +22,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import SubprocessError
 
 from astrum.loops import in_process_group
 
@@ -63,14 +64,17 @@ class ProcessGuard:
         """
         if self._guard is None:
             raise RuntimeError("a closed guard starts no process")
-        return await asyncio.create_subprocess_exec(
-            *command,
-            stdin=DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            env=environment,
-            **in_process_group(self._guard.pid),
-        )
+        try:
+            return await asyncio.create_subprocess_exec(
+                *command,
+                stdin=DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                env=environment,
+                **in_process_group(self._guard.pid),
+            )
+        except SubprocessError as error:  # of uvloop, when there is no such group any more
+            raise OSError(str(error)) from error
 
     async def close(self) -> None:
         """Kill whatever is left of the group, the guard included."""

@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from weakref import WeakKeyDictionary
 
 import pytest
 
+from astrum import relay as relay_module
 from astrum.relay import STARTS_AT_ONCE, TURN_S, Relay
 
 colour: ContextVar[str] = ContextVar("colour")
@@ -21,22 +23,31 @@ class Field:
     """Runs steps through a relay and notes in which asyncio task each ran."""
 
     def __init__(self) -> None:
-        self.ran: list[asyncio.Task[None]] = []
+        self.ran: list[str] = []  # their names: a task that is kept goes on with nothing
+        self.ended = 0
         self.relay: Relay[Step] = Relay(self._begin, own=mine)
 
     async def _begin(self, step: Step, task: asyncio.Task[None]) -> None:
         assert asyncio.current_task() is task
-        self.ran.append(task)
+        self.ran.append(task.get_name())
         mine.set(len(self.ran))
-        await step()
+        try:
+            await step()
+        finally:
+            self.ended += 1
 
     async def run(self, *steps: Step) -> int:
         """Run the steps; return how many asyncio tasks it took."""
         for step in steps:
             self.relay.add(step)
-        while len(self.ran) < len(steps) or any(not task.done() for task in self.ran):  # noqa: ASYNC110
+        while self.ended < len(steps):  # noqa: ASYNC110
             await asyncio.sleep(0)
         return len(set(self.ran))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "TURN_S", 60.0)
 
 
 async def nothing() -> None:
@@ -146,6 +157,54 @@ async def test_no_item_inherits_a_cancellation(swallows: bool) -> None:
     assert ended == [1, 1]
 
 
+kept: list[object] = []
+by_task: WeakKeyDictionary[asyncio.Task[None], int] = WeakKeyDictionary()
+
+
+def keeps(task: asyncio.Task[None]) -> None:
+    kept.append(task)
+
+
+def keeps_weakly(task: asyncio.Task[None]) -> None:
+    by_task[task] = 1
+
+
+def has_it_cancelled_soon(task: asyncio.Task[None]) -> None:
+    asyncio.get_running_loop().call_soon(task.cancel)
+
+
+def is_told_of_its_end(task: asyncio.Task[None]) -> None:
+    task.add_done_callback(kept.append)
+
+
+def takes_a_cancellation_back(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    task.uncancel()
+
+
+@pytest.mark.parametrize(
+    "does",
+    [keeps, keeps_weakly, has_it_cancelled_soon, is_told_of_its_end, takes_a_cancellation_back],
+)
+async def test_a_task_that_an_item_has_done_something_to_is_left_to_no_other(
+    does: Callable[[asyncio.Task[None]], None],
+) -> None:
+    ended: list[int] = []
+
+    async def does_it() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        does(task)
+
+    async def waits_and_ends() -> None:
+        await asyncio.sleep(0)
+        ended.append(1)
+
+    assert await Field().run(does_it, waits_and_ends) == 2
+    assert ended == [1]
+    kept.clear()
+
+
 async def test_what_was_cleared_never_begins() -> None:
     field = Field()
     field.relay.add(nothing)
@@ -167,7 +226,11 @@ async def test_a_long_row_of_items_leaves_the_loop_to_others() -> None:
     assert len(set(field.ran)) == 3
 
 
-async def test_items_that_take_long_without_waiting_leave_the_loop_to_others() -> None:
+async def test_items_that_take_long_without_waiting_leave_the_loop_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay_module, "TURN_S", TURN_S)
+
     async def takes_long() -> None:
         time.sleep(1.2 * TURN_S)  # noqa: ASYNC251  to hold the loop is the point
 

@@ -180,6 +180,8 @@ class Worker:
         )
 
     def _find(self, job: asyncio.Task[object] | None) -> Held | None:
+        if job is None:
+            return None
         return next((held for held in self._attempts.running() if held.job is job), None)
 
     # --- start --------------------------------------------------------------------------

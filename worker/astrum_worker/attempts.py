@@ -177,7 +177,6 @@ class Attempts:
 
     def _start(self, held: Held, runnable: Runnable) -> None:
         message = runnable.message
-        held.started_at, held.since = time.time(), time.monotonic()
         held.context = AttemptContext(
             message.run_id,
             message.task_id,
@@ -202,14 +201,15 @@ class Attempts:
         if context.cancelled or held.has_ended:  # before its turn came
             self._settle_stopped(held)
             return
-        held.job = job
+        held.job, held.started_at, held.since = job, time.time(), time.monotonic()
         try:
             ending: Ended | Dropped = await self._ended(held, context, message, served)
         except asyncio.CancelledError:
-            ending = never_began(held) if held.is_recalled else self._stopped(held)
+            ending = self._unrun(held)
         except Exception as error:
             logger.exception("task %r could not be run", held.task_id)
             ending = Ended(self._record(held, raised(error, held.started_at)))
+        held.job = None
         if not held.has_ended:
             self._finish(held, Dropped() if held.is_revoked else ending)
 
@@ -303,7 +303,7 @@ class Attempts:
 
     def _settle_stopped(self, held: Held) -> None:
         if not held.has_ended:
-            self._finish(held, Dropped() if held.is_revoked else self._stopped(held))
+            self._finish(held, Dropped() if held.is_revoked else self._unrun(held))
 
     def _finish(self, held: Held, ending: Ended | Dropped) -> None:
         """Free the attempt's slot and give it its end."""
@@ -369,10 +369,13 @@ class Attempts:
     def _recall(self, held: Held) -> None:
         """Have others run what no thread has begun."""
         assert held.context is not None
-        if held.context.withdraw():
+        if held.job is None or held.context.withdraw():
             held.is_recalled = True
             self._slots[held.lane].stalled(time.monotonic() - held.since)
             self._stop(held)
+
+    def _unrun(self, held: Held) -> Ended:
+        return never_began(held) if held.is_recalled else self._stopped(held)
 
     def _stopped(self, held: Held) -> Ended:
         why = f"worker {self._worker_id} is stopping"

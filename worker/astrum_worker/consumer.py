@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from astrum.loops import Backoff
 from astrum.redis import Claim, WorkerStore
 from astrum_worker.config import WorkerConfig
 from astrum_worker.gate import Gate
@@ -17,17 +16,17 @@ from astrum_worker.slots import Slots
 logger = logging.getLogger("astrum.worker")
 
 STUCK_AFTER_BLOCKS = 3
-FIRST_REST_S, LONGEST_REST_S = 0.4, 20.0
-"""At least twice as long as it takes until what was handed back is dispatched again."""
+MODEST_WAIT_S = 0.5
+"""How long a reader waits at the server that could run nothing of what it got last."""
 
 
 class Consumer(Service):
     """The claim loop of one lane: it does not wait while there is more, else it blocks.
 
-    ``accept`` gets each claim and says whether this worker can run it. One that can run nothing
-    of what it gets rests, longer each time, so that others get what it handed back; else it could
-    be the first to ask again and again. ``recovered`` is called when the store answers again after
-    a failure, since the reply of the failed claim may have been lost.
+    ``accept`` gets each claim and says whether this worker can run it. The server serves whoever
+    has waited longest, so a reader that could run nothing of what it got takes its place anew
+    often, and others get what it handed back. ``recovered`` is called when the store answers again
+    after a failure, since the reply of the failed claim may have been lost.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Consumer(Service):
         self._accept = accept
         self._recovered = recovered
         self._expects_more = True
-        self._rest = Backoff(FIRST_REST_S, LONGEST_REST_S)
+        self._is_modest = False
         self._claiming_since: float | None = None
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -76,7 +75,7 @@ class Consumer(Service):
         return since is not None and time.monotonic() - since > limit_s
 
     async def _claim(self, count: int) -> None:
-        block_s = None if self._expects_more else self._config.claim_wait_s
+        block_s = None if self._expects_more else self._wait_s()
         self._claiming_since = time.monotonic()
         self._quiet.clear()
         try:
@@ -89,11 +88,13 @@ class Consumer(Service):
         if self._backoff.failures:
             self._recovered()
         self._expects_more = len(claims) >= count
-        runnable = [self._accept(claim) for claim in claims]
-        if any(runnable):
-            self._rest.reset()
-        elif claims:
-            await self._rest.wait()
+        if claims:
+            runnable = [self._accept(claim) for claim in claims]
+            self._is_modest = not any(runnable)
+
+    def _wait_s(self) -> float:
+        longest_s = self._config.claim_wait_s
+        return min(longest_s, MODEST_WAIT_S) if self._is_modest else longest_s
 
 
 class ReaderWatch(PeriodicService):

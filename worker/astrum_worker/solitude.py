@@ -53,7 +53,7 @@ class Solitude(PeriodicService):
         attempts: Attempts,
         reporter: Reporter,
         *,
-        accept: Callable[[Claim], object],
+        accept: Callable[[Claim], bool],
     ) -> None:
         super().__init__(config.solitude_every_s)
         self._store = store
@@ -99,17 +99,16 @@ class Solitude(PeriodicService):
                 return
 
     async def _take(self) -> bool:
-        """Run one to its end; false if none waits any more."""
+        """Run one to its end; false if none waits any more, or this worker cannot run it."""
         claims = await self._store.claim(LANE, self._queues, self._worker_id, 1, block_s=None)
         if not claims:
             return False
-        for claim in claims:
-            self._accept(claim)
+        runnable = [self._accept(claim) for claim in claims]
         # Settled too before neighbours come: if it kills the worker, it kills it now.
         while not await self._is_empty_soon():
             with suppress(StoreError):
                 await self._hold()
-        return True
+        return all(runnable)
 
     async def _became_alone(self) -> bool:
         """Wait until nothing runs or is unsettled here; false if that is no use any more."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from astrum import relay as relay_module
 from astrum.data_transport.bindings import TaskInputs
 from astrum.invoke import BoundTask, Invoker
 from astrum.machine.events import Outcome
@@ -16,6 +18,7 @@ from astrum.wire.arguments import NO_ARGUMENTS
 from astrum.wire.codec import Codec
 from astrum.wire.messages import Record, TaskMessage, decode_entry, encode_entry
 from astrum.wire.sealing import Seal
+from astrum_worker.app import Worker
 from astrum_worker.attempts import Attempts
 from astrum_worker.catalog import Served
 from astrum_worker.config import WorkerConfig
@@ -88,15 +91,18 @@ async def notes() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_ran() -> None:
+def _nothing_ran_yet_and_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ran.clear()
+    monkeypatch.setattr(relay_module, "TURN_S", 60.0)
 
 
 async def test_short_attempts_run_one_after_the_other_in_one_asyncio_task() -> None:
-    jobs: list[object] = []
+    jobs: list[str] = []
 
     async def notes_its_job() -> None:
-        jobs.append(asyncio.current_task())
+        job = asyncio.current_task()
+        assert job is not None
+        jobs.append(job.get_name())
 
     bench = Bench(notes_its_job)
     await bench.attempts.wait_idle()
@@ -126,6 +132,21 @@ async def test_those_that_were_handed_back_unstopped_never_run() -> None:
     bench.attempts.hand_back_all()
     assert bench.outbox.outcomes == dict.fromkeys(range(ATTEMPTS), Outcome.HANDED_BACK)
     await asyncio.sleep(0.01)
+    assert not ran
+
+
+async def test_what_blocks_the_loop_outside_of_all_attempts_is_blamed_on_none() -> None:
+    worker: Any = SimpleNamespace(_attempts=Bench(notes).attempts)
+    assert len(worker._attempts.running()) == ATTEMPTS
+    assert Worker._find(worker, None) is None
+
+
+async def test_what_nobody_has_begun_in_time_goes_to_others_uncounted() -> None:
+    bench = Bench(notes)
+    for held in bench.attempts.running():
+        bench.attempts._recall(held)
+    await bench.attempts.wait_idle()
+    assert bench.outbox.outcomes == dict.fromkeys(range(ATTEMPTS), Outcome.NEVER_BEGAN)
     assert not ran
 
 

@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
-from astrum import loops as loops_module
-from astrum.machine.troubles import Trouble
 from astrum.redis import Claim, RedisSettings
 from astrum_worker import solitude as solitude_module
 from astrum_worker import supervisor as supervisor_module
 from astrum_worker.config import WorkerConfig
-from astrum_worker.consumer import FIRST_REST_S, Consumer, ReaderWatch
+from astrum_worker.consumer import MODEST_WAIT_S, Consumer, ReaderWatch
 from astrum_worker.gate import Gate
 from astrum_worker.slots import Slots
 from astrum_worker.solitude import Solitude
@@ -69,7 +67,16 @@ async def test_a_lone_attempt_comes_after_all_ends_are_told_and_neighbours_after
     monkeypatch.setattr(solitude_module, "_LOOK_EVERY_S", 60.0)
     gate, accepted = Gate(), list[Claim]()
     place: Any = Place()
-    solitude = Solitude(place, "w", config_of(), gate, [], place, place, accept=accepted.append)
+    solitude = Solitude(
+        place,
+        "w",
+        config_of(),
+        gate,
+        [],
+        place,
+        place,
+        accept=lambda claim: not accepted.append(claim),
+    )
     one_pass = asyncio.create_task(solitude.pass_once())
     async with asyncio.timeout(5):
         earlier_ends = await place.flushes.get()
@@ -98,8 +105,10 @@ class SilentStore:
         return [CLAIM]
 
 
-def consumer_of(store: Any, gate: Gate, accept: Callable[[Claim], bool]) -> Consumer:
-    config = config_of(block_s=0.01)
+def consumer_of(
+    store: Any, gate: Gate, accept: Callable[[Claim], bool], block_s: float = 0.01
+) -> Consumer:
+    config = config_of(block_s=block_s)
     return Consumer(
         "async", store, "w", config, gate, Slots(1), accept=accept, recovered=lambda: None
     )
@@ -123,38 +132,28 @@ async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twi
 # --- readers of what they cannot run --------------------------------------------------------------
 
 
-class Waits:
-    """The sleeps of a loop, in place of sleeping."""
+class AnsweringStore:
+    """Has a claim for whoever asks, and notes how long each would have waited for one."""
 
     def __init__(self) -> None:
-        self.seconds: list[float] = []
+        self.waits: list[float | None] = []
 
-    async def sleep(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-
-
-class AnsweringStore:
-    async def claim(self, *_: object, **__: object) -> list[Claim]:
-        return [CLAIM]
+    async def claim(self, *_: object, block_s: float | None, **__: object) -> list[Claim]:
+        self.waits.append(block_s)
+        return [] if len(self.waits) % 2 else [CLAIM]
 
 
-async def test_a_reader_that_can_run_nothing_rests_longer_than_the_next_dispatch_takes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Else it is the first to ask for what it handed back, again and again."""
-    waits, runnable, trouble = Waits(), iter([*[False] * 12, True, False]), Trouble()
-    monkeypatch.setattr(loops_module.asyncio, "sleep", waits.sleep)
+async def test_a_reader_that_could_run_nothing_waits_shortly_so_that_others_are_served_first() -> (
+    None
+):
+    """The server serves whoever has waited longest: it would get again what it handed back."""
     store: Any = AnsweringStore()
-    consumer = consumer_of(store, Gate(), lambda _: next(runnable))
-    for _ in range(12):
+    runnable = iter([False, False, True, True])
+    consumer = consumer_of(store, Gate(), lambda _: next(runnable), block_s=3.0)
+    for _ in range(8):
         await consumer.run_once()
-    dispatched_after = [trouble.hand_back() for _ in range(12)]
-    for rest_s, other_s in zip(waits.seconds, dispatched_after, strict=True):
-        assert rest_s > 1.9 * other_s
-    await consumer.run_once()
-    await consumer.run_once()
-    assert len(waits.seconds) == 13
-    assert waits.seconds[-1] <= FIRST_REST_S  # after one that it could run
+    waits = [wait_s for wait_s in store.waits if wait_s is not None]
+    assert waits == [3.0, MODEST_WAIT_S, MODEST_WAIT_S, 3.0]
 
 
 # --- processes that end at once -------------------------------------------------------------------

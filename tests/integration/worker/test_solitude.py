@@ -51,7 +51,7 @@ class World:
 def composed(world: Any) -> Solitude:
     config = WorkerConfig(modules=("m",), redis=RedisSettings())
     gate = Gate(on_close=lambda: world.closed.append("closed"))
-    return Solitude(world, "w", config, gate, [], world, world, accept=lambda _: None)
+    return Solitude(world, "w", config, gate, [], world, world, accept=lambda _: True)
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ async def test_a_worker_that_is_to_stop_takes_no_further_lone_attempt() -> None:
     world.lone = ["a", "b"]
     world.idle.set()
     one = composed(world)
-    one._accept = lambda _: one._gate.close(Reason.DRAINING)
+    one._accept = lambda _: one._gate.close(Reason.DRAINING) is None
     await looked(one, 3)
     assert world.lone == ["a"]
 

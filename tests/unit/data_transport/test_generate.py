@@ -5,6 +5,8 @@ import functools
 import pytest
 
 from astrum.data_transport import F, Ref, T
+from astrum.errors import TaskRegistrationError
+from astrum.planning.inputs import resolve_task_inputs
 
 
 def source() -> dict:
@@ -134,3 +136,11 @@ def test_a_function_of_several_tasks_is_an_error_only_as_a_reference(generate):
     assert len(generate({"one": source, "two": source, "by_id": by_id})) == 3
     with pytest.raises(ValueError, match=r"task 'read'.*is several tasks \('one', 'two'\)"):
         generate({"one": source, "two": source, "read": read})
+
+
+def test_what_is_wrong_with_an_annotation_comes_before_what_is_wrong_between_tasks():
+    def sends_too_much() -> Ref[int, T("reads", None, "nothing like it")]: ...
+    def reads(a: Ref[int, F(3)]) -> None: ...
+
+    with pytest.raises(TaskRegistrationError, match="by id or function, not by 3"):
+        resolve_task_inputs({"sends_too_much": sends_too_much, "reads": reads}, [])
