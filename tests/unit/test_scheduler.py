@@ -277,7 +277,8 @@ async def test_the_limit_bounds_the_tasks_that_run_at_once() -> None:
     async def work() -> None:
         running[0] += 1
         most[0] = max(most[0], running[0])
-        await asyncio.sleep(0)
+        for _ in range(5):  # long enough for the others to begin
+            await asyncio.sleep(0)
         running[0] -= 1
 
     names = [str(i) for i in range(20)]
