@@ -60,21 +60,17 @@ class Relay(Generic[T]):
         """Have an item begun soon."""
         self._items.append(item)
         if not self._is_planned:
-            self._plan()
+            self._start_runners()  # their turn comes next, and further items until then
 
     def clear(self) -> None:
         """Forget all that was not begun."""
         self._items.clear()
 
-    def _plan(self) -> None:
-        self._is_planned = True
-        self._loop.call_soon(self._start_runners)
-
     def _start_runners(self) -> None:
         """Start tasks for what waits; next time twice as many, if these should not do."""
         self._is_planned = False
         self._left = STARTS_AT_ONCE
-        self._until = time.monotonic() + TURN_S
+        self._until = 0.0
         if not self._items:
             return
         count = min(len(self._items), self._runners)
@@ -82,12 +78,14 @@ class Relay(Generic[T]):
             self._runners = min(2 * count, STARTS_AT_ONCE)
         for _ in range(count):
             self._new_task(self._run_on(), context=self._context.copy())
-        self._plan()
+        self._is_planned = True
+        self._loop.call_soon(self._start_runners)
 
     async def _run_on(self) -> None:
         task: Any = asyncio.current_task()
         known = _known_to(task)
         items, begin, begun = self._items, self._begin, 0
+        self._until = self._until or time.monotonic() + TURN_S
         waited: list[bool] = []
         self._loop.call_soon(waited.append, True)  # comes to it as soon as an item waits
         while items and self._left:
