@@ -20,6 +20,10 @@ ABSENT: Any = inspect.Parameter.empty
 """Stands where nothing was declared."""
 
 
+COLLECTING = (P.VAR_POSITIONAL, P.VAR_KEYWORD)
+"""The kinds of ``*args`` and ``**kwargs``."""
+
+
 class Parameter(NamedTuple):
     """One parameter; ``position`` is None for keyword-only ones, `*args` has the first free one."""
 

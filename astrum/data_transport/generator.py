@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from inspect import Parameter as P
 from typing import Any, NamedTuple
 
 from astrum.data_transport.annotations import From, To
-from astrum.data_transport.declarations import Parameter, declaration_of, siblings_of
+from astrum.data_transport.declarations import COLLECTING, Parameter, declaration_of, siblings_of
 from astrum.data_transport.relations import Relations, place_of, relations_of
 from astrum.data_transport.routes import Route
 from astrum.data_transport.task_index import TaskIndex
@@ -55,7 +54,7 @@ class Generator:
         if type(source) is not str or source not in self._functions:
             source = self._index.find(source)
         # Name and position of one slot, so an explicit relation to either takes its place.
-        name = None if parameter.kind in _COLLECTING else parameter.name
+        name = None if parameter.kind in COLLECTING else parameter.name
         path = () if mark.locator is None else (mark.locator,)
         return Route(source, task_id, name, parameter.position, path, parameter)
 
@@ -64,14 +63,11 @@ class Generator:
         wanted = mark.target if mark.target is not None else _default_target(mark.local)
         path = () if mark.local is None else (mark.local,)
         parameter = declaration_of(self._functions[target], self._siblings).find(wanted)
-        if parameter is None or parameter.kind in _COLLECTING:
+        if parameter is None or parameter.kind in COLLECTING:
             name, position = _name_or_position(wanted)
         else:
             name, position = parameter.name, parameter.position
         return Route(task_id, target, name, position, path, parameter)
-
-
-_COLLECTING = (P.VAR_POSITIONAL, P.VAR_KEYWORD)
 
 
 def _default_target(local: str | int | None) -> str | int:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from astrum.data_transport.annotations import From, To
 from astrum.data_transport.declarations import Declaration, Parameter
+from astrum.data_transport.scopes import ANNOTATED
 from astrum.data_transport.shapes import UNION_ORIGINS
 
-_ANNOTATED: Any = type(typing.Annotated[int, ""])
 _FROM_SIZE = 2
 _TO_SIZE = 3
 
@@ -50,7 +50,7 @@ def place_of(relation: Parameter | To | None) -> str:
 
 def _plain_from(annotation: Any) -> From | None:
     """Return the mark of ``Ref[SomeClass, F(...)]``, as nearly all are written; else None."""
-    if type(annotation) is _ANNOTATED and type(annotation.__origin__) is type:
+    if type(annotation) is ANNOTATED and type(annotation.__origin__) is type:
         marks = annotation.__metadata__
         if len(marks) == 1 and type(marks[0]) is From and type(marks[0].locator) in _LOCATORS:
             return marks[0]

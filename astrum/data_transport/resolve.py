@@ -10,6 +10,7 @@ from typing import Any
 from astrum.data_transport.bindings import Binding, Supply, TaskInputs
 from astrum.data_transport.declarations import (
     ABSENT,
+    COLLECTING,
     Declaration,
     Parameter,
     declaration_of,
@@ -20,7 +21,6 @@ from astrum.errors import TaskRegistrationError, nearest
 
 NO_INPUTS = TaskInputs()
 _ORDINARY = P.POSITIONAL_OR_KEYWORD
-_COLLECTING = (P.VAR_POSITIONAL, P.VAR_KEYWORD)
 
 _Slot = str | int
 _Filler = Binding | Supply
@@ -142,7 +142,7 @@ def _slot_of(route: Route, parameter: Parameter) -> _Slot:
     """Return the key under which the value is passed."""
     if parameter.kind is _ORDINARY:
         return parameter.name
-    if parameter.kind in _COLLECTING:
+    if parameter.kind in COLLECTING:
         wanted = route.position if route.name is None else route.name
         return parameter.name if wanted is None else wanted
     if parameter.kind is P.POSITIONAL_ONLY and parameter.position is not None:

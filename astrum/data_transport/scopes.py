@@ -23,7 +23,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 _MISSING = object()
-_ANNOTATED: Any = type(typing.Annotated[int, ""])
+ANNOTATED: Any = type(typing.Annotated[int, ""])
+"""The class of what `typing.Annotated` makes."""
 _remembered: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
@@ -222,7 +223,7 @@ def names_in(annotations: Mapping[str, Any]) -> frozenset[str]:
     names: frozenset[str] = frozenset()
     for annotation in annotations.values():
         kind = type(annotation)
-        if kind is _ANNOTATED:
+        if kind is ANNOTATED:
             annotation = annotation.__origin__
             kind = type(annotation)
         if kind is not type:  # most are plain classes

@@ -12,7 +12,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Literal
 
-from astrum.data_transport.scopes import Owner, evaluate, is_unresolved
+from astrum.data_transport.scopes import ANNOTATED, Owner, evaluate, is_unresolved
 
 UNION_ORIGINS = (typing.Union, types.UnionType)
 _WRAPPERS = (
@@ -23,7 +23,6 @@ _WRAPPERS = (
     typing.ClassVar,
     dataclasses.InitVar,
 )
-_ANNOTATED = type(typing.Annotated[int, ""])
 _NO_NAMES = ("builtins", "typing", "typing_extensions", "collections.abc", "types")
 
 Kind = Literal["typed_dict", "dataclass", "named_tuple", "model"]
@@ -45,7 +44,7 @@ def stripped(annotation: Any) -> Any:
     <class 'int'>
     """
     while (kind := type(annotation)) is not type:
-        if kind is _ANNOTATED:
+        if kind is ANNOTATED:
             annotation = annotation.__origin__
         elif isinstance(annotation, dataclasses.InitVar):
             annotation = annotation.type

@@ -97,9 +97,9 @@ class _Walker:
     def visit(self, root: str) -> None:
         for need in self.needs.get(root, ()):
             if need not in self.done:
-                return self._walk(root)
+                self._walk(root)
+                return
         self.done[root] = None  # as in most flows, which are declared upstream first
-        return None
 
     def _walk(self, root: str) -> None:
         done, path = self.done, self._path

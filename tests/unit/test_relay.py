@@ -44,6 +44,14 @@ class Field:
             await asyncio.sleep(0)
         return len(set(self.ran))
 
+    async def begun(self, step: Step, items: int, turns: int) -> int:
+        """Return how many of so many equal steps begin in some turns of the loop."""
+        for _ in range(items):
+            self.relay.add(step)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return len(self.ran)
+
 
 @pytest.fixture(autouse=True)
 def _nothing_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,12 +96,7 @@ async def test_the_number_of_tasks_at_once_doubles_while_all_wait() -> None:
     async def waits_at_the_gate() -> None:
         await gate.wait()
 
-    field = Field()
-    for _ in range(1000):
-        field.relay.add(waits_at_the_gate)
-    for _ in range(12):
-        await asyncio.sleep(0)
-    assert len(field.ran) == 1000
+    assert await Field().begun(waits_at_the_gate, 1_000, turns=12) == 1_000
     gate.set()
 
 
@@ -101,12 +104,7 @@ async def test_items_that_end_after_a_wait_do_not_slow_the_start_of_those_behind
     async def waits_a_turn() -> None:
         await asyncio.sleep(0)
 
-    field = Field()
-    for _ in range(2_000):
-        field.relay.add(waits_a_turn)
-    for _ in range(16):
-        await asyncio.sleep(0)
-    assert len(field.ran) == 2_000
+    assert await Field().begun(waits_a_turn, 2_000, turns=16) == 2_000
 
 
 async def test_what_an_item_leaves_in_its_context_no_other_sees() -> None:

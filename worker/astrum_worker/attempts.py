@@ -177,6 +177,7 @@ class Attempts:
 
     def _start(self, held: Held, runnable: Runnable) -> None:
         message = runnable.message
+        held.since = time.monotonic()
         held.context = AttemptContext(
             message.run_id,
             message.task_id,
@@ -199,7 +200,7 @@ class Attempts:
         """Run an attempt and give it its end, unless it has one already."""
         held, context, (message, served) = item
         if context.cancelled or held.has_ended:  # before its turn came
-            self._settle_stopped(held)
+            self._finish_once(held, self._unrun(held))
             return
         held.job, held.started_at, held.since = job, time.time(), time.monotonic()
         try:
@@ -210,8 +211,7 @@ class Attempts:
             logger.exception("task %r could not be run", held.task_id)
             ending = Ended(self._record(held, raised(error, held.started_at)))
         held.job = None
-        if not held.has_ended:
-            self._finish(held, Dropped() if held.is_revoked else ending)
+        self._finish_once(held, ending)
 
     async def _ended(
         self, held: Held, context: AttemptContext, message: TaskMessage, served: Served
@@ -301,9 +301,9 @@ class Attempts:
 
     # --- out ----------------------------------------------------------------------------
 
-    def _settle_stopped(self, held: Held) -> None:
+    def _finish_once(self, held: Held, ending: Ended | Dropped) -> None:
         if not held.has_ended:
-            self._finish(held, Dropped() if held.is_revoked else self._unrun(held))
+            self._finish(held, Dropped() if held.is_revoked else ending)
 
     def _finish(self, held: Held, ending: Ended | Dropped) -> None:
         """Free the attempt's slot and give it its end."""
