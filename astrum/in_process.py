@@ -62,7 +62,6 @@ class InProcessOptions:
     silence: bool = True
     check_wire: bool = False
     timeout_s: float | None = None
-    started_at: float | None = None
     run_id: str = ""
     observer: RunObserver | None = None
 
@@ -105,8 +104,7 @@ class _InProcessRun:
             await self._wait()
         finally:
             self._tidy()
-        started_at = self._options.started_at
-        times = RunTimes(planned_at if started_at is None else started_at, planned_at, time.time())
+        times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         return build_report(self._state, times, self._results, run_id=self._run_id)
 
     async def _wait(self) -> None:

@@ -98,7 +98,7 @@ class DynamicScheduler:
         self._local_only = local_only
         self._is_executing = False
         self._checked: _Draft | None = None
-        self._plans: dict[bool, Plan] = {}
+        self._flows: dict[bool, Flow] = {}
 
     @property
     def task_retries(self) -> dict[str, int]:
@@ -128,22 +128,9 @@ class DynamicScheduler:
         could do; both take time.
         """
         began = time.perf_counter()
-        plan = self._plan(fingerprints)
-        inputs = self._draft().inputs
-        bound = {
-            spec.task_id: BoundTask(
-                spec.task_id,
-                self._functions[spec.task_id],
-                inputs.get(spec.task_id, NO_INPUTS),
-                spec.lane,
-            )
-            for spec in plan.tasks
-        }
-        local_only = self._local_only
-        if fingerprints and not local_only:
-            local_only = why_local_only(inputs, self._functions, self.config)
-        types = _DeclaredTypes(self._functions)
-        return Flow(plan, bound, local_only, types, time.perf_counter() - began)
+        if fingerprints not in self._flows:
+            self._flows[fingerprints] = self._new_flow(fingerprints)
+        return replace(self._flows[fingerprints], planning_s=time.perf_counter() - began)
 
     async def execute(self, executor: Executor | None = None) -> ExecutionReport:
         """Run the graph and return its report; without an ``executor`` in this process.
@@ -173,7 +160,7 @@ class DynamicScheduler:
             _show(flow.plan)
         if executor is not None:
             return await executor.run_flow(flow, self.config)
-        return await _run_here(flow, self.config, started_at)
+        return await _run_here(flow, self.config)
 
     def _draft(self) -> _Draft:
         if self._checked is None:
@@ -187,21 +174,36 @@ class DynamicScheduler:
             self._checked = _Draft(upstream_first(needs), inputs)
         return self._checked
 
-    def _plan(self, fingerprints: bool) -> Plan:
-        if fingerprints not in self._plans:
-            draft = self._draft()
-            self._plans[fingerprints] = build_plan(
-                self.namespace,
-                draft.needs,
-                self._functions,
-                draft.inputs,
-                options=self._options,
-                tail_tasks=self.tail_tasks,
-                concurrency_limit=self._limit,
-                check_types=not self.config.skip_type_check,
-                fingerprints=fingerprints,
+    def _new_flow(self, fingerprints: bool) -> Flow:
+        plan = self._new_plan(fingerprints)
+        inputs = self._draft().inputs
+        bound = {
+            spec.task_id: BoundTask(
+                spec.task_id,
+                self._functions[spec.task_id],
+                inputs.get(spec.task_id, NO_INPUTS),
+                spec.lane,
             )
-        return self._plans[fingerprints]
+            for spec in plan.tasks
+        }
+        local_only = self._local_only
+        if fingerprints and not local_only:
+            local_only = why_local_only(inputs, self._functions, self.config)
+        return Flow(plan, bound, local_only, _DeclaredTypes(self._functions))
+
+    def _new_plan(self, fingerprints: bool) -> Plan:
+        draft = self._draft()
+        return build_plan(
+            self.namespace,
+            draft.needs,
+            self._functions,
+            draft.inputs,
+            options=self._options,
+            tail_tasks=self.tail_tasks,
+            concurrency_limit=self._limit,
+            check_types=not self.config.skip_type_check,
+            fingerprints=fingerprints,
+        )
 
     def _check_names(self, needs: Mapping[str, Any]) -> None:
         functions = self._functions
@@ -239,13 +241,11 @@ def _check_executor(executor: Any) -> None:
     )
 
 
-async def _run_here(flow: Flow, config: AstrumConfig, started_at: float) -> ExecutionReport:
+async def _run_here(flow: Flow, config: AstrumConfig) -> ExecutionReport:
     # Imported late: the codec behind it needs pydantic, the slowest import of all.
     from astrum.in_process import InProcessOptions, run_in_process
 
-    options = InProcessOptions(
-        silence=config.silence, check_wire=config.check_wire, started_at=started_at
-    )
+    options = InProcessOptions(silence=config.silence, check_wire=config.check_wire)
     return await run_in_process(flow, options)
 
 

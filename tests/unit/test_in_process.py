@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -731,3 +732,12 @@ run({function}, "{lane}")
 """)
     assert "KeyboardInterrupt" in ended.stderr
     assert ended.returncode != 0
+
+
+async def test_the_time_of_planning_stands_in_the_report() -> None:
+    graph = FlowBuilder()
+    graph.add("a", nothing)
+    flow = replace(graph.flow(), planning_s=2.0)
+    report = await run_in_process(flow, InProcessOptions())
+    assert report.planning_duration == pytest.approx(2.0)
+    assert report.total_duration >= 2.0

@@ -25,9 +25,9 @@ class LocalSession:
         self._quiet = settings.quiet
         self._flow = flow
         self._progress = progress
+        self._planned_at = time.time()
         self._options = InProcessOptions(
             timeout_s=settings.timeout_s,
-            started_at=time.time(),
             run_id=settings.run_id or uuid.uuid4().hex,
             observer=progress,
         )
@@ -44,8 +44,8 @@ class LocalSession:
 
     def _report_of_cancelled(self) -> ExecutionReport | None:
         """How far the run came, without the values of its tasks."""
-        state, began_at = self._progress.state, self._options.started_at or 0.0
+        state, planned_at = self._progress.state, self._planned_at
         if state is None:
             return None
-        times = RunTimes(began_at, began_at, time.time())
+        times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         return build_report(state, times, {}, run_id=self._options.run_id)
