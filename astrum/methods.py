@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from types import FunctionType
 from typing import Any
 
 from astrum.errors import TaskRegistrationError
@@ -26,6 +27,8 @@ class MethodBinder:
         Raises `TaskRegistrationError` for an instance method without exactly one instance, and
         for a class method whose class cannot be found.
         """
+        if type(function) is FunctionType and not _stands_in_class(function):
+            return function  # as nearly all
         if isinstance(function, staticmethod):
             return function.__func__
         if isinstance(function, classmethod):
@@ -97,9 +100,8 @@ def _class_name(function: Any) -> str:
 
 
 def _stands_in_class(function: Any) -> bool:
-    if not inspect.isfunction(function) or "." not in function.__qualname__:
-        return False
-    return not _class_name(function).endswith("<locals>")
+    scope = _class_name(function) if isinstance(function, FunctionType) else ""
+    return bool(scope) and not scope.endswith("<locals>")
 
 
 def _first_parameter(function: Any) -> str:

@@ -75,8 +75,8 @@ class _Resolver:
         self._fillings: dict[str, _Filling] = {}
 
     def add(self, route: Route) -> None:
-        parameter = self._parameter(route) if route.parameter is None else route.parameter
-        slot = _slot_of(route, parameter)
+        parameter = route.parameter or self._parameter(route)
+        slot = parameter.name if parameter.kind is _ORDINARY else _slot_of(route, parameter)
         filling = self._fillings.get(route.target)
         if filling is None:
             filling = self._fillings[route.target] = _Filling()
@@ -139,9 +139,7 @@ def _slot_name(route: Route) -> str:
 
 
 def _slot_of(route: Route, parameter: Parameter) -> _Slot:
-    """Return the key under which the value is passed."""
-    if parameter.kind is _ORDINARY:
-        return parameter.name
+    """Return the key under which a value is passed to a parameter that is no ordinary one."""
     if parameter.kind in COLLECTING:
         wanted = route.position if route.name is None else route.name
         return parameter.name if wanted is None else wanted

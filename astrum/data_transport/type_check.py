@@ -109,7 +109,9 @@ class _Checker:
         function = self._functions.get(binding.source)
         if function is None:
             return
-        result = self._result(function)
+        result = self._results.get(id(function))
+        if result is None:
+            result = self._result(function)
         question = (id(result), binding.path, id(expected))
         if question not in self._fine:
             self._check(task_id, binding, expected, result)
@@ -152,6 +154,8 @@ class _Checker:
         if returns is ABSENT:
             return inferred_result(function) if self._config.infer_via_ast else ABSENT
         plain = stripped(returns)
+        if type(plain) is type:
+            return plain
         if typing.get_origin(plain) in _AWAITABLES and not _is_async(function):
             return typing.get_args(plain)[-1]
         return plain

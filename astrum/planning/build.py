@@ -7,6 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 from astrum.data_transport.bindings import TaskInputs
@@ -63,6 +64,8 @@ def _is_duration(value: Any) -> bool:
 
 def lane_of(function: Callable[..., Any]) -> Lane:
     """Return "async" for whatever gives a coroutine when called, else "thread"."""
+    if type(function) is FunctionType and not function.__dict__:  # nothing marks or wraps it
+        return "async" if function.__code__.co_flags & inspect.CO_COROUTINE else "thread"
     if inspect.iscoroutinefunction(function):
         return "async"
     called: Any = function
