@@ -6,6 +6,7 @@ import collections.abc
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 from astrum.config import AstrumConfig
@@ -14,6 +15,7 @@ from astrum.data_transport.bindings import Binding, Path, TaskInputs
 from astrum.data_transport.declarations import ABSENT, declaration_of, source_function
 from astrum.data_transport.inference import inferred_result
 from astrum.data_transport.result_types import NoSuchPart, type_at
+from astrum.data_transport.scopes import ANNOTATED
 from astrum.data_transport.sendable import why_it_stays
 from astrum.data_transport.shapes import named_types, stripped, type_name
 from astrum.errors import TaskRegistrationError
@@ -73,15 +75,28 @@ def declared_types(function: Callable[..., Any], seen: set[Any] | None = None) -
 
     Functions with one ``seen`` in common yield each type once.
     """
+    seen = set() if seen is None else seen
+    if _names_only(function, seen):
+        return
     declaration = declaration_of(function)
     parameters = (*declaration.parameters.values(), declaration.rest, declaration.named_rest)
-    seen = set() if seen is None else seen
     for annotation in (*(p.annotation for p in parameters if p), declaration.returns):
         if annotation is ABSENT:
             continue
         plain = stripped(annotation)
         if type(plain) is not type or plain not in seen:  # most are built-in types, seen before
             yield from named_types(plain, seen)
+
+
+def _names_only(function: Callable[..., Any], seen: set[Any]) -> bool:
+    """Tell at a glance that a function's annotations hold only plain classes in ``seen``."""
+    if not isinstance(function, FunctionType) or function.__dict__:
+        return False
+    for annotation in function.__annotations__.values():
+        plain = annotation.__origin__ if type(annotation) is ANNOTATED else annotation
+        if type(plain) is not type or plain not in seen:
+            return False
+    return True
 
 
 def _check_topology(inputs: Mapping[str, TaskInputs]) -> None:

@@ -75,13 +75,12 @@ class Plan:
     @cached_property
     def levels(self) -> list[int]:
         """For each task number, its stage: the longest chain of needs below it, from 0."""
-        index = self.index
-        levels: list[int] = []
-        for spec in self.tasks:
-            level = 0
-            for need in spec.needs:
-                level = max(level, levels[index[need]] + 1)
-            levels.append(level)
+        levels = [0] * len(self.tasks)
+        for number, after in enumerate(self.dependents):
+            least = levels[number] + 1
+            for dependent in after:
+                if levels[dependent] < least:
+                    levels[dependent] = least
         return levels
 
     @cached_property
@@ -95,7 +94,7 @@ class Plan:
         return remaining
 
     def to_data(self) -> dict[str, Any]:
-        """Return the plan as lists, dicts, numbers and texts, for any serializer."""
+        """Return the plan as dicts, lists, tuples, numbers and texts, for any serializer."""
         return {
             "version": PLAN_VERSION,
             "namespace": self.namespace,
@@ -133,7 +132,7 @@ def _spec_to_data(spec: TaskSpec, index: Mapping[str, int]) -> list[Any]:
     return [
         spec.task_id,
         [index[need] for need in spec.needs],
-        [[b.parameter, index[b.source], list(b.path)] for b in spec.bindings],
+        [(b.parameter, index[b.source], b.path) for b in spec.bindings],
         None if retry is NO_RETRY or retry == NO_RETRY else _retry_to_data(retry),
         spec.timeout_s,
         spec.queue,
