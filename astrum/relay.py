@@ -48,6 +48,8 @@ class Relay(Generic[T]):
         self._values = [(v, x) for v, x in self._context.items() if v is not own]
         self._items: deque[T] = deque()
         self._is_planned = False
+        # With a factory of eager tasks, an item would begin inside the item that has added it.
+        self._may_be_eager = self._loop.get_task_factory() is not None
         self._runners = 1
         self._left = STARTS_AT_ONCE
         self._until = 0.0
@@ -59,7 +61,12 @@ class Relay(Generic[T]):
     def add(self, item: T) -> None:
         """Have an item begun soon."""
         self._items.append(item)
-        if not self._is_planned:
+        if self._is_planned:
+            return
+        if self._may_be_eager:
+            self._is_planned = True
+            self._loop.call_soon(self._start_runners)
+        else:
             self._start_runners()  # their turn comes next, and further items until then
 
     def clear(self) -> None:
@@ -68,17 +75,16 @@ class Relay(Generic[T]):
 
     def _start_runners(self) -> None:
         """Start tasks for what waits; next time twice as many, if these should not do."""
-        self._is_planned = False
         self._left = STARTS_AT_ONCE
         self._until = 0.0
-        if not self._items:
+        self._is_planned = bool(self._items)
+        if not self._is_planned:
             return
         count = min(len(self._items), self._runners)
         if count == self._runners:
             self._runners = min(2 * count, STARTS_AT_ONCE)
         for _ in range(count):
             self._new_task(self._run_on(), context=self._context.copy())
-        self._is_planned = True
         self._loop.call_soon(self._start_runners)
 
     async def _run_on(self) -> None:

@@ -26,6 +26,10 @@ from astrum.relay import STARTS_AT_ONCE
 Function = Callable[..., Any]
 
 
+LONG_CHAIN = 3_000
+"""More steps than Python allows calls within calls."""
+
+
 class FlowBuilder:
     """A flow put together task by task, as planning would."""
 
@@ -741,3 +745,28 @@ async def test_the_time_of_planning_stands_in_the_report() -> None:
     report = await run_in_process(flow, InProcessOptions())
     assert report.planning_duration == pytest.approx(2.0)
     assert report.total_duration >= 2.0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+@pytest.mark.parametrize("waits", [0, 1])
+def test_a_loop_of_eager_tasks_runs_a_long_chain(waits: int) -> None:
+    async def step(*_: int) -> int:
+        for _ in range(waits):
+            await asyncio.sleep(0)
+        return 1
+
+    def eager_loop() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)
+        return loop
+
+    builder = FlowBuilder()
+    builder.add("t0", step)
+    for number in range(1, LONG_CHAIN):
+        builder.add(f"t{number}", step, inputs=from_result(0, f"t{number - 1}"))
+    for number in range(LONG_CHAIN):
+        builder.add(f"beside{number}", step)
+    with asyncio.Runner(loop_factory=eager_loop) as runner:
+        report = runner.run(builder.run())
+    assert report.error_summary == []
+    assert report.successful_tasks == 2 * LONG_CHAIN

@@ -1,9 +1,10 @@
-"""Services on uvloop, as many web servers are, run flows as others do."""
+"""Services on uvloop, as many web servers are, or on eager tasks run flows as others do."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,8 +14,6 @@ from astrum import ExecutionReport, run
 from astrum_coordinator import Coordinator
 from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers
 from tests.flows import parity
-
-uvloop = pytest.importorskip("uvloop", reason="uvloop is not made for this platform")
 
 NAMESPACES = ("direct", "retried", "timed_out", "cut_short")
 
@@ -47,7 +46,24 @@ def facts(report: ExecutionReport) -> Any:
     return report.execution_state, report.task_return_set, statuses, report.error_summary
 
 
-def test_flows_end_on_uvloop_as_on_asyncio_here_and_on_workers_it_started() -> None:
+def uvloop_loop() -> asyncio.AbstractEventLoop:
+    uvloop = pytest.importorskip("uvloop", reason="uvloop is not made for this platform")
+    return uvloop.new_event_loop()
+
+
+def eager_loop() -> asyncio.AbstractEventLoop:
+    if sys.version_info < (3, 12):
+        pytest.skip("eager tasks came with Python 3.12")
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    return loop
+
+
+@pytest.mark.parametrize("make_loop", [uvloop_loop, eager_loop])
+def test_flows_end_on_other_loops_as_on_plain_ones_here_and_on_workers_they_started(
+    make_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        got = runner.run(here()), runner.run(on_workers())
     expected = asyncio.run(here())
-    assert uvloop.run(here()) == expected
-    assert uvloop.run(on_workers()) == expected
+    assert got == (expected, expected)
