@@ -128,6 +128,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         task.add_done_callback(self._tasks.discard, context=OUTSIDE.context)
         return task
 
+    def get_task_factory(self) -> None:
+        """Say that tasks are made in the ordinary way."""
+
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
