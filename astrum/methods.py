@@ -27,8 +27,6 @@ class MethodBinder:
         Raises `TaskRegistrationError` for an instance method without exactly one instance, and
         for a class method whose class cannot be found.
         """
-        if type(function) is FunctionType and not _stands_in_class(function):
-            return function  # as nearly all
         if isinstance(function, staticmethod):
             return function.__func__
         if isinstance(function, classmethod):

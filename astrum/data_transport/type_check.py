@@ -124,9 +124,7 @@ class _Checker:
         function = self._functions.get(binding.source)
         if function is None:
             return
-        result = self._results.get(id(function))
-        if result is None:
-            result = self._result(function)
+        result = self._result(function)
         question = (id(result), binding.path, id(expected))
         if question not in self._fine:
             self._check(task_id, binding, expected, result)

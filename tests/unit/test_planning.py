@@ -1,7 +1,9 @@
 """Orders, the planner, the stages and the plan."""
 
 import functools
+import inspect
 import pickle
+import sys
 
 import pytest
 from hypothesis import given
@@ -306,6 +308,14 @@ class SyncCall:
 )
 def test_functions_that_give_coroutines_go_to_the_async_lane(function, lane) -> None:
     assert lane_of(function) == lane
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the mark came with Python 3.12")
+def test_a_function_that_is_marked_to_give_coroutines_goes_to_the_async_lane() -> None:
+    def gives_one() -> object:
+        return coroutine_function()
+
+    assert lane_of(inspect.markcoroutinefunction(gives_one)) == "async"
 
 
 def test_a_plan_holds_what_each_declaration_says() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from astrum import relay as relay_module
 from astrum.relay import STARTS_AT_ONCE, TURN_S, Relay
+from tests.eager import eager_tasks
 
 colour: ContextVar[str] = ContextVar("colour")
 mine: ContextVar[int] = ContextVar("mine")
@@ -213,6 +214,25 @@ async def test_a_task_that_an_item_has_done_something_to_is_left_to_no_other(
     assert await Field().run(does_it, waits_and_ends) == 2
     assert ended == [1]
     kept.clear()
+
+
+async def test_no_item_begins_inside_the_one_that_has_added_it() -> None:
+    story: list[str] = []
+
+    async def second() -> None:
+        story.append("second")
+
+    async def first() -> None:
+        field.relay.add(second)
+        story.append("first")
+
+    with eager_tasks():
+        field = Field()
+        field.relay.add(first)
+        assert story == []
+        while field.ended < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert story == ["first", "second"]
 
 
 async def test_what_was_cleared_never_begins() -> None:

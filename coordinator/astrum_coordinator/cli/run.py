@@ -78,6 +78,9 @@ def run(
     MODULE is a dotted name or a .py file, with :ATTR for one registry or scheduler in it.
     Without --redis and --local, a private server and local workers are started for the run.
     Several modules are imported together.
+
+    Ctrl-C and SIGTERM cancel the run for good. One whose process was killed goes on with
+    `resume`, or by itself where `serve` runs.
     """
     place = choose_place(rest)
     selection = Selection(**{name: rest[name] for name in Selection._fields})
