@@ -24,6 +24,7 @@
     │   └── PayloadTooLargeError          a value beyond the hard limit
     └── StoreError                        Redis or Valkey
         ├── StoreUnavailableError         cannot be reached now; trying again is sensible
+        │   └── StoreRefusesWritesError   answers, but takes no writes: its memory is full, say
         └── StoreConfigurationError       will not serve until somebody changes a setting
 
 How an *attempt* ended is data (`astrum.machine.Failure`), not an exception.
@@ -160,6 +161,13 @@ class StoreError(AstrumError):
 
 class StoreUnavailableError(StoreError):
     """The server cannot be reached now; trying again is sensible."""
+
+
+class StoreRefusesWritesError(StoreUnavailableError):
+    """The server answers but takes no writes: its memory or disk is full, or replicas are missing.
+
+    Trying again is sensible; if it stays so, a person has to act at the server.
+    """
 
 
 class StoreConfigurationError(StoreError):

@@ -11,7 +11,12 @@ from collections.abc import Iterator
 
 import redis.exceptions as driver
 
-from astrum.errors import StoreConfigurationError, StoreError, StoreUnavailableError
+from astrum.errors import (
+    StoreConfigurationError,
+    StoreError,
+    StoreRefusesWritesError,
+    StoreUnavailableError,
+)
 from astrum.redis.connection import RedisSettings
 
 FAILURES = (driver.RedisError, OSError, EOFError)
@@ -30,6 +35,8 @@ _PASSING = {
     "NOGROUP": "a stream or its consumer group is gone (has the server lost data?)",
     "BUSY": "the server is busy with a long script",
 }
+_REFUSING = ("MISCONF", "NOREPLICAS", "OOM")
+"""What may pass, but needs a person if it does not: the server is there and takes no writes."""
 _STANDING = {
     "NOAUTH": "the server wants a password: put it in the URL, as in redis://user:password@host",
     "WRONGPASS": "the server refuses the user or the password in the URL",
@@ -65,7 +72,8 @@ def translate(error: BaseException, settings: RedisSettings) -> StoreError:
     code = _code_of(error)
     where = settings.masked_url
     if code in _PASSING:
-        return StoreUnavailableError(f"{where}: {_PASSING[code]} ({text})")
+        kind = StoreRefusesWritesError if code in _REFUSING else StoreUnavailableError
+        return kind(f"{where}: {_PASSING[code]} ({text})")
     if code in _STANDING:
         advice = _STANDING[code].format(prefix=settings.prefix)
         return StoreConfigurationError(f"{where}: {advice} ({text})")

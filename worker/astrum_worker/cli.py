@@ -12,21 +12,16 @@ from typing import Any, TypeVar
 import click
 
 from astrum.collector import slow_down_collector
-from astrum.errors import (
-    AstrumError,
-    FlowImportError,
-    SchedulerError,
-    StoreConfigurationError,
-)
+from astrum.errors import AstrumError, FlowImportError
+from astrum.exit_codes import ExitCode, exit_code_of
 from astrum.redis import RedisSettings
 from astrum_worker.app import Worker
 from astrum_worker.catalog import Catalog
 from astrum_worker.config import WorkerConfig, default_threads
 from astrum_worker.logs import LEVELS, set_up_logging
-from astrum_worker.signals import INTERRUPTED, Signals
+from astrum_worker.signals import Signals
 from astrum_worker.supervisor import Supervisor, SupervisorLink
 
-FAILED, WRONG_USAGE = 1, 2
 EXIT_PATIENCE_S = 3.0
 TALKATIVE = ("debug", "info")
 """Log levels at which the worker also says that it serves and that it stops."""
@@ -190,17 +185,11 @@ def main(
         code = asyncio.run(_serve(config, catalog, supervisor_fd, log_level in TALKATIVE))
     except AstrumError as error:
         click.echo(describe(error), err=True)
-        code = exit_code(error)
+        code = exit_code_of(error) or ExitCode.FAILED
     except KeyboardInterrupt:  # while the modules were being imported
-        code = INTERRUPTED
+        code = ExitCode.INTERRUPTED
     sys.stdout.flush()
     sys.exit(code)
-
-
-def exit_code(error: AstrumError) -> int:
-    """Return 2 for what no other start will cure before somebody changes something, else 1."""
-    is_usage = isinstance(error, (SchedulerError, StoreConfigurationError))
-    return WRONG_USAGE if is_usage else FAILED
 
 
 def describe(error: AstrumError) -> str:
@@ -249,11 +238,11 @@ async def _serve(
     worker = Worker(config, catalog, announce)
     Signals(worker.request_stop, says_so=talkative).install()
     watching = None if link is None else asyncio.create_task(_follow(link, worker))
-    code = FAILED
+    code: int = ExitCode.FAILED
     try:
         code = await worker.run()
     except AstrumError as error:
-        code = exit_code(error)
+        code = exit_code_of(error) or ExitCode.FAILED
         raise
     finally:
         if watching is not None:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from astrum.exit_codes import ExitCode
 from astrum.threads import ThreadPool
 from astrum_worker.config import WorkerConfig
 from astrum_worker.service import PeriodicService
@@ -13,8 +14,6 @@ from astrum_worker.service import PeriodicService
 logger = logging.getLogger("astrum.worker")
 
 _LOOK_S = 0.5
-RESTART_WANTED = 75
-"""The exit code of a worker that another process should replace."""
 
 
 class HungThreads(PeriodicService):
@@ -48,4 +47,4 @@ class HungThreads(PeriodicService):
                 "to be replaced by a new process",
                 self._pool.hung,
             )
-            self._stop(RESTART_WANTED)
+            self._stop(ExitCode.FAILED)

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from astrum.exit_codes import after_signal, after_stop
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-INTERRUPTED = 130
 SAME_FOR_S = 0.5
 """A signal so soon after the first is the same one: ``timeout``, shells and terminals often send
 it to a process and to its group, so that it comes twice."""
@@ -41,17 +42,12 @@ class Signals:
         if self._received:
             if now - self._received_at < SAME_FOR_S:
                 return
-            os._exit(128 + number)
+            os._exit(after_signal(number))
         self._received, self._received_at = number, now
         if self._says_so:
             _say(b"draining; once more ends at once\n")
-        self._loop.call_soon_threadsafe(self._stop, exit_code(number))
+        self._loop.call_soon_threadsafe(self._stop, after_stop(number))
 
 
 def _say(line: bytes) -> None:
     os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, line)
-
-
-def exit_code(number: int) -> int:
-    """Return what a drained process ends with: SIGTERM is the normal way to stop a worker."""
-    return INTERRUPTED if number == signal.SIGINT else 0

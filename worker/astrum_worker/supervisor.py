@@ -18,8 +18,9 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from astrum.exit_codes import after_stop
 from astrum.loops import in_process_group
-from astrum_worker.signals import SIGNALS, exit_code
+from astrum_worker.signals import SIGNALS
 
 logger = logging.getLogger("astrum.worker")
 
@@ -121,7 +122,7 @@ class Supervisor:
     # --- the end ------------------------------------------------------------------------
 
     def _on_signal(self, number: int) -> None:
-        self._stop(number, exit_code(number))
+        self._stop(number, after_stop(number))
 
     def _stop(self, number: int, code: int) -> None:
         if not self._stopping.is_set():

@@ -28,7 +28,8 @@ __all__ = ["main"]
 def main() -> None:
     """Run task graphs: in one process, on local workers, or on a pool of them over Redis.
 
-    Exit codes: 0 done, 1 the run failed or was cancelled, 2 wrong usage, 130 interrupted.
+    Exit codes: 0 done, 1 the run or the work failed, 2 wrong usage or configuration, 3 a person
+    must act at the server, 4 results could not be handed over, 130 Ctrl-C, 143 SIGTERM.
     """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from astrum_coordinator.cli.asking import ask
-from astrum_coordinator.cli.endings import FAILED, say
+from astrum_coordinator.cli.endings import say
 from astrum_coordinator.cli.options import log_option, option, prefix_option, redis_option
 
 
@@ -26,4 +26,6 @@ def cancel(
     asked = ask(redis_url, prefix, lambda coordinator: coordinator.cancel(run_id, reason))
     say(f"run {run_id}: cancellation asked for" if asked else f"run {run_id} is over already")
     if not asked:
-        ctx.exit(FAILED)
+        from astrum.exit_codes import ExitCode
+
+        ctx.exit(ExitCode.FAILED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from contextlib import suppress
@@ -10,10 +9,6 @@ from difflib import get_close_matches
 from typing import Any
 
 import click
-
-DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a place that takes no more."""
 
 
 class Commands(click.Group):
@@ -23,11 +18,10 @@ class Commands(click.Group):
         """Run the command; an `AstrumError` becomes a message and an exit code."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            say("interrupted")
-            ctx.exit(INTERRUPTED)
-        except Exception as error:
-            code = exit_code(error)
+        except (KeyboardInterrupt, Exception) as error:
+            from astrum.exit_codes import exit_code_of
+
+            code = exit_code_of(error)
             if code is None:
                 raise
             say(describe(error))
@@ -46,20 +40,12 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def exit_code(error: Exception) -> int | None:
-    """Return the exit code of an error that the user can do something about, else `None`."""
-    from astrum.errors import AstrumError, SchedulerError, StoreConfigurationError
-
-    if isinstance(error, (SchedulerError, StoreConfigurationError)):
-        return WRONG_USAGE
-    is_full = isinstance(error, OSError) and error.errno in FULL
-    return FAILED if is_full or isinstance(error, AstrumError) else None
-
-
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """Return the error for people; of a module that fails to load, the user's own traceback."""
     from astrum.errors import FlowImportError
 
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
     text = f"error: {error}"
     if isinstance(error, OSError):
         text = f"error: {error.filename or 'the output'} cannot be written: {error.strerror}"

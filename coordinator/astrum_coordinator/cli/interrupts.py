@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from astrum.collector import slow_down_collector
+from astrum.exit_codes import after_signal
 from astrum_coordinator.cli.endings import say
 
 Result = TypeVar("Result")
@@ -41,7 +42,7 @@ class Interrupts:
     @property
     def exit_code(self) -> int:
         """What a process that was ended by the signal exits with: 130 for Ctrl-C."""
-        return 128 + self.received
+        return after_signal(self.received)
 
     def run(self, work: Callable[[Interrupts], Coroutine[Any, Any, Result]]) -> Result:
         """Run ``work`` in a new event loop; the first signal cancels it unless it says otherwise.
@@ -81,7 +82,7 @@ class Interrupts:
         if self.received and now - self._received_at < SAME_FOR_S:
             return
         if self.received or self._loop is None:
-            _leave(128 + number)
+            _leave(after_signal(number))
         self.received, self._received_at = number, now
         say(f"{self._advice}; once more ends at once")
         self._loop.call_soon_threadsafe(self._react)

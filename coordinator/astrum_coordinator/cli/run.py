@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.endings import DONE, FAILED, say
+from astrum_coordinator.cli.endings import say
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
 from astrum_coordinator.cli.options import (
     given,
@@ -82,13 +82,15 @@ def run(
     Ctrl-C and SIGTERM cancel the run for good. One whose process was killed goes on with
     `resume`, or by itself where `serve` runs.
     """
+    from astrum.exit_codes import ExitCode
+
     place = choose_place(rest)
     selection = Selection(**{name: rest[name] for name in Selection._fields})
     settings = RunSettings(selection, place, timeout, run_id, quiet)
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)
         if result is not None and not output.deliver(result, report, stdout if as_json else None):
-            code = code or FAILED
+            code = code or ExitCode.NOT_HANDED_OVER
     ctx.exit(code)
 
 
@@ -145,6 +147,8 @@ def session(settings: RunSettings, flow: Flow, progress: RunProgress) -> Work:
 
 def end_code(report: ExecutionReport, interrupts: Interrupts) -> int:
     """Return the exit code of a run that ended."""
+    from astrum.exit_codes import ExitCode
+
     if report.execution_state == "completed":
-        return DONE
-    return interrupts.exit_code if interrupts.received else FAILED
+        return ExitCode.DONE
+    return interrupts.exit_code if interrupts.received else ExitCode.FAILED

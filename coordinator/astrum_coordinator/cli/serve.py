@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.endings import FAILED, say
+from astrum_coordinator.cli.endings import say
 from astrum_coordinator.cli.options import (
     json_option,
     log_option,
@@ -36,11 +36,14 @@ def serve(ctx: click.Context, redis_url: str | None, prefix: str | None) -> None
 
     On SIGTERM or Ctrl-C the runs are given back, and another coordinator may go on with them.
     """
+    from astrum.exit_codes import after_stop
     from astrum_coordinator.cli.interrupts import Interrupts
 
     settings = require_redis(redis_url, prefix)
     set_log_level(ctx.meta.get("astrum.log_level", "info"))
-    Interrupts().run(lambda interrupts: _serve(settings, interrupts))
+    interrupts = Interrupts()
+    interrupts.run(lambda interrupts: _serve(settings, interrupts))
+    ctx.exit(after_stop(interrupts.received))
 
 
 async def _serve(settings: RedisSettings, interrupts: Interrupts) -> None:
@@ -76,6 +79,7 @@ def resume(
     While another coordinator leads it, this one waits and watches. Ctrl-C lets go of the run
     without cancelling it.
     """
+    from astrum.exit_codes import ExitCode
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.cli.run import end_code
     from astrum_coordinator.progress import RunProgress
@@ -90,7 +94,7 @@ def resume(
         output.tell(report, progress, quiet)
         is_delivered = output.deliver(report, None, stdout if as_json else None)
     code = end_code(report, interrupts)
-    ctx.exit(code if is_delivered else code or FAILED)
+    ctx.exit(code if is_delivered else code or ExitCode.NOT_HANDED_OVER)
 
 
 async def _resume(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from astrum.exit_codes import ExitCode
 from tests.integration.cli.conftest import COMMAND, Write, complete
 
 FLOW = """
@@ -30,7 +31,7 @@ def test_a_report_that_standard_output_does_not_take_is_told_beside_the_run_s_ou
         done = complete(
             [*COMMAND, "run", "flow.py", "--local", "--json", "-q"], tmp_path, stdout=full
         )
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.NOT_HANDED_OVER
     assert done.stderr == (
         "error: the run completed, but its report cannot be written to standard output: "
         "No space left on device\n"
@@ -44,7 +45,7 @@ def test_a_report_that_its_file_does_not_take_leaves_nothing_but_the_report_on_s
     words = [*COMMAND, "run", "flow.py", "--local", "--json", "-q", "--report", "out.json"]
     # No file may grow: the nearest to a full disk that needs none.
     done = complete(["sh", "-c", f"ulimit -f 0 && exec {shlex.join(words)}"], tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.NOT_HANDED_OVER
     assert done.stderr == (
         "error: the run completed, but its report cannot be written to out.json: File too large\n"
     )
@@ -63,6 +64,6 @@ def test_a_command_that_only_shows_something_says_in_a_line_that_it_could_not(
     with FULL.open("w") as full:
         done = complete([*COMMAND, *arguments], tmp_path, stdout=full)
     assert (done.returncode, done.stderr) == (
-        1,
+        ExitCode.NOT_HANDED_OVER,
         "error: the output cannot be written: No space left on device\n",
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from astrum.exit_codes import ExitCode
 from astrum.machine.events import Outcome
 from astrum.redis import RedisSettings
 from tests.eventually import eventually
@@ -180,15 +181,13 @@ async def test_a_lone_attempt_waits_for_its_neighbours_and_keeps_new_ones_away(
     assert [record.task for record in lead.records] == [0, 1, 2]
 
 
-async def test_too_many_hung_threads_end_the_worker_with_the_code_that_asks_for_another(
-    pool: Pool, lead: Lead
-) -> None:
+async def test_too_many_hung_threads_end_the_worker_as_failed_work(pool: Pool, lead: Lead) -> None:
     worker = await pool.start("--threads", "1", "--grace", "1").serving()
     await lead.dispatch(0, "wait_in_thread", {"name": "never"}, lane="thread", timeout_s=0.05)
     assert (await lead.record(0)).outcome is Outcome.TIMED_OUT
     await lead.dispatch(1, "shout", {"text": "still here"}, lane="thread")
     assert await lead.value(1) == "STILL HERE"
-    assert await worker.ended() == 75
+    assert await worker.ended() == ExitCode.FAILED
 
 
 # --- start-up errors ----------------------------------------------------------------------------

@@ -1,0 +1,75 @@
+"""The exit codes of all commands; ``docs/exit-codes.md`` is the same table for people.
+
+The one place that says how a process ends: `ExitCode` has the numbers, `exit_code_of` says which
+error ends a command with which, `after_signal` what a signal comes to.
+"""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+
+from astrum.errors import (
+    AstrumError,
+    SchedulerError,
+    StoreConfigurationError,
+    StoreRefusesWritesError,
+)
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a place that takes no more."""
+_SIGNAL_BASE = 128
+_NORMAL_STOP = 15  # SIGTERM: what init systems and containers stop a service with
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code means, the same for all commands."""
+
+    DONE = 0
+    FAILED = 1
+    """The run failed or was cancelled, or the command could not do its work."""
+    WRONG_USAGE = 2
+    """An option, a flow or a setting is wrong; the same command will fail again."""
+    PERSON_NEEDED = 3
+    """The server answers and does not take what it must take; a person has to act there."""
+    NOT_HANDED_OVER = 4
+    """The work was done, but results, a report or an answer could not be handed over."""
+    INTERRUPTED = 130
+    """Ctrl-C (SIGINT)."""
+    TERMINATED = 143
+    """SIGTERM, except for services: it is the normal way to stop a worker or ``serve``."""
+
+
+def exit_code_of(error: BaseException) -> ExitCode | None:
+    """Return how a command ends after an error; `None` for a fault that is not the user's.
+
+    >>> exit_code_of(StoreConfigurationError("wrong password"))
+    <ExitCode.WRONG_USAGE: 2>
+    """
+    if isinstance(error, (SchedulerError, StoreConfigurationError)):
+        return ExitCode.WRONG_USAGE
+    if isinstance(error, StoreRefusesWritesError):
+        return ExitCode.PERSON_NEEDED
+    if isinstance(error, OSError) and error.errno in FULL:
+        return ExitCode.NOT_HANDED_OVER
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    return ExitCode.FAILED if isinstance(error, AstrumError) else None
+
+
+def after_stop(number: int) -> int:
+    """Return the exit code of a service that a signal stopped in good order.
+
+    >>> after_stop(15), after_stop(2)
+    (0, 130)
+    """
+    return ExitCode.DONE if number == _NORMAL_STOP else after_signal(number)
+
+
+def after_signal(number: int) -> int:
+    """Return the exit code of a process that a signal ended.
+
+    >>> after_signal(15)
+    143
+    """
+    return _SIGNAL_BASE + number
