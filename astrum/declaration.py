@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from astrum.data_transport import check_declarable
 from astrum.errors import TaskRegistrationError, nearest
 from astrum.planning.build import TaskOptions, make_options
 from astrum.planning.plan import DEFAULT_QUEUE
@@ -53,6 +55,7 @@ def declaration(
     if not is_function(function):
         raise TaskRegistrationError(f"task {task_id!r} must be a function, got {function!r}")
     name = _task_name(task_id, function)
+    check_task_function(name, function)
     options = make_options(name, retry, timeout, queue)
     return RegisteredTask(
         task_id=name,
@@ -78,15 +81,33 @@ def check_settings(task_id: Any, settings: Iterable[str]) -> None:
             )
 
 
-def where_defined(function: Any) -> str:
-    """Return the file and line of a function, ``""`` if it has none."""
+def registered_twice(first: RegisteredTask, namespace: str, is_shared: bool) -> Exception:
+    """Return the error of a second task of one id; ``is_shared`` is true for ``@task``'s own."""
+    clear = f"clear_registry({namespace!r})" if is_shared else "clear() of this registry"
+    where = _where_defined(first.function)
+    return TaskRegistrationError(
+        f"task {first.task_id!r} is registered twice in namespace {namespace!r}"
+        f"{where and f'; the first one is {where}'}. If the same code ran again, as a cell of "
+        f"a notebook does, call {clear} before it; else give one of the two another id"
+    )
+
+
+def _where_defined(function: Any) -> str:
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def is_function(value: Any) -> bool:
-    """Tell whether ``value`` can be declared a task; a class method cannot be called yet."""
-    return callable(value) or isinstance(value, classmethod)
+    """Tell whether ``value`` can be declared a task; some methods cannot be called yet."""
+    return callable(value) or isinstance(value, (classmethod, functools.partialmethod))
+
+
+def check_task_function(task_id: str, function: Any) -> None:
+    """Raise `TaskRegistrationError` for a callable that can be no task, whatever its flow."""
+    try:
+        check_declarable(function)
+    except ValueError as error:
+        raise TaskRegistrationError(f"task {task_id!r}: {error}") from error
 
 
 def _task_name(task_id: Any, function: Any) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, partial, partialmethod
 from types import FunctionType
 from typing import Any
 
+from astrum.data_transport.callables import CACHED
 from astrum.errors import TaskRegistrationError
 
 
@@ -31,11 +32,16 @@ class MethodBinder:
             return function.__func__
         if isinstance(function, classmethod):
             return self._to_class(task_id, function.__func__)
+        if isinstance(function, partialmethod):
+            return self._partial(task_id, function)
         if not _stands_in_class(function):
             return function  # type: ignore[no-any-return]
         if _first_parameter(function) == "self":
             return self._to_instance(task_id, function)
         return self._by_owner(task_id, function)
+
+    def _partial(self, task_id: str, method: partialmethod[Any]) -> Callable[..., Any]:
+        return partial(self.bind(task_id, method.func), *method.args, **method.keywords)
 
     def _by_owner(self, task_id: str, function: Any) -> Callable[..., Any]:
         owner = self._owner(function)
@@ -89,16 +95,18 @@ class MethodBinder:
 
 def underlying(function: Any) -> Any:
     """Return the plain function of a method, class method or static method, else the argument."""
+    if isinstance(function, partialmethod):
+        return partial(underlying(function.func), *function.args, **function.keywords)
     return getattr(function, "__func__", function)
 
 
 def _class_name(function: Any) -> str:
-    name: str = function.__qualname__
+    name: str = getattr(function, "__qualname__", "")  # a cache of a partial has none
     return name.rpartition(".")[0]
 
 
 def _stands_in_class(function: Any) -> bool:
-    scope = _class_name(function) if isinstance(function, FunctionType) else ""
+    scope = _class_name(function) if isinstance(function, (FunctionType, CACHED)) else ""
     return bool(scope) and not scope.endswith("<locals>")
 
 

@@ -27,12 +27,12 @@ from astrum.declaration import (
     checked_name,
     declaration,
     is_function,
-    where_defined,
+    registered_twice,
 )
 from astrum.errors import TaskNotFoundError, TaskRegistrationError, nearest
 from astrum.machine import ExecutionReport
 from astrum.methods import MethodBinder, underlying
-from astrum.planning.inputs import add_data_needs, resolve_task_inputs
+from astrum.planning.inputs import add_data_needs, check_filled, resolve_task_inputs
 from astrum.planning.order import TaskOrder, walk_upstream_first
 from astrum.planning.plan import DEFAULT_QUEUE
 from astrum.planning.retry_policy import RetryPolicy
@@ -153,6 +153,7 @@ class SchedulerRegistry:
         """
         config = replace(checked_config(config), **settings)
         selection = self._select(target_tasks, config, bind=True)
+        check_filled(selection.functions, selection.inputs)
         check_types(selection.inputs, selection.functions, config)
         registered = self._tasks
         return DynamicScheduler(
@@ -182,11 +183,8 @@ class SchedulerRegistry:
     def _add(self, declared: RegisteredTask) -> None:
         with self._lock:
             if declared.task_id in self._tasks:
-                first = where_defined(self._tasks[declared.task_id].function)
-                raise TaskRegistrationError(
-                    f"task {declared.task_id!r} is registered twice in namespace {self.name!r}"
-                    f"{first and f'; the first one is {first}'}"
-                )
+                is_shared = _registries.get(self.name) is self
+                raise registered_twice(self._tasks[declared.task_id], self.name, is_shared)
             self._tasks[declared.task_id] = declared
 
     def _select(

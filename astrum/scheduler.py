@@ -13,6 +13,7 @@ from astrum.collector import collector_paused
 from astrum.config import AstrumConfig, checked_config
 from astrum.data_transport import check_types, declared_types, why_local_only
 from astrum.data_transport.bindings import TaskInputs
+from astrum.declaration import check_task_function
 from astrum.errors import (
     SchedulerError,
     TaskDependencyError,
@@ -25,7 +26,7 @@ from astrum.machine import ExecutionReport, failed_planning_report
 from astrum.planning import picture
 from astrum.planning.build import DEFAULT_OPTIONS, NO_INPUTS, TaskOptions, build_plan, make_retry
 from astrum.planning.execution_plan import ExecutionPlan, build_execution_plan
-from astrum.planning.inputs import add_data_needs, resolve_task_inputs
+from astrum.planning.inputs import add_data_needs, check_filled, resolve_task_inputs
 from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Plan
 from astrum.planning.planner import ExecutionPlanner, checked_orders, upstream_first
@@ -63,7 +64,8 @@ class DynamicScheduler:
     resolved relations, ``local_only`` says why no other process can run these functions.
 
     Raises ``TypeError`` for a coroutine object, a non-callable, a name that is no text or that
-    is repeated. Errors of the graph itself come from `get_execute_timeline` and `flow`.
+    is repeated, and `TaskRegistrationError` for a generator function or a misplaced reference.
+    Errors of the graph itself come from `get_execute_timeline` and `flow`.
     """
 
     def __init__(
@@ -89,6 +91,9 @@ class DynamicScheduler:
         self.tail_tasks = list(tails)
         self.task_return_set: dict[str, Any] = {}
         self._functions = _checked_functions(tasks)
+        if inputs is None:  # else a registry has seen to it
+            for name, function in self._functions.items():
+                check_task_function(name, function)
         self._orders = checked_orders(task_order)
         self._task_data = list(task_data_refs or ()) if has_data_path else []
         self._options = dict(task_policies or {})
@@ -169,6 +174,7 @@ class DynamicScheduler:
             inputs = self._inputs
             if inputs is None:
                 inputs = resolve_task_inputs(self._functions, self._task_data)
+                check_filled(self._functions, inputs)
                 check_types(inputs, self._functions, self.config)
                 needs = add_data_needs(needs, inputs, self.config)
             self._checked = _Draft(upstream_first(needs), inputs)

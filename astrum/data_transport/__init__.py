@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from astrum.data_transport.annotations import F, From, Ref, T, To
+from astrum.data_transport.declarable import check_declarable, unfilled
 from astrum.data_transport.fit import fit
 from astrum.data_transport.generate import auto_generate_data_transports, declared_routes
 from astrum.data_transport.merge import merge_task_data
@@ -31,6 +32,7 @@ __all__ = [
     "TaskData",
     "To",
     "auto_generate_data_transports",
+    "check_declarable",
     "check_types",
     "declared_routes",
     "declared_types",
@@ -39,6 +41,7 @@ __all__ = [
     "remember_names",
     "resolve_inputs",
     "routes_of",
+    "unfilled",
     "why_local_only",
 ]
 

@@ -10,10 +10,12 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter as P
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from astrum.data_transport.callables import is_unbound_method, source_function
+from astrum.data_transport.marks import is_plain, opened
 from astrum.data_transport.scopes import Owner, Siblings, evaluate, names_in
 
 ABSENT: Any = inspect.Parameter.empty
@@ -73,22 +75,17 @@ def declaration_of(function: Callable[..., Any], siblings: Siblings | None = Non
 _kept: WeakKeyDictionary[FunctionType, Declaration] = WeakKeyDictionary()
 
 
-def source_function(function: Callable[..., Any]) -> FunctionType | None:
-    """Return the function whose annotations and source speak for a callable, if there is one."""
-    if isinstance(function, FunctionType):
-        if not function.__dict__:
-            return function
-        plain = inspect.unwrap(function)
-        return plain if isinstance(plain, FunctionType) else function
-    if isinstance(function, (MethodType, staticmethod, classmethod)):
-        return source_function(function.__func__)
-    if isinstance(function, functools.partial):
-        return source_function(function.func)
-    owner, name = (
-        (function, "__init__") if isinstance(function, type) else (type(function), "__call__")
-    )
-    maker = getattr(owner, name, None)
-    return maker if isinstance(maker, FunctionType) else None
+def annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return the annotations of a callable; those of a ``__signature__`` that was set go first."""
+    if type(function) is FunctionType and not function.__dict__:
+        return function.__annotations__
+    source = source_function(function)
+    annotations: Mapping[str, Any] = {} if source is None else source.__annotations__
+    stated = None if isinstance(function, type) else getattr(function, "__signature__", None)
+    if not isinstance(stated, inspect.Signature):
+        return annotations
+    own = {p.name: p.annotation for p in stated.parameters.values() if p.annotation is not ABSENT}
+    return {**annotations, **own}
 
 
 def siblings_of(functions: Iterable[Callable[..., Any]]) -> Siblings:
@@ -98,9 +95,9 @@ def siblings_of(functions: Iterable[Callable[..., Any]]) -> Siblings:
 
 def _declare(function: Callable[..., Any], siblings: Siblings | None) -> tuple[Declaration, bool]:
     source = source_function(function)
+    annotations = annotations_of(function)
     hints: dict[str, Any] = {}
     complete = True
-    annotations = {} if source is None else source.__annotations__
     if source is not None and annotations and not names_in(annotations):
         hints = {name: type(None) if a is None else a for name, a in annotations.items()}
     elif source is not None and annotations:
@@ -108,6 +105,9 @@ def _declare(function: Callable[..., Any], siblings: Siblings | None) -> tuple[D
         hints, complete = evaluated.hints, evaluated.complete
     if isinstance(function, type):
         hints = {**hints, "return": function}
+    for name, hint in hints.items():
+        if not is_plain(hint):
+            hints[name] = opened(hint)
     return _assemble(_places(function), hints), complete
 
 
@@ -130,7 +130,7 @@ def _places(function: Callable[..., Any]) -> _Places:
             places = _places_in(inspect.signature(function))
         except ValueError:
             return _UNTOLD  # written in C
-    return places[1:] if _is_unbound_method(function, places) else places
+    return places[1:] if places and is_unbound_method(function, places[0].name) else places
 
 
 def _places_in(signature: inspect.Signature) -> _Places:
@@ -150,13 +150,6 @@ def _places_of_code(code: CodeType) -> _Places:
     if code.co_flags & inspect.CO_VARKEYWORDS:
         places.append(_Place(next(names), P.VAR_KEYWORD))
     return tuple(places)
-
-
-def _is_unbound_method(function: Callable[..., Any], places: _Places) -> bool:
-    if not places or places[0].name not in ("self", "cls"):
-        return False
-    scopes = getattr(function, "__qualname__", "").split(".")
-    return isinstance(function, FunctionType) and len(scopes) > 1 and scopes[-2] != "<locals>"
 
 
 def _assemble(places: _Places, hints: Mapping[str, Any]) -> Declaration:

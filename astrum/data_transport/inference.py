@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from types import NoneType
 from typing import Any
 
-from astrum.data_transport.declarations import ABSENT, source_function
+from astrum.data_transport.callables import source_function
+from astrum.data_transport.declarations import ABSENT
 
 _DISPLAYS: dict[type[ast.expr], type] = {
     ast.ListComp: list,

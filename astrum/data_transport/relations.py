@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from astrum.data_transport.annotations import From, To
 from astrum.data_transport.declarations import Declaration, Parameter
+from astrum.data_transport.marks import whole_marks
 from astrum.data_transport.scopes import ANNOTATED
-from astrum.data_transport.shapes import UNION_ORIGINS
 
-_FROM_SIZE = 2
-_TO_SIZE = 3
+_FROM_SIZES = (1, 2)
+_TO_SIZES = (3,)
 
 
 class Relations(NamedTuple):
@@ -61,28 +60,16 @@ _LOCATORS = (type(None), str, int)
 
 
 def _mark_in(annotation: Any, parameter: Parameter | None) -> Any:
-    if type(annotation) is type:  # most are, and hold none
+    if type(annotation) is type and annotation is not typing.Annotated:  # most are, and hold none
         return None
-    marks = list(_marks_in(annotation))
+    place = "the return value" if parameter is None else place_of(parameter)
+    try:
+        marks = whole_marks(annotation)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
     if len(marks) > 1:
-        place = "the return value" if parameter is None else place_of(parameter)
         raise ValueError(f"{place} has more than one relation: {marks!r}")
     return marks[0] if marks else None
-
-
-def _marks_in(annotation: Any) -> Iterator[Any]:
-    # A union is looked into for the sake of `Ref[...] | None`.
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        yield from _marks_in(annotation.__origin__)
-        yield from (m for m in annotation.__metadata__ if _is_mark(m))
-    elif origin in UNION_ORIGINS:
-        for member in typing.get_args(annotation):
-            yield from _marks_in(member)
-
-
-def _is_mark(extra: object) -> bool:
-    return isinstance(extra, (From, To)) or type(extra) is tuple
 
 
 def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From:
@@ -92,7 +79,7 @@ def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From:
     if parameter is declaration.named_rest:
         raise ValueError(f"{place} collects any names, so no single value can fill it")
     if not isinstance(mark, From):
-        mark = From(*_of_size(mark, _FROM_SIZE, '("source", "key")', place))
+        mark = From(*_of_size(mark, _FROM_SIZES, '("source", "key")', place))
     _check_locator(mark.locator, place)
     return typing.cast(From, mark)
 
@@ -102,17 +89,20 @@ def _as_to(mark: Any) -> To:
     if isinstance(mark, From):
         raise ValueError(f"{place} has {mark!r}: From belongs on a parameter, use To")
     if not isinstance(mark, To):
-        mark = To(*_of_size(mark, _TO_SIZE, '("target", "local", "remote")', place))
+        mark = To(*_of_size(mark, _TO_SIZES, '("target", "local", "remote")', place))
     _check_locator(mark.local, place)
     _check_locator(mark.target, place)
     return typing.cast(To, mark)
 
 
-def _of_size(mark: tuple[Any, ...], size: int, example: str, place: str) -> tuple[Any, ...]:
-    if len(mark) != size:
+def _of_size(
+    mark: tuple[Any, ...], sizes: tuple[int, ...], example: str, place: str
+) -> tuple[Any, ...]:
+    if len(mark) not in sizes:
+        wanted = " or ".join(map(str, sizes))
         raise ValueError(
             f"{place} has the relation {mark!r} of {len(mark)} parts; "
-            f"a tuple there has {size}, like {example}"
+            f"a tuple there has {wanted}, like {example}"
         )
     return mark
 

@@ -12,7 +12,8 @@ from typing import Any
 from astrum.config import AstrumConfig
 from astrum.data_transport.assignability import could_fit
 from astrum.data_transport.bindings import Binding, Path, TaskInputs
-from astrum.data_transport.declarations import ABSENT, declaration_of, source_function
+from astrum.data_transport.callables import source_function
+from astrum.data_transport.declarations import ABSENT, declaration_of
 from astrum.data_transport.inference import inferred_result
 from astrum.data_transport.result_types import NoSuchPart, type_at
 from astrum.data_transport.scopes import ANNOTATED

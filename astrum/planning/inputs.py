@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from astrum.config import AstrumConfig
 from astrum.data_transport import (
@@ -12,9 +12,10 @@ from astrum.data_transport import (
     merge_task_data,
     resolve_inputs,
     routes_of,
+    unfilled,
 )
 from astrum.data_transport.bindings import TaskInputs
-from astrum.data_transport.declarations import source_function
+from astrum.data_transport.declarations import annotations_of
 from astrum.errors import TaskRegistrationError
 from astrum.planning.order import TaskOrder, walk_upstream_first
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 MANY = 10
 """From so many dependencies on, looking one up in a set pays for making the set."""
+
+_ALONE: Any = Annotated
+"""`Ref` without its brackets, which is a class like others."""
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -58,12 +62,29 @@ def _that_may_relate(functions: Functions) -> Iterator[str]:
 
 
 def _may_relate(function: Callable[..., Any]) -> bool:
-    source = source_function(function)
-    if source is not None:
-        for annotation in source.__annotations__.values():
-            if annotation is not None and type(annotation) is not type:
-                return True
+    for annotation in annotations_of(function).values():
+        if annotation is not None and (type(annotation) is not type or annotation is _ALONE):
+            return True
     return False
+
+
+def check_filled(functions: Functions, inputs: Mapping[str, TaskInputs]) -> None:
+    """Raise `TaskRegistrationError` for a required parameter that nothing fills."""
+    for task_id, function in functions.items():
+        found = inputs.get(task_id)
+        missing = unfilled(function, _slots(found) if found else ())
+        if missing:
+            one = missing[0]
+            also = "".join(f", {name!r}" for name in missing[1:])
+            raise TaskRegistrationError(
+                f"task {task_id!r}, parameter {one!r}{also} has no default value and nothing "
+                f'fills it: annotate it with its source, {one}: Ref[type, F("task")], or give it '
+                "a default value"
+            )
+
+
+def _slots(inputs: TaskInputs) -> list[str | int]:
+    return [b.parameter for b in inputs.bindings] + [s.parameter for s in inputs.supplies]
 
 
 def add_data_needs(

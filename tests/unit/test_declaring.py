@@ -125,9 +125,26 @@ def test_asking_for_an_unknown_task_names_the_nearest(registry: SchedulerRegistr
 
 def test_a_task_id_registered_twice_is_refused(registry: SchedulerRegistry) -> None:
     registry.task("load")(work)
-    first = rf"{re.escape(__file__)}:\d+$"
+    first = rf"{re.escape(__file__)}:\d+\. If the same code ran again"
     with pytest.raises(TaskRegistrationError, match=f"'load' is registered twice.*{first}"):
         registry.task("load")(work)
+
+
+def test_a_task_id_registered_twice_tells_how_to_run_a_notebook_cell_again() -> None:
+    with use_namespace("cells") as shared:
+        task("load")(work)
+        with pytest.raises(
+            TaskRegistrationError, match=r"call clear_registry\('cells'\) before it"
+        ):
+            task("load")(work)
+        clear_registry("cells")
+        task("load")(work)
+    own = SchedulerRegistry("cells")
+    own.task("load")(work)
+    with pytest.raises(TaskRegistrationError, match=r"call clear\(\) of this registry before it"):
+        own.task("load")(work)
+    assert shared.name == "cells"
+    clear_registry("cells")
 
 
 @pytest.mark.parametrize(

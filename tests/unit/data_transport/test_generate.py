@@ -89,8 +89,8 @@ WRONG = {
         returning(Ref[int, T("source"), T("bad")]),
         "return value has more than one relation",
     ),
-    "a short tuple": (annotated(Ref[int, ("source",)]), "of 1 parts; a tuple there has 2"),
-    "a long tuple": (annotated(Ref[int, ("source", 1, 2)]), "of 3 parts; a tuple there has 2"),
+    "an empty tuple": (annotated(Ref[int, ()]), "of 0 parts; a tuple there has 1 or 2"),
+    "a long tuple": (annotated(Ref[int, ("source", 1, 2)]), "of 3 parts; a tuple there has 1 or 2"),
     "a short tuple on a return": (
         returning(Ref[int, ("source", "local")]),
         "of 2 parts; a tuple there has 3",
