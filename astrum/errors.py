@@ -106,6 +106,10 @@ class RunConflictError(RunError):
     """A run id that is taken by a run with another plan."""
 
 
+class RunEndedError(RunError):
+    """A run id that was given to be run and belongs to a run that ended."""
+
+
 class LeadershipLostError(RunError):
     """Another coordinator leads the run now; this one may only read."""
 

@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from astrum.errors import (
     AstrumError,
+    RunEndedError,
     SchedulerError,
     StoreConfigurationError,
     StoreRefusesWritesError,
@@ -46,7 +47,7 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
     >>> exit_code_of(StoreConfigurationError("wrong password"))
     <ExitCode.WRONG_USAGE: 2>
     """
-    if isinstance(error, (SchedulerError, StoreConfigurationError)):
+    if isinstance(error, (SchedulerError, StoreConfigurationError, RunEndedError)):
         return ExitCode.WRONG_USAGE
     if isinstance(error, StoreRefusesWritesError):
         return ExitCode.PERSON_NEEDED

@@ -31,6 +31,8 @@ from astrum.wire.keys import OUTSTANDING_FIELD, is_run_id
 
 BEGINNING = "0-0"
 """The cursor of a journal that was not read yet."""
+NEW_ENTRIES = "$"
+"""The cursor of somebody who wants nothing but what comes from now on."""
 
 _TASK = re.compile(rb"[0-9]{1,9}")
 _OUTSTANDING = re.compile(rb"([0-9]{1,18}):([0-9]{1,20}-[0-9]{1,20})")

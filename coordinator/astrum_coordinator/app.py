@@ -15,7 +15,6 @@ from astrum.config import AstrumConfig, checked_config
 from astrum.errors import (
     AstrumError,
     RunError,
-    RunNotFoundError,
     StoreUnavailableError,
     TaskRegistrationError,
 )
@@ -40,6 +39,7 @@ from astrum_coordinator.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
 from astrum_coordinator.led_runs import LedRuns, decode_plan, encode_plan
 from astrum_coordinator.reaper import Reaper
 from astrum_coordinator.reports import PLANNED_S_FACT, Reporter
+from astrum_coordinator.waiting import found_run, until_over
 from astrum_coordinator.watch import Watch
 
 logger = logging.getLogger("astrum.coordinator")
@@ -212,8 +212,7 @@ class Coordinator:
 
     async def resume(self, run_id: str, *, observer: RunObserver | None = None) -> ExecutionReport:
         """Go on with a run, whoever led it before, and return its report."""
-        if await self._store.run_facts(run_id) is None:
-            raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
+        await found_run(self._store, run_id)
         known = await self._see_through(run_id, observer)
         return await self._reporter.report(run_id, known=known)
 
@@ -270,10 +269,7 @@ class Coordinator:
         return how is LeadershipEnd.FINISHED
 
     async def _is_open(self, run_id: str) -> bool:
-        facts = await self._store.run_facts(run_id)
-        if facts is None:
-            raise RunNotFoundError(f"run {run_id}: its record is no longer in Redis")
-        return facts.is_open
+        return (await found_run(self._store, run_id)).is_open
 
     async def _cancel_and_wait(self, run_id: str, submitting: asyncio.Task[str]) -> None:
         try:
@@ -295,13 +291,32 @@ class Coordinator:
         fact = CancelRequested(await self._store.server_time(), reason)
         entry = self._seal.seal_entry(run_id, encode_fact(fact))
         asked = await self._store.append_fact(run_id, entry)
-        if not asked and await self._store.run_facts(run_id) is None:
-            raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
+        if not asked:
+            await found_run(self._store, run_id)  # raises if there is none
         return asked
 
-    async def report(self, run_id: str) -> ExecutionReport:
-        """Return the report of a finished run, or of how far it is; needs none of its code."""
-        return await self._reporter.report(run_id)
+    async def report(self, run_id: str, *, results: bool = True) -> ExecutionReport:
+        """Return the report of a finished run, or of how far it is; needs none of its code.
+
+        Without ``results`` none is fetched, and ``task_return_set`` is empty.
+        """
+        return await self._reporter.report(run_id, results=results)
+
+    async def wait(
+        self, run_id: str, *, timeout_s: float | None = None, results: bool = True
+    ) -> ExecutionReport:
+        """Wait until a run is over, without leading it, and return its report.
+
+        Raises `RunNotFoundError`, and `TimeoutError` if it is still open after ``timeout_s``.
+        Waits for as long as the server is away.
+        """
+        async with asyncio.timeout(timeout_s):
+            await until_over(self._store, run_id)
+        return await self.report(run_id, results=results)
+
+    async def run_facts(self, run_id: str) -> RunFacts | None:
+        """Return what is known of a run, `None` if there is none."""
+        return await self._store.run_facts(run_id)
 
     async def runs(self, limit: int = 50) -> list[RunFacts]:
         """Return what is known of the latest runs, open ones first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from astrum.errors import DecodeError, RunNotFoundError
+from astrum.errors import DecodeError
 from astrum.machine.fold import RunTimes, build_report
 from astrum.machine.report import ExecutionReport, ExecutionState
 from astrum.redis.facts import RunFacts
@@ -18,6 +18,7 @@ from astrum.wire.sealing import Seal
 from astrum_coordinator.history import RunHistory
 from astrum_coordinator.leader import RunLeader
 from astrum_coordinator.led_runs import decode_plan
+from astrum_coordinator.waiting import found_run
 
 PLANNED_S_FACT = "planning_s"
 
@@ -35,22 +36,22 @@ class Reporter:
         types: Iterable[type] | None = None,
         *,
         known: RunHistory | RunLeader | None = None,
+        results: bool = True,
     ) -> ExecutionReport:
         """Return the report of a finished run, or of how far it is.
 
         ``types`` are the named types that results may have; without them such values are shown
-        by field. ``known`` is who has read the whole journal already. Raises `RunNotFoundError`.
+        by field. ``known`` is who has read the whole journal already. Without ``results`` none is
+        fetched or decoded. Raises `RunNotFoundError`.
         """
-        facts = await self._store.run_facts(run_id)
-        if facts is None:
-            raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
+        facts = await found_run(self._store, run_id)
         known = known or await self._read(run_id)
         state = known.state
         if not facts.is_open:
             state.finished = facts.state
         codec = Codec.opaque() if types is None else Codec(types)
-        results = await self._decoded_all(run_id, known, codec)
-        report = build_report(state, await self._times(facts), results, run_id=run_id)
+        values = await self._decoded_all(run_id, known, codec) if results else {}
+        report = build_report(state, await self._times(facts), values, run_id=run_id)
         if not facts.is_open:
             report.execution_state = ExecutionState(facts.state)
         elif facts.lease_s <= 0:

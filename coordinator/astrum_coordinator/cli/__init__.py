@@ -17,6 +17,7 @@ from astrum_coordinator.cli.run import run
 from astrum_coordinator.cli.runs import runs, show
 from astrum_coordinator.cli.serve import resume, serve
 from astrum_coordinator.cli.submit import submit
+from astrum_coordinator.cli.wait import wait
 from astrum_coordinator.cli.workers import workers
 
 __all__ = ["main"]
@@ -33,5 +34,5 @@ def main() -> None:
     """
 
 
-for command in (run, plan, submit, serve, resume, runs, show, cancel, workers, acl):
+for command in (run, plan, submit, serve, resume, wait, runs, show, cancel, workers, acl):
     main.add_command(command)

@@ -15,6 +15,7 @@ from astrum.machine import ExecutionReport
 from astrum.wire.status import decode_status
 from astrum_coordinator.app import Coordinator, new_run_id
 from astrum_coordinator.cli import output
+from astrum_coordinator.cli.attach import has_ended
 from astrum_coordinator.cli.interrupts import Interrupts
 from astrum_coordinator.cli.options import redis_settings, tls_files
 from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers
@@ -60,6 +61,8 @@ class PoolSession:
             settings = redis_settings(url, place.prefix)
             coordinator = await stack.enter_async_context(Coordinator(settings))
             whereabouts = Whereabouts(coordinator, self._run_id)
+            if await has_ended(coordinator, self._settings.run_id, self._settings.attach):
+                return await self._led(coordinator, whereabouts, interrupts)
             workers = await self._enter_workers(stack, url, coordinator)
             stack.enter_context(
                 output.display(self._progress, self._settings.quiet, whereabouts.of)

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from astrum_coordinator.cli import output
+from astrum_coordinator.cli.attach import attach_option, check_attach
 from astrum_coordinator.cli.endings import say
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
 from astrum_coordinator.cli.options import (
@@ -51,6 +52,7 @@ LOCAL_CONTRADICTIONS = {
 @option("--local", is_flag=True, help="Run all tasks in this process, without a server.")
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @run_id_option
+@attach_option
 @prefix_option
 @json_option
 @option(
@@ -71,6 +73,7 @@ def run(
     quiet: bool,
     timeout: float | None,
     run_id: str | None,
+    attach: bool,
     **rest: Any,
 ) -> None:
     """Run the tasks of MODULE and wait for the end.
@@ -81,12 +84,17 @@ def run(
 
     Ctrl-C and SIGTERM cancel the run for good. One whose process was killed goes on with
     `resume`, or by itself where `serve` runs.
+
+    A --run-id of a run that is open is that run: it is led on, or followed while others lead it.
+    One of a run that ended is refused with exit code 2; with --attach its report is given, and
+    the exit code is that of the run.
     """
     from astrum.exit_codes import ExitCode
 
     place = choose_place(rest)
+    check_attach(attach, run_id, local=place.local)
     selection = Selection(**{name: rest[name] for name in Selection._fields})
-    settings = RunSettings(selection, place, timeout, run_id, quiet)
+    settings = RunSettings(selection, place, timeout, run_id, quiet, attach)
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)
         if result is not None and not output.deliver(result, report, stdout if as_json else None):

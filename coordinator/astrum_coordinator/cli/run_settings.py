@@ -28,3 +28,4 @@ class RunSettings(NamedTuple):
     timeout_s: float | None
     run_id: str | None
     quiet: bool
+    attach: bool = False

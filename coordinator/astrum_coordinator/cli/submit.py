@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
 from astrum_coordinator.cli.options import (
     log_option,
@@ -18,25 +19,36 @@ from astrum_coordinator.cli.options import (
 )
 from astrum_coordinator.cli.output import reserved_stdout
 
+if TYPE_CHECKING:
+    from astrum.redis.connection import RedisSettings
+
 
 @click.command(short_help="Store a run for a serving coordinator.")
 @selection_options
 @redis_option
 @prefix_option
 @run_id_option
+@attach_option
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @log_option
+@click.pass_context
 def submit(
+    ctx: click.Context,
+    /,
     redis_url: str | None,
     prefix: str | None,
     run_id: str | None,
+    attach: bool,
     timeout: float | None,
     **rest: Any,
 ) -> None:
     """Plan MODULE, store the run and print its id; a serving coordinator leads it.
 
-    The same --run-id with the same plan is the same run, so repeating a submit is safe.
+    The same --run-id with the same plan is the same run, so repeating a submit is safe while it
+    is open. One of a run that ended is refused with exit code 2. With --attach the command waits
+    for the end, tells how the run ended, and has its exit code.
     """
+    check_attach(attach, run_id)
     settings = require_redis(redis_url, prefix)
     with reserved_stdout() as stdout:
         flow = load_flow(Selection(**rest), fingerprints=True)
@@ -45,6 +57,21 @@ def submit(
             from astrum_coordinator.app import Coordinator
 
             async with Coordinator(settings) as coordinator:
+                await has_ended(coordinator, run_id, attach)
                 return await coordinator.submit_flow(flow, run_id=run_id, timeout_s=timeout)
 
-        click.echo(asyncio.run(store()), file=stdout)
+        stored = asyncio.run(store())
+        click.echo(stored, file=stdout)
+        if attach:
+            ctx.exit(tell_end(settings, stored))
+
+
+def tell_end(settings: RedisSettings, run_id: str) -> int:
+    """Wait for the run's end, tell it, and return the exit code that follows from it."""
+    from astrum_coordinator.cli import output
+    from astrum_coordinator.cli.wait import see_end
+
+    report, code = see_end(settings, run_id, None, with_results=False)
+    if report is not None:
+        output.tell(report, None, False)
+    return code

@@ -1,0 +1,43 @@
+"""``--attach``: what becomes of a ``--run-id`` whose run exists already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from astrum_coordinator.cli.options import option
+
+if TYPE_CHECKING:
+    from astrum_coordinator.app import Coordinator
+
+
+attach_option = option(
+    "--attach",
+    is_flag=True,
+    help="With --run-id: if that run exists, follow it, or give its report if it is over.",
+)
+
+
+def check_attach(attach: bool, run_id: str | None, *, local: bool = False) -> None:
+    """Raise ``click.UsageError`` for ``--attach`` where there is no run to attach to."""
+    if attach and local:
+        raise click.UsageError("--local uses no server, so there is no run to --attach to")
+    if attach and run_id is None:
+        raise click.UsageError("--attach is about one run: name it by --run-id")
+
+
+async def has_ended(coordinator: Coordinator, run_id: str | None, attach: bool) -> bool:
+    """Tell whether the run is over; raises `RunEndedError` if it is and nobody attaches to it."""
+    from astrum.errors import RunEndedError
+    from astrum_coordinator.report_view import state_text
+
+    facts = None if run_id is None else await coordinator.run_facts(run_id)
+    if facts is None or facts.is_open:
+        return False
+    if not attach:
+        raise RunEndedError(
+            f"run {run_id} {state_text(facts.state)} already, so nothing was started: take another "
+            f"--run-id, or add --attach for its report"
+        )
+    return True

@@ -1,0 +1,93 @@
+"""``wait``: the end of a run that others lead."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from astrum_coordinator.cli import output
+from astrum_coordinator.cli.endings import say
+from astrum_coordinator.cli.options import (
+    json_option,
+    log_option,
+    option,
+    prefix_option,
+    redis_option,
+    require_redis,
+)
+
+if TYPE_CHECKING:
+    from astrum.machine import ExecutionReport
+    from astrum.redis.connection import RedisSettings
+    from astrum_coordinator.cli.interrupts import Interrupts
+
+
+@click.command(short_help="Wait for the end of a run.")
+@click.argument("run_id", metavar="RUN")
+@redis_option
+@prefix_option
+@option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Wait at most so many seconds."
+)
+@json_option
+@option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
+@log_option
+@click.pass_context
+def wait(
+    ctx: click.Context,
+    run_id: str,
+    redis_url: str | None,
+    prefix: str | None,
+    timeout: float | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Wait for the end of RUN without leading it, and tell how it ended.
+
+    Somebody else has to lead it: a serving coordinator, or the `run` that started it. The exit
+    code is 0 for a completed run, 1 for another end, and 1 if it is still open after --timeout.
+    """
+    from astrum.exit_codes import ExitCode
+
+    settings = require_redis(redis_url, prefix)
+    with output.stdout_for(as_json) as stdout:
+        report, code = see_end(settings, run_id, timeout, with_results=as_json)
+        if report is not None:
+            output.tell(report, None, quiet)
+            if not output.deliver(report, None, stdout if as_json else None):
+                code = code or ExitCode.NOT_HANDED_OVER
+    ctx.exit(code)
+
+
+def see_end(
+    settings: RedisSettings, run_id: str, timeout_s: float | None, *, with_results: bool
+) -> tuple[ExecutionReport | None, int]:
+    """Return the report of a run that ended and the exit code; no report if it did not."""
+    from astrum.exit_codes import ExitCode
+    from astrum_coordinator.cli.interrupts import Interrupts
+    from astrum_coordinator.cli.run import end_code
+
+    interrupts = Interrupts()
+
+    async def work(interrupts: Interrupts) -> ExecutionReport | None:
+        from astrum_coordinator.app import Coordinator
+
+        try:
+            async with Coordinator(settings) as coordinator:
+                return await coordinator.wait(run_id, timeout_s=timeout_s, results=with_results)
+        except asyncio.CancelledError:
+            if not interrupts.received:
+                raise
+            return None
+
+    try:
+        report = interrupts.run(work)
+    except TimeoutError:
+        say(f"run {run_id} is still open after {timeout_s:g} s; show {run_id} says what it does")
+        return None, ExitCode.FAILED
+    if report is None:
+        say(f"run {run_id} goes on; nobody waits for it here any more")
+        return None, interrupts.exit_code
+    return report, end_code(report, interrupts)
