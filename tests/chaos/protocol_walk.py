@@ -40,8 +40,10 @@ BEGINNING_MS = 1_600_000_000_000
 SERVER_TIME = """local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)"""
 
-ABLATIONS = ("gate", "dispatch-once", "epoch", "full-replay", "own-pel", "union")
+ABLATIONS = ("gate", "entry-id", "dispatch-once", "epoch", "full-replay", "own-pel", "union")
 """Safeguards that can be taken away; each must be missed."""
+OUTSTANDING_UNDER_ANY_ENTRY = "state and string.sub(state, 1, #attempt + 1) == attempt .. ':'"
+"""A fence that knows which attempt is out, but not by which of its messages."""
 
 
 class Violation(AssertionError):
@@ -89,6 +91,7 @@ def library_without(ablation: str | None) -> ScriptLibrary:
     texts = {name: with_the_walks_clock(text) for name, text in read_sources().items()}
     cuts = {
         "gate": ("settle", "if run_is_here and state == attempt .. ':' .. id then", "if true then"),
+        "entry-id": ("settle", "state == attempt .. ':' .. id", OUTSTANDING_UNDER_ANY_ENTRY),
         "dispatch-once": (
             "dispatch",
             "if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then",

@@ -22,6 +22,7 @@ from tests.contract.steps import (
     claimed,
     dispatched,
     led_run,
+    one_held,
     registered,
     settlement,
 )
@@ -197,6 +198,26 @@ async def test_an_attempt_dispatched_again_fences_the_one_before(
     await runs.dispatch("r", epoch, "default", "async", [(0, 2, b"again")])
     assert await workers.still_mine("r", [(0, 1, first), (7, 1, "1-1")]) == [False, False]
     assert await workers.settle("r", STREAM, "w", [settlement(0, first)]) == [Verdict.FENCED]
+
+
+async def test_an_attempt_dispatched_again_after_a_loss_fences_its_lost_message(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    """The attempt's number is the same; what ran it may have consumed a value that was lost."""
+    epoch, lost = await one_held(runs, workers)
+    with any_server.client() as client:  # what a server without its last writes has forgotten
+        client.hdel(runs.keys.attempts("r"), "0")
+        client.hincrby(runs.keys.attempts("r"), "#", -1)
+        client.xdel(STREAM, lost)
+    [again] = await dispatched(runs, epoch, 0)
+    assert again != lost
+    assert await workers.still_mine("r", [(0, 1, lost), (0, 1, again)]) == [False, True]
+    end = settlement(0, lost)
+    assert await workers.settle("r", STREAM, "w", [end]) == [Verdict.FENCED]
+    assert await runs.revoke("r", epoch, "default", "async", [end]) == [Verdict.FENCED]
+    assert await runs.settle_lost("r", STREAM, "dead", [end]) == [Verdict.FENCED]
+    assert await runs.read_journal({"r": "0-0"}, block_s=None, count=10) == []
+    assert await workers.settle("r", STREAM, "v", [settlement(0, again)]) == [Verdict.SETTLED]
 
 
 async def test_what_cannot_be_read_is_set_aside_once(

@@ -62,6 +62,14 @@ def _settle_without_gate(self: Model, run: Any, who: str, end: Settlement, recor
     return _settle_one(self, run, who, end, records)
 
 
+def _settle_under_any_entry(self: Model, run: Any, who: str, end: Settlement, records: Any) -> Any:
+    state = run.attempts.get(end.task, "") if run else ""
+    attempt, separator, entry_id = state.partition(":")
+    if separator and int(attempt) == end.attempt:
+        end = end._replace(entry_id=entry_id)
+    return _settle_one(self, run, who, end, records)
+
+
 def _always_revoke(self: Dispatcher, revocation: Any) -> None:
     self._revocations.append(revocation)
     self._rouse()
@@ -79,6 +87,7 @@ def _adopt_all(self: Attempts, lanes: Any, claims: Any) -> int:
 ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "audit while reconciling": [(Attempts, "adopt", _adopt_all)],
     "bound of outstanding attempts": [(RunState, "_bounded", lambda self, capacity: 10_000)],
+    "entry id in the fence": [(Model, "_settle", _settle_under_any_entry)],
     "final mark": [(WorkerStore, "settle", _settle_never_finally)],
     "full replay": [(RunLeader, "_replay", _nothing_async)],
     "gate": [(Model, "_settle", _settle_without_gate)],
@@ -115,6 +124,7 @@ FIRST_MISSED = {
     "settling again": 95,
     "look at outstanding attempts": 107,
     "reading anew after a loss": 115,
+    "entry id in the fence": 436,
 }
 """The first seed that breaks a promise without the safeguard."""
 TESTED_ALONE = {

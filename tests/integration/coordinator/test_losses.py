@@ -1,0 +1,113 @@
+"""Many attempts lost at once, and a server that may have lost its last writes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from astrum.config import AstrumConfig
+from astrum.errors import StoreUnavailableError
+from astrum.machine.troubles import FEW_SUSPECTS
+from astrum.planning import TaskSpec
+from astrum.redis import RunStore
+from astrum.wire.sealing import Seal
+from astrum_coordinator import Coordinator
+from astrum_coordinator.journal_reader import JournalReader
+from astrum_coordinator.led_runs import LedRuns
+from tests.contract.steps import dispatched, led_run
+from tests.eventually import eventually
+from tests.integration.coordinator.hands import FAST, HandWorker, flow
+
+OVER_AT_ONCE_S = 0.001
+
+
+async def lost_together(
+    coordinator: Coordinator, hand: HandWorker, count: int
+) -> asyncio.Task[object]:
+    """Run tasks that depend on nothing, and let the worker that holds them all die."""
+    names = [f"t{number}" for number in range(count)]
+    await hand.register(*names)
+    specs = [TaskSpec(task_id=name) for name in names]
+    run = asyncio.create_task(coordinator.run_flow(flow(*specs), AstrumConfig(), run_id="r"))
+    held: list[object] = []
+
+    async def all_held() -> bool:
+        held.extend(await hand.claim_all())
+        return len(held) == count
+
+    await eventually(all_held, "the worker to hold all")
+    await hand.register(*names, lease_s=OVER_AT_ONCE_S)
+    return run
+
+
+async def finish_all(hand: HandWorker, lane: str, count: int) -> None:
+    """Claim so many second attempts from a lane, one by one, and end them well."""
+    for _ in range(count):
+        held = await hand.claim(lane)
+        assert held.message.attempt == 2
+        await hand.succeed(held)
+
+
+async def test_of_many_attempts_lost_at_once_none_is_suspected(
+    coordinator: Coordinator, hand: HandWorker
+) -> None:
+    run = await lost_together(coordinator, hand, FEW_SUSPECTS + 1)
+    await finish_all(hand, "async", FEW_SUSPECTS + 1)
+    await run
+
+
+async def test_of_few_attempts_lost_at_once_each_runs_alone_next(
+    coordinator: Coordinator, hand: HandWorker
+) -> None:
+    run = await lost_together(coordinator, hand, FEW_SUSPECTS)
+    await finish_all(hand, "alone", FEW_SUSPECTS)
+    await run
+
+
+async def test_nothing_is_dispatched_or_ended_until_all_runs_were_read_again(
+    runs: RunStore,
+) -> None:
+    """The leader of one run is not let go on while another's is still being read."""
+    epoch = await led_run(runs)
+    is_reading, may_end = asyncio.Event(), asyncio.Event()
+
+    async def read_again() -> None:
+        is_reading.set()
+        await may_end.wait()
+
+    led = LedRuns(runs, "leader", FAST, Seal())
+    reader = JournalReader(runs, led, FAST, read_again)
+    runs.loss.suspect()
+    reader.start()
+    await is_reading.wait()
+    with pytest.raises(StoreUnavailableError, match="may have lost"):
+        await dispatched(runs, epoch, 0)
+    with pytest.raises(StoreUnavailableError, match="may have lost"):
+        await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
+    may_end.set()
+    await eventually(lambda: not runs.loss.suspected, "the end of the doubt")
+    await dispatched(runs, epoch, 0)
+    await reader.stop()
+
+
+async def test_a_loss_that_is_suspected_while_the_runs_are_read_again_is_not_forgotten(
+    runs: RunStore,
+) -> None:
+    readings = 0
+
+    async def read_again() -> None:
+        nonlocal readings
+        readings += 1
+        if readings == 1:
+            runs.loss.suspect()
+
+    reader = JournalReader(runs, LedRuns(runs, "leader", FAST, Seal()), FAST, read_again)
+    runs.loss.suspect()
+    reader.start()
+    await eventually(lambda: readings == 1, "the first reading")
+    await led_run(runs)
+    assert runs.loss.suspected
+    await reader._look_who_serves()
+    assert (readings, runs.loss.suspected) == (2, False)
+    await reader.stop()
