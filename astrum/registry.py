@@ -36,6 +36,7 @@ from astrum.planning.inputs import add_data_needs, check_filled, resolve_task_in
 from astrum.planning.order import TaskOrder, walk_upstream_first
 from astrum.planning.plan import DEFAULT_QUEUE
 from astrum.planning.retry_policy import RetryPolicy
+from astrum.registries_made import note_registry
 from astrum.scheduler import DEFAULT_NAMESPACE, DynamicScheduler, Executor
 from astrum.task_ids import Others, TaskIds, no_tasks
 
@@ -61,6 +62,7 @@ class SchedulerRegistry:
         self.name = checked_name(name, "a namespace")
         self._tasks: dict[str, RegisteredTask] = {}
         self._lock = threading.Lock()
+        note_registry(self)
 
     @overload
     def task(self, task_id: F) -> F: ...

@@ -20,10 +20,10 @@ from astrum.wire.named_types import (
     Extension,
     ExtensionType,
     NamedType,
-    Opaque,
     named_type,
     opaque,
 )
+from astrum.wire.opaque import Opaque
 from astrum.wire.refusals import Refusal, nesting_error, refusal_error, text_error, type_name
 
 _NAMED_CODES = (Code.ENUM, Code.DATACLASS, Code.NAMED_TUPLE, Code.MODEL, Code.EXTENSION)
@@ -52,7 +52,7 @@ class Codec:
             int(carrier.code): carrier.read for carrier in BUILTIN_TYPES.values()
         }
         readers.update({int(code): reader for code, reader in FOREIGN_READERS.items()})
-        named = _Named(types, extensions)
+        named = self._named = _Named(types, extensions)
         writers.update(named.writers())
         writers[Opaque] = (0, _refuse_opaque)
         readers.update({int(code): named.reader(code) for code in _NAMED_CODES})
@@ -60,14 +60,16 @@ class Codec:
         self._top = Level(writers, readers)
 
     @classmethod
-    def opaque(cls) -> Codec:
-        """Return a codec for a process without user code.
+    def opaque(cls, types: Iterable[type] = ()) -> Codec:
+        """Return a codec for a process that has some of the users' types, or none.
 
-        It decodes values of named types to `Opaque`, as it does arrays and tables if the package
-        for them is not installed.
+        It decodes values of other named types to `Opaque`, and those of ``types`` too if they do
+        not fit the class here; so it does with arrays and tables if the package for them is not
+        installed.
         """
-        codec = cls()
-        codec._readers.update({int(code): _opaque_reader(code) for code in _NAMED_CODES})
+        codec = cls(types)
+        named = codec._named
+        codec._readers.update({int(code): named.lenient_reader(code) for code in _NAMED_CODES})
         for code, reader in FOREIGN_READERS.items():
             codec._readers[int(code)] = _lenient(reader, FOREIGN_NAMES[code])
         return codec
@@ -142,6 +144,16 @@ class _Named:
 
         return read
 
+    def lenient_reader(self, code: Code) -> Reader:
+        def read(payload: bytes, unpack: Unpack) -> Any:
+            name, *parts = unpack(payload)
+            try:
+                return self._find(code, name).put_together(parts)
+            except Exception:  # the class here may have changed, and its own code raise anything
+                return opaque(code, name, parts)
+
+        return read
+
     def _find(self, code: Code, name: str) -> NamedType:
         found = self._by_name.get((code, name), ())
         if len(found) > 1:
@@ -162,14 +174,6 @@ def _unknown(code: Code, name: str) -> str:
 
 def _refuse_opaque(value: Any, pack: Pack) -> bytes:
     raise Refusal(value, "this process does not have its type; decode it where the type is")
-
-
-def _opaque_reader(code: Code) -> Reader:
-    def read(payload: bytes, unpack: Unpack) -> Opaque:
-        name, *parts = unpack(payload)
-        return opaque(code, name, parts)
-
-    return read
 
 
 def _lenient(reader: Reader, type_name: str) -> Reader:

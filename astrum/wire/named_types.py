@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from astrum.errors import DecodeError
 from astrum.planning.retry_policy import qualified_name
 from astrum.wire.codes import Code
+from astrum.wire.opaque import Opaque
 from astrum.wire.refusals import Refusal
 
 _HEAP_TYPE = 1 << 9
@@ -45,30 +46,6 @@ class Extension:
     cls: type
     to_bytes: Callable[[Any], bytes]
     from_bytes: Callable[[bytes], Any]
-
-
-@dataclass(frozen=True, repr=False)
-class Opaque:
-    """A value of a named type in a process that does not have that type.
-
-    ``fields`` maps what the value holds by name; an enum's member has ``name`` and ``value``. It
-    is for looking at: it does not travel on.
-    """
-
-    type_name: str
-    fields: Mapping[str, Any]
-    is_member: bool = False
-
-    def __hash__(self) -> int:
-        member = self.fields.get("name") if self.is_member else None
-        return hash((self.type_name, str(member), frozenset(self.fields)))
-
-    def __repr__(self) -> str:
-        short = self.type_name.rpartition(".")[2]
-        if self.is_member:
-            return f"{short}.{self.fields['name']}"
-        held = ", ".join(f"{name}={value!r}" for name, value in self.fields.items())
-        return f"{short}({held})"
 
 
 def opaque(code: Code, type_name: str, parts: Sequence[Any]) -> Opaque:

@@ -210,11 +210,20 @@ class Coordinator:
         )
         return run_id
 
-    async def resume(self, run_id: str, *, observer: RunObserver | None = None) -> ExecutionReport:
-        """Go on with a run, whoever led it before, and return its report."""
+    async def resume(
+        self,
+        run_id: str,
+        *,
+        observer: RunObserver | None = None,
+        types: Iterable[type] = (),
+    ) -> ExecutionReport:
+        """Go on with a run, whoever led it before, and return its report.
+
+        For ``types`` see `report`.
+        """
         await found_run(self._store, run_id)
         known = await self._see_through(run_id, observer)
-        return await self._reporter.report(run_id, known=known)
+        return await self._reporter.report(run_id, types, known=known)
 
     async def serve(self) -> None:
         """Adopt and lead every run that has no live leader, until cancelled."""
@@ -295,24 +304,33 @@ class Coordinator:
             await found_run(self._store, run_id)  # raises if there is none
         return asked
 
-    async def report(self, run_id: str, *, results: bool = True) -> ExecutionReport:
+    async def report(
+        self, run_id: str, *, types: Iterable[type] = (), results: bool = True
+    ) -> ExecutionReport:
         """Return the report of a finished run, or of how far it is; needs none of its code.
 
-        Without ``results`` none is fetched, and ``task_return_set`` is empty.
+        Results have the types that their tasks declare where the tasks' modules are imported, and
+        those in ``types`` (`Flow.types`, say); others are values to look at that say how to get
+        the real ones. Without ``results`` none is fetched, and ``task_return_set`` is empty.
         """
-        return await self._reporter.report(run_id, results=results)
+        return await self._reporter.report(run_id, types, results=results)
 
     async def wait(
-        self, run_id: str, *, timeout_s: float | None = None, results: bool = True
+        self,
+        run_id: str,
+        *,
+        timeout_s: float | None = None,
+        types: Iterable[type] = (),
+        results: bool = True,
     ) -> ExecutionReport:
-        """Wait until a run is over, without leading it, and return its report.
+        """Wait until a run is over, without leading it, and return its `report`.
 
         Raises `RunNotFoundError`, and `TimeoutError` if it is still open after ``timeout_s``.
         Waits for as long as the server is away.
         """
         async with asyncio.timeout(timeout_s):
             await until_over(self._store, run_id)
-        return await self.report(run_id, results=results)
+        return await self.report(run_id, types=types, results=results)
 
     async def run_facts(self, run_id: str) -> RunFacts | None:
         """Return what is known of a run, `None` if there is none."""

@@ -215,7 +215,20 @@ def to_json(value: Any, depth: int = 0) -> Any:
         return {_key(key): to_json(item, depth + 1) for key, item in parts.items()}
     if parts is not None:
         return [to_json(item, depth + 1) for item in parts]
-    return _text(value)
+    shown = _of_opaque(value)
+    return _text(value) if shown is None else to_json(shown, depth + 1)
+
+
+def _of_opaque(value: Any) -> Any:
+    """What a value without its type would be made of if that were here, `None` for others."""
+    from astrum.wire.opaque import Opaque  # with it comes the codec, which is slow to import
+
+    if not isinstance(value, Opaque):
+        return None
+    if not value.is_member:
+        return value.fields
+    plain = value.fields.get("value")
+    return value.fields["name"] if plain is None else plain
 
 
 def _plain(value: Any) -> Any:

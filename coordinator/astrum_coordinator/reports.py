@@ -18,6 +18,7 @@ from astrum.wire.sealing import Seal
 from astrum_coordinator.history import RunHistory
 from astrum_coordinator.leader import RunLeader
 from astrum_coordinator.led_runs import decode_plan
+from astrum_coordinator.result_types import types_declared_here
 from astrum_coordinator.waiting import found_run
 
 PLANNED_S_FACT = "planning_s"
@@ -40,17 +41,21 @@ class Reporter:
     ) -> ExecutionReport:
         """Return the report of a finished run, or of how far it is.
 
-        ``types`` are the named types that results may have; without them such values are shown
-        by field. ``known`` is who has read the whole journal already. Without ``results`` none is
-        fetched or decoded. Raises `RunNotFoundError`.
+        ``types`` are named types that results may have, besides those of the run's tasks that
+        this process declares; values of others are `Opaque`. ``known`` is who has read the whole
+        journal already. Without ``results`` none is fetched or decoded. Raises
+        `RunNotFoundError`.
         """
         facts = await found_run(self._store, run_id)
         known = known or await self._read(run_id)
         state = known.state
         if not facts.is_open:
             state.finished = facts.state
-        codec = Codec.opaque() if types is None else Codec(types)
-        values = await self._decoded_all(run_id, known, codec) if results else {}
+        values = {}
+        if results:
+            declared = types_declared_here(state.plan)
+            codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
+            values = await self._decoded_all(run_id, known, codec)
         report = build_report(state, await self._times(facts), values, run_id=run_id)
         if not facts.is_open:
             report.execution_state = ExecutionState(facts.state)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import json
+import pickle
+import re
 import sys
 from dataclasses import InitVar, dataclass, field, make_dataclass
 from enum import Enum, IntFlag
@@ -224,8 +229,45 @@ def test_a_process_without_the_types_sees_readable_values() -> None:
     value = {Color.RED: [Order(1), Point(2, Word.YES)], "who": (Customer(name="a"), Loose(more=1))}
     seen = Codec.opaque().decode(CODEC.encode(value))
     member = Opaque(f"{Color.__module__}.Color", {"name": "RED", "value": None}, is_member=True)
-    assert repr(seen[member]) == ("[Order(id=1, lines=[], total=7), Point(x=2, y=Word.YES)]")
-    assert repr(seen["who"]) == "(Customer(name='a', data=None), Loose(number=1, more=1))"
+    order, point = seen[member]
+    assert repr(order).startswith("<Order(id=1, lines=[], total=7), without its type: ")
+    assert repr(point).startswith("<Point(x=2, y=Word.YES), without its type: ")
+    shown = [repr(value).partition(",  without")[0] for value in seen["who"]]
+    assert shown[0].startswith("<Customer(name='a', data=None), ")
+    assert shown[1].startswith("<Loose(number=1, more=1), ")
+
+
+def test_a_value_without_its_type_says_how_to_get_the_real_one() -> None:
+    order = Codec.opaque().decode(CODEC.encode(Order(1)))
+    advice = f"import {Order.__module__} before you ask for the result, or pass types=[Order]"
+    assert advice in repr(order)
+    with pytest.raises(AttributeError, match=re.escape(advice)) as raised:
+        _ = order.id
+    assert "'id', 'lines', 'total'" in str(raised.value), "what it does hold is not told"
+    for use in (list, dict, lambda value: value["id"], lambda value: setattr(value, "id", 2)):
+        with pytest.raises((TypeError, AttributeError), match=re.escape(advice)):
+            use(order)
+
+
+def test_no_encoder_takes_a_value_without_its_type_for_something_else() -> None:
+    # It would travel without what its own type hides or renames.
+    order = Codec.opaque().decode(CODEC.encode(Order(1)))
+    assert not dataclasses.is_dataclass(order)
+    with pytest.raises(TypeError):
+        json.dumps(order)
+
+
+def test_a_value_without_its_type_can_be_copied_and_pickled() -> None:
+    order = Codec.opaque().decode(CODEC.encode(Order(1)))
+    for same in (copy.copy(order), copy.deepcopy(order), pickle.loads(pickle.dumps(order))):
+        assert (same, hash(same), repr(same)) == (order, hash(order), repr(order))
+
+
+def test_a_process_with_some_of_the_types_gets_values_of_those() -> None:
+    data = CODEC.encode([Order(1), Customer(name="a"), Color.RED])
+    order, customer, color = Codec.opaque([Order, Color]).decode(data)
+    assert (order, color) == (Order(1), Color.RED)
+    assert customer.fields["name"] == "a"
 
 
 def test_what_a_process_without_the_types_sees_does_not_travel_on() -> None:
