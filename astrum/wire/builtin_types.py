@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from pydantic_core import TzInfo
+
 from astrum.wire.codes import Code
 from astrum.wire.refusals import Refusal
 
@@ -70,8 +72,14 @@ def _read_complex(payload: bytes, unpack: Unpack) -> complex:
     return complex(*_COMPLEX.unpack(payload))
 
 
-def _zone_of(moment: datetime | time) -> str | list[Any] | None:
-    zone = moment.tzinfo
+ZoneParts = str | list[Any] | int | None
+
+
+def zone_parts(zone: tzinfo | None) -> ZoneParts:
+    """Return a time zone as plain data: a key, an offset, or pydantic's offset in whole seconds.
+
+    Raises ``ValueError`` for a zone of another kind.
+    """
     if zone is None:
         return None
     if type(zone) is ZoneInfo and zone.key and _ZONE_KEY.fullmatch(zone.key):
@@ -80,18 +88,30 @@ def _zone_of(moment: datetime | time) -> str | list[Any] | None:
         offset = zone.utcoffset(None) // _MICROSECOND
         named = timezone(zone.utcoffset(None)).tzname(None) != zone.tzname(None)
         return [offset, zone.tzname(None)] if named else [offset]
-    raise Refusal(
-        moment, f"its time zone is a {type(zone).__qualname__}; use zoneinfo or datetime.timezone"
+    if type(zone) is TzInfo:
+        return (zone.utcoffset(None) or timedelta()) // timedelta(seconds=1)
+    raise ValueError(
+        f"its time zone is a {type(zone).__qualname__}; use zoneinfo or datetime.timezone"
     )
 
 
-def _zone(data: str | list[Any] | None) -> tzinfo | None:
+def _zone_of(moment: datetime | time) -> ZoneParts:
+    try:
+        return zone_parts(moment.tzinfo)
+    except ValueError as error:
+        raise Refusal(moment, str(error)) from None
+
+
+def zone_from(data: ZoneParts) -> tzinfo | None:
+    """Return the time zone that `zone_parts` took apart."""
     if data is None:
         return None
     if isinstance(data, list):
         return timezone(timedelta(microseconds=data[0]), *data[1:])
+    if isinstance(data, int):
+        return TzInfo(data)
     if not _ZONE_KEY.fullmatch(data):
-        raise ValueError(f"{data!r} is no time zone key")
+        raise ValueError(f"{data!r} is not a time zone key")
     return ZoneInfo(data)
 
 
@@ -103,7 +123,7 @@ def _write_datetime(value: datetime, pack: Pack) -> bytes:
 
 def _read_datetime(payload: bytes, unpack: Unpack) -> datetime:
     year, month, day, hour, minute, second, micros, fold, zone = unpack(payload)
-    return datetime(int(year), month, day, hour, minute, second, micros, _zone(zone), fold=fold)
+    return datetime(int(year), month, day, hour, minute, second, micros, zone_from(zone), fold=fold)
 
 
 def _write_time(value: time, pack: Pack) -> bytes:
@@ -113,7 +133,7 @@ def _write_time(value: time, pack: Pack) -> bytes:
 
 def _read_time(payload: bytes, unpack: Unpack) -> time:
     hour, minute, second, micros, fold, zone = unpack(payload)
-    return time(int(hour), minute, second, micros, _zone(zone), fold=fold)
+    return time(int(hour), minute, second, micros, zone_from(zone), fold=fold)
 
 
 def _write_date(value: date, pack: Pack) -> bytes:

@@ -25,6 +25,7 @@ from astrum.wire.named_types import (
 )
 from astrum.wire.opaque import Opaque
 from astrum.wire.refusals import Refusal, nesting_error, refusal_error, text_error, type_name
+from astrum.wire.standard_types import STANDARD_TYPES
 
 _NAMED_CODES = (Code.ENUM, Code.DATACLASS, Code.NAMED_TUPLE, Code.MODEL, Code.EXTENSION)
 
@@ -45,11 +46,12 @@ class Codec:
     """
 
     def __init__(self, types: Iterable[type] = (), *, extensions: Iterable[Extension] = ()) -> None:
+        carriers = {**BUILTIN_TYPES, **STANDARD_TYPES}
         writers: KnownWriters = {
-            cls: (int(carrier.code), carrier.write) for cls, carrier in BUILTIN_TYPES.items()
+            cls: (int(carrier.code), carrier.write) for cls, carrier in carriers.items()
         }
         readers: dict[int, Reader] = {
-            int(carrier.code): carrier.read for carrier in BUILTIN_TYPES.values()
+            int(carrier.code): carrier.read for carrier in carriers.values()
         }
         readers.update({int(code): reader for code, reader in FOREIGN_READERS.items()})
         named = self._named = _Named(types, extensions)
@@ -130,7 +132,7 @@ class _Named:
         name, take_apart = found.name, found.take_apart
 
         def write(value: Any, pack: Pack) -> bytes:
-            return pack([name, *take_apart(value)])
+            return pack([name, *take_apart(value, lambda part: _travels(part, pack))])
 
         def refuse(value: Any, pack: Pack) -> bytes:
             raise Refusal(value, f"two declared types are called {name}; rename one")
@@ -161,6 +163,15 @@ class _Named:
         if not found:
             raise DecodeError(_unknown(code, name))
         return found[0]
+
+
+def _travels(part: Any, pack: Pack) -> bool:
+    """Tell whether ``part`` can be encoded, for parts that the reader can do without."""
+    try:
+        pack(part)
+    except Exception:  # as in `Codec.encode`
+        return False
+    return True
 
 
 def _unknown(code: Code, name: str) -> str:

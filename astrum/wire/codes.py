@@ -28,6 +28,7 @@ class Code(IntEnum):
     ORDERED_DICT = 14
     DEFAULT_DICT = 15
     COUNTER = 16
+    STANDARD = 17
     ENUM = 20
     DATACLASS = 21
     NAMED_TUPLE = 22
@@ -38,6 +39,8 @@ class Code(IntEnum):
     DATA_FRAME = 32
     SERIES = 33
     ARROW_TABLE = 34
+    PANDAS_VALUE = 35
+    POLARS_TABLE = 36
     COMPRESSED = 40
     REFERENCE = 41
 

@@ -1,4 +1,4 @@
-"""Types of other packages that travel when those are installed: NumPy, pandas, Arrow.
+"""Types of other packages that travel when those are installed: NumPy, pandas, polars, Arrow.
 
 Writing never imports them: a value of such a type can only exist where its package is imported.
 Reading imports them by these fixed names when such a value arrives.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from astrum.wire import arrays, tables
+from astrum.wire import arrays, pandas_values, polars_tables, tables
 from astrum.wire.builtin_types import Carrier, Reader
 from astrum.wire.codes import Code
 
 _FINDERS: Mapping[str, Callable[[type], Carrier | None]] = {
     "numpy": arrays.carrier,
-    "pandas": tables.pandas_carrier,
+    "pandas": lambda cls: tables.pandas_carrier(cls) or pandas_values.value_carrier(cls),
+    "polars": polars_tables.polars_carrier,
     "pyarrow": tables.arrow_carrier,
 }
 
@@ -24,6 +25,8 @@ FOREIGN_READERS: Mapping[Code, Reader] = {
     Code.DATA_FRAME: tables.read_frame,
     Code.SERIES: tables.read_series,
     Code.ARROW_TABLE: tables.read_table,
+    Code.PANDAS_VALUE: pandas_values.read_value,
+    Code.POLARS_TABLE: polars_tables.read_polars,
 }
 FOREIGN_NAMES: Mapping[Code, str] = {
     Code.NUMPY_ARRAY: "numpy.ndarray",
@@ -31,6 +34,8 @@ FOREIGN_NAMES: Mapping[Code, str] = {
     Code.DATA_FRAME: "pandas.DataFrame",
     Code.SERIES: "pandas.Series",
     Code.ARROW_TABLE: "pyarrow.Table",
+    Code.PANDAS_VALUE: "pandas.Timestamp",
+    Code.POLARS_TABLE: "polars.DataFrame",
 }
 
 

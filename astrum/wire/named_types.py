@@ -7,9 +7,8 @@ process that declares a type of that name. No type is ever looked up or imported
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from enum import Enum, Flag
-from functools import cached_property
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -17,6 +16,7 @@ from pydantic import BaseModel
 from astrum.errors import DecodeError
 from astrum.planning.retry_policy import qualified_name
 from astrum.wire.codes import Code
+from astrum.wire.objects import DataclassType, ModelType, Travels, check_complete, check_known
 from astrum.wire.opaque import Opaque
 from astrum.wire.refusals import Refusal
 
@@ -24,13 +24,24 @@ _HEAP_TYPE = 1 << 9
 """The bit of ``type.__flags__`` that classes written in Python have."""
 
 
+_SHOWN_PARTS: Mapping[Code, Sequence[int]] = {
+    Code.DATACLASS: (0, 1),
+    Code.NAMED_TUPLE: (0,),
+    Code.MODEL: (0, 2),
+}
+"""Which parts of a named value hold what its repr shows: a model's private attributes do not."""
+
+
 class NamedType(Protocol):
-    """How the values of one named type are taken apart and put together."""
+    """How the values of one named type are taken apart and put together.
+
+    ``travels`` is asked about parts that the reader can compute again.
+    """
 
     code: Code
     name: str
 
-    def take_apart(self, value: Any) -> list[Any]: ...
+    def take_apart(self, value: Any, travels: Travels) -> list[Any]: ...
     def put_together(self, parts: Sequence[Any]) -> Any: ...
 
 
@@ -55,15 +66,17 @@ def opaque(code: Code, type_name: str, parts: Sequence[Any]) -> Opaque:
         return Opaque(str(type_name), {"name": name, "value": value}, is_member=True)
     if code is Code.EXTENSION:
         return Opaque(str(type_name), {"data": parts[0]})
-    more = parts[-1] if isinstance(parts[-1], dict) else {}
-    return Opaque(str(type_name), {str(name): part for name, part in (parts[0] | more).items()})
+    shown = [parts[place] for place in _SHOWN_PARTS[code] if place < len(parts)]
+    held = {str(name): part for fields in shown for name, part in fields.items()}
+    return Opaque(str(type_name), held)
 
 
 class EnumType:
     """An enum's member travels by its name, a flag by its value.
 
     A plain text or number as value goes along, for reports, with whether the member equals it (as
-    those of a StrEnum do), for whoever looks up a key by it.
+    those of a StrEnum do), for whoever looks up a key by it. A member that ``_missing_`` made
+    travels by its value, if ``_missing_`` makes an equal one again.
     """
 
     code = Code.ENUM
@@ -72,13 +85,37 @@ class EnumType:
         self.cls = cls
         self.name = qualified_name(cls)
 
-    def take_apart(self, value: Enum) -> list[Any]:
-        plain = value.value if type(value.value) in (int, str) else None
+    def take_apart(self, value: Enum, travels: Travels) -> list[Any]:
+        held = value.value
+        is_member = self.cls.__members__.get(str(value.name)) is value
+        if not is_member and not self._comes_back(value):
+            raise Refusal(value, "its enum would not make it again; send its value")
+        by_value = not is_member or issubclass(self.cls, Flag)
+        plain = held if by_value or type(held) in (int, str) else None
         return [value.name, plain, isinstance(value, (int, str))]
 
     def put_together(self, parts: Sequence[Any]) -> Enum:
         name, value, _ = parts
-        return self.cls(value) if issubclass(self.cls, Flag) else self.cls[name]
+        if issubclass(self.cls, Flag):
+            return self.cls(value)
+        member = self.cls.__members__.get(name)
+        if member is not None:
+            return member
+        made = self.cls(value)
+        if made.name != name:
+            raise DecodeError(
+                f"a {self.name} arrived with the member {name!r}, which the enum of that name here "
+                "does not have: run the same code on all hosts"
+            )
+        return made
+
+    def _comes_back(self, value: Enum) -> bool:
+        try:
+            again = self.cls(value.value)
+        except Exception:  # the user's _missing_ may raise anything
+            return False
+        same_value = type(again.value) is type(value.value) and again.value == value.value
+        return same_value and again == value and vars(again) == vars(value)
 
 
 class NamedTupleType:
@@ -92,112 +129,18 @@ class NamedTupleType:
         self._fields: tuple[str, ...] = cls._fields  # type: ignore[attr-defined]
         self._defaults: dict[str, Any] = getattr(cls, "_field_defaults", {})
 
-    def take_apart(self, value: Any) -> list[Any]:
+    def take_apart(self, value: Any, travels: Travels) -> list[Any]:
         if len(value) != len(self._fields) or getattr(value, "__dict__", None):
             raise Refusal(value, "it holds more or less than its fields; use a dataclass")
         return [dict(zip(self._fields, value, strict=True))]
 
     def put_together(self, parts: Sequence[Any]) -> Any:
         (held,) = parts
-        _check_known(self.name, held, self._fields)
+        check_known(self.name, held, self._fields)
         missing = [name for name in self._fields if name not in held | self._defaults]
-        _check_complete(self.name, missing)
+        check_complete(self.name, missing)
         values = [held[n] if n in held else self._defaults[n] for n in self._fields]
         return tuple.__new__(self.cls, values)
-
-
-class DataclassType:
-    """A dataclass is rebuilt from its fields and other attributes; no ``__init__`` runs.
-
-    So fields with ``init=False`` and what ``__post_init__`` computed come back as they were.
-    Values that `functools.cached_property` cached do not travel.
-    """
-
-    code = Code.DATACLASS
-
-    def __init__(self, cls: type[Any]) -> None:
-        self.cls = cls
-        self.name = qualified_name(cls)
-        self._fields: dict[str, Field[Any]] = {item.name: item for item in fields(cls)}
-        self._skipped = frozenset(self._fields) | _cached_names(cls)
-
-    def take_apart(self, value: Any) -> list[Any]:
-        held = {name: getattr(value, name) for name in self._fields if hasattr(value, name)}
-        others = {
-            name: part
-            for name, part in getattr(value, "__dict__", {}).items()
-            if name not in self._skipped and not name.startswith("__")
-        }
-        return [held, others] if others else [held]
-
-    def put_together(self, parts: Sequence[Any]) -> Any:
-        held, *rest = parts
-        _check_known(self.name, held, self._fields)
-        value = object.__new__(self.cls)
-        for name, part in (self._defaults(held) | held).items():
-            object.__setattr__(value, name, part)
-        for name, part in (rest[0] if rest else {}).items():
-            _check_attribute(self.name, name)
-            object.__setattr__(value, name, part)
-        return value
-
-    def _defaults(self, held: Mapping[str, Any]) -> dict[str, Any]:
-        absent = [item for name, item in self._fields.items() if name not in held]
-        found = {item.name: _default(item) for item in absent if _has_default(item)}
-        _check_complete(self.name, [i.name for i in absent if i.init and i.name not in found])
-        return found
-
-
-class ModelType:
-    """A pydantic model is rebuilt in the state it had: fields, extras, which fields were set.
-
-    It is not validated again, since a validator that was made for raw input may refuse or change
-    what it once returned. Private attributes are not carried: they get their defaults, and
-    ``model_post_init`` runs.
-    """
-
-    code = Code.MODEL
-
-    def __init__(self, cls: type[BaseModel]) -> None:
-        self.cls = cls
-        self.name = qualified_name(cls)
-
-    def take_apart(self, value: BaseModel) -> list[Any]:
-        names = self.cls.model_fields
-        held = {name: part for name, part in value.__dict__.items() if name in names}
-        if len(held) != len(names):
-            absent = ", ".join(sorted(names.keys() - held.keys()))
-            raise Refusal(value, f"it was built without validation and lacks {absent}")
-        given = value.model_fields_set
-        extra = value.__pydantic_extra__
-        if not extra and len(given) == len(names):
-            return [held]
-        return [held, sorted(given), extra] if extra else [held, sorted(given)]
-
-    def put_together(self, parts: Sequence[Any]) -> BaseModel:
-        held, *rest = parts
-        known = self.cls.model_fields
-        _check_known(self.name, held, known)
-        absent = [name for name in known if name not in held]
-        _check_complete(self.name, [name for name in absent if known[name].is_required()])
-        held |= {n: known[n].get_default(call_default_factory=True) for n in absent}
-        allows_extra = self.cls.model_config.get("extra") == "allow"
-        extra = rest[1] if len(rest) > 1 else {}
-        _check_known(self.name, {} if allows_extra else extra, ())
-        return self._restore(held, set(rest[0] if rest else held), extra if allows_extra else None)
-
-    def _restore(self, held: dict[str, Any], given: set[str], extra: Any) -> BaseModel:
-        value = self.cls.__new__(self.cls)
-        state = {
-            "__dict__": held,
-            "__pydantic_fields_set__": given,
-            "__pydantic_extra__": extra,
-            "__pydantic_private__": None,
-        }
-        BaseModel.__setstate__(value, state)
-        if self.cls.__pydantic_post_init__:
-            value.model_post_init(None)
-        return value
 
 
 class ExtensionType:
@@ -210,7 +153,7 @@ class ExtensionType:
         self.name = extension.name
         self._extension = extension
 
-    def take_apart(self, value: Any) -> list[Any]:
+    def take_apart(self, value: Any, travels: Travels) -> list[Any]:
         try:
             data = self._extension.to_bytes(value)
         except Exception as error:  # the user's code may raise anything
@@ -240,44 +183,3 @@ def named_type(cls: type) -> NamedType | None:
 
 def _is_plain_object(cls: type) -> bool:
     return all(base is object or base.__flags__ & _HEAP_TYPE for base in cls.__mro__)
-
-
-def _cached_names(cls: type) -> frozenset[str]:
-    return frozenset(
-        name
-        for base in cls.__mro__
-        for name, member in vars(base).items()
-        if isinstance(member, cached_property)
-    )
-
-
-def _has_default(item: Field[Any]) -> bool:
-    return item.default is not MISSING or item.default_factory is not MISSING
-
-
-def _default(item: Field[Any]) -> Any:
-    return item.default if item.default_factory is MISSING else item.default_factory()
-
-
-def _check_known(type_name: str, held: Any, known: Any) -> None:
-    if not isinstance(held, dict):
-        raise DecodeError(f"a {type_name} must hold a map of fields")
-    for name in held:
-        if name not in known:
-            raise DecodeError(
-                f"a {type_name} arrived with {name!r}, which the class of that name here does "
-                "not have: run the same code on all hosts"
-            )
-
-
-def _check_complete(type_name: str, missing: Sequence[str]) -> None:
-    if missing:
-        raise DecodeError(
-            f"a {type_name} arrived without {', '.join(missing)}, which the class of that name "
-            "here requires: run the same code on all hosts"
-        )
-
-
-def _check_attribute(type_name: str, name: Any) -> None:
-    if not isinstance(name, str) or name.startswith("__"):
-        raise DecodeError(f"a {type_name} arrived with the attribute {name!r}, which is none")

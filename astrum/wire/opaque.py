@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 _SCRIPT = "__main__"
-_PACKAGES = ("numpy", "pandas", "pyarrow")
+_PACKAGES = ("numpy", "pandas", "polars", "pyarrow")
 """Packages whose values are read by Astrum itself where they are installed."""
 
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import io
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
-from enum import Enum
-from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
 
 from astrum.errors import EncodeError
 from astrum.planning.retry_policy import qualified_name
+from astrum.wire.advice import advice_for
+from astrum.wire.slots import held_in, slots_of
 
 _MAX_PATH_CHARS = 300
-_BUILTIN_BASES = (str, bytes, bytearray, int, float, complex, dict, list, tuple, set, frozenset)
-_PROCESS_BOUND = ("_thread", "threading", "socket", "_socket", "sqlite3", "ssl", "_asyncio")
-_READ_ONCE = "it can be read only once; return a list: list(...)"
-
-Test = Callable[[Any], bool]
 
 
 class Refusal(Exception):
@@ -35,70 +28,14 @@ class Refusal(Exception):
 
 def refuse(value: object) -> Refusal:
     """Return the refusal of a value of a type that the codec does not know."""
-    for matches, advice in _ADVICE:
-        if matches(value):
-            return Refusal(value, advice)
-    return Refusal(value, _advice_by_class(value))
-
-
-def _advice_by_class(value: object) -> str:
-    name = type(value).__qualname__
-    if is_named(value):
-        return (
-            "no task of this process declares it; annotate the task's return or parameter "
-            f"with {name}"
-        )
-    for base in _BUILTIN_BASES:
-        if isinstance(value, base):
-            return (
-                f"it is a subclass of {base.__name__} and would come back as something else; "
-                f"convert it to a plain {base.__name__}"
-            )
-    return f"make {name} a dataclass or a pydantic model, or convert it to plain data"
-
-
-def is_named(value: object) -> bool:
-    """Tell whether ``value`` would travel if its type were declared."""
-    named_tuple = isinstance(value, tuple) and hasattr(type(value), "_fields")
-    return named_tuple or isinstance(value, (Enum, BaseModel)) or is_dataclass(type(value))
-
-
-def _is(*types: type) -> Test:
-    return lambda value: isinstance(value, types)
-
-
-def _from_module(*modules: str) -> Test:
-    return lambda value: type(value).__module__.partition(".")[0] in modules
-
-
-_ADVICE: tuple[tuple[Test, str], ...] = (
-    (_is(type), "a class does not travel; send its name"),
-    (_is(io.IOBase), "an open file stays in its process; send its path or its content"),
-    (_from_module("tempfile"), "an open file stays in its process; send its content"),
-    (inspect.isasyncgen, "iterate over it and return a list"),
-    (inspect.isgenerator, _READ_ONCE),
-    (inspect.iscoroutine, "await it before it is returned"),
-    (
-        _from_module(*_PROCESS_BOUND),
-        "it is bound to its process; make one in the task that uses it",
-    ),
-    (_is(Awaitable), "await it before it is returned"),
-    (inspect.isroutine, "code does not travel; send its result, or a name to choose by"),
-    (_is(functools.partial), "code does not travel; send its result, or a name to choose by"),
-    (_is(BaseException), "raise it to fail the task, or send its text"),
-    (_is(ModuleType), "a module does not travel; send its name"),
-    (_is(memoryview), "send bytes(...) of it"),
-    (_is(range, type({}.keys()), type({}.values()), type({}.items())), "send list(...) of it"),
-    (_from_module("collections", "array"), "convert it to a plain list or dict"),
-    (_is(Iterator), _READ_ONCE),
-)
+    return Refusal(value, advice_for(value))
 
 
 def type_name(value: object) -> str:
     """Return the name that errors give the type of ``value``.
 
-    >>> type_name(1), type_name(io.BytesIO())
-    ('int', '_io.BytesIO')
+    >>> type_name(1), type_name(deque())
+    ('int', 'collections.deque')
     """
     return qualified_name(type(value)).removeprefix("builtins.")
 
@@ -170,7 +107,7 @@ def children(value: object) -> Iterable[tuple[str, object]]:
         yield from ((f"[{_short(key)}]", part) for key, part in value.items())
     elif isinstance(value, tuple) and hasattr(type(value), "_fields"):
         yield from zip(_field_labels(value), value, strict=False)
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, (list, tuple, deque)):
         yield from ((f"[{index}]", part) for index, part in enumerate(value))
     elif isinstance(value, (set, frozenset)):
         yield from ((" element", part) for part in value)
@@ -187,7 +124,11 @@ def _attributes(value: Any) -> Iterable[tuple[str, object]]:
     for field in fields(value) if is_dataclass(value) else ():
         if hasattr(value, field.name):
             held.setdefault(field.name, getattr(value, field.name))
-    held.update(getattr(value, "__pydantic_extra__", None) or {})
+    if isinstance(value, BaseModel):
+        held.update(value.__pydantic_extra__ or {})
+        held.update(value.__pydantic_private__ or {})
+    else:
+        held.update(held_in(slots_of(type(value)), value))
     yield from ((f".{name}", part) for name, part in held.items())
 
 

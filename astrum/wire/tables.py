@@ -6,6 +6,7 @@ as they are; one that it would change is refused rather than changed.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
@@ -71,13 +72,33 @@ def _write_frame(value: Any, pack: Pack) -> bytes:
         raise Refusal(value, f"install pyarrow>={_FIRST_SAFE_ARROW}, which carries it")
     numbered = _numbers(value.columns)
     try:
+        freq = _freq(value.index)
+    except ValueError as error:
+        raise Refusal(value, f"{error}; set the freq of its index to None") from None
+    try:
         table = arrow.Table.from_pandas(value)
-        same = _is_same_frame(value, _numbered(table.to_pandas(), numbered))
+        change = _change(value, _finished(table.to_pandas(), numbered, freq))
     except Exception as error:  # Arrow and pandas raise many kinds for what they cannot convert
         raise Refusal(value, f"Arrow cannot carry it ({error}); give it plain columns") from error
-    if not same:
-        raise Refusal(value, "Arrow would change its columns; give each one plain type and a name")
-    return pack([numbered, _write_table(table, pack)])
+    if change:
+        raise Refusal(value, change)
+    data = _write_table(table, pack)
+    return pack([numbered, data] if freq is None else [numbered, data, freq])
+
+
+def _freq(index: Any) -> str | None:
+    """Return the name of the step of an index of times, which Arrow does not keep.
+
+    Raises ``ValueError`` for a step that its name does not tell in full.
+    """
+    from pandas.tseries.frequencies import to_offset
+
+    freq: str | None = getattr(index, "freqstr", None)
+    if freq is None or type(index).__name__ == "PeriodIndex":
+        return None
+    if to_offset(freq) != index.freq:
+        raise ValueError(f"the freq {index.freq!r} of its index has a calendar of its own")
+    return freq
 
 
 def _numbers(columns: Any) -> list[int] | None:
@@ -88,18 +109,20 @@ def _numbers(columns: Any) -> list[int] | None:
     return [columns.start, columns.stop, columns.step] if is_range else None
 
 
-def _numbered(frame: Any, numbered: list[int] | None) -> Any:
+def _finished(frame: Any, numbered: list[int] | None, freq: str | None) -> Any:
     import pandas
 
     if numbered is not None:
         frame.columns = pandas.RangeIndex(*numbered, name=frame.columns.name)
+    if freq is not None:
+        frame.index.freq = freq
     return frame
 
 
 def read_frame(payload: bytes, unpack: Unpack) -> Any:
     """Return the pandas frame that an Arrow table describes."""
-    numbered, data = unpack(payload)
-    return _numbered(read_table(data, unpack).to_pandas(), numbered)
+    numbered, data, *rest = unpack(payload)
+    return _finished(read_table(data, unpack).to_pandas(), numbered, rest[0] if rest else None)
 
 
 def _write_series(value: Any, pack: Pack) -> bytes:
@@ -114,21 +137,41 @@ def _write_series(value: Any, pack: Pack) -> bytes:
 def read_series(payload: bytes, unpack: Unpack) -> Any:
     """Return the pandas series that a frame of one column was made from."""
     name, data = unpack(payload)
-    return read_frame(data, unpack)[_SERIES_COLUMN].rename(name)
+    frame = read_frame(data, unpack)
+    series = frame[_SERIES_COLUMN].rename(name)
+    series.attrs = frame.attrs
+    return series
 
 
-def _is_same_frame(frame: Any, other: Any) -> bool:
-    axes = zip(frame.axes, other.axes, strict=True)
-    return (
-        all(type(a) is type(b) and a.identical(b) for a, b in axes)
-        and list(frame.dtypes) == list(other.dtypes)
-        and frame.attrs == other.attrs
-        and bool(frame.equals(other))
-        and all(_same_objects(frame[name], other[name]) for name in frame.columns)
-    )
+def _change(frame: Any, other: Any) -> str:
+    """Say what Arrow would change of a frame, and what to do about it; "" if nothing."""
+    for axis, a, b in zip(("index", "columns"), frame.axes, other.axes, strict=True):
+        if getattr(a, "freq", None) != getattr(b, "freq", None):
+            return f"the freq {a.freq!r} of its {axis} would be lost; set its freq to None"
+        if type(a) is not type(b) or not a.identical(b):
+            return f"its {axis} would change; give it names and items of one plain type each"
+    if frame.attrs != other.attrs:
+        return "its attrs would change; keep only strings, numbers and lists in them"
+    if frame.flags != other.flags:
+        return "its flags would be lost; use set_flags(allows_duplicate_labels=True)"
+    changed = (name for name in frame.columns if not _is_same_column(frame[name], other[name]))
+    name = next(changed, None)
+    if name is None:
+        return "" if frame.equals(other) else "its columns would change; give each one plain type"
+    what = "its values" if name == _SERIES_COLUMN else f"its column {name!r}"
+    return f"{what} of dtype {frame[name].dtype} would change; give it one plain type with astype"
 
 
-def _same_objects(column: Any, other: Any) -> bool:
+def _is_same_column(column: Any, other: Any) -> bool:
+    if column.dtype != other.dtype or not column.equals(other):
+        return False
     if column.dtype != object:
         return True
-    return all(type(a) is type(b) for a, b in zip(column, other, strict=True))
+    return all(map(_is_same_cell, column, other))
+
+
+def _is_same_cell(cell: Any, other: Any) -> bool:
+    if type(cell) is not type(other):
+        return False
+    # What is equal may differ all the same: times of other zones, or False and 0 in a list.
+    return type(cell) in (str, Decimal) or repr(cell) == repr(other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr
 
 from astrum.wire import Codec, Extension
 
@@ -79,8 +79,35 @@ def fraction_from_bytes(data: bytes) -> Fraction:
     return Fraction(data.decode())
 
 
+class Stocked(BaseModel):
+    name: str
+    _count: Any = PrivateAttr(default=0)
+
+
+class Slotted:
+    __slots__ = ("kept",)
+    kept: Any
+
+
+@dataclass
+class Heir(Slotted):
+    id: Any = 0
+
+
+def stocked(name: str, count: Any) -> Stocked:
+    made = Stocked(name=name)
+    made._count = count
+    return made
+
+
+def heir(kept: Any, more: Any) -> Heir:
+    made = Heir()
+    made.kept, made.more = kept, more  # type: ignore[attr-defined]
+    return made
+
+
 FRACTION = Extension("fraction", Fraction, fraction_to_bytes, fraction_from_bytes)
-TYPES = (Color, Level, Word, Right, Point, Order, Key, Customer, Loose)
+TYPES = (Color, Level, Word, Right, Point, Order, Key, Customer, Loose, Stocked, Heir)
 CODEC = Codec(TYPES, extensions=[FRACTION])
 
 ZONES = (
@@ -127,6 +154,8 @@ scalars = st.one_of(
     st.timedeltas(),
     st.decimals(allow_nan=False) | st.sampled_from([Decimal("NaN12"), Decimal("-0E+5")]),
     st.uuids(),
+    st.ip_addresses(),
+    st.text("ab", max_size=3).map(SecretStr),
     st.fractions(),
     paths,
     members,
@@ -159,6 +188,9 @@ def _containers(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.builds(Customer, name=_texts, data=parts),
         st.builds(Loose, number=st.integers(), more=parts),
         st.builds(Loose),
+        st.builds(stocked, _texts, parts),
+        st.builds(heir, parts, parts),
+        st.lists(parts, max_size=3).map(lambda items: deque(items, maxlen=4)),
     )
 
 
@@ -183,9 +215,16 @@ def exact(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return name, [exact(part) for part in value]
     if isinstance(value, BaseModel):
-        return name, exact(dict(value)), sorted(value.model_fields_set)
+        private = exact(value.__pydantic_private__ or {})
+        return name, exact(dict(value)), sorted(value.model_fields_set), private
     if isinstance(value, Order):
         return name, exact(vars(value))
+    if isinstance(value, Heir):
+        return name, exact(vars(value)), exact(value.kept)
+    if isinstance(value, deque):
+        return name, value.maxlen, exact(list(value))
     if isinstance(value, date):
         return name, value.isoformat()
+    if isinstance(value, SecretStr):
+        return name, value.get_secret_value()
     return name, repr(value)

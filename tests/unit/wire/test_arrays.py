@@ -52,6 +52,57 @@ def test_the_order_in_memory_is_kept_and_slices_are_read_as_they_look() -> None:
     assert (through(np.arange(10)[::-2]) == np.arange(10)[::-2]).all()
 
 
+def test_an_array_that_was_read_only_stays_so() -> None:
+    array = np.arange(3)
+    array.flags.writeable = False
+    again = through([array])[0]
+    assert again.tolist() == [0, 1, 2]
+    assert not again.flags.writeable
+
+
+@pytest.mark.parametrize("code", "bBhHiIlLqQfdgFDG")
+def test_types_of_the_same_numbers_stay_apart(code: str) -> None:
+    assert type(through(np.dtype(code).type(3))) is np.dtype(code).type
+    assert through(np.array([3], code)).dtype.char == code
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        np.dtype("i8", metadata={"unit": "m"}),
+        np.dtype([("a", np.dtype("i8", metadata={"unit": "m"}))]),
+        np.dtype((np.dtype("i8", metadata={"unit": "m"}), (2,))),
+    ],
+)
+def test_metadata_of_a_dtype_is_refused_after_an_equal_dtype_without(dtype: Any) -> None:
+    plain = np.dtype("i8") if dtype.names is None else np.dtype([("a", "i8")])
+    through(np.zeros(2, plain))
+    with pytest.raises(EncodeError, match="metadata of its dtype"):
+        CODEC.encode(np.zeros(2, [("f", dtype)] if dtype.subdtype else dtype))
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (lambda: np.ma.masked_array([1]), ".filled(...)"),
+        (lambda: np.rec.array([(1, 2)]), "numpy.asarray(...)"),
+        (lambda: np.dtype("i4"), "str(...)"),
+    ],
+)
+def test_the_advice_names_a_way(make: Any, advice: str) -> None:
+    with pytest.raises(EncodeError) as caught:
+        CODEC.encode(make())
+    assert advice in caught.value.advice
+
+
+@pytest.mark.parametrize("char", [b"O", b"i", b"q\0", b"V"])
+def test_a_payload_that_claims_another_type_is_a_decode_error(char: bytes) -> None:
+    good = CODEC.encode(np.arange(3))
+    payload = b"\0\0" + char + good[3:]
+    with pytest.raises(DecodeError):
+        CODEC.decode(whole_ext(Code.NUMPY_ARRAY, payload))
+
+
 @pytest.mark.parametrize(
     "make",
     [

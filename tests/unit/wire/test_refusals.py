@@ -7,7 +7,7 @@ import io
 import pickle
 import tempfile
 import threading
-from collections import Counter, OrderedDict, UserDict, defaultdict, deque
+from collections import ChainMap, Counter, OrderedDict, UserDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -94,7 +94,7 @@ def refusal(value: object, codec: Codec = CODEC) -> EncodeError:
         (lambda: memoryview(b"x"), "bytes(...)"),
         (lambda: range(3), "list(...)"),
         (lambda: {}.keys(), "list(...)"),
-        (lambda: deque([1]), "plain list or dict"),
+        (lambda: ChainMap({}), "plain list or dict"),
         (lambda: UserDict(a=1), "plain list or dict"),
         (lambda: Text("x"), "subclass of str"),
         (lambda: Number(1), "subclass of int"),
@@ -105,7 +105,7 @@ def refusal(value: object, codec: Codec = CODEC) -> EncodeError:
         (lambda: StrangeModel(x=1), "annotate the task's return or parameter with StrangeModel"),
         (lambda: StrangeData(1), "annotate the task's return or parameter with StrangeData"),
         (lambda: Plain(), "make Plain a dataclass"),
-        (lambda: Moment(2020, 1, 1), "make Moment a dataclass"),
+        (lambda: Moment(2020, 1, 1), "convert it to a plain datetime"),
         (lambda: datetime(2020, 1, 1, tzinfo=Zone()), "zoneinfo"),
         (lambda: defaultdict(lambda: 1), "dict(...)"),
         (lambda: defaultdict(Plain), "dict(...)"),
