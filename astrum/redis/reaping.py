@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from astrum.redis import scripts
 from astrum.redis.entries import Entry, leases_of, names_of, pairs, read_entry, server_ms
 from astrum.redis.facts import DeadClaim, Holder
 from astrum.redis.link import Link
-from astrum.redis.scripts import MAX_ITEMS
+from astrum.redis.scripts import MAX_ITEMS, STREAMS_PER_PART, chunks
 from astrum.wire.keys import GROUP, Keys
 
 Consumer = tuple[str, str]
@@ -93,6 +94,19 @@ async def census(link: Link, keys: Keys) -> tuple[set[str], dict[Consumer, int]]
         if consumer[1] in lapsed or consumer[1] not in ends
     }
     return lapsed, dead
+
+
+async def drop(link: Link, keys: Keys, worker_id: str, *, leaves: bool) -> bool:
+    """Forget a worker; ``False`` if it still holds something or, unless it leaves, is alive."""
+    parts = list(chunks(await streams_of(link, keys), STREAMS_PER_PART)) or [()]
+    held = 0
+    for number, part in enumerate(parts, start=1):
+        is_last = number == len(parts)
+        call = scripts.drop(keys, worker_id, part, leaves=leaves, is_last=is_last, held=held)
+        held = int(await link.call(call))
+        if held < 0:
+            return False
+    return held == 0
 
 
 async def streams_of(link: Link, keys: Keys) -> list[str]:

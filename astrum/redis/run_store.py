@@ -14,7 +14,8 @@ from astrum.errors import (
     StoreUnavailableError,
 )
 from astrum.redis import blobs, listing, reaping, scripts
-from astrum.redis.entries import pairs, read_streams
+from astrum.redis.connection import RedisSettings
+from astrum.redis.entries import names_of, pairs, read_entry, read_streams
 from astrum.redis.facts import (
     DeadClaim,
     Holder,
@@ -24,7 +25,8 @@ from astrum.redis.facts import (
     WorkerFacts,
     damaged,
 )
-from astrum.redis.scripts import DispatchItem, chunks
+from astrum.redis.link import Link
+from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, ScriptLibrary, chunks
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.store import Store, block_option
 from astrum.wire.keys import OUTSTANDING_FIELD, is_run_id
@@ -33,6 +35,15 @@ BEGINNING = "0-0"
 """The cursor of a journal that was not read yet."""
 NEW_ENTRIES = "$"
 """The cursor of somebody who wants nothing but what comes from now on."""
+
+FIRST_PART = b"0"
+"""The cursor before the first part, and after the last."""
+JOURNAL_BYTES = 1024 * 1024
+"""About how much of a journal comes with one reply."""
+WAITING_READ_ENTRIES = 64
+"""How many entries, of up to some 256 KiB, come at most with the reply of a read that waits."""
+FENCE_PART = 2_000
+"""About how many tasks of a run are looked at with one reply."""
 
 _TASK = re.compile(rb"[0-9]{1,9}")
 _OUTSTANDING = re.compile(rb"([0-9]{1,18}):([0-9]{1,20}-[0-9]{1,20})")
@@ -43,6 +54,16 @@ class RunStore(Store):
     """A coordinator's side of the store."""
 
     waits = ("journal",)
+
+    def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
+        super().__init__(settings, library=library)
+        # Renewals must not wait behind a long journal, so that it has a connection of its own.
+        self._replay = Link(settings, watch=self.loss, library=self.library)
+
+    async def close(self) -> None:
+        """Drop all connections; harmless when repeated."""
+        await self._replay.close()
+        await super().close()
 
     # --- the run -----------------------------------------------------------------------------
 
@@ -68,17 +89,14 @@ class RunStore(Store):
         call = scripts.lead(self.keys, "acquire", run_id, owner, 0, lease_s)
         return int(await self.link.call(call)) or None
 
-    async def renew(
-        self, owner: str, epochs: Mapping[str, int], lease_s: float, *, prolongs: bool = False
-    ) -> set[str]:
+    async def renew(self, owner: str, epochs: Mapping[str, int], lease_s: float) -> set[str]:
         """Renew the leases of runs (id to epoch); return those that the owner still leads.
 
-        Of the others another epoch leads, or they are over, gone or damaged. With ``prolongs``
-        open runs whose keys have lived for half of their life live on, too.
+        Of the others another epoch leads, or they are over, gone or damaged.
         """
         kept: set[str] = set()
         for part in chunks(list(epochs.items())):
-            call = scripts.renew(self.keys, owner, part, lease_s, prolongs=prolongs)
+            call = scripts.renew(self.keys, owner, part, lease_s)
             reply = await self.link.call(call)
             kept.update(run_id for (run_id, _), leads in zip(part, reply, strict=True) if leads)
         return kept
@@ -110,7 +128,7 @@ class RunStore(Store):
 
         Raises `StoreError` if something else stands in the fence.
         """
-        fields = pairs(await self.link.execute("HGETALL", self.keys.attempts(run_id)))
+        fields = await self._fence(run_id)
         fields.pop(OUTSTANDING_FIELD.encode(), None)
         found = {}
         for task, state in fields.items():
@@ -122,6 +140,20 @@ class RunStore(Store):
             found[int(task)] = Outstanding(int(mark[1]), mark[2].decode())
         return found
 
+    async def _fence(self, run_id: str) -> dict[bytes, bytes]:
+        """Read the fence part by part: all of a big run at once would stop the server for long.
+
+        What changes meanwhile is seen as it was or as it is.
+        """
+        fields: dict[bytes, bytes] = {}
+        cursor = FIRST_PART
+        while True:
+            key = self.keys.attempts(run_id)
+            cursor, part = await self.link.execute("HSCAN", key, cursor, "COUNT", FENCE_PART)
+            fields |= pairs(part)
+            if cursor == FIRST_PART:
+                return fields
+
     async def attempt_state(self, run_id: str, task: int) -> str:
         """Return what stands in the fence for a task, ``""`` if nothing does."""
         state = await self.link.execute("HGET", self.keys.attempts(run_id), task)
@@ -132,18 +164,31 @@ class RunStore(Store):
     ) -> list[JournalEntry]:
         """Return up to ``count`` entries per run after the cursors (run id to last entry id).
 
+        There may be more than are returned: a reply is bounded by its bytes, too.
         `BEGINNING` is the first cursor. Waits up to ``block_s`` (at most 30) for the first entry,
         or not at all if ``None``; `unblock` ends the wait. One waiting call at a time.
         """
         if not cursors:
             return []
+        if block_s is None:
+            return await self._read_at_once(cursors, count)
         runs = {self.keys.journal(run_id): run_id for run_id in cursors}
-        command = ["COUNT", count, *block_option(block_s), "STREAMS", *runs, *cursors.values()]
+        most = max(1, min(count, WAITING_READ_ENTRIES // len(cursors)))
+        command = ["COUNT", most, *block_option(block_s), "STREAMS", *runs, *cursors.values()]
         reply = await self._read("journal", block_s, "XREAD", *command)
         return [
             JournalEntry(runs[entry.stream], entry.entry_id, entry.data or b"")
             for entry in read_streams(reply)
         ]
+
+    async def _read_at_once(self, cursors: Mapping[str, str], count: int) -> list[JournalEntry]:
+        found = []
+        for run_id, cursor in cursors.items():
+            call = scripts.read(self.keys, run_id, cursor, count, JOURNAL_BYTES)
+            for row in await self._replay.call(call):
+                entry = read_entry("", row)
+                found.append(JournalEntry(run_id, entry.entry_id, entry.data or b""))
+        return found
 
     # --- attempts ----------------------------------------------------------------------------
 
@@ -225,7 +270,43 @@ class RunStore(Store):
             raise LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")
         if reply == -2:
             raise RunNotFoundError(f"run {run_id!r} is gone")
+        if reply:
+            await self.tidy(run_id)
         return bool(reply)
+
+    # --- lives -------------------------------------------------------------------------------
+
+    async def prolong(self, run_id: str) -> None:
+        """Let an open run and its values live on if half of their life is over; repeatable."""
+        cursor = FIRST_PART
+        while True:
+            cursor = await self.link.call(scripts.prolong(self.keys, run_id, cursor))
+            if cursor == FIRST_PART:
+                return
+
+    async def tidy(self, run_id: str) -> None:
+        """Let the values of an ended run expire with its record; repeatable.
+
+        `finish` does it. Whoever does not live to do it leaves it to those who ask `untidied`.
+        """
+        cursor = FIRST_PART
+        while True:
+            cursor = await self.link.call(scripts.tidy(self.keys, run_id, cursor))
+            if cursor == FIRST_PART:
+                return
+
+    async def untidied(self, limit: int = 10) -> list[str]:
+        """Return ended runs whose values have their old life yet."""
+        return names_of(await self.link.execute("ZRANGE", self.keys.untidied, 0, limit - 1))
+
+    async def keep_queues(self) -> None:
+        """Let queues in use live on, idle ones expire soon, and forget those that did."""
+        for part in chunks(await reaping.streams_of(self.link, self.keys), STREAMS_PER_PART):
+            await self.link.call(scripts.queue_lives(self.keys, part))
+
+    async def heal_leases(self) -> int:
+        """Shorten leases that end later than they can: the server's clock has gone back."""
+        return int(await self.link.call(scripts.heal(self.keys)))
 
     # --- looking -----------------------------------------------------------------------------
 
@@ -268,9 +349,7 @@ class RunStore(Store):
 
     async def drop_worker(self, worker_id: str) -> bool:
         """Forget a dead worker; ``False`` if it is alive or still holds something."""
-        streams = await reaping.streams_of(self.link, self.keys)
-        call = scripts.drop(self.keys, worker_id, streams, leaves=False)
-        return bool(await self.link.call(call))
+        return await reaping.drop(self.link, self.keys, worker_id, leaves=False)
 
     async def set_aside(self, claim: DeadClaim, reason: str) -> None:
         """Move a dead worker's entry that cannot be read to the dead letters."""

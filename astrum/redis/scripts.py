@@ -20,6 +20,13 @@ MAX_ITEMS = 500
 """Items per script call: Lua's ``unpack`` and a reader's patience are limited."""
 OPEN_TTL_S = 7 * 86400.0
 """How long an open run outlives its last leader."""
+QUEUE_TTL_S = OPEN_TTL_S
+"""How long a queue in use outlives its last dispatch: as long as a run that may wait there."""
+IDLE_QUEUE_TTL_S = 3600.0
+BLOBS_PER_PART = 1000
+"""How many blobs' lives are changed at once; that takes the server a few milliseconds."""
+STREAMS_PER_PART = 200
+LATEST_LEASES_LOOKED_AT = 100
 WORKER_FACTS_TTL_S = 300.0
 DEAD_LETTERS_KEPT = 1000
 DEAD_LETTERS_TTL_S = 7 * 86400.0
@@ -96,6 +103,11 @@ def _ms(seconds: float) -> int:
     return max(1, round(seconds * 1000))
 
 
+def queue_ttl_ms() -> int:
+    """Return the life of a queue in use."""
+    return _ms(QUEUE_TTL_S)
+
+
 def _flat(facts: Mapping[str, str]) -> list[str]:
     return [text for pair in facts.items() for text in pair]
 
@@ -122,28 +134,35 @@ def create(keys: Keys, run_id: str, plan: bytes, facts: Mapping[str, str]) -> Sc
 
 def lead(keys: Keys, mode: str, run_id: str, owner: str, epoch: int, lease_s: float) -> ScriptCall:
     """Acquire or release a run's leadership. Reply: the epoch, or 0."""
-    arguments: list[Argument] = [
-        mode,
-        owner,
-        epoch,
-        _ms(lease_s),
-        run_id,
-        _ms(OPEN_TTL_S),
-        keys.blob(run_id, ""),
-    ]
-    return ScriptCall("lead", [*_run_keys(keys, run_id), keys.runs], arguments)
+    arguments: list[Argument] = [mode, owner, epoch, _ms(lease_s), run_id, _ms(OPEN_TTL_S)]
+    return ScriptCall("lead", [keys.run(run_id), keys.runs], arguments)
 
 
-def renew(
-    keys: Keys, owner: str, epochs: Iterable[tuple[str, int]], lease_s: float, *, prolongs: bool
-) -> ScriptCall:
+def renew(keys: Keys, owner: str, epochs: Iterable[tuple[str, int]], lease_s: float) -> ScriptCall:
     """Renew the leases of runs (id, epoch). Reply: 1 or 0 for each."""
     names = [keys.runs]
-    arguments: list[Argument] = [owner, _ms(lease_s), _ms(OPEN_TTL_S), int(prolongs)]
+    arguments: list[Argument] = [owner, _ms(lease_s), _ms(OPEN_TTL_S)]
     for run_id, epoch in epochs:
-        names += _run_keys(keys, run_id)
-        arguments += [run_id, epoch, keys.blob(run_id, "")]
+        names.append(keys.run(run_id))
+        arguments += [run_id, epoch]
     return ScriptCall("renew", names, arguments)
+
+
+def prolong(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:
+    """Let an open run live on, from a cursor of its blobs. Reply: the next cursor, or "0"."""
+    arguments: list[Argument] = [cursor, _ms(OPEN_TTL_S), BLOBS_PER_PART, keys.blob(run_id, "")]
+    return ScriptCall("prolong", _run_keys(keys, run_id), arguments)
+
+
+def tidy(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:
+    """Shorten the lives of an ended run's blobs from a cursor. Reply: the next cursor, or "0"."""
+    names = [keys.run(run_id), keys.blobs(run_id), keys.untidied]
+    return ScriptCall("tidy", names, [run_id, cursor, BLOBS_PER_PART, keys.blob(run_id, "")])
+
+
+def read(keys: Keys, run_id: str, cursor: str, count: int, size: int) -> ScriptCall:
+    """Read a journal after a cursor, about ``size`` bytes of it. Reply: as XRANGE."""
+    return ScriptCall("read", [keys.journal(run_id)], [cursor, count, size])
 
 
 class DispatchItem(NamedTuple):
@@ -160,7 +179,7 @@ def dispatch(
 ) -> ScriptCall:
     """Dispatch attempts. Reply: see `read_dispatched`."""
     names = [keys.run(run_id), keys.attempts(run_id), stream, keys.queues]
-    arguments: list[Argument] = [epoch, GROUP]
+    arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms()]
     for item in items:
         arguments += item
     return ScriptCall("dispatch", names, arguments)
@@ -234,14 +253,13 @@ def finish(
     facts: Mapping[str, str],
 ) -> ScriptCall:
     """End a run. Reply: 1 ended, 0 attempts are outstanding, -1 another leads, -2 no run."""
-    names = [*_run_keys(keys, run_id), keys.runs, keys.history]
+    names = [*_run_keys(keys, run_id), keys.runs, keys.history, keys.untidied]
     arguments: list[Argument] = [
         epoch,
         state,
         _ms(result_ttl_s),
         int(tails),
         run_id,
-        keys.blob(run_id, ""),
         keys.run(""),
         *_flat(facts),
     ]
@@ -270,6 +288,7 @@ def register(
         worker_id,
         _ms(lease_s),
         _facts_ttl_ms(lease_s),
+        _ms(OPEN_TTL_S),
         served,
         *_flat(facts),
     ]
@@ -278,7 +297,8 @@ def register(
 
 def beat(keys: Keys, worker_id: str, lease_s: float, status: bytes = b"") -> ScriptCall:
     """Renew a worker's lease. Reply: 1, or 0 if it was over or the registration gone."""
-    arguments: list[Argument] = [worker_id, _ms(lease_s), _facts_ttl_ms(lease_s), status]
+    lives_ms = (_ms(lease_s), _facts_ttl_ms(lease_s), _ms(OPEN_TTL_S))
+    arguments: list[Argument] = [worker_id, *lives_ms, status]
     return ScriptCall("beat", [keys.leases, keys.worker(worker_id)], arguments)
 
 
@@ -291,15 +311,33 @@ def status(keys: Keys, worker_id: str, data: bytes) -> ScriptCall:
     return ScriptCall("status", [keys.worker(worker_id)], [data])
 
 
-def drop(keys: Keys, worker_id: str, streams: Iterable[str], *, leaves: bool) -> ScriptCall:
-    """Forget a worker. Reply: 1 if nothing of it is left."""
+def drop(
+    keys: Keys, worker_id: str, streams: Iterable[str], *, leaves: bool, is_last: bool, held: int
+) -> ScriptCall:
+    """Forget a worker, a part of the streams at a time.
+
+    Reply: in how many streams it holds something, those of earlier parts (``held``) included, or
+    -1 if it is alive.
+    """
     names = [keys.leases, keys.worker(worker_id), *streams]
-    return ScriptCall("drop", names, [worker_id, GROUP, int(leaves)])
+    return ScriptCall("drop", names, [worker_id, GROUP, int(leaves), int(is_last), held])
 
 
 def group(keys: Keys, streams: Iterable[str]) -> ScriptCall:
     """Make sure that streams and their group exist. Reply: how many were missing."""
-    return ScriptCall("group", [keys.queues, *streams], [GROUP])
+    return ScriptCall("group", [keys.queues, *streams], [GROUP, queue_ttl_ms()])
+
+
+def queue_lives(keys: Keys, streams: Iterable[str]) -> ScriptCall:
+    """Let streams in use live on and idle ones expire soon."""
+    lives_ms: list[Argument] = [queue_ttl_ms(), _ms(IDLE_QUEUE_TTL_S)]
+    return ScriptCall("queue_lives", [keys.queues, *streams], lives_ms)
+
+
+def heal(keys: Keys) -> ScriptCall:
+    """Shorten leases that end later than they can. Reply: how many."""
+    arguments: list[Argument] = [keys.worker(""), keys.run(""), LATEST_LEASES_LOOKED_AT]
+    return ScriptCall("heal", [keys.leases, keys.runs], arguments)
 
 
 def claim(streams: Sequence[str], worker_id: str, count: int) -> ScriptCall:

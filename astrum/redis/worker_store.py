@@ -10,7 +10,7 @@ from astrum.redis.connection import RedisSettings
 from astrum.redis.entries import Entry, read_streams
 from astrum.redis.facts import Claim
 from astrum.redis.listing import backlog_of
-from astrum.redis.reaping import forget, own_entries, streams_of
+from astrum.redis.reaping import drop, forget, own_entries, streams_of
 from astrum.redis.scripts import ScriptLibrary, chunks
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.store import Store, block_option
@@ -103,6 +103,13 @@ class WorkerStore(Store):
         """Return the keys of all streams that attempts are dispatched to."""
         return await streams_of(self.link, self.keys)
 
+    async def keep_queues(self, streams: Iterable[str]) -> None:
+        """Let the queues that the worker serves live on, where no coordinator does."""
+        await self.link.pipeline(
+            [("PEXPIRE", key, scripts.queue_ttl_ms()) for key in (*streams, self.keys.queues)],
+            tolerant=True,
+        )
+
     async def settle(
         self, run_id: str, stream: str, worker_id: str, settlements: Sequence[Settlement]
     ) -> list[Verdict]:
@@ -139,8 +146,7 @@ class WorkerStore(Store):
 
     async def leave(self, worker_id: str) -> None:
         """End the lease and forget the worker; what it still holds is lost at once."""
-        streams = await self.streams()
-        await self.link.call(scripts.drop(self.keys, worker_id, streams, leaves=True))
+        await drop(self.link, self.keys, worker_id, leaves=True)
 
     async def _claim(
         self,

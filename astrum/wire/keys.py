@@ -96,6 +96,11 @@ class Keys:
         return f"{{{self.prefix}}}:history"
 
     @property
+    def untidied(self) -> str:
+        """Sorted set: ended runs whose blobs have their old life yet, by the ms of their end."""
+        return f"{{{self.prefix}}}:untidied"
+
+    @property
     def leases(self) -> str:
         """Sorted set: worker ids by the ms (server time) at which their lease ends."""
         return f"{{{self.prefix}}}:wz"

@@ -39,6 +39,7 @@ from astrum_coordinator.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
 from astrum_coordinator.led_runs import LedRuns, decode_plan, encode_plan
 from astrum_coordinator.reaper import Reaper
 from astrum_coordinator.reports import PLANNED_S_FACT, Reporter
+from astrum_coordinator.upkeep import Upkeep
 from astrum_coordinator.waiting import found_run, until_over
 from astrum_coordinator.watch import Watch
 
@@ -93,6 +94,7 @@ class Coordinator:
             JournalReader(self._store, self._led, self._config, self._led.resync),
             Renewal(self._led, self._config),
             Reaper(self._store, self._config, self._seal),
+            Upkeep(self._store, self._led),
             self._watch,
         )
         return self

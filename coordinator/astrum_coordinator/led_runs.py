@@ -31,9 +31,6 @@ from astrum_coordinator.leader import LeadershipEnd, RunLeader
 
 logger = logging.getLogger("astrum.coordinator")
 
-PROLONG_EVERY_S = 60.0
-"""How often a renewal looks at how long the runs' keys live; they live for days."""
-
 
 @collector_paused()
 def encode_plan(plan: Plan, run_id: str, seal: Seal) -> bytes:
@@ -78,7 +75,6 @@ class LedRuns:
         self._adopting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._closing: set[asyncio.Task[None]] = set()
         self._is_released = False
-        self._prolonged_at = time.monotonic()
         self._some = asyncio.Event()
 
     def __iter__(self) -> Iterator[RunLeader]:
@@ -197,11 +193,7 @@ class LedRuns:
 
     async def _renew(self, leaders: Sequence[RunLeader], asked_at: float) -> set[str]:
         epochs = {leader.run_id: leader.epoch for leader in leaders}
-        prolongs = asked_at - self._prolonged_at >= PROLONG_EVERY_S
-        kept = await self._store.renew(self._owner, epochs, self._config.lease_s, prolongs=prolongs)
-        if prolongs:
-            self._prolonged_at = asked_at
-        return kept
+        return await self._store.renew(self._owner, epochs, self._config.lease_s)
 
     async def _end_or_step_down(self, leader: RunLeader) -> None:
         try:

@@ -11,6 +11,7 @@ import redis
 
 from astrum.errors import AstrumError, StoreConfigurationError
 from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
+from astrum.wire.references import digest_of
 from astrum_coordinator.cli.acl import KEYLESS, ROLES, Grant, grants
 from tests.access import KEYS, denied, make_user, needs_plain_rules, url_of
 from tests.contract.steps import (
@@ -67,12 +68,23 @@ async def prepare(settings: RedisSettings) -> None:
         await claimed(workers, "dead")
         await workers.put_blob("theirs", b"big")
         await runs.release("theirs", "leader", epoch)
+        client = runs.link
+        await client.execute("PEXPIRE", KEYS.run("theirs"), 60_000)
+        # An ended run whose coordinator died before its values' lives were shortened.
+        await client.execute("SET", KEYS.blob("gone", "digest"), "big", "PX", 60_000)
+        await client.execute("SADD", KEYS.blobs("gone"), "digest")
+        await client.execute("PEXPIRE", KEYS.blobs("gone"), 60_000)
+        await client.execute("ZADD", KEYS.untidied, 1, "gone")
+        await client.execute("PEXPIRE", KEYS.untidied, 60_000)
+        await client.execute("SADD", KEYS.queues, KEYS.queue("expired", "async"))
+        await client.execute("PEXPIRE", KEYS.queues, 60_000)
+        await client.execute("ZADD", KEYS.leases, 9e14, "alive")
 
 
 async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
     async with RunStore.open(settings) as runs:
         epoch = await led_run(runs)
-        assert await runs.renew("leader", {"r": epoch}, LEASE_S, prolongs=True)
+        assert await runs.renew("leader", {"r": epoch}, LEASE_S)
         assert await runs.load_plan("r")
         await runs.dispatch("r", epoch, "new", "thread", [(0, 1, b"m"), (1, 1, b"m")])
         found = await runs.outstanding("r")
@@ -82,6 +94,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.revoke("r", epoch, "new", "thread", [settlement(0, found[0].entry_id)])
         await runs.append_fact("r", b"\x90", epoch=epoch)
         await runs.read_journal({"r": "0-0"}, block_s=1.0, count=9)
+        assert await runs.read_journal({"r": "0-0"}, block_s=None, count=9)
         await reap(runs)
         await asyncio.gather(
             runs.read_journal({"theirs": "9999999999999-0"}, block_s=20.0, count=9), runs.unblock()
@@ -89,8 +102,12 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=True)
         epoch = await runs.lead("theirs", "me", LEASE_S)
         assert epoch
-        [digest] = await runs.link.execute("SMEMBERS", KEYS.blobs("theirs"))
-        assert await runs.get_blob("theirs", digest.decode())
+        assert await runs.get_blob("theirs", digest_of(b"big")) == b"big"
+        await runs.prolong("theirs")
+        assert await runs.untidied() == ["gone"]
+        await runs.tidy("gone")
+        await runs.keep_queues()
+        assert await runs.heal_leases() == 1
         await runs.finish("theirs", epoch, "completed", result_ttl_s=60, tails=True)
         await runs.run_facts("r")
         await runs.list_runs()
@@ -125,6 +142,7 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert await workers.may_be_alone("w", 60)
         await workers.is_alone_no_more("w")
         await workers.own_claims([STREAM], "w")
+        await workers.keep_queues([STREAM])
         await workers.still_mine("fresh", [(0, 1, first.entry_id)])
         digest = await workers.put_blob("fresh", b"big")
         assert await workers.get_blob("fresh", digest)

@@ -78,7 +78,7 @@ async def test_a_damaged_record_costs_no_other_run_its_lease(
     with any_server.client() as client:
         client.set(runs.keys.run("damaged"), "no record", ex=60)
         client.delete(runs.keys.run("gone"))
-    assert await runs.renew("leader", epochs, LEASE_S, prolongs=True) == {"r"}
+    assert await runs.renew("leader", epochs, LEASE_S) == {"r"}
 
 
 async def test_what_the_journal_does_not_take_is_not_settled(
@@ -298,15 +298,13 @@ async def test_all_that_belongs_to_an_ended_run_goes_with_its_result(
         assert not client.exists(runs.keys.runs)
 
 
-async def test_a_renewal_prolongs_the_life_of_an_open_run_and_its_values(
-    runs: RunStore, any_server: Server
-) -> None:
-    epoch = await led_run(runs)
+async def test_an_open_run_and_its_values_live_on(runs: RunStore, any_server: Server) -> None:
+    await led_run(runs)
     digest = await runs.put_blob("r", b"big")
     with any_server.client() as client:
         for key in (runs.keys.run("r"), runs.keys.blob("r", digest)):
             client.pexpire(key, DAY_MS)
-        await runs.renew("leader", {"r": epoch}, LEASE_S, prolongs=True)
+        await runs.prolong("r")
         for key in (runs.keys.run("r"), runs.keys.plan("r"), runs.keys.blob("r", digest)):
             assert client.pttl(key) > 6 * DAY_MS
 

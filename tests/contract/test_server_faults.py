@@ -22,7 +22,15 @@ from astrum.redis import (
     Verdict,
     WorkerStore,
 )
-from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered, settlement
+from tests.contract.steps import (
+    LEASE_S,
+    STREAM,
+    claimed,
+    dispatched,
+    led_run,
+    registered,
+    settlement,
+)
 from tests.eventually import eventually
 from tests.proxy import Proxy, target_of
 from tests.servers import RedisServer, find_binaries
@@ -74,6 +82,32 @@ async def test_a_full_server_refuses_dispatches_whole_and_takes_every_settle(
         assert facts is not None
         assert (facts.state, facts.outstanding) == ("completed", 0)
         assert await runs.run_facts("s") is None
+
+
+async def test_a_full_server_costs_nobody_a_lease_and_takes_every_fact(
+    own_server: RedisServer,
+) -> None:
+    settings = RedisSettings(url=own_server.tcp_url)
+    async with RunStore.open(settings) as runs, WorkerStore.open(settings) as workers:
+        epoch = await led_run(runs)
+        await registered(workers, "w")
+        lease = LeaseClient(settings)
+        with own_server.client() as client:
+            client.config_set("maxmemory", 1)
+        assert lease.beat("w", LEASE_S, b"busy")
+        assert lease.set_status("w", b"busy still")
+        lease.close()
+        assert await runs.renew("leader", {"r": epoch}, LEASE_S) == {"r"}
+        assert await runs.append_fact("r", b"cancel")
+        await registered(workers, "late")
+        assert await claimed(workers, "late") == [], "the queue is made for it"
+        assert await workers.may_be_alone("late", 1.0)
+        await runs.release("r", "leader", epoch)
+        assert await runs.lead("r", "another", LEASE_S)
+        await runs.heal_leases()
+        await runs.keep_queues()
+        with pytest.raises(StoreUnavailableError, match="memory is full"):
+            await workers.put_blob("r", b"big")
 
 
 async def test_a_server_that_may_evict_is_refused_with_the_command_to_change_it(

@@ -79,6 +79,7 @@ class Custody(PeriodicService):
         await self.verify()
         if time.monotonic() >= self._reconcile_due:
             await self.reconcile()
+            await self._store.keep_queues(self._lanes)
             self._reconcile_due = time.monotonic() + self._reconcile_every_s
 
     async def verify(self) -> None:

@@ -7,7 +7,7 @@ if digest then
   return digest == ARGV[3] and 0 or -1
 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[4])
-redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
+redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5])  -- what is big is freed beside
 redis.call('HSET', KEYS[1], 'st', 'open', 'ep', '0', 'ow', '', 'at', now_ms(), 'pd', ARGV[3])
 for i = 5, #ARGV, 2 do
   redis.call('HSET', KEYS[1], 'f:' .. ARGV[i], ARGV[i + 1])
@@ -16,4 +16,5 @@ redis.call('HSET', KEYS[3], '#', 0)
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('PEXPIRE', KEYS[3], ARGV[4])
 redis.call('ZADD', KEYS[6], 0, ARGV[1])
+redis.call('PEXPIRE', KEYS[6], ARGV[4])
 return 1

@@ -1,12 +1,12 @@
 -- Dispatch attempts of an open run: a stream entry and the fence, for each at most once.
 -- KEYS run attempts stream queues
--- ARGV epoch group [task attempt data signature]...
+-- ARGV epoch group queue_ttl_ms [task attempt data signature]...
 -- Returns {'OK', state...}: the entry id if that very attempt is outstanding, else what stands in
 -- its place (a:id, a=who, a!who); {'STALE', epoch}, {'CLOSED', state} or {'GONE'}.
 -- The first write is denied when memory is full, so a refused dispatch leaves no trace.
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
 local tasks = {'#'}
-for i = 3, #ARGV, 4 do tasks[#tasks + 1] = ARGV[i] end
+for i = 4, #ARGV, 4 do tasks[#tasks + 1] = ARGV[i] end
 local states = redis.call('HMGET', KEYS[2], unpack(tasks))
 if not h[2] or not states[1] then return {'GONE'} end
 if h[1] ~= ARGV[1] then return {'STALE', h[1]} end
@@ -24,9 +24,9 @@ local function add(data, signature)
   return id
 end
 
-for i = 3, #ARGV, 4 do
+for i = 4, #ARGV, 4 do
   local task, attempt = ARGV[i], ARGV[i + 1]
-  local state = changed[task] or states[(i + 5) / 4]  -- a task may come twice in one batch
+  local state = changed[task] or states[(i + 4) / 4]  -- a task may come twice in one batch
   local last = state and tonumber(string.match(state, '^%d+')) or 0
   if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then
     local id = add(ARGV[i + 2], ARGV[i + 3])
@@ -44,5 +44,8 @@ if #changes > 0 then
   redis.call('HSET', KEYS[2], unpack(changes))
   redis.call('HINCRBY', KEYS[2], '#', #changes / 2)
   redis.call('SADD', KEYS[4], KEYS[3])
+  -- An idle queue is about to expire; a queue outlives the runs that may have something in it.
+  local long = tonumber(ARGV[3])
+  if redis.call('PTTL', KEYS[3]) < long / 2 then live_long(KEYS[3], KEYS[4], long) end
 end
 return out

@@ -1,10 +1,12 @@
--- Forget a worker. A consumer that still has pending entries stays: deleting it would lose them.
--- KEYS leases worker stream... ; ARGV worker_id group leaves(0/1)
+-- Forget a worker, some streams at a time. A consumer that still has pending entries stays:
+-- deleting it would lose them.
+-- KEYS leases worker stream... ; ARGV worker_id group leaves(0/1) is_last(0/1) held
 -- leaves: the worker itself goes; else only a worker without a live lease is dropped.
--- Returns 1 if nothing of it is left.
+-- held: in how many streams of earlier parts it holds something; is_last: there are no more parts.
+-- Returns in how many streams it holds something so far, or -1 if it is alive.
 local lease_end = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if ARGV[3] ~= '1' and lease_end and tonumber(lease_end) > now_ms() then return 0 end
-local held = 0
+if ARGV[3] ~= '1' and lease_end and tonumber(lease_end) > now_ms() then return -1 end
+local held = tonumber(ARGV[5])
 for i = 3, #KEYS do
   local pending = redis.pcall('XPENDING', KEYS[i], ARGV[2], '-', '+', 1, ARGV[1])
   if pending.err then
@@ -17,8 +19,8 @@ for i = 3, #KEYS do
     redis.call('XGROUP', 'DELCONSUMER', KEYS[i], ARGV[2], ARGV[1])
   end
 end
-if held == 0 or ARGV[3] == '1' then
+if ARGV[4] == '1' and (held == 0 or ARGV[3] == '1') then
   redis.call('ZREM', KEYS[1], ARGV[1])
   redis.call('DEL', KEYS[2])
 end
-return held == 0 and 1 or 0
+return held

@@ -4,6 +4,9 @@
 local h = redis.call('HMGET', KEYS[1], 'st', 'ep')
 if h[1] ~= 'open' then return 0 end
 if ARGV[2] ~= '' and h[2] ~= ARGV[2] then return -1 end
+-- Changes nothing, but a full memory allows it and, after it, all writes of this script: a cancel
+-- must not wait for memory that the cancelled run may hold.
+redis.call('HDEL', KEYS[1], '')
 redis.call('XADD', KEYS[2], '*', 'd', ARGV[1])
 if redis.call('XLEN', KEYS[2]) == 1 then
   redis.call('PEXPIRE', KEYS[2], math.max(redis.call('PTTL', KEYS[1]), 1))

@@ -1,6 +1,8 @@
 -- End a run: its state, a limited life for all its keys, a place in the history.
--- KEYS run plan attempts journal blobs runs history
--- ARGV epoch state ttl_ms tails run_id blob_prefix run_prefix [fact value]...
+-- KEYS run plan attempts journal blobs runs history untidied
+-- ARGV epoch state ttl_ms tails run_id run_prefix [fact value]...
+-- A run that has blobs is noted in `untidied`, with the time at which they shall be gone: `tidy`
+-- shortens their lives part by part. Where nothing does, they end by themselves.
 -- Returns 1 ended (now, or before by the same epoch in the same state), 0 attempts are
 -- outstanding, -1 another epoch leads or ended it, -2 no such run.
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
@@ -13,16 +15,19 @@ local now = now_ms()
 -- First a command that a full memory does not forbid; after it, none is.
 redis.call('ZREM', KEYS[6], ARGV[5])
 redis.call('HSET', KEYS[1], 'st', ARGV[2], 'end', now)
-for i = 8, #ARGV, 2 do
+for i = 7, #ARGV, 2 do
   redis.call('HSET', KEYS[1], 'f:' .. ARGV[i], ARGV[i + 1])
 end
-for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
-for _, digest in ipairs(redis.call('SMEMBERS', KEYS[5])) do
-  redis.call('PEXPIRE', ARGV[6] .. digest, ARGV[3])
+local ttl = tonumber(ARGV[3])
+for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ttl) end
+local blobs_live = redis.call('PTTL', KEYS[5])
+if blobs_live > 0 then
+  redis.call('ZADD', KEYS[8], now + ttl, ARGV[5])
+  redis.call('PEXPIRE', KEYS[8], math.max(redis.call('PTTL', KEYS[8]), blobs_live, ttl))
 end
 for _, old in ipairs(redis.call('ZRANGE', KEYS[7], 0, 99)) do
-  if redis.call('EXISTS', ARGV[7] .. old) == 0 then redis.call('ZREM', KEYS[7], old) end
+  if redis.call('EXISTS', ARGV[6] .. old) == 0 then redis.call('ZREM', KEYS[7], old) end
 end
 redis.call('ZADD', KEYS[7], now, ARGV[5])
-redis.call('PEXPIRE', KEYS[7], math.max(redis.call('PTTL', KEYS[7]), tonumber(ARGV[3])))
+redis.call('PEXPIRE', KEYS[7], math.max(redis.call('PTTL', KEYS[7]), ttl))
 return 1

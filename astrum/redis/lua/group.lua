@@ -1,7 +1,10 @@
 -- Make sure that streams and their group exist. From 0: what is already there must be read.
--- KEYS queues stream... ; ARGV group
+-- KEYS queues stream... ; ARGV group queue_ttl_ms
 -- Returns the number of groups that were missing.
 local made = 0
+-- Changes nothing, but a full memory allows it and, after it, all writes of this script: a worker
+-- must be able to claim from its other queues.
+redis.call('SREM', KEYS[1], '')
 for i = 2, #KEYS do
   local reply = redis.pcall('XGROUP', 'CREATE', KEYS[i], ARGV[1], '0', 'MKSTREAM')
   if not reply.err then
@@ -10,5 +13,6 @@ for i = 2, #KEYS do
     return reply
   end
   redis.call('SADD', KEYS[1], KEYS[i])
+  live_long(KEYS[i], KEYS[1], ARGV[2])
 end
 return made

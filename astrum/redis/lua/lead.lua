@@ -1,26 +1,28 @@
 -- Acquire or release the leadership of an open run. Its lease ends at its score in `runs`.
--- KEYS run plan attempts journal blobs runs
--- ARGV mode(acquire|release) owner epoch lease_ms run_id open_ttl_ms blob_prefix
+-- KEYS run runs
+-- ARGV mode(acquire|release) owner epoch lease_ms run_id open_ttl_ms
 -- Returns the epoch that is led (after release: 1), or 0 for no.
 local h = redis.call('HMGET', KEYS[1], 'st', 'ep', 'ow')
 if h[1] ~= 'open' then
-  redis.call('ZREM', KEYS[6], ARGV[5])
+  redis.call('ZREM', KEYS[2], ARGV[5])
   return 0
 end
 local epoch = tonumber(h[2])
+-- PEXPIRE comes first: it is allowed when memory is full, and after it everything is.
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
 if ARGV[1] == 'release' then
   if h[2] ~= ARGV[3] or h[3] ~= ARGV[2] then return 0 end
   -- A new epoch fences whatever the old leader may still have under way.
   redis.call('HSET', KEYS[1], 'ep', string.format('%.0f', epoch + 1), 'ow', '')
-  redis.call('ZADD', KEYS[6], 0, ARGV[5])
+  redis.call('ZADD', KEYS[2], 0, ARGV[5])
   return 1
 end
 local now = now_ms()
-local lease_end = redis.call('ZSCORE', KEYS[6], ARGV[5])
+local lease_end = redis.call('ZSCORE', KEYS[2], ARGV[5])
 if h[3] ~= ARGV[2] and lease_end and tonumber(lease_end) > now then return 0 end
 -- At least the time: an epoch handed out before the server lost its last writes never returns.
 epoch = math.max(epoch + 1, now)
-redis.call('HSET', KEYS[1], 'ep', string.format('%.0f', epoch), 'ow', ARGV[2])
-redis.call('ZADD', KEYS[6], now + tonumber(ARGV[4]), ARGV[5])
-prolong({KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]}, ARGV[6], ARGV[7])
+redis.call('HSET', KEYS[1], 'ep', string.format('%.0f', epoch), 'ow', ARGV[2], 'lz', ARGV[4])
+redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[5])
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
 return epoch

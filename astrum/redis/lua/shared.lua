@@ -4,12 +4,8 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- Let all keys of an open run live on once half of their life is over.
--- run_keys: run plan attempts journal blobs
-local function prolong(run_keys, ttl_ms, blob_prefix)
-  if redis.call('PTTL', run_keys[1]) >= tonumber(ttl_ms) / 2 then return end
-  for _, key in ipairs(run_keys) do redis.call('PEXPIRE', key, ttl_ms) end
-  for _, digest in ipairs(redis.call('SMEMBERS', run_keys[5])) do
-    redis.call('PEXPIRE', blob_prefix .. digest, ttl_ms)
-  end
+-- Let a queue live on, and with it the set that names it: that must outlive all it names.
+local function live_long(stream, queues, ttl_ms)
+  redis.call('PEXPIRE', stream, ttl_ms)
+  redis.call('PEXPIRE', queues, ttl_ms)
 end

@@ -40,21 +40,23 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
     attempts, journal, blobs = keys.attempts("*"), keys.journal("*"), keys.blobs("*")
     return [
         # This pattern takes in all other keys of a run.
-        ((keys.run("*"),), "exists hget hgetall hmget hset pexpire pttl"),
+        ((keys.run("*"),), "exists hdel hget hgetall hmget hset pexpire pttl"),
         ((keys.plan("*"),), "getrange set"),
-        ((attempts,), "hincrby"),
-        ((journal,), "xadd xlen xread"),
-        ((blobs,), "smembers"),
-        ((attempts, journal, blobs), "del"),
-        ((keys.blob("*", "*"),), "getrange pexpire"),
+        ((attempts,), "hincrby hscan"),
+        ((journal,), "xadd xlen xrange xread"),
+        ((blobs,), "sscan"),
+        ((attempts, journal, blobs), "unlink"),
+        ((keys.blob("*", "*"),), "getrange pexpire unlink"),
         (
             _streams(keys),
-            "xack xadd xdel xgroup|create xgroup|delconsumer xinfo|consumers xlen xpending xrange",
+            "pexpire pttl xack xadd xdel xgroup|create xgroup|delconsumer xinfo|consumers "
+            "xinfo|groups xlen xpending xrange",
         ),
-        ((keys.queues,), "sadd smembers"),
-        ((keys.runs,), "zadd zrangebyscore zrem zrevrange zscore"),
+        ((keys.queues,), "pexpire sadd smembers srem"),
+        ((keys.runs,), "pexpire zadd zrangebyscore zrem zrevrange zrevrangebyscore zscore"),
         ((keys.history,), "pexpire pttl zadd zrange zrem zrevrange"),
-        ((keys.leases,), "zrange zrem zscore"),
+        ((keys.untidied,), "pexpire pttl zadd zrange zrem zscore"),
+        ((keys.leases,), "zadd zrange zrem zrevrangebyscore zscore"),
         ((keys.worker("*"),), "del hget hgetall"),
         ((keys.dead_letters,), "pexpire xadd"),
     ]
@@ -64,16 +66,16 @@ def _of_workers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
     return [
         (
             _streams(keys),
-            "xack xdel xgroup|create xgroup|delconsumer xlen xpending xrange xreadgroup",
+            "pexpire xack xdel xgroup|create xgroup|delconsumer xlen xpending xrange xreadgroup",
         ),
-        ((keys.queues,), "sadd smembers"),
+        ((keys.queues,), "pexpire sadd smembers srem"),
         ((keys.attempts("*"),), "hincrby hmget hset pttl"),
         ((keys.journal("*"),), "pexpire xadd"),
         ((keys.blobs("*"),), "pexpire sadd scard"),
         ((keys.blob("*", "*"),), "getrange set"),
-        ((keys.leases,), "zadd zcount zrem zscore"),
+        ((keys.leases,), "pexpire zadd zcount zrem zscore"),
         ((keys.solitude,), "pexpire pttl zadd zcard zrem zremrangebyscore zscore"),
-        ((keys.worker("*"),), "del exists hset pexpire"),
+        ((keys.worker("*"),), "del exists hdel hset pexpire"),
         ((keys.dead_letters,), "pexpire xadd"),
     ]
 

@@ -1,0 +1,15 @@
+-- Let the keys of an open run live on once half of their life is over, its blobs part by part.
+-- KEYS run plan attempts journal blobs ; ARGV cursor ttl_ms count blob_prefix
+-- Returns the cursor of the next part, '0' if nothing is left to do.
+-- The run's own record comes last: as long as a part is missing, half of its life is over, and
+-- whoever leads the run next begins again. The other keys come first: a blob that is stored
+-- meanwhile takes its life from `attempts`.
+if redis.call('HGET', KEYS[1], 'st') ~= 'open' then return '0' end
+if redis.call('PTTL', KEYS[1]) >= tonumber(ARGV[2]) / 2 then return '0' end
+if ARGV[1] == '0' then
+  for i = 2, 5 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
+end
+local part = redis.call('SSCAN', KEYS[5], ARGV[1], 'COUNT', ARGV[3])
+for _, digest in ipairs(part[2]) do redis.call('PEXPIRE', ARGV[4] .. digest, ARGV[2]) end
+if part[1] == '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return part[1]

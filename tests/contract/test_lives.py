@@ -1,0 +1,317 @@
+"""How long things live in the store: values, queues, leases; and that nothing stops the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+
+from astrum.errors import StoreUnavailableError
+from astrum.redis import RunStore, WorkerStore, run_store, scripts
+from astrum.redis.scripts import chunks
+from tests.contract.steps import (
+    LEASE_S,
+    STREAM,
+    claimed,
+    dispatched,
+    led_run,
+    registered,
+    settlement,
+)
+from tests.eventually import eventually
+from tests.keyspace import unowned_keys
+from tests.servers import Server
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+MANY = 100_000
+LONGEST_STOP_MS = 50
+
+
+def digest_of(number: int) -> str:
+    return f"{number:032x}"
+
+
+def store_blobs(client: redis.Redis, runs: RunStore, run_id: str, count: int) -> None:
+    """Store small blobs as `put_blob` leaves them, faster."""
+    key = runs.keys.blobs(run_id)
+    for part in chunks(range(count), 5_000):
+        with client.pipeline(transaction=False) as pipe:
+            pipe.sadd(key, *(digest_of(i) for i in part))
+            for i in part:
+                pipe.set(runs.keys.blob(run_id, digest_of(i)), b"x", px=7 * DAY_MS)
+            pipe.execute()
+    client.pexpire(key, 7 * DAY_MS)
+
+
+def blob_lives(client: redis.Redis, runs: RunStore, run_id: str, count: int) -> list[int]:
+    with client.pipeline(transaction=False) as pipe:
+        for i in range(count):
+            pipe.pttl(runs.keys.blob(run_id, digest_of(i)))
+        lives: list[int] = pipe.execute()
+    return lives
+
+
+class DyingAfter:
+    """Calls of scripts that fail after some, as where a coordinator is killed in between."""
+
+    def __init__(self, store: RunStore, calls: int) -> None:
+        self._call, self._left = store.link.call, calls
+
+    async def __call__(self, call: scripts.ScriptCall) -> Any:
+        if not self._left:
+            raise StoreUnavailableError("killed")
+        self._left -= 1
+        return await self._call(call)
+
+
+class Timed:
+    """Calls of scripts, with how long each kept the server's main thread busy."""
+
+    def __init__(self, store: RunStore, client: redis.Redis) -> None:
+        self._call, self._client = store.link.call, client
+        self.longest_ms = 0.0
+
+    async def __call__(self, call: scripts.ScriptCall) -> Any:
+        before = self._busy_ms()
+        reply = await self._call(call)
+        self.longest_ms = max(self.longest_ms, self._busy_ms() - before)
+        return reply
+
+    def _busy_ms(self) -> float:
+        """Return the thread's processor time: other processes of the machine do not count."""
+        info: Any = self._client.info("cpu")
+        return 1000 * float(info["used_cpu_user_main_thread"] + info["used_cpu_sys_main_thread"])
+
+
+@pytest.mark.timeout(120)
+async def test_no_step_of_a_run_with_a_hundred_thousand_values_stops_the_server_for_long(
+    runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epoch = await led_run(runs)
+    with any_server.client() as client:
+        timed = Timed(runs, client)
+        monkeypatch.setattr(runs.link, "call", timed)
+        store_blobs(client, runs, "r", MANY)
+        client.pexpire(runs.keys.run("r"), DAY_MS)
+        await runs.prolong("r")
+        assert client.pttl(runs.keys.run("r")) > 6 * DAY_MS
+        assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
+        assert max(blob_lives(client, runs, "r", MANY)) <= 60_000
+    assert timed.longest_ms < LONGEST_STOP_MS
+
+
+async def test_a_coordinator_that_dies_between_two_parts_leaves_the_rest_to_others(
+    runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epoch = await led_run(runs)
+    with any_server.client() as client:
+        store_blobs(client, runs, "r", 5_000)
+        with monkeypatch.context() as patch:
+            patch.setattr(runs.link, "call", DyingAfter(runs, calls=3))
+            with pytest.raises(StoreUnavailableError, match="killed"):
+                await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
+        lives = blob_lives(client, runs, "r", 5_000)
+        assert min(lives) <= 60_000 < max(lives), "the end came between two parts"
+        assert unowned_keys(client) == [], "all of it expires even if nobody goes on"
+        facts = await runs.run_facts("r")
+        assert facts is not None
+        assert not facts.is_open
+        assert await runs.untidied() == ["r"]
+        await runs.tidy("r")
+        assert max(blob_lives(client, runs, "r", 5_000)) <= 60_000
+        assert client.pttl(runs.keys.blobs("r")) <= 60_000
+        assert await runs.untidied() == []
+
+
+async def test_values_that_should_be_gone_already_are_removed_when_somebody_goes_on(
+    runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epoch = await led_run(runs)
+    with any_server.client() as client:
+        store_blobs(client, runs, "r", 100)
+        with monkeypatch.context() as patch:
+            patch.setattr(runs.link, "call", DyingAfter(runs, calls=1))
+            with pytest.raises(StoreUnavailableError, match="killed"):
+                await runs.finish("r", epoch, "completed", result_ttl_s=0.001, tails=False)
+        await eventually(lambda: not client.exists(runs.keys.run("r")), "the end of the record")
+        await runs.tidy("r")
+        assert set(blob_lives(client, runs, "r", 100)) == {-2}
+        assert not client.exists(runs.keys.blobs("r"))
+
+
+async def test_a_prolongation_that_was_not_finished_is_begun_again(
+    runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await led_run(runs)
+    with any_server.client() as client:
+        store_blobs(client, runs, "r", 5_000)
+        with client.pipeline(transaction=False) as pipe:
+            for key in client.scan_iter(match="*:b:r:*", count=1000):
+                pipe.pexpire(key, DAY_MS)
+            pipe.pexpire(runs.keys.run("r"), DAY_MS)
+            pipe.execute()
+        with monkeypatch.context() as patch:
+            patch.setattr(runs.link, "call", DyingAfter(runs, calls=2))
+            with pytest.raises(StoreUnavailableError, match="killed"):
+                await runs.prolong("r")
+        assert min(blob_lives(client, runs, "r", 5_000)) <= DAY_MS
+        digest = await runs.put_blob("r", b"stored in between")
+        await runs.prolong("r")
+        assert min(blob_lives(client, runs, "r", 5_000)) > 6 * DAY_MS
+        assert client.pttl(runs.keys.blob("r", digest)) > 6 * DAY_MS
+
+
+async def test_a_new_run_under_the_id_of_an_untidied_one_keeps_its_values(
+    runs: RunStore, any_server: Server
+) -> None:
+    await led_run(runs)
+    digest = await runs.put_blob("r", b"big")
+    with any_server.client() as client:
+        client.zadd(runs.keys.untidied, {"r": 1.0})
+        client.pexpire(runs.keys.untidied, DAY_MS)
+        await runs.tidy("r")
+        assert client.pttl(runs.keys.blob("r", digest)) > 6 * DAY_MS
+        assert await runs.untidied() == []
+
+
+# --- queues -------------------------------------------------------------------------------
+
+
+async def test_an_idle_queue_expires_soon_and_is_forgotten_then(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    [entry] = await dispatched(runs, epoch, 0)
+    await registered(workers, "w")
+    await claimed(workers, "w")
+    with any_server.client() as client:
+
+        async def life() -> int:
+            await runs.keep_queues()
+            left: Any = client.pttl(STREAM)
+            return int(left)
+
+        client.pexpire(STREAM, HOUR_MS)
+        assert await life() > 6 * DAY_MS, "it holds an entry"
+        await workers.settle("r", STREAM, "w", [settlement(0, entry)])
+        client.pexpire(STREAM, HOUR_MS)
+        assert await life() > 6 * DAY_MS, "a worker reads it"
+        await workers.leave("w")
+        assert 0 < await life() <= HOUR_MS
+        client.pexpire(STREAM, 1)
+        await eventually(lambda: not client.exists(STREAM), "the queue's end")
+        assert await life() == -2
+        assert not client.exists(runs.keys.queues)
+
+
+async def test_what_is_dispatched_to_a_queue_that_is_about_to_expire_stays(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    await workers.claim("async", ["default"], "w", 1, block_s=None)
+    await workers.leave("w")
+    await runs.keep_queues()
+    with any_server.client() as client:
+        assert client.pttl(STREAM) <= HOUR_MS
+        await dispatched(runs, epoch, 0)
+        assert client.pttl(STREAM) > 6 * DAY_MS
+        assert client.pttl(runs.keys.queues) >= client.pttl(STREAM)
+
+
+async def test_a_queue_that_expired_is_made_again_by_who_dispatches_or_claims(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    await registered(workers, "w")
+    with any_server.client() as client:
+        client.delete(STREAM, runs.keys.queues)
+        await dispatched(runs, epoch, 0)
+        assert len(await claimed(workers, "w")) == 1
+        assert unowned_keys(client) == []
+
+
+async def test_a_worker_keeps_its_queues_where_no_coordinator_does(
+    workers: WorkerStore, any_server: Server
+) -> None:
+    await claimed(workers, "w")
+    with any_server.client() as client:
+        client.pexpire(STREAM, HOUR_MS)
+        await workers.keep_queues([STREAM, "{astrum}:q:not-there:a"])
+        assert client.pttl(STREAM) > 6 * DAY_MS
+
+
+async def test_the_open_runs_and_the_leases_do_not_stay_for_ever_where_all_were_killed(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    await led_run(runs)
+    await registered(workers, "w")
+    with any_server.client() as client:
+        for key in (runs.keys.runs, runs.keys.leases):
+            assert 6 * DAY_MS < client.pttl(key) <= 7 * DAY_MS
+
+
+# --- the server's clock -------------------------------------------------------------------
+
+
+async def test_leases_that_were_given_before_the_clock_went_back_end_in_time(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    for worker_id in ("ahead", "right"):
+        await registered(workers, worker_id)
+    now_ms = 1000 * await runs.server_time()
+    with any_server.client() as client:
+        right = client.zscore(runs.keys.leases, "right")
+        client.zadd(runs.keys.leases, {"ahead": now_ms + HOUR_MS})
+        client.zadd(runs.keys.runs, {"r": now_ms + HOUR_MS})
+        assert await runs.heal_leases() == 2
+        for key, name in ((runs.keys.leases, "ahead"), (runs.keys.runs, "r")):
+            left_ms = client.zscore(key, name) - now_ms
+            assert 0 < left_ms <= 1.5 * 1000 * LEASE_S, "a live holder has time to renew it"
+        assert client.zscore(runs.keys.leases, "right") == right
+    assert await runs.heal_leases() == 0
+    assert await runs.renew("leader", {"r": epoch}, LEASE_S) == {"r"}
+
+
+# --- journals -----------------------------------------------------------------------------
+
+
+async def test_a_journal_is_read_in_replies_of_bounded_size_and_whole(
+    runs: RunStore, any_server: Server
+) -> None:
+    await led_run(runs)
+    sizes = [10] * 300 + [200_000] * 30 + [10] * 300
+    with any_server.client() as client:
+        for size in sizes:
+            client.xadd(runs.keys.journal("r"), {"d": b"x" * size})
+        client.expire(runs.keys.journal("r"), 60)
+    cursor, found, replies = run_store.BEGINNING, [], []
+    while entries := await runs.read_journal({"r": cursor}, block_s=None, count=1_000):
+        replies.append(sum(len(entry.data) for entry in entries))
+        found += [len(entry.data) for entry in entries]
+        cursor = entries[-1].entry_id
+    assert found == sizes
+    assert max(replies) <= run_store.JOURNAL_BYTES + 8 * 200_000
+
+
+async def test_the_fence_of_a_big_run_is_read_in_parts_and_whole(
+    runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await led_run(runs)
+    count = 5 * run_store.FENCE_PART
+    marks = {str(task): f"1:{task}-0" if task % 2 else "1!w" for task in range(count)}
+    with any_server.client() as client:
+        client.hset(runs.keys.attempts("r"), mapping=marks)
+    commands: list[Any] = []
+    execute = runs.link.execute
+
+    async def noted(*command: Any, **options: Any) -> Any:
+        commands.append(command)
+        return await execute(*command, **options)
+
+    monkeypatch.setattr(runs.link, "execute", noted)
+    found = await runs.outstanding("r")
+    assert sorted(found) == list(range(1, count, 2))
+    assert len(commands) >= 3
