@@ -26,9 +26,10 @@ from astrum.redis.facts import (
     damaged,
 )
 from astrum.redis.link import Link
+from astrum.redis.looking import LookingStore
 from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, ScriptLibrary, chunks
 from astrum.redis.settlement import Settlement, Verdict
-from astrum.redis.store import Store, block_option
+from astrum.redis.store import block_option
 from astrum.wire.keys import OUTSTANDING_FIELD, is_run_id
 
 BEGINNING = "0-0"
@@ -50,7 +51,7 @@ _OUTSTANDING = re.compile(rb"([0-9]{1,18}):([0-9]{1,20}-[0-9]{1,20})")
 _SETTLED = re.compile(rb"[0-9]+[=!]")
 
 
-class RunStore(Store):
+class RunStore(LookingStore):
     """A coordinator's side of the store."""
 
     waits = ("journal",)

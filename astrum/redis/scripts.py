@@ -27,6 +27,9 @@ BLOBS_PER_PART = 1000
 """How many blobs' lives are changed at once; that takes the server a few milliseconds."""
 STREAMS_PER_PART = 200
 LATEST_LEASES_LOOKED_AT = 100
+OUTLINE_ROWS = 2_000
+OUTLINE_BYTES = 4 * 1024 * 1024
+"""What one call looks at, so that the server stands still for some milliseconds only."""
 WORKER_FACTS_TTL_S = 300.0
 DEAD_LETTERS_KEPT = 1000
 DEAD_LETTERS_TTL_S = 7 * 86400.0
@@ -275,6 +278,20 @@ def put_blob(keys: Keys, run_id: str, digest: str, data: bytes) -> ScriptCall:
     """Store a value of a run. Reply: 1, or 0 if there is no such run."""
     names = [keys.attempts(run_id), keys.blob(run_id, digest), keys.blobs(run_id)]
     return ScriptCall("put_blob", names, [data, digest])
+
+
+# --- looking ---------------------------------------------------------------------------------
+
+
+def outline(keys: Keys, run_id: str, cursor: str, kept: bytes) -> ScriptCall:
+    """Read the journal without values. Reply: entry ids and data by turns."""
+    arguments: list[Argument] = [cursor, kept, OUTLINE_ROWS, OUTLINE_BYTES]
+    return ScriptCall("outline", [keys.journal(run_id)], arguments)
+
+
+def queue_sizes(streams: Sequence[str]) -> ScriptCall:
+    """Measure streams. Reply: for each what waits, what is held, and the oldest that waits."""
+    return ScriptCall("queue_sizes", streams, [GROUP])
 
 
 # --- workers ---------------------------------------------------------------------------------

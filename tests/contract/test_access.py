@@ -113,6 +113,9 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.list_runs()
         await runs.orphans()
         await runs.backlog()
+        await runs.queue_sizes()
+        assert await runs.read_outline("r", "0-0")
+        await runs.served_by(["alive"])
         await runs.publish(b"hint")
 
 

@@ -1,0 +1,73 @@
+"""Questions about runs and queues that read no more than the answer needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgpack
+
+from astrum.redis import scripts
+from astrum.redis.facts import JournalEntry
+from astrum.redis.reaping import streams_of
+from astrum.redis.store import Store
+
+_STREAMS_PER_CALL = 100
+"""No call may hold the server up for long."""
+
+
+class QueueSize(NamedTuple):
+    """How much waits in a stream, how much workers hold, and for how long the oldest waits."""
+
+    waiting: int
+    held: int
+    oldest_s: float | None
+
+
+class LookingStore(Store):
+    """A store that answers questions of people and dashboards; nothing here changes anything."""
+
+    async def queue_sizes(self) -> dict[str, QueueSize]:
+        """Return how much waits and is held, and since when, by stream."""
+        found: dict[str, QueueSize] = {}
+        for part in scripts.chunks(await streams_of(self.link, self.keys), _STREAMS_PER_CALL):
+            reply = await self.link.call(scripts.queue_sizes(part))
+            now_s = await self.server_time()
+            rows = zip(part, reply[::3], reply[1::3], reply[2::3], strict=True)
+            for stream, waiting, held, oldest in rows:
+                found[stream] = QueueSize(int(waiting), int(held), _age_s(oldest, now_s))
+        return found
+
+    async def read_outline(
+        self, run_id: str, cursor: str, *, task: int | None = None
+    ) -> list[JournalEntry]:
+        """Return the next journal entries after ``cursor`` without values, but those of ``task``.
+
+        Never waits; an empty list means that there are no more. The entries cannot be verified if
+        they are signed: a signature is over the whole.
+        """
+        kept = b"" if task is None else msgpack.packb(task)
+        reply = await self.link.call(scripts.outline(self.keys, run_id, cursor, kept))
+        return [
+            JournalEntry(run_id, entry_id.decode(), data)
+            for entry_id, data in zip(reply[::2], reply[1::2], strict=True)
+        ]
+
+    async def served_by(self, worker_ids: Iterable[str]) -> dict[str, bytes]:
+        """Return what each of these workers said it serves; ``b""`` for one that is gone."""
+        asked = list(worker_ids)
+        replies: list[Any] = await self.link.pipeline(
+            [("HGET", self.keys.worker(worker_id), "served") for worker_id in asked],
+            tolerant=True,
+        )
+        return {
+            worker_id: data if isinstance(data, bytes) else b""
+            for worker_id, data in zip(asked, replies, strict=True)
+        }
+
+
+def _age_s(entry_id: bytes, now_s: float) -> float | None:
+    """Return how long ago an entry was added, `None` if there is none; both by the server."""
+    if not entry_id:
+        return None
+    return max(0.0, now_s - int(entry_id.partition(b"-")[0]) / 1000)

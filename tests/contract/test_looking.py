@@ -1,0 +1,122 @@
+"""Looking at runs and queues: the truth, without the bytes that nobody asked for."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+
+from astrum.machine.events import CancelRequested, Outcome
+from astrum.machine.failure import Failure
+from astrum.redis import JournalEntry, RunStore, WorkerStore
+from astrum.redis.scripts import OUTLINE_ROWS
+from astrum.wire.messages import Record, decode_entry, encode_entry, encode_fact, encode_record
+from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered, settlement
+
+FAILURE = Failure(("builtins.ValueError",), "no " * 30, "traceback\n" * 40, ("a note", ""))
+RECORDS = [
+    Record(0, 1, Outcome.SUCCEEDED, "w" * 40, 1.5, 2.0, b"x" * 70_000),
+    Record(1, 1, Outcome.FAILED, "w", 1.0, 2.25, None, FAILURE),
+    Record(300, 70_000, Outcome.SUCCEEDED, "w", 1.5, 2.5, b"y" * 300, blocked="for 2 s"),
+    Record(2, 2, Outcome.SUCCEEDED, "w", 1.5, 2.5, b"z"),
+    Record(3, 2, Outcome.SUCCEEDED, "w", 1.5, 2.5),
+]
+FACT = CancelRequested(12.5, "why")
+
+
+async def outline(runs: RunStore, task: int | None = None) -> list[JournalEntry]:
+    found: list[JournalEntry] = []
+    cursor = "0-0"
+    while part := await runs.read_outline("r", cursor, task=task):
+        found += part
+        cursor = part[-1].entry_id
+    return found
+
+
+async def test_an_outline_has_all_of_the_journal_but_the_values(runs: RunStore) -> None:
+    epoch = await led_run(runs)
+    for record in RECORDS:
+        await runs.append_fact("r", encode_entry([encode_record(record)]), epoch=epoch)
+    together = encode_entry([*map(encode_record, RECORDS), encode_fact(FACT)])
+    await runs.append_fact("r", together, epoch=epoch)
+    found = await outline(runs)
+    short = [record._replace(value=None) for record in RECORDS]
+    assert [decode_entry(entry.data) for entry in found] == [
+        *([record] for record in short),
+        [*short, FACT],
+    ]
+    whole = await runs.read_journal({"r": "0-0"}, block_s=None, count=100)
+    assert [entry.entry_id for entry in found] == [entry.entry_id for entry in whole]
+    assert sum(len(entry.data) for entry in found) < 5_000
+
+
+@pytest.mark.parametrize("record", [RECORDS[0], RECORDS[2]])
+async def test_an_outline_keeps_the_values_of_the_one_task_that_is_asked_for(
+    runs: RunStore, record: Record
+) -> None:
+    epoch = await led_run(runs)
+    await runs.append_fact("r", encode_entry(map(encode_record, RECORDS)), epoch=epoch)
+    [entry] = await outline(runs, record.task)
+    assert [one for one in decode_entry(entry.data) if isinstance(one, Record) and one.value] == [
+        record
+    ]
+
+
+async def test_an_outline_leaves_alone_what_it_does_not_understand(runs: RunStore) -> None:
+    epoch = await led_run(runs)
+    later = [9, 1, 0, "w", 1.0, 2.0, b"v" * 500, None, 1, "", {"new": [b"\xff" * 300, -7, 2**40]}]
+    strange = [
+        b"",
+        b"\xdd\x00\x00\x00\x09short",
+        b"\xc4\x03abc",
+        b"\xdd\xff\xff\xff\xff",
+        msgpack.packb("text"),
+        encode_entry([msgpack.packb((b"s" * 32, encode_record(RECORDS[0])))]),
+    ]
+    for data in strange:
+        await runs.append_fact("r", data, epoch=epoch)
+    await runs.append_fact("r", encode_entry([msgpack.packb(later)]), epoch=epoch)
+    *same, last = await outline(runs)
+    assert [entry.data for entry in same] == strange
+    later[6] = None
+    assert msgpack.unpackb(last.data, strict_map_key=False) == [later]
+
+
+async def test_no_call_for_an_outline_holds_the_server_up_for_long(runs: RunStore) -> None:
+    epoch = await led_run(runs)
+    row = encode_record(Record(7, 1, Outcome.SUCCEEDED, "w" * 40, 1.5, 2.0, b"x" * 50))
+    for _ in range(20):
+        await runs.append_fact("r", encode_entry([row] * 500), epoch=epoch)
+    cursor, seen = "0-0", 0
+    while part := await runs.read_outline("r", cursor):
+        seen, cursor = seen + len(part), part[-1].entry_id
+        assert len(part) <= OUTLINE_ROWS // 500
+    assert seen == 20
+
+
+async def test_what_waits_and_what_is_held_is_told_by_stream_with_its_age(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    assert await runs.queue_sizes() == {}
+    epoch = await led_run(runs)
+    await dispatched(runs, epoch, 0, 1, 2)
+    size = (await runs.queue_sizes())[STREAM]
+    assert (size.waiting, size.held) == (3, 0)
+    assert size.oldest_s is not None
+    assert 0 <= size.oldest_s < 60
+    await registered(workers, "w")
+    [first] = await workers.claim("async", ["default"], "w", 1, block_s=None)
+    size = (await runs.queue_sizes())[STREAM]
+    assert (size.waiting, size.held) == (2, 1)
+    assert size.oldest_s is not None
+    rest = await claimed(workers, "w")
+    assert (await runs.queue_sizes())[STREAM] == (0, 3, None)
+    for task, claim in enumerate([first, *rest]):
+        await workers.settle("r", STREAM, "w", [settlement(task, claim.entry_id)])
+    assert (await runs.queue_sizes())[STREAM] == (0, 0, None)
+
+
+async def test_a_key_that_is_no_stream_holds_nothing(runs: RunStore) -> None:
+    await runs.link.execute("SET", STREAM, "not a stream")
+    await runs.link.execute("SADD", runs.keys.queues, STREAM)
+    assert await runs.queue_sizes() == {STREAM: (0, 0, None)}
+    await runs.link.execute("DEL", STREAM, runs.keys.queues)
