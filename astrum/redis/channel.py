@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, cast
 
 import hiredis
 import redis.exceptions as driver
-from redis.asyncio.connection import parse_url
 
-from astrum.redis.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, RedisSettings, bad_url
+from astrum.redis.address import Address
+from astrum.redis.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, RedisSettings
 from astrum.redis.scripts import Argument
 
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
@@ -146,30 +146,24 @@ class Channel(asyncio.Protocol):
 
 async def open_channel(settings: RedisSettings) -> Channel:
     """Connect and log in; raises the driver's errors, ``OSError`` and `StoreConfigurationError`."""
-    try:
-        target = dict(parse_url(settings.url))
-    except ValueError as error:
-        raise bad_url(settings, error) from None
+    address = settings.address
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
-        channel = await _connect(settings, target)
+        channel = await _connect(settings, address)
         try:
-            await _log_in(channel, target)
+            await _log_in(channel, address)
         except BaseException:
             channel.drop()
             raise
     return channel
 
 
-async def _connect(settings: RedisSettings, target: dict[str, Any]) -> Channel:
+async def _connect(settings: RedisSettings, address: Address) -> Channel:
     loop = asyncio.get_running_loop()
-    if "path" in target:
-        _, channel = await loop.create_unix_connection(Channel, target["path"])
+    if address.path:
+        _, channel = await loop.create_unix_connection(Channel, address.path)
         return channel
     transport, channel = await loop.create_connection(
-        Channel,
-        target.get("host", "localhost"),
-        target.get("port", 6379),
-        ssl=settings.tls_context(),
+        Channel, address.host, address.port, ssl=settings.tls_context()
     )
     _keep_alive(transport.get_extra_info("socket"))
     return channel
@@ -183,13 +177,13 @@ def _keep_alive(connection: socket.socket) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-async def _log_in(channel: Channel, target: dict[str, Any]) -> None:
-    password, user = target.get("password"), target.get("username")
-    if password or user:
-        credentials = [user, password or ""] if user else [password or ""]
+async def _log_in(channel: Channel, address: Address) -> None:
+    if address.password or address.username:
+        user = [address.username] if address.username else []
+        credentials = [*user, address.password]
         try:
             await channel.send(["AUTH", *credentials])
         except driver.ResponseError as error:
             raise driver.AuthenticationError(str(error)) from None
-    if target.get("db"):
-        await channel.send(["SELECT", target["db"]])
+    if address.database:
+        await channel.send(["SELECT", address.database])

@@ -12,7 +12,7 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from weakref import WeakSet
 
 import redis
@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from astrum.errors import StoreConfigurationError
+from astrum.redis.address import Address, read_address
 from astrum.wire.keys import DEFAULT_PREFIX, Keys
 from astrum.wire.signing import KEY_VARIABLE, Signer
 
@@ -27,7 +28,12 @@ DEFAULT_URL = "redis://localhost:6379/0"
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 5.0
 
+NO_SENTINEL = (
+    "Astrum does not speak to Sentinel; give it the master's own address, or one that follows the "
+    "master (a service name, a proxy), as redis://host:6379/0"
+)
 _SCHEMES = ("redis", "rediss", "unix")
+_NO_PORT = re.compile(r"^([^/?#\[]*:)(?!\d*(?:[/?#]|$))[^/?#]*")
 _IDENTITY = re.compile(rb"^(?:run_id|master_replid):(\w+)", re.MULTILINE)
 
 
@@ -51,6 +57,8 @@ class RedisSettings:
 
     def __post_init__(self) -> None:
         scheme, separator, _ = self.url.partition("://")
+        if "sentinel" in scheme.lower():
+            raise StoreConfigurationError(f"{self.masked_url!r}: {NO_SENTINEL}")
         if not separator or scheme not in _SCHEMES:
             raise StoreConfigurationError(
                 f"{self.masked_url!r} is no server URL: it must begin with redis://, rediss:// "
@@ -98,8 +106,26 @@ class RedisSettings:
 
     @property
     def keys(self) -> Keys:
-        """The key names under this prefix."""
-        return Keys(self.prefix)
+        """The key names under this prefix, for this database."""
+        return Keys(self.prefix, self.database)
+
+    @property
+    def address(self) -> Address:
+        """Where the server is; raises `StoreConfigurationError` for a URL that cannot be read."""
+        try:
+            return read_address(self.url)
+        except ValueError as error:
+            raise StoreConfigurationError(
+                f"the server URL {self.masked_url!r} cannot be read: {error}"
+            ) from None
+
+    @property
+    def database(self) -> int:
+        """The number of the database; 0 for a URL that cannot be read, which leads nowhere."""
+        try:
+            return read_address(self.url).database
+        except ValueError:
+            return 0
 
     @property
     def masked_url(self) -> str:
@@ -186,6 +212,8 @@ def mask_url(url: str) -> str:
     credentials, at, address = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
     address = re.sub(r"(?i)((?:^|[?&])password=)[^&]*", r"\1***", address)
+    if not at:  # what stands in the place of the port may be a password without its host
+        address = _NO_PORT.sub(r"\1***", address)
     return f"{scheme}{separator}{user}{colon and ':***'}{at}{address}"
 
 
@@ -269,15 +297,15 @@ def open_sync_client(
     settings: RedisSettings, *, timeout_s: float = COMMAND_TIMEOUT_S
 ) -> redis.Redis:
     """Return the blocking client of a heartbeat thread, which repeats nothing by itself."""
-    options = _options(settings, timeout_s)
-    try:
-        client = redis.Redis.from_url(settings.url, retry=Retry(NoBackoff(), 0), **options)
-        context = settings.tls_context()
-        if context is not None:
-            # Not by options: with those the driver would trust the system's authorities as well.
-            client.connection_pool.connection_class = _tls_connection(context)
-    except ValueError as error:
-        raise bad_url(settings, error) from None
+    address, context = settings.address, settings.tls_context()
+    kind: Any  # the driver's common base is abstract
+    options = _options(address, timeout_s)
+    if address.path:
+        kind = redis.UnixDomainSocketConnection
+    else:
+        # Not by options: with those the driver would trust the system's authorities as well.
+        kind = redis.Connection if context is None else _tls_connection(context)
+    client = redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **options))
     client.response_callbacks.clear()
     return client
 
@@ -295,23 +323,22 @@ def _tls_connection(context: ssl.SSLContext) -> type[redis.Connection]:
     return TlsConnection
 
 
-def bad_url(settings: RedisSettings, error: ValueError) -> StoreConfigurationError:
-    """Return the error of a URL that cannot be read, without its password."""
-    text = str(error)
-    for password in settings.passwords:
-        text = text.replace(password, "***")
-    return StoreConfigurationError(f"the server URL {settings.masked_url!r} cannot be read: {text}")
-
-
-def _options(settings: RedisSettings, read_timeout_s: float) -> dict[str, Any]:
+def _options(address: Address, read_timeout_s: float) -> dict[str, Any]:
     options: dict[str, Any] = {
         "protocol": 2,
         "decode_responses": False,
+        "retry": Retry(NoBackoff(), 0),
         "socket_timeout": read_timeout_s,
-        "socket_connect_timeout": min(CONNECT_TIMEOUT_S, read_timeout_s),
         "health_check_interval": 0,
+        "username": address.username or None,
+        "password": address.password or None,
+        "db": address.database,
     }
-    scheme = urlsplit(settings.url).scheme
-    if scheme != "unix":
-        options["socket_keepalive"] = True
-    return options
+    if address.path:
+        return options | {"path": address.path}
+    return options | {
+        "host": address.host,
+        "port": address.port,
+        "socket_connect_timeout": min(CONNECT_TIMEOUT_S, read_timeout_s),
+        "socket_keepalive": True,
+    }

@@ -21,6 +21,8 @@ OUTSTANDING_FIELD = "#"
 LANE_SUFFIX = {"async": "a", "thread": "t", "alone": "s"}
 """Stream suffix of each lane; "alone" carries attempts that must run without neighbours."""
 
+_NOT_IN_PREFIX = re.compile(r"[{}*?\[\]\\()\s\x00-\x1f\x7f\ud800-\udfff]")
+"""What would end the hash tag, split an access rule, widen a pattern, or has no bytes."""
 _RUN_ID = re.compile(r"[\w.@+-]{1,200}", re.ASCII)
 
 
@@ -38,14 +40,20 @@ def is_run_id(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Keys:
-    """Key names under one prefix, which separates installations on one server."""
+    """Key names under one prefix, which separates installations on one server.
+
+    ``database`` is the number of the server's database. Keys of two databases never meet, but
+    channels are the server's, so their names hold it.
+    """
 
     prefix: str = DEFAULT_PREFIX
+    database: int = 0
 
     def __post_init__(self) -> None:
-        if not self.prefix or any(c in self.prefix for c in "{} \r\n*?[]\\()"):
+        if not self.prefix or _NOT_IN_PREFIX.search(self.prefix):
             raise ValueError(
-                f"a key prefix may not be empty or hold brackets, blanks or globs: {self.prefix!r}"
+                "a key prefix may not be empty or hold brackets, blanks, globs or control "
+                f"characters: {self.prefix!r}"
             )
 
     def queue(self, queue: str, lane: str) -> str:
@@ -121,5 +129,15 @@ class Keys:
 
     @property
     def control(self) -> str:
-        """Pub/sub channel of hints (a revoked attempt, a drain); the truth is in the hashes."""
-        return f"{{{self.prefix}}}:ctl"
+        """Pub/sub channel of hints (a revoked attempt, a drain); the truth is in the hashes.
+
+        The first database's has the name that it always had.
+        """
+        name = f"{{{self.prefix}}}:ctl"
+        return f"{name}:{self.database}" if self.database else name
+
+    @property
+    def controls(self) -> tuple[str, str]:
+        """Glob patterns of the channels of all databases, for access rules."""
+        name = f"{{{self.prefix}}}:ctl"
+        return name, f"{name}:*"

@@ -121,7 +121,8 @@ def rule(
     """Return the ACL SETUSER command of one role."""
     patterns = dict.fromkeys(pattern for grant in granted for pattern in grant.patterns)
     sent = KEYLESS[role] if keyless is None else keyless
-    root = f"resetchannels &{keys.control} -@all {_allowed(sent)} {_reached(patterns)}"
+    channels = " ".join(f"&{pattern}" for pattern in keys.controls)
+    root = f"resetchannels {channels} -@all {_allowed(sent)} {_reached(patterns)}"
     if plain:
         commands = dict.fromkeys(command for grant in granted for command in grant.commands)
         rest = _allowed(commands)
