@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 import click
 
 from astrum.collector import slow_down_collector
+from astrum.command_line import SteadyCommand
 from astrum.errors import AstrumError, FlowImportError
 from astrum.exit_codes import ExitCode, exit_code_of
 from astrum.redis import RedisSettings
+from astrum.standard_streams import let_go_of_stdout, say_line, settle_streams
 from astrum_worker.app import Worker
 from astrum_worker.catalog import Catalog
 from astrum_worker.config import WorkerConfig, default_threads
@@ -26,6 +28,8 @@ EXIT_PATIENCE_S = 3.0
 TALKATIVE = ("debug", "info")
 """Log levels at which the worker also says that it serves and that it stops."""
 URL_VARIABLE = "ASTRUM_REDIS_URL"
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -47,7 +51,13 @@ def checked_queues(
     return value
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class WorkerCommand(SteadyCommand):
+    """The command, whose tasks' output is the log of a service: nothing depends on it."""
+
+    steady_stdout = True
+
+
+@click.command(cls=WorkerCommand, context_settings=CONTEXT)
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE...", envvar="ASTRUM_MODULES")
 @option(
     "--redis",
@@ -184,11 +194,11 @@ def main(
         slow_down_collector()
         code = asyncio.run(_serve(config, catalog, supervisor_fd, log_level in TALKATIVE))
     except AstrumError as error:
-        click.echo(describe(error), err=True)
+        say_line(describe(error))
         code = exit_code_of(error) or ExitCode.FAILED
     except KeyboardInterrupt:  # while the modules were being imported
         code = ExitCode.INTERRUPTED
-    sys.stdout.flush()
+    let_go_of_stdout()
     sys.exit(code)
 
 
@@ -231,7 +241,7 @@ async def _serve(
 
     def announce(line: str) -> None:
         if talkative:
-            click.echo(line, err=True)
+            say_line(line)
         if link is not None:
             link.say_ready()
 
@@ -253,7 +263,12 @@ async def _serve(
 
 def _end_for_sure(code: int) -> None:
     """End the process soon, whatever threads a task has left behind in an executor."""
-    timer = threading.Timer(EXIT_PATIENCE_S, os._exit, (code,))
+
+    def end() -> None:
+        settle_streams()
+        os._exit(code)
+
+    timer = threading.Timer(EXIT_PATIENCE_S, end)
     timer.daemon = True
     timer.start()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from types import FrameType
 
 from astrum.exit_codes import after_signal, after_stop
+from astrum.standard_streams import say_line, settle_streams
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SAME_FOR_S = 0.5
@@ -42,12 +42,9 @@ class Signals:
         if self._received:
             if now - self._received_at < SAME_FOR_S:
                 return
+            settle_streams()
             os._exit(after_signal(number))
         self._received, self._received_at = number, now
         if self._says_so:
-            _say(b"draining; once more ends at once\n")
+            say_line("draining; once more ends at once")
         self._loop.call_soon_threadsafe(self._stop, after_stop(number))
-
-
-def _say(line: bytes) -> None:
-    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, line)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from astrum_coordinator.cli.options import log_option, option, prefix_option
+from astrum_coordinator.cli.printing import print_text
 
 if TYPE_CHECKING:
     from astrum.wire.keys import Keys
@@ -106,7 +107,7 @@ def acl(prefix: str | None, plain: bool) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--prefix") from None
     for role in ROLES:
-        click.echo(rule(role, keys, grants(role, keys), plain=plain))
+        print_text(rule(role, keys, grants(role, keys), plain=plain))
 
 
 def rule(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
 import click
 
+from astrum.command_line import SteadyCommand
+from astrum.standard_streams import let_go_of_stdout, say_line
+from astrum_coordinator.cli.printing import OutputFailed
 
-class Commands(click.Group):
+
+class Commands(SteadyCommand, click.Group):
     """A group that says what went wrong where an `AstrumError` comes up."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -19,13 +20,11 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, Exception) as error:
-            from astrum.exit_codes import exit_code_of
-
-            code = exit_code_of(error)
+            code = exit_code(error)
             if code is None:
                 raise
             say(describe(error))
-            _empty_stdout()
+            let_go_of_stdout()
             ctx.exit(code)
 
     def resolve_command(
@@ -38,6 +37,14 @@ class Commands(click.Group):
         if args and args[0].partition(":")[0].endswith(".py"):
             ctx.fail(f"no such command {args[0]!r}; did you mean 'run {args[0]}'?")
         return super().resolve_command(ctx, args)
+
+
+def exit_code(error: BaseException) -> int | None:
+    """Return the exit code of an error that is told in a sentence, else `None`."""
+    from astrum.exit_codes import ExitCode, exit_code_of
+
+    is_output = isinstance(error, OutputFailed)
+    return ExitCode.NOT_HANDED_OVER if is_output else exit_code_of(error)
 
 
 def describe(error: BaseException) -> str:
@@ -54,15 +61,6 @@ def describe(error: BaseException) -> str:
     return text
 
 
-def _empty_stdout() -> None:
-    """Let go of what standard output could not take: the interpreter would try again at its end."""
-    with suppress(OSError, ValueError):  # it may be closed, or no file
-        try:
-            sys.stdout.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def say(line: str) -> None:
     """Write a line for people, to standard error."""
-    click.echo(line, file=sys.stderr)
+    say_line(line)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks for a clean end, the second ends the process at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks for a clean end, the second ends at once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from astrum.collector import slow_down_collector
 from astrum.exit_codes import after_signal
+from astrum.standard_streams import settle_streams
 from astrum_coordinator.cli.endings import say
 
 Result = TypeVar("Result")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SAME_FOR_S = 0.5
 """A signal so soon after the first is the same one: ``timeout``, shells and terminals often send
 it to a process and to its group, so that it comes twice."""
@@ -52,7 +54,7 @@ class Interrupts:
         Must be called in the main thread.
         """
         slow_down_collector()
-        before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        before = {number: signal.signal(number, self._handle) for number in _handled()}
         try:
             return asyncio.run(self._enter(work))
         finally:
@@ -91,8 +93,16 @@ class Interrupts:
         self._on_first()
 
 
+def _handled() -> list[signal.Signals]:
+    """Which signals to handle: one that ``nohup`` has this process ignore stays ignored."""
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [number for number in SIGNALS if number != signal.SIGHUP or not is_ignored]
+
+
 def _leave(code: int) -> NoReturn:
     # What this process has started is ended by its guards when it is gone.
-    if sys.__stderr__ is not None and sys.__stderr__.isatty():
-        os.write(sys.__stderr__.fileno(), (SHOW_CURSOR + NEXT_LINE).encode())
+    with suppress(OSError, ValueError):
+        if sys.__stderr__ is not None and sys.__stderr__.isatty():
+            sys.__stderr__.write(SHOW_CURSOR + NEXT_LINE)
+    settle_streams()
     os._exit(code)

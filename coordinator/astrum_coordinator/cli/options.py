@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
+
+from astrum.command_line import log_to_stderr
 
 if TYPE_CHECKING:
     from astrum.redis.connection import RedisSettings
@@ -125,40 +124,12 @@ def given(name: str) -> ParameterSource | None:
     return None if source in unset else source
 
 
-def print_json(value: Any, file: IO[str] | None = None, *, indent: int | None = None) -> None:
-    """Write one JSON value and a line end to standard output, or to ``file``."""
-    # ASCII can be written to every output, and so can the halves of broken surrogate pairs.
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent)
-    click.echo(text, file=file)
-
-
 # --- logging --------------------------------------------------------------------------------
-
-
-class StderrHandler(logging.StreamHandler[Any]):
-    """Writes to whatever standard error is at that moment, so that a live view stays whole."""
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-        self.setFormatter(logging.Formatter(LOG_FORMAT))
-
-    @property
-    def stream(self) -> Any:
-        """The standard error of now."""
-        return sys.stderr
-
-    @stream.setter
-    def stream(self, value: Any) -> None:
-        """Ignore it: there is only one stream to write to."""
 
 
 def set_log_level(level: str) -> None:
     """Log what Astrum says to standard error; the user's own logging is left alone."""
-    logger = logging.getLogger("astrum")
-    logger.setLevel(level.upper())
-    logger.propagate = False
-    if not any(isinstance(handler, StderrHandler) for handler in logger.handlers):
-        logger.addHandler(StderrHandler())
+    log_to_stderr(level, LOG_FORMAT)
 
 
 def _take_log_level(ctx: click.Context, param: click.Parameter, value: str | None) -> None:

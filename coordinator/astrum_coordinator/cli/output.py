@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from astrum_coordinator.cli.endings import say
-from astrum_coordinator.cli.options import print_json
+from astrum_coordinator.cli.printing import print_json
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
@@ -35,29 +35,24 @@ _OURS = re.compile(r'  File "[^"]*[/\\]astrum[/\\](?:invoke|threads|in_process)\
 
 @contextmanager
 def reserved_stdout() -> Iterator[IO[str]]:
-    """Yield the real standard output; meanwhile whatever is printed goes to standard error.
+    """Yield the real standard output; whatever else is printed goes to standard error from now on.
 
-    This holds for file descriptor 1 too, so libraries and child processes cannot get in between.
+    This holds for file descriptor 1 too, so libraries and child processes cannot get in between,
+    and for the rest of the process: what runs at its end may print as well.
     """
     real = sys.stdout
-    real.flush()
     try:
         number, errors = real.fileno(), sys.stderr.fileno()
     except (OSError, ValueError):  # replaced by an object that is no file, as tests do
         with redirect_stdout(sys.stderr):
             yield real
         return
-    saved = os.dup(number)
+    with suppress(OSError):
+        real.flush()
+    out = open(os.dup(number), "w", encoding=real.encoding)  # noqa: SIM115
     os.dup2(errors, number)
-    out = open(saved, "w", closefd=False)  # noqa: SIM115
-    try:
-        with redirect_stdout(sys.stderr):
-            yield out
-    finally:
-        with suppress(OSError):  # whoever wrote has met the error: writers flush
-            out.close()
-        os.dup2(saved, number)
-        os.close(saved)
+    with out, redirect_stdout(sys.stderr):
+        yield out
 
 
 def stdout_for(as_json: bool) -> AbstractContextManager[IO[str]]:

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
-from astrum_coordinator.cli.options import log_option, option, print_json
+from astrum_coordinator.cli.options import log_option, option
 from astrum_coordinator.cli.output import reserved_stdout
+from astrum_coordinator.cli.printing import print_json, print_text, print_view
 
 FORMATS = ("table", "mermaid", "dot", "json")
 
@@ -34,9 +35,7 @@ def plan(form: str, **rest: Any) -> None:
         if form == "json":
             print_json(plan_view.plan_to_json(flow), stdout, indent=2)
         elif form == "table":
-            from rich.console import Console
-
-            Console(file=stdout).print(plan_view.plan_view(flow))
+            print_view(plan_view.plan_view(flow), stdout)
         else:
             draw = plan_view.mermaid if form == "mermaid" else plan_view.dot
-            click.echo(draw(flow.plan), file=stdout)
+            print_text(draw(flow.plan), stdout)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,16 +12,15 @@ from astrum_coordinator.cli.options import (
     log_option,
     option,
     prefix_option,
-    print_json,
     redis_option,
 )
+from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from astrum.redis.facts import RunFacts
 
-WIDEST = 10_000
 COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
 
 
@@ -73,17 +71,6 @@ def open_state(facts: RunFacts) -> str:
     if not facts.is_open:
         return facts.state
     return "running" if facts.lease_s > 0 else "pending"
-
-
-def print_table(table: Any, instead: str = "") -> None:
-    """Print a table to standard output, or a sentence if there is nothing in it."""
-    from rich.console import Console
-
-    if instead:
-        click.echo(instead)
-    else:
-        # A pipe is as wide as it needs to be: whoever cuts columns out of it wants whole ids.
-        Console(width=None if sys.stdout.isatty() else WIDEST).print(table)
 
 
 @click.command(short_help="Show how a run ended, or how far it is.")

@@ -18,6 +18,7 @@ from astrum_coordinator.cli.options import (
     run_id_option,
 )
 from astrum_coordinator.cli.output import reserved_stdout
+from astrum_coordinator.cli.printing import print_text
 
 if TYPE_CHECKING:
     from astrum.redis.connection import RedisSettings
@@ -61,7 +62,7 @@ def submit(
                 return await coordinator.submit_flow(flow, run_id=run_id, timeout_s=timeout)
 
         stored = asyncio.run(store())
-        click.echo(stored, file=stdout)
+        print_text(stored, stdout)
         if attach:
             ctx.exit(tell_end(settings, stored))
 

@@ -11,10 +11,9 @@ from astrum_coordinator.cli.options import (
     json_option,
     log_option,
     prefix_option,
-    print_json,
     redis_option,
 )
-from astrum_coordinator.cli.runs import print_table
+from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from rich.table import Table

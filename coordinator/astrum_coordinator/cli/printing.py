@@ -1,0 +1,77 @@
+"""Printing what was asked for on standard output: whole, or with an error that says so."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import select
+import sys
+from typing import IO, Any
+
+from astrum.standard_streams import let_go_of_stdout
+
+WIDEST = 10_000
+
+
+class OutputFailed(OSError):
+    """Standard output could not take what was asked for."""
+
+
+def print_text(text: str, file: IO[str] | None = None) -> None:
+    """Write a text and a line end to standard output, or to ``file``, and wait until it is there.
+
+    A character that the output lacks becomes its number. A reader that went away has what it
+    wanted, so that is no error. Raises `OutputFailed` for a full disk, say.
+    """
+    there = sys.stdout if file is None else file
+    try:
+        _write_all(there, text + "\n")
+    except OSError as error:
+        if there is sys.stdout:
+            let_go_of_stdout()
+        if error.errno != errno.EPIPE:
+            raise OutputFailed(error.errno, error.strerror) from None
+
+
+def _write_all(file: IO[str], text: str) -> None:
+    file.flush()
+    try:
+        number = file.fileno()
+    except (OSError, ValueError):  # no file, as in tests
+        file.write(text)
+        return
+    encoding = file.encoding if isinstance(file, io.TextIOWrapper) else "utf-8"
+    rest = memoryview(text.encode(encoding, "backslashreplace"))
+    while rest:
+        try:
+            rest = rest[os.write(number, rest) :]
+        except BlockingIOError:  # whoever shares the output has made it so
+            select.select([], [number], [])
+
+
+def print_json(value: Any, file: IO[str] | None = None, *, indent: int | None = None) -> None:
+    """Write one JSON value and a line end to standard output, or to ``file``."""
+    # ASCII can be written to every output, and so can the halves of broken surrogate pairs.
+    print_text(json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent), file)
+
+
+def print_view(view: Any, file: IO[str] | None = None) -> None:
+    """Print a table, or anything else that rich draws, to standard output or to ``file``."""
+    from rich.console import Console
+
+    there = sys.stdout if file is None else file
+    # A pipe is as wide as it needs to be: whoever cuts columns out of it wants whole ids.
+    console = Console(file=there, width=None if there.isatty() else WIDEST)
+    with console.capture() as drawn:
+        console.print(view)
+    print_text(drawn.get().removesuffix("\n"), there)
+
+
+def print_table(table: Any, instead: str = "") -> None:
+    """Print a table to standard output, or a sentence if there is nothing in it."""
+    if instead:
+        print_text(instead)
+    else:
+        print_view(table)
