@@ -86,11 +86,21 @@ class SteadyWriter:
 
     def write(self, data: bytes) -> None:
         """Write the data now; if the descriptor is behind, leave it to the thread."""
+        self._wait_for_room()
         ticket = None if self._is_behind else allocate_lock()
         if ticket is not None:
             ticket.acquire()
         if self.post(data, ticket) and ticket is not None and not ticket.acquire(timeout=WAIT_S):
             self._is_behind = True
+
+    def _wait_for_room(self) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while self._is_full and not self.is_stuck and time.monotonic() < deadline:
+            time.sleep(WAIT_S / 10)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._taken - self._written > MOST_WAITING
 
     def post(self, data: bytes, ticket: LockType | None = None) -> bool:
         """Leave the data to the thread; it releases the ticket when the data is written.
@@ -101,7 +111,7 @@ class SteadyWriter:
             self._write_at_once(data)
             return False
         with self._lock:
-            if self._taken - self._written > MOST_WAITING:
+            if self._is_full:
                 self._dropped += 1
                 return False
             if self._taken == self._written:
@@ -234,6 +244,11 @@ class SteadyStream(io.TextIOWrapper):
             line_buffering=of.line_buffering,
             write_through=of.write_through,
         )
+
+    def post(self, text: str) -> None:
+        """Leave a text to the stream's thread, behind all that was written before."""
+        self.flush()
+        self.writer.post(text.encode(self.encoding, "backslashreplace"))
 
 
 def make_steady(name: str) -> None:

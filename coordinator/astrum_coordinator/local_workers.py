@@ -20,11 +20,13 @@ from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from astrum.errors import WorkerStartError
+from astrum.standard_streams import say_line
 from astrum_coordinator.process_guard import ProcessGuard
 
 logger = logging.getLogger("astrum.coordinator.local_workers")
 
 Result = TypeVar("Result")
+Pause = Callable[[], Awaitable[None]]
 
 LOG_LINES_KEPT = 200
 READ_BYTES = 65536
@@ -35,15 +37,12 @@ STOP_MARGIN_S = 5.0  # beyond the grace: for handing back and leaving
 
 
 def print_line(line: str) -> None:
-    """Write a worker's line to standard output at once."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """Write a worker's line to standard output at once, if that can be written to."""
+    say_line(line, sys.stdout)
 
 
-def print_log_line(line: str) -> None:
-    """Write a worker's line to standard error at once."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+async def _go_on() -> None:
+    """Wait for nothing: what shows the lines takes them all."""
 
 
 def keep_line(line: str) -> None:
@@ -55,9 +54,9 @@ class LocalWorkers:
 
     ``options`` are further arguments of ``astrum-worker``. ``registered`` tells the process ids
     of the workers that the server knows. ``show_output`` and ``show_log`` get each line of the
-    workers' standard output and standard error; ``log_level`` is how much of the latter is
-    Astrum's own, beside what the tasks write. On exit the workers get SIGTERM and, after
-    ``grace_s`` and a margin, SIGKILL.
+    workers' standard output and standard error, and ``until_there_is_room`` is awaited after
+    each; ``log_level`` is how much of the latter is Astrum's own, beside what the tasks write. On
+    exit the workers get SIGTERM and, after ``grace_s`` and a margin, SIGKILL.
     """
 
     def __init__(
@@ -71,6 +70,7 @@ class LocalWorkers:
         grace_s: float = 30.0,
         show_output: Callable[[str], None] = print_line,
         show_log: Callable[[str], None] = keep_line,
+        until_there_is_room: Pause = _go_on,
         log_level: str = "warning",
     ) -> None:
         if count < 1:
@@ -86,6 +86,7 @@ class LocalWorkers:
         self._grace_s = grace_s
         self._show_output = show_output
         self._show_log = show_log
+        self._until_there_is_room = until_there_is_room
         self._guard = ProcessGuard()
         self._workers: list[_Worker] = []
         self._slots: list[asyncio.Task[NoReturn]] = []
@@ -169,7 +170,7 @@ class LocalWorkers:
         finally:
             os.close(output_end)
             os.close(log_end)
-        worker = _Worker(process)
+        worker = _Worker(process, self._until_there_is_room)
         worker.relay(output, self._show_output)
         worker.relay(log, worker.log_lines.append, self._show_log)
         self._workers.append(worker)
@@ -187,10 +188,11 @@ class LocalWorkers:
 class _Worker:
     """One process, and the end of its log."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, until_there_is_room: Pause) -> None:
         self.pid = process.pid
         self.log_lines: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self._process = process
+        self._until_there_is_room = until_there_is_room
         self._relays: list[asyncio.Task[None]] = []
 
     @property
@@ -205,7 +207,14 @@ class _Worker:
 
     def relay(self, output: _Output, *receivers: Callable[[str], None]) -> None:
         """Give each line of an output to each receiver, from now on."""
-        self._relays.append(asyncio.create_task(_relay(output, receivers)))
+        self._relays.append(asyncio.create_task(self._relay(output, receivers)))
+
+    async def _relay(self, output: _Output, receivers: Sequence[Callable[[str], None]]) -> None:
+        with contextlib.closing(output.transport):
+            async for line in _lines(output.stream):
+                for receive in receivers:
+                    receive(line)
+                await self._until_there_is_room()
 
     def terminate(self) -> None:
         """Ask it to finish what it runs and end."""
@@ -244,13 +253,6 @@ async def _open_pipe() -> tuple[_Output, int]:
         lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading_end, "rb")
     )
     return _Output(stream, transport), writing_end
-
-
-async def _relay(output: _Output, receivers: Sequence[Callable[[str], None]]) -> None:
-    with contextlib.closing(output.transport):
-        async for line in _lines(output.stream):
-            for receive in receivers:
-                receive(line)
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

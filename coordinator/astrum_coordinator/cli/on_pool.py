@@ -14,12 +14,11 @@ from astrum.invoke import Flow
 from astrum.machine import ExecutionReport
 from astrum.wire.status import decode_status
 from astrum_coordinator.app import Coordinator, new_run_id
-from astrum_coordinator.cli import output
+from astrum_coordinator.cli import output, workers_output
 from astrum_coordinator.cli.attach import has_ended
 from astrum_coordinator.cli.interrupts import Interrupts
 from astrum_coordinator.cli.options import redis_settings, tls_files
 from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers
-from astrum_coordinator.local_workers import print_log_line
 from astrum_coordinator.progress import RunningAttempt, RunProgress
 
 if TYPE_CHECKING:
@@ -97,7 +96,9 @@ class PoolSession:
             registered=registered,
             options=options,
             grace_s=WORKER_GRACE_S,
-            show_log=print_log_line,
+            show_output=workers_output.show_output,
+            show_log=workers_output.show_log,
+            until_there_is_room=workers_output.until_there_is_room,
             log_level=logging.getLevelName(logging.getLogger("astrum").level).lower(),
         )
 

@@ -62,11 +62,25 @@ def print_view(view: Any, file: IO[str] | None = None) -> None:
     from rich.console import Console
 
     there = sys.stdout if file is None else file
+    is_terminal = there.isatty()
+    drawn = _Drawing(getattr(there, "encoding", None))
     # A pipe is as wide as it needs to be: whoever cuts columns out of it wants whole ids.
-    console = Console(file=there, width=None if there.isatty() else WIDEST)
-    with console.capture() as drawn:
-        console.print(view)
-    print_text(drawn.get().removesuffix("\n"), there)
+    width = None if is_terminal else WIDEST
+    Console(file=drawn, force_terminal=is_terminal or None, width=width).print(view)
+    print_text(drawn.getvalue().removesuffix("\n"), there)
+
+
+class _Drawing(io.StringIO):
+    """A text for an output of that encoding, which decides the characters of lines and corners."""
+
+    def __init__(self, encoding: str | None) -> None:
+        super().__init__()
+        self._encoding = encoding or "utf-8"
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the output."""
+        return self._encoding
 
 
 def print_table(table: Any, instead: str = "") -> None:

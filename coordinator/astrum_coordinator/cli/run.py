@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from astrum.standard_streams import make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
 from astrum_coordinator.cli.endings import say
@@ -131,6 +132,8 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.progress import RunProgress
 
+    if not settings.place.local:  # it shows what the workers print
+        make_steady("stdout")
     flow = load_flow(settings.selection, fingerprints=not settings.place.local)
     progress = RunProgress()
     interrupts = Interrupts()

@@ -126,7 +126,7 @@ def test_a_reader_of_standard_output_that_went_away_has_what_it_wanted(
     with broken_output("reader gone") as broken, (folder / "err").open("w") as err:
         assert finish(COMMANDS[name], folder, server, broken, err.fileno()) == 0
     said = (folder / "err").read_text()
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said[-1500:]
     assert "error:" not in said
 
 
@@ -140,7 +140,7 @@ def test_a_standard_output_that_takes_nothing_is_told_in_a_line(
     with broken_output(kind) as broken, (folder / "err").open("w") as err:
         code = finish(arguments, folder, server, broken, err.fileno())
     said = (folder / "err").read_text()
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said[-1500:]
     assert code == (0 if prints_nothing or arguments[0] == "resume" else 4)
     assert ("cannot be written" in said) == bool(code)
 

@@ -1,0 +1,40 @@
+"""What local workers write, shown by the run that started them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import IO
+
+from astrum.standard_streams import SteadyStream, say_line
+
+LOOK_EVERY_S = 0.02
+
+
+def show_output(line: str) -> None:
+    """Show a line of a worker's standard output."""
+    _show(line, sys.stdout)
+
+
+def show_log(line: str) -> None:
+    """Show a line of a worker's standard error."""
+    _show(line, sys.stderr)
+
+
+def _show(line: str, stream: IO[str]) -> None:
+    if isinstance(stream, SteadyStream):
+        stream.post(line + "\n")
+    else:  # a live view, above which it appears
+        say_line(line, stream)
+
+
+async def until_there_is_room() -> None:
+    """Wait while a slow reader catches up, but not for one that reads nothing any more."""
+    while any(_is_crowded(stream) for stream in (sys.stdout, sys.stderr)):  # noqa: ASYNC110
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _is_crowded(stream: object) -> bool:
+    if not isinstance(stream, SteadyStream):
+        return False
+    return stream.writer.is_crowded and not stream.writer.is_stuck
