@@ -6,8 +6,15 @@ import collections.abc
 import typing
 from typing import Any, Literal
 
-from astrum.data_transport.fit import NUMBERS, WIDER, Misfit, check_for
-from astrum.data_transport.shapes import is_unknown, members, shape_of
+from astrum.data_transport.fit import NUMBERS, WIDER, check_for
+from astrum.data_transport.misfit import Misfit
+from astrum.data_transport.shapes import (
+    generic_arguments,
+    generic_origin,
+    is_unknown,
+    members,
+    shape_of,
+)
 
 
 def could_fit(given: Any, expected: Any) -> bool:
@@ -35,6 +42,10 @@ def _one_fits(given: Any, expected: Any) -> bool:
     other = typing.get_origin(expected) or expected
     if not isinstance(one, type) or not isinstance(other, type):
         return True
+    origin = generic_origin(other)
+    if origin is not None and issubclass(one, origin):
+        ours, theirs = generic_arguments(one), generic_arguments(other)
+        return not ours or not theirs or all(map(could_fit, ours, theirs))
     return _classes_fit(one, other) and _arguments_fit(given, expected, other)
 
 

@@ -12,11 +12,15 @@ import collections.abc
 import typing
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from operator import is_
 from typing import Any, Literal
 
+from astrum.data_transport.misfit import Misfit, got, misfit_of
+from astrum.data_transport.rebuild import rebuilt
 from astrum.data_transport.shapes import (
     UNION_ORIGINS,
     Shape,
+    generic_origin,
     is_alias,
     is_unknown,
     members,
@@ -28,19 +32,6 @@ from astrum.errors import InjectionError
 
 Check = Callable[[Any], Any]
 """Returns the value, itself if it fits as it is; raises `Misfit`."""
-
-
-class Misfit(Exception):
-    """A value or a part of it that does not fit; ``place`` is built from the inside out."""
-
-    def __init__(self, expected: str, got: str, place: str = "") -> None:
-        super().__init__(expected, got, place)
-        self.expected = expected
-        self.got = got
-        self.place = place
-
-    def inside(self, step: object) -> Misfit:
-        return Misfit(self.expected, self.got, f"[{step!r}]{self.place}")
 
 
 def fit(value: Any, expected: Any) -> Any:
@@ -109,18 +100,6 @@ def _late(alias: Any) -> Check:
     return check
 
 
-def _got(value: object) -> str:
-    if value is None:
-        return "None"
-    text = repr(value) if isinstance(value, (str, int, float)) else ""
-    name = type(value).__name__
-    return f"{name} {text}" if text and len(text) <= 40 else name
-
-
-def _misfit(value: object, expected: Any) -> Misfit:
-    return Misfit(type_name(expected), _got(value))
-
-
 def _class(cls: type) -> Check | None:
     shape = shape_of(cls)
     if shape is not None:
@@ -132,7 +111,7 @@ def _class(cls: type) -> Check | None:
     def check(value: Any) -> Any:
         if isinstance(value, accepted) and (type(value) is not bool or cls not in NUMBERS):
             return value
-        raise _misfit(value, cls)
+        raise misfit_of(value, cls)
 
     return check
 
@@ -153,7 +132,7 @@ def _literal(choices: tuple[Any, ...]) -> Check:
     def check(value: Any) -> Any:
         if any(type(value) is type(choice) and value == choice for choice in choices):
             return value
-        raise Misfit(" or ".join(map(repr, choices)), _got(value))
+        raise Misfit(" or ".join(map(repr, choices)), got(value))
 
     return check
 
@@ -176,7 +155,7 @@ def _union(union: Any) -> Check | None:
             rebuilt.append(fitted)
         if rebuilt:
             return rebuilt[0]
-        raise _misfit(value, union)
+        raise misfit_of(value, union)
 
     return check
 
@@ -184,7 +163,7 @@ def _union(union: Any) -> Check | None:
 def _typed_dict(cls: type, shape: Shape) -> Check:
     def check(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise _misfit(value, cls)
+            raise misfit_of(value, cls)
         fitted = fit_fields(value, shape, cls)
         return value if all(fitted[k] is v for k, v in value.items()) else fitted
 
@@ -194,14 +173,26 @@ def _typed_dict(cls: type, shape: Shape) -> Check:
 def _fields(cls: Any, shape: Shape) -> Check:
     rebuild = _validate_model if shape.kind == "model" else _construct
 
+    origin = generic_origin(cls)
+
     def check(value: Any) -> Any:
         if isinstance(value, cls):
             return value
+        if origin is not None and isinstance(value, origin):
+            return _fit_generic(cls, shape, value)
         if not isinstance(value, dict):
-            raise _misfit(value, cls)
+            raise misfit_of(value, cls)
         return rebuild(cls, shape, value)
 
     return check
+
+
+def _fit_generic(cls: Any, shape: Shape, value: Any) -> Any:
+    """Fit a model that was made without the parameters: ``Page(...)`` as ``Page[int]``."""
+    held = {name: part for name, part in value.__dict__.items() if name in shape.fields}
+    fitted = fit_fields(held, shape, cls)
+    changed = {name: part for name, part in fitted.items() if part is not held[name]}
+    return value.model_copy(update=changed) if changed else value
 
 
 def _validate_model(cls: Any, shape: Shape, value: dict[str, Any]) -> Any:
@@ -216,14 +207,7 @@ def _validate_model(cls: Any, shape: Shape, value: dict[str, Any]) -> Any:
 
 
 def _construct(cls: Any, shape: Shape, value: dict[str, Any]) -> Any:
-    unknown = [name for name in value if name not in shape.fields]
-    if unknown:
-        raise Misfit(type_name(cls), f"a dict with the unknown field {unknown[0]!r}")
-    fitted = fit_fields(value, shape, cls)
-    try:
-        return cls(**fitted)
-    except (TypeError, ValueError) as error:
-        raise Misfit(type_name(cls), f"a dict that it refuses ({error})") from error
+    return rebuilt(cls, shape, fit_fields(value, shape, cls))
 
 
 def fit_fields(value: Mapping[str, Any], shape: Shape, cls: Any) -> dict[str, Any]:
@@ -235,10 +219,11 @@ def fit_fields(value: Mapping[str, Any], shape: Shape, cls: Any) -> dict[str, An
     if missing:
         raise Misfit(type_name(cls), f"a dict without the field {min(missing)!r}")
     fitted = dict(value)
-    for name, expected in shape.fields.items():
-        check = check_for(expected) if name in value else None
-        if check is not None:
-            fitted[name] = _fit_part(check, value[name], name)
+    for declared in (shape.fields, shape.computed, shape.inputs):
+        for name, expected in declared.items():
+            check = check_for(expected) if name in value else None
+            if check is not None:
+                fitted[name] = _fit_part(check, value[name], name)
     return fitted
 
 
@@ -260,7 +245,7 @@ def _generic(expected: Any, origin: Any, arguments: tuple[Any, ...]) -> Check | 
     if issubclass(origin, tuple):
         return _tuple(expected, arguments)
     if issubclass(origin, collections.abc.Mapping):
-        return _mapping(outer, *map(check_for, arguments))
+        return _mapping(outer, *arguments)
     if issubclass(origin, collections.abc.Iterable) and len(arguments) == 1:
         return _collection(outer, arguments[0])
     return outer
@@ -286,43 +271,64 @@ def _collection(outer: Check, item_type: Any) -> Check:
 
 
 def _fit_items(check: Check, value: Any) -> Any:
-    fitted = [_fit_part(check, item, number) for number, item in enumerate(value)]
-    if all(new is old for new, old in zip(fitted, value, strict=True)):
+    number = 0
+    try:
+        fitted = []
+        for item in value:
+            fitted.append(check(item))
+            number += 1
+    except Misfit as misfit:
+        raise misfit.inside(number) from None
+    if all(map(is_, fitted, value)):
         return value
     kind = next(kind for kind in _WALKED if isinstance(value, kind))
     return kind(fitted)
 
 
-def _mapping(outer: Check, key: Check | None = None, item: Check | None = None) -> Check:
-    if key is None and item is None:
+def _mapping(outer: Check, key: Any = Any, item: Any = Any) -> Check:
+    checks = check_for(key), check_for(item)
+    if checks == (None, None):
         return outer
+    exact = {stripped(key)}, {stripped(item)}
 
     def check(value: Any) -> Any:
         outer(value)
         if not isinstance(value, dict):
             return value
-        fitted = {
-            k if key is None else _fit_part(key, k, k): v if item is None else _fit_part(item, v, k)
-            for k, v in value.items()
-        }
-        return value if _same_items(fitted, value) else fitted
+        keys = None if set(map(type, value)) <= exact[0] else checks[0]
+        items = None if set(map(type, value.values())) <= exact[1] else checks[1]
+        return value if keys is None and items is None else _fit_entries(keys, items, value)
 
     return check
 
 
+def _fit_entries(keys: Check | None, items: Check | None, value: Any) -> Any:
+    key: Any = None
+    fitted = {}
+    try:
+        for key, part in value.items():
+            fitted[key if keys is None else keys(key)] = part if items is None else items(part)
+    except Misfit as misfit:
+        raise misfit.inside(key) from None
+    return value if _same_items(fitted, value) else fitted
+
+
 def _same_items(first: dict[Any, Any], second: dict[Any, Any]) -> bool:
-    pairs = zip(first.items(), second.items(), strict=True)
-    return all(k is old_k and v is old_v for (k, v), (old_k, old_v) in pairs)
+    same_values = all(map(is_, first.values(), second.values()))
+    return same_values and len(first) == len(second) and all(map(is_, first, second))
 
 
 def _tuple(expected: Any, arguments: tuple[Any, ...]) -> Check:
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         return _collection(typing.cast(Check, _class(tuple)), arguments[0])
     checks = [check_for(argument) for argument in arguments]
+    exact = tuple(map(stripped, arguments))
 
     def check(value: Any) -> Any:
+        if type(value) is tuple and tuple(map(type, value)) == exact:
+            return value
         if not isinstance(value, tuple) or len(value) != len(checks):
-            raise _misfit(value, expected)
+            raise misfit_of(value, expected)
         fitted = tuple(
             part if inner is None else _fit_part(inner, part, number)
             for number, (inner, part) in enumerate(zip(checks, value, strict=True))

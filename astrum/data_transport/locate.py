@@ -96,6 +96,8 @@ def _shown(key: object) -> str:
         return "<enum>"
     if key is not None and type(key) not in (str, bytes, bool, int, float):
         return f"<{type(key).__name__}>"
+    if type(key) is int and not -(2**63) <= key < 2**64:
+        return "<int>"
     is_long = isinstance(key, (str, bytes)) and len(key) > MAX_SHOWN_KEY
     return LONG_KEY if is_long else repr(key)
 

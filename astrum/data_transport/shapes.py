@@ -7,9 +7,10 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Literal
 
 from astrum.data_transport.scopes import ANNOTATED, Owner, evaluate, is_unresolved
@@ -30,11 +31,28 @@ Kind = Literal["typed_dict", "dataclass", "named_tuple", "model"]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The named fields of a class, in order; ``required`` ones have no default."""
+    """The named fields of a class, in order; ``required`` ones have no default.
+
+    Of a dataclass ``fields`` are those that its constructor takes, ``computed`` the others, and
+    ``inputs`` what its constructor takes but does not keep. ``hidden`` are the types of what a
+    value may hold besides.
+    """
 
     kind: Kind
     fields: Mapping[str, Any]
     required: frozenset[str]
+    computed: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    hidden: tuple[Any, ...] = ()
+
+    def knows(self, name: str) -> bool:
+        """Tell whether a dict of fields may hold ``name``."""
+        return name in self.fields or name in self.computed or name in self.inputs
+
+    @property
+    def types(self) -> Iterator[Any]:
+        """The types of all that a value may hold."""
+        return chain(self.fields.values(), self.computed.values(), self.hidden)
 
 
 def stripped(annotation: Any) -> Any:
@@ -122,28 +140,55 @@ def is_model(cls: type) -> bool:
     return pydantic is not None and issubclass(cls, pydantic.BaseModel)
 
 
+def generic_origin(cls: Any) -> type | None:
+    """Return the generic pydantic model that ``cls`` was made of by parameters, else None."""
+    metadata = getattr(cls, "__pydantic_generic_metadata__", None)
+    return metadata["origin"] if metadata else None
+
+
+def generic_arguments(cls: Any) -> tuple[Any, ...]:
+    """Return the parameters that a generic pydantic model was made with."""
+    metadata = getattr(cls, "__pydantic_generic_metadata__", None)
+    return metadata["args"] if metadata else ()
+
+
 @lru_cache(maxsize=1024)
 def _shape(cls: Any, kind: Kind) -> Shape:
     if kind == "model":
-        fields = {name: info.annotation for name, info in cls.model_fields.items()}
-        required = frozenset(n for n, info in cls.model_fields.items() if info.is_required())
-        return Shape(kind, fields, required)
+        return _model_shape(cls)
     hints = class_hints(cls)
     if kind == "typed_dict":
         return Shape(kind, hints, frozenset(_required_keys(cls, hints)))
-    if kind == "named_tuple":
-        names = cls._fields
-        required = frozenset(names) - frozenset(cls._field_defaults)
-    else:
-        names, required = _dataclass_fields(cls)
-    return Shape(kind, {name: hints.get(name, Any) for name in names}, required)
+    if kind == "dataclass":
+        return _dataclass_shape(cls, hints)
+    required = frozenset(cls._fields) - frozenset(cls._field_defaults)
+    return Shape(kind, {name: hints.get(name, Any) for name in cls._fields}, required)
 
 
-def _dataclass_fields(cls: Any) -> tuple[list[str], frozenset[str]]:
-    fields = [f for f in dataclasses.fields(cls) if f.init]
+def _model_shape(cls: Any) -> Shape:
+    fields = {name: info.annotation for name, info in cls.model_fields.items()}
+    required = frozenset(n for n, info in cls.model_fields.items() if info.is_required())
+    private = cls.__private_attributes__
+    hints = class_hints(cls) if private else {}
+    hidden = tuple(hints[name] for name in private if name in hints)
+    return Shape("model", fields, required, hidden=hidden)
+
+
+def _dataclass_shape(cls: Any, hints: Mapping[str, Any]) -> Shape:
+    fields = dataclasses.fields(cls)
     absent = dataclasses.MISSING
     required = (f.name for f in fields if f.default is absent and f.default_factory is absent)
-    return [f.name for f in fields], frozenset(required)
+    names = {f.name for f in fields}
+    others = {name: hint for name, hint in hints.items() if name not in names}
+    inputs = {name: hint for name, hint in others.items() if isinstance(hint, dataclasses.InitVar)}
+    return Shape(
+        "dataclass",
+        {f.name: hints.get(f.name, Any) for f in fields if f.init},
+        frozenset(required) - {f.name for f in fields if not f.init},
+        computed={f.name: hints.get(f.name, Any) for f in fields if not f.init},
+        inputs=inputs,
+        hidden=tuple(others[name] for name in others if name not in inputs),
+    )
 
 
 def _required_keys(cls: Any, hints: Mapping[str, Any]) -> Iterator[str]:
@@ -200,8 +245,11 @@ def _named_class(cls: type, seen: set[Any]) -> Iterator[type]:
     shape = shape_of(cls)
     if cls.__module__ not in _NO_NAMES and not (shape and shape.kind == "typed_dict"):
         yield cls
-    for field in shape.fields.values() if shape else ():
-        yield from named_types(field, seen)
+    origin = generic_origin(cls)
+    if origin is not None:  # its values may be made without saying of what
+        yield from named_types(origin, seen)
+    for part in shape.types if shape else ():
+        yield from named_types(part, seen)
 
 
 def _enums_in(literal: Any, seen: set[Any]) -> Iterator[type]:

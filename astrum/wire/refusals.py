@@ -133,5 +133,8 @@ def _attributes(value: Any) -> Iterable[tuple[str, object]]:
 
 
 def _short(key: object) -> str:
-    text = repr(key)
+    try:
+        text = repr(key)
+    except Exception:  # a huge number, or a key of the user's own type
+        text = f"<{type(key).__name__}>"
     return text if len(text) <= 60 else f"{text[:57]}..."
