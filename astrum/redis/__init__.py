@@ -16,6 +16,7 @@ from astrum.redis.connection import (
 from astrum.redis.facts import (
     Claim,
     DeadClaim,
+    EntryKey,
     JournalEntry,
     Outstanding,
     RunFacts,
@@ -31,6 +32,7 @@ from astrum.redis.worker_store import WorkerStore
 __all__ = [
     "Claim",
     "DeadClaim",
+    "EntryKey",
     "JournalEntry",
     "LeaseClient",
     "LossWatch",

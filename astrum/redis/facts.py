@@ -15,6 +15,10 @@ def damaged(run_id: str, why: object) -> StoreError:
     return StoreError(f"the record of run {run_id!r} is damaged: {why}")
 
 
+EntryKey = tuple[str, str]
+"""Stream and entry id."""
+
+
 class Claim(NamedTuple):
     """A dispatched attempt that this worker now holds; ``signature`` is ``b""`` if unsigned."""
 
@@ -22,6 +26,11 @@ class Claim(NamedTuple):
     entry_id: str
     data: bytes
     signature: bytes = b""
+
+    @property
+    def key(self) -> EntryKey:
+        """What no other claim has: its stream and its entry's id."""
+        return self.stream, self.entry_id
 
 
 class DeadClaim(NamedTuple):

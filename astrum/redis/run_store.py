@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from astrum.errors import (
     LeadershipLostError,
@@ -55,6 +55,11 @@ class RunStore(LookingStore):
     """A coordinator's side of the store."""
 
     waits = ("journal",)
+
+    @classmethod
+    def open(cls, settings: RedisSettings) -> Self:
+        """Return a store to enter: ``async with RunStore.open(settings) as store``."""
+        return cls(settings)
 
     def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
         super().__init__(settings, library=library)

@@ -47,11 +47,6 @@ class Store:
         )
         self._readers = {kind: self._new_reader() for kind in self.waits}
 
-    @classmethod
-    def open(cls, settings: RedisSettings) -> Self:
-        """Return a store to enter: ``async with Store.open(settings) as store``."""
-        return cls(settings)
-
     async def __aenter__(self) -> Self:
         """Connect and check the server; raises as `check`."""
         try:

@@ -18,32 +18,32 @@ from astrum.wire.keys import GROUP, LANE_SUFFIX
 
 
 class WorkerStore(Store):
-    """A worker's side of the store. The worker id, never reused, is also its consumer name."""
+    """One worker's side of the store. Its id, never used before, is also its consumer name."""
 
     waits = tuple(LANE_SUFFIX)
 
-    def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
+    def __init__(
+        self, settings: RedisSettings, worker_id: str, *, library: ScriptLibrary | None = None
+    ) -> None:
         super().__init__(settings, library=library)
+        self.worker_id = worker_id
         self._known: set[str] = set()
 
-    async def register(
-        self, worker_id: str, facts: Mapping[str, str], served: bytes, lease_s: float
-    ) -> None:
+    async def register(self, facts: Mapping[str, str], served: bytes, lease_s: float) -> None:
         """Tell who the worker is and what it serves, and take its lease, in one step.
 
         Register before the first claim, and again whenever a beat says so.
         """
-        await self.link.call(scripts.register(self.keys, worker_id, facts, served, lease_s))
+        await self.link.call(scripts.register(self.keys, self.worker_id, facts, served, lease_s))
 
-    async def set_status(self, worker_id: str, status: bytes) -> bool:
+    async def set_status(self, status: bytes) -> bool:
         """Tell what the worker does now; ``False`` if it is not registered (any more)."""
-        return bool(await self.link.call(scripts.status(self.keys, worker_id, status)))
+        return bool(await self.link.call(scripts.status(self.keys, self.worker_id, status)))
 
     async def claim(
         self,
         lane: str,
         queues: Sequence[str],
-        worker_id: str,
         count: int,
         *,
         block_s: float | None,
@@ -59,12 +59,12 @@ class WorkerStore(Store):
         if count < 1 or not streams:
             return []
         try:
-            entries = await self._claim(lane, streams, worker_id, count, block_s)
+            entries = await self._claim(lane, streams, count, block_s)
         except StoreError as error:
             if "NOGROUP" not in str(error):
                 raise
             await self._make_groups(streams)
-            entries = await self._claim(lane, streams, worker_id, count, block_s)
+            entries = await self._claim(lane, streams, count, block_s)
         # After a claim that gave something, the later streams may never have been looked at.
         self._known.update([entry.stream for entry in entries] or streams)
         return await self._readable(entries)
@@ -78,24 +78,26 @@ class WorkerStore(Store):
         found = await backlog_of(self.link, streams)
         return sum(backlog.waiting for backlog in found.values())
 
-    async def may_be_alone(self, worker_id: str, for_s: float) -> bool:
+    async def may_be_alone(self, for_s: float) -> bool:
         """Ask to claim nothing else for so long, to make room for an attempt of the lane "alone".
 
         Few workers may at a time, so that the others go on; ask again before the time is over.
         """
-        return bool(await self.link.call(scripts.solitude(self.keys, worker_id, for_s)))
+        return bool(await self.link.call(scripts.solitude(self.keys, self.worker_id, for_s)))
 
-    async def is_alone_no_more(self, worker_id: str) -> None:
+    async def is_alone_no_more(self) -> None:
         """Let another worker ask."""
-        await self.link.call(scripts.solitude(self.keys, worker_id, 0))
+        await self.link.call(scripts.solitude(self.keys, self.worker_id, 0))
 
-    async def own_claims(self, streams: Iterable[str], worker_id: str) -> list[Claim]:
+    async def own_claims(self, streams: Iterable[str]) -> list[Claim]:
         """Return all that the worker holds in these streams, also what it never heard of.
 
         A claim whose reply was lost is there; compare with what is running.
         """
         entries = [
-            entry for stream in streams for entry in await own_entries(self.link, stream, worker_id)
+            entry
+            for stream in streams
+            for entry in await own_entries(self.link, stream, self.worker_id)
         ]
         return await self._readable(entries)
 
@@ -111,7 +113,7 @@ class WorkerStore(Store):
         )
 
     async def settle(
-        self, run_id: str, stream: str, worker_id: str, settlements: Sequence[Settlement]
+        self, run_id: str, stream: str, settlements: Sequence[Settlement]
     ) -> list[Verdict]:
         """Record how attempts of one run ended; repeat it whole if the reply was lost.
 
@@ -119,9 +121,9 @@ class WorkerStore(Store):
         """
         verdicts: list[Verdict] = []
         for part in chunks(settlements):
-            call = scripts.settle(self.keys, "w", worker_id, run_id, stream, part)
+            call = scripts.settle(self.keys, "w", self.worker_id, run_id, stream, part)
             reply = await self.link.call(call)
-            verdicts += scripts.read_verdicts(run_id, worker_id, reply, len(part))
+            verdicts += scripts.read_verdicts(run_id, self.worker_id, reply, len(part))
         return verdicts
 
     async def still_mine(self, run_id: str, items: Sequence[tuple[int, int, str]]) -> list[bool]:
@@ -144,24 +146,23 @@ class WorkerStore(Store):
             )
         )
 
-    async def leave(self, worker_id: str) -> None:
+    async def leave(self) -> None:
         """End the lease and forget the worker; what it still holds is lost at once."""
-        await drop(self.link, self.keys, worker_id, leaves=True)
+        await drop(self.link, self.keys, self.worker_id, leaves=True)
 
     async def _claim(
         self,
         lane: str,
         streams: Sequence[str],
-        worker_id: str,
         count: int,
         block_s: float | None,
     ) -> list[Entry]:
         if len(streams) > 1 or block_s is None:
-            reply = await self.link.call(scripts.claim(streams, worker_id, count))
+            reply = await self.link.call(scripts.claim(streams, self.worker_id, count))
             if reply or block_s is None:
                 return list(read_streams(reply))
         share = max(1, count // len(streams))  # COUNT is per stream
-        command = _read_group(streams, worker_id, share, block_s)
+        command = _read_group(streams, self.worker_id, share, block_s)
         return list(read_streams(await self._read(lane, block_s, *command)))
 
     async def _make_groups(self, streams: Sequence[str]) -> None:

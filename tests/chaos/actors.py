@@ -10,6 +10,7 @@ import msgpack
 
 from astrum.errors import LeadershipLostError
 from astrum.redis import Claim, Settlement, Verdict, scripts
+from tests.contract.steps import as_worker
 
 if TYPE_CHECKING:
     from tests.chaos.protocol_walk import World
@@ -39,8 +40,8 @@ class Worker:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.store = world.workers
         self.worker_id = world.next_id("w")
+        self.store = as_worker(world.workers, self.worker_id)
         self.held: dict[tuple[str, str], Claim] = {}
         self.results: list[tuple[str, Settlement]] = []
         self.sent: list[tuple[float, str, Settlement]] = []
@@ -49,7 +50,7 @@ class Worker:
 
     async def register(self) -> None:
         """Become known, with a lease."""
-        await self.store.register(self.worker_id, {}, b"", self.world.lease_s)
+        await self.store.register({}, b"", self.world.lease_s)
 
     async def beat(self) -> None:
         """Renew the lease; if it had been over, drop what others settled meanwhile."""
@@ -71,7 +72,7 @@ class Worker:
         if not unaware:
             await self.face_loss()
         lane, count = self.world.rng.choice(LANES), self.world.rng.randint(1, 3)
-        claims = await self.store.claim(lane, QUEUES, self.worker_id, count, block_s=None)
+        claims = await self.store.claim(lane, QUEUES, count, block_s=None)
         if loses_reply:
             self.world.counts["claim reply lost"] += 1
             return
@@ -84,7 +85,7 @@ class Worker:
             return
         known = {(stream, end.entry_id) for stream, end in self.results} | set(self.held)
         streams = await self.store.streams()
-        for claim in await self.store.own_claims(streams, self.worker_id):
+        for claim in await self.store.own_claims(streams):
             if (claim.stream, claim.entry_id) not in known:
                 self.held[claim.stream, claim.entry_id] = claim
                 self.world.counts["own claim found"] += 1
@@ -111,7 +112,7 @@ class Worker:
         for stream, settlement in results:
             by_stream.setdefault(stream, []).append(settlement)
         for stream, batch in by_stream.items():
-            for verdict in await self.store.settle(RUN, stream, self.worker_id, batch):
+            for verdict in await self.store.settle(RUN, stream, batch):
                 self.world.counts[f"settle {verdict.name.lower()}"] += 1
         now = time.monotonic()
         self.sent += [(now, stream, settlement) for stream, settlement in results]

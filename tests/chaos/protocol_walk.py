@@ -200,7 +200,7 @@ class Walk:
             await self.hire()
         elif dice < 0.964:
             self.crew.remove(worker)
-            await self.world.workers.leave(worker.worker_id)
+            await worker.store.leave()
             counts["worker left"] += 1
             await self.hire()
         elif dice < 0.974:
@@ -324,7 +324,7 @@ async def walk(
     counts: collections.Counter[str] = collections.Counter()
     settings = RedisSettings(url=server.url)
     library = library_without(ablation)
-    runs, workers = RunStore(settings, library=library), WorkerStore(settings, library=library)
+    runs, workers = RunStore(settings, library=library), WorkerStore(settings, "w", library=library)
     try:
         with server.client() as client:
             for seed in seeds:

@@ -17,5 +17,5 @@ async def runs(any_settings: RedisSettings) -> AsyncIterator[RunStore]:
 
 @pytest.fixture
 async def workers(any_settings: RedisSettings) -> AsyncIterator[WorkerStore]:
-    async with WorkerStore.open(any_settings) as store:
+    async with WorkerStore(any_settings, "w") as store:
         yield store

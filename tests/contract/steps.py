@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from astrum.redis import Claim, RunStore, Settlement, WorkerStore
 from astrum.wire.keys import Keys
 
@@ -24,15 +26,23 @@ async def dispatched(runs: RunStore, epoch: int, *tasks: int, run_id: str = "r")
     return await runs.dispatch(run_id, epoch, "default", "async", items)
 
 
+def as_worker(store: WorkerStore, worker_id: str) -> WorkerStore:
+    """Return a store of another worker over the same connections."""
+    other = copy.copy(store)
+    other.worker_id = worker_id
+    return other
+
+
 async def registered(workers: WorkerStore, worker_id: str, lease_s: float = LEASE_S) -> str:
     """Register a worker and return its id."""
-    await workers.register(worker_id, {"host": "h"}, b"served", lease_s)
+    await as_worker(workers, worker_id).register({"host": "h"}, b"served", lease_s)
     return worker_id
 
 
 async def claimed(workers: WorkerStore, worker_id: str, count: int = 10) -> list[Claim]:
     """Claim what waits, without waiting."""
-    return await workers.claim("async", ["default"], worker_id, count, block_s=None)
+    worker = as_worker(workers, worker_id)
+    return await worker.claim("async", ["default"], count, block_s=None)
 
 
 async def one_held(runs: RunStore, workers: WorkerStore) -> tuple[int, str]:

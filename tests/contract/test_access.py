@@ -60,7 +60,7 @@ async def heard(workers: WorkerStore, publisher: RunStore) -> None:
 
 async def prepare(settings: RedisSettings) -> None:
     """A dead worker that holds three attempts, and a value: as others left them behind."""
-    async with RunStore.open(settings) as runs, WorkerStore.open(settings) as workers:
+    async with RunStore.open(settings) as runs, WorkerStore(settings, "w") as workers:
         epoch = await led_run(runs, "theirs")
         await dispatched(runs, epoch, 0, 1, 2, run_id="theirs")
         await registered(workers, "alive")
@@ -133,30 +133,30 @@ async def reap(runs: RunStore) -> None:
 
 async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
     lease = LeaseClient(settings)
-    async with WorkerStore.open(settings) as workers:
+    async with WorkerStore(settings, "w") as workers:
         await registered(workers, "w")
         assert lease.beat("w", LEASE_S)
         assert lease.set_status("w", b"busy")
         lease.close()
-        await workers.claim("thread", ["default", "other"], "w", 1, block_s=None)
+        await workers.claim("thread", ["default", "other"], 1, block_s=None)
         [first, second] = await claimed(workers, "w")
         await workers.waiting("async", ["default"])
-        assert await workers.may_be_alone("w", 60)
-        assert await workers.may_be_alone("w", 60)
-        await workers.is_alone_no_more("w")
-        await workers.own_claims([STREAM], "w")
+        assert await workers.may_be_alone(60)
+        assert await workers.may_be_alone(60)
+        await workers.is_alone_no_more()
+        await workers.own_claims([STREAM])
         await workers.keep_queues([STREAM])
         await workers.still_mine("fresh", [(0, 1, first.entry_id)])
         digest = await workers.put_blob("fresh", b"big")
         assert await workers.get_blob("fresh", digest)
-        await workers.settle("fresh", STREAM, "w", [settlement(0, first.entry_id)])
+        await workers.settle("fresh", STREAM, [settlement(0, first.entry_id)])
         await workers.set_aside(second, "garbage")
         await asyncio.gather(
-            workers.claim("async", ["default"], "w", 1, block_s=20.0), workers.unblock()
+            workers.claim("async", ["default"], 1, block_s=20.0), workers.unblock()
         )
         async with RunStore.open(theirs) as publisher:
             await heard(workers, publisher)
-        await workers.leave("w")
+        await workers.leave()
 
 
 async def prepare_work(settings: RedisSettings) -> None:
@@ -262,7 +262,7 @@ async def test_a_worker_may_not(
         pytest.skip("this takes selectors")
     make_user(admin, "worker")
     settings = RedisSettings(url=url_of(server.url, "worker"))
-    async with WorkerStore.open(settings) as workers:
+    async with WorkerStore(settings, "w") as workers:
         with pytest.raises(StoreConfigurationError, match="access list"):
             await workers.link.execute(*attack)
 
@@ -271,6 +271,6 @@ async def test_a_worker_may_not_write_to_a_queue(server: RedisServer, admin: red
     if needs_plain_rules(admin):
         pytest.skip("this takes selectors")
     make_user(admin, "worker")
-    async with WorkerStore.open(RedisSettings(url=url_of(server.url, "worker"))) as workers:
+    async with WorkerStore(RedisSettings(url=url_of(server.url, "worker")), "w") as workers:
         with pytest.raises(StoreConfigurationError, match="access list"):
             await workers.link.execute("XADD", STREAM, "*", "d", b"forged")

@@ -195,10 +195,10 @@ async def test_an_idle_queue_expires_soon_and_is_forgotten_then(
 
         client.pexpire(STREAM, HOUR_MS)
         assert await life() > 6 * DAY_MS, "it holds an entry"
-        await workers.settle("r", STREAM, "w", [settlement(0, entry)])
+        await workers.settle("r", STREAM, [settlement(0, entry)])
         client.pexpire(STREAM, HOUR_MS)
         assert await life() > 6 * DAY_MS, "a worker reads it"
-        await workers.leave("w")
+        await workers.leave()
         assert 0 < await life() <= HOUR_MS
         client.pexpire(STREAM, 1)
         await eventually(lambda: not client.exists(STREAM), "the queue's end")
@@ -210,8 +210,8 @@ async def test_what_is_dispatched_to_a_queue_that_is_about_to_expire_stays(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
-    await workers.claim("async", ["default"], "w", 1, block_s=None)
-    await workers.leave("w")
+    await workers.claim("async", ["default"], 1, block_s=None)
+    await workers.leave()
     await runs.keep_queues()
     with any_server.client() as client:
         assert client.pttl(STREAM) <= HOUR_MS

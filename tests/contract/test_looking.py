@@ -104,14 +104,14 @@ async def test_what_waits_and_what_is_held_is_told_by_stream_with_its_age(
     assert size.oldest_s is not None
     assert 0 <= size.oldest_s < 60
     await registered(workers, "w")
-    [first] = await workers.claim("async", ["default"], "w", 1, block_s=None)
+    [first] = await workers.claim("async", ["default"], 1, block_s=None)
     size = (await runs.queue_sizes())[STREAM]
     assert (size.waiting, size.held) == (2, 1)
     assert size.oldest_s is not None
     rest = await claimed(workers, "w")
     assert (await runs.queue_sizes())[STREAM] == (0, 3, None)
     for task, claim in enumerate([first, *rest]):
-        await workers.settle("r", STREAM, "w", [settlement(task, claim.entry_id)])
+        await workers.settle("r", STREAM, [settlement(task, claim.entry_id)])
     assert (await runs.queue_sizes())[STREAM] == (0, 0, None)
 
 

@@ -46,7 +46,7 @@ async def test_a_live_worker_is_never_judged(runs: RunStore, workers: WorkerStor
     verdicts = await runs.settle_lost("r", STREAM, "w", [settlement(0, entry, final=False)])
     assert verdicts == [Verdict.FENCED]
     assert not await runs.drop_worker("w")
-    assert await workers.settle("r", STREAM, "w", [settlement(0, entry)]) == [Verdict.SETTLED]
+    assert await workers.settle("r", STREAM, [settlement(0, entry)]) == [Verdict.SETTLED]
 
 
 async def test_a_worker_that_just_registered_is_alive_before_its_first_beat(
@@ -70,7 +70,7 @@ async def test_a_worker_that_leaves_gives_up_at_once_what_it_holds(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     _, entry = await one_held(runs, workers)
-    await workers.leave("w")
+    await workers.leave()
     [claim] = await runs.dead_claims()
     assert claim.entry_id == entry
     await runs.set_aside(claim, "unreadable")
@@ -85,7 +85,7 @@ async def test_it_is_known_who_holds_an_attempt_and_since_when(
     epoch = await led_run(runs)
     taken, waiting = await dispatched(runs, epoch, 0, 1)
     await registered(workers, "w")
-    await workers.claim("async", ["default"], "w", 1, block_s=None)
+    await workers.claim("async", ["default"], 1, block_s=None)
     found = await runs.holders("default", "async", [taken, waiting])
     assert list(found) == [taken]
     assert found[taken].worker_id == "w"
@@ -99,7 +99,7 @@ async def test_an_outstanding_attempt_whose_message_is_gone_is_found(
     ids = await dispatched(runs, epoch, 0, 1, 2)
     await registered(workers, "w")
     await claimed(workers, "w")
-    await workers.settle("r", STREAM, "w", [settlement(0, ids[0])])
+    await workers.settle("r", STREAM, [settlement(0, ids[0])])
     with any_server.client() as client:
         client.xdel(STREAM, ids[1])
     marks = [(task, f"1:{entry_id}") for task, entry_id in enumerate(ids)]
@@ -113,7 +113,7 @@ async def test_a_dead_workers_entry_without_data_is_acknowledged(
     ids = await dispatched(runs, epoch, 0, 1)
     await registered(workers, "w")
     await claimed(workers, "w")
-    await workers.leave("w")
+    await workers.leave()
     with any_server.client() as client:
         client.xdel(STREAM, ids[0])
         assert [claim.entry_id for claim in await runs.dead_claims()] == [ids[1]]
@@ -150,7 +150,7 @@ async def test_a_queue_that_vanished_hides_no_other(
     [entry] = await dispatched(runs, epoch, 0)
     await registered(workers, "w")
     await claimed(workers, "w")
-    await workers.leave("w")
+    await workers.leave()
     with any_server.client() as client:
         client.delete(runs.keys.queue("other", "async"))
     assert [claim.entry_id for claim in await runs.dead_claims()] == [entry]

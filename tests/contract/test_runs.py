@@ -88,10 +88,10 @@ async def test_what_the_journal_does_not_take_is_not_settled(
     with any_server.client() as client:
         client.set(runs.keys.journal("r"), "no journal", ex=60)
         with pytest.raises(StoreError):
-            await workers.settle("r", STREAM, "w", [settlement(0, entry)])
+            await workers.settle("r", STREAM, [settlement(0, entry)])
         assert list(await runs.outstanding("r")) == [0]
         client.delete(runs.keys.journal("r"))
-    assert await workers.settle("r", STREAM, "w", [settlement(0, entry)]) == [Verdict.SETTLED]
+    assert await workers.settle("r", STREAM, [settlement(0, entry)]) == [Verdict.SETTLED]
 
 
 async def test_a_lapsed_lease_can_be_taken_and_fences_the_old_leader(runs: RunStore) -> None:
@@ -153,8 +153,8 @@ async def test_a_repeated_dispatch_adds_nothing_and_tells_the_truth(
     assert await runs.outstanding("r") == {n: Outstanding(1, ids[n]) for n in (0, 1)}
     await registered(workers, "w")
     assert [claim.entry_id for claim in await claimed(workers, "w")] == ids
-    await workers.settle("r", STREAM, "w", [settlement(0, ids[0])])
-    await workers.settle("r", STREAM, "w", [settlement(1, ids[1], final=False)])
+    await workers.settle("r", STREAM, [settlement(0, ids[0])])
+    await workers.settle("r", STREAM, [settlement(1, ids[1], final=False)])
     assert await dispatched(runs, epoch, 0, 1) == ["1!w", "1=w"]
     second = await runs.dispatch("r", epoch, "default", "async", [(0, 2, b""), (1, 2, b"")])
     assert second[0] == "1!w"
@@ -193,7 +193,7 @@ async def test_the_journal_is_read_from_where_each_run_stands(
         epoch = await led_run(runs, run_id)
         [entry] = await dispatched(runs, epoch, 0, run_id=run_id)
         await registered(workers, "w")
-        await workers.settle(run_id, STREAM, "w", [settlement(0, entry)])
+        await workers.settle(run_id, STREAM, [settlement(0, entry)])
     entries = await runs.read_journal({"r": "0-0", "s": "0-0"}, block_s=None, count=10)
     assert [entry.run_id for entry in entries] == ["r", "s"]
     assert entries[0].data == b"\xdd\x00\x00\x00\x01\x01"
@@ -259,14 +259,14 @@ async def test_tails_may_settle_after_the_end_and_bring_nothing_to_life(
     await registered(workers, "w")
     await claimed(workers, "w")
     assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=True)
-    assert await workers.settle("r", STREAM, "w", [settlement(0, ids[0])]) == [Verdict.SETTLED]
+    assert await workers.settle("r", STREAM, [settlement(0, ids[0])]) == [Verdict.SETTLED]
     with any_server.client() as client:
         assert 0 < client.pttl(runs.keys.journal("r")) <= 60_000
         for key in client.keys("*:run:*"):
             client.delete(key)
-        assert await workers.settle("r", STREAM, "w", [settlement(1, ids[1])]) == [Verdict.FENCED]
+        assert await workers.settle("r", STREAM, [settlement(1, ids[1])]) == [Verdict.FENCED]
         assert client.keys("*:run:*") == []
-    assert await workers.own_claims([STREAM], "w") == []
+    assert await workers.own_claims([STREAM]) == []
 
 
 async def test_no_run_is_ended_by_what_was_believed_before_a_loss(runs: RunStore) -> None:

@@ -64,7 +64,7 @@ async def test_a_full_server_refuses_dispatches_whole_and_takes_every_settle(
     own_server: RedisServer,
 ) -> None:
     settings = RedisSettings(url=own_server.tcp_url)
-    async with RunStore.open(settings) as runs, WorkerStore.open(settings) as workers:
+    async with RunStore.open(settings) as runs, WorkerStore(settings, "w") as workers:
         epoch = await led_run(runs)
         ids = await dispatched(runs, epoch, 0, 1)
         await registered(workers, "w")
@@ -76,7 +76,7 @@ async def test_a_full_server_refuses_dispatches_whole_and_takes_every_settle(
         with pytest.raises(StoreUnavailableError, match="memory is full"):
             await runs.create_run("s", b"plan", {})
         ends = [settlement(0, ids[0]), settlement(1, ids[1])]
-        assert await workers.settle("r", STREAM, "w", ends) == [Verdict.SETTLED] * 2
+        assert await workers.settle("r", STREAM, ends) == [Verdict.SETTLED] * 2
         assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
         facts = await runs.run_facts("r")
         assert facts is not None
@@ -88,7 +88,7 @@ async def test_a_full_server_costs_nobody_a_lease_and_takes_every_fact(
     own_server: RedisServer,
 ) -> None:
     settings = RedisSettings(url=own_server.tcp_url)
-    async with RunStore.open(settings) as runs, WorkerStore.open(settings) as workers:
+    async with RunStore.open(settings) as runs, WorkerStore(settings, "w") as workers:
         epoch = await led_run(runs)
         await registered(workers, "w")
         lease = LeaseClient(settings)
@@ -335,11 +335,11 @@ async def test_a_restart_is_noticed_before_anything_old_is_carried_out(
     own_server: RedisServer,
 ) -> None:
     settings = RedisSettings(url=own_server.url)
-    async with RunStore.open(settings) as runs, WorkerStore.open(settings) as workers:
+    async with RunStore.open(settings) as runs, WorkerStore(settings, "w") as workers:
         before = await runs.identity()
         epoch = await led_run(runs)
         await registered(workers, "w")
-        waiting = asyncio.create_task(workers.claim("async", ["default"], "w", 1, block_s=20.0))
+        waiting = asyncio.create_task(workers.claim("async", ["default"], 1, block_s=20.0))
         with own_server.client() as client:
             async with asyncio.timeout(5):
                 while not client.info("clients")["blocked_clients"]:

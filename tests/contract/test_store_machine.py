@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 from astrum.errors import LeadershipLostError, RunConflictError, RunNotFoundError
 from astrum.redis import RedisSettings, RunStore, Settlement, Verdict, WorkerStore
 from tests.contract.model import GoneError, Model, StaleError
+from tests.contract.steps import as_worker
 from tests.servers import Server, server_names
 
 RUNS = st.sampled_from(["r", "r", "r", "s"])
@@ -54,7 +55,7 @@ class StoreMachine(RuleBasedStateMachine):
         with self.server.client() as client:
             client.flushall()
         self.runs = RunStore(self.where)
-        self.workers = WorkerStore(self.where)
+        self.workers = WorkerStore(self.where, "w")
         self.clock_ms = 10**9
         self.model = Model(lambda: self.clock_ms)
         self.real_to_model: dict[str, str] = {}
@@ -255,7 +256,7 @@ class StoreMachine(RuleBasedStateMachine):
             expected = LeadershipLostError
         real_epoch, stream = int(self.real(str(epoch))), self.stream(queue)
         work = {
-            "w": lambda: self.workers.settle(run_id, stream, worker_id, reals),
+            "w": lambda: as_worker(self.workers, worker_id).settle(run_id, stream, reals),
             "x": lambda: self.runs.settle_lost(run_id, stream, worker_id, reals),
             "c": lambda: self.runs.revoke(run_id, real_epoch, queue, "async", reals),
         }[mode]()
@@ -278,13 +279,13 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(worker_id=WORKERS, lease_s=LEASES)
     def register(self, worker_id: str, lease_s: float) -> None:
         self.model.register(worker_id, {"host": "h"}, b"served", int(lease_s * 1000))
-        self.run(self.workers.register(worker_id, {"host": "h"}, b"served", lease_s))
+        self.run(as_worker(self.workers, worker_id).register({"host": "h"}, b"served", lease_s))
         self.pass_lease(lease_s)
 
     @rule(worker_id=WORKERS, status=st.sampled_from([b"idle", b"busy"]))
     def say(self, worker_id: str, status: bytes) -> None:
         expected = self.model.set_status(worker_id, status)
-        assert self.run(self.workers.set_status(worker_id, status)) == expected
+        assert self.run(as_worker(self.workers, worker_id).set_status(status)) == expected
 
     @rule(data=st.data(), worker_id=WORKERS, final=RARELY)
     def work(self, data: Any, worker_id: str, final: bool) -> None:
@@ -294,7 +295,9 @@ class StoreMachine(RuleBasedStateMachine):
         real = end._replace(entry_id=self.real(entry_id))
         for _ in range(2):  # as after a lost reply
             [expected] = self.model.settle("w", worker_id, "r", self.stream("one"), [end]) or []
-            told = self.run(self.workers.settle("r", self.stream("one"), worker_id, [real]))
+            told = self.run(
+                as_worker(self.workers, worker_id).settle("r", self.stream("one"), [real])
+            )
             assert told == [expected]
 
     @rule(data=st.data(), worker_id=WORKERS, lease_s=LEASES)
@@ -315,14 +318,16 @@ class StoreMachine(RuleBasedStateMachine):
         if any(name not in self.model.state.streams for name in streams):
             self.model.make_groups(streams)
         expected = self.model.claim(streams, worker_id, count)
-        told = self.run(self.workers.claim("async", queues, worker_id, count, block_s=None))
+        told = self.run(
+            as_worker(self.workers, worker_id).claim("async", queues, count, block_s=None)
+        )
         assert [(c.stream, self.translated(c.entry_id)) for c in told] == expected
         assert not self.workers.loss.suspected
 
     @rule(worker_id=WORKERS)
     def find_own(self, worker_id: str) -> None:
         streams = sorted(self.model.state.queues)
-        told = self.run(self.workers.own_claims(streams, worker_id))
+        told = self.run(as_worker(self.workers, worker_id).own_claims(streams))
         held = [
             (name, entry_id)
             for name in streams
@@ -342,7 +347,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(worker_id=WORKERS)
     def leave(self, worker_id: str) -> None:
         self.model.drop(worker_id, self.model.state.queues, leaves=True)
-        self.run(self.workers.leave(worker_id))
+        self.run(as_worker(self.workers, worker_id).leave())
 
     @rule(worker_id=WORKERS)
     def bury(self, worker_id: str) -> None:

@@ -19,6 +19,7 @@ from tests.contract.steps import (
     ALREADY_OVER_S,
     LEASE_S,
     STREAM,
+    as_worker,
     claimed,
     dispatched,
     led_run,
@@ -34,15 +35,15 @@ async def test_a_registered_worker_is_seen_with_what_it_serves(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     await registered(workers, "w")
-    assert await workers.set_status("w", b"busy")
+    assert await workers.set_status(b"busy")
     [seen] = await runs.workers()
     assert (seen.worker_id, seen.facts, seen.status) == ("w", {"host": "h"}, b"busy")
     assert 0 < seen.lease_s <= LEASE_S
     assert await runs.served("w") == b"served"
     assert await runs.served("nobody") == b""
-    await workers.leave("w")
+    await workers.leave()
     assert await runs.workers() == []
-    assert not await workers.set_status("w", b"gone")
+    assert not await workers.set_status(b"gone")
 
 
 async def test_a_beat_renews_the_lease_and_says_when_it_had_been_over(
@@ -95,9 +96,7 @@ async def test_a_blocked_claim_gets_what_is_dispatched(
 ) -> None:
     epoch = await led_run(runs)
     await registered(workers, "w")
-    waiting = asyncio.create_task(
-        workers.claim("async", ["default", "other"], "w", 5, block_s=20.0)
-    )
+    waiting = asyncio.create_task(workers.claim("async", ["default", "other"], 5, block_s=20.0))
     [entry] = await dispatched(runs, epoch, 0)
     claims = await asyncio.wait_for(waiting, 5)
     assert claims == [Claim(STREAM, entry, b"message 0")]
@@ -111,9 +110,9 @@ async def test_a_claim_takes_no_more_than_it_may_and_earlier_queues_first(
         items = [(10 * number + task, 1, queue.encode()) for task in range(3)]
         await runs.dispatch("r", epoch, queue, "thread", items)
     await registered(workers, "w")
-    claims = await workers.claim("thread", ["high", "low"], "w", 4, block_s=5.0)
+    claims = await workers.claim("thread", ["high", "low"], 4, block_s=5.0)
     assert [claim.data for claim in claims] == [b"high"] * 3 + [b"low"]
-    assert await workers.claim("thread", ["high", "low"], "w", 0, block_s=5.0) == []
+    assert await workers.claim("thread", ["high", "low"], 0, block_s=5.0) == []
     assert (await runs.backlog())[runs.keys.queue("low", "thread")] == (2, 1)
 
 
@@ -122,7 +121,7 @@ async def test_unblock_ends_claims_under_way_and_those_about_to_wait(
 ) -> None:
     await registered(workers, "w")
     for turns in range(12):
-        claim = asyncio.create_task(workers.claim("async", ["default"], "w", 1, block_s=20.0))
+        claim = asyncio.create_task(workers.claim("async", ["default"], 1, block_s=20.0))
         for _ in range(turns):
             await asyncio.sleep(0)
         await workers.unblock()
@@ -135,8 +134,8 @@ async def test_a_claim_after_an_ended_wait_waits_again(
     epoch = await led_run(runs)
     await registered(workers, "w")
     await workers.unblock()
-    assert await workers.claim("async", ["default"], "w", 1, block_s=20.0) == []
-    waiting = asyncio.create_task(workers.claim("async", ["default"], "w", 1, block_s=20.0))
+    assert await workers.claim("async", ["default"], 1, block_s=20.0) == []
+    waiting = asyncio.create_task(workers.claim("async", ["default"], 1, block_s=20.0))
     await dispatched(runs, epoch, 0)
     assert len(await asyncio.wait_for(waiting, 5)) == 1
 
@@ -150,7 +149,7 @@ async def test_a_claim_whose_reply_was_lost_is_found_again(
     await claimed(workers, "w")
     with any_server.client() as client:
         client.xdel(STREAM, ids[1])
-    mine = await workers.own_claims([STREAM, "{astrum}:q:none:a"], "w")
+    mine = await workers.own_claims([STREAM, "{astrum}:q:none:a"])
     assert [claim.entry_id for claim in mine] == [ids[0], ids[2]]
     with any_server.client() as client:
         assert client.xpending(STREAM, "w")["pending"] == 2
@@ -164,12 +163,12 @@ async def test_one_settle_wins_and_all_others_are_fenced(
     await registered(workers, "w")
     await claimed(workers, "w")
     end = settlement(0, entry)
-    assert await workers.settle("r", STREAM, "w", [end, end]) == [
+    assert await workers.settle("r", STREAM, [end, end]) == [
         Verdict.SETTLED,
         Verdict.REPEATED,
     ]
-    assert await workers.settle("r", STREAM, "w", [end]) == [Verdict.REPEATED]
-    assert await workers.settle("r", STREAM, "v", [end]) == [Verdict.FENCED]
+    assert await workers.settle("r", STREAM, [end]) == [Verdict.REPEATED]
+    assert await as_worker(workers, "v").settle("r", STREAM, [end]) == [Verdict.FENCED]
     assert await runs.revoke("r", epoch, "default", "async", [end]) == [Verdict.FENCED]
     assert len(await runs.read_journal({"r": "0-0"}, block_s=None, count=10)) == 1
 
@@ -182,7 +181,7 @@ async def test_a_malformed_entry_id_spoils_no_other_settlement(
     await registered(workers, "w")
     await claimed(workers, "w")
     ends = [settlement(1, "nonsense"), settlement(0, entry), settlement(2, "")]
-    verdicts = await workers.settle("r", STREAM, "w", ends)
+    verdicts = await workers.settle("r", STREAM, ends)
     assert verdicts == [Verdict.FENCED, Verdict.SETTLED, Verdict.FENCED]
 
 
@@ -197,7 +196,7 @@ async def test_an_attempt_dispatched_again_fences_the_one_before(
     await runs.revoke("r", epoch, "default", "async", [settlement(0, first, final=False)])
     await runs.dispatch("r", epoch, "default", "async", [(0, 2, b"again")])
     assert await workers.still_mine("r", [(0, 1, first), (7, 1, "1-1")]) == [False, False]
-    assert await workers.settle("r", STREAM, "w", [settlement(0, first)]) == [Verdict.FENCED]
+    assert await workers.settle("r", STREAM, [settlement(0, first)]) == [Verdict.FENCED]
 
 
 async def test_an_attempt_dispatched_again_after_a_loss_fences_its_lost_message(
@@ -213,11 +212,13 @@ async def test_an_attempt_dispatched_again_after_a_loss_fences_its_lost_message(
     assert again != lost
     assert await workers.still_mine("r", [(0, 1, lost), (0, 1, again)]) == [False, True]
     end = settlement(0, lost)
-    assert await workers.settle("r", STREAM, "w", [end]) == [Verdict.FENCED]
+    assert await workers.settle("r", STREAM, [end]) == [Verdict.FENCED]
     assert await runs.revoke("r", epoch, "default", "async", [end]) == [Verdict.FENCED]
     assert await runs.settle_lost("r", STREAM, "dead", [end]) == [Verdict.FENCED]
     assert await runs.read_journal({"r": "0-0"}, block_s=None, count=10) == []
-    assert await workers.settle("r", STREAM, "v", [settlement(0, again)]) == [Verdict.SETTLED]
+    assert await as_worker(workers, "v").settle("r", STREAM, [settlement(0, again)]) == [
+        Verdict.SETTLED
+    ]
 
 
 async def test_what_cannot_be_read_is_set_aside_once(
@@ -229,7 +230,7 @@ async def test_what_cannot_be_read_is_set_aside_once(
     [claim] = await claimed(workers, "w")
     await workers.set_aside(claim, "garbage")
     await workers.set_aside(claim, "garbage")
-    assert await workers.own_claims([STREAM], "w") == []
+    assert await workers.own_claims([STREAM]) == []
     with any_server.client() as client:
         [(_, fields)] = client.xrange(runs.keys.dead_letters)
     assert (fields[b"d"], fields[b"reason"]) == (claim.data, b"garbage")
@@ -262,7 +263,7 @@ async def test_what_was_settled_is_in_no_stream_any_more(
     await claimed(workers, "w", 2)
     with any_server.client() as client:
         assert client.xlen(STREAM) == 3
-        await workers.settle("r", STREAM, "w", [settlement(0, ids[0])])
+        await workers.settle("r", STREAM, [settlement(0, ids[0])])
         assert client.xlen(STREAM) == 2
         await runs.revoke("r", epoch, "default", "async", [settlement(1, ids[1])])
         await runs.revoke("r", epoch, "default", "async", [settlement(2, ids[2])])
@@ -285,7 +286,7 @@ async def test_a_queue_that_nobody_used_yet_is_no_loss(
     epoch = await led_run(runs)
     await dispatched(runs, epoch, 0)
     for _ in range(2):
-        await workers.claim("async", ["default", "unused"], "w", 1, block_s=None)
+        await workers.claim("async", ["default", "unused"], 1, block_s=None)
     assert not workers.loss.suspected
 
 
@@ -293,15 +294,15 @@ async def test_a_quarter_of_the_pool_may_be_alone_at_a_time(
     workers: WorkerStore, any_server: Server
 ) -> None:
     await registered(workers, "w0")
-    assert await workers.may_be_alone("w0", 60)
-    assert await workers.may_be_alone("w0", 60)
-    assert not await workers.may_be_alone("w1", 60)
+    assert await as_worker(workers, "w0").may_be_alone(60)
+    assert await as_worker(workers, "w0").may_be_alone(60)
+    assert not await as_worker(workers, "w1").may_be_alone(60)
     for number in range(1, 8):
         await registered(workers, f"w{number}")
-    assert await workers.may_be_alone("w1", 0.01)
+    assert await as_worker(workers, "w1").may_be_alone(0.01)
     with any_server.client() as client:
         await eventually(lambda: client.zcount(workers.keys.solitude, "-inf", "+inf") == 2)
-    await eventually(lambda: workers.may_be_alone("w2", 60))  # once w1 has let it lapse
-    assert not await workers.may_be_alone("w3", 60)
-    await workers.is_alone_no_more("w0")
-    assert await workers.may_be_alone("w3", 60)
+    await eventually(lambda: as_worker(workers, "w2").may_be_alone(60))  # once w1 has let it lapse
+    assert not await as_worker(workers, "w3").may_be_alone(60)
+    await as_worker(workers, "w0").is_alone_no_more()
+    assert await as_worker(workers, "w3").may_be_alone(60)

@@ -49,9 +49,9 @@ def _end_unless_deposed(self: RunLeader, how: LeadershipEnd) -> None:
 
 
 async def _settle_never_finally(
-    self: WorkerStore, run_id: str, stream: str, worker_id: str, ends: list[Settlement]
+    self: WorkerStore, run_id: str, stream: str, ends: list[Settlement]
 ) -> Any:
-    return await _settle(self, run_id, stream, worker_id, [e._replace(final=False) for e in ends])
+    return await _settle(self, run_id, stream, [e._replace(final=False) for e in ends])
 
 
 def _settle_without_gate(self: Model, run: Any, who: str, end: Settlement, records: Any) -> Any:
@@ -78,9 +78,8 @@ def _always_revoke(self: Dispatcher, revocation: Any) -> None:
 def _adopt_all(self: Attempts, lanes: Any, claims: Any) -> int:
     self._settled_while_audited = None
     for claim in claims:
-        key = (claim.stream, claim.entry_id)
-        if key not in self._held:
-            self._take(lanes[claim.stream], claim, key)
+        if claim.key not in self._held:
+            self._take(lanes[claim.stream], claim)
     return 0
 
 

@@ -139,7 +139,7 @@ def _audit_streams(world: World) -> None:
 
 
 def _audit_worker(worker: Worker) -> None:
-    held = [(h.run_id, h.task, h.attempt) for h in worker._attempts.held()]
-    taken = {lane: slots.claimed for lane, slots in worker._slots.items() if slots.claimed}
-    if held or taken or worker._reporter.unsettled:
+    held = [(h.run_id, h.task, h.attempt) for h in worker.parts.attempts.held()]
+    taken = {lane: slots.claimed for lane, slots in worker.parts.slots.items() if slots.claimed}
+    if held or taken or worker.parts.reporter.unsettled:
         raise Violation(f"{worker.worker_id} has not let go of {held}, {taken}")

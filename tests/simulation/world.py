@@ -368,7 +368,7 @@ class World:
     def _entry(self) -> str:
         job = asyncio.current_task(self.loop)
         worker = self.workers[current_process()]
-        held = worker._attempts.running()
+        held = worker.parts.attempts.running()
         entry_id = next(one.claim.entry_id for one in held if one.job is job)
         if (entry_id, worker.worker_id) in self.delivered:
             self.errors.append(f"{entry_id} was settled and is run again by the same worker")

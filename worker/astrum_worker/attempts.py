@@ -1,6 +1,6 @@
-"""Runs what was claimed: one claimed attempt is one running attempt, and has one end.
+"""Everything that this worker holds: one claimed attempt is one running attempt, with one end.
 
-A claim comes in by `Attempts.accept` and goes out by `Attempts._end`, whatever happens between::
+A claim comes in by `Attempts.accept` and goes out by `Attempts._settle`, whatever happens between::
 
     claim ── readable, served here ──▶ running ── returned, raised, timed out ──▶ settled
       │                                   ├────── revoked (settled by others) ──▶ dropped
@@ -8,6 +8,8 @@ A claim comes in by `Attempts.accept` and goes out by `Attempts._end`, whatever 
       ├── unknown task, other version ──────────────────────────────────────────▶ handed back
       ├── damaged, of a known attempt ──────────────────────────────────────────▶ settled, failed
       └── damaged altogether ───────────────────────────────────────────────────▶ set aside
+
+`astrum_worker.held` draws the phases of one claim, `astrum_worker.executor` runs its code.
 """
 
 from __future__ import annotations
@@ -15,81 +17,54 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from astrum.errors import RunNotFoundError, StoreError, TransportError
-from astrum.invoke import CURRENT, AttemptContext, AttemptResult, Invoker, value_failure
+from astrum.invoke import CURRENT, AttemptContext
 from astrum.machine.events import Outcome
-from astrum.machine.failure import UNSERVED, Failure
-from astrum.redis import Claim, Settlement
+from astrum.redis import Claim, EntryKey
 from astrum.relay import Relay
-from astrum.wire.arguments import NO_ARGUMENTS
-from astrum.wire.messages import Record, TaskMessage, encode_record
-from astrum.wire.sealing import Seal
-from astrum_worker.blobs import BlobCache
-from astrum_worker.catalog import Served
-from astrum_worker.config import WorkerConfig
-from astrum_worker.counters import Counters
-from astrum_worker.endings import Dropped, Ended, never_began, raised
-from astrum_worker.held import EntryKey, Held
-from astrum_worker.intake import Intake, Refused, Runnable, Unreadable
-from astrum_worker.reporter import Report, Reporter
-from astrum_worker.service import patiently
+from astrum_worker.context import WorkerContext
+from astrum_worker.endings import Ending, never_began, stopped, unrun
+from astrum_worker.executor import Executor
+from astrum_worker.held import Held, Phase
+from astrum_worker.intake import Intake, Reading, Refused, Runnable, Unreadable
+from astrum_worker.reporter import Reporter
 from astrum_worker.slots import Slots
-from astrum_worker.values import decode_arguments, encode_result
 from astrum_worker.waiting_room import WaitingRoom
 
 logger = logging.getLogger("astrum.worker")
 
-StillMine = Callable[[str, Sequence[tuple[int, int, str]]], Awaitable[list[bool]]]
-"""As `astrum.redis.WorkerStore.still_mine`."""
-
-_COUNTERS = {outcome: outcome.name.lower() for outcome in Outcome}
 _REASONS_TOLD = 100
 _ADOPTED_KNOWN = 10_000
 
 
 class Attempts:
-    """Everything that this worker holds. ``slots`` are the places by lane ("alone" has none).
-
-    With keys, ``still_mine`` is asked before anything runs: a signature proves who wrote a
-    message, but not that it is no copy of one that ran long ago.
-    """
+    """Everything that this worker holds. ``slots`` are the places by lane ("alone" has none)."""
 
     def __init__(
         self,
-        worker_id: str,
-        config: WorkerConfig,
+        context: WorkerContext,
         intake: Intake,
-        invoker: Invoker,
-        blobs: BlobCache,
+        executor: Executor,
         reporter: Reporter,
-        counters: Counters,
         slots: Mapping[str, Slots],
-        seal: Seal,
-        still_mine: StillMine,
-        *,
-        may_wait: Callable[[], bool],
     ) -> None:
-        self._worker_id = worker_id
-        self._config = config
+        self._worker_id = context.worker_id
+        self._counters = context.counters
         self._intake = intake
-        self._invoker = invoker
-        self._blobs = blobs
+        self._executor = executor
         self._reporter = reporter
-        self._counters = counters
         self._slots = slots
+        gate = context.gate
         self._room = WaitingRoom(
             slots,
-            may_wait=may_wait,
+            may_wait=lambda: gate.is_open,
             start=self._start,
             send_away=self._send_away,
             recall=self._recall,
         )
-        self._seal = seal
-        self._still_mine = still_mine
         self._held: dict[EntryKey, Held] = {}
         self._to_begin = Relay(self._run, own=CURRENT)
         self._running = 0
@@ -110,6 +85,12 @@ class Attempts:
         """Return what runs now; safe to call from another thread."""
         return [held for held in self.held() if held.is_running]
 
+    def running_in(self, job: asyncio.Task[Any] | None) -> Held | None:
+        """Return the attempt whose code runs in an asyncio task; safe as `running`."""
+        if job is None:
+            return None
+        return next((held for held in self.running() if held.job is job), None)
+
     @property
     def running_count(self) -> int:
         """How many attempts run."""
@@ -127,29 +108,24 @@ class Attempts:
         Such a claim comes when its reply was late, or when the server forgot that it was settled;
         then it is settled again. False if it is nothing that this worker can run.
         """
-        key = (claim.stream, claim.entry_id)
+        key = claim.key
         if key in self._held or key in self._adopted or self._reporter.knows(key):
             return True
-        return self._take(lane, claim, key)
+        return self._take(lane, claim)
 
-    def _take(self, lane: str, claim: Claim, key: EntryKey) -> bool:
-        held = self._held[key] = Held(claim, key, lane=lane)
-        self._counters.claimed += 1
+    def _take(self, lane: str, claim: Claim) -> bool:
         reading = self._intake.read(claim)
+        held = self._held[claim.key] = _held(claim, lane, reading, self._worker_id)
+        self._counters.claimed += 1
         if type(reading) is Runnable:
-            message = reading.message
-            held.run_id, held.task, held.attempt = message.run_id, message.task, message.attempt
-            held.task_id = message.task_id
+            held.phase = Phase.QUEUED
             self._room.admit(held, reading)
-        elif type(reading) is Refused:
+            return True
+        if type(reading) is Refused:
             self._refuse(held, reading)
         elif type(reading) is Unreadable:
-            logger.error(
-                "entry %s of %s is no task message and is set aside: %s",
-                *(claim.entry_id, claim.stream, reading.reason),
-            )
-            self._end(held, reading)
-        return type(reading) is Runnable
+            self._set_aside(held, reading)
+        return False
 
     def begin_audit(self) -> None:
         """Remember what is settled from now on, for `adopt`."""
@@ -162,13 +138,12 @@ class Attempts:
         again. ``lanes`` are the lanes by stream.
         """
         settled, self._settled_while_audited = self._settled_while_audited or set(), None
-        lost = [claim for claim in claims if claim[:2] not in self._held]
-        lost = [claim for claim in lost if claim[:2] not in settled]
+        lost = [claim for claim in claims if claim.key not in self._held]
+        lost = [claim for claim in lost if claim.key not in settled]
         for claim in lost:
             # The reply that told of it may only be late, and come when all this is long over.
-            key = (claim.stream, claim.entry_id)
-            self._adopted[key] = None
-            self._take(lanes[claim.stream], claim, key)
+            self._adopted[claim.key] = None
+            self._take(lanes[claim.stream], claim)
         while len(self._adopted) > _ADOPTED_KNOWN:
             del self._adopted[next(iter(self._adopted))]
         return len(lost)
@@ -176,89 +151,26 @@ class Attempts:
     # --- while it runs ------------------------------------------------------------------
 
     def _start(self, held: Held, runnable: Runnable) -> None:
-        message = runnable.message
-        held.since = time.monotonic()
-        held.context = AttemptContext(
-            message.run_id,
-            message.task_id,
-            message.number,
-            message.max_retries,
-            message.namespace,
-            self._worker_id,
-            message.timeout_s,
-            message.check_types,
-        )
+        held.phase, held.since = Phase.RUNNING, time.monotonic()
         if not self._running:
             self._idle.clear()
         self._running += 1
         self.version += 1
-        self._to_begin.add((held, held.context, runnable))
+        self._to_begin.add((held, runnable))
 
-    async def _run(
-        self, item: tuple[Held, AttemptContext, Runnable], job: asyncio.Task[None]
-    ) -> None:
-        """Run an attempt and give it its end, unless it has one already."""
-        held, context, (message, served) = item
-        if context.cancelled or held.has_ended:  # before its turn came
-            self._finish_once(held, self._unrun(held))
+    async def _run(self, item: tuple[Held, Runnable], job: asyncio.Task[None]) -> None:
+        """Execute an attempt and settle it, unless it has its end already."""
+        held, runnable = item
+        if held.phase is not Phase.RUNNING:  # cancelled before its turn came
+            self._close(held, self._cancelled(held))
             return
-        held.job, held.started_at, held.since = job, time.time(), time.monotonic()
+        held.begin(job)
         try:
-            ending: Ended | Dropped = await self._ended(held, context, message, served)
+            ending = await self._executor.execute(held, runnable)
         except asyncio.CancelledError:
-            ending = self._unrun(held)
-        except Exception as error:
-            logger.exception("task %r could not be run", held.task_id)
-            ending = Ended(self._record(held, raised(error, held.started_at)))
+            ending = self._cancelled(held)
         held.job = None
-        self._finish_once(held, ending)
-
-    async def _ended(
-        self, held: Held, context: AttemptContext, message: TaskMessage, served: Served
-    ) -> Ended:
-        try:
-            if self._seal.is_on and not await self._is_expected(held):
-                return self._copy_handed_back(held)
-            if message.arguments == NO_ARGUMENTS:
-                arguments: dict[str | int, Any] = {}
-            else:
-                arguments = await decode_arguments(message, served, self._blobs)
-            result = await self._invoker.invoke(served.task, context, arguments)
-        except (TransportError, StoreError, RunNotFoundError) as error:
-            result = value_failure(error, "arguments")
-        except KeyboardInterrupt as error:  # a task's own: signals do not raise in this process
-            result = raised(error, held.started_at)
-        return self._encoded(held, served, result)
-
-    async def _is_expected(self, held: Held) -> bool:
-        items = [(held.task, held.attempt, held.claim.entry_id)]
-        [is_mine] = await patiently(lambda: self._still_mine(held.run_id, items))
-        return is_mine
-
-    def _copy_handed_back(self, held: Held) -> Ended:
-        why = "nobody waits for this entry; it is a copy of an old message, or settled by others"
-        logger.warning("run %s: task %r is not run: %s", held.run_id, held.task_id, why)
-        now = time.time()
-        failure = Failure((UNSERVED,), why)
-        return Ended(
-            self._record(held, AttemptResult(Outcome.HANDED_BACK, None, failure, now, now))
-        )
-
-    def _encoded(self, held: Held, served: Served, result: AttemptResult) -> Ended:
-        if result.outcome is not Outcome.SUCCEEDED:
-            return Ended(self._record(held, result))
-        try:
-            value, blob = encode_result(
-                result.value,
-                served,
-                inline_bytes=self._config.inline_bytes,
-                max_bytes=self._config.max_value_bytes,
-            )
-        except Exception as error:  # a model's own serializer may raise anything
-            failed = value_failure(error, "result")
-            failed = failed._replace(started_at=result.started_at)
-            return Ended(self._record(held, failed))
-        return Ended(self._record(held, result, value), blob)
+        self._close(held, ending)
 
     def revoke(self, run_id: str, pairs: Iterable[tuple[int, int]]) -> None:
         """Cancel these attempts, which others have settled."""
@@ -270,14 +182,12 @@ class Attempts:
             if held.run_id == run_id and (held.task, held.attempt) in wanted:
                 self._counters.revoked += 1
                 self._room.remove(held)
-                self._end(held, Dropped())
+                self._drop(held)
 
     def cancel(self, held: Held) -> None:
         """Stop an attempt that others have settled."""
-        if held.is_running and not held.is_revoked:
-            held.is_revoked = True
+        if held.cancel(Phase.REVOKED):
             self._counters.revoked += 1
-            self._stop(held)
 
     def send_away_waiting(self) -> None:
         """Hand back what waits for a place: nothing more may begin."""
@@ -286,36 +196,42 @@ class Attempts:
     def stop_all(self) -> None:
         """Cancel everything that runs, to be handed back."""
         for held in self.running():
-            self._stop(held)
+            held.cancel(Phase.STOPPED)
 
     def hand_back_all(self) -> None:
         """Hand back what still runs, without waiting for it any more."""
         for held in self.running():
-            self._finish(held, self._stopped(held))
+            self._close(held, self._cancelled(held))
 
-    def _stop(self, held: Held) -> None:
-        assert held.context is not None
-        held.context.cancel()
-        if held.job is not None:
-            held.job.cancel()
+    def _recall(self, held: Held) -> None:
+        """Have others run what no thread has begun."""
+        if held.job is None or held.context.withdraw():
+            self._slots[held.lane].stalled(time.monotonic() - held.since)
+            held.cancel(Phase.RECALLED)
 
     # --- out ----------------------------------------------------------------------------
 
-    def _finish_once(self, held: Held, ending: Ended | Dropped) -> None:
-        if not held.has_ended:
-            self._finish(held, Dropped() if held.is_revoked else ending)
+    def _cancelled(self, held: Held) -> Ending:
+        return never_began(held) if held.phase is Phase.RECALLED else stopped(held)
 
-    def _finish(self, held: Held, ending: Ended | Dropped) -> None:
-        """Free the attempt's slot and give it its end."""
-        held.has_ended = True
+    def _close(self, held: Held, ending: Ending) -> None:
+        """Free the slot of what ran and give it its end, unless it has one."""
+        if held.has_ended:
+            return
+        was_revoked, held.phase = held.phase is Phase.REVOKED, Phase.ENDED
         self._running -= 1
         self._room.left(held, time.monotonic() - held.since)
         if not self._running:
             self._idle.set()
-        self._end(held, ending)
+        if was_revoked:
+            self._drop(held)
+        else:
+            self._settle(held, ending)
+
+    def _send_away(self, held: Held) -> None:
+        self._settle(held, never_began(held))
 
     def _refuse(self, held: Held, refused: Refused) -> None:
-        held.run_id, held.task, held.attempt = refused.run_id, refused.task, refused.attempt
         why = refused.failure.message
         is_new = why not in self._told and len(self._told) < _REASONS_TOLD
         level = logging.WARNING if is_new else logging.DEBUG
@@ -326,74 +242,59 @@ class Attempts:
             "run %s: an attempt is settled as %s: %s",
             *(refused.run_id, refused.outcome.name.lower().replace("_", " "), why),
         )
-        now = time.time()
-        result = AttemptResult(refused.outcome, None, refused.failure, now, now)
-        self._end(held, Ended(self._record(held, result)))
+        self._settle(held, unrun(held, refused.outcome, refused.failure))
 
-    def _end(self, held: Held, ending: Ended | Dropped | Unreadable) -> None:
-        """Give a claim its one end; every claim comes through here once."""
-        held.has_ended = True
+    def _settle(self, held: Held, ending: Ending) -> None:
+        """Have the one end of an attempt recorded."""
+        self._end(held)
+        record = ending.record
+        self._counters.count(record.outcome)
+        if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and record.failure:
+            what = (held.run_id, held.task_id, held.context.attempt, record.failure.summary)
+            logger.info("run %s: task %r attempt %d failed: %s", *what)
+        self._reporter.settle(held, ending, partial(self._forget, held))
+
+    def _set_aside(self, held: Held, unreadable: Unreadable) -> None:
+        """Have a claim that names no attempt moved to the dead letters."""
+        self._end(held)
+        logger.error(
+            "entry %s of %s is no task message and is set aside: %s",
+            *(held.claim.entry_id, held.claim.stream, unreadable.reason),
+        )
+        self._reporter.set_aside(held.claim, unreadable.reason, partial(self._forget, held))
+
+    def _drop(self, held: Held) -> None:
+        """End an attempt that others have settled."""
+        self._end(held)
+        self._forget(held)
+
+    def _end(self, held: Held) -> None:
+        held.phase = Phase.ENDED
         self.version += 1
-        done = partial(self._forget, held)
-        if type(ending) is Unreadable:
-            self._reporter.set_aside(held.claim, ending.reason, done)
-        elif type(ending) is Ended:
-            record = ending.record
-            self._tally(record.outcome)
-            if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and record.failure:
-                number = held.attempt if held.context is None else held.context.attempt
-                what = (held.run_id, held.task_id, number, record.failure.summary)
-                logger.info("run %s: task %r attempt %d failed: %s", *what)
-            is_final = record.outcome is Outcome.SUCCEEDED
-            row = self._seal.seal_row(held.run_id, encode_record(record))
-            settlement = Settlement(held.task, held.attempt, held.claim.entry_id, is_final, row)
-            self._reporter.report(Report(held.run_id, held.key, settlement, ending.blob, done))
-        else:
-            done()
 
     def _forget(self, held: Held) -> None:
-        self._held.pop(held.key, None)
+        key = held.claim.key
+        self._held.pop(key, None)
         if self._settled_while_audited is not None:
-            self._settled_while_audited.add(held.key)
+            self._settled_while_audited.add(key)
 
-    def _tally(self, outcome: Outcome) -> None:
-        if outcome is Outcome.SUCCEEDED:
-            self._counters.succeeded += 1
-            return
-        name = _COUNTERS[outcome]
-        setattr(self._counters, name, getattr(self._counters, name) + 1)
 
-    def _send_away(self, held: Held) -> None:
-        self._end(held, never_began(held))
-
-    def _recall(self, held: Held) -> None:
-        """Have others run what no thread has begun."""
-        assert held.context is not None
-        if held.job is None or held.context.withdraw():
-            held.is_recalled = True
-            self._slots[held.lane].stalled(time.monotonic() - held.since)
-            self._stop(held)
-
-    def _unrun(self, held: Held) -> Ended:
-        return never_began(held) if held.is_recalled else self._stopped(held)
-
-    def _stopped(self, held: Held) -> Ended:
-        why = f"worker {self._worker_id} is stopping"
-        failure = Failure(("astrum.WorkerStopping",), why)
-        now = time.time()
-        result = AttemptResult(Outcome.HANDED_BACK, None, failure, held.started_at, now)
-        return Ended(self._record(held, result))
-
-    def _record(self, held: Held, result: AttemptResult, value: bytes | None = None) -> Record:
-        outcome, _, failure, started_at, ended_at = result
-        return Record(
-            held.task,
-            held.attempt,
-            outcome,
-            self._worker_id,
-            started_at,
-            ended_at,
-            value,
-            failure,
-            blocked=held.blocked(),
+def _held(claim: Claim, lane: str, reading: Reading, worker_id: str) -> Held:
+    """Return a claim as its message describes it, as far as that could be read."""
+    if type(reading) is Runnable:
+        message = reading.message
+        context = AttemptContext(
+            message.run_id,
+            message.task_id,
+            message.number,
+            message.max_retries,
+            message.namespace,
+            worker_id,
+            message.timeout_s,
+            message.check_types,
         )
+        return Held(claim, lane, message.task, message.attempt, context)
+    if type(reading) is Refused:
+        context = AttemptContext(reading.run_id, "", reading.attempt, worker_id=worker_id)
+        return Held(claim, lane, reading.task, reading.attempt, context)
+    return Held(claim, lane, -1, 0, AttemptContext("", "", 0, worker_id=worker_id))

@@ -7,9 +7,9 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from astrum.redis import Claim, WorkerStore
-from astrum_worker.config import WorkerConfig
-from astrum_worker.gate import Gate
+from astrum.redis import Claim
+from astrum_worker.context import WorkerContext
+from astrum_worker.doubt import Doubt
 from astrum_worker.service import PeriodicService, Service
 from astrum_worker.slots import Slots
 
@@ -25,32 +25,26 @@ class Consumer(Service):
 
     ``accept`` gets each claim and says whether this worker can run it. The server serves whoever
     has waited longest, so a reader that could run nothing of what it got takes its place anew
-    often, and others get what it handed back. ``recovered`` is called when the store answers again
-    after a failure, since the reply of the failed claim may have been lost.
+    often, and others get what it handed back. When the store answers again after a failure there
+    is doubt, since the reply of the failed claim may have been lost.
     """
 
     def __init__(
         self,
+        context: WorkerContext,
         lane: str,
-        store: WorkerStore,
-        worker_id: str,
-        config: WorkerConfig,
-        gate: Gate,
         slots: Slots,
-        *,
         accept: Callable[[Claim], bool],
-        recovered: Callable[[], None],
     ) -> None:
         super().__init__()
         self.name = f"claiming ({lane})"
         self._lane = lane
-        self._store = store
-        self._worker_id = worker_id
-        self._config = config
-        self._gate = gate
+        self._store = context.store
+        self._config = context.config
+        self._gate = context.gate
+        self._doubt = context.doubt
         self._slots = slots
         self._accept = accept
-        self._recovered = recovered
         self._expects_more = True
         self._is_modest = False
         self._claiming_since: float | None = None
@@ -80,13 +74,13 @@ class Consumer(Service):
         self._quiet.clear()
         try:
             claims = await self._store.claim(
-                self._lane, self._config.queues, self._worker_id, count, block_s=block_s
+                self._lane, self._config.queues, count, block_s=block_s
             )
         finally:
             self._claiming_since = None
             self._quiet.set()
         if self._backoff.failures:
-            self._recovered()
+            self._doubt.note()
         self._expects_more = len(claims) >= count
         if claims:
             runnable = [self._accept(claim) for claim in claims]
@@ -106,12 +100,10 @@ class ReaderWatch(PeriodicService):
 
     name = "reader watch"
 
-    def __init__(
-        self, consumers: Sequence[Consumer], every_s: float, *, restarted: Callable[[], None]
-    ) -> None:
+    def __init__(self, consumers: Sequence[Consumer], every_s: float, doubt: Doubt) -> None:
         super().__init__(every_s)
         self._consumers = consumers
-        self._restarted = restarted
+        self._doubt = doubt
         self._suspects: list[Consumer] = []
 
     async def pass_once(self) -> None:
@@ -127,5 +119,5 @@ class ReaderWatch(PeriodicService):
                 )
                 await consumer.stop()
                 consumer.start()
-                self._restarted()
+                self._doubt.note()
         self._suspects = stuck

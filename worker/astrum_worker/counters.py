@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from astrum.machine.events import Outcome
+
+_BY_OUTCOME = {outcome: outcome.name.lower() for outcome in Outcome}
+
 
 @dataclass(slots=True)
 class Counters:
@@ -22,6 +26,14 @@ class Counters:
     set_aside: int = 0
     fenced: int = 0
     restored: int = 0
+
+    def count(self, outcome: Outcome) -> None:
+        """Count an attempt by how it ended here."""
+        if outcome is Outcome.SUCCEEDED:
+            self.succeeded += 1
+            return
+        name = _BY_OUTCOME[outcome]
+        setattr(self, name, getattr(self, name) + 1)
 
     def to_data(self) -> dict[str, int]:
         """Return all numbers by name."""

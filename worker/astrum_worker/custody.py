@@ -6,11 +6,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from astrum.redis import WorkerStore
 from astrum.wire.keys import LANE_SUFFIX
 from astrum_worker.attempts import Attempts
-from astrum_worker.config import WorkerConfig
-from astrum_worker.gate import Gate, Reason
+from astrum_worker.context import WorkerContext
+from astrum_worker.gate import Reason
 from astrum_worker.held import Held
 from astrum_worker.reporter import Reporter
 from astrum_worker.service import PeriodicService
@@ -29,18 +28,16 @@ class Custody(PeriodicService):
 
     def __init__(
         self,
-        store: WorkerStore,
-        worker_id: str,
-        config: WorkerConfig,
-        gate: Gate,
+        context: WorkerContext,
         attempts: Attempts,
         reporter: Reporter,
         register: Callable[[], Awaitable[None]],
     ) -> None:
-        super().__init__(config.beat_every_s)
+        config, store = context.config, context.store
+        super().__init__(config.beat_every_s, hurry=context.doubt.event)
         self._store = store
-        self._worker_id = worker_id
-        self._gate = gate
+        self._gate = context.gate
+        self._doubt = context.doubt
         self._attempts = attempts
         self._reporter = reporter
         self._register = register
@@ -55,11 +52,6 @@ class Custody(PeriodicService):
         """Note that the lease had been over: nothing is claimed until the server knows us again."""
         self._must_register = True
         self._gate.close(Reason.UNREGISTERED)
-        self.hurry()
-
-    def doubt(self) -> None:
-        """Note that a claim's reply may have been lost."""
-        self._reconcile_due = 0.0
         self.hurry()
 
     async def pass_once(self) -> None:
@@ -77,6 +69,8 @@ class Custody(PeriodicService):
             self._must_register = False
             self._gate.open(Reason.UNREGISTERED)
         await self.verify()
+        if self._doubt.take():
+            self._reconcile_due = 0.0
         if time.monotonic() >= self._reconcile_due:
             await self.reconcile()
             await self._store.keep_queues(self._lanes)
@@ -98,11 +92,11 @@ class Custody(PeriodicService):
         """Run what the server delivered to this worker and the worker never got."""
         self._attempts.begin_audit()
         settled_again = self._reporter.on_the_way()  # after a loss these are claims once more
-        claims = await self._store.own_claims(self._lanes, self._worker_id)
+        claims = await self._store.own_claims(self._lanes)
         if self._store.loss.suspected:  # since just now: what was settled is to be told first
             self.hurry()
             return
-        unknown = [claim for claim in claims if claim[:2] not in settled_again]
+        unknown = [claim for claim in claims if claim.key not in settled_again]
         found = self._attempts.adopt(self._lanes, unknown)
         if found:
             logger.warning("%d claimed attempts had got lost on the way; they run now", found)

@@ -1,4 +1,4 @@
-"""How attempts end at a worker, ready to be recorded."""
+"""How attempts end at a worker: one shape, ready to be settled."""
 
 from __future__ import annotations
 
@@ -7,25 +7,63 @@ from typing import NamedTuple
 
 from astrum.invoke import AttemptResult
 from astrum.machine.events import Outcome
-from astrum.machine.failure import Failure
+from astrum.machine.failure import UNSERVED, Failure
 from astrum.wire.messages import Record
 from astrum_worker.held import Held
 
+WORKER_STOPPING = "astrum.WorkerStopping"
+A_COPY = "no leader waits for this entry; it is a copy of an old message, or settled by others"
 
-class Ended(NamedTuple):
-    """How an attempt ended, ready to be recorded."""
+
+class Ending(NamedTuple):
+    """The one end of an attempt. ``blob`` is the value that the record refers to, if it is big."""
 
     record: Record
     blob: bytes | None = None
 
 
-class Dropped(NamedTuple):
-    """The end of an attempt that others have settled."""
+def ended(
+    held: Held, result: AttemptResult, value: bytes | None = None, blob: bytes | None = None
+) -> Ending:
+    """Return the end of an attempt with this result, whose value is encoded already."""
+    outcome, _, failure, started_at, ended_at = result
+    record = Record(
+        held.task,
+        held.attempt,
+        outcome,
+        held.context.worker_id,
+        started_at,
+        ended_at,
+        value,
+        failure,
+        blocked=held.blocked(),
+    )
+    return Ending(record, blob)
 
 
-def never_began(held: Held) -> Ended:
-    """Return the end of what goes to others without having been run."""
-    return Ended(Record(held.task, held.attempt, Outcome.NEVER_BEGAN))
+def unrun(held: Held, outcome: Outcome, failure: Failure) -> Ending:
+    """Return the end of an attempt whose code this worker does not begin."""
+    now = time.time()
+    return ended(held, AttemptResult(outcome, None, failure, now, now))
+
+
+def never_began(held: Held) -> Ending:
+    """Return the end of what goes to others and counts as no attempt."""
+    return Ending(Record(held.task, held.attempt, Outcome.NEVER_BEGAN))
+
+
+def handed_back_as_copy(held: Held) -> Ending:
+    """Return the end of an entry that repeats an old message."""
+    return unrun(held, Outcome.HANDED_BACK, Failure((UNSERVED,), A_COPY))
+
+
+def stopped(held: Held) -> Ending:
+    """Return the end of an attempt that a drain interrupts: others run it again, uncharged."""
+    why = f"worker {held.context.worker_id} is stopping"
+    failure = Failure((WORKER_STOPPING,), why)
+    now = time.time()
+    result = AttemptResult(Outcome.HANDED_BACK, None, failure, held.started_at, now)
+    return ended(held, result)
 
 
 def raised(error: BaseException, started_at: float) -> AttemptResult:

@@ -18,21 +18,22 @@ class Reason(Enum):
 
 
 class Gate:
-    """Open when there is no reason not to claim. ``on_close`` is called when one comes up.
+    """Open when there is no reason not to claim."""
 
-    ``look`` is called before each claim and closes the gate for what comes up by time alone.
-    """
-
-    def __init__(
-        self,
-        on_close: Callable[[], object] = lambda: None,
-        look: Callable[[], object] = lambda: None,
-    ) -> None:
+    def __init__(self) -> None:
         self._reasons: set[Reason] = set()
         self._opened = asyncio.Event()
         self._opened.set()
-        self._on_close = on_close
-        self._look = look
+        self._on_close: list[Callable[[], object]] = []
+        self._before_claim: list[Callable[[], object]] = []
+
+    def on_close(self, call: Callable[[], object]) -> None:
+        """Have something called whenever one more reason comes up."""
+        self._on_close.append(call)
+
+    def before_claim(self, call: Callable[[], object]) -> None:
+        """Have something called before each claim, to close the gate for what time alone brings."""
+        self._before_claim.append(call)
 
     @property
     def is_open(self) -> bool:
@@ -41,7 +42,8 @@ class Gate:
 
     def lets_claim(self) -> bool:
         """Look once more whether claiming is allowed; to be called right before a claim."""
-        self._look()
+        for call in self._before_claim:
+            call()
         return self.is_open
 
     @property
@@ -54,7 +56,8 @@ class Gate:
         if reason not in self._reasons:
             self._reasons.add(reason)
             self._opened.clear()
-            self._on_close()
+            for call in self._on_close:
+                call()
 
     def open(self, reason: Reason) -> None:
         """Take a reason back; others may remain."""

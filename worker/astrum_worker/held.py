@@ -1,18 +1,38 @@
-"""What a worker knows of one claim."""
+"""One claim of this worker and the phases it goes through, in this order and never back::
+
+    CLAIMED ── may run ──▶ QUEUED ── has a place ──▶ RUNNING ─┬─ its code ended ────────▶ ENDED
+       │                     │                                ├─▶ STOPPED ── a drain ──▶ ENDED
+       │                     │                                ├─▶ RECALLED ─ no thread ▶ ENDED
+       │                     │                                └─▶ REVOKED ── by others ▶ ENDED
+       └─ cannot be run ─────┴─ settled by others, or waits too long ──────────────────▶ ENDED
+
+STOPPED, RECALLED and REVOKED are our own cancellations of what runs: its code has not ended yet.
+The first of them that comes counts, but REVOKED comes after the others too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from astrum.invoke import AttemptContext
 from astrum.machine.failure import blocking_text
 from astrum.redis import Claim
 
-EntryKey = tuple[str, str]
-"""Stream and entry id."""
+
+class Phase(IntEnum):
+    """How far a claim has come; see the picture above."""
+
+    CLAIMED = 0
+    QUEUED = 1
+    RUNNING = 2
+    STOPPED = 3
+    RECALLED = 4
+    REVOKED = 5
+    ENDED = 6
 
 
 class Block(NamedTuple):
@@ -26,32 +46,61 @@ class Block(NamedTuple):
 class Held:
     """One claim of this worker, from its arrival until its end is recorded.
 
-    ``job`` is the asyncio task that its code runs in, others' code before and after it.
+    ``task`` and ``attempt`` are numbers: with the claim's entry id they are the fence.
+    ``context`` is what the attempt's code sees. ``job`` is the asyncio task that its code runs
+    in, others' code before and after it.
     ``block`` is there while it blocks the event loop, ``longest_block`` is one that is over, in
     seconds and with its place.
     """
 
     claim: Claim
-    key: EntryKey
-    run_id: str = ""
-    task: int = -1
-    attempt: int = 0
-    task_id: str = ""
-    lane: str = ""
-    context: AttemptContext | None = None
+    lane: str
+    task: int
+    attempt: int
+    context: AttemptContext
+    phase: Phase = Phase.CLAIMED
     job: asyncio.Task[Any] | None = None
     started_at: float = field(default_factory=time.time)
     since: float = field(default_factory=time.monotonic)
-    is_revoked: bool = False
-    is_recalled: bool = False
-    has_ended: bool = False
     block: Block | None = None
     longest_block: tuple[float, str] | None = None
 
     @property
+    def run_id(self) -> str:
+        """The run that the attempt belongs to."""
+        return self.context.run_id
+
+    @property
+    def task_id(self) -> str:
+        """The name of the attempt's task, "" if the claim could not be read."""
+        return self.context.task_id
+
+    @property
     def is_running(self) -> bool:
         """Whether it was started and has not ended; its code may begin in a moment."""
-        return self.context is not None and not self.has_ended
+        return Phase.RUNNING <= self.phase < Phase.ENDED
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has its end."""
+        return self.phase is Phase.ENDED
+
+    def begin(self, job: asyncio.Task[Any]) -> None:
+        """Note that the code of the attempt runs in ``job`` from now on."""
+        self.job, self.started_at, self.since = job, time.time(), time.monotonic()
+
+    def cancel(self, phase: Phase) -> bool:
+        """Cancel the attempt's code for the reason that ``phase`` names; false if that was known.
+
+        Nothing happens to an attempt that does not run (any more).
+        """
+        if not self.is_running or phase <= self.phase:
+            return False
+        self.phase = phase
+        self.context.cancel()
+        if self.job is not None:
+            self.job.cancel()
+        return True
 
     def end_block(self, now: float) -> None:
         """Note that the event loop goes on; harmless if it was not blocked."""

@@ -15,11 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from astrum.errors import RunNotFoundError
-from astrum.redis import Claim, Settlement, Verdict, WorkerStore
-from astrum_worker.config import WorkerConfig
-from astrum_worker.counters import Counters
-from astrum_worker.gate import Gate, Reason
-from astrum_worker.held import EntryKey
+from astrum.machine.events import Outcome
+from astrum.redis import Claim, EntryKey, Settlement, Verdict
+from astrum.wire.messages import encode_record
+from astrum_worker.context import WorkerContext
+from astrum_worker.endings import Ending
+from astrum_worker.gate import Reason
+from astrum_worker.held import Held
 from astrum_worker.service import Service
 
 logger = logging.getLogger("astrum.worker")
@@ -32,7 +34,7 @@ Place = tuple[str, str]
 
 
 @dataclass(slots=True, eq=False)
-class Report:
+class _Outgoing:
     """One attempt's end on its way. ``done`` is called, and gone, once it is recorded or fenced.
 
     ``blob`` is the value that the record refers to; it must be in the store before the record.
@@ -41,8 +43,8 @@ class Report:
     run_id: str
     key: EntryKey
     settlement: Settlement
-    blob: bytes | None = None
-    done: Callable[[], None] | None = None
+    blob: bytes | None
+    done: Callable[[], None] | None
 
     @property
     def size(self) -> int:
@@ -59,26 +61,17 @@ class Reporter(Service):
 
     name = "settling"
 
-    def __init__(
-        self,
-        store: WorkerStore,
-        worker_id: str,
-        config: WorkerConfig,
-        gate: Gate,
-        counters: Counters,
-        *,
-        recovered: Callable[[], None],
-    ) -> None:
+    def __init__(self, context: WorkerContext) -> None:
         super().__init__()
-        self._store = store
-        self._worker_id = worker_id
-        self._config = config
-        self._gate = gate
-        self._counters = counters
-        self._recovered = recovered
-        self._queues: dict[Place, deque[Report]] = {}
+        self._store = context.store
+        self._config = context.config
+        self._gate = context.gate
+        self._counters = context.counters
+        self._seal = context.seal
+        self._doubt = context.doubt
+        self._queues: dict[Place, deque[_Outgoing]] = {}
         self._aside: deque[tuple[Claim, str, Callable[[], None]]] = deque()
-        self._recent: deque[tuple[float, Report]] = deque()
+        self._recent: deque[tuple[float, _Outgoing]] = deque()
         self._recent_bytes = 0
         self._known: dict[EntryKey, int] = {}
         self._items = 0
@@ -92,8 +85,16 @@ class Reporter(Service):
         """How many ends wait for the server."""
         return self._items + len(self._aside)
 
-    def report(self, report: Report) -> None:
-        """Record this end with the next batch of its run."""
+    def settle(self, held: Held, ending: Ending, done: Callable[[], None]) -> None:
+        """Record the end of an attempt with the next batch of its run; then call ``done``."""
+        record, blob = ending
+        is_final = record.outcome is Outcome.SUCCEEDED
+        row = self._seal.seal_row(held.run_id, encode_record(record))
+        claim = held.claim
+        settlement = Settlement(held.task, held.attempt, claim.entry_id, is_final, row)
+        self._add(_Outgoing(held.run_id, claim.key, settlement, blob, done))
+
+    def _add(self, report: _Outgoing) -> None:
         key = report.key
         place = (report.run_id, key[0])
         queue = self._queues.get(place)
@@ -120,10 +121,10 @@ class Reporter(Service):
         return {report.key for queue in self._queues.values() for report in queue}
 
     def resettle(self) -> None:
-        """Report once more what was settled last: the server may have forgotten it."""
+        """_Outgoing once more what was settled last: the server may have forgotten it."""
         again, self._recent, self._recent_bytes = self._recent, deque(), 0
         for _, report in again:
-            self.report(report)
+            self._add(report)
             self._forget(report)
 
     async def flushed(self) -> None:
@@ -138,7 +139,7 @@ class Reporter(Service):
         elif self._queues:
             await self._deliver_next()
         if self._backoff.failures:
-            self._recovered()
+            self._doubt.note()
 
     # --- delivering ---------------------------------------------------------------------
 
@@ -170,8 +171,8 @@ class Reporter(Service):
         self._bytes -= sum(report.size for report in batch)
         self._note()
 
-    def _batch(self, queue: deque[Report]) -> list[Report]:
-        batch: list[Report] = []
+    def _batch(self, queue: deque[_Outgoing]) -> list[_Outgoing]:
+        batch: list[_Outgoing] = []
         size = 0
         for report in queue:
             size += len(report.settlement.record)
@@ -182,13 +183,13 @@ class Reporter(Service):
             batch.append(report)
         return batch
 
-    async def _deliver(self, place: Place, batch: list[Report]) -> list[Verdict]:
+    async def _deliver(self, place: Place, batch: list[_Outgoing]) -> list[Verdict]:
         run_id, stream = place
         for report in batch:
             if report.blob is not None:
                 await self._put_blob(run_id, report.blob)
         settlements = [report.settlement for report in batch]
-        return await self._store.settle(run_id, stream, self._worker_id, settlements)
+        return await self._store.settle(run_id, stream, settlements)
 
     async def _put_blob(self, run_id: str, blob: bytes) -> None:
         try:
@@ -196,7 +197,7 @@ class Reporter(Service):
         except RunNotFoundError:
             return  # then the settlement is fenced too
 
-    def _delivered(self, report: Report, verdict: Verdict) -> None:
+    def _delivered(self, report: _Outgoing, verdict: Verdict) -> None:
         is_repeat = report.done is None
         if verdict is Verdict.FENCED and not is_repeat:
             self._counters.fenced += 1
@@ -215,7 +216,7 @@ class Reporter(Service):
 
     # --- bookkeeping --------------------------------------------------------------------
 
-    def _remember(self, report: Report) -> None:
+    def _remember(self, report: _Outgoing) -> None:
         now = time.monotonic()
         self._recent.append((now, report))
         self._recent_bytes += report.size
@@ -229,7 +230,7 @@ class Reporter(Service):
             self._recent_bytes -= dropped.size
             self._forget(dropped)
 
-    def _forget(self, report: Report) -> None:
+    def _forget(self, report: _Outgoing) -> None:
         times = self._known[report.key] - 1
         if times:
             self._known[report.key] = times

@@ -73,12 +73,12 @@ class Service:
 
 
 class PeriodicService(Service):
-    """Does a pass every ``every_s`` seconds, or at once when hurried."""
+    """Does a pass every ``every_s`` seconds, or at once when ``hurry`` is set."""
 
-    def __init__(self, every_s: float) -> None:
+    def __init__(self, every_s: float, *, hurry: asyncio.Event | None = None) -> None:
         super().__init__()
         self._every_s = every_s
-        self._hurry = asyncio.Event()
+        self._hurry = hurry or asyncio.Event()
 
     def hurry(self) -> None:
         """Make the next pass at once."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from astrum.errors import StoreError
-from astrum.redis import Claim, WorkerStore
 from astrum_worker.attempts import Attempts
-from astrum_worker.config import WorkerConfig
 from astrum_worker.consumer import Consumer
-from astrum_worker.gate import Gate, Reason
+from astrum_worker.context import WorkerContext
+from astrum_worker.gate import Reason
 from astrum_worker.reporter import Reporter
 from astrum_worker.service import PeriodicService
 
@@ -45,25 +44,18 @@ class Solitude(PeriodicService):
 
     def __init__(
         self,
-        store: WorkerStore,
-        worker_id: str,
-        config: WorkerConfig,
-        gate: Gate,
+        context: WorkerContext,
         consumers: Sequence[Consumer],
         attempts: Attempts,
         reporter: Reporter,
-        *,
-        accept: Callable[[Claim], bool],
     ) -> None:
-        super().__init__(config.solitude_every_s)
-        self._store = store
-        self._worker_id = worker_id
-        self._queues = config.queues
-        self._gate = gate
+        super().__init__(context.config.solitude_every_s)
+        self._store = context.store
+        self._queues = context.config.queues
+        self._gate = context.gate
         self._consumers = consumers
         self._attempts = attempts
         self._reporter = reporter
-        self._accept = accept
         self._looks = 0
         self._drain_s = FIRST_DRAIN_S
         self._busy_until = 0.0
@@ -86,7 +78,7 @@ class Solitude(PeriodicService):
         finally:
             self._gate.open(Reason.ALONE)
             with suppress(StoreError):
-                await self._store.is_alone_no_more(self._worker_id)
+                await self._store.is_alone_no_more()
 
     def _is_its_turn(self) -> bool:
         return self._looks >= _LOOKS_WHILE_BUSY and time.monotonic() >= self._busy_until
@@ -100,10 +92,10 @@ class Solitude(PeriodicService):
 
     async def _take(self) -> bool:
         """Run one to its end; false if none waits any more, or this worker cannot run it."""
-        claims = await self._store.claim(LANE, self._queues, self._worker_id, 1, block_s=None)
+        claims = await self._store.claim(LANE, self._queues, 1, block_s=None)
         if not claims:
             return False
-        runnable = [self._accept(claim) for claim in claims]
+        runnable = [self._attempts.accept(LANE, claim) for claim in claims]
         # Settled too before neighbours come: if it kills the worker, it kills it now.
         while not await self._is_empty_soon():
             with suppress(StoreError):
@@ -147,4 +139,4 @@ class Solitude(PeriodicService):
         return await self._store.waiting(LANE, self._queues) > 0
 
     async def _hold(self) -> bool:
-        return await self._store.may_be_alone(self._worker_id, _HOLD_S)
+        return await self._store.may_be_alone(_HOLD_S)

@@ -21,10 +21,10 @@ async def runs(settings: RedisSettings) -> AsyncIterator[RunStore]:
 @pytest.fixture
 async def hand(settings: RedisSettings) -> AsyncIterator[HandWorker]:
     """A worker by hand, not registered yet; it has left at the end."""
-    async with WorkerStore.open(settings) as store:
+    async with WorkerStore(settings, "hand") as store:
         worker = HandWorker(store)
         yield worker
-        await store.leave(worker.worker_id)
+        await store.leave()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from astrum.redis import Claim, RunStore, Settlement, WorkerStore
 from astrum.wire.codec import Codec
 from astrum.wire.messages import Record, TaskMessage, decode_message, encode_record
 from astrum_coordinator import Coordinator, CoordinatorConfig
+from tests.contract.steps import as_worker
 from tests.eventually import DEADLINE_S, eventually
 
 NAMESPACE = "test"
@@ -54,7 +55,7 @@ class HandWorker:
     """A registered worker that claims and settles when it is told to."""
 
     def __init__(self, store: WorkerStore, worker_id: str = "hand") -> None:
-        self.store = store
+        self.store = as_worker(store, worker_id)
         self.worker_id = worker_id
 
     async def register(
@@ -63,16 +64,16 @@ class HandWorker:
         """Come alive, serving these tasks."""
         served = msgpack.packb([(NAMESPACE, task_id, "") for task_id in task_ids])
         facts["queues"] = queues
-        await self.store.register(self.worker_id, facts, served, lease_s)
+        await self.store.register(facts, served, lease_s)
 
     async def claim(self, lane: str = "async", block_s: float = DEADLINE_S) -> Held:
         """Wait for one attempt and claim it."""
-        [claim] = await self.store.claim(lane, ["default"], self.worker_id, 1, block_s=block_s)
+        [claim] = await self.store.claim(lane, ["default"], 1, block_s=block_s)
         return Held(claim)
 
     async def claim_all(self, lane: str = "async") -> list[Held]:
         """Claim what is there."""
-        claims = await self.store.claim(lane, ["default"], self.worker_id, 10_000, block_s=None)
+        claims = await self.store.claim(lane, ["default"], 10_000, block_s=None)
         return [Held(claim) for claim in claims]
 
     async def succeed(self, held: Held, value: object = None) -> None:
@@ -97,7 +98,7 @@ class HandWorker:
         """Record an attempt's end, whatever the row says."""
         message = held.message
         end = Settlement(message.task, message.attempt, held.claim.entry_id, final, row)
-        await self.store.settle(message.run_id, held.claim.stream, self.worker_id, [end])
+        await self.store.settle(message.run_id, held.claim.stream, [end])
 
     async def report_running(self, *attempts: tuple[Held, float]) -> None:
         """Say which attempts run, and for how many seconds."""
@@ -110,7 +111,7 @@ class HandWorker:
             }
             for held, age_s in attempts
         ]
-        await self.store.set_status(self.worker_id, msgpack.packb({"running": rows}))
+        await self.store.set_status(msgpack.packb({"running": rows}))
 
 
 async def take_over(runs: RunStore, heir: Coordinator) -> None:

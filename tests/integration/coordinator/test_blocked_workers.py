@@ -25,10 +25,8 @@ async def timed_out(
     """Run a task whose worker says that its event loop is blocked; return how it ended."""
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(LIMITED), AstrumConfig(), run_id="r"))
-    await hand.store.set_status(
-        hand.worker_id,
-        status(await hand.claim(), {"age_s": 9.0, "where": WHERE, "task_id": by}, marks),
-    )
+    blocked = {"age_s": 9.0, "where": WHERE, "task_id": by}
+    await hand.store.set_status(status(await hand.claim(), blocked, marks))
     report = await run
     [attempt] = report.task_statistics[0].attempt_statistics
     assert attempt.timed_out

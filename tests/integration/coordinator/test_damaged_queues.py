@@ -126,7 +126,7 @@ async def test_nobody_is_taken_for_dead_right_after_the_server_was_silent(
     await hand.register("a", lease_s=0.001)
     epoch = await led_run(runs)
     await runs.dispatch("r", epoch, "default", "async", [(0, 1, b"")])
-    await hand.store.claim("async", ["default"], hand.worker_id, 1, block_s=None)
+    await hand.store.claim("async", ["default"], 1, block_s=None)
 
     async def judges() -> bool:
         await reaper.run_once()
@@ -135,8 +135,8 @@ async def test_nobody_is_taken_for_dead_right_after_the_server_was_silent(
     assert not await judges()  # it has just come, and cannot know what was before
     await eventually(judges)
     await asyncio.sleep(0.2)  # as if the server had not answered for four passes
-    await hand.store.register(hand.worker_id, {}, b"\x90", 0.001)
+    await hand.store.register({}, b"\x90", 0.001)
     await runs.dispatch("r", epoch, "default", "async", [(1, 1, b"")])
-    await hand.store.claim("async", ["default"], hand.worker_id, 1, block_s=None)
+    await hand.store.claim("async", ["default"], 1, block_s=None)
     assert not await judges()
     await eventually(judges)

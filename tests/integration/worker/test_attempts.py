@@ -170,8 +170,8 @@ async def test_a_claim_whose_reply_was_lost_runs_all_the_same(
     await lead.dispatch(0, "wait_for", {"name": "n"})
     await pool.reached("n.started")
     await lead.dispatch(1, "add", {"a": 1, "b": 2})
-    async with WorkerStore.open(settings) as store:  # as if its reply had got lost
-        claims = await store.claim("async", ["default"], worker.worker_id, 1, block_s=None)
+    async with WorkerStore(settings, worker.worker_id) as store:  # as if its reply had got lost
+        claims = await store.claim("async", ["default"], 1, block_s=None)
         assert len(claims) == 1
     with redis_server.client() as client:  # the worker reconnects and asks what it holds
         for row in client.client_list():

@@ -16,13 +16,14 @@ from astrum.machine.events import Outcome
 from astrum.redis import Claim, RedisSettings
 from astrum.wire.arguments import NO_ARGUMENTS
 from astrum.wire.codec import Codec
-from astrum.wire.messages import Record, TaskMessage, decode_entry, encode_entry
-from astrum.wire.sealing import Seal
-from astrum_worker.app import Worker
+from astrum.wire.messages import TaskMessage
 from astrum_worker.attempts import Attempts
 from astrum_worker.catalog import Served
 from astrum_worker.config import WorkerConfig
-from astrum_worker.counters import Counters
+from astrum_worker.context import WorkerContext
+from astrum_worker.endings import Ending
+from astrum_worker.executor import Executor
+from astrum_worker.held import Held
 from astrum_worker.intake import Runnable
 from astrum_worker.slots import Slots
 from tests.eventually import eventually
@@ -39,11 +40,9 @@ class Outbox:
     def knows(self, _: object) -> bool:
         return False
 
-    def report(self, report: Any) -> None:
-        [record] = decode_entry(encode_entry([report.settlement.record]))
-        assert isinstance(record, Record)
-        self.outcomes[record.task] = record.outcome
-        report.done()
+    def settle(self, _: Held, ending: Ending, done: Callable[[], None]) -> None:
+        self.outcomes[ending.record.task] = ending.record.outcome
+        done()
 
 
 class Reading:
@@ -66,18 +65,14 @@ class Bench:
         self.outbox: Any = Outbox()
         reading: Any = Reading(function)
         nothing: Any = None
+        store: Any = SimpleNamespace(worker_id="w")
+        context = WorkerContext(store, WorkerConfig(modules=("m",), redis=RedisSettings()))
         self.attempts = Attempts(
-            "w",
-            WorkerConfig(modules=("m",), redis=RedisSettings()),
+            context,
             reading,
-            Invoker(),
-            nothing,
+            Executor(context, Invoker(), nothing),
             self.outbox,
-            Counters(),
             {"async": Slots(ATTEMPTS)},
-            Seal(),
-            nothing,
-            may_wait=lambda: True,
         )
         for number in range(ATTEMPTS):
             self.attempts.accept("async", Claim("s", f"{number}-0", b""))
@@ -136,9 +131,9 @@ async def test_those_that_were_handed_back_unstopped_never_run() -> None:
 
 
 async def test_what_blocks_the_loop_outside_of_all_attempts_is_blamed_on_none() -> None:
-    worker: Any = SimpleNamespace(_attempts=Bench(notes).attempts)
-    assert len(worker._attempts.running()) == ATTEMPTS
-    assert Worker._find(worker, None) is None
+    attempts = Bench(notes).attempts
+    assert len(attempts.running()) == ATTEMPTS
+    assert attempts.running_in(None) is None
 
 
 async def test_what_nobody_has_begun_in_time_goes_to_others_uncounted() -> None:

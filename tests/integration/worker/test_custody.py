@@ -32,10 +32,11 @@ class Place:
         served = Served(BoundTask("t", self.task, NO_INPUTS, "async"), "", Codec())
         config = WorkerConfig(modules=("m",), redis=RedisSettings(), resettle_window_s=60.0)
         self.worker = Worker(config, Catalog({("n", "t"): served}), lambda _: None)
-        self.attempts, self.reporter = self.worker._attempts, self.worker._reporter
-        self.custody, self.loss = self.worker._custody, self.worker._store.loss
-        monkeypatch.setattr(self.worker._store, "settle", self.settle)
-        monkeypatch.setattr(self.worker._store, "own_claims", self.own_claims)
+        parts = self.worker.parts
+        self.attempts, self.reporter = parts.attempts, parts.reporter
+        self.custody, self.loss = parts.custody, parts.context.store.loss
+        monkeypatch.setattr(parts.context.store, "settle", self.settle)
+        monkeypatch.setattr(parts.context.store, "own_claims", self.own_claims)
         self.claims: list[Claim] = []
         self.when_asked: Any = lambda: None
 
@@ -44,7 +45,7 @@ class Place:
         await self.may_end.wait()
 
     async def settle(
-        self, run_id: str, stream: str, worker_id: str, settlements: Sequence[Settlement]
+        self, run_id: str, stream: str, settlements: Sequence[Settlement]
     ) -> list[Verdict]:
         return [Verdict.SETTLED] * len(settlements)
 
@@ -81,7 +82,7 @@ async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
     yield place
     place.may_end.set()
     await place.told()
-    place.worker._invoker.close()
+    place.worker.parts.invoker.close()
 
 
 async def test_an_entry_that_is_claimed_anew_is_not_run_while_its_end_is_remembered(

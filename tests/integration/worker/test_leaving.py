@@ -42,10 +42,10 @@ async def test_a_worker_leaves_only_when_its_last_ends_are_with_the_server(
         course.append("told")
         return verdicts
 
-    async def noted_leave(self: WorkerStore, worker_id: str) -> None:
+    async def noted_leave(self: WorkerStore) -> None:
         course.append("left")
         may_settle.set()
-        await leave(self, worker_id)
+        await leave(self)
 
     async def noted_wait(self: Reporter) -> None:
         if worker._stopping.is_set():

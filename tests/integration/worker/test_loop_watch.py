@@ -11,10 +11,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from astrum.invoke import AttemptContext
 from astrum.redis import Claim
 from astrum_worker.held import Held
 from astrum_worker.loop_watch import LoopWatch
 from tests.eventually import eventually
+
+
+def held_of(name: str) -> Held:
+    return Held(Claim("s", name, b""), "async", 0, 1, AttemptContext("r", name, 1))
 
 
 class Watched:
@@ -22,7 +27,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.held = {name: Held(Claim("s", name, b""), ("s", name)) for name in "ab"}
+        self.held = {name: held_of(name) for name in "ab"}
         self.watch = LoopWatch(self.find, 1.0)
         self.goes_on_meanwhile = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -17,20 +17,23 @@ from astrum.errors import (
     PayloadTooLargeError,
     StoreUnavailableError,
 )
-from astrum.invoke import BoundTask
+from astrum.invoke import AttemptContext, BoundTask
+from astrum.machine.events import Outcome
 from astrum.planning.build import NO_INPUTS
-from astrum.redis import LossWatch, RedisSettings, Settlement, Verdict
+from astrum.redis import Claim, LossWatch, RedisSettings, Settlement, Verdict
 from astrum.wire.codec import Codec
 from astrum.wire.keys import Keys
-from astrum.wire.messages import attribute
+from astrum.wire.messages import Record, attribute
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
 from astrum_worker.config import WorkerConfig
-from astrum_worker.counters import Counters
+from astrum_worker.context import WorkerContext
 from astrum_worker.custody import Custody
+from astrum_worker.endings import Ending
 from astrum_worker.gate import Gate, Reason
+from astrum_worker.held import Held
 from astrum_worker.lease import Lease
-from astrum_worker.reporter import Report, Reporter
+from astrum_worker.reporter import Reporter
 from astrum_worker.values import encode_result
 from tests.eventually import eventually
 
@@ -52,7 +55,7 @@ class SettlingStore:
         self.may_pass.set()
 
     async def settle(
-        self, run_id: str, stream: str, worker_id: str, settlements: Sequence[Settlement]
+        self, run_id: str, stream: str, settlements: Sequence[Settlement]
     ) -> list[Verdict]:
         if self.failures:
             self.failures -= 1
@@ -64,13 +67,18 @@ class SettlingStore:
 
 
 def reporter_of(store: Any, gate: Gate | None = None, config: WorkerConfig = CONFIG) -> Reporter:
-    return Reporter(store, "w", config, gate or Gate(), Counters(), recovered=lambda: None)
+    return Reporter(WorkerContext(store, config, gate or Gate()))
 
 
-def report(task: int, run_id: str = "r", record: bytes = b"x", done: Any = None) -> Report:
-    settlement = Settlement(task, 1, "1-0", True, record)
-    key = ("q", settlement.entry_id)
-    return Report(run_id, key, settlement, done=done or (lambda: None))
+def settle(
+    reporter: Reporter,
+    task: int,
+    run_id: str = "r",
+    value: bytes = b"x",
+    done: Callable[[], None] = lambda: None,
+) -> None:
+    held = Held(Claim("q", "1-0", b""), "async", task, 1, AttemptContext(run_id, "t", 1))
+    reporter.settle(held, Ending(Record(task, 1, Outcome.SUCCEEDED, value=value)), done)
 
 
 async def test_what_ends_during_a_flush_goes_out_together_with_the_next() -> None:
@@ -78,10 +86,10 @@ async def test_what_ends_during_a_flush_goes_out_together_with_the_next() -> Non
     store.may_pass.clear()
     reporter = reporter_of(store)
     reporter.start()
-    reporter.report(report(0))
+    settle(reporter, 0)
     await store.called.wait()
     for task in range(1, 300):
-        reporter.report(report(task))
+        settle(reporter, task)
     store.may_pass.set()
     await reporter.flushed()
     await reporter.stop()
@@ -93,7 +101,7 @@ async def test_a_batch_is_bounded_by_bytes_too() -> None:
     store = SettlingStore()
     reporter = reporter_of(store)
     for task in range(5):
-        reporter.report(report(task, record=b"x" * 100_000))
+        settle(reporter, task, value=b"x" * 100_000)
     reporter.start()
     await reporter.flushed()
     await reporter.stop()
@@ -105,8 +113,8 @@ async def test_an_unreachable_server_loses_no_result_and_none_is_done_twice() ->
     store.failures = 3
     reporter = reporter_of(store)
     done: list[int] = []
-    reporter.report(report(1, done=lambda: done.append(1)))
-    reporter.report(report(2, run_id="other", done=lambda: done.append(2)))
+    settle(reporter, 1, done=lambda: done.append(1))
+    settle(reporter, 2, run_id="other", done=lambda: done.append(2))
     reporter.start()
     await reporter.flushed()
     await reporter.stop()
@@ -120,7 +128,7 @@ async def test_results_that_pile_up_stop_the_claiming_until_they_are_delivered()
     reporter = reporter_of(store, gate, config)
     for task in range(4):
         assert gate.is_open
-        reporter.report(report(task))
+        settle(reporter, task)
     assert gate.reasons == ["backlog"]
     reporter.start()
     await gate.wait_open()
@@ -133,10 +141,10 @@ async def test_only_recent_results_are_settled_again() -> None:
     reporter = reporter_of(store, config=config)
     reporter.start()
     for task in range(2):
-        reporter.report(report(task))
+        settle(reporter, task)
         await reporter.flushed()
     store.loss.suspect()  # from now on nothing is forgotten
-    reporter.report(report(2))
+    settle(reporter, 2)
     await reporter.flushed()
     store.batches.clear()
     reporter.resettle()
@@ -157,7 +165,7 @@ async def test_what_was_settled_within_the_window_is_settled_again(
     reporter.start()
     for task, at_s in enumerate((0.0, 3.0, 6.0)):
         clock.now = at_s
-        reporter.report(report(task))
+        settle(reporter, task)
         await reporter.flushed()
     store.batches.clear()
     reporter.resettle()
@@ -171,7 +179,8 @@ async def test_what_was_settled_within_the_window_is_settled_again(
 
 async def test_a_gate_opens_when_its_last_reason_is_gone() -> None:
     closings: list[int] = []
-    gate = Gate(lambda: closings.append(1))
+    gate = Gate()
+    gate.on_close(lambda: closings.append(1))
     gate.close(Reason.NO_LEASE)
     gate.close(Reason.ALONE)
     gate.close(Reason.ALONE)
@@ -344,7 +353,8 @@ async def test_after_a_pause_nothing_is_claimed_before_the_heartbeat_looked_at_t
     config = WorkerConfig(modules=("m",), redis=RedisSettings(), status_every_s=600)
     told: list[str] = []
     lease = lease_of(Beats(), config, told)
-    gate = Gate(look=lease.judge)
+    gate = Gate()
+    gate.before_claim(lease.judge)
     lease.start(time.monotonic())
     assert gate.lets_claim()
     await lease.stop()
@@ -361,11 +371,9 @@ async def test_a_worker_that_the_server_forgot_claims_nothing_before_it_register
         registering.set()
         await known.wait()
 
+    store: Any = SimpleNamespace(loss=LossWatch(), keys=Keys("t"))
     custody = Custody(
-        SimpleNamespace(loss=LossWatch(), keys=Keys("t")),  # type: ignore[arg-type]
-        "w",
-        WorkerConfig(modules=("m",), redis=RedisSettings()),
-        gate,
+        WorkerContext(store, WorkerConfig(modules=("m",), redis=RedisSettings()), gate),
         SimpleNamespace(running=list),  # type: ignore[arg-type]
         SimpleNamespace(),  # type: ignore[arg-type]
         register,

@@ -15,6 +15,8 @@ from astrum_worker import solitude as solitude_module
 from astrum_worker import supervisor as supervisor_module
 from astrum_worker.config import WorkerConfig
 from astrum_worker.consumer import MODEST_WAIT_S, Consumer, ReaderWatch
+from astrum_worker.context import WorkerContext
+from astrum_worker.doubt import Doubt
 from astrum_worker.gate import Gate
 from astrum_worker.slots import Slots
 from astrum_worker.solitude import Solitude
@@ -67,16 +69,8 @@ async def test_a_lone_attempt_comes_after_all_ends_are_told_and_neighbours_after
     monkeypatch.setattr(solitude_module, "_LOOK_EVERY_S", 60.0)
     gate, accepted = Gate(), list[Claim]()
     place: Any = Place()
-    solitude = Solitude(
-        place,
-        "w",
-        config_of(),
-        gate,
-        [],
-        place,
-        place,
-        accept=lambda claim: not accepted.append(claim),
-    )
+    place.accept = lambda _, claim: not accepted.append(claim)
+    solitude = Solitude(WorkerContext(place, config_of(), gate), [], place, place)
     one_pass = asyncio.create_task(solitude.pass_once())
     async with asyncio.timeout(5):
         earlier_ends = await place.flushes.get()
@@ -109,22 +103,20 @@ def consumer_of(
     store: Any, gate: Gate, accept: Callable[[Claim], bool], block_s: float = 0.01
 ) -> Consumer:
     config = config_of(block_s=block_s)
-    return Consumer(
-        "async", store, "w", config, gate, Slots(1), accept=accept, recovered=lambda: None
-    )
+    return Consumer(WorkerContext(store, config, gate), "async", Slots(1), accept)
 
 
 async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twice() -> None:
     store: Any = SilentStore()
-    gate, accepted, restarts = Gate(), list[Claim](), list[str]()
-    consumer = consumer_of(store, gate, lambda claim: not accepted.append(claim))
-    watch = ReaderWatch([consumer], 60.0, restarted=lambda: restarts.append("restarted"))
+    accepted, doubt = list[Claim](), Doubt()
+    consumer = consumer_of(store, Gate(), lambda claim: not accepted.append(claim))
+    watch = ReaderWatch([consumer], 60.0, doubt)
     consumer.start()
     await eventually(consumer.is_stuck)
     await watch.pass_once()
-    assert (store.asked, restarts) == (1, [])
+    assert (store.asked, doubt.take()) == (1, False)
     await watch.pass_once()
-    assert restarts == ["restarted"]  # the lost reply may have held a claim
+    assert doubt.take()  # the lost reply may have held a claim
     await eventually(lambda: accepted == [CLAIM], "a claim by the reader started anew")
     await consumer.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from astrum.redis import RedisSettings
 from astrum_worker import solitude
 from astrum_worker.config import WorkerConfig
-from astrum_worker.gate import Gate, Reason
+from astrum_worker.context import WorkerContext
+from astrum_worker.gate import Reason
 from astrum_worker.solitude import Solitude
 
 
@@ -26,6 +28,7 @@ class World:
         self.running_count = 1
         self.idle = asyncio.Event()
         self.closed: list[str] = []
+        self.accepts: Callable[[], bool] = lambda: True
 
     async def waiting(self, *_: Any) -> int:
         return 1
@@ -34,12 +37,15 @@ class World:
         self.holds += self.may
         return self.may
 
-    async def is_alone_no_more(self, _: str) -> None:
+    async def is_alone_no_more(self) -> None:
         self.released += 1
 
     async def claim(self, *_: Any, **__: Any) -> list[Any]:
         self.claimed += 1
         return [self.lone.pop()] if self.lone else []
+
+    def accept(self, *_: Any) -> bool:
+        return self.accepts()
 
     async def wait_idle(self) -> None:
         await self.idle.wait()
@@ -50,8 +56,9 @@ class World:
 
 def composed(world: Any) -> Solitude:
     config = WorkerConfig(modules=("m",), redis=RedisSettings())
-    gate = Gate(on_close=lambda: world.closed.append("closed"))
-    return Solitude(world, "w", config, gate, [], world, world, accept=lambda _: True)
+    context = WorkerContext(world, config)
+    context.gate.on_close(lambda: world.closed.append("closed"))
+    return Solitude(context, [], world, world)
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +118,7 @@ async def test_a_worker_that_is_to_stop_takes_no_further_lone_attempt() -> None:
     world.lone = ["a", "b"]
     world.idle.set()
     one = composed(world)
-    one._accept = lambda _: one._gate.close(Reason.DRAINING) is None
+    world.accepts = lambda: one._gate.close(Reason.DRAINING) is None
     await looked(one, 3)
     assert world.lone == ["a"]
 

@@ -6,16 +6,18 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+from astrum.invoke import AttemptContext
 from astrum.redis import Claim, RedisSettings
 from astrum_worker import waiting_room
 from astrum_worker.config import WorkerConfig
-from astrum_worker.held import Held
+from astrum_worker.held import Held, Phase
 from astrum_worker.intake import Runnable
 from astrum_worker.slots import AHEAD_LIMIT, Slots
 from astrum_worker.waiting_room import WaitingRoom
 from tests.eventually import eventually
 
 ANY: Any = None
+NOBODYS = AttemptContext("r", "t", 1)
 
 
 def pass_through(slots: Slots, count: int, took_s: float) -> None:
@@ -46,7 +48,7 @@ class Place:
     def admit(
         self, *names: str, lane: str = "thread", timeout_s: float | None = None
     ) -> list[Held]:
-        held = [Held(Claim("s", name, b""), ("s", name), lane=lane) for name in names]
+        held = [Held(Claim("s", name, b""), lane, 0, 1, NOBODYS) for name in names]
         for one in held:
             self.room.admit(one, Runnable(SimpleNamespace(timeout_s=timeout_s), ANY))  # type: ignore[arg-type]
         return held
@@ -102,7 +104,7 @@ def test_the_next_starts_when_one_ends_in_the_order_of_the_claims() -> None:
     async def wait_and_end() -> None:
         place.admit("c", "d")
         assert place.started == ["a", "b"]
-        place.room.left(Held(Claim("s", "a", b""), ("s", "a"), lane="thread"), 0.001)
+        place.room.left(Held(Claim("s", "a", b""), "thread", 0, 1, NOBODYS), 0.001)
         assert place.started == ["a", "b", "c"]
         place.room.close()
 
@@ -114,7 +116,7 @@ async def test_one_that_is_settled_by_others_never_starts() -> None:
     place = Place()
     _, _, third, _ = place.admit("a", "b", "c", "d")
     place.room.remove(third)
-    place.room.left(Held(Claim("s", "a", b""), ("s", "a"), lane="thread"), 0.001)
+    place.room.left(Held(Claim("s", "a", b""), "thread", 0, 1, NOBODYS), 0.001)
     assert place.started == ["a", "b", "d"]
     assert place.slots.claimed == 2
 
@@ -143,7 +145,7 @@ async def test_a_few_very_short_ones_begin_where_the_threads_find_them(monkeypat
     pass_through(place.slots, 100, 0.0001)
     first, *_ = place.admit("a", "b", "c", "d")
     assert place.started == ["a", "b", "c", "d"]
-    first.has_ended = True
+    first.phase = Phase.ENDED
     place.room.left(first, 0.0001)
     await eventually(lambda: place.recalled)
     assert place.recalled == ["c", "d"]

@@ -1,0 +1,32 @@
+"""What nearly every part of a worker needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from astrum.redis import WorkerStore
+from astrum.wire.sealing import Seal
+from astrum_worker.config import WorkerConfig
+from astrum_worker.counters import Counters
+from astrum_worker.doubt import Doubt
+from astrum_worker.gate import Gate
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    """The worker's store, which knows the worker's id, and what its parts share.
+
+    ``doubt`` is raised by the parts that may have lost a claim.
+    """
+
+    store: WorkerStore
+    config: WorkerConfig
+    gate: Gate = field(default_factory=Gate)
+    counters: Counters = field(default_factory=Counters)
+    seal: Seal = field(default_factory=Seal)
+    doubt: Doubt = field(default_factory=Doubt)
+
+    @property
+    def worker_id(self) -> str:
+        """The id of this worker, which no worker ever had before."""
+        return self.store.worker_id

@@ -1,0 +1,26 @@
+"""The doubt whether this worker knows all that it holds."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Doubt:
+    """Raised when a claim's reply may have been lost, until somebody compares with the server.
+
+    ``event`` is set while there is something to look at, so that nobody waits for the next pass.
+    """
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self._is_raised = False
+
+    def note(self) -> None:
+        """Raise it."""
+        self._is_raised = True
+        self.event.set()
+
+    def take(self) -> bool:
+        """Return whether it was raised since the last time."""
+        was_raised, self._is_raised = self._is_raised, False
+        return was_raised

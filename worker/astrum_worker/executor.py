@@ -1,0 +1,83 @@
+"""Executes one attempt as a row of steps: check → decode → invoke → encode.
+
+`Attempts` begins it and settles the ending that comes out.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from astrum.errors import RunNotFoundError, StoreError, TransportError
+from astrum.invoke import AttemptResult, Invoker, value_failure
+from astrum.machine.events import Outcome
+from astrum_worker.blobs import BlobCache
+from astrum_worker.catalog import Served
+from astrum_worker.context import WorkerContext
+from astrum_worker.endings import A_COPY, Ending, ended, handed_back_as_copy, raised
+from astrum_worker.held import Held
+from astrum_worker.intake import Runnable
+from astrum_worker.service import patiently
+from astrum_worker.values import decode_arguments, encode_result
+
+logger = logging.getLogger("astrum.worker")
+
+
+class Executor:
+    """Runs attempts and says how they ended, whatever their code does."""
+
+    def __init__(self, context: WorkerContext, invoker: Invoker, blobs: BlobCache) -> None:
+        self._store = context.store
+        self._config = context.config
+        self._seal = context.seal
+        self._invoker = invoker
+        self._blobs = blobs
+
+    async def execute(self, held: Held, runnable: Runnable) -> Ending:
+        """Run an attempt to its end; raises nothing but ``CancelledError``."""
+        try:
+            if not await self._is_expected(held):
+                return handed_back_as_copy(held)
+            result = await self._result(held, runnable)
+            return self._encoded(held, runnable.served, result)
+        except Exception as error:
+            logger.exception("task %r could not be run", held.task_id)
+            return ended(held, raised(error, held.started_at))
+
+    async def _is_expected(self, held: Held) -> bool:
+        """Whether the leader waits for this very entry, and it is no copy of one long ago.
+
+        That is only asked if messages are signed: a signature proves who wrote a message, but
+        not when.
+        """
+        if not self._seal.is_on:
+            return True
+        items = [(held.task, held.attempt, held.claim.entry_id)]
+        [is_mine] = await patiently(lambda: self._store.still_mine(held.run_id, items))
+        if not is_mine:
+            logger.warning("run %s: task %r is not run: %s", held.run_id, held.task_id, A_COPY)
+        return is_mine
+
+    async def _result(self, held: Held, runnable: Runnable) -> AttemptResult:
+        message, served = runnable
+        try:
+            arguments = await decode_arguments(message, served, self._blobs)
+            return await self._invoker.invoke(served.task, held.context, arguments)
+        except (TransportError, StoreError, RunNotFoundError) as error:
+            return value_failure(error, "arguments")
+        except KeyboardInterrupt as error:  # a task's own: signals do not raise in this process
+            return raised(error, held.started_at)
+
+    def _encoded(self, held: Held, served: Served, result: AttemptResult) -> Ending:
+        if result.outcome is not Outcome.SUCCEEDED:
+            return ended(held, result)
+        try:
+            value, blob = encode_result(
+                result.value,
+                served,
+                inline_bytes=self._config.inline_bytes,
+                max_bytes=self._config.max_value_bytes,
+            )
+        except Exception as error:  # a model's own serializer may raise anything
+            refused = value_failure(error, "result")
+            return ended(held, refused._replace(started_at=result.started_at))
+        return ended(held, result, value, blob)

@@ -1,0 +1,129 @@
+"""The parts of a worker, put together: each is made of parts that exist already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from astrum.invoke import Invoker
+from astrum.redis import LeaseClient, WorkerStore
+from astrum.wire.sealing import Seal
+from astrum_worker.attempts import Attempts
+from astrum_worker.blobs import BlobCache
+from astrum_worker.catalog import Catalog
+from astrum_worker.config import WorkerConfig
+from astrum_worker.consumer import Consumer, ReaderWatch
+from astrum_worker.context import WorkerContext
+from astrum_worker.custody import Custody
+from astrum_worker.executor import Executor
+from astrum_worker.gate import Reason
+from astrum_worker.hung_threads import HungThreads
+from astrum_worker.intake import Intake
+from astrum_worker.lease import Lease
+from astrum_worker.loop_watch import LoopWatch
+from astrum_worker.registration import Registration, new_worker_id
+from astrum_worker.reporter import Reporter
+from astrum_worker.revocations import Revocations
+from astrum_worker.service import Service
+from astrum_worker.slots import Slots
+from astrum_worker.solitude import Solitude
+from astrum_worker.status import StatusBoard
+
+
+class Parts(NamedTuple):
+    """All parts of one worker.
+
+    ``claiming`` brings attempts in and stops first; ``followers`` look after what is here and
+    stop when nothing is.
+    """
+
+    context: WorkerContext
+    registration: Registration
+    invoker: Invoker
+    blobs: BlobCache
+    slots: dict[str, Slots]
+    attempts: Attempts
+    reporter: Reporter
+    custody: Custody
+    watch: LoopWatch
+    lease: Lease
+    consumers: list[Consumer]
+    claiming: list[Service]
+    followers: list[Service]
+
+
+def compose(
+    config: WorkerConfig,
+    catalog: Catalog,
+    *,
+    stop: Callable[[int], None],
+    lease_type: Callable[..., Lease] = Lease,
+) -> Parts:
+    """Make a worker; ``stop`` is called with an exit code by what finds that it should end."""
+    store = WorkerStore(config.redis, new_worker_id())
+    context = WorkerContext(store, config, seal=Seal(config.redis.signing_keys))
+    registration = Registration(context, catalog)
+    invoker = Invoker(config.threads, name="astrum-task")
+    blobs = BlobCache(store.get_blob, config.blob_cache_bytes)
+    slots = {
+        "async": Slots(config.concurrency),
+        "thread": Slots(config.threads, feeds_threads=True),
+    }
+    reporter = Reporter(context)
+    executor = Executor(context, invoker, blobs)
+    attempts = Attempts(context, Intake(catalog, context.seal), executor, reporter, slots)
+    custody = Custody(context, attempts, reporter, registration.register)
+    watch = LoopWatch(attempts.running_in, config.blocked_after_s)
+    board = StatusBoard(attempts, reporter, context.counters, slots, context.gate, watch)
+    lease = _lease(context, custody, board, lease_type)
+    context.gate.before_claim(lease.judge)
+    context.gate.on_close(attempts.send_away_waiting)
+    consumers = [
+        Consumer(context, lane, places, partial(attempts.accept, lane))
+        for lane, places in slots.items()
+    ]
+    claiming: list[Service] = [
+        ReaderWatch(consumers, config.claim_wait_s / 2, context.doubt),
+        Solitude(context, consumers, attempts, reporter),
+        *consumers,
+    ]
+    followers: list[Service] = [
+        custody,
+        Revocations(store, attempts, context.seal),
+        HungThreads(invoker.pool, config, stop),
+    ]
+    return Parts(
+        context=context,
+        registration=registration,
+        invoker=invoker,
+        blobs=blobs,
+        slots=slots,
+        attempts=attempts,
+        reporter=reporter,
+        custody=custody,
+        watch=watch,
+        lease=lease,
+        consumers=consumers,
+        claiming=claiming,
+        followers=followers,
+    )
+
+
+def _lease(
+    context: WorkerContext,
+    custody: Custody,
+    board: StatusBoard,
+    lease_type: Callable[..., Lease],
+) -> Lease:
+    config, gate = context.config, context.gate
+    return lease_type(
+        context.worker_id,
+        LeaseClient(config.redis, timeout_s=min(2.0, config.lease_s / 5)),
+        config,
+        status=board.snapshot,
+        version=board.version,
+        lapsed=custody.lapsed,
+        distrusted=partial(gate.close, Reason.NO_LEASE),
+        trusted=partial(gate.open, Reason.NO_LEASE),
+    )
