@@ -19,8 +19,12 @@ class AstrumConfig:
     ``class_instances`` supplies ``self`` of tasks that are instance methods.
 
     Running: ``concurrency_limit`` bounds the tasks that run at once (``None`` = no bound);
-    ``ignore_tail_task`` names tasks whose end the run does not wait for; ``check_wire`` encodes
-    and decodes every value in process as the distributed mode would.
+    ``ignore_tail_task`` names tasks whose end the run does not wait for.
+
+    In process a value is handed on as it is, and shared: a task that changes its argument changes
+    it for every other reader, for its own retry and in the report. Workers get copies instead.
+    ``check_wire`` encodes and decodes every value in process as workers do: each reader and each
+    attempt gets a value of its own, and what cannot travel is refused. Use it in tests.
 
     Telling: ``visualize`` prints the graph before it runs, ``silence=False`` logs task starts,
     ends and retries, ``silence_warnings`` suppresses build-time warnings.

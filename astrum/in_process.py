@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from astrum.data_transport.bindings import Binding, Path
-from astrum.data_transport.locate import binding_error, locate
+from astrum.data_transport.locate import binding_error, locate, shown_path
 from astrum.errors import LocateError
 from astrum.invoke import (
     CURRENT,
@@ -44,8 +44,10 @@ from astrum.machine.state import OUTSTANDING, RunState
 from astrum.planning.plan import TaskSpec
 from astrum.relay import Relay
 from astrum.run_log import STARTS_HERE, with_log
+from astrum.threads import drop
 from astrum.wire.codec import Codec
 from astrum.wire.payload import EncodedResult, pack_result, pack_task_arguments, part_of_result
+from astrum.wire.read_once import check_read_often
 
 MAX_OUTSTANDING = 100_000
 """Attempts that exist at once at most, so that a run of a million tasks fits into memory."""
@@ -221,20 +223,24 @@ class _InProcessRun:
             try:
                 self._results[spec.task_id] = self._values.keep(spec, result.value)
             except Exception as error:
+                drop(result.value)
                 result = value_failure(error, "result")
         self._settle(task, command.attempt, result)
 
 
 class _Values:
-    """Results as the live objects that tasks returned."""
+    """Results as the live objects that tasks returned: all readers and retries share them."""
 
     def __init__(self, results: Mapping[str, Any]) -> None:
         self._results = results
 
     def keep(self, spec: TaskSpec, value: Any) -> Any:
+        """Return what the result is to be; raises `TransportError` kinds."""
+        check_read_often(value)
         return value
 
     def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
+        """Return what fills a task whose needs have all succeeded; raises `TransportError`."""
         results = self._results
         return {
             parameter: self._part(spec, parameter, source, path) if path else results[source]
@@ -243,9 +249,11 @@ class _Values:
 
     def _part(self, spec: TaskSpec, parameter: str | int, source: str, path: Path) -> Any:
         try:
-            return locate(self._results[source], path)
+            part = locate(self._results[source], path)
         except LocateError as error:
             raise binding_error(spec.task_id, parameter, source, error) from None
+        check_read_often(part, shown_path(path, f"the result of {source!r}"))
+        return part
 
 
 class _WireValues(_Values):

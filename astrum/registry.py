@@ -178,7 +178,10 @@ class SchedulerRegistry:
     ) -> ExecutionReport:
         """Run the targets and all tasks upstream of them; without an ``executor`` in this process.
 
-        Failures of tasks are in the report. Raises `TaskRegistrationError`.
+        In process, a result is shared by its readers, by the attempts of each and by the report:
+        a task that changes its argument changes it for all of them, and workers would not. See
+        ``check_wire`` of `AstrumConfig`. Failures of tasks are in the report. Raises
+        `TaskRegistrationError`.
         """
         return await self.build_scheduler(target_tasks, config=config).execute(executor)
 
@@ -390,6 +393,9 @@ async def run(
     config: AstrumConfig | None = None,
     executor: Executor | None = None,
 ) -> ExecutionReport:
-    """Do as `SchedulerRegistry.run` for a namespace (default: the active one)."""
+    """Do as `SchedulerRegistry.run` for a namespace (default: the active one).
+
+    In process, results are shared: change a copy of an argument, never the argument itself.
+    """
     registry = _with_tasks(namespace, target_tasks)
     return await registry.run(target_tasks, config, executor=executor)

@@ -1,6 +1,10 @@
 """How a task says in its annotations where its arguments come from and where its result goes.
 
 These are marks only: they are read when a plan is built, and they know nothing of registries.
+
+`Ref` fills a parameter with the value itself. In process all its readers, and all attempts of
+each, share one object; on workers, and with ``AstrumConfig(check_wire=True)``, each attempt has a
+value of its own. So a task must not change what it is given: it works on a copy.
 """
 
 from __future__ import annotations

@@ -143,6 +143,15 @@ def without_order(type_name: str, size: int) -> str:
     return f"{with_article(type_name)} of {size}, without order"
 
 
+def shown_path(path: tuple[str | int, ...], whole: str = "") -> str:
+    """Say where a part of a result is.
+
+    >>> shown_path(("rows", 0), "result")
+    "result['rows'][0]"
+    """
+    return whole + "".join(f"[{step!r}]" for step in path)
+
+
 def binding_error(
     task_id: str, parameter: str | int, source: str, error: LocateError
 ) -> TransportError:

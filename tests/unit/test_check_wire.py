@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from astrum import AstrumConfig, DynamicScheduler, ExecutionReport, F, Ref, TaskOrder
+from astrum import (
+    AstrumConfig,
+    DynamicScheduler,
+    ExecutionReport,
+    F,
+    Ref,
+    TaskOrder,
+    current_attempt,
+)
 from astrum.data_transport.bindings import Binding, TaskInputs
 from astrum.errors import PayloadTooLargeError
 from astrum.in_process import InProcessOptions, run_in_process
@@ -87,6 +97,113 @@ async def test_a_field_that_a_big_result_lacks_is_told() -> None:
     report = await run(("make", make), ("take", take))
     assert "'take', parameter 'data'" in report.error_summary[0]
     assert "no field 'dta'" in report.error_summary[0]
+
+
+def make_settings() -> dict[str, list[int]]:
+    return {"rows": [1, 2, 3]}
+
+
+def change(rows: Ref[list, F("settings", "rows")]) -> int:
+    rows.append(99)
+    return len(rows)
+
+
+def see(rows: Ref[list, F("settings", "rows")], changed: Ref[int, F("change")]) -> list[int]:
+    return rows
+
+
+async def run_branches(config: AstrumConfig) -> ExecutionReport:
+    functions = {"settings": make_settings, "change": change, "see": see}
+    orders = [TaskOrder(name) for name in functions]
+    return await DynamicScheduler(functions.items(), orders, config=config).execute()
+
+
+async def test_a_branch_that_changes_its_value_changes_it_for_others_only_in_process() -> None:
+    shared = await run_branches(AstrumConfig())
+    assert shared.task_return_set["see"] == [1, 2, 3, 99]
+    apart = await run_branches(AstrumConfig(check_wire=True))
+    assert apart.task_return_set["see"] == [1, 2, 3]
+    assert apart.task_return_set["settings"] == {"rows": [1, 2, 3]}
+
+
+@pytest.mark.parametrize(("check_wire", "total"), [(False, 1), (True, 6)])
+async def test_a_retry_gets_a_value_of_its_own_when_the_wire_is_checked(
+    check_wire: bool, total: int
+) -> None:
+    def todo() -> list[int]:
+        return [1, 2, 3]
+
+    def work_off(items: Ref[list[int], F(todo)]) -> int:
+        done = 0
+        while items:
+            done += items.pop()
+            if current_attempt().attempt == 1 and len(items) == 1:
+                raise ConnectionError
+        return done
+
+    report = await DynamicScheduler(
+        [("todo", todo), ("work_off", work_off)],
+        [TaskOrder("todo"), TaskOrder("work_off")],
+        task_retries={"work_off": 1},
+        config=AstrumConfig(check_wire=check_wire),
+    ).execute()
+    assert report.task_return_set["work_off"] == total
+
+
+READ_ONCE = {
+    "a generator": lambda: (n for n in [1]),
+    "an iterator": lambda: iter([1]),
+    "a map": lambda: map(str, [1]),
+    "a stream": lambda: io.BytesIO(b"x"),
+}
+
+
+@pytest.mark.parametrize("kind", READ_ONCE)
+@pytest.mark.parametrize("check_wire", [False, True])
+async def test_a_result_that_can_be_read_only_once_is_refused_in_every_mode(
+    kind: str, check_wire: bool
+) -> None:
+    tasks, orders = [("rows", READ_ONCE[kind])], [TaskOrder("rows")]
+    config = AstrumConfig(check_wire=check_wire)
+    report = await DynamicScheduler(tasks, orders, config=config).execute()
+    assert report.execution_state == "failed"
+    assert "task 'rows' failed: EncodeError: result is a" in report.error_summary[0]
+    assert "cannot travel" in report.error_summary[0]
+
+
+@pytest.mark.parametrize("check_wire", [False, True])
+async def test_awaitables_and_async_generators_are_refused_in_every_mode(check_wire: bool) -> None:
+    async def numbers() -> Any:
+        yield 1
+
+    async def later() -> int:
+        return 1
+
+    for made in (numbers, later, lambda: asyncio.ensure_future(later())):
+
+        async def rows(made: Any = made) -> Any:
+            return made()
+
+        config = AstrumConfig(check_wire=check_wire)
+        scheduler = DynamicScheduler([("rows", rows)], [TaskOrder("rows")], config=config)
+        report = await scheduler.execute()
+        assert "task 'rows' failed: EncodeError: result is a" in report.error_summary[0]
+        await asyncio.sleep(0)
+
+
+async def test_a_generator_inside_a_result_is_refused_to_whoever_reads_it() -> None:
+    def rows() -> dict[str, Any]:
+        return {"rows": (n for n in [1])}
+
+    def reader(found: Ref[object, F(rows, "rows")]) -> None: ...
+
+    report = await DynamicScheduler(
+        [("rows", rows), ("reader", reader)], [TaskOrder("rows"), TaskOrder("reader")]
+    ).execute()
+    assert (
+        "task 'reader' failed: EncodeError: the result of 'rows'['rows'] is a generator"
+        in (report.error_summary[0])
+    )
 
 
 def test_the_limits_in_process_are_those_that_workers_and_coordinators_have_by_default() -> None:
