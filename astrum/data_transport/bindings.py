@@ -40,3 +40,8 @@ class TaskInputs(NamedTuple):
     supplies: tuple[Supply, ...] = ()
     expected: Mapping[str | int, Any] = MappingProxyType({})
     undeclared: tuple[Binding, ...] = ()
+
+    @property
+    def slots(self) -> list[str | int]:
+        """The parameters that are filled."""
+        return [b.parameter for b in self.bindings] + [s.parameter for s in self.supplies]

@@ -12,7 +12,8 @@ CACHED: type = type(functools.cache(lambda: None))
 """The class of what `functools.cache` and `functools.lru_cache` make."""
 
 _MAX_LAYERS = 100
-_YIELDS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+YIELDS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+"""The flags of code that yields."""
 _TRANSPARENT: dict[type, str] = {
     MethodType: "__func__",
     staticmethod: "__func__",
@@ -78,7 +79,7 @@ def is_generator_function(function: Callable[..., Any]) -> bool:
     else:
         called = called_function(function)
         flags = 0 if called is None else called.__code__.co_flags
-    return bool(flags & _YIELDS) and not flags & inspect.CO_ITERABLE_COROUTINE
+    return bool(flags & YIELDS) and not flags & inspect.CO_ITERABLE_COROUTINE
 
 
 def is_unbound_method(function: Callable[..., Any], first_parameter: str) -> bool:

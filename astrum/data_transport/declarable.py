@@ -11,6 +11,7 @@ from typing import Any
 
 from astrum.data_transport.callables import (
     CACHED,
+    YIELDS,
     called_function,
     is_cached,
     is_generator_function,
@@ -20,6 +21,7 @@ from astrum.data_transport.callables import (
 from astrum.data_transport.marks import is_plain, misplaced_in_default, whole_marks
 from astrum.data_transport.scopes import names_in_one
 
+_SCALARS = (type(None), bool, int, float, str)
 _SLOTLESS = (P.VAR_POSITIONAL, P.VAR_KEYWORD)
 Slot = str | int
 
@@ -28,6 +30,8 @@ def check_declarable(function: Callable[..., Any]) -> None:
     """Raise ``ValueError`` for a callable that can be no task, and for references that would be
     ignored: as default values, and nested in a type.
     """
+    if type(function) is FunctionType and _is_simple(function):
+        return
     if is_generator_function(function):
         raise ValueError(
             "it is a generator function: calling it runs none of its code, and what it gives can "
@@ -64,6 +68,19 @@ def unfilled(function: Callable[..., Any], filled: Collection[Slot]) -> list[str
         and parameter.kind not in _SLOTLESS
         and not _is_filled(parameter, position, filled)
     ]
+
+
+def _is_simple(function: FunctionType) -> bool:
+    """Tell at a glance that a function can be a task, as most can."""
+    if function.__dict__ or function.__code__.co_flags & YIELDS or function.__kwdefaults__:
+        return False
+    for default in function.__defaults__ or ():
+        if type(default) not in _SCALARS:
+            return False
+    for annotation in function.__annotations__.values():
+        if annotation is not None and not is_plain(annotation):
+            return False
+    return True
 
 
 def _check_cached(function: Callable[..., Any]) -> None:

@@ -3,7 +3,7 @@
 from astrum.data_transport.bindings import Binding
 from astrum.planning.build import TaskOptions, build_plan, lane_of
 from astrum.planning.execution_plan import ExecutionPlan, ExecutionStage
-from astrum.planning.fingerprint import fingerprint
+from astrum.planning.fingerprint import advice, difference, fingerprint
 from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Lane, Plan, TaskSpec
 from astrum.planning.planner import ExecutionPlanner
@@ -20,7 +20,9 @@ __all__ = [
     "TaskOptions",
     "TaskOrder",
     "TaskSpec",
+    "advice",
     "build_plan",
+    "difference",
     "fingerprint",
     "lane_of",
 ]

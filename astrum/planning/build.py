@@ -97,16 +97,17 @@ def build_plan(
         if lane is None:
             lane = lanes[id(function)] = lane_of(function)
         chosen = options.get(task_id, DEFAULT_OPTIONS)
+        filling = inputs.get(task_id, NO_INPUTS)
         specs.append(
             TaskSpec(
                 task_id=task_id,
                 needs=tuple(upstream),
-                bindings=inputs.get(task_id, NO_INPUTS).bindings,
+                bindings=filling.bindings,
                 retry=chosen.retry,
                 timeout_s=chosen.timeout_s,
                 queue=chosen.queue,
                 lane=lane,
-                fingerprint=fingerprint(function) if fingerprints else "",
+                fingerprint=fingerprint(function, filling.slots) if fingerprints else "",
                 awaited=task_id not in tails,
             )
         )

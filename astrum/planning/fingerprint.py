@@ -1,4 +1,10 @@
-"""A short name for a function's source, so that two hosts can tell whether they run the same."""
+"""A short name for what a task is, so that two hosts can tell whether they run the same.
+
+It has a digest of the function's source, and one for each piece of data that the function brings
+along: in closure variables, default values and the arguments of a partial. So two hosts can also
+tell *what* differs. Constants of modules, functions that the task calls, and objects that are no
+data (connections, locks, instances of plain classes) do not count.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +12,75 @@ import functools
 import hashlib
 import inspect
 import re
-from collections.abc import Callable
-from types import CodeType
+from collections.abc import Callable, Collection, Iterator
+from types import CodeType, FunctionType
 from typing import Any
+
+from astrum.data_transport.callables import CACHED
+from astrum.planning.data_digest import data_digest
 
 _DEFINITION = re.compile(r"^([ \t]*)(?:async\s+def|def)\b", re.MULTILINE)
 _cache: dict[tuple[str, CodeType], str] = {}
 MAX_CACHED = 100_000
+_MAX_LAYERS = 100
+_MAX_NAMED = 3
 
 
-def fingerprint(function: Callable[..., Any]) -> str:
-    """Return 16 hex digits of the function's source, without its decorators and indentation.
+def fingerprint(function: Callable[..., Any], filled: Collection[str | int] = ()) -> str:
+    """Return 16 hex digits of the function's source, without its decorators and indentation,
+    followed by a digest for each piece of data that it brings along.
 
-    The same source gives the same text on every Python version and from whatever path it was
-    loaded. A function without source is told apart by its name and parameters only.
+    The same source and data give the same text on every Python version and from whatever path it
+    was loaded. A function without source is told apart by its name and parameters only. Default
+    values of parameters that are ``filled`` do not count.
     """
+    is_function = type(function) is FunctionType and not function.__dict__
+    if is_function and not (
+        function.__closure__ or function.__defaults__ or function.__kwdefaults__
+    ):
+        return _source_digest(function)
+    return _joined(_source_digest(function), _pieces(function, filled, frozenset()))
+
+
+def difference(planned: str, served: str) -> str:
+    """Say what differs between two fingerprints of one task, "" if nothing does.
+
+    >>> difference("a\\nclosure variable 'who'=1", "a\\nclosure variable 'who'=2")
+    "other data in its closure variable 'who'"
+    """
+    if not planned or not served or planned == served:
+        return ""
+    source, *pieces = planned.split(_BETWEEN)
+    other_source, *other_pieces = served.split(_BETWEEN)
+    if source != other_source:
+        return "another version of its source"
+    found = [piece.rpartition("=")[0] for piece in sorted({*pieces} ^ {*other_pieces})]
+    names = list(dict.fromkeys(found))
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return f"other data in its {', '.join(names[:_MAX_NAMED])}{more}"
+
+
+def advice(what: str) -> str:
+    """Return what to do about a `difference`."""
+    if what.startswith("other data"):
+        return (
+            "a task's own data must be the same in every process; what differs from run to run "
+            'goes through an upstream task: Ref[type, F("task")]'
+        )
+    return "restart the workers with the code that the run was planned with"
+
+
+_BETWEEN = "\n"
+
+
+def _joined(source: str, pieces: dict[str, str]) -> str:
+    return _BETWEEN.join([source, *[f"{place}={digest}" for place, digest in pieces.items()]])
+
+
+# --- the source --------------------------------------------------------------------------
+
+
+def _source_digest(function: Callable[..., Any]) -> str:
     code = _code_of(function)
     if code is None:
         return _digest(f"{type(function).__qualname__}:{getattr(function, '__name__', '')}")
@@ -34,9 +94,13 @@ def fingerprint(function: Callable[..., Any]) -> str:
 
 
 def _code_of(function: Any) -> CodeType | None:
+    if type(function) is FunctionType and not function.__dict__:
+        return function.__code__
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(getattr(function, "__func__", function))
+    if isinstance(function, functools.partial):
+        return _code_of(function)
     code = getattr(function, "__code__", None)
     if code is None and not inspect.isclass(function):
         code = getattr(function.__call__, "__code__", None)
@@ -62,4 +126,76 @@ def _normalize(source: str) -> str:
 
 
 def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+# --- the data that a function brings along -----------------------------------------------
+
+
+def _pieces(function: Any, filled: Collection[str | int], seen: frozenset[int]) -> dict[str, str]:
+    """Return the digest of each piece of data by where it is."""
+    pieces: dict[str, str] = {}
+    for layer in _layers(function):
+        if isinstance(layer, functools.partial):
+            for name, value in (*enumerate(layer.args), *layer.keywords.items()):
+                _add(pieces, f"argument {name!r}", data_digest(value))
+            continue
+        if layer.__defaults__ or layer.__kwdefaults__:
+            for name, value in _defaults(layer, filled):
+                _add(pieces, f"default value of {name!r}", data_digest(value))
+        if layer.__closure__:
+            _add_closure(pieces, layer, seen)
+    return pieces
+
+
+def _layers(function: Any) -> list[Any]:
+    """Return the partials and functions that a call goes through, the outermost first."""
+    layers: list[Any] = []
+    while function is not None and len(layers) < _MAX_LAYERS:
+        if isinstance(function, FunctionType):
+            layers.append(function)
+            function = function.__dict__.get("__wrapped__")
+        elif isinstance(function, functools.partial):
+            layers.append(function)
+            function = function.func
+        elif isinstance(function, CACHED):
+            function = function.__wrapped__  # type: ignore[attr-defined]
+        else:
+            function = getattr(function, "__func__", None)
+    return layers
+
+
+def _add(pieces: dict[str, str], place: str, digest: str) -> None:
+    if digest:
+        # Two layers of decorators may have variables of one name.
+        pieces[place] = digest if place not in pieces else _digest(pieces[place] + digest)
+
+
+def _defaults(function: FunctionType, filled: Collection[str | int]) -> Iterator[tuple[str, Any]]:
+    code = function.__code__
+    first = code.co_argcount - len(function.__defaults__ or ())
+    for position, value in enumerate(function.__defaults__ or (), first):
+        name = code.co_varnames[position]
+        if name not in filled and position not in filled:
+            yield name, value
+    for name, value in (function.__kwdefaults__ or {}).items():
+        if name not in filled:
+            yield name, value
+
+
+def _add_closure(pieces: dict[str, str], function: FunctionType, seen: frozenset[int]) -> None:
+    wrapped = function.__dict__.get("__wrapped__")
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            value = cell.cell_contents
+        except ValueError:
+            continue  # defined later than the function
+        if isinstance(value, FunctionType):
+            # The wrapped one is a layer of its own; a recursive one stands in its own closure.
+            if value is wrapped or value is function or id(value) in seen:
+                continue
+            inner = _pieces(value, (), seen | {id(function), id(value)})
+            digest = _digest(_joined(_source_digest(value), inner))
+        else:
+            digest = data_digest(value)
+        _add(pieces, f"closure variable {name!r}", digest)

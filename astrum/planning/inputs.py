@@ -72,7 +72,7 @@ def check_filled(functions: Functions, inputs: Mapping[str, TaskInputs]) -> None
     """Raise `TaskRegistrationError` for a required parameter that nothing fills."""
     for task_id, function in functions.items():
         found = inputs.get(task_id)
-        missing = unfilled(function, _slots(found) if found else ())
+        missing = unfilled(function, found.slots if found else ())
         if missing:
             one = missing[0]
             also = "".join(f", {name!r}" for name in missing[1:])
@@ -81,10 +81,6 @@ def check_filled(functions: Functions, inputs: Mapping[str, TaskInputs]) -> None
                 f'fills it: annotate it with its source, {one}: Ref[type, F("task")], or give it '
                 "a default value"
             )
-
-
-def _slots(inputs: TaskInputs) -> list[str | int]:
-    return [b.parameter for b in inputs.bindings] + [s.parameter for s in inputs.supplies]
 
 
 def add_data_needs(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from astrum.errors import nearest
 from astrum.machine.failure import blocking_text
+from astrum.planning import advice, difference
 from astrum.planning.plan import TaskSpec
 from astrum.redis.facts import WorkerFacts
 from astrum.wire.status import decode_status
@@ -40,11 +41,9 @@ class _Offer(NamedTuple):
 
     def refusal(self, spec: TaskSpec) -> str:
         """Return why this worker does not serve a task that it knows by name, "" if it does."""
-        if spec.fingerprint and self.fingerprint and self.fingerprint != spec.fingerprint:
-            return (
-                "the live workers have another version of its source: restart them with the "
-                "code that the run was planned with"
-            )
+        differs = difference(spec.fingerprint, self.fingerprint)
+        if differs:
+            return f"the live workers have {differs}: {advice(differs)}"
         if self.queues is not None and spec.queue not in self.queues:
             return (
                 f"no live worker listens to its queue {spec.queue!r}: start one with "

@@ -1,8 +1,28 @@
 """Fingerprints: equal for equal sources, whatever stands around them."""
 
-import functools
+from __future__ import annotations
 
-from astrum.planning import fingerprint
+import enum
+import functools
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel
+
+from astrum.planning import difference, fingerprint
+from astrum.planning.data_digest import data_digest
 
 
 def decorated(_: object):
@@ -26,8 +46,13 @@ def test_a_fingerprint_is_a_short_text() -> None:
     assert len(fingerprint(factory)) == 16
 
 
-def test_functions_of_one_source_have_one_fingerprint() -> None:
-    assert fingerprint(factory(1)) == fingerprint(factory(2))
+def test_functions_of_one_source_and_data_have_one_fingerprint() -> None:
+    assert fingerprint(factory(1)) == fingerprint(factory(1))
+
+
+def test_data_in_a_closure_is_part_of_the_fingerprint() -> None:
+    one, two = fingerprint(factory(1)), fingerprint(factory(2))
+    assert difference(one, two) == "other data in its closure variable 'n'"
 
 
 def test_different_sources_have_different_fingerprints() -> None:
@@ -65,7 +90,8 @@ def test_methods_partials_and_wrappers_are_named_by_their_function() -> None:
 
     expected = fingerprint(Holder.work)
     assert fingerprint(Holder().work) == expected
-    assert fingerprint(functools.partial(Holder.work, None)) == expected
+    assert fingerprint(functools.partial(Holder.work)) == expected
+    assert fingerprint(functools.cache(Holder.work)) == expected
     assert fingerprint(wrapper) == expected
 
 
@@ -89,3 +115,242 @@ def test_functions_without_source_are_told_apart_by_name_and_parameters() -> Non
     assert fingerprint(one) == fingerprint(same)
     assert fingerprint(one) != fingerprint(other)
     assert fingerprint(len) != fingerprint(print)
+
+
+# --- data that a task brings along -------------------------------------------------------
+
+
+def with_default(value: object) -> Callable[..., Any]:
+    def task(x: object = value, *, y: object = value) -> None: ...
+
+    return task
+
+
+def wrapping(function: Callable[..., Any], times: int) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return [function(*args) for _ in range(times)]
+
+    return wrapper
+
+
+def calling(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call() -> Any:
+        return function()
+
+    return call
+
+
+DIFFERENT = {
+    "a default value": (
+        with_default(1),
+        with_default(2),
+        "default value of 'x', default value of 'y'",
+    ),
+    "an argument of a partial": (
+        functools.partial(print, 1, sep="a"),
+        functools.partial(print, 2, sep="b"),
+        "argument 'sep', argument 0",
+    ),
+    "the data of a decorator": (
+        wrapping(factory(1), 2),
+        wrapping(factory(1), 3),
+        "closure variable 'times'",
+    ),
+    "the data of what is decorated": (
+        wrapping(factory(1), 2),
+        wrapping(factory(2), 2),
+        "closure variable 'n'",
+    ),
+    "the code of what is wrapped by hand": (
+        calling(lambda: 1),
+        calling(lambda: 2),
+        "closure variable 'function'",
+    ),
+    "the data of what is wrapped by hand": (
+        calling(factory(1)),
+        calling(factory(2)),
+        "closure variable 'function'",
+    ),
+    "a cache": (
+        functools.cache(factory(1)),
+        functools.cache(factory(2)),
+        "closure variable 'n'",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", DIFFERENT)
+def test_other_data_is_told_by_its_place(place: str) -> None:
+    one, two, where = DIFFERENT[place]
+    assert difference(fingerprint(one), fingerprint(two)) == f"other data in its {where}"
+    assert fingerprint(one).partition("\n")[0] == fingerprint(two).partition("\n")[0]
+
+
+def test_another_source_is_told_before_other_data() -> None:
+    told = difference(fingerprint(factory(1)), fingerprint(with_default(1)))
+    assert told == "another version of its source"
+    assert difference("", fingerprint(factory(1))) == ""
+
+
+def test_the_default_value_of_a_filled_parameter_does_not_count() -> None:
+    one, two = with_default(1), with_default(2)
+    assert fingerprint(one, ["x", "y"]) == fingerprint(two, [0, "y"])
+
+
+def test_objects_that_are_no_data_do_not_count() -> None:
+    class Plain:
+        pass
+
+    for make in (threading.Lock, Plain, lambda: print, lambda: [Plain()], lambda: Plain):
+        assert fingerprint(factory(make())) == fingerprint(factory(make()))  # type: ignore[arg-type]
+
+
+def test_a_function_that_stands_in_its_own_closure_has_a_fingerprint() -> None:
+    def outer(n: int) -> Callable[..., int]:
+        def down(k: int = 3) -> int:
+            return down(k - 1) if k else n
+
+        return down
+
+    assert fingerprint(outer(1)) == fingerprint(outer(1)) != fingerprint(outer(2))
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+class Place(NamedTuple):
+    x: int
+
+
+@dataclass(slots=True)
+class Slotted:
+    n: int
+
+
+@dataclass
+class Counted:
+    n: int
+    tags: set[str] = field(default_factory=set)
+
+    @functools.cached_property
+    def double(self) -> int:
+        return 2 * self.n
+
+
+class Model(BaseModel):
+    n: int
+
+
+UNEQUAL: list[tuple[object, object]] = [
+    (1, 2),
+    (1, True),
+    (1, 1.0),
+    ("1", 1),
+    ("a", b"a"),
+    ([1], (1,)),
+    ({1}, frozenset({1})),
+    ({"a": 1}, {"a": 2}),
+    ({"a": 1}, OrderedDict(a=1)),
+    ([["a"], "b"], [["a", "b"]]),
+    (["ab", "c"], ["a", "bc"]),
+    (10**5000, 10**5000 + 1),
+    (Colour.RED, Colour.BLUE),
+    (Place(1), Place(2)),
+    (Slotted(1), Slotted(2)),
+    (Counted(1), Counted(1, {"a"})),
+    (Model(n=1), Model(n=2)),
+    (Decimal("1.0"), Decimal("1.00")),
+    (datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)),
+    (timedelta(1), timedelta(2)),
+    (Path("a"), Path("b")),
+    (UUID(int=1), UUID(int=2)),
+    ("\ud800", "\ud801"),
+    (float("nan"), 0.0),
+]
+
+
+@pytest.mark.parametrize("pair", UNEQUAL, ids=map(str, range(len(UNEQUAL))))
+def test_different_data_has_different_digests(pair: tuple[object, object]) -> None:
+    assert data_digest(pair[0]) != data_digest(pair[1])
+    assert data_digest(pair[0]) == data_digest(pair[0])
+    assert "" not in map(data_digest, pair)
+
+
+def test_the_order_of_sets_and_dicts_does_not_count() -> None:
+    assert data_digest({"a": 1, "b": {2, 3}}) == data_digest({"b": {3, 2}, "a": 1})
+    assert data_digest(defaultdict(list, a=1, b=2)) == data_digest(defaultdict(list, b=2, a=1))
+
+
+def test_what_was_only_computed_and_kept_does_not_count() -> None:
+    used = Counted(1)
+    assert used.double == 2
+    assert data_digest(used) == data_digest(Counted(1))
+
+
+def test_no_code_of_the_user_is_called() -> None:
+    class Loud(str):
+        __slots__ = ()
+
+        def __repr__(self) -> str:
+            raise AssertionError("called")
+
+        __str__ = __hash__ = __iter__ = __repr__  # type: ignore[assignment]
+
+    @dataclass
+    class Held:
+        n: object
+
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError("called")
+
+    assert data_digest(Loud("a")) == ""
+    assert data_digest([Loud("a")]) == ""
+    assert data_digest(Held(1))
+
+
+def test_a_container_of_itself_has_no_digest() -> None:
+    loop: list[object] = []
+    loop.append(loop)
+    assert data_digest(loop) == ""
+
+
+def test_arrays_and_frames_count_by_their_content() -> None:
+    numpy = pytest.importorskip("numpy")
+    assert data_digest(numpy.arange(3)) == data_digest(numpy.arange(3)) != ""
+    assert data_digest(numpy.arange(3)) != data_digest(numpy.arange(3.0))
+    assert data_digest(numpy.array([object()])) == ""
+    pandas = pytest.importorskip("pandas")
+    one = pandas.DataFrame({"a": [1, 2], "b": ["x", None]})
+    assert data_digest(one) == data_digest(one.copy()) != ""
+    assert data_digest(one) != data_digest(one.rename(columns={"a": "c"}))
+    assert data_digest(one) != data_digest(one.assign(b=["x", "y"]))
+    assert data_digest(one["a"]) != data_digest(one["a"] + 1)
+
+
+def test_a_fingerprint_is_the_same_under_every_hash_seed(tmp_path: Path) -> None:
+    source = """
+        from astrum.planning import fingerprint
+        names = {f"name {n}" for n in range(50)}
+        rows = {name: {name, "x"} for name in names}
+        def make(names, rows):
+            def task(a=frozenset(names), *, b=rows): return names, rows
+            return task
+        print(fingerprint(make(names, rows)))
+    """
+    path = tmp_path / "seeded.py"
+    path.write_text(textwrap.dedent(source))
+    told = {
+        subprocess.run(
+            [sys.executable, str(path)],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(told) == 1
+    assert "closure variable 'rows'" in told.pop()

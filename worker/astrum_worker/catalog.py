@@ -11,6 +11,7 @@ import msgpack
 from astrum.errors import FlowImportError, nearest
 from astrum.invoke import BoundTask
 from astrum.loading import Workflow, load_workflows
+from astrum.planning import advice, difference
 from astrum.wire.codec import Codec
 from astrum.wire.messages import TaskMessage
 
@@ -82,11 +83,10 @@ class Catalog:
     def why_not(self, message: TaskMessage) -> str:
         """Say why `find` gave nothing, and what to do."""
         what = f"task {message.task_id!r} of namespace {message.namespace!r}"
-        if (message.namespace, message.task_id) in self._served:
-            return (
-                f"{what}: this worker has another version of its source than the plan; restart "
-                "the worker with the code that the run was planned with"
-            )
+        served = self._served.get((message.namespace, message.task_id))
+        if served is not None:
+            differs = difference(message.fingerprint, served.fingerprint)
+            return f"{what}: this worker has {differs} than the plan; {advice(differs)}"
         known = [task_id for namespace, task_id in self._served if namespace == message.namespace]
         hint = nearest(message.task_id, known)
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import textwrap
 from pathlib import Path
 
@@ -32,6 +33,24 @@ OLD = """
     async def last(before: Ref[str, F("middle")]) -> str:
         return "old"
 """
+DATA = """
+    from astrum import SchedulerRegistry
+
+    def make(who):
+        registry = SchedulerRegistry("data")
+
+        @registry.task("closure")
+        def closure() -> str:
+            return who
+
+        @registry.task("default")
+        def default(x: str = who) -> str:
+            return x
+
+        return registry
+
+    registry = make("the worker's")
+"""
 OTHER = """
     from astrum import task
 
@@ -44,6 +63,7 @@ OTHER = """
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     (tmp_path / "old.py").write_text(textwrap.dedent(OLD))
+    (tmp_path / "data.py").write_text(textwrap.dedent(DATA))
     (tmp_path / "other.py").write_text(textwrap.dedent(OTHER))
     return tmp_path
 
@@ -104,3 +124,27 @@ async def test_the_wait_for_the_right_worker_says_what_is_wrong_with_the_others(
         for a in s.attempt_statistics
     ]
     assert "another version of its source" in messages[0]
+
+
+async def test_a_task_with_other_data_than_the_plan_is_refused_by_the_name_of_the_data(
+    pool: Pool, written: Path
+) -> None:
+    worker = pool.worker(*QUICK, module=str(written / "data.py"))
+    spec = importlib.util.spec_from_file_location("planned_data", written / "data.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    async with Coordinator(RedisSettings(url=pool.server.url), config=FAST) as coordinator:
+        same = await module.registry.run(executor=coordinator)
+        assert same.task_return_set == {"closure": "the worker's", "default": "the worker's"}
+        flow = module.make("the plan's").build_scheduler().flow(fingerprints=True)
+        run_id = await coordinator.submit_flow(flow)
+        resumed = asyncio.create_task(coordinator.resume(run_id))
+        for data in ("closure variable 'who'", "default value of 'x'"):
+            told = f"this worker has other data in its {data} than the plan"
+            await eventually(lambda told=told: told in worker.output)
+        assert "goes through an upstream task" in worker.output
+        await coordinator.cancel(run_id)
+        report = await resumed
+    assert report.task_return_set == {}
