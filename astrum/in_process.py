@@ -47,6 +47,7 @@ from astrum.run_log import STARTS_HERE, with_log
 from astrum.threads import drop
 from astrum.wire.codec import Codec
 from astrum.wire.payload import EncodedResult, pack_result, pack_task_arguments, part_of_result
+from astrum.wire.projector import Projector
 from astrum.wire.read_once import check_read_often
 
 MAX_OUTSTANDING = 100_000
@@ -264,6 +265,7 @@ class _WireValues(_Values):
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         self._sent: dict[str, EncodedResult] = {}
+        self._projector = Projector()
 
     def keep(self, spec: TaskSpec, value: Any) -> Any:
         data = self._codec.encode(value)
@@ -282,7 +284,7 @@ class _WireValues(_Values):
 
     def _cut(self, spec: TaskSpec, binding: Binding, value: bytes) -> bytes:
         try:
-            return part_of_result(value, binding.path)
+            return part_of_result(value, binding.path, self._projector, binding.source)
         except LocateError as error:
             raise binding_error(spec.task_id, binding.parameter, binding.source, error) from None
 

@@ -6,14 +6,14 @@ so that it finds the same values too big.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 from astrum.data_transport.bindings import Path
 from astrum.errors import PayloadTooLargeError
 from astrum.wire.arguments import pack_arguments
 from astrum.wire.compression import shrink
-from astrum.wire.projection import project
+from astrum.wire.projector import Projector
 from astrum.wire.references import BlobRef, digest_of, encode_reference, reference_of
 
 INLINE_BYTES = 64 * 1024
@@ -48,16 +48,17 @@ def pack_result(
     return EncodedResult(encode_reference(reference), data)
 
 
-def part_of_result(value: bytes, path: Path) -> bytes:
+def part_of_result(value: bytes, path: Path, projector: Projector, name: Hashable) -> bytes:
     """Return the encoded part that ``path`` leads to; of a reference, the reference to it.
 
-    Raises `LocateError` if there is no such part in a value that is no reference.
+    ``name`` names the value for the ``projector``. Raises `LocateError` if there is no such part
+    in a value that is not a reference.
     """
     if not path:
         return value
     reference = reference_of(value)
     if reference is None:
-        return project(value, path)
+        return projector.project(name, value, path)
     return encode_reference(BlobRef(reference.digest, reference.size, (*reference.path, *path)))
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
-
-import msgpack
 
 from astrum.data_transport.bindings import Path
 from astrum.data_transport.locate import (
@@ -19,9 +16,10 @@ from astrum.data_transport.locate import (
     with_names,
     without_order,
 )
-from astrum.errors import DecodeError, LocateError, TransportError
+from astrum.errors import LocateError, TransportError
 from astrum.wire.codes import Code
 from astrum.wire.compression import inflate
+from astrum.wire.map_keys import code_name, encoded_key, is_loose, plain_key, unpacked
 from astrum.wire.references import reference_of
 from astrum.wire.walk import Item, Kind, ends_from, entries, item_at
 
@@ -30,11 +28,6 @@ _MAPPINGS: dict[int, str] = {
     Code.ORDERED_DICT: "OrderedDict",
     Code.COUNTER: "Counter",
     Code.DEFAULT_DICT: "defaultdict",
-}
-_TYPE_NAMES: dict[int, str] = {
-    Code.BIG_INT: "int",
-    Code.DECIMAL: "Decimal",
-    Code.UUID: "UUID",
 }
 _WITH_FIELDS = (Code.DATACLASS, Code.NAMED_TUPLE, Code.MODEL)
 _PLAIN = (
@@ -46,9 +39,6 @@ _PLAIN = (
     Code.COMPLEX,
 )
 _NAMED = (*_WITH_FIELDS, Code.ENUM, Code.EXTENSION)
-_CODES = frozenset(Code)
-_OTHER_KEYS = frozenset((0xC2, 0xC3, 0xCA, 0xCB, *range(0xC7, 0xCA), *range(0xD4, 0xD9)))
-"""First bytes of keys that may equal a locator without having its bytes."""
 
 
 class UnprojectableError(TransportError):
@@ -69,24 +59,58 @@ def project(data: bytes, path: Path) -> bytes:
     >>> project(msgpack.packb({"rows": [{"id": 7}]}), ("rows", -1, "id"))
     b'\\x07'
     """
-    if not path:
-        return data
+    return part_of(opened(data), path, _PLACES) if path else data
+
+
+def opened(data: bytes) -> bytes:
+    """Return a value's bytes as they can be walked; raises `UnprojectableError`."""
     if reference_of(data) is not None:
         raise UnprojectableError("the value is stored elsewhere; fetch it, then project it")
-    data = inflate(data)
+    return inflate(data)
+
+
+class Places:
+    """Finds the entries of a container by walking it from its start."""
+
+    def by_key(self, data: bytes, item: Item, locator: str | int) -> tuple[int, int] | None:
+        """Return where a map's value starts and ends."""
+        wanted = encoded_key(locator)
+        size = len(wanted)
+        for start, middle, end in entries(data, item):
+            if middle - start == size and data[start:middle] == wanted:
+                return middle, end
+            if is_loose(data, start) and plain_key(data[start:middle]) == locator:
+                return middle, end
+        return None
+
+    def by_index(self, data: bytes, item: Item, index: int) -> tuple[int, int]:
+        """Return where an array's item starts and ends."""
+        next_end = ends_from(data, item.start)
+        start = item.start
+        for _ in range(index):
+            start = next_end()
+        return start, next_end()
+
+
+_PLACES = Places()
+
+
+def part_of(data: bytes, path: Path, places: Places) -> bytes:
+    """Return the part of an opened value; raises as `project`."""
     start, end = 0, len(data)
     for locator in path:
-        start, end = _part(data, start, locator)
+        start, end = _part(data, start, locator, places)
     return data[start:end]
 
 
-def _part(data: bytes, at: int, locator: str | int) -> tuple[int, int]:
+def _part(data: bytes, at: int, locator: str | int, places: Places) -> tuple[int, int]:
     """Return where the part of the item at ``at`` that ``locator`` names starts and ends."""
     item = _container(data, at)
     if item.kind is Kind.MAP:
-        found = _by_key(data, item, locator)
+        found = places.by_key(data, item, locator)
     elif item.kind is Kind.ARRAY and isinstance(locator, int):
-        found = _by_index(data, item, locator)
+        index = locator + item.size if locator < 0 else locator
+        found = places.by_index(data, item, index) if 0 <= index < item.size else None
     elif item.kind is Kind.EXT and item.code in _WITH_FIELDS:
         found = _by_field(data, item, locator)
     else:
@@ -107,54 +131,10 @@ def _container(data: bytes, at: int) -> Item:
     return item
 
 
-def _by_key(data: bytes, item: Item, locator: str | int) -> tuple[int, int] | None:
-    wanted = _encoded(locator)
-    size = len(wanted)
-    for start, middle, end in entries(data, item):
-        if middle - start == size and data[start:middle] == wanted:
-            return middle, end
-        if data[start] in _OTHER_KEYS and _equals(data[start:middle], locator):
-            return middle, end
-    return None
-
-
-def _encoded(locator: str | int) -> bytes:
-    try:
-        encoded: bytes = msgpack.packb(locator)
-    except (OverflowError, UnicodeEncodeError):  # keys like these are no plain msgpack either
-        return b""
-    return encoded
-
-
-def _equals(key: bytes, locator: str | int) -> bool:
-    """Tell whether a bool, a float, a big int or an enum's member equals the locator."""
-    item = item_at(key, 0)
-    if item.code == Code.ENUM:
-        member = _unpacked(key[item.start :])
-        if type(member) is not list or len(member) < 2:
-            raise DecodeError("the bytes are no encoded value: an enum's member is damaged")
-        *_, value, equal = member
-        return equal is True and bool(value == locator)
-    if item.code == Code.BIG_INT:
-        return int.from_bytes(key[item.start :], "big", signed=True) == locator
-    return item.kind is Kind.SCALAR and bool(_unpacked(key) == locator)
-
-
-def _by_index(data: bytes, item: Item, locator: int) -> tuple[int, int] | None:
-    index = locator + item.size if locator < 0 else locator
-    if not 0 <= index < item.size:
-        return None
-    next_end = ends_from(data, item.start)
-    start = item.start
-    for _ in range(index):
-        start = next_end()
-    return start, next_end()
-
-
 def _by_field(data: bytes, item: Item, locator: str | int) -> tuple[int, int] | None:
     maps = list(_field_maps(data, item))
     if isinstance(locator, str):
-        found = (_by_key(data, fields, locator) for fields in maps)
+        found = (_PLACES.by_key(data, fields, locator) for fields in maps)
         return next((part for part in found if part is not None), None)
     if item.code != Code.NAMED_TUPLE or not maps:
         return None
@@ -175,29 +155,6 @@ def _field_maps(data: bytes, item: Item) -> Iterator[Item]:
         start = next_end()
 
 
-def _unpacked(data: bytes) -> Any:
-    try:
-        return msgpack.unpackb(data, ext_hook=lambda code, _: _Unnamed(code))
-    except Exception as error:  # msgpack raises many kinds for hostile bytes
-        raise DecodeError(f"the bytes are no encoded value: {type(error).__name__}") from None
-
-
-class _Unnamed:
-    """What is shown for a key or name that is neither text nor number."""
-
-    def __init__(self, code: int) -> None:
-        self._code = code
-
-    def __repr__(self) -> str:
-        return f"<{_code_name(self._code)}>"
-
-
-def _code_name(code: int) -> str:
-    if code in _TYPE_NAMES:
-        return _TYPE_NAMES[code]
-    return Code(code).name.lower().replace("_", " ") if code in _CODES else f"extension {code}"
-
-
 def _description(data: bytes, at: int) -> str:
     """Tell what the item at ``at`` is and has, as `LocateError` shows it."""
     outer = item_at(data, at)
@@ -209,11 +166,11 @@ def _description(data: bytes, at: int) -> str:
     if item.kind is Kind.SCALAR:
         return _scalar(data, at)
     if item.code in (Code.SET, Code.FROZENSET):
-        return without_order(_code_name(item.code), item_at(data, item.start).size)
+        return without_order(code_name(item.code), item_at(data, item.start).size)
     if item.code not in _NAMED:
-        return with_article(_code_name(item.code))
+        return with_article(code_name(item.code))
     parts = item_at(data, item.start)
-    name = str(_unpacked(data[parts.start : ends_from(data, parts.start)()])).rpartition(".")[2]
+    name = str(unpacked(data[parts.start : ends_from(data, parts.start)()])).rpartition(".")[2]
     if item.code not in _WITH_FIELDS:
         return with_article(name)
     return _with_names(data, name, "field", list(_field_maps(data, item)))
@@ -224,7 +181,7 @@ def _scalar(data: bytes, at: int) -> str:
         return with_article("bytes")
     if data[at] in (*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB):
         return with_article("str")
-    value = _unpacked(data[at : ends_from(data, at)()])
+    value = unpacked(data[at : ends_from(data, at)()])
     return "None" if value is None else with_article(type(value).__name__)
 
 
@@ -236,4 +193,4 @@ def _with_names(data: bytes, name: str, word: str, maps: list[Item]) -> str:
 
 def _short(data: bytes, start: int) -> str:
     end = ends_from(data, start)()
-    return repr(_unpacked(data[start:end])) if end - start <= _SHOWN_KEY_BYTES else LONG_KEY
+    return repr(unpacked(data[start:end])) if end - start <= _SHOWN_KEY_BYTES else LONG_KEY

@@ -12,6 +12,7 @@ from astrum.data_transport.locate import binding_error
 from astrum.errors import LocateError
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.wire.payload import pack_task_arguments, part_of_result
+from astrum.wire.projector import Projector
 
 NIL = b"\xc0"
 """The encoded `None`."""
@@ -24,6 +25,7 @@ class Results:
         self._index = plan.index
         self._values: list[bytes | None] = [None] * len(plan.tasks)
         self._max_argument_bytes = max_argument_bytes
+        self._projector = Projector()
 
     def keep(self, task: int, value: bytes) -> None:
         """Hold the encoded result of a task, or the reference to it."""
@@ -52,6 +54,6 @@ class Results:
         if data is None:
             raise LookupError(f"task {spec.task_id!r} was dispatched before {source!r} succeeded")
         try:
-            return part_of_result(data, path)
+            return part_of_result(data, path, self._projector, source)
         except LocateError as error:
             raise binding_error(spec.task_id, parameter, source, error) from None

@@ -1,4 +1,4 @@
-"""Values that stand in the store: fetched once, kept as long as there is room."""
+"""Values that stand in the store: fetched once, opened once, kept as long as there is room."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from astrum.wire.projector import Projector
+from astrum.wire.references import BlobRef
 from astrum_worker.service import patiently
 
 Fetch = Callable[[str, str], Awaitable[bytes]]
@@ -24,6 +26,7 @@ class BlobCache:
         self._limit_bytes = limit_bytes
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._under_way: dict[str, asyncio.Task[bytes]] = {}
+        self._projector = Projector(limit_bytes)
         self.size_bytes = 0
 
     async def get(self, run_id: str, digest: str) -> bytes:
@@ -38,6 +41,13 @@ class BlobCache:
             self._under_way[digest] = transfer
         # Shielded: who is cancelled must not take the value from the others.
         return await asyncio.shield(transfer)
+
+    def part(self, ref: BlobRef, blob: bytes) -> bytes:
+        """Return the encoded part of a fetched value that ``ref`` means; raises as `project`.
+
+        For one thread at a time.
+        """
+        return self._projector.project(ref.digest, blob, ref.path)
 
     async def close(self) -> None:
         """Give up the transfers that are under way."""

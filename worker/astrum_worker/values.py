@@ -9,7 +9,6 @@ from astrum.errors import LocateError
 from astrum.wire.arguments import NO_ARGUMENTS, unpack_arguments
 from astrum.wire.messages import TaskMessage
 from astrum.wire.payload import EncodedResult, pack_result
-from astrum.wire.projection import project
 from astrum.wire.references import BlobRef, reference_of
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
@@ -29,14 +28,16 @@ async def decode_arguments(
         ref = reference_of(data)
         if ref is not None:
             blob = await blobs.get(message.run_id, ref.digest)
-            data = _part(blob, ref, served, parameter)
+            data = _part(blobs, blob, ref, served, parameter)
         arguments[parameter] = served.codec.decode(data)
     return arguments
 
 
-def _part(blob: bytes, ref: BlobRef, served: Served, parameter: str | int) -> bytes:
+def _part(
+    blobs: BlobCache, blob: bytes, ref: BlobRef, served: Served, parameter: str | int
+) -> bytes:
     try:
-        return project(blob, ref.path)
+        return blobs.part(ref, blob)
     except LocateError as error:
         bindings = served.task.inputs.bindings
         source = next((b.source for b in bindings if b.parameter == parameter), "")

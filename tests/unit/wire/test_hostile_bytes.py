@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import pandas  # noqa: F401  imported here, that no example has to wait for it
+import polars  # noqa: F401
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
