@@ -182,6 +182,7 @@ def _attempt_statistics(
         worker_id,
         outcome is Outcome.TIMED_OUT,
         blocked,
+        failure.traceback if failure else "",
     )
 
 

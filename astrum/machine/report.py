@@ -38,6 +38,7 @@ class TaskAttemptStatistics:
     "handed_back", which cost none of the user's retries. ``worker_id`` is ``host:pid:…`` of the
     worker process, "" in process. ``blocked`` says for how long the attempt blocked its worker's
     event loop, and at which line ("" if it did not, and in process); ``error_message`` repeats it.
+    ``traceback`` is that of the failure, "" if there is none.
     """
 
     task_name: str
@@ -52,6 +53,7 @@ class TaskAttemptStatistics:
     worker_id: str = ""
     timed_out: bool = False
     blocked: str = ""
+    traceback: str = ""
 
 
 @dataclass(slots=True)

@@ -135,6 +135,10 @@ class RunState:
         """How many attempts of a task never began."""
         return self._troubles.get(task).never_began
 
+    def due_at(self, task: int) -> float:
+        """Return when the next attempt of a task begins that backs off."""
+        return self._troubles.get(task).due_at
+
     def runs_alone(self, task: int) -> bool:
         """Whether the task's attempts must have no neighbour on their worker."""
         return self._troubles.get(task).alone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgpack
@@ -27,10 +27,12 @@ class QueueSize(NamedTuple):
 class LookingStore(Store):
     """A store that answers questions of people and dashboards; nothing here changes anything."""
 
-    async def queue_sizes(self) -> dict[str, QueueSize]:
-        """Return how much waits and is held, and since when, by stream."""
+    async def queue_sizes(self, streams: Sequence[str] | None = None) -> dict[str, QueueSize]:
+        """Return how much waits and is held, and since when, by stream (default: all there are)."""
+        if streams is None:
+            streams = await streams_of(self.link, self.keys)
         found: dict[str, QueueSize] = {}
-        for part in scripts.chunks(await streams_of(self.link, self.keys), _STREAMS_PER_CALL):
+        for part in scripts.chunks(streams, _STREAMS_PER_CALL):
             reply = await self.link.call(scripts.queue_sizes(part))
             now_s = await self.server_time()
             rows = zip(part, reply[::3], reply[1::3], reply[2::3], strict=True)

@@ -37,6 +37,7 @@ from astrum_coordinator.history import RunHistory
 from astrum_coordinator.journal_reader import JournalReader
 from astrum_coordinator.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
 from astrum_coordinator.led_runs import LedRuns, decode_plan, encode_plan
+from astrum_coordinator.looks import RunLook, look_at
 from astrum_coordinator.reaper import Reaper
 from astrum_coordinator.reports import PLANNED_S_FACT, Reporter
 from astrum_coordinator.upkeep import Upkeep
@@ -316,6 +317,13 @@ class Coordinator:
         the real ones. Without ``results`` none is fetched, and ``task_return_set`` is empty.
         """
         return await self._reporter.report(run_id, types, results=results)
+
+    async def look(self, run_id: str, *, results: bool | str = False) -> RunLook:
+        """Return a run's report together with where each unfinished task stands.
+
+        ``results`` as in `report`; the id of a task stands for its result alone.
+        """
+        return await look_at(self._store, self._reporter, run_id, results=results)
 
     async def wait(
         self,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from astrum.machine import ExecutionReport, TaskExecutionStatistics
+    from astrum.view import UnfinishedTask
 
 MAX_ROWS = 50
 MAX_SUMMARY_LINES = 30
@@ -34,8 +35,17 @@ STATUS_STYLE = {
     "running": "cyan",
     "pending": "dim",
     "lost": "magenta",
+    "unserved": "bold yellow",
+    "retrying": "magenta",
 }
-_ORDER = {"failed": 0, "running": 1, "cancelled": 2, "pending": 3, "completed": 4}
+_ORDER = {
+    status: place
+    for place, status in enumerate(
+        ("failed", "running", "unserved", "retrying", "queued", "ready", "cancelled", "pending")
+    )
+} | {"waiting": 8, "completed": 9}
+Places = Mapping[str, "UnfinishedTask"]
+"""Where the unfinished tasks stand, by task id."""
 _SAID = {
     "cancelled": "was cancelled",
     "running": "is under way",
@@ -96,22 +106,31 @@ def summary_lines(report: ExecutionReport, said: Collection[str] = ()) -> list[s
     return [f"... {left_out:,} earlier lines", *lines[left_out:]]
 
 
-def task_table(report: ExecutionReport) -> Table:
-    """Return the tasks of a report: failures first, then what is not done, at most 50 rows."""
+def task_table(
+    stats: Sequence[TaskExecutionStatistics],
+    places: Places | None = None,
+    limit: int | None = MAX_ROWS,
+) -> Table:
+    """Return a row per task: failures first, then what is not done, at most ``limit`` rows.
+
+    ``places`` say where the unfinished tasks stand.
+    """
     from rich.text import Text
 
-    shown = shown_tasks(report.task_statistics)
-    has_workers = any(_worker(stat) for stat in shown)
+    places = places or {}
+    shown = shown_tasks(stats, places, limit)
+    has_workers = any(_worker(stat, places) for stat in shown)
     columns = ("Task", "Status", "Attempts", "Duration", *(["Worker"] if has_workers else []), "")
     table = plain_table(*columns)
     for stat in shown:
+        status = status_of(stat, places)
         cells = [
             Text(stat.task_name),
-            Text(stat.status, STATUS_STYLE.get(stat.status, "")),
+            Text(status, STATUS_STYLE.get(status, "")),
             Text(str(stat.attempt_count)),
             Text(duration_text(stat.duration) if stat.attempt_count else "-"),
-            *([Text(_worker(stat))] if has_workers else []),
-            Text(_remark(stat)),
+            *([Text(_worker(stat, places))] if has_workers else []),
+            Text(_remark(stat, places)),
         ]
         table.add_row(*cells)
     return table
@@ -128,17 +147,37 @@ def plain_table(*columns: str) -> Table:
     return table
 
 
-def shown_tasks(stats: Sequence[TaskExecutionStatistics]) -> list[TaskExecutionStatistics]:
+def status_of(stat: TaskExecutionStatistics, places: Places) -> str:
+    """Return where a task stands, or how it ended."""
+    place = places.get(stat.task_name)
+    return stat.status if place is None else place.place
+
+
+def shown_tasks(
+    stats: Sequence[TaskExecutionStatistics],
+    places: Places | None = None,
+    limit: int | None = MAX_ROWS,
+) -> list[TaskExecutionStatistics]:
     """Return the rows worth showing, the worst first, otherwise in plan order."""
-    by_need = sorted(stats, key=lambda stat: (_ORDER.get(stat.status, 0), stat.attempt_count <= 1))
-    return by_need[:MAX_ROWS]
+    known = places or {}
+    by_need = sorted(
+        stats,
+        key=lambda stat: (_ORDER.get(status_of(stat, known), 0), stat.attempt_count <= 1),
+    )
+    return by_need[:limit]
 
 
-def _worker(stat: TaskExecutionStatistics) -> str:
+def _worker(stat: TaskExecutionStatistics, places: Places) -> str:
+    place = places.get(stat.task_name)
+    if place is not None:
+        return place.worker_id
     return stat.attempt_statistics[-1].worker_id if stat.attempt_statistics else ""
 
 
-def _remark(stat: TaskExecutionStatistics) -> str:
+def _remark(stat: TaskExecutionStatistics, places: Places) -> str:
+    place = places.get(stat.task_name)
+    if place is not None:
+        return place.text
     blocked = [row.blocked for row in stat.attempt_statistics if row.blocked]
     error = _first_line(stat.error_message or "")
     if not blocked or blocked[-1] in error:
@@ -163,7 +202,7 @@ def report_view(
 
     parts: list[RenderableType] = []
     if report.task_statistics:
-        parts.append(task_table(report))
+        parts.append(task_table(report.task_statistics))
     left_out = len(report.task_statistics) - MAX_ROWS
     if left_out > 0:
         parts.append(Text(f"... and {left_out:,} more\n", "dim"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from astrum.errors import DecodeError
+from astrum.errors import DecodeError, TaskNotFoundError, nearest
 from astrum.machine.fold import RunTimes, build_report
 from astrum.machine.report import ExecutionReport, ExecutionState
+from astrum.planning.plan import Plan
 from astrum.redis.facts import RunFacts
 from astrum.redis.run_store import RunStore
 from astrum.wire.codec import Codec
@@ -15,7 +16,7 @@ from astrum.wire.compression import inflate
 from astrum.wire.projection import project
 from astrum.wire.references import reference_of
 from astrum.wire.sealing import Seal
-from astrum_coordinator.history import RunHistory
+from astrum_coordinator.history import EVERY, RunHistory
 from astrum_coordinator.leader import RunLeader
 from astrum_coordinator.led_runs import decode_plan
 from astrum_coordinator.result_types import types_declared_here
@@ -37,25 +38,25 @@ class Reporter:
         types: Iterable[type] | None = None,
         *,
         known: RunHistory | RunLeader | None = None,
-        results: bool = True,
+        results: bool | str = True,
     ) -> ExecutionReport:
         """Return the report of a finished run, or of how far it is.
 
         ``types`` are named types that results may have, besides those of the run's tasks that
         this process declares; values of others are `Opaque`. ``known`` is who has read the whole
-        journal already. Without ``results`` none is fetched or decoded. Raises
-        `RunNotFoundError`.
+        journal already. Without ``results`` none is fetched or decoded; a task's id
+        stands for its result alone. Raises `RunNotFoundError`.
         """
         facts = await found_run(self._store, run_id)
-        known = known or await self._read(run_id)
+        known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
         if not facts.is_open:
             state.finished = facts.state
         values = {}
-        if results:
+        if results is not False:
             declared = types_declared_here(state.plan)
             codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
-            values = await self._decoded_all(run_id, known, codec)
+            values = await self._decoded_all(run_id, known, codec, results)
         report = build_report(state, await self._times(facts), values, run_id=run_id)
         if not facts.is_open:
             report.execution_state = ExecutionState(facts.state)
@@ -63,18 +64,27 @@ class Reporter:
             report.execution_state = ExecutionState.PENDING  # nobody leads it, or no longer
         return report
 
-    async def _read(self, run_id: str) -> RunHistory:
+    async def read(
+        self, run_id: str, *, values: int | None = EVERY, task_id: str | None = None
+    ) -> RunHistory:
+        """Read what the journal tells of a run.
+
+        ``values`` as in `RunHistory`; with ``task_id`` those of that task alone. Raises
+        `TaskNotFoundError` for a task that the run does not have.
+        """
         plan = decode_plan(await self._store.load_plan(run_id), run_id, self._seal)
-        history = RunHistory(run_id, plan, self._seal)
+        if task_id is not None:
+            values = _number_of(plan, task_id, run_id)
+        history = RunHistory(run_id, plan, self._seal, values=values)
         await history.catch_up(self._store)
         return history
 
     async def _decoded_all(
-        self, run_id: str, known: RunHistory | RunLeader, codec: Codec
+        self, run_id: str, known: RunHistory | RunLeader, codec: Codec, wanted: bool | str
     ) -> dict[str, Any]:
         results: dict[str, Any] = {}
         for spec, data in zip(known.state.plan.tasks, known.results, strict=True):
-            if data is None:
+            if data is None or wanted not in (True, spec.task_id):
                 continue
             if reference_of(data) is not None:
                 data = await self._fetched(run_id, data)
@@ -99,3 +109,11 @@ class Reporter:
         if ended_at is None:
             ended_at = await self._store.server_time()
         return RunTimes(started_at, facts.created_at, ended_at)
+
+
+def _number_of(plan: Plan, task_id: str, run_id: str) -> int:
+    number = plan.index.get(task_id)
+    if number is None:
+        hint = nearest(task_id, plan.index)
+        raise TaskNotFoundError(f"run {run_id} has no task {task_id!r}{hint}")
+    return number

@@ -14,8 +14,9 @@ from astrum_coordinator.cli.endings import Commands
 from astrum_coordinator.cli.options import CONTEXT, log_option
 from astrum_coordinator.cli.plan import plan
 from astrum_coordinator.cli.run import run
-from astrum_coordinator.cli.runs import runs, show
+from astrum_coordinator.cli.runs import runs
 from astrum_coordinator.cli.serve import resume, serve
+from astrum_coordinator.cli.show import show
 from astrum_coordinator.cli.submit import submit
 from astrum_coordinator.cli.wait import wait
 from astrum_coordinator.cli.workers import workers

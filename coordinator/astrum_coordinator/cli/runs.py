@@ -1,4 +1,4 @@
-"""``runs`` and ``show``: what became of runs."""
+"""``runs``: what became of runs."""
 
 from __future__ import annotations
 
@@ -71,23 +71,3 @@ def open_state(facts: RunFacts) -> str:
     if not facts.is_open:
         return facts.state
     return "running" if facts.lease_s > 0 else "pending"
-
-
-@click.command(short_help="Show how a run ended, or how far it is.")
-@click.argument("run_id", metavar="RUN")
-@redis_option
-@prefix_option
-@json_option
-@log_option
-def show(run_id: str, redis_url: str | None, prefix: str | None, as_json: bool) -> None:
-    """Show how RUN ended, or how far it is: every task, its attempts and its errors.
-
-    With --json the same object as run --json prints.
-    """
-    report = ask(redis_url, prefix, lambda coordinator: coordinator.report(run_id))
-    from astrum_coordinator import report_view
-
-    if as_json:
-        print_json(report_view.report_to_json(report))
-    else:
-        print_table(report_view.report_view(report))

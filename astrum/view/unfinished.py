@@ -1,0 +1,293 @@
+"""Where each unfinished task of a run stands and why: decided from facts, without a server.
+
+Somebody else reads the facts (`RunMoment`): the state that the journal tells, what the fence says
+is out, and who holds that. All times are seconds since the epoch on the server's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from astrum.machine.events import AttemptSettled
+from astrum.machine.state import (
+    BACKING_OFF,
+    CANCELLED,
+    FAILED,
+    OUTSTANDING,
+    SUCCEEDED,
+    WAITING,
+    RunState,
+)
+from astrum.planning.plan import TaskSpec
+
+Stream = tuple[str, str]
+"""Queue and lane."""
+ALONE = "alone"
+_NAMED = 3
+
+
+class Place(StrEnum):
+    """Where an unfinished task stands."""
+
+    WAITING = "waiting"
+    """For tasks that it needs."""
+    READY = "ready"
+    """For a coordinator that sends it to a queue."""
+    RETRYING = "retrying"
+    """For the end of the delay before its next attempt."""
+    QUEUED = "queued"
+    """For a worker that takes it from its queue."""
+    RUNNING = "running"
+    """A worker has taken it."""
+    UNSERVED = "unserved"
+    """For a worker that serves it: there is none."""
+
+
+class Sent(NamedTuple):
+    """An attempt that is out: its number, when it was sent, and which of that millisecond."""
+
+    attempt: int
+    sent_at: float
+    sequence: int = 0
+
+
+class Taken(NamedTuple):
+    """Who took an attempt from its queue, and when."""
+
+    worker_id: str
+    taken_at: float
+
+
+class Pool(Protocol):
+    """The live workers at that moment."""
+
+    def serves(self, namespace: str, spec: TaskSpec) -> bool:
+        """Tell whether any live worker would run the task."""
+        ...
+
+    def why_not(self, namespace: str, spec: TaskSpec) -> str:
+        """Say why nobody serves a task, and what to do about it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMoment:
+    """All that is known of an open run at one moment.
+
+    ``sent`` and ``taken`` are by task number, ``queued`` counts by stream what waits there for a
+    worker, of any run. ``alive`` are the ids of the live workers.
+    """
+
+    state: RunState
+    now: float
+    is_led: bool
+    sent: Mapping[int, Sent] = field(default_factory=dict)
+    taken: Mapping[int, Taken] = field(default_factory=dict)
+    queued: Mapping[Stream, int] = field(default_factory=dict)
+    alive: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedTask:
+    """Where a task stands.
+
+    ``attempt`` is the number of the attempt that is under way or comes next. ``since`` is when it
+    was sent to its queue or was taken by ``worker_id``, ``due_at`` when its next attempt begins.
+    ``position`` counts from 1 in its queue and is `None` where it is not known for sure.
+    ``alone``: its attempt has no neighbour on its worker. ``waits_for`` are needs that have not
+    succeeded. ``text`` says all of it.
+    """
+
+    task_id: str
+    place: Place
+    text: str
+    attempt: int
+    queue: str
+    lane: str
+    since: float | None = None
+    worker_id: str = ""
+    alone: bool = False
+    position: int | None = None
+    due_at: float | None = None
+    waits_for: tuple[str, ...] = ()
+
+
+def unfinished(moment: RunMoment, pool: Pool) -> list[UnfinishedTask]:
+    """Return where every task stands that has not ended, in plan order."""
+    look = _Look(moment, pool)
+    ended = (SUCCEEDED, FAILED, CANCELLED)
+    states = moment.state.states
+    return [look.task(task) for task, state in enumerate(states) if state not in ended]
+
+
+def age_text(seconds: float) -> str:
+    """Return an age with the unit that suits it, never a negative one.
+
+    >>> [age_text(s) for s in (-3, 4.2, 65, 7380)]
+    ['0 s', '4 s', '1 min 05 s', '2 h 03 min']
+    """
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+class _Look:
+    """One look at a moment, with what has to be counted once for all tasks."""
+
+    def __init__(self, moment: RunMoment, pool: Pool) -> None:
+        self._moment = moment
+        self._state = moment.state
+        self._plan = moment.state.plan
+        self._pool = pool
+        self._positions = self._find_positions()
+        self._last: dict[int, AttemptSettled] = {}
+        for event in self._state.chronicle.settled:
+            self._last[event.task] = event
+
+    def task(self, task: int) -> UnfinishedTask:
+        """Return where one task stands."""
+        state = self._state.states[task]
+        if state == OUTSTANDING and task in self._moment.taken:
+            return self._running(task, self._moment.taken[task])
+        if self._state.stopping:
+            return self._stopping(task)
+        if state == WAITING:
+            return self._waiting(task)
+        spec = self._plan.tasks[task]
+        if not self._pool.serves(self._plan.namespace, spec):
+            why = self._pool.why_not(self._plan.namespace, spec)
+            return self._made(task, Place.UNSERVED, why, since=self._sent_at(task))
+        if state == OUTSTANDING:
+            return self._queued(task)
+        return self._retrying(task) if state == BACKING_OFF else self._ready(task)
+
+    def _running(self, task: int, taken: Taken) -> UnfinishedTask:
+        age = age_text(self._moment.now - taken.taken_at)
+        alone = self._state.runs_alone(task)
+        text = f"runs on {taken.worker_id} for {age}"
+        if alone:
+            text += ", alone there since a worker was lost with it"
+        if taken.worker_id not in self._moment.alive:
+            text = (
+                f"was taken by {taken.worker_id} {age} ago, which is not alive any more: the "
+                "attempt is taken for lost soon and made again"
+            )
+        at = taken.taken_at
+        return self._made(task, Place.RUNNING, text, since=at, worker_id=taken.worker_id)
+
+    def _queued(self, task: int) -> UnfinishedTask:
+        stream = self._stream(task)
+        position, waiting = self._positions.get(task), self._moment.queued.get(stream, 0)
+        since = self._sent_at(task)
+        text = f"waits in queue {stream[0]!r}"
+        if since is not None:
+            text += f" for {age_text(self._moment.now - since)}"
+        if position is not None:
+            text += f", at place {position:,} of {waiting:,}"
+        elif waiting > 1:
+            text += f", where {waiting:,} wait"
+        if stream[1] == ALONE:
+            text += ", for a worker that runs nothing else, since a worker was lost with it"
+        return self._made(task, Place.QUEUED, text, since=since, position=position)
+
+    def _waiting(self, task: int) -> UnfinishedTask:
+        index, states = self._plan.index, self._state.states
+        needs = self._plan.tasks[task].needs
+        missing = tuple(need for need in needs if states[index[need]] != SUCCEEDED)
+        text = f"waits for {_listed(missing)}"
+        return self._made(task, Place.WAITING, text, waits_for=missing)
+
+    def _retrying(self, task: int) -> UnfinishedTask:
+        due_at = self._state.due_at(task)
+        left_s = due_at - self._moment.now
+        when = f"in {age_text(left_s)}" if left_s > 0 else "now"
+        text = f"{self._what_ended(task)}; it is tried again {when}"
+        if not self._moment.is_led and left_s <= 0:
+            text = f"{self._what_ended(task)}; it is tried again when {_A_LEADER}"
+        return self._made(task, Place.RETRYING, text, due_at=due_at)
+
+    def _ready(self, task: int) -> UnfinishedTask:
+        text = f"is sent when {_A_LEADER}"
+        if self._moment.is_led:
+            out, limit = self._state.outstanding_count, self._plan.concurrency_limit
+            text = f"is sent when there is room: {out:,} of the run are out"
+            if limit is not None:
+                text += f", its limit is {limit:,}"
+        return self._made(task, Place.READY, text)
+
+    def _stopping(self, task: int) -> UnfinishedTask:
+        if self._state.states[task] == OUTSTANDING:
+            text = "is taken back: the run is being ended"
+            return self._made(task, Place.QUEUED, text, since=self._sent_at(task))
+        return self._made(task, Place.WAITING, "is not started any more: the run is being ended")
+
+    def _what_ended(self, task: int) -> str:
+        event = self._last.get(task)
+        if event is None:
+            return "its attempt ended"
+        number = self._state.attempts[task] - self._state.skipped(task)
+        why = event.failure.summary if event.failure else event.outcome.name.lower()
+        return f"attempt {number} ended: {why.partition(chr(10))[0]}"
+
+    def _made(
+        self,
+        task: int,
+        place: Place,
+        text: str,
+        *,
+        since: float | None = None,
+        worker_id: str = "",
+        position: int | None = None,
+        due_at: float | None = None,
+        waits_for: tuple[str, ...] = (),
+    ) -> UnfinishedTask:
+        spec, (queue, lane) = self._plan.tasks[task], self._stream(task)
+        under_way = self._state.states[task] == OUTSTANDING
+        number = self._state.attempts[task] - self._state.skipped(task) + (not under_way)
+        return UnfinishedTask(
+            task_id=spec.task_id,
+            place=place,
+            text=text,
+            attempt=number,
+            queue=queue,
+            lane=lane,
+            since=since,
+            worker_id=worker_id,
+            alone=lane == ALONE,
+            position=position,
+            due_at=due_at,
+            waits_for=waits_for,
+        )
+
+    def _stream(self, task: int) -> Stream:
+        spec = self._plan.tasks[task]
+        return spec.queue, ALONE if self._state.runs_alone(task) else spec.lane
+
+    def _sent_at(self, task: int) -> float | None:
+        sent = self._moment.sent.get(task)
+        return None if sent is None else sent.sent_at
+
+    def _find_positions(self) -> dict[int, int]:
+        """Places in queues that nothing of other runs waits in: elsewhere they are not known."""
+        by_stream: dict[Stream, list[int]] = {}
+        for task in self._moment.sent:
+            if self._state.states[task] == OUTSTANDING and task not in self._moment.taken:
+                by_stream.setdefault(self._stream(task), []).append(task)
+        found: dict[int, int] = {}
+        for stream, tasks in by_stream.items():
+            if self._moment.queued.get(stream) == len(tasks):
+                in_order = sorted(tasks, key=lambda task: self._moment.sent[task][1:])
+                found.update((task, place) for place, task in enumerate(in_order, 1))
+        return found
+
+
+_A_LEADER = "a coordinator leads the run (serve does, and so does resume)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_NAMED])
+    return shown + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")

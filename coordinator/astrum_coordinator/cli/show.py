@@ -1,0 +1,58 @@
+"""``show``: how a run ended, or where each of its tasks stands."""
+
+from __future__ import annotations
+
+import click
+
+from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.options import (
+    json_option,
+    log_option,
+    option,
+    prefix_option,
+    redis_option,
+)
+from astrum_coordinator.cli.printing import print_json, print_table
+
+
+@click.command(short_help="Show how a run ended, or how far it is.")
+@click.argument("run_id", metavar="RUN")
+@redis_option
+@prefix_option
+@option("--all", "everything", is_flag=True, help="All tasks, errors and tracebacks.")
+@option("--failed", is_flag=True, help="Only tasks that failed or are tried again.")
+@option(
+    "--task",
+    "task_id",
+    envvar="ASTRUM_SHOW_TASK",
+    metavar="ID",
+    help="Only this task, with all its attempts and its result.",
+)
+@json_option
+@log_option
+def show(
+    run_id: str,
+    redis_url: str | None,
+    prefix: str | None,
+    everything: bool,
+    failed: bool,
+    task_id: str | None,
+    as_json: bool,
+) -> None:
+    """Show how RUN ended, or how far it is: its tasks, their errors and tracebacks.
+
+    A task that has not ended waits for others, is ready, queued, running, retrying, or unserved
+    (no live worker would run it); the last column says why, where and since when.
+
+    With --json the same object as run --json prints; while the run is open it also has
+    "unfinished_tasks". Results are read for --json and --task only.
+    """
+    from astrum_coordinator.show_view import Chosen, look_to_json, look_view
+
+    chosen = Chosen(task_id, failed, everything)
+    results: bool | str = as_json and not failed if task_id is None else task_id
+    look = ask(redis_url, prefix, lambda coordinator: coordinator.look(run_id, results=results))
+    if as_json:
+        print_json(look_to_json(look, chosen))
+    else:
+        print_table(look_view(look, chosen))
