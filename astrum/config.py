@@ -6,6 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+DEFAULT_THREADS = 64
+"""Sync functions of one run in process that run at once, unless its config says otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AstrumConfig:
@@ -20,6 +23,11 @@ class AstrumConfig:
 
     Running: ``concurrency_limit`` bounds the tasks that run at once (``None`` = no bound);
     ``ignore_tail_task`` names tasks whose end the run does not wait for.
+
+    In process, ``thread_limit`` bounds the sync functions that run at once, each in a thread
+    (``None`` = no bound). Those beyond it wait for a thread; the time that they wait counts for
+    no ``timeout``. So sync tasks that wait for each other, other than by ``depends_on``, need a
+    limit that lets all of them run, or they wait for ever. On workers ``--threads`` says it.
 
     In process a value is handed on as it is, and shared: a task that changes its argument changes
     it for every other reader, for its own retry and in the report. Workers get copies instead.
@@ -44,9 +52,11 @@ class AstrumConfig:
     ignore_tail_task: list[str] = field(default_factory=list)
     class_instances: list[Any] = field(default_factory=list)
     check_wire: bool = False
+    thread_limit: int | None = DEFAULT_THREADS
 
     def __post_init__(self) -> None:
-        _check_limit(self.concurrency_limit)
+        _check_limit("concurrency_limit", self.concurrency_limit)
+        _check_limit("thread_limit", self.thread_limit)
         if isinstance(self.ignore_tail_task, str):
             raise TypeError(f"ignore_tail_task must be a list, got {self.ignore_tail_task!r}")
         # Own copies: a list the caller goes on changing must not change a frozen object.
@@ -70,10 +80,10 @@ def checked_config(config: AstrumConfig | None) -> AstrumConfig:
     return config
 
 
-def _check_limit(limit: Any) -> None:
+def _check_limit(name: str, limit: Any) -> None:
     if limit is None:
         return
     if isinstance(limit, bool) or not isinstance(limit, int):
-        raise TypeError(f"concurrency_limit must be an integer or None, got {limit!r}")
+        raise TypeError(f"{name} must be an integer or None, got {limit!r}")
     if limit <= 0:
-        raise ValueError(f"concurrency_limit must be at least 1, got {limit}")
+        raise ValueError(f"{name} must be at least 1, got {limit}")

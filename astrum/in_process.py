@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from astrum.config import DEFAULT_THREADS
 from astrum.data_transport.bindings import Binding, Path
 from astrum.data_transport.locate import binding_error, locate, shown_path
 from astrum.errors import LocateError
@@ -59,12 +60,14 @@ class InProcessOptions:
     """How a run in this process behaves.
 
     ``silence=False`` logs starts, ends and retries. ``check_wire`` sends every value through
-    the codec, as the distributed mode would. ``timeout_s`` bounds the whole run.
+    the codec, as the distributed mode would. ``timeout_s`` bounds the whole run, ``thread_limit``
+    the threads of its sync functions (`None`: as many as there are).
     """
 
     silence: bool = True
     check_wire: bool = False
     timeout_s: float | None = None
+    thread_limit: int | None = DEFAULT_THREADS
     run_id: str = ""
     observer: RunObserver | None = None
 
@@ -87,7 +90,10 @@ class _InProcessRun:
         self._run_id = options.run_id or uuid.uuid4().hex
         self._observer = with_log(options.observer, self._run_id, STARTS_HERE, options.silence)
         self._state = RunState(flow.plan, run_key=self._run_id, capacity=MAX_OUTSTANDING)
-        self._invoker = Invoker(name="astrum-task")
+        limit = options.thread_limit
+        self._invoker = Invoker(limit, name="astrum-task")
+        # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
+        self._free_threads = None if limit is None else asyncio.Semaphore(limit)
         self._results: dict[str, Any] = {}
         self._values = _checked_values(flow) if options.check_wire else _Values(self._results)
         self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
@@ -212,14 +218,13 @@ class _InProcessRun:
         self._running[task] = job, context
         started_at = time.time()
         try:
-            arguments = self._values.arguments(spec) if spec.bindings else {}
-        except Exception as error:  # a property of the user's may raise anything
-            result = value_failure(error, "arguments")
-        else:
-            try:
-                result = await self._invoker.invoke(self._bound[task], context, arguments)
-            except asyncio.CancelledError:
-                result = AttemptResult(Outcome.CANCELLED, None, None, started_at, time.time())
+            if self._free_threads is None or spec.lane == "async":
+                result = await self._invoked(task, spec, context)
+            else:
+                async with self._free_threads:
+                    result = await self._invoked(task, spec, context)
+        except asyncio.CancelledError:
+            result = AttemptResult(Outcome.CANCELLED, None, None, started_at, time.time())
         if result.outcome is Outcome.SUCCEEDED:
             try:
                 self._results[spec.task_id] = self._values.keep(spec, result.value)
@@ -227,6 +232,13 @@ class _InProcessRun:
                 drop(result.value)
                 result = value_failure(error, "result")
         self._settle(task, command.attempt, result)
+
+    async def _invoked(self, task: int, spec: TaskSpec, context: AttemptContext) -> AttemptResult:
+        try:
+            arguments = self._values.arguments(spec) if spec.bindings else {}
+        except Exception as error:  # a property of the user's may raise anything
+            return value_failure(error, "arguments")
+        return await self._invoker.invoke(self._bound[task], context, arguments)
 
 
 class _Values:

@@ -251,7 +251,9 @@ async def _run_here(flow: Flow, config: AstrumConfig) -> ExecutionReport:
     # Imported late: the codec behind it needs pydantic, the slowest import of all.
     from astrum.in_process import InProcessOptions, run_in_process
 
-    options = InProcessOptions(silence=config.silence, check_wire=config.check_wire)
+    options = InProcessOptions(
+        silence=config.silence, check_wire=config.check_wire, thread_limit=config.thread_limit
+    )
     return await run_in_process(flow, options)
 
 
