@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, NamedTuple, cast
 
 from astrum.data_transport import fit
 from astrum.data_transport.bindings import TaskInputs
 from astrum.errors import AstrumError, InjectionError
+from astrum.large_values import Aside, is_large
 from astrum.machine.events import Outcome
 from astrum.machine.failure import TIMED_OUT, Failure
 from astrum.planning.plan import Lane, Plan
@@ -127,6 +129,7 @@ class Invoker:
 
     def __init__(self, threads: int | None = None, *, name: str = "astrum") -> None:
         self.pool = ThreadPool(threads, name=name)
+        self.aside = Aside(name=f"{name}-values")
 
     async def invoke(
         self, task: BoundTask, context: AttemptContext, arguments: dict[str | int, Any]
@@ -141,9 +144,9 @@ class Invoker:
         try:
             positional: list[Any] = []
             named: dict[str, Any] = {}
-            if task.inputs.supplies:
-                arguments |= await self._supply(task, context)
-            if arguments:
+            if task.inputs.supplies or _is_large_work(task, context, arguments):
+                positional, named = await self._bound(task, context, arguments)
+            elif arguments:
                 positional, named = _bind(task, context, arguments)
             if task.lane == "async" and context.timeout_s is None:
                 value = await task.function(*positional, **named)
@@ -167,6 +170,17 @@ class Invoker:
     def close(self) -> None:
         """Let the threads end."""
         self.pool.close()
+        self.aside.close()
+
+    async def _bound(
+        self, task: BoundTask, context: AttemptContext, arguments: dict[str | int, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Bind arguments where that has to wait: for providers, or for checks of large values."""
+        if task.inputs.supplies:
+            arguments |= await self._supply(task, context)
+        if _is_large_work(task, context, arguments):
+            return await self.aside.run(partial(_bind, task, context, arguments))
+        return _bind(task, context, arguments)
 
     async def _started(
         self,
@@ -275,6 +289,16 @@ class _Call:
 def _is_being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _is_large_work(
+    task: BoundTask, context: AttemptContext, values: Mapping[str | int, Any]
+) -> bool:
+    """Whether checking the types of these values would hold up the event loop."""
+    expected = task.inputs.expected
+    if not context.check_types or not expected:
+        return False
+    return any(parameter in expected and is_large(values[parameter]) for parameter in values)
 
 
 def _bind(

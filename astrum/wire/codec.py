@@ -90,7 +90,9 @@ class Codec:
             raise text_error(value, root) from None
         except (TooDeepError, RecursionError):
             raise nesting_error(value, root) from None
-        except Exception as error:  # fields may be properties that raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # fields may be properties that raise anything
             if "recursion limit" in str(error):
                 raise nesting_error(value, root) from None
             advice = f"reading it raised {type(error).__name__}: {error}"
@@ -106,9 +108,9 @@ class Codec:
             if data[:1] == b"\xc9" and is_compressed(data):
                 data = inflate(bytes(data))
             return self._top.unpack(data)
-        except DecodeError:
+        except (DecodeError, KeyboardInterrupt):
             raise
-        except Exception as error:  # msgpack raises many kinds for hostile bytes
+        except BaseException as error:  # msgpack raises many kinds, and code of the user's any
             raise DecodeError(f"the bytes are no encoded value: {type(error).__name__}") from None
 
 

@@ -44,6 +44,15 @@ def is_compressed(data: bytes | memoryview) -> bool:
     return header is not None and header.code == Code.COMPRESSED
 
 
+def inflated_bytes(data: bytes) -> int:
+    """Return the size that `inflate` would give ``data``, as far as its header is true."""
+    header = ext_header(data)
+    if header is None or header.code != Code.COMPRESSED:
+        return len(data)
+    start = header.start + 1
+    return int.from_bytes(data[start : start + _SIZE_BYTES], "big")
+
+
 def inflate(data: bytes) -> bytes:
     """Return what `shrink` was given; ``data`` itself if it is not compressed.
 

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from astrum.errors import RunNotFoundError, StoreError, TransportError
 from astrum.invoke import AttemptResult, Invoker, value_failure
+from astrum.large_values import is_large
 from astrum.machine.events import Outcome
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
@@ -38,7 +40,7 @@ class Executor:
             if not await self._is_expected(held):
                 return handed_back_as_copy(held)
             result = await self._result(held, runnable)
-            return self._encoded(held, runnable.served, result)
+            return await self._encoded(held, runnable.served, result)
         except Exception as error:
             logger.exception("task %r could not be run", held.task_id)
             return ended(held, raised(error, held.started_at))
@@ -60,23 +62,30 @@ class Executor:
     async def _result(self, held: Held, runnable: Runnable) -> AttemptResult:
         message, served = runnable
         try:
-            arguments = await decode_arguments(message, served, self._blobs)
+            arguments = await decode_arguments(message, served, self._blobs, self._invoker.aside)
             return await self._invoker.invoke(served.task, held.context, arguments)
         except (TransportError, StoreError, RunNotFoundError) as error:
             return value_failure(error, "arguments")
         except KeyboardInterrupt as error:  # a task's own: signals do not raise in this process
             return raised(error, held.started_at)
 
-    def _encoded(self, held: Held, served: Served, result: AttemptResult) -> Ending:
+    async def _encoded(self, held: Held, served: Served, result: AttemptResult) -> Ending:
+        """Return the ending of an attempt; its result, once there, is not lost to a cancellation.
+
+        A large result is encoded, compressed and named in the thread for large values.
+        """
         if result.outcome is not Outcome.SUCCEEDED:
             return ended(held, result)
+        encode = partial(
+            encode_result,
+            result.value,
+            served,
+            inline_bytes=self._config.inline_bytes,
+            max_bytes=self._config.max_value_bytes,
+        )
         try:
-            value, blob = encode_result(
-                result.value,
-                served,
-                inline_bytes=self._config.inline_bytes,
-                max_bytes=self._config.max_value_bytes,
-            )
+            is_small = not is_large(result.value)
+            value, blob = encode() if is_small else await self._invoker.aside.finish(encode)
         except Exception as error:  # a model's own serializer may raise anything
             refused = value_failure(error, "result")
             return ended(held, refused._replace(started_at=result.started_at))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from astrum.data_transport.locate import binding_error
 from astrum.errors import LocateError
+from astrum.large_values import LARGE_BYTES, Aside
 from astrum.wire.arguments import NO_ARGUMENTS, unpack_arguments
+from astrum.wire.compression import inflated_bytes
 from astrum.wire.messages import TaskMessage
 from astrum.wire.payload import EncodedResult, pack_result
 from astrum.wire.references import BlobRef, reference_of
@@ -15,9 +18,9 @@ from astrum_worker.catalog import Served
 
 
 async def decode_arguments(
-    message: TaskMessage, served: Served, blobs: BlobCache
+    message: TaskMessage, served: Served, blobs: BlobCache, aside: Aside
 ) -> dict[str | int, Any]:
-    """Return the arguments of an attempt; references are fetched.
+    """Return the arguments of an attempt; references are fetched, large values decoded aside.
 
     Raises `TransportError` kinds, and `StoreError` or `RunNotFoundError` for a value that is gone.
     """
@@ -28,9 +31,19 @@ async def decode_arguments(
         ref = reference_of(data)
         if ref is not None:
             blob = await blobs.get(message.run_id, ref.digest)
-            data = _part(blobs, blob, ref, served, parameter)
-        arguments[parameter] = served.codec.decode(data)
+            read = partial(_decoded_part, blobs, blob, ref, served, parameter)
+            arguments[parameter] = await aside.run(read)
+        elif inflated_bytes(data) > LARGE_BYTES:
+            arguments[parameter] = await aside.run(partial(served.codec.decode, data))
+        else:
+            arguments[parameter] = served.codec.decode(data)
     return arguments
+
+
+def _decoded_part(
+    blobs: BlobCache, blob: bytes, ref: BlobRef, served: Served, parameter: str | int
+) -> Any:
+    return served.codec.decode(_part(blobs, blob, ref, served, parameter))
 
 
 def _part(

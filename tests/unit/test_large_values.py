@@ -1,0 +1,141 @@
+"""Work on large values leaves the event loop, and small values stay on it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from astrum import AstrumConfig, DynamicScheduler, F, Ref, TaskOrder
+from astrum.large_values import Aside, is_large
+
+
+@dataclass
+class Box:
+    content: Any
+
+
+LARGE = [
+    "x" * 100_000,
+    b"x" * 100_000,
+    list(range(3000)),
+    {str(n): n for n in range(3000)},
+    [["x" * 5000] for _ in range(20)],
+    Box([Box(n) for n in range(2500)]),
+    {"a": np.zeros(100_000)},
+    pd.DataFrame({"a": [1]}),
+]
+SMALL = [
+    None,
+    1,
+    "x",
+    b"x" * 1000,
+    {"id": 7, "rows": [1, 2, 3]},
+    Box({"a": (1, "x")}),
+    np.zeros(3),
+    [Box(n) for n in range(20)],
+    print,
+    lambda: 1,
+    Box,
+    threading,
+]
+
+
+@pytest.mark.parametrize("value", LARGE, ids=lambda value: type(value).__name__)
+def test_a_large_value_is_known(value: Any) -> None:
+    assert is_large(value)
+    assert is_large([{"k": (value,)}])
+
+
+@pytest.mark.parametrize("value", SMALL, ids=lambda value: type(value).__name__)
+def test_a_small_value_is_known(value: Any) -> None:
+    assert not is_large(value)
+
+
+async def test_what_has_a_result_is_finished_in_spite_of_a_cancellation() -> None:
+    aside, begun, go_on = Aside(name="test"), threading.Event(), threading.Event()
+
+    def work() -> str:
+        begun.set()
+        go_on.wait(10)
+        return threading.current_thread().name
+
+    finishing = asyncio.create_task(aside.finish(work))
+    await asyncio.to_thread(begun.wait, 10)
+    finishing.cancel()
+    await asyncio.sleep(0)
+    assert not finishing.done()
+    go_on.set()
+    assert (await finishing).startswith("test")
+    aside.close()
+
+
+async def test_a_cancellation_leaves_work_that_has_no_result() -> None:
+    aside, begun, go_on = Aside(name="test"), threading.Event(), threading.Event()
+    running = asyncio.create_task(aside.run(lambda: (begun.set(), go_on.wait(10))))
+    await asyncio.to_thread(begun.wait, 10)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    go_on.set()
+    assert await aside.run(lambda: 7) == 7
+    aside.close()
+
+
+@pytest.mark.parametrize("way", ["run", "finish"])
+async def test_work_that_never_returns_is_given_up_and_holds_up_nothing(way: str) -> None:
+    aside, go_on = Aside(name="test", patience_s=0.05), threading.Event()
+    with pytest.raises(TimeoutError, match=r"took longer than 0\.05 s"):
+        await getattr(aside, way)(lambda: go_on.wait(10))
+    assert await aside.run(lambda: 7) == 7
+    go_on.set()
+    aside.close()
+
+
+async def test_work_is_done_in_order_and_its_errors_come_back() -> None:
+    aside, done = Aside(name="test"), []
+    await asyncio.gather(*(aside.run(lambda n=n: done.append(n)) for n in range(20)))
+    assert done == list(range(20))
+    with pytest.raises(ZeroDivisionError):
+        await aside.finish(lambda: 1 / 0)
+    aside.close()
+
+
+async def test_the_types_of_large_arguments_are_checked_off_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names: dict[str, str] = {}
+    real = __import__("astrum.invoke", fromlist=["fit"]).fit
+
+    def watched(value: Any, expected: Any) -> Any:
+        names[str(expected)] = threading.current_thread().name
+        return real(value, expected)
+
+    monkeypatch.setattr("astrum.invoke.fit", watched)
+
+    def rows() -> list[tuple[int, str]]:
+        return [(number, "x") for number in range(5000)]
+
+    async def large(value: Ref[list[tuple[int, str]], F(rows)]) -> int:
+        return len(value)
+
+    async def wrong(value: Ref[list, F(rows)], other: Ref[tuple[int, int], F(rows, 0)]) -> int:
+        return 1
+
+    async def small(value: Ref[tuple[int, str], F(rows, 0)]) -> int:
+        return value[0]
+
+    functions = [("rows", rows), ("large", large), ("small", small), ("wrong", wrong)]
+    orders = [TaskOrder(name) for name, _ in functions]
+    config = AstrumConfig(skip_type_check=False, allow_no_dir_definition=True)
+    functions[0][1].__annotations__.pop("return")
+    report = await DynamicScheduler(functions, orders, config=config).execute()
+    assert report.task_return_set["large"] == 5000
+    assert names["list[tuple[int, str]]"].startswith("astrum-task-values")
+    assert names["tuple[int, str]"] == threading.main_thread().name
+    assert any("got str 'x' instead of int at [1]" in line for line in report.error_summary)
