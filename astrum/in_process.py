@@ -167,9 +167,9 @@ class _InProcessRun:
                     self._over.set_result(None)
 
     def _schedule(self, command: ScheduleRetry) -> None:
-        delay_s = max(command.due_at - time.time(), 0.0)
         fact = RetryFellDue(command.task, command.attempt)
-        self._timers[command.task] = self._loop.call_later(delay_s, self._take_in, fact)
+        timer = self._loop.call_later(command.delay_s, self._take_in, fact)
+        self._timers[command.task] = timer
 
     def _revoke(self, command: Revoke) -> None:
         task, attempt = command

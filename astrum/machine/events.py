@@ -151,11 +151,27 @@ class Dispatch(NamedTuple):
 
 
 class ScheduleRetry(NamedTuple):
-    """Say `RetryFellDue` at ``due_at``."""
+    """Say `RetryFellDue` after ``delay_s``, by a clock that nobody sets.
+
+    ``due_at`` is that time on the clock that stamps the facts: who learns of the delay later, from
+    history, may take off what has passed. That clock may have been set meanwhile, so it is never
+    waited for longer than ``delay_s``.
+    """
 
     task: int
     attempt: int
     due_at: float
+    delay_s: float
+
+    def left_s(self, now: float) -> float:
+        """Return what is left of the delay ``now``, by the clock that stamps the facts.
+
+        >>> ScheduleRetry(0, 1, due_at=105.0, delay_s=5.0).left_s(101.0)
+        4.0
+        >>> ScheduleRetry(0, 1, due_at=3705.0, delay_s=5.0).left_s(101.0)
+        5.0
+        """
+        return min(max(self.due_at - now, 0.0), self.delay_s)
 
 
 class Revoke(NamedTuple):

@@ -62,9 +62,9 @@ def build_report(
     return ExecutionReport(
         total_start_time=times.started_at,
         total_end_time=times.ended_at,
-        total_duration=times.ended_at - times.started_at,
-        planning_duration=times.planned_at - times.started_at,
-        execution_duration=times.ended_at - times.planned_at,
+        total_duration=max(times.ended_at - times.started_at, 0.0),
+        planning_duration=max(times.planned_at - times.started_at, 0.0),
+        execution_duration=max(times.ended_at - times.planned_at, 0.0),
         total_tasks=len(plan.tasks),
         total_stages=len(stages),
         max_parallelism=_max_parallelism(plan, levels),

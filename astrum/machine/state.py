@@ -151,9 +151,7 @@ class RunState:
         if self.stopping:
             return self._revoke_outstanding() + self._finish_if_over()
         delays: list[Command] = [
-            ScheduleRetry(task, self.attempts[task], self._troubles.get(task).due_at)
-            for task, state in enumerate(self.states)
-            if state == BACKING_OFF
+            self._delay(task) for task, state in enumerate(self.states) if state == BACKING_OFF
         ]
         return delays + self._proceed()
 
@@ -266,10 +264,14 @@ class RunState:
             self._make_ready(task)
             return self._proceed()
         self.states[task] = BACKING_OFF
-        trouble.due_at = event.recorded_at + delay_s
+        trouble.due_at, trouble.delay_s = event.recorded_at + delay_s, delay_s
         if not self._started:
             return []
-        return [ScheduleRetry(task, event.attempt, trouble.due_at), *self._proceed()]
+        return [self._delay(task), *self._proceed()]
+
+    def _delay(self, task: int) -> ScheduleRetry:
+        trouble = self._troubles.get(task)
+        return ScheduleRetry(task, self.attempts[task], trouble.due_at, trouble.delay_s)
 
     def _on_due(self, task: int, attempt: int) -> list[Command]:
         if not 0 <= task < len(self.states) or self.stopping:

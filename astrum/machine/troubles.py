@@ -32,6 +32,7 @@ class Trouble:
     never_began: int = 0
     alone: bool = False
     due_at: float = 0.0
+    delay_s: float = 0.0
 
     @property
     def is_quarantined(self) -> bool:

@@ -22,20 +22,25 @@ from astrum.redis.scripts import Argument
 
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds of silence before the first question, between questions, and how many."""
+_TAKEN_AT_ONCE = 64 * 1024
+"""Bytes of a command that need no look at how fast the other end takes them."""
 _NOTHING = object()
 """What the parser says when a reply is not complete yet."""
 
 
 class _Waiting(NamedTuple):
     reply: asyncio.Future[Any]
-    deadline: float
+    sent_at: float
+    timeout_s: float
 
 
 class Channel(asyncio.Protocol):
     """An open connection. Any broken promise of the server's ends it and fails what waits.
 
-    So does silence: a reply that is late fails with ``TimeoutError``, for it may be half open.
-    One timer looks after all, since a timer for each command costs as much as the command.
+    So does silence, for it may be half open: what waits fails with ``TimeoutError`` when nothing
+    has arrived for as long as it may take. A reply that keeps arriving, however slowly, is not
+    late, nor is a command that is still on its way out. One timer looks after all, since a timer
+    for each command costs as much as the command.
 
     A reply that nobody waits for any more is dropped; `on_push` gets what was never asked for
     (messages of a subscription), `on_end` is called when the connection is over.
@@ -53,23 +58,36 @@ class Channel(asyncio.Protocol):
         )
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
+        self._moved_at = self._loop.time()
+        self._unsent = 0
 
     @property
     def is_open(self) -> bool:
         """Whether commands can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last byte arrived."""
+        return self._loop.time() - self._moved_at
+
     def send(
         self, command: Sequence[Argument], timeout_s: float = COMMAND_TIMEOUT_S
     ) -> asyncio.Future[Any]:
-        """Send a command; the future gives its raw reply or raises its error."""
+        """Send a command; the future gives its raw reply or raises its error.
+
+        ``timeout_s`` is how long the other end may be silent.
+        """
         if self._transport is None or self._transport.is_closing():
             raise driver.ConnectionError("the connection is closed")
         packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub takes one
         self._transport.write(packed)
+        if len(packed) > _TAKEN_AT_ONCE:
+            self._unsent = self._transport.get_write_buffer_size()
         reply: asyncio.Future[Any] = self._loop.create_future()
-        deadline = self._loop.time() + timeout_s
-        self._waiting.append(_Waiting(reply, deadline))
+        now = self._loop.time()
+        self._waiting.append(_Waiting(reply, now, timeout_s))
+        deadline = now + timeout_s
         if self._alarm is None or deadline < self._alarm.when():
             self._set_alarm(deadline)
         return reply
@@ -88,6 +106,7 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand out the replies that are complete."""
+        self._moved_at = self._loop.time()
         try:
             self._parser.feed(data)
             while (reply := self._parser.gets()) is not _NOTHING:
@@ -110,7 +129,7 @@ class Channel(asyncio.Protocol):
             if self.on_push is not None:
                 self.on_push(reply)
             return
-        future, _ = self._waiting.popleft()
+        future = self._waiting.popleft().reply
         if future.done():
             return
         if isinstance(reply, driver.RedisError):
@@ -127,7 +146,12 @@ class Channel(asyncio.Protocol):
         self._alarm = None
         if not self._waiting:
             return
-        earliest = min(waiting.deadline for waiting in self._waiting)
+        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if unsent < self._unsent:  # the other end takes what is sent
+            self._moved_at = self._loop.time()
+        self._unsent = unsent
+        moved_at = self._moved_at
+        earliest = min(max(one.sent_at, moved_at) + one.timeout_s for one in self._waiting)
         if earliest > self._loop.time():
             self._set_alarm(earliest)
         else:
@@ -138,7 +162,7 @@ class Channel(asyncio.Protocol):
             self._alarm.cancel()
             self._alarm = None
         waiting, self._waiting = self._waiting, deque()
-        for future, _ in waiting:
+        for future, _, _ in waiting:
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # seen: whoever waited may have gone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Sequence
 from types import TracebackType
@@ -61,6 +62,11 @@ class Link:
     async def close(self) -> None:
         """Drop the connection; harmless when repeated."""
         self.drop()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last byte arrived, without end if there is no connection."""
+        return math.inf if self._channel is None else self._channel.silent_s
 
     def drop(self) -> None:
         """End the connection at once; the next command opens another."""

@@ -26,6 +26,11 @@ class BlockingReader:
         self._is_interrupted = False
         self._reads = 0
 
+    @property
+    def link(self) -> Link:
+        """The connection."""
+        return self._link
+
     async def close(self) -> None:
         """Drop the connection."""
         await self._link.close()

@@ -310,9 +310,13 @@ class RunStore(LookingStore):
         for part in chunks(await reaping.streams_of(self.link, self.keys), STREAMS_PER_PART):
             await self.link.call(scripts.queue_lives(self.keys, part))
 
-    async def heal_leases(self) -> int:
-        """Shorten leases that end later than they can: the server's clock has gone back."""
-        return int(await self.link.call(scripts.heal(self.keys)))
+    async def heal_leases(self, jumped_s: float = 0.0) -> int:
+        """Correct leases after the server's clock was set; return how many.
+
+        Those that end later than they can are shortened. With ``jumped_s``, by how much the clock
+        has just jumped ahead, those that ended by that are given once more.
+        """
+        return int(await self.link.call(scripts.heal(self.keys, jumped_s)))
 
     # --- looking -----------------------------------------------------------------------------
 

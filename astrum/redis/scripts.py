@@ -351,9 +351,10 @@ def queue_lives(keys: Keys, streams: Iterable[str]) -> ScriptCall:
     return ScriptCall("queue_lives", [keys.queues, *streams], lives_ms)
 
 
-def heal(keys: Keys) -> ScriptCall:
-    """Shorten leases that end later than they can. Reply: how many."""
-    arguments: list[Argument] = [keys.worker(""), keys.run(""), LATEST_LEASES_LOOKED_AT]
+def heal(keys: Keys, jumped_s: float) -> ScriptCall:
+    """Correct leases after the server's clock was set. Reply: how many."""
+    prefixes = (keys.worker(""), keys.run(""))
+    arguments: list[Argument] = [*prefixes, LATEST_LEASES_LOOKED_AT, round(jumped_s * 1000)]
     return ScriptCall("heal", [keys.leases, keys.runs], arguments)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from astrum.errors import StoreError
@@ -9,6 +10,7 @@ from astrum.redis import scripts
 from astrum.redis.connection import RedisSettings
 from astrum.redis.entries import Entry, read_streams
 from astrum.redis.facts import Claim
+from astrum.redis.link import Link
 from astrum.redis.listing import backlog_of
 from astrum.redis.reaping import drop, forget, own_entries, streams_of
 from astrum.redis.scripts import ScriptLibrary, chunks
@@ -28,6 +30,7 @@ class WorkerStore(Store):
         super().__init__(settings, library=library)
         self.worker_id = worker_id
         self._known: set[str] = set()
+        self._asked: dict[str, Link] = {}
 
     async def register(self, facts: Mapping[str, str], served: bytes, lease_s: float) -> None:
         """Tell who the worker is and what it serves, and take its lease, in one step.
@@ -68,6 +71,11 @@ class WorkerStore(Store):
         # After a claim that gave something, the later streams may never have been looked at.
         self._known.update([entry.stream for entry in entries] or streams)
         return await self._readable(entries)
+
+    def silent_s(self, lane: str) -> float:
+        """Return for how long nothing has arrived of what the latest claim of a lane asked for."""
+        asked = self._asked.get(lane)
+        return math.inf if asked is None else asked.silent_s
 
     async def waiting(self, lane: str, queues: Sequence[str]) -> int:
         """Return how many attempts of a lane wait for a worker, without claiming any."""
@@ -157,12 +165,14 @@ class WorkerStore(Store):
         count: int,
         block_s: float | None,
     ) -> list[Entry]:
+        self._asked[lane] = self.link
         if len(streams) > 1 or block_s is None:
             reply = await self.link.call(scripts.claim(streams, self.worker_id, count))
             if reply or block_s is None:
                 return list(read_streams(reply))
         share = max(1, count // len(streams))  # COUNT is per stream
         command = _read_group(streams, self.worker_id, share, block_s)
+        self._asked[lane] = self._readers[lane].link
         return list(read_streams(await self._read(lane, block_s, *command)))
 
     async def _make_groups(self, streams: Sequence[str]) -> None:

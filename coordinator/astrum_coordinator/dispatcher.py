@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -50,11 +51,15 @@ Stream = tuple[str, str]
 
 
 class Entry(NamedTuple):
-    """Where a dispatched attempt stands in Redis."""
+    """Where a dispatched attempt stands in Redis, and since when it is known here.
+
+    ``known_at`` is on this process's monotonic clock: the server's may be set at any time.
+    """
 
     attempt: int
     entry_id: str
     stream: Stream
+    known_at: float
 
 
 class Revocation(NamedTuple):
@@ -147,10 +152,10 @@ class Dispatcher:
         self._rouse()
 
     def sent_before(self, time_s: float) -> dict[Stream, list[tuple[int, Entry]]]:
-        """Return (task, entry) of what was sent before a time of the server's and has not ended."""
+        """Return (task, entry) of what was sent before a monotonic time and has not ended."""
         found: dict[Stream, list[tuple[int, Entry]]] = {}
         for task, entry in self.entries.items():
-            if int(entry.entry_id.partition("-")[0]) < time_s * 1000:
+            if entry.known_at < time_s:
                 found.setdefault(entry.stream, []).append((task, entry))
         return found
 
@@ -262,6 +267,7 @@ class Dispatcher:
             return
         queue, lane = stream
         replies = await self._store.dispatch(self._run_id, self._epoch, queue, lane, items)
+        now = time.monotonic()
         for (task, attempt, _, _), reply in zip(items, replies, strict=True):
             mark = reply.lstrip(_DIGITS)[:1]
             is_awaited = self._unsent.get(task) == attempt
@@ -269,7 +275,7 @@ class Dispatcher:
                 self._confirm(task)
             if mark == "-":
                 if is_awaited:
-                    self.entries[task] = Entry(attempt, reply, stream)
+                    self.entries[task] = Entry(attempt, reply, stream, now)
             elif mark == ":":
                 self._misled()
             else:

@@ -111,7 +111,7 @@ class RunLeader:
     @property
     def age_s(self) -> float:
         """Seconds since the run was created."""
-        return self._server_now() - self.facts.created_at
+        return max(self._server_now() - self.facts.created_at, 0.0)
 
     # --- life ---------------------------------------------------------------------------
 
@@ -155,7 +155,8 @@ class RunLeader:
             self.state.handle(AttemptFoundOutstanding(task, attempt))
         for task, attempt in self.state.outstanding():
             stream = self._dispatcher.lane_of(self.plan.tasks[task], self.state.runs_alone(task))
-            self._dispatcher.entries[task] = Entry(attempt, found[task].entry_id, stream)
+            place = (found[task].entry_id, stream, time.monotonic())
+            self._dispatcher.entries[task] = Entry(attempt, *place)
 
     async def close(self) -> None:
         """Do nothing any more; the run stays as it is in Redis."""
@@ -221,7 +222,8 @@ class RunLeader:
         limit_s = self.facts.duration(TIMEOUT_FACT)
         if limit_s is None or self.state.stopping:
             return
-        left_s = max(self.facts.created_at + limit_s - self._server_now(), 0.0)
+        # Never longer than the limit: the server's clock may have been set since.
+        left_s = min(max(self.facts.created_at + limit_s - self._server_now(), 0.0), limit_s)
         loop = asyncio.get_running_loop()
         self._timers[-1] = loop.call_later(left_s, self._on_run_timeout, limit_s)
 
@@ -359,10 +361,13 @@ class RunLeader:
 
     def out_for(self, least_s: float) -> dict[Stream, list[tuple[int, Entry]]]:
         """Return (task, entry), by stream, of what was dispatched at least so long ago."""
-        return self._dispatcher.sent_before(self._server_now() - least_s)
+        return self._dispatcher.sent_before(time.monotonic() - least_s)
 
     def _schedule(self, command: ScheduleRetry) -> None:
-        delay_s = max(command.due_at - self._server_now(), 0.0)
+        # What is learned from history began earlier. What is told just now begins now: the stamps
+        # of a journal never go back, so those of a server whose clock did are of no use.
+        is_history = self._opening.locked()
+        delay_s = command.left_s(self._server_now()) if is_history else command.delay_s
         fact = RetryFellDue(command.task, command.attempt)
         loop = asyncio.get_running_loop()
         self._timers[command.task] = loop.call_later(delay_s, self._take_in, fact)

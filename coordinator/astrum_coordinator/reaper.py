@@ -17,6 +17,7 @@ from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
 from astrum.wire.messages import Record, attribute, encode_record
 from astrum.wire.sealing import Seal
+from astrum_coordinator.clock_watch import ClockWatch
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.service import PeriodicService
 
@@ -35,9 +36,11 @@ class Reaper(PeriodicService):
         self._grace_s = config.reap_grace_s
         self._looked_at = float("-inf")
         self._judges_from = 0.0
+        self._clock = ClockWatch()
 
     async def run_once(self) -> None:
         """Settle what dead workers hold and drop their consumers."""
+        await self._look_at_clock()
         claims = await self._store.dead_claims()
         if not self._may_judge(time.monotonic()):
             return
@@ -62,6 +65,20 @@ class Reaper(PeriodicService):
             await self._store.settle_lost(run_id, stream, worker_id, settlements)
         for worker_id in await self._store.dead_workers():
             await self._store.drop_worker(worker_id)
+
+    async def _look_at_clock(self) -> None:
+        """Give leases once more that are over only because the server's clock jumped ahead."""
+        asked_at = time.monotonic()
+        server_s = await self._store.server_time()
+        jumped_s = self._clock.jumped_s(server_s, asked_at, time.monotonic())
+        if jumped_s:
+            given = await self._store.heal_leases(jumped_s)
+            logger.warning(
+                "the server's clock jumped ahead by %.1f s: %d leases that ended by that are given "
+                "once more",
+                jumped_s,
+                given,
+            )
 
     def _may_judge(self, now: float) -> bool:
         """Tell whether the server has answered here for a while.

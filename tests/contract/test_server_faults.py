@@ -373,6 +373,29 @@ async def test_nothing_old_is_carried_out_behind_another_command_that_met_the_ne
         assert await runs.list_runs() == []
 
 
+async def test_what_keeps_arriving_over_a_slow_link_is_read_whole(
+    own_server: RedisServer, endpoint: Proxy
+) -> None:
+    silence_s, chunk_s = 0.5, 0.05
+    async with RunStore.open(RedisSettings(url=endpoint.url)) as runs:
+        await led_run(runs)
+        sizes = [100_000] * 40
+        with own_server.client() as client:
+            for size in sizes:
+                client.xadd(runs.keys.journal("r"), {"d": b"x" * size})
+        await runs.read_journal({"r": "0-0"}, block_s=None, count=1)  # it is connected now
+        blob = b"y" * 2_000_000
+        digest = await runs.put_blob("r", blob)
+        runs._replay._read_timeout_s = runs.bulk._read_timeout_s = silence_s
+        endpoint.delay(chunk_s)
+        cursor, found = "0-0", 0
+        while entries := await runs.read_journal({"r": cursor}, block_s=None, count=1_000):
+            found += len(entries)
+            cursor = entries[-1].entry_id
+        assert found == len(sizes)
+        assert await runs.get_blob("r", digest) == blob
+
+
 async def test_scripts_are_taught_again_to_a_server_that_forgot_them(
     own_server: RedisServer,
 ) -> None:

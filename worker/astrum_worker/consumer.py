@@ -63,10 +63,12 @@ class Consumer(Service):
         await self._quiet.wait()
 
     def is_stuck(self) -> bool:
-        """Tell whether a claim takes far longer than it may block."""
+        """Tell whether a claim takes far longer than it may block, and nothing of it arrives."""
         limit_s = STUCK_AFTER_BLOCKS * self._config.claim_wait_s
         since = self._claiming_since
-        return since is not None and time.monotonic() - since > limit_s
+        if since is None or time.monotonic() - since <= limit_s:
+            return False
+        return self._store.silent_s(self._lane) > limit_s
 
     async def _claim(self, count: int) -> None:
         block_s = None if self._expects_more else self._wait_s()

@@ -1,21 +1,29 @@
--- Shorten leases that end later than a lease can: the server's clock has gone back since.
--- KEYS leases runs ; ARGV worker_prefix run_prefix limit
--- Returns how many. A live holder renews its lease as ever; a dead one is noticed in time. Each
--- holder's record tells how long its leases are.
+-- Correct leases after the server's clock was set. Each holder's record tells how long its are.
+-- KEYS leases runs ; ARGV worker_prefix run_prefix limit jumped_ms
+-- Returns how many were corrected.
+-- The clock went back: leases that end later than they can are shortened, so that a dead holder is
+-- noticed in time. It jumped ahead by `jumped_ms`: leases that ended by that are given once more,
+-- so that a live holder has time to renew its own. A live one renews it as ever in either case.
 local now, healed = now_ms(), 0
-local function heal(index, prefix)
-  local latest = redis.call('ZREVRANGEBYSCORE', index, '+inf', '(' .. now, 'WITHSCORES',
-    'LIMIT', 0, ARGV[3])
-  for i = 1, #latest, 2 do
-    local length = redis.pcall('HGET', prefix .. latest[i], 'lz')
+local function heal(index, prefix, ends, is_wrong)
+  for i = 1, #ends, 2 do
+    local length = redis.pcall('HGET', prefix .. ends[i], 'lz')
     length = type(length) == 'string' and tonumber(length)
-    if length and tonumber(latest[i + 1]) > now + length then
-      redis.call('ZADD', index, now + length, latest[i])
+    if length and is_wrong(tonumber(ends[i + 1]), length) then
+      redis.call('ZADD', index, now + length, ends[i])
       healed = healed + 1
     end
   end
 end
 redis.call('ZREM', KEYS[1], '')  -- changes nothing; after it a full memory forbids nothing
-heal(KEYS[1], ARGV[1])
-heal(KEYS[2], ARGV[2])
+for i = 1, 2 do
+  local latest = redis.call('ZREVRANGEBYSCORE', KEYS[i], '+inf', '(' .. now, 'WITHSCORES',
+    'LIMIT', 0, ARGV[3])
+  heal(KEYS[i], ARGV[i], latest, function(lease_end, length) return lease_end > now + length end)
+  local jumped = tonumber(ARGV[4])
+  if jumped > 0 then
+    local ended = redis.call('ZREVRANGEBYSCORE', KEYS[i], now, '(' .. (now - jumped), 'WITHSCORES')
+    heal(KEYS[i], ARGV[i], ended, function() return true end)
+  end
+end
 return healed

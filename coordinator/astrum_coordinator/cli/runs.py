@@ -53,7 +53,7 @@ def runs_table(found: list[RunFacts]) -> Table:
     table.columns[0].no_wrap = True
     for facts in found:
         state = open_state(facts)
-        took = facts.ended_at - facts.created_at if facts.ended_at else None
+        took = max(facts.ended_at - facts.created_at, 0.0) if facts.ended_at else None
         table.add_row(
             Text(facts.run_id),
             Text(state, STATUS_STYLE.get(state, "")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import Callable
 from itertools import pairwise
@@ -91,6 +92,10 @@ class SilentStore:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.silence_s = math.inf
+
+    def silent_s(self, lane: str) -> float:
+        return self.silence_s
 
     async def claim(self, *_: object, **__: object) -> list[Claim]:
         self.asked += 1
@@ -118,6 +123,16 @@ async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twi
     await watch.pass_once()
     assert doubt.take()  # the lost reply may have held a claim
     await eventually(lambda: accepted == [CLAIM], "a claim by the reader started anew")
+    await consumer.stop()
+
+
+async def test_a_reader_whose_claim_keeps_arriving_is_not_stuck_however_long_it_takes() -> None:
+    store: Any = SilentStore()
+    consumer = consumer_of(store, Gate(), lambda _: True)
+    consumer.start()
+    await eventually(consumer.is_stuck)
+    store.silence_s = 0.0
+    assert not consumer.is_stuck()
     await consumer.stop()
 
 

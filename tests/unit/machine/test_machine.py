@@ -223,7 +223,7 @@ class RunMachine(RuleBasedStateMachine):
             match command:
                 case Dispatch():
                     self.dispatch(command)
-                case ScheduleRetry(task, attempt, due_at):
+                case ScheduleRetry(task, attempt, due_at, _):
                     assert (task, attempt) not in self.delays
                     assert due_at > self.now - 0.1
                     self.delays[task, attempt] = due_at

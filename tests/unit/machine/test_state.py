@@ -120,7 +120,7 @@ def test_a_raised_attempt_is_tried_again_as_often_as_the_user_allows() -> None:
 def test_a_retry_with_a_delay_is_scheduled_from_the_recorded_end() -> None:
     state = RunState(plan(spec("a", retry=RetryPolicy(1, delay=5.0))))
     state.start()
-    assert state.handle(fails(A, at=100.0)) == [ScheduleRetry(A, 1, 105.0)]
+    assert state.handle(fails(A, at=100.0)) == [ScheduleRetry(A, 1, 105.0, 5.0)]
     assert state.handle(RetryFellDue(A, 1)) == [Dispatch(A, 2)]
     assert state.handle(RetryFellDue(A, 1)) == []
 
@@ -129,7 +129,7 @@ def test_a_task_that_backs_off_gives_its_place_to_another() -> None:
     tasks = plan(spec("a", retry=RetryPolicy(1, delay=5.0)), spec("b"), limit=1)
     state = RunState(tasks)
     state.start()
-    assert state.handle(fails(A)) == [ScheduleRetry(A, 1, 105.0), Dispatch(B, 1)]
+    assert state.handle(fails(A)) == [ScheduleRetry(A, 1, 105.0, 5.0), Dispatch(B, 1)]
     assert state.handle(RetryFellDue(A, 1)) == []
     assert state.handle(end(B)) == [Dispatch(A, 2)]
 
@@ -151,9 +151,9 @@ def test_jitter_is_drawn_from_the_run_key() -> None:
 def test_lost_attempts_are_tried_again_alone_and_later_until_the_task_is_quarantined() -> None:
     state = RunState(plan(spec("a", retry=RetryPolicy(5))))
     state.start()
-    assert state.handle(lost(A, 1)) == [ScheduleRetry(A, 1, 101.0)]
+    assert state.handle(lost(A, 1)) == [ScheduleRetry(A, 1, 101.0, 1.0)]
     assert state.handle(RetryFellDue(A, 1)) == [Dispatch(A, 2, alone=True)]
-    assert state.handle(lost(A, 2)) == [ScheduleRetry(A, 2, 102.0)]
+    assert state.handle(lost(A, 2)) == [ScheduleRetry(A, 2, 102.0, 2.0)]
     state.handle(RetryFellDue(A, 2))
     assert state.handle(lost(A, 3)) == [Finish("failed")]
     assert "died 3 times" in state.chronicle.failures[A].message
@@ -370,7 +370,7 @@ def test_facts_before_the_start_order_nothing_and_the_start_orders_what_is_left(
     state = RunState(tasks)
     history = [end(A), fails(C, at=100.0), AttemptFoundOutstanding(D, 1)]
     assert [state.handle(fact) for fact in history] == [[], [], []]
-    assert state.start() == [ScheduleRetry(C, 1, 105.0), Dispatch(B, 1)]
+    assert state.start() == [ScheduleRetry(C, 1, 105.0, 5.0), Dispatch(B, 1)]
 
 
 def test_a_run_that_was_stopping_goes_on_stopping() -> None:
