@@ -1,0 +1,179 @@
+"""The server's clock is set while runs are under way: nothing is waited for longer than it may be.
+
+Ids of stream entries never go back. One entry that was written while the clock was ahead stamps all
+later ones, so a test writes such an entry in the place of a clock that it cannot set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from astrum.config import AstrumConfig
+from astrum.planning import RetryPolicy, TaskSpec
+from astrum.redis import RedisSettings, RunStore
+from astrum.wire.sealing import Seal
+from astrum_coordinator import Coordinator
+from astrum_coordinator.reaper import Reaper
+from tests.contract.steps import ALREADY_OVER_S, dispatched, led_run
+from tests.eventually import eventually
+from tests.integration.coordinator.hands import FAST, HandWorker, flow, take_over
+
+HOUR_S = 3600.0
+FLAKY = TaskSpec(task_id="a", retry=RetryPolicy(1, delay=0.2))
+NOTHING_HAPPENED = b"\xdd\0\0\0\0"
+
+
+async def stamp_ahead(runs: RunStore, key: str) -> None:
+    """Leave what a clock that was an hour ahead for a moment leaves in a stream."""
+    entry_id = f"{round(1000 * (time.time() + HOUR_S))}-0"
+    await runs.link.execute("XADD", key, entry_id, "d", NOTHING_HAPPENED)
+
+
+async def test_a_retry_does_not_wait_until_the_clock_has_caught_up(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+) -> None:
+    await hand.register("a")
+    run = asyncio.create_task(coordinator.run_flow(flow(FLAKY), AstrumConfig(), run_id="r"))
+    held = await hand.claim()
+    await stamp_ahead(runs, runs.keys.journal("r"))
+    await hand.fail(held)
+    async with asyncio.timeout(10):
+        await hand.succeed(await hand.claim())
+        assert (await run).execution_state == "completed"
+
+
+async def test_a_new_leader_does_not_wait_for_the_clock_either(
+    coordinator: Coordinator, settings: RedisSettings, hand: HandWorker, runs: RunStore
+) -> None:
+    await hand.register("a")
+    await coordinator.submit_flow(flow(FLAKY), run_id="r")
+    leader = await coordinator._led.adopt("r")
+    assert leader is not None
+    held = await hand.claim()
+    await stamp_ahead(runs, runs.keys.journal("r"))
+    await hand.fail(held)
+    async with Coordinator(settings, config=FAST) as heir, asyncio.timeout(10):
+        await take_over(runs, heir)
+        await hand.succeed(await hand.claim())
+        assert (await heir.resume("r")).execution_state == "completed"
+
+
+async def test_a_retry_is_not_made_at_once_because_the_clock_went_back(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+) -> None:
+    """The stamps stand still then, and what was told just now looks as if it were long ago."""
+    await hand.register("a")
+    spec = TaskSpec(task_id="a", retry=RetryPolicy(1, delay=HOUR_S))
+    run = asyncio.create_task(coordinator.run_flow(flow(spec), AstrumConfig(), run_id="r"))
+    held = await hand.claim()
+    leader = coordinator._led.get("r")
+    assert leader is not None
+    leader._server_offset_s += 2 * HOUR_S  # its own idea of the time, from before
+    await hand.fail(held)
+    await eventually(lambda: leader.state.states[0] == 3, "that the failure is known")
+    [timer] = leader._timers.values()
+    assert timer.when() - asyncio.get_running_loop().time() > HOUR_S / 2
+    await coordinator.cancel("r")
+    await run
+
+
+async def test_a_run_has_no_more_than_its_time_although_it_was_created_ahead_of_the_clock(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+) -> None:
+    await hand.register("a")
+    await coordinator.submit_flow(flow(FLAKY), run_id="r", timeout_s=0.3)
+    created_at = round(1000 * (time.time() + HOUR_S))
+    await runs.link.execute("HSET", runs.keys.run("r"), "at", created_at)
+    async with asyncio.timeout(10):
+        report = await coordinator.resume("r")
+    assert report.execution_state == "failed"
+    assert report.execution_duration >= 0
+
+
+async def test_a_message_that_vanished_is_noticed_although_its_id_is_ahead_of_the_clock(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+) -> None:
+    await hand.register("a")
+    stream = runs.keys.queue("default", "async")
+    await stamp_ahead(runs, stream)
+    await runs.link.execute("XTRIM", stream, "MAXLEN", 0)
+    run = asyncio.create_task(coordinator.run_flow(flow(FLAKY), AstrumConfig(), run_id="r"))
+    await eventually(lambda: runs.link.execute("XLEN", stream), "the message")
+    [[entry_id, _]] = await runs.link.execute("XRANGE", stream, "-", "+")
+    assert int(entry_id.partition(b"-")[0]) / 1000 > time.time() + HOUR_S / 2
+    await runs.link.execute("XDEL", stream, entry_id)
+    async with asyncio.timeout(10):
+        await hand.succeed(await hand.claim())
+        assert (await run).execution_state == "completed"
+
+
+# --- leases -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reaper(runs: RunStore) -> Reaper:
+    return Reaper(runs, replace(FAST, reap_grace_s=0.01), Seal())
+
+
+async def one_held(runs: RunStore, hand: HandWorker) -> None:
+    epoch = await led_run(runs)
+    await dispatched(runs, epoch, 0)
+    await hand.store.claim("async", ["default"], hand.worker_id, 1, block_s=None)
+
+
+async def holds(runs: RunStore, hand: HandWorker) -> bool:
+    return bool(await hand.store.own_claims([runs.keys.queue("default", "async")], hand.worker_id))
+
+
+async def test_nobody_is_taken_for_dead_because_the_clock_jumped_ahead(
+    reaper: Reaper, hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hand.register("a")
+    await one_held(runs, hand)
+    await reaper.run_once()
+    read = runs.server_time
+
+    async def ahead() -> float:
+        return await read() + HOUR_S
+
+    monkeypatch.setattr(runs, "server_time", ahead)
+    # As its lease looks after the jump: it has ended within the last hour.
+    ended_ms = round(1000 * (await read() - HOUR_S / 2))
+    await runs.link.execute("ZADD", runs.keys.leases, ended_ms, hand.worker_id)
+    for _ in range(3):
+        await reaper.run_once()
+    assert await holds(runs, hand)
+
+
+async def test_a_worker_that_died_before_the_clock_jumped_ahead_is_still_reaped(
+    reaper: Reaper, hand: HandWorker, runs: RunStore
+) -> None:
+    await hand.register("a", lease_s=ALREADY_OVER_S)
+    await one_held(runs, hand)
+
+    async def reaped() -> bool:
+        await reaper.run_once()
+        return not await holds(runs, hand)
+
+    await eventually(reaped, "the end of what it held")
+
+
+async def test_who_died_before_the_clock_went_back_is_noticed_in_time(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("astrum_coordinator.upkeep.LOOK_EVERY_S", 0.05)
+    await hand.register("a", lease_s=0.2)
+    await one_held(runs, hand)
+    ends_ms = round(1000 * (await runs.server_time() + HOUR_S))
+    await runs.link.execute("ZADD", runs.keys.leases, ends_ms, hand.worker_id)
+    async with Coordinator(runs.settings, config=FAST) as watcher:
+        watcher._begin_to_lead()
+
+        async def is_over() -> bool:
+            return not await holds(runs, hand)
+
+        await eventually(is_over, "the end of what it held")
