@@ -275,6 +275,16 @@ async def test_leases_that_were_given_before_the_clock_went_back_end_in_time(
     assert await runs.renew("leader", {"r": epoch}, LEASE_S) == {"r"}
 
 
+async def test_nobody_waits_for_who_was_alone_when_the_clock_went_back(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    await registered(workers, "w")
+    with any_server.client() as client:
+        now_ms = 1000 * await runs.server_time()
+        client.zadd(runs.keys.solitude, {"gone": now_ms + HOUR_MS})
+        assert await workers.may_be_alone(5.0)
+
+
 # --- journals -----------------------------------------------------------------------------
 
 

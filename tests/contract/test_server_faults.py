@@ -101,7 +101,7 @@ async def test_a_full_server_costs_nobody_a_lease_and_takes_every_fact(
         assert await runs.append_fact("r", b"cancel")
         await registered(workers, "late")
         assert await claimed(workers, "late") == [], "the queue is made for it"
-        assert await workers.may_be_alone("late", 1.0)
+        assert await workers.may_be_alone(1.0)
         await runs.release("r", "leader", epoch)
         assert await runs.lead("r", "another", LEASE_S)
         await runs.heal_leases()

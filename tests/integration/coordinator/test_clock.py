@@ -122,11 +122,11 @@ def reaper(runs: RunStore) -> Reaper:
 async def one_held(hand: HandWorker, runs: RunStore, run_id: str = "r") -> None:
     epoch = await led_run(runs, run_id)
     await dispatched(runs, epoch, 0, run_id=run_id)
-    await hand.store.claim("async", ["default"], hand.worker_id, 1, block_s=None)
+    await hand.store.claim("async", ["default"], 1, block_s=None)
 
 
 async def holds(hand: HandWorker) -> bool:
-    return bool(await hand.store.own_claims([STREAM], hand.worker_id))
+    return bool(await hand.store.own_claims([STREAM]))
 
 
 async def reaped(hand: HandWorker, reaper: Reaper) -> bool:
