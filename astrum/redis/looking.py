@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 
@@ -11,33 +11,26 @@ from astrum.redis import scripts
 from astrum.redis.facts import JournalEntry
 from astrum.redis.reaping import streams_of
 from astrum.redis.store import Store
+from astrum.view import StreamSize
 
 _STREAMS_PER_CALL = 100
 """No call may hold the server up for long."""
 
 
-class QueueSize(NamedTuple):
-    """How much waits in a stream, how much workers hold, and for how long the oldest waits."""
-
-    waiting: int
-    held: int
-    oldest_s: float | None
-
-
 class LookingStore(Store):
     """A store that answers questions of people and dashboards; nothing here changes anything."""
 
-    async def queue_sizes(self, streams: Sequence[str] | None = None) -> dict[str, QueueSize]:
+    async def queue_sizes(self, streams: Sequence[str] | None = None) -> dict[str, StreamSize]:
         """Return how much waits and is held, and since when, by stream (default: all there are)."""
         if streams is None:
             streams = await streams_of(self.link, self.keys)
-        found: dict[str, QueueSize] = {}
+        found: dict[str, StreamSize] = {}
         for part in scripts.chunks(streams, _STREAMS_PER_CALL):
             reply = await self.link.call(scripts.queue_sizes(part))
             now_s = await self.server_time()
             rows = zip(part, reply[::3], reply[1::3], reply[2::3], strict=True)
             for stream, waiting, held, oldest in rows:
-                found[stream] = QueueSize(int(waiting), int(held), _age_s(oldest, now_s))
+                found[stream] = StreamSize(int(waiting), int(held), _age_s(oldest, now_s))
         return found
 
     async def read_outline(

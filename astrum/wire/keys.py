@@ -64,6 +64,18 @@ class Keys:
         """Tell whether a key is that of a stream of attempts under this prefix."""
         return key.startswith(f"{{{self.prefix}}}:q:")
 
+    def queue_of(self, key: str) -> tuple[str, str]:
+        """Return queue and lane of a stream of attempts; raises ``ValueError`` for other keys.
+
+        >>> Keys().queue_of(Keys().queue("a:b", "thread"))
+        ('a:b', 'thread')
+        """
+        name, _, suffix = key.removeprefix(f"{{{self.prefix}}}:q:").rpartition(":")
+        lanes = {end: lane for lane, end in LANE_SUFFIX.items()}
+        if not self.is_queue(key) or suffix not in lanes:
+            raise ValueError(f"{key!r} is not a stream of attempts")
+        return name, lanes[suffix]
+
     @property
     def queues(self) -> str:
         """Set of the stream keys that were ever dispatched to; the reaper walks it."""

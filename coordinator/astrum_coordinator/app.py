@@ -29,6 +29,7 @@ from astrum.redis.facts import RunFacts, WorkerFacts
 from astrum.redis.run_store import RunStore
 from astrum.registry import build_scheduler
 from astrum.run_log import SENT_TO_WORKERS, with_log
+from astrum.view import QueueLook
 from astrum.wire.messages import encode_fact
 from astrum.wire.sealing import Seal
 from astrum_coordinator.adoption import Adoption, Renewal
@@ -37,7 +38,7 @@ from astrum_coordinator.history import RunHistory
 from astrum_coordinator.journal_reader import JournalReader
 from astrum_coordinator.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
 from astrum_coordinator.led_runs import LedRuns, decode_plan, encode_plan
-from astrum_coordinator.looks import RunLook, look_at
+from astrum_coordinator.looks import RunLook, look_at, look_at_queues
 from astrum_coordinator.reaper import Reaper
 from astrum_coordinator.reports import PLANNED_S_FACT, Reporter
 from astrum_coordinator.upkeep import Upkeep
@@ -349,6 +350,10 @@ class Coordinator:
     async def runs(self, limit: int = 50) -> list[RunFacts]:
         """Return what is known of the latest runs, open ones first."""
         return await self._store.list_runs(limit)
+
+    async def queues(self) -> list[QueueLook]:
+        """Return for each queue what waits, what runs, and which live workers listen to it."""
+        return await look_at_queues(self._store)
 
     async def workers(self) -> list[WorkerFacts]:
         """Return all live workers."""

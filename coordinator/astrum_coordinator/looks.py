@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from astrum.errors import DecodeError
@@ -10,7 +11,16 @@ from astrum.machine.report import ExecutionReport
 from astrum.machine.state import OUTSTANDING
 from astrum.redis.facts import Outstanding, RunFacts
 from astrum.redis.run_store import RunStore
-from astrum.view import Place, RunMoment, Sent, Taken, UnfinishedTask, unfinished
+from astrum.view import (
+    Place,
+    QueueLook,
+    RunMoment,
+    Sent,
+    Taken,
+    UnfinishedTask,
+    queue_looks,
+    unfinished,
+)
 from astrum.wire.status import decode_served
 from astrum_coordinator.history import EVERY, RunHistory
 from astrum_coordinator.live_pool import LivePool, Served
@@ -47,6 +57,20 @@ async def look_at(
     tasks = unfinished(moment, pool)
     _tell_what_runs(report, tasks)
     return RunLook(report=report, unfinished=tasks, now=moment.now)
+
+
+async def look_at_queues(store: RunStore) -> list[QueueLook]:
+    """Return what waits and runs per queue, and which live workers listen to it."""
+    sizes = {}
+    for key, size in (await store.queue_sizes()).items():
+        with suppress(ValueError):  # a key that is not ours
+            sizes[store.keys.queue_of(key)] = size
+    listens = {
+        worker.worker_id: queues.split(",")
+        for worker in await store.workers()
+        if (queues := worker.facts.get("queues"))
+    }
+    return queue_looks(sizes, listens)
 
 
 async def live_pool(store: RunStore) -> tuple[LivePool, set[str]]:

@@ -13,6 +13,7 @@ from astrum_coordinator.cli.cancel import cancel
 from astrum_coordinator.cli.endings import Commands
 from astrum_coordinator.cli.options import CONTEXT, log_option
 from astrum_coordinator.cli.plan import plan
+from astrum_coordinator.cli.queues import queues
 from astrum_coordinator.cli.run import run
 from astrum_coordinator.cli.runs import runs
 from astrum_coordinator.cli.serve import resume, serve
@@ -35,5 +36,5 @@ def main() -> None:
     """
 
 
-for command in (run, plan, submit, serve, resume, wait, runs, show, cancel, workers, acl):
+for command in (run, plan, submit, serve, resume, wait, runs, show, cancel, workers, queues, acl):
     main.add_command(command)

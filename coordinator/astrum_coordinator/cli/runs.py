@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.endings import say
 from astrum_coordinator.cli.options import (
     json_option,
     log_option,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from astrum.redis.facts import RunFacts
+    from astrum_coordinator.app import Coordinator
 
 COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
 
@@ -34,13 +36,19 @@ COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
 @log_option
 def runs(redis_url: str | None, prefix: str | None, as_json: bool, limit: int) -> None:
     """List the latest runs of a server."""
-    found = ask(redis_url, prefix, lambda coordinator: coordinator.runs(limit))
+
+    async def question(coordinator: Coordinator) -> tuple[list[RunFacts], int]:
+        return await coordinator.runs(limit), len(await coordinator.workers())
+
+    found, workers = ask(redis_url, prefix, question)
     if as_json:
         from astrum_coordinator.report_view import to_json
 
         print_json([to_json(facts) for facts in found])
     else:
         print_table(runs_table(found), "no runs" if not found else "")
+        if not workers and any(facts.is_open for facts in found):
+            say("no live worker: open runs wait; start one with astrum-worker MODULE")
 
 
 def runs_table(found: list[RunFacts]) -> Table:

@@ -1,0 +1,61 @@
+"""What waits and runs per queue, and who serves it: folded from streams and live workers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Stream = tuple[str, str]
+"""Queue and lane."""
+
+
+class StreamSize(NamedTuple):
+    """How much waits in a stream, how much workers hold, and for how long the oldest waits."""
+
+    waiting: int
+    held: int
+    oldest_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLook:
+    """One queue at one moment.
+
+    ``waiting`` attempts wait for a worker, the oldest for ``oldest_waiting_s`` (`None`: none
+    waits); ``running`` are with one. ``workers`` are the live workers that listen to the queue.
+    ``lanes`` has the same counts by kind of slot: "async", "thread", "alone".
+    """
+
+    queue: str
+    waiting: int
+    running: int
+    oldest_waiting_s: float | None
+    workers: tuple[str, ...]
+    lanes: Mapping[str, StreamSize]
+
+
+def queue_looks(
+    sizes: Mapping[Stream, StreamSize], listens: Mapping[str, Collection[str]]
+) -> list[QueueLook]:
+    """Return every queue that was used lately or has a live worker, by name.
+
+    ``listens`` says to which queues each live worker listens.
+    """
+    names = {queue for queue, _ in sizes} | {q for queues in listens.values() for q in queues}
+    return [_look(name, sizes, listens) for name in sorted(names)]
+
+
+def _look(
+    name: str, sizes: Mapping[Stream, StreamSize], listens: Mapping[str, Collection[str]]
+) -> QueueLook:
+    lanes = {lane: size for (queue, lane), size in sizes.items() if queue == name}
+    ages = [size.oldest_s for size in lanes.values() if size.oldest_s is not None]
+    return QueueLook(
+        queue=name,
+        waiting=sum(size.waiting for size in lanes.values()),
+        running=sum(size.held for size in lanes.values()),
+        oldest_waiting_s=max(ages, default=None),
+        workers=tuple(sorted(who for who, queues in listens.items() if name in queues)),
+        lanes=lanes,
+    )

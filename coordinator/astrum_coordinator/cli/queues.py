@@ -1,0 +1,80 @@
+"""``queues``: how much waits where, and who serves it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.options import json_option, log_option, prefix_option, redis_option
+from astrum_coordinator.cli.printing import print_json, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from astrum.view import QueueLook
+
+COLUMNS = ("Queue", "Waiting", "Running", "Oldest waiting", "Workers", "")
+
+
+@click.command(short_help="Show what is queued, and who serves it.")
+@click.argument("names", nargs=-1, metavar="[QUEUE]...")
+@redis_option
+@prefix_option
+@json_option
+@log_option
+def queues(
+    names: tuple[str, ...], redis_url: str | None, prefix: str | None, as_json: bool
+) -> None:
+    """Show for each QUEUE (default: all) what waits, what runs, and how many workers serve it.
+
+    Listed are the queues that were used lately and those that live workers listen to. What a
+    coordinator holds back, for want of room or for a run's own limit, is in no queue yet.
+    """
+    found = chosen(ask(redis_url, prefix, lambda coordinator: coordinator.queues()), names)
+    if as_json:
+        from astrum_coordinator.report_view import to_json
+
+        print_json([to_json(one) for one in found])
+    else:
+        print_table(queues_table(found), "" if found else "no queues: nothing was sent lately")
+
+
+def chosen(found: Sequence[QueueLook], names: Sequence[str]) -> list[QueueLook]:
+    """Return the queues of these names; raises ``click.UsageError`` for one that is not there."""
+    from astrum.errors import nearest
+
+    known = [one.queue for one in found]
+    for name in names:
+        if name not in known:
+            raise click.UsageError(
+                f"no queue {name!r}{nearest(name, known)}: nothing was sent to it lately and no "
+                "live worker listens to it"
+            )
+    return [one for one in found if not names or one.queue in names]
+
+
+def queues_table(found: Sequence[QueueLook]) -> Table:
+    """Return one row per queue."""
+    from rich.text import Text
+
+    from astrum_coordinator.report_view import duration_text, plain_table
+
+    table = plain_table(*COLUMNS)
+    table.columns[0].no_wrap = True
+    for one in found:
+        oldest = one.oldest_waiting_s
+        is_stuck = one.waiting and not one.workers
+        cells = (
+            one.queue,
+            f"{one.waiting:,}",
+            f"{one.running:,}",
+            "-" if oldest is None else duration_text(oldest),
+            f"{len(one.workers):,}",
+            f"no live worker listens: start one with --queue {one.queue}" if is_stuck else "",
+        )
+        table.add_row(*map(Text, cells))
+    return table
