@@ -29,7 +29,8 @@ def wait_until(fact: Callable[[], bool], what: str, *, within_s: float = PATIENC
 class AstrumProcess:
     """A process of ours with its output in a file; ``with`` makes sure that it ends.
 
-    ``launcher`` is a command that runs it somewhere else, such as ``ip netns exec NAME``.
+    ``launcher`` is a command that runs it somewhere else, such as ``ip netns exec NAME``. A worker
+    has no supervisor unless ``supervised``, so that signals reach the worker itself.
     """
 
     def __init__(
@@ -38,7 +39,10 @@ class AstrumProcess:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         launcher: Sequence[str] = (),
+        supervised: bool = False,
     ) -> None:
+        if module == "astrum_worker" and not supervised and "--processes" not in arguments:
+            arguments = (*arguments, "--no-supervisor")
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
         self._process = subprocess.Popen(
             [*launcher, sys.executable, "-m", module, *arguments],

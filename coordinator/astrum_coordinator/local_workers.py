@@ -77,6 +77,7 @@ class LocalWorkers:
             raise ValueError(f"count must be at least 1, got {count}")
         self._command = [
             *(sys.executable, "-m", "astrum_worker", *modules),
+            *("--no-supervisor", "--processes", "1"),  # this is its supervisor
             *("--grace", f"{grace_s:g}", "--log-level", log_level, *options),
         ]
         # Not as an argument: everybody on the machine could read the password in it.

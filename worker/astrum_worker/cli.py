@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from astrum.collector import slow_down_collector
 from astrum.command_line import SteadyCommand
-from astrum.errors import AstrumError, FlowImportError
-from astrum.exit_codes import ExitCode, exit_code_of
-from astrum.redis import RedisSettings
-from astrum.standard_streams import let_go_of_stdout, say_line, settle_streams
-from astrum_worker.app import Worker
-from astrum_worker.catalog import Catalog
-from astrum_worker.config import WorkerConfig, default_threads
 from astrum_worker.logs import LEVELS, set_up_logging
-from astrum_worker.signals import Signals
-from astrum_worker.supervisor import Supervisor, SupervisorLink
+from astrum_worker.supervisor import Supervisor
 
-EXIT_PATIENCE_S = 3.0
 TALKATIVE = ("debug", "info")
 """Log levels at which the worker also says that it serves and that it stops."""
 URL_VARIABLE = "ASTRUM_REDIS_URL"
@@ -104,7 +92,6 @@ class WorkerCommand(SteadyCommand):
 @option(
     "--threads",
     type=click.IntRange(min=1),
-    default=default_threads,
     help="Sync tasks at once.  [default: processors]",
 )
 @option(
@@ -113,6 +100,11 @@ class WorkerCommand(SteadyCommand):
     default=1,
     show_default=True,
     help="Worker processes, for work that keeps a processor busy; one that dies is replaced.",
+)
+@option(
+    "--no-supervisor",
+    is_flag=True,
+    help="Run the one worker in this very process; something else starts it again when it dies.",
 )
 @option(
     "--grace",
@@ -155,8 +147,9 @@ def main(
     prefix: str | None,
     queues: tuple[str, ...],
     concurrency: int,
-    threads: int,
+    threads: int | None,
     processes: int,
+    no_supervisor: bool,
     grace_s: float,
     max_hung: int | None,
     lease_s: float,
@@ -170,10 +163,17 @@ def main(
     namespaces, registries and schedulers found there are served.
     """
     set_up_logging(log_level)
-    if processes > 1:
-        sys.exit(asyncio.run(_supervise(sys.argv[1:], redis_url, processes)))
-    try:
-        config = WorkerConfig(
+    if no_supervisor and processes > 1:
+        raise click.UsageError("--processes needs the supervisor; drop --no-supervisor")
+    if supervisor_fd is None and not no_supervisor:
+        sys.exit(asyncio.run(_supervise(sys.argv[1:], redis_url, processes, grace_s)))
+    # Only here: a supervisor needs none of it, and the worker would start later.
+    from astrum.redis import RedisSettings
+    from astrum_worker.config import WorkerConfig, default_threads
+    from astrum_worker.serving import serve
+
+    def settle() -> WorkerConfig:
+        return WorkerConfig(
             modules=modules,
             redis=RedisSettings.from_env(
                 redis_url,
@@ -184,36 +184,22 @@ def main(
             ),
             queues=tuple(dict.fromkeys(queues)),
             concurrency=concurrency,
-            threads=threads,
+            threads=threads or default_threads(),
             max_hung=max_hung,
             grace_s=grace_s,
             lease_s=lease_s,
             wait_for_store=wait,
         )
-        catalog = Catalog.load(modules)
-        slow_down_collector()
-        code = asyncio.run(_serve(config, catalog, supervisor_fd, log_level in TALKATIVE))
-    except AstrumError as error:
-        say_line(describe(error))
-        code = exit_code_of(error) or ExitCode.FAILED
-    except KeyboardInterrupt:  # while the modules were being imported
-        code = ExitCode.INTERRUPTED
-    let_go_of_stdout()
-    sys.exit(code)
+
+    sys.exit(serve(settle, supervisor_fd, log_level in TALKATIVE))
 
 
-def describe(error: AstrumError) -> str:
-    """Return the error for people; of a module that fails to load, the user's own traceback."""
-    text = f"error: {error}"
-    if isinstance(error, FlowImportError) and error.user_traceback:
-        text = f"{error.user_traceback.rstrip()}\n\n{text} (in this process, the worker)"
-    return text
-
-
-async def _supervise(arguments: list[str], redis_url: str | None, count: int) -> int:
+async def _supervise(
+    arguments: list[str], redis_url: str | None, count: int, grace_s: float
+) -> int:
     # Not as an argument: everybody on the machine could read the password in it.
     environment = {URL_VARIABLE: redis_url} if redis_url else {}
-    return await Supervisor(without_url(arguments), environment, count).run()
+    return await Supervisor(without_url(arguments), environment, count, grace_s).run()
 
 
 def without_url(arguments: Sequence[str]) -> list[str]:
@@ -232,47 +218,3 @@ def without_url(arguments: Sequence[str]) -> list[str]:
         elif not argument.startswith("--redis="):
             kept.append(argument)
     return kept
-
-
-async def _serve(
-    config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None, talkative: bool
-) -> int:
-    link = None if supervisor_fd is None else SupervisorLink(supervisor_fd)
-
-    def announce(line: str) -> None:
-        if talkative:
-            say_line(line)
-        if link is not None:
-            link.say_ready()
-
-    worker = Worker(config, catalog, announce)
-    Signals(worker.request_stop, says_so=talkative).install()
-    watching = None if link is None else asyncio.create_task(_follow(link, worker))
-    code: int = ExitCode.FAILED
-    try:
-        code = await worker.run()
-    except AstrumError as error:
-        code = exit_code_of(error) or ExitCode.FAILED
-        raise
-    finally:
-        if watching is not None:
-            watching.cancel()
-        _end_for_sure(code)
-    return code
-
-
-def _end_for_sure(code: int) -> None:
-    """End the process soon, whatever threads a task has left behind in an executor."""
-
-    def end() -> None:
-        settle_streams()
-        os._exit(code)
-
-    timer = threading.Timer(EXIT_PATIENCE_S, end)
-    timer.daemon = True
-    timer.start()
-
-
-async def _follow(link: SupervisorLink, worker: Worker) -> None:
-    await link.wait_gone()
-    worker.request_stop()

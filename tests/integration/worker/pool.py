@@ -32,11 +32,11 @@ from astrum.invoke import current_attempt
 NAMES = Path(__file__).parent
 
 @task("add", namespace="pool")
-async def add(a: int, b: int) -> int:
+async def add(a: int = 0, b: int = 0) -> int:
     return a + b
 
 @task("shout", namespace="pool")
-def shout(text: str) -> str:
+def shout(text: str = "") -> str:
     return text.upper()
 
 @task("fail", namespace="pool")
@@ -48,41 +48,41 @@ async def unencodable() -> object:
     return threading.Lock()
 
 @task("big", namespace="pool")
-async def big(size: int) -> bytes:
+async def big(size: int = 0) -> bytes:
     return os.urandom(size)
 
 @task("measure", namespace="pool")
-async def measure(data: bytes) -> int:
+async def measure(data: bytes = b"") -> int:
     return len(data)
 
 @task("wait_for", namespace="pool")
-async def wait_for(name: str) -> str:
+async def wait_for(name: str = "") -> str:
     (NAMES / f"{name}.started").touch()
     while not (NAMES / name).exists():
         await asyncio.sleep(0.01)
     return name
 
 @task("wait_in_thread", namespace="pool")
-def wait_in_thread(name: str) -> str:
+def wait_in_thread(name: str = "") -> str:
     (NAMES / f"{name}.started").touch()
     while not (NAMES / name).exists():
         time.sleep(0.01)
     return name
 
 @task("block_the_loop", namespace="pool")
-async def block_the_loop(name: str) -> str:
+async def block_the_loop(name: str = "") -> str:
     (NAMES / f"{name}.started").touch()
     while not (NAMES / name).exists():
         time.sleep(0.01)
     return name
 
 @task("block_and_fail", namespace="pool")
-async def block_and_fail(name: str) -> None:
+async def block_and_fail(name: str = "") -> None:
     await block_the_loop(name)
     raise ValueError("no row")
 
 @task("clean_up", namespace="pool")
-async def clean_up(name: str) -> None:
+async def clean_up(name: str = "") -> None:
     (NAMES / f"{name}.started").touch()
     try:
         await asyncio.Event().wait()
@@ -159,8 +159,15 @@ class Pool:
         self._started: list[WorkerProcess] = []
         (folder / "pool_flow.py").write_text(textwrap.dedent(FLOW))
 
-    def start(self, *options: str, modules: Iterable[str] = ("pool_flow.py",)) -> WorkerProcess:
-        """Start ``astrum-worker`` and return at once."""
+    def start(
+        self,
+        *options: str,
+        modules: Iterable[str] = ("pool_flow.py",),
+        supervised: bool = False,
+    ) -> WorkerProcess:
+        """Start ``astrum-worker`` and return at once, without its supervisor unless asked."""
+        if not supervised and "--processes" not in options:
+            options = (*options, "--no-supervisor")
         log = self.folder / f"worker-{len(self._started)}.log"
         command = [sys.executable, "-m", "astrum_worker", *modules, "--redis", self.url, *options]
         worker = WorkerProcess(command, self.folder, log)

@@ -21,7 +21,7 @@ from astrum_worker.doubt import Doubt
 from astrum_worker.gate import Gate
 from astrum_worker.slots import Slots
 from astrum_worker.solitude import Solitude
-from astrum_worker.supervisor import Supervisor
+from astrum_worker.supervisor import ChildEnd, Supervisor
 from tests.eventually import eventually
 
 CLAIM = Claim("s", "1-0", b"")
@@ -174,11 +174,11 @@ class Dying(Supervisor):
         self.most = most
         self.started_at: list[float] = []
 
-    async def _run_child(self, *, may_wait: bool) -> tuple[int, bool]:
+    async def _run_child(self, *, may_wait: bool) -> ChildEnd:
         self.started_at.append(asyncio.get_running_loop().time())
         if len(self.started_at) == self.most:
             self._stop(signal.SIGTERM, 0)
-        return -signal.SIGKILL, True
+        return ChildEnd(-signal.SIGKILL, True)
 
 
 @pytest.fixture

@@ -1,0 +1,169 @@
+"""What one task does to a worker process costs the pool nothing, under the supervisor or not."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import psutil
+import pytest
+
+from astrum_worker.signals import SAME_FOR_S
+from astrum_worker.supervisor import TaskEnds
+from tests.integration.worker.pool import Lead, Pool, WorkerProcess, eventually
+
+TROUBLE = """
+import asyncio, os, signal, subprocess, sys, time
+from astrum import task
+from astrum_worker.supervisor_link import say_ended_by
+
+@task("take_signals", namespace="pool")
+async def take_signals() -> str:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, lambda: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    return "taken"
+
+@task("stray_timer", namespace="pool")
+async def stray_timer() -> str:
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+    await asyncio.sleep(0.1)
+    return "went on"
+
+@task("end_by_name", namespace="pool")
+async def end_by_name() -> None:
+    say_ended_by("end_by_name")
+    os._exit(1)
+
+@task("leave_a_child", namespace="pool")
+async def leave_a_child() -> int:
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid
+
+@task("block", namespace="pool")
+async def block() -> None:
+    open("block.started", "w").close()
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def module(pool: Pool) -> str:
+    """A module of tasks that do to a worker what they should not."""
+    (pool.folder / "trouble.py").write_text(TROUBLE)
+    return "trouble.py"
+
+
+async def supervised(pool: Pool, module: str, *options: str) -> WorkerProcess:
+    return await pool.start(*options, modules=[module, "pool_flow.py"], supervised=True).serving()
+
+
+def served(worker: WorkerProcess) -> int:
+    """How many processes have begun to serve."""
+    return worker.said.count(" serves ")
+
+
+def the_child(worker: WorkerProcess) -> psutil.Process:
+    [child] = psutil.Process(worker.process.pid).children()
+    return child
+
+
+async def test_a_worker_that_is_killed_comes_back(pool: Pool, module: str) -> None:
+    worker = await supervised(pool, module)
+    the_child(worker).kill()
+    await eventually(lambda: served(worker) == 2)
+    assert "ended with signal 9 (SIGKILL); another one starts" in worker.said
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 0
+
+
+async def test_a_task_that_ends_three_processes_within_a_minute_ends_the_worker_by_its_name(
+    pool: Pool, lead: Lead, module: str
+) -> None:
+    worker = await supervised(pool, module)
+    for number in range(3):
+        await eventually(lambda: served(worker) == number + 1)  # noqa: B023
+        await lead.dispatch(number, "end_by_name")
+    assert await worker.ended() == 1
+    assert worker.said.count("because of task 'end_by_name'; another one starts") == 2
+    assert "task 'end_by_name' has ended 3 worker processes within 60 s" in worker.said
+
+
+def test_ends_by_several_tasks_or_over_a_long_time_do_not_add_up() -> None:
+    ends = TaskEnds(most=3, within_s=60.0)
+    assert not any(ends.are_too_many(task, 0.0) for task in ("a", "b", "a", "b"))
+    assert ends.are_too_many("a", 60.0)
+    assert not ends.are_too_many("b", 61.0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("with_supervisor", [True, False])
+async def test_a_worker_whose_signals_a_task_took_drains_all_the_same(
+    pool: Pool, lead: Lead, module: str, number: int, with_supervisor: bool
+) -> None:
+    worker = pool.start(modules=[module, "pool_flow.py"], supervised=with_supervisor)
+    await worker.serving()
+    await lead.dispatch(0, "take_signals")
+    await lead.record(0)
+    await eventually(lambda: worker.said.count("took the handler of") >= 3)
+    await lead.dispatch(1, "wait_for", {"name": "slow"})
+    await pool.reached("slow.started")
+    worker.signal(number)
+    await eventually(lambda: "draining" in worker.said)
+    pool.release("slow")
+    assert await worker.ended() == (0 if number == signal.SIGTERM else 128 + number)
+    assert (await lead.record(1)).outcome.name == "SUCCEEDED"
+
+
+async def test_a_timer_without_a_handler_does_not_end_the_worker(
+    pool: Pool, lead: Lead, module: str
+) -> None:
+    worker = await supervised(pool, module)
+    await lead.dispatch(0, "stray_timer")
+    assert (await lead.record(0)).outcome.name == "SUCCEEDED"
+    assert "(SIGALRM) came, and nothing handles it" in worker.said
+    assert "'stray_timer'" in worker.said
+
+
+async def test_what_a_task_has_started_ends_with_its_worker_even_by_kill(
+    pool: Pool, lead: Lead, module: str
+) -> None:
+    worker = await supervised(pool, module)
+    await lead.dispatch(0, "leave_a_child")
+    pid = await lead.value(0)
+    the_child(worker).kill()
+    await eventually(lambda: is_gone(pid))
+
+
+async def test_the_second_signal_ends_a_worker_that_is_blocked(
+    pool: Pool, lead: Lead, module: str
+) -> None:
+    worker = await supervised(pool, module)
+    await lead.dispatch(0, "block")
+    await pool.reached("block.started")
+    worker.signal(signal.SIGTERM)
+    await eventually(lambda: "draining" in worker.said)
+    first = time.monotonic()
+    await eventually(lambda: time.monotonic() - first > SAME_FOR_S)
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 143
+
+
+async def test_a_worker_that_does_not_end_in_time_is_killed(
+    pool: Pool, lead: Lead, module: str
+) -> None:
+    worker = await supervised(pool, module, "--grace", "0")
+    await lead.dispatch(0, "block")
+    await pool.reached("block.started")
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 1
+    assert "1 worker processes did not end within 10 s of the signal and are killed" in worker.said
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended; somebody may still have to collect it."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -1,0 +1,94 @@
+"""What a worker process and its supervisor tell each other, over a socket pair.
+
+The process says that it serves, and which task ended it if one did. The supervisor passes stop
+signals on, so that a process drains even if a task took its signal handlers. Its end closes the
+socket, and the process drains then as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+READY = "ready"
+ENDED_BY = "ended by "
+_MOST_BYTES = 4096
+_LONGEST_NAME = 1000
+
+_link: SupervisorLink | None = None
+
+
+def say_ended_by(task: str) -> None:
+    """Tell the supervisor, if there is one, that this process is about to end because of a task.
+
+    Call it just before the process ends; every thread may.
+    """
+    if _link is not None:
+        _link.say(ENDED_BY + " ".join(task.split())[:_LONGEST_NAME])
+
+
+class SupervisorLink:
+    """The end of the socket that the worker process has; there is one per process."""
+
+    def __init__(self, fd: int) -> None:
+        global _link
+        os.set_inheritable(fd, False)  # what tasks start must not hold it open
+        self._socket = socket.socket(fileno=fd)
+        self._socket.setblocking(False)
+        _link = self
+
+    def say(self, line: str) -> None:
+        """Tell the supervisor a line; it is lost if there is no supervisor any more."""
+        with suppress(OSError):
+            self._socket.send(line.encode("utf-8", "backslashreplace") + b"\n")
+
+    async def wait_stop(self) -> int:
+        """Wait for a stop signal and return its number, 0 if the supervisor is gone."""
+        with suppress(OSError):
+            received = await asyncio.get_running_loop().sock_recv(self._socket, 1)
+            return received[0] if received else 0
+        return 0
+
+
+class ChildLink:
+    """The end of the socket that the supervisor has; ``served`` is called once the process does."""
+
+    def __init__(self, ours: socket.socket, served: Callable[[], None]) -> None:
+        self._socket = ours
+        self._socket.setblocking(False)
+        self._served = served
+        self._pending = b""
+        self.has_served = False
+        self.ended_by = ""
+
+    async def follow(self) -> None:
+        """Take in what the process says, until cancelled or until it says no more."""
+        with suppress(OSError):
+            while data := await asyncio.get_running_loop().sock_recv(self._socket, _MOST_BYTES):
+                self._take_in(data)
+
+    def read_rest(self) -> None:
+        """Take in what the process had said before its end.
+
+        What it has forked may hold the socket open, so nothing here waits for its end.
+        """
+        with suppress(OSError):
+            while data := self._socket.recv(_MOST_BYTES):
+                self._take_in(data)
+
+    def stop(self, number: int) -> None:
+        """Tell the process to drain because of this signal."""
+        with suppress(OSError):
+            self._socket.send(bytes([number]))
+
+    def _take_in(self, data: bytes) -> None:
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        for line in (raw.decode(errors="replace") for raw in lines):
+            if line == READY:
+                self.has_served = True
+                self._served()
+            elif line.startswith(ENDED_BY):
+                self.ended_by = line.removeprefix(ENDED_BY)
