@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from astrum.collector import collector_paused
+from astrum.machine.clocks import on_one_clock
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.failure import Failure
 from astrum.machine.report import (
@@ -43,7 +44,10 @@ NOT_STARTED = "not started"
 
 
 class RunTimes(NamedTuple):
-    """When the run was asked for, when its plan was ready, and when it ended (or now)."""
+    """When the run was asked for, when its plan was ready, and when it ended (or now).
+
+    On one clock: that of the store, or of the process that runs all of it.
+    """
 
     started_at: float
     planned_at: float
@@ -57,7 +61,7 @@ def build_report(
     """Return the report of a run that is finished or under way."""
     plan = state.plan
     levels = plan.levels
-    tasks = _all_task_statistics(state, levels)
+    tasks = _all_task_statistics(state, levels, times)
     stages = _stage_statistics(plan, levels, tasks)
     return ExecutionReport(
         total_start_time=times.started_at,
@@ -101,12 +105,12 @@ def failed_planning_report(error: Exception, started_at: float, ended_at: float)
 
 
 def _all_task_statistics(
-    state: RunState, levels: list[int]
+    state: RunState, levels: list[int], times: RunTimes
 ) -> list[TaskExecutionStatistics | None]:
     """By task number; a tail that still runs when the run is over is in ``tail_tasks`` only."""
     chronicle, states = state.chronicle, state.states
     attempts: list[list[AttemptSettled] | None] = [None] * len(states)
-    for event in chronicle.settled:
+    for event in on_one_clock(chronicle.settled, state.plan, times.planned_at):
         known = attempts[event.task]
         if known is None:
             attempts[event.task] = [event]

@@ -1,0 +1,95 @@
+"""One clock for a report: workers tell times by their own clocks, which may be hours off.
+
+What the store recorded is on the store's clock, and bounds what happened: an attempt began after
+the run was created, after its needs had succeeded and its last attempt had ended, and it ended
+before its end was recorded. Where a worker's times break these bounds its clock is wrong, and its
+times are moved into them. Where they do not, they stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from astrum.machine.events import AttemptSettled, Outcome
+from astrum.planning.plan import Plan
+
+TOLERANCE_S = 0.005
+"""The store records whole milliseconds, and clocks that are kept in time still differ a little."""
+
+
+def on_one_clock(
+    settled: Sequence[AttemptSettled], plan: Plan, created_at: float
+) -> Sequence[AttemptSettled]:
+    """Return the attempts, in the order they were recorded, with times on the store's clock.
+
+    ``created_at`` is when the run was created. Attempts in process, and those that a coordinator
+    ended for a worker, have no other clock than that.
+    """
+    earliest = list(_earliest(settled, plan, created_at))
+    clocks: dict[str, _Clock] = {}
+    for event, after in zip(settled, earliest, strict=True):
+        if _is_by_worker(event):
+            clocks.setdefault(event.worker_id, _Clock()).take_in(event, after)
+    if all(clock.is_right for clock in clocks.values()):
+        return settled
+    return [
+        clocks[event.worker_id].corrected(event, after) if _is_by_worker(event) else event
+        for event, after in zip(settled, earliest, strict=True)
+    ]
+
+
+def _is_by_worker(event: AttemptSettled) -> bool:
+    """Whether the times are a worker's: who settles for it knows no end, only the store's time."""
+    return bool(event.worker_id and event.started_at and event.ended_at)
+
+
+def _earliest(settled: Sequence[AttemptSettled], plan: Plan, created_at: float) -> Iterator[float]:
+    """Yield for each attempt when it can have begun at the earliest."""
+    index, tasks = plan.index, plan.tasks
+    last_end = [created_at] * len(tasks)
+    succeeded_at = [created_at] * len(tasks)
+    for event in settled:
+        task = event.task
+        earliest = last_end[task]
+        for need in tasks[task].needs:
+            earliest = max(earliest, succeeded_at[index[need]])
+        last_end[task] = event.recorded_at
+        if event.outcome is Outcome.SUCCEEDED:
+            succeeded_at[task] = event.recorded_at
+        yield earliest
+
+
+@dataclass(slots=True)
+class _Clock:
+    """What is known of one worker's clock: by how much it may be behind the store's.
+
+    ``least_s`` and ``most_s`` bound what has to be added to its times.
+    """
+
+    least_s: float = field(default=-math.inf)
+    most_s: float = field(default=math.inf)
+
+    def take_in(self, event: AttemptSettled, earliest: float) -> None:
+        """Learn from one attempt."""
+        self.least_s = max(self.least_s, earliest - event.started_at)
+        latest = max(event.started_at, event.ended_at)
+        self.most_s = min(self.most_s, event.recorded_at - latest)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether its times can be true as they are."""
+        return self.least_s <= TOLERANCE_S and self.most_s >= -TOLERANCE_S
+
+    def corrected(self, event: AttemptSettled, earliest: float) -> AttemptSettled:
+        """Return the attempt with times that can be true."""
+        if self.is_right:
+            return event
+        # The quickest record tells the difference best. A clock that was set meanwhile has no one
+        # difference: then each attempt counts as recorded when it ended.
+        is_steady = self.least_s <= self.most_s + TOLERANCE_S
+        added_s = self.most_s if is_steady else event.recorded_at - event.ended_at
+        start = min(max(event.started_at + added_s, earliest), event.recorded_at)
+        end = min(max(event.ended_at + added_s, start), event.recorded_at)
+        return event._replace(started_at=start, ended_at=end)
