@@ -51,6 +51,9 @@ from astrum.wire.payload import EncodedResult, pack_result, pack_task_arguments,
 from astrum.wire.projector import Projector
 from astrum.wire.read_once import check_read_often
 
+_ABSENT = object()
+"""Stands for a part that is absent and may be: the attempt takes the reference's default."""
+
 MAX_OUTSTANDING = 100_000
 """Attempts that exist at once at most, so that a run of a million tasks fits into memory."""
 
@@ -255,15 +258,20 @@ class _Values:
     def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
         """Return what fills a task whose needs have all succeeded; raises `TransportError`."""
         results = self._results
-        return {
+        found = {
             parameter: self._part(spec, parameter, source, path) if path else results[source]
             for parameter, source, path in spec.bindings
         }
+        if spec.optional:
+            return {parameter: part for parameter, part in found.items() if part is not _ABSENT}
+        return found
 
     def _part(self, spec: TaskSpec, parameter: str | int, source: str, path: Path) -> Any:
         try:
             part = locate(self._results[source], path)
         except LocateError as error:
+            if parameter in spec.optional:
+                return _ABSENT
             raise binding_error(spec.task_id, parameter, source, error) from None
         check_read_often(part, shown_path(path, f"the result of {source!r}"))
         return part
@@ -285,19 +293,24 @@ class _WireValues(_Values):
         return self._codec.decode(data)
 
     def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
-        sent = [(b, self._cut(spec, b, self._sent[b.source].value)) for b in spec.bindings]
+        cut = [(b, self._cut(spec, b, self._sent[b.source].value)) for b in spec.bindings]
+        sent = [(b, part) for b, part in cut if part is not None]
         # Only to find out whether they are too big: they travel together.
         pack_task_arguments(spec.task_id, [(b.parameter, part) for b, part in sent])
-        return {b.parameter: self._received(spec, b, part) for b, part in sent}
+        received = [(b.parameter, self._received(spec, b, part)) for b, part in sent]
+        return {parameter: part for parameter, part in received if part is not _ABSENT}
 
     def _received(self, spec: TaskSpec, binding: Binding, part: bytes) -> Any:
         blob = self._sent[binding.source].blob
-        return self._codec.decode(part if blob is None else self._cut(spec, binding, blob))
+        data = part if blob is None else self._cut(spec, binding, blob)
+        return _ABSENT if data is None else self._codec.decode(data)
 
-    def _cut(self, spec: TaskSpec, binding: Binding, value: bytes) -> bytes:
+    def _cut(self, spec: TaskSpec, binding: Binding, value: bytes) -> bytes | None:
         try:
             return part_of_result(value, binding.path, self._projector, binding.source)
         except LocateError as error:
+            if binding.parameter in spec.optional:
+                return None
             raise binding_error(spec.task_id, binding.parameter, binding.source, error) from None
 
 

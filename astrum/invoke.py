@@ -7,6 +7,7 @@ conditions everywhere. Nothing here decides what happens next.
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import threading
 import time
@@ -146,7 +147,7 @@ class Invoker:
             named: dict[str, Any] = {}
             if task.inputs.supplies or _is_large_work(task, context, arguments):
                 positional, named = await self._bound(task, context, arguments)
-            elif arguments:
+            elif arguments or task.inputs.defaults:
                 positional, named = _bind(task, context, arguments)
             if task.lane == "async" and context.timeout_s is None:
                 value = await task.function(*positional, **named)
@@ -307,12 +308,19 @@ def _bind(
     """Split values into positional and named ones, made to fit their declared types."""
     if context.check_types and task.inputs.expected:
         _fit_all(task, values)
+    for parameter, default in task.inputs.defaults.items():
+        if parameter not in values:
+            values[parameter] = _own_copy(default)
     positions = [p for p in values if type(p) is int]
     if not positions:
         return [], cast("dict[str, Any]", values)
     positions.sort()
     named = {p: value for p, value in values.items() if isinstance(p, str)}
     return [values[p] for p in positions], named
+
+
+def _own_copy(default: Any) -> Any:
+    return copy.deepcopy(default) if type(default) in (list, dict, set) else default
 
 
 def _fit_all(task: BoundTask, values: dict[str | int, Any]) -> None:

@@ -9,8 +9,9 @@ value of its own. So a task must not change what it is given: it works on a copy
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated as Ref
 from typing import Any
 
@@ -21,16 +22,51 @@ Locator = str | int | None
 """A dict key or attribute, a list or tuple index, or the whole."""
 
 
-@dataclass(frozen=True, slots=True)
+NO_DEFAULT: Any = inspect.Parameter.empty
+"""Stands where no default value was given."""
+_SCALARS = (bool, int, float, str, bytes)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class From:
     """Fill the annotated parameter from an upstream task's result, or from one part of it.
 
+    With a ``locator`` the part may be absent if there is a ``default``: then the parameter gets
+    that. The parameter's own default value never stands for a part, since the reference fills it.
+
     >>> From("load_order", "order_id")
     From(task='load_order', locator='order_id')
+    >>> From("load_order", "note", default=None)
+    From(task='load_order', locator='note', default=None)
     """
 
     task: TaskReference
     locator: Locator = None
+    default: Any = field(default=NO_DEFAULT, kw_only=True)
+
+    # `typing` keeps one `Ref[...]` for all that are equal, so 0 and False must not be.
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not From:
+            return NotImplemented
+        return (
+            self.task == other.task
+            and self.locator == other.locator
+            and type(self.locator) is type(other.locator)
+            and _is_same(self.default, other.default)
+        )
+
+    def __hash__(self) -> int:
+        return hash((From, self.task, self.locator))  # a default need not be hashable
+
+    def __repr__(self) -> str:
+        told = "" if self.default is NO_DEFAULT else f", default={self.default!r}"
+        return f"From(task={self.task!r}, locator={self.locator!r}{told})"
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    return type(one) is type(other) and type(one) in _SCALARS and repr(one) == repr(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +85,4 @@ class To:
 F = From
 T = To
 
-__all__ = ["F", "From", "Locator", "Ref", "T", "TaskReference", "To"]
+__all__ = ["NO_DEFAULT", "F", "From", "Locator", "Ref", "T", "TaskReference", "To"]

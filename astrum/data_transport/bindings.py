@@ -33,13 +33,15 @@ class TaskInputs(NamedTuple):
 
     ``expected`` maps a parameter to the type declared for it, for run-time checks; a parameter
     without a declared type is absent. ``undeclared`` are the bindings that the `TaskData` they
-    come from leaves out of its ``from_tasks`` or ``to_tasks``.
+    come from leaves out of its ``from_tasks`` or ``to_tasks``. ``defaults`` hold what a parameter
+    gets if the part that it reads is absent.
     """
 
     bindings: tuple[Binding, ...] = ()
     supplies: tuple[Supply, ...] = ()
     expected: Mapping[str | int, Any] = MappingProxyType({})
     undeclared: tuple[Binding, ...] = ()
+    defaults: Mapping[str | int, Any] = MappingProxyType({})
 
     @property
     def slots(self) -> list[str | int]:

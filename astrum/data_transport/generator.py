@@ -56,7 +56,9 @@ class Generator:
         # Name and position of one slot, so an explicit relation to either takes its place.
         name = None if parameter.kind in COLLECTING else parameter.name
         path = () if mark.locator is None else (mark.locator,)
-        return Route(source, task_id, name, parameter.position, path, parameter)
+        return Route(
+            source, task_id, name, parameter.position, path, parameter, default=mark.default
+        )
 
     def _sending(self, task_id: str, mark: To) -> Route:
         target = self._index.find(mark.task)

@@ -157,5 +157,6 @@ def binding_error(
 ) -> TransportError:
     """Return the error of a parameter whose upstream result lacks what it asks for."""
     return TransportError(
-        f"task {task_id!r}, parameter {parameter!r}: in the result of {source!r}, {error}"
+        f"task {task_id!r}, parameter {parameter!r}: in the result of {source!r}, {error}; if it "
+        f"may be absent, say what stands for it: F({source!r}, {error.locator!r}, default=None)"
     )

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from astrum.data_transport.annotations import NO_DEFAULT
 from astrum.data_transport.generator import DeclaredRoutes
 from astrum.data_transport.routes import Route
 from astrum.data_transport.shapes import reduced
@@ -31,7 +32,8 @@ class DTRela(BaseModel):
     At the source ``key`` is a dict key or attribute and ``index`` a list index; at the target
     they are a parameter's name and position. ``single_item``, or neither of both, means the
     whole. ``from_function``, a callable (sync or async) or a constant, supplies the value instead
-    of an upstream task; ``related_task`` may be left out then.
+    of an upstream task; ``related_task`` may be left out then. At the source, ``default`` stands
+    for a part that the result does not have.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -41,6 +43,7 @@ class DTRela(BaseModel):
     single_item: bool = False
     related_task: str = ""
     from_function: Any = None
+    default: Any = Field(default=NO_DEFAULT, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _has_a_source(self) -> DTRela:
@@ -106,12 +109,23 @@ def _data_item(route: Route, allowed: type | None) -> DataItem:
     return DataItem.model_construct(
         allow_data_model=allowed,
         data_ref=f"{route.source}->{route.target}.{slot}",
-        from_relation=_rela(route.source, key, index, whole=step is None),
+        from_relation=_rela(route.source, key, index, step is None, route.default),
         to_relation=_rela(route.target, route.name, route.position),
     )
 
 
-def _rela(task_id: str, key: str | None, index: int | None, whole: bool = False) -> DTRela:
+def _rela(
+    task_id: str,
+    key: str | None,
+    index: int | None,
+    whole: bool = False,
+    default: Any = NO_DEFAULT,
+) -> DTRela:
     return DTRela.model_construct(
-        key=key, index=index, single_item=whole, related_task=task_id, from_function=None
+        key=key,
+        index=index,
+        single_item=whole,
+        related_task=task_id,
+        from_function=None,
+        default=default,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import typing
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import From, To
+from astrum.data_transport.annotations import NO_DEFAULT, From, To
 from astrum.data_transport.declarations import Declaration, Parameter
-from astrum.data_transport.marks import whole_marks
+from astrum.data_transport.marks import misplaced_in_default, whole_marks
 from astrum.data_transport.scopes import ANNOTATED
 
 _FROM_SIZES = (1, 2)
@@ -52,7 +52,7 @@ def _plain_from(annotation: Any) -> From | None:
     if type(annotation) is ANNOTATED and type(annotation.__origin__) is type:
         marks = annotation.__metadata__
         if len(marks) == 1 and type(marks[0]) is From and type(marks[0].locator) in _LOCATORS:
-            return marks[0]
+            return marks[0] if marks[0].default is NO_DEFAULT else None
     return None
 
 
@@ -81,6 +81,7 @@ def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From:
     if not isinstance(mark, From):
         mark = From(*_of_size(mark, _FROM_SIZES, '("source", "key")', place))
     _check_locator(mark.locator, place)
+    _check_default(mark, place)
     return typing.cast(From, mark)
 
 
@@ -105,6 +106,18 @@ def _of_size(
             f"a tuple there has {wanted}, like {example}"
         )
     return mark
+
+
+def _check_default(mark: From, place: str) -> None:
+    if mark.default is NO_DEFAULT:
+        return
+    if mark.locator is None:
+        raise ValueError(
+            f"{place} has a default for a whole result, which is never absent: {mark!r}; "
+            'a default stands for one field, F("task", "field", default=...)'
+        )
+    if misplaced_in_default(mark.default):
+        raise ValueError(f"{place} has a reference as the default of another one: {mark!r}")
 
 
 def _check_locator(locator: object, place: str) -> None:

@@ -49,6 +49,7 @@ class _Filling:
     fillers: dict[_Slot, _Filler] = field(default_factory=dict)
     expected: dict[_Slot, Any] = field(default_factory=dict)
     undeclared: set[_Slot] = field(default_factory=set)
+    defaults: dict[_Slot, Any] = field(default_factory=dict)
     positions: bool = False
 
     def renamed(self, task_id: str, declaration: Declaration) -> _Filling:
@@ -58,6 +59,7 @@ class _Filling:
             {new: _moved(self.fillers[old], new) for old, new in slots.items()},
             {slots[old]: kind for old, kind in self.expected.items()},
             {slots[old] for old in self.undeclared},
+            {slots[old]: value for old, value in self.defaults.items()},
         )
 
     def inputs(self) -> TaskInputs:
@@ -65,7 +67,7 @@ class _Filling:
         bindings = tuple([f for f in fillers if type(f) is Binding])
         supplies = tuple([f for f in fillers if type(f) is Supply])
         undeclared = tuple([b for b in bindings if b.parameter in bare]) if bare else ()
-        return TaskInputs(bindings, supplies, self.expected, undeclared)
+        return TaskInputs(bindings, supplies, self.expected, undeclared, self.defaults)
 
 
 class _Resolver:
@@ -87,6 +89,8 @@ class _Resolver:
         expected = _expected(parameter, route.allowed)
         if expected is not ABSENT:
             filling.expected[slot] = expected
+        if route.default is not ABSENT:
+            filling.defaults[slot] = route.default
         if type(slot) is int:
             filling.positions = True
         if not route.declared:

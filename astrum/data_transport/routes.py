@@ -20,7 +20,8 @@ class Route(NamedTuple):
 
     ``name`` and ``position`` are those of the target's parameter; one of them may be None, and
     ``parameter`` is that parameter where it is known already. ``provider``, unless `ABSENT`,
-    supplies the value without a task; ``source`` is "" then. ``allowed`` is the class that the
+    supplies the value without a task; ``source`` is "" then. ``default``, unless `ABSENT`, stands
+    for a part that the result does not have. ``allowed`` is the class that the
     value must have besides what the parameter declares. ``declared`` tells whether the `TaskData`
     that holds the item names the task at the other end.
     """
@@ -34,6 +35,7 @@ class Route(NamedTuple):
     allowed: type | None = None
     provider: Any = ABSENT
     declared: bool = True
+    default: Any = ABSENT
 
 
 def routes_of(task_data: Iterable[TaskData]) -> Iterator[Route]:
@@ -85,6 +87,7 @@ def _route(item: DataItem, source: str, target: str, declared: bool) -> Route:
         allowed=item.allow_data_model,
         provider=provider,
         declared=declared or not source,
+        default=ABSENT if origin is None else origin.default,
     )
 
 

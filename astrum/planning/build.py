@@ -109,6 +109,7 @@ def build_plan(
                 lane=lane,
                 fingerprint=fingerprint(function, filling.slots) if fingerprints else "",
                 awaited=task_id not in tails,
+                optional=tuple(filling.defaults),
             )
         )
     return Plan(namespace, tuple(specs), concurrency_limit, check_types)

@@ -30,7 +30,8 @@ class TaskSpec(NamedTuple):
 
     ``needs`` holds the task ids that must have succeeded first, the sources of all bindings
     included. ``fingerprint`` names the source the plan was made from ("" = not checked).
-    ``awaited`` is false for tail tasks, whose end the run does not wait for.
+    ``awaited`` is false for tail tasks, whose end the run does not wait for. A parameter in
+    ``optional`` is left out of the arguments if the part that it reads is absent.
     """
 
     task_id: str
@@ -42,6 +43,7 @@ class TaskSpec(NamedTuple):
     lane: Lane = "async"
     fingerprint: str = ""
     awaited: bool = True
+    optional: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class Plan:
 def _spec_to_data(spec: TaskSpec, index: Mapping[str, int]) -> list[Any]:
     # Numbers instead of ids keep the plan of a wide fan-in small; trailing defaults are common.
     retry = spec.retry
+    more = [spec.optional] if spec.optional else []  # rows without one are as they always were
     return [
         spec.task_id,
         [index[need] for need in spec.needs],
@@ -139,6 +142,7 @@ def _spec_to_data(spec: TaskSpec, index: Mapping[str, int]) -> list[Any]:
         spec.lane,
         spec.fingerprint,
         spec.awaited,
+        *more,
     ]
 
 
@@ -169,7 +173,7 @@ def _specs_from_data(rows: Sequence[Any]) -> tuple[TaskSpec, ...]:
 
 
 def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
-    task_id, needs, bindings, retry, timeout_s, queue, lane, fingerprint, awaited = row
+    task_id, needs, bindings, retry, timeout_s, queue, lane, fingerprint, awaited, *more = row
     if not all(type(text) is str for text in (task_id, queue, fingerprint)) or not queue:
         raise ValueError("its id, its queue or its fingerprint is no text")
     if lane not in _LANES:
@@ -186,7 +190,14 @@ def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
         lane=lane,
         fingerprint=fingerprint,
         awaited=bool(awaited),
+        optional=_optional_from_data(*more),
     )
+
+
+def _optional_from_data(slots: Sequence[Any] = ()) -> tuple[str | int, ...]:
+    if not all(type(slot) in (str, int) for slot in slots):
+        raise ValueError("its optional parameters have the wrong type")
+    return tuple(slots)
 
 
 def _earlier(ids: Sequence[str], number: Any) -> str:

@@ -38,22 +38,26 @@ class Results:
     def arguments(self, spec: TaskSpec) -> bytes:
         """Return the encoded arguments of a task whose needs have all succeeded.
 
+        An optional one whose part is absent is left out: the worker has its default value.
         Raises `TransportError` for a field that an upstream's result does not have, and
         `PayloadTooLargeError`; both name task and parameter.
         """
         parts = (
-            (binding.parameter, self._part(spec, binding.source, binding.path, binding.parameter))
+            (binding.parameter, part)
             for binding in spec.bindings
+            if (part := self._part(spec, *binding)) is not None
         )
         return pack_task_arguments(spec.task_id, parts, self._max_argument_bytes)
 
     def _part(
-        self, spec: TaskSpec, source: str, path: tuple[str | int, ...], parameter: str | int
-    ) -> bytes:
+        self, spec: TaskSpec, parameter: str | int, source: str, path: tuple[str | int, ...]
+    ) -> bytes | None:
         data = self._values[self._index[source]]
         if data is None:
             raise LookupError(f"task {spec.task_id!r} was dispatched before {source!r} succeeded")
         try:
             return part_of_result(data, path, self._projector, source)
         except LocateError as error:
+            if parameter in spec.optional:
+                return None
             raise binding_error(spec.task_id, parameter, source, error) from None

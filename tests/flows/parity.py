@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -411,3 +412,40 @@ def _long(number: int) -> None:
 
 for _number in range(8):
     _long(_number)
+
+
+# --- references through wrappers, one-part tuples, fields that are absent ---------------------
+
+WHOLE = ("answered",)
+
+with use_namespace("references"):
+
+    @task("answered")
+    def answered() -> dict[str, Any]:
+        return {"n": 4}
+
+    @task("answered_big")
+    def answered_big() -> dict[str, Any]:
+        return {"n": 5, "data": bytes(range(256)) * 1000, "text": str(list(range(40_000)))}
+
+    @task("cached")
+    @functools.cache
+    def cached(n: Ref[int, F("answered", "n")], factor: int = 10) -> int:
+        return n * factor
+
+    def _scaled(n: Ref[int, F(answered, "n")], factor: int) -> int:
+        return n * factor
+
+    task("partial")(functools.partial(_scaled, factor=3))
+
+    @task("whole")
+    def whole(answer: Ref[dict, WHOLE]) -> dict[str, Any]:
+        return answer
+
+    @task("optional")
+    def optional(
+        note: Ref[str, F("answered", "note", default=None)],
+        big: Ref[list, F("answered_big", "note", default=[])],
+        n: Ref[int, F("answered_big", "n", default=0)],
+    ) -> list[Any]:
+        return [note, big, n]

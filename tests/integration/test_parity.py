@@ -67,6 +67,7 @@ SUCCEEDING = {
     "wide": registry("wide"),
     "long_after_short": registry("long_after_short"),
     "big_values": namespace("big_values", UNCHECKED),
+    "references": namespace("references", UNCHECKED),
 }
 FAILING = {
     name: namespace(name)

@@ -16,6 +16,8 @@ from astrum.wire.references import BlobRef, reference_of
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
 
+_ABSENT = object()
+
 
 async def decode_arguments(
     message: TaskMessage, served: Served, blobs: BlobCache, aside: Aside
@@ -32,7 +34,9 @@ async def decode_arguments(
         if ref is not None:
             blob = await blobs.get(message.run_id, ref.digest)
             read = partial(_decoded_part, blobs, blob, ref, served, parameter)
-            arguments[parameter] = await aside.run(read)
+            part = await aside.run(read)
+            if part is not _ABSENT:  # else the attempt's default value takes its place
+                arguments[parameter] = part
         elif inflated_bytes(data) > LARGE_BYTES:
             arguments[parameter] = await aside.run(partial(served.codec.decode, data))
         else:
@@ -43,15 +47,19 @@ async def decode_arguments(
 def _decoded_part(
     blobs: BlobCache, blob: bytes, ref: BlobRef, served: Served, parameter: str | int
 ) -> Any:
-    return served.codec.decode(_part(blobs, blob, ref, served, parameter))
+    part = _part(blobs, blob, ref, served, parameter)
+    return _ABSENT if part is None else served.codec.decode(part)
 
 
 def _part(
     blobs: BlobCache, blob: bytes, ref: BlobRef, served: Served, parameter: str | int
-) -> bytes:
+) -> bytes | None:
+    """Return the part of a value that is meant; `None` if it is absent and may be."""
     try:
         return blobs.part(ref, blob)
     except LocateError as error:
+        if parameter in served.task.inputs.defaults:
+            return None
         bindings = served.task.inputs.bindings
         source = next((b.source for b in bindings if b.parameter == parameter), "")
         raise binding_error(served.task.task_id, parameter, source, error) from None

@@ -31,6 +31,7 @@ specs = st.builds(
     awaited=st.booleans(),
     needs=st.just(()),
     bindings=st.just(()),
+    optional=st.lists(st.text(max_size=4) | st.integers(0, 9), max_size=2).map(tuple),
 )
 
 
