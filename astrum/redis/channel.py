@@ -51,6 +51,7 @@ class Channel(asyncio.Protocol):
         self.on_end: Callable[[], None] | None = None
         self._waiting: deque[_Waiting] = deque()
         self._alarm: asyncio.TimerHandle | None = None
+        self._refusal: driver.ResponseError | None = None  # of the connection, before any command
         self._parser = hiredis.Reader(
             protocolError=driver.InvalidResponse,
             replyError=driver.ResponseError,
@@ -79,7 +80,7 @@ class Channel(asyncio.Protocol):
         ``timeout_s`` is how long the other end may be silent.
         """
         if self._transport is None or self._transport.is_closing():
-            raise driver.ConnectionError("the connection is closed")
+            raise self._refusal or driver.ConnectionError("the connection is closed")
         packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub takes one
         self._transport.write(packed)
         if len(packed) > _TAKEN_AT_ONCE:
@@ -120,7 +121,7 @@ class Channel(asyncio.Protocol):
         why = f": {error}" if error else ""
         failure = driver.ConnectionError(f"the connection was lost{why}")
         failure.__cause__ = error
-        self._fail(failure)
+        self._fail(self._refusal or failure)
         if self.on_end is not None:
             self.on_end()
 
@@ -128,6 +129,8 @@ class Channel(asyncio.Protocol):
         if not self._waiting:
             if self.on_push is not None:
                 self.on_push(reply)
+            elif isinstance(reply, driver.ResponseError):
+                self._refusal = reply
             return
         future = self._waiting.popleft().reply
         if future.done():

@@ -6,22 +6,28 @@ import re
 from collections.abc import Mapping
 
 from astrum.errors import StoreConfigurationError
-from astrum.redis.connection import RedisSettings, ServerIdentity
+from astrum.redis.connection import NO_SENTINEL, RedisSettings, ServerIdentity
 from astrum.redis.link import Link
 
 OLDEST_VERSION = (6, 2)
+_EVICTING = ("allkeys-", "volatile-")
+"""How the names of policies begin that drop keys; a hosted server may name none at all."""
 
 
 async def check_server(link: Link) -> ServerIdentity:
     """Return the server's identity if it can serve.
 
     Raises `StoreConfigurationError` for one that is too old, that may evict keys, that refuses
-    the login or is no Redis at all; `StoreUnavailableError` if it cannot be reached.
+    the login, that does not own the keys, or is not Redis at all; `StoreUnavailableError` for one
+    that cannot be reached, or cannot serve yet.
     """
     settings = link.settings
     info = parse_info(await link.execute("INFO"))
+    _require_data(info, settings)
     _require_version(info, settings)
     _require_no_eviction(info, settings)
+    # INFO is answered by every node and at any time; only a key tells whether this one serves.
+    await link.execute("ZSCORE", settings.keys.leases, "")
     return ServerIdentity(
         info.get("run_id", ""), info.get("master_replid", ""), _version_text(info)
     )
@@ -38,6 +44,11 @@ def parse_info(text: bytes) -> dict[str, str]:
     return {name: value for name, separator, value in pairs if separator}
 
 
+def _require_data(info: Mapping[str, str], settings: RedisSettings) -> None:
+    if info.get("redis_mode", info.get("server_mode")) == "sentinel":
+        raise StoreConfigurationError(f"{settings.masked_url} is a Sentinel: {NO_SENTINEL}")
+
+
 def _require_version(info: Mapping[str, str], settings: RedisSettings) -> None:
     version = info.get("redis_version", "")
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
@@ -49,12 +60,12 @@ def _require_version(info: Mapping[str, str], settings: RedisSettings) -> None:
 
 
 def _require_no_eviction(info: Mapping[str, str], settings: RedisSettings) -> None:
-    policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
+    policy = info.get("maxmemory_policy", "")
+    if policy.startswith(_EVICTING):
         raise StoreConfigurationError(
             f"{settings.masked_url}: maxmemory-policy is {policy!r}, so the server may drop runs "
             "when its memory is full; run CONFIG SET maxmemory-policy noeviction there, and set "
-            "it in the server's configuration"
+            "it in the server's configuration (of a hosted server, in its console)"
         )
 
 

@@ -34,13 +34,30 @@ _PASSING = {
     "UNBLOCKED": "the server changed its role",
     "NOGROUP": "a stream or its consumer group is gone (has the server lost data?)",
     "BUSY": "the server is busy with a long script",
+    "NOSCRIPT": "the server has forgotten its scripts (was it restarted just now?)",
+    "max number of clients": "the server has too many clients and takes no more (maxclients)",
 }
 _REFUSING = ("MISCONF", "NOREPLICAS", "OOM")
 """What may pass, but needs a person if it does not: the server is there and takes no writes."""
 _STANDING = {
     "NOAUTH": "the server wants a password: put it in the URL, as in redis://user:password@host",
     "WRONGPASS": "the server refuses the user or the password in the URL",
-    "NOPERM": "the server's access list forbids what Astrum needs",
+    "NOPERM": (
+        "the server's access list forbids what Astrum needs: `astrum-coordinator acl` prints the "
+        "rules to set there (the keys begin with {{{prefix}}}:)"
+    ),
+    "DENIED": (
+        "the server is in protected mode and takes no connections from other machines: give it a "
+        "password, or connect from its own machine"
+    ),
+    "DB index is out of range": "the server has no such database: use a smaller number, or 0",
+    "invalid DB index": "the server has no such database: use a smaller number, or 0",
+    "SELECT is not allowed in cluster mode": (
+        "a cluster has no database but 0: leave the number out of the URL"
+    ),
+    "non local key in a cluster": (
+        "the server is a cluster node that does not own these keys: use the URL of the owner"
+    ),
     "MOVED": "the server is a cluster node that does not own these keys: use the URL of the owner",
     "ASK": "the server is a cluster node that is giving these keys away",
     "CROSSSLOT": "the server is a cluster that spreads the keys over slots",
@@ -98,20 +115,30 @@ def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
     if any(isinstance(link, driver.AuthenticationError) for link in _chain(error)):
         return StoreConfigurationError(f"{where}: cannot log in: {text}")
     if any(isinstance(link, driver.InvalidResponse) for link in _chain(error)):
-        return StoreConfigurationError(f"{where}: what answers there is no Redis or Valkey: {text}")
+        return StoreConfigurationError(
+            f"{where}: what answers there is no Redis or Valkey, or wants TLS (rediss://): {text}"
+        )
     refusal = next((link for link in _chain(error) if isinstance(link, ssl.SSLError)), None)
     if refusal is not None:
         return _of_tls(refusal, where, text)
     if isinstance(error, (driver.TimeoutError, TimeoutError)):
         hint = "; is TLS spoken at that port?" if where.startswith("rediss:") else ""
         return StoreUnavailableError(f"{where}: no answer in time ({text}){hint}")
+    refused = next((link for link in _chain(error) if isinstance(link, PermissionError)), None)
+    if refused is not None:
+        return StoreConfigurationError(f"{where}: this user may not open the socket: {text}")
+    if "path too long" in text:
+        return StoreConfigurationError(f"{where}: a socket's path has less than 108 bytes: {text}")
     if isinstance(error, (driver.ConnectionError, OSError, EOFError)):
         was_cut = any(isinstance(link, ConnectionResetError) for link in _chain(error))
         if was_cut and where.startswith("rediss:"):
             return _cut_short(where, text)
         return StoreUnavailableError(f"{where}: cannot be reached: {text}")
     if "unknown command" in text.lower():
-        return StoreConfigurationError(f"{where}: the server is too old or restricted: {text}")
+        return StoreConfigurationError(
+            f"{where}: the server is too old, or its commands are restricted or renamed (Astrum "
+            f"needs Redis 6.2 or later, or Valkey): {text}"
+        )
     return StoreError(f"{where}: {text}")
 
 
@@ -155,12 +182,14 @@ def _code_in(error: BaseException) -> str:
     for kind, code in _KINDS:
         if isinstance(error, kind):
             return code
-    if isinstance(error, driver.AuthenticationError):
-        return "NOAUTH" if "required" in text.lower() else "WRONGPASS"
-    if not isinstance(error, driver.ResponseError):
-        return ""
     found = _CODE.search(text[:300])
-    return found.group(1) if found else ""
+    code = found.group(1) if found else ""
+    if isinstance(error, driver.AuthenticationError):
+        # A login may be refused for a reason that has nothing to do with it.
+        if code in _PASSING or code == "DENIED":
+            return code
+        return "NOAUTH" if "required" in text.lower() else "WRONGPASS"
+    return code if isinstance(error, driver.ResponseError) else ""
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

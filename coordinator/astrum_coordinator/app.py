@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
 
 from astrum.config import AstrumConfig, checked_config
@@ -26,6 +26,7 @@ from astrum.machine.report import ExecutionReport
 from astrum.planning.plan import Plan
 from astrum.redis.connection import RedisSettings
 from astrum.redis.facts import RunFacts, WorkerFacts
+from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.registry import build_scheduler
 from astrum.run_log import SENT_TO_WORKERS, with_log
@@ -48,6 +49,7 @@ from astrum_coordinator.watch import Watch
 logger = logging.getLogger("astrum.coordinator")
 
 _PATIENCE_S = 10.0
+"""How long a submission or a cancel waits for a server that was just restarted, say."""
 
 
 def new_run_id() -> str:
@@ -55,26 +57,13 @@ def new_run_id() -> str:
     return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(4)
 
 
-async def _patiently(action: Callable[[], Awaitable[object]], what: str) -> None:
-    """Do something in spite of a server that was just restarted, but do not wait for ever."""
-    backoff, deadline = Backoff(longest_s=1.0), time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            await action()
-            return
-        except StoreUnavailableError as error:
-            if time.monotonic() > deadline:
-                raise
-            logger.warning("%s: %s; trying again", what, error)
-        await backoff.wait()
-
-
 class Coordinator:
     """Runs flows on a pool of workers that share a Redis or Valkey server.
 
     ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also
     an executor for `astrum.run(executor=coordinator)`. ``redis`` is a URL or `RedisSettings`.
-    Entering raises `StoreUnavailableError` or `StoreConfigurationError` with what to do.
+    Entering raises `StoreUnavailableError` or `StoreConfigurationError` with what to do; for the
+    former it waits as long as ``config`` says, by default not at all.
     Asking does nothing in the background; that begins with the first run to lead. Leaving gives
     the runs it leads back; another coordinator may go on with them.
     """
@@ -89,7 +78,11 @@ class Coordinator:
         self._entered: RunStore | None = None
 
     async def __aenter__(self) -> Coordinator:
-        self._entered = await RunStore.open(self._settings).__aenter__()
+        self._entered = await patiently(
+            lambda: RunStore.open(self._settings).__aenter__(),
+            patience_s=self._config.start_patience_s,
+            log=logger,
+        )
         self._led = LedRuns(self._store, self.owner, self._config, self._seal)
         self._watch = Watch(self._store, self._led, self._config)
         self._services = (
@@ -209,8 +202,11 @@ class Coordinator:
         if timeout_s is not None:
             facts[TIMEOUT_FACT] = f"{timeout_s:g}"
         data = encode_plan(flow.plan, run_id, self._seal)
-        await _patiently(
-            lambda: self._store.create_run(run_id, data, facts), f"run {run_id} is to be submitted"
+        await patiently(
+            lambda: self._store.create_run(run_id, data, facts),
+            patience_s=_PATIENCE_S,
+            what=f"run {run_id} is to be submitted",
+            log=logger,
         )
         return run_id
 
@@ -287,9 +283,11 @@ class Coordinator:
     async def _cancel_and_wait(self, run_id: str, submitting: asyncio.Task[str]) -> None:
         try:
             await submitting  # a run that fails to be, or is another one, is not ours to cancel
-            await _patiently(
+            await patiently(
                 lambda: self.cancel(run_id, "its caller was cancelled"),
-                f"run {run_id} is to be cancelled",
+                patience_s=_PATIENCE_S,
+                what=f"run {run_id} is to be cancelled",
+                log=logger,
             )
             await self._see_through(run_id, None)
         except asyncio.CancelledError:

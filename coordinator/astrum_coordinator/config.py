@@ -21,7 +21,8 @@ class CoordinatorConfig:
     ``timeout_grace_s`` is how long a worker may be late to report an attempt's timeout before
     the leader settles it. Every ``vanished_after_s`` a leader asks whether what it dispatched
     that long ago, and nobody runs, is still in its queue. For ``reap_grace_s`` after the server
-    has not answered, no worker is taken for dead: they have to find it again as well.
+    has not answered, no worker is taken for dead: they have to find it again as well. For
+    ``start_patience_s`` a server that cannot serve yet is waited for at the start.
     """
 
     lease_s: float = 10.0
@@ -39,6 +40,7 @@ class CoordinatorConfig:
     unserved_notice_s: float = 3.0
     timeout_grace_s: float = 5.0
     vanished_after_s: float = 10.0
+    start_patience_s: float = 0.0
     batch_items: int = 256
     batch_bytes: int = 256 * 1024
     max_argument_bytes: int = MAX_ARGUMENT_BYTES
@@ -46,7 +48,7 @@ class CoordinatorConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if value is not None and value <= 0:
+            if value is not None and value <= 0 and item.name != "start_patience_s":
                 raise ValueError(f"{item.name} must be positive, got {value!r}")
         if not self.renew_every_s < self.step_down_after_s < self.lease_s:
             raise ValueError(

@@ -413,3 +413,47 @@ async def test_a_foreign_type_under_our_prefix_is_named(own_server: RedisServer)
             client.set(runs.keys.run("r"), "foreign")
         with pytest.raises(StoreConfigurationError, match="prefix 'astrum'"):
             await runs.create_run("r", b"plan", {})
+
+
+async def informed(info: bytes) -> StoreError | None:
+    """Return how a server that tells this of itself is refused, if it is."""
+
+    writers: list[asyncio.StreamWriter] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        replies = {
+            b"CLIENT\r\n": b":1\r\n",
+            b"INFO\r\n": b"$%d\r\n%s\r\n" % (len(info), info),
+            b"ZSCORE\r\n": b"$-1\r\n",
+        }
+        while word := await reader.readline():
+            writer.write(replies.get(word, b""))
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        async with RunStore.open(RedisSettings(url=f"redis://127.0.0.1:{port}")):
+            return None
+    except StoreError as error:
+        return error
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def test_a_hosted_server_that_names_no_policy_is_used() -> None:
+    assert await informed(b"redis_version:7.2.0\r\nmaxmemory_policy:\r\n") is None
+    assert await informed(b"redis_version:7.2.0\r\n") is None
+    error = await informed(b"redis_version:7.2.0\r\nmaxmemory_policy:volatile-ttl\r\n")
+    assert isinstance(error, StoreConfigurationError)
+
+
+async def test_a_sentinel_is_told_from_a_server() -> None:
+    for name in (b"redis_mode", b"server_mode"):
+        error = await informed(b"redis_version:7.2.0\r\n%s:sentinel\r\n" % name)
+        assert isinstance(error, StoreConfigurationError)
+        assert "does not speak to Sentinel" in str(error)

@@ -1,4 +1,4 @@
-"""Asking a server something through a coordinator, as the short commands do."""
+"""Coordinators of commands, which wait for a server that cannot serve yet, and what to ask them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,33 @@ from typing import TYPE_CHECKING, TypeVar
 from astrum_coordinator.cli.options import require_redis
 
 if TYPE_CHECKING:
+    from astrum.redis.connection import RedisSettings
     from astrum_coordinator.app import Coordinator
 
 Answer = TypeVar("Answer")
+
+PATIENCE_S = 10.0
+"""How long a command waits for a server whose trouble may pass."""
+
+
+def patient_coordinator(settings: RedisSettings) -> Coordinator:
+    """Return the coordinator of a command, to be entered."""
+    from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.config import CoordinatorConfig
+
+    return Coordinator(settings, config=CoordinatorConfig(start_patience_s=PATIENCE_S))
 
 
 def ask(
     redis_url: str | None, prefix: str | None, question: Callable[[Coordinator], Awaitable[Answer]]
 ) -> Answer:
-    """Connect, put the question, and return the answer."""
+    """Connect, put the question, and return the answer; the question may be put again."""
     settings = require_redis(redis_url, prefix)
 
     async def put() -> Answer:
-        from astrum_coordinator.app import Coordinator
+        from astrum.redis.patience import patiently
 
-        async with Coordinator(settings) as coordinator:
-            return await question(coordinator)
+        async with patient_coordinator(settings) as coordinator:
+            return await patiently(lambda: question(coordinator), patience_s=PATIENCE_S)
 
     return asyncio.run(put())

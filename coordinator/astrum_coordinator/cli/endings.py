@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from difflib import get_close_matches
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
@@ -17,6 +19,7 @@ class Commands(SteadyCommand, click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an `AstrumError` becomes a message and an exit code."""
+        signal.signal(signal.SIGTERM, _terminated)
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, Exception) as error:
@@ -37,6 +40,13 @@ class Commands(SteadyCommand, click.Group):
         if args and args[0].partition(":")[0].endswith(".py"):
             ctx.fail(f"no such command {args[0]!r}; did you mean 'run {args[0]}'?")
         return super().resolve_command(ctx, args)
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """End in order, with the code of the table; a command that has more to do handles it itself."""
+    from astrum.exit_codes import after_signal
+
+    raise SystemExit(after_signal(number))
 
 
 def exit_code(error: BaseException) -> int | None:

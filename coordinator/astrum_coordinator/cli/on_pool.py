@@ -15,6 +15,7 @@ from astrum.machine import ExecutionReport
 from astrum.wire.status import decode_status
 from astrum_coordinator.app import Coordinator, new_run_id
 from astrum_coordinator.cli import output, workers_output
+from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import has_ended
 from astrum_coordinator.cli.interrupts import Interrupts
 from astrum_coordinator.cli.options import redis_settings, tls_files
@@ -58,7 +59,7 @@ class PoolSession:
             if url is None:
                 url = (await stack.enter_async_context(EmbeddedServer())).url
             settings = redis_settings(url, place.prefix)
-            coordinator = await stack.enter_async_context(Coordinator(settings))
+            coordinator = await stack.enter_async_context(patient_coordinator(settings))
             whereabouts = Whereabouts(coordinator, self._run_id)
             if await has_ended(coordinator, self._settings.run_id, self._settings.attach):
                 return await self._led(coordinator, whereabouts, interrupts)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from astrum_coordinator.cli import output
+from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.endings import say
 from astrum_coordinator.cli.options import (
     json_option,
@@ -47,10 +48,8 @@ def serve(ctx: click.Context, redis_url: str | None, prefix: str | None) -> None
 
 
 async def _serve(settings: RedisSettings, interrupts: Interrupts) -> None:
-    from astrum_coordinator.app import Coordinator
-
     try:
-        async with Coordinator(settings) as coordinator:
+        async with patient_coordinator(settings) as coordinator:
             say(f"serving {settings.masked_url}, prefix {settings.prefix!r}")
             await coordinator.serve()
     except asyncio.CancelledError:
@@ -104,11 +103,10 @@ async def _resume(
     quiet: bool,
     interrupts: Interrupts,
 ) -> ExecutionReport | None:
-    from astrum_coordinator.app import Coordinator
     from astrum_coordinator.live import nowhere
 
     try:
-        async with Coordinator(settings) as coordinator:
+        async with patient_coordinator(settings) as coordinator:
             with output.display(progress, quiet, nowhere):
                 return await coordinator.resume(run_id, observer=progress)
     except asyncio.CancelledError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
 from astrum_coordinator.cli.options import (
@@ -55,9 +56,7 @@ def submit(
         flow = load_flow(Selection(**rest), fingerprints=True)
 
         async def store() -> str:
-            from astrum_coordinator.app import Coordinator
-
-            async with Coordinator(settings) as coordinator:
+            async with patient_coordinator(settings) as coordinator:
                 await has_ended(coordinator, run_id, attach)
                 return await coordinator.submit_flow(flow, run_id=run_id, timeout_s=timeout)
 

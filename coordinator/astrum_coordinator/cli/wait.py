@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from astrum_coordinator.cli import output
+from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.endings import say
 from astrum_coordinator.cli.options import (
     json_option,
@@ -72,10 +73,8 @@ def see_end(
     interrupts = Interrupts()
 
     async def work(interrupts: Interrupts) -> ExecutionReport | None:
-        from astrum_coordinator.app import Coordinator
-
         try:
-            async with Coordinator(settings) as coordinator:
+            async with patient_coordinator(settings) as coordinator:
                 return await coordinator.wait(run_id, timeout_s=timeout_s, results=with_results)
         except asyncio.CancelledError:
             if not interrupts.received:

@@ -1,0 +1,42 @@
+"""Waiting for a server whose trouble passes: told at once, and not for ever."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from astrum.errors import StoreUnavailableError
+from astrum.loops import Backoff
+
+logger = logging.getLogger("astrum")
+
+Result = TypeVar("Result")
+
+
+async def patiently(
+    action: Callable[[], Awaitable[Result]],
+    *,
+    patience_s: float | None,
+    what: str = "",
+    log: logging.Logger = logger,
+) -> Result:
+    """Repeat what may be repeated until the server does it, and return the result.
+
+    Raises the last `StoreUnavailableError` after ``patience_s`` (`None`: goes on for ever); all
+    other errors at once. Each new trouble is logged when it is met; ``what`` says what for.
+    """
+    backoff, began, told = Backoff(longest_s=1.0), time.monotonic(), ""
+    limit = "until it works" if patience_s is None else f"for {patience_s:g} s at most"
+    while True:
+        try:
+            return await action()
+        except StoreUnavailableError as error:
+            waited_s = time.monotonic() - began
+            if patience_s is not None and waited_s >= patience_s:
+                raise type(error)(f"{error}; it stayed so for {waited_s:.0f} s") from None
+            if str(error) != told:
+                told = str(error)
+                log.warning("%s%s; it is tried again %s", f"{what}: " if what else "", told, limit)
+        await backoff.wait()
