@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from astrum.errors import DecodeError
-from astrum.machine.report import ExecutionReport
+from astrum.machine.report import ExecutionReport, TaskExecutionStatistics
 from astrum.machine.state import OUTSTANDING
+from astrum.planning.plan import Plan
 from astrum.redis.facts import Outstanding, RunFacts
 from astrum.redis.run_store import RunStore
 from astrum.view import (
@@ -55,7 +56,7 @@ async def look_at(
         return RunLook(report=report, unfinished=[], now=report.total_end_time)
     moment, pool = await _moment(store, history, facts)
     tasks = unfinished(moment, pool)
-    _tell_what_runs(report, tasks)
+    _tell_what_runs(report, history.state.plan, tasks)
     return RunLook(report=report, unfinished=tasks, now=moment.now)
 
 
@@ -145,10 +146,19 @@ def _sent(found: Outstanding) -> Sent:
     return Sent(found.attempt, int(ms) / 1000, int(sequence))
 
 
-def _tell_what_runs(report: ExecutionReport, tasks: list[UnfinishedTask]) -> None:
-    """Call running what a worker runs; what only waits for one is pending."""
-    places = {task.task_id: task.place for task in tasks}
-    for stat in report.task_statistics:
-        place = places.get(stat.task_name)
-        if place is not None:
-            stat.status = "running" if place is Place.RUNNING else "pending"
+def _tell_what_runs(report: ExecutionReport, plan: Plan, tasks: Sequence[UnfinishedTask]) -> None:
+    """Call running what a worker runs; what only waits for one is pending.
+
+    Tails have a row only once they have ended, so those that have not get one here.
+    """
+    rows = {stat.task_name: stat for stat in report.task_statistics}
+    for task in tasks:
+        stat = rows.get(task.task_id)
+        if stat is None:
+            number = plan.index[task.task_id]
+            retry = plan.tasks[number].retry.max_retries
+            stat = TaskExecutionStatistics(
+                task.task_id, plan.levels[number], 0.0, 0.0, 0.0, "pending", None, retry
+            )
+            report.task_statistics.append(stat)
+        stat.status = "running" if task.place is Place.RUNNING else "pending"

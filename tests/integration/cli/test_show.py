@@ -77,6 +77,11 @@ def unfinished(cli: Cli, url: str, run_id: str = "r1") -> dict[str, dict[str, An
     return {task["task_id"]: task for task in shown.get("unfinished_tasks", ())}
 
 
+def statuses(cli: Cli, url: str) -> dict[str, str]:
+    shown = json.loads(cli("show", "r1", "--json", "--redis", url).stdout)
+    return {stat["task_name"]: stat["status"] for stat in shown["task_statistics"]}
+
+
 def test_show_says_where_every_unfinished_task_stands(
     write: Write, cli: Cli, url: str, serving: AstrumProcess
 ) -> None:
@@ -84,6 +89,7 @@ def test_show_says_where_every_unfinished_task_stands(
     assert cli("submit", "flow.py", "--run-id", "r1", "--redis", url).returncode == 0
     wait_until(lambda: "r1 is started here" in serving.output, "adoption")
     assert "there is no live worker" in unfinished(cli, url)["first"]["text"]
+    assert statuses(cli, url) == {"first": "pending", "second": "pending", "elsewhere": "pending"}
     assert "no live worker: open runs wait" in cli("runs", "--redis", url).stderr
     with AstrumProcess("astrum_worker", str(path), "--redis", url) as worker:
         wait_until(lambda: unfinished(cli, url)["first"]["place"] == "running", "the attempt")
@@ -91,6 +97,7 @@ def test_show_says_where_every_unfinished_task_stands(
         assert str(worker.pid) in tasks["first"]["worker_id"]
         assert (tasks["second"]["place"], tasks["second"]["waits_for"]) == ("waiting", ["first"])
         assert tasks["elsewhere"]["place"] == "unserved"
+        assert statuses(cli, url)["first"] == "running"
         assert "--queue gpu" in tasks["elsewhere"]["text"]
         lines = cli("show", "r1", "--redis", url).stdout.splitlines()
         assert any(line.split()[:2] == ["elsewhere", "unserved"] for line in lines), lines

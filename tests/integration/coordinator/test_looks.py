@@ -1,0 +1,43 @@
+"""Looking at a run whose attempts are sent, taken and ended by hand."""
+
+from __future__ import annotations
+
+import asyncio
+
+from astrum.planning import TaskSpec
+from astrum.view import Place
+from astrum_coordinator import Coordinator
+from tests.eventually import eventually
+from tests.integration.coordinator.hands import HandWorker, flow
+
+
+async def test_a_task_is_looked_at_from_its_submission_to_its_end(
+    coordinator: Coordinator, hand: HandWorker
+) -> None:
+    tail = TaskSpec("tail", needs=("a",), awaited=False)
+    run_id = await coordinator.submit_flow(flow(TaskSpec("a"), TaskSpec("b"), tail))
+
+    async def places() -> dict[str, Place]:
+        look = await coordinator.look(run_id)
+        rows = {stat.task_name for stat in look.report.task_statistics}
+        assert rows == {"a", "b", "tail"}, "a tail has no row"
+        return {task.task_id: task.place for task in look.unfinished}
+
+    await hand.register("a", "b", "tail")
+    assert await places() == {"a": Place.READY, "b": Place.READY, "tail": Place.WAITING}
+    leading = asyncio.create_task(coordinator.resume(run_id))
+
+    async def both_queued() -> bool:
+        return list((await places()).values()) == [Place.QUEUED, Place.QUEUED, Place.WAITING]
+
+    await eventually(both_queued)
+    positions = {task.position for task in (await coordinator.look(run_id)).unfinished}
+    assert positions == {1, 2, None}
+    held = await hand.claim()
+    [taken] = [t for t in (await coordinator.look(run_id)).unfinished if t.place is Place.RUNNING]
+    assert (taken.task_id, taken.worker_id) == (held.message.task_id, "hand")
+    await hand.succeed(held)
+    await hand.succeed(await hand.claim())
+    await hand.succeed(await hand.claim())
+    await leading
+    assert (await coordinator.look(run_id)).unfinished == []
