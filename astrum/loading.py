@@ -75,11 +75,7 @@ class Workflow:
         if isinstance(self.source, DynamicScheduler):
             return self.source.flow(fingerprints=True), []
         unbound = _unbound(self.source)
-        if not unbound:
-            scheduler = self.source.build_scheduler(None, config=_SERVING)
-        else:
-            scheduler = _without_instances(self.source)
-        flow = scheduler.flow(fingerprints=True)
+        flow = self.source.scheduler_to_serve(_SERVING).flow(fingerprints=True)
         bound = {task_id: task for task_id, task in flow.tasks.items() if task_id not in unbound}
         return replace(flow, tasks=bound), unbound
 
@@ -188,19 +184,6 @@ def _unbound(registry: SchedulerRegistry) -> list[str]:
         except TaskRegistrationError:
             unbound.append(task_id)
     return unbound
-
-
-def _without_instances(registry: SchedulerRegistry) -> DynamicScheduler:
-    tasks = registry.get_all_tasks()
-    return DynamicScheduler(
-        tasks=registry.build_tasks(),
-        task_order=registry.build_task_orders(config=_SERVING),
-        task_data_refs=[task.data for task in tasks.values() if task.data is not None],
-        has_data_path=True,
-        task_policies={task_id: task.options for task_id, task in tasks.items()},
-        namespace=registry.name,
-        config=_SERVING,
-    )
 
 
 # --- importing -------------------------------------------------------------------------------

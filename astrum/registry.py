@@ -157,6 +157,18 @@ class SchedulerRegistry:
         selection = self._select(target_tasks, config, bind=True)
         check_filled(selection.functions, selection.inputs)
         check_types(selection.inputs, selection.functions, config)
+        return self._scheduler(selection, config)
+
+    @collector_paused()
+    def scheduler_to_serve(self, config: AstrumConfig) -> DynamicScheduler:
+        """Return a scheduler of all tasks, as a worker serves them.
+
+        A task that cannot run is found where a run of it is planned; it must not keep a worker
+        from its neighbours. Instance methods are plain functions here, for want of instances.
+        """
+        return self._scheduler(self._select(None, config, bind=False), config)
+
+    def _scheduler(self, selection: _Selection, config: AstrumConfig) -> DynamicScheduler:
         registered = self._tasks
         return DynamicScheduler(
             tasks=selection.functions.items(),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from astrum.errors import FlowImportError, TaskRegistrationError
-from astrum.loading import flows, load_workflows
-from astrum.registry import clear_registry
+from astrum.loading import Workflow, flows, load_workflows
+from astrum.registry import SchedulerRegistry, clear_registry
 
 Write = Callable[[str, str], Path]
 
@@ -173,3 +173,12 @@ def test_a_module_that_exits_is_an_import_error(write: Write) -> None:
     write("exiting_flow.py", "raise SystemExit(3)\n")
     with pytest.raises(FlowImportError, match="SystemExit: 3"):
         load_workflows(["exiting_flow"])
+
+
+def test_a_task_that_cannot_run_does_not_keep_a_worker_from_its_neighbours() -> None:
+    registry = SchedulerRegistry("beside")
+    registry.task("good")(lambda: 1)
+    registry.task("unfilled")(lambda number: number)
+    flow, only_elsewhere = Workflow("beside", registry).servable()
+    assert set(flow.tasks) == {"good", "unfilled"}
+    assert only_elsewhere == []
