@@ -14,6 +14,9 @@ logger = logging.getLogger("astrum")
 
 Result = TypeVar("Result")
 
+START_PATIENCE_S = 10.0
+"""How long commands and workers wait at their start for a server whose trouble may pass."""
+
 
 async def patiently(
     action: Callable[[], Awaitable[Result]],

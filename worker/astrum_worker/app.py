@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from astrum.errors import RunError, StoreError, StoreUnavailableError
-from astrum.loops import Backoff
+from astrum.errors import RunError, StoreError
+from astrum.exit_codes import ExitCode
+from astrum.loops import end_task
+from astrum.redis.patience import START_PATIENCE_S, patiently
 from astrum_worker.catalog import Catalog
 from astrum_worker.config import WorkerConfig
 from astrum_worker.gate import Reason
@@ -43,6 +45,7 @@ class Worker:
         self._announce = announce
         self._stopping = asyncio.Event()
         self._exit_code = 0
+        self._registered_at = 0.0
         self._unblocking: set[asyncio.Task[None]] = set()
         self.parts = parts = compose(config, catalog, stop=self.request_stop, lease_type=lease_type)
         self.worker_id = parts.context.worker_id
@@ -63,7 +66,7 @@ class Worker:
         """
         try:
             if await self._connect():
-                await self._start()
+                self._start()
                 await self._stopping.wait()
                 await self._shut_down()
         finally:
@@ -74,34 +77,32 @@ class Worker:
     # --- start --------------------------------------------------------------------------
 
     async def _connect(self) -> bool:
-        """Wait for the server if that was asked for; false if a stop was requested first."""
-        backoff = Backoff()
-        while not self._stopping.is_set():
-            try:
-                identity = await self._store.check()
-            except StoreUnavailableError as error:
-                if not self._config.wait_for_store:
-                    raise
-                if not backoff.failures:
-                    logger.warning("%s; it is tried again until it works", error)
-                await self._pause(backoff)
-            else:
-                logger.debug("connected to %s", identity.version)
-                return True
-        return False
-
-    async def _pause(self, backoff: Backoff) -> None:
-        waits = asyncio.create_task(backoff.wait())
+        """Wait for a server that can serve, and register; false if a stop was requested first."""
+        patience_s = None if self._config.wait_for_store else START_PATIENCE_S
+        waits = asyncio.create_task(patiently(self._enter, patience_s=patience_s, log=logger))
         stops = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait([waits, stops], return_when=asyncio.FIRST_COMPLETED)
-        for task in (waits, stops):
-            task.cancel()
+        try:
+            await asyncio.wait([waits, stops], return_when=asyncio.FIRST_COMPLETED)
+            if not waits.done():
+                return False
+            self._registered_at = waits.result()
+            return True
+        finally:
+            for task in (waits, stops):
+                await end_task(task)
 
-    async def _start(self) -> None:
-        parts, registered_at = self.parts, time.monotonic()
-        await parts.registration.register()
+    async def _enter(self) -> float:
+        """Check the server and register there; return when that began."""
+        identity = await self._store.check()
+        logger.debug("connected to %s", identity.version)
+        began = time.monotonic()
+        await self.parts.registration.register()
+        return began
+
+    def _start(self) -> None:
+        parts = self.parts
         parts.watch.start()
-        parts.lease.start(registered_at)
+        parts.lease.start(self._registered_at)
         parts.reporter.start()
         for service in (*parts.followers, *parts.claiming):
             service.start()
@@ -123,14 +124,14 @@ class Worker:
         """Stop in the one order that loses nothing.
 
         Claiming stops first, so that nothing new comes; then what runs ends or is handed back;
-        its ends are delivered; the lease goes last, because without it others would settle as
-        lost what is still being delivered.
+        its ends are delivered, for as long as the grace lasts; the lease goes last, because without
+        it others would settle as lost what is still being delivered.
         """
         deadline = time.monotonic() + self._config.grace_s
         self.parts.context.gate.close(Reason.DRAINING)
         await self._stop_claiming()
         await self._finish_attempts(deadline)
-        await self._deliver()
+        await self._deliver(deadline)
         for service in self.parts.followers:
             await service.stop()
         await self._reporter.stop()
@@ -164,15 +165,19 @@ class Worker:
                 await self._attempts.wait_idle()
         self._attempts.hand_back_all()
 
-    async def _deliver(self) -> None:
+    async def _deliver(self, deadline: float) -> None:
+        """Deliver what ended; what was handed back at the last moment has a moment as well."""
+        left_s = max(deadline - time.monotonic(), _LAST_FLUSH_S)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_FLUSH_S):
+            async with asyncio.timeout(left_s):
                 await self._reporter.flushed()
         if self._reporter.unsettled:
+            self._exit_code = ExitCode.NOT_HANDED_OVER
             logger.error(
-                "%d results could not be delivered, the server is not reachable; their tasks run "
-                "again on other workers",
+                "%d results could not be delivered within the grace of %g s, the server did not "
+                "take them; their tasks run again on other workers. A longer --grace may help",
                 self._reporter.unsettled,
+                self._config.grace_s,
             )
 
     async def _leave(self) -> None:

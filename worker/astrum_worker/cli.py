@@ -129,7 +129,11 @@ class WorkerCommand(SteadyCommand):
     metavar="SECONDS",
     help="How long after its last heartbeat the worker counts as dead.",
 )
-@option("--wait", is_flag=True, help="Wait for a server that cannot be reached at the start.")
+@option(
+    "--wait",
+    is_flag=True,
+    help="Wait at the start for as long as it takes until the server can serve, not only 10 s.",
+)
 @option(
     "--log-level",
     type=click.Choice(LEVELS),

@@ -25,7 +25,7 @@ class WorkerConfig:
 
     ``modules`` are imported and everything they declare is served, for ``queues``.
     ``concurrency`` bounds async attempts, ``threads`` sync ones. A drain lets attempts finish for
-    ``grace_s``. ``wait_for_store`` keeps trying when the server is unreachable at the start.
+    ``grace_s``. ``wait_for_store`` waits at the start for as long as it takes.
 
     The lease of ``lease_s`` is renewed every third of it; ``trust_s`` after the start of the last
     good beat the worker claims nothing more. ``max_hung`` threads that nobody waits for any more

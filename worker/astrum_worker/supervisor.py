@@ -113,7 +113,7 @@ class Supervisor:
             started_at = time.monotonic()
             end = await self._run_child(may_wait=not is_first)
             if self._stopping.is_set():
-                self._exit_code = self._exit_code or max(end.code, 0)
+                self._note_code(end.code)
                 return
             if self._is_last(end):
                 return
@@ -173,6 +173,11 @@ class Supervisor:
             pass_fds=[fd],
             **in_process_group(0),
         )
+
+    def _note_code(self, code: int) -> None:
+        """Tell the worst in the end: results that were dropped, else what this one stopped for."""
+        if code == ExitCode.NOT_HANDED_OVER or not self._exit_code:
+            self._exit_code = max(code, 0)
 
     def _note_served(self) -> None:
         self._any_served = True

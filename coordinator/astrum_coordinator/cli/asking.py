@@ -14,16 +14,14 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-PATIENCE_S = 10.0
-"""How long a command waits for a server whose trouble may pass."""
-
 
 def patient_coordinator(settings: RedisSettings) -> Coordinator:
     """Return the coordinator of a command, to be entered."""
+    from astrum.redis.patience import START_PATIENCE_S
     from astrum_coordinator.app import Coordinator
     from astrum_coordinator.config import CoordinatorConfig
 
-    return Coordinator(settings, config=CoordinatorConfig(start_patience_s=PATIENCE_S))
+    return Coordinator(settings, config=CoordinatorConfig(start_patience_s=START_PATIENCE_S))
 
 
 def ask(
@@ -33,9 +31,9 @@ def ask(
     settings = require_redis(redis_url, prefix)
 
     async def put() -> Answer:
-        from astrum.redis.patience import patiently
+        from astrum.redis.patience import START_PATIENCE_S, patiently
 
         async with patient_coordinator(settings) as coordinator:
-            return await patiently(lambda: question(coordinator), patience_s=PATIENCE_S)
+            return await patiently(lambda: question(coordinator), patience_s=START_PATIENCE_S)
 
     return asyncio.run(put())
