@@ -7,7 +7,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tests chaos fuzz bench bench-quick bench-micro constraints clean set-up set-up-to-run set-up-to-measure
+.PHONY: help demo test lint format tests chaos soak fuzz bench bench-quick bench-micro constraints clean set-up set-up-to-run set-up-to-measure
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,10 @@ fuzz:  ## fuzz whatever reads bytes from the network for MINUTES=10 (Linux)
 
 chaos: set-up  ## kill workers, coordinators and servers for MINUTES=10
 	ASTRUM_CHAOS_MINUTES=$(MINUTES) $(BIN)/pytest -m chaos --timeout=0 -s
+
+soak: set-up  ## keep the server's memory full beside a busy run for MINUTES=10
+	ASTRUM_SOAK_MINUTES=$(MINUTES) $(BIN)/pytest tests/integration/resilience/test_full_memory.py \
+		-n 3 --timeout=0
 
 bench: set-up-to-measure  ## measure beside the floor and peers; BENCH_ARGS="--only fan_out" selects
 	$(BENCH)/python -m benchmarks $(BENCH_ARGS)

@@ -48,6 +48,7 @@ class Faults:
             "server kill -9 (AOF)": self.server_killed,
             "server restart": self.server_restarted,
             "server rolled back": self.server_rolled_back,
+            "server's memory full > leases": self.memory_full,
             "all links cut": self.all_cut,
             "all links slow": self.all_slow,
         }
@@ -124,6 +125,15 @@ class Faults:
         shutil.rmtree(server.directory / "appendonlydir")
         copy.rename(server.directory / "appendonlydir")
         await asyncio.to_thread(server.start)
+        return Injection("", at, time.time())
+
+    async def memory_full(self) -> Injection:
+        """Have the server refuse whatever may need memory, for longer than all leases."""
+        at = time.time()
+        with self._pool.server.client() as client:
+            client.config_set("maxmemory", 1)
+            await asyncio.sleep(1.2 * max(LEADER_LEASE_S, self._lease_s))
+            client.config_set("maxmemory", 0)
         return Injection("", at, time.time())
 
     async def all_cut(self) -> Injection:

@@ -32,7 +32,12 @@ QUICK = [
     "all links cut",
     "all links slow",
 ]
-SLOW = ["coordinator SIGSTOP > lease", "coordinator link half-open", "server rolled back"]
+SLOW = [
+    "coordinator SIGSTOP > lease",
+    "coordinator link half-open",
+    "server rolled back",
+    "server's memory full > leases",
+]
 
 pytestmark = [
     pytest.mark.chaos,

@@ -154,3 +154,42 @@ async def s0() -> int:
 STEPS = 100
 for _number in range(1, STEPS):
     _step(f"s{_number}", f"s{_number - 1}")
+
+
+SMALL, BIG, WAITING = 200, 4, 20
+"""How many tasks of the busy flow return little, return much, and run when its test begins."""
+
+with use_namespace("busy"):
+
+    def make_waiting(number: int) -> None:
+        @task(f"waiting-{number}")
+        async def waiting() -> int:
+            note()
+            await released("ends")
+            return number
+
+    def make_big(number: int) -> None:
+        @task(f"big-{number}")
+        async def big() -> bytes:
+            note()
+            await released("big ends")
+            return os.urandom(300_000)
+
+    def make_small(number: int) -> None:
+        @task(f"small-{number}", depends_on=["waiting-0"])
+        async def small() -> int:
+            note()
+            await asyncio.sleep(0.01)
+            return number
+
+    @task("long")
+    async def long() -> None:
+        note()
+        await released("long")
+
+    for index in range(BIG):
+        make_big(index)
+    for index in range(WAITING):
+        make_waiting(index)
+    for index in range(SMALL):
+        make_small(index)

@@ -2,7 +2,8 @@
 
 What was reported since the last flush goes out with the next one, which starts as soon as the
 last has returned; there is no timer. Settling may be repeated safely, so a lost reply is answered
-by sending the same again. Nothing is dropped while this process lives.
+by sending the same again. Nothing is dropped while this process lives. An end with a big value
+waits until that is stored, and holds up no other end.
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from astrum.errors import RunNotFoundError
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey, Settlement, Verdict
 from astrum.wire.messages import encode_record
@@ -23,6 +22,7 @@ from astrum_worker.endings import Ending
 from astrum_worker.gate import Reason
 from astrum_worker.held import Held
 from astrum_worker.service import Service
+from astrum_worker.storing import Outgoing, Storing
 
 logger = logging.getLogger("astrum.worker")
 
@@ -31,25 +31,6 @@ RECENT_BYTES = 64 * 1024 * 1024
 
 Place = tuple[str, str]
 """Run id and stream."""
-
-
-@dataclass(slots=True, eq=False)
-class _Outgoing:
-    """One attempt's end on its way. ``done`` is called, and gone, once it is recorded or fenced.
-
-    ``blob`` is the value that the record refers to; it must be in the store before the record.
-    """
-
-    run_id: str
-    key: EntryKey
-    settlement: Settlement
-    blob: bytes | None
-    done: Callable[[], None] | None
-
-    @property
-    def size(self) -> int:
-        """Bytes that it occupies, about."""
-        return len(self.settlement.record) + (len(self.blob) if self.blob else 0)
 
 
 class Reporter(Service):
@@ -69,11 +50,13 @@ class Reporter(Service):
         self._counters = context.counters
         self._seal = context.seal
         self._doubt = context.doubt
-        self._queues: dict[Place, deque[_Outgoing]] = {}
+        self._storing = Storing(context.store, self._line_up)
+        self._queues: dict[Place, deque[Outgoing]] = {}
         self._aside: deque[tuple[Claim, str, Callable[[], None]]] = deque()
-        self._recent: deque[tuple[float, _Outgoing]] = deque()
+        self._recent: deque[tuple[float, Outgoing]] = deque()
         self._recent_bytes = 0
         self._known: dict[EntryKey, int] = {}
+        self._losses = 0
         self._items = 0
         self._bytes = 0
         self._work = asyncio.Event()
@@ -85,6 +68,16 @@ class Reporter(Service):
         """How many ends wait for the server."""
         return self._items + len(self._aside)
 
+    def start(self) -> None:
+        """Begin both loops."""
+        super().start()
+        self._storing.start()
+
+    async def stop(self) -> None:
+        """End both loops."""
+        await self._storing.stop()
+        await super().stop()
+
     def settle(self, held: Held, ending: Ending, done: Callable[[], None]) -> None:
         """Record the end of an attempt with the next batch of its run; then call ``done``."""
         record, blob = ending
@@ -92,18 +85,25 @@ class Reporter(Service):
         row = self._seal.seal_row(held.run_id, encode_record(record))
         claim = held.claim
         settlement = Settlement(held.task, held.attempt, claim.entry_id, is_final, row)
-        self._add(_Outgoing(held.run_id, claim.key, settlement, blob, done))
+        self._add(Outgoing(held.run_id, claim.key, settlement, blob, done))
 
-    def _add(self, report: _Outgoing) -> None:
+    def _add(self, report: Outgoing) -> None:
         key = report.key
-        place = (report.run_id, key[0])
+        self._known[key] = self._known.get(key, 0) + 1
+        self._items += 1
+        self._bytes += report.size
+        if report.blob is None:
+            self._line_up(report)
+        else:
+            self._storing.add(report)
+            self._note()
+
+    def _line_up(self, report: Outgoing) -> None:
+        place = (report.run_id, report.key[0])
         queue = self._queues.get(place)
         if queue is None:
             queue = self._queues[place] = deque()
         queue.append(report)
-        self._known[key] = self._known.get(key, 0) + 1
-        self._items += 1
-        self._bytes += report.size
         if not self._work.is_set() or self._fullness >= 1:
             self._note()
 
@@ -118,10 +118,11 @@ class Reporter(Service):
 
     def on_the_way(self) -> set[EntryKey]:
         """Return stream and entry id of every attempt whose end is still to be recorded."""
-        return {report.key for queue in self._queues.values() for report in queue}
+        told = {report.key for queue in self._queues.values() for report in queue}
+        return told | {report.key for report in self._storing.waiting()}
 
     def resettle(self) -> None:
-        """_Outgoing once more what was settled last: the server may have forgotten it."""
+        """Report once more what was settled last: the server may have forgotten it."""
         again, self._recent, self._recent_bytes = self._recent, deque(), 0
         for _, report in again:
             self._add(report)
@@ -153,9 +154,11 @@ class Reporter(Service):
 
     async def _deliver_next(self) -> None:
         place, queue = next(iter(self._queues.items()))
+        self._send_back_forgotten()
         batch = self._batch(queue)
+        settlements = [report.settlement for report in batch]
         try:
-            verdicts = await self._deliver(place, batch)
+            verdicts = await self._store.settle(*place, settlements) if batch else []
         except BaseException:
             # Others first: what one run's keys refuse must not hold up all runs.
             self._queues[place] = self._queues.pop(place)
@@ -171,8 +174,8 @@ class Reporter(Service):
         self._bytes -= sum(report.size for report in batch)
         self._note()
 
-    def _batch(self, queue: deque[_Outgoing]) -> list[_Outgoing]:
-        batch: list[_Outgoing] = []
+    def _batch(self, queue: deque[Outgoing]) -> list[Outgoing]:
+        batch: list[Outgoing] = []
         size = 0
         for report in queue:
             size += len(report.settlement.record)
@@ -183,21 +186,17 @@ class Reporter(Service):
             batch.append(report)
         return batch
 
-    async def _deliver(self, place: Place, batch: list[_Outgoing]) -> list[Verdict]:
-        run_id, stream = place
-        for report in batch:
-            if report.blob is not None:
-                await self._put_blob(run_id, report.blob)
-        settlements = [report.settlement for report in batch]
-        return await self._store.settle(run_id, stream, settlements)
+    def _send_back_forgotten(self) -> None:
+        """Have values stored again that the server may have forgotten since they were."""
+        if self._losses == self._store.loss.count:
+            return
+        self._losses = self._store.loss.count
+        for queue in self._queues.values():
+            for _ in range(len(queue)):
+                report = queue.popleft()
+                (self._storing.add if self._storing.lacks(report) else queue.append)(report)
 
-    async def _put_blob(self, run_id: str, blob: bytes) -> None:
-        try:
-            await self._store.put_blob(run_id, blob)
-        except RunNotFoundError:
-            return  # then the settlement is fenced too
-
-    def _delivered(self, report: _Outgoing, verdict: Verdict) -> None:
+    def _delivered(self, report: Outgoing, verdict: Verdict) -> None:
         is_repeat = report.done is None
         if verdict is Verdict.FENCED and not is_repeat:
             self._counters.fenced += 1
@@ -216,7 +215,7 @@ class Reporter(Service):
 
     # --- bookkeeping --------------------------------------------------------------------
 
-    def _remember(self, report: _Outgoing) -> None:
+    def _remember(self, report: Outgoing) -> None:
         now = time.monotonic()
         self._recent.append((now, report))
         self._recent_bytes += report.size
@@ -230,7 +229,7 @@ class Reporter(Service):
             self._recent_bytes -= dropped.size
             self._forget(dropped)
 
-    def _forget(self, report: _Outgoing) -> None:
+    def _forget(self, report: Outgoing) -> None:
         times = self._known[report.key] - 1
         if times:
             self._known[report.key] = times
@@ -238,11 +237,13 @@ class Reporter(Service):
             del self._known[report.key]
 
     def _note(self) -> None:
-        if self.unsettled:
+        if self._queues or self._aside:
             self._work.set()
-            self._empty.clear()
         else:
             self._work.clear()
+        if self.unsettled:
+            self._empty.clear()
+        else:
             self._empty.set()
         fullness = self._fullness
         if fullness >= 1:

@@ -1,0 +1,101 @@
+"""Stores big values before the ends that refer to them, apart from all ends that need no store.
+
+A full server refuses big values and takes ends, and over a slow link a big value takes long: in
+neither case may it hold up what is small.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from astrum.errors import RunNotFoundError, StoreError
+from astrum.redis import EntryKey, Settlement, WorkerStore
+from astrum_worker.service import Service
+
+NEVER = -1
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """One attempt's end on its way. ``done`` is called, and gone, once it is recorded or fenced.
+
+    ``blob`` is the value that the record refers to; it must be in the store before the record.
+    ``stored_at`` counts the losses that were suspected when it was stored: after another one the
+    server may have forgotten the value.
+    """
+
+    run_id: str
+    key: EntryKey
+    settlement: Settlement
+    blob: bytes | None
+    done: Callable[[], None] | None
+    stored_at: int = NEVER
+
+    @property
+    def size(self) -> int:
+        """Bytes that it occupies, about."""
+        return len(self.settlement.record) + (len(self.blob) if self.blob else 0)
+
+
+class Storing(Service):
+    """Stores one value after the other. ``stored`` is called with each end that may go on."""
+
+    name = "storing values"
+
+    def __init__(self, store: WorkerStore, stored: Callable[[Outgoing], None]) -> None:
+        super().__init__()
+        self._store = store
+        self._stored = stored
+        self._queue: deque[Outgoing] = deque()
+        self._work = asyncio.Event()
+
+    def waiting(self) -> Iterable[Outgoing]:
+        """Return the ends whose values are not stored yet."""
+        return self._queue
+
+    def lacks(self, report: Outgoing) -> bool:
+        """Tell whether the value of an end must be stored, or stored again."""
+        return report.blob is not None and report.stored_at != self._store.loss.count
+
+    def add(self, report: Outgoing) -> None:
+        """Store the value of an end."""
+        self._queue.append(report)
+        self._work.set()
+
+    async def run_once(self) -> None:
+        """Wait for a value and store it, or let the next one try if the server refuses it."""
+        await self._work.wait()
+        report, losses = self._queue[0], self._store.loss.count
+        try:
+            await self._store_value(report)
+        except StoreError:
+            # The next one may be smaller, or of a run whose keys are in order.
+            self._queue.rotate(-1)
+            raise
+        report.stored_at = losses
+        if self.lacks(report):
+            return  # the server may have forgotten it already
+        self._queue.popleft()
+        if not self._queue:
+            self._work.clear()
+        self._stored(report)
+
+    async def _store_value(self, report: Outgoing) -> None:
+        assert report.blob is not None
+        try:
+            await self._store.put_blob(report.run_id, report.blob)
+        except RunNotFoundError:
+            return  # then the settlement is fenced too
+        except StoreError:
+            if await self._is_awaited(report):
+                raise
+            # Somebody else has settled the attempt, so nobody will ever ask for its value.
+
+    async def _is_awaited(self, report: Outgoing) -> bool:
+        end = report.settlement
+        attempt = (end.task, end.attempt, end.entry_id)
+        [is_mine] = await self._store.still_mine(report.run_id, [attempt])
+        return is_mine
