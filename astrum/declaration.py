@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from astrum.data_transport import check_declarable
-from astrum.errors import TaskRegistrationError, nearest
+from astrum.errors import TaskRegistrationError, encodable, nearest
 from astrum.planning.build import TaskOptions, make_options
 from astrum.planning.plan import DEFAULT_QUEUE
 from astrum.planning.retry_policy import RetryPolicy
@@ -118,9 +118,17 @@ def _task_name(task_id: Any, function: Any) -> str:
 
 
 def checked_name(name: Any, what: str) -> str:
-    """Return ``name``; raises `TaskRegistrationError` unless it is a text that is not empty."""
+    """Return ``name``; raises `TaskRegistrationError` unless it is a text that is not empty.
+
+    It must be possible to encode it as UTF-8: it travels, and people read it.
+    """
     if not isinstance(name, str) or not name:
         raise TaskRegistrationError(f"{what} must be a text that is not empty, got {name!r}")
+    if encodable(name) != name:
+        raise TaskRegistrationError(
+            f"{what} must be text that UTF-8 can encode, got {name!r}: it holds half of a "
+            "surrogate pair; take that character out"
+        )
     return name
 
 

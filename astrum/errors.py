@@ -178,6 +178,15 @@ class StoreConfigurationError(StoreError):
     """The server will not serve until somebody changes a setting or a password."""
 
 
+def encodable(text: str) -> str:
+    """Return ``text`` with what UTF-8 cannot hold escaped: half of an emoji, an odd file name.
+
+    >>> encodable("caf\\udce9")
+    'caf\\\\udce9'
+    """
+    return str.encode(text, "utf-8", "backslashreplace").decode()
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the known name nearest to ``name``, else ``""``.
 

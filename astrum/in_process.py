@@ -7,6 +7,7 @@ how each attempt ended. The run ends when the state says so.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -19,10 +20,13 @@ from astrum.data_transport.locate import binding_error, locate, shown_path
 from astrum.errors import LocateError
 from astrum.invoke import (
     CURRENT,
+    SWALLOW_GRACE_S,
     AttemptContext,
     AttemptResult,
     Flow,
     Invoker,
+    ended_by,
+    swallowed,
     value_failure,
 )
 from astrum.machine.events import (
@@ -54,6 +58,9 @@ from astrum.wire.read_once import check_read_often
 _ABSENT = object()
 """Stands for a part that is absent and may be: the attempt takes the reference's default."""
 
+logger = logging.getLogger("astrum.run")
+
+_NOTHING = (None, None)
 MAX_OUTSTANDING = 100_000
 """Attempts that exist at once at most, so that a run of a million tasks fits into memory."""
 
@@ -101,6 +108,7 @@ class _InProcessRun:
         self._values = _checked_values(flow) if options.check_wire else _Values(self._results)
         self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._patience: dict[int, asyncio.TimerHandle] = {}
         self._is_over = False
 
     async def run(self) -> ExecutionReport:
@@ -133,7 +141,7 @@ class _InProcessRun:
             raise
 
     def _tidy(self) -> None:
-        for timer in self._timers.values():
+        for timer in (*self._timers.values(), *self._patience.values()):
             timer.cancel()
         self._close_if_idle()
 
@@ -187,6 +195,26 @@ class _InProcessRun:
         # that let a KeyboardInterrupt out did not settle its attempt either.
         job.add_done_callback(lambda _: self._settle_unrun(task, attempt))
 
+        self._give_up_after(SWALLOW_GRACE_S, task, context)
+
+    def _give_up_after(self, delay_s: float, task: int, context: AttemptContext) -> None:
+        """Settle an attempt that was cancelled and still goes on after so long."""
+        self._cancel_timer(task)
+        self._patience[task] = self._loop.call_later(delay_s, self._give_up, task, context)
+
+    def _give_up(self, task: int, context: AttemptContext) -> None:
+        logger.warning(
+            "run %s: task %r goes on though it was cancelled %g s ago; the run goes on without "
+            "it, and what it returns is dropped: let CancelledError out of the task",
+            *(self._run_id, context.task_id, SWALLOW_GRACE_S),
+        )
+        self._settle(task, context.attempt, swallowed(context))
+
+    def _cancel_timer(self, task: int) -> None:
+        timer = self._patience.pop(task, None)
+        if timer is not None:
+            timer.cancel()
+
     def _settle_unrun(self, task: int, attempt: int) -> None:
         """Settle a revoked attempt that had no chance to do it itself."""
         if self._state.states[task] != OUTSTANDING:
@@ -196,6 +224,8 @@ class _InProcessRun:
 
     def _settle(self, task: int, attempt: int, result: AttemptResult) -> None:
         self._running.pop(task, None)
+        if self._patience:
+            self._cancel_timer(task)
         outcome, _, failure, started_at, ended_at = result
         self._take_in(
             AttemptSettled(task, attempt, outcome, started_at, ended_at, ended_at, "", failure)
@@ -219,6 +249,8 @@ class _InProcessRun:
             plan.check_types,
         )
         self._running[task] = job, context
+        if spec.timeout_s is not None and spec.lane == "async":
+            self._give_up_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
         started_at = time.time()
         try:
             if self._free_threads is None or spec.lane == "async":
@@ -226,12 +258,21 @@ class _InProcessRun:
             else:
                 async with self._free_threads:
                     result = await self._invoked(task, spec, context)
-        except asyncio.CancelledError:
-            result = AttemptResult(Outcome.CANCELLED, None, None, started_at, time.time())
+        except asyncio.CancelledError as error:
+            result = ended_by(error, context, started_at)
+        except GeneratorExit as error:
+            if asyncio.current_task() is not job:  # this coroutine itself is being closed
+                raise
+            result = ended_by(error, context, started_at)
+        if self._running.get(task, _NOTHING)[1] is not context:  # given up, perhaps tried again
+            drop(result.value)
+            return
         if result.outcome is Outcome.SUCCEEDED:
             try:
                 self._results[spec.task_id] = self._values.keep(spec, result.value)
-            except Exception as error:
+            except KeyboardInterrupt:  # Ctrl-C
+                raise
+            except BaseException as error:
                 drop(result.value)
                 result = value_failure(error, "result")
         self._settle(task, command.attempt, result)
@@ -239,7 +280,9 @@ class _InProcessRun:
     async def _invoked(self, task: int, spec: TaskSpec, context: AttemptContext) -> AttemptResult:
         try:
             arguments = self._values.arguments(spec) if spec.bindings else {}
-        except Exception as error:  # a property of the user's may raise anything
+        except KeyboardInterrupt:  # Ctrl-C
+            raise
+        except BaseException as error:  # a property of the user's may raise anything
             return value_failure(error, "arguments")
         return await self._invoker.invoke(self._bound[task], context, arguments)
 

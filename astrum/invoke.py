@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +27,8 @@ from astrum.machine.failure import TIMED_OUT, Failure
 from astrum.planning.plan import Lane, Plan
 from astrum.threads import ThreadPool, drop
 
+SWALLOW_GRACE_S = 5.0
+"""How long a task may take to end after its cancellation, before it is given up."""
 TIMEOUT_TYPES = (
     TIMED_OUT,
     "builtins.TimeoutError",
@@ -77,6 +80,8 @@ class AttemptContext:
     timeout_s: float | None = None
     check_types: bool = True
     cancelled: bool = False
+    is_revoked: bool = field(default=False, repr=False, compare=False)
+    due_at: float = field(default=math.inf, repr=False, compare=False)
     _call: _Call | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -90,8 +95,11 @@ class AttemptContext:
         return f"{self.run_id}/{self.task_id}/{self.attempt}"
 
     def cancel(self) -> None:
-        """Tell the attempt's code that nobody waits for it any more."""
-        self.cancelled = True
+        """Tell the attempt's code that Astrum waits for it no more; then cancel its asyncio task.
+
+        A cancellation without this before it is one of the task's own code or of a library.
+        """
+        self.cancelled = self.is_revoked = True
 
     def withdraw(self) -> bool:
         """Keep a sync attempt that waits for a thread from beginning; false if it has begun."""
@@ -135,12 +143,14 @@ class Invoker:
     async def invoke(
         self, task: BoundTask, context: AttemptContext, arguments: dict[str | int, Any]
     ) -> AttemptResult:
-        """Run the attempt to its end; never raises but for a cancellation from outside.
+        """Run the attempt to its end; raises ``CancelledError`` only if Astrum cancelled it.
 
-        ``arguments`` are its own to change.
+        That is so if ``context.is_revoked`` is true: any other cancellation comes from the task's
+        own code, or a library's, and is a failure. ``arguments`` are its own to change. In the
+        user's own process a KeyboardInterrupt out of async code comes out too.
         """
         CURRENT.set(context)
-        started_at = time.time()
+        job, started_at = asyncio.current_task(), time.time()
         outcome, value, failure = Outcome.SUCCEEDED, None, None
         try:
             positional: list[Any] = []
@@ -153,19 +163,12 @@ class Invoker:
                 value = await task.function(*positional, **named)
             else:
                 value = await self._within(context, self._started(task, context, positional, named))
-        except _AttemptTimeoutError:
-            outcome, failure = Outcome.TIMED_OUT, _timeout_failure(context)
-        except asyncio.CancelledError as error:
-            if context.cancelled or _is_being_cancelled():
-                context.cancel()
-                raise
-            outcome, failure = Outcome.FAILED, Failure.from_exception(error)
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
         except InjectionError as error:
             return value_failure(error, "arguments")
         except BaseException as error:
-            outcome, failure = Outcome.FAILED, Failure.from_exception(error)
+            if _is_for_the_host(error, task, context, job):
+                raise
+            outcome, failure = _how_it_ended(error, context)
         return AttemptResult(outcome, value, failure, started_at, time.time())
 
     def close(self) -> None:
@@ -199,6 +202,7 @@ class Invoker:
     async def _within(self, context: AttemptContext, call: Any) -> Any:
         if context.timeout_s is None:
             return await call
+        context.due_at = time.monotonic() + context.timeout_s
         deadline = asyncio.timeout(context.timeout_s)
         try:
             async with deadline:
@@ -206,7 +210,7 @@ class Invoker:
         except TimeoutError:
             if not deadline.expired():
                 raise  # the user's own
-            context.cancel()
+            context.cancelled = True
             raise _AttemptTimeoutError from None
 
     async def _in_thread(self, context: AttemptContext, call: Callable[[], Any]) -> Any:
@@ -228,8 +232,7 @@ class Invoker:
         except asyncio.CancelledError:
             if result.done() and not result.cancelled() and result.exception() is None:
                 drop(result.result())  # it came in the very moment
-            if _is_being_cancelled():  # else the function itself raised it
-                context.cancel()
+            context.cancelled = True  # whoever cancelled, nobody waits for the thread any more
             if running.give_up():
                 self.pool.abandon()
             raise
@@ -287,9 +290,38 @@ class _Call:
             return self._inside
 
 
-def _is_being_cancelled() -> bool:
+def _is_for_the_host(
+    error: BaseException, task: BoundTask, context: AttemptContext, job: asyncio.Task[Any] | None
+) -> bool:
+    """Tell whether what comes out of a task's code is not about the task, but about its host.
+
+    Asks for the type alone: ``isinstance`` may run code of the exception's class.
+    """
+    if issubclass(type(error), asyncio.CancelledError):
+        return context.is_revoked
+    if issubclass(
+        type(error), GeneratorExit
+    ):  # the coroutine of the attempt itself is being closed
+        return asyncio.current_task() is not job
+    # In async code of the user's own process it may be Ctrl-C.
+    is_local = task.lane == "async" and not context.worker_id
+    return issubclass(type(error), KeyboardInterrupt) and is_local
+
+
+def _how_it_ended(error: BaseException, context: AttemptContext) -> tuple[Outcome, Failure]:
+    if issubclass(type(error), _AttemptTimeoutError):
+        return Outcome.TIMED_OUT, timeout_failure(context)
+    if issubclass(type(error), asyncio.CancelledError):
+        _forget_cancellations()
+        return Outcome.FAILED, Failure.from_cancellation(error)
+    return Outcome.FAILED, Failure.from_exception(error)
+
+
+def _forget_cancellations() -> None:
+    """Let the asyncio task go on after a cancellation that was the end of the attempt alone."""
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    while task is not None and task.cancelling():
+        task.uncancel()
 
 
 def _is_large_work(
@@ -344,17 +376,34 @@ def _origin(task: BoundTask, parameter: str | int) -> str:
     return ""
 
 
-def _timeout_failure(context: AttemptContext) -> Failure:
+def ended_by(error: BaseException, context: AttemptContext, started_at: float) -> AttemptResult:
+    """Return the end of an attempt out of whose code ``error`` came."""
+    if issubclass(type(error), asyncio.CancelledError) and context.is_revoked:
+        return AttemptResult(Outcome.CANCELLED, None, None, started_at, time.time())
+    outcome, failure = _how_it_ended(error, context)
+    return AttemptResult(outcome, None, failure, started_at, time.time())
+
+
+def swallowed(context: AttemptContext) -> AttemptResult:
+    """Return the end of an attempt that goes on after its cancellation."""
+    now = time.time()
+    if context.is_revoked:
+        return AttemptResult(Outcome.CANCELLED, None, None, now, now)
+    return AttemptResult(Outcome.TIMED_OUT, None, timeout_failure(context), now, now)
+
+
+def timeout_failure(context: AttemptContext) -> Failure:
+    """Return why an attempt ended that took longer than its own limit."""
     return Failure(TIMEOUT_TYPES, f"the attempt took longer than its {context.timeout_s:g} s")
 
 
-def value_failure(error: Exception, part: Literal["arguments", "result"]) -> AttemptResult:
+def value_failure(error: BaseException, part: Literal["arguments", "result"]) -> AttemptResult:
     """Return the end of an attempt because of a value, for good: no retry policy matches its one
     type name, since trying again would not help.
     """
     failure = Failure.from_exception(error)
     failure = failure._replace(types=failure.types[:1], notes=(part,))
-    if isinstance(error, AstrumError):
+    if issubclass(type(error), AstrumError):
         failure = failure._replace(traceback="")  # it would show our code, not the user's
     now = time.time()
     return AttemptResult(Outcome.FAILED, None, failure, now, now)

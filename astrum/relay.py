@@ -97,7 +97,14 @@ class Relay(Generic[T]):
         while items and self._left:
             self._left -= 1
             begun += 1
-            await begin(items.popleft(), task)
+            try:
+                await begin(items.popleft(), task)
+            except GeneratorExit:
+                # An item's code waited for something that raised it. Python then closes all
+                # coroutines from the innermost out, and the item has been told of it.
+                if asyncio.current_task() is not task:
+                    raise
+                return
             if waited or _known_to(task) != known or not self._is_untouched():
                 return
             if time.monotonic() > self._until:

@@ -118,6 +118,8 @@ class ThreadPool:
             return self._stay()
         try:
             outcome: tuple[Any, BaseException | None] = (job.context.run(job.call), None)
+        except (StopIteration, GeneratorExit) as error:  # no future can hand these on
+            outcome = (None, _stand_in(error))
         except BaseException as error:  # SystemExit in a task must not end the thread silently
             outcome = (None, error)
         # Free before the result is out, so that the next job of a chain finds this thread.
@@ -161,7 +163,12 @@ class ThreadPool:
                 continue
             if error is None:
                 future.set_result(value)
-            elif isinstance(error, StopIteration):  # a future refuses it
-                future.set_exception(RuntimeError(f"the task raised {error!r}"))
             else:
                 future.set_exception(error)
+
+
+def _stand_in(error: BaseException) -> RuntimeError:
+    """Return an error that can be awaited, as Python's own for a coroutine that raises such."""
+    stands_for_it = RuntimeError(f"the function raised {type(error).__name__}")
+    stands_for_it.__cause__ = error
+    return stands_for_it

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import NamedTuple
 
-from astrum.planning.retry_policy import qualified_name
+from astrum.machine.exception_text import (
+    message_of,
+    notes_of,
+    traceback_of,
+    type_names,
+)
 
-MAX_TRACEBACK_CHARS = 16_000
-MAX_MESSAGE_CHARS = 4_000
-MAX_NOTES = 20
 VANISHED = "astrum.MessageVanished"
 QUARANTINED = "astrum.Quarantined"
 UNSERVED = "astrum.NoWorkerServes"
@@ -32,14 +33,24 @@ class Failure(NamedTuple):
 
     @classmethod
     def from_exception(cls, error: BaseException) -> Failure:
-        """Describe ``error``; texts are cut to a bounded length, the middle is left out."""
-        lines = traceback.format_exception(error)
-        return cls(
-            types=tuple(qualified_name(base) for base in type(error).__mro__[:-1]),
-            message=cut(_text_of(error), MAX_MESSAGE_CHARS),
-            traceback=cut("".join(lines), MAX_TRACEBACK_CHARS),
-            notes=_notes_of(error),
-        )
+        """Describe ``error``; texts are cut to a bounded length, the middle is left out.
+
+        Raises nothing, whatever the exception's class does.
+        """
+        return cls(type_names(error), message_of(error), traceback_of(error), notes_of(error))
+
+    @classmethod
+    def from_cancellation(cls, error: BaseException) -> Failure:
+        """Describe a cancellation that Astrum did not ask for.
+
+        To a retry policy it is an ordinary exception: the task was stopped by its own code, or by
+        that of a library.
+        """
+        failure = cls.from_exception(error)
+        why = "cancelled by the task's own code or a library, not by Astrum"
+        message = f"{failure.message} ({why})" if failure.message else why
+        types = (*failure.types[:1], "builtins.Exception", *failure.types[1:])
+        return failure._replace(types=types, message=message)
 
     @property
     def type_name(self) -> str:
@@ -59,30 +70,3 @@ def blocking_text(seconds: float, where: str, *, at_least: bool = False) -> str:
     'blocked the event loop for 14.2 s at pdf.py:88 in parse'
     """
     return f"blocked the event loop for {'more than ' * at_least}{seconds:.1f} s at {where}"
-
-
-def _notes_of(error: BaseException) -> tuple[str, ...]:
-    notes = getattr(error, "__notes__", ())
-    if not isinstance(notes, (list, tuple)):  # anybody may set it to anything
-        return ()
-    return tuple(cut(_text_of(note), MAX_MESSAGE_CHARS) for note in notes[:MAX_NOTES])
-
-
-def _text_of(value: object) -> str:
-    try:
-        return str(value)
-    except Exception as broken:  # the user's __str__ may raise anything
-        return f"<its __str__ raised {type(broken).__name__}>"
-
-
-def cut(text: str, limit: int) -> str:
-    """Shorten ``text`` to about ``limit`` characters, keeping its start and its end.
-
-    >>> cut("abcdefghij", 4)
-    'ab\\n... 6 characters left out ...\\nij'
-    """
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    left_out = len(text) - 2 * half
-    return f"{text[:half]}\n... {left_out} characters left out ...\n{text[-half:]}"

@@ -145,8 +145,7 @@ class Record(NamedTuple):
 
 def encode_record(record: Record) -> bytes:
     """Return the bytes of one record; the settle script joins them to a journal entry."""
-    packed: bytes = msgpack.packb(record if record.blocked else record[:-1])
-    return packed
+    return _packed(record if record.blocked else record[:-1])
 
 
 LeaderFact = CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned
@@ -162,7 +161,15 @@ def encode_fact(fact: LeaderFact) -> bytes:
         row = (_LEADER, _RETURNED, fact.at, fact.worker_id)
     else:
         row = (_LEADER, _UNSERVED, fact.at, fact.task, fact.message)
-    packed: bytes = msgpack.packb(row)
+    return _packed(row)
+
+
+def _packed(row: tuple[Any, ...]) -> bytes:
+    """Pack a row; an end that is known must not be lost to a text that cannot be encoded."""
+    try:
+        packed: bytes = msgpack.packb(row)
+    except UnicodeEncodeError:
+        packed = msgpack.packb(row, unicode_errors="backslashreplace")
     return packed
 
 

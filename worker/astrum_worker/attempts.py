@@ -26,7 +26,7 @@ from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
 from astrum.relay import Relay
 from astrum_worker.context import WorkerContext
-from astrum_worker.endings import Ending, never_began, stopped, unrun
+from astrum_worker.endings import Ending, never_began, stopped, undescribed, unrun
 from astrum_worker.executor import Executor
 from astrum_worker.held import Held, Phase
 from astrum_worker.intake import Intake, Reading, Refused, Runnable, Unreadable
@@ -73,6 +73,7 @@ class Attempts:
         self._settled_while_audited: set[EntryKey] | None = None
         self._adopted: dict[EntryKey, None] = {}
         self._told: set[str] = set()
+        self._suspects: list[Held] = []
         self.version = 0
 
     # --- what others may ask ------------------------------------------------------------
@@ -169,6 +170,11 @@ class Attempts:
             ending = await self._executor.execute(held, runnable)
         except asyncio.CancelledError:
             ending = self._cancelled(held)
+        except BaseException:
+            if asyncio.current_task() is not job:  # this coroutine itself is being closed
+                raise
+            logger.exception("task %r ended in a way that was not foreseen", held.task_id)
+            ending = undescribed(held)
         held.job = None
         self._close(held, ending)
 
@@ -252,7 +258,45 @@ class Attempts:
         if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and record.failure:
             what = (held.run_id, held.task_id, held.context.attempt, record.failure.summary)
             logger.info("run %s: task %r attempt %d failed: %s", *what)
-        self._reporter.settle(held, ending, partial(self._forget, held))
+        self._report(held, ending)
+
+    def _report(self, held: Held, ending: Ending) -> None:
+        done = partial(self._forget, held)
+        try:
+            self._reporter.settle(held, ending, done)
+        except Exception:
+            logger.exception(
+                "run %s: the end of task %r could not be recorded as it is; it is recorded as a "
+                "failure without a description",
+                *(held.run_id, held.task_id),
+            )
+            self._reporter.settle(held, undescribed(held), done)
+
+    def end_forgotten(self) -> None:
+        """End what is held here but neither runs nor is on its way to the server.
+
+        No attempt should ever be so. One that is, by a fault of Astrum, would otherwise be
+        waited for until this worker ends.
+        """
+        forgotten = [held for held in self.held() if self._is_forgotten(held)]
+        for held in forgotten:
+            if held not in self._suspects:
+                continue  # seen twice, so that no step in between is mistaken for a fault
+            logger.error(
+                "run %s: task %r, attempt %d is held here without being run; it is ended as "
+                "failed: please report this as a bug of Astrum",
+                *(held.run_id, held.task_id, held.attempt),
+            )
+            if held.is_running:
+                self._close(held, undescribed(held))
+            else:
+                self._report(held, undescribed(held))
+        self._suspects = forgotten
+
+    def _is_forgotten(self, held: Held) -> bool:
+        if held.is_running:
+            return held.job is not None and held.job.done()
+        return held.has_ended and not self._reporter.holds(held.claim.key)
 
     def _set_aside(self, held: Held, unreadable: Unreadable) -> None:
         """Have a claim that names no attempt moved to the dead letters."""

@@ -69,6 +69,7 @@ class Custody(PeriodicService):
             self._must_register = False
             self._gate.open(Reason.UNREGISTERED)
         await self.verify()
+        self._attempts.end_forgotten()
         if self._doubt.take():
             self._reconcile_due = 0.0
         if time.monotonic() >= self._reconcile_due:

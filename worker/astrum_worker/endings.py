@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from astrum.wire.messages import Record
 from astrum_worker.held import Held
 
 WORKER_STOPPING = "astrum.WorkerStopping"
+UNDESCRIBED = "astrum.Undescribed"
+NOT_DESCRIBED = "the attempt is over, but how it ended could not be recorded; see the worker's log"
 A_COPY = "no leader waits for this entry; it is a copy of an old message, or settled by others"
 
 
@@ -66,7 +69,20 @@ def stopped(held: Held) -> Ending:
     return ended(held, result)
 
 
+def undescribed(held: Held) -> Ending:
+    """Return the end of an attempt of which no more can be said than that it is over."""
+    now = time.time()
+    failure = Failure((UNDESCRIBED,), NOT_DESCRIBED)
+    record = Record(
+        *(held.task, held.attempt, Outcome.FAILED, held.context.worker_id),
+        *(held.started_at, now, None, failure),
+    )
+    return Ending(record)
+
+
 def raised(error: BaseException, started_at: float) -> AttemptResult:
     """Return the result of an attempt that ended by an error."""
-    failure = Failure.from_exception(error)
+    is_cancellation = issubclass(type(error), asyncio.CancelledError)
+    describe = Failure.from_cancellation if is_cancellation else Failure.from_exception
+    failure = describe(error)
     return AttemptResult(Outcome.FAILED, None, failure, started_at, time.time())

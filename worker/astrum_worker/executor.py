@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from functools import partial
 
@@ -35,13 +36,19 @@ class Executor:
         self._blobs = blobs
 
     async def execute(self, held: Held, runnable: Runnable) -> Ending:
-        """Run an attempt to its end; raises nothing but ``CancelledError``."""
+        """Run an attempt to its end; raises ``CancelledError`` only if Astrum cancelled it."""
         try:
             if not await self._is_expected(held):
                 return handed_back_as_copy(held)
             result = await self._result(held, runnable)
             return await self._encoded(held, runnable.served, result)
-        except Exception as error:
+        except asyncio.CancelledError as error:
+            if held.context.is_revoked:
+                raise
+            return ended(held, raised(error, held.started_at))
+        except BaseException as error:
+            if asyncio.current_task() is not held.job:  # this coroutine itself is being closed
+                raise
             logger.exception("task %r could not be run", held.task_id)
             return ended(held, raised(error, held.started_at))
 
@@ -66,8 +73,6 @@ class Executor:
             return await self._invoker.invoke(served.task, held.context, arguments)
         except (TransportError, StoreError, RunNotFoundError) as error:
             return value_failure(error, "arguments")
-        except KeyboardInterrupt as error:  # a task's own: signals do not raise in this process
-            return raised(error, held.started_at)
 
     async def _encoded(self, held: Held, served: Served, result: AttemptResult) -> Ending:
         """Return the ending of an attempt; its result, once there, is not lost to a cancellation.
@@ -86,7 +91,9 @@ class Executor:
         try:
             is_small = not is_large(result.value)
             value, blob = encode() if is_small else await self._invoker.aside.finish(encode)
-        except Exception as error:  # a model's own serializer may raise anything
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # a model's own serializer may raise anything
             refused = value_failure(error, "result")
             return ended(held, refused._replace(started_at=result.started_at))
         return ended(held, result, value, blob)

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NamedTuple
 
 import astrum.invoke
+from astrum.errors import encodable
 from astrum_worker.held import Block, Held
 
 logger = logging.getLogger("astrum.worker")
@@ -98,7 +99,7 @@ class LoopWatch:
         if frame is None:
             return None
         code, line = frame.f_code, frame.f_lineno
-        where = f"{Path(code.co_filename).name}:{line} in {code.co_name}"
+        where = encodable(f"{Path(code.co_filename).name}:{line} in {code.co_name}")
         source = linecache.getline(code.co_filename, line).strip()
         return Blockage(age_s, where, source, self._find(asyncio.current_task(self._loop)))
 

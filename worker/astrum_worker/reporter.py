@@ -111,6 +111,10 @@ class Reporter(Service):
         """Tell whether an attempt (stream, entry id) is being settled or was a moment ago."""
         return key in self._known
 
+    def holds(self, key: EntryKey) -> bool:
+        """Tell whether the end of an attempt is still to be told to the server."""
+        return key in self._known or any(claim.key == key for claim, _, _ in self._aside)
+
     def set_aside(self, claim: Claim, reason: str, done: Callable[[], None]) -> None:
         """Move a claim that nobody can read to the dead letters."""
         self._aside.append((claim, reason, done))

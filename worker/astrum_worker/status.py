@@ -54,7 +54,7 @@ class StatusBoard:
             "not_claiming": self._gate.reasons,
             "blocked": None if blockage is None else _blocked(blockage),
         }
-        packed: bytes = msgpack.packb(status)
+        packed: bytes = msgpack.packb(status, unicode_errors="backslashreplace")
         return packed
 
 

@@ -374,7 +374,7 @@ async def test_a_worker_that_the_server_forgot_claims_nothing_before_it_register
     store: Any = SimpleNamespace(loss=LossWatch(), keys=Keys("t"))
     custody = Custody(
         WorkerContext(store, WorkerConfig(modules=("m",), redis=RedisSettings()), gate),
-        SimpleNamespace(running=list),  # type: ignore[arg-type]
+        SimpleNamespace(running=list, end_forgotten=lambda: None),  # type: ignore[arg-type]
         SimpleNamespace(),  # type: ignore[arg-type]
         register,
     )

@@ -1,0 +1,149 @@
+"""A run in process ends, whatever comes out of its tasks and whatever they do with a cancel."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from astrum import RetryPolicy, SchedulerRegistry, in_process
+from astrum.errors import TaskRegistrationError
+
+ENOUGH_S = 20.0
+
+
+class Mute(Exception):
+    """Answers nothing at all."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(f"no {name}")
+
+
+KINDS: dict[str, BaseException] = {
+    type(error).__name__: error
+    for error in (
+        BaseException("mine"),
+        SystemExit("mine"),
+        GeneratorExit("mine"),
+        asyncio.CancelledError("mine"),
+        StopIteration("mine"),
+        StopAsyncIteration("mine"),
+        ValueError("cut \ud83d"),
+        Mute(),
+    )
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", ["async", "thread", "awaited"])
+async def test_every_kind_of_exception_out_of_a_task_is_a_failure(kind: str, way: str) -> None:
+    error = KINDS[kind]
+    registry = SchedulerRegistry("n")
+    if way == "thread":
+
+        @registry.task("t")
+        def raises() -> None:
+            raise error
+
+    elif way == "async":
+
+        @registry.task("t")
+        async def raises_too() -> None:
+            raise error
+
+    else:
+
+        @registry.task("t")
+        async def awaits() -> None:
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(RuntimeError() if kind == "StopIteration" else error)
+            await future
+
+    async with asyncio.timeout(ENOUGH_S):
+        report = await registry.run()
+    assert report.task_statistics[0].status == "failed"
+    assert kind in report.error_summary[0] or "RuntimeError" in report.error_summary[0]
+
+
+async def test_a_keyboard_interrupt_in_a_thread_is_a_failure() -> None:
+    registry = SchedulerRegistry("n")
+
+    @registry.task("t")
+    def interrupts() -> None:
+        raise KeyboardInterrupt("mine")
+
+    report = await registry.run()
+    assert "KeyboardInterrupt" in report.error_summary[0]
+
+
+async def test_a_task_that_cancels_itself_is_charged_and_retried_as_any_other() -> None:
+    registry = SchedulerRegistry("n")
+
+    @registry.task("t", retry=RetryPolicy(2))
+    async def cancels_itself() -> None:
+        job = asyncio.current_task()
+        assert job is not None
+        asyncio.get_running_loop().call_soon(job.cancel)
+        await asyncio.sleep(60)
+
+    async with asyncio.timeout(ENOUGH_S):
+        report = await registry.run()
+    assert report.task_statistics[0].attempt_count == 3
+
+
+@pytest.fixture
+def swallowing(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    monkeypatch.setattr(in_process, "SWALLOW_GRACE_S", 0.05)
+    return asyncio.Event()
+
+
+async def swallows_until(end: asyncio.Event) -> None:
+    while not end.is_set():
+        try:
+            await end.wait()
+        except asyncio.CancelledError:
+            continue
+
+
+async def test_a_task_that_swallows_its_timeout_is_given_up_by_name(
+    swallowing: asyncio.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = SchedulerRegistry("n")
+
+    @registry.task("stays", timeout=0.05)
+    async def stays() -> None:
+        await swallows_until(swallowing)
+
+    async with asyncio.timeout(ENOUGH_S):
+        report = await registry.run()
+    swallowing.set()
+    assert report.error_summary == [
+        "task 'stays' failed: TimedOut: the attempt took longer than its 0.05 s"
+    ]
+    assert "task 'stays' goes on though it was cancelled" in caplog.text
+
+
+async def test_a_task_that_swallows_a_cancel_does_not_keep_the_run(
+    swallowing: asyncio.Event,
+) -> None:
+    registry = SchedulerRegistry("n")
+
+    began = asyncio.Event()
+
+    @registry.task("stays")
+    async def stays() -> None:
+        began.set()
+        await swallows_until(swallowing)
+
+    run = asyncio.create_task(registry.run())
+    await began.wait()
+    run.cancel()
+    await asyncio.wait([run], timeout=ENOUGH_S)
+    assert run.cancelled()
+    swallowing.set()
+
+
+def test_a_task_id_that_cannot_be_encoded_is_refused_when_it_is_declared() -> None:
+    with pytest.raises(TaskRegistrationError, match="UTF-8"):
+        SchedulerRegistry("n").task("caf\udce9")(lambda: None)
