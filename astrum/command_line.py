@@ -61,6 +61,22 @@ def _end_stdout(error: OSError | None = None) -> int:
     return ExitCode.NOT_HANDED_OVER
 
 
+LEVELS = ("debug", "info", "warning", "error")
+_OTHER_NAMES = {"warn": "warning", "critical": "error", "fatal": "error", "trace": "debug"}
+
+
+class LogLevel(click.Choice[str]):
+    """One of `LEVELS`, in capitals or not; the names that other tools have for them count too."""
+
+    def __init__(self) -> None:
+        super().__init__(LEVELS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the level's own name."""
+        name = str(value).strip().lower()
+        return super().convert(_OTHER_NAMES.get(name, name), param, ctx)
+
+
 class SteadyLogHandler(logging.StreamHandler[Any]):
     """Logs to whatever standard error is at that moment, so that a live view stays whole.
 

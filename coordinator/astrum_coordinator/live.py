@@ -6,6 +6,7 @@ slow line) may hold it up, but never the event loop that leads the run.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -20,8 +21,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from astrum.standard_streams import say_line
 from astrum_coordinator.progress import FAILED, LOST, Notice, RunningAttempt, RunProgress
 from astrum_coordinator.report_view import STATUS_STYLE, count_text, duration_text
+
+logger = logging.getLogger("astrum.coordinator.live")
 
 REFRESH_S = 1 / 8
 NOTICES_PER_REFRESH = 20
@@ -64,10 +68,11 @@ class ProgressDisplay:
         self._progress = progress
         self._face = face
         self._over = threading.Event()
+        self._has_failed = False
         self._thread = threading.Thread(target=self._loop, name="astrum-display", daemon=True)
 
     def __enter__(self) -> ProgressDisplay:
-        self._face.begin()
+        self._try(self._face.begin)
         self._thread.start()
         return self
 
@@ -79,11 +84,21 @@ class ProgressDisplay:
     ) -> None:
         self._over.set()
         self._thread.join()
-        self._face.end(self._progress)
+        self._try(self._face.end, self._progress)
 
     def _loop(self) -> None:
         while not self._over.wait(REFRESH_S):
-            self._face.show(self._progress)
+            self._try(self._face.show, self._progress)
+
+    def _try(self, step: Callable[..., None], *arguments: RunProgress) -> None:
+        """Do one step of showing; the first that fails is the last: the run is what matters."""
+        if self._has_failed:
+            return
+        try:
+            step(*arguments)
+        except Exception:  # whatever a terminal, a library or a replaced stream may raise
+            self._has_failed = True
+            logger.debug("progress is not shown any more", exc_info=True)
 
 
 def notice_text(notice: Notice) -> str:
@@ -152,8 +167,7 @@ class LineFace:
             self._print(f"{line} after {duration_text(progress.elapsed_s)}")
 
     def _print(self, line: str) -> None:
-        self._file.write(line + "\n")
-        self._file.flush()
+        say_line(line, self._file)
 
 
 def counts_text(progress: RunProgress, active: str = RUNNING) -> str:

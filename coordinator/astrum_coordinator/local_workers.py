@@ -16,6 +16,7 @@ import sys
 from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
@@ -55,8 +56,9 @@ class LocalWorkers:
     ``options`` are further arguments of ``astrum-worker``. ``registered`` tells the process ids
     of the workers that the server knows. ``show_output`` and ``show_log`` get each line of the
     workers' standard output and standard error, and ``until_there_is_room`` is awaited after
-    each; ``log_level`` is how much of the latter is Astrum's own, beside what the tasks write. On
-    exit the workers get SIGTERM and, after ``grace_s`` and a margin, SIGKILL.
+    each; ``log_level`` is how much of the latter is Astrum's own, beside what the tasks write.
+    They start in ``folder``, by default where this process is. On exit the workers get SIGTERM
+    and, after ``grace_s`` and a margin, SIGKILL.
     """
 
     def __init__(
@@ -72,11 +74,12 @@ class LocalWorkers:
         show_log: Callable[[str], None] = keep_line,
         until_there_is_room: Pause = _go_on,
         log_level: str = "warning",
+        folder: Path | None = None,
     ) -> None:
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}")
         self._command = [
-            *(sys.executable, "-m", "astrum_worker", *modules),
+            *(sys.executable, "-P", "-m", "astrum_worker", *modules),
             *("--no-supervisor", "--processes", "1"),  # this is its supervisor
             *("--grace", f"{grace_s:g}", "--log-level", log_level, *options),
         ]
@@ -88,6 +91,7 @@ class LocalWorkers:
         self._show_output = show_output
         self._show_log = show_log
         self._until_there_is_room = until_there_is_room
+        self._folder = folder
         self._guard = ProcessGuard()
         self._workers: list[_Worker] = []
         self._slots: list[asyncio.Task[NoReturn]] = []
@@ -163,6 +167,7 @@ class LocalWorkers:
                 stdout=output_end,
                 stderr=log_end,
                 environment={**os.environ, **self._environment},
+                folder=self._folder,
             )
         except BaseException:
             output.transport.close()

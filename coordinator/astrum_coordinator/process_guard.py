@@ -56,8 +56,9 @@ class ProcessGuard:
         stdout: int = DEVNULL,
         stderr: int = DEVNULL,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> Process:
-        """Start a member of the group, without standard input.
+        """Start a member of the group, in ``folder``, without standard input.
 
         Raises `RuntimeError` for a guard that is not open and `OSError` for a command that cannot
         be executed.
@@ -71,6 +72,7 @@ class ProcessGuard:
                 stdout=stdout,
                 stderr=stderr,
                 env=environment,
+                cwd=folder,
                 **in_process_group(self._guard.pid),
             )
         except SubprocessError as error:  # of uvloop, when there is no such group any more

@@ -7,6 +7,7 @@ import dataclasses
 import datetime as dt
 import math
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
@@ -235,23 +236,33 @@ def report_to_json(report: ExecutionReport) -> dict[str, Any]:
 def to_json(value: Any, depth: int = 0) -> Any:
     """Convert any value to what JSON knows, readably rather than reversibly.
 
-    Dataclasses, named tuples and pydantic models become objects, dates ISO texts, bytes base64,
-    numbers that JSON lacks texts; whatever else there is becomes its ``repr``.
+    Dataclasses, named tuples and pydantic models become objects, dates ISO strings, bytes base64,
+    numbers that JSON lacks strings; whatever else there is becomes its ``repr``. Keys become
+    strings. A dict of which two keys would become the same string becomes a list of pairs.
 
     >>> to_json({"at": dt.date(2026, 1, 2), "of": (1, {b"x"})})
     {'at': '2026-01-02', 'of': [1, ['eA==']]}
+    >>> to_json({1: "a", 2: "b"}), to_json({1: "a", "1": "b"})
+    ({'1': 'a', '2': 'b'}, [[1, 'a'], ['1', 'b']])
     """
     if depth > MAX_DEPTH:
         return _repr(value)
+    try:
+        return _to_json(value, depth)
+    except Exception:  # a value of the user's own class may raise whenever it is touched
+        return _repr(value)
+
+
+def _to_json(value: Any, depth: int) -> Any:
     if isinstance(value, Enum):
         return to_json(value.value, depth + 1)
     if value is None or isinstance(value, (bool, int, str)):
-        return value if type(value) in (bool, int, str, type(None)) else _plain(value)
+        return value if type(value) in (bool, str, type(None)) else _plain(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
     parts = _parts(value)
     if isinstance(parts, Mapping):
-        return {_key(key): to_json(item, depth + 1) for key, item in parts.items()}
+        return _mapping(parts, depth)
     if parts is not None:
         return [to_json(item, depth + 1) for item in parts]
     shown = _of_opaque(value)
@@ -271,7 +282,22 @@ def _of_opaque(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return int(value) if isinstance(value, int) else str.__str__(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    number = int(value)
+    try:
+        str(number)
+    except ValueError:  # Python writes, and reads, only so many digits
+        return hex(number)
+    return number
+
+
+def _mapping(parts: Mapping[Any, Any], depth: int) -> Any:
+    items = [(key, to_json(item, depth + 1)) for key, item in parts.items()]
+    named = {_key(key): item for key, item in items}
+    if len(named) == len(items):
+        return named
+    return [[to_json(key, depth + 1), item] for key, item in items]
 
 
 def _parts(value: Any) -> Mapping[Any, Any] | Iterable[Any] | None:
@@ -282,13 +308,13 @@ def _parts(value: Any) -> Mapping[Any, Any] | Iterable[Any] | None:
         names = [field.name for field in dataclasses.fields(value)]
         return {name: getattr(value, name, None) for name in names}
     if hasattr(type(value), "model_fields") and hasattr(value, "__dict__"):
-        return dict(value.__dict__)
+        return {**value.__dict__, **(getattr(value, "__pydantic_extra__", None) or {})}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return dict(value._asdict())
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, deque)):
         return value
     if isinstance(value, AbstractSet):
-        return sorted(value, key=repr)
+        return sorted(value, key=_repr)
     return None
 
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from astrum.command_line import SteadyCommand
-from astrum_worker.logs import LEVELS, set_up_logging
+from astrum.command_line import LogLevel, SteadyCommand
+from astrum_worker.logs import set_up_logging
 from astrum_worker.supervisor import Supervisor
 
 TALKATIVE = ("debug", "info")
@@ -136,7 +136,7 @@ class WorkerCommand(SteadyCommand):
 )
 @option(
     "--log-level",
-    type=click.Choice(LEVELS),
+    type=LogLevel(),
     default="info",
     show_default=True,
     help="How much to say on standard error; from warning on, only what went wrong.",

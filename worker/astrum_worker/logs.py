@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from astrum.command_line import log_to_stderr
 
-LEVELS = ("debug", "info", "warning", "error")
 FORMAT = "%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s"
 
 

@@ -166,7 +166,7 @@ class Supervisor:
 
     async def _start(self, fd: int, may_wait: bool) -> Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "astrum_worker", *self._arguments),
+            *(sys.executable, "-P", "-m", "astrum_worker", *self._arguments),
             *("--processes", "1", "--supervisor-fd", str(fd)),
             *(["--wait"] if may_wait else []),
             env=self._environment,

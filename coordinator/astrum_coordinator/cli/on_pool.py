@@ -93,6 +93,7 @@ class PoolSession:
         return LocalWorkers(
             self._settings.selection.modules,
             redis_url=url,
+            folder=self._settings.folder,
             count=self._settings.place.workers,
             registered=registered,
             options=options,

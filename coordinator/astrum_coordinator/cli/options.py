@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from astrum.command_line import log_to_stderr
+from astrum.command_line import LogLevel, log_to_stderr
 
 if TYPE_CHECKING:
     from astrum.redis.connection import RedisSettings
@@ -17,7 +17,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 URL_VARIABLE = "ASTRUM_REDIS_URL"
-LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -140,7 +139,7 @@ def _take_log_level(ctx: click.Context, param: click.Parameter, value: str | Non
 
 log_option = option(
     "--log-level",
-    type=click.Choice(LEVELS),
+    type=LogLevel(),
     expose_value=False,
     callback=_take_log_level,
     help="How much to log to standard error.  [default: warning]",

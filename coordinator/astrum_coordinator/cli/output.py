@@ -62,7 +62,10 @@ def stdout_for(as_json: bool) -> AbstractContextManager[IO[str]]:
 
 def has_terminal() -> bool:
     """Whether people look at standard error through a terminal that can redraw."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    try:
+        return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    except (AttributeError, ValueError):  # user code has put something else there, or closed it
+        return False
 
 
 def display(
@@ -132,16 +135,25 @@ def users_traceback(text: str) -> str:
     return theirs if 'File "' in theirs else ""
 
 
-def deliver(report: ExecutionReport, path: Path | None, stdout: IO[str] | None) -> bool:
+def deliver(
+    report: ExecutionReport, path: Path | None, stdout: IO[str] | None, folder: Path | None = None
+) -> bool:
     """Write the report as JSON to a file and to standard output, where it is wanted.
+
+    A path is relative to ``folder``, by default to the current directory.
 
     Returns whether that was possible; what could not be written is told.
     """
-    delivered = [_is_delivered(report, place) for place in (path, stdout) if place is not None]
+    target = path if path is None or folder is None else folder / path
+    delivered = [
+        _is_delivered(report, place, str(path or ""))
+        for place in (target, stdout)
+        if place is not None
+    ]
     return all(delivered)
 
 
-def _is_delivered(report: ExecutionReport, place: Path | IO[str]) -> bool:
+def _is_delivered(report: ExecutionReport, place: Path | IO[str], name: str) -> bool:
     from astrum_coordinator.report_view import report_to_json, state_text
 
     try:
@@ -150,7 +162,7 @@ def _is_delivered(report: ExecutionReport, place: Path | IO[str]) -> bool:
         else:
             print_json(report_to_json(report), place)
     except OSError as error:
-        where = str(place) if isinstance(place, Path) else "standard output"
+        where = name if isinstance(place, Path) else "standard output"
         how, why = state_text(report.execution_state), error.strerror or error
         say(f"error: the run {how}, but its report cannot be written to {where}: {why}")
         return False

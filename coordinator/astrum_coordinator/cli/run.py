@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from astrum.import_paths import working_directory
 from astrum.standard_streams import make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
 from astrum_coordinator.cli.endings import say
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
 from astrum_coordinator.cli.options import (
-    given,
     json_option,
     log_option,
     option,
@@ -23,7 +21,8 @@ from astrum_coordinator.cli.options import (
     redis_option,
     run_id_option,
 )
-from astrum_coordinator.cli.run_settings import Place, RunSettings
+from astrum_coordinator.cli.places import choose_place, place_text
+from astrum_coordinator.cli.run_settings import RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -35,12 +34,6 @@ if TYPE_CHECKING:
 
     Work = Callable[[Interrupts], Coroutine[Any, Any, ExecutionReport | None]]
 
-LOCAL_CONTRADICTIONS = {
-    "redis_url": "--local runs all tasks in this process: --redis has no meaning there",
-    "workers": "--local runs all tasks in this process, without workers: drop --workers",
-    "prefix": "--local uses no server, so there are no keys to give a --prefix",
-}
-
 
 @click.command(short_help="Run the tasks of MODULE and wait for the end.")
 @selection_options
@@ -51,6 +44,11 @@ LOCAL_CONTRADICTIONS = {
     help="Local worker processes to start.  [default: one per processor, none with --redis]",
 )
 @option("--local", is_flag=True, help="Run all tasks in this process, without a server.")
+@option(
+    "--embedded",
+    is_flag=True,
+    help="Run on a private server with local workers, also where ASTRUM_REDIS_URL is set.",
+)
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @run_id_option
 @attach_option
@@ -80,10 +78,11 @@ def run(
     """Run the tasks of MODULE and wait for the end.
 
     MODULE is a dotted name or a .py file, with :ATTR for one registry or scheduler in it.
-    Without --redis and --local, a private server and local workers are started for the run.
+    Without --redis and --local, a private server and local workers are started for the run; with
+    --embedded also where ASTRUM_REDIS_URL names a server. The first line says where it runs.
     Several modules are imported together.
 
-    Ctrl-C and SIGTERM cancel the run for good. One whose process was killed goes on with
+    Ctrl-C, SIGTERM and SIGHUP cancel the run for good. One whose process was killed goes on with
     `resume`, or by itself where `serve` runs.
 
     A --run-id of a run that is open is that run: it is led on, or followed while others lead it.
@@ -95,36 +94,14 @@ def run(
     place = choose_place(rest)
     check_attach(attach, run_id, local=place.local)
     selection = Selection(**{name: rest[name] for name in Selection._fields})
-    settings = RunSettings(selection, place, timeout, run_id, quiet, attach)
+    folder = working_directory()
+    settings = RunSettings(selection, place, timeout, run_id, quiet, attach, folder)
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)
-        if result is not None and not output.deliver(result, report, stdout if as_json else None):
+        there = stdout if as_json else None
+        if result is not None and not output.deliver(result, report, there, folder):
             code = code or ExitCode.NOT_HANDED_OVER
     ctx.exit(code)
-
-
-def choose_place(options: dict[str, Any]) -> Place:
-    """Decide where to run; what the command line says goes before the environment.
-
-    Raises ``click.UsageError`` for options that contradict each other.
-    """
-    redis_url, prefix, workers = options["redis_url"], options["prefix"], options["workers"]
-    if options["local"] and _local_wins():
-        return Place(True, None, 0, None)
-    if workers is None:
-        workers = 0 if redis_url else os.cpu_count() or 1
-    return Place(False, redis_url, workers, prefix)
-
-
-def _local_wins() -> bool:
-    typed = ParameterSource.COMMANDLINE
-    others = [name for name in LOCAL_CONTRADICTIONS if given(name) is not None]
-    if given("local") is not typed and any(given(name) is typed for name in others):
-        return False
-    for name in others:
-        if given(name) is given("local"):
-            raise click.UsageError(LOCAL_CONTRADICTIONS[name])
-    return True
 
 
 def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
@@ -135,6 +112,8 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
     if not settings.place.local:  # it shows what the workers print
         make_steady("stdout")
     flow = load_flow(settings.selection, fingerprints=not settings.place.local)
+    if not settings.quiet:
+        say(place_text(settings.place))
     progress = RunProgress()
     interrupts = Interrupts()
     report = interrupts.run(session(settings, flow, progress))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from astrum_coordinator.cli.flows import Selection
@@ -29,3 +30,5 @@ class RunSettings(NamedTuple):
     run_id: str | None
     quiet: bool
     attach: bool = False
+    folder: Path | None = None
+    """Where the command was started; its modules may change the directory."""

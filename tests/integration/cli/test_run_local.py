@@ -48,7 +48,7 @@ def test_a_run_that_succeeds_exits_with_0_and_leaves_stdout_to_the_tasks(
     done = cli("run", "flow.py", "--local")
     assert (done.returncode, done.stdout) == (0, "loading\n")
     first, *_, last = done.stderr.splitlines()
-    assert first == "2 tasks in 2 stages"
+    assert first == "running in this process"
     assert "completed: 2 of 2 tasks succeeded" in last
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
 import enum
@@ -54,6 +55,18 @@ class Model(BaseModel):
     at: dt.datetime
 
 
+class Open(BaseModel, extra="allow"):
+    name: str
+
+
+class Touchy(dict[str, int]):
+    def items(self) -> Any:
+        raise RuntimeError("do not touch")
+
+    def __repr__(self) -> str:
+        return "<Touchy>"
+
+
 class Broken:
     def __repr__(self) -> str:
         raise RuntimeError("no repr")
@@ -89,6 +102,14 @@ RECURSIVE.append(RECURSIVE)
         (True, True),
         (ExecutionState.FAILED, "failed"),
         (Text("t"), "t"),
+        ({1: "a", "1": "b"}, [[1, "a"], ["1", "b"]]),
+        ({None: 1, "None": 2, 2.5: 3}, [[None, 1], ["None", 2], [2.5, 3]]),
+        ({(1,): "t", "[1]": "u"}, [[[1], "t"], ["[1]", "u"]]),
+        ({b"x": 1, "eA==": 2}, [["eA==", 1], ["eA==", 2]]),
+        ({Colour.RED: 1, "red": 2}, [["red", 1], ["red", 2]]),
+        (collections.deque([1, b"x"]), [1, "eA=="]),
+        (Open(name="n", more=1), {"name": "n", "more": 1}),
+        (Touchy(), "<Touchy>"),
         (Row, repr(Row)),
         (1 + 2j, "(1+2j)"),
         (Broken(), "<Broken, its __repr__ raised RuntimeError>"),
@@ -103,9 +124,10 @@ def test_a_value_that_contains_itself_comes_to_an_end() -> None:
     assert "..." in json.dumps(to_json(RECURSIVE))
 
 
+KEYS = st.none() | st.integers() | st.floats() | st.text() | st.binary() | st.sampled_from("1")
 ANY_VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.dates(),
-    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.integers(), inner),
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(KEYS, inner),
     max_leaves=20,
 )
 
@@ -113,6 +135,18 @@ ANY_VALUE = st.recursive(
 @given(ANY_VALUE)
 def test_every_value_becomes_strict_json(value: Any) -> None:
     json.loads(json.dumps(to_json(value), allow_nan=False))
+
+
+def test_an_integer_of_more_digits_than_python_writes_is_hexadecimal() -> None:
+    many = 10**5000
+    assert to_json({many: [many, -many]}) == {hex(many): [hex(many), hex(-many)]}
+
+
+@given(st.dictionaries(KEYS, st.integers()))
+def test_no_key_and_no_value_of_a_dict_is_lost(value: dict[Any, int]) -> None:
+    shown = to_json(value)
+    values = shown.values() if isinstance(shown, dict) else [item for _, item in shown]
+    assert list(values) == list(value.values())
 
 
 # --- whole reports ------------------------------------------------------------------------

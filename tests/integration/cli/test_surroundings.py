@@ -1,0 +1,272 @@
+"""Odd folders, files with awkward names, and flows that change what is around them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Cli, Write, complete, environment
+from tests.servers import Server
+
+FLOW = """
+    from astrum import task
+
+    @task("seven")
+    def seven() -> int:
+        return 7
+"""
+# Without -P, -m would put the folder first by itself; the installed commands do not.
+SCRIPT = (COMMAND[0], "-P", *COMMAND[1:])
+PLACES = {"in process": ["--local"], "on workers": ["--embedded", "--workers", "1"]}
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest) -> list[str]:
+    return PLACES[str(request.param)]
+
+
+# --- the first line, and the choice of the place --------------------------------------------
+
+
+def test_the_first_line_says_where_the_run_takes_place(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    url = redis_server.url
+    for arguments, said in (
+        (["--local"], "running in this process"),
+        (["--workers", "1"], "running on a private server with 1 local worker"),
+        (["--redis", url, "--workers", "2"], f"running on {url}, prefix 'astrum', and 2 local"),
+    ):
+        done = cli("run", "flow.py", *arguments)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.splitlines()[0].startswith(said)
+
+
+def test_a_password_in_the_url_is_not_in_the_first_line(write: Write, cli: Cli) -> None:
+    write("flow.py", FLOW)
+    done = cli("run", "flow.py", ASTRUM_REDIS_URL="redis://svc:hunter2@127.0.0.1:1/0")
+    first = "running on redis://svc:***@127.0.0.1:1/0, prefix 'astrum', with the workers that serve"
+    assert done.stderr.startswith(first)
+
+
+def test_embedded_goes_before_the_url_of_the_environment(write: Write, cli: Cli) -> None:
+    write("flow.py", FLOW)
+    url = {"ASTRUM_REDIS_URL": "redis://nobody.invalid:1"}
+    assert cli("run", "flow.py", "--embedded", "--workers", "1", **url).returncode == 0
+    both = cli("run", "flow.py", "--workers", "1", ASTRUM_EMBEDDED="1", **url)
+    assert both.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--embedded", "--local"], "--local runs all tasks in this process, --embedded on a"),
+        (["--embedded", "--redis", "redis://x"], "--redis names one that is there: drop one"),
+    ],
+)
+def test_embedded_contradicts_other_places(
+    write: Write, cli: Cli, arguments: list[str], said: str
+) -> None:
+    write("flow.py", FLOW)
+    done = cli("run", "flow.py", *arguments)
+    assert (done.returncode, said in done.stderr) == (2, True)
+
+
+def test_what_is_typed_goes_before_an_embedded_server_of_the_environment(
+    write: Write, cli: Cli
+) -> None:
+    write("flow.py", FLOW)
+    assert cli("run", "flow.py", "--local", ASTRUM_EMBEDDED="1").returncode == 0
+    done = cli("run", "flow.py", "--redis", "redis://nobody.invalid:1", ASTRUM_EMBEDDED="1")
+    assert "running on redis://nobody.invalid:1" in done.stderr
+
+
+# --- temporary folders ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["job_feature%2Flogin", "a#b", "what?", "a b@c", "it's", "größe", "d" * 120]
+)
+def test_a_temporary_folder_of_any_name_serves(
+    write: Write, cli: Cli, tmp_path: Path, name: str
+) -> None:
+    write("flow.py", FLOW)
+    (tmp_path / name).mkdir()
+    done = cli("run", "flow.py", "--workers", "1", TMPDIR=str(tmp_path / name))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_temporary_folder_whose_name_is_no_text_serves(write: Write, tmp_path: Path) -> None:
+    write("flow.py", FLOW)
+    folder = os.fsencode(tmp_path) + b"/\xff"
+    os.mkdir(folder)
+    env = {os.fsencode(k): os.fsencode(v) for k, v in environment().items()}
+    done = subprocess.run(
+        [*COMMAND, "run", "flow.py", "--workers", "1"],
+        cwd=tmp_path,
+        env={**env, b"TMPDIR": folder},
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# --- files beside the flow ------------------------------------------------------------------
+
+NAMES = ["queue", "types", "random", "select", "token", "json", "redis", "email", "secrets"]
+OTHERS = ["rich", "click", "logging", "asyncio", "socket", "signal", "msgpack", "ssl", "copy"]
+
+
+@pytest.mark.parametrize("name", NAMES + OTHERS)
+def test_a_file_with_the_name_of_a_module_that_astrum_needs_breaks_nothing(
+    write: Write, tmp_path: Path, name: str, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    write(f"{name}.py", "raise SystemExit('this is not what is meant')")
+    for arguments in (["--local"], ["--redis", redis_server.url, "--workers", "1"]):
+        done = subprocess.run(
+            [*SCRIPT, "run", "flow.py", *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_flow_that_needs_such_a_file_is_told_to_rename_it(write: Write, tmp_path: Path) -> None:
+    path = write("secrets.py", "def password_of(user): return user")
+    write("flow.py", "from secrets import password_of\n")
+    done = complete([*SCRIPT, "run", "flow.py", "--local"], tmp_path)
+    assert done.returncode == 2
+    assert str(path) in done.stderr
+    assert "rename the file" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["etl.v2.py", "2026.11.report.py", "my flow 2.py", "my-flow.py"])
+def test_a_file_of_any_name_runs_and_its_types_travel(
+    write: Write, cli: Cli, name: str, place: list[str]
+) -> None:
+    write("helper.py", "FACTOR = 6")
+    write(
+        name,
+        """
+        from dataclasses import dataclass
+        from astrum import F, Ref, task
+        from helper import FACTOR
+
+        @dataclass
+        class Part:
+            size: int
+
+        @task("part")
+        def part() -> Part:
+            return Part(7)
+
+        @task("whole")
+        def whole(part: Ref[Part, F("part")]) -> int:
+            return FACTOR * part.size
+        """,
+    )
+    done = cli("run", name, "--json", *place)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["task_return_set"]["whole"] == 42
+
+
+def test_a_file_with_dots_in_a_package_may_import_its_siblings(write: Write, cli: Cli) -> None:
+    folder = write("flow.py", FLOW).parent
+    (folder / "app").mkdir()
+    write("app/__init__.py", "")
+    write("app/helper.py", "FACTOR = 6")
+    write("app/daily.v2.py", "from .helper import FACTOR\n" + _dedented(FLOW))
+    assert cli("run", "app/daily.v2.py", "--local").returncode == 0
+
+
+def _dedented(text: str) -> str:
+    return "\n".join(line.removeprefix("    ") for line in text.splitlines())
+
+
+# --- what a flow changes while it is imported -----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "import os; os.makedirs('else', exist_ok=True); os.chdir('else')",
+        "import os, shutil; os.makedirs('gone', exist_ok=True); os.chdir('gone'); "
+        "shutil.rmtree(os.getcwd())",
+        "import sys; sys.path.clear()",
+        "import sys; sys.path = ['/nowhere']",
+        "import sys; sys.argv[:] = ['other', '--help']; sys.argv = []",
+        "import sys; sys.stdout = open('/dev/null', 'w'); sys.stderr = None",
+        "import sys; sys.stderr.close()",
+        "import logging; logging.disable(); logging.raiseExceptions = True",
+    ],
+)
+def test_what_a_flow_changes_while_it_is_imported_does_not_break_the_run(
+    write: Write, cli: Cli, tmp_path: Path, change: str, place: list[str]
+) -> None:
+    write("first.py", change)
+    write("flow.py", FLOW)
+    done = cli("run", "first.py", "flow.py", "--report", "out.json", *place)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out.json").read_text())["task_return_set"] == {"seven": 7}
+
+
+def test_a_folder_that_was_removed_needs_no_traceback(write: Write, tmp_path: Path) -> None:
+    path = write("flow.py", FLOW)
+    for arguments, code in ((["run", str(path), "--local"], 0), (["plan", "flow.py"], 2)):
+        script = 'mkdir gone; cd gone; rmdir ../gone; "$@"'
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", *SCRIPT, *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+# --- levels and characters ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", ["INFO", "Warning", "WARN", "critical", " debug "])
+def test_a_log_level_may_be_written_as_elsewhere(write: Write, cli: Cli, level: str) -> None:
+    write("flow.py", FLOW)
+    done = cli("run", "flow.py", "--local", ASTRUM_LOG_LEVEL=level)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_level_that_is_none_is_refused(write: Write, cli: Cli) -> None:
+    write("flow.py", FLOW)
+    done = cli("run", "flow.py", "--local", "--log-level", "loud")
+    assert (done.returncode, "'loud' is not one of" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command", ["plan", "run --local", "run --local --json", "plan --format dot"]
+)
+@pytest.mark.parametrize("encoding", ["", "ascii", "ascii:strict", "utf-8"])
+def test_an_output_that_lacks_characters_loses_those_alone(
+    write: Write, cli: Cli, command: str, encoding: str
+) -> None:
+    write("flow.py", FLOW.replace('"seven"', '"größe→計算"').replace("return", "print('→');return"))
+    first, *rest = command.split()
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    if encoding:
+        env["PYTHONIOENCODING"] = encoding
+    done = cli(first, "flow.py", *rest, **env)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    if encoding == "utf-8" and command == "plan":
+        assert "größe→計算" in done.stdout
