@@ -34,6 +34,7 @@ NO_SENTINEL = (
 )
 _SCHEMES = ("redis", "rediss", "unix")
 _NO_PORT = re.compile(r"^([^/?#\[]*:)(?!\d*(?:[/?#]|$))[^/?#]*")
+_SHOWN_OPTIONS = ("db", "username", "protocol")
 _IDENTITY = re.compile(rb"^(?:run_id|master_replid):(\w+)", re.MULTILINE)
 
 
@@ -203,18 +204,37 @@ def _refuse_passphrase() -> str:
 def mask_url(url: str) -> str:
     """Return the URL with every password replaced.
 
+    What cannot be told from a password is replaced as well: a user without one, the values of
+    options that there are not, and what stands behind a ``#``.
+
     >>> mask_url("redis://bob:s3cret@db.example:6379/0")
     'redis://bob:***@db.example:6379/0'
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
         scheme, rest = "", url
+    if scheme == "unix" and rest.startswith("/"):
+        return f"{scheme}{separator}{_mask_options(rest)}"
     credentials, at, address = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
-    address = re.sub(r"(?i)((?:^|[?&])password=)[^&]*", r"\1***", address)
     if not at:  # what stands in the place of the port may be a password without its host
         address = _NO_PORT.sub(r"\1***", address)
-    return f"{scheme}{separator}{user}{colon and ':***'}{at}{address}"
+    shown = f"{user}:***" if colon else "***" if at else ""
+    return f"{scheme}{separator}{shown}{at}{_mask_options(address)}"
+
+
+def _mask_options(address: str) -> str:
+    main, fragment, _ = address.partition("#")
+    place, mark, query = main.partition("?")
+    options = "&".join(map(_mask_option, query.split("&"))) if query else ""
+    return f"{place}{mark}{options}{fragment and '#***'}"
+
+
+def _mask_option(option: str) -> str:
+    name, equals, _ = option.partition("=")
+    if not equals:
+        return "***"
+    return option if name in _SHOWN_OPTIONS else f"{name}=***"
 
 
 def _path_of(url: str) -> str:

@@ -22,6 +22,11 @@ from astrum.redis.translation import is_about_keys
         ("unix://user:secret@/run/s", "unix://user:***@/run/s"),
         ("redis://:a://secret@host", "redis://:***@host"),
         ("user:secret@host", "user:***@host"),
+        ("unix:///run/s?password=secret@9", "unix:///run/s?password=***"),
+        ("redis://host:1/0?pass=secret&db=2", "redis://host:1/0?pass=***&db=2"),
+        ("redis://host:1/0?secret", "redis://host:1/0?***"),
+        ("redis://host:1/0#secret", "redis://host:1/0#***"),
+        ("redis://secret@host", "redis://***@host"),
     ],
 )
 def test_a_shown_url_has_no_password(url: str, shown: str) -> None:

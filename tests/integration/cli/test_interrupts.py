@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -43,10 +43,10 @@ STUBBORN = """
 def start(tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
-        def begin(*arguments: str) -> subprocess.Popen[str]:
+        def begin(*arguments: str, launcher: Sequence[str] = ()) -> subprocess.Popen[str]:
             process = stack.enter_context(
                 subprocess.Popen(
-                    [*COMMAND, *arguments],
+                    [*launcher, *COMMAND, *arguments],
                     cwd=tmp_path,
                     env=environment(),
                     stdout=subprocess.PIPE,
@@ -61,7 +61,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield begin
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_one_signal_cancels_cleanly_and_the_report_still_comes(
     write: Write, start: Start, number: signal.Signals, code: int
 ) -> None:
@@ -74,6 +76,17 @@ def test_one_signal_cancels_cleanly_and_the_report_still_comes(
     assert [stat["status"] for stat in report["task_statistics"]] == ["cancelled"]
     assert "cleaned up" in err
     assert "was cancelled: 0 of 1 task succeeded" in err
+
+
+def test_under_nohup_the_end_of_the_terminal_is_ignored(write: Write, start: Start) -> None:
+    write("flow.py", WAITS)
+    process = start("run", "flow.py", "--local", launcher=["nohup"])
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 143
 
 
 def test_an_interrupt_while_a_module_is_imported_needs_no_traceback(

@@ -134,6 +134,46 @@ def test_json_prints_exactly_one_object_whatever_the_tasks_print(write: Write, c
         assert text in done.stderr
 
 
+AT_THE_END = """
+    import atexit, os, subprocess, sys, threading, time
+    from astrum import task
+
+    real, raw = sys.__stdout__, sys.stdout
+    atexit.register(lambda: print("at exit"))
+    atexit.register(lambda: print("at exit, to the real one", file=real))
+    atexit.register(lambda: os.write(1, b"at exit, raw\\n"))
+    subprocess.Popen(["sh", "-c", "sleep 1; echo a child that lives on"])
+
+    def talk() -> None:
+        while True:
+            print("a thread", file=raw, flush=True)
+            time.sleep(0.001)
+
+    threading.Thread(target=talk, daemon=True).start()
+
+    class Talks:
+        def __del__(self) -> None:
+            os.write(1, b"collected\\n")
+
+    kept = Talks()
+
+    @task("seven")
+    def seven() -> int:
+        return 7
+"""
+
+
+@pytest.mark.parametrize("place", [["--local"], ["--embedded", "--workers", "1"]])
+def test_what_is_printed_at_the_end_of_the_process_does_not_follow_the_object(
+    write: Write, cli: Cli, place: list[str]
+) -> None:
+    write("flow.py", AT_THE_END)
+    done = cli("run", "flow.py", "--json", *place)
+    assert json.loads(done.stdout)["task_return_set"] == {"seven": 7}
+    for text in ("at exit\n", "at exit, to the real one", "at exit, raw", "a child that lives on"):
+        assert text in done.stderr
+
+
 def test_json_is_printed_for_a_failed_run_too(write: Write, cli: Cli) -> None:
     write("flow.py", BAD)
     done = cli("run", "flow.py", "--local", "--json")

@@ -114,6 +114,20 @@ def test_show_prints_the_same_json_as_run_without_the_types_of_the_values(
     assert json.loads(cli("show", "r1", "--json", "--redis", url).stdout) == report
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_serve_gives_its_runs_back_when_it_is_told_to_stop(
+    write: Write, cli: Cli, redis_server: Server, number: signal.Signals
+) -> None:
+    write("flow.py", FLOW)
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    run_id = cli("submit", "flow.py", **env).stdout.strip()
+    with AstrumProcess("astrum_coordinator", "serve", environment=env) as serve:
+        wait_until(lambda: f"run {run_id} is started here" in serve.output, "adoption")
+        serve.send(number)
+        assert serve.wait() == (0 if number == signal.SIGTERM else 129)
+    assert f"run {run_id} waits for a coordinator" in cli("show", run_id, **env).stdout
+
+
 def test_a_pipe_gets_every_run_and_worker_on_a_line_of_its_own(
     write: Write, cli: Cli, redis_server: Server
 ) -> None:
