@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, cast
 from astrum.data_transport import fit
 from astrum.data_transport.bindings import TaskInputs
 from astrum.errors import AstrumError, InjectionError
+from astrum.forks import FORKS, run_here
 from astrum.large_values import Aside, is_large
 from astrum.machine.events import Outcome
 from astrum.machine.failure import TIMED_OUT, Failure
@@ -120,6 +121,9 @@ CURRENT: ContextVar[AttemptContext] = ContextVar("astrum_attempt")
 """The attempt that the current code runs in."""
 
 
+FORKS.watch(lambda: CURRENT.get(None) is not None)
+
+
 def current_attempt() -> AttemptContext:
     """Return the attempt that this code runs in; raises `AstrumError` outside of a task."""
     try:
@@ -151,6 +155,7 @@ class Invoker:
         """
         CURRENT.set(context)
         job, started_at = asyncio.current_task(), time.time()
+        depth = FORKS.depth
         outcome, value, failure = Outcome.SUCCEEDED, None, None
         try:
             positional: list[Any] = []
@@ -166,9 +171,11 @@ class Invoker:
         except InjectionError as error:
             return value_failure(error, "arguments")
         except BaseException as error:
+            FORKS.end_child_since(depth, error)
             if _is_for_the_host(error, task, context, job):
                 raise
             outcome, failure = _how_it_ended(error, context)
+        FORKS.end_child_since(depth)
         return AttemptResult(outcome, value, failure, started_at, time.time())
 
     def close(self) -> None:
@@ -221,7 +228,7 @@ class Invoker:
             if not running.begin():
                 return None
             try:
-                return call()
+                return run_here(call)
             finally:
                 if running.end():
                     self.pool.recovered()

@@ -33,6 +33,11 @@ def in_process_group(group: int) -> dict[str, Any]:
     return {"preexec_fn": partial(os.setpgid, 0, group)}
 
 
+def hide(task: asyncio.Task[Any]) -> None:
+    """Take a task out of ``asyncio.all_tasks()``: user code may cancel all that it finds there."""
+    asyncio.tasks._unregister_task(task)
+
+
 class Backoff:
     """Growing, jittered waits for a server that does not answer: 50 ms to 2 s, for ever."""
 

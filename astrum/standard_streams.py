@@ -14,7 +14,7 @@ import select
 import sys
 import threading
 import time
-from _thread import LockType, allocate_lock
+from _thread import LockType, allocate_lock, start_new_thread
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import IO, Any
@@ -147,9 +147,9 @@ class SteadyWriter:
             if not self._has_thread:
                 # Said first: a signal handler may come in between, and must not start another.
                 self._has_thread = True
-                thread = threading.Thread(target=self._run, name="astrum-output", daemon=True)
                 try:
-                    thread.start()
+                    # Not by `threading`: modules that patch it, as gevent, would make it block all.
+                    start_new_thread(self._run, ())
                 except RuntimeError:  # the interpreter is ending, or there are too many
                     self._has_thread = False
             return self._has_thread

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from astrum.errors import RunError, StoreError
 from astrum.exit_codes import ExitCode
-from astrum.loops import end_task
+from astrum.loops import end_task, hide
 from astrum.redis.patience import START_PATIENCE_S, patiently
 from astrum_worker.catalog import Catalog
 from astrum_worker.config import WorkerConfig
@@ -111,6 +111,7 @@ class Worker:
     def _end_waiting_claims(self) -> None:
         """Make a closed gate take effect at once."""
         task = asyncio.get_running_loop().create_task(self._unblock_store())
+        hide(task)
         self._unblocking.add(task)
         task.add_done_callback(self._unblocking.discard)
 

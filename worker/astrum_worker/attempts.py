@@ -22,11 +22,12 @@ from functools import partial
 from typing import Any
 
 from astrum.invoke import CURRENT, AttemptContext
+from astrum.loops import hide
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
 from astrum.relay import Relay
 from astrum_worker.context import WorkerContext
-from astrum_worker.endings import Ending, never_began, stopped, undescribed, unrun
+from astrum_worker.endings import Ending, ended, never_began, raised, stopped, undescribed, unrun
 from astrum_worker.executor import Executor
 from astrum_worker.held import Held, Phase
 from astrum_worker.intake import Intake, Reading, Refused, Runnable, Unreadable
@@ -166,6 +167,7 @@ class Attempts:
             self._close(held, self._cancelled(held))
             return
         held.begin(job)
+        hide(job)
         try:
             ending = await self._executor.execute(held, runnable)
         except asyncio.CancelledError:
@@ -194,6 +196,13 @@ class Attempts:
         """Stop an attempt that others have settled."""
         if held.cancel(Phase.REVOKED):
             self._counters.revoked += 1
+
+    def fail(self, held: Held, error: BaseException) -> None:
+        """End what runs by an error that it caused outside of its own code, which is cancelled."""
+        job = held.job
+        self._close(held, ended(held, raised(error, held.started_at)))
+        if job is not None:
+            job.cancel()
 
     def send_away_waiting(self) -> None:
         """Hand back what waits for a place: nothing more may begin."""

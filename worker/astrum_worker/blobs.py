@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from astrum.loops import hide
 from astrum.wire.projector import Projector
 from astrum.wire.references import BlobRef
 from astrum_worker.service import patiently
@@ -38,6 +39,7 @@ class BlobCache:
         transfer = self._under_way.get(digest)
         if transfer is None:
             transfer = asyncio.create_task(self._transfer(run_id, digest))
+            hide(transfer)
             self._under_way[digest] = transfer
         # Shielded: who is cancelled must not take the value from the others.
         return await asyncio.shield(transfer)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from astrum.errors import StoreError, StoreUnavailableError
-from astrum.loops import Backoff, end_task
+from astrum.loops import Backoff, end_task, hide
 
 logger = logging.getLogger("astrum.worker")
 
@@ -48,6 +48,7 @@ class Service:
         """Begin the loop on the running event loop."""
         if self._task is None:
             self._task = asyncio.create_task(self._loop(), name=f"astrum-{self.name}")
+            hide(self._task)
 
     async def stop(self) -> None:
         """End the loop and wait for its end."""

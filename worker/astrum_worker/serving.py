@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from astrum.collector import slow_down_collector
 from astrum.errors import AstrumError, FlowImportError
 from astrum.exit_codes import ExitCode, after_stop, exit_code_of
+from astrum.loops import end_task, hide
 from astrum.standard_streams import let_go_of_stdout, say_line, settle_streams
 from astrum_worker.app import Worker
 from astrum_worker.catalog import Catalog
 from astrum_worker.config import WorkerConfig
+from astrum_worker.held import Held
+from astrum_worker.patched import why_unusable
 from astrum_worker.signals import Signals
+from astrum_worker.steady_loop import run_steadily
 from astrum_worker.supervisor_link import READY, SupervisorLink
+
+logger = logging.getLogger("astrum.worker")
 
 EXIT_PATIENCE_S = 3.0
 
@@ -28,8 +36,10 @@ def serve(settle: Callable[[], WorkerConfig], supervisor_fd: int | None, talkati
     try:
         config = settle()
         catalog = Catalog.load(config.modules)
+        _refuse_patched_library()
         slow_down_collector()
-        code = asyncio.run(_serve(config, catalog, supervisor_fd, talkative))
+        process = _Process(config, catalog, supervisor_fd, talkative)
+        code = run_steadily(process.run(), process.disturbed)
     except AstrumError as error:
         say_line(describe(error))
         code = exit_code_of(error) or ExitCode.FAILED
@@ -37,6 +47,15 @@ def serve(settle: Callable[[], WorkerConfig], supervisor_fd: int | None, talkati
         code = ExitCode.INTERRUPTED
     let_go_of_stdout()
     return code
+
+
+def _refuse_patched_library() -> None:
+    """End this process if it cannot run a worker; no thread and no lock may be needed for that."""
+    why = why_unusable()
+    if why:
+        with suppress(OSError):
+            os.write(2, f"error: {why}\n".encode())
+        os._exit(ExitCode.WRONG_USAGE)
 
 
 def describe(error: AstrumError) -> str:
@@ -47,41 +66,69 @@ def describe(error: AstrumError) -> str:
     return text
 
 
-async def _serve(
-    config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None, talkative: bool
-) -> int:
-    link = None if supervisor_fd is None else SupervisorLink(supervisor_fd)
+class _Process:
+    """The one worker of this process, and what is told of it."""
 
-    def announce(line: str) -> None:
-        if talkative:
+    def __init__(
+        self, config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None, talkative: bool
+    ) -> None:
+        self._config = config
+        self._catalog = catalog
+        self._link = None if supervisor_fd is None else SupervisorLink(supervisor_fd)
+        self._talkative = talkative
+        self._worker: Worker | None = None
+
+    async def run(self) -> int:
+        """Serve until a stop is requested; return the exit code."""
+        worker = self._worker = Worker(self._config, self._catalog, self._announce)
+        signals = Signals(worker.request_stop, says_so=self._talkative, suspects=self._suspects)
+        signals.install()
+        signals.start()
+        following = None if self._link is None else asyncio.create_task(_follow(self._link, worker))
+        if following is not None:
+            hide(following)
+        code: int = ExitCode.FAILED
+        try:
+            code = await worker.run()
+        except AstrumError as error:
+            code = exit_code_of(error) or ExitCode.FAILED
+            raise
+        finally:
+            await signals.stop()
+            if following is not None:
+                await end_task(following)
+            _end_for_sure(code)
+        return code
+
+    def disturbed(self, error: BaseException | None) -> None:
+        """Tell that a task interfered with the event loop; what ran there alone has failed."""
+        if error is None:
+            logger.error("a task stopped the event loop; it goes on%s", self._suspects())
+            return
+        what = f"{type(error).__name__} was raised in the event loop, outside of all tasks"
+        logger.error(
+            "%s: by a signal handler or a callback of a task; the loop goes on%s",
+            *(what, self._suspects()),
+            exc_info=error,
+        )
+        running = self._on_loop()
+        if self._worker is not None and len(running) == 1:
+            self._worker.parts.attempts.fail(running[0], error)
+
+    def _announce(self, line: str) -> None:
+        if self._talkative:
             say_line(line)
-        if link is not None:
-            link.say(READY)
+        if self._link is not None:
+            self._link.say(READY)
 
-    worker = Worker(config, catalog, announce)
-    signals = Signals(worker.request_stop, says_so=talkative, suspects=lambda: _suspects(worker))
-    signals.install()
-    signals.start()
-    watching = None if link is None else asyncio.create_task(_follow(link, worker))
-    code: int = ExitCode.FAILED
-    try:
-        code = await worker.run()
-    except AstrumError as error:
-        code = exit_code_of(error) or ExitCode.FAILED
-        raise
-    finally:
-        await signals.stop()
-        if watching is not None:
-            watching.cancel()
-        _end_for_sure(code)
-    return code
+    def _on_loop(self) -> list[Held]:
+        held = [] if self._worker is None else self._worker.parts.attempts.running()
+        return [one for one in held if one.lane != "thread"]
 
-
-def _suspects(worker: Worker) -> str:
-    """Name the tasks that run on the event loop, for a message about what one of them did."""
-    held = worker.parts.attempts.running()
-    names = sorted({repr(one.task_id) for one in held if one.lane == "async"})
-    return f" (async tasks that run now: {', '.join(names)})" if names else ""
+    def _suspects(self) -> str:
+        """Name the tasks that run on the event loop, for a message about what one of them did."""
+        names = sorted({repr(held.task_id) for held in self._on_loop()})
+        return f" (async tasks that run now: {', '.join(names)})" if names else ""
 
 
 def _end_for_sure(code: int) -> None:

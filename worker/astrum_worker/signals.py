@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -73,6 +74,7 @@ class Signals(PeriodicService):
         self._received_at = 0.0
         self._event_loop = asyncio.get_running_loop()
         self._ours: dict[signal.Signals, Any] = {}
+        self._held: dict[int, Any] = {}
 
     def install(self) -> None:
         """Handle the signals from now on; call it in the main thread."""
@@ -82,7 +84,9 @@ class Signals(PeriodicService):
         for number in TIMERS:
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, self._on_stray_timer)
-        os.register_at_fork(after_in_child=self._give_back)
+        os.register_at_fork(
+            before=self._hold, after_in_parent=self._release, after_in_child=self._give_back
+        )
 
     async def pass_once(self) -> None:
         """Put back the handlers that somebody else took."""
@@ -116,9 +120,20 @@ class Signals(PeriodicService):
             *(signal_name(number), self._suspects()),
         )
 
+    def _hold(self) -> None:
+        """Hold signals back while a process is forked: one for the child might come too early.
+
+        This thread alone forks; others still take what is meant for this process.
+        """
+        self._held[threading.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+    def _release(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._held.pop(threading.get_ident(), ()))
+
     def _give_back(self) -> None:
         """Let the child of a fork end by signals as other processes do."""
         signal.set_wakeup_fd(-1)
         for number in (*self._ours, *TIMERS):
             if signal.getsignal(number) in (self._handle, self._on_stray_timer):
                 signal.signal(number, signal.SIG_DFL)
+        self._release()

@@ -1,0 +1,49 @@
+"""A worker refuses modules that replace the sockets and threads it needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GEVENT = "def is_module_patched(name):\n    return name in ('_thread', 'socket')\n"
+EVENTLET = "def is_monkey_patched(name):\n    return name in ('thread', 'socket')\n"
+HARMLESS = "def is_module_patched(name):\n    return name == 'time'\n"
+
+
+def worker(folder: Path, library: str, part: str, code: str) -> subprocess.CompletedProcess[str]:
+    """Start a worker for a flow that imports a library with this code."""
+    (folder / library).mkdir()
+    (folder / library / "__init__.py").touch()
+    (folder / library / f"{part}.py").write_text(code)
+    flow = f"import {library}.{part}\nfrom astrum import task\n@task('a')\ndef a(): pass\n"
+    (folder / "flow.py").write_text(flow)
+    return subprocess.run(
+        [sys.executable, "-m", "astrum_worker", "flow.py", "--redis", "unix:///nowhere.sock"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("library", "part", "code"), [("gevent", "monkey", GEVENT), ("eventlet", "patcher", EVENTLET)]
+)
+def test_patched_sockets_and_threads_are_refused_in_one_sentence(
+    tmp_path: Path, library: str, part: str, code: str
+) -> None:
+    done = worker(tmp_path, library, part, code)
+    assert done.returncode == 2
+    assert f"error: {library} has patched sockets or threads in this process" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_library_that_patched_neither_is_served(tmp_path: Path) -> None:
+    done = worker(tmp_path, "gevent", "monkey", HARMLESS)
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr
