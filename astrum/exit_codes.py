@@ -7,6 +7,7 @@ error ends a command with which, `after_signal` what a signal comes to.
 from __future__ import annotations
 
 import errno
+import signal
 from enum import IntEnum
 
 from astrum.errors import (
@@ -65,6 +66,27 @@ def after_stop(number: int) -> int:
     (0, 130)
     """
     return ExitCode.DONE if number == _NORMAL_STOP else after_signal(number)
+
+
+def describe_ending(code: int) -> str:
+    """Say how a process ended, by what Python gives as its return code.
+
+    >>> describe_ending(1), describe_ending(-11)
+    ('exit code 1', 'signal 11 (SIGSEGV)')
+    """
+    return f"exit code {code}" if code >= 0 else signal_name(-code)
+
+
+def signal_name(number: int) -> str:
+    """Return what a signal is called.
+
+    >>> signal_name(11)
+    'signal 11 (SIGSEGV)'
+    """
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
 
 
 def after_signal(number: int) -> int:

@@ -353,6 +353,10 @@ class RunStore(LookingStore):
         """Settle attempts of a dead worker as lost; all are fenced if it is alive after all."""
         return await self._settle("x", worker_id, run_id, stream, settlements)
 
+    async def end_lease(self, worker_id: str) -> None:
+        """End the lease of a worker whose process is known to be gone."""
+        await self.link.execute("ZADD", self.keys.leases, "XX", 0, worker_id)
+
     async def dead_workers(self) -> list[str]:
         """Return the ids of dead workers that hold nothing any more; drop them."""
         return await reaping.dead_workers(self.link, self.keys)

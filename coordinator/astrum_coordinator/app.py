@@ -85,10 +85,11 @@ class Coordinator:
         )
         self._led = LedRuns(self._store, self.owner, self._config, self._seal)
         self._watch = Watch(self._store, self._led, self._config)
+        self._reaper = Reaper(self._store, self._config, self._seal)
         self._services = (
             JournalReader(self._store, self._led, self._config, self._led.resync),
             Renewal(self._led, self._config),
-            Reaper(self._store, self._config, self._seal),
+            self._reaper,
             Upkeep(self._store, self._led),
             self._watch,
         )
@@ -133,6 +134,13 @@ class Coordinator:
         nobody is told to start a worker.
         """
         self._watch.expect(pids)
+
+    async def note_end(self, pid: int, how: str) -> None:
+        """Settle for a worker process that was started here and has ended, without its lease."""
+        here = {"host": socket.gethostname(), "pid": str(pid)}
+        for worker in await self._store.workers():
+            if here.items() <= worker.facts.items():
+                await self._reaper.bury(worker.worker_id, how)
 
     # --- running ------------------------------------------------------------------------
 

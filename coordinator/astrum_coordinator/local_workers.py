@@ -20,7 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from astrum.errors import WorkerStartError
+from astrum.errors import StoreError, WorkerStartError
+from astrum.exit_codes import describe_ending
 from astrum.standard_streams import say_line
 from astrum_coordinator.process_guard import ProcessGuard
 
@@ -50,11 +51,16 @@ def keep_line(line: str) -> None:
     """Show nothing; the last lines of a worker's log are kept in any case."""
 
 
+async def _tell_nobody(pid: int, how: str) -> None:
+    """Leave the end of a worker to its lease."""
+
+
 class LocalWorkers:
     """An async context manager round ``count`` worker processes for ``modules``.
 
     ``options`` are further arguments of ``astrum-worker``. ``registered`` tells the process ids
-    of the workers that the server knows. ``show_output`` and ``show_log`` get each line of the
+    of the workers that the server knows; ``ended`` is called with the process id of one that has
+    ended by itself, and how. ``show_output`` and ``show_log`` get each line of the
     workers' standard output and standard error, and ``until_there_is_room`` is awaited after
     each; ``log_level`` is how much of the latter is Astrum's own, beside what the tasks write.
     They start in ``folder``, by default where this process is. On exit the workers get SIGTERM
@@ -68,6 +74,7 @@ class LocalWorkers:
         redis_url: str,
         count: int,
         registered: Callable[[], Awaitable[Collection[int]]],
+        ended: Callable[[int, str], Awaitable[None]] = _tell_nobody,
         options: Sequence[str] = (),
         grace_s: float = 30.0,
         show_output: Callable[[str], None] = print_line,
@@ -87,6 +94,7 @@ class LocalWorkers:
         self._environment = {"ASTRUM_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
         self._count = count
         self._registered = registered
+        self._ended = ended
         self._grace_s = grace_s
         self._show_output = show_output
         self._show_log = show_log
@@ -146,17 +154,24 @@ class LocalWorkers:
         delay_s = FIRST_RESTART_DELAY_S
         while True:
             code = await worker.wait()
+            has_served = code <= 0 or worker.pid in await self._registered()
+            await self._tell_end(worker.pid, describe_ending(code))
             await worker.drained(DRAIN_TIMEOUT_S)
-            if code > 0 and worker.pid not in await self._registered():
+            if not has_served:
                 log = worker.log if self._show_log is keep_line else "(what it said is above)"
                 raise WorkerStartError(_start_failure(code, log))
             logger.warning(
                 "the local worker %d ended with %s; another one starts in %.1f s",
-                *(worker.pid, _ending(code), delay_s),
+                *(worker.pid, describe_ending(code), delay_s),
             )
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, LONGEST_RESTART_DELAY_S)
             worker = await self._start()
+
+    async def _tell_end(self, pid: int, how: str) -> None:
+        """Have others know of the end now; without that they do when the lease ends."""
+        with contextlib.suppress(StoreError):
+            await self._ended(pid, how)
 
     async def _start(self) -> _Worker:
         output, output_end = await _open_pipe()
@@ -278,9 +293,6 @@ async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _ending(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
 def _start_failure(code: int, log: str) -> str:
-    return f"a local worker ended with {_ending(code)} before it served:\n{log or '(no output)'}"
+    how = describe_ending(code)
+    return f"a local worker ended with {how} before it served:\n{log or '(no output)'}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from astrum.machine.events import Outcome
 from astrum.machine.failure import LOST, Failure
@@ -36,6 +37,7 @@ class Reaper(PeriodicService):
         self._grace_s = config.reap_grace_s
         self._looked_at = float("-inf")
         self._judges_from = 0.0
+        self._known_ends: dict[str, str] = {}
         self._clock = ClockWatch()
 
     async def run_once(self) -> None:
@@ -44,13 +46,26 @@ class Reaper(PeriodicService):
         claims = await self._store.dead_claims()
         if not self._may_judge(time.monotonic()):
             return
+        await self._settle(claims)
+        for worker_id in await self._store.dead_workers():
+            await self._store.drop_worker(worker_id)
+
+    async def bury(self, worker_id: str, how: str) -> None:
+        """Settle what a worker holds whose process is known to have ended, and how."""
+        self._known_ends[worker_id] = how
+        await self._store.end_lease(worker_id)
+        claims = await self._store.dead_claims()
+        await self._settle([claim for claim in claims if claim.worker_id == worker_id])
+        if await self._store.drop_worker(worker_id):
+            del self._known_ends[worker_id]
+
+    async def _settle(self, claims: Sequence[DeadClaim]) -> None:
         held = Counter(claim.worker_id for claim in claims)
         for worker_id, count in held.items():
             logger.warning(
-                "worker %s is dead: its lease ended; the attempts that it was running (%d) are "
-                "settled as lost and run again",
-                worker_id,
-                count,
+                "worker %s is dead: %s; the attempts that it was running (%d) are settled as lost "
+                "and run again",
+                *(worker_id, self._how(worker_id), count),
             )
         by_place: dict[tuple[str, str, str], list[Settlement]] = {}
         for claim in claims:
@@ -63,8 +78,10 @@ class Reaper(PeriodicService):
             by_place.setdefault((run_id, claim.stream, claim.worker_id), []).append(settlement)
         for (run_id, stream, worker_id), settlements in by_place.items():
             await self._store.settle_lost(run_id, stream, worker_id, settlements)
-        for worker_id in await self._store.dead_workers():
-            await self._store.drop_worker(worker_id)
+
+    def _how(self, worker_id: str) -> str:
+        how = self._known_ends.get(worker_id)
+        return "its lease ended" if how is None else f"its process ended with {how}"
 
     async def _look_at_clock(self) -> None:
         """Give leases once more that are over only because the server's clock jumped ahead."""
@@ -99,7 +116,7 @@ class Reaper(PeriodicService):
     def _lost(
         self, claim: DeadClaim, run_id: str, task: int, attempt: int, shared: int
     ) -> Settlement:
-        failure = Failure((LOST,), f"worker {claim.worker_id} died, its lease ended")
+        failure = Failure((LOST,), f"worker {claim.worker_id} died, {self._how(claim.worker_id)}")
         record = Record(
             task,
             attempt,

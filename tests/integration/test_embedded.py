@@ -272,7 +272,8 @@ async def test_workers_are_started_with_the_modules_and_options(
     async with local_workers(lines=lines) as workers:
         await eventually_async(lambda: len(lines) == 2)
         pids = workers.pids
-    assert lines == ["flow.py --grace 5 --log-level warning --queue cpu unix:///nowhere"] * 2
+    options = "--no-supervisor --processes 1 --grace 5 --log-level warning --queue cpu"
+    assert lines == [f"flow.py {options} unix:///nowhere"] * 2
     assert running().keys().isdisjoint(pids)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from astrum.exit_codes import after_signal, after_stop
+from astrum.exit_codes import after_signal, after_stop, signal_name
 from astrum.standard_streams import say_line, settle_streams
 from astrum_worker.service import PeriodicService
 
@@ -35,18 +35,6 @@ def stop_signals() -> list[signal.Signals]:
     """Return the signals that stop a worker; ``nohup`` has had SIGHUP ignored."""
     is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return [number for number in SIGNALS if number != signal.SIGHUP or not is_ignored]
-
-
-def signal_name(number: int) -> str:
-    """Return what a signal is called.
-
-    >>> signal_name(11)
-    'signal 11 (SIGSEGV)'
-    """
-    try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"signal {number}"
 
 
 class Signals(PeriodicService):

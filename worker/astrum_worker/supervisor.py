@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from astrum.exit_codes import ExitCode, after_signal, after_stop
+from astrum.exit_codes import ExitCode, after_signal, after_stop, describe_ending
 from astrum.loops import end_task, in_process_group
-from astrum_worker.signals import SAME_FOR_S, signal_name, stop_signals
+from astrum_worker.signals import SAME_FOR_S, stop_signals
 from astrum_worker.supervisor_link import ChildLink
 
 logger = logging.getLogger("astrum.worker")
@@ -121,7 +121,7 @@ class Supervisor:
                 delay_s = FIRST_DELAY_S
             logger.warning(
                 "a worker process ended with %s%s; another one starts in %.1f s",
-                _ending(end.code),
+                describe_ending(end.code),
                 f" because of task {end.ended_by!r}" if end.ended_by else "",
                 delay_s,
             )
@@ -243,7 +243,3 @@ def _end_group(leader: int) -> None:
     """Kill what a worker process left behind in its group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-
-
-def _ending(code: int) -> str:
-    return signal_name(-code) if code < 0 else f"exit code {code}"

@@ -96,6 +96,7 @@ class PoolSession:
             folder=self._settings.folder,
             count=self._settings.place.workers,
             registered=registered,
+            ended=coordinator.note_end,
             options=options,
             grace_s=WORKER_GRACE_S,
             show_output=workers_output.show_output,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from astrum.exit_codes import ExitCode
 from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.options import (
     json_option,
@@ -26,15 +28,23 @@ COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "Lease")
 @click.command(short_help="List the live workers.")
 @redis_option
 @prefix_option
+@click.option(
+    "--here", is_flag=True, help="Only those of this host; the exit code is 1 if there is none."
+)
 @json_option
 @log_option
-def workers(redis_url: str | None, prefix: str | None, as_json: bool) -> None:
+def workers(redis_url: str | None, prefix: str | None, here: bool, as_json: bool) -> None:
     """List the live workers of a server: what they serve and how much they run."""
     found = ask(redis_url, prefix, lambda coordinator: coordinator.workers())
+    if here:
+        host = socket.gethostname()
+        found = [facts for facts in found if facts.facts.get("host") == host]
     if as_json:
         print_json([worker_to_json(facts) for facts in found])
     else:
         print_table(workers_table(found), "no live workers" if not found else "")
+    if here and not found:
+        raise SystemExit(ExitCode.FAILED)
 
 
 def worker_to_json(facts: WorkerFacts) -> dict[str, Any]:
