@@ -62,7 +62,9 @@ def _value_fits(value: Any, expected: Any) -> bool:
 def _classes_fit(given: Any, expected: Any) -> bool:
     if type(None) in (given, expected):
         return given is expected
-    if (given is bool and expected in NUMBERS) or (expected is bool and given in NUMBERS):
+    if given is bool and expected in NUMBERS:
+        return expected is int
+    if expected is bool and given in NUMBERS:
         return False
     if getattr(expected, "_is_protocol", False):
         return True

@@ -1,8 +1,9 @@
 """Whether a value fits a declared type, and the value rebuilt where that takes rebuilding.
 
 A type is compiled once to a check, so that the common case costs one comparison. Plain types are
-taken strictly: nothing is converted, an int will do for a float, and a bool is no int. What
-travels as a dict of fields (a dataclass, a NamedTuple, a pydantic model) becomes an instance.
+taken strictly: nothing is converted. A bool is an int, and an int will do for a float, but a bool
+will not. What travels as a dict of fields (a dataclass, a NamedTuple, a pydantic model) becomes an
+instance.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def _class(cls: type) -> Check | None:
         return None
 
     def check(value: Any) -> Any:
-        if isinstance(value, accepted) and (type(value) is not bool or cls not in NUMBERS):
+        if isinstance(value, accepted) and (type(value) is not bool or cls not in _NOT_OF_BOOL):
             return value
         raise misfit_of(value, cls)
 
@@ -117,6 +118,7 @@ def _class(cls: type) -> Check | None:
 
 
 NUMBERS = (int, float, complex)
+_NOT_OF_BOOL = (float, complex)
 WIDER: dict[type, tuple[type, ...]] = {float: (float, int), complex: (complex, float, int)}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -16,11 +18,17 @@ MAX_SHOWN = 10
 MAX_SHOWN_KEY = 200
 LONG_KEY = "<a long key>"
 FIELDS_ADVICE = "only fields travel to workers: make it one, or let a task return it"
+_NONE: Any = object()
+_METHODS = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
+_TABLES = ("numpy", "pandas", "polars", "pyarrow")
 _PLAIN = (str, bytes, bytearray, bool, int, float, complex, list, tuple, set, frozenset)
 
 
 def locate(value: Any, path: tuple[str | int, ...]) -> Any:
     """Follow ``path`` from ``value``: text is a dict key or attribute, a number an index.
+
+    Only data is read, never a method. Plain values, arrays and frames have no attributes here:
+    what is read of them would be a method or a property, or a column where no column has its name.
 
     Raises `LocateError`, which says what the value had instead.
 
@@ -37,10 +45,9 @@ def _step(value: Any, locator: str | int) -> Any:
         if locator in value:
             return value[locator]
     elif isinstance(locator, str):
-        try:
-            return getattr(value, locator)
-        except AttributeError:
-            pass
+        found = _attribute(value, locator)
+        if found is not _NONE:
+            return found
     elif isinstance(value, (list, tuple)):
         try:
             return value[locator]
@@ -48,6 +55,20 @@ def _step(value: Any, locator: str | int) -> Any:
             pass
     is_plain = value is None or type(value) in _PLAIN or isinstance(value, Mapping)
     raise LocateError(locator, describe(value) + ("" if is_plain else fields_advice(locator)))
+
+
+def _attribute(value: Any, name: str) -> Any:
+    kind = type(value)
+    if kind in _PLAIN or kind.__module__.partition(".")[0] in _TABLES:
+        return _NONE
+    found = getattr(value, name, _NONE)
+    if not callable(found):
+        return found
+    if isinstance(found, _METHODS) and getattr(found, "__self__", None) in (value, kind):
+        return _NONE
+    # A function that is data stands in the object; one that its class has is a static method.
+    held = isinstance(inspect.getattr_static(value, name, None), (staticmethod, classmethod))
+    return _NONE if held else found
 
 
 def describe(value: Any) -> str:

@@ -55,8 +55,10 @@ class DTRela(BaseModel):
 class DataItem(BaseModel):
     """One value that goes from a task to a parameter.
 
-    ``allow_data_model`` is the class the value must have; a generic counts as its origin, None
-    leaves the parameter's own annotation to decide. ``data_ref`` names the item in tables.
+    ``allow_data_model`` is the class of the value, or that of the whole result that the value is
+    read from: one that can have such a part, and that the source may return, means the whole. A
+    generic counts as its origin. None leaves the parameter's own annotation to decide.
+    ``data_ref`` names the item in tables.
     """
 
     model_config = ConfigDict(extra="forbid")

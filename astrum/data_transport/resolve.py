@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter as P
 from typing import Any
 
+from astrum.data_transport.assignability import could_fit
 from astrum.data_transport.bindings import Binding, Supply, TaskInputs
 from astrum.data_transport.declarations import (
     ABSENT,
@@ -15,6 +16,7 @@ from astrum.data_transport.declarations import (
     Parameter,
     declaration_of,
 )
+from astrum.data_transport.result_types import NoSuchPart, type_at
 from astrum.data_transport.routes import Route
 from astrum.data_transport.shapes import is_unknown, reduced, stripped
 from astrum.errors import TaskRegistrationError, nearest
@@ -86,7 +88,7 @@ class _Resolver:
         known = filling.fillers.setdefault(slot, filler)
         if known is not filler and known != filler:
             raise _two_values(route.target, slot, known, filler)
-        expected = _expected(parameter, route.allowed)
+        expected = _expected(parameter, self._allowed_value(route))
         if expected is not ABSENT:
             filling.expected[slot] = expected
         if route.default is not ABSENT:
@@ -103,6 +105,18 @@ class _Resolver:
         if filling.positions:
             filling = filling.renamed(task_id, self._declaration(task_id))
         return filling.inputs()
+
+    def _allowed_value(self, route: Route) -> type | None:
+        """Return the class that the value must have, None if the item's class is of the whole."""
+        allowed = route.allowed
+        if allowed is None or not route.path or route.source not in self._functions:
+            return allowed
+        whole = self._declaration(route.source).returns
+        try:
+            type_at(allowed, route.path)
+        except NoSuchPart:
+            return allowed
+        return None if whole is ABSENT or could_fit(whole, allowed) else allowed
 
     def _parameter(self, route: Route) -> Parameter:
         self._check_ends(route)

@@ -112,6 +112,8 @@ OK = [
     (int, Any, None),
     (Awaitable[int], int, None),
     (Literal["a"], str, None),
+    (bool, int, None),
+    (list[bool], list[int], None),
     (str, Literal["a", "b"], None),
     (object, int, None),
     (collections.abc.Sequence[int], list[int], None),
@@ -121,7 +123,7 @@ OK = [
 
 WRONG = [
     (int, str, None, "expects str, but task 'load' gives int"),
-    (bool, int, None, "expects int, but task 'load' gives bool"),
+    (bool, float, None, "expects float, but task 'load' gives bool"),
     (int, bool, None, "expects bool, but task 'load' gives int"),
     (float, int, None, "gives float"),
     (None, int, None, "gives None"),
