@@ -141,12 +141,14 @@ class DecodeError(TransportError):
 class LocateError(TransportError):
     """A field or index that a result does not have.
 
-    ``locator`` is what was asked for, ``available`` tells what the result had.
+    ``locator`` is what was asked for, ``available`` tells what the result had. ``is_absent``:
+    the result is of a kind that may have such a part, so a default may take its place.
     """
 
-    def __init__(self, locator: str | int, available: str) -> None:
+    def __init__(self, locator: str | int, available: str, *, is_absent: bool = True) -> None:
         self.locator = locator
         self.available = available
+        self.is_absent = is_absent
         kind = "index" if isinstance(locator, int) else "field"
         super().__init__(f"the result has no {kind} {locator!r}; it is {available}")
 

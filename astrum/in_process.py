@@ -313,7 +313,7 @@ class _Values:
         try:
             part = locate(self._results[source], path)
         except LocateError as error:
-            if parameter in spec.optional:
+            if error.is_absent and parameter in spec.optional:
                 return _ABSENT
             raise binding_error(spec.task_id, parameter, source, error) from None
         check_read_often(part, shown_path(path, f"the result of {source!r}"))
@@ -352,7 +352,7 @@ class _WireValues(_Values):
         try:
             return part_of_result(value, binding.path, self._projector, binding.source)
         except LocateError as error:
-            if binding.parameter in spec.optional:
+            if error.is_absent and binding.parameter in spec.optional:
                 return None
             raise binding_error(spec.task_id, binding.parameter, binding.source, error) from None
 

@@ -54,7 +54,18 @@ def _step(value: Any, locator: str | int) -> Any:
         except IndexError:
             pass
     is_plain = value is None or type(value) in _PLAIN or isinstance(value, Mapping)
-    raise LocateError(locator, describe(value) + ("" if is_plain else fields_advice(locator)))
+    advice = "" if is_plain else fields_advice(locator)
+    raise LocateError(locator, describe(value) + advice, is_absent=_may_have(value, locator))
+
+
+def _may_have(value: Any, locator: str | int) -> bool:
+    """Tell whether a value of this kind may have such a part at all."""
+    if value is None or isinstance(value, Mapping):
+        return True
+    if isinstance(locator, int):
+        return isinstance(value, (list, tuple))
+    is_table = type(value).__module__.partition(".")[0] in _TABLES
+    return _fields_of(value) is not None or (hasattr(value, "__dict__") and not is_table)
 
 
 def _attribute(value: Any, name: str) -> Any:
@@ -177,7 +188,8 @@ def binding_error(
     task_id: str, parameter: str | int, source: str, error: LocateError
 ) -> TransportError:
     """Return the error of a parameter whose upstream result lacks what it asks for."""
+    default = f"F({source!r}, {error.locator!r}, default=None)"
+    advice = f"; if it may be absent, say what stands for it: {default}" if error.is_absent else ""
     return TransportError(
-        f"task {task_id!r}, parameter {parameter!r}: in the result of {source!r}, {error}; if it "
-        f"may be absent, say what stands for it: F({source!r}, {error.locator!r}, default=None)"
+        f"task {task_id!r}, parameter {parameter!r}: in the result of {source!r}, {error}{advice}"
     )

@@ -29,6 +29,7 @@ _MAPPINGS: dict[int, str] = {
     Code.COUNTER: "Counter",
     Code.DEFAULT_DICT: "defaultdict",
 }
+_NIL = 0xC0
 _WITH_FIELDS = (Code.DATACLASS, Code.NAMED_TUPLE, Code.MODEL)
 _PLAIN = (
     0,
@@ -117,8 +118,18 @@ def _part(data: bytes, at: int, locator: str | int, places: Places) -> tuple[int
         found = None
     if found is None:
         advice = "" if item.code in _PLAIN else fields_advice(locator)
-        raise LocateError(locator, _description(data, at) + advice)
+        may_have = _may_have(data[at], item, locator)
+        raise LocateError(locator, _description(data, at) + advice, is_absent=may_have)
     return found
+
+
+def _may_have(first_byte: int, item: Item, locator: str | int) -> bool:
+    """Tell whether an item of this kind may have such a part at all, as `locate` does."""
+    if first_byte == _NIL or item.kind is Kind.MAP:
+        return True
+    if isinstance(locator, int):
+        return item.kind is Kind.ARRAY or item.code == Code.NAMED_TUPLE
+    return item.kind is Kind.EXT and item.code in _WITH_FIELDS
 
 
 def _container(data: bytes, at: int) -> Item:

@@ -58,6 +58,6 @@ class Results:
         try:
             return part_of_result(data, path, self._projector, source)
         except LocateError as error:
-            if parameter in spec.optional:
+            if error.is_absent and parameter in spec.optional:
                 return None
             raise binding_error(spec.task_id, parameter, source, error) from None

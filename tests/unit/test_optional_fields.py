@@ -106,6 +106,27 @@ async def test_explicit_data_may_have_a_default_and_keeps_those_of_annotations(
     assert report.task_return_set["see"] == ["from F", "from DTRela"]
 
 
+@EVERY_MODE
+@pytest.mark.parametrize("reply", ["a text", [1, 2], 7, {1}])
+async def test_a_default_does_not_hide_a_result_that_cannot_have_the_field(
+    reply: Any, check_wire: bool
+) -> None:
+    registry = flow(reads, reply)
+    report = await registry.run(config=AstrumConfig(check_wire=check_wire, skip_type_check=True))
+    assert "the result has no field" in report.error_summary[0]
+    assert "may be absent" not in report.error_summary[0]
+
+
+@EVERY_MODE
+async def test_the_default_stands_for_a_place_beyond_the_end_of_a_list(check_wire: bool) -> None:
+    def see(third: Ref[int, F("ask", 2, default=0)]) -> int:
+        return third
+
+    registry = flow(see, [1, 2])
+    report = await registry.run(config=AstrumConfig(check_wire=check_wire, skip_type_check=True))
+    assert report.task_return_set["see"] == 0
+
+
 def test_references_that_differ_in_their_default_alone_are_different_types() -> None:
     one, other = (Ref[int, F("ask", "rows", default=value)] for value in (0, False))
     assert [type(one.__metadata__[0].default), type(other.__metadata__[0].default)] == [int, bool]

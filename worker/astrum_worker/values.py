@@ -58,7 +58,7 @@ def _part(
     try:
         return blobs.part(ref, blob)
     except LocateError as error:
-        if parameter in served.task.inputs.defaults:
+        if error.is_absent and parameter in served.task.inputs.defaults:
             return None
         bindings = served.task.inputs.bindings
         source = next((b.source for b in bindings if b.parameter == parameter), "")
