@@ -54,6 +54,7 @@ from astrum.wire.codec import Codec
 from astrum.wire.payload import EncodedResult, pack_result, pack_task_arguments, part_of_result
 from astrum.wire.projector import Projector
 from astrum.wire.read_once import check_read_often
+from astrum.wire.unsent import encode_or_leave_out, unsent_of
 
 _ABSENT = object()
 """Stands for a part that is absent and may be: the attempt takes the reference's default."""
@@ -325,15 +326,18 @@ class _WireValues(_Values):
     another process.
     """
 
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
+    def __init__(self, flow: Flow) -> None:
+        self._codec = Codec(flow.types)
+        self._wanted = flow.plan.wanted_results
         self._sent: dict[str, EncodedResult] = {}
         self._projector = Projector()
 
     def keep(self, spec: TaskSpec, value: Any) -> Any:
-        data = self._codec.encode(value)
+        is_wanted = spec.task_id in self._wanted
+        data = encode_or_leave_out(self._codec.encode, value, is_wanted=is_wanted)
         self._sent[spec.task_id] = pack_result(spec.task_id, data)
-        return self._codec.decode(data)
+        unsent = unsent_of(data)
+        return self._codec.decode(data) if unsent is None else unsent
 
     def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
         cut = [(b, self._cut(spec, b, self._sent[b.source].value)) for b in spec.bindings]
@@ -358,4 +362,4 @@ class _WireValues(_Values):
 
 
 def _checked_values(flow: Flow) -> _Values:
-    return _WireValues(Codec(flow.types))
+    return _WireValues(flow)

@@ -65,6 +65,20 @@ class Plan:
         return {spec.task_id: number for number, spec in enumerate(self.tasks)}
 
     @cached_property
+    def wanted_results(self) -> frozenset[str]:
+        """The tasks whose results others read, and the last ones, whose results the run gives.
+
+        Of the rest others wait for the end alone.
+        """
+        read = {binding.source for spec in self.tasks for binding in spec.bindings}
+        last = {
+            spec.task_id
+            for spec, after in zip(self.tasks, self.dependents, strict=True)
+            if not after
+        }
+        return frozenset(read | last)
+
+    @cached_property
     def dependents(self) -> list[list[int]]:
         """For each task number, the numbers of the tasks that need it."""
         index = self.index

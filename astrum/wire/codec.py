@@ -26,6 +26,7 @@ from astrum.wire.named_types import (
 from astrum.wire.opaque import Opaque
 from astrum.wire.refusals import Refusal, nesting_error, refusal_error, text_error, type_name
 from astrum.wire.standard_types import STANDARD_TYPES
+from astrum.wire.unsent import Unsent, refuse_unsent, unsent_of
 
 _NAMED_CODES = (Code.ENUM, Code.DATACLASS, Code.NAMED_TUPLE, Code.MODEL, Code.EXTENSION)
 
@@ -59,6 +60,7 @@ class Codec:
         writers[Opaque] = (0, _refuse_opaque)
         readers.update({int(code): named.reader(code) for code in _NAMED_CODES})
         self._readers = readers
+        self._is_for_reports = False
         self._top = Level(writers, readers)
 
     @classmethod
@@ -70,6 +72,7 @@ class Codec:
         installed.
         """
         codec = cls(types)
+        codec._is_for_reports = True
         named = codec._named
         codec._readers.update({int(code): named.lenient_reader(code) for code in _NAMED_CODES})
         for code, reader in FOREIGN_READERS.items():
@@ -101,17 +104,26 @@ class Codec:
     def decode(self, data: bytes | memoryview) -> Any:
         """Return the value; raises `DecodeError` for all bytes that `encode` did not make.
 
-        Takes compressed values too. Costs at most some 140 times the size of ``data`` (or of what
+        Takes compressed values too. A result that was left out is refused, or given as `Unsent` by
+        a codec that `opaque` made. Costs at most some 140 times the size of ``data`` (or of what
         it inflates to) in memory, whatever the bytes are.
         """
         try:
-            if data[:1] == b"\xc9" and is_compressed(data):
-                data = inflate(bytes(data))
+            if data[:1] == b"\xc9":
+                if (unsent := unsent_of(data)) is not None:
+                    return self._left_out(data, unsent)
+                if is_compressed(data):
+                    data = inflate(bytes(data))
             return self._top.unpack(data)
         except (DecodeError, KeyboardInterrupt):
             raise
         except BaseException as error:  # msgpack raises many kinds, and code of the user's any
             raise DecodeError(f"the bytes are no encoded value: {type(error).__name__}") from None
+
+    def _left_out(self, data: bytes | memoryview, unsent: Unsent) -> Unsent:
+        if not self._is_for_reports:
+            refuse_unsent(data)
+        return unsent
 
 
 class _Named:

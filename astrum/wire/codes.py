@@ -43,6 +43,7 @@ class Code(IntEnum):
     POLARS_TABLE = 36
     COMPRESSED = 40
     REFERENCE = 41
+    UNSENT = 42
 
 
 class ExtHeader(NamedTuple):

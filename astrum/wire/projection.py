@@ -21,6 +21,7 @@ from astrum.wire.codes import Code
 from astrum.wire.compression import inflate
 from astrum.wire.map_keys import code_name, encoded_key, is_loose, plain_key, unpacked
 from astrum.wire.references import reference_of
+from astrum.wire.unsent import refuse_unsent
 from astrum.wire.walk import Item, Kind, ends_from, entries, item_at
 
 _SHOWN_KEY_BYTES = MAX_SHOWN_KEY + 5  # with the longest header
@@ -64,9 +65,10 @@ def project(data: bytes, path: Path) -> bytes:
 
 
 def opened(data: bytes) -> bytes:
-    """Return a value's bytes as they can be walked; raises `UnprojectableError`."""
+    """Return a value's bytes as they can be walked; raises `TransportError` kinds."""
     if reference_of(data) is not None:
         raise UnprojectableError("the value is stored elsewhere; fetch it, then project it")
+    refuse_unsent(data)
     return inflate(data)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import threading
 from dataclasses import fields
 from typing import Any
 
@@ -16,16 +17,17 @@ from astrum import (
     ExecutionReport,
     F,
     Ref,
+    SchedulerRegistry,
     TaskOrder,
     current_attempt,
 )
 from astrum.data_transport.bindings import Binding, TaskInputs
-from astrum.errors import PayloadTooLargeError
+from astrum.errors import DecodeError, EncodeError, PayloadTooLargeError
 from astrum.in_process import InProcessOptions, run_in_process
 from astrum.invoke import BoundTask, Flow
 from astrum.planning import Plan, TaskSpec
 from astrum.planning.build import NO_INPUTS
-from astrum.wire import Codec
+from astrum.wire import Codec, project
 from astrum.wire.payload import INLINE_BYTES, MAX_ARGUMENT_BYTES, MAX_VALUE_BYTES, pack_result
 from astrum_coordinator import CoordinatorConfig
 from astrum_coordinator.results import Results
@@ -211,3 +213,46 @@ def test_the_limits_in_process_are_those_that_workers_and_coordinators_have_by_d
     assert defaults["inline_bytes"] == INLINE_BYTES
     assert defaults["max_value_bytes"] == MAX_VALUE_BYTES
     assert CoordinatorConfig().max_argument_bytes == MAX_ARGUMENT_BYTES
+
+
+async def test_what_cannot_travel_is_left_out_where_others_wait_for_the_end_alone() -> None:
+    registry = SchedulerRegistry("left-out")
+
+    @registry.task("notify")
+    def notify() -> Any:
+        return {"lock": threading.Lock()}
+
+    @registry.task("after", depends_on=["notify"])
+    def after() -> str:
+        return "after"
+
+    report = await registry.run(config=AstrumConfig(check_wire=True))
+    assert report.execution_state == "completed"
+    assert report.task_return_set["after"] == "after"
+    assert "result['lock'] is a _thread.lock" in repr(report.task_return_set["notify"])
+
+
+async def test_a_result_that_a_task_reads_and_that_cannot_travel_is_refused() -> None:
+    def make() -> Any:
+        return threading.Lock()
+
+    def take(lock: Ref[object, F(make)]) -> None: ...
+
+    report = await run(("make", make), ("take", take))
+    assert report.execution_state == "failed"
+    assert "task 'make' failed: EncodeError" in report.error_summary[0]
+
+
+def test_a_worker_leaves_out_only_what_is_not_wanted() -> None:
+    task = BoundTask("make", print, NO_INPUTS, "thread")
+    limits = {"inline_bytes": INLINE_BYTES, "max_bytes": MAX_VALUE_BYTES}
+    lock = threading.Lock()
+    value = encode_result(lock, Served(task, "", Codec(), is_wanted=False), **limits).value
+    assert "_thread.lock" in repr(Codec.opaque().decode(value))
+    for read in (Codec().decode, lambda data: project(data, ("a",))):
+        with pytest.raises(DecodeError, match=r"left out.*result is a _thread\.lock"):
+            read(value)
+    with pytest.raises(EncodeError):
+        encode_result(lock, Served(task, "", Codec()), **limits)
+    with pytest.raises(EncodeError):
+        encode_result(iter([1]), Served(task, "", Codec(), is_wanted=False), **limits)

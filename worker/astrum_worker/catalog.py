@@ -22,11 +22,12 @@ Address = tuple[str, str]
 
 
 class Served(NamedTuple):
-    """One task as this process has it."""
+    """One task as this process has it; ``is_wanted`` as `Plan.wanted_results`."""
 
     task: BoundTask
     fingerprint: str
     codec: Codec
+    is_wanted: bool = True
 
 
 class Catalog:
@@ -108,6 +109,8 @@ def _serve(workflow: Workflow) -> dict[Address, Served]:
     namespace = flow.plan.namespace
     fingerprints = {spec.task_id: spec.fingerprint for spec in flow.plan.tasks}
     return {
-        (namespace, task_id): Served(task, fingerprints[task_id], codec)
+        (namespace, task_id): Served(
+            task, fingerprints[task_id], codec, task_id in flow.plan.wanted_results
+        )
         for task_id, task in flow.tasks.items()
     }

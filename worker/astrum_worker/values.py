@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -13,8 +14,11 @@ from astrum.wire.compression import inflated_bytes
 from astrum.wire.messages import TaskMessage
 from astrum.wire.payload import EncodedResult, pack_result
 from astrum.wire.references import BlobRef, reference_of
+from astrum.wire.unsent import encode_or_leave_out, unsent_of
 from astrum_worker.blobs import BlobCache
 from astrum_worker.catalog import Served
+
+logger = logging.getLogger("astrum.worker")
 
 _ABSENT = object()
 
@@ -68,7 +72,13 @@ def _part(
 def encode_result(
     value: Any, served: Served, *, inline_bytes: int, max_bytes: int
 ) -> EncodedResult:
-    """Encode what a task returned; raises `EncodeError` or `PayloadTooLargeError`."""
-    data = served.codec.encode(value)
+    """Encode what a task returned; raises `EncodeError` or `PayloadTooLargeError`.
+
+    What cannot travel and is not wanted is left out, since the task has had its effect.
+    """
     task_id = served.task.task_id
+    data = encode_or_leave_out(served.codec.encode, value, is_wanted=served.is_wanted)
+    unsent = unsent_of(data)
+    if unsent is not None:
+        logger.warning("task %r: its result is left out of the report: %s", task_id, unsent.reason)
     return pack_result(task_id, data, inline_bytes=inline_bytes, max_bytes=max_bytes)
