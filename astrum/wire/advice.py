@@ -52,7 +52,8 @@ def is_named(value: object) -> bool:
 def _advice_by_class(value: object) -> str:
     cls = type(value)
     name = cls.__qualname__
-    if is_named(value):
+    is_tuple_or_member = isinstance(value, (tuple, Enum))
+    if is_named(value) and (is_tuple_or_member or not isinstance(value, _PLAIN_BASES)):
         return _advice_to_declare(name)
     for base in _PLAIN_BASES:
         if isinstance(value, base):

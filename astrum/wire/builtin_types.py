@@ -86,8 +86,8 @@ def zone_parts(zone: tzinfo | None) -> ZoneParts:
         return zone.key
     if type(zone) is timezone:
         offset = zone.utcoffset(None) // _MICROSECOND
-        named = timezone(zone.utcoffset(None)).tzname(None) != zone.tzname(None)
-        return [offset, zone.tzname(None)] if named else [offset]
+        is_named = len(zone.__reduce__()[1]) > 1
+        return [offset, zone.tzname(None)] if is_named else [offset]
     if type(zone) is TzInfo:
         return (zone.utcoffset(None) or timedelta()) // timedelta(seconds=1)
     raise ValueError(

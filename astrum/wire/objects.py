@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from functools import cached_property
+from types import MemberDescriptorType
 from typing import Any
 
 from pydantic import BaseModel
@@ -40,6 +42,7 @@ class DataclassType:
         self._fields: dict[str, Field[Any]] = {item.name: item for item in fields(cls)}
         self._cached = _cached_names(cls)
         self._slots = [slot for slot in slots_of(cls) if slot.__name__ not in self._fields]
+        self._set_by_code = [name for name in self._fields if _is_set_by_code(cls, name)]
 
     def take_apart(self, value: Any, travels: Travels) -> list[Any]:
         held = {name: getattr(value, name) for name in self._fields if hasattr(value, name)}
@@ -48,7 +51,19 @@ class DataclassType:
         others |= held_in(self._slots, value)
         _refuse_special(value, others)
         cached = _cached_parts(attributes, self._cached, travels)
-        return _trimmed([held, others, cached])
+        parts = _trimmed([held, others, cached])
+        if self._set_by_code:
+            self._refuse_other_fields(value, parts)
+        return parts
+
+    def _refuse_other_fields(self, value: Any, parts: Sequence[Any]) -> None:
+        """Refuse a value whose properties or descriptors would make another field of a field."""
+        again = self.put_together(parts)
+        for name in self._set_by_code:
+            one, other = getattr(value, name, None), getattr(again, name, None)
+            if not (one is other or one == other):
+                advice = f"setting its field {name!r} again changes it; send plain data"
+                raise Refusal(value, advice)
 
     def put_together(self, parts: Sequence[Any]) -> Any:
         held, others, cached = _filled(parts, {}, [])
@@ -88,8 +103,7 @@ class ModelType:
         self.cls = cls
         self.name = qualified_name(cls)
         self._cached = _cached_names(cls)
-        own = set(slots_of(BaseModel))
-        self._slots = [slot for slot in slots_of(cls) if slot not in own]
+        self._slots = slots_of(cls)
 
     def take_apart(self, value: BaseModel, travels: Travels) -> list[Any]:
         names = self.cls.model_fields
@@ -124,6 +138,8 @@ class ModelType:
             raise Refusal(value, f"it was built without validation and lacks {names}")
         others = value.__dict__.keys() - held.keys() - self._cached
         others |= held_in(self._slots, value).keys()
+        # Where pydantic keeps its own differs: in slots, or of a RootModel among the attributes.
+        others = {name for name in others if not name.startswith("__pydantic_")} - {"__dict__"}
         if others:
             advice = f"its attribute {min(others)!r} would be lost; make it a field or PrivateAttr"
             raise Refusal(value, advice)
@@ -148,10 +164,17 @@ class ModelType:
             "__dict__": held,
             "__pydantic_fields_set__": given,
             "__pydantic_extra__": extra,
-            "__pydantic_private__": {**absent, **private} if declared else None,
+            "__pydantic_private__": None,
         }
         BaseModel.__setstate__(value, state)
+        if declared:  # afterwards, for a RootModel keeps them where its fields are
+            object.__setattr__(value, "__pydantic_private__", {**absent, **private})
         return value
+
+
+def _is_set_by_code(cls: type, name: str) -> bool:
+    found = inspect.getattr_static(cls, name, None)
+    return hasattr(type(found), "__set__") and not isinstance(found, MemberDescriptorType)
 
 
 def _cached_names(cls: type) -> frozenset[str]:

@@ -28,7 +28,7 @@ from astrum.wire.refusals import Refusal
 class Recipe(NamedTuple):
     """How the values of one exact type are taken apart and made again.
 
-    ``kinds`` are the types of the parts: other parts are refused before anything is made of them.
+    ``kinds`` are the types of the parts, () for any: what has others is refused.
     ``is_checked`` asks the writer to make the value again and to compare: its constructor
     normalizes what it is given.
     """
@@ -93,6 +93,10 @@ RECIPES: Mapping[str, Recipe] = {
         pydantic.SecretBytes,
         (bytes,),
     ),
+    # What a Secret holds is encoded like any value, so it may be of any type.
+    "Secret": Recipe(
+        pydantic.Secret, lambda value: (value.get_secret_value(),), pydantic.Secret, kinds=()
+    ),
     "ByteSize": Recipe(pydantic.ByteSize, lambda value: (int(value),), pydantic.ByteSize, (int,)),
     "NameEmail": Recipe(
         pydantic.NameEmail, lambda value: (value.name, value.email), pydantic.NameEmail
@@ -129,7 +133,7 @@ def _read(payload: bytes, unpack: Unpack) -> Any:
             f"the value holds the type {name!r}, which this process does not know: run the same "
             "Astrum version everywhere"
         )
-    if any(type(part) not in recipe.kinds for part in parts):
+    if recipe.kinds and any(type(part) not in recipe.kinds for part in parts):
         raise DecodeError(f"a {name} arrived with parts of the wrong type")
     return recipe.make(*parts)
 

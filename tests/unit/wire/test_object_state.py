@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, PrivateAttr, computed_field
+from pydantic import BaseModel, ConfigDict, PrivateAttr, RootModel, computed_field
 
 from astrum.errors import DecodeError, EncodeError
 from astrum.wire import Codec, UnprojectableError, project
@@ -191,6 +191,53 @@ def test_only_cached_properties_may_arrive_as_such() -> None:
     payload = Codec().encode([f"{Stamped.__module__}.Stamped", {"n": 1}, {}, [["run", 1]]])
     with pytest.raises(DecodeError, match="'run'"):
         Codec([Stamped]).decode(whole_ext(Code.DATACLASS, payload))
+
+
+class Doubling:
+    """A descriptor that keeps its values apart and changes each value that is set."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Any] = {}
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return 1 if instance is None else self.kept[id(instance)]
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        self.kept[id(instance)] = value * 2
+
+
+@dataclass
+class Doubled:
+    n: int = Doubling()  # type: ignore[assignment]
+
+
+@dataclass
+class Cleaned:
+    name: str
+
+    @property  # type: ignore[no-redef]
+    def name(self) -> str:
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value.strip()
+
+
+def test_a_field_that_setting_it_again_would_change_is_refused_by_name() -> None:
+    with pytest.raises(EncodeError, match="setting its field 'n' again changes it"):
+        Codec([Doubled]).encode(Doubled(3))
+    assert through(Cleaned(" a ")).name == "a"
+
+
+def test_the_private_attributes_of_a_root_model_travel() -> None:
+    class Rows(RootModel[list[int]]):
+        _seen: int = PrivateAttr(default=0)
+
+    rows = Rows([1])
+    rows._seen = 7
+    again = through(rows, Rows)
+    assert (again.root, again._seen) == ([1], 7)
 
 
 # --- enums ------------------------------------------------------------------------------------
