@@ -155,6 +155,8 @@ def _read_timedelta(payload: bytes, unpack: Unpack) -> timedelta:
 
 
 def _write_path(value: Any, pack: Pack) -> bytes:
+    if isinstance(value, PureWindowsPath) and type(value)(str(value)) != value:
+        raise Refusal(value, "its text means another path; build it from a drive or a share")
     return bytes((_PATHS.index(type(value)),)) + str(value).encode("utf-8", "surrogatepass")
 
 
