@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,20 @@ import pandas as pd
 import pytest
 
 from astrum import AstrumConfig, DynamicScheduler, F, Ref, TaskOrder
+from astrum.invoke import AttemptContext, AttemptResult, BoundTask, Invoker
 from astrum.large_values import Aside, is_large
+from astrum.machine.events import Outcome
+from astrum.planning.build import NO_INPUTS
+from astrum.redis import Claim, RedisSettings
+from astrum.wire import BlobRef, Codec, encode_reference, pack_arguments, shrink
+from astrum.wire.messages import TaskMessage
+from astrum.wire.sealing import Seal
+from astrum_worker.blobs import BlobCache
+from astrum_worker.catalog import Served
+from astrum_worker.config import WorkerConfig
+from astrum_worker.executor import Executor
+from astrum_worker.held import Held
+from astrum_worker.values import decode_arguments
 
 
 @dataclass
@@ -139,3 +153,59 @@ async def test_the_types_of_large_arguments_are_checked_off_the_loop(
     assert names["list[tuple[int, str]]"].startswith("astrum-task-values")
     assert names["tuple[int, str]"] == threading.main_thread().name
     assert any("got str 'x' instead of int at [1]" in line for line in report.error_summary)
+
+
+class Watching(Codec):
+    """A codec that notes in which thread it works."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[str] = []
+
+    def encode(self, value: object, *, root: str = "result") -> bytes:
+        self.threads.append(threading.current_thread().name.rpartition("-")[0])
+        return super().encode(value, root=root)
+
+    def decode(self, data: bytes | memoryview) -> Any:
+        self.threads.append(threading.current_thread().name.rpartition("-")[0])
+        return super().decode(data)
+
+
+def served_by(codec: Codec) -> Served:
+    return Served(BoundTask("make", print, NO_INPUTS, "thread"), "", codec)
+
+
+async def test_a_worker_decodes_large_arguments_off_its_loop_and_small_ones_on_it() -> None:
+    plain, codec, invoker = Codec(), Watching(), Invoker(name="test")
+    big = shrink(plain.encode({"k": "x" * 300_000, "n": 7}))
+    arguments = {
+        "small": plain.encode({"n": 7}),
+        "inflated": shrink(plain.encode("x" * 300_000)),
+        "part": encode_reference(BlobRef("d" * 32, len(big), ("n",))),
+    }
+
+    async def fetch(run_id: str, digest: str) -> bytes:
+        return big
+
+    message = TaskMessage(
+        "r", 0, 1, 1, "n", "make", "", 0, None, True, False, pack_arguments(arguments.items())
+    )
+    blobs = BlobCache(fetch, 10_000_000)
+    got = await decode_arguments(message, served_by(codec), blobs, invoker.aside)
+    assert got == {"small": {"n": 7}, "inflated": "x" * 300_000, "part": 7}
+    assert codec.threads == ["", "test-values", "test-values"]
+    invoker.close()
+
+
+async def test_a_worker_encodes_a_large_result_off_its_loop_and_a_small_one_on_it() -> None:
+    codec, invoker = Watching(), Invoker(name="test")
+    config = WorkerConfig(modules=("m",), redis=RedisSettings())
+    context: Any = SimpleNamespace(store=None, config=config, seal=Seal())
+    executor = Executor(context, invoker, BlobCache(None, 1))  # type: ignore[arg-type]
+    held = Held(Claim("s", "1-0", b""), "async", 0, 1, AttemptContext("r", "make", 1))
+    for value in ({"n": 7}, list(range(100_000))):
+        result = AttemptResult(Outcome.SUCCEEDED, value, None, 1.0, 2.0)
+        ending = await executor._encoded(held, served_by(codec), result)
+        assert Codec().decode(ending.blob or ending.record.value or b"") == value
+    assert codec.threads == ["", "test-values"]
+    invoker.close()
