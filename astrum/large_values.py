@@ -17,8 +17,12 @@ from astrum.threads import ThreadPool
 
 LARGE_BYTES = 64 * 1024
 _MANY_OBJECTS = 2_000
+_TOO_MUCH = LARGE_BYTES + 1
 _TINY = frozenset({NoneType, bool, int, float, complex})
 _STRINGS = frozenset({str, bytes, bytearray})
+_SCALARS = _TINY | _STRINGS
+_SIZED = (list, tuple, dict, set, frozenset, str, bytes)
+_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 _TABLES = frozenset({"pandas", "polars", "pyarrow"})
 
 Result = TypeVar("Result")
@@ -42,33 +46,36 @@ def _has_many_parts(value: object) -> bool:
     level: list[Any] = [value] if _is_data(value) else []
     objects, size = 0, 0
     while level:
-        objects += len(level)
         size += sum(map(_own_bytes, level))
+        if size > LARGE_BYTES:
+            return True
+        parts = gc.get_referents(*level)
+        kinds = set(map(type, parts))
+        objects += len(parts)
+        if not kinds.isdisjoint(_STRINGS):
+            size += sum(len(part) for part in parts if type(part) in _STRINGS)
         if size > LARGE_BYTES or objects > _MANY_OBJECTS:
             return True
-        holders = [part for part in level if type(part) not in _STRINGS]
-        if any(_is_long(part) for part in holders):
-            return True
-        level = [part for part in gc.get_referents(*holders) if _is_data(part)] if holders else []
+        if kinds <= _SCALARS:
+            return False
+        level = [part for part in parts if type(part) not in _SCALARS and _is_data(part)]
     return False
 
 
-def _is_long(part: Any) -> bool:
-    return isinstance(part, (list, tuple, dict, set, frozenset)) and len(part) > _MANY_OBJECTS
-
-
 def _own_bytes(part: Any) -> int:
+    """Return what a value weighs beside its parts: too much for a long container."""
     kind = type(part)
-    if kind in _STRINGS:
-        return len(part)
+    if kind in _CONTAINERS:
+        return _TOO_MUCH if len(part) > _MANY_OBJECTS else 0
     package = kind.__module__.partition(".")[0]
-    if package in _TABLES:
-        return LARGE_BYTES + 1
-    return int(part.nbytes) if package == "numpy" and hasattr(kind, "nbytes") else 0
+    if package == "numpy":
+        return int(part.nbytes) if hasattr(kind, "nbytes") else 0
+    is_long = isinstance(part, _SIZED) and len(part) > _MANY_OBJECTS
+    return _TOO_MUCH if package in _TABLES or is_long else 0
 
 
 def _is_data(part: object) -> bool:
-    return type(part) not in _TINY and not isinstance(part, (type, FunctionType, ModuleType))
+    return not isinstance(part, (type, FunctionType, ModuleType))
 
 
 class Aside:

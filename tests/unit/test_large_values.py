@@ -42,6 +42,7 @@ LARGE = [
     [["x" * 5000] for _ in range(20)],
     Box([Box(n) for n in range(2500)]),
     {"a": np.zeros(100_000)},
+    [np.zeros(1000) for _ in range(20)],
     pd.DataFrame({"a": [1]}),
 ]
 SMALL = [
