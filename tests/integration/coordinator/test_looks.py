@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from astrum.planning import TaskSpec
+from astrum.redis import RunStore
 from astrum.view import Place
 from astrum_coordinator import Coordinator
+from astrum_coordinator.waiting import until_over
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import HandWorker, flow
 
@@ -41,3 +45,18 @@ async def test_a_task_is_looked_at_from_its_submission_to_its_end(
     await hand.succeed(await hand.claim())
     await leading
     assert (await coordinator.look(run_id)).unfinished == []
+
+
+async def test_who_waits_for_a_run_that_nobody_leads_is_warned_once_per_absence(
+    coordinator: Coordinator, runs: RunStore, hand: HandWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = await coordinator.submit_flow(flow(TaskSpec("a")))
+    waiting = asyncio.create_task(until_over(runs, run_id, unled_notice_s=0.0))
+    await eventually(lambda: caplog.messages)
+    leading = asyncio.create_task(coordinator.resume(run_id))
+    await hand.register("a")
+    await hand.succeed(await hand.claim())
+    await leading
+    assert not (await waiting).is_open
+    [warning] = caplog.messages
+    assert warning.startswith(f"run {run_id} waits: no coordinator leads it")
