@@ -115,15 +115,15 @@ FIRST_MISSED = {
     "full replay": 3,
     "reaping": 22,
     "gate": 25,
-    "own claims": 49,
     "still mine": 60,
     "audit while reconciling": 81,
     "knowing what was settled": 95,
     "loss watch": 95,
     "settling again": 95,
     "look at outstanding attempts": 107,
-    "reading anew after a loss": 115,
+    "reading anew after a loss": 280,
     "entry id in the fence": 436,
+    "own claims": 555,
 }
 """The first seed that breaks a promise without the safeguard."""
 TESTED_ALONE = {
