@@ -131,6 +131,7 @@ async def test_values_that_should_be_gone_already_are_removed_when_somebody_goes
     epoch = await led_run(runs)
     with any_server.client() as client:
         store_blobs(client, runs, "r", 100)
+        client.persist(runs.keys.blobs("r"))  # whoever stored them: all of it goes with the run
         with monkeypatch.context() as patch:
             patch.setattr(runs.link, "call", DyingAfter(runs, calls=1))
             with pytest.raises(StoreUnavailableError, match="killed"):

@@ -5,6 +5,7 @@
 -- shortens their lives part by part. Where nothing does, they end by themselves.
 -- Returns 1 ended (now, or before by the same epoch in the same state), 0 attempts are
 -- outstanding, -1 another epoch leads or ended it, -2 no such run.
+local DAY_MS = 86400000  -- so long at least somebody may go on with `untidied`
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
 if not h[2] then return -2 end
 if h[1] ~= ARGV[1] then return -1 end
@@ -21,9 +22,9 @@ end
 local ttl = tonumber(ARGV[3])
 for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ttl) end
 local blobs_live = redis.call('PTTL', KEYS[5])
-if blobs_live > 0 then
+if blobs_live ~= -2 then
   redis.call('ZADD', KEYS[8], now + ttl, ARGV[5])
-  redis.call('PEXPIRE', KEYS[8], math.max(redis.call('PTTL', KEYS[8]), blobs_live, ttl))
+  redis.call('PEXPIRE', KEYS[8], math.max(redis.call('PTTL', KEYS[8]), blobs_live, ttl, DAY_MS))
 end
 for _, old in ipairs(redis.call('ZRANGE', KEYS[7], 0, 99)) do
   if redis.call('EXISTS', ARGV[6] .. old) == 0 then redis.call('ZREM', KEYS[7], old) end
