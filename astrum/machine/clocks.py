@@ -73,8 +73,8 @@ class _Clock:
 
     def take_in(self, event: AttemptSettled, earliest: float) -> None:
         """Learn from one attempt."""
-        self.least_s = max(self.least_s, earliest - event.started_at)
-        latest = max(event.started_at, event.ended_at)
+        first, latest = sorted((event.started_at, event.ended_at))  # a clock may be set meanwhile
+        self.least_s = max(self.least_s, earliest - first)
         self.most_s = min(self.most_s, event.recorded_at - latest)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from astrum.machine.clocks import TOLERANCE_S, on_one_clock
@@ -81,6 +81,7 @@ JUMPS = st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=8)
 
 
 @given(JUMPS)
+@example([0.0] * 7 + [-42.0])
 def test_whatever_clocks_say_no_time_is_outside_the_run_and_no_duration_impossible(
     jumps: list[float],
 ) -> None:
