@@ -415,8 +415,8 @@ async def test_a_foreign_type_under_our_prefix_is_named(own_server: RedisServer)
             await runs.create_run("r", b"plan", {})
 
 
-async def informed(info: bytes) -> StoreError | None:
-    """Return how a server that tells this of itself is refused, if it is."""
+async def informed(info: bytes, of_key: bytes = b"$-1") -> StoreError | None:
+    """Return how a server that tells this of itself, and of a key, is refused, if it is."""
 
     writers: list[asyncio.StreamWriter] = []
 
@@ -425,7 +425,7 @@ async def informed(info: bytes) -> StoreError | None:
         replies = {
             b"CLIENT\r\n": b":1\r\n",
             b"INFO\r\n": b"$%d\r\n%s\r\n" % (len(info), info),
-            b"ZSCORE\r\n": b"$-1\r\n",
+            b"ZSCORE\r\n": of_key + b"\r\n",
         }
         while word := await reader.readline():
             writer.write(replies.get(word, b""))
@@ -457,3 +457,13 @@ async def test_a_sentinel_is_told_from_a_server() -> None:
         error = await informed(b"redis_version:7.2.0\r\n%s:sentinel\r\n" % name)
         assert isinstance(error, StoreConfigurationError)
         assert "does not speak to Sentinel" in str(error)
+
+
+async def test_a_server_that_only_tells_of_itself_does_not_serve_yet_or_never_will() -> None:
+    """INFO is answered by a cluster's every node, and by a server that is loading."""
+    info = b"redis_version:7.2.0\r\n"
+    error = await informed(info, b"-MOVED 7591 127.0.0.1:17822")
+    assert isinstance(error, StoreConfigurationError)
+    assert "use the URL of the owner (MOVED 7591 127.0.0.1:17822)" in str(error)
+    for reply in (b"-LOADING Redis is loading", b"-MASTERDOWN Link with MASTER is down"):
+        assert isinstance(await informed(info, reply), StoreUnavailableError)

@@ -31,13 +31,13 @@ class Deployment:
     def __init__(self, settings: RedisSettings) -> None:
         self.settings = settings
         self.coordinator = Coordinator(settings, config=FAST)
-        self.hand = HandWorker(WorkerStore(settings))
+        self.hand = HandWorker(WorkerStore(settings, "hand"))
 
     async def enter(self, stack: AsyncExitStack) -> None:
         """Begin, and end with the stack."""
         await stack.enter_async_context(self.coordinator)
         await stack.enter_async_context(self.hand.store)
-        stack.push_async_callback(self.hand.store.leave, self.hand.worker_id)
+        stack.push_async_callback(self.hand.store.leave)
         await self.hand.register("t")
 
     def begin(self) -> asyncio.Task[ExecutionReport]:
@@ -97,7 +97,7 @@ async def test_a_hint_is_heard_in_its_own_deployment_only(redis_server: Server) 
     async with AsyncExitStack() as stack:
         places = [settings_of(redis_server, *place) for place in PLACES]
         senders = [await stack.enter_async_context(RunStore(place)) for place in places]
-        hearers = [await stack.enter_async_context(WorkerStore(place)) for place in places]
+        hearers = [await stack.enter_async_context(WorkerStore(place, "hand")) for place in places]
         hints = [hearer.hints() for hearer in hearers]
         heard = [asyncio.ensure_future(anext(one)) for one in hints]  # type: ignore[arg-type]
         with redis_server.client() as client:

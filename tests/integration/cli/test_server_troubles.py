@@ -27,6 +27,17 @@ FLOW = """
     async def seven() -> int:
         return 7
 """
+WAITS = """
+    import asyncio, pathlib
+    from astrum import task
+
+    @task("waits")
+    async def waits() -> str:
+        pathlib.Path("started").touch()
+        while not pathlib.Path("released").exists():
+            await asyncio.sleep(0.01)
+        return "waited"
+"""
 TRIED_AGAIN = "it is tried again for 10 s at most"
 
 
@@ -95,6 +106,8 @@ def crowded(server: RedisServer) -> Iterator[str]:
     """A server that takes no client but the one that is there."""
     with server.client() as client:
         client.config_set("maxclients", 1)
+        for kind in ("normal", "pubsub"):
+            client.client_kill_filter(_type=kind, skipme=True)
         yield "too many clients"
         client.config_set("maxclients", 100)
 
@@ -142,6 +155,24 @@ def test_a_trouble_that_passes_is_told_and_waited_out_at_the_start(
         command.wait_told(told)
     assert command.end() == ExitCode.DONE, command.said
     assert command.said.count(TRIED_AGAIN) < 3, "it is told once, not at each try"
+
+
+@pytest.mark.parametrize("trouble", [crowded, busy])
+def test_a_trouble_in_the_middle_of_a_run_is_waited_out_by_it_and_its_workers(
+    write: Write,
+    start: Start,
+    server: RedisServer,
+    tmp_path: Path,
+    trouble: Callable[[RedisServer], Iterator[str]],
+) -> None:
+    write("flow.py", WAITS)
+    command = start("run", "flow.py", "--workers", "1")
+    wait_until((tmp_path / "started").exists, "the task")
+    with trouble(server) as told:  # type: ignore[attr-defined]
+        (tmp_path / "released").touch()
+        wait_until(lambda: told in command.said, f"{told!r}")
+        assert command.process.poll() is None
+    assert command.end() == ExitCode.DONE, command.said
 
 
 @pytest.mark.parametrize("trouble", [absent, crowded])
