@@ -122,11 +122,14 @@ FIRST_MISSED = {
     "settling again": 95,
     "look at outstanding attempts": 107,
     "reading anew after a loss": 280,
-    "entry id in the fence": 436,
     "own claims": 555,
 }
 """The first seed that breaks a promise without the safeguard."""
 TESTED_ALONE = {
+    "entry id in the fence": (
+        "contract/test_workers.py"
+        "::test_an_attempt_dispatched_again_after_a_loss_fences_its_lost_message"
+    ),
     "final mark": (
         "contract/test_runs.py::test_a_repeated_dispatch_adds_nothing_and_tells_the_truth"
     ),
