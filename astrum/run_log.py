@@ -20,6 +20,7 @@ def with_log(
     observer: RunObserver | None, run_id: str, start: str, silence: bool
 ) -> RunObserver | None:
     """Return the observer of a run together with its log, unless the run is silent."""
+    observer = None if observer is None else guarded(observer)
     if silence:
         return observer
     log = RunLog(run_id, start)
@@ -79,3 +80,26 @@ class RunLog:
     def _extra(self, name: str, attempt: int, worker_id: str = "") -> dict[str, Any]:
         where = {"worker_id": worker_id} if worker_id else {}
         return {"run_id": self._run_id, "task": name, "attempt": attempt, **where}
+
+
+def guarded(observer: RunObserver) -> RunObserver:
+    """Return an observer whose errors are its own: the first is logged, the run goes on."""
+    return observer if type(observer) is _GuardedObserver else _GuardedObserver(observer)
+
+
+class _GuardedObserver:
+    def __init__(self, observer: RunObserver) -> None:
+        self._observer = observer
+        self._has_failed = False
+
+    def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
+        """Tell the observer; raises nothing."""
+        try:
+            self._observer.observe(state, event, commands)
+        except Exception:
+            if not self._has_failed:
+                logger.exception(
+                    "an observer of a run failed; the run goes on, and further errors of this "
+                    "observer are not logged"
+                )
+            self._has_failed = True

@@ -40,6 +40,7 @@ from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
 from astrum.redis.facts import JournalEntry, Outstanding, RunFacts
 from astrum.redis.run_store import RunStore
+from astrum.run_log import guarded
 from astrum.wire.messages import (
     LeaderFact,
     Record,
@@ -90,7 +91,7 @@ class RunLeader:
         self._store = store
         self._config = config
         self._seal = seal
-        self._observers = [] if observer is None else [observer]
+        self._observers = [] if observer is None else [guarded(observer)]
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._finishing: asyncio.Task[None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
@@ -175,8 +176,8 @@ class RunLeader:
 
     def attach(self, observer: RunObserver) -> None:
         """Tell one more observer what happens from now on, beginning with the state as it is."""
-        self._observers.append(observer)
-        observer.observe(self.state, None, ())
+        self._observers.append(guarded(observer))
+        self._observers[-1].observe(self.state, None, ())
 
     def end(self, how: LeadershipEnd) -> None:
         """Note that this process does not lead the run any more."""
@@ -216,7 +217,7 @@ class RunLeader:
             )
             if not entries:
                 return
-            self.take_in(entries)
+            self._read(entries)
 
     def _arm_run_timeout(self) -> None:
         limit_s = self.facts.duration(TIMEOUT_FACT)
@@ -240,7 +241,18 @@ class RunLeader:
     # --- facts in -----------------------------------------------------------------------
 
     def take_in(self, entries: Sequence[JournalEntry]) -> None:
-        """Take in what the journal says, in its order; entries seen before are ignored."""
+        """Take in what the journal says, in its order; entries seen before are ignored.
+
+        After an error, of whatever kind, the run is read again: what is left of the journal must
+        not be missing in what this leader knows.
+        """
+        try:
+            self._read(entries)
+        except Exception:
+            logger.exception("run %s: its journal could not be taken in", self.run_id)
+            self._misled()
+
+    def _read(self, entries: Sequence[JournalEntry]) -> None:
         for entry in entries:
             if _position(entry.entry_id) <= _position(self.cursor):
                 continue

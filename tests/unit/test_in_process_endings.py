@@ -9,6 +9,7 @@ import pytest
 
 from astrum import RetryPolicy, SchedulerRegistry, in_process
 from astrum.errors import TaskRegistrationError
+from tests.unit.test_in_process import FlowBuilder
 
 ENOUGH_S = 20.0
 
@@ -147,3 +148,28 @@ async def test_a_task_that_swallows_a_cancel_does_not_keep_the_run(
 def test_a_task_id_that_cannot_be_encoded_is_refused_when_it_is_declared() -> None:
     with pytest.raises(TaskRegistrationError, match="UTF-8"):
         SchedulerRegistry("n").task("caf\udce9")(lambda: None)
+
+
+class Failing:
+    """An observer whose display is broken."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def observe(self, *_: object) -> None:
+        self.asked += 1
+        raise OSError("the display's pipe is closed")
+
+
+async def test_an_observer_that_raises_is_logged_once_and_the_run_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    graph, failing = FlowBuilder(), Failing()
+    graph.add("a", lambda: 1)
+    graph.add("b", lambda: 2)
+    options = in_process.InProcessOptions(observer=failing)
+    async with asyncio.timeout(ENOUGH_S):
+        report = await in_process.run_in_process(graph.flow(), options)
+    assert report.execution_state == "completed"
+    assert failing.asked > 1
+    assert caplog.text.count("an observer of a run failed") == 1

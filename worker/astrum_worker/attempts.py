@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from astrum.invoke import CURRENT, AttemptContext
+from astrum.invoke import CURRENT, AttemptContext, swallowed
 from astrum.loops import hide
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
@@ -223,6 +223,19 @@ class Attempts:
         if held.job is None or held.context.withdraw():
             self._slots[held.lane].stalled(time.monotonic() - held.since)
             held.cancel(Phase.RECALLED)
+
+    def give_up(self, held: Held) -> None:
+        """End an attempt that goes on after its cancellation; what it returns is dropped."""
+        self._counters.hung += 1
+        logger.warning(
+            "run %s: task %r goes on though it was cancelled; its slot is given to others: let "
+            "CancelledError out of the task",
+            *(held.run_id, held.task_id),
+        )
+        is_ours = held.context.is_revoked
+        self._close(
+            held, self._cancelled(held) if is_ours else ended(held, swallowed(held.context))
+        )
 
     # --- out ----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ class Counters:
     """What has happened since the worker started.
 
     ``fenced``: ends that came too late. ``restored``: ends that the server had forgotten.
+    ``hung``: attempts that went on after their cancellation.
     """
 
     claimed: int = 0
@@ -26,6 +27,7 @@ class Counters:
     set_aside: int = 0
     fenced: int = 0
     restored: int = 0
+    hung: int = 0
 
     def count(self, outcome: Outcome) -> None:
         """Count an attempt by how it ended here."""

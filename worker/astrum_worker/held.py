@@ -13,6 +13,7 @@ The first of them that comes counts, but REVOKED comes after the others too.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -62,6 +63,7 @@ class Held:
     job: asyncio.Task[Any] | None = None
     started_at: float = field(default_factory=time.time)
     since: float = field(default_factory=time.monotonic)
+    cancelled_at: float = math.inf
     block: Block | None = None
     longest_block: tuple[float, str] | None = None
 
@@ -85,6 +87,11 @@ class Held:
         """Whether it has its end."""
         return self.phase is Phase.ENDED
 
+    @property
+    def over_at(self) -> float:
+        """When its code was to end, by the monotonic clock: its limit, or its cancellation."""
+        return min(self.cancelled_at, self.context.due_at)
+
     def begin(self, job: asyncio.Task[Any]) -> None:
         """Note that the code of the attempt runs in ``job`` from now on."""
         self.job, self.started_at, self.since = job, time.time(), time.monotonic()
@@ -97,6 +104,7 @@ class Held:
         if not self.is_running or phase <= self.phase:
             return False
         self.phase = phase
+        self.cancelled_at = min(self.cancelled_at, time.monotonic())
         self.context.cancel()
         if self.job is not None:
             self.job.cancel()

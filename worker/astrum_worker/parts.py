@@ -18,6 +18,7 @@ from astrum_worker.context import WorkerContext
 from astrum_worker.custody import Custody
 from astrum_worker.executor import Executor
 from astrum_worker.gate import Reason
+from astrum_worker.hung_tasks import HungTasks
 from astrum_worker.hung_threads import HungThreads
 from astrum_worker.intake import Intake
 from astrum_worker.lease import Lease
@@ -91,6 +92,7 @@ def compose(
     followers: list[Service] = [
         custody,
         Revocations(store, attempts, context.seal),
+        HungTasks(attempts, config.hung_patience_s),
         HungThreads(invoker.pool, config, stop),
     ]
     return Parts(

@@ -23,6 +23,7 @@ from astrum_worker.context import WorkerContext
 from astrum_worker.endings import UNDESCRIBED
 from astrum_worker.executor import Executor
 from astrum_worker.held import Phase
+from astrum_worker.hung_tasks import HungTasks
 from astrum_worker.intake import Runnable
 from astrum_worker.reporter import Reporter
 from astrum_worker.slots import Slots
@@ -35,7 +36,7 @@ class Bench:
         self.rows: list[Record] = []
         store: Any = SimpleNamespace(worker_id="w", settle=self.settle, loss=LossWatch())
         config = WorkerConfig(modules=("m",), redis=RedisSettings())
-        context = WorkerContext(store, config)
+        self.context = context = WorkerContext(store, config)
         self.invoker = Invoker(2)
         self.reporter = Reporter(context)
         nothing: Any = None
@@ -59,9 +60,11 @@ class Bench:
             self.rows.append(record)
         return [Verdict.SETTLED] * len(ends)
 
-    def claim(self, function: Callable[..., Any], lane: Any = "async") -> None:
+    def claim(
+        self, function: Callable[..., Any], lane: Any = "async", timeout_s: float | None = None
+    ) -> None:
         """Let an attempt of a function come in."""
-        fields = ("n", "t", "", 0, None, True, False, NO_ARGUMENTS)
+        fields = ("n", "t", "", 0, timeout_s, True, False, NO_ARGUMENTS)
         self.message = TaskMessage("r", 0, 1, 1, *fields)
         self.served = Served(BoundTask("t", function, TaskInputs(), lane), "", Codec())
         self.attempts.accept(lane, Claim("s", "1-0", b""))
@@ -202,3 +205,28 @@ async def test_what_is_held_without_being_run_is_ended_when_it_is_seen_twice(
     assert record.failure.types == (UNDESCRIBED,)
     assert "held here without being run" in caplog.text
     assert bench.attempts.held() == []
+
+
+async def test_a_task_that_swallows_its_timeout_loses_its_slot_and_is_named(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    end = asyncio.Event()
+
+    async def stays() -> None:
+        while not end.is_set():
+            try:
+                await end.wait()
+            except asyncio.CancelledError:
+                continue
+
+    bench.claim(stays, timeout_s=0.01)
+    hung_tasks = HungTasks(bench.attempts, 0.01)
+    async with asyncio.timeout(20):
+        while bench.attempts.running_count:
+            await hung_tasks.pass_once()
+            await asyncio.sleep(0.01)
+    record = await bench.ended()
+    assert record.outcome is Outcome.TIMED_OUT
+    assert "task 't' goes on though it was cancelled" in caplog.text
+    assert bench.context.counters.hung == 1
+    end.set()
