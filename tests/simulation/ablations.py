@@ -113,10 +113,10 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
 FIRST_MISSED = {
     "bound of outstanding attempts": 0,
     "full replay": 3,
+    "audit while reconciling": 20,
     "reaping": 22,
     "gate": 25,
     "still mine": 60,
-    "audit while reconciling": 81,
     "knowing what was settled": 95,
     "loss watch": 95,
     "settling again": 95,

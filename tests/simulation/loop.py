@@ -12,7 +12,7 @@ import heapq
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
@@ -82,6 +82,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.call_at(when, call, *args, context=process.context.copy())
 
     # --- what asyncio asks for --------------------------------------------------------------
+
+    @property
+    def tasks(self) -> Collection[asyncio.Task[Any]]:
+        """All tasks that have not ended."""
+        return self._tasks
 
     def time(self) -> float:
         """Return the time, in seconds."""

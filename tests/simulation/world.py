@@ -387,7 +387,7 @@ class World:
             process.is_dead = process.is_paused = False
         for _ in range(20):
             self.loop.steps = 0
-            tasks = asyncio.all_tasks(self.loop)
+            tasks = list(self.loop.tasks)  # asyncio's own list misses those that workers hide
             for task in tasks:
                 task.cancel()
             with suppress(StuckError):
@@ -397,4 +397,4 @@ class World:
         self.loop.close()
 
     def _is_empty(self) -> bool:
-        return not asyncio.all_tasks(self.loop)
+        return not self.loop.tasks
