@@ -8,7 +8,6 @@ from typing import Any
 
 from astrum.config import AstrumConfig
 from astrum.data_transport import F, From, Ref, T, To
-from astrum.declaration import RegisteredTask
 from astrum.errors import (
     AstrumError,
     SchedulerError,
@@ -19,7 +18,20 @@ from astrum.errors import (
     TaskOrderNoExitError,
     TaskRegistrationError,
 )
-from astrum.invoke import current_attempt
+from astrum.execution.invoke import current_attempt
+from astrum.flow.registry import (
+    SchedulerRegistry,
+    active_namespace,
+    build_scheduler,
+    build_task_orders,
+    clear_registry,
+    get_registry,
+    run,
+    task,
+    use_namespace,
+)
+from astrum.flow.scheduler import DEFAULT_NAMESPACE, DynamicScheduler
+from astrum.flow.task_declaration import RegisteredTask
 from astrum.machine import (
     ExecutionReport,
     ExecutionState,
@@ -35,18 +47,6 @@ from astrum.planning import (
     RetryPolicy,
     TaskOrder,
 )
-from astrum.registry import (
-    SchedulerRegistry,
-    active_namespace,
-    build_scheduler,
-    build_task_orders,
-    clear_registry,
-    get_registry,
-    run,
-    task,
-    use_namespace,
-)
-from astrum.scheduler import DEFAULT_NAMESPACE, DynamicScheduler
 
 __all__ = [
     "DEFAULT_NAMESPACE",

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import click
 
 from astrum.data_transport.bindings import Binding, TaskInputs
-from astrum.in_process import InProcessOptions, run_in_process
-from astrum.invoke import BoundTask, Flow
+from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.invoke import BoundTask, Flow
 from astrum.machine import AttemptSettled, Dispatch, Outcome, RunState
 from astrum.planning import Plan, TaskSpec
 

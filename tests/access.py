@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import redis
 
-from astrum.wire.keys import Keys
+from astrum.protocol.keys import Keys
 from astrum_coordinator.cli.acl import Grant, grants, rule
 
 PASSWORD = "pw"

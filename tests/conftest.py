@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from astrum import registry
+from astrum.flow import registry
+from astrum.flow.registry import all_registries
 from astrum.redis import RedisSettings
-from astrum.registry import all_registries
 from tests.keyspace import unowned_keys
 from tests.leftovers import Leftovers, mark_descendants, move_temporary_files
 from tests.servers import RedisServer, Server, server_names, start_server, why_missing

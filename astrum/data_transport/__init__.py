@@ -10,14 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from astrum.data_transport.annotations import F, From, Ref, T, To
-from astrum.data_transport.declarable import check_declarable, unfilled
-from astrum.data_transport.fit import fit
-from astrum.data_transport.generate import auto_generate_data_transports, declared_routes
-from astrum.data_transport.merge import merge_task_data
-from astrum.data_transport.resolve import resolve_inputs
-from astrum.data_transport.routes import routes_of
-from astrum.data_transport.scopes import remember_names
-from astrum.data_transport.type_check import check_types, declared_types, why_local_only
+from astrum.data_transport.declared.declarable import check_declarable, unfilled
+from astrum.data_transport.declared.text_annotations import remember_names
+from astrum.data_transport.routing.from_annotations import (
+    auto_generate_data_transports,
+    declared_routes,
+)
+from astrum.data_transport.routing.merge import merge_task_data
+from astrum.data_transport.routing.resolve import resolve_inputs
+from astrum.data_transport.routing.routes import routes_of
+from astrum.data_transport.types.check_plan import check_types, declared_types, why_local_only
+from astrum.data_transport.types.check_value import fit
 
 if TYPE_CHECKING:
     from astrum.data_transport.models import DataItem, DTRela, TaskData

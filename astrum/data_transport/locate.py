@@ -1,4 +1,4 @@
-"""Find a part of a result by locators, on live objects; `astrum.wire` does the same on bytes."""
+"""Find a part of a result by locators, on live objects; `astrum.values` does the same on bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from astrum.data_transport.shapes import is_model
+from astrum.data_transport.types.class_fields import is_model
 from astrum.errors import LocateError, TransportError
 
 MAX_SHOWN = 10
@@ -134,7 +134,7 @@ def _shown(key: object) -> str:
     return LONG_KEY if is_long else repr(key)
 
 
-# --- the words, which `astrum.wire` uses for bytes ------------------------------------------------
+# --- the words, which `astrum.values` uses for bytes ---
 
 
 def with_article(name: str) -> str:

@@ -8,9 +8,9 @@ from uuid import uuid4
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from astrum.data_transport.annotations import NO_DEFAULT
-from astrum.data_transport.generator import DeclaredRoutes
-from astrum.data_transport.routes import Route
-from astrum.data_transport.shapes import reduced
+from astrum.data_transport.routing.declared_routes import DeclaredRoutes
+from astrum.data_transport.routing.routes import Route
+from astrum.data_transport.types.class_fields import reduced
 
 
 def _to_class(value: Any) -> Any:

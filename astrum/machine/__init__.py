@@ -20,7 +20,6 @@ from astrum.machine.events import (
     WorkerReturned,
 )
 from astrum.machine.failure import Failure
-from astrum.machine.fold import RunTimes, build_report, failed_planning_report
 from astrum.machine.report import (
     ExecutionReport,
     ExecutionState,
@@ -29,6 +28,7 @@ from astrum.machine.report import (
     TaskExecutionStatistics,
     TaskStageStatistics,
 )
+from astrum.machine.report_builder import RunTimes, build_report, failed_planning_report
 from astrum.machine.state import RunState, TaskState
 
 __all__ = [

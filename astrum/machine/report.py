@@ -1,4 +1,4 @@
-"""What a run has to say for itself: the report's shapes. `astrum.machine.fold` fills them.
+"""The shapes of a run's report; `astrum.machine.report_builder` fills them.
 
 All times are seconds since the epoch, all durations seconds.
 """

@@ -19,7 +19,7 @@ is handling its journal again.
 
 Attempt numbers fence: a fact about an attempt that is not the current one changes nothing.
 Three budgets are apart: what the user's code raises (the task's `RetryPolicy`), lost workers
-(`astrum.machine.troubles.LOSS_BUDGET`, then the task is quarantined), and attempts handed back,
+(`astrum.machine.budgets.LOSS_BUDGET`, then the task is quarantined), and attempts handed back,
 which are free.
 """
 
@@ -30,7 +30,7 @@ from enum import IntEnum
 from heapq import heappop, heappush
 from zlib import crc32
 
-from astrum.collector import collector_paused
+from astrum.machine.budgets import TaskBudget, TaskBudgets, quarantine
 from astrum.machine.chronicle import UNCHARGED, Chronicle
 from astrum.machine.events import (
     AttemptFoundOutstanding,
@@ -52,8 +52,8 @@ from astrum.machine.events import (
 )
 from astrum.machine.failure import UNSERVED, Failure
 from astrum.machine.ranks import ranks
-from astrum.machine.troubles import Trouble, Troubles, quarantine
 from astrum.planning.plan import Plan
+from astrum.runtime.collector import collector_paused
 
 
 class TaskState(IntEnum):
@@ -95,7 +95,7 @@ class RunState:
         self._dependents = plan.dependents
         self._awaited_left = sum(spec.awaited for spec in plan.tasks)
         self._has_tails = self._awaited_left < size
-        self._troubles = Troubles()
+        self._troubles = TaskBudgets()
         self._started = False
         self._stopping: str | None = None
         self._ready: list[int] = []
@@ -128,7 +128,7 @@ class RunState:
 
     @property
     def lost_workers(self) -> Collection[str]:
-        """As `astrum.machine.troubles.Troubles.lost_workers`."""
+        """As `astrum.machine.budgets.TaskBudgets.lost_workers`."""
         return self._troubles.lost_workers
 
     def skipped(self, task: int) -> int:
@@ -239,7 +239,7 @@ class RunState:
                 trouble = self._troubles.of(event.task)
                 return self._back_off(event, trouble, trouble.hand_back(), UNCHARGED)
 
-    def _on_raised(self, event: AttemptSettled, trouble: Trouble) -> list[Command]:
+    def _on_raised(self, event: AttemptSettled, trouble: TaskBudget) -> list[Command]:
         policy = self.plan.tasks[event.task].retry
         failure = event.failure or Failure(("builtins.Exception",), "no reason was given")
         trouble.raised += 1
@@ -256,7 +256,7 @@ class RunState:
         return self._back_off(event, trouble, trouble.loss_delay_s(), UNCHARGED)
 
     def _back_off(
-        self, event: AttemptSettled, trouble: Trouble, delay_s: float, retries_left: int
+        self, event: AttemptSettled, trouble: TaskBudget, delay_s: float, retries_left: int
     ) -> list[Command]:
         task = event.task
         self.chronicle.retried[task, event.attempt] = retries_left

@@ -21,7 +21,7 @@ from types import MemberDescriptorType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from astrum.data_transport.shapes import is_model
+from astrum.data_transport.types.class_fields import is_model
 
 MAX_DEPTH = 100
 _SCALARS = (type(None), bool, int, float, str)

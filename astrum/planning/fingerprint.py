@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
-from astrum.data_transport.callables import CACHED
+from astrum.data_transport.declared.callables import CACHED
 from astrum.planning.data_digest import data_digest
 
 _DEFINITION = re.compile(r"^([ \t]*)(?:async\s+def|def)\b", re.MULTILINE)

@@ -15,7 +15,7 @@ from astrum.data_transport import (
     unfilled,
 )
 from astrum.data_transport.bindings import TaskInputs
-from astrum.data_transport.declarations import annotations_of
+from astrum.data_transport.declared.signatures import annotations_of
 from astrum.errors import TaskRegistrationError
 from astrum.planning.order import TaskOrder, walk_upstream_first
 

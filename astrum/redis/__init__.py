@@ -7,24 +7,24 @@ Public methods raise `astrum.errors.StoreError` and `RunError` kinds only.
 
 from __future__ import annotations
 
-from astrum.redis.connection import (
-    LossWatch,
-    RedisSettings,
-    ServerIdentity,
-    open_sync_client,
-)
-from astrum.redis.facts import (
+from astrum.redis.lease import LeaseClient
+from astrum.redis.records import (
     Claim,
     DeadClaim,
     EntryKey,
     JournalEntry,
     Outstanding,
-    RunFacts,
-    WorkerFacts,
+    RunInfo,
+    WorkerInfo,
 )
-from astrum.redis.lease import LeaseClient
 from astrum.redis.run_store import RunStore
 from astrum.redis.server_check import check_server
+from astrum.redis.settings import (
+    RedisSettings,
+    ServerIdentity,
+    ServerLossDetector,
+    open_sync_client,
+)
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.translation import translate
 from astrum.redis.worker_store import WorkerStore
@@ -35,15 +35,15 @@ __all__ = [
     "EntryKey",
     "JournalEntry",
     "LeaseClient",
-    "LossWatch",
     "Outstanding",
     "RedisSettings",
-    "RunFacts",
+    "RunInfo",
     "RunStore",
     "ServerIdentity",
+    "ServerLossDetector",
     "Settlement",
     "Verdict",
-    "WorkerFacts",
+    "WorkerInfo",
     "WorkerStore",
     "check_server",
     "open_sync_client",

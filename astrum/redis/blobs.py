@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from astrum.errors import RunNotFoundError, StoreError
+from astrum.protocol.keys import Keys
 from astrum.redis import scripts
-from astrum.redis.link import Link
-from astrum.wire.keys import Keys
-from astrum.wire.payload import MAX_VALUE_BYTES
-from astrum.wire.references import digest_of
+from astrum.redis.client import Client
+from astrum.values.payload import MAX_VALUE_BYTES
+from astrum.values.references import digest_of
 
 MAX_BLOB_BYTES = MAX_VALUE_BYTES
 """The most that is ever taken from the server as one value, whoever stored it."""
 
 
-async def put_blob(link: Link, keys: Keys, run_id: str, data: bytes) -> str:
+async def put_blob(link: Client, keys: Keys, run_id: str, data: bytes) -> str:
     """Store a value for as long as its run lives and return its digest; repeatable.
 
     Raises `RunNotFoundError` if the run is gone.
@@ -24,7 +24,7 @@ async def put_blob(link: Link, keys: Keys, run_id: str, data: bytes) -> str:
     return digest
 
 
-async def get_blob(link: Link, keys: Keys, run_id: str, digest: str) -> bytes:
+async def get_blob(link: Client, keys: Keys, run_id: str, digest: str) -> bytes:
     """Return a stored value.
 
     Raises `RunNotFoundError` if it is gone, as all values go with their run, and `StoreError` if
@@ -38,7 +38,7 @@ async def get_blob(link: Link, keys: Keys, run_id: str, digest: str) -> bytes:
     return data
 
 
-async def read_bounded(link: Link, key: str) -> bytes | None:
+async def read_bounded(link: Client, key: str) -> bytes | None:
     """Return a stored string, ``None`` if there is none; never takes more than the limit."""
     data = bytes(await link.execute("GETRANGE", key, 0, MAX_BLOB_BYTES))
     if len(data) > MAX_BLOB_BYTES:

@@ -1,364 +1,216 @@
-"""How to reach the server: settings, clients, and noticing that it may have lost writes.
+"""One connection to the server that many commands share: sent at once, answered in order.
 
-The client library's own retries are off: a script whose reply was lost is repeated by whoever
-knows that repeating it is right.
+A general client keeps a connection to itself for each command and takes about a tenth of a
+millisecond for it. Here a command is one write and one future, so that what a hop through the
+server costs is the server's time and little else. Parsing and packing are hiredis'.
 """
 
 from __future__ import annotations
 
-import os
-import re
+import asyncio
 import socket
-import ssl
-from dataclasses import dataclass, field
-from typing import Any, Protocol
-from urllib.parse import unquote
-from weakref import WeakSet
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+import hiredis
+import redis.exceptions as driver
 
-from astrum.errors import StoreConfigurationError
-from astrum.redis.address import Address, read_address
-from astrum.wire.keys import DEFAULT_PREFIX, Keys
-from astrum.wire.signing import KEY_VARIABLE, Signer
+from astrum.redis.address import Address
+from astrum.redis.scripts import Argument
+from astrum.redis.settings import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, RedisSettings
 
-DEFAULT_URL = "redis://localhost:6379/0"
-CONNECT_TIMEOUT_S = 5.0
-COMMAND_TIMEOUT_S = 5.0
-
-NO_SENTINEL = (
-    "Astrum does not speak to Sentinel; give it the master's own address, or one that follows the "
-    "master (a service name, a proxy), as redis://host:6379/0"
-)
-_SCHEMES = ("redis", "rediss", "unix")
-_NO_PORT = re.compile(r"^([^/?#\[]*:)(?!\d*(?:[/?#]|$))[^/?#]*")
-_SHOWN_OPTIONS = ("db", "username", "protocol")
-_IDENTITY = re.compile(rb"^(?:run_id|master_replid):(\w+)", re.MULTILINE)
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""Seconds of silence before the first question, between questions, and how many."""
+_TAKEN_AT_ONCE = 64 * 1024
+"""Bytes of a command that need no look at how fast the other end takes them."""
+_NOTHING = object()
+"""What the parser says when a reply is not complete yet."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RedisSettings:
-    """Where the server is and how to prove who we are.
-
-    ``url``: ``redis://``, ``rediss://`` (TLS) or ``unix://``, with user and password if the
-    server wants them. ``prefix`` separates installations on one server. ``tls_ca_file`` is the
-    authority to trust instead of the system's, ``tls_cert_file`` and ``tls_key_file`` are the
-    client's certificate. ``signing_keys``: the first signs, all verify; without keys nothing is
-    signed. Raises `StoreConfigurationError` for a setting that cannot be.
-    """
-
-    url: str = field(default=DEFAULT_URL, repr=False)
-    prefix: str = DEFAULT_PREFIX
-    tls_ca_file: str | None = None
-    tls_cert_file: str | None = None
-    tls_key_file: str | None = None
-    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
-
-    def __post_init__(self) -> None:
-        scheme, separator, _ = self.url.partition("://")
-        if "sentinel" in scheme.lower():
-            raise StoreConfigurationError(f"{self.masked_url!r}: {NO_SENTINEL}")
-        if not separator or scheme not in _SCHEMES:
-            raise StoreConfigurationError(
-                f"{self.masked_url!r} is no server URL: it must begin with redis://, rediss:// "
-                "or unix://"
-            )
-        if scheme != "unix":
-            _check_database(self.url)
-        try:
-            Keys(self.prefix)
-        except ValueError as error:
-            raise StoreConfigurationError(str(error)) from None
-        if self.signing_keys:
-            _check_keys(self.signing_keys)
-        if scheme == "redis" and self.tls_ca_file:
-            raise StoreConfigurationError(
-                f"{self.masked_url}: an authority to trust is given, but redis:// is not "
-                "encrypted; write rediss:// (or unset ASTRUM_REDIS_CA)"
-            )
-        if self.tls_key_file and not self.tls_cert_file:
-            raise StoreConfigurationError("a key file without a certificate (ASTRUM_REDIS_CERT)")
-
-    @classmethod
-    def from_env(
-        cls,
-        url: str | None = None,
-        prefix: str | None = None,
-        *,
-        tls_ca_file: str | None = None,
-        tls_cert_file: str | None = None,
-        tls_key_file: str | None = None,
-    ) -> RedisSettings:
-        """Read ``ASTRUM_REDIS_URL``, ``ASTRUM_PREFIX``, ``ASTRUM_REDIS_CA``, ``ASTRUM_REDIS_CERT``,
-        ``ASTRUM_REDIS_KEY`` and ``ASTRUM_SIGNING_KEY`` (one key, or several separated by commas);
-        arguments win.
-        """
-        keys = os.environ.get(KEY_VARIABLE, "")
-        return cls(
-            url=url or os.environ.get("ASTRUM_REDIS_URL") or DEFAULT_URL,
-            prefix=prefix or os.environ.get("ASTRUM_PREFIX") or DEFAULT_PREFIX,
-            tls_ca_file=tls_ca_file or os.environ.get("ASTRUM_REDIS_CA") or None,
-            tls_cert_file=tls_cert_file or os.environ.get("ASTRUM_REDIS_CERT") or None,
-            tls_key_file=tls_key_file or os.environ.get("ASTRUM_REDIS_KEY") or None,
-            signing_keys=tuple(key.strip().encode() for key in keys.split(",") if key.strip()),
-        )
-
-    @property
-    def keys(self) -> Keys:
-        """The key names under this prefix, for this database."""
-        return Keys(self.prefix, self.database)
-
-    @property
-    def address(self) -> Address:
-        """Where the server is; raises `StoreConfigurationError` for a URL that cannot be read."""
-        try:
-            return read_address(self.url)
-        except ValueError as error:
-            raise StoreConfigurationError(
-                f"the server URL {self.masked_url!r} cannot be read: {error}"
-            ) from None
-
-    @property
-    def database(self) -> int:
-        """The number of the database; 0 for a URL that cannot be read, which leads nowhere."""
-        try:
-            return read_address(self.url).database
-        except ValueError:
-            return 0
-
-    @property
-    def masked_url(self) -> str:
-        """The URL without a password, for logs and errors."""
-        return mask_url(self.url)
-
-    @property
-    def passwords(self) -> tuple[str, ...]:
-        """What must never be shown, as it stands in the URL and as it is sent."""
-        raw = _password_in(self.url)
-        return tuple({text for text in (raw, unquote(raw)) if text})
-
-    def tls_context(self) -> ssl.SSLContext | None:
-        """Return how to speak TLS with the server, `None` for a URL without TLS.
-
-        Raises `StoreConfigurationError` for a file that cannot be used.
-        """
-        if not self.url.startswith("rediss:"):
-            return None
-        try:
-            context = ssl.create_default_context(cafile=self.tls_ca_file)
-        except OSError as error:
-            raise _bad_file("authority (--redis-ca)", self.tls_ca_file, error) from None
-        if self.tls_cert_file:
-            try:
-                context.load_cert_chain(
-                    self.tls_cert_file, self.tls_key_file, password=_refuse_passphrase
-                )
-            except OSError as error:
-                names = " and ".join(filter(None, (self.tls_cert_file, self.tls_key_file)))
-                raise _bad_file(
-                    "certificate and key (--redis-cert, --redis-key)", names, error
-                ) from None
-        return context
+class _Waiting(NamedTuple):
+    reply: asyncio.Future[Any]
+    sent_at: float
+    timeout_s: float
 
 
-@dataclass(frozen=True)
-class ServerIdentity:
-    """Which server this is. Changed after a reconnect: its last writes may be lost.
+class Connection(asyncio.Protocol):
+    """An open connection. Any broken promise of the server's ends it and fails what waits.
 
-    ``version`` is for people, such as "Valkey 9.1.2".
-    """
+    So does silence, for it may be half open: what waits fails with ``TimeoutError`` when nothing
+    has arrived for as long as it may take. A reply that keeps arriving, however slowly, is not
+    late, nor is a command that is still on its way out. One timer looks after all, since a timer
+    for each command costs as much as the command.
 
-    run_id: str
-    replication_id: str
-    version: str
-
-
-def _check_keys(keys: tuple[bytes, ...]) -> None:
-    try:
-        Signer(keys)
-    except ValueError as error:
-        raise StoreConfigurationError(f"{KEY_VARIABLE}: {error}") from None
-
-
-def _check_database(url: str) -> None:
-    # The client library would take the first database without a word.
-    database = _path_of(url).strip("/")
-    if database and not database.isdecimal():
-        raise StoreConfigurationError(
-            f"{mask_url(url)!r}: {database!r} is no database number; write one as in "
-            "redis://host:6379/0, or none"
-        )
-
-
-def _bad_file(what: str, name: str | None, error: OSError) -> StoreConfigurationError:
-    reason = error.strerror or str(error)
-    return StoreConfigurationError(f"the TLS {what} in {name} cannot be used: {reason}")
-
-
-def _refuse_passphrase() -> str:
-    raise OSError("the key is encrypted; decrypt it, and protect the file instead")
-
-
-def mask_url(url: str) -> str:
-    """Return the URL with every password replaced.
-
-    What cannot be told from a password is replaced as well: a user without one, the values of
-    options that there are not, and what stands behind a ``#``.
-
-    >>> mask_url("redis://bob:s3cret@db.example:6379/0")
-    'redis://bob:***@db.example:6379/0'
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        scheme, rest = "", url
-    if scheme == "unix" and rest.startswith("/"):
-        return f"{scheme}{separator}{_mask_options(rest)}"
-    credentials, at, address = rest.rpartition("@")
-    user, colon, _ = credentials.partition(":")
-    if not at:  # what stands in the place of the port may be a password without its host
-        address = _NO_PORT.sub(r"\1***", address)
-    shown = f"{user}:***" if colon else "***" if at else ""
-    return f"{scheme}{separator}{shown}{at}{_mask_options(address)}"
-
-
-def _mask_options(address: str) -> str:
-    main, fragment, _ = address.partition("#")
-    place, mark, query = main.partition("?")
-    options = "&".join(map(_mask_option, query.split("&"))) if query else ""
-    return f"{place}{mark}{options}{fragment and '#***'}"
-
-
-def _mask_option(option: str) -> str:
-    name, equals, _ = option.partition("=")
-    if not equals:
-        return "***"
-    return option if name in _SHOWN_OPTIONS else f"{name}=***"
-
-
-def _path_of(url: str) -> str:
-    """Return what stands behind the host; by hand, since a password may hold a slash."""
-    address = url.partition("://")[2].rpartition("@")[2]
-    return re.split("[?#]", address, maxsplit=1)[0].partition("/")[2]
-
-
-def _password_in(url: str) -> str:
-    credentials = url.partition("://")[2].rpartition("@")[0]
-    in_query = re.search(r"(?i)[?&]password=([^&]+)", url)
-    return credentials.partition(":")[2] or (in_query.group(1) if in_query else "")
-
-
-class Droppable(Protocol):
-    """What holds a connection to the server."""
-
-    def drop(self) -> None:
-        """End the connection at once; the next command opens another."""
-
-
-class LossWatch:
-    """Notices that the server may have lost its last writes.
-
-    Each new connection tells who the server is. Another identity than before (a restart, a
-    failover) or a vanished consumer group is a suspicion; `take` says so once. ``count`` is the
-    number of suspicions ever: what was decided under a smaller one must not be carried out.
-    All who hold connections to the server register by `attend`.
+    A reply that nobody waits for any more is dropped; `on_push` gets what was never asked for
+    (messages of a subscription), `on_end` is called when the connection is over.
     """
 
     def __init__(self) -> None:
-        self._holders: WeakSet[Droppable] = WeakSet()
-        self._identity: frozenset[bytes] | None = None
-        self._suspected = False
-        self.count = 0
+        self.on_push: Callable[[Any], None] | None = None
+        self.on_end: Callable[[], None] | None = None
+        self._waiting: deque[_Waiting] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._refusal: driver.ResponseError | None = None  # of the connection, before any command
+        self._parser = hiredis.Reader(
+            protocolError=driver.InvalidResponse,
+            replyError=driver.ResponseError,
+            notEnoughData=_NOTHING,
+        )
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._moved_at = self._loop.time()
+        self._unsent = 0
 
     @property
-    def suspected(self) -> bool:
-        """Whether there is a suspicion that nobody took yet."""
-        return self._suspected
+    def is_open(self) -> bool:
+        """Whether commands can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
 
-    def take(self, count: int | None = None) -> bool:
-        """Return whether a loss is suspected, and forget the suspicion.
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last byte arrived."""
+        return self._loop.time() - self._moved_at
 
-        With the ``count`` from before something lengthy was done about it, a suspicion that was
-        raised meanwhile stays.
+    def send(
+        self, command: Sequence[Argument], timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> asyncio.Future[Any]:
+        """Send a command; the future gives its raw reply or raises its error.
+
+        ``timeout_s`` is how long the other end may be silent.
         """
-        suspected = self._suspected
-        self._suspected = suspected and count not in (None, self.count)
-        return suspected
+        if self._transport is None or self._transport.is_closing():
+            raise self._refusal or driver.ConnectionError("the connection is closed")
+        packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub takes one
+        self._transport.write(packed)
+        if len(packed) > _TAKEN_AT_ONCE:
+            self._unsent = self._transport.get_write_buffer_size()
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        now = self._loop.time()
+        self._waiting.append(_Waiting(reply, now, timeout_s))
+        deadline = now + timeout_s
+        if self._alarm is None or deadline < self._alarm.when():
+            self._set_alarm(deadline)
+        return reply
 
-    def suspect(self) -> None:
-        """Raise the suspicion."""
-        self._suspected = True
-        self.count += 1
+    def drop(self, error: Exception | None = None) -> None:
+        """End the connection at once and fail what waits; harmless when repeated."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._fail(error or driver.ConnectionError("the connection was closed"))
 
-    def attend(self, holder: Droppable) -> None:
-        """Have a holder of a connection drop it whenever it leads to the wrong server."""
-        self._holders.add(holder)
+    # --- called by the loop -------------------------------------------------------------
 
-    def leave_server(self) -> None:
-        """Drop all connections: they stay open to a server that is the master no more.
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
 
-        A replica goes on to answer what only reads, so it would be believed for ever.
-        """
-        for holder in list(self._holders):
-            holder.drop()
+    def data_received(self, data: bytes) -> None:
+        """Hand out the replies that are complete."""
+        self._moved_at = self._loop.time()
+        try:
+            self._parser.feed(data)
+            while (reply := self._parser.gets()) is not _NOTHING:
+                self._hand_out(reply)
+        except driver.InvalidResponse as error:
+            self.drop(error)
 
-    def connected_to(self, info: bytes) -> bool:
-        """Return whether the server's INFO text tells of another server than the one before."""
-        identity = frozenset(_IDENTITY.findall(info))
-        is_another = self._identity is not None and identity != self._identity
-        self._identity = identity
-        if is_another:
-            self.suspect()
-        return is_another
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fail what waits."""
+        self._transport = None
+        why = f": {error}" if error else ""
+        failure = driver.ConnectionError(f"the connection was lost{why}")
+        failure.__cause__ = error
+        self._fail(self._refusal or failure)
+        if self.on_end is not None:
+            self.on_end()
+
+    def _hand_out(self, reply: Any) -> None:
+        if not self._waiting:
+            if self.on_push is not None:
+                self.on_push(reply)
+            elif isinstance(reply, driver.ResponseError):
+                self._refusal = reply
+            return
+        future = self._waiting.popleft().reply
+        if future.done():
+            return
+        if isinstance(reply, driver.RedisError):
+            future.set_exception(reply)
+        else:
+            future.set_result(reply)
+
+    def _set_alarm(self, deadline: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(deadline, self._look_for_late)
+
+    def _look_for_late(self) -> None:
+        self._alarm = None
+        if not self._waiting:
+            return
+        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if unsent < self._unsent:  # the other end takes what is sent
+            self._moved_at = self._loop.time()
+        self._unsent = unsent
+        moved_at = self._moved_at
+        earliest = min(max(one.sent_at, moved_at) + one.timeout_s for one in self._waiting)
+        if earliest > self._loop.time():
+            self._set_alarm(earliest)
+        else:
+            self.drop(TimeoutError("the server does not answer"))
+
+    def _fail(self, error: Exception) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        waiting, self._waiting = self._waiting, deque()
+        for future, _, _ in waiting:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # seen: whoever waited may have gone
 
 
-def open_sync_client(
-    settings: RedisSettings, *, timeout_s: float = COMMAND_TIMEOUT_S
-) -> redis.Redis:
-    """Return the blocking client of a heartbeat thread, which repeats nothing by itself."""
-    address, context = settings.address, settings.tls_context()
-    kind: Any  # the driver's common base is abstract
-    options = _options(address, timeout_s)
+async def open_connection(settings: RedisSettings) -> Connection:
+    """Connect and log in; raises the driver's errors, ``OSError`` and `StoreConfigurationError`."""
+    address = settings.address
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        channel = await _connect(settings, address)
+        try:
+            await _log_in(channel, address)
+        except BaseException:
+            channel.drop()
+            raise
+    return channel
+
+
+async def _connect(settings: RedisSettings, address: Address) -> Connection:
+    loop = asyncio.get_running_loop()
     if address.path:
-        kind = redis.UnixDomainSocketConnection
-    else:
-        # Not by options: with those the driver would trust the system's authorities as well.
-        kind = redis.Connection if context is None else _tls_connection(context)
-    client = redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **options))
-    client.response_callbacks.clear()
-    return client
+        _, channel = await loop.create_unix_connection(Connection, address.path)
+        return channel
+    transport, channel = await loop.create_connection(
+        Connection, address.host, address.port, ssl=settings.tls_context()
+    )
+    _keep_alive(transport.get_extra_info("socket"))
+    return channel
 
 
-def _tls_connection(context: ssl.SSLContext) -> type[redis.Connection]:
-    class TlsConnection(redis.SSLConnection):
-        def _connect(self) -> socket.socket:
-            raw: socket.socket = redis.Connection._connect(self)  # type: ignore[no-untyped-call]
-            try:
-                return context.wrap_socket(raw, server_hostname=self.host)
-            except BaseException:
-                raw.close()
-                raise
-
-    return TlsConnection
+def _keep_alive(connection: socket.socket) -> None:
+    """Notice a peer that is silently gone even where nothing is sent, as by a subscriber."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):  # the system's own hours else
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-def _options(address: Address, read_timeout_s: float) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "protocol": 2,
-        "decode_responses": False,
-        "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": read_timeout_s,
-        "health_check_interval": 0,
-        "username": address.username or None,
-        "password": address.password or None,
-        "db": address.database,
-    }
-    if address.path:
-        return options | {"path": address.path}
-    return options | {
-        "host": address.host,
-        "port": address.port,
-        "socket_connect_timeout": min(CONNECT_TIMEOUT_S, read_timeout_s),
-        "socket_keepalive": True,
-    }
+async def _log_in(channel: Connection, address: Address) -> None:
+    if address.password or address.username:
+        user = [address.username] if address.username else []
+        credentials = [*user, address.password]
+        try:
+            await channel.send(["AUTH", *credentials])
+        except driver.ResponseError as error:
+            raise driver.AuthenticationError(str(error)) from None
+    if address.database:
+        await channel.send(["SELECT", address.database])

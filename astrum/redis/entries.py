@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from astrum.wire.keys import FIELD, SIGNATURE_FIELD
+from astrum.protocol.keys import FIELD, SIGNATURE_FIELD
 
 _DATA = FIELD.encode()
 _SIGNATURE = SIGNATURE_FIELD.encode()

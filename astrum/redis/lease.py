@@ -9,8 +9,8 @@ from typing import Any
 import redis.exceptions as driver
 
 from astrum.redis import scripts
-from astrum.redis.connection import RedisSettings, open_sync_client
 from astrum.redis.scripts import ScriptCall, ScriptLibrary
+from astrum.redis.settings import RedisSettings, open_sync_client
 from astrum.redis.translation import FAILURES, is_no_master, translate
 
 LEASE_TIMEOUT_S = 2.0

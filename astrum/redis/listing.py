@@ -7,12 +7,12 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from astrum.errors import StoreError
+from astrum.protocol.keys import GROUP, OUTSTANDING_FIELD, Keys, is_run_id
+from astrum.protocol.messages import LATEST_S
+from astrum.redis.client import Client
 from astrum.redis.entries import leases_of, names_of, pairs, server_ms, texts
-from astrum.redis.facts import RunFacts, WorkerFacts, damaged
-from astrum.redis.link import Link
 from astrum.redis.reaping import streams_of
-from astrum.wire.keys import GROUP, OUTSTANDING_FIELD, Keys, is_run_id
-from astrum.wire.messages import LATEST_S
+from astrum.redis.records import RunInfo, WorkerInfo, damaged
 
 
 class Backlog(NamedTuple):
@@ -22,14 +22,14 @@ class Backlog(NamedTuple):
     running: int
 
 
-async def run_facts(link: Link, keys: Keys, run_id: str) -> RunFacts | None:
+async def run_facts(link: Client, keys: Keys, run_id: str) -> RunInfo | None:
     """Return what is known of a run, ``None`` if there is none; `StoreError` if it is damaged."""
     for record in await _records(link, keys, [run_id]):
         return _read_run(record)
     return None
 
 
-async def list_runs(link: Link, keys: Keys, limit: int) -> list[RunFacts]:
+async def list_runs(link: Client, keys: Keys, limit: int) -> list[RunInfo]:
     """Return up to ``limit`` runs, newest first; those whose record is damaged are left out."""
     replies = await link.pipeline(
         [
@@ -55,7 +55,7 @@ class Record(NamedTuple):
     lease_end: Any
 
 
-async def _records(link: Link, keys: Keys, run_ids: Sequence[str]) -> list[Record]:
+async def _records(link: Client, keys: Keys, run_ids: Sequence[str]) -> list[Record]:
     commands: list[tuple[str, ...]] = [("TIME",)]
     for run_id in run_ids:
         commands.append(("HGETALL", keys.run(run_id)))
@@ -67,7 +67,7 @@ async def _records(link: Link, keys: Keys, run_ids: Sequence[str]) -> list[Recor
     return [Record(run_id, now, *row) for run_id, *row in rows if row[0]]
 
 
-def _read_run(record: Record) -> RunFacts:
+def _read_run(record: Record) -> RunInfo:
     for reply in record:
         if isinstance(reply, Exception):
             raise damaged(record.run_id, reply)
@@ -77,10 +77,10 @@ def _read_run(record: Record) -> RunFacts:
         raise damaged(record.run_id, error) from None
 
 
-def _facts_of(record: Record, fields: dict[bytes, bytes]) -> RunFacts:
+def _facts_of(record: Record, fields: dict[bytes, bytes]) -> RunInfo:
     ended = fields.get(b"end")
     lease_ms = max(0.0, float(record.lease_end or 0) - record.time)
-    return RunFacts(
+    return RunInfo(
         run_id=record.run_id,
         state=fields[b"st"].decode(),
         epoch=int(fields[b"ep"]),
@@ -100,7 +100,7 @@ def _seconds(ms: bytes) -> float:
     return seconds
 
 
-async def workers(link: Link, keys: Keys) -> list[WorkerFacts]:
+async def workers(link: Client, keys: Keys) -> list[WorkerInfo]:
     """Return the live workers by id; those whose record is of a foreign type are left out."""
     time, leases = await link.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
     now = server_ms(time)
@@ -116,8 +116,8 @@ async def workers(link: Link, keys: Keys) -> list[WorkerFacts]:
     ]
 
 
-def _read_worker(worker_id: str, lease_s: float, fields: dict[bytes, bytes]) -> WorkerFacts:
-    return WorkerFacts(
+def _read_worker(worker_id: str, lease_s: float, fields: dict[bytes, bytes]) -> WorkerInfo:
+    return WorkerInfo(
         worker_id=worker_id,
         lease_s=lease_s,
         facts=texts(fields, b"f:"),
@@ -125,12 +125,12 @@ def _read_worker(worker_id: str, lease_s: float, fields: dict[bytes, bytes]) -> 
     )
 
 
-async def backlog(link: Link, keys: Keys) -> dict[str, Backlog]:
+async def backlog(link: Client, keys: Keys) -> dict[str, Backlog]:
     """Return how many attempts wait and run, by stream."""
     return await backlog_of(link, await streams_of(link, keys))
 
 
-async def backlog_of(link: Link, streams: Sequence[str]) -> dict[str, Backlog]:
+async def backlog_of(link: Client, streams: Sequence[str]) -> dict[str, Backlog]:
     """Return how many attempts wait and run in these streams."""
     commands: list[tuple[str, ...]] = []
     for stream in streams:

@@ -8,8 +8,8 @@ from typing import Any
 import msgpack
 
 from astrum.redis import scripts
-from astrum.redis.facts import JournalEntry
 from astrum.redis.reaping import streams_of
+from astrum.redis.records import JournalEntry
 from astrum.redis.store import Store
 from astrum.view import StreamSize
 

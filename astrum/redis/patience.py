@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from astrum.errors import StoreUnavailableError
-from astrum.loops import Backoff
+from astrum.runtime.loops import Backoff
 
 logger = logging.getLogger("astrum")
 

@@ -10,7 +10,7 @@ import asyncio
 from typing import Any
 
 from astrum.errors import StoreError
-from astrum.redis.link import Link
+from astrum.redis.client import Client
 from astrum.redis.scripts import Argument
 
 _REPEAT_S = 0.01
@@ -19,7 +19,7 @@ _REPEAT_S = 0.01
 class BlockingReader:
     """One connection for blocking reads, one at a time."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Client) -> None:
         self._link = link
         self._idle = asyncio.Event()
         self._idle.set()
@@ -27,7 +27,7 @@ class BlockingReader:
         self._reads = 0
 
     @property
-    def link(self) -> Link:
+    def link(self) -> Client:
         """The connection."""
         return self._link
 
@@ -55,7 +55,7 @@ class BlockingReader:
         finally:
             self._idle.set()
 
-    async def interrupt(self, via: Link) -> None:
+    async def interrupt(self, via: Client) -> None:
         """End the read under way, or the next one if there is none; ``via`` another connection.
 
         The server may not have got the read yet when it gets the order to end it, so the order

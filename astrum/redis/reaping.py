@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from astrum.protocol.keys import GROUP, Keys
 from astrum.redis import scripts
+from astrum.redis.client import Client
 from astrum.redis.entries import Entry, leases_of, names_of, pairs, read_entry, server_ms
-from astrum.redis.facts import DeadClaim, Holder
-from astrum.redis.link import Link
+from astrum.redis.records import DeadClaim, Holder
 from astrum.redis.scripts import MAX_ITEMS, STREAMS_PER_PART, chunks
-from astrum.wire.keys import GROUP, Keys
 
 Consumer = tuple[str, str]
 """A stream and a worker that has a consumer there."""
 
 
-async def dead_claims(link: Link, keys: Keys) -> list[DeadClaim]:
+async def dead_claims(link: Client, keys: Keys) -> list[DeadClaim]:
     """Return what dead workers hold, at most 500 entries per worker and stream.
 
     Entries whose data is gone are acknowledged on the way.
@@ -46,7 +46,7 @@ async def dead_claims(link: Link, keys: Keys) -> list[DeadClaim]:
     return await _with_data(link, places)
 
 
-async def holders(link: Link, stream: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
+async def holders(link: Client, stream: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
     """Return who holds which of these entries; those that nobody has claimed are left out."""
     time, *replies = await link.pipeline(
         [("TIME",), *(("XPENDING", stream, GROUP, one, one, 1) for one in entry_ids)],
@@ -72,7 +72,7 @@ def _claimed_at(time: Sequence[bytes], row: Sequence[Any]) -> float:
     return (server_ms(time) - int(row[2])) / 1000
 
 
-async def dead_workers(link: Link, keys: Keys) -> list[str]:
+async def dead_workers(link: Client, keys: Keys) -> list[str]:
     """Return the ids of the dead workers that hold nothing any more."""
     lapsed, consumers = await census(link, keys)
     busy = {worker_id for (_, worker_id), pending in consumers.items() if pending}
@@ -80,7 +80,7 @@ async def dead_workers(link: Link, keys: Keys) -> list[str]:
     return sorted((lapsed - busy) | idle)
 
 
-async def census(link: Link, keys: Keys) -> tuple[set[str], dict[Consumer, int]]:
+async def census(link: Client, keys: Keys) -> tuple[set[str], dict[Consumer, int]]:
     """Return the workers whose lease lapsed, and each dead consumer with its pending count."""
     # Consumers first: a worker that registers between the two looks must be seen as leased.
     consumers = await _consumers(link, await streams_of(link, keys))
@@ -96,7 +96,7 @@ async def census(link: Link, keys: Keys) -> tuple[set[str], dict[Consumer, int]]
     return lapsed, dead
 
 
-async def drop(link: Link, keys: Keys, worker_id: str, *, leaves: bool) -> bool:
+async def drop(link: Client, keys: Keys, worker_id: str, *, leaves: bool) -> bool:
     """Forget a worker; ``False`` if it still holds something or, unless it leaves, is alive."""
     parts = list(chunks(await streams_of(link, keys), STREAMS_PER_PART)) or [()]
     held = 0
@@ -109,13 +109,13 @@ async def drop(link: Link, keys: Keys, worker_id: str, *, leaves: bool) -> bool:
     return held == 0
 
 
-async def streams_of(link: Link, keys: Keys) -> list[str]:
+async def streams_of(link: Client, keys: Keys) -> list[str]:
     """Return the keys of all streams that attempts are dispatched to."""
     names = names_of(await link.execute("SMEMBERS", keys.queues))
     return sorted(name for name in names if keys.is_queue(name))
 
 
-async def _consumers(link: Link, streams: Sequence[str]) -> dict[Consumer, int]:
+async def _consumers(link: Client, streams: Sequence[str]) -> dict[Consumer, int]:
     replies = await link.pipeline(
         [("XINFO", "CONSUMERS", stream, GROUP) for stream in streams], tolerant=True
     )
@@ -129,7 +129,7 @@ async def _consumers(link: Link, streams: Sequence[str]) -> dict[Consumer, int]:
     return found
 
 
-async def _with_data(link: Link, places: Sequence[_Place]) -> list[DeadClaim]:
+async def _with_data(link: Client, places: Sequence[_Place]) -> list[DeadClaim]:
     replies = await link.pipeline(
         [("XRANGE", place.stream, place.entry_id, place.entry_id) for place in places]
     )
@@ -146,7 +146,7 @@ async def _with_data(link: Link, places: Sequence[_Place]) -> list[DeadClaim]:
     return claims
 
 
-async def forget(link: Link, places: Iterable[tuple[str, str]]) -> None:
+async def forget(link: Client, places: Iterable[tuple[str, str]]) -> None:
     """Acknowledge and delete entries (stream, entry id) that stand for nothing any more."""
     await link.pipeline(
         [
@@ -157,7 +157,7 @@ async def forget(link: Link, places: Iterable[tuple[str, str]]) -> None:
     )
 
 
-async def own_entries(link: Link, stream: str, worker_id: str) -> list[Entry]:
+async def own_entries(link: Client, stream: str, worker_id: str) -> list[Entry]:
     """Return all that a worker holds in one stream; empty if stream or group is gone."""
     found: list[Entry] = []
     cursor = "-"

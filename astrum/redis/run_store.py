@@ -13,24 +13,24 @@ from astrum.errors import (
     RunNotFoundError,
     StoreUnavailableError,
 )
+from astrum.protocol.keys import OUTSTANDING_FIELD, is_run_id
 from astrum.redis import blobs, listing, reaping, scripts
-from astrum.redis.connection import RedisSettings
+from astrum.redis.client import Client
 from astrum.redis.entries import names_of, pairs, read_entry, read_streams
-from astrum.redis.facts import (
+from astrum.redis.looking import LookingStore
+from astrum.redis.records import (
     DeadClaim,
     Holder,
     JournalEntry,
     Outstanding,
-    RunFacts,
-    WorkerFacts,
+    RunInfo,
+    WorkerInfo,
     damaged,
 )
-from astrum.redis.link import Link
-from astrum.redis.looking import LookingStore
 from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, ScriptLibrary, chunks
+from astrum.redis.settings import RedisSettings
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.store import block_option
-from astrum.wire.keys import OUTSTANDING_FIELD, is_run_id
 
 BEGINNING = "0-0"
 """The cursor of a journal that was not read yet."""
@@ -64,7 +64,7 @@ class RunStore(LookingStore):
     def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
         super().__init__(settings, library=library)
         # Renewals must not wait behind a long journal, so that it has a connection of its own.
-        self._replay = Link(settings, watch=self.loss, library=self.library)
+        self._replay = Client(settings, watch=self.loss, library=self.library)
 
     async def close(self) -> None:
         """Drop all connections; harmless when repeated."""
@@ -234,7 +234,7 @@ class RunStore(LookingStore):
         return await self._settle("c", epoch, run_id, stream, settlements)
 
     async def append_fact(self, run_id: str, data: bytes, *, epoch: int | None = None) -> bool:
-        """Append an entry (`astrum.wire.messages.encode_entry`) to the journal of an open run.
+        """Append an entry (`astrum.protocol.messages.encode_entry`) to the journal of an open run.
 
         ``False``: the run is over or gone. With ``epoch`` only its leader may; raises
         `LeadershipLostError` then.
@@ -320,15 +320,15 @@ class RunStore(LookingStore):
 
     # --- looking -----------------------------------------------------------------------------
 
-    async def run_facts(self, run_id: str) -> RunFacts | None:
+    async def run_facts(self, run_id: str) -> RunInfo | None:
         """Return what is known of a run, ``None`` if there is none."""
         return await listing.run_facts(self.link, self.keys, run_id)
 
-    async def list_runs(self, limit: int = 100) -> list[RunFacts]:
+    async def list_runs(self, limit: int = 100) -> list[RunInfo]:
         """Return open runs and those that ended within their result's life, newest first."""
         return await listing.list_runs(self.link, self.keys, limit)
 
-    async def workers(self) -> list[WorkerFacts]:
+    async def workers(self) -> list[WorkerInfo]:
         """Return the live workers."""
         return await listing.workers(self.link, self.keys)
 

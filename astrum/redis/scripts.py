@@ -13,8 +13,8 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from astrum.errors import LeadershipLostError, RunNotFoundError
+from astrum.protocol.keys import GROUP, Keys
 from astrum.redis.settlement import Settlement, Verdict
-from astrum.wire.keys import GROUP, Keys
 
 MAX_ITEMS = 500
 """Items per script call: Lua's ``unpack`` and a reader's patience are limited."""

@@ -6,15 +6,15 @@ import re
 from collections.abc import Mapping
 
 from astrum.errors import StoreConfigurationError
-from astrum.redis.connection import NO_SENTINEL, RedisSettings, ServerIdentity
-from astrum.redis.link import Link
+from astrum.redis.client import Client
+from astrum.redis.settings import NO_SENTINEL, RedisSettings, ServerIdentity
 
 OLDEST_VERSION = (6, 2)
 _EVICTING = ("allkeys-", "volatile-")
 """How the names of policies begin that drop keys; a hosted server may name none at all."""
 
 
-async def check_server(link: Link) -> ServerIdentity:
+async def check_server(link: Client) -> ServerIdentity:
     """Return the server's identity if it can serve.
 
     Raises `StoreConfigurationError` for one that is too old, that may evict keys, that refuses

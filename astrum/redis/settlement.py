@@ -11,7 +11,7 @@ class Settlement(NamedTuple):
 
     ``entry_id`` is the stream entry that dispatched the attempt: together with ``attempt`` it is
     the fence. ``final`` forbids any further attempt of the task. ``record`` is one encoded
-    journal record (`astrum.wire.messages.encode_record`).
+    journal record (`astrum.protocol.messages.encode_record`).
     """
 
     task: int

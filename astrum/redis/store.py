@@ -9,12 +9,12 @@ from typing import Any, Self
 
 from astrum.errors import StoreUnavailableError
 from astrum.redis import blobs
-from astrum.redis.connection import LossWatch, RedisSettings, ServerIdentity
+from astrum.redis.client import Client
 from astrum.redis.entries import server_ms
-from astrum.redis.link import Link
 from astrum.redis.reader import BlockingReader
 from astrum.redis.scripts import ScriptLibrary
 from astrum.redis.server_check import check_server
+from astrum.redis.settings import RedisSettings, ServerIdentity, ServerLossDetector
 from astrum.redis.translation import FAILURES, translate
 
 MAX_BLOCK_S = 30.0
@@ -39,10 +39,10 @@ class Store:
     def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
         self.settings = settings
         self.keys = settings.keys
-        self.loss = LossWatch()
+        self.loss = ServerLossDetector()
         self.library = library or ScriptLibrary()
-        self.link = Link(settings, watch=self.loss, library=self.library)
-        self.bulk = Link(
+        self.link = Client(settings, watch=self.loss, library=self.library)
+        self.bulk = Client(
             settings, read_timeout_s=BULK_TIMEOUT_S, watch=self.loss, library=self.library
         )
         self._readers = {kind: self._new_reader() for kind in self.waits}
@@ -110,7 +110,7 @@ class Store:
 
         The subscription holds from the first step on; close the iterator to end it.
         """
-        async with Link(self.settings, watch=self.loss, library=self.library) as link:
+        async with Client(self.settings, watch=self.loss, library=self.library) as link:
             messages: asyncio.Queue[Any] = asyncio.Queue()
             try:
                 channel = await link.channel()
@@ -124,7 +124,7 @@ class Store:
             raise StoreUnavailableError(f"{self.settings.masked_url}: the subscription has ended")
 
     def _new_reader(self) -> BlockingReader:
-        return BlockingReader(Link(self.settings, watch=self.loss, library=self.library))
+        return BlockingReader(Client(self.settings, watch=self.loss, library=self.library))
 
     async def _read(self, kind: str, block_s: float | None, *command: Any) -> Any:
         """Send a read; a blocking one through the connection kept for its kind."""

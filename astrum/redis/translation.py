@@ -17,7 +17,7 @@ from astrum.errors import (
     StoreRefusesWritesError,
     StoreUnavailableError,
 )
-from astrum.redis.connection import RedisSettings
+from astrum.redis.settings import RedisSettings
 
 FAILURES = (driver.RedisError, OSError, EOFError)
 """Everything that a command may raise (a timeout is an OSError)."""

@@ -6,17 +6,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from astrum.errors import StoreError
+from astrum.protocol.keys import GROUP, LANE_SUFFIX
 from astrum.redis import scripts
-from astrum.redis.connection import RedisSettings
+from astrum.redis.client import Client
 from astrum.redis.entries import Entry, read_streams
-from astrum.redis.facts import Claim
-from astrum.redis.link import Link
 from astrum.redis.listing import backlog_of
 from astrum.redis.reaping import drop, forget, own_entries, streams_of
+from astrum.redis.records import Claim
 from astrum.redis.scripts import ScriptLibrary, chunks
+from astrum.redis.settings import RedisSettings
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.store import Store, block_option
-from astrum.wire.keys import GROUP, LANE_SUFFIX
 
 
 class WorkerStore(Store):
@@ -30,7 +30,7 @@ class WorkerStore(Store):
         super().__init__(settings, library=library)
         self.worker_id = worker_id
         self._known: set[str] = set()
-        self._asked: dict[str, Link] = {}
+        self._asked: dict[str, Client] = {}
 
     async def register(self, facts: Mapping[str, str], served: bytes, lease_s: float) -> None:
         """Tell who the worker is and what it serves, and take its lease, in one step.

@@ -30,7 +30,7 @@ REPEATED_TASKS = 30_000
 async def open_pool(url: str = URL, *options: str) -> AsyncIterator[Any]:
     """Give a coordinator whose workers, started with ``options``, are all there and warm."""
     from astrum_coordinator import Coordinator
-    from astrum_coordinator.embedded import LocalWorkers
+    from astrum_coordinator.embedded.server import LocalWorkers
 
     async with Coordinator(url) as coordinator:
 

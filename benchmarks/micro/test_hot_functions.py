@@ -14,9 +14,7 @@ from astrum import DynamicScheduler, TaskOrder
 from astrum.machine import Outcome, RunState, RunTimes, build_report
 from astrum.machine.events import AttemptSettled, Dispatch
 from astrum.planning import Plan, TaskSpec
-from astrum.wire.arguments import pack_arguments, unpack_arguments
-from astrum.wire.codec import Codec
-from astrum.wire.messages import (
+from astrum.protocol.messages import (
     Record,
     TaskMessage,
     decode_entry,
@@ -25,7 +23,9 @@ from astrum.wire.messages import (
     encode_message,
     encode_record,
 )
-from astrum.wire.projection import project
+from astrum.values.arguments import pack_arguments, unpack_arguments
+from astrum.values.codec import Codec
+from astrum.values.projection import project
 
 Measure = Callable[..., Any]
 TASKS = 2_000

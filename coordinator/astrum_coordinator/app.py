@@ -18,33 +18,33 @@ from astrum.errors import (
     StoreUnavailableError,
     TaskRegistrationError,
 )
-from astrum.invoke import Flow
-from astrum.loops import Backoff
+from astrum.execution.invoke import Flow
+from astrum.execution.run_log import SENT_TO_WORKERS, with_log
+from astrum.flow.registry import build_scheduler
 from astrum.machine.events import CancelRequested
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.planning.plan import Plan
-from astrum.redis.connection import RedisSettings
-from astrum.redis.facts import RunFacts, WorkerFacts
+from astrum.protocol.messages import encode_fact
+from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
+from astrum.redis.records import RunInfo, WorkerInfo
 from astrum.redis.run_store import RunStore
-from astrum.registry import build_scheduler
-from astrum.run_log import SENT_TO_WORKERS, with_log
+from astrum.redis.settings import RedisSettings
+from astrum.runtime.loops import Backoff
 from astrum.view import QueueLook
-from astrum.wire.messages import encode_fact
-from astrum.wire.sealing import Seal
-from astrum_coordinator.adoption import Adoption, Renewal
+from astrum_coordinator.asking.looks import RunLook, look_at, look_at_queues
+from astrum_coordinator.asking.report_loader import PLANNED_S_FACT, ReportLoader
+from astrum_coordinator.asking.run_follower import RunFollower
+from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.config import CoordinatorConfig
-from astrum_coordinator.history import RunHistory
-from astrum_coordinator.journal_reader import JournalReader
-from astrum_coordinator.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
-from astrum_coordinator.led_runs import LedRuns, decode_plan, encode_plan
-from astrum_coordinator.looks import RunLook, look_at, look_at_queues
-from astrum_coordinator.reaper import Reaper
-from astrum_coordinator.reports import PLANNED_S_FACT, Reporter
-from astrum_coordinator.upkeep import Upkeep
-from astrum_coordinator.waiting import found_run, until_over
-from astrum_coordinator.watch import Watch
+from astrum_coordinator.leading.adoption import Adoption, Renewal
+from astrum_coordinator.leading.journal_reader import JournalReader
+from astrum_coordinator.leading.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
+from astrum_coordinator.leading.leaderships import Leaderships, decode_plan, encode_plan
+from astrum_coordinator.pool.pool_monitor import PoolMonitor
+from astrum_coordinator.pool.reaper import Reaper
+from astrum_coordinator.pool.upkeep import Upkeep
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -83,8 +83,8 @@ class Coordinator:
             patience_s=self._config.start_patience_s,
             log=logger,
         )
-        self._led = LedRuns(self._store, self.owner, self._config, self._seal)
-        self._watch = Watch(self._store, self._led, self._config)
+        self._led = Leaderships(self._store, self.owner, self._config, self._seal)
+        self._watch = PoolMonitor(self._store, self._led, self._config)
         self._reaper = Reaper(self._store, self._config, self._seal)
         self._services = (
             JournalReader(self._store, self._led, self._config, self._led.resync),
@@ -120,8 +120,8 @@ class Coordinator:
         return self._entered
 
     @property
-    def _reporter(self) -> Reporter:
-        return Reporter(self._store, self._seal)
+    def _reporter(self) -> ReportLoader:
+        return ReportLoader(self._store, self._seal)
 
     def _begin_to_lead(self) -> None:
         for service in self._services:
@@ -254,7 +254,7 @@ class Coordinator:
         """
         self._begin_to_lead()
         backoff = Backoff(longest_s=1.0)
-        history: RunHistory | None = None
+        history: RunFollower | None = None
         while True:
             try:
                 leader = await self._led.adopt(run_id, observer=observer, plan=plan)
@@ -272,9 +272,9 @@ class Coordinator:
                 logger.warning("run %s: %s; trying again", run_id, error)
             await backoff.wait()
 
-    async def _history(self, run_id: str, observer: RunObserver | None) -> RunHistory:
+    async def _history(self, run_id: str, observer: RunObserver | None) -> RunFollower:
         plan = decode_plan(await self._store.load_plan(run_id), run_id, self._seal)
-        return RunHistory(run_id, plan, self._seal, observer=observer)
+        return RunFollower(run_id, plan, self._seal, observer=observer)
 
     async def _led_to_the_end(self, leader: RunLeader) -> bool:
         how = await asyncio.shield(leader.ended)
@@ -349,11 +349,11 @@ class Coordinator:
             await until_over(self._store, run_id)
         return await self.report(run_id, types=types, results=results)
 
-    async def run_facts(self, run_id: str) -> RunFacts | None:
+    async def run_facts(self, run_id: str) -> RunInfo | None:
         """Return what is known of a run, `None` if there is none."""
         return await self._store.run_facts(run_id)
 
-    async def runs(self, limit: int = 50) -> list[RunFacts]:
+    async def runs(self, limit: int = 50) -> list[RunInfo]:
         """Return what is known of the latest runs, open ones first."""
         return await self._store.list_runs(limit)
 
@@ -361,6 +361,6 @@ class Coordinator:
         """Return for each queue what waits, what runs, and which live workers listen to it."""
         return await look_at_queues(self._store)
 
-    async def workers(self) -> list[WorkerFacts]:
+    async def workers(self) -> list[WorkerInfo]:
         """Return all live workers."""
         return await self._store.workers()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from astrum.wire.payload import MAX_ARGUMENT_BYTES
+from astrum.values.payload import MAX_ARGUMENT_BYTES
 
 LEAST_OUTSTANDING = 2_000
 

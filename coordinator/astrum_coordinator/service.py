@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 
 from astrum.errors import StoreError, StoreUnavailableError
-from astrum.loops import end_task
+from astrum.runtime.loops import end_task
 
 logger = logging.getLogger("astrum.coordinator")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from astrum.machine.troubles import LOSS_BUDGET
+from astrum.machine.budgets import LOSS_BUDGET
 
 UNCOUNTED = ("lost", "handed_back", "failed", "cancelled")
 """Ends of attempts after which a task may run again."""

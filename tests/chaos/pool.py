@@ -15,9 +15,9 @@ from typing import Any
 import redis
 
 from astrum.machine.events import Outcome
+from astrum.protocol.messages import Record, decode_entry
 from astrum.redis import RedisSettings, RunStore
-from astrum.redis.facts import RunFacts
-from astrum.wire.messages import Record, decode_entry
+from astrum.redis.records import RunInfo
 from tests.chaos.audit import Token, read_tokens
 from tests.flows.chaos import TOKENS_VARIABLE
 from tests.processes import ROOT, AstrumProcess
@@ -132,7 +132,7 @@ class ChaosPool:
         """Return the traces of all executions by run."""
         return read_tokens(self.folder / "tokens")
 
-    async def runs(self) -> list[RunFacts]:
+    async def runs(self) -> list[RunInfo]:
         """Return what is known of all runs."""
         async with RunStore.open(RedisSettings(url=self.server.url)) as store:
             return await store.list_runs(1000)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 
+from astrum.protocol.keys import Keys
 from astrum.redis import Claim, RunStore, Settlement, WorkerStore
-from astrum.wire.keys import Keys
 
 LEASE_S = 30.0
 ALREADY_OVER_S = 0.001

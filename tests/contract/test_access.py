@@ -11,7 +11,7 @@ import redis
 
 from astrum.errors import AstrumError, StoreConfigurationError
 from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
-from astrum.wire.references import digest_of
+from astrum.values.references import digest_of
 from astrum_coordinator.cli.acl import KEYLESS, ROLES, Grant, grants
 from tests.access import KEYS, denied, make_user, needs_plain_rules, url_of
 from tests.contract.steps import (

@@ -7,9 +7,9 @@ import pytest
 
 from astrum.machine.events import CancelRequested, Outcome
 from astrum.machine.failure import Failure
+from astrum.protocol.messages import Record, decode_entry, encode_entry, encode_fact, encode_record
 from astrum.redis import JournalEntry, RunStore, WorkerStore
 from astrum.redis.scripts import OUTLINE_ROWS
-from astrum.wire.messages import Record, decode_entry, encode_entry, encode_fact, encode_record
 from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered, settlement
 
 FAILURE = Failure(("builtins.ValueError",), "no " * 30, "traceback\n" * 40, ("a note", ""))

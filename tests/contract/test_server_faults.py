@@ -465,5 +465,5 @@ async def test_a_server_that_only_tells_of_itself_does_not_serve_yet_or_never_wi
     error = await informed(info, b"-MOVED 7591 127.0.0.1:17822")
     assert isinstance(error, StoreConfigurationError)
     assert "use the URL of the owner (MOVED 7591 127.0.0.1:17822)" in str(error)
-    for reply in (b"-LOADING Redis is loading", b"-MASTERDOWN Link with MASTER is down"):
+    for reply in (b"-LOADING Redis is loading", b"-MASTERDOWN Client with MASTER is down"):
         assert isinstance(await informed(info, reply), StoreUnavailableError)

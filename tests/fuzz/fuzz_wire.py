@@ -26,19 +26,7 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
     from astrum.machine.failure import Failure
     from astrum.machine.state import RunState
     from astrum.planning import Plan, RetryPolicy, TaskSpec
-    from astrum.redis import Claim
-    from astrum.redis.connection import RedisSettings, mask_url
-    from astrum.wire import (
-        BlobRef,
-        Codec,
-        encode_reference,
-        inflate,
-        project,
-        reference_of,
-        shrink,
-        unpack_arguments,
-    )
-    from astrum.wire.messages import (
+    from astrum.protocol.messages import (
         Record,
         RevokedHint,
         TaskMessage,
@@ -53,16 +41,28 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
         encode_record,
         event_of,
     )
-    from astrum.wire.sealing import Seal
-    from astrum.wire.status import decode_served, decode_status
-    from astrum_coordinator.led_runs import decode_plan, encode_plan
-    from astrum_worker.catalog import Catalog
-    from astrum_worker.intake import Intake
-    from tests.unit.wire.samples import CODEC
+    from astrum.protocol.sealing import Seal
+    from astrum.protocol.status import decode_served, decode_status
+    from astrum.redis import Claim
+    from astrum.redis.settings import RedisSettings, mask_url
+    from astrum.values import (
+        BlobRef,
+        Codec,
+        encode_reference,
+        inflate,
+        project,
+        reference_of,
+        shrink,
+        unpack_arguments,
+    )
+    from astrum_coordinator.leading.leaderships import decode_plan, encode_plan
+    from astrum_worker.running.catalog import Catalog
+    from astrum_worker.running.claim_reader import ClaimReader
+    from tests.unit.values.samples import CODEC
 
 OPAQUE = Codec.opaque()
 OPEN, SEALED = Seal(), Seal([b"0123456789abcdef"])
-INTAKES = (Intake(Catalog({}), OPEN), Intake(Catalog({}), SEALED))
+INTAKES = (ClaimReader(Catalog({}), OPEN), ClaimReader(Catalog({}), SEALED))
 READERS = (
     OPAQUE.decode,
     inflate,

@@ -14,8 +14,8 @@ import pytest
 from astrum.config import AstrumConfig
 from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
+from astrum.protocol.messages import RevokedHint, encode_hint
 from astrum.redis import RedisSettings, RunStore, WorkerStore
-from astrum.wire.messages import RevokedHint, encode_hint
 from astrum_coordinator import Coordinator
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import FAST, HandWorker, flow

@@ -19,8 +19,8 @@ import pytest
 import redis.asyncio
 
 from astrum.errors import StoreConfigurationError, StoreUnavailableError, WorkerStartError
-from astrum_coordinator import embedded
-from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers, sweep_abandoned
+from astrum_coordinator.embedded.server import EmbeddedServer, LocalWorkers, sweep_abandoned
+from astrum_coordinator.embedded.server import server as embedded
 
 DEADLINE_S = 20.0
 
@@ -125,7 +125,7 @@ async def test_a_temporary_folder_too_deep_for_a_socket_is_not_used(
 
 OWNER = """
 import asyncio
-from astrum_coordinator.embedded import EmbeddedServer
+from astrum_coordinator.embedded.server import EmbeddedServer
 
 async def main():
     async with EmbeddedServer() as server:
@@ -310,7 +310,7 @@ async def test_a_worker_that_dies_after_it_has_served_is_replaced(
 async def test_a_worker_that_ignores_the_request_to_stop_is_killed(
     worker_program: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("astrum_coordinator.local_workers.STOP_MARGIN_S", 0.1)
+    monkeypatch.setattr("astrum_coordinator.embedded.local_workers.STOP_MARGIN_S", 0.1)
     worker_program(
         """
         import signal

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from astrum_coordinator.embedded import EmbeddedServer
+from astrum_coordinator.embedded.server import EmbeddedServer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LIMIT_S = 120.0

@@ -12,7 +12,7 @@ import pytest
 
 from astrum import ExecutionReport, run
 from astrum_coordinator import Coordinator
-from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers
+from astrum_coordinator.embedded.server import EmbeddedServer, LocalWorkers
 from tests.flows import parity
 
 NAMESPACES = ("direct", "retried", "timed_out", "cut_short")

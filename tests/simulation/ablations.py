@@ -8,17 +8,17 @@ from typing import Any
 from unittest.mock import patch
 
 from astrum.machine.state import RunState
-from astrum.redis import LossWatch, RunStore, Settlement, WorkerStore
-from astrum_coordinator.dispatcher import Dispatcher
-from astrum_coordinator.leader import LeadershipEnd, RunLeader
-from astrum_coordinator.led_runs import LedRuns
-from astrum_coordinator.reaper import Reaper
-from astrum_coordinator.watch import Watch
-from astrum_worker.attempts import Attempts
-from astrum_worker.custody import Custody
-from astrum_worker.lease import Lease
-from astrum_worker.reporter import Reporter
-from astrum_worker.revocations import Revocations
+from astrum.redis import RunStore, ServerLossDetector, Settlement, WorkerStore
+from astrum_coordinator.leading.dispatcher import Dispatcher
+from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
+from astrum_coordinator.leading.leaderships import Leaderships
+from astrum_coordinator.pool.pool_monitor import PoolMonitor
+from astrum_coordinator.pool.reaper import Reaper
+from astrum_worker.running.attempts import Attempts
+from astrum_worker.settling.settler import Settler
+from astrum_worker.upkeep.lease import Lease
+from astrum_worker.upkeep.reconciler import Reconciler
+from astrum_worker.upkeep.revocations import Revocations
 from tests.contract.model import Model
 
 
@@ -34,7 +34,7 @@ async def _none_outstanding(*_: Any) -> dict[int, Any]:
     return {}
 
 
-def _never_another(self: LossWatch, info: bytes) -> bool:
+def _never_another(self: ServerLossDetector, info: bytes) -> bool:
     return False
 
 
@@ -91,21 +91,21 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "full replay": [(RunLeader, "_replay", _nothing_async)],
     "gate": [(Model, "_settle", _settle_without_gate)],
     "hints": [(Revocations, "_obey", _nothing)],
-    "knowing what was settled": [(Reporter, "knows", lambda self, key: False)],
+    "knowing what was settled": [(Settler, "knows", lambda self, key: False)],
     "look at outstanding attempts": [(RunStore, "outstanding", _none_outstanding)],
-    "loss watch": [(LossWatch, "connected_to", _never_another)],
+    "loss watch": [(ServerLossDetector, "connected_to", _never_another)],
     "misled leader reads anew": [(RunLeader, "_misled", _nothing)],
     "no dispatch under suspicion": [(RunStore, "_refuse_under_suspicion", _nothing)],
-    "own claims": [(Custody, "reconcile", _nothing_async)],
-    "reading anew after a loss": [(LedRuns, "resync", _nothing_async)],
+    "own claims": [(Reconciler, "reconcile", _nothing_async)],
+    "reading anew after a loss": [(Leaderships, "resync", _nothing_async)],
     "reaping": [(Reaper, "run_once", _nothing_async)],
-    "registering again": [(Custody, "lapsed", _nothing)],
-    "renewal": [(LedRuns, "renew", _nothing_async)],
-    "settling again": [(Reporter, "resettle", _nothing)],
-    "still mine": [(Custody, "verify", _nothing_async)],
+    "registering again": [(Reconciler, "lapsed", _nothing)],
+    "renewal": [(Leaderships, "renew", _nothing_async)],
+    "settling again": [(Settler, "resettle", _nothing)],
+    "still mine": [(Reconciler, "verify", _nothing_async)],
     "stepping down": [(RunLeader, "end", _end_unless_deposed)],
-    "stepping down in time": [(LedRuns, "_step_down_if_late", _nothing)],
-    "timeouts from above": [(Watch, "_look_for_hung", _nothing)],
+    "stepping down in time": [(Leaderships, "_step_down_if_late", _nothing)],
+    "timeouts from above": [(PoolMonitor, "_look_for_hung", _nothing)],
     "trust in the lease": [(Lease, "judge", _nothing)],
     "withdrawing the unsent": [(Dispatcher, "revoke", _always_revoke)],
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from astrum.machine.budgets import LOSS_BUDGET
 from astrum.machine.events import Outcome
 from astrum.machine.report import ExecutionReport
-from astrum.machine.troubles import LOSS_BUDGET
-from astrum.wire.codec import Codec
-from astrum.wire.messages import CancelRequested, Record, RunTimedOut, decode_entry
+from astrum.protocol.messages import CancelRequested, Record, RunTimedOut, decode_entry
+from astrum.values.codec import Codec
 from astrum_worker.app import Worker
 from tests.contract.model import Run
 from tests.simulation.loop import OUTSIDE

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from astrum.data_transport.bindings import Binding, TaskInputs
-from astrum.invoke import BoundTask, Flow, current_attempt
+from astrum.execution.invoke import BoundTask, Flow, current_attempt
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.planning.retry_policy import RetryPolicy
-from astrum.wire.codec import Codec
-from astrum_worker.catalog import Catalog, Served
+from astrum.values.codec import Codec
+from astrum_worker.running.catalog import Catalog, Served
 
 HANGS_S = 10_000.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from astrum.errors import StoreUnavailableError
-from astrum_worker.lease import Lease
+from astrum_worker.upkeep.lease import Lease
 from tests.simulation.loop import current_process
 from tests.simulation.server import Network
 

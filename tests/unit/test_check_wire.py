@@ -23,17 +23,17 @@ from astrum import (
 )
 from astrum.data_transport.bindings import Binding, TaskInputs
 from astrum.errors import DecodeError, EncodeError, PayloadTooLargeError
-from astrum.in_process import InProcessOptions, run_in_process
-from astrum.invoke import BoundTask, Flow
+from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.invoke import BoundTask, Flow
 from astrum.planning import Plan, TaskSpec
 from astrum.planning.build import NO_INPUTS
-from astrum.wire import Codec, project
-from astrum.wire.payload import INLINE_BYTES, MAX_ARGUMENT_BYTES, MAX_VALUE_BYTES, pack_result
+from astrum.values import Codec, project
+from astrum.values.payload import INLINE_BYTES, MAX_ARGUMENT_BYTES, MAX_VALUE_BYTES, pack_result
 from astrum_coordinator import CoordinatorConfig
-from astrum_coordinator.results import Results
-from astrum_worker.catalog import Served
+from astrum_coordinator.leading.results import Results
 from astrum_worker.config import WorkerConfig
-from astrum_worker.values import encode_result
+from astrum_worker.running.catalog import Served
+from astrum_worker.running.values import encode_result
 
 MIB = 1024 * 1024
 

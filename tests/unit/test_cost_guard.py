@@ -22,9 +22,9 @@ from astrum import DynamicScheduler, TaskOrder
 from astrum.machine import AttemptSettled, Dispatch, Outcome, RunState, RunTimes, build_report
 from astrum.planning import Plan, TaskSpec, build_plan
 from astrum.planning.planner import upstream_first
-from astrum.wire.arguments import pack_arguments
-from astrum.wire.codec import Codec
-from astrum_coordinator.progress import RunProgress
+from astrum.values.arguments import pack_arguments
+from astrum.values.codec import Codec
+from astrum_coordinator.display.progress import RunProgress
 
 SMALL, LARGE = 1_000, 30_000
 MAX_GROWTH = 3.5

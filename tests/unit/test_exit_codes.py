@@ -17,7 +17,7 @@ from astrum.errors import (
     StoreUnavailableError,
     TaskNotFoundError,
 )
-from astrum.exit_codes import ExitCode, exit_code_of
+from astrum.runtime.exit_codes import ExitCode, exit_code_of
 
 TABLE = Path(__file__).parents[2] / "docs" / "exit-codes.md"
 

@@ -300,7 +300,7 @@ def test_no_code_of_the_user_is_called() -> None:
         __str__ = __hash__ = __iter__ = __repr__  # type: ignore[assignment]
 
     @dataclass
-    class Held:
+    class ClaimedAttempt:
         n: object
 
         def __getattr__(self, name: str) -> object:
@@ -308,7 +308,7 @@ def test_no_code_of_the_user_is_called() -> None:
 
     assert data_digest(Loud("a")) == ""
     assert data_digest([Loud("a")]) == ""
-    assert data_digest(Held(1))
+    assert data_digest(ClaimedAttempt(1))
 
 
 def test_a_container_of_itself_has_no_digest() -> None:

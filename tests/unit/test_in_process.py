@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from astrum.data_transport.bindings import Binding, TaskInputs
-from astrum.in_process import InProcessOptions, run_in_process
-from astrum.invoke import AttemptContext, BoundTask, Flow, current_attempt
+from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.invoke import AttemptContext, BoundTask, Flow, current_attempt
+from astrum.execution.task_reuse import STARTS_AT_ONCE
 from astrum.machine import Dispatch, ExecutionReport
 from astrum.planning import Plan, RetryPolicy, TaskSpec
-from astrum.relay import STARTS_AT_ONCE
 from tests.eager import eager_tasks
 
 Function = Callable[..., Any]
@@ -702,8 +702,8 @@ async def test_starts_ends_and_retries_are_logged_unless_silent(
 PROLOGUE = """
 import asyncio, sys, threading
 from astrum.data_transport.bindings import TaskInputs
-from astrum.in_process import InProcessOptions, run_in_process
-from astrum.invoke import BoundTask, Flow
+from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.invoke import BoundTask, Flow
 from astrum.planning import Plan, TaskSpec
 
 def run(function, lane, **spec):

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from astrum import RetryPolicy, SchedulerRegistry, in_process
+from astrum import RetryPolicy, SchedulerRegistry
 from astrum.errors import TaskRegistrationError
+from astrum.execution import in_process
 from tests.unit.test_in_process import FlowBuilder
 
 ENOUGH_S = 20.0

@@ -12,16 +12,16 @@ import pytest
 
 from astrum.data_transport.bindings import Binding, Supply, TaskInputs
 from astrum.errors import AstrumError
-from astrum.invoke import (
+from astrum.execution.invoke import (
     AttemptContext,
     AttemptResult,
     BoundTask,
     Invoker,
     current_attempt,
 )
+from astrum.execution.threads import ThreadPool
 from astrum.machine import Outcome
 from astrum.planning import RetryPolicy
-from astrum.threads import ThreadPool
 from tests.eventually import eventually
 
 

@@ -13,20 +13,20 @@ import pandas as pd
 import pytest
 
 from astrum import AstrumConfig, DynamicScheduler, F, Ref, TaskOrder
-from astrum.invoke import AttemptContext, AttemptResult, BoundTask, Invoker
-from astrum.large_values import Aside, is_large
+from astrum.execution.invoke import AttemptContext, AttemptResult, BoundTask, Invoker
+from astrum.execution.large_values import Aside, is_large
 from astrum.machine.events import Outcome
 from astrum.planning.build import NO_INPUTS
+from astrum.protocol.messages import TaskMessage
+from astrum.protocol.sealing import Seal
 from astrum.redis import Claim, RedisSettings
-from astrum.wire import BlobRef, Codec, encode_reference, pack_arguments, shrink
-from astrum.wire.messages import TaskMessage
-from astrum.wire.sealing import Seal
-from astrum_worker.blobs import BlobCache
-from astrum_worker.catalog import Served
+from astrum.values import BlobRef, Codec, encode_reference, pack_arguments, shrink
 from astrum_worker.config import WorkerConfig
-from astrum_worker.executor import Executor
-from astrum_worker.held import Held
-from astrum_worker.values import decode_arguments
+from astrum_worker.running.blobs import BlobCache
+from astrum_worker.running.catalog import Served
+from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.running.executor import Executor
+from astrum_worker.running.values import decode_arguments
 
 
 @dataclass
@@ -125,13 +125,13 @@ async def test_the_types_of_large_arguments_are_checked_off_the_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names: dict[str, str] = {}
-    real = __import__("astrum.invoke", fromlist=["fit"]).fit
+    real = __import__("astrum.execution.invoke", fromlist=["fit"]).fit
 
     def watched(value: Any, expected: Any) -> Any:
         names[str(expected)] = threading.current_thread().name
         return real(value, expected)
 
-    monkeypatch.setattr("astrum.invoke.fit", watched)
+    monkeypatch.setattr("astrum.execution.invoke.fit", watched)
 
     def rows() -> list[tuple[int, str]]:
         return [(number, "x") for number in range(5000)]
@@ -203,7 +203,7 @@ async def test_a_worker_encodes_a_large_result_off_its_loop_and_a_small_one_on_i
     config = WorkerConfig(modules=("m",), redis=RedisSettings())
     context: Any = SimpleNamespace(store=None, config=config, seal=Seal())
     executor = Executor(context, invoker, BlobCache(None, 1))  # type: ignore[arg-type]
-    held = Held(Claim("s", "1-0", b""), "async", 0, 1, AttemptContext("r", "make", 1))
+    held = ClaimedAttempt(Claim("s", "1-0", b""), "async", 0, 1, AttemptContext("r", "make", 1))
     for value in ({"n": 7}, list(range(100_000))):
         result = AttemptResult(Outcome.SUCCEEDED, value, None, 1.0, 2.0)
         ending = await executor._encoded(held, served_by(codec), result)

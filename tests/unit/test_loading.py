@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from astrum.errors import FlowImportError, TaskRegistrationError
-from astrum.loading import Workflow, flows, load_workflows
-from astrum.registry import SchedulerRegistry, clear_registry
+from astrum.flow.loading import Workflow, flows, load_workflows
+from astrum.flow.registry import SchedulerRegistry, clear_registry
 
 Write = Callable[[str, str], Path]
 

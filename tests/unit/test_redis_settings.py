@@ -7,8 +7,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from astrum.errors import StoreConfigurationError
-from astrum.redis import LossWatch, RedisSettings, translate
-from astrum.redis.connection import mask_url
+from astrum.redis import RedisSettings, ServerLossDetector, translate
+from astrum.redis.settings import mask_url
 from astrum.redis.translation import is_about_keys
 
 
@@ -76,7 +76,7 @@ def test_the_environment_is_the_default_and_arguments_win(monkeypatch: pytest.Mo
 
 
 def test_another_server_is_suspected_of_a_loss_once() -> None:
-    watch = LossWatch()
+    watch = ServerLossDetector()
     assert not watch.connected_to(b"run_id:a\r\nmaster_replid:x\r\n")
     assert not watch.connected_to(b"run_id:a\r\nmaster_replid:x\r\n")
     assert not watch.take()
@@ -86,7 +86,7 @@ def test_another_server_is_suspected_of_a_loss_once() -> None:
 
 
 def test_a_suspicion_raised_while_an_earlier_one_was_seen_to_is_not_taken_with_it() -> None:
-    watch = LossWatch()
+    watch = ServerLossDetector()
     watch.suspect()
     count = watch.count
     watch.suspect()
@@ -99,6 +99,6 @@ def test_a_suspicion_raised_while_an_earlier_one_was_seen_to_is_not_taken_with_i
 def test_only_an_error_about_keys_may_stand_in_the_place_of_a_reply() -> None:
     for text in ("ERR no such key", "NOGROUP No such key", "WRONGTYPE Operation against a key"):
         assert is_about_keys(ResponseError(text))
-    for text in ("LOADING Redis is loading", "MASTERDOWN Link with MASTER is down", "NOPERM no"):
+    for text in ("LOADING Redis is loading", "MASTERDOWN Client with MASTER is down", "NOPERM no"):
         assert not is_about_keys(ResponseError(text))
     assert not is_about_keys(RedisConnectionError("ERR gone"))

@@ -6,11 +6,11 @@ import logging
 
 import pytest
 
+from astrum.execution.run_log import SENT_TO_WORKERS, RunLog
 from astrum.machine.events import AttemptSettled, Event, Outcome
 from astrum.machine.failure import Failure
 from astrum.machine.state import RunState
 from astrum.planning import Plan, RetryPolicy, TaskSpec
-from astrum.run_log import SENT_TO_WORKERS, RunLog
 
 TYPES = ("builtins.OSError", "builtins.Exception")
 PLAN = Plan("test", (TaskSpec(task_id="a", retry=RetryPolicy(1)), TaskSpec(task_id="b")))

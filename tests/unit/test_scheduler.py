@@ -24,7 +24,7 @@ from astrum import (
     TaskRegistrationError,
 )
 from astrum.data_transport import DataItem, DTRela, TaskData
-from astrum.invoke import Flow
+from astrum.execution.invoke import Flow
 
 
 async def one() -> int:

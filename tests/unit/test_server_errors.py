@@ -14,7 +14,7 @@ from astrum.errors import (
     StoreUnavailableError,
 )
 from astrum.redis import RedisSettings, translate
-from astrum.redis.channel import Channel
+from astrum.redis.connection import Connection
 from astrum.redis.patience import patiently
 
 SETTINGS = RedisSettings(url="redis://:secret@host:1/0", prefix="mine")
@@ -23,7 +23,7 @@ PASSING = [
     "ERR max number of clients + cluster connections reached",
     "LOADING Redis is loading the dataset in memory",
     "READONLY You can't write against a read only replica.",
-    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "MASTERDOWN Client with MASTER is down and replica-serve-stale-data is set to 'no'.",
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
     "TRYAGAIN Multiple keys request during rehashing of slot",
     "CLUSTERDOWN Hash slot not served",
@@ -97,7 +97,7 @@ async def test_a_refusal_that_comes_before_any_command_is_what_the_command_is_to
 
     server = await asyncio.start_unix_server(refuse, tmp_path / "s")
     loop = asyncio.get_running_loop()
-    _, channel = await loop.create_unix_connection(Channel, str(tmp_path / "s"))
+    _, channel = await loop.create_unix_connection(Connection, str(tmp_path / "s"))
     ended = asyncio.Event()
     channel.on_end = ended.set
     await ended.wait()

@@ -13,7 +13,7 @@ from types import FrameType
 
 import pytest
 
-from astrum.standard_streams import MOST_WAITING, WAIT_S, SteadyWriter, say_line
+from astrum.runtime.standard_streams import MOST_WAITING, WAIT_S, SteadyWriter, say_line
 from tests.broken_outputs import KINDS, broken_output, fill
 
 Make = Callable[[int], SteadyWriter]

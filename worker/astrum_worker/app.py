@@ -9,14 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from astrum.errors import RunError, StoreError
-from astrum.exit_codes import ExitCode
-from astrum.loops import end_task, hide
 from astrum.redis.patience import START_PATIENCE_S, patiently
-from astrum_worker.catalog import Catalog
+from astrum.runtime.exit_codes import ExitCode
+from astrum.runtime.loops import end_task, hide
+from astrum_worker.claim_gate import Reason
 from astrum_worker.config import WorkerConfig
-from astrum_worker.gate import Reason
-from astrum_worker.lease import Lease
 from astrum_worker.parts import compose
+from astrum_worker.running.catalog import Catalog
+from astrum_worker.upkeep.lease import Lease
 
 logger = logging.getLogger("astrum.worker")
 

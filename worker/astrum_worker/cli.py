@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from astrum.command_line import LogLevel, SteadyCommand
-from astrum_worker.logs import set_up_logging
-from astrum_worker.supervisor import Supervisor
+from astrum.runtime.command_line import LogLevel, SteadyCommand
+from astrum_worker.process.logs import set_up_logging
+from astrum_worker.process.supervisor import Supervisor
 
 TALKATIVE = ("debug", "info")
 """Log levels at which the worker also says that it serves and that it stops."""
@@ -174,7 +174,7 @@ def main(
     # Only here: a supervisor needs none of it, and the worker would start later.
     from astrum.redis import RedisSettings
     from astrum_worker.config import WorkerConfig, default_threads
-    from astrum_worker.serving import serve
+    from astrum_worker.process.serving import serve
 
     def settle() -> WorkerConfig:
         return WorkerConfig(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from astrum.protocol.sealing import Seal
 from astrum.redis import WorkerStore
-from astrum.wire.sealing import Seal
+from astrum_worker.claim_gate import ClaimGate
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
 from astrum_worker.doubt import Doubt
-from astrum_worker.gate import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class WorkerContext:
 
     store: WorkerStore
     config: WorkerConfig
-    gate: Gate = field(default_factory=Gate)
+    gate: ClaimGate = field(default_factory=ClaimGate)
     counters: Counters = field(default_factory=Counters)
     seal: Seal = field(default_factory=Seal)
     doubt: Doubt = field(default_factory=Doubt)

@@ -6,30 +6,30 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from astrum.invoke import Invoker
+from astrum.execution.invoke import Invoker
+from astrum.protocol.sealing import Seal
 from astrum.redis import LeaseClient, WorkerStore
-from astrum.wire.sealing import Seal
-from astrum_worker.attempts import Attempts
-from astrum_worker.blobs import BlobCache
-from astrum_worker.catalog import Catalog
+from astrum_worker.claim_gate import Reason
+from astrum_worker.claiming.consumer import Consumer, ReaderRestarter
+from astrum_worker.claiming.exclusive import ExclusiveLane
 from astrum_worker.config import WorkerConfig
-from astrum_worker.consumer import Consumer, ReaderWatch
 from astrum_worker.context import WorkerContext
-from astrum_worker.custody import Custody
-from astrum_worker.executor import Executor
-from astrum_worker.gate import Reason
-from astrum_worker.hung_tasks import HungTasks
-from astrum_worker.hung_threads import HungThreads
-from astrum_worker.intake import Intake
-from astrum_worker.lease import Lease
-from astrum_worker.loop_watch import LoopWatch
-from astrum_worker.registration import Registration, new_worker_id
-from astrum_worker.reporter import Reporter
-from astrum_worker.revocations import Revocations
+from astrum_worker.running.attempts import Attempts
+from astrum_worker.running.blobs import BlobCache
+from astrum_worker.running.catalog import Catalog
+from astrum_worker.running.claim_reader import ClaimReader
+from astrum_worker.running.executor import Executor
+from astrum_worker.running.slots import Slots
 from astrum_worker.service import Service
-from astrum_worker.slots import Slots
-from astrum_worker.solitude import Solitude
-from astrum_worker.status import StatusBoard
+from astrum_worker.settling.settler import Settler
+from astrum_worker.upkeep.hung_tasks import HungTasks
+from astrum_worker.upkeep.hung_threads import HungThreads
+from astrum_worker.upkeep.lease import Lease
+from astrum_worker.upkeep.loop_block_detector import LoopBlockDetector
+from astrum_worker.upkeep.reconciler import Reconciler
+from astrum_worker.upkeep.registration import Registration, new_worker_id
+from astrum_worker.upkeep.revocations import Revocations
+from astrum_worker.upkeep.status import StatusBoard
 
 
 class Parts(NamedTuple):
@@ -45,9 +45,9 @@ class Parts(NamedTuple):
     blobs: BlobCache
     slots: dict[str, Slots]
     attempts: Attempts
-    reporter: Reporter
-    custody: Custody
-    watch: LoopWatch
+    reporter: Settler
+    reconciler: Reconciler
+    watch: LoopBlockDetector
     lease: Lease
     consumers: list[Consumer]
     claiming: list[Service]
@@ -71,13 +71,13 @@ def compose(
         "async": Slots(config.concurrency),
         "thread": Slots(config.threads, feeds_threads=True),
     }
-    reporter = Reporter(context)
+    reporter = Settler(context)
     executor = Executor(context, invoker, blobs)
-    attempts = Attempts(context, Intake(catalog, context.seal), executor, reporter, slots)
-    custody = Custody(context, attempts, reporter, registration.register)
-    watch = LoopWatch(attempts.running_in, config.blocked_after_s)
+    attempts = Attempts(context, ClaimReader(catalog, context.seal), executor, reporter, slots)
+    reconciler = Reconciler(context, attempts, reporter, registration.register)
+    watch = LoopBlockDetector(attempts.running_in, config.blocked_after_s)
     board = StatusBoard(attempts, reporter, context.counters, slots, context.gate, watch)
-    lease = _lease(context, custody, board, lease_type)
+    lease = _lease(context, reconciler, board, lease_type)
     context.gate.before_claim(lease.judge)
     context.gate.on_close(attempts.send_away_waiting)
     consumers = [
@@ -85,12 +85,12 @@ def compose(
         for lane, places in slots.items()
     ]
     claiming: list[Service] = [
-        ReaderWatch(consumers, config.claim_wait_s / 2, context.doubt),
-        Solitude(context, consumers, attempts, reporter),
+        ReaderRestarter(consumers, config.claim_wait_s / 2, context.doubt),
+        ExclusiveLane(context, consumers, attempts, reporter),
         *consumers,
     ]
     followers: list[Service] = [
-        custody,
+        reconciler,
         Revocations(store, attempts, context.seal),
         HungTasks(attempts, config.hung_patience_s),
         HungThreads(invoker.pool, config, stop),
@@ -103,7 +103,7 @@ def compose(
         slots=slots,
         attempts=attempts,
         reporter=reporter,
-        custody=custody,
+        reconciler=reconciler,
         watch=watch,
         lease=lease,
         consumers=consumers,
@@ -114,7 +114,7 @@ def compose(
 
 def _lease(
     context: WorkerContext,
-    custody: Custody,
+    reconciler: Reconciler,
     board: StatusBoard,
     lease_type: Callable[..., Lease],
 ) -> Lease:
@@ -125,7 +125,7 @@ def _lease(
         config,
         status=board.snapshot,
         version=board.version,
-        lapsed=custody.lapsed,
+        lapsed=reconciler.lapsed,
         distrusted=partial(gate.close, Reason.NO_LEASE),
         trusted=partial(gate.open, Reason.NO_LEASE),
     )

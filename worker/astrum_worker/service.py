@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from astrum.errors import StoreError, StoreUnavailableError
-from astrum.loops import Backoff, end_task, hide
+from astrum.runtime.loops import Backoff, end_task, hide
 
 logger = logging.getLogger("astrum.worker")
 

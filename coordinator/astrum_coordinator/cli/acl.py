@@ -16,7 +16,7 @@ from astrum_coordinator.cli.options import log_option, option, prefix_option
 from astrum_coordinator.cli.printing import print_text
 
 if TYPE_CHECKING:
-    from astrum.wire.keys import Keys
+    from astrum.protocol.keys import Keys
 
 ROLES = ("coordinator", "worker")
 _KEYLESS = ("client|id", "client|unblock", "evalsha", "info", "script|load", "select", "time")
@@ -82,7 +82,7 @@ def _of_workers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
 
 
 def _streams(keys: Keys) -> tuple[str, ...]:
-    from astrum.wire.keys import LANE_SUFFIX
+    from astrum.protocol.keys import LANE_SUFFIX
 
     return tuple(keys.queue("*", lane) for lane in LANE_SUFFIX)
 
@@ -100,7 +100,7 @@ def acl(prefix: str | None, plain: bool) -> None:
 
     Replace the passwords, then send the lines to the server. They hold for one --prefix.
     """
-    from astrum.wire.keys import DEFAULT_PREFIX, Keys
+    from astrum.protocol.keys import DEFAULT_PREFIX, Keys
 
     try:
         keys = Keys(prefix or DEFAULT_PREFIX)

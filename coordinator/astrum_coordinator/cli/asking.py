@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from astrum_coordinator.cli.options import require_redis
 
 if TYPE_CHECKING:
-    from astrum.redis.connection import RedisSettings
+    from astrum.redis.settings import RedisSettings
     from astrum_coordinator.app import Coordinator
 
 Answer = TypeVar("Answer")

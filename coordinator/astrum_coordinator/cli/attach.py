@@ -30,7 +30,7 @@ def check_attach(attach: bool, run_id: str | None, *, local: bool = False) -> No
 async def has_ended(coordinator: Coordinator, run_id: str | None, attach: bool) -> bool:
     """Tell whether the run is over; raises `RunEndedError` if it is and nobody attaches to it."""
     from astrum.errors import RunEndedError
-    from astrum_coordinator.report_view import state_text
+    from astrum_coordinator.display.report_view import state_text
 
     facts = None if run_id is None else await coordinator.run_facts(run_id)
     if facts is None or facts.is_open:

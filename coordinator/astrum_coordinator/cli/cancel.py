@@ -26,6 +26,6 @@ def cancel(
     asked = ask(redis_url, prefix, lambda coordinator: coordinator.cancel(run_id, reason))
     say(f"run {run_id}: cancellation asked for" if asked else f"run {run_id} is over already")
     if not asked:
-        from astrum.exit_codes import ExitCode
+        from astrum.runtime.exit_codes import ExitCode
 
         ctx.exit(ExitCode.FAILED)

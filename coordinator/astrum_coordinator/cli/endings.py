@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import click
 
-from astrum.command_line import SteadyCommand
-from astrum.standard_streams import let_go_of_stdout, say_line
+from astrum.runtime.command_line import SteadyCommand
+from astrum.runtime.standard_streams import let_go_of_stdout, say_line
 from astrum_coordinator.cli.printing import OutputFailed
 
 
@@ -44,14 +44,14 @@ class Commands(SteadyCommand, click.Group):
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
     """End in order, with the code of the table; a command that has more to do handles it itself."""
-    from astrum.exit_codes import after_signal
+    from astrum.runtime.exit_codes import after_signal
 
     raise SystemExit(after_signal(number))
 
 
 def exit_code(error: BaseException) -> int | None:
     """Return the exit code of an error that is told in a sentence, else `None`."""
-    from astrum.exit_codes import ExitCode, exit_code_of
+    from astrum.runtime.exit_codes import ExitCode, exit_code_of
 
     is_output = isinstance(error, OutputFailed)
     return ExitCode.NOT_HANDED_OVER if is_output else exit_code_of(error)

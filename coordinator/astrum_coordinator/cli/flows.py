@@ -11,9 +11,9 @@ import click
 from astrum_coordinator.cli.options import namespace_option, option, task_option
 
 if TYPE_CHECKING:
-    from astrum.invoke import Flow
-    from astrum.loading import Workflow
-    from astrum.scheduler import DynamicScheduler
+    from astrum.execution.invoke import Flow
+    from astrum.flow.loading import Workflow
+    from astrum.flow.scheduler import DynamicScheduler
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,7 +48,7 @@ def load_scheduler(selection: Selection) -> DynamicScheduler:
     not clear which flow is meant, and `SchedulerError` for a flow that cannot be.
     """
     from astrum.config import AstrumConfig
-    from astrum.loading import load_workflows
+    from astrum.flow.loading import load_workflows
 
     workflow = choose(load_workflows(selection.modules), selection)
     config = AstrumConfig(
@@ -94,7 +94,7 @@ def choose(workflows: Sequence[Workflow], selection: Selection) -> Workflow:
 
 def _distinct(workflows: Sequence[Workflow]) -> list[Workflow]:
     """One workflow per name: of a registry and a scheduler built from it, the registry."""
-    from astrum.scheduler import DynamicScheduler
+    from astrum.flow.scheduler import DynamicScheduler
 
     found: dict[str, Workflow] = {}
     for workflow in workflows:

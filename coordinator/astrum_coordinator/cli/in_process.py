@@ -7,12 +7,12 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from astrum.in_process import InProcessOptions, run_in_process
-from astrum.invoke import Flow
+from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.invoke import Flow
 from astrum.machine import ExecutionReport, RunTimes, build_report
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.interrupts import Interrupts
-from astrum_coordinator.progress import RunProgress
+from astrum_coordinator.display.progress import RunProgress
 
 if TYPE_CHECKING:
     from astrum_coordinator.cli.run_settings import RunSettings

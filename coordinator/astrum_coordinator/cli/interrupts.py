@@ -12,9 +12,9 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-from astrum.collector import slow_down_collector
-from astrum.exit_codes import after_signal
-from astrum.standard_streams import settle_streams
+from astrum.runtime.collector import slow_down_collector
+from astrum.runtime.exit_codes import after_signal
+from astrum.runtime.standard_streams import settle_streams
 from astrum_coordinator.cli.endings import say
 
 Result = TypeVar("Result")

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from astrum.config import AstrumConfig
 from astrum.errors import AstrumError, StoreError
-from astrum.invoke import Flow
+from astrum.execution.invoke import Flow
 from astrum.machine import ExecutionReport
-from astrum.wire.status import decode_status
+from astrum.protocol.status import decode_status
 from astrum_coordinator.app import Coordinator, new_run_id
 from astrum_coordinator.cli import output, workers_output
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import has_ended
 from astrum_coordinator.cli.interrupts import Interrupts
 from astrum_coordinator.cli.options import redis_settings, tls_files
-from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers
-from astrum_coordinator.progress import RunningAttempt, RunProgress
+from astrum_coordinator.display.progress import RunningAttempt, RunProgress
+from astrum_coordinator.embedded.server import EmbeddedServer, LocalWorkers
 
 if TYPE_CHECKING:
     from astrum_coordinator.cli.run_settings import RunSettings

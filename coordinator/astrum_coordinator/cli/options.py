@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from astrum.command_line import LogLevel, log_to_stderr
+from astrum.runtime.command_line import LogLevel, log_to_stderr
 
 if TYPE_CHECKING:
-    from astrum.redis.connection import RedisSettings
+    from astrum.redis.settings import RedisSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -85,7 +85,7 @@ task_option = option(
 
 def checked_run_id(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Refuse run ids that would be awkward in keys, shells and URLs."""
-    from astrum.wire.keys import is_run_id
+    from astrum.protocol.keys import is_run_id
 
     if value is not None and not is_run_id(value):
         raise click.BadParameter("use 1 to 200 letters, digits and . _ @ + -")
@@ -104,7 +104,7 @@ def require_redis(url: str | None, prefix: str | None) -> RedisSettings:
 
 def redis_settings(url: str, prefix: str | None) -> RedisSettings:
     """Return the settings of a server; what the options do not say is in the environment."""
-    from astrum.redis.connection import RedisSettings
+    from astrum.redis.settings import RedisSettings
 
     files = tls_files()
     return RedisSettings.from_env(

@@ -25,8 +25,8 @@ from astrum_coordinator.cli.printing import print_json
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
-    from astrum_coordinator.live import Whereabouts
-    from astrum_coordinator.progress import RunProgress
+    from astrum_coordinator.display.live_view import Whereabouts
+    from astrum_coordinator.display.progress import RunProgress
 
 MAX_TRACEBACKS = 3
 _FRAME = re.compile(r'^(?=  File "|\S)', re.MULTILINE)
@@ -77,20 +77,20 @@ def display(
     """
     if quiet:
         return nullcontext()
-    from astrum_coordinator import live
+    from astrum_coordinator.display import live_view
 
-    active = live.RUNNING if whereabouts is None else live.DISPATCHED
+    active = live_view.RUNNING if whereabouts is None else live_view.DISPATCHED
     if not has_terminal():
-        return live.ProgressDisplay(progress, live.LineFace(sys.stderr, active))
+        return live_view.ProgressDisplay(progress, live_view.LineFace(sys.stderr, active))
     from rich.console import Console
 
-    face = live.TerminalFace(Console(stderr=True), whereabouts or live.nowhere, active)
-    return live.ProgressDisplay(progress, face)
+    face = live_view.TerminalFace(Console(stderr=True), whereabouts or live_view.nowhere, active)
+    return live_view.ProgressDisplay(progress, face)
 
 
 def tell(report: ExecutionReport, progress: RunProgress | None, quiet: bool) -> None:
     """Say how the run ended, to people."""
-    from astrum_coordinator import report_view
+    from astrum_coordinator.display import report_view
 
     is_completed = report.execution_state == "completed"
     if quiet and is_completed:
@@ -112,7 +112,7 @@ def tell(report: ExecutionReport, progress: RunProgress | None, quiet: bool) -> 
 
 def _said_before(progress: RunProgress | None) -> set[str]:
     """The lines that were shown while the run happened."""
-    from astrum_coordinator.live import notice_text
+    from astrum_coordinator.display.live_view import notice_text
 
     return set() if progress is None else {notice_text(notice) for notice in progress.shown}
 
@@ -154,7 +154,7 @@ def deliver(
 
 
 def _is_delivered(report: ExecutionReport, place: Path | IO[str], name: str) -> bool:
-    from astrum_coordinator.report_view import report_to_json, state_text
+    from astrum_coordinator.display.report_view import report_to_json, state_text
 
     try:
         if isinstance(place, Path):
@@ -174,7 +174,7 @@ def write_report(report: ExecutionReport, path: Path) -> None:
 
     A link stays a link. Pipes and devices are written to as they are.
     """
-    from astrum_coordinator.report_view import report_to_json
+    from astrum_coordinator.display.report_view import report_to_json
 
     if _is_written_in_place(path):
         with path.open("a", encoding="utf-8") as there:

@@ -30,7 +30,7 @@ def plan(form: str, **rest: Any) -> None:
     # What the modules print while they are imported is no part of the plan.
     with reserved_stdout() as stdout:
         flow = load_flow(Selection(**rest), fingerprints=False)
-        from astrum_coordinator import plan_view
+        from astrum_coordinator.display import plan_view
 
         if form == "json":
             print_json(plan_view.plan_to_json(flow), stdout, indent=2)

@@ -10,7 +10,7 @@ import select
 import sys
 from typing import IO, Any
 
-from astrum.standard_streams import let_go_of_stdout
+from astrum.runtime.standard_streams import let_go_of_stdout
 
 WIDEST = 10_000
 

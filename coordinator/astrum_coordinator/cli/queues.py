@@ -36,7 +36,7 @@ def queues(
     """
     found = chosen(ask(redis_url, prefix, lambda coordinator: coordinator.queues()), names)
     if as_json:
-        from astrum_coordinator.report_view import to_json
+        from astrum_coordinator.display.report_view import to_json
 
         print_json([to_json(one) for one in found])
     else:
@@ -61,7 +61,7 @@ def queues_table(found: Sequence[QueueLook]) -> Table:
     """Return one row per queue."""
     from rich.text import Text
 
-    from astrum_coordinator.report_view import duration_text, plain_table
+    from astrum_coordinator.display.report_view import duration_text, plain_table
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True

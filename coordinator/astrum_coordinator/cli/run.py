@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from astrum.import_paths import working_directory
-from astrum.standard_streams import make_steady
+from astrum.flow.import_paths import working_directory
+from astrum.runtime.standard_streams import make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
 from astrum_coordinator.cli.endings import say
@@ -27,10 +27,10 @@ from astrum_coordinator.cli.run_settings import RunSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from astrum.invoke import Flow
+    from astrum.execution.invoke import Flow
     from astrum.machine import ExecutionReport
     from astrum_coordinator.cli.interrupts import Interrupts
-    from astrum_coordinator.progress import RunProgress
+    from astrum_coordinator.display.progress import RunProgress
 
     Work = Callable[[Interrupts], Coroutine[Any, Any, ExecutionReport | None]]
 
@@ -89,7 +89,7 @@ def run(
     One of a run that ended is refused with exit code 2; with --attach its report is given, and
     the exit code is that of the run.
     """
-    from astrum.exit_codes import ExitCode
+    from astrum.runtime.exit_codes import ExitCode
 
     place = choose_place(rest)
     check_attach(attach, run_id, local=place.local)
@@ -107,7 +107,7 @@ def run(
 def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
     """Run it, tell people how it ended, and return the report and the exit code."""
     from astrum_coordinator.cli.interrupts import Interrupts
-    from astrum_coordinator.progress import RunProgress
+    from astrum_coordinator.display.progress import RunProgress
 
     if not settings.place.local:  # it shows what the workers print
         make_steady("stdout")
@@ -137,7 +137,7 @@ def session(settings: RunSettings, flow: Flow, progress: RunProgress) -> Work:
 
 def end_code(report: ExecutionReport, interrupts: Interrupts) -> int:
     """Return the exit code of a run that ended."""
-    from astrum.exit_codes import ExitCode
+    from astrum.runtime.exit_codes import ExitCode
 
     if report.execution_state == "completed":
         return ExitCode.DONE

@@ -20,7 +20,7 @@ from astrum_coordinator.cli.printing import print_json, print_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from astrum.redis.facts import RunFacts
+    from astrum.redis.records import RunInfo
     from astrum_coordinator.app import Coordinator
 
 COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
@@ -37,12 +37,12 @@ COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
 def runs(redis_url: str | None, prefix: str | None, as_json: bool, limit: int) -> None:
     """List the latest runs of a server."""
 
-    async def question(coordinator: Coordinator) -> tuple[list[RunFacts], int]:
+    async def question(coordinator: Coordinator) -> tuple[list[RunInfo], int]:
         return await coordinator.runs(limit), len(await coordinator.workers())
 
     found, workers = ask(redis_url, prefix, question)
     if as_json:
-        from astrum_coordinator.report_view import to_json
+        from astrum_coordinator.display.report_view import to_json
 
         print_json([to_json(facts) for facts in found])
     else:
@@ -51,11 +51,16 @@ def runs(redis_url: str | None, prefix: str | None, as_json: bool, limit: int) -
             say("no live worker: open runs wait; start one with astrum-worker MODULE")
 
 
-def runs_table(found: list[RunFacts]) -> Table:
+def runs_table(found: list[RunInfo]) -> Table:
     """Return one row per run."""
     from rich.text import Text
 
-    from astrum_coordinator.report_view import STATUS_STYLE, duration_text, plain_table, time_text
+    from astrum_coordinator.display.report_view import (
+        STATUS_STYLE,
+        duration_text,
+        plain_table,
+        time_text,
+    )
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True
@@ -74,7 +79,7 @@ def runs_table(found: list[RunFacts]) -> Table:
     return table
 
 
-def open_state(facts: RunFacts) -> str:
+def open_state(facts: RunInfo) -> str:
     """Return a run's state for people: an open run is led, or waits for a leader."""
     if not facts.is_open:
         return facts.state

@@ -22,9 +22,9 @@ from astrum_coordinator.cli.options import (
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
-    from astrum.redis.connection import RedisSettings
+    from astrum.redis.settings import RedisSettings
     from astrum_coordinator.cli.interrupts import Interrupts
-    from astrum_coordinator.progress import RunProgress
+    from astrum_coordinator.display.progress import RunProgress
 
 
 @click.command(short_help="Lead every run that nobody leads.")
@@ -37,7 +37,7 @@ def serve(ctx: click.Context, redis_url: str | None, prefix: str | None) -> None
 
     On SIGTERM or Ctrl-C the runs are given back, and another coordinator may go on with them.
     """
-    from astrum.exit_codes import after_stop
+    from astrum.runtime.exit_codes import after_stop
     from astrum_coordinator.cli.interrupts import Interrupts
 
     settings = require_redis(redis_url, prefix)
@@ -78,10 +78,10 @@ def resume(
     While another coordinator leads it, this one waits and watches. Ctrl-C lets go of the run
     without cancelling it.
     """
-    from astrum.exit_codes import ExitCode
+    from astrum.runtime.exit_codes import ExitCode
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.cli.run import end_code
-    from astrum_coordinator.progress import RunProgress
+    from astrum_coordinator.display.progress import RunProgress
 
     settings = require_redis(redis_url, prefix)
     progress, interrupts = RunProgress(), Interrupts()
@@ -103,7 +103,7 @@ async def _resume(
     quiet: bool,
     interrupts: Interrupts,
 ) -> ExecutionReport | None:
-    from astrum_coordinator.live import nowhere
+    from astrum_coordinator.display.live_view import nowhere
 
     try:
         async with patient_coordinator(settings) as coordinator:

@@ -47,7 +47,7 @@ def show(
     With --json the same object as run --json prints; while the run is open it also has
     "unfinished_tasks". Results are read for --json and --task only.
     """
-    from astrum_coordinator.show_view import Chosen, look_to_json, look_view
+    from astrum_coordinator.display.show_view import Chosen, look_to_json, look_view
 
     chosen = Chosen(task_id, failed, everything)
     results: bool | str = as_json and not failed if task_id is None else task_id

@@ -22,7 +22,7 @@ from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_text
 
 if TYPE_CHECKING:
-    from astrum.redis.connection import RedisSettings
+    from astrum.redis.settings import RedisSettings
 
 
 @click.command(short_help="Store a run for a serving coordinator.")

@@ -21,7 +21,7 @@ from astrum_coordinator.cli.options import (
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
-    from astrum.redis.connection import RedisSettings
+    from astrum.redis.settings import RedisSettings
     from astrum_coordinator.cli.interrupts import Interrupts
 
 
@@ -50,7 +50,7 @@ def wait(
     Somebody else has to lead it: a serving coordinator, or the `run` that started it. The exit
     code is 0 for a completed run, 1 for another end, and 1 if it is still open after --timeout.
     """
-    from astrum.exit_codes import ExitCode
+    from astrum.runtime.exit_codes import ExitCode
 
     settings = require_redis(redis_url, prefix)
     with output.stdout_for(as_json) as stdout:
@@ -66,7 +66,7 @@ def see_end(
     settings: RedisSettings, run_id: str, timeout_s: float | None, *, with_results: bool
 ) -> tuple[ExecutionReport | None, int]:
     """Return the report of a run that ended and the exit code; no report if it did not."""
-    from astrum.exit_codes import ExitCode
+    from astrum.runtime.exit_codes import ExitCode
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.cli.run import end_code
 

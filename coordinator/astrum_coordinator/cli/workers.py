@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from astrum.exit_codes import ExitCode
+from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.options import (
     json_option,
@@ -20,7 +20,7 @@ from astrum_coordinator.cli.printing import print_json, print_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from astrum.redis.facts import WorkerFacts
+    from astrum.redis.records import WorkerInfo
 
 COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "Lease")
 
@@ -47,10 +47,10 @@ def workers(redis_url: str | None, prefix: str | None, here: bool, as_json: bool
         raise SystemExit(ExitCode.FAILED)
 
 
-def worker_to_json(facts: WorkerFacts) -> dict[str, Any]:
+def worker_to_json(facts: WorkerInfo) -> dict[str, Any]:
     """Return one worker with its status read."""
-    from astrum.wire.status import decode_status
-    from astrum_coordinator.report_view import to_json
+    from astrum.protocol.status import decode_status
+    from astrum_coordinator.display.report_view import to_json
 
     return {
         "worker_id": facts.worker_id,
@@ -60,12 +60,12 @@ def worker_to_json(facts: WorkerFacts) -> dict[str, Any]:
     }
 
 
-def workers_table(found: list[WorkerFacts]) -> Table:
+def workers_table(found: list[WorkerInfo]) -> Table:
     """Return one row per worker."""
     from rich.text import Text
 
-    from astrum.wire.status import decode_status
-    from astrum_coordinator.report_view import duration_text, plain_table
+    from astrum.protocol.status import decode_status
+    from astrum_coordinator.display.report_view import duration_text, plain_table
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True

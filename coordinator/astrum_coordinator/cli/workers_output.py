@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import IO
 
-from astrum.standard_streams import SteadyStream, say_line
+from astrum.runtime.standard_streams import SteadyStream, say_line
 
 LOOK_EVERY_S = 0.02
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from astrum.exit_codes import ExitCode
+from astrum.runtime.exit_codes import ExitCode
 from tests.integration.cli.conftest import COMMAND, Write, complete
 
 FLOW = """

@@ -1,4 +1,4 @@
-"""Troubles of a server: those that pass are waited out and told, the others end with a sentence.
+"""TaskBudgets of a server: those that pass are waited out and told, the others end with a sentence.
 
 The exit codes are those of ``docs/exit-codes.md``, of commands that really end so.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from astrum.exit_codes import ExitCode
+from astrum.runtime.exit_codes import ExitCode
 from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Cli, Write, environment
 from tests.processes import wait_until
 from tests.servers import RedisServer

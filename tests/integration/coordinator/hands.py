@@ -7,13 +7,13 @@ from typing import Any
 
 import msgpack
 
-from astrum.invoke import Flow
+from astrum.execution.invoke import Flow
 from astrum.machine.events import Outcome
 from astrum.machine.failure import Failure
 from astrum.planning import Plan, TaskSpec
+from astrum.protocol.messages import Record, TaskMessage, decode_message, encode_record
 from astrum.redis import Claim, RunStore, Settlement, WorkerStore
-from astrum.wire.codec import Codec
-from astrum.wire.messages import Record, TaskMessage, decode_message, encode_record
+from astrum.values.codec import Codec
 from astrum_coordinator import Coordinator, CoordinatorConfig
 from tests.contract.steps import as_worker
 from tests.eventually import DEADLINE_S, eventually

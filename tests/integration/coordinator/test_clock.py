@@ -14,10 +14,10 @@ import pytest
 
 from astrum.config import AstrumConfig
 from astrum.planning import RetryPolicy, TaskSpec
+from astrum.protocol.sealing import Seal
 from astrum.redis import RedisSettings, RunStore
-from astrum.wire.sealing import Seal
 from astrum_coordinator import Coordinator
-from astrum_coordinator.reaper import Reaper
+from astrum_coordinator.pool.reaper import Reaper
 from tests.contract.steps import ALREADY_OVER_S, STREAM, dispatched, led_run
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import FAST, HandWorker, flow, take_over
@@ -160,7 +160,7 @@ async def test_nobody_is_taken_for_dead_because_the_clock_jumped_ahead(
 async def test_who_died_before_the_clock_went_back_is_noticed_in_time(
     hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("astrum_coordinator.upkeep.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("astrum_coordinator.pool.upkeep.LOOK_EVERY_S", 0.05)
     await hand.register("a", lease_s=0.2)
     await one_held(hand, runs)
     ends_ms = round(1000 * (await runs.server_time() + HOUR_S))

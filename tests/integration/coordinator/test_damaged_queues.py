@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from astrum.config import AstrumConfig
 from astrum.planning import TaskSpec
+from astrum.protocol.keys import GROUP
+from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore
-from astrum.wire.keys import GROUP
-from astrum.wire.sealing import Seal
 from astrum_coordinator import Coordinator
-from astrum_coordinator.reaper import Reaper
+from astrum_coordinator.pool.reaper import Reaper
 from tests.contract.steps import led_run
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import FAST, HandWorker, flow

@@ -14,12 +14,12 @@ import redis
 from astrum.config import AstrumConfig
 from astrum.errors import StoreError
 from astrum.planning import Plan, TaskSpec
+from astrum.protocol.keys import Keys
+from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore
-from astrum.wire.keys import Keys
-from astrum.wire.sealing import Seal
 from astrum_coordinator import Coordinator
-from astrum_coordinator.leader import LeadershipEnd
-from astrum_coordinator.led_runs import encode_plan
+from astrum_coordinator.leading.leader import LeadershipEnd
+from astrum_coordinator.leading.leaderships import encode_plan
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import NAMESPACE, HandWorker, flow
 from tests.servers import Server

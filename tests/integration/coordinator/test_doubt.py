@@ -14,18 +14,18 @@ from astrum.machine import RunState, TaskState
 from astrum.machine.events import Outcome
 from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
-from astrum.redis import Outstanding, RedisSettings, RunStore
-from astrum.wire.arguments import NO_ARGUMENTS
-from astrum.wire.codec import Codec
-from astrum.wire.messages import (
+from astrum.protocol.messages import (
     Record,
     TaskMessage,
     encode_entry,
     encode_message,
     encode_record,
 )
+from astrum.redis import Outstanding, RedisSettings, RunStore
+from astrum.values.arguments import NO_ARGUMENTS
+from astrum.values.codec import Codec
 from astrum_coordinator import Coordinator
-from astrum_coordinator.leader import LeadershipEnd
+from astrum_coordinator.leading.leader import LeadershipEnd
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import FAST, NAMESPACE, HandWorker, flow, take_over
 

@@ -17,8 +17,8 @@ from astrum.machine.report import ExecutionReport
 from astrum.planning import RetryPolicy, TaskSpec
 from astrum.redis import Outstanding, RedisSettings, RunStore
 from astrum_coordinator import Coordinator
-from astrum_coordinator.leader import LeadershipEnd, RunLeader
-from astrum_coordinator.progress import RunProgress
+from astrum_coordinator.display.progress import RunProgress
+from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import FAST, HandWorker, flow, take_over
 

@@ -10,7 +10,7 @@ from astrum.planning import TaskSpec
 from astrum.redis import RunStore
 from astrum.view import Place
 from astrum_coordinator import Coordinator
-from astrum_coordinator.waiting import until_over
+from astrum_coordinator.asking.waiting import until_over
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import HandWorker, flow
 

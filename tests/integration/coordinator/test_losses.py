@@ -8,13 +8,13 @@ import pytest
 
 from astrum.config import AstrumConfig
 from astrum.errors import StoreUnavailableError
-from astrum.machine.troubles import FEW_SUSPECTS
+from astrum.machine.budgets import FEW_SUSPECTS
 from astrum.planning import TaskSpec
+from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore
-from astrum.wire.sealing import Seal
 from astrum_coordinator import Coordinator
-from astrum_coordinator.journal_reader import JournalReader
-from astrum_coordinator.led_runs import LedRuns
+from astrum_coordinator.leading.journal_reader import JournalReader
+from astrum_coordinator.leading.leaderships import Leaderships
 from tests.contract.steps import dispatched, led_run
 from tests.eventually import eventually
 from tests.integration.coordinator.hands import FAST, HandWorker, flow
@@ -76,7 +76,7 @@ async def test_nothing_is_dispatched_or_ended_until_all_runs_were_read_again(
         is_reading.set()
         await may_end.wait()
 
-    led = LedRuns(runs, "leader", FAST, Seal())
+    led = Leaderships(runs, "leader", FAST, Seal())
     reader = JournalReader(runs, led, FAST, read_again)
     runs.loss.suspect()
     reader.start()
@@ -102,7 +102,7 @@ async def test_a_loss_that_is_suspected_while_the_runs_are_read_again_is_not_for
         if readings == 1:
             runs.loss.suspect()
 
-    reader = JournalReader(runs, LedRuns(runs, "leader", FAST, Seal()), FAST, read_again)
+    reader = JournalReader(runs, Leaderships(runs, "leader", FAST, Seal()), FAST, read_again)
     runs.loss.suspect()
     reader.start()
     await eventually(lambda: readings == 1, "the first reading")

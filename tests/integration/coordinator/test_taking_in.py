@@ -10,7 +10,7 @@ from astrum.config import AstrumConfig
 from astrum.planning import TaskSpec
 from astrum.redis import RedisSettings
 from astrum_coordinator import Coordinator
-from astrum_coordinator.leader import RunLeader
+from astrum_coordinator.leading.leader import RunLeader
 from tests.eventually import DEADLINE_S
 from tests.integration.coordinator.hands import FAST, HandWorker, flow
 

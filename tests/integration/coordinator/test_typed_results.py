@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from astrum import SchedulerRegistry, get_registry
 from astrum.machine.events import Outcome
 from astrum.planning import TaskSpec
-from astrum.wire import Codec, Opaque
+from astrum.values import Codec, Opaque
 from astrum_coordinator import Coordinator
-from astrum_coordinator.report_view import to_json
+from astrum_coordinator.display.report_view import to_json
 from tests.integration.coordinator.hands import NAMESPACE, HandWorker, flow
 
 

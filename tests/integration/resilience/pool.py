@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from astrum.redis import RedisSettings, RunStore
-from astrum.redis.facts import RunFacts
+from astrum.redis.records import RunInfo
 from tests.processes import ROOT, AstrumProcess, wait_until
 from tests.servers import RedisServer
 
@@ -95,7 +95,7 @@ class Pool:
         report: dict[str, Any] = json.loads(done.stdout)
         return report
 
-    async def facts(self, run_id: str = "r") -> RunFacts | None:
+    async def facts(self, run_id: str = "r") -> RunInfo | None:
         """Return what the server knows of a run."""
         async with RunStore.open(RedisSettings(url=self.server.url)) as store:
             return await store.run_facts(run_id)

@@ -15,7 +15,7 @@ import redis
 from astrum import AstrumConfig, ExecutionReport
 from astrum.errors import RunError
 from astrum.redis import RedisSettings
-from astrum.redis.channel import open_channel
+from astrum.redis.connection import open_connection
 from astrum_coordinator import Coordinator
 from tests.flows.resilience import STEPS
 from tests.integration.resilience.pool import QUICK, Pool
@@ -229,7 +229,7 @@ async def test_connections_that_are_reset_again_and_again_cost_nothing(
 
 async def test_a_connection_asks_a_silent_server_within_half_a_minute_whether_it_is_there() -> None:
     with RedisServer(tcp=True) as server:
-        channel = await open_channel(RedisSettings(url=server.tcp_url))
+        channel = await open_connection(RedisSettings(url=server.tcp_url))
         connection = channel._transport.get_extra_info("socket")
         options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
         idle_s, every_s, times = (connection.getsockopt(socket.IPPROTO_TCP, o) for o in options)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from astrum.protocol.keys import Keys
+from astrum.protocol.signing import KEY_VARIABLE
 from astrum.redis import RedisSettings
-from astrum.wire.keys import Keys
-from astrum.wire.signing import KEY_VARIABLE
 from tests.integration.resilience.pool import MODULE, Pool
 from tests.processes import AstrumProcess, wait_until
 from tests.servers import RedisServer

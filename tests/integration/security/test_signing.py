@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from astrum.machine.events import Outcome
-from astrum.redis import RunStore
-from astrum.wire.arguments import pack_arguments
-from astrum.wire.messages import (
+from astrum.protocol.messages import (
     Record,
     RevokedHint,
     TaskMessage,
@@ -16,7 +14,9 @@ from astrum.wire.messages import (
     encode_message,
     encode_record,
 )
-from astrum.wire.sealing import Seal
+from astrum.protocol.sealing import Seal
+from astrum.redis import RunStore
+from astrum.values.arguments import pack_arguments
 from tests.integration.resilience.pool import MODULE, statuses
 from tests.integration.security.signed import KEYS, NEW, OLD, STREAM, SignedPool, said
 from tests.processes import wait_until

@@ -14,11 +14,11 @@ from typing import Any
 
 import msgpack
 
+from astrum.protocol.messages import Record, TaskMessage, encode_message
+from astrum.protocol.sealing import Seal
 from astrum.redis import RedisSettings, RunStore
-from astrum.wire.arguments import pack_arguments
-from astrum.wire.codec import Codec
-from astrum.wire.messages import Record, TaskMessage, encode_message
-from astrum.wire.sealing import Seal
+from astrum.values.arguments import pack_arguments
+from astrum.values.codec import Codec
 from tests.eventually import eventually
 
 CODEC = Codec()
@@ -27,7 +27,7 @@ FLOW = """
 import asyncio, os, sys, threading, time
 from pathlib import Path
 from astrum import F, Ref, SchedulerRegistry, task
-from astrum.invoke import current_attempt
+from astrum.execution.invoke import current_attempt
 
 NAMES = Path(__file__).parent
 

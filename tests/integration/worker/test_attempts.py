@@ -8,12 +8,12 @@ import msgpack
 import pytest
 
 from astrum.machine.events import Outcome
+from astrum.protocol.keys import Keys
+from astrum.protocol.messages import Record, RevokedHint, encode_hint, encode_record
+from astrum.protocol.sealing import Seal
 from astrum.redis import RedisSettings, Settlement, WorkerStore
-from astrum.wire.arguments import pack_arguments
-from astrum.wire.keys import Keys
-from astrum.wire.messages import Record, RevokedHint, encode_hint, encode_record
-from astrum.wire.references import encode_reference, reference_of
-from astrum.wire.sealing import Seal
+from astrum.values.arguments import pack_arguments
+from astrum.values.references import encode_reference, reference_of
 from tests.eventually import eventually
 from tests.integration.worker.pool import CODEC, Lead, Pool
 from tests.servers import Server

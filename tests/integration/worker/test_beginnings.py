@@ -9,23 +9,23 @@ from typing import Any
 
 import pytest
 
-from astrum import relay as relay_module
 from astrum.data_transport.bindings import TaskInputs
-from astrum.invoke import BoundTask, Invoker
+from astrum.execution import task_reuse as relay_module
+from astrum.execution.invoke import BoundTask, Invoker
 from astrum.machine.events import Outcome
+from astrum.protocol.messages import TaskMessage
 from astrum.redis import Claim, RedisSettings
-from astrum.wire.arguments import NO_ARGUMENTS
-from astrum.wire.codec import Codec
-from astrum.wire.messages import TaskMessage
-from astrum_worker.attempts import Attempts
-from astrum_worker.catalog import Served
+from astrum.values.arguments import NO_ARGUMENTS
+from astrum.values.codec import Codec
 from astrum_worker.config import WorkerConfig
 from astrum_worker.context import WorkerContext
-from astrum_worker.endings import Ending
-from astrum_worker.executor import Executor
-from astrum_worker.held import Held
-from astrum_worker.intake import Runnable
-from astrum_worker.slots import Slots
+from astrum_worker.running.attempts import Attempts
+from astrum_worker.running.catalog import Served
+from astrum_worker.running.claim_reader import Runnable
+from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.running.endings import Ending
+from astrum_worker.running.executor import Executor
+from astrum_worker.running.slots import Slots
 from tests.eventually import eventually
 
 ATTEMPTS = 3
@@ -40,7 +40,7 @@ class Outbox:
     def knows(self, _: object) -> bool:
         return False
 
-    def settle(self, _: Held, ending: Ending, done: Callable[[], None]) -> None:
+    def settle(self, _: ClaimedAttempt, ending: Ending, done: Callable[[], None]) -> None:
         self.outcomes[ending.record.task] = ending.record.outcome
         done()
 

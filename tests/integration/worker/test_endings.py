@@ -10,23 +10,23 @@ from typing import Any
 import pytest
 
 from astrum.data_transport.bindings import TaskInputs
-from astrum.invoke import BoundTask, Invoker
+from astrum.execution.invoke import BoundTask, Invoker
 from astrum.machine.events import Outcome
-from astrum.redis import Claim, LossWatch, RedisSettings, Settlement, Verdict
-from astrum.wire.arguments import NO_ARGUMENTS
-from astrum.wire.codec import Codec
-from astrum.wire.messages import Record, TaskMessage, decode_entry, encode_entry
-from astrum_worker.attempts import Attempts
-from astrum_worker.catalog import Served
+from astrum.protocol.messages import Record, TaskMessage, decode_entry, encode_entry
+from astrum.redis import Claim, RedisSettings, ServerLossDetector, Settlement, Verdict
+from astrum.values.arguments import NO_ARGUMENTS
+from astrum.values.codec import Codec
 from astrum_worker.config import WorkerConfig
 from astrum_worker.context import WorkerContext
-from astrum_worker.endings import UNDESCRIBED
-from astrum_worker.executor import Executor
-from astrum_worker.held import Phase
-from astrum_worker.hung_tasks import HungTasks
-from astrum_worker.intake import Runnable
-from astrum_worker.reporter import Reporter
-from astrum_worker.slots import Slots
+from astrum_worker.running.attempts import Attempts
+from astrum_worker.running.catalog import Served
+from astrum_worker.running.claim_reader import Runnable
+from astrum_worker.running.claimed import Phase
+from astrum_worker.running.endings import UNDESCRIBED
+from astrum_worker.running.executor import Executor
+from astrum_worker.running.slots import Slots
+from astrum_worker.settling.settler import Settler
+from astrum_worker.upkeep.hung_tasks import HungTasks
 
 
 class Bench:
@@ -34,11 +34,11 @@ class Bench:
 
     def __init__(self) -> None:
         self.rows: list[Record] = []
-        store: Any = SimpleNamespace(worker_id="w", settle=self.settle, loss=LossWatch())
+        store: Any = SimpleNamespace(worker_id="w", settle=self.settle, loss=ServerLossDetector())
         config = WorkerConfig(modules=("m",), redis=RedisSettings())
         self.context = context = WorkerContext(store, config)
         self.invoker = Invoker(2)
-        self.reporter = Reporter(context)
+        self.reporter = Settler(context)
         nothing: Any = None
         self.attempts = Attempts(
             context,

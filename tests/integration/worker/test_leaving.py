@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from astrum.invoke import BoundTask
+from astrum.execution.invoke import BoundTask
 from astrum.planning.build import NO_INPUTS
 from astrum.redis import RedisSettings, WorkerStore
-from astrum.wire.codec import Codec
+from astrum.values.codec import Codec
 from astrum_worker.app import Worker
-from astrum_worker.catalog import Catalog, Served
 from astrum_worker.config import WorkerConfig
-from astrum_worker.reporter import Reporter
+from astrum_worker.running.catalog import Catalog, Served
+from astrum_worker.settling.settler import Settler
 from tests.integration.worker.pool import Lead
 
 
@@ -33,7 +33,7 @@ async def test_a_worker_leaves_only_when_its_last_ends_are_with_the_server(
     """Once it has left, what it is still about to tell would be settled as lost by others."""
     course: list[str] = []
     settling, may_settle = asyncio.Event(), asyncio.Event()
-    settle, leave, flushed = WorkerStore.settle, WorkerStore.leave, Reporter.flushed
+    settle, leave, flushed = WorkerStore.settle, WorkerStore.leave, Settler.flushed
 
     async def settle_late(self: WorkerStore, *rest: Any) -> Any:
         settling.set()
@@ -47,14 +47,14 @@ async def test_a_worker_leaves_only_when_its_last_ends_are_with_the_server(
         may_settle.set()
         await leave(self)
 
-    async def noted_wait(self: Reporter) -> None:
+    async def noted_wait(self: Settler) -> None:
         if worker._stopping.is_set():
             may_settle.set()
         await flushed(self)
 
     monkeypatch.setattr(WorkerStore, "settle", settle_late)
     monkeypatch.setattr(WorkerStore, "leave", noted_leave)
-    monkeypatch.setattr(Reporter, "flushed", noted_wait)
+    monkeypatch.setattr(Settler, "flushed", noted_wait)
     worker = Worker(WorkerConfig(modules=("m",), redis=settings), CATALOG, lambda _: None)
     running = asyncio.create_task(worker.run())
     await lead.dispatch(0, "answer")

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from astrum.exit_codes import ExitCode
 from astrum.machine.events import Outcome
 from astrum.redis import RedisSettings
+from astrum.runtime.exit_codes import ExitCode
 from tests.eventually import eventually
 from tests.integration.worker.pool import Lead, Pool, lead_again, open_run
 from tests.servers import RedisServer

@@ -17,24 +17,24 @@ from astrum.errors import (
     PayloadTooLargeError,
     StoreUnavailableError,
 )
-from astrum.invoke import AttemptContext, BoundTask
+from astrum.execution.invoke import AttemptContext, BoundTask
 from astrum.machine.events import Outcome
 from astrum.planning.build import NO_INPUTS
-from astrum.redis import Claim, LossWatch, RedisSettings, Settlement, Verdict
-from astrum.wire.codec import Codec
-from astrum.wire.keys import Keys
-from astrum.wire.messages import Record, attribute
-from astrum_worker.blobs import BlobCache
-from astrum_worker.catalog import Served
+from astrum.protocol.keys import Keys
+from astrum.protocol.messages import Record, attribute
+from astrum.redis import Claim, RedisSettings, ServerLossDetector, Settlement, Verdict
+from astrum.values.codec import Codec
+from astrum_worker.claim_gate import ClaimGate, Reason
 from astrum_worker.config import WorkerConfig
 from astrum_worker.context import WorkerContext
-from astrum_worker.custody import Custody
-from astrum_worker.endings import Ending
-from astrum_worker.gate import Gate, Reason
-from astrum_worker.held import Held
-from astrum_worker.lease import Lease
-from astrum_worker.reporter import Reporter
-from astrum_worker.values import encode_result
+from astrum_worker.running.blobs import BlobCache
+from astrum_worker.running.catalog import Served
+from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.running.endings import Ending
+from astrum_worker.running.values import encode_result
+from astrum_worker.settling.settler import Settler
+from astrum_worker.upkeep.lease import Lease
+from astrum_worker.upkeep.reconciler import Reconciler
 from tests.eventually import eventually
 
 CONFIG = WorkerConfig(modules=("m",), redis=RedisSettings())
@@ -49,7 +49,7 @@ class SettlingStore:
     def __init__(self) -> None:
         self.batches: list[tuple[str, list[int]]] = []
         self.failures = 0
-        self.loss = LossWatch()
+        self.loss = ServerLossDetector()
         self.called = asyncio.Event()
         self.may_pass = asyncio.Event()
         self.may_pass.set()
@@ -66,18 +66,20 @@ class SettlingStore:
         return [Verdict.SETTLED] * len(settlements)
 
 
-def reporter_of(store: Any, gate: Gate | None = None, config: WorkerConfig = CONFIG) -> Reporter:
-    return Reporter(WorkerContext(store, config, gate or Gate()))
+def reporter_of(
+    store: Any, gate: ClaimGate | None = None, config: WorkerConfig = CONFIG
+) -> Settler:
+    return Settler(WorkerContext(store, config, gate or ClaimGate()))
 
 
 def settle(
-    reporter: Reporter,
+    reporter: Settler,
     task: int,
     run_id: str = "r",
     value: bytes = b"x",
     done: Callable[[], None] = lambda: None,
 ) -> None:
-    held = Held(Claim("q", "1-0", b""), "async", task, 1, AttemptContext(run_id, "t", 1))
+    held = ClaimedAttempt(Claim("q", "1-0", b""), "async", task, 1, AttemptContext(run_id, "t", 1))
     reporter.settle(held, Ending(Record(task, 1, Outcome.SUCCEEDED, value=value)), done)
 
 
@@ -123,7 +125,7 @@ async def test_an_unreachable_server_loses_no_result_and_none_is_done_twice() ->
 
 
 async def test_results_that_pile_up_stop_the_claiming_until_they_are_delivered() -> None:
-    store, gate = SettlingStore(), Gate()
+    store, gate = SettlingStore(), ClaimGate()
     config = WorkerConfig(modules=("m",), redis=RedisSettings(), unsettled_items=4)
     reporter = reporter_of(store, gate, config)
     for task in range(4):
@@ -159,7 +161,7 @@ async def test_what_was_settled_within_the_window_is_settled_again(
     """A server loses two seconds of its writes when it dies, and is not back at once."""
     clock = SimpleNamespace(now=0.0)
     clock.monotonic = lambda: clock.now
-    monkeypatch.setattr("astrum_worker.reporter.time", clock)
+    monkeypatch.setattr("astrum_worker.settling.settler.time", clock)
     store = SettlingStore()
     reporter = reporter_of(store)
     reporter.start()
@@ -179,7 +181,7 @@ async def test_what_was_settled_within_the_window_is_settled_again(
 
 async def test_a_gate_opens_when_its_last_reason_is_gone() -> None:
     closings: list[int] = []
-    gate = Gate()
+    gate = ClaimGate()
     gate.on_close(lambda: closings.append(1))
     gate.close(Reason.NO_LEASE)
     gate.close(Reason.ALONE)
@@ -336,7 +338,7 @@ async def test_the_lease_is_trusted_from_the_beginning_of_the_beat_that_renewed_
         clock.now += 4.0
         return True
 
-    monkeypatch.setattr("astrum_worker.lease.time", clock)
+    monkeypatch.setattr("astrum_worker.upkeep.lease.time", clock)
     monkeypatch.setattr(lease, "begin", lambda: None)
     monkeypatch.setattr(beats, "beat", beat_slowly)
     lease.start(clock.now)
@@ -353,7 +355,7 @@ async def test_after_a_pause_nothing_is_claimed_before_the_heartbeat_looked_at_t
     config = WorkerConfig(modules=("m",), redis=RedisSettings(), status_every_s=600)
     told: list[str] = []
     lease = lease_of(Beats(), config, told)
-    gate = Gate()
+    gate = ClaimGate()
     gate.before_claim(lease.judge)
     lease.start(time.monotonic())
     assert gate.lets_claim()
@@ -365,22 +367,22 @@ async def test_after_a_pause_nothing_is_claimed_before_the_heartbeat_looked_at_t
 
 
 async def test_a_worker_that_the_server_forgot_claims_nothing_before_it_registered() -> None:
-    gate, registering, known = Gate(), asyncio.Event(), asyncio.Event()
+    gate, registering, known = ClaimGate(), asyncio.Event(), asyncio.Event()
 
     async def register() -> None:
         registering.set()
         await known.wait()
 
-    store: Any = SimpleNamespace(loss=LossWatch(), keys=Keys("t"))
-    custody = Custody(
+    store: Any = SimpleNamespace(loss=ServerLossDetector(), keys=Keys("t"))
+    reconciler = Reconciler(
         WorkerContext(store, WorkerConfig(modules=("m",), redis=RedisSettings()), gate),
         SimpleNamespace(running=list, end_forgotten=lambda: None),  # type: ignore[arg-type]
         SimpleNamespace(),  # type: ignore[arg-type]
         register,
     )
-    custody.lapsed()
+    reconciler.lapsed()
     assert gate.reasons == ["unregistered"]
-    one_pass = asyncio.create_task(custody.pass_once())
+    one_pass = asyncio.create_task(reconciler.pass_once())
     await registering.wait()
     assert not gate.is_open
     known.set()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from astrum.exit_codes import ExitCode
 from astrum.redis import RedisSettings
+from astrum.runtime.exit_codes import ExitCode
 from tests.eventually import eventually
 from tests.integration.worker.pool import Lead, Pool, WorkerProcess, open_run
 from tests.servers import RedisServer

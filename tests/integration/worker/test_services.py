@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from astrum.redis import Claim, RedisSettings
-from astrum_worker import solitude as solitude_module
-from astrum_worker import supervisor as supervisor_module
+from astrum_worker.claim_gate import ClaimGate
+from astrum_worker.claiming import exclusive as solitude_module
+from astrum_worker.claiming.consumer import MODEST_WAIT_S, Consumer, ReaderRestarter
+from astrum_worker.claiming.exclusive import ExclusiveLane
 from astrum_worker.config import WorkerConfig
-from astrum_worker.consumer import MODEST_WAIT_S, Consumer, ReaderWatch
 from astrum_worker.context import WorkerContext
 from astrum_worker.doubt import Doubt
-from astrum_worker.gate import Gate
-from astrum_worker.slots import Slots
-from astrum_worker.solitude import Solitude
-from astrum_worker.supervisor import ChildEnd, Supervisor
+from astrum_worker.process import supervisor as supervisor_module
+from astrum_worker.process.supervisor import ChildEnd, Supervisor
+from astrum_worker.running.slots import Slots
 from tests.eventually import eventually
 
 CLAIM = Claim("s", "1-0", b"")
@@ -68,10 +68,10 @@ async def test_a_lone_attempt_comes_after_all_ends_are_told_and_neighbours_after
 ) -> None:
     """What is not told yet would be lost with it if it kills the worker, and look as guilty."""
     monkeypatch.setattr(solitude_module, "_LOOK_EVERY_S", 60.0)
-    gate, accepted = Gate(), list[Claim]()
+    gate, accepted = ClaimGate(), list[Claim]()
     place: Any = Place()
     place.accept = lambda _, claim: not accepted.append(claim)
-    solitude = Solitude(WorkerContext(place, config_of(), gate), [], place, place)
+    solitude = ExclusiveLane(WorkerContext(place, config_of(), gate), [], place, place)
     one_pass = asyncio.create_task(solitude.pass_once())
     async with asyncio.timeout(5):
         earlier_ends = await place.flushes.get()
@@ -105,7 +105,7 @@ class SilentStore:
 
 
 def consumer_of(
-    store: Any, gate: Gate, accept: Callable[[Claim], bool], block_s: float = 0.01
+    store: Any, gate: ClaimGate, accept: Callable[[Claim], bool], block_s: float = 0.01
 ) -> Consumer:
     config = config_of(block_s=block_s)
     return Consumer(WorkerContext(store, config, gate), "async", Slots(1), accept)
@@ -114,8 +114,8 @@ def consumer_of(
 async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twice() -> None:
     store: Any = SilentStore()
     accepted, doubt = list[Claim](), Doubt()
-    consumer = consumer_of(store, Gate(), lambda claim: not accepted.append(claim))
-    watch = ReaderWatch([consumer], 60.0, doubt)
+    consumer = consumer_of(store, ClaimGate(), lambda claim: not accepted.append(claim))
+    watch = ReaderRestarter([consumer], 60.0, doubt)
     consumer.start()
     await eventually(consumer.is_stuck)
     await watch.pass_once()
@@ -128,7 +128,7 @@ async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twi
 
 async def test_a_reader_whose_claim_keeps_arriving_is_not_stuck_however_long_it_takes() -> None:
     store: Any = SilentStore()
-    consumer = consumer_of(store, Gate(), lambda _: True)
+    consumer = consumer_of(store, ClaimGate(), lambda _: True)
     consumer.start()
     await eventually(consumer.is_stuck)
     store.silence_s = 0.0
@@ -156,7 +156,7 @@ async def test_a_reader_that_could_run_nothing_waits_shortly_so_that_others_are_
     """The server serves whoever has waited longest: it would get again what it handed back."""
     store: Any = AnsweringStore()
     runnable = iter([False, False, True, True])
-    consumer = consumer_of(store, Gate(), lambda _: next(runnable), block_s=3.0)
+    consumer = consumer_of(store, ClaimGate(), lambda _: next(runnable), block_s=3.0)
     for _ in range(8):
         await consumer.run_once()
     waits = [wait_s for wait_s in store.waits if wait_s is not None]

@@ -8,15 +8,15 @@ import pytest
 
 from astrum.errors import RunNotFoundError, StoreRefusesWritesError
 from astrum.redis import Settlement
-from astrum.redis.connection import LossWatch
-from astrum_worker.storing import Outgoing, Storing
+from astrum.redis.settings import ServerLossDetector
+from astrum_worker.settling.storing import Outgoing, Storing
 
 
 class Server:
     """Takes values of at most ``room`` bytes; ``mine`` are the attempts that are outstanding."""
 
     def __init__(self) -> None:
-        self.loss = LossWatch()
+        self.loss = ServerLossDetector()
         self.room = 100
         self.mine = {0, 1, 2}
         self.stored: list[bytes] = []

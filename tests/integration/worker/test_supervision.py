@@ -8,14 +8,14 @@ import time
 import psutil
 import pytest
 
-from astrum_worker.signals import SAME_FOR_S
-from astrum_worker.supervisor import TaskEnds
+from astrum_worker.process.signals import SAME_FOR_S
+from astrum_worker.process.supervisor import TaskEnds
 from tests.integration.worker.pool import Lead, Pool, WorkerProcess, eventually
 
 TROUBLE = """
 import asyncio, os, signal, subprocess, sys, time
 from astrum import task
-from astrum_worker.supervisor_link import say_ended_by
+from astrum_worker.process.supervisor_link import say_ended_by
 
 @task("take_signals", namespace="pool")
 async def take_signals() -> str:

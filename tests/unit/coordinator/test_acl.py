@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from astrum.wire.keys import Keys
+from astrum.protocol.keys import Keys
 from astrum_coordinator.cli import main
 from astrum_coordinator.cli.acl import KEYLESS, ROLES, grants, rule
 

@@ -15,11 +15,11 @@ from astrum.data_transport.bindings import Binding
 from astrum.errors import DecodeError, PayloadTooLargeError
 from astrum.machine.state import RunState
 from astrum.planning import Plan, RetryPolicy, TaskSpec
-from astrum.wire.codes import Code, whole_ext
-from astrum.wire.sealing import Seal
-from astrum_coordinator import led_runs
-from astrum_coordinator.led_runs import decode_plan, encode_plan
-from tests.unit.wire.test_hostile_bytes import at_most
+from astrum.protocol.sealing import Seal
+from astrum.values.codes import Code, whole_ext
+from astrum_coordinator.leading import leaderships as led_runs
+from astrum_coordinator.leading.leaderships import decode_plan, encode_plan
+from tests.unit.values.test_hostile_bytes import at_most
 
 KEY = b"0123456789abcdef"
 PLAN = Plan(

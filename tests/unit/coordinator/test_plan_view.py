@@ -9,8 +9,8 @@ import re
 from rich.console import Console
 
 from astrum import F, Ref, RetryPolicy, SchedulerRegistry
-from astrum.invoke import Flow
-from astrum_coordinator.plan_view import dot, mermaid, plan_to_json, plan_view, transports
+from astrum.execution.invoke import Flow
+from astrum_coordinator.display.plan_view import dot, mermaid, plan_to_json, plan_view, transports
 
 
 def invoices() -> Flow:

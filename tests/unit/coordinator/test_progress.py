@@ -11,8 +11,8 @@ import pytest
 from astrum.machine import AttemptSettled, Event, Failure, Outcome, RetryFellDue, RunState
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.planning.retry_policy import RetryPolicy
-from astrum_coordinator.live import LineFace, ProgressDisplay, StageBars
-from astrum_coordinator.progress import NOTICES_KEPT, RunProgress
+from astrum_coordinator.display.live_view import LineFace, ProgressDisplay, StageBars
+from astrum_coordinator.display.progress import NOTICES_KEPT, RunProgress
 
 WHY = Failure(("builtins.ValueError", "builtins.Exception"), "no luck\nat all")
 

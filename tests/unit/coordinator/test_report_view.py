@@ -25,7 +25,7 @@ from astrum.machine import (
     TaskAttemptStatistics,
     TaskExecutionStatistics,
 )
-from astrum_coordinator.report_view import (
+from astrum_coordinator.display.report_view import (
     duration_text,
     end_line,
     report_to_json,

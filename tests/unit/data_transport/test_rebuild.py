@@ -11,9 +11,9 @@ import pytest
 from pydantic import BaseModel, PrivateAttr
 
 from astrum.data_transport import fit
-from astrum.data_transport.assignability import could_fit
 from astrum.data_transport.locate import describe
-from astrum.data_transport.shapes import named_types
+from astrum.data_transport.types.assignability import could_fit
+from astrum.data_transport.types.class_fields import named_types
 from astrum.errors import InjectionError
 
 Content = TypeVar("Content")

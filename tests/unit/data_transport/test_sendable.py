@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, computed_field
 from astrum import AstrumConfig, F, Ref, TaskRegistrationError
 from astrum.data_transport import check_types, why_local_only
 from astrum.data_transport.locate import FIELDS_ADVICE
-from astrum.data_transport.sendable import why_it_stays
+from astrum.data_transport.types.sendable import why_it_stays
 from astrum.errors import LocateError
-from astrum.wire import Codec, project
+from astrum.values import Codec, project
 
 
 @dataclass

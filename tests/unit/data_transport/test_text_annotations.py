@@ -12,7 +12,7 @@ import pytest
 
 from astrum.data_transport import F, Ref, T, declared_types, fit, remember_names
 from astrum.data_transport.bindings import Binding
-from astrum.data_transport.declarations import declaration_of
+from astrum.data_transport.declared.signatures import declaration_of
 
 if typing.TYPE_CHECKING:
     from decimal import Decimal

@@ -15,8 +15,8 @@ from typing_extensions import TypeAliasType
 
 from astrum.config import AstrumConfig
 from astrum.data_transport import DataItem, DTRela, F, Ref, T, TaskData, check_types, declared_types
-from astrum.data_transport.assignability import could_fit
-from astrum.data_transport.result_types import NoSuchPart, type_at
+from astrum.data_transport.types.assignability import could_fit
+from astrum.data_transport.types.part_types import NoSuchPart, type_at
 from astrum.errors import TaskRegistrationError
 
 

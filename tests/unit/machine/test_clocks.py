@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from astrum.machine.clocks import TOLERANCE_S, on_one_clock
 from astrum.machine.events import AttemptSettled, Outcome
-from astrum.machine.fold import RunTimes, build_report
+from astrum.machine.report_builder import RunTimes, build_report
 from astrum.machine.state import RunState
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 

@@ -36,7 +36,7 @@ from astrum.machine import (
     WorkerReturned,
     build_report,
 )
-from astrum.machine.troubles import FEW_SUSPECTS, LOSS_BUDGET
+from astrum.machine.budgets import FEW_SUSPECTS, LOSS_BUDGET
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 
 RUN_KEY = "run-1"

@@ -18,7 +18,7 @@ from astrum.machine import (
     TaskState,
     WorkerReturned,
 )
-from astrum.machine.troubles import FEW_SUSPECTS
+from astrum.machine.budgets import FEW_SUSPECTS
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 
 ORDINARY = Failure(("builtins.ValueError", "builtins.Exception"), "no")

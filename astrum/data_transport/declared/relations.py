@@ -1,0 +1,126 @@
+"""The relations that a function's annotations declare, read but not yet tied to tasks."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any, NamedTuple
+
+from astrum.data_transport.annotations import NO_DEFAULT, From, To
+from astrum.data_transport.declared.marks import misplaced_in_default, whole_marks
+from astrum.data_transport.declared.signatures import Declaration, Parameter
+from astrum.data_transport.declared.text_annotations import ANNOTATED
+
+_FROM_SIZES = (1, 2)
+_TO_SIZES = (3,)
+
+
+class Relations(NamedTuple):
+    """All relations of one function: what fills its parameters, where its result goes."""
+
+    inputs: tuple[tuple[Parameter, From], ...] = ()
+    output: To | None = None
+
+
+def relations_of(declaration: Declaration) -> Relations:
+    """Return what the annotations declare; ``ValueError`` for one that makes no sense.
+
+    The message names the parameter, not the task: a function may be several tasks.
+    """
+    inputs = []
+    for parameter in (*declaration.parameters.values(), declaration.rest, declaration.named_rest):
+        if parameter is None:
+            continue
+        mark = _plain_from(parameter.annotation)
+        if mark is None or parameter is declaration.named_rest:
+            mark = _mark_in(parameter.annotation, parameter)
+            mark = None if mark is None else _as_from(mark, parameter, declaration)
+        if mark is not None:
+            inputs.append((parameter, mark))
+    mark = _mark_in(declaration.returns, None)
+    return Relations(tuple(inputs), None if mark is None else _as_to(mark))
+
+
+def place_of(relation: Parameter | To | None) -> str:
+    """Return how a message names the place of a relation; "" for none in particular."""
+    if relation is None:
+        return ""
+    return "the return value" if isinstance(relation, To) else f"parameter {relation.name!r}"
+
+
+def _plain_from(annotation: Any) -> From | None:
+    """Return the mark of ``Ref[SomeClass, F(...)]``, as nearly all are written; else None."""
+    if type(annotation) is ANNOTATED and type(annotation.__origin__) is type:
+        marks = annotation.__metadata__
+        if len(marks) == 1 and type(marks[0]) is From and type(marks[0].locator) in _LOCATORS:
+            return marks[0] if marks[0].default is NO_DEFAULT else None
+    return None
+
+
+_LOCATORS = (type(None), str, int)
+
+
+def _mark_in(annotation: Any, parameter: Parameter | None) -> Any:
+    if type(annotation) is type and annotation is not typing.Annotated:  # most are, and hold none
+        return None
+    place = "the return value" if parameter is None else place_of(parameter)
+    try:
+        marks = whole_marks(annotation)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+    if len(marks) > 1:
+        raise ValueError(f"{place} has more than one relation: {marks!r}")
+    return marks[0] if marks else None
+
+
+def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From:
+    place = place_of(parameter)
+    if isinstance(mark, To):
+        raise ValueError(f"{place} has {mark!r}: To belongs on a return annotation, use From")
+    if parameter is declaration.named_rest:
+        raise ValueError(f"{place} collects any names, so no single value can fill it")
+    if not isinstance(mark, From):
+        mark = From(*_of_size(mark, _FROM_SIZES, '("source", "key")', place))
+    _check_locator(mark.locator, place)
+    _check_default(mark, place)
+    return typing.cast(From, mark)
+
+
+def _as_to(mark: Any) -> To:
+    place = "the return value"
+    if isinstance(mark, From):
+        raise ValueError(f"{place} has {mark!r}: From belongs on a parameter, use To")
+    if not isinstance(mark, To):
+        mark = To(*_of_size(mark, _TO_SIZES, '("target", "local", "remote")', place))
+    _check_locator(mark.local, place)
+    _check_locator(mark.target, place)
+    return typing.cast(To, mark)
+
+
+def _of_size(
+    mark: tuple[Any, ...], sizes: tuple[int, ...], example: str, place: str
+) -> tuple[Any, ...]:
+    if len(mark) not in sizes:
+        wanted = " or ".join(map(str, sizes))
+        raise ValueError(
+            f"{place} has the relation {mark!r} of {len(mark)} parts; "
+            f"a tuple there has {wanted}, like {example}"
+        )
+    return mark
+
+
+def _check_default(mark: From, place: str) -> None:
+    if mark.default is NO_DEFAULT:
+        return
+    if mark.locator is None:
+        raise ValueError(
+            f"{place} has a default for a whole result, which is never absent: {mark!r}; "
+            'a default stands for one field, F("task", "field", default=...)'
+        )
+    if misplaced_in_default(mark.default):
+        raise ValueError(f"{place} has a reference as the default of another one: {mark!r}")
+
+
+def _check_locator(locator: object, place: str) -> None:
+    if locator is None or isinstance(locator, str) or type(locator) is int:
+        return
+    raise ValueError(f"{place} has the locator {locator!r}; use a str, an int or None")

@@ -1,0 +1,170 @@
+"""What a callable declares: its parameters, the slots that can be filled, its result.
+
+One shape for functions, methods, static and class methods, partials, callable objects and
+classes. Evaluated once for each function and kept as long as the function lives.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import Parameter as P
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from astrum.data_transport.declared.callables import is_unbound_method, source_function
+from astrum.data_transport.declared.marks import is_plain, opened
+from astrum.data_transport.declared.text_annotations import Owner, Siblings, evaluate, names_in
+
+ABSENT: Any = inspect.Parameter.empty
+"""Stands where nothing was declared."""
+
+
+COLLECTING = (P.VAR_POSITIONAL, P.VAR_KEYWORD)
+"""The kinds of ``*args`` and ``**kwargs``."""
+
+
+class Parameter(NamedTuple):
+    """One parameter; ``position`` is None for keyword-only ones, `*args` has the first free one."""
+
+    name: str
+    kind: inspect._ParameterKind
+    position: int | None
+    annotation: Any = ABSENT
+
+
+class Declaration(NamedTuple):
+    """The parameters of a callable, without ``self``, and its annotated result.
+
+    ``parameters`` holds the named ones; ``rest`` is ``*args`` and ``named_rest`` ``**kwargs``.
+    """
+
+    parameters: Mapping[str, Parameter]
+    positional: tuple[Parameter, ...]
+    rest: Parameter | None = None
+    named_rest: Parameter | None = None
+    returns: Any = ABSENT
+
+    def find(self, slot: str | int) -> Parameter | None:
+        """Return what takes a value sent to the name or position ``slot``; None if nothing does."""
+        if isinstance(slot, str):
+            return self.parameters.get(slot, self.named_rest)
+        if 0 <= slot < len(self.positional):
+            return self.positional[slot]
+        return self.rest if slot >= 0 else None
+
+
+def declaration_of(function: Callable[..., Any], siblings: Siblings | None = None) -> Declaration:
+    """Return what ``function`` declares, its text annotations evaluated.
+
+    ``siblings`` are functions that its texts may name. Raises ``ValueError`` for a relation that
+    cannot be evaluated.
+    """
+    if not isinstance(function, FunctionType):
+        return _declare(function, siblings)[0]
+    found = _kept.get(function)
+    if found is None:
+        found, complete = _declare(function, siblings)
+        if complete:
+            _kept[function] = found
+    return found
+
+
+_kept: WeakKeyDictionary[FunctionType, Declaration] = WeakKeyDictionary()
+
+
+def annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return the annotations of a callable; those of a ``__signature__`` that was set go first."""
+    if type(function) is FunctionType and not function.__dict__:
+        return function.__annotations__
+    source = source_function(function)
+    annotations: Mapping[str, Any] = {} if source is None else source.__annotations__
+    stated = None if isinstance(function, type) else getattr(function, "__signature__", None)
+    if not isinstance(stated, inspect.Signature):
+        return annotations
+    own = {p.name: p.annotation for p in stated.parameters.values() if p.annotation is not ABSENT}
+    return {**annotations, **own}
+
+
+def siblings_of(functions: Iterable[Callable[..., Any]]) -> Siblings:
+    """Return the functions among ``functions`` by where they were defined."""
+    return Siblings(plain for f in functions if (plain := source_function(f)) is not None)
+
+
+def _declare(function: Callable[..., Any], siblings: Siblings | None) -> tuple[Declaration, bool]:
+    source = source_function(function)
+    annotations = annotations_of(function)
+    hints: dict[str, Any] = {}
+    complete = True
+    if source is not None and annotations and not names_in(annotations):
+        hints = {name: type(None) if a is None else a for name, a in annotations.items()}
+    elif source is not None and annotations:
+        evaluated = evaluate(annotations, Owner.of_function(source), siblings)
+        hints, complete = evaluated.hints, evaluated.complete
+    if isinstance(function, type):
+        hints = {**hints, "return": function}
+    for name, hint in hints.items():
+        if not is_plain(hint):
+            hints[name] = opened(hint)
+    return _assemble(_places(function), hints), complete
+
+
+class _Place(NamedTuple):
+    name: str
+    kind: inspect._ParameterKind
+
+
+_Places = Sequence[_Place]
+_UNTOLD: _Places = (_Place("args", P.VAR_POSITIONAL), _Place("kwargs", P.VAR_KEYWORD))
+
+
+def _places(function: Callable[..., Any]) -> _Places:
+    if isinstance(function, classmethod):
+        return _places_in(inspect.signature(function.__func__))[1:]
+    if isinstance(function, FunctionType) and not function.__dict__:
+        places = _places_of_code(function.__code__)
+    else:
+        try:
+            places = _places_in(inspect.signature(function))
+        except ValueError:
+            return _UNTOLD  # written in C
+    return places[1:] if places and is_unbound_method(function, places[0].name) else places
+
+
+def _places_in(signature: inspect.Signature) -> _Places:
+    return [_Place(p.name, p.kind) for p in signature.parameters.values()]
+
+
+@functools.lru_cache(maxsize=4096)
+def _places_of_code(code: CodeType) -> _Places:
+    # What `inspect.signature` finds, once for all functions that one `def` makes.
+    names = iter(code.co_varnames)
+    kinds: list[inspect._ParameterKind] = [P.POSITIONAL_OR_KEYWORD] * code.co_argcount
+    kinds[: code.co_posonlyargcount] = [P.POSITIONAL_ONLY] * code.co_posonlyargcount
+    kinds += [P.KEYWORD_ONLY] * code.co_kwonlyargcount
+    places = [_Place(next(names), kind) for kind in kinds]
+    if code.co_flags & inspect.CO_VARARGS:
+        places.insert(code.co_argcount, _Place(next(names), P.VAR_POSITIONAL))
+    if code.co_flags & inspect.CO_VARKEYWORDS:
+        places.append(_Place(next(names), P.VAR_KEYWORD))
+    return tuple(places)
+
+
+def _assemble(places: _Places, hints: Mapping[str, Any]) -> Declaration:
+    named: dict[str, Parameter] = {}
+    positional: list[Parameter] = []
+    rest = named_rest = None
+    for name, kind in places:
+        annotation = hints.get(name, ABSENT)
+        if kind is P.VAR_POSITIONAL:
+            rest = Parameter(name, kind, len(positional), annotation)
+        elif kind is P.VAR_KEYWORD:
+            named_rest = Parameter(name, kind, None, annotation)
+        elif kind is P.KEYWORD_ONLY:
+            named[name] = Parameter(name, kind, None, annotation)
+        else:
+            named[name] = Parameter(name, kind, len(positional), annotation)
+            positional.append(named[name])
+    return Declaration(named, tuple(positional), rest, named_rest, hints.get("return", ABSENT))

@@ -1,0 +1,193 @@
+"""Declared types against declared types, before anything runs."""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
+from typing import Any
+
+from astrum.config import AstrumConfig
+from astrum.data_transport.bindings import Binding, Path, TaskInputs
+from astrum.data_transport.declared.callables import source_function
+from astrum.data_transport.declared.signatures import ABSENT, declaration_of
+from astrum.data_transport.declared.text_annotations import ANNOTATED
+from astrum.data_transport.types.assignability import could_fit
+from astrum.data_transport.types.class_fields import named_types, stripped, type_name
+from astrum.data_transport.types.inference import inferred_result
+from astrum.data_transport.types.part_types import NoSuchPart, type_at
+from astrum.data_transport.types.sendable import why_it_stays
+from astrum.errors import TaskRegistrationError
+
+_AWAITABLES = (collections.abc.Awaitable, collections.abc.Coroutine)
+
+
+def check_types(
+    inputs: Mapping[str, TaskInputs],
+    functions: Mapping[str, Callable[..., Any]],
+    config: AstrumConfig,
+) -> None:
+    """Check every binding: what its source declares to return against what the parameter expects.
+
+    Raises `TaskRegistrationError`, naming both tasks, the parameter and both types, for a sure
+    mismatch or a field that the source's type does not have; with
+    ``allow_no_dir_definition=False`` also for a source that declares no result, and with
+    ``strict_topology=True`` for a relation that ``from_tasks`` or ``to_tasks`` leave out.
+    ``skip_type_check`` leaves only the last.
+    """
+    if config.strict_topology:
+        _check_topology(inputs)
+    if config.skip_type_check:
+        return
+    checker = _Checker(functions, config)
+    for task_id, task_inputs in inputs.items():
+        expected = task_inputs.expected
+        for binding in task_inputs.bindings:
+            checker.check(task_id, binding, expected.get(binding.parameter, Any))
+    if config.check_wire and (reason := why_local_only(inputs, functions, config)):
+        raise TaskRegistrationError(reason)
+
+
+def why_local_only(
+    inputs: Mapping[str, TaskInputs],
+    functions: Mapping[str, Callable[..., Any]],
+    config: AstrumConfig,
+) -> str:
+    """Say which parameter reads what surely stays in its process (see `sendable`); "" if none.
+
+    ``skip_type_check`` leaves that to the run.
+    """
+    if config.skip_type_check:
+        return ""
+    checker = _Checker(functions, config)
+    found = (
+        reason
+        for task_id, task_inputs in inputs.items()
+        for binding in task_inputs.bindings
+        if binding.path and (reason := checker.why_it_stays(task_id, binding))
+    )
+    return next(found, "")
+
+
+def declared_types(function: Callable[..., Any], seen: set[Any] | None = None) -> Iterator[type]:
+    """Yield every named type in the annotations of ``function``, those of fields included.
+
+    Functions with one ``seen`` in common yield each type once.
+    """
+    seen = set() if seen is None else seen
+    if _names_only(function, seen):
+        return
+    declaration = declaration_of(function)
+    parameters = (*declaration.parameters.values(), declaration.rest, declaration.named_rest)
+    for annotation in (*(p.annotation for p in parameters if p), declaration.returns):
+        if annotation is ABSENT:
+            continue
+        plain = stripped(annotation)
+        if type(plain) is not type or plain not in seen:  # most are built-in types, seen before
+            yield from named_types(plain, seen)
+
+
+def _names_only(function: Callable[..., Any], seen: set[Any]) -> bool:
+    """Tell at a glance that a function's annotations hold only plain classes in ``seen``."""
+    if not isinstance(function, FunctionType) or function.__dict__:
+        return False
+    for annotation in function.__annotations__.values():
+        plain = annotation.__origin__ if type(annotation) is ANNOTATED else annotation
+        if type(plain) is not type or plain not in seen:
+            return False
+    return True
+
+
+def _check_topology(inputs: Mapping[str, TaskInputs]) -> None:
+    for task_id, task_inputs in inputs.items():
+        for binding in task_inputs.undeclared:
+            raise TaskRegistrationError(
+                f"task {task_id!r}, parameter {binding.parameter!r} reads the result of "
+                f"{binding.source!r}, which no TaskData declares: strict_topology demands "
+                f"{binding.source!r} in from_tasks of the task that reads, or {task_id!r} in "
+                f"to_tasks of the task that sends"
+            )
+
+
+class _Checker:
+    """Checks bindings; the same question about the same types is answered once."""
+
+    def __init__(self, functions: Mapping[str, Callable[..., Any]], config: AstrumConfig) -> None:
+        self._functions = functions
+        self._config = config
+        self._results: dict[int, Any] = {}
+        self._fine: set[tuple[int, Path, int]] = set()
+        self._sent: set[tuple[int, object]] = set()
+
+    def check(self, task_id: str, binding: Binding, expected: Any) -> None:
+        function = self._functions.get(binding.source)
+        if function is None:
+            return
+        result = self._result(function)
+        question = (id(result), binding.path, id(expected))
+        if question not in self._fine:
+            self._check(task_id, binding, expected, result)
+            self._fine.add(question)
+
+    def _check(self, task_id: str, binding: Binding, expected: Any, result: Any) -> None:
+        if result is ABSENT:
+            if not self._config.allow_no_dir_definition:
+                raise _mismatch(task_id, binding, expected, "declares no result type")
+            return
+        try:
+            given = type_at(result, binding.path)
+        except NoSuchPart as error:
+            raise _mismatch(task_id, binding, expected, f"returns {error}") from None
+        if not could_fit(given, expected):
+            raise _mismatch(task_id, binding, expected, f"gives {type_name(given)}")
+
+    def why_it_stays(self, task_id: str, binding: Binding) -> str:
+        function = self._functions.get(binding.source)
+        if function is None or (id(function), binding.path) in self._sent:
+            return ""
+        result = self._result(function)
+        reason = "" if result is ABSENT else why_it_stays(result, binding.path)
+        if not reason:
+            self._sent.add((id(function), binding.path))
+            return ""
+        return (
+            f"task {task_id!r}, parameter {binding.parameter!r} reads the result{_part(binding)} "
+            f"of task {binding.source!r}: {reason}"
+        )
+
+    def _result(self, function: Callable[..., Any]) -> Any:
+        found = self._results.get(id(function))
+        if found is None:
+            found = self._results[id(function)] = self._declared_result(function)
+        return found
+
+    def _declared_result(self, function: Callable[..., Any]) -> Any:
+        returns = declaration_of(function).returns
+        if returns is ABSENT:
+            return inferred_result(function) if self._config.infer_via_ast else ABSENT
+        plain = stripped(returns)
+        if type(plain) is type:
+            return plain
+        if typing.get_origin(plain) in _AWAITABLES and not _is_async(function):
+            return typing.get_args(plain)[-1]
+        return plain
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(source_function(function))
+
+
+def _part(binding: Binding) -> str:
+    return "".join(f"[{step!r}]" for step in binding.path)
+
+
+def _mismatch(task_id: str, binding: Binding, expected: Any, got: str) -> TaskRegistrationError:
+    part = _part(binding)
+    wanted = "" if expected is Any else f" expects {type_name(expected)},"
+    reads = f" reads the result{part} of task {binding.source!r}:" if part else ""
+    return TaskRegistrationError(
+        f"task {task_id!r}, parameter {binding.parameter!r}{reads}{wanted or ' it'} "
+        f"but task {binding.source!r} {got}"
+    )

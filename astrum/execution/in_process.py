@@ -1,0 +1,365 @@
+"""The in-process host of a run: asyncio tasks on the caller's loop, threads for sync functions.
+
+It decides nothing. `RunState` says what to start, retry and revoke; this host does it and says
+how each attempt ended. The run ends when the state says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from astrum.config import DEFAULT_THREADS
+from astrum.data_transport.bindings import Binding, Path
+from astrum.data_transport.locate import binding_error, locate, shown_path
+from astrum.errors import LocateError
+from astrum.execution.invoke import (
+    CURRENT,
+    SWALLOW_GRACE_S,
+    AttemptContext,
+    AttemptResult,
+    Flow,
+    Invoker,
+    ended_by,
+    swallowed,
+    value_failure,
+)
+from astrum.execution.run_log import STARTS_HERE, with_log
+from astrum.execution.task_reuse import TaskReuser
+from astrum.execution.threads import drop
+from astrum.machine.events import (
+    AttemptSettled,
+    CancelRequested,
+    Command,
+    Dispatch,
+    Event,
+    Finish,
+    Outcome,
+    RetryFellDue,
+    Revoke,
+    RunTimedOut,
+    ScheduleRetry,
+)
+from astrum.machine.observer import RunObserver
+from astrum.machine.report import ExecutionReport
+from astrum.machine.report_builder import RunTimes, build_report
+from astrum.machine.state import OUTSTANDING, RunState
+from astrum.planning.plan import TaskSpec
+from astrum.values.codec import Codec
+from astrum.values.payload import EncodedResult, pack_result, pack_task_arguments, part_of_result
+from astrum.values.projector import Projector
+from astrum.values.read_once import check_read_often
+from astrum.values.unsent import encode_or_leave_out, unsent_of
+
+_ABSENT = object()
+"""Stands for a part that is absent and may be: the attempt takes the reference's default."""
+
+logger = logging.getLogger("astrum.run")
+
+_NOTHING = (None, None)
+MAX_OUTSTANDING = 100_000
+"""Attempts that exist at once at most, so that a run of a million tasks fits into memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InProcessOptions:
+    """How a run in this process behaves.
+
+    ``silence=False`` logs starts, ends and retries. ``check_wire`` sends every value through
+    the codec, as the distributed mode would. ``timeout_s`` bounds the whole run, ``thread_limit``
+    the threads of its sync functions (`None`: as many as there are).
+    """
+
+    silence: bool = True
+    check_wire: bool = False
+    timeout_s: float | None = None
+    thread_limit: int | None = DEFAULT_THREADS
+    run_id: str = ""
+    observer: RunObserver | None = None
+
+
+async def run_in_process(flow: Flow, options: InProcessOptions) -> ExecutionReport:
+    """Run ``flow`` on the current loop and return its report.
+
+    Failures of tasks are in the report. Cancelling the caller cancels what runs, waits for its
+    clean-up and propagates ``CancelledError``.
+    """
+    return await _InProcessRun(flow, options).run()
+
+
+class _InProcessRun:
+    def __init__(self, flow: Flow, options: InProcessOptions) -> None:
+        self._flow = flow
+        self._options = options
+        self._specs = flow.plan.tasks
+        self._bound = [flow.tasks[spec.task_id] for spec in self._specs]
+        self._run_id = options.run_id or uuid.uuid4().hex
+        self._observer = with_log(options.observer, self._run_id, STARTS_HERE, options.silence)
+        self._state = RunState(flow.plan, run_key=self._run_id, capacity=MAX_OUTSTANDING)
+        limit = options.thread_limit
+        self._invoker = Invoker(limit, name="astrum-task")
+        # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
+        self._free_threads = None if limit is None else asyncio.Semaphore(limit)
+        self._results: dict[str, Any] = {}
+        self._values = _checked_values(flow) if options.check_wire else _Values(self._results)
+        self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._patience: dict[int, asyncio.TimerHandle] = {}
+        self._is_over = False
+
+    async def run(self) -> ExecutionReport:
+        planned_at = time.time()
+        self._loop = asyncio.get_running_loop()
+        # Attempts start in the context of whoever runs the flow, not in that of the attempt
+        # whose end made them ready.
+        self._to_start = TaskReuser(self._attempt, own=CURRENT)
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._arm_run_timeout()
+        self._obey(None, self._state.start())
+        try:
+            await self._wait()
+        finally:
+            self._tidy()
+        times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
+        return build_report(self._state, times, self._results, run_id=self._run_id)
+
+    async def _wait(self) -> None:
+        """Wait for the run's end, also after a cancellation: attempts get time to clean up."""
+        try:
+            await asyncio.shield(self._over)
+        except asyncio.CancelledError:
+            self._take_in(CancelRequested(time.time()))
+            while not self._over.done():
+                try:
+                    await asyncio.shield(self._over)
+                except asyncio.CancelledError:
+                    break  # asked twice: leave at once
+            raise
+
+    def _tidy(self) -> None:
+        for timer in (*self._timers.values(), *self._patience.values()):
+            timer.cancel()
+        self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if not self._running and not self._to_start:
+            self._invoker.close()
+
+    def _arm_run_timeout(self) -> None:
+        limit_s = self._options.timeout_s
+        if limit_s is not None:
+            fact = RunTimedOut(time.time() + limit_s, limit_s)
+            self._timers[-1] = self._loop.call_later(limit_s, self._take_in, fact)
+
+    # --- facts in, orders out -----------------------------------------------------------
+
+    def _take_in(self, event: Event) -> None:
+        commands = self._state.handle(event)
+        if commands or self._observer is not None:
+            self._obey(event, commands)
+
+    def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
+        if self._observer is not None:
+            self._observer.observe(self._state, event, commands)
+        for command in commands:
+            if type(command) is Dispatch:
+                self._to_start.add(command)
+            elif type(command) is ScheduleRetry:
+                self._schedule(command)
+            elif type(command) is Revoke:
+                self._revoke(command)
+            elif type(command) is Finish:
+                self._is_over = True
+                if not self._over.done():
+                    self._over.set_result(None)
+
+    def _schedule(self, command: ScheduleRetry) -> None:
+        fact = RetryFellDue(command.task, command.attempt)
+        timer = self._loop.call_later(command.delay_s, self._take_in, fact)
+        self._timers[command.task] = timer
+
+    def _revoke(self, command: Revoke) -> None:
+        task, attempt = command
+        if task not in self._running:
+            self._to_start.clear()  # nothing starts any more
+            self._loop.call_soon(self._settle_unrun, task, attempt)
+            return
+        job, context = self._running[task]
+        context.cancel()
+        job.cancel()
+        # A task that is cancelled before its first step runs nothing of its coroutine, and one
+        # that let a KeyboardInterrupt out did not settle its attempt either.
+        job.add_done_callback(lambda _: self._settle_unrun(task, attempt))
+
+        self._give_up_after(SWALLOW_GRACE_S, task, context)
+
+    def _give_up_after(self, delay_s: float, task: int, context: AttemptContext) -> None:
+        """Settle an attempt that was cancelled and still goes on after so long."""
+        self._cancel_timer(task)
+        self._patience[task] = self._loop.call_later(delay_s, self._give_up, task, context)
+
+    def _give_up(self, task: int, context: AttemptContext) -> None:
+        logger.warning(
+            "run %s: task %r goes on though it was cancelled %g s ago; the run goes on without "
+            "it, and what it returns is dropped: let CancelledError out of the task",
+            *(self._run_id, context.task_id, SWALLOW_GRACE_S),
+        )
+        self._settle(task, context.attempt, swallowed(context))
+
+    def _cancel_timer(self, task: int) -> None:
+        timer = self._patience.pop(task, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _settle_unrun(self, task: int, attempt: int) -> None:
+        """Settle a revoked attempt that had no chance to do it itself."""
+        if self._state.states[task] != OUTSTANDING:
+            return
+        now = time.time()
+        self._settle(task, attempt, AttemptResult(Outcome.CANCELLED, None, None, now, now))
+
+    def _settle(self, task: int, attempt: int, result: AttemptResult) -> None:
+        self._running.pop(task, None)
+        if self._patience:
+            self._cancel_timer(task)
+        outcome, _, failure, started_at, ended_at = result
+        self._take_in(
+            AttemptSettled(task, attempt, outcome, started_at, ended_at, ended_at, "", failure)
+        )
+        if self._is_over:
+            self._close_if_idle()
+
+    # --- one attempt --------------------------------------------------------------------
+
+    async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
+        task, plan = command.task, self._flow.plan
+        spec = self._specs[task]
+        context = AttemptContext(
+            self._run_id,
+            spec.task_id,
+            command.attempt,
+            spec.retry.max_retries,
+            plan.namespace,
+            "",
+            spec.timeout_s,
+            plan.check_types,
+        )
+        self._running[task] = job, context
+        if spec.timeout_s is not None and spec.lane == "async":
+            self._give_up_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
+        started_at = time.time()
+        try:
+            if self._free_threads is None or spec.lane == "async":
+                result = await self._invoked(task, spec, context)
+            else:
+                async with self._free_threads:
+                    result = await self._invoked(task, spec, context)
+        except asyncio.CancelledError as error:
+            result = ended_by(error, context, started_at)
+        except GeneratorExit as error:
+            if asyncio.current_task() is not job:  # this coroutine itself is being closed
+                raise
+            result = ended_by(error, context, started_at)
+        if self._running.get(task, _NOTHING)[1] is not context:  # given up, perhaps tried again
+            drop(result.value)
+            return
+        if result.outcome is Outcome.SUCCEEDED:
+            try:
+                self._results[spec.task_id] = self._values.keep(spec, result.value)
+            except KeyboardInterrupt:  # Ctrl-C
+                raise
+            except BaseException as error:
+                drop(result.value)
+                result = value_failure(error, "result")
+        self._settle(task, command.attempt, result)
+
+    async def _invoked(self, task: int, spec: TaskSpec, context: AttemptContext) -> AttemptResult:
+        try:
+            arguments = self._values.arguments(spec) if spec.bindings else {}
+        except KeyboardInterrupt:  # Ctrl-C
+            raise
+        except BaseException as error:  # a property of the user's may raise anything
+            return value_failure(error, "arguments")
+        return await self._invoker.invoke(self._bound[task], context, arguments)
+
+
+class _Values:
+    """Results as the live objects that tasks returned: all readers and retries share them."""
+
+    def __init__(self, results: Mapping[str, Any]) -> None:
+        self._results = results
+
+    def keep(self, spec: TaskSpec, value: Any) -> Any:
+        """Return what the result is to be; raises `TransportError` kinds."""
+        check_read_often(value)
+        return value
+
+    def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
+        """Return what fills a task whose needs have all succeeded; raises `TransportError`."""
+        results = self._results
+        found = {
+            parameter: self._part(spec, parameter, source, path) if path else results[source]
+            for parameter, source, path in spec.bindings
+        }
+        if spec.optional:
+            return {parameter: part for parameter, part in found.items() if part is not _ABSENT}
+        return found
+
+    def _part(self, spec: TaskSpec, parameter: str | int, source: str, path: Path) -> Any:
+        try:
+            part = locate(self._results[source], path)
+        except LocateError as error:
+            if error.is_absent and parameter in spec.optional:
+                return _ABSENT
+            raise binding_error(spec.task_id, parameter, source, error) from None
+        check_read_often(part, shown_path(path, f"the result of {source!r}"))
+        return part
+
+
+class _WireValues(_Values):
+    """Results as the bytes that are sent, decoded anew for every reader, as if each ran in
+    another process.
+    """
+
+    def __init__(self, flow: Flow) -> None:
+        self._codec = Codec(flow.types)
+        self._wanted = flow.plan.wanted_results
+        self._sent: dict[str, EncodedResult] = {}
+        self._projector = Projector()
+
+    def keep(self, spec: TaskSpec, value: Any) -> Any:
+        is_wanted = spec.task_id in self._wanted
+        data = encode_or_leave_out(self._codec.encode, value, is_wanted=is_wanted)
+        self._sent[spec.task_id] = pack_result(spec.task_id, data)
+        unsent = unsent_of(data)
+        return self._codec.decode(data) if unsent is None else unsent
+
+    def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
+        cut = [(b, self._cut(spec, b, self._sent[b.source].value)) for b in spec.bindings]
+        sent = [(b, part) for b, part in cut if part is not None]
+        # Only to find out whether they are too big: they travel together.
+        pack_task_arguments(spec.task_id, [(b.parameter, part) for b, part in sent])
+        received = [(b.parameter, self._received(spec, b, part)) for b, part in sent]
+        return {parameter: part for parameter, part in received if part is not _ABSENT}
+
+    def _received(self, spec: TaskSpec, binding: Binding, part: bytes) -> Any:
+        blob = self._sent[binding.source].blob
+        data = part if blob is None else self._cut(spec, binding, blob)
+        return _ABSENT if data is None else self._codec.decode(data)
+
+    def _cut(self, spec: TaskSpec, binding: Binding, value: bytes) -> bytes | None:
+        try:
+            return part_of_result(value, binding.path, self._projector, binding.source)
+        except LocateError as error:
+            if error.is_absent and binding.parameter in spec.optional:
+                return None
+            raise binding_error(spec.task_id, binding.parameter, binding.source, error) from None
+
+
+def _checked_values(flow: Flow) -> _Values:
+    return _WireValues(flow)

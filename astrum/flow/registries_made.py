@@ -1,0 +1,33 @@
+"""All registries of this process, for questions about tasks that a run names by id.
+
+It must not keep a registry alive: one that its user has dropped is not known any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from astrum.flow.methods import underlying
+
+if TYPE_CHECKING:
+    from astrum.flow.registry import SchedulerRegistry
+
+_made: WeakSet[SchedulerRegistry] = WeakSet()
+
+
+def note_registry(registry: SchedulerRegistry) -> None:
+    """Remember a registry for as long as somebody holds it."""
+    _made.add(registry)
+
+
+def functions_named(namespace: str, task_ids: Collection[str]) -> list[Callable[..., Any]]:
+    """Return the functions that are declared under these ids in registries of this name."""
+    return [
+        underlying(declared.function)
+        for registry in list(_made)
+        if registry.name == namespace
+        for task_id, declared in registry.get_all_tasks().items()
+        if task_id in task_ids
+    ]

@@ -1,0 +1,310 @@
+"""`DynamicScheduler`: one flow made of functions and their order, planned once, run on a host."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from astrum.config import AstrumConfig, checked_config
+from astrum.data_transport import check_types, declared_types, why_local_only
+from astrum.data_transport.bindings import TaskInputs
+from astrum.errors import (
+    SchedulerError,
+    TaskDependencyError,
+    TaskDuplicateExecutionError,
+    TaskNotFoundError,
+    nearest,
+)
+from astrum.execution.invoke import BoundTask, Flow
+from astrum.flow.task_declaration import check_task_function
+from astrum.machine import ExecutionReport, failed_planning_report
+from astrum.planning import picture
+from astrum.planning.build import DEFAULT_OPTIONS, NO_INPUTS, TaskOptions, build_plan, make_retry
+from astrum.planning.execution_plan import ExecutionPlan, build_execution_plan
+from astrum.planning.inputs import add_data_needs, check_filled, resolve_task_inputs
+from astrum.planning.order import TaskOrder
+from astrum.planning.plan import Plan
+from astrum.planning.planner import ExecutionPlanner, checked_orders, upstream_first
+from astrum.planning.retry_policy import RetryPolicy
+from astrum.runtime.collector import collector_paused
+
+if TYPE_CHECKING:
+    from astrum.data_transport import TaskData
+
+DEFAULT_NAMESPACE = "default"
+
+Task = tuple[str, Callable[..., Any]]
+
+
+class Executor(Protocol):
+    """Whatever can run a flow to its end: a coordinator, for instance."""
+
+    async def run_flow(self, flow: Flow, config: AstrumConfig) -> ExecutionReport:
+        """Run the flow and return its report; failures of tasks are in the report."""
+
+
+class _Draft(NamedTuple):
+    """A checked graph: needs with every task behind those it needs, and resolved inputs."""
+
+    needs: dict[str, Sequence[str]]
+    inputs: Mapping[str, TaskInputs]
+
+
+class DynamicScheduler:
+    """A graph of functions, ready to run.
+
+    ``tasks`` are (name, function) pairs, ``task_order`` says what depends on what; both name the
+    same tasks. ``task_data_refs`` are used if ``has_data_path``, besides the annotations of the
+    functions. Of ``concurrency_context``, a semaphore, only the number of free places counts.
+    ``task_policies`` are the options of tasks that are not the default; ``inputs`` are already
+    resolved relations, ``local_only`` says why no other process can run these functions.
+
+    Raises ``TypeError`` for a coroutine object, a non-callable, a name that is no text or that
+    is repeated, and `TaskRegistrationError` for a generator function or a misplaced reference.
+    Errors of the graph itself come from `get_execute_timeline` and `flow`.
+    """
+
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        task_order: Iterable[TaskOrder],
+        task_data_refs: Sequence[TaskData] | None = None,
+        has_data_path: bool = False,
+        ignore_tail_task: Iterable[str] | None = None,
+        concurrency_context: asyncio.Semaphore | None = None,
+        *,
+        task_retries: Mapping[str, int | RetryPolicy] | None = None,
+        silence: bool = True,
+        task_policies: Mapping[str, TaskOptions] | None = None,
+        namespace: str = DEFAULT_NAMESPACE,
+        config: AstrumConfig | None = None,
+        inputs: Mapping[str, TaskInputs] | None = None,
+        local_only: str = "",
+    ) -> None:
+        self.namespace = namespace
+        self.config = checked_config(AstrumConfig(silence=silence) if config is None else config)
+        tails = self.config.ignore_tail_task if ignore_tail_task is None else ignore_tail_task
+        self.tail_tasks = list(tails)
+        self.task_return_set: dict[str, Any] = {}
+        self._functions = _checked_functions(tasks)
+        if inputs is None:  # else a registry has seen to it
+            for name, function in self._functions.items():
+                check_task_function(name, function)
+        self._orders = checked_orders(task_order)
+        self._task_data = list(task_data_refs or ()) if has_data_path else []
+        self._options = dict(task_policies or {})
+        self._add_retries(task_retries or {})
+        self._limit = _places(concurrency_context) or self.config.concurrency_limit
+        self._inputs = inputs
+        self._local_only = local_only
+        self._is_executing = False
+        self._checked: _Draft | None = None
+        self._flows: dict[bool, Flow] = {}
+
+    @property
+    def task_retries(self) -> dict[str, int]:
+        """Each task's number of retries."""
+        return {name: self._option(name).retry.max_retries for name in self._functions}
+
+    def find_task_by_name(self, name: str) -> Callable[..., Any]:
+        """Return the function of a task; raises `TaskNotFoundError`."""
+        if name not in self._functions:
+            hint = nearest(name, self._functions)
+            raise TaskNotFoundError(f"no task is called {name!r}{hint}")
+        return self._functions[name]
+
+    def detect_cycle(self) -> None:
+        """Raise `TaskOrderLoopError` if tasks need each other."""
+        ExecutionPlanner(self._orders).detect_cycle()
+
+    def get_execute_timeline(self) -> ExecutionPlan:
+        """Return the stages as a picture; raises every error of planning."""
+        return build_execution_plan(self._draft().needs)
+
+    @collector_paused()
+    def flow(self, *, fingerprints: bool = False) -> Flow:
+        """Return the plan with its functions; raises every error of planning.
+
+        ``fingerprints`` names each function's source in the plan, and looks for what no worker
+        could do; both take time.
+        """
+        began = time.perf_counter()
+        if fingerprints not in self._flows:
+            self._flows[fingerprints] = self._new_flow(fingerprints)
+        return replace(self._flows[fingerprints], planning_s=time.perf_counter() - began)
+
+    async def execute(self, executor: Executor | None = None) -> ExecutionReport:
+        """Run the graph and return its report; without an ``executor`` in this process.
+
+        Failures of tasks and of planning are in the report. Raises
+        `TaskDuplicateExecutionError` while it is executing already, and ``TypeError`` for an
+        ``executor`` that is none.
+        """
+        _check_executor(executor)
+        if self._is_executing:
+            raise TaskDuplicateExecutionError("this scheduler is executing already")
+        self._is_executing = True
+        try:
+            report = await self._execute(executor)
+        finally:
+            self._is_executing = False
+        self.task_return_set = report.task_return_set
+        return report
+
+    async def _execute(self, executor: Executor | None) -> ExecutionReport:
+        started_at = time.time()
+        try:
+            flow = self.flow(fingerprints=executor is not None)
+        except SchedulerError as error:
+            return failed_planning_report(error, started_at, time.time())
+        if self.config.visualize:
+            _show(flow.plan)
+        if executor is not None:
+            return await executor.run_flow(flow, self.config)
+        return await _run_here(flow, self.config)
+
+    def _draft(self) -> _Draft:
+        if self._checked is None:
+            needs: Mapping[str, Sequence[str]] = ExecutionPlanner(self._orders).needs()
+            self._check_names(needs)
+            inputs = self._inputs
+            if inputs is None:
+                inputs = resolve_task_inputs(self._functions, self._task_data)
+                check_filled(self._functions, inputs)
+                check_types(inputs, self._functions, self.config)
+                needs = add_data_needs(needs, inputs, self.config)
+            self._checked = _Draft(upstream_first(needs), inputs)
+        return self._checked
+
+    def _new_flow(self, fingerprints: bool) -> Flow:
+        plan = self._new_plan(fingerprints)
+        inputs = self._draft().inputs
+        bound = {
+            spec.task_id: BoundTask(
+                spec.task_id,
+                self._functions[spec.task_id],
+                inputs.get(spec.task_id, NO_INPUTS),
+                spec.lane,
+            )
+            for spec in plan.tasks
+        }
+        local_only = self._local_only
+        if fingerprints and not local_only:
+            local_only = why_local_only(inputs, self._functions, self.config)
+        return Flow(plan, bound, local_only, _DeclaredTypes(self._functions))
+
+    def _new_plan(self, fingerprints: bool) -> Plan:
+        draft = self._draft()
+        return build_plan(
+            self.namespace,
+            draft.needs,
+            self._functions,
+            draft.inputs,
+            options=self._options,
+            tail_tasks=self.tail_tasks,
+            concurrency_limit=self._limit,
+            check_types=not self.config.skip_type_check,
+            fingerprints=fingerprints,
+        )
+
+    def _check_names(self, needs: Mapping[str, Any]) -> None:
+        functions = self._functions
+        for name in needs:
+            if name not in functions:
+                raise TaskNotFoundError(
+                    f"the order names {name!r}, which no task has{nearest(name, functions)}"
+                )
+        for name in functions:
+            if name not in needs:
+                raise TaskDependencyError(f"task {name!r} has no place in the order")
+        for name in self.tail_tasks:
+            if name not in functions:
+                hint = nearest(name, functions)
+                raise TaskNotFoundError(f"ignore_tail_task names {name!r}, which no task has{hint}")
+
+    def _add_retries(self, retries: Mapping[str, int | RetryPolicy]) -> None:
+        for name, retry in retries.items():
+            self.find_task_by_name(name)
+            self._options[name] = replace(self._option(name), retry=make_retry(name, retry))
+
+    def _option(self, name: str) -> TaskOptions:
+        return self._options.get(name, DEFAULT_OPTIONS)
+
+
+def _check_executor(executor: Any) -> None:
+    is_instance = not isinstance(executor, type)
+    if executor is None or (is_instance and hasattr(executor, "run_flow")):
+        return
+    # Only the type is told: a URL may hold a password.
+    got = f"a {type(executor).__name__}" if is_instance else f"the class {executor.__name__}"
+    raise TypeError(
+        f"executor must be an open coordinator, got {got}: write `async with Coordinator(url) as "
+        "coordinator:` and in it pass executor=coordinator"
+    )
+
+
+async def _run_here(flow: Flow, config: AstrumConfig) -> ExecutionReport:
+    # Imported late: the codec behind it needs pydantic, the slowest import of all.
+    from astrum.execution.in_process import InProcessOptions, run_in_process
+
+    options = InProcessOptions(
+        silence=config.silence, check_wire=config.check_wire, thread_limit=config.thread_limit
+    )
+    return await run_in_process(flow, options)
+
+
+class _DeclaredTypes:
+    """The named types of a flow, looked up only when somebody iterates."""
+
+    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        self._functions = functions
+
+    def __iter__(self) -> Iterator[type]:
+        seen: set[Any] = set()
+        distinct = {id(function): function for function in self._functions.values()}
+        for function in distinct.values():
+            yield from declared_types(function, seen)
+
+
+def _checked_functions(tasks: Iterable[Task]) -> dict[str, Callable[..., Any]]:
+    functions: dict[str, Callable[..., Any]] = {}
+    for name, function in tasks:
+        if not isinstance(name, str):
+            raise TypeError(f"a task's name must be a text, got {name!r}")
+        if name in functions:
+            raise TypeError(f"two tasks are called {name!r}")
+        if inspect.iscoroutine(function):
+            function.close()  # nobody else will await it
+            raise TypeError(
+                f"task {name!r} is a coroutine object: pass the function, without calling it"
+            )
+        if not callable(function):
+            raise TypeError(f"task {name!r} must be a function, got {function!r}")
+        functions[name] = function
+    return functions
+
+
+def _places(semaphore: asyncio.Semaphore | None) -> int | None:
+    if semaphore is None:
+        return None
+    if not isinstance(semaphore, asyncio.Semaphore):
+        raise TypeError(f"concurrency_context must be an asyncio.Semaphore, got {semaphore!r}")
+    # asyncio has no public way to ask; a semaphore nobody has acquired shows its size.
+    places = semaphore._value
+    if places < 1:
+        raise ValueError("concurrency_context has no free place, so nothing could ever run")
+    return places
+
+
+def _show(plan: Plan) -> None:
+    from rich.console import Console
+
+    console = Console()
+    needs = {spec.task_id: spec.needs for spec in plan.tasks}
+    console.print(picture.task_tree(f"{plan.namespace}: {len(needs)} tasks", needs))
+    bindings = [(spec.task_id, binding) for spec in plan.tasks for binding in spec.bindings]
+    console.print(picture.transport_table(bindings))

@@ -1,0 +1,104 @@
+"""What went wrong with tasks so far, and how much of it they may have.
+
+Most tasks never need any of this, so it is kept apart from their states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from astrum.machine.events import AttemptSettled
+from astrum.machine.failure import LOST, QUARANTINED, Failure
+
+LOSS_BUDGET = 3
+"""Workers lost with a task after which it is not tried again, if it was alone on all but one."""
+FEW_SUSPECTS = 8
+"""When no more attempts than these are lost with a worker, all of them run alone next: one of
+them may have killed it. When many are, it is more often the machine."""
+LOSS_DELAY_S = 1.0
+MAX_HAND_BACK_DELAY_S = 5.0
+_MOST_DOUBLINGS = 16
+
+
+@dataclass(slots=True)
+class TaskBudget:
+    """That of one task. ``alone``: its next attempt must have no neighbour."""
+
+    raised: int = 0
+    losses: int = 0
+    lost_alone: int = 0
+    handed_back: int = 0
+    never_began: int = 0
+    alone: bool = False
+    due_at: float = 0.0
+    delay_s: float = 0.0
+
+    @property
+    def is_quarantined(self) -> bool:
+        """Whether it must not run any more."""
+        return self.losses >= LOSS_BUDGET and self.lost_alone >= LOSS_BUDGET - 1
+
+    def loss_delay_s(self) -> float:
+        """How long to wait after a loss."""
+        return LOSS_DELAY_S * float(2 ** min(max(self.losses - 1, 0), LOSS_BUDGET))
+
+    def hand_back(self) -> float:
+        """Count an attempt that was handed back; return how long to wait, at first not at all."""
+        self.handed_back += 1
+        exponent = min(self.handed_back - 1, _MOST_DOUBLINGS)
+        return min(0.1 * 2**exponent, MAX_HAND_BACK_DELAY_S) if exponent else 0.0
+
+
+_NONE = TaskBudget()
+
+
+class TaskBudgets:
+    """The troubles of a run's tasks, by task number."""
+
+    def __init__(self) -> None:
+        self._by_task: dict[int, TaskBudget] = {}
+        self._lost_to: dict[str, list[tuple[int, bool]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_task)
+
+    def get(self, task: int) -> TaskBudget:
+        """Return a task's trouble, to look at."""
+        return self._by_task.get(task, _NONE)
+
+    def of(self, task: int) -> TaskBudget:
+        """Return a task's trouble, to add to it."""
+        return self._by_task.setdefault(task, TaskBudget())
+
+    @property
+    def lost_workers(self) -> Collection[str]:
+        """The workers that were taken for dead while they ran attempts, and have not returned."""
+        return self._lost_to.keys()
+
+    def lose(self, event: AttemptSettled) -> TaskBudget:
+        """Count an attempt that was lost with its worker."""
+        trouble, was_alone = self.of(event.task), event.shared_loss <= 1
+        trouble.losses += 1
+        trouble.lost_alone += was_alone
+        # Neighbours of a task that kills its worker are lost with it, and nobody knows yet who
+        # did it: they run alone until they have succeeded.
+        trouble.alone = event.shared_loss <= FEW_SUSPECTS or trouble.losses > 1
+        self._lost_to.setdefault(event.worker_id, []).append((event.task, was_alone))
+        return trouble
+
+    def forgive(self, worker_id: str) -> None:
+        """Take back what was counted for a worker that is alive after all."""
+        for task, was_alone in self._lost_to.pop(worker_id, ()):
+            self._by_task[task].losses -= 1
+            self._by_task[task].lost_alone -= was_alone
+
+
+def quarantine(event: AttemptSettled, trouble: TaskBudget) -> Failure:
+    """Return why a task is not tried again."""
+    last = event.failure.message if event.failure else f"worker {event.worker_id} was lost"
+    return Failure(
+        (QUARANTINED, LOST),
+        f"quarantined after its worker died {trouble.losses} times while running it; "
+        f"the last time: {last}",
+    )

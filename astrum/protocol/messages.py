@@ -1,0 +1,282 @@
+"""What travels between coordinator and workers: task messages, journal records, hints.
+
+All are msgpack arrays with the protocol's version or a kind in front. Values travel inside as
+byte strings that only the process that needs them decodes: a coordinator splices them from a
+record into the next message.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import product
+from sys import intern
+from types import NoneType
+from typing import Any, NamedTuple
+
+import msgpack
+
+from astrum.errors import DecodeError
+from astrum.machine.events import (
+    AttemptSettled,
+    CancelRequested,
+    Event,
+    Outcome,
+    RunTimedOut,
+    TaskFoundUnserved,
+    WorkerReturned,
+)
+from astrum.machine.failure import Failure
+from astrum.protocol.keys import is_run_id
+from astrum.values.unpacking import unpack
+
+PROTOCOL_VERSION = 1
+_LEADER = -1
+"""In the place of a task number: the record is a fact of the leader's or a user's."""
+_CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
+LATEST_S = 253402300799.0
+"""The last second of the year 9999: later times, which calendars do not have, are nonsense."""
+
+
+class TaskMessage(NamedTuple):
+    """One dispatched attempt: ``attempt`` fences, ``number`` counts those that began.
+
+    ``arguments`` is made by `astrum.values.arguments.pack_arguments`. ``queue`` and
+    ``max_retries`` are for ``current_attempt()`` and the logs.
+    """
+
+    run_id: str
+    task: int
+    attempt: int
+    number: int
+    namespace: str
+    task_id: str
+    fingerprint: str
+    max_retries: int
+    timeout_s: float | None
+    check_types: bool
+    alone: bool
+    arguments: bytes
+
+
+def encode_message(message: TaskMessage) -> bytes:
+    """Return the bytes of a task message."""
+    packed: bytes = msgpack.packb((PROTOCOL_VERSION, *message))
+    return packed
+
+
+def decode_message(data: bytes) -> TaskMessage:
+    """Read a task message; raises `DecodeError` for anything else, naming what is wrong."""
+    fields = unpack(data)
+    if not isinstance(fields, list) or not fields:
+        raise DecodeError("a task message must be a msgpack array")
+    if fields[0] != PROTOCOL_VERSION:
+        raise DecodeError(
+            f"the message has protocol version {fields[0]!r}, this process speaks "
+            f"{PROTOCOL_VERSION}: run the same Astrum version on all hosts"
+        )
+    if tuple(map(type, fields)) not in _MESSAGE_TYPES or not is_run_id(fields[1]):
+        raise DecodeError("a task message has fields of the wrong number or type")
+    message = TaskMessage._make(fields[1:])
+    if message.timeout_s is not None and not 0 < message.timeout_s < math.inf:
+        # One NaN among a loop's timers puts all of them out of order.
+        raise DecodeError(f"a task message has the time limit {message.timeout_s!r}")
+    return message
+
+
+_MESSAGE_TYPES = {
+    (int, str, int, int, int, str, str, str, int, timeout, bool, bool, bytes)
+    for timeout in (NoneType, int, float)
+}
+"""Of the version and the fields of a `TaskMessage`."""
+
+
+def attribute(data: bytes) -> tuple[int, str, int, int] | None:
+    """Return version, run id, task and attempt of a message whose rest may be damaged or cut."""
+    reader = msgpack.Unpacker(strict_map_key=True, max_buffer_size=max(len(data), 1))
+    try:
+        reader.feed(data)
+        if reader.read_array_header() < 4:
+            return None
+        version, run_id, task, attempt = (reader.unpack() for _ in range(4))
+    except Exception:  # msgpack raises many kinds for hostile bytes
+        return None
+    numbers = (version, task, attempt)
+    if type(run_id) is not str or not is_run_id(run_id):
+        return None
+    if any(type(number) is not int for number in numbers):
+        return None
+    return version, run_id, task, attempt
+
+
+class Record(NamedTuple):
+    """One settled attempt as it stands in the journal.
+
+    ``value`` is the encoded result of a succeeded attempt, or a reference to it. ``blocked``, as
+    in `AttemptSettled`, is there only if it says something.
+    """
+
+    task: int
+    attempt: int
+    outcome: Outcome
+    worker_id: str = ""
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    value: bytes | None = None
+    failure: Failure | None = None
+    shared_loss: int = 1
+    blocked: str = ""
+
+    def to_event(self, recorded_at: float) -> AttemptSettled:
+        """Return the fact that a run's state machine understands."""
+        return AttemptSettled(
+            self.task,
+            self.attempt,
+            self.outcome,
+            self.started_at,
+            self.ended_at,
+            recorded_at,
+            self.worker_id,
+            self.failure,
+            self.shared_loss,
+            self.blocked,
+        )
+
+
+def encode_record(record: Record) -> bytes:
+    """Return the bytes of one record; the settle script joins them to a journal entry."""
+    return _packed(record if record.blocked else record[:-1])
+
+
+LeaderFact = CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned
+
+
+def encode_fact(fact: LeaderFact) -> bytes:
+    """Return the bytes of one fact that is not about an attempt's end."""
+    if isinstance(fact, CancelRequested):
+        row: tuple[Any, ...] = (_LEADER, _CANCEL, fact.at, fact.reason)
+    elif isinstance(fact, RunTimedOut):
+        row = (_LEADER, _TIMEOUT, fact.at, fact.limit_s, fact.unserved)
+    elif isinstance(fact, WorkerReturned):
+        row = (_LEADER, _RETURNED, fact.at, fact.worker_id)
+    else:
+        row = (_LEADER, _UNSERVED, fact.at, fact.task, fact.message)
+    return _packed(row)
+
+
+def _packed(row: tuple[Any, ...]) -> bytes:
+    """Pack a row; an end that is known must not be lost to a text that cannot be encoded."""
+    try:
+        packed: bytes = msgpack.packb(row)
+    except UnicodeEncodeError:
+        packed = msgpack.packb(row, unicode_errors="backslashreplace")
+    return packed
+
+
+def encode_entry(records: Iterable[bytes]) -> bytes:
+    """Join encoded records to one journal entry, as the settle script does."""
+    rows = list(records)
+    return b"\xdd" + len(rows).to_bytes(4, "big") + b"".join(rows)
+
+
+def decode_entry(data: bytes) -> list[Record | LeaderFact]:
+    """Read one journal entry; raises `DecodeError` for anything but an array of records."""
+    rows = unpack(data)
+    if not isinstance(rows, list):
+        raise DecodeError("a journal entry must be a msgpack array of records")
+    return [_decode_row(row) for row in rows]
+
+
+def claimed_ends(data: bytes) -> list[tuple[int, int]]:
+    """Return the attempts (task, attempt) that an entry says have ended; believes nothing else.
+
+    For entries that are not signed as they should be: what they claim is worth a look elsewhere.
+    """
+    try:
+        rows = [unpack(row[1]) if type(row[0]) is bytes else row for row in unpack(data)]
+        ends = [(row[0], row[1]) for row in rows]
+    except (DecodeError, TypeError, LookupError):
+        return []
+    return [(t, a) for t, a in ends if type(t) is int and type(a) is int and t >= 0]
+
+
+_OUTCOMES = {int(outcome): outcome for outcome in Outcome}
+_RECORD_TYPES = {
+    (int, int, int, str, started, ended, value, failure, int, *blocked)
+    for started, ended in product((int, float), repeat=2)
+    for value, failure in product((NoneType, bytes), (NoneType, list))
+    for blocked in ((), (str,))
+}
+"""Of the fields of a `Record`."""
+
+
+def _decode_row(row: Any) -> Record | LeaderFact:
+    try:
+        if row[0] == _LEADER:
+            return _decode_fact(row)
+        if tuple(map(type, row)) not in _RECORD_TYPES:
+            raise DecodeError("a journal record has fields of the wrong number or type")
+        blocked = row.pop() if len(row) == len(Record._fields) else ""
+        task, attempt, outcome, worker_id, started_at, ended_at, value, failure, shared = row
+        if failure is not None:
+            failure = decode_failure(failure)
+        outcome, worker_id = _OUTCOMES[outcome], intern(worker_id)  # a few for a million records
+        times = _known(started_at), _known(ended_at)
+        return Record(task, attempt, outcome, worker_id, *times, value, failure, shared, blocked)
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
+        raise DecodeError(f"a journal record is malformed: {error}") from None
+
+
+def _known(time_s: float) -> float:
+    """Return a time, 0 (not known) for one that no clock shows: the end counts all the same."""
+    return time_s if 0 <= time_s <= LATEST_S else 0.0
+
+
+def _decode_fact(row: Sequence[Any]) -> LeaderFact:
+    kind, at = row[1], _known(float(row[2]))
+    if kind == _CANCEL:
+        return CancelRequested(at, str(row[3]))
+    if kind == _TIMEOUT:
+        unserved = str(row[4]) if len(row) > 4 else ""  # entries of older processes are shorter
+        return RunTimedOut(at, float(row[3]), unserved)
+    if kind == _UNSERVED:
+        return TaskFoundUnserved(int(row[3]), at, str(row[4]))
+    if kind == _RETURNED:
+        return WorkerReturned(str(row[3]), at)
+    raise DecodeError(f"a journal fact has the unknown kind {kind!r}")
+
+
+def decode_failure(row: Any) -> Failure:
+    """Rebuild a `Failure` from its four msgpack fields."""
+    types, message, traceback, notes = row
+    return Failure(tuple(map(str, types)), str(message), str(traceback), tuple(map(str, notes)))
+
+
+def event_of(item: Record | LeaderFact, recorded_at: float) -> Event:
+    """Return the fact for the state machine that a journal item stands for."""
+    return item.to_event(recorded_at) if isinstance(item, Record) else item
+
+
+class RevokedHint(NamedTuple):
+    """Attempts of a run that need not go on: (task, attempt) pairs. Best effort, never a truth."""
+
+    run_id: str
+    attempts: list[tuple[int, int]]
+
+
+def encode_hint(hint: RevokedHint) -> bytes:
+    """Return the bytes of a hint for the control channel."""
+    packed: bytes = msgpack.packb((PROTOCOL_VERSION, *hint))
+    return packed
+
+
+def decode_hint(data: bytes) -> RevokedHint:
+    """Read a hint; raises `DecodeError` for anything else."""
+    try:
+        version, run_id, attempts = unpack(data)
+        pairs = [(int(task), int(attempt)) for task, attempt in attempts]
+    except (TypeError, ValueError) as error:
+        raise DecodeError(f"a hint is malformed: {error}") from None
+    if version != PROTOCOL_VERSION or not isinstance(run_id, str):
+        raise DecodeError("a hint has another protocol version or no run id")
+    return RevokedHint(run_id, pairs)

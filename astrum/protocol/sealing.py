@@ -1,0 +1,118 @@
+"""What is signed, and where the signature stands: plans, task messages, journal rows, hints.
+
+Write access to the server alone then makes nobody run or believe anything. Without keys all is
+passed on as it is; with keys, what is not signed is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgpack
+
+from astrum.errors import DecodeError
+from astrum.protocol.messages import (
+    LeaderFact,
+    Record,
+    RevokedHint,
+    decode_entry,
+    decode_hint,
+    encode_entry,
+    encode_hint,
+)
+from astrum.protocol.signing import KEY_VARIABLE, SIGNATURE_BYTES, Signer
+from astrum.values.unpacking import unpack
+
+_ADVICE = f"was it forged, or has a process no {KEY_VARIABLE} or another one?"
+
+
+class Seal:
+    """Signs and checks what travels, with the first and with any of ``keys``.
+
+    A sealed journal row is the msgpack pair [signature, row]; a sealed plan or hint has its
+    signature in front; a task message's stands beside it.
+    """
+
+    def __init__(self, keys: Sequence[bytes] = ()) -> None:
+        self.signer = Signer(keys) if keys else None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there are keys."""
+        return self.signer is not None
+
+    def task_signature(self, run_id: str, message: bytes) -> bytes:
+        """Return the signature to send beside a task message, ``b""`` without keys."""
+        return self.signer.sign("task", run_id, message) if self.signer else b""
+
+    def distrust(self, run_id: str, message: bytes, signature: bytes) -> str:
+        """Return why a task message must not be run here, ``""`` if it may be."""
+        if self.signer is None:
+            # Its run believes only ends that are signed, so running it would be in vain.
+            return f"the run is signed, and this process has no {KEY_VARIABLE}" * bool(signature)
+        if not signature:
+            return "the message is not signed; was it forged, or does its coordinator lack the key?"
+        if not self.signer.verify("task", run_id, message, signature):
+            return (
+                "the message is not signed by a key of this process; was it forged, or has this "
+                f"process another {KEY_VARIABLE} than the coordinator?"
+            )
+        return ""
+
+    def seal_row(self, run_id: str, row: bytes) -> bytes:
+        """Return a journal row as it is to be stored."""
+        if self.signer is None:
+            return row
+        sealed: bytes = msgpack.packb((self.signer.sign("record", run_id, row), row))
+        return sealed
+
+    def seal_entry(self, run_id: str, *rows: bytes) -> bytes:
+        """Return a whole journal entry of rows that no settle script joins."""
+        return encode_entry(self.seal_row(run_id, row) for row in rows)
+
+    def open_entry(self, run_id: str, entry: bytes) -> list[Record | LeaderFact]:
+        """Read a journal entry; raises `DecodeError` if it is malformed or a row is not signed."""
+        if self.signer is None:
+            return decode_entry(entry)
+        try:
+            pairs = unpack(entry)
+            rows = [row for signature, row in pairs if self._is_ours(run_id, row, signature)]
+        except (DecodeError, TypeError, ValueError, AttributeError):
+            raise DecodeError(f"its rows are not signed; {_ADVICE}") from None
+        if len(rows) != len(pairs):
+            raise DecodeError(f"a row is not signed by a key of this process; {_ADVICE}")
+        return decode_entry(encode_entry(rows))
+
+    def seal_plan(self, run_id: str, plan: bytes) -> bytes:
+        """Return a plan as it is to be stored."""
+        return self.signer.sign("plan", run_id, plan) + plan if self.signer else plan
+
+    def open_plan(self, run_id: str, data: bytes) -> bytes:
+        """Return the plan's own bytes; raises `DecodeError` if it is not signed."""
+        if self.signer is None:
+            return data
+        signature, plan = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
+        if not self.signer.verify("plan", run_id, plan, signature):
+            raise DecodeError(
+                f"the plan of run {run_id} is not signed by a key of this process; give the "
+                f"submitter and all coordinators the same {KEY_VARIABLE}"
+            )
+        return plan
+
+    def seal_hint(self, hint: RevokedHint) -> bytes:
+        """Return a hint as it is to be published."""
+        data = encode_hint(hint)
+        return self.signer.sign("hint", "", data) + data if self.signer else data
+
+    def open_hint(self, data: bytes) -> RevokedHint:
+        """Read a hint; raises `DecodeError` if it is malformed or not signed."""
+        if self.signer is None:
+            return decode_hint(data)
+        signature, hint = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
+        if not self.signer.verify("hint", "", hint, signature):
+            raise DecodeError("the hint is not signed by a key of this process")
+        return decode_hint(hint)
+
+    def _is_ours(self, run_id: str, row: bytes, signature: bytes) -> bool:
+        assert self.signer is not None
+        return self.signer.verify("record", run_id, row, signature)

@@ -1,0 +1,167 @@
+"""One way to the server: send a command, a script or a pipeline; errors come back as ours."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import redis.exceptions as driver
+
+from astrum.errors import StoreError
+from astrum.redis.connection import Connection, open_connection
+from astrum.redis.scripts import Argument, ScriptCall, ScriptLibrary
+from astrum.redis.settings import COMMAND_TIMEOUT_S, RedisSettings, ServerLossDetector
+from astrum.redis.translation import FAILURES, is_about_keys, is_no_master, translate
+
+Command = Sequence[Argument]
+
+_OLD_CLIENT = re.compile("ERR (unknown subcommand|syntax error)", re.IGNORECASE)
+"""What a server says whose connections have no numbers yet."""
+
+
+class Client:
+    """A connection, opened when it is needed, whose every failure is a `StoreError`.
+
+    Replies are raw RESP2. Commands of many asyncio tasks share it; one that blocks on the server
+    needs a link of its own. ``watch`` is told who the server is at each new connection.
+    ``client_id`` is the server's number of the newest connection, for CLIENT UNBLOCK.
+    """
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        *,
+        read_timeout_s: float = COMMAND_TIMEOUT_S,
+        watch: ServerLossDetector | None = None,
+        library: ScriptLibrary | None = None,
+    ) -> None:
+        self.settings = settings
+        self.watch = watch or ServerLossDetector()
+        self.watch.attend(self)
+        self.library = library or ScriptLibrary()
+        self.client_id = 0
+        self._read_timeout_s = read_timeout_s
+        self._channel: Connection | None = None
+        self._connecting = asyncio.Lock()
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Drop the connection; harmless when repeated."""
+        self.drop()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last byte arrived, without end if there is no connection."""
+        return math.inf if self._channel is None else self._channel.silent_s
+
+    def drop(self) -> None:
+        """End the connection at once; the next command opens another."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.drop()
+
+    async def execute(self, *command: Argument, timeout_s: float | None = None) -> Any:
+        """Send one command and return its raw reply; ``timeout_s`` in place of the link's own."""
+        try:
+            return await self._exchange(command, timeout_s or self._read_timeout_s)
+        except FAILURES as error:
+            raise self._failure(error) from error
+
+    async def call(self, call: ScriptCall) -> Any:
+        """Run a script; the server is taught it if it does not know it (yet, or any more)."""
+        command = self.library.command(call)
+        try:
+            return await self._exchange(command, self._read_timeout_s)
+        except FAILURES as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise self._failure(error) from error
+        await self.execute(*self.library.load_command(call.name))
+        return await self.execute(*command)
+
+    async def pipeline(self, commands: Sequence[Command], *, tolerant: bool = False) -> list[Any]:
+        """Send several commands in one trip and return their replies.
+
+        An error reply raises; with ``tolerant`` one about keys stands in the place of the reply.
+        """
+        if not commands:
+            return []
+        try:
+            replies = await self._exchange_all(commands)
+        except FAILURES as error:
+            raise self._failure(error) from error
+        for reply in replies:
+            if isinstance(reply, BaseException) and not (tolerant and is_about_keys(reply)):
+                raise self._failure(reply) from reply
+        return replies
+
+    def _failure(self, error: BaseException) -> StoreError:
+        """Return our error; connections to a server that is no master (any more) are dropped."""
+        if is_no_master(error):
+            self.watch.leave_server()
+        return translate(error, self.settings)
+
+    async def _exchange_all(self, commands: Sequence[Command]) -> list[Any]:
+        channel = await self._connected(self._read_timeout_s)
+        futures = [channel.send(command, self._read_timeout_s) for command in commands]
+        return await asyncio.gather(*futures, return_exceptions=True)
+
+    async def channel(self) -> Connection:
+        """Return the open connection; connects if there is none. Raises the driver's errors."""
+        channel = self._channel
+        if channel is not None and channel.is_open:
+            return channel
+        suspicions = self.watch.count
+        async with self._connecting:
+            if self._channel is None or not self._channel.is_open:
+                channel = await open_connection(self.settings)
+                try:
+                    await self._introduce(channel)
+                except BaseException:
+                    channel.drop()
+                    raise
+                self._channel = channel
+            if self.watch.count != suspicions:
+                # What wants this connection was decided before the loss was known, whoever of
+                # those that wait here, or on other links, has met the new server first.
+                raise driver.ConnectionError("the server was restarted or replaced meanwhile")
+            return self._channel
+
+    async def _exchange(self, command: Command, timeout_s: float) -> Any:
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            channel = await self._connected(timeout_s)
+        return await channel.send(command, timeout_s)
+
+    async def _connected(self, timeout_s: float) -> Connection:
+        async with asyncio.timeout(timeout_s):  # others may be connecting, in vain
+            return await self.channel()
+
+    async def _introduce(self, channel: Connection) -> None:
+        """Learn the connection's number and who the server is."""
+        try:
+            self.client_id = int(await channel.send(["CLIENT", "ID"]))
+        except driver.ResponseError as error:
+            if not _OLD_CLIENT.match(str(error)):
+                raise  # Redis before 5 goes on, to be refused for its version by `check_server`
+        try:
+            is_another = self.watch.connected_to(await channel.send(["INFO"]))
+        except driver.ResponseError as error:
+            if "NOPERM" not in str(error):
+                raise  # without INFO a restart goes unnoticed until a group is missing
+            return
+        if is_another:  # connections to the one before may still be open
+            self.watch.leave_server()

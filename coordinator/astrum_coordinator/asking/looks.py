@@ -1,0 +1,164 @@
+"""How a run is now: its report, and where each unfinished task stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from astrum.errors import DecodeError
+from astrum.machine.report import ExecutionReport, TaskExecutionStatistics
+from astrum.machine.state import OUTSTANDING
+from astrum.planning.plan import Plan
+from astrum.protocol.status import decode_served
+from astrum.redis.records import Outstanding, RunInfo
+from astrum.redis.run_store import RunStore
+from astrum.view import (
+    Place,
+    QueueLook,
+    RunMoment,
+    Sent,
+    Taken,
+    UnfinishedTask,
+    queue_looks,
+    unfinished,
+)
+from astrum_coordinator.asking.report_loader import ReportLoader
+from astrum_coordinator.asking.run_follower import EVERY, RunFollower
+from astrum_coordinator.asking.waiting import found_run
+from astrum_coordinator.pool.live_workers import LivePool, Served
+
+Stream = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLook:
+    """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's."""
+
+    report: ExecutionReport
+    unfinished: list[UnfinishedTask]
+    now: float
+
+
+async def look_at(
+    store: RunStore, reporter: ReportLoader, run_id: str, *, results: bool | str = False
+) -> RunLook:
+    """Look at a run once, reading no more results than asked for (see `ReportLoader.report`).
+
+    Raises `RunNotFoundError`, and `TaskNotFoundError` for a task in ``results``.
+    """
+    facts = await found_run(store, run_id)
+    task_id = results if isinstance(results, str) else None
+    values = EVERY if results is True else None
+    history = await reporter.read(run_id, values=values, task_id=task_id)
+    report = await reporter.report(run_id, known=history, results=results)
+    if not facts.is_open:
+        return RunLook(report=report, unfinished=[], now=report.total_end_time)
+    moment, pool = await _moment(store, history, facts)
+    tasks = unfinished(moment, pool)
+    _tell_what_runs(report, history.state.plan, tasks)
+    return RunLook(report=report, unfinished=tasks, now=moment.now)
+
+
+async def look_at_queues(store: RunStore) -> list[QueueLook]:
+    """Return what waits and runs per queue, and which live workers listen to it."""
+    sizes = {}
+    for key, size in (await store.queue_sizes()).items():
+        with suppress(ValueError):  # a key that is not ours
+            sizes[store.keys.queue_of(key)] = size
+    listens = {
+        worker.worker_id: queues.split(",")
+        for worker in await store.workers()
+        if (queues := worker.facts.get("queues"))
+    }
+    return queue_looks(sizes, listens)
+
+
+async def live_pool(store: RunStore) -> tuple[LivePool, set[str]]:
+    """Return the live workers as a pool, and their ids."""
+    workers = await store.workers()
+    alive = {worker.worker_id for worker in workers}
+    served = {name: _served(data) for name, data in (await store.served_by(alive)).items()}
+    return LivePool(workers, served), alive
+
+
+def _served(data: bytes) -> Served:
+    try:
+        return decode_served(data)
+    except DecodeError:  # its coordinator warns of it; here it serves nothing
+        return {}
+
+
+async def _moment(
+    store: RunStore, history: RunFollower, facts: RunInfo
+) -> tuple[RunMoment, LivePool]:
+    state = history.state
+    out = {
+        task: found
+        for task, found in history.outstanding.items()
+        if state.states[task] == OUTSTANDING and state.attempts[task] == found.attempt
+    }
+    streams = _by_stream(history, out)
+    taken = await _taken(store, streams, out)
+    queued = await _queued(store, streams)
+    pool, alive = await live_pool(store)
+    moment = RunMoment(
+        state=state,
+        now=await store.server_time(),
+        is_led=facts.lease_s > 0,
+        sent={task: _sent(found) for task, found in out.items()},
+        taken=taken,
+        queued=queued,
+        alive=alive,
+    )
+    return moment, pool
+
+
+def _by_stream(history: RunFollower, out: Mapping[int, Outstanding]) -> dict[Stream, list[int]]:
+    streams: dict[Stream, list[int]] = {}
+    for task in out:
+        spec = history.state.plan.tasks[task]
+        lane = "alone" if history.state.runs_alone(task) else spec.lane
+        streams.setdefault((spec.queue, lane), []).append(task)
+    return streams
+
+
+async def _taken(
+    store: RunStore, streams: Mapping[Stream, list[int]], out: Mapping[int, Outstanding]
+) -> dict[int, Taken]:
+    found: dict[int, Taken] = {}
+    for (queue, lane), tasks in streams.items():
+        entries = {out[task].entry_id: task for task in tasks}
+        holders = await store.holders(queue, lane, list(entries))
+        for entry_id, holder in holders.items():
+            found[entries[entry_id]] = Taken(holder.worker_id, holder.claimed_at)
+    return found
+
+
+async def _queued(store: RunStore, streams: Mapping[Stream, list[int]]) -> dict[Stream, int]:
+    keys = {store.keys.queue(*stream): stream for stream in streams}
+    sizes = await store.queue_sizes(list(keys))
+    return {keys[key]: size.waiting for key, size in sizes.items()}
+
+
+def _sent(found: Outstanding) -> Sent:
+    ms, _, sequence = found.entry_id.partition("-")
+    return Sent(found.attempt, int(ms) / 1000, int(sequence))
+
+
+def _tell_what_runs(report: ExecutionReport, plan: Plan, tasks: Sequence[UnfinishedTask]) -> None:
+    """Call running what a worker runs; what only waits for one is pending.
+
+    Tails have a row only once they have ended, so those that have not get one here.
+    """
+    rows = {stat.task_name: stat for stat in report.task_statistics}
+    for task in tasks:
+        stat = rows.get(task.task_id)
+        if stat is None:
+            number = plan.index[task.task_id]
+            retry = plan.tasks[number].retry.max_retries
+            stat = TaskExecutionStatistics(
+                task.task_id, plan.levels[number], 0.0, 0.0, 0.0, "pending", None, retry
+            )
+            report.task_statistics.append(stat)
+        stat.status = "running" if task.place is Place.RUNNING else "pending"

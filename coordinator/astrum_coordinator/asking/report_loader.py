@@ -1,0 +1,119 @@
+"""Reports of runs, from a leader's memory or from the store alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from astrum.errors import DecodeError, TaskNotFoundError, nearest
+from astrum.machine.report import ExecutionReport, ExecutionState
+from astrum.machine.report_builder import RunTimes, build_report
+from astrum.planning.plan import Plan
+from astrum.protocol.sealing import Seal
+from astrum.redis.records import RunInfo
+from astrum.redis.run_store import RunStore
+from astrum.values.codec import Codec
+from astrum.values.compression import inflate
+from astrum.values.projection import project
+from astrum.values.references import reference_of
+from astrum_coordinator.asking.result_types import types_declared_here
+from astrum_coordinator.asking.run_follower import EVERY, RunFollower
+from astrum_coordinator.asking.waiting import found_run
+from astrum_coordinator.leading.leader import RunLeader
+from astrum_coordinator.leading.leaderships import decode_plan
+
+PLANNED_S_FACT = "planning_s"
+
+
+class ReportLoader:
+    """Builds the reports of runs that are in the store."""
+
+    def __init__(self, store: RunStore, seal: Seal) -> None:
+        self._store = store
+        self._seal = seal
+
+    async def report(
+        self,
+        run_id: str,
+        types: Iterable[type] | None = None,
+        *,
+        known: RunFollower | RunLeader | None = None,
+        results: bool | str = True,
+    ) -> ExecutionReport:
+        """Return the report of a finished run, or of how far it is.
+
+        ``types`` are named types that results may have, besides those of the run's tasks that
+        this process declares; values of others are `Opaque`. ``known`` is who has read the whole
+        journal already. Without ``results`` none is fetched or decoded; a task's id
+        stands for its result alone. Raises `RunNotFoundError`.
+        """
+        facts = await found_run(self._store, run_id)
+        known = known or await self.read(run_id, values=EVERY if results else None)
+        state = known.state
+        if not facts.is_open:
+            state.finished = facts.state
+        values = {}
+        if results is not False:
+            declared = types_declared_here(state.plan)
+            codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
+            values = await self._decoded_all(run_id, known, codec, results)
+        report = build_report(state, await self._times(facts), values, run_id=run_id)
+        if not facts.is_open:
+            report.execution_state = ExecutionState(facts.state)
+        elif facts.lease_s <= 0:
+            report.execution_state = ExecutionState.PENDING  # nobody leads it, or no longer
+        return report
+
+    async def read(
+        self, run_id: str, *, values: int | None = EVERY, task_id: str | None = None
+    ) -> RunFollower:
+        """Read what the journal tells of a run.
+
+        ``values`` as in `RunFollower`; with ``task_id`` those of that task alone. Raises
+        `TaskNotFoundError` for a task that the run does not have.
+        """
+        plan = decode_plan(await self._store.load_plan(run_id), run_id, self._seal)
+        if task_id is not None:
+            values = _number_of(plan, task_id, run_id)
+        history = RunFollower(run_id, plan, self._seal, values=values)
+        await history.catch_up(self._store)
+        return history
+
+    async def _decoded_all(
+        self, run_id: str, known: RunFollower | RunLeader, codec: Codec, wanted: bool | str
+    ) -> dict[str, Any]:
+        results: dict[str, Any] = {}
+        for spec, data in zip(known.state.plan.tasks, known.results, strict=True):
+            if data is None or wanted not in (True, spec.task_id):
+                continue
+            if reference_of(data) is not None:
+                data = await self._fetched(run_id, data)
+            results[spec.task_id] = self._decoded(data, codec)
+        return results
+
+    async def _fetched(self, run_id: str, data: bytes) -> bytes:
+        reference = reference_of(data)
+        assert reference is not None
+        whole = await self._store.get_blob(run_id, reference.digest)
+        return project(inflate(whole), reference.path)
+
+    def _decoded(self, data: bytes, codec: Codec) -> Any:
+        try:
+            return codec.decode(data)
+        except DecodeError:
+            return Codec.opaque().decode(data)
+
+    async def _times(self, facts: RunInfo) -> RunTimes:
+        started_at = facts.created_at - (facts.duration(PLANNED_S_FACT) or 0.0)
+        ended_at = facts.ended_at
+        if ended_at is None:
+            ended_at = await self._store.server_time()
+        return RunTimes(started_at, facts.created_at, ended_at)
+
+
+def _number_of(plan: Plan, task_id: str, run_id: str) -> int:
+    number = plan.index.get(task_id)
+    if number is None:
+        hint = nearest(task_id, plan.index)
+        raise TaskNotFoundError(f"run {run_id} has no task {task_id!r}{hint}")
+    return number

@@ -1,0 +1,106 @@
+"""What a run's journal tells to somebody who only reads: for reports, and to follow a run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from astrum.errors import DecodeError, StoreConfigurationError
+from astrum.machine.events import AttemptFoundOutstanding, Command, Dispatch, Event, Outcome
+from astrum.machine.observer import RunObserver
+from astrum.machine.state import RunState
+from astrum.planning.plan import Plan
+from astrum.protocol.messages import Record, event_of
+from astrum.protocol.sealing import Seal
+from astrum.redis.records import JournalEntry, Outstanding
+from astrum.redis.run_store import BEGINNING, RunStore
+from astrum_coordinator.leading.results import NIL
+
+logger = logging.getLogger("astrum.coordinator")
+
+EVERY = -1
+"""In place of a task's number: the results of all tasks."""
+_ENTRIES_PER_READ = 1_000
+
+
+class RunFollower:
+    """A run's state and encoded results (in plan order) as far as its journal was read.
+
+    ``observer`` is told of the state as it is when it was read first, and of all facts after
+    that, as if they were taken in here. ``values`` says whose results are read, `EVERY` or the
+    number of a task; without it none is, as far as the journal can be read so (a signed one
+    cannot: its signatures are over the whole). ``outstanding`` is what is out by task number.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        plan: Plan,
+        seal: Seal,
+        *,
+        observer: RunObserver | None = None,
+        values: int | None = EVERY,
+    ) -> None:
+        self.state = RunState(plan, run_key=run_id)
+        self.results: list[bytes | None] = [None] * len(plan.tasks)
+        self.outstanding: dict[int, Outstanding] = {}
+        self._values = values
+        self._reads_whole = seal.is_on or values == EVERY
+        self._run_id = run_id
+        self._seal = seal
+        self._observer = observer
+        self._is_told = False
+        self._cursor = BEGINNING
+
+    async def catch_up(self, store: RunStore) -> None:
+        """Read what is new in the journal, and what is outstanding now."""
+        while entries := await self._next_entries(store):
+            for entry in entries:
+                self._cursor = entry.entry_id
+                self._take_in(entry.data, entry.recorded_at)
+        self.outstanding = await store.outstanding(self._run_id)
+        for task, found in self.outstanding.items():
+            self._find(task, found.attempt)
+        if self._observer is not None and not self._is_told:
+            self._is_told = True
+            self._observer.observe(self.state, None, ())
+
+    async def _next_entries(self, store: RunStore) -> list[JournalEntry]:
+        if not self._reads_whole:
+            try:
+                return await store.read_outline(self._run_id, self._cursor, task=self._values)
+            except StoreConfigurationError as error:  # access rules of an older version, say
+                logger.debug("run %s: its journal is read whole: %s", self._run_id, error)
+                self._reads_whole = True
+        cursors = {self._run_id: self._cursor}
+        return await store.read_journal(cursors, block_s=None, count=_ENTRIES_PER_READ)
+
+    def _take_in(self, data: bytes, recorded_at: float) -> None:
+        try:
+            items = self._seal.open_entry(self._run_id, data)
+        except DecodeError as error:
+            logger.warning("run %s: a journal entry is ignored: %s", self._run_id, error)
+            return
+        for item in items:
+            if isinstance(item, Record):
+                self._keep(item)
+                self._find(item.task, item.attempt)
+            event = event_of(item, recorded_at)
+            self.state.handle(event)
+            self._tell(event)
+
+    def _find(self, task: int, attempt: int) -> None:
+        """Take in that an attempt was dispatched; of most only their end tells."""
+        known = self.state.outstanding_count
+        event = AttemptFoundOutstanding(task, attempt)
+        self.state.handle(event)
+        if self.state.outstanding_count > known:
+            self._tell(event, [Dispatch(task, attempt, skipped=self.state.skipped(task))])
+
+    def _tell(self, event: Event, commands: Sequence[Command] = ()) -> None:
+        if self._observer is not None and self._is_told:
+            self._observer.observe(self.state, event, commands)
+
+    def _keep(self, record: Record) -> None:
+        if record.outcome is Outcome.SUCCEEDED and 0 <= record.task < len(self.results):
+            self.results[record.task] = record.value or NIL

@@ -1,0 +1,88 @@
+"""Finding a run by its id, and waiting for its end without leading it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from astrum.errors import RunNotFoundError, StoreUnavailableError, nearest
+from astrum.redis.records import RunInfo
+from astrum.redis.run_store import NEW_ENTRIES, RunStore
+from astrum.runtime.loops import Backoff
+
+logger = logging.getLogger("astrum.coordinator")
+
+NEWS_WITHIN_S = 1.0
+"""The end of a run is no journal entry: it is asked for at least this often."""
+LEAST_PAUSE_S = 0.2
+"""Between two questions, however fast the journal grows."""
+UNLED_NOTICE_S = 5.0
+"""For how long a run may have no leader: one that serves adopts it within seconds."""
+_COMPARED = 200
+
+
+async def found_run(store: RunStore, run_id: str) -> RunInfo:
+    """Return what is known of a run; raises `RunNotFoundError`, with the nearest id there is."""
+    facts = await store.run_facts(run_id)
+    if facts is not None:
+        return facts
+    known = [run.run_id for run in await store.list_runs(_COMPARED)]
+    raise RunNotFoundError(
+        f"no run has the id {run_id!r}, or its record has expired{nearest(run_id, known)}"
+    )
+
+
+async def until_over(
+    store: RunStore, run_id: str, *, unled_notice_s: float = UNLED_NOTICE_S
+) -> RunInfo:
+    """Wait until the run is over and return what is known of it then.
+
+    A new journal entry is what makes it look again: most runs end just after their last one.
+    Warns if nobody leads the run for ``unled_notice_s``.
+    """
+    backoff, leaders = Backoff(), _Leaders(run_id, unled_notice_s)
+    while True:
+        try:
+            facts = await found_run(store, run_id)
+            if not facts.is_open:
+                return facts
+            leaders.look(is_led=facts.lease_s > 0, now=time.monotonic())
+            await _news(store, run_id)
+            backoff.reset()
+        except StoreUnavailableError as error:
+            logger.warning("waiting for run %s: %s; trying again", run_id, error)
+            await backoff.wait()
+
+
+class _Leaders:
+    """Warns once per absence of a leader that lasts too long."""
+
+    def __init__(self, run_id: str, notice_s: float) -> None:
+        self._run_id = run_id
+        self._notice_s = notice_s
+        self._unled_since: float | None = None
+        self._is_noted = False
+
+    def look(self, *, is_led: bool, now: float) -> None:
+        """Take in whether somebody leads the run at a monotonic time."""
+        if is_led:
+            self._unled_since, self._is_noted = None, False
+            return
+        if self._unled_since is None:
+            self._unled_since = now
+        if now - self._unled_since >= self._notice_s and not self._is_noted:
+            self._is_noted = True
+            logger.warning(
+                "run %s waits: no coordinator leads it; start `astrum-coordinator serve`, or "
+                "lead it by `resume %s`",
+                self._run_id,
+                self._run_id,
+            )
+
+
+async def _news(store: RunStore, run_id: str) -> None:
+    """Wait for something new in the journal, but not for long."""
+    cursors = {run_id: NEW_ENTRIES}
+    if await store.read_journal(cursors, block_s=NEWS_WITHIN_S, count=1):
+        await asyncio.sleep(LEAST_PAUSE_S)

@@ -1,0 +1,4 @@
+"""What people see of runs on a terminal.
+
+May import `astrum`; asks no server.
+"""

@@ -1,0 +1,207 @@
+"""A plan for people and for programs: tables and a tree, Mermaid, DOT, JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from astrum.execution.invoke import BoundTask, Flow
+from astrum.planning.execution_plan import ExecutionPlan, ExecutionStage, build_execution_plan
+from astrum.planning.picture import task_tree
+from astrum.planning.plan import NO_RETRY, Plan, TaskSpec
+from astrum_coordinator.display.report_view import count_text, plain_table
+
+MAX_ROWS = 60
+MAX_TREE_TASKS = 120
+MAX_NAMES = 8
+
+
+class Transport(NamedTuple):
+    """Where one parameter of a task comes from; ``expected`` is the declared type, "" if none."""
+
+    source: str
+    path: tuple[str | int, ...]
+    task_id: str
+    parameter: str | int
+    expected: str
+
+
+def plan_view(flow: Flow) -> RenderableType:
+    """Return sizes, stages, tree and transports of a plan, each bounded."""
+    needs = {spec.task_id: spec.needs for spec in flow.plan.tasks}
+    stages = build_execution_plan(needs)
+    parts: list[RenderableType] = [
+        Text(_sizes(flow.plan, stages), "bold"),
+        stage_table(stages),
+        _left_out(len(stages.stages), "stage"),
+        _tree(flow.plan, needs),
+    ]
+    shown = list(islice(transports(flow), MAX_ROWS))
+    if shown:
+        total = sum(_transport_count(flow, spec) for spec in flow.plan.tasks)
+        parts += [transport_table(shown), _left_out(total, "transport")]
+    return Group(*parts)
+
+
+def _sizes(plan: Plan, stages: ExecutionPlan) -> str:
+    return (
+        f"{plan.namespace}: {count_text(stages.total_tasks, 'task')} in "
+        f"{count_text(len(stages.stages), 'stage')}, at most {stages.max_parallelism:,} at once"
+    )
+
+
+def _left_out(total: int, noun: str) -> Text:
+    more = total - MAX_ROWS
+    return Text(f"... {count_text(more, f'more {noun}')}" if more > 0 else "", "dim")
+
+
+def stage_table(plan: ExecutionPlan) -> Table:
+    """Return the first stages: what each waits for and starts."""
+    table = plain_table("Stage", "Waits for", "Starts", "At once")
+    for stage in plan.stages[:MAX_ROWS]:
+        table.add_row(*map(Text, _stage_cells(stage)))
+    return table
+
+
+def _stage_cells(stage: ExecutionStage) -> tuple[str, ...]:
+    at_once = str(len(stage.parallel_tasks))
+    waits, starts = _names(stage.wait_for_tasks), _names(stage.start_tasks)
+    return (str(stage.stage_id), waits, starts, at_once)
+
+
+def _names(names: list[str]) -> str:
+    more = len(names) - MAX_NAMES
+    text = ", ".join(names[:MAX_NAMES]) or "-"
+    return f"{text} and {more:,} more" if more > 0 else text
+
+
+def _tree(plan: Plan, needs: dict[str, tuple[str, ...]]) -> RenderableType:
+    # The tasks stand upstream first, so the first of them never hang below a later one.
+    tree = task_tree("Dependencies", dict(islice(needs.items(), MAX_TREE_TASKS)))
+    more = len(needs) - MAX_TREE_TASKS
+    if more > 0:
+        tree.add(Text(f"... {count_text(more, 'more task')}", "dim"))
+    return tree
+
+
+def transport_table(rows: list[Transport]) -> Table:
+    """Return (result or part of it, the parameter it fills, the type declared for it)."""
+    table = plain_table("From", "To", "Expected")
+    for row in rows:
+        where = "".join(f"[{step!r}]" for step in row.path)
+        target = f"{row.task_id}.{row.parameter}"
+        table.add_row(Text(f"{row.source}{where}"), Text(target), Text(row.expected or "-"))
+    return table
+
+
+def transports(flow: Flow) -> Iterator[Transport]:
+    """All parameters that are filled from somewhere, in plan order."""
+    for spec in flow.plan.tasks:
+        task = flow.tasks[spec.task_id]
+        for binding in spec.bindings:
+            expected = _expected(task, binding.parameter)
+            yield Transport(binding.source, binding.path, spec.task_id, binding.parameter, expected)
+        for supply in task.inputs.supplies:
+            expected = _expected(task, supply.parameter)
+            yield Transport(
+                f"({_supplier(supply.provider)})", (), spec.task_id, supply.parameter, expected
+            )
+
+
+def _transport_count(flow: Flow, spec: TaskSpec) -> int:
+    return len(spec.bindings) + len(flow.tasks[spec.task_id].inputs.supplies)
+
+
+def _supplier(provider: Any) -> str:
+    if callable(provider):
+        return f"{getattr(provider, '__name__', type(provider).__name__)}()"
+    return "a constant"
+
+
+def _expected(task: BoundTask, parameter: str | int) -> str:
+    expected = task.inputs.expected.get(parameter)
+    if expected is None:
+        return ""
+    return expected.__qualname__ if type(expected) is type else str(expected)
+
+
+# --- for programs ---------------------------------------------------------------------------
+
+
+def mermaid(plan: Plan) -> str:
+    """Return the graph as a Mermaid flowchart."""
+    lines = ["flowchart TD"]
+    for number, spec in enumerate(plan.tasks):
+        lines.append(f'    t{number}["{_mermaid_label(spec.task_id)}"]')
+    lines += [f"    t{source} --> t{target}" for source, target in _edges(plan)]
+    return "\n".join(lines)
+
+
+def dot(plan: Plan) -> str:
+    """Return the graph in the DOT language of Graphviz."""
+    lines = [f"digraph {_dot_text(plan.namespace)} {{"]
+    lines += [f"    t{n} [label={_dot_text(spec.task_id)}];" for n, spec in enumerate(plan.tasks)]
+    lines += [f"    t{source} -> t{target};" for source, target in _edges(plan)]
+    return "\n".join([*lines, "}"])
+
+
+def _edges(plan: Plan) -> Iterator[tuple[int, int]]:
+    for number, spec in enumerate(plan.tasks):
+        for need in spec.needs:
+            yield plan.index[need], number
+
+
+def _mermaid_label(text: str) -> str:
+    escaped = text.replace("#", "#35;").replace('"', "#quot;")
+    return escaped.replace("<", "#lt;").replace(">", "#gt;").replace("\n", " ")
+
+
+def _dot_text(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def plan_to_json(flow: Flow) -> dict[str, Any]:
+    """Return the whole plan as what JSON knows."""
+    plan = flow.plan
+    return {
+        "namespace": plan.namespace,
+        "total_tasks": len(plan.tasks),
+        "total_stages": max(plan.levels, default=-1) + 1,
+        "concurrency_limit": plan.concurrency_limit,
+        "check_types": plan.check_types,
+        "tasks": [
+            _task_to_json(flow, spec, stage)
+            for spec, stage in zip(plan.tasks, plan.levels, strict=True)
+        ],
+    }
+
+
+def _task_to_json(flow: Flow, spec: TaskSpec, stage: int) -> dict[str, Any]:
+    task = flow.tasks[spec.task_id]
+    return {
+        "task": spec.task_id,
+        "stage": stage,
+        "needs": list(spec.needs),
+        "inputs": [
+            {
+                "parameter": binding.parameter,
+                "source": binding.source,
+                "path": list(binding.path),
+                "expected": _expected(task, binding.parameter) or None,
+            }
+            for binding in spec.bindings
+        ],
+        "supplied": [supply.parameter for supply in task.inputs.supplies],
+        "retry": None if spec.retry == NO_RETRY else dataclasses.asdict(spec.retry),
+        "timeout_s": spec.timeout_s,
+        "queue": spec.queue,
+        "lane": spec.lane,
+        "awaited": spec.awaited,
+    }

@@ -1,0 +1,153 @@
+"""How ``show`` prints a run: its tasks and where they stand, tracebacks, errors, the end line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from astrum_coordinator.display.report_view import (
+    MAX_ROWS,
+    STATUS_STYLE,
+    duration_text,
+    end_text,
+    plain_table,
+    report_to_json,
+    status_of,
+    summary_lines,
+    task_table,
+    time_text,
+    to_json,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from astrum.machine import ExecutionReport, TaskExecutionStatistics
+    from astrum_coordinator.asking.looks import RunLook
+
+MAX_TRACEBACKS = 3
+MAX_RESULT_CHARS = 2_000
+_TROUBLED = ("failed", "retrying")
+
+
+class Chosen(NamedTuple):
+    """What of a run is to be shown: one task, what failed, all, or what matters most."""
+
+    task_id: str | None = None
+    failed: bool = False
+    everything: bool = False
+
+    @property
+    def is_part(self) -> bool:
+        """Whether other tasks are left out."""
+        return self.task_id is not None or self.failed
+
+
+def chosen_tasks(look: RunLook, chosen: Chosen) -> list[TaskExecutionStatistics]:
+    """Return the statistics of the tasks that are to be shown."""
+    places = {task.task_id: task for task in look.unfinished}
+    return [
+        stat
+        for stat in look.report.task_statistics
+        if chosen.task_id in (None, stat.task_name)
+        and (not chosen.failed or status_of(stat, places) in _TROUBLED)
+    ]
+
+
+def look_to_json(look: RunLook, chosen: Chosen) -> dict[str, Any]:
+    """Return the report as ``run --json`` prints it, with the chosen tasks and results only.
+
+    While the run is open, ``unfinished_tasks`` says where each task stands that has not ended.
+    """
+    report = report_to_json(look.report)
+    names = {stat.task_name for stat in chosen_tasks(look, chosen)}
+    if chosen.is_part:
+        stats = report["task_statistics"]
+        report["task_statistics"] = [stat for stat in stats if stat["task_name"] in names]
+    if look.report.execution_state in ("running", "pending"):
+        tasks = [t for t in look.unfinished if t.task_id in names or not chosen.is_part]
+        report["unfinished_tasks"] = [to_json(task) for task in tasks]
+    return report
+
+
+def look_view(look: RunLook, chosen: Chosen) -> RenderableType:
+    """Return all that is to be shown of a run, for a terminal or a pipe."""
+    from rich.console import Group
+    from rich.text import Text
+
+    stats = chosen_tasks(look, chosen)
+    parts: list[RenderableType] = [*_table(look, stats, chosen)]
+    if chosen.task_id is not None:
+        parts += [_attempts(stat) for stat in stats if stat.attempt_statistics]
+        parts += _result(look.report, chosen.task_id)
+    parts += [Text(text) for text in _tracebacks(stats, chosen)]
+    if not chosen.is_part:
+        lines = look.report.error_summary if chosen.everything else summary_lines(look.report)
+        parts += [Text(line, "red") for line in lines]
+    parts.append(end_text(look.report))
+    return Group(*parts)
+
+
+def _table(
+    look: RunLook, stats: Sequence[TaskExecutionStatistics], chosen: Chosen
+) -> list[RenderableType]:
+    from rich.text import Text
+
+    if not stats:
+        return [Text("no task failed")] if chosen.failed else []
+    limit = None if chosen.everything else MAX_ROWS
+    places = {task.task_id: task for task in look.unfinished}
+    parts: list[RenderableType] = [task_table(stats, places, limit)]
+    left_out = 0 if limit is None else len(stats) - limit
+    if left_out > 0:
+        parts.append(Text(f"... and {left_out:,} more; --all shows them\n", "dim"))
+    return parts
+
+
+def _attempts(stat: TaskExecutionStatistics) -> Table:
+    """Return one row per attempt that ended."""
+    from rich.text import Text
+
+    table = plain_table("Attempt", "Status", "Began", "Duration", "Worker", "")
+    for row in stat.attempt_statistics:
+        table.add_row(
+            Text(str(row.attempt_number)),
+            Text(row.status, STATUS_STYLE.get(row.status, "")),
+            Text(time_text(row.start_time)),
+            Text(duration_text(row.duration)),
+            Text(row.worker_id),
+            Text((row.error_message or "").partition("\n")[0]),
+        )
+    return table
+
+
+def _result(report: ExecutionReport, task_id: str) -> list[RenderableType]:
+    from rich.text import Text
+
+    if task_id not in report.task_return_set:
+        return []
+    text = repr(report.task_return_set[task_id])
+    if len(text) > MAX_RESULT_CHARS:
+        text = f"{text[:MAX_RESULT_CHARS]}... ({len(text):,} characters; --json has all of them)"
+    return [Text(f"result: {text}\n")]
+
+
+def _tracebacks(stats: Sequence[TaskExecutionStatistics], chosen: Chosen) -> list[str]:
+    """The tracebacks of failures: of each task's last attempt, or of all of one task's."""
+    from astrum_coordinator.cli.output import users_traceback
+
+    found = []
+    for stat in stats:
+        rows = stat.attempt_statistics
+        if chosen.task_id is None:
+            rows = rows[-1:] if stat.status == "failed" or chosen.failed else []
+        for row in rows:
+            text = users_traceback(row.traceback)
+            if text:
+                head = f"task {row.task_name!r}, attempt {row.attempt_number}:"
+                found.append(f"{head}\n{text.rstrip()}\n")
+    limit = None if chosen.is_part or chosen.everything else MAX_TRACEBACKS
+    left_out = 0 if limit is None else len(found) - limit
+    more = [f"... and {left_out:,} more tracebacks; --failed shows them\n"] if left_out > 0 else []
+    return found[:limit] + more

@@ -1,0 +1,9 @@
+"""A private server and local workers that live as long as the program that asked for them.
+
+May import `astrum`; knows nothing of leading runs.
+"""
+
+from astrum_coordinator.embedded.local_workers import LocalWorkers
+from astrum_coordinator.embedded.server import EmbeddedServer, find_server_binary
+
+__all__ = ["EmbeddedServer", "LocalWorkers", "find_server_binary"]

@@ -1,0 +1,126 @@
+"""What keeps runs led: finding those without a leader, and renewing the leases of the others."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from astrum.errors import StoreError, StoreUnavailableError
+from astrum.machine.state import TaskState
+from astrum.redis.run_store import RunStore
+from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
+from astrum_coordinator.leading.leaderships import Leaderships
+from astrum_coordinator.service import PeriodicService
+
+logger = logging.getLogger("astrum.coordinator")
+
+RUNS_PER_PASS = 100
+LONGEST_PAUSE_S = 60.0
+"""How long at most a run is let alone of which the server would not tell: it may do so yet."""
+
+
+class Renewal(PeriodicService):
+    """Renews the leases of all runs that are led here."""
+
+    name = "leadership"
+
+    def __init__(self, led: Leaderships, config: CoordinatorConfig) -> None:
+        super().__init__(config.renew_every_s)
+        self._led = led
+
+    async def run_once(self) -> None:
+        """Renew them once."""
+        await self._led.renew()
+
+
+class _Refusal(NamedTuple):
+    until: float
+    pause_s: float
+
+
+class Adoption(PeriodicService):
+    """Adopts every run that nobody leads, and logs what becomes of it.
+
+    A run that cannot be read here is left to others: for good if it is for its plan, since neither
+    that nor the keys of this process will change.
+    """
+
+    name = "adoption"
+
+    def __init__(self, store: RunStore, led: Leaderships, config: CoordinatorConfig) -> None:
+        super().__init__(config.adopt_every_s)
+        self._store = store
+        self._led = led
+        self._refused: dict[str, _Refusal] = {}
+        """Run id to the monotonic time until which it is left to others."""
+
+    async def run_once(self) -> None:
+        """Look for runs once."""
+        found = await self._store.orphans(RUNS_PER_PASS + len(self._refused))
+        self._forget_absent(found)
+        for run_id in found:
+            refusal = self._refused.get(run_id)
+            is_due = refusal is None or refusal.until <= time.monotonic()
+            if is_due and self._led.get(run_id) is None:
+                await self._adopt(run_id)
+
+    def _forget_absent(self, found: Sequence[str]) -> None:
+        """Forget refused runs that are over, or led by others who fare better."""
+        now = time.monotonic()
+        for run_id in self._refused.keys() - set(found):
+            # One that was given up a moment ago, or is tried by others, is no orphan for a while.
+            if not now < self._refused[run_id].until + LONGEST_PAUSE_S < math.inf:
+                del self._refused[run_id]
+
+    async def _adopt(self, run_id: str) -> None:
+        try:
+            leader = await self._led.adopt(run_id)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # whatever it is, the other runs must not suffer from it
+            level = logging.DEBUG if run_id in self._refused else logging.ERROR
+            text = "run %s cannot be led from here and is left to others: %s"
+            logger.log(level, text, run_id, error)
+            self._refuse(run_id, for_good=not isinstance(error, StoreError))
+            return
+        self._refused.pop(run_id, None)
+        if leader is not None:
+            how = "resumed" if leader.has_history else "started"
+            logger.info("run %s is %s here, epoch %d", run_id, how, leader.epoch)
+            leader.ended.add_done_callback(lambda ended: self._on_end(leader, ended.result()))
+
+    def _refuse(self, run_id: str, *, for_good: bool = False) -> None:
+        last = self._refused.get(run_id)
+        pause_s = self._every_s if last is None else min(2 * last.pause_s, LONGEST_PAUSE_S)
+        until = math.inf if for_good else time.monotonic() + pause_s
+        self._refused[run_id] = _Refusal(until, pause_s)
+
+    def _on_end(self, leader: RunLeader, how: LeadershipEnd) -> None:
+        if how is LeadershipEnd.UNREADABLE:
+            self._refuse(leader.run_id)
+        _tell_end(leader, how)
+
+
+def _tell_end(leader: RunLeader, how: LeadershipEnd) -> None:
+    if how is LeadershipEnd.FINISHED:
+        states = leader.state.states
+        logger.info(
+            "run %s is %s after %.1f s: %d of %d tasks succeeded",
+            leader.run_id,
+            leader.state.finished or "over, ended by another coordinator",
+            leader.age_s,
+            states.count(TaskState.SUCCEEDED),
+            len(states),
+        )
+    elif how is LeadershipEnd.VANISHED:
+        logger.error(
+            "run %s: its record has vanished from Redis (was the database flushed or replaced?); "
+            "it is given up",
+            leader.run_id,
+        )
+    else:
+        logger.info("run %s is not led here any more: %s", leader.run_id, how.value)

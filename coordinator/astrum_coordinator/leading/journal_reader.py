@@ -1,0 +1,117 @@
+"""Reads the journals of all led runs with one blocking call, and notices a server's restart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import groupby
+from operator import attrgetter
+
+from astrum.errors import StoreError, StoreUnavailableError
+from astrum.redis.run_store import RunStore
+from astrum.redis.settings import ServerIdentity
+from astrum.runtime.loops import Backoff, end_task
+from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.leading.leaderships import Leaderships
+
+logger = logging.getLogger("astrum.coordinator")
+
+
+class JournalReader:
+    """Feeds journal entries to the leaders they are for.
+
+    ``on_suspected_loss`` is awaited when the server is another than before a broken connection.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        led: Leaderships,
+        config: CoordinatorConfig,
+        on_suspected_loss: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._led = led
+        self._config = config
+        self._on_suspected_loss = on_suspected_loss
+        self._identity: ServerIdentity | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin reading; harmless when repeated."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._loop(), name="astrum-journal-reader")
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        task, self._task = self._task, None
+        if task is not None:
+            await end_task(task)
+
+    async def run_once(self) -> None:
+        """Wait for entries of any led run and hand them over."""
+        cursors = {leader.run_id: leader.cursor for leader in self._led}
+        if not cursors:
+            await self._led.wait_for_one()
+            return
+        try:
+            entries = await self._store.read_journal(
+                cursors, block_s=self._config.journal_block_s, count=self._config.journal_count
+            )
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:
+            if await self._give_up_unreadable(cursors):
+                return
+            raise error
+        for run_id, of_run in groupby(entries, key=attrgetter("run_id")):
+            leader = self._led.get(run_id)
+            if leader is not None and leader.cursor == cursors[run_id]:
+                leader.take_in(list(of_run))
+
+    async def _give_up_unreadable(self, cursors: Mapping[str, str]) -> int:
+        """Give up the runs for whose journals the server refuses to read all; return how many."""
+        given_up = 0
+        for run_id, cursor in cursors.items():
+            try:
+                await self._store.read_journal({run_id: cursor}, block_s=None, count=1)
+            except StoreError as error:
+                if isinstance(error, StoreUnavailableError) or "NOPERM" in str(error):
+                    raise  # it is not for this journal
+                leader = self._led.get(run_id)
+                if leader is not None:
+                    leader.give_up(error)
+                given_up += 1
+        return given_up
+
+    async def _loop(self) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                if backoff.failures or self._identity is None or self._store.loss.suspected:
+                    await self._look_who_serves()
+                await self.run_once()
+            except StoreUnavailableError as error:
+                if not backoff.failures:
+                    logger.warning("%s; reconnecting", error)
+                await backoff.wait()
+            except StoreError as error:
+                logger.error("the journals cannot be read: %s; trying again", error)
+                await backoff.wait()
+            except Exception:
+                logger.exception("reading the journals failed; trying again")
+                await backoff.wait()
+            else:
+                if backoff.failures:
+                    logger.warning("Redis answers again")
+                backoff.reset()
+
+    async def _look_who_serves(self) -> None:
+        identity = await self._store.identity()
+        known, self._identity = self._identity, identity
+        suspicions = self._store.loss.count
+        if self._store.loss.suspected or (known is not None and identity != known):
+            logger.warning("Redis was restarted or replaced: reading all runs anew")
+            await self._on_suspected_loss()
+            self._store.loss.take(suspicions)  # last: until then the store refuses to dispatch

@@ -1,0 +1,250 @@
+"""The runs that this process leads, and how it comes to lead one: adoption, the only way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from weakref import WeakValueDictionary
+
+import msgpack
+
+from astrum.errors import (
+    AstrumError,
+    DecodeError,
+    PayloadTooLargeError,
+    RunError,
+    StoreError,
+)
+from astrum.machine.observer import RunObserver
+from astrum.planning.plan import Plan
+from astrum.protocol.sealing import Seal
+from astrum.redis.blobs import MAX_BLOB_BYTES
+from astrum.redis.records import RunInfo
+from astrum.redis.run_store import RunStore
+from astrum.runtime.collector import collector_paused
+from astrum.values.compression import inflate, shrink
+from astrum.values.unpacking import unpack
+from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
+
+logger = logging.getLogger("astrum.coordinator")
+
+
+@collector_paused()
+def encode_plan(plan: Plan, run_id: str, seal: Seal) -> bytes:
+    """Return a plan as the bytes that the store keeps.
+
+    Raises `PayloadTooLargeError` for one that no coordinator would read back.
+    """
+    packed: bytes = msgpack.packb(plan.to_data())
+    data = seal.seal_plan(run_id, shrink(packed))
+    size = max(len(packed), len(data))
+    if size > MAX_BLOB_BYTES:
+        raise PayloadTooLargeError(
+            f"the plan of run {run_id} with {len(plan.tasks):,} tasks has {size:,} bytes, the "
+            f"limit is {MAX_BLOB_BYTES:,}: split it into several runs"
+        )
+    return data
+
+
+@collector_paused()
+def decode_plan(data: bytes, run_id: str, seal: Seal) -> Plan:
+    """Rebuild a plan from the bytes that a submission stored.
+
+    Raises `DecodeError` for bytes that are no plan, or not signed as they should be.
+    """
+    fields = unpack(inflate(seal.open_plan(run_id, data)))
+    try:
+        return Plan.from_data(fields)
+    except ValueError as error:
+        raise DecodeError(f"the plan of run {run_id} cannot be read: {error}") from None
+
+
+class Leaderships:
+    """All runs led by one coordinator, under its owner id."""
+
+    def __init__(self, store: RunStore, owner: str, config: CoordinatorConfig, seal: Seal) -> None:
+        self._store = store
+        self._owner = owner
+        self._config = config
+        self._seal = seal
+        self._leaders: dict[str, RunLeader] = {}
+        self._renewed_at: dict[str, float] = {}
+        self._adopting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._is_released = False
+        self._some = asyncio.Event()
+
+    def __iter__(self) -> Iterator[RunLeader]:
+        return iter(list(self._leaders.values()))
+
+    def __len__(self) -> int:
+        return len(self._leaders)
+
+    def get(self, run_id: str) -> RunLeader | None:
+        """Return the leader of a run that this process leads."""
+        return self._leaders.get(run_id)
+
+    async def adopt(
+        self, run_id: str, *, observer: RunObserver | None = None, plan: Plan | None = None
+    ) -> RunLeader | None:
+        """Return the run's leader in this process, whose end may have come already.
+
+        `None` if somebody else leads it or it is over. ``plan`` is the run's plan if this process
+        made it. Raises `RunError` once the runs were released.
+        """
+        # One at a time: acquiring twice as the same owner would depose the first leader, and
+        # nobody would tell it.
+        lock = self._adopting.setdefault(run_id, asyncio.Lock())
+        async with lock:
+            leader = self._leaders.get(run_id)
+            if leader is None or leader.ended.done():
+                return await self._adopt(run_id, observer, plan)
+            if observer is not None:
+                leader.attach(observer)
+            return leader
+
+    async def _adopt(
+        self, run_id: str, observer: RunObserver | None, plan: Plan | None
+    ) -> RunLeader | None:
+        if self._is_released:
+            raise RunError(f"run {run_id}: this coordinator was closed; another may go on with it")
+        asked_at = time.monotonic()
+        epoch = await self._store.lead(run_id, self._owner, self._config.lease_s)
+        if epoch is None:
+            return None
+        try:
+            facts = await self._store.run_facts(run_id)
+            if facts is None:
+                return None
+            leader = await self._leader(facts, epoch, observer, plan)
+        except BaseException:
+            await self._forgo(run_id, epoch)
+            raise
+        self._leaders[run_id] = leader
+        self._renewed_at[run_id] = asked_at
+        leader.ended.add_done_callback(lambda _: self._drop(leader))
+        await self._open(leader)
+        return leader
+
+    async def _open(self, leader: RunLeader) -> None:
+        try:
+            await leader.open()
+            self._some.set()
+            await self._store.unblock()
+        except BaseException:
+            leader.end(LeadershipEnd.DEPOSED)  # else its lease would be renewed for nothing
+            await self._forgo(leader.run_id, leader.epoch)
+            raise
+
+    async def _forgo(self, run_id: str, epoch: int) -> None:
+        """End a leadership at once: others must not wait for the end of its lease."""
+        try:
+            await self._store.release(run_id, self._owner, epoch)
+        except (RunError, StoreError) as error:
+            logger.info("run %s: its lease runs out by itself: %s", run_id, error)
+
+    async def wait_for_one(self) -> None:
+        """Return as soon as there is a run to lead."""
+        self._some.clear()
+        if not self._leaders:
+            await self._some.wait()
+
+    async def _leader(
+        self, facts: RunInfo, epoch: int, observer: RunObserver | None, plan: Plan | None
+    ) -> RunLeader:
+        if plan is None:
+            data = await self._store.load_plan(facts.run_id)
+            # A plan of many tasks takes a while to decode; others' leases must not wait for it.
+            plan = await asyncio.to_thread(decode_plan, data, facts.run_id, self._seal)
+        return RunLeader(
+            self._store, facts, plan, epoch, self._config, self._seal, observer=observer
+        )
+
+    def _drop(self, leader: RunLeader) -> None:
+        if self._leaders.get(leader.run_id) is leader:
+            del self._leaders[leader.run_id]
+            del self._renewed_at[leader.run_id]
+        closing = asyncio.ensure_future(self._close(leader))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    async def _close(self, leader: RunLeader) -> None:
+        await leader.close()
+        if leader.ended.result() is LeadershipEnd.UNREADABLE:
+            await self._forgo(leader.run_id, leader.epoch)
+
+    async def renew(self) -> None:
+        """Renew every lease; step down where that failed for too long or for good."""
+        leaders, asked_at = list(self), time.monotonic()
+        try:
+            kept = await self._renew(leaders, asked_at)
+        except StoreError:
+            for leader in leaders:
+                self._step_down_if_late(leader)
+            return
+        for leader in leaders:
+            if leader.run_id not in kept:
+                await self._end_or_step_down(leader)
+            elif self._leaders.get(leader.run_id) is leader:
+                self._renewed_at[leader.run_id] = asked_at
+
+    async def _renew(self, leaders: Sequence[RunLeader], asked_at: float) -> set[str]:
+        epochs = {leader.run_id: leader.epoch for leader in leaders}
+        return await self._store.renew(self._owner, epochs, self._config.lease_s)
+
+    async def _end_or_step_down(self, leader: RunLeader) -> None:
+        try:
+            await self._end_as_it_is(leader)
+        except StoreError:
+            self._step_down_if_late(leader)
+
+    async def _end_as_it_is(self, leader: RunLeader) -> None:
+        """End the leadership of a run that this process does not lead any more."""
+        run_id = leader.run_id
+        facts = await self._store.run_facts(run_id)
+        if facts is None:
+            leader.end(LeadershipEnd.VANISHED)
+        elif not facts.is_open:
+            leader.end(LeadershipEnd.FINISHED)
+        else:
+            logger.warning("run %s is led by %s now", run_id, facts.owner or "nobody")
+            leader.end(LeadershipEnd.DEPOSED)
+
+    def _step_down_if_late(self, leader: RunLeader) -> None:
+        silent_s = time.monotonic() - self._renewed_at.get(leader.run_id, 0.0)
+        if silent_s > self._config.step_down_after_s and not leader.ended.done():
+            logger.warning(
+                "run %s: its lease could not be renewed for %.1f s; stepping down, any "
+                "coordinator may adopt it",
+                leader.run_id,
+                silent_s,
+            )
+            leader.end(LeadershipEnd.DEPOSED)
+
+    async def resync(self) -> None:
+        """Believe nothing in memory: Redis may have lost a suffix of its writes."""
+        await self.renew()
+        for leader in self:
+            if not leader.ended.done():
+                await self._reopen(leader)
+
+    async def _reopen(self, leader: RunLeader) -> None:
+        try:
+            await leader.open()
+        except AstrumError as error:  # the other runs must not wait for this one
+            logger.error("run %s cannot be read anew, it is given up: %s", leader.run_id, error)
+            leader.end(LeadershipEnd.DEPOSED)
+
+    async def release(self) -> None:
+        """Give all runs back, so that others may adopt them at once, and adopt no more."""
+        self._is_released = True
+        leaders = list(self)
+        for leader in leaders:
+            leader.end(LeadershipEnd.RELEASED)  # from now on it orders nothing new
+        await asyncio.gather(*(leader.close() for leader in leaders))
+        await asyncio.gather(*(self._forgo(leader.run_id, leader.epoch) for leader in leaders))
+        if self._closing:
+            await asyncio.wait(self._closing)

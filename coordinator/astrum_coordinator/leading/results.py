@@ -1,0 +1,63 @@
+"""The results of a run as the bytes its workers sent, and the arguments cut from them.
+
+Nothing is decoded: a whole result is spliced into the next message, a field is cut out of its
+bytes, and of a result kept apart (a blob) only the reference travels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from astrum.data_transport.locate import binding_error
+from astrum.errors import LocateError
+from astrum.planning.plan import Plan, TaskSpec
+from astrum.values.payload import pack_task_arguments, part_of_result
+from astrum.values.projector import Projector
+
+NIL = b"\xc0"
+"""The encoded `None`."""
+
+
+class Results:
+    """Encoded results by task number."""
+
+    def __init__(self, plan: Plan, max_argument_bytes: int) -> None:
+        self._index = plan.index
+        self._values: list[bytes | None] = [None] * len(plan.tasks)
+        self._max_argument_bytes = max_argument_bytes
+        self._projector = Projector()
+
+    def keep(self, task: int, value: bytes) -> None:
+        """Hold the encoded result of a task, or the reference to it."""
+        self._values[task] = value
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        """Give each task's encoded result in plan order, `None` where there is none yet."""
+        return iter(self._values)
+
+    def arguments(self, spec: TaskSpec) -> bytes:
+        """Return the encoded arguments of a task whose needs have all succeeded.
+
+        An optional one whose part is absent is left out: the worker has its default value.
+        Raises `TransportError` for a field that an upstream's result does not have, and
+        `PayloadTooLargeError`; both name task and parameter.
+        """
+        parts = (
+            (binding.parameter, part)
+            for binding in spec.bindings
+            if (part := self._part(spec, *binding)) is not None
+        )
+        return pack_task_arguments(spec.task_id, parts, self._max_argument_bytes)
+
+    def _part(
+        self, spec: TaskSpec, parameter: str | int, source: str, path: tuple[str | int, ...]
+    ) -> bytes | None:
+        data = self._values[self._index[source]]
+        if data is None:
+            raise LookupError(f"task {spec.task_id!r} was dispatched before {source!r} succeeded")
+        try:
+            return part_of_result(data, path, self._projector, source)
+        except LocateError as error:
+            if error.is_absent and parameter in spec.optional:
+                return None
+            raise binding_error(spec.task_id, parameter, source, error) from None

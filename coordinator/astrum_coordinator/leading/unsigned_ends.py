@@ -1,0 +1,56 @@
+"""Ends of attempts that stand in a journal but are not believed, and what to believe instead.
+
+A worker without the right key may settle an attempt: it passes the gate, so that nobody else can
+settle it any more, and no leader believes the record.
+"""
+
+from __future__ import annotations
+
+from astrum.errors import StoreUnavailableError
+from astrum.machine.events import Outcome
+from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
+from astrum.machine.state import RunState
+from astrum.protocol.messages import Record, claimed_ends
+from astrum.redis.run_store import RunStore
+
+
+class UnsignedEnds:
+    """The disbelieved ends of one run's attempts, as far as they may matter."""
+
+    def __init__(self) -> None:
+        self._ends: set[tuple[int, int]] = set()
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def note(self, entry: bytes, state: RunState) -> None:
+        """Remember which ends a journal entry claims, of the current attempts or the next ones."""
+        for task, attempt in claimed_ends(entry):
+            if task < len(state.attempts) and 0 <= attempt - state.attempts[task] <= 1:
+                self._ends.add((task, attempt))
+
+    async def replacements(self, store: RunStore, run_id: str, state: RunState) -> list[Record]:
+        """Return ends to believe for attempts that are outstanding but have passed the gate.
+
+        They are forgotten then. Raises `StoreUnavailableError`, and forgets nothing.
+        """
+        ends = self._ends.intersection(state.outstanding())
+        self._ends -= ends  # the rest: ended since, or not dispatched yet
+        try:
+            marks = {end: await store.attempt_state(run_id, end[0]) for end in sorted(ends)}
+        except StoreUnavailableError:
+            self._ends |= ends
+            raise
+        return [
+            _replacement(task, attempt, mark)
+            for (task, attempt), mark in marks.items()
+            if mark.startswith((f"{attempt}=", f"{attempt}!"))
+        ]
+
+
+def _replacement(task: int, attempt: int, mark: str) -> Record:
+    """Return the end to believe; after a final mark, no further attempt is possible."""
+    why = f"its end, settled by {mark.lstrip('0123456789')[1:]!r}, is not signed by a known key"
+    if "!" in mark:
+        return Record(task, attempt, Outcome.FAILED, failure=Failure((UNDECODABLE,), why))
+    return Record(task, attempt, Outcome.HANDED_BACK, failure=Failure((UNSERVED,), why))

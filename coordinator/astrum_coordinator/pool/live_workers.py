@@ -1,0 +1,142 @@
+"""The live workers as they describe themselves: who serves what, what runs, how much fits.
+
+A snapshot that is made once per look and answers for all runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from astrum.errors import nearest
+from astrum.machine.failure import blocking_text
+from astrum.planning import advice, difference
+from astrum.planning.plan import TaskSpec
+from astrum.protocol.status import decode_status
+from astrum.redis.records import WorkerInfo
+
+Served = Mapping[tuple[str, str], str]
+"""(namespace, task id) to fingerprint."""
+
+_NAMED = 8
+
+
+class Running(NamedTuple):
+    """An attempt that a worker says it runs.
+
+    ``blocked`` says how it blocks the worker's event loop, ``held_up`` how another task does; ""
+    if nothing does.
+    """
+
+    task: int
+    attempt: int
+    age_s: float
+    blocked: str = ""
+    held_up: str = ""
+
+
+class _Offer(NamedTuple):
+    fingerprint: str
+    queues: frozenset[str] | None
+
+    def refusal(self, spec: TaskSpec) -> str:
+        """Return why this worker does not serve a task that it knows by name, "" if it does."""
+        differs = difference(spec.fingerprint, self.fingerprint)
+        if differs:
+            return f"the live workers have {differs}: {advice(differs)}"
+        if self.queues is not None and spec.queue not in self.queues:
+            return (
+                f"no live worker listens to its queue {spec.queue!r}: start one with "
+                f"--queue {spec.queue}"
+            )
+        return ""
+
+
+class LivePool:
+    """All live workers at one moment. ``served`` is what each advertises, by worker id.
+
+    ``slots`` is how many attempts the workers say they can run at once. ``is_starting``: there
+    are processes that will serve, but none of them does yet.
+    """
+
+    def __init__(
+        self,
+        workers: Sequence[WorkerInfo],
+        served: Mapping[str, Served],
+        *,
+        is_starting: bool = False,
+    ) -> None:
+        self.slots = 0
+        self.is_starting = is_starting
+        self._is_empty = not workers
+        self._running: dict[str, list[Running]] = {}
+        self._served: list[tuple[Served, frozenset[str] | None]] = []
+        self._verdicts: dict[tuple[str, str, str, str], bool] = {}
+        for worker in workers:
+            self._take_in_status(decode_status(worker.status))
+            queues = worker.facts.get("queues")
+            listens = None if queues is None else frozenset(queues.split(","))
+            self._served.append((served.get(worker.worker_id, {}), listens))
+
+    def running(self, run_id: str) -> Sequence[Running]:
+        """Return the attempts of a run that workers say they run."""
+        return self._running.get(run_id, ())
+
+    def serves(self, namespace: str, spec: TaskSpec) -> bool:
+        """Tell whether any live worker would run the task."""
+        key = (namespace, spec.task_id, spec.fingerprint, spec.queue)
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            offers = self._offers(namespace, spec)
+            verdict = self._verdicts[key] = any(not offer.refusal(spec) for offer in offers)
+        return verdict
+
+    def _offers(self, namespace: str, spec: TaskSpec) -> Iterator[_Offer]:
+        # Looked up when asked for: workers serve many more tasks than are asked about.
+        for served, queues in self._served:
+            fingerprint = served.get((namespace, spec.task_id))
+            if fingerprint is not None:
+                yield _Offer(fingerprint, queues)
+
+    def why_not(self, namespace: str, spec: TaskSpec) -> str:
+        """Say why nobody serves a task, and what to do about it."""
+        why = "; ".join(sorted({o.refusal(spec) for o in self._offers(namespace, spec)}))
+        if self.is_starting:
+            why = "the local workers are still starting (does a module take long to import?)"
+        elif self._is_empty:
+            why = "there is no live worker: start one with astrum-worker MODULE"
+        elif not why:
+            known = sorted({t for served, _ in self._served for n, t in served if n == namespace})
+            why = (
+                f"the live workers serve {_listed(known)} there{nearest(spec.task_id, known)}; "
+                "start one with the module that declares it"
+            )
+        return f"no worker serves task {spec.task_id!r} of namespace {namespace!r}: {why}"
+
+    def _take_in_status(self, status: dict[str, Any]) -> None:
+        rows = status.get("running", ())
+        free = status.get("free")
+        self.slots += len(rows)
+        if isinstance(free, dict):
+            self.slots += sum(count for count in free.values() if isinstance(count, int))
+        block = status.get("blocked")
+        for row in rows:
+            attempt = Running(row["task"], row["attempt"], row["age_s"], *_blame(row, block))
+            self._running.setdefault(row["run_id"], []).append(attempt)
+
+
+def _blame(row: dict[str, Any], block: dict[str, Any] | None) -> tuple[str, str]:
+    if block is None:
+        return "", ""
+    text = blocking_text(block["age_s"], block["where"], at_least=True)
+    if row.get("blocks"):
+        return text, ""
+    who = f"task {block['task_id']!r}" if block["task_id"] else "something"
+    return "", f"{who} on its worker {text}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    if not names:
+        return "nothing"
+    shown = ", ".join(repr(name) for name in names[:_NAMED])
+    return shown + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

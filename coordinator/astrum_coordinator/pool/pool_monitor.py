@@ -1,0 +1,224 @@
+"""Looks after what no journal entry will ever say: tasks nobody serves, workers that hang.
+
+Both are judged by what live workers say of themselves. So is how much to have out at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from astrum.errors import DecodeError
+from astrum.machine.chronicle import UNCHARGED
+from astrum.machine.events import Outcome, TaskFoundUnserved, WorkerReturned
+from astrum.machine.failure import TIMED_OUT, VANISHED, Failure
+from astrum.machine.state import BACKING_OFF, OUTSTANDING, RunState
+from astrum.protocol.status import decode_served
+from astrum.redis.records import WorkerInfo
+from astrum.redis.run_store import RunStore
+from astrum_coordinator.config import LEAST_OUTSTANDING, CoordinatorConfig
+from astrum_coordinator.leading.dispatcher import Revocation
+from astrum_coordinator.leading.leader import RunLeader
+from astrum_coordinator.leading.leaderships import Leaderships
+from astrum_coordinator.pool.live_workers import LivePool, Served
+from astrum_coordinator.service import PeriodicService
+
+logger = logging.getLogger("astrum.coordinator")
+
+OUTSTANDING_PER_SLOT = 2
+"""So that a worker that ends an attempt finds the next one waiting."""
+
+_TASKS_NAMED = 5
+"""Of the tasks that nobody serves, so many of a run are named in the log per pass."""
+
+Key = tuple[str, int]
+"""Run id and task number."""
+
+
+class _Unserved(NamedTuple):
+    since: float
+    is_noted: bool
+
+
+class PoolMonitor(PeriodicService):
+    """Compares led runs with live workers every few seconds."""
+
+    name = "watch"
+
+    def __init__(self, store: RunStore, led: Leaderships, config: CoordinatorConfig) -> None:
+        super().__init__(config.watch_every_s)
+        self._store = store
+        self._led = led
+        self._config = config
+        self._served: dict[str, Served] = {}
+        self._unserved: dict[Key, _Unserved] = {}
+        self._vanished_due = time.monotonic() + config.vanished_after_s
+        self._expected: Callable[[], Collection[int]] = tuple
+        self._is_start_noted = False
+
+    def expect(self, pids: Callable[[], Collection[int]]) -> None:
+        """Do not complain about what nobody serves before any of these processes is there."""
+        self._expected = pids
+
+    async def run_once(self) -> None:
+        """Look once."""
+        if not len(self._led):
+            self._unserved.clear()
+            return
+        workers = await self._store.workers()
+        await self._learn_served(workers)
+        pool = LivePool(workers, self._served, is_starting=self._is_starting(workers))
+        found: dict[Key, _Unserved] = {}
+        for leader in self._led:
+            self._look_for_returned(leader, workers)
+            self._look_for_hung(leader, pool)
+            if not leader.state.stopping:
+                found |= self._look_for_unserved(leader, pool)
+            if self._config.outstanding_limit is None:
+                leader.allow(max(LEAST_OUTSTANDING, OUTSTANDING_PER_SLOT * pool.slots))
+        self._unserved = found  # what is served again, settled or over is forgotten
+        await self._look_for_vanished(pool)
+
+    def _is_starting(self, workers: Sequence[WorkerInfo]) -> bool:
+        expected = set(map(str, self._expected()))
+        return bool(expected) and expected.isdisjoint(w.facts.get("pid", "") for w in workers)
+
+    async def _learn_served(self, workers: list[WorkerInfo]) -> None:
+        alive = {worker.worker_id for worker in workers}
+        self._served = {wid: served for wid, served in self._served.items() if wid in alive}
+        for worker_id in alive - self._served.keys():
+            self._served[worker_id] = self._read(worker_id, await self._store.served(worker_id))
+
+    def _read(self, worker_id: str, data: bytes) -> Served:
+        try:
+            return decode_served(data)
+        except DecodeError as error:
+            logger.warning("worker %s counts as one that serves nothing: %s", worker_id, error)
+            return {}
+
+    # --- tasks that nobody serves -------------------------------------------------------
+
+    def _look_for_unserved(self, leader: RunLeader, pool: LivePool) -> dict[Key, _Unserved]:
+        tasks, namespace = leader.plan.tasks, leader.plan.namespace
+        now = time.monotonic()
+        found = {
+            (leader.run_id, task): self._unserved.get((leader.run_id, task), _Unserved(now, False))
+            for task in _on_offer(leader.state)
+            if not pool.serves(namespace, tasks[task])
+        }
+        leader.note_unserved(_summary(leader, pool, sorted(task for _, task in found)))
+        self._note(leader, pool, found, now - self._config.unserved_notice_s)
+        limit_s = self._config.unserved_limit_s
+        if limit_s is not None:
+            self._fail_first(leader, pool, found, now - limit_s)
+        return found
+
+    def _note(
+        self, leader: RunLeader, pool: LivePool, found: dict[Key, _Unserved], before: float
+    ) -> None:
+        """Warn of what nobody serves since ``before``, each task once."""
+        due = [key for key, one in found.items() if one.since <= before and not one.is_noted]
+        if pool.is_starting:
+            self._note_start(leader, due)
+            return
+        for key in due:
+            found[key] = found[key]._replace(is_noted=True)
+        for _, task in due[:_TASKS_NAMED]:
+            why = pool.why_not(leader.plan.namespace, leader.plan.tasks[task])
+            logger.warning("run %s: %s; %s", leader.run_id, why, self._what_next())
+        if len(due) > _TASKS_NAMED:
+            more = len(due) - _TASKS_NAMED
+            logger.warning("run %s: no worker serves %d more of its tasks", leader.run_id, more)
+
+    def _note_start(self, leader: RunLeader, due: Sequence[Key]) -> None:
+        """Say once what the tasks wait for; whether somebody serves them is seen later."""
+        if due and not self._is_start_noted:
+            self._is_start_noted = True
+            logger.warning("run %s waits: its local workers are still starting", leader.run_id)
+
+    def _what_next(self) -> str:
+        limit_s = self._config.unserved_limit_s
+        if limit_s is None:
+            return "it waits until a worker does"
+        return f"the run fails unless a worker does within {limit_s:g} s"
+
+    def _fail_first(
+        self, leader: RunLeader, pool: LivePool, found: dict[Key, _Unserved], before: float
+    ) -> None:
+        for (_, task), one in found.items():
+            if one.since <= before:
+                why = pool.why_not(leader.plan.namespace, leader.plan.tasks[task])
+                waited_s = time.monotonic() - one.since
+                text = f"{why}; waited {waited_s:.0f} s"
+                leader.journal(TaskFoundUnserved(task, time.time(), text))
+                return
+
+    # --- attempts whose worker does not end them ----------------------------------------
+
+    def _look_for_hung(self, leader: RunLeader, pool: LivePool) -> None:
+        for task, attempt, age_s, blocked, held_up in pool.running(leader.run_id):
+            if not _is_out(leader.state, task, attempt):
+                continue
+            limit_s = leader.plan.tasks[task].timeout_s
+            if limit_s is not None and age_s > limit_s + self._config.timeout_grace_s:
+                text = f"the attempt took longer than its {limit_s:g} s{held_up and '; '}{held_up}"
+                failure = Failure((TIMED_OUT, "builtins.TimeoutError", "builtins.Exception"), text)
+                leader.revoke(Revocation(task, attempt, Outcome.TIMED_OUT, failure, blocked))
+
+    # --- attempts whose message is gone -------------------------------------------------
+
+    async def _look_for_vanished(self, pool: LivePool) -> None:
+        if time.monotonic() < self._vanished_due:
+            return
+        self._vanished_due = time.monotonic() + self._config.vanished_after_s
+        for leader in self._led:
+            await self._send_again(leader, pool)
+
+    async def _send_again(self, leader: RunLeader, pool: LivePool) -> None:
+        """Take back what no worker will ever end, since its message was set aside or got lost."""
+        running = {(one.task, one.attempt) for one in pool.running(leader.run_id)}
+        for (queue, lane), sent in leader.out_for(self._config.vanished_after_s).items():
+            waiting = {t: e for t, e in sent if (t, e.attempt) not in running}
+            marks = [(task, f"{e.attempt}:{e.entry_id}") for task, e in waiting.items()]
+            for task in await self._store.vanished(leader.run_id, queue, lane, marks):
+                why = f"its message is no longer in the queue {queue!r}"
+                name = leader.plan.tasks[task].task_id
+                logger.warning("run %s: task %r: %s; it is sent again", leader.run_id, name, why)
+                failure = Failure((VANISHED,), why)
+                attempt = waiting[task].attempt
+                leader.revoke(Revocation(task, attempt, Outcome.HANDED_BACK, failure))
+
+    # --- workers that were taken for dead -----------------------------------------------
+
+    def _look_for_returned(self, leader: RunLeader, workers: Sequence[WorkerInfo]) -> None:
+        for worker in workers if leader.state.lost_workers else ():
+            if worker.worker_id in leader.state.lost_workers:
+                leader.journal(WorkerReturned(worker.worker_id, time.time()))
+
+
+def _summary(leader: RunLeader, pool: LivePool, unserved: Sequence[int]) -> str:
+    if not unserved:
+        return ""
+    why = pool.why_not(leader.plan.namespace, leader.plan.tasks[unserved[0]])
+    more = len(unserved) - 1
+    return f"{why} (and {more:,} more like it)" if more else why
+
+
+def _on_offer(state: RunState) -> Iterator[int]:
+    """All tasks that a worker has or may take: dispatched, or soon again at nobody's charge.
+
+    A worker that does not serve a task hands it back, so that it is hardly ever outstanding.
+    """
+    for task, _ in state.outstanding():
+        yield task
+    retried = state.chronicle.retried
+    for task in state.tasks_in(BACKING_OFF):
+        if retried.get((task, state.attempts[task])) == UNCHARGED:
+            yield task
+
+
+def _is_out(state: RunState, task: int, attempt: int) -> bool:
+    is_known = 0 <= task < len(state.states)
+    return is_known and state.states[task] == OUTSTANDING and state.attempts[task] == attempt

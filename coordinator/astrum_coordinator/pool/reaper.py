@@ -1,0 +1,130 @@
+"""Settles the attempts of dead workers as lost, for any run, whoever leads it.
+
+The verdict is the settle script's, under the server's clock: a worker whose lease is alive can
+not be judged, and two reapers do no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from astrum.machine.events import Outcome
+from astrum.machine.failure import LOST, Failure
+from astrum.protocol.messages import Record, attribute, encode_record
+from astrum.protocol.sealing import Seal
+from astrum.redis.records import DeadClaim
+from astrum.redis.run_store import RunStore
+from astrum.redis.settlement import Settlement
+from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.leading.clock_watch import ClockWatch
+from astrum_coordinator.service import PeriodicService
+
+logger = logging.getLogger("astrum.coordinator")
+
+
+class Reaper(PeriodicService):
+    """Looks for dead workers every few seconds."""
+
+    name = "reaper"
+
+    def __init__(self, store: RunStore, config: CoordinatorConfig, seal: Seal) -> None:
+        super().__init__(config.reap_every_s)
+        self._store = store
+        self._seal = seal
+        self._grace_s = config.reap_grace_s
+        self._looked_at = float("-inf")
+        self._judges_from = 0.0
+        self._known_ends: dict[str, str] = {}
+        self._clock = ClockWatch()
+
+    async def run_once(self) -> None:
+        """Settle what dead workers hold and drop their consumers."""
+        await self._look_at_clock()
+        claims = await self._store.dead_claims()
+        if not self._may_judge(time.monotonic()):
+            return
+        await self._settle(claims)
+        for worker_id in await self._store.dead_workers():
+            await self._store.drop_worker(worker_id)
+
+    async def bury(self, worker_id: str, how: str) -> None:
+        """Settle what a worker holds whose process is known to have ended, and how."""
+        self._known_ends[worker_id] = how
+        await self._store.end_lease(worker_id)
+        claims = await self._store.dead_claims()
+        await self._settle([claim for claim in claims if claim.worker_id == worker_id])
+        if await self._store.drop_worker(worker_id):
+            del self._known_ends[worker_id]
+
+    async def _settle(self, claims: Sequence[DeadClaim]) -> None:
+        held = Counter(claim.worker_id for claim in claims)
+        for worker_id, count in held.items():
+            logger.warning(
+                "worker %s is dead: %s; the attempts that it was running (%d) are settled as lost "
+                "and run again",
+                *(worker_id, self._how(worker_id), count),
+            )
+        by_place: dict[tuple[str, str, str], list[Settlement]] = {}
+        for claim in claims:
+            known = attribute(claim.data)
+            if known is None:
+                await self._set_aside(claim)
+                continue
+            _, run_id, task, attempt = known
+            settlement = self._lost(claim, run_id, task, attempt, held[claim.worker_id])
+            by_place.setdefault((run_id, claim.stream, claim.worker_id), []).append(settlement)
+        for (run_id, stream, worker_id), settlements in by_place.items():
+            await self._store.settle_lost(run_id, stream, worker_id, settlements)
+
+    def _how(self, worker_id: str) -> str:
+        how = self._known_ends.get(worker_id)
+        return "its lease ended" if how is None else f"its process ended with {how}"
+
+    async def _look_at_clock(self) -> None:
+        """Give leases once more that are over only because the server's clock jumped ahead."""
+        asked_at = time.monotonic()
+        server_s = await self._store.server_time()
+        jumped_s = self._clock.jumped_s(server_s, asked_at, time.monotonic())
+        if jumped_s:
+            given = await self._store.heal_leases(jumped_s)
+            logger.warning(
+                "the server's clock jumped ahead by %.1f s: %d leases that ended by that are given "
+                "once more",
+                jumped_s,
+                given,
+            )
+
+    def _may_judge(self, now: float) -> bool:
+        """Tell whether the server has answered here for a while.
+
+        What kept this process from it may have kept the workers as well: their leases are over,
+        and they are alive.
+        """
+        if now - self._looked_at > 2 * self._every_s:
+            self._judges_from = now + self._grace_s
+        self._looked_at = now
+        return now >= self._judges_from
+
+    async def _set_aside(self, claim: DeadClaim) -> None:
+        why = f"it is no task message; worker {claim.worker_id}, which held it, is dead"
+        logger.error("entry %s of %s is set aside: %s", claim.entry_id, claim.stream, why)
+        await self._store.set_aside(claim, why)
+
+    def _lost(
+        self, claim: DeadClaim, run_id: str, task: int, attempt: int, shared: int
+    ) -> Settlement:
+        failure = Failure((LOST,), f"worker {claim.worker_id} died, {self._how(claim.worker_id)}")
+        record = Record(
+            task,
+            attempt,
+            Outcome.LOST,
+            worker_id=claim.worker_id,
+            started_at=claim.claimed_at,
+            failure=failure,
+            shared_loss=shared,
+        )
+        row = self._seal.seal_row(run_id, encode_record(record))
+        return Settlement(task, attempt, claim.entry_id, False, row)

@@ -1,0 +1,131 @@
+"""Making room for an attempt that must run alone costs the others no more than it must."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from astrum.redis import RedisSettings
+from astrum_worker.claim_gate import Reason
+from astrum_worker.claiming import exclusive as solitude
+from astrum_worker.claiming.exclusive import ExclusiveLane
+from astrum_worker.config import WorkerConfig
+from astrum_worker.context import WorkerContext
+
+
+class World:
+    """A store in which a lone attempt waits, and a worker that is busy until it is released."""
+
+    def __init__(self) -> None:
+        self.may = True
+        self.holds = 0
+        self.released = 0
+        self.claimed = 0
+        self.lone: list[str] = []
+        self.running_count = 1
+        self.idle = asyncio.Event()
+        self.closed: list[str] = []
+        self.accepts: Callable[[], bool] = lambda: True
+
+    async def waiting(self, *_: Any) -> int:
+        return 1
+
+    async def may_be_alone(self, *_: Any) -> bool:
+        self.holds += self.may
+        return self.may
+
+    async def is_alone_no_more(self) -> None:
+        self.released += 1
+
+    async def claim(self, *_: Any, **__: Any) -> list[Any]:
+        self.claimed += 1
+        return [self.lone.pop()] if self.lone else []
+
+    def accept(self, *_: Any) -> bool:
+        return self.accepts()
+
+    async def wait_idle(self) -> None:
+        await self.idle.wait()
+
+    async def flushed(self) -> None:
+        return None
+
+
+def composed(world: Any) -> ExclusiveLane:
+    config = WorkerConfig(modules=("m",), redis=RedisSettings())
+    context = WorkerContext(world, config)
+    context.gate.on_close(lambda: world.closed.append("closed"))
+    return ExclusiveLane(context, [], world, world)
+
+
+@pytest.fixture(autouse=True)
+def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solitude, "_LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(solitude, "FIRST_DRAIN_S", 0.05)
+
+
+async def looked(one: ExclusiveLane, times: int) -> None:
+    for _ in range(times):
+        await one.pass_once()
+
+
+async def test_a_busy_worker_waits_for_its_attempts_no_longer_than_it_serves_others_after() -> None:
+    world = World()
+    one = composed(world)
+    await looked(one, 3)
+    assert (len(world.closed), world.released, world.claimed) == (1, 1, 0)
+    await looked(one, 3)
+    assert len(world.closed) == 1  # others have their turn
+    async with asyncio.timeout(5):
+        while len(world.closed) < 2:
+            await looked(one, 1)
+            await asyncio.sleep(0.01)
+    assert world.claimed == 0
+
+
+async def test_a_busy_worker_whose_attempts_end_takes_what_waits() -> None:
+    world = World()
+    one = composed(world)
+    world.idle.set()
+    await looked(one, 3)
+    assert (world.claimed, world.released) == (1, 1)  # somebody else was faster
+
+
+async def test_a_worker_that_has_made_room_runs_all_that_wait_one_after_the_other() -> None:
+    world = World()
+    world.lone = ["a", "b", "c"]
+    world.idle.set()
+    await looked(composed(world), 3)
+    assert (world.lone, len(world.closed), world.released) == ([], 1, 1)
+
+
+async def test_others_have_their_turn_though_lone_attempts_keep_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(solitude, "_STAY_S", 0.0)
+    world = World()
+    world.lone = ["a", "b", "c"]
+    world.idle.set()
+    await looked(composed(world), 3)
+    assert (world.lone, world.released) == (["a", "b"], 1)
+
+
+async def test_a_worker_that_is_to_stop_takes_no_further_lone_attempt() -> None:
+    world = World()
+    world.lone = ["a", "b"]
+    world.idle.set()
+    one = composed(world)
+    world.accepts = lambda: one._gate.close(Reason.DRAINING) is None
+    await looked(one, 3)
+    assert world.lone == ["a"]
+
+
+async def test_a_worker_goes_on_while_enough_others_make_room() -> None:
+    world = World()
+    world.may = False
+    world.running_count = 0
+    await looked(composed(world), 5)
+    assert (world.closed, world.claimed) == ([], 0)

@@ -1,0 +1,159 @@
+"""What a worker has run once it does not run again, whatever the server gives it once more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from astrum.execution.invoke import BoundTask, current_attempt
+from astrum.planning.build import NO_INPUTS
+from astrum.protocol.messages import TaskMessage, encode_message
+from astrum.redis import Claim, RedisSettings, Settlement, Verdict
+from astrum.values.arguments import NO_ARGUMENTS
+from astrum.values.codec import Codec
+from astrum_worker.app import Worker
+from astrum_worker.config import WorkerConfig
+from astrum_worker.running.catalog import Catalog, Served
+from tests.eventually import eventually
+
+STREAM = "{astrum}:q:default:a"
+
+
+class Place:
+    """A worker that is not started: the test gives it claims and is its server."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runs: list[int] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        served = Served(BoundTask("t", self.task, NO_INPUTS, "async"), "", Codec())
+        config = WorkerConfig(modules=("m",), redis=RedisSettings(), resettle_window_s=60.0)
+        self.worker = Worker(config, Catalog({("n", "t"): served}), lambda _: None)
+        parts = self.worker.parts
+        self.attempts, self.reporter = parts.attempts, parts.reporter
+        self.reconciler, self.loss = parts.reconciler, parts.context.store.loss
+        monkeypatch.setattr(parts.context.store, "settle", self.settle)
+        monkeypatch.setattr(parts.context.store, "own_claims", self.own_claims)
+        self.claims: list[Claim] = []
+        self.when_asked: Any = lambda: None
+
+    async def task(self) -> None:
+        self.runs.append(current_attempt().attempt)
+        await self.may_end.wait()
+
+    async def settle(
+        self, run_id: str, stream: str, settlements: Sequence[Settlement]
+    ) -> list[Verdict]:
+        return [Verdict.SETTLED] * len(settlements)
+
+    async def own_claims(self, *_: object) -> list[Claim]:
+        claims = list(self.claims)
+        asked = self.when_asked()
+        if asked is not None:
+            await asked
+        return claims
+
+    def claim(self, number: int = 1) -> Claim:
+        """Return an entry that dispatches an attempt."""
+        message = TaskMessage(
+            *("r", 0, number, number, "n", "t", "", 0), None, False, False, NO_ARGUMENTS
+        )
+        return Claim(STREAM, f"{number}-0", encode_message(message))
+
+    async def told(self) -> None:
+        """Let all ends reach the server."""
+        await self.attempts.wait_idle()
+        self.reporter.start()
+        await self.reporter.flushed()
+        await self.reporter.stop()
+
+    async def idle(self) -> list[int]:
+        """Return which attempts have run, each execution once."""
+        await self.attempts.wait_idle()
+        return self.runs
+
+
+@pytest.fixture
+async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    place = Place(monkeypatch)
+    yield place
+    place.may_end.set()
+    await place.told()
+    place.worker.parts.invoker.close()
+
+
+async def test_an_entry_that_is_claimed_anew_is_not_run_while_its_end_is_remembered(
+    place: Place,
+) -> None:
+    place.attempts.accept("async", place.claim())
+    await place.told()
+    place.attempts.accept("async", place.claim())
+    assert await place.idle() == [1]
+
+
+async def test_its_end_is_remembered_while_it_is_told_again_and_afterwards(place: Place) -> None:
+    place.attempts.accept("async", place.claim())
+    await place.told()
+    place.reporter.resettle()
+    place.attempts.accept("async", place.claim())
+    await place.told()
+    place.attempts.accept("async", place.claim())
+    assert await place.idle() == [1]
+
+
+async def test_a_reply_that_comes_when_its_claim_was_found_and_done_long_ago_is_ignored(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place.reporter, "knows", lambda key: False)  # it was long ago
+    place.claims = [place.claim()]
+    await place.reconciler.reconcile()
+    await place.told()
+    place.attempts.accept("async", place.claim())
+    assert await place.idle() == [1]
+
+
+@pytest.mark.parametrize("arrives", ["before", "after"])
+async def test_what_is_told_again_is_not_run_though_the_server_has_it_as_claimed(
+    place: Place, arrives: str
+) -> None:
+    place.attempts.accept("async", place.claim())
+    await place.told()
+    place.reporter.resettle()
+    place.claims = [place.claim()]
+    if arrives == "before":  # the reply that tells of the claim
+        place.when_asked = place.told
+    await place.reconciler.reconcile()
+    assert await place.idle() == [1]
+
+
+async def test_what_ends_while_the_server_tells_what_is_claimed_is_not_run_again(
+    place: Place,
+) -> None:
+    place.may_end.clear()
+    place.attempts.accept("async", place.claim())
+    await eventually(lambda: place.runs, "the attempt to begin")
+    place.claims = [place.claim()]
+
+    async def meanwhile() -> None:
+        place.may_end.set()
+        await place.told()
+
+    place.when_asked = meanwhile
+    await place.reconciler.reconcile()
+    assert await place.idle() == [1]
+
+
+async def test_nothing_is_run_that_a_server_told_of_which_lost_its_last_writes(
+    place: Place,
+) -> None:
+    place.claims = [place.claim()]
+    place.when_asked = place.loss.suspect
+    await place.reconciler.reconcile()
+    assert await place.idle() == []
+    assert place.loss.take()
+    place.when_asked = lambda: None
+    await place.reconciler.reconcile()
+    assert await place.idle() == [1]

@@ -1,0 +1,70 @@
+"""What another key signed, or none, is refused whole: entries, hints and plans."""
+
+from __future__ import annotations
+
+import pytest
+
+from astrum.errors import DecodeError
+from astrum.machine.events import Outcome
+from astrum.protocol.messages import Record, RevokedHint, encode_entry, encode_hint, encode_record
+from astrum.protocol.sealing import Seal
+from astrum.protocol.signing import SIGNATURE_BYTES
+
+OURS, THEIRS = Seal([b"o" * 16]), Seal([b"t" * 16])
+HINT = RevokedHint("r", [(0, 1)])
+PLAN = b"the plan"
+RECORDS = [Record(task, 1, Outcome.CANCELLED) for task in range(3)]
+ROWS = [encode_record(record) for record in RECORDS]
+NO_SIGNATURE = b"\x00" * SIGNATURE_BYTES
+
+
+def entry(*seals: Seal) -> bytes:
+    """Return an entry with a row by each, as the settle script joins them."""
+    return encode_entry(seal.seal_row("r", row) for seal, row in zip(seals, ROWS, strict=True))
+
+
+def test_what_is_signed_by_a_key_of_ours_is_opened() -> None:
+    assert OURS.open_hint(OURS.seal_hint(HINT)) == HINT
+    assert OURS.open_plan("r", OURS.seal_plan("r", PLAN)) == PLAN
+    assert OURS.open_entry("r", entry(OURS, OURS, OURS)) == RECORDS
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        THEIRS.seal_hint(HINT),
+        NO_SIGNATURE + encode_hint(HINT),
+        OURS.seal_hint(HINT)[:SIGNATURE_BYTES] + encode_hint(RevokedHint("r", [(0, 2)])),
+        encode_hint(HINT),
+        b"",
+    ],
+    ids=["another key", "no key", "another hint's signature", "no signature", "nothing"],
+)
+def test_a_hint_that_is_not_signed_by_a_key_of_ours_is_refused(hint: bytes) -> None:
+    with pytest.raises(DecodeError, match="not signed"):
+        OURS.open_hint(hint)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [THEIRS.seal_plan("r", PLAN), OURS.seal_plan("s", PLAN), NO_SIGNATURE + PLAN, PLAN],
+    ids=["another key", "another run", "no key", "no signature"],
+)
+def test_a_plan_that_is_not_signed_for_its_run_is_refused(plan: bytes) -> None:
+    with pytest.raises(DecodeError, match="not signed"):
+        OURS.open_plan("r", plan)
+
+
+@pytest.mark.parametrize("bad", range(3))
+def test_one_row_of_another_key_makes_its_whole_entry_unbelievable(bad: int) -> None:
+    seals = [OURS] * 3
+    seals[bad] = THEIRS
+    with pytest.raises(DecodeError, match="not signed"):
+        OURS.open_entry("r", entry(*seals))
+
+
+def test_an_entry_of_another_run_or_without_signatures_is_refused() -> None:
+    with pytest.raises(DecodeError, match="not signed"):
+        OURS.open_entry("another", entry(OURS, OURS, OURS))
+    with pytest.raises(DecodeError, match="not signed"):
+        OURS.open_entry("r", encode_entry(ROWS))

@@ -1,0 +1,125 @@
+"""A connection whose other end falls silent ends; one whose replies are only slow does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from astrum.redis.connection import Connection
+
+
+class OtherEnd(asyncio.Protocol):
+    """A server that answers each command after a while, or never."""
+
+    def __init__(self, delay_s: float | None) -> None:
+        self.delay_s = delay_s
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.delay_s is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.delay_s, self.transport.write, b"+OK\r\n")
+
+
+class SlowEnd(OtherEnd):
+    """A server that sends a reply of ten parts, one after the other, or only some of them."""
+
+    def __init__(self, every_s: float, parts: int) -> None:
+        super().__init__(None)
+        self.every_s, self.parts = every_s, parts
+
+    def data_received(self, data: bytes) -> None:
+        asyncio.get_running_loop().create_task(self.reply())
+
+    async def reply(self) -> None:
+        self.transport.write(b"$1000\r\n")
+        for _ in range(self.parts):
+            await asyncio.sleep(self.every_s)
+            self.transport.write(b"x" * 100)
+        self.transport.write(b"\r\n")
+
+
+class SlowTaker(OtherEnd):
+    """A server that takes a command bit by bit, and answers when it has 4 MiB of it."""
+
+    def __init__(self, every_s: float) -> None:
+        super().__init__(None)
+        self.every_s, self.taken = every_s, 0
+
+    def data_received(self, data: bytes) -> None:
+        self.taken += len(data)
+        self.transport.pause_reading()
+        asyncio.get_running_loop().call_later(self.every_s, self.transport.resume_reading)
+        if self.taken >= 4 * 1024 * 1024:
+            self.transport.write(b"+OK\r\n")
+
+
+def answering_after(delay_s: float | None, folder: Path) -> AbstractAsyncContextManager[Connection]:
+    return speaking_with(lambda: OtherEnd(delay_s), folder)
+
+
+@asynccontextmanager
+async def speaking_with(make: Callable[[], OtherEnd], folder: Path) -> AsyncIterator[Connection]:
+    loop, path = asyncio.get_running_loop(), str(folder / "s")
+    ends: list[OtherEnd] = []
+
+    def made() -> OtherEnd:
+        ends.append(make())
+        return ends[-1]
+
+    server = await loop.create_unix_server(made, path)
+    _, channel = await loop.create_unix_connection(Connection, path)
+    try:
+        yield channel
+    finally:
+        channel.drop()
+        for end in ends:
+            end.transport.abort()
+        server.close()
+
+
+async def test_silence_fails_all_that_waits_and_ends_the_connection(tmp_path: Path) -> None:
+    async with answering_after(None, tmp_path) as channel, asyncio.timeout(5):
+        first, second = channel.send(["PING"], 60.0), channel.send(["PING"], 0.05)
+        for reply in (second, first):
+            with pytest.raises(TimeoutError, match="does not answer"):
+                await reply
+        assert not channel.is_open
+
+
+async def test_each_command_has_its_own_time(tmp_path: Path) -> None:
+    async with answering_after(0.2, tmp_path) as channel, asyncio.timeout(10):
+        for _ in range(4):  # together they take longer than each may
+            assert await channel.send(["PING"], 0.6) == b"OK"
+        await asyncio.sleep(0.7)
+        assert channel.is_open
+
+
+async def test_a_reply_that_keeps_arriving_is_not_late(tmp_path: Path) -> None:
+    async with speaking_with(lambda: SlowEnd(0.1, parts=10), tmp_path) as channel:
+        async with asyncio.timeout(10):
+            big, behind = channel.send(["GET"], 0.5), channel.send(["GET"], 0.5)
+            assert await big == b"x" * 1000
+            assert channel.silent_s < 0.5
+            behind.cancel()
+
+
+async def test_a_reply_that_stops_arriving_is_late(tmp_path: Path) -> None:
+    async with speaking_with(lambda: SlowEnd(0.1, parts=5), tmp_path) as channel:
+        async with asyncio.timeout(10):
+            with pytest.raises(TimeoutError, match="does not answer"):
+                await channel.send(["GET"], 0.5)
+            assert channel.silent_s >= 0.5
+
+
+async def test_a_command_that_the_other_end_keeps_taking_is_not_late(tmp_path: Path) -> None:
+    async with speaking_with(lambda: SlowTaker(0.05), tmp_path) as channel:
+        async with asyncio.timeout(10):
+            assert await channel.send(["SET", b"x" * 4 * 1024 * 1024], 0.3) == b"OK"

@@ -1,0 +1,70 @@
+"""Reasons to claim nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum
+
+
+class Reason(Enum):
+    """Why this worker claims nothing at the moment."""
+
+    DRAINING = "draining"
+    NO_LEASE = "no_lease"
+    UNREGISTERED = "unregistered"
+    ALONE = "alone"
+    BACKLOG = "backlog"
+
+
+class ClaimGate:
+    """Open when there is no reason not to claim."""
+
+    def __init__(self) -> None:
+        self._reasons: set[Reason] = set()
+        self._opened = asyncio.Event()
+        self._opened.set()
+        self._on_close: list[Callable[[], object]] = []
+        self._before_claim: list[Callable[[], object]] = []
+
+    def on_close(self, call: Callable[[], object]) -> None:
+        """Have something called whenever one more reason comes up."""
+        self._on_close.append(call)
+
+    def before_claim(self, call: Callable[[], object]) -> None:
+        """Have something called before each claim, to close the gate for what time alone brings."""
+        self._before_claim.append(call)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether claiming is allowed."""
+        return not self._reasons
+
+    def lets_claim(self) -> bool:
+        """Look once more whether claiming is allowed; to be called right before a claim."""
+        for call in self._before_claim:
+            call()
+        return self.is_open
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why claiming is not allowed, in words for the status."""
+        return sorted(reason.value for reason in self._reasons)
+
+    def close(self, reason: Reason) -> None:
+        """Forbid claiming until `open` is called for the same reason."""
+        if reason not in self._reasons:
+            self._reasons.add(reason)
+            self._opened.clear()
+            for call in self._on_close:
+                call()
+
+    def open(self, reason: Reason) -> None:
+        """Take a reason back; others may remain."""
+        self._reasons.discard(reason)
+        if not self._reasons:
+            self._opened.set()
+
+    async def wait_open(self) -> None:
+        """Wait until claiming is allowed."""
+        await self._opened.wait()

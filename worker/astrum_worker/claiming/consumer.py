@@ -1,0 +1,125 @@
+"""Claims attempts of one lane, never more than there are free slots for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from astrum.redis import Claim
+from astrum_worker.context import WorkerContext
+from astrum_worker.doubt import Doubt
+from astrum_worker.running.slots import Slots
+from astrum_worker.service import PeriodicService, Service
+
+logger = logging.getLogger("astrum.worker")
+
+STUCK_AFTER_BLOCKS = 3
+MODEST_WAIT_S = 0.5
+"""How long a reader waits at the server that could run nothing of what it got last."""
+
+
+class Consumer(Service):
+    """The claim loop of one lane: it does not wait while there is more, else it blocks.
+
+    ``accept`` gets each claim and says whether this worker can run it. The server serves whoever
+    has waited longest, so a reader that could run nothing of what it got takes its place anew
+    often, and others get what it handed back. When the store answers again after a failure there
+    is doubt, since the reply of the failed claim may have been lost.
+    """
+
+    def __init__(
+        self,
+        context: WorkerContext,
+        lane: str,
+        slots: Slots,
+        accept: Callable[[Claim], bool],
+    ) -> None:
+        super().__init__()
+        self.name = f"claiming ({lane})"
+        self._lane = lane
+        self._store = context.store
+        self._config = context.config
+        self._gate = context.gate
+        self._doubt = context.doubt
+        self._slots = slots
+        self._accept = accept
+        self._expects_more = True
+        self._is_modest = False
+        self._claiming_since: float | None = None
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def run_once(self) -> None:
+        """Wait until claiming is allowed and a slot is free, then claim once."""
+        await self._gate.wait_open()
+        free = await self._slots.wait_free()
+        if self._gate.lets_claim():  # it may have closed while no slot was free
+            await self._claim(free)
+
+    async def wait_quiet(self) -> None:
+        """Wait until no claim is under way."""
+        await self._quiet.wait()
+
+    def is_stuck(self) -> bool:
+        """Tell whether a claim takes far longer than it may block, and nothing of it arrives."""
+        limit_s = STUCK_AFTER_BLOCKS * self._config.claim_wait_s
+        since = self._claiming_since
+        if since is None or time.monotonic() - since <= limit_s:
+            return False
+        return self._store.silent_s(self._lane) > limit_s
+
+    async def _claim(self, count: int) -> None:
+        block_s = None if self._expects_more else self._wait_s()
+        self._claiming_since = time.monotonic()
+        self._quiet.clear()
+        try:
+            claims = await self._store.claim(
+                self._lane, self._config.queues, count, block_s=block_s
+            )
+        finally:
+            self._claiming_since = None
+            self._quiet.set()
+        if self._backoff.failures:
+            self._doubt.note()
+        self._expects_more = len(claims) >= count
+        if claims:
+            runnable = [self._accept(claim) for claim in claims]
+            self._is_modest = not any(runnable)
+
+    def _wait_s(self) -> float:
+        longest_s = self._config.claim_wait_s
+        return min(longest_s, MODEST_WAIT_S) if self._is_modest else longest_s
+
+
+class ReaderRestarter(PeriodicService):
+    """Restarts readers that are stuck, as behind a connection whose other end is silently gone.
+
+    A reader must be found stuck twice: after the event loop was blocked, its reply may be there
+    and only not be read yet.
+    """
+
+    name = "reader watch"
+
+    def __init__(self, consumers: Sequence[Consumer], every_s: float, doubt: Doubt) -> None:
+        super().__init__(every_s)
+        self._consumers = consumers
+        self._doubt = doubt
+        self._suspects: list[Consumer] = []
+
+    async def pass_once(self) -> None:
+        """Look at each reader."""
+        stuck = [consumer for consumer in self._consumers if consumer.is_stuck()]
+        for consumer in stuck:
+            if consumer in self._suspects:
+                logger.warning(
+                    "%s: no answer for %d times as long as a read may take; the connection is "
+                    "given up and opened again",
+                    consumer.name,
+                    STUCK_AFTER_BLOCKS,
+                )
+                await consumer.stop()
+                consumer.start()
+                self._doubt.note()
+        self._suspects = stuck

@@ -1,0 +1,148 @@
+"""One worker process, from its settings to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from astrum.errors import AstrumError, FlowImportError
+from astrum.runtime.collector import slow_down_collector
+from astrum.runtime.exit_codes import ExitCode, after_stop, exit_code_of
+from astrum.runtime.loops import end_task, hide
+from astrum.runtime.standard_streams import let_go_of_stdout, say_line, settle_streams
+from astrum_worker.app import Worker
+from astrum_worker.config import WorkerConfig
+from astrum_worker.process.patched import why_unusable
+from astrum_worker.process.signals import Signals
+from astrum_worker.process.steady_loop import run_steadily
+from astrum_worker.process.supervisor_link import READY, SupervisorLink
+from astrum_worker.running.catalog import Catalog
+from astrum_worker.running.claimed import ClaimedAttempt
+
+logger = logging.getLogger("astrum.worker")
+
+EXIT_PATIENCE_S = 3.0
+
+
+def serve(settle: Callable[[], WorkerConfig], supervisor_fd: int | None, talkative: bool) -> int:
+    """Serve until a stop is requested; return the exit code. ``settle`` makes the settings.
+
+    ``talkative``: also say that it serves, and that it stops.
+    """
+    try:
+        config = settle()
+        catalog = Catalog.load(config.modules)
+        _refuse_patched_library()
+        slow_down_collector()
+        process = _Process(config, catalog, supervisor_fd, talkative)
+        code = run_steadily(process.run(), process.disturbed)
+    except AstrumError as error:
+        say_line(describe(error))
+        code = exit_code_of(error) or ExitCode.FAILED
+    except KeyboardInterrupt:  # while the modules were being imported
+        code = ExitCode.INTERRUPTED
+    let_go_of_stdout()
+    return code
+
+
+def _refuse_patched_library() -> None:
+    """End this process if it cannot run a worker; no thread and no lock may be needed for that."""
+    why = why_unusable()
+    if why:
+        with suppress(OSError):
+            os.write(2, f"error: {why}\n".encode())
+        os._exit(ExitCode.WRONG_USAGE)
+
+
+def describe(error: AstrumError) -> str:
+    """Return the error for people; of a module that fails to load, the user's own traceback."""
+    text = f"error: {error}"
+    if isinstance(error, FlowImportError) and error.user_traceback:
+        text = f"{error.user_traceback.rstrip()}\n\n{text} (in this process, the worker)"
+    return text
+
+
+class _Process:
+    """The one worker of this process, and what is told of it."""
+
+    def __init__(
+        self, config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None, talkative: bool
+    ) -> None:
+        self._config = config
+        self._catalog = catalog
+        self._link = None if supervisor_fd is None else SupervisorLink(supervisor_fd)
+        self._talkative = talkative
+        self._worker: Worker | None = None
+
+    async def run(self) -> int:
+        """Serve until a stop is requested; return the exit code."""
+        worker = self._worker = Worker(self._config, self._catalog, self._announce)
+        signals = Signals(worker.request_stop, says_so=self._talkative, suspects=self._suspects)
+        signals.install()
+        signals.start()
+        following = None if self._link is None else asyncio.create_task(_follow(self._link, worker))
+        if following is not None:
+            hide(following)
+        code: int = ExitCode.FAILED
+        try:
+            code = await worker.run()
+        except AstrumError as error:
+            code = exit_code_of(error) or ExitCode.FAILED
+            raise
+        finally:
+            await signals.stop()
+            if following is not None:
+                await end_task(following)
+            _end_for_sure(code)
+        return code
+
+    def disturbed(self, error: BaseException | None) -> None:
+        """Tell that a task interfered with the event loop; what ran there alone has failed."""
+        if error is None:
+            logger.error("a task stopped the event loop; it goes on%s", self._suspects())
+            return
+        what = f"{type(error).__name__} was raised in the event loop, outside of all tasks"
+        logger.error(
+            "%s: by a signal handler or a callback of a task; the loop goes on%s",
+            *(what, self._suspects()),
+            exc_info=error,
+        )
+        running = self._on_loop()
+        if self._worker is not None and len(running) == 1:
+            self._worker.parts.attempts.fail(running[0], error)
+
+    def _announce(self, line: str) -> None:
+        if self._talkative:
+            say_line(line)
+        if self._link is not None:
+            self._link.say(READY)
+
+    def _on_loop(self) -> list[ClaimedAttempt]:
+        held = [] if self._worker is None else self._worker.parts.attempts.running()
+        return [one for one in held if one.lane != "thread"]
+
+    def _suspects(self) -> str:
+        """Name the tasks that run on the event loop, for a message about what one of them did."""
+        names = sorted({repr(held.task_id) for held in self._on_loop()})
+        return f" (async tasks that run now: {', '.join(names)})" if names else ""
+
+
+def _end_for_sure(code: int) -> None:
+    """End the process soon, whatever threads a task has left behind in an executor."""
+
+    def end() -> None:
+        settle_streams()
+        os._exit(code)
+
+    timer = threading.Timer(EXIT_PATIENCE_S, end)
+    timer.daemon = True
+    timer.start()
+
+
+async def _follow(link: SupervisorLink, worker: Worker) -> None:
+    number = await link.wait_stop()
+    worker.request_stop(after_stop(number) if number else ExitCode.DONE)

@@ -1,0 +1,57 @@
+"""Runs a worker's event loop to the end of its work, whatever tasks do to the loop.
+
+A task may stop the loop, have a signal handler raise in the middle of it, or cancel all tasks
+that asyncio knows. The loop goes on, and Astrum's own tasks are not among those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from astrum.execution.invoke import CURRENT
+from astrum.runtime.forks import ForkAwareExecutor
+from astrum.runtime.loops import hide
+
+
+def run_steadily(
+    main: Coroutine[Any, Any, int],
+    disturbed: Callable[[BaseException | None], None],
+) -> int:
+    """Run a coroutine to its end and return its result, as ``asyncio.run`` does.
+
+    ``disturbed`` is called with what a task made the loop raise, `None` if it stopped it.
+    """
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        loop.set_default_executor(ForkAwareExecutor(thread_name_prefix="asyncio"))
+        _refuse_stops(loop)
+        task = loop.create_task(main)
+        hide(task)
+        while not task.done():
+            try:
+                loop.run_until_complete(task)
+            except BaseException as error:
+                if task.done() or loop.is_closed():
+                    break
+                was_stopped = type(error) is RuntimeError and "stopped before" in str(error)
+                disturbed(None if was_stopped else error)
+        return task.result()
+
+
+def _refuse_stops(loop: asyncio.AbstractEventLoop) -> None:
+    """Make ``loop.stop()`` fail in tasks, where the loop's class allows that."""
+    stop = loop.stop
+
+    def guarded_stop() -> None:
+        if CURRENT.get(None) is not None:
+            raise RuntimeError(
+                "a task cannot stop the event loop: the worker and other tasks run on it"
+            )
+        stop()
+
+    try:
+        loop.stop = guarded_stop  # type: ignore[method-assign]
+    except AttributeError:  # of uvloop; it is started again where it stopped
+        return

@@ -1,0 +1,245 @@
+"""Keeps worker processes alive, each as if it had been started by itself.
+
+Children are in process groups of their own, so that a Ctrl-C reaches them once, through here, and
+so that what their tasks have started ends with them. `supervisor_link` is how both sides talk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import Process
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop, describe_ending
+from astrum.runtime.loops import end_task, in_process_group
+from astrum_worker.process.signals import SAME_FOR_S, stop_signals
+from astrum_worker.process.supervisor_link import ChildLink
+
+logger = logging.getLogger("astrum.worker")
+
+FIRST_DELAY_S = 0.1
+LONGEST_DELAY_S = 10.0
+HEALTHY_AFTER_S = 10.0
+ENDS_BY_ONE_TASK = 3
+ENDS_WITHIN_S = 60.0
+STOP_MARGIN_S = 10.0
+"""Beyond the grace, for handing back and leaving; then a process that is still there is killed."""
+LAST_PATIENCE_S = 1.0
+"""For a process to end after the second signal; tasks may have taken its handlers."""
+REAP_EVERY_S = 1.0
+
+
+class ChildEnd(NamedTuple):
+    """How a worker process ended; ``ended_by`` is the task that it named, "" if it named none."""
+
+    code: int
+    has_served: bool
+    ended_by: str = ""
+
+
+class TaskEnds:
+    """Counts the ends of processes by the task that ended them."""
+
+    def __init__(self, most: int = ENDS_BY_ONE_TASK, within_s: float = ENDS_WITHIN_S) -> None:
+        self._most = most
+        self._within_s = within_s
+        self._ends: dict[str, deque[float]] = {}
+
+    def are_too_many(self, task: str, now: float) -> bool:
+        """Note an end, at a monotonic time; tell whether this task has ended too many."""
+        ends = self._ends.setdefault(task, deque(maxlen=self._most))
+        ends.append(now)
+        return len(ends) == self._most and now - ends[0] <= self._within_s
+
+
+class Supervisor:
+    """Runs the command ``astrum-worker`` with ``arguments`` in ``count`` processes.
+
+    ``environment`` is added to this process's own for them. Processes that do not end within
+    ``grace_s`` and a margin after a stop signal are killed.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        count: int,
+        grace_s: float = 30.0,
+    ) -> None:
+        self._arguments = list(arguments)
+        self._environment = {**os.environ, **environment}
+        self._count = count
+        self._grace_s = grace_s
+        self._children: dict[int, tuple[Process, ChildLink]] = {}
+        self._stopping = asyncio.Event()
+        self._signalled_at: float | None = None
+        self._exit_code = 0
+        self._any_served = False
+        self._ends = TaskEnds()
+
+    async def run(self) -> int:
+        """Keep the processes alive until a signal comes; return the exit code.
+
+        A process that cannot start, before any did, ends all: another try would not help. So does
+        a task that has ended three processes within a minute.
+        """
+        loop = asyncio.get_running_loop()
+        for number in stop_signals():
+            loop.add_signal_handler(number, self._on_signal, number)
+        reaping = asyncio.create_task(self._reap_orphans())
+        try:
+            async with asyncio.TaskGroup() as places:
+                for _ in range(self._count):
+                    places.create_task(self._keep_one())
+        finally:
+            reaping.cancel()
+        return self._exit_code
+
+    # --- one place ----------------------------------------------------------------------
+
+    async def _keep_one(self) -> None:
+        delay_s = FIRST_DELAY_S
+        is_first = True
+        while not self._stopping.is_set():
+            started_at = time.monotonic()
+            end = await self._run_child(may_wait=not is_first)
+            if self._stopping.is_set():
+                self._note_code(end.code)
+                return
+            if self._is_last(end):
+                return
+            if time.monotonic() - started_at >= HEALTHY_AFTER_S:
+                delay_s = FIRST_DELAY_S
+            logger.warning(
+                "a worker process ended with %s%s; another one starts in %.1f s",
+                describe_ending(end.code),
+                f" because of task {end.ended_by!r}" if end.ended_by else "",
+                delay_s,
+            )
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay_s)
+            delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+            is_first = False
+
+    def _is_last(self, end: ChildEnd) -> bool:
+        """Stop all if another process would end in the same way; tell whether that is so."""
+        if not end.has_served and end.code > 0 and not self._any_served:
+            self._stop(signal.SIGTERM, end.code)
+            return True
+        if end.ended_by and self._ends.are_too_many(end.ended_by, time.monotonic()):
+            logger.error(
+                "task %r has ended %d worker processes within %.0f s; this worker ends with exit "
+                "code 1. Mend the task, or serve its module elsewhere",
+                *(end.ended_by, ENDS_BY_ONE_TASK, ENDS_WITHIN_S),
+            )
+            self._stop(signal.SIGTERM, ExitCode.FAILED)
+            return True
+        return False
+
+    async def _run_child(self, *, may_wait: bool) -> ChildEnd:
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                process = await self._start(theirs.fileno(), may_wait)
+            link = ChildLink(ours, self._note_served)
+            following = asyncio.create_task(link.follow())
+            self._children[process.pid] = process, link
+            if self._stopping.is_set():  # it came while the process was being started
+                process.terminate()
+            try:
+                code = await process.wait()
+            finally:
+                del self._children[process.pid]
+                _end_group(process.pid)
+                await end_task(following)
+            link.read_rest()
+            return ChildEnd(code, link.has_served, link.ended_by)
+
+    async def _start(self, fd: int, may_wait: bool) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "astrum_worker", *self._arguments),
+            *("--processes", "1", "--supervisor-fd", str(fd)),
+            *(["--wait"] if may_wait else []),
+            env=self._environment,
+            pass_fds=[fd],
+            **in_process_group(0),
+        )
+
+    def _note_code(self, code: int) -> None:
+        """Tell the worst in the end: results that were dropped, else what this one stopped for."""
+        if code == ExitCode.NOT_HANDED_OVER or not self._exit_code:
+            self._exit_code = max(code, 0)
+
+    def _note_served(self) -> None:
+        self._any_served = True
+
+    # --- the end ------------------------------------------------------------------------
+
+    def _on_signal(self, number: int) -> None:
+        now = time.monotonic()
+        if self._signalled_at is None:
+            self._signalled_at = now
+            self._stop(number, after_stop(number))
+        elif now - self._signalled_at >= SAME_FOR_S:
+            self._exit_code = after_signal(number)
+            self._send(number)
+            asyncio.get_running_loop().call_later(LAST_PATIENCE_S, self._kill)
+
+    def _stop(self, number: int, code: int) -> None:
+        if not self._stopping.is_set():
+            self._exit_code = code
+            self._stopping.set()
+            patience_s = self._grace_s + STOP_MARGIN_S
+            asyncio.get_running_loop().call_later(patience_s, self._kill_the_late, patience_s)
+        for _, link in self._children.values():
+            link.stop(number)
+        self._send(number)
+
+    def _send(self, number: int) -> None:
+        for process, _ in list(self._children.values()):
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+
+    def _kill_the_late(self, patience_s: float) -> None:
+        if self._children:
+            logger.error(
+                "%d worker processes did not end within %.0f s of the signal and are killed; "
+                "what they were running is lost and runs again",
+                *(len(self._children), patience_s),
+            )
+            self._exit_code = self._exit_code or ExitCode.FAILED
+            self._kill()
+
+    def _kill(self) -> None:
+        self._send(signal.SIGKILL)
+
+    # --- others' children -----------------------------------------------------------------
+
+    async def _reap_orphans(self) -> None:
+        """Collect processes that became this one's children, as all orphans do in a container."""
+        while hasattr(os, "waitid"):
+            await asyncio.sleep(REAP_EVERY_S)
+            with suppress(ChildProcessError):
+                self._reap()
+
+    def _reap(self) -> None:
+        options = os.WEXITED | os.WNOHANG
+        while found := os.waitid(os.P_ALL, 0, options | os.WNOWAIT):
+            if found.si_pid in self._children:
+                return  # asyncio collects it in a moment
+            os.waitid(os.P_PID, found.si_pid, options)
+
+
+def _end_group(leader: int) -> None:
+    """Kill what a worker process left behind in its group."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)

@@ -1,0 +1,374 @@
+"""Everything that this worker holds: one claimed attempt is one running attempt, with one end.
+
+A claim comes in by `Attempts.accept` and goes out by `Attempts._settle`, whatever happens between::
+
+    claim ── readable, served here ──▶ running ── returned, raised, timed out ──▶ settled
+      │                                   ├────── revoked (settled by others) ──▶ dropped
+      │                                   └────── drain, out of time ───────────▶ handed back
+      ├── unknown task, other version ──────────────────────────────────────────▶ handed back
+      ├── damaged, of a known attempt ──────────────────────────────────────────▶ settled, failed
+      └── damaged altogether ───────────────────────────────────────────────────▶ set aside
+
+`claimed` draws the phases of one claim, `executor` runs its code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from astrum.execution.invoke import CURRENT, AttemptContext, swallowed
+from astrum.execution.task_reuse import TaskReuser
+from astrum.machine.events import Outcome
+from astrum.redis import Claim, EntryKey
+from astrum.runtime.loops import hide
+from astrum_worker.context import WorkerContext
+from astrum_worker.running.claim_reader import ClaimReader, Reading, Refused, Runnable, Unreadable
+from astrum_worker.running.claimed import ClaimedAttempt, Phase
+from astrum_worker.running.endings import (
+    Ending,
+    ended,
+    never_began,
+    raised,
+    stopped,
+    undescribed,
+    unrun,
+)
+from astrum_worker.running.executor import Executor
+from astrum_worker.running.ready_queue import ReadyQueue
+from astrum_worker.running.slots import Slots
+from astrum_worker.settling.settler import Settler
+
+logger = logging.getLogger("astrum.worker")
+
+_REASONS_TOLD = 100
+_ADOPTED_KNOWN = 10_000
+
+
+class Attempts:
+    """Everything that this worker holds. ``slots`` are the places by lane ("alone" has none)."""
+
+    def __init__(
+        self,
+        context: WorkerContext,
+        intake: ClaimReader,
+        executor: Executor,
+        reporter: Settler,
+        slots: Mapping[str, Slots],
+    ) -> None:
+        self._worker_id = context.worker_id
+        self._counters = context.counters
+        self._intake = intake
+        self._executor = executor
+        self._reporter = reporter
+        self._slots = slots
+        gate = context.gate
+        self._room = ReadyQueue(
+            slots,
+            may_wait=lambda: gate.is_open,
+            start=self._start,
+            send_away=self._send_away,
+            recall=self._recall,
+        )
+        self._held: dict[EntryKey, ClaimedAttempt] = {}
+        self._to_begin = TaskReuser(self._run, own=CURRENT)
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._settled_while_audited: set[EntryKey] | None = None
+        self._adopted: dict[EntryKey, None] = {}
+        self._told: set[str] = set()
+        self._suspects: list[ClaimedAttempt] = []
+        self.version = 0
+
+    # --- what others may ask ------------------------------------------------------------
+
+    def held(self) -> list[ClaimedAttempt]:
+        """Return all that is held now; safe to call from another thread."""
+        return list(self._held.values())
+
+    def running(self) -> list[ClaimedAttempt]:
+        """Return what runs now; safe to call from another thread."""
+        return [held for held in self.held() if held.is_running]
+
+    def running_in(self, job: asyncio.Task[Any] | None) -> ClaimedAttempt | None:
+        """Return the attempt whose code runs in an asyncio task; safe as `running`."""
+        if job is None:
+            return None
+        return next((held for held in self.running() if held.job is job), None)
+
+    @property
+    def running_count(self) -> int:
+        """How many attempts run."""
+        return self._running
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing runs."""
+        await self._idle.wait()
+
+    # --- in -----------------------------------------------------------------------------
+
+    def accept(self, lane: str, claim: Claim) -> bool:
+        """Take charge of a claim; one that this worker had already is ignored.
+
+        Such a claim comes when its reply was late, or when the server forgot that it was settled;
+        then it is settled again. False if it is nothing that this worker can run.
+        """
+        key = claim.key
+        if key in self._held or key in self._adopted or self._reporter.knows(key):
+            return True
+        return self._take(lane, claim)
+
+    def _take(self, lane: str, claim: Claim) -> bool:
+        reading = self._intake.read(claim)
+        held = self._held[claim.key] = _held(claim, lane, reading, self._worker_id)
+        self._counters.claimed += 1
+        if type(reading) is Runnable:
+            held.phase = Phase.QUEUED
+            self._room.admit(held, reading)
+            return True
+        if type(reading) is Refused:
+            self._refuse(held, reading)
+        elif type(reading) is Unreadable:
+            self._set_aside(held, reading)
+        return False
+
+    def begin_audit(self) -> None:
+        """Remember what is settled from now on, for `adopt`."""
+        self._settled_while_audited = set()
+
+    def adopt(self, lanes: Mapping[str, str], claims: Iterable[Claim]) -> int:
+        """Accept the claims of this worker that it never heard of; return how many there were.
+
+        ``claims`` were asked for after `begin_audit`; what was settled meanwhile is not run
+        again. ``lanes`` are the lanes by stream.
+        """
+        settled, self._settled_while_audited = self._settled_while_audited or set(), None
+        lost = [claim for claim in claims if claim.key not in self._held]
+        lost = [claim for claim in lost if claim.key not in settled]
+        for claim in lost:
+            # The reply that told of it may only be late, and come when all this is long over.
+            self._adopted[claim.key] = None
+            self._take(lanes[claim.stream], claim)
+        while len(self._adopted) > _ADOPTED_KNOWN:
+            del self._adopted[next(iter(self._adopted))]
+        return len(lost)
+
+    # --- while it runs ------------------------------------------------------------------
+
+    def _start(self, held: ClaimedAttempt, runnable: Runnable) -> None:
+        held.phase, held.since = Phase.RUNNING, time.monotonic()
+        if not self._running:
+            self._idle.clear()
+        self._running += 1
+        self.version += 1
+        self._to_begin.add((held, runnable))
+
+    async def _run(self, item: tuple[ClaimedAttempt, Runnable], job: asyncio.Task[None]) -> None:
+        """Execute an attempt and settle it, unless it has its end already."""
+        held, runnable = item
+        if held.phase is not Phase.RUNNING:  # cancelled before its turn came
+            self._close(held, self._cancelled(held))
+            return
+        held.begin(job)
+        hide(job)
+        try:
+            ending = await self._executor.execute(held, runnable)
+        except asyncio.CancelledError:
+            ending = self._cancelled(held)
+        except BaseException:
+            if asyncio.current_task() is not job:  # this coroutine itself is being closed
+                raise
+            logger.exception("task %r ended in a way that was not foreseen", held.task_id)
+            ending = undescribed(held)
+        held.job = None
+        self._close(held, ending)
+
+    def revoke(self, run_id: str, pairs: Iterable[tuple[int, int]]) -> None:
+        """Cancel these attempts, which others have settled."""
+        wanted = set(pairs)
+        for held in self.running():
+            if held.run_id == run_id and (held.task, held.attempt) in wanted:
+                self.cancel(held)
+        for held in list(self._room):
+            if held.run_id == run_id and (held.task, held.attempt) in wanted:
+                self._counters.revoked += 1
+                self._room.remove(held)
+                self._drop(held)
+
+    def cancel(self, held: ClaimedAttempt) -> None:
+        """Stop an attempt that others have settled."""
+        if held.cancel(Phase.REVOKED):
+            self._counters.revoked += 1
+
+    def fail(self, held: ClaimedAttempt, error: BaseException) -> None:
+        """End what runs by an error that it caused outside of its own code, which is cancelled."""
+        job = held.job
+        self._close(held, ended(held, raised(error, held.started_at)))
+        if job is not None:
+            job.cancel()
+
+    def send_away_waiting(self) -> None:
+        """Hand back what waits for a place: nothing more may begin."""
+        self._room.close()
+
+    def stop_all(self) -> None:
+        """Cancel everything that runs, to be handed back."""
+        for held in self.running():
+            held.cancel(Phase.STOPPED)
+
+    def hand_back_all(self) -> None:
+        """Hand back what still runs, without waiting for it any more."""
+        for held in self.running():
+            self._close(held, self._cancelled(held))
+
+    def _recall(self, held: ClaimedAttempt) -> None:
+        """Have others run what no thread has begun."""
+        if held.job is None or held.context.withdraw():
+            self._slots[held.lane].stalled(time.monotonic() - held.since)
+            held.cancel(Phase.RECALLED)
+
+    def give_up(self, held: ClaimedAttempt) -> None:
+        """End an attempt that goes on after its cancellation; what it returns is dropped."""
+        self._counters.hung += 1
+        logger.warning(
+            "run %s: task %r goes on though it was cancelled; its slot is given to others: let "
+            "CancelledError out of the task",
+            *(held.run_id, held.task_id),
+        )
+        is_ours = held.context.is_revoked
+        self._close(
+            held, self._cancelled(held) if is_ours else ended(held, swallowed(held.context))
+        )
+
+    # --- out ----------------------------------------------------------------------------
+
+    def _cancelled(self, held: ClaimedAttempt) -> Ending:
+        return never_began(held) if held.phase is Phase.RECALLED else stopped(held)
+
+    def _close(self, held: ClaimedAttempt, ending: Ending) -> None:
+        """Free the slot of what ran and give it its end, unless it has one."""
+        if held.has_ended:
+            return
+        was_revoked, held.phase = held.phase is Phase.REVOKED, Phase.ENDED
+        self._running -= 1
+        self._room.left(held, time.monotonic() - held.since)
+        if not self._running:
+            self._idle.set()
+        if was_revoked:
+            self._drop(held)
+        else:
+            self._settle(held, ending)
+
+    def _send_away(self, held: ClaimedAttempt) -> None:
+        self._settle(held, never_began(held))
+
+    def _refuse(self, held: ClaimedAttempt, refused: Refused) -> None:
+        why = refused.failure.message
+        is_new = why not in self._told and len(self._told) < _REASONS_TOLD
+        level = logging.WARNING if is_new else logging.DEBUG
+        if is_new:
+            self._told.add(why)
+        logger.log(
+            level,
+            "run %s: an attempt is settled as %s: %s",
+            *(refused.run_id, refused.outcome.name.lower().replace("_", " "), why),
+        )
+        self._settle(held, unrun(held, refused.outcome, refused.failure))
+
+    def _settle(self, held: ClaimedAttempt, ending: Ending) -> None:
+        """Have the one end of an attempt recorded."""
+        self._end(held)
+        record = ending.record
+        self._counters.count(record.outcome)
+        if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and record.failure:
+            what = (held.run_id, held.task_id, held.context.attempt, record.failure.summary)
+            logger.info("run %s: task %r attempt %d failed: %s", *what)
+        self._report(held, ending)
+
+    def _report(self, held: ClaimedAttempt, ending: Ending) -> None:
+        done = partial(self._forget, held)
+        try:
+            self._reporter.settle(held, ending, done)
+        except Exception:
+            logger.exception(
+                "run %s: the end of task %r could not be recorded as it is; it is recorded as a "
+                "failure without a description",
+                *(held.run_id, held.task_id),
+            )
+            self._reporter.settle(held, undescribed(held), done)
+
+    def end_forgotten(self) -> None:
+        """End what is held here but neither runs nor is on its way to the server.
+
+        No attempt should ever be so. One that is, by a fault of Astrum, would otherwise be
+        waited for until this worker ends.
+        """
+        forgotten = [held for held in self.held() if self._is_forgotten(held)]
+        for held in forgotten:
+            if held not in self._suspects:
+                continue  # seen twice, so that no step in between is mistaken for a fault
+            logger.error(
+                "run %s: task %r, attempt %d is held here without being run; it is ended as "
+                "failed: please report this as a bug of Astrum",
+                *(held.run_id, held.task_id, held.attempt),
+            )
+            if held.is_running:
+                self._close(held, undescribed(held))
+            else:
+                self._report(held, undescribed(held))
+        self._suspects = forgotten
+
+    def _is_forgotten(self, held: ClaimedAttempt) -> bool:
+        if held.is_running:
+            return held.job is not None and held.job.done()
+        return held.has_ended and not self._reporter.holds(held.claim.key)
+
+    def _set_aside(self, held: ClaimedAttempt, unreadable: Unreadable) -> None:
+        """Have a claim that names no attempt moved to the dead letters."""
+        self._end(held)
+        logger.error(
+            "entry %s of %s is no task message and is set aside: %s",
+            *(held.claim.entry_id, held.claim.stream, unreadable.reason),
+        )
+        self._reporter.set_aside(held.claim, unreadable.reason, partial(self._forget, held))
+
+    def _drop(self, held: ClaimedAttempt) -> None:
+        """End an attempt that others have settled."""
+        self._end(held)
+        self._forget(held)
+
+    def _end(self, held: ClaimedAttempt) -> None:
+        held.phase = Phase.ENDED
+        self.version += 1
+
+    def _forget(self, held: ClaimedAttempt) -> None:
+        key = held.claim.key
+        self._held.pop(key, None)
+        if self._settled_while_audited is not None:
+            self._settled_while_audited.add(key)
+
+
+def _held(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedAttempt:
+    """Return a claim as its message describes it, as far as that could be read."""
+    if type(reading) is Runnable:
+        message = reading.message
+        context = AttemptContext(
+            message.run_id,
+            message.task_id,
+            message.number,
+            message.max_retries,
+            message.namespace,
+            worker_id,
+            message.timeout_s,
+            message.check_types,
+        )
+        return ClaimedAttempt(claim, lane, message.task, message.attempt, context)
+    if type(reading) is Refused:
+        context = AttemptContext(reading.run_id, "", reading.attempt, worker_id=worker_id)
+        return ClaimedAttempt(claim, lane, reading.task, reading.attempt, context)
+    return ClaimedAttempt(claim, lane, -1, 0, AttemptContext("", "", 0, worker_id=worker_id))

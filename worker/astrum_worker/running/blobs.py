@@ -1,0 +1,76 @@
+"""Values that stand in the store: fetched once, opened once, kept as long as there is room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from astrum.runtime.loops import hide
+from astrum.values.projector import Projector
+from astrum.values.references import BlobRef
+from astrum_worker.service import patiently
+
+Fetch = Callable[[str, str], Awaitable[bytes]]
+"""From run id and digest to the bytes."""
+
+
+class BlobCache:
+    """The least recently used values go first when all together exceed ``limit_bytes``.
+
+    Digests name contents, so runs share values. Those who ask for a value that is under way wait
+    for the same transfer.
+    """
+
+    def __init__(self, fetch: Fetch, limit_bytes: int) -> None:
+        self._fetch = fetch
+        self._limit_bytes = limit_bytes
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._under_way: dict[str, asyncio.Task[bytes]] = {}
+        self._projector = Projector(limit_bytes)
+        self.size_bytes = 0
+
+    async def get(self, run_id: str, digest: str) -> bytes:
+        """Return the value, waiting for an unreachable store; raises as the store's `get_blob`."""
+        kept = self._kept.get(digest)
+        if kept is not None:
+            self._kept.move_to_end(digest)
+            return kept
+        transfer = self._under_way.get(digest)
+        if transfer is None:
+            transfer = asyncio.create_task(self._transfer(run_id, digest))
+            hide(transfer)
+            self._under_way[digest] = transfer
+        # Shielded: who is cancelled must not take the value from the others.
+        return await asyncio.shield(transfer)
+
+    def part(self, ref: BlobRef, blob: bytes) -> bytes:
+        """Return the encoded part of a fetched value that ``ref`` means; raises as `project`.
+
+        For one thread at a time.
+        """
+        return self._projector.project(ref.digest, blob, ref.path)
+
+    async def close(self) -> None:
+        """Give up the transfers that are under way."""
+        transfers = list(self._under_way.values())
+        for transfer in transfers:
+            transfer.cancel()
+        await asyncio.gather(*transfers, return_exceptions=True)
+
+    async def _transfer(self, run_id: str, digest: str) -> bytes:
+        try:
+            data = await patiently(lambda: self._fetch(run_id, digest))
+        finally:
+            del self._under_way[digest]
+        self._keep(digest, data)
+        return data
+
+    def _keep(self, digest: str, data: bytes) -> None:
+        if len(data) > self._limit_bytes:
+            return
+        self._kept[digest] = data
+        self.size_bytes += len(data)
+        while self.size_bytes > self._limit_bytes:
+            _, dropped = self._kept.popitem(last=False)
+            self.size_bytes -= len(dropped)

@@ -1,0 +1,77 @@
+"""What a claim says: something to run, something to refuse, or nothing that can be read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from astrum.errors import DecodeError
+from astrum.machine.events import Outcome
+from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
+from astrum.protocol.messages import PROTOCOL_VERSION, TaskMessage, attribute, decode_message
+from astrum.protocol.sealing import Seal
+from astrum.redis import Claim
+from astrum_worker.running.catalog import Catalog, Served
+
+
+class Runnable(NamedTuple):
+    """An attempt that this worker can run."""
+
+    message: TaskMessage
+    served: Served
+
+
+class Refused(NamedTuple):
+    """An attempt that is settled without being run."""
+
+    run_id: str
+    task: int
+    attempt: int
+    outcome: Outcome
+    failure: Failure
+
+
+class Unreadable(NamedTuple):
+    """A claim that belongs to no attempt that could be named."""
+
+    reason: str
+
+
+Reading = Runnable | Refused | Unreadable
+
+
+class ClaimReader:
+    """Reads claims for one catalog; what ``seal`` does not vouch for is never run."""
+
+    def __init__(self, catalog: Catalog, seal: Seal) -> None:
+        self._catalog = catalog
+        self._seal = seal
+
+    def read(self, claim: Claim) -> Reading:
+        """Say what to do with a claim; never raises."""
+        try:
+            message = decode_message(claim.data)
+        except DecodeError as error:
+            return self._undecodable(claim, str(error))
+        why = self._seal.distrust(message.run_id, claim.data, claim.signature)
+        if why:
+            return _hand_back(message.run_id, message.task, message.attempt, why)
+        served = self._catalog.find(message)
+        if served is None:
+            why = self._catalog.why_not(message)
+            return _hand_back(message.run_id, message.task, message.attempt, why)
+        return Runnable(message, served)
+
+    def _undecodable(self, claim: Claim, why: str) -> Reading:
+        known = attribute(claim.data)
+        if known is None:
+            return Unreadable(why)
+        version, run_id, task, attempt = known
+        distrust = self._seal.distrust(run_id, claim.data, claim.signature)
+        if distrust or version != PROTOCOL_VERSION:
+            # A worker of the right version may be there: this one must not end the task.
+            return _hand_back(run_id, task, attempt, distrust or why)
+        return Refused(run_id, task, attempt, Outcome.FAILED, Failure((UNDECODABLE,), why))
+
+
+def _hand_back(run_id: str, task: int, attempt: int, why: str) -> Refused:
+    return Refused(run_id, task, attempt, Outcome.HANDED_BACK, Failure((UNSERVED,), why))

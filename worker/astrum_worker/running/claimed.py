@@ -1,0 +1,124 @@
+"""One claim of this worker and the phases it goes through, in this order and never back::
+
+    CLAIMED ── may run ──▶ QUEUED ── has a place ──▶ RUNNING ─┬─ its code ended ────────▶ ENDED
+       │                     │                                ├─▶ STOPPED ── a drain ──▶ ENDED
+       │                     │                                ├─▶ RECALLED ─ no thread ▶ ENDED
+       │                     │                                └─▶ REVOKED ── by others ▶ ENDED
+       └─ cannot be run ─────┴─ settled by others, or waits too long ──────────────────▶ ENDED
+
+STOPPED, RECALLED and REVOKED are our own cancellations of what runs: its code has not ended yet.
+The first of them that comes counts, but REVOKED comes after the others too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from astrum.execution.invoke import AttemptContext
+from astrum.machine.failure import blocking_text
+from astrum.redis import Claim
+
+
+class Phase(IntEnum):
+    """How far a claim has come; see the picture above."""
+
+    CLAIMED = 0
+    QUEUED = 1
+    RUNNING = 2
+    STOPPED = 3
+    RECALLED = 4
+    REVOKED = 5
+    ENDED = 6
+
+
+class Block(NamedTuple):
+    """The event loop, blocked by an attempt: since when, by the monotonic clock, and where."""
+
+    since: float
+    where: str
+
+
+@dataclass(slots=True, eq=False)
+class ClaimedAttempt:
+    """One claim of this worker, from its arrival until its end is recorded.
+
+    ``task`` and ``attempt`` are numbers: with the claim's entry id they are the fence.
+    ``context`` is what the attempt's code sees. ``job`` is the asyncio task that its code runs
+    in, others' code before and after it.
+    ``block`` is there while it blocks the event loop, ``longest_block`` is one that is over, in
+    seconds and with its place.
+    """
+
+    claim: Claim
+    lane: str
+    task: int
+    attempt: int
+    context: AttemptContext
+    phase: Phase = Phase.CLAIMED
+    job: asyncio.Task[Any] | None = None
+    started_at: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)
+    cancelled_at: float = math.inf
+    block: Block | None = None
+    longest_block: tuple[float, str] | None = None
+
+    @property
+    def run_id(self) -> str:
+        """The run that the attempt belongs to."""
+        return self.context.run_id
+
+    @property
+    def task_id(self) -> str:
+        """The name of the attempt's task, "" if the claim could not be read."""
+        return self.context.task_id
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended; its code may begin in a moment."""
+        return Phase.RUNNING <= self.phase < Phase.ENDED
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has its end."""
+        return self.phase is Phase.ENDED
+
+    @property
+    def over_at(self) -> float:
+        """When its code was to end, by the monotonic clock: its limit, or its cancellation."""
+        return min(self.cancelled_at, self.context.due_at)
+
+    def begin(self, job: asyncio.Task[Any]) -> None:
+        """Note that the code of the attempt runs in ``job`` from now on."""
+        self.job, self.started_at, self.since = job, time.time(), time.monotonic()
+
+    def cancel(self, phase: Phase) -> bool:
+        """Cancel the attempt's code for the reason that ``phase`` names; false if that was known.
+
+        Nothing happens to an attempt that does not run (any more).
+        """
+        if not self.is_running or phase <= self.phase:
+            return False
+        self.phase = phase
+        self.cancelled_at = min(self.cancelled_at, time.monotonic())
+        self.context.cancel()
+        if self.job is not None:
+            self.job.cancel()
+        return True
+
+    def end_block(self, now: float) -> None:
+        """Note that the event loop goes on; harmless if it was not blocked."""
+        block, self.block = self.block, None
+        if block is not None:
+            took = (now - block.since, block.where)
+            self.longest_block = max(took, self.longest_block or took)
+
+    def blocked(self) -> str:
+        """Say for how long it blocked the event loop, and where; "" if it did not."""
+        if self.block is not None:
+            self.end_block(time.monotonic())
+        return blocking_text(*self.longest_block) if self.longest_block else ""

@@ -1,0 +1,91 @@
+"""How attempts end at a worker: one shape, ready to be settled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import NamedTuple
+
+from astrum.execution.invoke import AttemptResult
+from astrum.machine.events import Outcome
+from astrum.machine.failure import UNSERVED, Failure
+from astrum.protocol.messages import Record
+from astrum_worker.running.claimed import ClaimedAttempt
+
+WORKER_STOPPING = "astrum.WorkerStopping"
+UNDESCRIBED = "astrum.Undescribed"
+NOT_DESCRIBED = "the attempt is over, but how it ended could not be recorded; see the worker's log"
+A_COPY = "no leader waits for this entry; it is a copy of an old message, or settled by others"
+
+
+class Ending(NamedTuple):
+    """The one end of an attempt. ``blob`` is the value that the record refers to, if it is big."""
+
+    record: Record
+    blob: bytes | None = None
+
+
+def ended(
+    held: ClaimedAttempt,
+    result: AttemptResult,
+    value: bytes | None = None,
+    blob: bytes | None = None,
+) -> Ending:
+    """Return the end of an attempt with this result, whose value is encoded already."""
+    outcome, _, failure, started_at, ended_at = result
+    record = Record(
+        held.task,
+        held.attempt,
+        outcome,
+        held.context.worker_id,
+        started_at,
+        ended_at,
+        value,
+        failure,
+        blocked=held.blocked(),
+    )
+    return Ending(record, blob)
+
+
+def unrun(held: ClaimedAttempt, outcome: Outcome, failure: Failure) -> Ending:
+    """Return the end of an attempt whose code this worker does not begin."""
+    now = time.time()
+    return ended(held, AttemptResult(outcome, None, failure, now, now))
+
+
+def never_began(held: ClaimedAttempt) -> Ending:
+    """Return the end of what goes to others and counts as no attempt."""
+    return Ending(Record(held.task, held.attempt, Outcome.NEVER_BEGAN))
+
+
+def handed_back_as_copy(held: ClaimedAttempt) -> Ending:
+    """Return the end of an entry that repeats an old message."""
+    return unrun(held, Outcome.HANDED_BACK, Failure((UNSERVED,), A_COPY))
+
+
+def stopped(held: ClaimedAttempt) -> Ending:
+    """Return the end of an attempt that a drain interrupts: others run it again, uncharged."""
+    why = f"worker {held.context.worker_id} is stopping"
+    failure = Failure((WORKER_STOPPING,), why)
+    now = time.time()
+    result = AttemptResult(Outcome.HANDED_BACK, None, failure, held.started_at, now)
+    return ended(held, result)
+
+
+def undescribed(held: ClaimedAttempt) -> Ending:
+    """Return the end of an attempt of which no more can be said than that it is over."""
+    now = time.time()
+    failure = Failure((UNDESCRIBED,), NOT_DESCRIBED)
+    record = Record(
+        *(held.task, held.attempt, Outcome.FAILED, held.context.worker_id),
+        *(held.started_at, now, None, failure),
+    )
+    return Ending(record)
+
+
+def raised(error: BaseException, started_at: float) -> AttemptResult:
+    """Return the result of an attempt that ended by an error."""
+    is_cancellation = issubclass(type(error), asyncio.CancelledError)
+    describe = Failure.from_cancellation if is_cancellation else Failure.from_exception
+    failure = describe(error)
+    return AttemptResult(Outcome.FAILED, None, failure, started_at, time.time())

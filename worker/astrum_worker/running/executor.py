@@ -1,0 +1,99 @@
+"""Executes one attempt as a row of steps: check → decode → invoke → encode.
+
+`Attempts` begins it and settles the ending that comes out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+
+from astrum.errors import RunNotFoundError, StoreError, TransportError
+from astrum.execution.invoke import AttemptResult, Invoker, value_failure
+from astrum.execution.large_values import is_large
+from astrum.machine.events import Outcome
+from astrum_worker.context import WorkerContext
+from astrum_worker.running.blobs import BlobCache
+from astrum_worker.running.catalog import Served
+from astrum_worker.running.claim_reader import Runnable
+from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.running.endings import A_COPY, Ending, ended, handed_back_as_copy, raised
+from astrum_worker.running.values import decode_arguments, encode_result
+from astrum_worker.service import patiently
+
+logger = logging.getLogger("astrum.worker")
+
+
+class Executor:
+    """Runs attempts and says how they ended, whatever their code does."""
+
+    def __init__(self, context: WorkerContext, invoker: Invoker, blobs: BlobCache) -> None:
+        self._store = context.store
+        self._config = context.config
+        self._seal = context.seal
+        self._invoker = invoker
+        self._blobs = blobs
+
+    async def execute(self, held: ClaimedAttempt, runnable: Runnable) -> Ending:
+        """Run an attempt to its end; raises ``CancelledError`` only if Astrum cancelled it."""
+        try:
+            if not await self._is_expected(held):
+                return handed_back_as_copy(held)
+            result = await self._result(held, runnable)
+            return await self._encoded(held, runnable.served, result)
+        except asyncio.CancelledError as error:
+            if held.context.is_revoked:
+                raise
+            return ended(held, raised(error, held.started_at))
+        except BaseException as error:
+            if asyncio.current_task() is not held.job:  # this coroutine itself is being closed
+                raise
+            logger.exception("task %r could not be run", held.task_id)
+            return ended(held, raised(error, held.started_at))
+
+    async def _is_expected(self, held: ClaimedAttempt) -> bool:
+        """Whether the leader waits for this very entry, and it is no copy of one long ago.
+
+        That is only asked if messages are signed: a signature proves who wrote a message, but
+        not when.
+        """
+        if not self._seal.is_on:
+            return True
+        items = [(held.task, held.attempt, held.claim.entry_id)]
+        [is_mine] = await patiently(lambda: self._store.still_mine(held.run_id, items))
+        if not is_mine:
+            logger.warning("run %s: task %r is not run: %s", held.run_id, held.task_id, A_COPY)
+        return is_mine
+
+    async def _result(self, held: ClaimedAttempt, runnable: Runnable) -> AttemptResult:
+        message, served = runnable
+        try:
+            arguments = await decode_arguments(message, served, self._blobs, self._invoker.aside)
+            return await self._invoker.invoke(served.task, held.context, arguments)
+        except (TransportError, StoreError, RunNotFoundError) as error:
+            return value_failure(error, "arguments")
+
+    async def _encoded(self, held: ClaimedAttempt, served: Served, result: AttemptResult) -> Ending:
+        """Return the ending of an attempt; its result, once there, is not lost to a cancellation.
+
+        A large result is encoded, compressed and named in the thread for large values.
+        """
+        if result.outcome is not Outcome.SUCCEEDED:
+            return ended(held, result)
+        encode = partial(
+            encode_result,
+            result.value,
+            served,
+            inline_bytes=self._config.inline_bytes,
+            max_bytes=self._config.max_value_bytes,
+        )
+        try:
+            is_small = not is_large(result.value)
+            value, blob = encode() if is_small else await self._invoker.aside.finish(encode)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # a model's own serializer may raise anything
+            refused = value_failure(error, "result")
+            return ended(held, refused._replace(started_at=result.started_at))
+        return ended(held, result, value, blob)

@@ -1,0 +1,126 @@
+"""Where claimed attempts wait for a place, for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+
+from astrum_worker.running.claim_reader import Runnable
+from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.running.slots import Slots
+
+PATIENCE_S = 0.25
+"""Whoever waits longer is behind longer attempts than were expected, and goes to other workers."""
+
+
+class ReadyQueue:
+    """Lets attempts ``start`` in the order of their claims, as soon as their lane has a place.
+
+    One that waits too long goes to ``send_away``, as do all when the worker may claim no more
+    (`close`). What has no ``slots`` starts at once. Some may start beyond the places, to be
+    found by the threads: one that no thread finds in time is asked back by ``recall``.
+    """
+
+    def __init__(
+        self,
+        slots: Mapping[str, Slots],
+        *,
+        may_wait: Callable[[], bool],
+        start: Callable[[ClaimedAttempt, Runnable], None],
+        send_away: Callable[[ClaimedAttempt], None],
+        recall: Callable[[ClaimedAttempt], None],
+    ) -> None:
+        self._slots = slots
+        self._may_wait = may_wait
+        self._start = start
+        self._send_away = send_away
+        self._queues: dict[str, deque[tuple[ClaimedAttempt, Runnable]]] = {
+            lane: deque() for lane in slots
+        }
+        self._recall = recall
+        self._handed: deque[ClaimedAttempt] = deque()
+        self._look: asyncio.TimerHandle | None = None
+
+    def __iter__(self) -> Iterator[ClaimedAttempt]:
+        return (held for queue in self._queues.values() for held, _ in queue)
+
+    def admit(self, held: ClaimedAttempt, runnable: Runnable) -> None:
+        """Let it start, or wait."""
+        slots = self._slots.get(held.lane)
+        if slots is None:
+            self._start(held, runnable)
+            return
+        slots.take()
+        if _may_begin(slots, runnable):
+            self._begin(slots, held, runnable)
+        elif self._may_wait():
+            self._queues[held.lane].append((held, runnable))
+            self._plan_look()
+        else:
+            self._away(held)
+
+    def left(self, held: ClaimedAttempt, took_s: float) -> None:
+        """Note that one ended after so many seconds; the next in its lane may start."""
+        slots = self._slots.get(held.lane)
+        if slots is None:
+            return
+        slots.end(took_s)
+        queue = self._queues[held.lane]
+        while queue and _may_begin(slots, queue[0][1]):
+            self._begin(slots, *queue.popleft())
+
+    def remove(self, held: ClaimedAttempt) -> None:
+        """Let one go that waits and is not to run."""
+        queue = self._queues[held.lane]
+        self._queues[held.lane] = deque(pair for pair in queue if pair[0] is not held)
+        self._slots[held.lane].leave()
+
+    def close(self) -> None:
+        """Send all away."""
+        for queue in self._queues.values():
+            while queue:
+                self._away(queue.popleft()[0])
+
+    def _begin(self, slots: Slots, held: ClaimedAttempt, runnable: Runnable) -> None:
+        if not slots.has_place:
+            self._handed.append(held)
+            self._plan_look()
+        slots.begin()
+        self._start(held, runnable)
+
+    def _away(self, held: ClaimedAttempt) -> None:
+        self._slots[held.lane].leave()
+        self._send_away(held)
+
+    def _plan_look(self) -> None:
+        if self._look is None:
+            self._look = asyncio.get_running_loop().call_later(PATIENCE_S, self._look_round)
+
+    def _look_round(self) -> None:
+        self._look = None
+        now = time.monotonic()
+        for lane, queue in self._queues.items():
+            if queue and now - queue[0][0].since >= PATIENCE_S:
+                self._slots[lane].stalled(now - queue[0][0].since)
+                while queue:
+                    self._away(queue.popleft()[0])
+        self._ask_back(now)
+        if self._handed or any(self._queues.values()):
+            self._plan_look()
+
+    def _ask_back(self, now: float) -> None:
+        """Ask for what no thread has found for so long, which is behind longer attempts, too."""
+        while self._handed:
+            held = self._handed[0]
+            if not held.has_ended and now - held.since < PATIENCE_S:
+                return
+            self._handed.popleft()
+            if not held.has_ended:
+                self._recall(held)
+
+
+def _may_begin(slots: Slots, runnable: Runnable) -> bool:
+    # The time of an attempt with a limit must not pass while it waits for a thread.
+    return slots.has_place or (slots.has_spare and runnable.message.timeout_s is None)

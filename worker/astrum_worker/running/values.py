@@ -1,0 +1,84 @@
+"""Values between the wire and the task: arguments in, results out."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from astrum.data_transport.locate import binding_error
+from astrum.errors import LocateError
+from astrum.execution.large_values import LARGE_BYTES, Aside
+from astrum.protocol.messages import TaskMessage
+from astrum.values.arguments import NO_ARGUMENTS, unpack_arguments
+from astrum.values.compression import inflated_bytes
+from astrum.values.payload import EncodedResult, pack_result
+from astrum.values.references import BlobRef, reference_of
+from astrum.values.unsent import encode_or_leave_out, unsent_of
+from astrum_worker.running.blobs import BlobCache
+from astrum_worker.running.catalog import Served
+
+logger = logging.getLogger("astrum.worker")
+
+_ABSENT = object()
+
+
+async def decode_arguments(
+    message: TaskMessage, served: Served, blobs: BlobCache, aside: Aside
+) -> dict[str | int, Any]:
+    """Return the arguments of an attempt; references are fetched, large values decoded aside.
+
+    Raises `TransportError` kinds, and `StoreError` or `RunNotFoundError` for a value that is gone.
+    """
+    if message.arguments == NO_ARGUMENTS:
+        return {}
+    arguments: dict[str | int, Any] = {}
+    for parameter, data in unpack_arguments(message.arguments).items():
+        ref = reference_of(data)
+        if ref is not None:
+            blob = await blobs.get(message.run_id, ref.digest)
+            read = partial(_decoded_part, blobs, blob, ref, served, parameter)
+            part = await aside.run(read)
+            if part is not _ABSENT:  # else the attempt's default value takes its place
+                arguments[parameter] = part
+        elif inflated_bytes(data) > LARGE_BYTES:
+            arguments[parameter] = await aside.run(partial(served.codec.decode, data))
+        else:
+            arguments[parameter] = served.codec.decode(data)
+    return arguments
+
+
+def _decoded_part(
+    blobs: BlobCache, blob: bytes, ref: BlobRef, served: Served, parameter: str | int
+) -> Any:
+    part = _part(blobs, blob, ref, served, parameter)
+    return _ABSENT if part is None else served.codec.decode(part)
+
+
+def _part(
+    blobs: BlobCache, blob: bytes, ref: BlobRef, served: Served, parameter: str | int
+) -> bytes | None:
+    """Return the part of a value that is meant; `None` if it is absent and may be."""
+    try:
+        return blobs.part(ref, blob)
+    except LocateError as error:
+        if error.is_absent and parameter in served.task.inputs.defaults:
+            return None
+        bindings = served.task.inputs.bindings
+        source = next((b.source for b in bindings if b.parameter == parameter), "")
+        raise binding_error(served.task.task_id, parameter, source, error) from None
+
+
+def encode_result(
+    value: Any, served: Served, *, inline_bytes: int, max_bytes: int
+) -> EncodedResult:
+    """Encode what a task returned; raises `EncodeError` or `PayloadTooLargeError`.
+
+    What cannot travel and is not wanted is left out, since the task has had its effect.
+    """
+    task_id = served.task.task_id
+    data = encode_or_leave_out(served.codec.encode, value, is_wanted=served.is_wanted)
+    unsent = unsent_of(data)
+    if unsent is not None:
+        logger.warning("task %r: its result is left out of the report: %s", task_id, unsent.reason)
+    return pack_result(task_id, data, inline_bytes=inline_bytes, max_bytes=max_bytes)

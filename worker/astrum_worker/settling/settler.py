@@ -1,0 +1,261 @@
+"""Delivers how attempts ended: exactly what was reported, for as long as it takes.
+
+What was reported since the last flush goes out with the next one, which starts as soon as the
+last has returned; there is no timer. Settling may be repeated safely, so a lost reply is answered
+by sending the same again. Nothing is dropped while this process lives. An end with a big value
+waits until that is stored, and holds up no other end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+
+from astrum.machine.events import Outcome
+from astrum.protocol.messages import encode_record
+from astrum.redis import Claim, EntryKey, Settlement, Verdict
+from astrum_worker.claim_gate import Reason
+from astrum_worker.context import WorkerContext
+from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.running.endings import Ending
+from astrum_worker.service import Service
+from astrum_worker.settling.storing import Outgoing, Storing
+
+logger = logging.getLogger("astrum.worker")
+
+RECENT_BYTES = 64 * 1024 * 1024
+"""What is kept at most for settling again after a restart of the server."""
+
+Place = tuple[str, str]
+"""Run id and stream."""
+
+
+class Settler(Service):
+    """The way out for everything that ends a claim.
+
+    Closes the gate while too much waits for an unreachable server. After each flush `recent`
+    reports stay for some seconds, for `resettle`.
+    """
+
+    name = "settling"
+
+    def __init__(self, context: WorkerContext) -> None:
+        super().__init__()
+        self._store = context.store
+        self._config = context.config
+        self._gate = context.gate
+        self._counters = context.counters
+        self._seal = context.seal
+        self._doubt = context.doubt
+        self._storing = Storing(context.store, self._line_up)
+        self._queues: dict[Place, deque[Outgoing]] = {}
+        self._aside: deque[tuple[Claim, str, Callable[[], None]]] = deque()
+        self._recent: deque[tuple[float, Outgoing]] = deque()
+        self._recent_bytes = 0
+        self._known: dict[EntryKey, int] = {}
+        self._losses = 0
+        self._items = 0
+        self._bytes = 0
+        self._work = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def unsettled(self) -> int:
+        """How many ends wait for the server."""
+        return self._items + len(self._aside)
+
+    def start(self) -> None:
+        """Begin both loops."""
+        super().start()
+        self._storing.start()
+
+    async def stop(self) -> None:
+        """End both loops."""
+        await self._storing.stop()
+        await super().stop()
+
+    def settle(self, held: ClaimedAttempt, ending: Ending, done: Callable[[], None]) -> None:
+        """Record the end of an attempt with the next batch of its run; then call ``done``."""
+        record, blob = ending
+        is_final = record.outcome is Outcome.SUCCEEDED
+        row = self._seal.seal_row(held.run_id, encode_record(record))
+        claim = held.claim
+        settlement = Settlement(held.task, held.attempt, claim.entry_id, is_final, row)
+        self._add(Outgoing(held.run_id, claim.key, settlement, blob, done))
+
+    def _add(self, report: Outgoing) -> None:
+        key = report.key
+        self._known[key] = self._known.get(key, 0) + 1
+        self._items += 1
+        self._bytes += report.size
+        if report.blob is None:
+            self._line_up(report)
+        else:
+            self._storing.add(report)
+            self._note()
+
+    def _line_up(self, report: Outgoing) -> None:
+        place = (report.run_id, report.key[0])
+        queue = self._queues.get(place)
+        if queue is None:
+            queue = self._queues[place] = deque()
+        queue.append(report)
+        if not self._work.is_set() or self._fullness >= 1:
+            self._note()
+
+    def knows(self, key: EntryKey) -> bool:
+        """Tell whether an attempt (stream, entry id) is being settled or was a moment ago."""
+        return key in self._known
+
+    def holds(self, key: EntryKey) -> bool:
+        """Tell whether the end of an attempt is still to be told to the server."""
+        return key in self._known or any(claim.key == key for claim, _, _ in self._aside)
+
+    def set_aside(self, claim: Claim, reason: str, done: Callable[[], None]) -> None:
+        """Move a claim that nobody can read to the dead letters."""
+        self._aside.append((claim, reason, done))
+        self._note()
+
+    def on_the_way(self) -> set[EntryKey]:
+        """Return stream and entry id of every attempt whose end is still to be recorded."""
+        told = {report.key for queue in self._queues.values() for report in queue}
+        return told | {report.key for report in self._storing.waiting()}
+
+    def resettle(self) -> None:
+        """Report once more what was settled last: the server may have forgotten it."""
+        again, self._recent, self._recent_bytes = self._recent, deque(), 0
+        for _, report in again:
+            self._add(report)
+            self._forget(report)
+
+    async def flushed(self) -> None:
+        """Wait until everything reported so far is with the server."""
+        await self._empty.wait()
+
+    async def run_once(self) -> None:
+        """Wait for reports and deliver one batch."""
+        await self._work.wait()
+        if self._aside:
+            await self._deliver_aside()
+        elif self._queues:
+            await self._deliver_next()
+        if self._backoff.failures:
+            self._doubt.note()
+
+    # --- delivering ---------------------------------------------------------------------
+
+    async def _deliver_aside(self) -> None:
+        claim, reason, done = self._aside[0]
+        await self._store.set_aside(claim, reason)
+        self._aside.popleft()
+        self._counters.set_aside += 1
+        done()
+        self._note()
+
+    async def _deliver_next(self) -> None:
+        place, queue = next(iter(self._queues.items()))
+        self._send_back_forgotten()
+        batch = self._batch(queue)
+        settlements = [report.settlement for report in batch]
+        try:
+            verdicts = await self._store.settle(*place, settlements) if batch else []
+        except BaseException:
+            # Others first: what one run's keys refuse must not hold up all runs.
+            self._queues[place] = self._queues.pop(place)
+            raise
+        for _ in batch:
+            queue.popleft()
+        del self._queues[place]
+        if queue:
+            self._queues[place] = queue  # behind the others
+        for report, verdict in zip(batch, verdicts, strict=True):
+            self._delivered(report, verdict)
+        self._items -= len(batch)
+        self._bytes -= sum(report.size for report in batch)
+        self._note()
+
+    def _batch(self, queue: deque[Outgoing]) -> list[Outgoing]:
+        batch: list[Outgoing] = []
+        size = 0
+        for report in queue:
+            size += len(report.settlement.record)
+            if batch and (
+                size > self._config.batch_bytes or len(batch) >= self._config.batch_items
+            ):
+                break
+            batch.append(report)
+        return batch
+
+    def _send_back_forgotten(self) -> None:
+        """Have values stored again that the server may have forgotten since they were."""
+        if self._losses == self._store.loss.count:
+            return
+        self._losses = self._store.loss.count
+        for queue in self._queues.values():
+            for _ in range(len(queue)):
+                report = queue.popleft()
+                (self._storing.add if self._storing.lacks(report) else queue.append)(report)
+
+    def _delivered(self, report: Outgoing, verdict: Verdict) -> None:
+        is_repeat = report.done is None
+        if verdict is Verdict.FENCED and not is_repeat:
+            self._counters.fenced += 1
+            logger.info(
+                "run %s: the end of task %d, attempt %d came too late: it was settled by others",
+                report.run_id,
+                report.settlement.task,
+                report.settlement.attempt,
+            )
+        elif verdict is Verdict.SETTLED and is_repeat:
+            self._counters.restored += 1
+        self._remember(report)  # fenced, too: it counts again if the server forgets by what
+        done, report.done = report.done, None
+        if done is not None:
+            done()
+
+    # --- bookkeeping --------------------------------------------------------------------
+
+    def _remember(self, report: Outgoing) -> None:
+        now = time.monotonic()
+        self._recent.append((now, report))
+        self._recent_bytes += report.size
+        # Under suspicion nothing is forgotten: an outage may have been longer than the window.
+        horizon = now - self._config.resettle_window_s
+        while self._recent and (
+            self._recent_bytes > RECENT_BYTES
+            or (self._recent[0][0] < horizon and not self._store.loss.suspected)
+        ):
+            _, dropped = self._recent.popleft()
+            self._recent_bytes -= dropped.size
+            self._forget(dropped)
+
+    def _forget(self, report: Outgoing) -> None:
+        times = self._known[report.key] - 1
+        if times:
+            self._known[report.key] = times
+        else:
+            del self._known[report.key]
+
+    def _note(self) -> None:
+        if self._queues or self._aside:
+            self._work.set()
+        else:
+            self._work.clear()
+        if self.unsettled:
+            self._empty.clear()
+        else:
+            self._empty.set()
+        fullness = self._fullness
+        if fullness >= 1:
+            self._gate.close(Reason.BACKLOG)
+        elif fullness < 0.5:
+            self._gate.open(Reason.BACKLOG)
+
+    @property
+    def _fullness(self) -> float:
+        config = self._config
+        return max(self._items / config.unsettled_items, self._bytes / config.unsettled_bytes)

@@ -1,0 +1,36 @@
+"""Gives up attempts whose code goes on after its cancellation."""
+
+from __future__ import annotations
+
+import time
+
+from astrum_worker.running.attempts import Attempts
+from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.service import PeriodicService
+
+_LOOK_S = 0.5
+
+
+class HungTasks(PeriodicService):
+    """Frees the slot of an attempt that swallows its cancellation, after ``patience_s``.
+
+    An attempt must be found so twice: after the event loop was blocked, its cancellation may only
+    not have reached it yet.
+    """
+
+    name = "hung tasks"
+
+    def __init__(self, attempts: Attempts, patience_s: float) -> None:
+        super().__init__(_LOOK_S)
+        self._attempts = attempts
+        self._patience_s = patience_s
+        self._suspects: list[ClaimedAttempt] = []
+
+    async def pass_once(self) -> None:
+        """Look once."""
+        overdue_at = time.monotonic() - self._patience_s
+        hung = [held for held in self._attempts.running() if held.over_at < overdue_at]
+        for held in hung:
+            if held in self._suspects:
+                self._attempts.give_up(held)
+        self._suspects = hung

@@ -1,0 +1,50 @@
+"""Ends a worker whose threads hang: they cannot be stopped, but their process can be replaced."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from astrum.execution.threads import ThreadPool
+from astrum.runtime.exit_codes import ExitCode
+from astrum_worker.config import WorkerConfig
+from astrum_worker.service import PeriodicService
+
+logger = logging.getLogger("astrum.worker")
+
+_LOOK_S = 0.5
+
+
+class HungThreads(PeriodicService):
+    """Counts the threads whose attempt was given up and that run on.
+
+    After a cancelled run many may need a moment to notice it; only too many for too long end the
+    worker, by ``stop`` with the exit code.
+    """
+
+    name = "hung threads"
+
+    def __init__(self, pool: ThreadPool, config: WorkerConfig, stop: Callable[[int], None]) -> None:
+        super().__init__(_LOOK_S)
+        self._pool = pool
+        self._limit = config.hung_limit
+        self._patience_s = config.hung_patience_s
+        self._stop = stop
+        self._since: float | None = None
+
+    async def pass_once(self) -> None:
+        """Look once."""
+        now = time.monotonic()
+        if self._pool.hung < self._limit:
+            self._since = None
+            return
+        if self._since is None:
+            self._since = now
+        if now - self._since >= self._patience_s:
+            logger.error(
+                "%d threads are inside of tasks that were given up; this worker drains and ends, "
+                "to be replaced by a new process",
+                self._pool.hung,
+            )
+            self._stop(ExitCode.FAILED)

@@ -1,0 +1,127 @@
+"""Notices, from another thread, that the event loop is blocked, and by which task at which line."""
+
+from __future__ import annotations
+
+import asyncio
+import linecache
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+import astrum.execution.invoke
+from astrum.errors import encodable
+from astrum_worker.running.claimed import Block, ClaimedAttempt
+
+logger = logging.getLogger("astrum.worker")
+
+_TICK_S = 0.2
+_INVOKE = astrum.execution.invoke.__file__
+
+
+class Blockage(NamedTuple):
+    """The event loop, blocked: since when, at which line, and by which attempt if it is known."""
+
+    age_s: float
+    where: str
+    source: str
+    held: ClaimedAttempt | None
+
+
+class LoopBlockDetector:
+    """The loop leaves a timestamp again and again; `look`, from the heartbeat thread, reads it.
+
+    ``find`` gives the attempt of an asyncio task; the attempt that blocks is told so.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[asyncio.Task[object] | None], ClaimedAttempt | None],
+        blocked_after_s: float,
+    ) -> None:
+        self._find = find
+        self._blocked_after_s = blocked_after_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._ticked_at = 0.0
+        self._looked_at = 0.0
+        self._told_of: tuple[float, ClaimedAttempt | None] = (0.0, None)
+        self._blocker: ClaimedAttempt | None = None
+
+    def start(self) -> None:
+        """Begin on the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread_id = threading.get_ident()
+        self._looked_at = time.monotonic()
+        self._tick()
+
+    def stop(self) -> None:
+        """Leave no more timestamps."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def look(self) -> Blockage | None:
+        """Return what blocks the loop, `None` if it is free; logs each blockage once."""
+        now, before = time.monotonic(), self._looked_at
+        self._looked_at, ticked_at = now, self._ticked_at
+        age_s = now - ticked_at
+        # If this thread did not run either, the whole process was paused.
+        if age_s <= self._blocked_after_s or now - before > self._blocked_after_s:
+            return None
+        found = self._blockage(age_s)
+        if found is not None and self._told_of != (ticked_at, found.held):
+            # Another attempt may have followed the one that blocked without a tick in between.
+            since = before if self._told_of[0] == ticked_at else ticked_at
+            self._told_of = (ticked_at, found.held)
+            _tell(found)
+            self._charge(found, since, ticked_at)
+        return found
+
+    def _charge(self, found: Blockage, since: float, ticked_at: float) -> None:
+        previous, self._blocker = self._blocker, found.held
+        if previous is not None:
+            previous.end_block(since)
+        if found.held is not None:
+            found.held.block = Block(since, found.where)
+            if self._ticked_at != ticked_at:  # the loop goes on already, and missed this
+                found.held.end_block(self._ticked_at)
+
+    def _tick(self) -> None:
+        self._ticked_at = now = time.monotonic()
+        blocker, self._blocker = self._blocker, None
+        if blocker is not None:
+            blocker.end_block(now)
+        self._timer = self._loop.call_later(_TICK_S, self._tick)
+
+    def _blockage(self, age_s: float) -> Blockage | None:
+        frame = _task_frame(sys._current_frames().get(self._thread_id))
+        if frame is None:
+            return None
+        code, line = frame.f_code, frame.f_lineno
+        where = encodable(f"{Path(code.co_filename).name}:{line} in {code.co_name}")
+        source = linecache.getline(code.co_filename, line).strip()
+        return Blockage(age_s, where, source, self._find(asyncio.current_task(self._loop)))
+
+
+def _task_frame(innermost: FrameType | None) -> FrameType | None:
+    """Return the frame of the task's own function, else the innermost one."""
+    frame = innermost
+    while frame is not None and frame.f_back is not None:
+        if frame.f_back.f_code.co_filename == _INVOKE and frame.f_code.co_filename != _INVOKE:
+            return frame
+        frame = frame.f_back
+    return innermost
+
+
+def _tell(found: Blockage) -> None:
+    who = "something"
+    if found.held is not None:
+        who = f"task {found.held.task_id!r} (run {found.held.run_id})"
+    logger.warning(
+        "the event loop is blocked for %.1f s by %s at %s: %s -- no other async task goes on; "
+        "await there, or make the task a plain function, which gets a thread",
+        *(found.age_s, who, found.where, found.source),
+    )

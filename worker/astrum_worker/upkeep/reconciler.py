@@ -1,0 +1,103 @@
+"""Keeps what this worker believes to hold and what the server says it holds the same."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from astrum.protocol.keys import LANE_SUFFIX
+from astrum_worker.claim_gate import Reason
+from astrum_worker.context import WorkerContext
+from astrum_worker.running.attempts import Attempts
+from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.service import PeriodicService
+from astrum_worker.settling.settler import Settler
+
+logger = logging.getLogger("astrum.worker")
+
+
+class Reconciler(PeriodicService):
+    """Drops what others have settled, and runs what this worker holds without knowing.
+
+    Every beat: `verify`. Every half minute, after a lost reply and after a restart of the server:
+    `reconcile`. ``register`` makes the server know the worker again.
+    """
+
+    name = "reconciler"
+
+    def __init__(
+        self,
+        context: WorkerContext,
+        attempts: Attempts,
+        reporter: Settler,
+        register: Callable[[], Awaitable[None]],
+    ) -> None:
+        config, store = context.config, context.store
+        super().__init__(config.beat_every_s, hurry=context.doubt.event)
+        self._store = store
+        self._gate = context.gate
+        self._doubt = context.doubt
+        self._attempts = attempts
+        self._reporter = reporter
+        self._register = register
+        self._reconcile_every_s = config.reconcile_every_s
+        self._reconcile_due = time.monotonic() + config.reconcile_every_s
+        self._must_register = False
+        self._lanes = {
+            store.keys.queue(queue, lane): lane for queue in config.queues for lane in LANE_SUFFIX
+        }
+
+    def lapsed(self) -> None:
+        """Note that the lease had been over: nothing is claimed until the server knows us again."""
+        self._must_register = True
+        self._gate.close(Reason.UNREGISTERED)
+        self.hurry()
+
+    async def pass_once(self) -> None:
+        """Do what is due."""
+        if self._store.loss.take():
+            logger.warning(
+                "the server was restarted or replaced and may have lost its last writes; recent "
+                "results are reported to it once more"
+            )
+            self._reporter.resettle()
+            self._must_register = True
+            self._reconcile_due = 0.0
+        if self._must_register:
+            await self._register()
+            self._must_register = False
+            self._gate.open(Reason.UNREGISTERED)
+        await self.verify()
+        self._attempts.end_forgotten()
+        if self._doubt.take():
+            self._reconcile_due = 0.0
+        if time.monotonic() >= self._reconcile_due:
+            await self.reconcile()
+            await self._store.keep_queues(self._lanes)
+            self._reconcile_due = time.monotonic() + self._reconcile_every_s
+
+    async def verify(self) -> None:
+        """Cancel what runs here and was settled by others."""
+        by_run: dict[str, list[ClaimedAttempt]] = {}
+        for held in self._attempts.running():
+            by_run.setdefault(held.run_id, []).append(held)
+        for run_id, group in by_run.items():
+            items = [(held.task, held.attempt, held.claim.entry_id) for held in group]
+            answers = await self._store.still_mine(run_id, items)
+            for held, is_mine in zip(group, answers, strict=True):
+                if not is_mine:
+                    self._attempts.cancel(held)
+
+    async def reconcile(self) -> None:
+        """Run what the server delivered to this worker and the worker never got."""
+        self._attempts.begin_audit()
+        settled_again = self._reporter.on_the_way()  # after a loss these are claims once more
+        claims = await self._store.own_claims(self._lanes)
+        if self._store.loss.suspected:  # since just now: what was settled is to be told first
+            self.hurry()
+            return
+        unknown = [claim for claim in claims if claim.key not in settled_again]
+        found = self._attempts.adopt(self._lanes, unknown)
+        if found:
+            logger.warning("%d claimed attempts had got lost on the way; they run now", found)

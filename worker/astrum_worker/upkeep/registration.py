@@ -1,0 +1,59 @@
+"""A worker as it makes itself known to the server."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from importlib.metadata import PackageNotFoundError, version
+
+from astrum_worker.context import WorkerContext
+from astrum_worker.running.catalog import Catalog
+
+
+class Registration:
+    """Tells the server who this worker is and what it serves, as often as that is needed."""
+
+    def __init__(self, context: WorkerContext, catalog: Catalog) -> None:
+        self._store = context.store
+        self._config = context.config
+        self._catalog = catalog
+
+    async def register(self) -> None:
+        """Register, or do it again after the lease had been over."""
+        config = self._config
+        facts = {
+            "host": socket.gethostname(),
+            "pid": str(os.getpid()),
+            "version": _version(),
+            "queues": ",".join(config.queues),
+            "serves": self._catalog.summary,
+            "slots": f"{config.concurrency} async, {config.threads} threads",
+        }
+        await self._store.register(facts, self._catalog.advertisement(), config.lease_s)
+
+    def start_line(self) -> str:
+        """Return a line for people that says who serves what."""
+        config = self._config
+        return (
+            f"astrum-worker {self._store.worker_id} serves {len(self._catalog)} tasks of "
+            f"{self._catalog.summary}; {config.concurrency} async slots, {config.threads} threads; "
+            f"queues {', '.join(config.queues)}; {config.redis.masked_url}"
+        )
+
+
+def new_worker_id() -> str:
+    """Return an id that no worker ever had: host, process and a random part.
+
+    It goes into the fence of attempts, whose marks ``: = !`` it must not hold.
+    """
+    host = re.sub(r"[^\w.-]", "-", socket.gethostname())[:64]
+    return f"{host}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+def _version() -> str:
+    try:
+        return version("astrum-pool")
+    except PackageNotFoundError:
+        return ""
