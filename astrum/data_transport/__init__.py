@@ -1,4 +1,4 @@
-"""How values get from one task's result to another task's parameters.
+"""Carries values from one task's result to another task's parameters.
 
 A relation is declared by annotation (`Ref` with `F` or `T`) or explicitly (`TaskData`), and ends
 as bindings, which are data. The models are loaded on first use: they need pydantic, which takes

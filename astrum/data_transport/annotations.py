@@ -1,6 +1,6 @@
-"""How a task says in its annotations where its arguments come from and where its result goes.
+"""Marks for annotations: where a task's arguments come from and where its result goes.
 
-These are marks only: they are read when a plan is built, and they know nothing of registries.
+They are read when a plan is built, and know nothing of registries.
 
 `Ref` fills a parameter with the value itself. In process all its readers, and all attempts of
 each, share one object; on workers, and with ``AstrumConfig(check_wire=True)``, each attempt has a
@@ -16,14 +16,14 @@ from typing import Annotated as Ref
 from typing import Any
 
 TaskReference = str | Callable[..., Any]
-"""A task's id, or its function."""
+"""The id of a task, or its function."""
 
 Locator = str | int | None
-"""A dict key or attribute, a list or tuple index, or the whole."""
+"""A dict key or attribute name, a list or tuple index, or None for the whole value."""
 
 
 NO_DEFAULT: Any = inspect.Parameter.empty
-"""Stands where no default value was given."""
+"""Marks that no default value was given."""
 _SCALARS = (bool, int, float, str, bytes)
 
 
@@ -59,8 +59,8 @@ class From:
         return hash((From, self.task, self.locator))  # a default need not be hashable
 
     def __repr__(self) -> str:
-        told = "" if self.default is NO_DEFAULT else f", default={self.default!r}"
-        return f"From(task={self.task!r}, locator={self.locator!r}{told})"
+        default = "" if self.default is NO_DEFAULT else f", default={self.default!r}"
+        return f"From(task={self.task!r}, locator={self.locator!r}{default})"
 
 
 def _is_same(one: Any, other: Any) -> bool:
@@ -73,8 +73,8 @@ def _is_same(one: Any, other: Any) -> bool:
 class To:
     """Send the annotated result, or the part ``local`` of it, to a parameter of ``task``.
 
-    ``target`` is the parameter's name or position. Without it, a text ``local`` is also the
-    parameter's name; without both, the first parameter gets the value.
+    ``target`` is the parameter's name or position. Without it, ``local`` is also the parameter's
+    name if it is a string; without both, the first parameter gets the value.
     """
 
     task: TaskReference

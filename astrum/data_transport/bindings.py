@@ -1,4 +1,4 @@
-"""Where a parameter's value comes from, once all annotations and `TaskData` are resolved."""
+"""The sources of parameters, after all annotations and `TaskData` have been resolved."""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ _PLAIN = (str, bytes, bytearray, bool, int, float, complex, list, tuple, set, fr
 
 
 def locate(value: Any, path: tuple[str | int, ...]) -> Any:
-    """Follow ``path`` from ``value``: text is a dict key or attribute, a number an index.
+    """Follow ``path`` from ``value``: a string is a dict key or attribute, a number an index.
 
     Only data is read, never a method. Plain values, arrays and frames have no attributes here:
-    what is read of them would be a method or a property, or a column where no column has its name.
+    reading one would give a method or a property, and a column only if nothing else has its name.
 
     Raises `LocateError`, which says what the value had instead.
 
@@ -59,7 +59,7 @@ def _step(value: Any, locator: str | int) -> Any:
 
 
 def _may_have(value: Any, locator: str | int) -> bool:
-    """Tell whether a value of this kind may have such a part at all."""
+    """Return whether values of this kind can have such a part."""
     if value is None or isinstance(value, Mapping):
         return True
     if isinstance(locator, int):
@@ -77,13 +77,13 @@ def _attribute(value: Any, name: str) -> Any:
         return found
     if isinstance(found, _METHODS) and getattr(found, "__self__", None) in (value, kind):
         return _NONE
-    # A function that is data stands in the object; one that its class has is a static method.
+    # A function stored in the object is data; one that its class has is a static method.
     held = isinstance(inspect.getattr_static(value, name, None), (staticmethod, classmethod))
     return _NONE if held else found
 
 
 def describe(value: Any) -> str:
-    """Say in a few words what could be located in ``value``.
+    """Describe in a few words what can be located in ``value``.
 
     >>> describe({"id": 1, "name": "x"})
     "a dict with the keys 'id', 'name'"
@@ -117,7 +117,7 @@ def _fields_of(value: Any) -> list[str] | None:
 
 
 def _other_attributes(value: Any) -> list[str]:
-    """Return the names of what a dataclass's value holds besides its fields and travels."""
+    """Return the attributes beside its fields that a dataclass's value holds and that travel."""
     cls = type(value)
     names = [name for name in getattr(value, "__dict__", {}) if not name.startswith("__")]
     return [n for n in names if not isinstance(getattr(cls, n, None), cached_property)]
@@ -134,7 +134,7 @@ def _shown(key: object) -> str:
     return LONG_KEY if is_long else repr(key)
 
 
-# --- the words, which `astrum.values` uses for bytes ---
+# --- wording shared with `astrum.values`, which does the same on bytes ---
 
 
 def with_article(name: str) -> str:
@@ -147,7 +147,7 @@ def with_article(name: str) -> str:
 
 
 def with_names(type_name: str, word: str, shown: Sequence[str], total: int) -> str:
-    """Say which keys or fields something has; of many, ``shown`` are the first.
+    """Return which keys or fields something has; of many, ``shown`` are the first.
 
     >>> with_names("dict", "key", ["'a'", "'b'"], 5)
     "a dict with the keys 'a', 'b' and 3 more"
@@ -161,22 +161,22 @@ def with_names(type_name: str, word: str, shown: Sequence[str], total: int) -> s
 
 
 def fields_advice(locator: str | int) -> str:
-    """Say what to do about an attribute that a value's class may have, but no field."""
+    """Return what to do about an attribute that is not a field, for a string ``locator``."""
     return f" ({FIELDS_ADVICE})" if isinstance(locator, str) else ""
 
 
 def with_length(type_name: str, length: int) -> str:
-    """Say how many places a list or tuple has."""
+    """Return the description of a list or tuple with its length."""
     return f"{with_article(type_name)} of length {length}"
 
 
 def without_order(type_name: str, size: int) -> str:
-    """Say how many members a set has."""
+    """Return the description of a set with its size."""
     return f"{with_article(type_name)} of {size}, without order"
 
 
 def shown_path(path: tuple[str | int, ...], whole: str = "") -> str:
-    """Say where a part of a result is.
+    """Return where a part of a result is, as an expression.
 
     >>> shown_path(("rows", 0), "result")
     "result['rows'][0]"

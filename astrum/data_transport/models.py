@@ -1,4 +1,4 @@
-"""Explicit data relations: what an annotation says, as models that programs can build."""
+"""Explicit data relations: the same as annotations, as models that programs can build."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _to_class(value: Any) -> Any:
         return None
     found = reduced(value)
     if found is None:
-        raise ValueError(f"{value!r} is no class; give a class, such as str or list")
+        raise ValueError(f"{value!r} is not a class; give a class, such as str or list")
     return found
 
 
@@ -30,10 +30,10 @@ class DTRela(BaseModel):
     """One end of a relation: a task, and a part of its result or one of its parameters.
 
     At the source ``key`` is a dict key or attribute and ``index`` a list index; at the target
-    they are a parameter's name and position. ``single_item``, or neither of both, means the
-    whole. ``from_function``, a callable (sync or async) or a constant, supplies the value instead
-    of an upstream task; ``related_task`` may be left out then. At the source, ``default`` stands
-    for a part that the result does not have.
+    they are a parameter's name and position. ``single_item``, or neither of the two, means the
+    whole value. ``from_function``, a callable (sync or async) or a constant, supplies the value
+    instead of an upstream task; ``related_task`` may then be left out. At the source, ``default``
+    replaces a part that the result does not have.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -55,10 +55,10 @@ class DTRela(BaseModel):
 class DataItem(BaseModel):
     """One value that goes from a task to a parameter.
 
-    ``allow_data_model`` is the class of the value, or that of the whole result that the value is
-    read from: one that can have such a part, and that the source may return, means the whole. A
-    generic counts as its origin. None leaves the parameter's own annotation to decide.
-    ``data_ref`` names the item in tables.
+    ``allow_data_model`` is the class of the value, or the class of the whole result that the
+    value is read from. It means the whole result if the class can have such a part and the source
+    may return it. A generic counts as its origin. With None the parameter's own annotation
+    decides. ``data_ref`` names the item in tables.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -73,7 +73,7 @@ class TaskData(BaseModel):
     """All relations of one task.
 
     ``from_tasks`` and ``to_tasks`` name the tasks at the other ends; only
-    ``AstrumConfig(strict_topology=True)`` demands that they be complete.
+    ``AstrumConfig(strict_topology=True)`` requires them to be complete.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -88,7 +88,7 @@ class TaskData(BaseModel):
 def task_data_of(
     task_id: str, declared: DeclaredRoutes, from_tasks: list[str], to_tasks: list[str]
 ) -> TaskData:
-    """Return what annotations declare as models."""
+    """Return as models what the annotations declare."""
     return TaskData.model_construct(
         task_id=task_id,
         input_data_item=[_data_item(route, _class_read_by(route)) for route in declared.reads],

@@ -127,7 +127,7 @@ def test_a_function_that_is_no_task_is_refused_as_dependency(registry: Scheduler
     def stranger() -> None: ...
 
     declare(registry, load=[stranger])
-    with pytest.raises(TaskRegistrationError, match=r"'load'.*stranger is no task"):
+    with pytest.raises(TaskRegistrationError, match=r"'load'.*stranger is not a task"):
         registry.build_scheduler()
 
 

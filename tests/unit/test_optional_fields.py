@@ -1,4 +1,4 @@
-"""A field that may be absent: the reference says what stands for it, in every mode."""
+"""A field that may be absent: the reference gives its default, in every mode."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def test_explicit_data_may_have_a_default_and_keeps_those_of_annotations(
 
 
 @EVERY_MODE
-@pytest.mark.parametrize("reply", ["a text", [1, 2], 7, {1}])
+@pytest.mark.parametrize("reply", ["a string", [1, 2], 7, {1}])
 async def test_a_default_does_not_hide_a_result_that_cannot_have_the_field(
     reply: Any, check_wire: bool
 ) -> None:

@@ -1,4 +1,4 @@
-"""Annotations that are texts keep the meaning they had where the task was declared."""
+"""Annotations that are strings keep the meaning they had where the task was declared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one function says about its arguments: signatures, annotations as text, relations in them.
+"""The declarations of one function: signature, annotations as strings, relations in them.
 
 May import `annotations`, `locate` and `errors` only.
 """

@@ -1,4 +1,4 @@
-"""What is called when a task is called, and what speaks for it: through wrappers of every kind."""
+"""Finds, through wrappers of every kind, the function that runs and the one that is annotated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TRANSPARENT: dict[type, str] = {
 
 
 def source_function(function: Callable[..., Any]) -> FunctionType | None:
-    """Return the function whose annotations and source speak for a callable, if there is one.
+    """Return the function whose annotations and source describe a callable, None if there is none.
 
     Any ``__wrapped__`` is followed, as `inspect.signature` does.
     """
@@ -60,7 +60,7 @@ def called_function(function: Callable[..., Any]) -> FunctionType | None:
 
 
 def is_cached(function: Callable[..., Any]) -> bool:
-    """Tell whether `functools.cache` or `functools.lru_cache` keeps what a callable returns."""
+    """Return whether `functools.cache` or `functools.lru_cache` keeps a callable's results."""
     layer: Any = function
     for _ in range(_MAX_LAYERS):
         if layer is None or isinstance(layer, CACHED):
@@ -70,9 +70,9 @@ def is_cached(function: Callable[..., Any]) -> bool:
 
 
 def is_generator_function(function: Callable[..., Any]) -> bool:
-    """Tell whether calling gives a generator, sync or async, and runs none of the code.
+    """Return whether a call gives a generator, sync or async, and runs none of the code.
 
-    One that ``types.coroutine`` makes awaitable is none.
+    A generator that ``types.coroutine`` makes awaitable does not count.
     """
     if type(function) is FunctionType:
         flags = function.__code__.co_flags
@@ -83,7 +83,7 @@ def is_generator_function(function: Callable[..., Any]) -> bool:
 
 
 def is_unbound_method(function: Callable[..., Any], first_parameter: str) -> bool:
-    """Tell whether a function of a class body still needs its ``self`` or ``cls``."""
+    """Return whether a function of a class body still needs its ``self`` or ``cls``."""
     if first_parameter not in ("self", "cls") or not isinstance(function, (FunctionType, CACHED)):
         return False
     scopes = getattr(function, "__qualname__", "").split(".")
@@ -103,7 +103,7 @@ def _wrapped(layer: Any) -> Any:
 
 
 def _called_by(layer: Any) -> FunctionType | None:
-    """Return the function behind calling an object or a class."""
+    """Return the function that runs when an object or a class is called."""
     owner, name = (layer, "__init__") if isinstance(layer, type) else (type(layer), "__call__")
     found = getattr(owner, name, None)
     return found if isinstance(found, FunctionType) else None

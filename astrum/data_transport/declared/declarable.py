@@ -1,4 +1,4 @@
-"""What can be seen of a callable when it is declared a task, before any name is looked up."""
+"""Checks a callable when it is declared as a task, before any name is looked up."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Slot = str | int
 
 
 def check_declarable(function: Callable[..., Any]) -> None:
-    """Raise ``ValueError`` for a callable that can be no task, and for references that would be
-    ignored: as default values, and nested in a type.
+    """Raise ``ValueError`` for a callable that cannot be a task, and for references that would be
+    ignored: those used as default values, and those nested in a type.
     """
     if type(function) is FunctionType and _is_simple(function):
         return
@@ -52,7 +52,7 @@ def check_declarable(function: Callable[..., Any]) -> None:
 def unfilled(function: Callable[..., Any], filled: Collection[Slot]) -> list[str]:
     """Return the parameters without a default value that none of the slots ``filled`` fills.
 
-    What a decorator may supply is not known, so of a wrapper only its own parameters count.
+    It is not known what a decorator supplies, so only a wrapper's own parameters count.
     """
     if type(function) is FunctionType and not function.__dict__:
         return _unfilled_in_code(function, filled)
@@ -71,7 +71,7 @@ def unfilled(function: Callable[..., Any], filled: Collection[Slot]) -> list[str
 
 
 def _is_simple(function: FunctionType) -> bool:
-    """Tell at a glance that a function can be a task, as most can."""
+    """Return true, without much work, for most of the functions that can be tasks."""
     if function.__dict__ or function.__code__.co_flags & YIELDS or function.__kwdefaults__:
         return False
     for default in function.__defaults__ or ():
@@ -111,7 +111,7 @@ def _is_early(error: ValueError) -> bool:
 
 
 def _given_values(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the default values of a callable, and what its partials give."""
+    """Yield the default values of a callable and the arguments of its partials."""
     layer: Any = function
     while isinstance(layer, (functools.partial, functools.partialmethod)):
         yield from ((str(place), value) for place, value in enumerate(layer.args))

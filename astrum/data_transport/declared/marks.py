@@ -1,8 +1,8 @@
-"""Finds relations in annotations: `F` and `T` marks, also behind aliases and new types.
+"""Finds relations in annotations: `F` and `T` marks, including those behind aliases and new types.
 
 A mark is followed where it belongs to the whole value: in `Annotated` itself, behind the name of
 an alias or a new type, and in one member of a union. Anywhere else (in a list, say) it would be
-ignored, so it is found here to be refused.
+ignored, so it is found here and refused.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _MAX_ALIASES = 50
 
 
 class Mark(NamedTuple):
-    """A relation in an annotation; ``inside`` is the type it is nested in, "" if it is followed."""
+    """A relation in an annotation; ``inside`` is the type it is nested in, "" if it is valid."""
 
     relation: Any
     inside: str = ""
 
 
 def opened(annotation: Any) -> Any:
-    """Return ``annotation`` with those aliases replaced by their values that hold a relation.
+    """Return ``annotation`` with every alias that holds a relation replaced by its value.
 
-    Other aliases keep their names, and so do those that cannot be evaluated.
+    All other aliases keep their names, also those that cannot be evaluated.
 
     >>> opened(typing.NewType("OrderId", typing.Annotated[int, From("load")]))
     typing.Annotated[int, From(task='load', locator=None)]
@@ -40,12 +40,12 @@ def opened(annotation: Any) -> Any:
         return annotation
     try:
         return annotation if next(marks_in(annotation), None) is None else _opened(annotation)
-    except ValueError:  # whoever reads the relations says what is wrong
+    except ValueError:  # the code that reads the relations reports it
         return annotation
 
 
 def is_plain(annotation: Any) -> bool:
-    """Tell at a glance that an annotation is a class, or one relation on a class: as most are."""
+    """Return whether an annotation is a class, or one relation on a class: most are."""
     kind = type(annotation)
     if kind is type:
         return annotation is not typing.Annotated
@@ -74,12 +74,12 @@ def whole_marks(annotation: Any) -> list[Any]:
 
 
 def is_relation(extra: object) -> bool:
-    """Tell whether something that stands in `Annotated` is a relation."""
+    """Return whether an item of `Annotated` is a relation."""
     return isinstance(extra, (From, To)) or type(extra) is tuple
 
 
 def misplaced_in_default(default: object) -> bool:
-    """Tell whether a parameter's default value is meant to be a reference."""
+    """Return whether a parameter's default value is meant to be a reference."""
     if isinstance(default, (From, To)):
         return True
     if type(default) in (list, tuple, set, frozenset):
@@ -102,7 +102,7 @@ def _opened(annotation: Any) -> Any:
         inner = _opened(annotation.__origin__)
         return typing.Annotated[(inner, *annotation.__metadata__)]
     if origin in UNION_ORIGINS:
-        # Only the members that hold one: another member may be an alias that stands in itself.
+        # Only the members that hold one: another member may be an alias that contains itself.
         return typing.Union[tuple(opened(part) for part in typing.get_args(annotation))]  # noqa: UP007
     return annotation
 
@@ -118,7 +118,7 @@ def _marks(annotation: Any, inside: str, seen: _Seen) -> Iterator[Mark]:
     if type(annotation) is type:
         return
     if _is_alias_of_any_kind(annotation):
-        # An alias may stand in its own value, each time with other arguments.
+        # An alias may contain itself, each time with other arguments.
         key = (id(typing.get_origin(annotation) or annotation), repr(typing.get_args(annotation)))
         if key not in seen and len(seen) < _MAX_ALIASES:
             yield from _marks(_alias_value(annotation), inside, seen | {key})
@@ -167,7 +167,7 @@ def _is_alias_of_any_kind(annotation: Any) -> bool:
 
 
 def _alias_value(annotation: Any) -> Any:
-    """Return what an alias stands for, with its type parameters replaced."""
+    """Return the value of an alias, with its type parameters replaced."""
     alias = annotation if is_alias(annotation) else typing.get_origin(annotation)
     try:
         value = _evaluated(alias, alias.__value__)

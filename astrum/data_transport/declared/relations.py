@@ -15,14 +15,14 @@ _TO_SIZES = (3,)
 
 
 class Relations(NamedTuple):
-    """All relations of one function: what fills its parameters, where its result goes."""
+    """All relations of one function: the sources of its parameters, the targets of its result."""
 
     inputs: tuple[tuple[Parameter, From], ...] = ()
     output: To | None = None
 
 
 def relations_of(declaration: Declaration) -> Relations:
-    """Return what the annotations declare; ``ValueError`` for one that makes no sense.
+    """Return what the annotations declare; ``ValueError`` for an invalid one.
 
     The message names the parameter, not the task: a function may be several tasks.
     """
@@ -48,7 +48,7 @@ def place_of(relation: Parameter | To | None) -> str:
 
 
 def _plain_from(annotation: Any) -> From | None:
-    """Return the mark of ``Ref[SomeClass, F(...)]``, as nearly all are written; else None."""
+    """Return the mark of ``Ref[SomeClass, F(...)]``, the usual form; None for other forms."""
     if type(annotation) is ANNOTATED and type(annotation.__origin__) is type:
         marks = annotation.__metadata__
         if len(marks) == 1 and type(marks[0]) is From and type(marks[0].locator) in _LOCATORS:

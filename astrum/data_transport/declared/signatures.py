@@ -1,4 +1,4 @@
-"""What a callable declares: its parameters, the slots that can be filled, its result.
+"""The declaration of a callable: its parameters, the slots that can be filled, its result.
 
 One shape for functions, methods, static and class methods, partials, callable objects and
 classes. Evaluated once for each function and kept as long as the function lives.
@@ -19,7 +19,7 @@ from astrum.data_transport.declared.marks import is_plain, opened
 from astrum.data_transport.declared.text_annotations import Owner, Siblings, evaluate, names_in
 
 ABSENT: Any = inspect.Parameter.empty
-"""Stands where nothing was declared."""
+"""Marks that nothing was declared."""
 
 
 COLLECTING = (P.VAR_POSITIONAL, P.VAR_KEYWORD)
@@ -57,10 +57,10 @@ class Declaration(NamedTuple):
 
 
 def declaration_of(function: Callable[..., Any], siblings: Siblings | None = None) -> Declaration:
-    """Return what ``function`` declares, its text annotations evaluated.
+    """Return what ``function`` declares, with annotations given as strings evaluated.
 
-    ``siblings`` are functions that its texts may name. Raises ``ValueError`` for a relation that
-    cannot be evaluated.
+    ``siblings`` are functions that those strings may name. Raises ``ValueError`` for a relation
+    that cannot be evaluated.
     """
     if not isinstance(function, FunctionType):
         return _declare(function, siblings)[0]
@@ -76,7 +76,7 @@ _kept: WeakKeyDictionary[FunctionType, Declaration] = WeakKeyDictionary()
 
 
 def annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:
-    """Return the annotations of a callable; those of a ``__signature__`` that was set go first."""
+    """Return the annotations of a callable; a ``__signature__`` that was set takes precedence."""
     if type(function) is FunctionType and not function.__dict__:
         return function.__annotations__
     source = source_function(function)

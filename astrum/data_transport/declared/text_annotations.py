@@ -1,8 +1,8 @@
-"""What the names in an annotation mean when the annotation is a text.
+"""Evaluates annotations that are strings.
 
 Under ``from __future__ import annotations``, and for quoted annotations, a name may be a local
 variable of a function that has long returned. Nothing here keeps a frame: `remember_names` keeps
-the objects that an annotation names, and a live frame is read only while a text is evaluated.
+the objects that an annotation names, and a live frame is read only during an evaluation.
 
 A name is looked for in this order, which gives an annotation the meaning it would have had if
 Python had evaluated it where it stands: what was remembered, closure variables, the frames of the
@@ -42,21 +42,21 @@ class _UnresolvedMeta(type):
 
 
 class Unresolved(metaclass=_UnresolvedMeta):
-    """Stands for a name that nothing defines, such as one imported for type checkers only."""
+    """Replaces a name that is not defined, such as one imported for type checkers only."""
 
 
 def unresolved(name: str) -> type[Unresolved]:
-    """Return a class that stands for ``name`` in an evaluated annotation."""
+    """Return a class that replaces ``name`` in an evaluated annotation."""
     return typing.cast("type[Unresolved]", _UnresolvedMeta(name, (Unresolved,), {}))
 
 
 def is_unresolved(annotation: object) -> bool:
-    """Tell whether ``annotation`` stands for a name that nothing defines."""
+    """Return whether ``annotation`` replaces a name that is not defined."""
     return isinstance(annotation, _UnresolvedMeta)
 
 
 class Siblings:
-    """Functions by where they were defined, to find one that a text names before it existed."""
+    """Functions by where they were defined, for annotations written before the function existed."""
 
     def __init__(self, functions: Iterable[FunctionType]) -> None:
         self._functions = functions
@@ -68,7 +68,7 @@ class Siblings:
             place = (function.__module__, function.__qualname__)
             known = by_place.setdefault(place, function)
             if known is not function:
-                # A factory that ran twice: which of the two is meant cannot be told.
+                # A factory that ran twice: it is unknown which of the two is meant.
                 by_place[place] = None
         return by_place
 
@@ -83,7 +83,7 @@ class Siblings:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What an annotation stands on: a function or a class, and the scopes it can see."""
+    """The owner of an annotation: a function or a class, and the scopes it can see."""
 
     subject: Any
     module: str
@@ -118,10 +118,10 @@ class Evaluated:
 
 
 def remember_names(function: Callable[..., Any], frame: FrameType) -> None:
-    """Keep what the text annotations of ``function`` name, as seen from ``frame`` now.
+    """Keep the objects that the string annotations of ``function`` name, as seen from ``frame``.
 
-    To be called where a function is declared a task, with the frame of that declaration. Keeps
-    the named objects as long as the function lives, and no frame.
+    Call it where a function is declared as a task, with the frame of that declaration. Keeps the
+    named objects as long as the function lives, and no frame.
     """
     subject = getattr(function, "__func__", function)
     if isinstance(subject, FunctionType) and names_in(subject.__annotations__):
@@ -129,7 +129,7 @@ def remember_names(function: Callable[..., Any], frame: FrameType) -> None:
 
 
 def _remember(owner: Owner, annotations: Mapping[str, Any], frame: FrameType) -> None:
-    # Its own name would keep the subject alive for ever; `_look_up` knows it anyway.
+    # Its own name would keep the subject alive forever; `_look_up` knows it anyway.
     names = names_in(annotations) - {owner.subject.__name__}
     if not names or owner.subject in _remembered:
         return
@@ -144,9 +144,9 @@ def _remember(owner: Owner, annotations: Mapping[str, Any], frame: FrameType) ->
 def evaluate(
     annotations: Mapping[str, Any], owner: Owner, siblings: Siblings | None = None
 ) -> Evaluated:
-    """Return ``annotations`` with every text in them evaluated, `Annotated` extras included.
+    """Return ``annotations`` with every string in them evaluated, `Annotated` extras included.
 
-    A name that nothing defines becomes an `Unresolved`; a text that is no Python becomes
+    A name that is not defined becomes an `Unresolved`; a string that is not valid Python becomes
     ``typing.Any``. Raises ``ValueError`` for a relation that cannot be evaluated.
     """
     names = names_in(annotations)
@@ -219,7 +219,7 @@ def _plain(annotation: Any) -> Any:
 
 
 def names_in(annotations: Mapping[str, Any]) -> frozenset[str]:
-    """Return the names that the texts in ``annotations`` use; empty when nothing is a text."""
+    """Return the names that the strings in ``annotations`` use; empty without strings."""
     names: frozenset[str] = frozenset()
     for annotation in annotations.values():
         kind = type(annotation)
@@ -232,7 +232,7 @@ def names_in(annotations: Mapping[str, Any]) -> frozenset[str]:
 
 
 def names_in_one(annotation: object) -> frozenset[str]:
-    """Return the names that a text annotation, or a forward reference inside one, uses."""
+    """Return the names that a string annotation, or a forward reference inside one, uses."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return frozenset()
     if isinstance(annotation, str):
@@ -270,7 +270,7 @@ def _names_in_tree(tree: ast.AST) -> Iterator[str]:
     elif isinstance(tree, ast.Constant) and isinstance(tree.value, str):
         yield from _names_in_text(tree.value)
     for child in ast.iter_child_nodes(tree):
-        # The texts in a call are task ids and field names, never types.
+        # The strings in a call are task ids and field names, never types.
         if not (isinstance(tree, ast.Call) and isinstance(child, ast.Constant)):
             yield from _names_in_tree(child)
 

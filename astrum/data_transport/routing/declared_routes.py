@@ -1,4 +1,4 @@
-"""Ties the relations that functions declare to the tasks that they are."""
+"""Connects the relations that functions declare with the tasks of those functions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from astrum.data_transport.routing.task_index import TaskIndex
 
 
 class DeclaredRoutes(NamedTuple):
-    """What one task's annotations say: what it reads, and where its result is sent."""
+    """The routes of one task's annotations: those to it, and those from it."""
 
     reads: list[Route]
     sends: Route | None = None
 
 
 class Generator:
-    """Reads one task after the other; one function is read once, however many tasks it is."""
+    """Reads one task after the other; each function is read once, also if it is several tasks."""
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = functions
@@ -58,7 +58,7 @@ class Generator:
         source = mark.task
         if type(source) is not str or source not in self._functions:
             source = self._index.find(source)
-        # Name and position of one slot, so an explicit relation to either takes its place.
+        # Name and position of the slot, so that an explicit relation to either replaces it.
         name = None if parameter.kind in COLLECTING else parameter.name
         path = () if mark.locator is None else (mark.locator,)
         return Route(

@@ -1,4 +1,4 @@
-"""From the annotations of all tasks to the relations between them."""
+"""Builds the relations between tasks from their annotations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Functions = Mapping[str, Callable[..., Any]]
 
 
 class NamedTask(Protocol):
-    """What is read of a `TaskOrder`."""
+    """The part of a `TaskOrder` that is read here."""
 
     @property
     def task_name(self) -> str: ...
@@ -28,7 +28,7 @@ def auto_generate_data_transports(
 
     A `From` is an input item of the task that reads, a `To` an output item of the task that
     sends; ``from_tasks`` and ``to_tasks`` are filled on both. Raises ``ValueError``, naming task
-    and place, for a relation that makes no sense or a task that does not exist.
+    and place, for an invalid relation or a task that does not exist.
     """
     from astrum.data_transport.models import task_data_of  # pydantic loads slowly
 

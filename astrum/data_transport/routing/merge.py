@@ -1,4 +1,4 @@
-"""Explicit `TaskData` beside what annotations declare."""
+"""Merges explicit `TaskData` with the relations that annotations declare."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _Slot = tuple[str, str | int]
 def merge_task_data(explicit: Sequence[TaskData], generated: Sequence[TaskData]) -> list[TaskData]:
     """Return one `TaskData` per task: the explicit items, and the generated ones beside them.
 
-    An explicit item wins over a generated one for the same parameter of the same task, from
-    whichever end it is declared. The order is that of ``generated``, then of ``explicit``.
-    ``from_tasks`` and ``to_tasks`` name what remains.
+    An explicit item replaces a generated one for the same parameter of the same task, no matter
+    at which end it is declared. The order is that of ``generated``, then of ``explicit``.
+    ``from_tasks`` and ``to_tasks`` name the tasks of the items that remain.
     """
     if not explicit:
         return list(generated)

@@ -1,4 +1,4 @@
-"""From relations to bindings: what fills each parameter of each task."""
+"""Resolves relations to bindings: the source of each parameter of each task."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def resolve_inputs(
 ) -> dict[str, TaskInputs]:
     """Return what fills the parameters of every task in ``functions``.
 
-    A value sent to a position is bound to the parameter's name where it has one that can be
-    used. Linear in the number of routes. Raises `TaskRegistrationError`, naming task and
+    A value sent to a position is bound to the parameter's name if the parameter can be passed by
+    name. Linear in the number of routes. Raises `TaskRegistrationError`, naming task and
     parameter, for an unknown task, a parameter that the function does not have, or one that
     would get two different values.
     """
@@ -46,7 +46,7 @@ def resolve_inputs(
 
 @dataclass(slots=True)
 class _Filling:
-    """What fills one task, by parameter; ``positions`` tells whether a value goes by position."""
+    """The sources of one task, by parameter; ``positions``: a value is passed by position."""
 
     fillers: dict[_Slot, _Filler] = field(default_factory=dict)
     expected: dict[_Slot, Any] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class _Filling:
     positions: bool = False
 
     def renamed(self, task_id: str, declaration: Declaration) -> _Filling:
-        """Return the same with all the positions that the function must be called with."""
+        """Return the same with positions instead of names where the function needs them."""
         slots = _by_position(task_id, self.fillers, declaration)
         return _Filling(
             {new: _moved(self.fillers[old], new) for old, new in slots.items()},
@@ -107,7 +107,7 @@ class _Resolver:
         return filling.inputs()
 
     def _allowed_value(self, route: Route) -> type | None:
-        """Return the class that the value must have, None if the item's class is of the whole."""
+        """Return the class of the value; None if the item's class is that of the whole result."""
         allowed = route.allowed
         if allowed is None or not route.path or route.source not in self._functions:
             return allowed
@@ -157,7 +157,7 @@ def _slot_name(route: Route) -> str:
 
 
 def _slot_of(route: Route, parameter: Parameter) -> _Slot:
-    """Return the key under which a value is passed to a parameter that is no ordinary one."""
+    """Return the key under which a value is passed to a parameter of a special kind."""
     if parameter.kind in COLLECTING:
         wanted = route.position if route.name is None else route.name
         return parameter.name if wanted is None else wanted
@@ -187,7 +187,7 @@ def _moved(filler: _Filler, slot: _Slot) -> _Filler:
 
 
 def _expected(parameter: Parameter, allowed: type | None) -> Any:
-    """Return the type that the value must have; the item's own model goes before the annotation."""
+    """Return the type that the value must have; the item's own model overrides the annotation."""
     declared = parameter.annotation
     if allowed is not None and (declared is ABSENT or reduced(declared) is not allowed):
         return allowed

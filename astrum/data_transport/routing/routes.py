@@ -1,4 +1,4 @@
-"""The way of one value from a task's result to a parameter, whichever way it was declared."""
+"""The route of one value from a task's result to a parameter, however it was declared."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Neighbours = Mapping[str, Mapping[str, None]]
 
 
 class Route(NamedTuple):
-    """What one annotation or one item says, in the form in which a large graph can afford it.
+    """One annotation or one item, in a form that is small enough for large graphs.
 
     ``name`` and ``position`` are those of the target's parameter; one of them may be None, and
-    ``parameter`` is that parameter where it is known already. ``provider``, unless `ABSENT`,
-    supplies the value without a task; ``source`` is "" then. ``default``, unless `ABSENT`, stands
-    for a part that the result does not have. ``allowed`` is the class that the
-    value must have besides what the parameter declares. ``declared`` tells whether the `TaskData`
-    that holds the item names the task at the other end.
+    ``parameter`` is that parameter if it is already known. ``provider``, unless `ABSENT`,
+    supplies the value without a task; ``source`` is then "". ``default``, unless `ABSENT`,
+    replaces a part that the result does not have. ``allowed`` is a class that the value must
+    have in addition to what the parameter declares. ``declared`` is true if the `TaskData` that
+    holds the item names the task at the other end.
     """
 
     source: str
@@ -41,7 +41,7 @@ class Route(NamedTuple):
 def routes_of(task_data: Iterable[TaskData]) -> Iterator[Route]:
     """Yield the routes of all items, task by task, inputs first.
 
-    An output item without ``to_relation`` goes nowhere and is left out.
+    An output item without ``to_relation`` has no target and is left out.
     """
     for data in task_data:
         for _, route in routes_in(data):
@@ -49,7 +49,7 @@ def routes_of(task_data: Iterable[TaskData]) -> Iterator[Route]:
 
 
 def routes_in(data: TaskData) -> Iterator[tuple[DataItem, Route]]:
-    """Yield each item of one task that goes somewhere, with its route."""
+    """Yield each item of one task that has a target, with its route."""
     known = frozenset(data.from_tasks)
     for item in data.input_data_item:
         origin, end = item.from_relation, item.to_relation

@@ -1,4 +1,4 @@
-"""Which task an annotation means when it names one by id or by function."""
+"""Finds the task that an annotation names by id or by function."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TaskIndex:
         return by_function
 
     def find(self, reference: object) -> str:
-        """Return the id of the task meant; ``ValueError`` if it is none, or more than one."""
+        """Return the id of the task meant; ``ValueError`` if there is none, or more than one."""
         if isinstance(reference, str):
             return self._known(reference)
         if is_unresolved(reference):
@@ -69,7 +69,7 @@ class TaskIndex:
         name = getattr(reference, "__qualname__", repr(reference))
         if not task_ids:
             short = name.rpartition(".")[2]
-            raise ValueError(f"the function {name} is no task{nearest(short, self._functions)}")
+            raise ValueError(f"the function {name} is not a task{nearest(short, self._functions)}")
         if len(task_ids) > 1:
             listed = ", ".join(map(repr, task_ids))
             raise ValueError(f"the function {name} is several tasks ({listed}); name one by its id")

@@ -1,4 +1,4 @@
-"""Declared types: whether one fits another, whether a value fits, and how it is rebuilt.
+"""Declared types: checks of types against types and of values against types, and rebuilding.
 
 May import the public words of `data_transport` and `errors`.
 """

@@ -1,4 +1,4 @@
-"""Whether any value of one declared type could fit another."""
+"""Checks whether any value of one declared type could fit another type."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from astrum.data_transport.types.misfit import Misfit
 
 
 def could_fit(given: Any, expected: Any) -> bool:
-    """Tell whether some value declared as ``given`` may fit ``expected``.
+    """Return whether some value declared as ``given`` may fit ``expected``.
 
-    Only a sure mismatch is one: what a type does not tell is left to the check at run time.
+    False means a certain mismatch; what a type does not show is left to the check at run time.
 
     >>> could_fit(int, float), could_fit(str, int), could_fit(int | None, int)
     (True, False, True)

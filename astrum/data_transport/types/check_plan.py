@@ -1,4 +1,4 @@
-"""Declared types against declared types, before anything runs."""
+"""Checks the declared types of a flow against each other, before anything runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_types(
     functions: Mapping[str, Callable[..., Any]],
     config: AstrumConfig,
 ) -> None:
-    """Check every binding: what its source declares to return against what the parameter expects.
+    """Check for every binding that its source's declared result fits the parameter's type.
 
     Raises `TaskRegistrationError`, naming both tasks, the parameter and both types, for a sure
     mismatch or a field that the source's type does not have; with
@@ -55,9 +55,9 @@ def why_local_only(
     functions: Mapping[str, Callable[..., Any]],
     config: AstrumConfig,
 ) -> str:
-    """Say which parameter reads what surely stays in its process (see `sendable`); "" if none.
+    """Return which parameter reads a part that cannot leave its process (see `sendable`), or "".
 
-    ``skip_type_check`` leaves that to the run.
+    With ``skip_type_check`` this is found during the run only.
     """
     if config.skip_type_check:
         return ""
@@ -90,7 +90,7 @@ def declared_types(function: Callable[..., Any], seen: set[Any] | None = None) -
 
 
 def _names_only(function: Callable[..., Any], seen: set[Any]) -> bool:
-    """Tell at a glance that a function's annotations hold only plain classes in ``seen``."""
+    """Return whether a function's annotations hold only plain classes in ``seen``."""
     if not isinstance(function, FunctionType) or function.__dict__:
         return False
     for annotation in function.__annotations__.values():

@@ -1,9 +1,8 @@
-"""Whether a value fits a declared type, and the value rebuilt where that takes rebuilding.
+"""Checks that a value fits a declared type, and rebuilds it where needed.
 
 A type is compiled once to a check, so that the common case costs one comparison. Plain types are
-taken strictly: nothing is converted. A bool is an int, and an int will do for a float, but a bool
-will not. What travels as a dict of fields (a dataclass, a NamedTuple, a pydantic model) becomes an
-instance.
+strict: nothing is converted. A bool fits int and an int fits float, but a bool does not fit float.
+A dict of fields is made an instance where a dataclass, NamedTuple or pydantic model is declared.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from astrum.data_transport.types.rebuild import rebuilt
 from astrum.errors import InjectionError
 
 Check = Callable[[Any], Any]
-"""Returns the value, itself if it fits as it is; raises `Misfit`."""
+"""Returns the value, the same object if nothing had to be rebuilt; raises `Misfit`."""
 
 
 def fit(value: Any, expected: Any) -> Any:
@@ -213,7 +212,7 @@ def _construct(cls: Any, shape: Shape, value: dict[str, Any]) -> Any:
 
 
 def fit_fields(value: Mapping[str, Any], shape: Shape, cls: Any) -> dict[str, Any]:
-    """Return the fields of ``value``, each fitted to its type; keys beyond them stay as they are.
+    """Return the fields of ``value``, each fitted to its type; other keys stay unchanged.
 
     Field types are compiled when the first value comes: a class may contain itself.
     """
@@ -264,7 +263,7 @@ def _collection(outer: Check, item_type: Any) -> Check:
 
     def check(value: Any) -> Any:
         outer(value)
-        # Anything else may be read only once, or is no plain container.
+        # Anything else may be readable only once, or is not a plain container.
         if not isinstance(value, _WALKED) or set(map(type, value)) <= exact:
             return value
         return _fit_items(inner, value)

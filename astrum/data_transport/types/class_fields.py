@@ -51,7 +51,7 @@ class Shape:
     hidden: tuple[Any, ...] = ()
 
     def knows(self, name: str) -> bool:
-        """Tell whether a dict of fields may hold ``name``."""
+        """Return whether a dict of fields may hold ``name``."""
         return name in self.fields or name in self.computed or name in self.inputs
 
     @property
@@ -81,15 +81,15 @@ def stripped(annotation: Any) -> Any:
 
 
 def is_alias(annotation: Any) -> bool:
-    """Tell whether ``annotation`` is a ``type`` statement's name (it may stand in its own value).
+    """Return whether ``annotation`` is the name of a ``type`` statement; it may contain itself.
 
-    Known by its class's name, for there are two: that of typing and its backport.
+    The name of its class decides, since there are two such classes: typing's and its backport.
     """
     return type(annotation).__name__ == "TypeAliasType"
 
 
 def is_unknown(annotation: Any) -> bool:
-    """Tell whether ``annotation`` (stripped) says nothing that a value could contradict."""
+    """Return whether every value fits ``annotation`` (stripped)."""
     if type(annotation) is type:
         return annotation is object
     if isinstance(annotation, type):
@@ -98,7 +98,7 @@ def is_unknown(annotation: Any) -> bool:
 
 
 def reduced(annotation: Any) -> type | None:
-    """Return the class of ``annotation``, a generic's origin; None if it is no class.
+    """Return the class of ``annotation``, a generic's origin; None if it is not a class.
 
     >>> reduced(list[int]), reduced(typing.Any), reduced(int | None)
     (<class 'list'>, None, None)
@@ -140,7 +140,7 @@ def _kind_of(cls: type) -> Kind | None:
 
 
 def is_model(cls: type) -> bool:
-    """Tell whether ``cls`` is a pydantic model; does not import pydantic."""
+    """Return whether ``cls`` is a pydantic model; does not import pydantic."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and issubclass(cls, pydantic.BaseModel)
 
@@ -197,7 +197,7 @@ def _dataclass_shape(cls: Any, hints: Mapping[str, Any]) -> Shape:
 
 
 def _required_keys(cls: Any, hints: Mapping[str, Any]) -> Iterator[str]:
-    # __required_keys__ is wrong for text annotations, so an explicit mark decides first.
+    # __required_keys__ is wrong for string annotations, so an explicit mark decides first.
     for name, hint in hints.items():
         origin = typing.get_origin(hint)
         if origin is typing.Required or (
@@ -251,7 +251,7 @@ def _named_class(cls: type, seen: set[Any]) -> Iterator[type]:
     if cls.__module__ not in _NO_NAMES and not (shape and shape.kind == "typed_dict"):
         yield cls
     origin = generic_origin(cls)
-    if origin is not None:  # its values may be made without saying of what
+    if origin is not None:  # its values may be made without parameters
         yield from named_types(origin, seen)
     for part in shape.types if shape else ():
         yield from named_types(part, seen)
@@ -265,7 +265,7 @@ def _enums_in(literal: Any, seen: set[Any]) -> Iterator[type]:
 
 
 def type_name(annotation: Any) -> str:
-    """Return a type as a reader would write it.
+    """Return a type as people write it.
 
     >>> type_name(int), type_name(typing.Optional[list[int]])
     ('int', 'list[int] | None')

@@ -1,4 +1,4 @@
-"""A function's result type read from its source, for functions that declare none."""
+"""Infers a function's result type from its source, for functions that declare none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def inferred_result(function: Callable[..., Any]) -> Any:
     """Return the type of what ``function`` returns, as far as its return statements show it.
 
     Literals, displays and comprehensions are understood; a dict with constant keys becomes a
-    TypedDict of them. `ABSENT` if nothing can be told.
+    TypedDict of them. `ABSENT` if the type is unknown.
     """
     definition = _definition(function)
     if definition is None:

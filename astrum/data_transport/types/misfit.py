@@ -1,4 +1,4 @@
-"""A value that does not fit its type: what was expected, what came, and where it sits."""
+"""A value that does not fit its type: what was expected, what was given, and where it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Misfit(Exception):
         self.place = place
 
     def inside(self, step: object) -> Misfit:
-        """Return the same misfit as one of the value that holds this one."""
+        """Return this misfit as seen from the value that contains this one."""
         return Misfit(self.expected, self.got, f"[{_shown_step(step)}]{self.place}")
 
 
@@ -31,7 +31,7 @@ def misfit_of(value: object, expected: Any) -> Misfit:
 
 
 def got(value: object, expected: Any = None) -> str:
-    """Describe a value in a few words, whatever its own ``repr`` does.
+    """Describe a value in a few words, even if its own ``repr`` fails.
 
     >>> got("x"), got(10**5000), got([])
     ("str 'x'", 'int of about 5,001 digits', 'list')

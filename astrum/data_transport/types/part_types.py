@@ -1,4 +1,4 @@
-"""The type of a part of a result, as far as the declared type of the whole tells."""
+"""The type of a part of a result, as far as the declared type of the whole shows it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NoSuchPart(Exception):
 
 
 def type_at(annotation: Any, path: Path) -> Any:
-    """Return the type of the part that ``path`` leads to; ``typing.Any`` when it cannot be told.
+    """Return the type of the part that ``path`` leads to; ``typing.Any`` if it is not known.
 
     Raises `NoSuchPart` when no value of the type has the part.
 

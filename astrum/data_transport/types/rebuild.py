@@ -1,4 +1,4 @@
-"""Dataclasses and NamedTuples made from the dict of their fields, as ``asdict`` gives it."""
+"""Rebuilds dataclasses and NamedTuples from a dict of their fields, as ``asdict`` makes it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from astrum.data_transport.types.misfit import Misfit
 def rebuilt(cls: Any, shape: Shape, fields: Mapping[str, Any]) -> Any:
     """Return an instance of ``cls`` that holds ``fields``; raises `Misfit`.
 
-    With a field that no constructor takes (``init=False``) the dict can only come from an
-    instance, so all fields are set to what was sent. Else the constructor has the last word,
-    unless it would change its own result again: nobody can tell then whether it has run before.
+    If it has a field that the constructor does not take (``init=False``), the dict can only come
+    from an instance, so all fields are set to what was sent. Otherwise the constructor decides,
+    unless it would change its own result again: then it is unknown whether it has run before.
     """
     unknown = [name for name in fields if not shape.knows(name)]
     if unknown:
@@ -69,5 +69,5 @@ def _is_same(one: Any, other: Any) -> bool:
         return True
     try:
         return bool(one == other) or (one != one and other != other)
-    except Exception:  # arrays have no one answer
+    except Exception:  # arrays compare item by item
         return type(one) is type(other)

@@ -1,7 +1,7 @@
-"""Which parts of a declared type travel: workers get fields, cut out of bytes, and no attributes.
+"""Finds parts of declared types that cannot travel: workers get fields, not other attributes.
 
-In process a locator may name any attribute. Between processes there is only what the bytes of a
-value hold: nobody on the way has the class whose property or method it would be.
+In process a locator may name any attribute. Between processes a part is cut out of the value's
+bytes, without the class that would be needed to compute a property or to call a method.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from astrum.data_transport.types.part_types import NoSuchPart, type_at
 
 
 def why_it_stays(annotation: Any, path: Path) -> str:
-    """Say which part on the way along ``path`` is an attribute but no field; "" if none is.
+    """Return which part along ``path`` is an attribute that is not a field; "" if none is.
 
-    Only of a dataclass, NamedTuple, pydantic model or enum it is sure.
+    It is certain only for a dataclass, a NamedTuple, a pydantic model and an enum.
 
-    >>> why_it_stays(Enum, ("value",))
-    'Enum.value is no field (only fields travel to workers: make it one, or let a task return it)'
+    >>> why_it_stays(Enum, ("value",)).partition(" (")[0]
+    'Enum.value is not a field'
     """
     for place, step in enumerate(path):
         if isinstance(step, str):
@@ -39,7 +39,7 @@ def _attribute_in(annotation: Any, path: Path, name: str) -> str:
     try:
         whole = type_at(annotation, path)
     except NoSuchPart:
-        return ""  # the check of types says that
+        return ""  # the check of types reports that
     reasons = [_attribute(cls, name) for cls in members(whole) if cls is not type(None)]
     return reasons[0] if reasons and all(reasons) else ""
 
@@ -52,7 +52,7 @@ def _attribute(annotation: Any, name: str) -> str:
     if not _is_attribute(cls, name, found):
         return ""
     what = "a property, " if isinstance(found, (property, cached_property)) else ""
-    return f"{cls.__name__}.{name} is {what}no field"
+    return f"{cls.__name__}.{name} is {what}not a field"
 
 
 def _is_attribute(cls: Any, name: str, found: object) -> bool:

@@ -1,4 +1,4 @@
-"""One short way from functions to what fills their parameters."""
+"""Resolves functions to what fills their parameters, in one call."""
 
 from __future__ import annotations
 

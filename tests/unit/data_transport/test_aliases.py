@@ -23,7 +23,7 @@ def load() -> dict:
 
 
 def annotated(annotation: Any) -> Callable[..., Any]:
-    def read(order: Any = "nobody") -> str:
+    def read(order: Any = "no one") -> str:
         return str(order)
 
     read.__annotations__ = {"order": annotation}
@@ -47,7 +47,7 @@ FOLLOWED = {
     "a generic alias": FromLoad[str],
     "a parameter of an alias": Itself[Plain],
     "a generic alias of an alias": FromLoad[Number],
-    "an alias of a text": Text,
+    "an alias of a string": Text,
     "a new type": New,
     "a union with an alias": Named | None,
     "a note on an alias": Ref[Named, "the order"],
@@ -67,7 +67,7 @@ def test_a_generic_alias_keeps_the_type_that_it_was_given(relate: Any) -> None:
 
 
 def test_an_alias_named_in_a_text_is_followed(relate: Any) -> None:
-    def read(order: Named = "nobody") -> str:
+    def read(order: Named = "no one") -> str:
         return order
 
     assert relate({"load": load, "read": read})["read"].bindings[0].source == "load"
@@ -107,9 +107,9 @@ SOURCE = """
 
     @registry.task("see")
     def see(
-        a: OrderId = "nobody",
-        b: FromLoad[str] = "nobody",
-        c: Late = "nobody",
+        a: OrderId = "no one",
+        b: FromLoad[str] = "no one",
+        c: Late = "no one",
         d: Ref[Json, F("load", "tree")] = None,
     ) -> list:
         return [a, b, c, d]

@@ -1,4 +1,4 @@
-"""What Ref, F and T in annotations declare."""
+"""The declarations of Ref, F and T in annotations."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""Whether a value fits a type when it is injected."""
+"""The check of values against types when they are injected."""
 
 import collections
 import enum

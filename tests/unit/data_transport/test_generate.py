@@ -1,4 +1,4 @@
-"""One TaskData per task, and a ValueError for a relation that makes no sense."""
+"""One TaskData per task, and a ValueError for an invalid relation."""
 
 import functools
 
@@ -107,9 +107,9 @@ WRONG = {
         returning(Ref[int, T("sorce")]),
         "return value: there is no task 'sorce'; did you mean 'source'",
     ),
-    "a function that is no task": (
+    "a function that is not a task": (
         annotated(Ref[int, F(functools.reduce)]),
-        "'value': the function reduce is no task",
+        "'value': the function reduce is not a task",
     ),
     "neither id nor function": (annotated(Ref[int, F(3)]), "by id or function, not by 3"),
 }

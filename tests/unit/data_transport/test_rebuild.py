@@ -1,4 +1,4 @@
-"""What is rebuilt from a dict of fields, generic models, and misfits of awkward values."""
+"""Instances rebuilt from a dict of fields, generic models, and misfits of awkward values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What explicit relations resolve to, alone and merged with annotations."""
+"""Explicit relations are resolved, alone and merged with annotations."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What travels of a declared type, held against what its encoded values give."""
+"""The parts of a declared type that travel, compared with its encoded values."""
 
 from __future__ import annotations
 
@@ -98,21 +98,21 @@ TRAVELS: list[tuple[Any, Any, tuple[str | int, ...]]] = [
     (Line | dict, {"total": 1}, ("total",)),
 ]
 STAYS: list[tuple[Any, Any, tuple[str | int, ...], str]] = [
-    (Line, Line(), ("total",), "Line.total is a property, no field"),
-    (Line, Line(), ("cached",), "Line.cached is a property, no field"),
-    (Line, Line(), ("method",), "Line.method is no field"),
-    (Line, Line(), ("limit",), "Line.limit is no field"),
+    (Line, Line(), ("total",), "Line.total is a property, not a field"),
+    (Line, Line(), ("cached",), "Line.cached is a property, not a field"),
+    (Line, Line(), ("method",), "Line.method is not a field"),
+    (Line, Line(), ("limit",), "Line.limit is not a field"),
     (Line | None, Line(), ("total",), "Line.total is a property"),
     (Slotted, Slotted(), ("total",), "Slotted.total is a property"),
     (Point, Point(), ("double",), "Point.double is a property"),
-    (Point, Point(), ("count",), "Point.count is no field"),
+    (Point, Point(), ("count",), "Point.count is not a field"),
     (Order, Order(), ("short",), "Order.short is a property"),
     (Order, Order(), ("computed",), "Order.computed is a property"),
-    (Order, Order(), ("_visits",), "Order._visits is no field"),
-    (Order, Order(), ("limit",), "Order.limit is no field"),
+    (Order, Order(), ("_visits",), "Order._visits is not a field"),
+    (Order, Order(), ("limit",), "Order.limit is not a field"),
     (Order, Order(), ("line", "total"), "Line.total is a property"),
     (list[Order], [Order()], (0, "short"), "Order.short is a property"),
-    (Color, Color.RED, ("value",), "Color.value is no field"),
+    (Color, Color.RED, ("value",), "Color.value is not a field"),
 ]
 
 
@@ -156,5 +156,5 @@ def test_the_parameter_and_both_tasks_are_named(relate: Any) -> None:
         "task 'read', parameter 'value' reads the result['total'] of task 'load': Line.total"
     )
     check_types(inputs, functions, AstrumConfig())
-    with pytest.raises(TaskRegistrationError, match=r"Line\.total is a property, no field"):
+    with pytest.raises(TaskRegistrationError, match=r"Line\.total is a property, not a field"):
         check_types(inputs, functions, AstrumConfig(check_wire=True))

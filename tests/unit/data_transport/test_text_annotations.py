@@ -1,4 +1,4 @@
-"""Annotations that are texts: everything here stands under the future import."""
+"""Annotations that are strings: everything here is under the future import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declared types against declared types at build time, and the types that a flow names."""
+"""Declared types are checked against each other at build time; the types that a flow names."""
 
 import collections.abc
 import enum
