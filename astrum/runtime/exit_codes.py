@@ -77,6 +77,16 @@ def describe_ending(code: int) -> str:
     return f"exit code {code}" if code >= 0 else signal_name(-code)
 
 
+def second_signal_advice(number: int) -> str:
+    """Say what a second signal does, after the first began an orderly end.
+
+    >>> second_signal_advice(2), second_signal_advice(15)
+    ('press Ctrl-C again to exit immediately', 'send the signal again to exit immediately')
+    """
+    again = "press Ctrl-C again" if number == signal.SIGINT else "send the signal again"
+    return f"{again} to exit immediately"
+
+
 def signal_name(number: int) -> str:
     """Return what a signal is called.
 

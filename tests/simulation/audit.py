@@ -141,5 +141,5 @@ def _audit_streams(world: World) -> None:
 def _audit_worker(worker: Worker) -> None:
     held = [(h.run_id, h.task, h.attempt) for h in worker.parts.attempts.held()]
     taken = {lane: slots.claimed for lane, slots in worker.parts.slots.items() if slots.claimed}
-    if held or taken or worker.parts.reporter.unsettled:
+    if held or taken or worker.parts.settler.unsettled:
         raise Violation(f"{worker.worker_id} has not let go of {held}, {taken}")

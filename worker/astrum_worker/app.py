@@ -1,4 +1,4 @@
-"""One worker process: its start, and its end in the right order."""
+"""One worker: starts its parts, and stops them in the order that loses no result."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Worker:
         self.parts = parts = compose(config, catalog, stop=self.request_stop, lease_type=lease_type)
         self.worker_id = parts.context.worker_id
         self._store = parts.context.store
-        self._attempts, self._reporter = parts.attempts, parts.reporter
+        self._attempts, self._settler = parts.attempts, parts.settler
         parts.context.gate.on_close(self._end_waiting_claims)
 
     def request_stop(self, exit_code: int = 0) -> None:
@@ -101,9 +101,9 @@ class Worker:
 
     def _start(self) -> None:
         parts = self.parts
-        parts.watch.start()
+        parts.detector.start()
         parts.lease.start(self._registered_at)
-        parts.reporter.start()
+        parts.settler.start()
         for service in (*parts.followers, *parts.claiming):
             service.start()
         self._announce(parts.registration.start_line())
@@ -135,14 +135,15 @@ class Worker:
         await self._deliver(deadline)
         for service in self.parts.followers:
             await service.stop()
-        await self._reporter.stop()
-        self.parts.watch.stop()
+        await self._settler.stop()
+        self.parts.detector.stop()
         await self.parts.lease.stop()
         await self._leave()
         self.parts.invoker.close()
 
     async def _stop_claiming(self) -> None:
-        # A claim that is under way is let end: cancelling it might orphan what it was given.
+        # Wait for a claim that is under way. The server may have delivered attempts to it
+        # already: if the claim is cancelled, no one runs them until they are found again.
         quiet = asyncio.gather(*(consumer.wait_quiet() for consumer in self.parts.consumers))
         with suppress(TimeoutError):
             await asyncio.wait_for(quiet, 2 * self._config.claim_wait_s)
@@ -167,17 +168,17 @@ class Worker:
         self._attempts.hand_back_all()
 
     async def _deliver(self, deadline: float) -> None:
-        """Deliver what ended; what was handed back at the last moment has a moment as well."""
+        """Deliver all ends; wait at least `_LAST_FLUSH_S`, for what was handed back just now."""
         left_s = max(deadline - time.monotonic(), _LAST_FLUSH_S)
         with suppress(TimeoutError):
             async with asyncio.timeout(left_s):
-                await self._reporter.flushed()
-        if self._reporter.unsettled:
+                await self._settler.flushed()
+        if self._settler.unsettled:
             self._exit_code = ExitCode.NOT_HANDED_OVER
             logger.error(
                 "%d results could not be delivered within the grace of %g s, the server did not "
                 "take them; their tasks run again on other workers. A longer --grace may help",
-                self._reporter.unsettled,
+                self._settler.unsettled,
                 self._config.grace_s,
             )
 

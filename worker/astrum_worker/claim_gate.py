@@ -1,4 +1,4 @@
-"""Reasons to claim nothing."""
+"""The reasons for which a worker claims no attempts at the moment."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class ClaimGate:
         self._before_claim: list[Callable[[], object]] = []
 
     def on_close(self, call: Callable[[], object]) -> None:
-        """Have something called whenever one more reason comes up."""
+        """Call ``call`` each time a reason is added."""
         self._on_close.append(call)
 
     def before_claim(self, call: Callable[[], object]) -> None:
-        """Have something called before each claim, to close the gate for what time alone brings."""
+        """Call ``call`` before each claim: it may close the gate for a reason that time brings."""
         self._before_claim.append(call)
 
     @property
@@ -41,14 +41,14 @@ class ClaimGate:
         return not self._reasons
 
     def lets_claim(self) -> bool:
-        """Look once more whether claiming is allowed; to be called right before a claim."""
+        """Check again whether claiming is allowed; to be called right before a claim."""
         for call in self._before_claim:
             call()
         return self.is_open
 
     @property
     def reasons(self) -> list[str]:
-        """Why claiming is not allowed, in words for the status."""
+        """The reasons why claiming is not allowed, as words for the status."""
         return sorted(reason.value for reason in self._reasons)
 
     def close(self, reason: Reason) -> None:

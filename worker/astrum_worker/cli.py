@@ -32,10 +32,12 @@ def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command]
 def checked_queues(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Refuse names that no queue can have, and lists of names, which are written otherwise."""
+    """Refuse empty names and lists of names: the option is repeated for several queues."""
     for queue in value:
         if not queue or "," in queue:
-            raise click.BadParameter(f"{queue!r} is no queue; repeat the option to serve several")
+            raise click.BadParameter(
+                f"{queue!r} is not a queue name; repeat the option to serve several queues"
+            )
     return value
 
 
@@ -52,8 +54,8 @@ class WorkerCommand(SteadyCommand):
     "redis_url",
     envvar=URL_VARIABLE,
     metavar="URL",
-    help="The server to use: redis://, rediss:// (TLS) or unix://. A password belongs into the "
-    "variable, not here: all users of the machine can read command lines.",
+    help="The server to use: redis://, rediss:// (TLS) or unix://. Put a password in the "
+    "environment variable rather than here: command lines are visible to every user on this host.",
 )
 @option(
     "--redis-ca",
@@ -104,7 +106,7 @@ class WorkerCommand(SteadyCommand):
 @option(
     "--no-supervisor",
     is_flag=True,
-    help="Run the one worker in this very process; something else starts it again when it dies.",
+    help="Run one worker in this process, without a supervisor that replaces it when it dies.",
 )
 @option(
     "--grace",
@@ -201,13 +203,13 @@ def main(
 async def _supervise(
     arguments: list[str], redis_url: str | None, count: int, grace_s: float
 ) -> int:
-    # Not as an argument: everybody on the machine could read the password in it.
+    # Not as an argument: every user on this host could read the password in it.
     environment = {URL_VARIABLE: redis_url} if redis_url else {}
     return await Supervisor(without_url(arguments), environment, count, grace_s).run()
 
 
 def without_url(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of a command line but for ``--redis``.
+    """Return the arguments of a command line without ``--redis``.
 
     >>> without_url(["flow.py", "--redis", "redis://host", "-c", "9"])
     ['flow.py', '-c', '9']

@@ -28,9 +28,10 @@ class WorkerConfig:
     ``grace_s``. ``wait_for_store`` waits at the start for as long as it takes.
 
     The lease of ``lease_s`` is renewed every third of it; ``trust_s`` after the start of the last
-    good beat the worker claims nothing more. ``max_hung`` threads that nobody waits for any more
-    (default: as many as ``threads``), for ``hung_patience_s``, end the worker. A blocking read
-    waits ``block_s`` at most; a reader without a cycle for three times that is restarted.
+    good beat the worker claims nothing more. The worker ends when ``max_hung`` threads (default:
+    as many as ``threads``) still run attempts that were given up, for ``hung_patience_s``. A
+    blocking read waits ``block_s`` at most; a reader without a cycle for three times that is
+    restarted.
     """
 
     modules: tuple[str, ...]
@@ -66,7 +67,7 @@ class WorkerConfig:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
         if not 0 < self.max_value_bytes <= MAX_BLOB_BYTES:
-            raise ValueError(f"max_value_bytes must be in 1..{MAX_BLOB_BYTES}, nobody reads more")
+            raise ValueError(f"max_value_bytes must be in 1..{MAX_BLOB_BYTES}: readers refuse more")
         if self.grace_s < 0 or self.hung_limit < 1:
             raise ValueError("grace_s may not be negative, max_hung must be at least 1")
 
@@ -80,7 +81,7 @@ class WorkerConfig:
         """How long a read for claims may wait at the server.
 
         Less than is left of the lease: the server delivers to a reader that waits, and what it
-        delivers to a process that is stopped or cut off is lost once more.
+        delivers to a process that is stopped or cut off must be found again.
         """
         return min(self.block_s, self.lease_s / 3)
 

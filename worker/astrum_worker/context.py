@@ -1,4 +1,4 @@
-"""What nearly every part of a worker needs."""
+"""The store, settings and shared objects that nearly every part of a worker uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers that a worker tells about itself."""
+"""The counters that a worker publishes in its status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doubt whether this worker knows all that it holds."""
+"""A flag: this worker may hold claims that it does not know of."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 
 
 class Doubt:
-    """Raised when a claim's reply may have been lost, until somebody compares with the server.
+    """Raised when a claim's reply may have been lost, until the server's list was compared.
 
-    ``event`` is set while there is something to look at, so that nobody waits for the next pass.
+    ``event`` is set while there is something to compare: it makes the next pass start at once.
     """
 
     def __init__(self) -> None:

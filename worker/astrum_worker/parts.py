@@ -1,4 +1,4 @@
-"""The parts of a worker, put together: each is made of parts that exist already."""
+"""Composes the parts of a worker, each from parts that exist already."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Parts(NamedTuple):
     blobs: BlobCache
     slots: dict[str, Slots]
     attempts: Attempts
-    reporter: Settler
+    settler: Settler
     reconciler: Reconciler
-    watch: LoopBlockDetector
+    detector: LoopBlockDetector
     lease: Lease
     consumers: list[Consumer]
     claiming: list[Service]
@@ -61,7 +61,7 @@ def compose(
     stop: Callable[[int], None],
     lease_type: Callable[..., Lease] = Lease,
 ) -> Parts:
-    """Make a worker; ``stop`` is called with an exit code by what finds that it should end."""
+    """Make a worker; a part that finds that it should end calls ``stop`` with an exit code."""
     store = WorkerStore(config.redis, new_worker_id())
     context = WorkerContext(store, config, seal=Seal(config.redis.signing_keys))
     registration = Registration(context, catalog)
@@ -71,12 +71,12 @@ def compose(
         "async": Slots(config.concurrency),
         "thread": Slots(config.threads, feeds_threads=True),
     }
-    reporter = Settler(context)
+    settler = Settler(context)
     executor = Executor(context, invoker, blobs)
-    attempts = Attempts(context, ClaimReader(catalog, context.seal), executor, reporter, slots)
-    reconciler = Reconciler(context, attempts, reporter, registration.register)
-    watch = LoopBlockDetector(attempts.running_in, config.blocked_after_s)
-    board = StatusBoard(attempts, reporter, context.counters, slots, context.gate, watch)
+    attempts = Attempts(context, ClaimReader(catalog, context.seal), executor, settler, slots)
+    reconciler = Reconciler(context, attempts, settler, registration.register)
+    detector = LoopBlockDetector(attempts.running_in, config.blocked_after_s)
+    board = StatusBoard(attempts, settler, context.counters, slots, context.gate, detector)
     lease = _lease(context, reconciler, board, lease_type)
     context.gate.before_claim(lease.judge)
     context.gate.on_close(attempts.send_away_waiting)
@@ -86,7 +86,7 @@ def compose(
     ]
     claiming: list[Service] = [
         ReaderRestarter(consumers, config.claim_wait_s / 2, context.doubt),
-        ExclusiveLane(context, consumers, attempts, reporter),
+        ExclusiveLane(context, consumers, attempts, settler),
         *consumers,
     ]
     followers: list[Service] = [
@@ -102,9 +102,9 @@ def compose(
         blobs=blobs,
         slots=slots,
         attempts=attempts,
-        reporter=reporter,
+        settler=settler,
         reconciler=reconciler,
-        watch=watch,
+        detector=detector,
         lease=lease,
         consumers=consumers,
         claiming=claiming,

@@ -1,4 +1,4 @@
-"""Background loops with one shape: start, stop, and one pass that tests can call."""
+"""Background loops with one shape: start, stop, and `run_once`, which tests can call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 async def patiently(call: Callable[[], Awaitable[Result]]) -> Result:
-    """Repeat a call that may be repeated until the store can be reached; other errors come up."""
+    """Repeat a call until the store can be reached; other errors are raised."""
     backoff = Backoff()
     while True:
         try:
@@ -30,8 +30,8 @@ async def patiently(call: Callable[[], Awaitable[Result]]) -> Result:
 class Service:
     """A loop that calls `run_once` again and again; safe to start and stop twice.
 
-    A failing store only slows it down. Any other error is a fault of ours: it is logged with its
-    traceback, and the loop goes on, since a dead loop would help nobody.
+    A failing store only slows it down. Any other error is a bug of Astrum: it is logged with its
+    traceback, and the loop continues, since the worker cannot do without it.
     """
 
     name = "service"
@@ -41,7 +41,7 @@ class Service:
         self._task: asyncio.Task[None] | None = None
 
     async def run_once(self) -> None:
-        """Do one pass; waits by itself if there is nothing to do."""
+        """Do one pass; wait first if there is nothing to do."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -65,7 +65,7 @@ class Service:
                 self._say(error)
                 await self._backoff.wait()
             except Exception:
-                logger.exception("%s: a pass failed; the loop goes on", self.name)
+                logger.exception("%s: a pass failed; the loop continues", self.name)
                 await self._backoff.wait()
 
     def _say(self, error: StoreError) -> None:
@@ -86,7 +86,7 @@ class PeriodicService(Service):
         self._hurry.set()
 
     async def pass_once(self) -> None:
-        """Do what is to be done periodically."""
+        """Do one pass, without waiting."""
         raise NotImplementedError
 
     async def run_once(self) -> None:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from astrum.runtime.collector import slow_down_collector
-from astrum.runtime.exit_codes import after_signal
+from astrum.runtime.exit_codes import after_signal, second_signal_advice
 from astrum.runtime.standard_streams import settle_streams
 from astrum_coordinator.cli.endings import say
 
@@ -86,7 +86,7 @@ class Interrupts:
         if self.received or self._loop is None:
             _leave(after_signal(number))
         self.received, self._received_at = number, now
-        say(f"{self._advice}; once more ends at once")
+        say(f"{self._advice}; {second_signal_advice(number)}")
         self._loop.call_soon_threadsafe(self._react)
 
     def _react(self) -> None:

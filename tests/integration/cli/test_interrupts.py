@@ -106,7 +106,7 @@ def test_the_second_interrupt_ends_at_once_what_does_not_want_to_stop(
     process = start("run", "flow.py", "--local")
     assert process.stderr is not None
     process.send_signal(signal.SIGINT)
-    while "once more ends at once" not in process.stderr.readline():
+    while "again to exit immediately" not in process.stderr.readline():
         pass
 
     def over() -> bool:

@@ -94,7 +94,7 @@ async def test_a_stopped_worker_is_given_up_and_its_late_result_counts_for_nothi
     ran_by = [attempt.worker_id for attempt in attempts_of(report, "held")]
     assert f".{stopped.pid}." in ran_by[0]
     assert f".{stopped.pid}." not in ran_by[1]
-    await fact(lambda: "its lease had been over" in stopped.output, "the worker to notice")
+    await fact(lambda: "its lease had expired" in stopped.output, "the worker to notice")
 
 
 async def test_a_stopped_worker_holds_up_no_attempt_that_has_a_timeout(

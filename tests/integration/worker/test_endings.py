@@ -38,13 +38,13 @@ class Bench:
         config = WorkerConfig(modules=("m",), redis=RedisSettings())
         self.context = context = WorkerContext(store, config)
         self.invoker = Invoker(2)
-        self.reporter = Settler(context)
+        self.settler = Settler(context)
         nothing: Any = None
         self.attempts = Attempts(
             context,
             self._intake(),
             Executor(context, self.invoker, nothing),
-            self.reporter,
+            self.settler,
             {"async": Slots(9), "thread": Slots(2)},
         )
         self.message: Any = None
@@ -73,7 +73,7 @@ class Bench:
         """Return the one end of the attempt, as the server has it."""
         async with asyncio.timeout(20):
             await self.attempts.wait_idle()
-            await self.reporter.flushed()
+            await self.settler.flushed()
         [record] = self.rows
         return record
 
@@ -81,9 +81,9 @@ class Bench:
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     bench = Bench()
-    bench.reporter.start()
+    bench.settler.start()
     yield bench
-    await bench.reporter.stop()
+    await bench.settler.stop()
     bench.invoker.close()
 
 
@@ -163,7 +163,7 @@ async def test_a_result_whose_serializer_exits_is_a_failure(bench: Bench) -> Non
 async def test_an_end_that_cannot_be_packed_is_recorded_without_its_description(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pack = bench.reporter._seal.seal_row
+    pack = bench.settler._seal.seal_row
     rows = iter([ValueError("no bytes")])
 
     def fails_once(*given: Any) -> bytes:
@@ -171,7 +171,7 @@ async def test_an_end_that_cannot_be_packed_is_recorded_without_its_description(
             raise error
         return pack(*given)
 
-    monkeypatch.setattr(bench.reporter._seal, "seal_row", fails_once)
+    monkeypatch.setattr(bench.settler._seal, "seal_row", fails_once)
 
     async def returns() -> int:
         return 1
@@ -180,7 +180,7 @@ async def test_an_end_that_cannot_be_packed_is_recorded_without_its_description(
     record = await bench.ended()
     assert record.failure is not None
     assert record.failure.types == (UNDESCRIBED,)
-    assert "could not be recorded as it is" in caplog.text
+    assert "could not be recorded; it is recorded as a failure" in caplog.text
 
 
 async def test_what_is_held_without_being_run_is_ended_when_it_is_seen_twice(
@@ -191,12 +191,12 @@ async def test_what_is_held_without_being_run_is_ended_when_it_is_seen_twice(
     async def returns() -> int:
         return 1
 
-    bench.reporter.settle = lambda *_: None  # type: ignore[method-assign]
+    bench.settler.settle = lambda *_: None  # type: ignore[method-assign]
     bench.claim(returns)
     await bench.attempts.wait_idle()
     [held] = bench.attempts.held()
     assert held.phase is Phase.ENDED
-    del bench.reporter.settle  # type: ignore[method-assign]
+    del bench.settler.settle  # type: ignore[method-assign]
     bench.attempts.end_forgotten()
     assert not bench.rows
     bench.attempts.end_forgotten()

@@ -40,7 +40,7 @@ from tests.eventually import eventually
 CONFIG = WorkerConfig(modules=("m",), redis=RedisSettings())
 
 
-# --- reporter -------------------------------------------------------------------------------------
+# --- settler -------------------------------------------------------------------------------------
 
 
 class SettlingStore:
@@ -66,60 +66,58 @@ class SettlingStore:
         return [Verdict.SETTLED] * len(settlements)
 
 
-def reporter_of(
-    store: Any, gate: ClaimGate | None = None, config: WorkerConfig = CONFIG
-) -> Settler:
+def settler_of(store: Any, gate: ClaimGate | None = None, config: WorkerConfig = CONFIG) -> Settler:
     return Settler(WorkerContext(store, config, gate or ClaimGate()))
 
 
 def settle(
-    reporter: Settler,
+    settler: Settler,
     task: int,
     run_id: str = "r",
     value: bytes = b"x",
     done: Callable[[], None] = lambda: None,
 ) -> None:
     held = ClaimedAttempt(Claim("q", "1-0", b""), "async", task, 1, AttemptContext(run_id, "t", 1))
-    reporter.settle(held, Ending(Record(task, 1, Outcome.SUCCEEDED, value=value)), done)
+    settler.settle(held, Ending(Record(task, 1, Outcome.SUCCEEDED, value=value)), done)
 
 
 async def test_what_ends_during_a_flush_goes_out_together_with_the_next() -> None:
     store = SettlingStore()
     store.may_pass.clear()
-    reporter = reporter_of(store)
-    reporter.start()
-    settle(reporter, 0)
+    settler = settler_of(store)
+    settler.start()
+    settle(settler, 0)
     await store.called.wait()
     for task in range(1, 300):
-        settle(reporter, task)
+        settle(settler, task)
     store.may_pass.set()
-    await reporter.flushed()
-    await reporter.stop()
+    await settler.flushed()
+    await settler.stop()
     assert [len(tasks) for _, tasks in store.batches] == [1, 256, 43]
     assert [task for _, tasks in store.batches for task in tasks] == list(range(300))
 
 
 async def test_a_batch_is_bounded_by_bytes_too() -> None:
     store = SettlingStore()
-    reporter = reporter_of(store)
+    settler = settler_of(store)
     for task in range(5):
-        settle(reporter, task, value=b"x" * 100_000)
-    reporter.start()
-    await reporter.flushed()
-    await reporter.stop()
+        settle(settler, task, value=b"x" * 100_000)
+    settler.start()
+    await settler.flushed()
+    await settler.stop()
     assert [tasks for _, tasks in store.batches] == [[0, 1], [2, 3], [4]]
 
 
 async def test_an_unreachable_server_loses_no_result_and_none_is_done_twice() -> None:
     store = SettlingStore()
     store.failures = 3
-    reporter = reporter_of(store)
+    settler = settler_of(store)
     done: list[int] = []
-    settle(reporter, 1, done=lambda: done.append(1))
-    settle(reporter, 2, run_id="other", done=lambda: done.append(2))
-    reporter.start()
-    await reporter.flushed()
-    await reporter.stop()
+    settle(settler, 1, done=lambda: done.append(1))
+    settle(settler, 2, run_id="other", done=lambda: done.append(2))
+    settler.start()
+    await settler.flushed()
+    await settler.stop()
     assert sorted(done) == [1, 2]
     assert sorted(store.batches) == [("other", [2]), ("r", [1])]
 
@@ -127,31 +125,31 @@ async def test_an_unreachable_server_loses_no_result_and_none_is_done_twice() ->
 async def test_results_that_pile_up_stop_the_claiming_until_they_are_delivered() -> None:
     store, gate = SettlingStore(), ClaimGate()
     config = WorkerConfig(modules=("m",), redis=RedisSettings(), unsettled_items=4)
-    reporter = reporter_of(store, gate, config)
+    settler = settler_of(store, gate, config)
     for task in range(4):
         assert gate.is_open
-        settle(reporter, task)
+        settle(settler, task)
     assert gate.reasons == ["backlog"]
-    reporter.start()
+    settler.start()
     await gate.wait_open()
-    await reporter.stop()
+    await settler.stop()
 
 
 async def test_only_recent_results_are_settled_again() -> None:
     store = SettlingStore()
     config = WorkerConfig(modules=("m",), redis=RedisSettings(), resettle_window_s=0.0)
-    reporter = reporter_of(store, config=config)
-    reporter.start()
+    settler = settler_of(store, config=config)
+    settler.start()
     for task in range(2):
-        settle(reporter, task)
-        await reporter.flushed()
+        settle(settler, task)
+        await settler.flushed()
     store.loss.suspect()  # from now on nothing is forgotten
-    settle(reporter, 2)
-    await reporter.flushed()
+    settle(settler, 2)
+    await settler.flushed()
     store.batches.clear()
-    reporter.resettle()
-    await reporter.flushed()
-    await reporter.stop()
+    settler.resettle()
+    await settler.flushed()
+    await settler.stop()
     assert store.batches == [("r", [1, 2])]
 
 
@@ -163,16 +161,16 @@ async def test_what_was_settled_within_the_window_is_settled_again(
     clock.monotonic = lambda: clock.now
     monkeypatch.setattr("astrum_worker.settling.settler.time", clock)
     store = SettlingStore()
-    reporter = reporter_of(store)
-    reporter.start()
+    settler = settler_of(store)
+    settler.start()
     for task, at_s in enumerate((0.0, 3.0, 6.0)):
         clock.now = at_s
-        settle(reporter, task)
-        await reporter.flushed()
+        settle(settler, task)
+        await settler.flushed()
     store.batches.clear()
-    reporter.resettle()
-    await reporter.flushed()
-    await reporter.stop()
+    settler.resettle()
+    await settler.flushed()
+    await settler.stop()
     assert store.batches == [("r", [1, 2])]
 
 

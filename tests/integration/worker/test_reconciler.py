@@ -33,7 +33,7 @@ class Place:
         config = WorkerConfig(modules=("m",), redis=RedisSettings(), resettle_window_s=60.0)
         self.worker = Worker(config, Catalog({("n", "t"): served}), lambda _: None)
         parts = self.worker.parts
-        self.attempts, self.reporter = parts.attempts, parts.reporter
+        self.attempts, self.settler = parts.attempts, parts.settler
         self.reconciler, self.loss = parts.reconciler, parts.context.store.loss
         monkeypatch.setattr(parts.context.store, "settle", self.settle)
         monkeypatch.setattr(parts.context.store, "own_claims", self.own_claims)
@@ -66,9 +66,9 @@ class Place:
     async def told(self) -> None:
         """Let all ends reach the server."""
         await self.attempts.wait_idle()
-        self.reporter.start()
-        await self.reporter.flushed()
-        await self.reporter.stop()
+        self.settler.start()
+        await self.settler.flushed()
+        await self.settler.stop()
 
     async def idle(self) -> list[int]:
         """Return which attempts have run, each execution once."""
@@ -97,7 +97,7 @@ async def test_an_entry_that_is_claimed_anew_is_not_run_while_its_end_is_remembe
 async def test_its_end_is_remembered_while_it_is_told_again_and_afterwards(place: Place) -> None:
     place.attempts.accept("async", place.claim())
     await place.told()
-    place.reporter.resettle()
+    place.settler.resettle()
     place.attempts.accept("async", place.claim())
     await place.told()
     place.attempts.accept("async", place.claim())
@@ -107,7 +107,7 @@ async def test_its_end_is_remembered_while_it_is_told_again_and_afterwards(place
 async def test_a_reply_that_comes_when_its_claim_was_found_and_done_long_ago_is_ignored(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(place.reporter, "knows", lambda key: False)  # it was long ago
+    monkeypatch.setattr(place.settler, "knows", lambda key: False)  # it was long ago
     place.claims = [place.claim()]
     await place.reconciler.reconcile()
     await place.told()
@@ -121,7 +121,7 @@ async def test_what_is_told_again_is_not_run_though_the_server_has_it_as_claimed
 ) -> None:
     place.attempts.accept("async", place.claim())
     await place.told()
-    place.reporter.resettle()
+    place.settler.resettle()
     place.claims = [place.claim()]
     if arrives == "before":  # the reply that tells of the claim
         place.when_asked = place.told

@@ -106,7 +106,7 @@ async def test_a_worker_whose_signals_a_task_took_drains_all_the_same(
     await worker.serving()
     await lead.dispatch(0, "take_signals")
     await lead.record(0)
-    await eventually(lambda: worker.said.count("took the handler of") >= 3)
+    await eventually(lambda: worker.said.count("replaced the handler of") >= 3)
     await lead.dispatch(1, "wait_for", {"name": "slow"})
     await pool.reached("slow.started")
     worker.signal(number)

@@ -1,4 +1,4 @@
-"""Taking dispatched attempts from the server, and when a worker may.
+"""Claims dispatched attempts from the server when the worker may run more.
 
 May import `astrum`, and of the worker `config` and `running`.
 """

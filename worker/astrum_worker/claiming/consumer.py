@@ -17,16 +17,17 @@ logger = logging.getLogger("astrum.worker")
 
 STUCK_AFTER_BLOCKS = 3
 MODEST_WAIT_S = 0.5
-"""How long a reader waits at the server that could run nothing of what it got last."""
+"""The wait at the server of a reader that could run none of its last claims."""
 
 
 class Consumer(Service):
-    """The claim loop of one lane: it does not wait while there is more, else it blocks.
+    """The claim loop of one lane; a read waits at the server if the last one left nothing behind.
 
-    ``accept`` gets each claim and says whether this worker can run it. The server serves whoever
-    has waited longest, so a reader that could run nothing of what it got takes its place anew
-    often, and others get what it handed back. When the store answers again after a failure there
-    is doubt, since the reply of the failed claim may have been lost.
+    ``accept`` is called with each claim and returns whether this worker can run it. The server
+    gives new entries to the reader that has waited longest. So a reader that could run none of its
+    claims waits for a short time only, then queues up again behind the others, and they get what
+    it handed back. The first claim after a failure raises `Doubt`: the reply of the failed one
+    may have been lost.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Consumer(Service):
         await self._quiet.wait()
 
     def is_stuck(self) -> bool:
-        """Tell whether a claim takes far longer than it may block, and nothing of it arrives."""
+        """Return whether a claim takes far longer than it may block and no byte of it arrives."""
         limit_s = STUCK_AFTER_BLOCKS * self._config.claim_wait_s
         since = self._claiming_since
         if since is None or time.monotonic() - since <= limit_s:
@@ -94,10 +95,10 @@ class Consumer(Service):
 
 
 class ReaderRestarter(PeriodicService):
-    """Restarts readers that are stuck, as behind a connection whose other end is silently gone.
+    """Restarts readers that are stuck, such as on a connection whose other end is gone.
 
-    A reader must be found stuck twice: after the event loop was blocked, its reply may be there
-    and only not be read yet.
+    A reader must be found stuck twice: after the event loop was blocked, the reply may have
+    arrived but not have been read yet.
     """
 
     name = "reader watch"
@@ -109,13 +110,13 @@ class ReaderRestarter(PeriodicService):
         self._suspects: list[Consumer] = []
 
     async def pass_once(self) -> None:
-        """Look at each reader."""
+        """Restart each reader that was stuck in the last pass and still is."""
         stuck = [consumer for consumer in self._consumers if consumer.is_stuck()]
         for consumer in stuck:
             if consumer in self._suspects:
                 logger.warning(
                     "%s: no answer for %d times as long as a read may take; the connection is "
-                    "given up and opened again",
+                    "closed and opened again",
                     consumer.name,
                     STUCK_AFTER_BLOCKS,
                 )

@@ -1,4 +1,4 @@
-"""Runs attempts that must have no neighbour, since each of them may kill its worker."""
+"""Runs exclusive attempts: nothing else runs beside them, since each may kill its worker."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ _LOOK_EVERY_S = 1.0
 _HOLD_S = 5.0
 """How long the pool waits for a worker that died while it made room."""
 _STAY_S = 5.0
-"""How long a worker that has made room runs one lone attempt after the other."""
+"""How long a worker that has made room runs one exclusive attempt after the other."""
 FIRST_DRAIN_S = 30.0
 
 
 class ExclusiveLane(PeriodicService):
-    """The claim loop of the lane "alone".
+    """The claim loop of the exclusive lane, which is called "alone" in keys and logs.
 
-    While such an attempt waits, an idle worker takes it at the next look; a busy one leaves it to
-    others for a few looks, then stops claiming, lets its attempts end, and takes it. While it
-    runs, nothing else is claimed. Others that wait follow it, each alone as well.
+    While an exclusive attempt waits, an idle worker claims it at its next look. A busy worker
+    leaves it to others for a few looks, then claims nothing else, waits for its attempts to end,
+    and claims it. Nothing else is claimed while it runs. Other exclusive attempts that wait are
+    run after it, one at a time.
 
-    A worker that does so serves nobody else, so only a quarter of the pool may at a time. One
-    whose attempts do not end in time goes on as before for as long as it has waited, and waits
-    twice as long the next time: the lone attempt gets its turn, and others get half of the time.
+    At most a quarter of the pool may do so at a time, since such a worker runs nothing else. If
+    a worker's attempts do not end in time, it claims normally again for as long as it has waited,
+    and waits twice as long the next time. So the exclusive attempt gets its turn, and others get
+    half of the time.
     """
 
     name = "claiming (alone)"
@@ -47,7 +49,7 @@ class ExclusiveLane(PeriodicService):
         context: WorkerContext,
         consumers: Sequence[Consumer],
         attempts: Attempts,
-        reporter: Settler,
+        settler: Settler,
     ) -> None:
         super().__init__(context.config.solitude_every_s)
         self._store = context.store
@@ -55,13 +57,13 @@ class ExclusiveLane(PeriodicService):
         self._gate = context.gate
         self._consumers = consumers
         self._attempts = attempts
-        self._reporter = reporter
+        self._settler = settler
         self._looks = 0
         self._drain_s = FIRST_DRAIN_S
         self._busy_until = 0.0
 
     async def pass_once(self) -> None:
-        """Look whether such an attempt waits, and take it if this worker is the right one."""
+        """If an exclusive attempt waits and it is this worker's turn, drain and run it."""
         if not self._gate.lets_claim() or not await self._is_waiting():
             self._looks = 0
             return
@@ -84,7 +86,7 @@ class ExclusiveLane(PeriodicService):
         return self._looks >= _LOOKS_WHILE_BUSY and time.monotonic() >= self._busy_until
 
     async def _take_some(self) -> None:
-        """Run one after the other, now that there is room, and then let others have their turn."""
+        """Run one after the other for `_STAY_S` seconds; then other attempts have their turn."""
         until = time.monotonic() + _STAY_S
         while self._gate.reasons == [Reason.ALONE.value] and await self._take():
             if time.monotonic() >= until:
@@ -96,14 +98,15 @@ class ExclusiveLane(PeriodicService):
         if not claims:
             return False
         runnable = [self._attempts.accept(LANE, claim) for claim in claims]
-        # Settled too before neighbours come: if it kills the worker, it kills it now.
+        # Its end is settled before other attempts are claimed. If it kills the worker, it
+        # does so now, and no other attempt is lost with it.
         while not await self._is_empty_soon():
             with suppress(StoreError):
                 await self._hold()
         return all(runnable)
 
     async def _became_alone(self) -> bool:
-        """Wait until nothing runs or is unsettled here; false if that is no use any more."""
+        """Wait until nothing runs or is unsettled here; false if there is no reason to any more."""
         for consumer in self._consumers:
             await consumer.wait_quiet()
         began = time.monotonic()
@@ -130,7 +133,7 @@ class ExclusiveLane(PeriodicService):
         try:
             async with asyncio.timeout(_LOOK_EVERY_S):
                 await self._attempts.wait_idle()
-                await self._reporter.flushed()
+                await self._settler.flushed()
         except TimeoutError:
             return False
         return True

@@ -1,4 +1,4 @@
-"""What a worker says on standard error."""
+"""The log of a worker, on standard error."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s"
 
 
 def set_up_logging(level: str) -> None:
-    """Log what Astrum says to standard error; the user's own logging is left alone."""
+    """Log what Astrum says to standard error; the user's own logging is not changed."""
     log_to_stderr(level, FORMAT)

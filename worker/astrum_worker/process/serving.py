@@ -50,7 +50,7 @@ def serve(settle: Callable[[], WorkerConfig], supervisor_fd: int | None, talkati
 
 
 def _refuse_patched_library() -> None:
-    """End this process if it cannot run a worker; no thread and no lock may be needed for that."""
+    """End this process if it cannot run a worker, without using a thread or a lock."""
     why = why_unusable()
     if why:
         with suppress(OSError):
@@ -67,7 +67,7 @@ def describe(error: AstrumError) -> str:
 
 
 class _Process:
-    """The one worker of this process, and what is told of it."""
+    """The one worker of this process, with its signals and its supervisor."""
 
     def __init__(
         self, config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None, talkative: bool
@@ -101,13 +101,13 @@ class _Process:
         return code
 
     def disturbed(self, error: BaseException | None) -> None:
-        """Tell that a task interfered with the event loop; what ran there alone has failed."""
+        """Log that a task interfered with the event loop; fail the one attempt that ran there."""
         if error is None:
-            logger.error("a task stopped the event loop; it goes on%s", self._suspects())
+            logger.error("a task stopped the event loop; it was started again%s", self._suspects())
             return
         what = f"{type(error).__name__} was raised in the event loop, outside of all tasks"
         logger.error(
-            "%s: by a signal handler or a callback of a task; the loop goes on%s",
+            "%s: by a signal handler or a callback of a task; the loop continues%s",
             *(what, self._suspects()),
             exc_info=error,
         )
@@ -132,7 +132,7 @@ class _Process:
 
 
 def _end_for_sure(code: int) -> None:
-    """End the process soon, whatever threads a task has left behind in an executor."""
+    """End the process soon, even if a task has left threads behind in an executor."""
 
     def end() -> None:
         settle_streams()

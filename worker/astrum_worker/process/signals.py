@@ -1,7 +1,7 @@
-"""SIGTERM, SIGHUP and Ctrl-C: the first drains the worker, the second ends it at once.
+"""Handles SIGTERM, SIGHUP and Ctrl-C: the first drains the worker, the second ends it at once.
 
-User code may take the handlers, so they are looked at again and again and put back. The child of
-a fork gets the usual ones: it is no worker.
+User code may replace the handlers, so they are checked regularly and put back. The child of a fork
+gets the default ones: it is not a worker.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from astrum.runtime.exit_codes import after_signal, after_stop, signal_name
+from astrum.runtime.exit_codes import after_signal, after_stop, second_signal_advice, signal_name
 from astrum.runtime.standard_streams import say_line, settle_streams
 from astrum_worker.service import PeriodicService
 
@@ -41,8 +41,9 @@ class Signals(PeriodicService):
     """Calls ``stop`` on the event loop at the first signal, with the exit code to end with.
 
     The handler runs between two bytecodes of the main thread, so the second signal works even
-    while a task blocks the event loop. It tells people what it did if ``says_so``. As a service
-    it puts the handlers back that a task took; ``suspects`` names the tasks that may have.
+    while a task blocks the event loop. It writes a line for people if ``says_so``. As a
+    service it puts back the handlers that a task replaced; ``suspects`` names the tasks that may
+    have done so.
     """
 
     name = "signal handlers"
@@ -77,12 +78,12 @@ class Signals(PeriodicService):
         )
 
     async def pass_once(self) -> None:
-        """Put back the handlers that somebody else took."""
+        """Put back the handlers that other code replaced."""
         for number, handler in self._ours.items():
             if signal.getsignal(number) != handler:
                 signal.signal(number, handler)
                 logger.warning(
-                    "a task took the handler of %s, which stops this worker; it is put back%s. "
+                    "a task replaced the handler of %s, which stops this worker; it is put back%s. "
                     "Do not handle signals in tasks: a worker runs many of them",
                     *(signal_name(number), self._suspects()),
                 )
@@ -99,7 +100,7 @@ class Signals(PeriodicService):
             os._exit(after_signal(number))
         self._received, self._received_at = number, now
         if self._says_so:
-            say_line("draining; once more ends at once")
+            say_line(f"draining; {second_signal_advice(number)}")
         self._event_loop.call_soon_threadsafe(self._stop, after_stop(number))
 
     def _on_stray_timer(self, number: int, frame: FrameType | None) -> None:

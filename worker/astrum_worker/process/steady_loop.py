@@ -1,4 +1,4 @@
-"""Runs a worker's event loop to the end of its work, whatever tasks do to the loop.
+"""Runs a worker's event loop until its work is done, even if tasks stop or disturb the loop.
 
 A task may stop the loop, have a signal handler raise in the middle of it, or cancel all tasks
 that asyncio knows. The loop goes on, and Astrum's own tasks are not among those.

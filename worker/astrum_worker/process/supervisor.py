@@ -1,7 +1,7 @@
-"""Keeps worker processes alive, each as if it had been started by itself.
+"""Starts worker processes and replaces those that die.
 
-Children are in process groups of their own, so that a Ctrl-C reaches them once, through here, and
-so that what their tasks have started ends with them. `supervisor_link` is how both sides talk.
+Each child has a process group of its own. So a Ctrl-C reaches it once, through the supervisor, and
+the processes that its tasks have started end with it. Both sides talk over `supervisor_link`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class TaskEnds:
         self._ends: dict[str, deque[float]] = {}
 
     def are_too_many(self, task: str, now: float) -> bool:
-        """Note an end, at a monotonic time; tell whether this task has ended too many."""
+        """Note an end, at a monotonic time; return whether this task has ended too many."""
         ends = self._ends.setdefault(task, deque(maxlen=self._most))
         ends.append(now)
         return len(ends) == self._most and now - ends[0] <= self._within_s
@@ -131,7 +131,7 @@ class Supervisor:
             is_first = False
 
     def _is_last(self, end: ChildEnd) -> bool:
-        """Stop all if another process would end in the same way; tell whether that is so."""
+        """Stop all if another process would end in the same way; return whether that is so."""
         if not end.has_served and end.code > 0 and not self._any_served:
             self._stop(signal.SIGTERM, end.code)
             return True
@@ -175,7 +175,7 @@ class Supervisor:
         )
 
     def _note_code(self, code: int) -> None:
-        """Tell the worst in the end: results that were dropped, else what this one stopped for."""
+        """Keep the worst exit code: dropped results first, then the reason why this one stopped."""
         if code == ExitCode.NOT_HANDED_OVER or not self._exit_code:
             self._exit_code = max(code, 0)
 

@@ -1,4 +1,4 @@
-"""What a worker process and its supervisor tell each other, over a socket pair.
+"""Messages between a worker process and its supervisor, over a socket pair.
 
 The process says that it serves, and which task ended it if one did. The supervisor passes stop
 signals on, so that a process drains even if a task took its signal handlers. Its end closes the

@@ -1,4 +1,4 @@
-"""One claimed attempt from its message to its end, and the places it runs in.
+"""Runs claimed attempts: from the message to the end, in the slots of the worker.
 
 May import `astrum`, and of the worker `config` and `settling`.
 """

@@ -1,6 +1,6 @@
-"""Everything that this worker holds: one claimed attempt is one running attempt, with one end.
+"""All attempts that this worker has claimed. Each ends exactly once.
 
-A claim comes in by `Attempts.accept` and goes out by `Attempts._settle`, whatever happens between::
+A claim comes in by `Attempts.accept` and goes out by `Attempts._settle`. In between::
 
     claim ── readable, served here ──▶ running ── returned, raised, timed out ──▶ settled
       │                                   ├────── revoked (settled by others) ──▶ dropped
@@ -50,24 +50,24 @@ _ADOPTED_KNOWN = 10_000
 
 
 class Attempts:
-    """Everything that this worker holds. ``slots`` are the places by lane ("alone" has none)."""
+    """All claimed attempts of this worker. ``slots`` by lane; the exclusive lane has none."""
 
     def __init__(
         self,
         context: WorkerContext,
-        intake: ClaimReader,
+        reader: ClaimReader,
         executor: Executor,
-        reporter: Settler,
+        settler: Settler,
         slots: Mapping[str, Slots],
     ) -> None:
         self._worker_id = context.worker_id
         self._counters = context.counters
-        self._intake = intake
+        self._reader = reader
         self._executor = executor
-        self._reporter = reporter
+        self._settler = settler
         self._slots = slots
         gate = context.gate
-        self._room = ReadyQueue(
+        self._ready = ReadyQueue(
             slots,
             may_wait=lambda: gate.is_open,
             start=self._start,
@@ -113,23 +113,23 @@ class Attempts:
     # --- in -----------------------------------------------------------------------------
 
     def accept(self, lane: str, claim: Claim) -> bool:
-        """Take charge of a claim; one that this worker had already is ignored.
+        """Run or settle a claim; one that this worker had already is ignored.
 
         Such a claim comes when its reply was late, or when the server forgot that it was settled;
-        then it is settled again. False if it is nothing that this worker can run.
+        then it is settled again. Returns false if this worker cannot run it.
         """
         key = claim.key
-        if key in self._held or key in self._adopted or self._reporter.knows(key):
+        if key in self._held or key in self._adopted or self._settler.knows(key):
             return True
         return self._take(lane, claim)
 
     def _take(self, lane: str, claim: Claim) -> bool:
-        reading = self._intake.read(claim)
+        reading = self._reader.read(claim)
         held = self._held[claim.key] = _held(claim, lane, reading, self._worker_id)
         self._counters.claimed += 1
         if type(reading) is Runnable:
             held.phase = Phase.QUEUED
-            self._room.admit(held, reading)
+            self._ready.admit(held, reading)
             return True
         if type(reading) is Refused:
             self._refuse(held, reading)
@@ -151,7 +151,8 @@ class Attempts:
         lost = [claim for claim in claims if claim.key not in self._held]
         lost = [claim for claim in lost if claim.key not in settled]
         for claim in lost:
-            # The reply that told of it may only be late, and come when all this is long over.
+            # The reply with this claim may only be late and arrive after the attempt has ended.
+            # It is remembered, so that `accept` does not run it a second time then.
             self._adopted[claim.key] = None
             self._take(lanes[claim.stream], claim)
         while len(self._adopted) > _ADOPTED_KNOWN:
@@ -183,7 +184,7 @@ class Attempts:
         except BaseException:
             if asyncio.current_task() is not job:  # this coroutine itself is being closed
                 raise
-            logger.exception("task %r ended in a way that was not foreseen", held.task_id)
+            logger.exception("task %r ended in an unexpected way", held.task_id)
             ending = undescribed(held)
         held.job = None
         self._close(held, ending)
@@ -194,10 +195,10 @@ class Attempts:
         for held in self.running():
             if held.run_id == run_id and (held.task, held.attempt) in wanted:
                 self.cancel(held)
-        for held in list(self._room):
+        for held in list(self._ready):
             if held.run_id == run_id and (held.task, held.attempt) in wanted:
                 self._counters.revoked += 1
-                self._room.remove(held)
+                self._ready.remove(held)
                 self._drop(held)
 
     def cancel(self, held: ClaimedAttempt) -> None:
@@ -206,15 +207,15 @@ class Attempts:
             self._counters.revoked += 1
 
     def fail(self, held: ClaimedAttempt, error: BaseException) -> None:
-        """End what runs by an error that it caused outside of its own code, which is cancelled."""
+        """Fail an attempt with an error that it caused elsewhere, and cancel its code."""
         job = held.job
         self._close(held, ended(held, raised(error, held.started_at)))
         if job is not None:
             job.cancel()
 
     def send_away_waiting(self) -> None:
-        """Hand back what waits for a place: nothing more may begin."""
-        self._room.close()
+        """Hand back what waits for a slot, so that nothing more begins."""
+        self._ready.close()
 
     def stop_all(self) -> None:
         """Cancel everything that runs, to be handed back."""
@@ -227,17 +228,17 @@ class Attempts:
             self._close(held, self._cancelled(held))
 
     def _recall(self, held: ClaimedAttempt) -> None:
-        """Have others run what no thread has begun."""
+        """Hand back an attempt that no thread has begun, so that other workers run it."""
         if held.job is None or held.context.withdraw():
             self._slots[held.lane].stalled(time.monotonic() - held.since)
             held.cancel(Phase.RECALLED)
 
     def give_up(self, held: ClaimedAttempt) -> None:
-        """End an attempt that goes on after its cancellation; what it returns is dropped."""
+        """End an attempt that continues after its cancellation; what it returns is dropped."""
         self._counters.hung += 1
         logger.warning(
-            "run %s: task %r goes on though it was cancelled; its slot is given to others: let "
-            "CancelledError out of the task",
+            "run %s: task %r goes on though it was cancelled; its slot is given to others: do not "
+            "catch CancelledError in the task, or raise it again",
             *(held.run_id, held.task_id),
         )
         is_ours = held.context.is_revoked
@@ -256,7 +257,7 @@ class Attempts:
             return
         was_revoked, held.phase = held.phase is Phase.REVOKED, Phase.ENDED
         self._running -= 1
-        self._room.left(held, time.monotonic() - held.since)
+        self._ready.left(held, time.monotonic() - held.since)
         if not self._running:
             self._idle.set()
         if was_revoked:
@@ -293,14 +294,14 @@ class Attempts:
     def _report(self, held: ClaimedAttempt, ending: Ending) -> None:
         done = partial(self._forget, held)
         try:
-            self._reporter.settle(held, ending, done)
+            self._settler.settle(held, ending, done)
         except Exception:
             logger.exception(
-                "run %s: the end of task %r could not be recorded as it is; it is recorded as a "
+                "run %s: how task %r ended could not be recorded; it is recorded as a "
                 "failure without a description",
                 *(held.run_id, held.task_id),
             )
-            self._reporter.settle(held, undescribed(held), done)
+            self._settler.settle(held, undescribed(held), done)
 
     def end_forgotten(self) -> None:
         """End what is held here but neither runs nor is on its way to the server.
@@ -311,7 +312,7 @@ class Attempts:
         forgotten = [held for held in self.held() if self._is_forgotten(held)]
         for held in forgotten:
             if held not in self._suspects:
-                continue  # seen twice, so that no step in between is mistaken for a fault
+                continue  # it must be seen twice: once may be in the middle of a normal step
             logger.error(
                 "run %s: task %r, attempt %d is held here without being run; it is ended as "
                 "failed: please report this as a bug of Astrum",
@@ -326,16 +327,16 @@ class Attempts:
     def _is_forgotten(self, held: ClaimedAttempt) -> bool:
         if held.is_running:
             return held.job is not None and held.job.done()
-        return held.has_ended and not self._reporter.holds(held.claim.key)
+        return held.has_ended and not self._settler.holds(held.claim.key)
 
     def _set_aside(self, held: ClaimedAttempt, unreadable: Unreadable) -> None:
         """Have a claim that names no attempt moved to the dead letters."""
         self._end(held)
         logger.error(
-            "entry %s of %s is no task message and is set aside: %s",
+            "entry %s of %s is not a task message and is set aside: %s",
             *(held.claim.entry_id, held.claim.stream, unreadable.reason),
         )
-        self._reporter.set_aside(held.claim, unreadable.reason, partial(self._forget, held))
+        self._settler.set_aside(held.claim, unreadable.reason, partial(self._forget, held))
 
     def _drop(self, held: ClaimedAttempt) -> None:
         """End an attempt that others have settled."""

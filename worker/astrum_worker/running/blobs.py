@@ -1,4 +1,4 @@
-"""Values that stand in the store: fetched once, opened once, kept as long as there is room."""
+"""A cache of the large values in the store: each is fetched and decompressed once."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Fetch = Callable[[str, str], Awaitable[bytes]]
 
 
 class BlobCache:
-    """The least recently used values go first when all together exceed ``limit_bytes``.
+    """Keeps at most ``limit_bytes``; the least recently used values are dropped first.
 
-    Digests name contents, so runs share values. Those who ask for a value that is under way wait
-    for the same transfer.
+    A digest names the content, so runs share values. Two callers that want the same value wait for
+    one transfer.
     """
 
     def __init__(self, fetch: Fetch, limit_bytes: int) -> None:
@@ -41,7 +41,7 @@ class BlobCache:
             transfer = asyncio.create_task(self._transfer(run_id, digest))
             hide(transfer)
             self._under_way[digest] = transfer
-        # Shielded: who is cancelled must not take the value from the others.
+        # Shielded: the cancellation of one caller must not cancel the transfer for the others.
         return await asyncio.shield(transfer)
 
     def part(self, ref: BlobRef, blob: bytes) -> bytes:
@@ -52,7 +52,7 @@ class BlobCache:
         return self._projector.project(ref.digest, blob, ref.path)
 
     async def close(self) -> None:
-        """Give up the transfers that are under way."""
+        """Cancel the transfers that are under way."""
         transfers = list(self._under_way.values())
         for transfer in transfers:
             transfer.cancel()

@@ -1,4 +1,4 @@
-"""What this worker serves: for each address its function, its source's name, its codec."""
+"""The tasks that this worker serves, by address: function, fingerprint of the source, codec."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Catalog:
         return ", ".join(f"{name} ({count})" for name, count in self.namespaces.items())
 
     def advertisement(self) -> bytes:
-        """Return what the store is told: rows of namespace, task id and fingerprint."""
+        """Return the catalog for the store: rows of namespace, task id and fingerprint."""
         rows = [(*address, served.fingerprint) for address, served in self._served.items()]
         packed: bytes = msgpack.packb(rows)
         return packed
@@ -82,7 +82,7 @@ class Catalog:
         return None if is_other else served
 
     def why_not(self, message: TaskMessage) -> str:
-        """Say why `find` gave nothing, and what to do."""
+        """Return why `find` returned `None`, and what to do."""
         what = f"task {message.task_id!r} of namespace {message.namespace!r}"
         served = self._served.get((message.namespace, message.task_id))
         if served is not None:

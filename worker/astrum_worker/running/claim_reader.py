@@ -1,4 +1,4 @@
-"""What a claim says: something to run, something to refuse, or nothing that can be read."""
+"""Decodes claims into an attempt to run, an attempt to refuse, or an unreadable entry."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Refused(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A claim that belongs to no attempt that could be named."""
+    """A claim so damaged that its attempt is not known."""
 
     reason: str
 
@@ -40,14 +40,14 @@ Reading = Runnable | Refused | Unreadable
 
 
 class ClaimReader:
-    """Reads claims for one catalog; what ``seal`` does not vouch for is never run."""
+    """Reads claims for one catalog; a message with an invalid signature is never run."""
 
     def __init__(self, catalog: Catalog, seal: Seal) -> None:
         self._catalog = catalog
         self._seal = seal
 
     def read(self, claim: Claim) -> Reading:
-        """Say what to do with a claim; never raises."""
+        """Return what to do with a claim; never raises."""
         try:
             message = decode_message(claim.data)
         except DecodeError as error:

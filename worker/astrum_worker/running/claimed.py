@@ -6,8 +6,8 @@
        │                     │                                └─▶ REVOKED ── by others ▶ ENDED
        └─ cannot be run ─────┴─ settled by others, or waits too long ──────────────────▶ ENDED
 
-STOPPED, RECALLED and REVOKED are our own cancellations of what runs: its code has not ended yet.
-The first of them that comes counts, but REVOKED comes after the others too.
+In STOPPED, RECALLED and REVOKED this worker has cancelled the code, which has not ended yet. The
+first of them counts, except that REVOKED may follow the other two.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class ClaimedAttempt:
 
     ``task`` and ``attempt`` are numbers: with the claim's entry id they are the fence.
     ``context`` is what the attempt's code sees. ``job`` is the asyncio task that its code runs
-    in, others' code before and after it.
-    ``block`` is there while it blocks the event loop, ``longest_block`` is one that is over, in
-    seconds and with its place.
+    in; the same task may run other attempts before and after it.
+    ``block`` is set while it blocks the event loop. ``longest_block`` is the longest one that is
+    over: seconds and source line.
     """
 
     claim: Claim
@@ -84,7 +84,7 @@ class ClaimedAttempt:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has its end."""
+        """Whether it has ended."""
         return self.phase is Phase.ENDED
 
     @property

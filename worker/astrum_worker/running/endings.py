@@ -1,4 +1,4 @@
-"""How attempts end at a worker: one shape, ready to be settled."""
+"""The end of an attempt as a record, ready to be settled: one function per way to end."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def unrun(held: ClaimedAttempt, outcome: Outcome, failure: Failure) -> Ending:
 
 
 def never_began(held: ClaimedAttempt) -> Ending:
-    """Return the end of what goes to others and counts as no attempt."""
+    """Return the end of an attempt that goes to other workers and is not counted."""
     return Ending(Record(held.task, held.attempt, Outcome.NEVER_BEGAN))
 
 
@@ -73,7 +73,7 @@ def stopped(held: ClaimedAttempt) -> Ending:
 
 
 def undescribed(held: ClaimedAttempt) -> Ending:
-    """Return the end of an attempt of which no more can be said than that it is over."""
+    """Return the end of an attempt that is over but cannot be described."""
     now = time.time()
     failure = Failure((UNDESCRIBED,), NOT_DESCRIBED)
     record = Record(

@@ -26,7 +26,7 @@ logger = logging.getLogger("astrum.worker")
 
 
 class Executor:
-    """Runs attempts and says how they ended, whatever their code does."""
+    """Runs attempts and returns how they ended, whatever their code does."""
 
     def __init__(self, context: WorkerContext, invoker: Invoker, blobs: BlobCache) -> None:
         self._store = context.store
@@ -53,10 +53,9 @@ class Executor:
             return ended(held, raised(error, held.started_at))
 
     async def _is_expected(self, held: ClaimedAttempt) -> bool:
-        """Whether the leader waits for this very entry, and it is no copy of one long ago.
+        """Whether the leader waits for this entry, and it is not a copy of an older one.
 
-        That is only asked if messages are signed: a signature proves who wrote a message, but
-        not when.
+        Only asked if messages are signed: a signature proves who wrote a message, but not when.
         """
         if not self._seal.is_on:
             return True
@@ -75,7 +74,7 @@ class Executor:
             return value_failure(error, "arguments")
 
     async def _encoded(self, held: ClaimedAttempt, served: Served, result: AttemptResult) -> Ending:
-        """Return the ending of an attempt; its result, once there, is not lost to a cancellation.
+        """Return the ending of an attempt; a cancellation after the result does not discard it.
 
         A large result is encoded, compressed and named in the thread for large values.
         """

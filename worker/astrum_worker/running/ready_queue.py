@@ -1,4 +1,4 @@
-"""Where claimed attempts wait for a place, for a moment."""
+"""A short queue in which claimed attempts wait for a free slot."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.running.slots import Slots
 
 PATIENCE_S = 0.25
-"""Whoever waits longer is behind longer attempts than were expected, and goes to other workers."""
+"""An attempt that waited longer is handed back: those ahead of it are slower than predicted."""
 
 
 class ReadyQueue:
-    """Lets attempts ``start`` in the order of their claims, as soon as their lane has a place.
+    """Calls ``start`` for attempts in the order of their claims, as soon as a slot is free.
 
-    One that waits too long goes to ``send_away``, as do all when the worker may claim no more
-    (`close`). What has no ``slots`` starts at once. Some may start beyond the places, to be
-    found by the threads: one that no thread finds in time is asked back by ``recall``.
+    ``send_away`` is called for an attempt that waits longer than `PATIENCE_S`, and for all when
+    the worker may claim no more (`close`). An attempt of a lane without ``slots`` starts at once.
+    A thread lane may start a few more attempts than it has threads; ``recall`` is called for one
+    that no thread has begun in time.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class ReadyQueue:
         return (held for queue in self._queues.values() for held, _ in queue)
 
     def admit(self, held: ClaimedAttempt, runnable: Runnable) -> None:
-        """Let it start, or wait."""
+        """Start an attempt if a slot is free; otherwise queue it or send it away."""
         slots = self._slots.get(held.lane)
         if slots is None:
             self._start(held, runnable)
@@ -62,7 +63,7 @@ class ReadyQueue:
             self._away(held)
 
     def left(self, held: ClaimedAttempt, took_s: float) -> None:
-        """Note that one ended after so many seconds; the next in its lane may start."""
+        """Free the slot of an attempt that ran for ``took_s``; start the next ones of its lane."""
         slots = self._slots.get(held.lane)
         if slots is None:
             return
@@ -72,13 +73,13 @@ class ReadyQueue:
             self._begin(slots, *queue.popleft())
 
     def remove(self, held: ClaimedAttempt) -> None:
-        """Let one go that waits and is not to run."""
+        """Remove a waiting attempt that is not to run."""
         queue = self._queues[held.lane]
         self._queues[held.lane] = deque(pair for pair in queue if pair[0] is not held)
         self._slots[held.lane].leave()
 
     def close(self) -> None:
-        """Send all away."""
+        """Send all waiting attempts away."""
         for queue in self._queues.values():
             while queue:
                 self._away(queue.popleft()[0])
@@ -111,7 +112,7 @@ class ReadyQueue:
             self._plan_look()
 
     def _ask_back(self, now: float) -> None:
-        """Ask for what no thread has found for so long, which is behind longer attempts, too."""
+        """Recall the attempts that no thread has begun within `PATIENCE_S`."""
         while self._handed:
             held = self._handed[0]
             if not held.has_ended and now - held.since < PATIENCE_S:

@@ -1,9 +1,9 @@
-"""The places of a lane, and how many attempts may wait for one.
+"""The slots of a lane, and how many attempts may be claimed ahead of a free slot.
 
-A worker that claims one attempt per free place pays a round trip for each short one. So attempts
-may wait here too, as many as the places get through in `AHEAD_S` at their pace of late: many of
-very short ones, none of those that take longer. And no more than have ended at this pace, since
-one short attempt tells little about the next ones.
+A worker that claims one attempt per free slot pays a round trip for each short attempt. So it
+claims ahead: as many attempts as the slots complete in `AHEAD_S` seconds, at their recent average
+duration. That is many if they are very short, and none if they take longer. It is never more than
+have completed at that duration, since one short attempt does not predict the next ones.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ AHEAD_LIMIT = 256
 _SPARE_PER_PLACE = 3
 _SPARE_SHARE = 8
 _WEIGHT = 0.1
-"""Of the newest duration in the running mean."""
+"""The weight of the newest duration in the running mean."""
 
 
 class Slots:
     """Counts what is claimed, runs and waits in one lane. ``limit`` may run at once.
 
-    With ``feeds_threads`` a few more may begin while attempts are very short: they wait where the
-    threads find them, which then need not wait for the event loop between two of them.
+    With ``feeds_threads`` a few more than ``limit`` may begin while attempts are very short. They
+    wait in the queue of the threads, which then need not wait for the event loop in between.
     """
 
     def __init__(self, limit: int, *, feeds_threads: bool = False) -> None:
@@ -68,19 +68,19 @@ class Slots:
         self._running += 1
 
     def end(self, took_s: float) -> None:
-        """Count one of those that ran out, after so many seconds."""
+        """Count a running attempt as ended, after ``took_s`` seconds."""
         self._running -= 1
         self._ended += 1
         self._learn(took_s, _WEIGHT if self._mean_s else 1.0)
         self.leave()
 
     def leave(self) -> None:
-        """Count one out; that of one that has not run."""
+        """Count a claimed attempt that did not run as gone."""
         self._claimed -= 1
         self._note()
 
     def stalled(self, waited_s: float) -> None:
-        """Note that one has waited so long for a place: the pace of late is over."""
+        """Note that an attempt waited this long for a slot; claim ahead less from now on."""
         self._ended = 0
         self._learn(max(waited_s, self._mean_s), 1.0)
 
@@ -95,7 +95,7 @@ class Slots:
         self._ahead = min(AHEAD_LIMIT, pace, self._ended)
 
     def _note(self) -> None:
-        # Half of those that wait are let go first, so that claims come in batches.
+        # Claim again when half of the attempts ahead have begun, so that claims come in batches.
         pays = self.limit + self._ahead - self._claimed > self._ahead // 2
         if pays != self._pays:
             self._pays = pays

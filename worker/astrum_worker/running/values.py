@@ -1,4 +1,4 @@
-"""Values between the wire and the task: arguments in, results out."""
+"""Decodes the arguments of attempts and encodes their results."""
 
 from __future__ import annotations
 

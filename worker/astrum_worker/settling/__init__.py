@@ -1,4 +1,4 @@
-"""Delivering how attempts ended to the server.
+"""Records at the server how attempts ended.
 
 May import `astrum`, and of the worker `config`.
 """

@@ -1,9 +1,9 @@
-"""Delivers how attempts ended: exactly what was reported, for as long as it takes.
+"""Records the ends of attempts at the server, and repeats that until it succeeds.
 
-What was reported since the last flush goes out with the next one, which starts as soon as the
-last has returned; there is no timer. Settling may be repeated safely, so a lost reply is answered
-by sending the same again. Nothing is dropped while this process lives. An end with a big value
-waits until that is stored, and holds up no other end.
+Ends are sent in batches. A batch starts as soon as the last one has returned, with all ends that
+came meanwhile; there is no timer. Settling may be repeated safely, so after a lost reply the same
+batch is sent again. No end is dropped while this process lives. An end with a large value waits
+until that value is stored, and does not delay other ends.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from astrum_worker.settling.storing import Outgoing, Storing
 logger = logging.getLogger("astrum.worker")
 
 RECENT_BYTES = 64 * 1024 * 1024
-"""What is kept at most for settling again after a restart of the server."""
+"""The most that is kept for settling again after a restart of the server."""
 
 Place = tuple[str, str]
 """Run id and stream."""
 
 
 class Settler(Service):
-    """The way out for everything that ends a claim.
+    """Settles every claim of this worker.
 
-    Closes the gate while too much waits for an unreachable server. After each flush `recent`
-    reports stay for some seconds, for `resettle`.
+    Closes the claim gate while too many ends wait for an unreachable server. Delivered ends are
+    kept for some seconds, for `resettle`.
     """
 
     name = "settling"
@@ -108,15 +108,15 @@ class Settler(Service):
             self._note()
 
     def knows(self, key: EntryKey) -> bool:
-        """Tell whether an attempt (stream, entry id) is being settled or was a moment ago."""
+        """Return whether an attempt (stream, entry id) is being settled or was a moment ago."""
         return key in self._known
 
     def holds(self, key: EntryKey) -> bool:
-        """Tell whether the end of an attempt is still to be told to the server."""
+        """Return whether the end of an attempt is still to be recorded at the server."""
         return key in self._known or any(claim.key == key for claim, _, _ in self._aside)
 
     def set_aside(self, claim: Claim, reason: str, done: Callable[[], None]) -> None:
-        """Move a claim that nobody can read to the dead letters."""
+        """Move a claim that cannot be read to the dead letters."""
         self._aside.append((claim, reason, done))
         self._note()
 
@@ -126,7 +126,7 @@ class Settler(Service):
         return told | {report.key for report in self._storing.waiting()}
 
     def resettle(self) -> None:
-        """Report once more what was settled last: the server may have forgotten it."""
+        """Settle again what was settled last: the server may have lost it."""
         again, self._recent, self._recent_bytes = self._recent, deque(), 0
         for _, report in again:
             self._add(report)
@@ -164,7 +164,7 @@ class Settler(Service):
         try:
             verdicts = await self._store.settle(*place, settlements) if batch else []
         except BaseException:
-            # Others first: what one run's keys refuse must not hold up all runs.
+            # The other runs come first now: an error of one run's keys must not delay all runs.
             self._queues[place] = self._queues.pop(place)
             raise
         for _ in batch:
@@ -191,7 +191,7 @@ class Settler(Service):
         return batch
 
     def _send_back_forgotten(self) -> None:
-        """Have values stored again that the server may have forgotten since they were."""
+        """Store values again that the server may have lost since they were stored."""
         if self._losses == self._store.loss.count:
             return
         self._losses = self._store.loss.count
@@ -212,7 +212,7 @@ class Settler(Service):
             )
         elif verdict is Verdict.SETTLED and is_repeat:
             self._counters.restored += 1
-        self._remember(report)  # fenced, too: it counts again if the server forgets by what
+        self._remember(report)  # fenced too: it counts if the server loses the other end
         done, report.done = report.done, None
         if done is not None:
             done()
@@ -223,7 +223,8 @@ class Settler(Service):
         now = time.monotonic()
         self._recent.append((now, report))
         self._recent_bytes += report.size
-        # Under suspicion nothing is forgotten: an outage may have been longer than the window.
+        # While a loss of writes is suspected nothing is dropped here: the outage may have been
+        # longer than the window.
         horizon = now - self._config.resettle_window_s
         while self._recent and (
             self._recent_bytes > RECENT_BYTES

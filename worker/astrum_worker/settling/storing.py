@@ -1,7 +1,7 @@
-"""Stores big values before the ends that refer to them, apart from all ends that need no store.
+"""Stores large values before the ends that refer to them, without delaying other ends.
 
-A full server refuses big values and takes ends, and over a slow link a big value takes long: in
-neither case may it hold up what is small.
+A full server refuses large values but accepts ends, and a large value takes long over a slow
+connection. Small ends do not wait for either.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Outgoing:
 
     @property
     def size(self) -> int:
-        """Bytes that it occupies, about."""
+        """The approximate number of bytes that it occupies."""
         return len(self.settlement.record) + (len(self.blob) if self.blob else 0)
 
 
@@ -57,7 +57,7 @@ class Storing(Service):
         return self._queue
 
     def lacks(self, report: Outgoing) -> bool:
-        """Tell whether the value of an end must be stored, or stored again."""
+        """Return whether the value of an end must be stored, or stored again."""
         return report.blob is not None and report.stored_at != self._store.loss.count
 
     def add(self, report: Outgoing) -> None:
@@ -77,7 +77,7 @@ class Storing(Service):
             raise
         report.stored_at = losses
         if self.lacks(report):
-            return  # the server may have forgotten it already
+            return  # the server may have lost it already
         self._queue.popleft()
         if not self._queue:
             self._work.clear()
@@ -92,7 +92,7 @@ class Storing(Service):
         except StoreError:
             if await self._is_awaited(report):
                 raise
-            # Somebody else has settled the attempt, so nobody will ever ask for its value.
+            # The attempt was settled by others, so its value is not needed.
 
     async def _is_awaited(self, report: Outgoing) -> bool:
         end = report.settlement

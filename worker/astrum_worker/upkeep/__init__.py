@@ -1,4 +1,4 @@
-"""What keeps a worker honest: lease, reconciliation, revocations, blocked loops, hung threads.
+"""Periodic checks: lease, reconciliation, revocations, blocked loops, hung tasks and threads.
 
 May import `astrum` and the rest of the worker but `app` and `cli`.
 """

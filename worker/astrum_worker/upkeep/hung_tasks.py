@@ -1,4 +1,4 @@
-"""Gives up attempts whose code goes on after its cancellation."""
+"""Gives up attempts whose code continues after its cancellation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _LOOK_S = 0.5
 class HungTasks(PeriodicService):
     """Frees the slot of an attempt that swallows its cancellation, after ``patience_s``.
 
-    An attempt must be found so twice: after the event loop was blocked, its cancellation may only
-    not have reached it yet.
+    An attempt must be found so twice: after the event loop was blocked, the cancellation may not
+    have reached it yet.
     """
 
     name = "hung tasks"
@@ -27,7 +27,7 @@ class HungTasks(PeriodicService):
         self._suspects: list[ClaimedAttempt] = []
 
     async def pass_once(self) -> None:
-        """Look once."""
+        """Give up each attempt that was overdue in the last pass and still is."""
         overdue_at = time.monotonic() - self._patience_s
         hung = [held for held in self._attempts.running() if held.over_at < overdue_at]
         for held in hung:

@@ -1,4 +1,4 @@
-"""Ends a worker whose threads hang: they cannot be stopped, but their process can be replaced."""
+"""Ends a worker whose threads hang: a thread cannot be stopped, but its process can be."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LOOK_S = 0.5
 class HungThreads(PeriodicService):
     """Counts the threads whose attempt was given up and that run on.
 
-    After a cancelled run many may need a moment to notice it; only too many for too long end the
-    worker, by ``stop`` with the exit code.
+    After a cancelled run many threads may need a moment to notice it. ``stop`` is called with the
+    exit code only if too many run on for too long.
     """
 
     name = "hung threads"
@@ -34,7 +34,7 @@ class HungThreads(PeriodicService):
         self._since: float | None = None
 
     async def pass_once(self) -> None:
-        """Look once."""
+        """Stop the worker if too many threads have hung for too long."""
         now = time.monotonic()
         if self._pool.hung < self._limit:
             self._since = None
@@ -43,8 +43,8 @@ class HungThreads(PeriodicService):
             self._since = now
         if now - self._since >= self._patience_s:
             logger.error(
-                "%d threads are inside of tasks that were given up; this worker drains and ends, "
-                "to be replaced by a new process",
+                "%d threads still run tasks that were given up; this worker drains and ends, "
+                "so that a new process takes its place",
                 self._pool.hung,
             )
             self._stop(ExitCode.FAILED)

@@ -1,4 +1,4 @@
-"""Keeps the worker's lease from a thread of its own, so that a busy event loop cannot cost it.
+"""Renews the worker's lease from its own thread, so that a busy event loop does not lose it.
 
 The same thread writes the worker's status and watches the event loop.
 """
@@ -25,10 +25,10 @@ _JOIN_S = 5.0
 class Lease:
     """Beats every third of the lease; `is_trusted` turns false before the server would say so.
 
-    ``status`` is called in the thread and returns what to tell, ``version`` changes when that
-    does. The other callables run on the event loop: ``lapsed`` when the server says that the
-    lease had been over, ``distrusted`` and ``trusted`` when `is_trusted` changes. The loop need
-    not wait for the thread to find that out: `judge` tells it at once.
+    ``status`` is called in the thread and returns the status to write; ``version`` changes when
+    that does. The other callables run on the event loop: ``lapsed`` when the server says that the
+    lease had expired, ``distrusted`` and ``trusted`` when `is_trusted` changes. `judge` checks
+    that at once, without waiting for the thread.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Lease:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the lease can be believed to hold, by this process's own clock."""
+        """Whether the lease still holds, by this process's own clock."""
         return time.monotonic() - self._good_at < self._config.trust_s
 
     def start(self, registered_at: float) -> None:
@@ -85,7 +85,7 @@ class Lease:
             self._client.close()
 
     def run_once(self) -> None:
-        """Beat if it is time, tell the status if it has changed, have the lease judged."""
+        """Beat if it is time, write the status if it has changed, have the lease judged."""
         try:
             self._beat_if_due()
             self._tell_status()
@@ -103,7 +103,7 @@ class Lease:
             try:
                 self.run_once()
             except Exception:
-                logger.exception("the heartbeat thread failed once; it goes on")
+                logger.exception("the heartbeat thread failed once; it continues")
 
     def _beat_if_due(self) -> None:
         started_at = time.monotonic()
@@ -115,11 +115,12 @@ class Lease:
         was_live = self._client.beat(self._worker_id, self._config.lease_s, status)
         if not was_live:
             logger.warning(
-                "worker %s: its lease had been over; it registers again and stops what others "
+                "worker %s: its lease had expired; it registers again and stops what others "
                 "have taken over",
                 self._worker_id,
             )
-            # Before the lease is believed in again, or the loop might claim in between.
+            # Scheduled before `_good_at` is set: otherwise the loop could trust the lease and
+            # claim before the worker has registered again.
             self._on_loop(self._lapsed)
         self._good_at = started_at
         self._beat_due = started_at + self._config.beat_every_s * random.uniform(0.9, 1.1)
@@ -132,7 +133,7 @@ class Lease:
             self._told = version
 
     def judge(self) -> None:
-        """Say so if `is_trusted` has changed; to be called on the event loop."""
+        """Report a change of `is_trusted`; to be called on the event loop."""
         is_trusted = self.is_trusted
         if is_trusted == self._was_trusted:
             return

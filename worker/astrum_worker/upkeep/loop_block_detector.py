@@ -1,4 +1,4 @@
-"""Notices, from another thread, that the event loop is blocked, and by which task at which line."""
+"""Detects, from another thread, that a task blocks the event loop, and at which line."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Blockage(NamedTuple):
 
 
 class LoopBlockDetector:
-    """The loop leaves a timestamp again and again; `look`, from the heartbeat thread, reads it.
+    """Reads, from the heartbeat thread, a timestamp that the event loop renews regularly.
 
-    ``find`` gives the attempt of an asyncio task; the attempt that blocks is told so.
+    ``find`` returns the attempt of an asyncio task; the block is noted in that attempt.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class LoopBlockDetector:
         self._tick()
 
     def stop(self) -> None:
-        """Leave no more timestamps."""
+        """Renew the timestamp no more."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -86,7 +86,7 @@ class LoopBlockDetector:
             previous.end_block(since)
         if found.held is not None:
             found.held.block = Block(since, found.where)
-            if self._ticked_at != ticked_at:  # the loop goes on already, and missed this
+            if self._ticked_at != ticked_at:  # the loop runs again and has not seen this block
                 found.held.end_block(self._ticked_at)
 
     def _tick(self) -> None:
@@ -117,11 +117,11 @@ def _task_frame(innermost: FrameType | None) -> FrameType | None:
 
 
 def _tell(found: Blockage) -> None:
-    who = "something"
+    who = "some code"
     if found.held is not None:
         who = f"task {found.held.task_id!r} (run {found.held.run_id})"
     logger.warning(
-        "the event loop is blocked for %.1f s by %s at %s: %s -- no other async task goes on; "
+        "the event loop is blocked for %.1f s by %s at %s: %s -- no other async task runs; "
         "await there, or make the task a plain function, which gets a thread",
         *(found.age_s, who, found.where, found.source),
     )

@@ -1,4 +1,4 @@
-"""Keeps what this worker believes to hold and what the server says it holds the same."""
+"""Reconciles this worker's claimed attempts with the server's pending list."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ logger = logging.getLogger("astrum.worker")
 
 
 class Reconciler(PeriodicService):
-    """Drops what others have settled, and runs what this worker holds without knowing.
+    """Cancels attempts that others have settled, and runs claims whose delivery was lost.
 
-    Every beat: `verify`. Every half minute, after a lost reply and after a restart of the server:
-    `reconcile`. ``register`` makes the server know the worker again.
+    Calls `verify` every beat, and `reconcile` every half minute, after a lost reply and after a
+    restart of the server. ``register`` registers the worker again.
     """
 
     name = "reconciler"
@@ -30,7 +30,7 @@ class Reconciler(PeriodicService):
         self,
         context: WorkerContext,
         attempts: Attempts,
-        reporter: Settler,
+        settler: Settler,
         register: Callable[[], Awaitable[None]],
     ) -> None:
         config, store = context.config, context.store
@@ -39,7 +39,7 @@ class Reconciler(PeriodicService):
         self._gate = context.gate
         self._doubt = context.doubt
         self._attempts = attempts
-        self._reporter = reporter
+        self._settler = settler
         self._register = register
         self._reconcile_every_s = config.reconcile_every_s
         self._reconcile_due = time.monotonic() + config.reconcile_every_s
@@ -49,7 +49,7 @@ class Reconciler(PeriodicService):
         }
 
     def lapsed(self) -> None:
-        """Note that the lease had been over: nothing is claimed until the server knows us again."""
+        """Note that the lease had expired: claim nothing until the worker is registered again."""
         self._must_register = True
         self._gate.close(Reason.UNREGISTERED)
         self.hurry()
@@ -59,9 +59,9 @@ class Reconciler(PeriodicService):
         if self._store.loss.take():
             logger.warning(
                 "the server was restarted or replaced and may have lost its last writes; recent "
-                "results are reported to it once more"
+                "results are sent to it again"
             )
-            self._reporter.resettle()
+            self._settler.resettle()
             self._must_register = True
             self._reconcile_due = 0.0
         if self._must_register:
@@ -78,7 +78,7 @@ class Reconciler(PeriodicService):
             self._reconcile_due = time.monotonic() + self._reconcile_every_s
 
     async def verify(self) -> None:
-        """Cancel what runs here and was settled by others."""
+        """Cancel attempts that run here and were settled by others."""
         by_run: dict[str, list[ClaimedAttempt]] = {}
         for held in self._attempts.running():
             by_run.setdefault(held.run_id, []).append(held)
@@ -90,14 +90,14 @@ class Reconciler(PeriodicService):
                     self._attempts.cancel(held)
 
     async def reconcile(self) -> None:
-        """Run what the server delivered to this worker and the worker never got."""
+        """Run what the server delivered to this worker but the worker never received."""
         self._attempts.begin_audit()
-        settled_again = self._reporter.on_the_way()  # after a loss these are claims once more
+        settled_again = self._settler.on_the_way()  # after a loss these are claims again
         claims = await self._store.own_claims(self._lanes)
-        if self._store.loss.suspected:  # since just now: what was settled is to be told first
+        if self._store.loss.suspected:  # since just now: recent ends are settled again first
             self.hurry()
             return
         unknown = [claim for claim in claims if claim.key not in settled_again]
         found = self._attempts.adopt(self._lanes, unknown)
         if found:
-            logger.warning("%d claimed attempts had got lost on the way; they run now", found)
+            logger.warning("%d claimed attempts had been lost on the way; they run now", found)

@@ -1,4 +1,4 @@
-"""A worker as it makes itself known to the server."""
+"""Registers a worker: its id, host, slots, and the tasks that it serves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from astrum_worker.running.catalog import Catalog
 
 
 class Registration:
-    """Tells the server who this worker is and what it serves, as often as that is needed."""
+    """Writes this worker and its catalog to the server, each time that is needed."""
 
     def __init__(self, context: WorkerContext, catalog: Catalog) -> None:
         self._store = context.store
@@ -21,7 +21,7 @@ class Registration:
         self._catalog = catalog
 
     async def register(self) -> None:
-        """Register, or do it again after the lease had been over."""
+        """Register, or register again after the lease had expired."""
         config = self._config
         facts = {
             "host": socket.gethostname(),

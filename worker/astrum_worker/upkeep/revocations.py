@@ -1,4 +1,4 @@
-"""Hears that attempts were revoked; whoever misses a hint learns it at the next beat."""
+"""Listens for hints that attempts were revoked; a missed one is found at the next beat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from astrum_worker.service import Service
 
 
 class Revocations(Service):
-    """Cancels attempts as soon as their leader says that nobody waits for them."""
+    """Cancels attempts as soon as their leader says that they are not needed any more."""
 
     name = "hints"
 
@@ -32,5 +32,5 @@ class Revocations(Service):
         try:
             hint = self._seal.open_hint(data)
         except DecodeError:
-            return  # of another version, or somebody else's
+            return  # from another version or another application
         self._attempts.revoke(hint.run_id, hint.attempts)

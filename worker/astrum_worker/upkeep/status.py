@@ -1,4 +1,4 @@
-"""What a worker tells about itself, for `astrum-coordinator workers` and live views."""
+"""The status that a worker publishes, for `astrum-coordinator workers` and live views."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from astrum_worker.upkeep.loop_block_detector import Blockage, LoopBlockDetector
 
 
 class StatusBoard:
-    """Builds the status; safe to call from the heartbeat thread, without the event loop's help."""
+    """Builds the status; safe to call from the heartbeat thread while the event loop is blocked."""
 
     def __init__(
         self,
         attempts: Attempts,
-        reporter: Settler,
+        settler: Settler,
         counters: Counters,
         slots: Mapping[str, Slots],
         gate: ClaimGate,
-        watch: LoopBlockDetector,
+        detector: LoopBlockDetector,
     ) -> None:
         self._attempts = attempts
-        self._reporter = reporter
+        self._settler = settler
         self._counters = counters
         self._slots = slots
         self._gate = gate
-        self._watch = watch
+        self._detector = detector
         self._blockage: Blockage | None = None
 
     def version(self) -> tuple[object, ...]:
-        """Return something that changes when the status does, ages aside."""
+        """Return a value that changes when the status does, except for ages."""
         blocked_at = None if self._blockage is None else self._blockage.where
         return self._attempts.version, tuple(self._gate.reasons), blocked_at
 
     def snapshot(self) -> bytes:
-        """Look at everything and return the encoded status."""
-        self._blockage = blockage = self._watch.look()
+        """Return the current status, encoded."""
+        self._blockage = blockage = self._detector.look()
         now = time.monotonic()
         status = {
             "running": [_row(held, now, blockage) for held in self._attempts.running()],
-            "unsettled": self._reporter.unsettled,
+            "unsettled": self._settler.unsettled,
             "free": {lane: slots.free for lane, slots in self._slots.items()},
             "counters": self._counters.to_data(),
             "not_claiming": self._gate.reasons,
