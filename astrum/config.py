@@ -1,4 +1,4 @@
-"""What a user may set about building and running a flow, in one object."""
+"""The settings of building and running a flow, in one object."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class AstrumConfig:
     ``ignore_tail_task`` names tasks whose end the run does not wait for.
 
     In process, ``thread_limit`` bounds the sync functions that run at once, each in a thread
-    (``None`` = no bound). Those beyond it wait for a thread; the time that they wait counts for
-    no ``timeout``. So sync tasks that wait for each other, other than by ``depends_on``, need a
-    limit that lets all of them run, or they wait for ever. On workers ``--threads`` says it.
+    (``None`` = no bound). Those beyond it wait for a thread; the waiting time does not count
+    towards a ``timeout``. So sync tasks that wait for each other, other than by ``depends_on``,
+    need a limit that lets all of them run, or they wait forever. Workers have ``--threads``.
 
-    In process a value is handed on as it is, and shared: a task that changes its argument changes
-    it for every other reader, for its own retry and in the report. Workers get copies instead.
+    In process a value is not copied but shared: a task that changes its argument changes it for
+    every other reader, for its own retry and in the report. Workers get copies instead.
     ``check_wire`` encodes and decodes every value in process as workers do: each reader and each
     attempt gets a value of its own, and what cannot travel is refused. Use it in tests.
 
-    Telling: ``visualize`` prints the graph before it runs, ``silence=False`` logs task starts,
+    Output: ``visualize`` prints the graph before it runs, ``silence=False`` logs task starts,
     ends and retries, ``silence_warnings`` suppresses build-time warnings.
 
-    Raises ``TypeError`` or ``ValueError`` for a limit that is no positive integer.
+    Raises ``TypeError`` or ``ValueError`` for a limit that is not a positive integer.
     """
 
     skip_type_check: bool = False
@@ -59,7 +59,7 @@ class AstrumConfig:
         _check_limit("thread_limit", self.thread_limit)
         if isinstance(self.ignore_tail_task, str):
             raise TypeError(f"ignore_tail_task must be a list, got {self.ignore_tail_task!r}")
-        # Own copies: a list the caller goes on changing must not change a frozen object.
+        # Copies: the caller may change its list later, and this object is frozen.
         object.__setattr__(self, "ignore_tail_task", list(self.ignore_tail_task or ()))
         object.__setattr__(self, "class_instances", list(self.class_instances or ()))
 

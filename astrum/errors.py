@@ -4,28 +4,28 @@
 
     AstrumError
     ├── SchedulerError                    the flow is wrong: raised before anything runs
-    │   ├── TaskRegistrationError         a declaration, a target or a binding that cannot be
+    │   ├── TaskRegistrationError         a declaration, a target or a binding that is not valid
     │   ├── TaskOrderLoopError            tasks that need each other (``errors``: the cycles)
     │   │   └── TaskOrderNoExitError      and no task that ends the graph
     │   ├── TaskDependencyError           a dependency that is unknown or named twice
     │   ├── TaskNotFoundError             a name that no task has
     │   ├── TaskDuplicateExecutionError   a scheduler that is already running
     │   └── FlowImportError               a module or attribute that cannot be loaded
-    ├── RunError                          raised to whoever awaits or asks for a run
+    ├── RunError                          raised to code that awaits or asks for a run
     │   ├── RunNotFoundError
     │   ├── RunConflictError              one run id, two different plans
     │   ├── LeadershipLostError           another coordinator leads the run now
     │   └── WorkerStartError              a local worker that ended before it served
     ├── TransportError                    a value that cannot travel from task to task
     │   ├── EncodeError                   ``path`` and ``type_name`` of what cannot be encoded
-    │   ├── DecodeError                   bytes that are no message or value of ours
+    │   ├── DecodeError                   bytes that are not a message or value of Astrum's
     │   ├── LocateError                   a field or index that the result does not have
     │   ├── InjectionError                an upstream value that does not fit the parameter
     │   └── PayloadTooLargeError          a value beyond the hard limit
     └── StoreError                        Redis or Valkey
         ├── StoreUnavailableError         cannot be reached now; trying again is sensible
         │   └── StoreRefusesWritesError   answers, but takes no writes: its memory is full, say
-        └── StoreConfigurationError       will not serve until somebody changes a setting
+        └── StoreConfigurationError       will not serve until a setting is changed
 
 How an *attempt* ended is data (`astrum.machine.Failure`), not an exception.
 """
@@ -56,13 +56,13 @@ class SchedulerError(AstrumError):
 
 
 class TaskRegistrationError(SchedulerError):
-    """A declaration, a target or a binding that cannot be."""
+    """A declaration, a target or a binding that is not valid."""
 
 
 class TaskOrderLoopError(SchedulerError):
     """Tasks that need each other.
 
-    ``errors`` holds one text per cycle, spelt out as ``a -> b -> a``.
+    ``errors`` holds one string per cycle, written as ``a -> b -> a``.
     """
 
     def __init__(self, errors: Sequence[str]) -> None:
@@ -95,7 +95,7 @@ class FlowImportError(SchedulerError):
 
 
 class RunError(AstrumError):
-    """Raised to whoever awaits a run or asks for one."""
+    """Raised to code that awaits a run or asks for one."""
 
 
 class RunNotFoundError(RunError):
@@ -135,14 +135,14 @@ class EncodeError(TransportError):
 
 
 class DecodeError(TransportError):
-    """Bytes that are no message or value of ours, or that name a type nobody declared."""
+    """Bytes that are not a message or value of Astrum's, or that name an undeclared type."""
 
 
 class LocateError(TransportError):
     """A field or index that a result does not have.
 
-    ``locator`` is what was asked for, ``available`` tells what the result had. ``is_absent``:
-    the result is of a kind that may have such a part, so a default may take its place.
+    ``locator`` is what was asked for, ``available`` describes what the result had. ``is_absent``:
+    the result is of a kind that may have such a part, so a default may replace it.
     """
 
     def __init__(self, locator: str | int, available: str, *, is_absent: bool = True) -> None:
@@ -162,7 +162,7 @@ class PayloadTooLargeError(TransportError):
 
 
 class StoreError(AstrumError):
-    """Redis or Valkey said no, or said nothing."""
+    """Redis or Valkey answered with an error, or did not answer."""
 
 
 class StoreUnavailableError(StoreError):
@@ -172,12 +172,12 @@ class StoreUnavailableError(StoreError):
 class StoreRefusesWritesError(StoreUnavailableError):
     """The server answers but takes no writes: its memory or disk is full, or replicas are missing.
 
-    Trying again is sensible; if it stays so, a person has to act at the server.
+    Trying again is sensible; if it does not help, a person has to act at the server.
     """
 
 
 class StoreConfigurationError(StoreError):
-    """The server will not serve until somebody changes a setting or a password."""
+    """The server will not serve until someone changes a setting or a password."""
 
 
 def encodable(text: str) -> str:

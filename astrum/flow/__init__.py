@@ -1,4 +1,4 @@
-"""What a user declares: tasks, namespaces, registries, schedulers, and loading them from modules.
+"""Tasks, namespaces, registries and schedulers as users declare them, and loading of modules.
 
 May import everything below `astrum.redis` and `astrum.execution`; no host-specific code.
 """

@@ -1,7 +1,7 @@
-"""Where modules come from: the user's folders go first, but not before what Astrum needs itself.
+"""Lets the user's folders be imported from first, except for modules that Astrum itself needs.
 
 A project may hold a ``queue.py`` or a ``redis.py``, and it may change the directory or
-``sys.path`` while it is imported. Astrum imports some of its own modules later than that, so the
+``sys.path`` while it is imported. Astrum imports some of its own modules later, so the
 standard library and Astrum's dependencies are always looked up where they were at the start.
 """
 
@@ -23,7 +23,7 @@ _RESERVED = frozenset(DEPENDENCIES) | sys.stdlib_module_names
 
 
 class _ReservedNames:
-    """Finds modules with reserved names outside the user's folders, whatever ``sys.path`` is."""
+    """Finds reserved modules outside the user's folders, even if ``sys.path`` changes."""
 
     def __init__(self) -> None:
         self._path = list(sys.path)
@@ -32,7 +32,7 @@ class _ReservedNames:
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return where a top-level module is, `None` if it is not for this finder to say."""
+        """Return where a top-level module is, `None` if another finder has to."""
         if path is not None or name not in _RESERVED:
             return None
         installed = [entry for entry in self._path if entry and entry not in self.folders]
@@ -69,7 +69,7 @@ def working_directory() -> Path | None:
 
 
 def reserved_files() -> list[str]:
-    """Return the user's files and packages that have a name of the standard library's or ours."""
+    """Return the user's files and packages that are named like a module that Astrum needs."""
     found: list[str] = []
     for folder in sorted(_finder.folders) if _finder is not None else ():
         try:

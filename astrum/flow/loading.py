@@ -1,7 +1,7 @@
-"""Imports the user's modules and finds the flows that they declare; for every process that does.
+"""Imports the user's modules and finds the flows that they declare.
 
 A file is imported under the dotted name that it has in its package, so that its types have the
-same names in every process, whichever way each was told to find it.
+same names in every process, no matter how each one was given the file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Workflow:
     """Tasks that belong together: a namespace, a registry or a scheduler.
 
     ``name`` is what a user calls it; ``namespace`` is what its tasks are addressed by. They
-    differ only for a `DynamicScheduler` without a namespace, which goes by its variable's name.
+    differ only for a `DynamicScheduler` without a namespace, which has its variable's name.
     """
 
     name: str
@@ -62,10 +62,10 @@ class Workflow:
         return self.source
 
     def servable(self) -> tuple[Flow, list[str]]:
-        """Return the flow of all tasks, with fingerprints, and the ids of those that only another
-        process can run: instance methods, whose instance is there.
+        """Return the flow of all tasks, with fingerprints, and the ids of tasks that only another
+        process can run: instance methods whose instance is in that process.
 
-        Raises `FlowImportError`, which says where it stands, for a flow that cannot be.
+        Raises `FlowImportError`, which names the files, for a flow that is not valid.
         """
         try:
             return self._servable()
@@ -90,7 +90,7 @@ class Workflow:
 def load_workflows(modules: Sequence[str]) -> list[Workflow]:
     """Import modules (``package.module`` or ``path.py``) and return what they declare.
 
-    ``:attr`` behind one names a registry or scheduler in it. Without that all registries and
+    ``:attr`` after a module names a registry or scheduler in it. Without it all registries and
     schedulers at module level count, and all namespaces with tasks. Raises `FlowImportError`,
     and `TaskRegistrationError` if one address (namespace and task id) means two functions.
     """
@@ -205,7 +205,7 @@ def _import(name: str, folder: Path | None) -> ModuleType:
 
 
 def _shadow_hint(error: BaseException) -> str:
-    """Name files of the user's that have the name of a module which is imported instead of them."""
+    """Return advice that names the user's files in whose place another module is imported."""
     if not isinstance(error, (ImportError, AttributeError)):
         return ""
     files = [file for file in reserved_files() if Path(file).stem in str(error)]
@@ -261,7 +261,7 @@ def _import_file(given: Path, folder: Path | None) -> ModuleType:
 
 
 def _import_dotted_file(name: str, path: Path) -> ModuleType:
-    """Import a file such as ``etl.v2.py``, which no import statement could name, as ``etl_v2``."""
+    """Import a file such as ``etl.v2.py``, which no import statement can name, as ``etl_v2``."""
     package = name.removesuffix(path.stem)
     name = package + path.stem.replace(".", "_")
     known_module = sys.modules.get(name)
@@ -290,7 +290,7 @@ def _is_of(module: ModuleType, path: Path) -> bool:
 
 
 def _unique_name(name: str) -> str:
-    """Return a name that no module has: another one, such as a standard one, took the file's."""
+    """Return a free module name; the file's own name is taken, as by a standard module."""
     number = 2
     while f"{name}_{number}" in sys.modules:
         number += 1
@@ -300,7 +300,7 @@ def _unique_name(name: str) -> str:
 def _import_under(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise FlowImportError(f"{path} is no Python file")
+        raise FlowImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

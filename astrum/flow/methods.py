@@ -1,4 +1,4 @@
-"""Tasks that are methods: who their ``self`` or ``cls`` is, found when a flow is built.
+"""Tasks that are methods: finds their ``self`` or ``cls`` when a flow is built.
 
 A function decorated in a class body is registered before its class exists, so it is bound here,
 late: instance methods to an instance the user supplies, class methods to their class.

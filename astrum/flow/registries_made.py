@@ -1,6 +1,6 @@
 """All registries of this process, for questions about tasks that a run names by id.
 
-It must not keep a registry alive: one that its user has dropped is not known any more.
+It does not keep a registry alive: one that its user has dropped is forgotten.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _made: WeakSet[SchedulerRegistry] = WeakSet()
 
 
 def note_registry(registry: SchedulerRegistry) -> None:
-    """Remember a registry for as long as somebody holds it."""
+    """Remember a registry for as long as the user's code refers to it."""
     _made.add(registry)
 
 

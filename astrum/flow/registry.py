@@ -1,6 +1,6 @@
-"""Where tasks are declared: `@task`, registries, and the namespaces that keep them apart.
+"""Declaring tasks: `@task`, registries, and the namespaces that keep them apart.
 
-Declaring only takes notes. Names, relations and types are looked up when a flow is built, so
+A declaration is only recorded. Names, relations and types are looked up when a flow is built, so
 tasks may be declared in any order and in any number of modules.
 """
 
@@ -93,7 +93,7 @@ class SchedulerRegistry:
     def declare(self, task_id: Any, function: F, settings: Mapping[str, Any], at: FrameType) -> F:
         """Note a task that is declared in the frame ``at`` and return its function.
 
-        The frame gives a meaning to annotations that are texts; it is not kept.
+        The frame gives a meaning to annotations that are strings; it is not kept.
         """
         check_settings(task_id, settings)
         declared = declaration(task_id, function, **settings)
@@ -132,9 +132,9 @@ class SchedulerRegistry:
         return _orders(selection.needs)
 
     def build_tasks(self, target_tasks: Iterable[Reference] | None = None) -> list[Any]:
-        """Return (id, function) pairs of the tasks that `build_task_orders` gives.
+        """Return (id, function) pairs of the tasks that `build_task_orders` returns.
 
-        Instance methods are plain functions here, for want of instances.
+        Instance methods are plain functions here, since there are no instances.
         """
         selection = self._select(target_tasks, AstrumConfig(), bind=False)
         return list(selection.functions.items())
@@ -149,9 +149,9 @@ class SchedulerRegistry:
     ) -> DynamicScheduler:
         """Return a scheduler of the targets and all tasks upstream of them.
 
-        ``settings`` are fields of `AstrumConfig` and go before ``config``. Raises
-        `TaskRegistrationError` for names, relations and types that cannot be; a cycle shows
-        when the scheduler plans.
+        ``settings`` are fields of `AstrumConfig` and take precedence over ``config``. Raises
+        `TaskRegistrationError` for invalid names, relations and types; a cycle is found when the
+        scheduler plans.
         """
         config = replace(checked_config(config), **settings)
         selection = self._select(target_tasks, config, bind=True)
@@ -163,8 +163,9 @@ class SchedulerRegistry:
     def scheduler_to_serve(self, config: AstrumConfig) -> DynamicScheduler:
         """Return a scheduler of all tasks, as a worker serves them.
 
-        A task that cannot run is found where a run of it is planned; it must not keep a worker
-        from its neighbours. Instance methods are plain functions here, for want of instances.
+        A task that cannot run is reported where a run of it is planned; it must not keep a worker
+        from serving the others. Instance methods are plain functions here, since there are no
+        instances.
         """
         return self._scheduler(self._select(None, config, bind=False), config)
 
@@ -242,7 +243,7 @@ def _chosen(
     ids.check_known(chosen, needs)
     if not cycles:
         return chosen
-    # No order is right, so keep that of declaration; the scheduler will tell the cycles.
+    # No order is right, so keep that of declaration; the scheduler reports the cycles.
     members = set(chosen)
     return [task_id for task_id in needs if task_id in members]
 
@@ -314,7 +315,7 @@ def _others(registry: SchedulerRegistry) -> Others:
 
 
 def _with_tasks(namespace: str | None, targets: Any) -> SchedulerRegistry:
-    # A run of no tasks would be a success, and hide that the name is misspelt.
+    # A run of no tasks would succeed and hide a misspelt name.
     registry = get_registry(namespace)
     if not registry._tasks:
         raise no_tasks(registry.name, targets, _others(registry))
@@ -332,9 +333,9 @@ def clear_registry(namespace: str | None = None) -> None:
 
 @contextmanager
 def use_namespace(namespace: str) -> Iterator[SchedulerRegistry]:
-    """Let tasks be declared in ``namespace`` inside the block; gives its registry.
+    """Declare the tasks of the block in ``namespace``; gives its registry.
 
-    Holds for this thread and asyncio task only.
+    Applies to this thread and asyncio task only.
     """
     registry = get_registry(namespace)
     token = _active.set(namespace)
@@ -364,7 +365,7 @@ def task(
 def task(task_id: Any = None, *, namespace: str | None = None, **settings: Any) -> Any:
     """Declare the decorated function a task of a namespace; it is returned unchanged.
 
-    The namespace is the argument, else the active one when the decorator meets the function.
+    The namespace is the argument, else the one that is active when the decorator runs.
     The rest is as in `SchedulerRegistry.task`.
     """
     if task_id is not None and not isinstance(task_id, str) and is_function(task_id):

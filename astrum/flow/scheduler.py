@@ -41,14 +41,14 @@ Task = tuple[str, Callable[..., Any]]
 
 
 class Executor(Protocol):
-    """Whatever can run a flow to its end: a coordinator, for instance."""
+    """An object that can run a flow to its end: a coordinator, for instance."""
 
     async def run_flow(self, flow: Flow, config: AstrumConfig) -> ExecutionReport:
         """Run the flow and return its report; failures of tasks are in the report."""
 
 
 class _Draft(NamedTuple):
-    """A checked graph: needs with every task behind those it needs, and resolved inputs."""
+    """A checked graph: needs, with every task after those it needs, and resolved inputs."""
 
     needs: dict[str, Sequence[str]]
     inputs: Mapping[str, TaskInputs]
@@ -57,14 +57,14 @@ class _Draft(NamedTuple):
 class DynamicScheduler:
     """A graph of functions, ready to run.
 
-    ``tasks`` are (name, function) pairs, ``task_order`` says what depends on what; both name the
+    ``tasks`` are (name, function) pairs, ``task_order`` has their dependencies; both name the
     same tasks. ``task_data_refs`` are used if ``has_data_path``, besides the annotations of the
     functions. Of ``concurrency_context``, a semaphore, only the number of free places counts.
     ``task_policies`` are the options of tasks that are not the default; ``inputs`` are already
     resolved relations, ``local_only`` says why no other process can run these functions.
 
-    Raises ``TypeError`` for a coroutine object, a non-callable, a name that is no text or that
-    is repeated, and `TaskRegistrationError` for a generator function or a misplaced reference.
+    Raises ``TypeError`` for a coroutine object, a non-callable, a name that is repeated or not a
+    string, and `TaskRegistrationError` for a generator function or a misplaced reference.
     Errors of the graph itself come from `get_execute_timeline` and `flow`.
     """
 
@@ -91,7 +91,7 @@ class DynamicScheduler:
         self.tail_tasks = list(tails)
         self.task_return_set: dict[str, Any] = {}
         self._functions = _checked_functions(tasks)
-        if inputs is None:  # else a registry has seen to it
+        if inputs is None:  # else a registry has checked it
             for name, function in self._functions.items():
                 check_task_function(name, function)
         self._orders = checked_orders(task_order)
@@ -129,8 +129,8 @@ class DynamicScheduler:
     def flow(self, *, fingerprints: bool = False) -> Flow:
         """Return the plan with its functions; raises every error of planning.
 
-        ``fingerprints`` names each function's source in the plan, and looks for what no worker
-        could do; both take time.
+        ``fingerprints`` names each function's source in the plan, and checks whether workers can
+        run the flow; both take time.
         """
         began = time.perf_counter()
         if fingerprints not in self._flows:
@@ -141,8 +141,8 @@ class DynamicScheduler:
         """Run the graph and return its report; without an ``executor`` in this process.
 
         Failures of tasks and of planning are in the report. Raises
-        `TaskDuplicateExecutionError` while it is executing already, and ``TypeError`` for an
-        ``executor`` that is none.
+        `TaskDuplicateExecutionError` while it is already executing, and ``TypeError`` for an
+        ``executor`` that cannot run flows.
         """
         _check_executor(executor)
         if self._is_executing:
@@ -239,7 +239,7 @@ def _check_executor(executor: Any) -> None:
     is_instance = not isinstance(executor, type)
     if executor is None or (is_instance and hasattr(executor, "run_flow")):
         return
-    # Only the type is told: a URL may hold a password.
+    # Only the type is shown: a URL may hold a password.
     got = f"a {type(executor).__name__}" if is_instance else f"the class {executor.__name__}"
     raise TypeError(
         f"executor must be an open coordinator, got {got}: write `async with Coordinator(url) as "
@@ -258,7 +258,7 @@ async def _run_here(flow: Flow, config: AstrumConfig) -> ExecutionReport:
 
 
 class _DeclaredTypes:
-    """The named types of a flow, looked up only when somebody iterates."""
+    """The named types of a flow, looked up only on iteration."""
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = functions
@@ -274,11 +274,11 @@ def _checked_functions(tasks: Iterable[Task]) -> dict[str, Callable[..., Any]]:
     functions: dict[str, Callable[..., Any]] = {}
     for name, function in tasks:
         if not isinstance(name, str):
-            raise TypeError(f"a task's name must be a text, got {name!r}")
+            raise TypeError(f"a task's name must be a string, got {name!r}")
         if name in functions:
             raise TypeError(f"two tasks are called {name!r}")
         if inspect.iscoroutine(function):
-            function.close()  # nobody else will await it
+            function.close()  # no other code will await it
             raise TypeError(
                 f"task {name!r} is a coroutine object: pass the function, without calling it"
             )
@@ -293,7 +293,7 @@ def _places(semaphore: asyncio.Semaphore | None) -> int | None:
         return None
     if not isinstance(semaphore, asyncio.Semaphore):
         raise TypeError(f"concurrency_context must be an asyncio.Semaphore, got {semaphore!r}")
-    # asyncio has no public way to ask; a semaphore nobody has acquired shows its size.
+    # asyncio has no public way to ask; a semaphore that is not acquired yet shows its size.
     places = semaphore._value
     if places < 1:
         raise ValueError("concurrency_context has no free place, so nothing could ever run")

@@ -1,4 +1,4 @@
-"""What a user writes about one task, checked as soon as it is written."""
+"""The declaration of one task, checked as soon as it is made."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Reference = str | Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class RegisteredTask:
-    """One declaration, as it was written; ``retry`` is the number of retries of ``policy``.
+    """One declaration, unchanged; ``retry`` is the number of retries of ``policy``.
 
     ``depends_on`` holds ids and functions; ``timeout`` is in seconds per attempt.
     """
@@ -51,7 +51,7 @@ def declaration(
     timeout: Any = None,
     queue: Any = DEFAULT_QUEUE,
 ) -> RegisteredTask:
-    """Check what was written and return it; raises `TaskRegistrationError` naming the task."""
+    """Return a checked declaration; raises `TaskRegistrationError`, naming the task."""
     if not is_function(function):
         raise TaskRegistrationError(f"task {task_id!r} must be a function, got {function!r}")
     name = _task_name(task_id, function)
@@ -98,12 +98,12 @@ def _where_defined(function: Any) -> str:
 
 
 def is_function(value: Any) -> bool:
-    """Tell whether ``value`` can be declared a task; some methods cannot be called yet."""
+    """Return whether ``value`` can be declared a task; some methods cannot be called yet."""
     return callable(value) or isinstance(value, (classmethod, functools.partialmethod))
 
 
 def check_task_function(task_id: str, function: Any) -> None:
-    """Raise `TaskRegistrationError` for a callable that can be no task, whatever its flow."""
+    """Raise `TaskRegistrationError` for a callable that cannot be a task in any flow."""
     try:
         check_declarable(function)
     except ValueError as error:
@@ -118,15 +118,15 @@ def _task_name(task_id: Any, function: Any) -> str:
 
 
 def checked_name(name: Any, what: str) -> str:
-    """Return ``name``; raises `TaskRegistrationError` unless it is a text that is not empty.
+    """Return ``name``; raises `TaskRegistrationError` unless it is a string that is not empty.
 
-    It must be possible to encode it as UTF-8: it travels, and people read it.
+    UTF-8 must be able to encode it, since it is sent to other processes and shown to people.
     """
     if not isinstance(name, str) or not name:
-        raise TaskRegistrationError(f"{what} must be a text that is not empty, got {name!r}")
+        raise TaskRegistrationError(f"{what} must be a string that is not empty, got {name!r}")
     if encodable(name) != name:
         raise TaskRegistrationError(
-            f"{what} must be text that UTF-8 can encode, got {name!r}: it holds half of a "
+            f"{what} must be a string that UTF-8 can encode, got {name!r}: it holds half of a "
             "surrogate pair; take that character out"
         )
     return name

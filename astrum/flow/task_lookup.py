@@ -1,4 +1,4 @@
-"""Which task is meant by an id or a function that a user wrote."""
+"""Finds the task that a user means by an id or a function."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TaskIds:
         self._index: TaskIndex | None = None
 
     def dependencies(self, task_id: str, references: Sequence[Reference]) -> Sequence[str]:
-        """Return the ids of a task's dependencies, each once; an unknown id stays as it is."""
+        """Return the ids of a task's dependencies, each once; an unknown id is kept."""
         if not references:
             return ()
         role = f"task {task_id!r}: the dependency"
@@ -61,7 +61,7 @@ class TaskIds:
         """Return the error of a name that no task has; ``role`` says who uses it."""
         where = f"namespace {self._namespace!r}{_elsewhere(task_id, self._others())}"
         hint = nearest(task_id, self._functions)
-        return TaskRegistrationError(f"{role} {task_id!r} is no task of {where}{hint}")
+        return TaskRegistrationError(f"{role} {task_id!r} is not a task of {where}{hint}")
 
     def _resolve(self, role: str, reference: Reference) -> str:
         if isinstance(reference, str):

@@ -1,4 +1,4 @@
-"""The pure part of a run: facts, orders, the state machine between them, and its report."""
+"""The pure part of a run: events, commands, the state machine between them, and the report."""
 
 from astrum.machine.chronicle import Chronicle
 from astrum.machine.events import (

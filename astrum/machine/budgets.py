@@ -1,6 +1,6 @@
-"""What went wrong with tasks so far, and how much of it they may have.
+"""Budgets for lost workers and attempts that were handed back, by task.
 
-Most tasks never need any of this, so it is kept apart from their states.
+Most tasks never need one, so budgets are kept apart from the tasks' states.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from astrum.machine.events import AttemptSettled
 from astrum.machine.failure import LOST, QUARANTINED, Failure
 
 LOSS_BUDGET = 3
-"""Workers lost with a task after which it is not tried again, if it was alone on all but one."""
+"""A task is quarantined after so many lost workers, if it was alone on all but one of them."""
 FEW_SUSPECTS = 8
-"""When no more attempts than these are lost with a worker, all of them run alone next: one of
-them may have killed it. When many are, it is more often the machine."""
+"""If at most this many attempts are lost with a worker, each of them runs alone next, since one
+of them may have killed the worker. If more are lost, the host is the more likely cause."""
 LOSS_DELAY_S = 1.0
 MAX_HAND_BACK_DELAY_S = 5.0
 _MOST_DOUBLINGS = 16
@@ -23,7 +23,7 @@ _MOST_DOUBLINGS = 16
 
 @dataclass(slots=True)
 class TaskBudget:
-    """That of one task. ``alone``: its next attempt must have no neighbour."""
+    """The budget of one task. ``alone``: its next attempt must be the only one on its worker."""
 
     raised: int = 0
     losses: int = 0
@@ -54,7 +54,7 @@ _NONE = TaskBudget()
 
 
 class TaskBudgets:
-    """The troubles of a run's tasks, by task number."""
+    """The budgets of a run's tasks, by task number."""
 
     def __init__(self) -> None:
         self._by_task: dict[int, TaskBudget] = {}
@@ -64,11 +64,11 @@ class TaskBudgets:
         return bool(self._by_task)
 
     def get(self, task: int) -> TaskBudget:
-        """Return a task's trouble, to look at."""
+        """Return a task's budget, to read it."""
         return self._by_task.get(task, _NONE)
 
     def of(self, task: int) -> TaskBudget:
-        """Return a task's trouble, to add to it."""
+        """Return a task's budget, to change it."""
         return self._by_task.setdefault(task, TaskBudget())
 
     @property
@@ -81,8 +81,8 @@ class TaskBudgets:
         trouble, was_alone = self.of(event.task), event.shared_loss <= 1
         trouble.losses += 1
         trouble.lost_alone += was_alone
-        # Neighbours of a task that kills its worker are lost with it, and nobody knows yet who
-        # did it: they run alone until they have succeeded.
+        # A task that kills its worker takes other attempts with it, and it is not known yet which
+        # task did it: each of them runs alone until it has succeeded.
         trouble.alone = event.shared_loss <= FEW_SUSPECTS or trouble.losses > 1
         self._lost_to.setdefault(event.worker_id, []).append((event.task, was_alone))
         return trouble

@@ -1,4 +1,4 @@
-"""What happened in a run, kept for its report."""
+"""The history of a run, kept for its report."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from astrum.machine.events import AttemptSettled
 from astrum.machine.failure import Failure
 
 UNCHARGED = -1
-"""In place of the retries left: the attempt cost none of them."""
+"""Replaces the number of retries left if an attempt cost none of them."""
 
 
 @dataclass(slots=True)
 class Chronicle:
-    """All that a report is made of, in the order it happened."""
+    """All data of a report, in the order it happened."""
 
     settled: list[AttemptSettled] = field(default_factory=list)
     retried: dict[tuple[int, int], int] = field(default_factory=dict)
-    """(task, attempt) that is followed by another, to the user's retries left, or `UNCHARGED`."""
+    """(task, attempt) that is tried again, to the user's retries left, or `UNCHARGED`."""
     failures: dict[int, Failure] = field(default_factory=dict)
     """Why a task failed for good."""
     stop_reason: str = ""

@@ -1,9 +1,9 @@
-"""One clock for a report: workers tell times by their own clocks, which may be hours off.
+"""Puts the times of a report on one clock: workers' own clocks may be hours off.
 
-What the store recorded is on the store's clock, and bounds what happened: an attempt began after
-the run was created, after its needs had succeeded and its last attempt had ended, and it ended
-before its end was recorded. Where a worker's times break these bounds its clock is wrong, and its
-times are moved into them. Where they do not, they stay as they are.
+Times that the store recorded are on the store's clock, and they bound all others: an attempt began
+after the run was created, after its needs had succeeded and its last attempt had ended, and it
+ended before its end was recorded. If a worker's times break these bounds, its clock is wrong, and
+its times are moved inside the bounds. Otherwise they stay unchanged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from astrum.machine.events import AttemptSettled, Outcome
 from astrum.planning.plan import Plan
 
 TOLERANCE_S = 0.005
-"""The store records whole milliseconds, and clocks that are kept in time still differ a little."""
+"""The store records whole milliseconds, and synchronized clocks still differ a little."""
 
 
 def on_one_clock(
@@ -41,12 +41,12 @@ def on_one_clock(
 
 
 def _is_by_worker(event: AttemptSettled) -> bool:
-    """Whether the times are a worker's: who settles for it knows no end, only the store's time."""
+    """Whether the times are a worker's. A coordinator that settles for it has the store's time."""
     return bool(event.worker_id and event.started_at and event.ended_at)
 
 
 def _earliest(settled: Sequence[AttemptSettled], plan: Plan, created_at: float) -> Iterator[float]:
-    """Yield for each attempt when it can have begun at the earliest."""
+    """Yield for each attempt the earliest time at which it can have begun."""
     index, tasks = plan.index, plan.tasks
     last_end = [created_at] * len(tasks)
     succeeded_at = [created_at] * len(tasks)
@@ -63,9 +63,9 @@ def _earliest(settled: Sequence[AttemptSettled], plan: Plan, created_at: float) 
 
 @dataclass(slots=True)
 class _Clock:
-    """What is known of one worker's clock: by how much it may be behind the store's.
+    """Bounds for one worker's clock: by how much it may be behind the store's.
 
-    ``least_s`` and ``most_s`` bound what has to be added to its times.
+    A number of seconds from ``least_s`` to ``most_s`` has to be added to its times.
     """
 
     least_s: float = field(default=-math.inf)
@@ -86,8 +86,8 @@ class _Clock:
         """Return the attempt with times that can be true."""
         if self.is_right:
             return event
-        # The quickest record tells the difference best. A clock that was set meanwhile has no one
-        # difference: then each attempt counts as recorded when it ended.
+        # The record that arrived fastest shows the difference best. A clock that was set meanwhile
+        # has more than one: then each attempt counts as ended when it was recorded.
         is_steady = self.least_s <= self.most_s + TOLERANCE_S
         added_s = self.most_s if is_steady else event.recorded_at - event.ended_at
         start = min(max(event.started_at + added_s, earliest), event.recorded_at)

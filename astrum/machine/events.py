@@ -1,7 +1,8 @@
-"""Facts that go into a run, and orders that come out of it.
+"""Events that go into a run, and commands that come out of it.
 
-Facts are in the past tense, orders in the imperative; both are plain tuples. Tasks are named by
-their number in the plan, attempts by their number from 1. All times are seconds since the epoch.
+Events are named in the past tense, commands in the imperative; both are plain tuples. Tasks are
+named by their number in the plan, attempts by their number from 1. All times are seconds since the
+epoch.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from astrum.machine.failure import Failure
 class Outcome(IntEnum):
     """How an attempt ended. The numbers are the wire format.
 
-    What was handed back had a worker that could not, or no longer, run it. What never began had
-    one without a place for it: it counts as no attempt, and nobody is told.
+    An attempt is handed back by a worker that cannot run it, or no longer. It never began if its
+    worker had no free place: then it does not count as an attempt, and no report shows it.
     """
 
     SUCCEEDED = 0
@@ -28,14 +29,14 @@ class Outcome(IntEnum):
     NEVER_BEGAN = 6
 
 
-# --- facts -----------------------------------------------------------------------------------
+# --- events ----------------------------------------------------------------------------------
 
 
 class AttemptSettled(NamedTuple):
     """The one end of an attempt.
 
-    ``worker_id`` says where it ran ("" in process). ``recorded_at`` is the clock of whoever
-    recorded it (the store's time when distributed), ``started_at`` and ``ended_at`` are the
+    ``worker_id`` says where it ran ("" in process). ``recorded_at`` is on the clock of the process
+    that recorded it (the store's when distributed), ``started_at`` and ``ended_at`` are on the
     worker's. ``shared_loss`` counts the attempts lost together with this one, itself included.
     ``blocked`` says for how long it blocked the event loop and where, "" if it did not.
     """
@@ -53,14 +54,14 @@ class AttemptSettled(NamedTuple):
 
 
 class AttemptWithdrawn(NamedTuple):
-    """A dispatch that was ordered and revoked before it was carried out: it never happened."""
+    """A dispatch that was revoked before it was carried out: it never happened."""
 
     task: int
     attempt: int
 
 
 class AttemptFoundOutstanding(NamedTuple):
-    """On resume: an attempt that an earlier leader dispatched and nobody settled yet."""
+    """On resume: an attempt that an earlier leader dispatched and that is not settled yet."""
 
     task: int
     attempt: int
@@ -74,7 +75,7 @@ class RetryFellDue(NamedTuple):
 
 
 class CancelRequested(NamedTuple):
-    """Somebody wants the run to stop."""
+    """Someone asked for the run to stop."""
 
     at: float
     reason: str = ""
@@ -92,7 +93,7 @@ class RunTimedOut(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """What the run ended of, for people."""
+        """Why the run ended, for people."""
         text = f"the run took longer than its limit of {self.limit_s:g} s"
         return f"{text}: {self.unserved}" if self.unserved else text
 
@@ -130,13 +131,13 @@ Event = (
     | CapacityChanged
 )
 
-# --- orders ----------------------------------------------------------------------------------
+# --- commands --------------------------------------------------------------------------------
 
 
 class Dispatch(NamedTuple):
-    """Start this attempt. ``alone``: with no neighbour, since it may kill its worker.
+    """Start this attempt. ``alone``: as the only one on its worker, which it may kill.
 
-    ``skipped`` attempts before it never began.
+    ``skipped`` is the number of attempts before it that never began.
     """
 
     task: int
@@ -146,16 +147,16 @@ class Dispatch(NamedTuple):
 
     @property
     def number(self) -> int:
-        """Which one it is for whoever counts what began, from 1."""
+        """The number of this attempt, from 1, if only those that began are counted."""
         return self.attempt - self.skipped
 
 
 class ScheduleRetry(NamedTuple):
-    """Say `RetryFellDue` after ``delay_s``, by a clock that nobody sets.
+    """Report `RetryFellDue` after ``delay_s``, by a monotonic clock.
 
-    ``due_at`` is that time on the clock that stamps the facts: who learns of the delay later, from
-    history, may take off what has passed. That clock may have been set meanwhile, so it is never
-    waited for longer than ``delay_s``.
+    ``due_at`` is that time on the clock that stamps the events: a process that reads of the delay
+    later, in history, may subtract the time that has passed. That clock may have been set
+    meanwhile, so the wait is never longer than ``delay_s``.
     """
 
     task: int
@@ -164,7 +165,7 @@ class ScheduleRetry(NamedTuple):
     delay_s: float
 
     def left_s(self, now: float) -> float:
-        """Return what is left of the delay ``now``, by the clock that stamps the facts.
+        """Return the rest of the delay at ``now``, by the clock that stamps the events.
 
         >>> ScheduleRetry(0, 1, due_at=105.0, delay_s=5.0).left_s(101.0)
         4.0

@@ -1,8 +1,8 @@
-"""Describes exceptions in plain, bounded, encodable text, whatever their classes do.
+"""Describes exceptions in plain, bounded, encodable text, even if their classes misbehave.
 
 A user's class may raise anything from `__str__`, `__notes__` or any other attribute, and chains,
-groups and tracebacks may be of any length. Nothing here raises, and nothing takes long: what
-belongs to the exception itself is read past its class, and only a bounded part of it is formatted.
+groups and tracebacks may be of any length. Nothing here raises, and nothing takes long: attributes
+are read without the code of the class, and only a bounded part of them is formatted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_TRACEBACK_CHARS = 16_000
 MAX_MESSAGE_CHARS = 4_000
 MAX_NOTES = 20
 _MOST_LINKED = 100
-"""Exceptions in a chain or group that are formatted as Python does it; of more, a few are."""
+"""Up to this many exceptions in a chain or group are formatted as Python does; of more, a few."""
 _MOST_FRAMES = 1_000
 _FRAMES_SHOWN = 20
 _LINKS_SHOWN = 10
@@ -43,7 +43,7 @@ def type_names(error: BaseException) -> tuple[str, ...]:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what an exception says; of a group, also what the first exceptions in it say."""
+    """Return an exception's message; of a group, also the messages of its first exceptions."""
     text = text_of(error)
     leaves = list(islice(_leaves(error), _LEAVES_SHOWN + 1))
     if not leaves:
@@ -56,13 +56,13 @@ def message_of(error: BaseException) -> str:
 def notes_of(error: BaseException) -> tuple[str, ...]:
     """Return the notes that were added to an exception."""
     notes = _safely(lambda: error.__notes__, ())
-    if type(notes) not in (list, tuple):  # anybody may set it to anything
+    if type(notes) not in (list, tuple):  # user code may set it to anything
         return ()
     return tuple(text_of(note) for note in notes[:MAX_NOTES])
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return the traceback of an exception with those that it came from."""
+    """Return the traceback of an exception and of its causes."""
     linked = list(islice(_linked(error), _MOST_LINKED + 1))
     is_long = len(linked) > _MOST_LINKED or any(_has_many_frames(each) for each in linked)
     lines = None if is_long else _safely(lambda: traceback.format_exception(error), None)
@@ -71,7 +71,7 @@ def traceback_of(error: BaseException) -> str:
 
 
 def text_of(value: object) -> str:
-    """Return ``str(value)`` as text that can be encoded; says so if its class does not let it.
+    """Return ``str(value)`` as text that can be encoded, or the error that its class raised.
 
     >>> text_of(OSError("caf\\udce9.txt"))
     'caf\\\\udce9.txt'
@@ -131,7 +131,7 @@ def _causes(error: BaseException) -> tuple[BaseException | None, ...]:
 
 
 def _linked(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that it came from or consists of, each once."""
+    """Yield an exception, its causes and the members of groups, each once."""
     known, waiting = {id(error)}, [error]
     while waiting:
         each = waiting.pop()

@@ -1,4 +1,4 @@
-"""How an attempt failed, as data: an exception is never rebuilt from the wire."""
+"""Failures of attempts as data: an exception is never rebuilt from the wire."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Failure(NamedTuple):
 
     @classmethod
     def from_exception(cls, error: BaseException) -> Failure:
-        """Describe ``error``; texts are cut to a bounded length, the middle is left out.
+        """Describe ``error``; long strings are shortened in the middle.
 
-        Raises nothing, whatever the exception's class does.
+        Raises nothing, even if the exception's class misbehaves.
         """
         return cls(type_names(error), message_of(error), traceback_of(error), notes_of(error))
 
@@ -64,7 +64,7 @@ class Failure(NamedTuple):
 
 
 def blocking_text(seconds: float, where: str, *, at_least: bool = False) -> str:
-    """Say that an attempt blocked the event loop it ran in.
+    """Return the message that an attempt blocked the event loop it ran in.
 
     >>> blocking_text(14.2, "pdf.py:88 in parse")
     'blocked the event loop for 14.2 s at pdf.py:88 in parse'

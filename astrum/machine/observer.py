@@ -1,4 +1,4 @@
-"""How others watch a run: a progress display, a log."""
+"""Observers of runs, such as a progress display or a log."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from astrum.machine.state import RunState
 
 
 class RunObserver(Protocol):
-    """Told of every fact that a run took in and of the orders that followed; may not raise."""
+    """Called with every event that a run handles and the commands it produced. Must not raise."""
 
     def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
-        """Take notice; ``event`` is `None` for the orders of the run's start."""
+        """Take one event; it is `None` for the commands of the run's start."""
 
 
 class Observers:
-    """Several observers, told one after the other."""
+    """Several observers, called in order."""
 
     def __init__(self, observers: Iterable[RunObserver]) -> None:
         self._observers = tuple(observers)
 
     def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
-        """Tell them all."""
+        """Call them all."""
         for observer in self._observers:
             observer.observe(state, event, commands)

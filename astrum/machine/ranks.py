@@ -1,4 +1,4 @@
-"""Which of the tasks that are ready goes first."""
+"""The order in which ready tasks are dispatched."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class TaskAttemptStatistics:
 
 @dataclass(slots=True)
 class TaskExecutionStatistics:
-    """One task of a run. ``retry`` is its budget; ``attempt_count`` 0 means it never ran."""
+    """One task of a run. ``retry`` is its retry budget; ``attempt_count`` 0: it never ran."""
 
     task_name: str
     stage_id: int
@@ -115,7 +115,7 @@ class ExecutionReport:
     run_id: str = ""
 
     def __repr__(self) -> str:
-        # Short, since `asyncio.run` asks for it when the report is its result.
+        # Short, since `asyncio.run` calls it when the report is its result.
         return (
             f"<ExecutionReport: {self.execution_state}, {self.successful_tasks} of "
             f"{self.total_tasks} tasks succeeded, {self.total_duration:.3f} s>"

@@ -1,4 +1,4 @@
-"""Fold a run's facts into its `ExecutionReport`: pure, and the same wherever the run was led."""
+"""Builds the `ExecutionReport` from a run's events: pure, and the same in every process."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ NOT_STARTED = "not started"
 
 
 class RunTimes(NamedTuple):
-    """When the run was asked for, when its plan was ready, and when it ended (or now).
+    """The times at which the run was requested, its plan was ready, and it ended (or now).
 
-    On one clock: that of the store, or of the process that runs all of it.
+    All are on one clock: that of the store, or of the process that runs everything.
     """
 
     started_at: float
@@ -107,7 +107,7 @@ def failed_planning_report(error: Exception, started_at: float, ended_at: float)
 def _all_task_statistics(
     state: RunState, levels: list[int], times: RunTimes
 ) -> list[TaskExecutionStatistics | None]:
-    """By task number; a tail that still runs when the run is over is in ``tail_tasks`` only."""
+    """Tasks by number; a tail that still runs when the run is over is in ``tail_tasks`` only."""
     chronicle, states = state.chronicle, state.states
     attempts: list[list[AttemptSettled] | None] = [None] * len(states)
     for event in on_one_clock(chronicle.settled, state.plan, times.planned_at):
@@ -195,7 +195,7 @@ def _told(failure: Failure, blocked: str) -> str:
 
 
 def _max_parallelism(plan: Plan, levels: list[int]) -> int:
-    """Return the most tasks that any stage shows: each from its own to its first dependent's."""
+    """Return the most tasks of any stage; each counts from its own to its first dependent's."""
     count = max(levels, default=-1) + 1
     changes = [0] * (count + 1)
     for level, dependents in zip(levels, plan.dependents, strict=True):

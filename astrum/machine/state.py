@@ -1,8 +1,8 @@
-"""The brain: what a run decides, as a pure state machine.
+"""The state machine that makes all decisions of a run; it is pure.
 
-Facts go in through `RunState.handle`, orders come out. It knows no clock, no randomness, no
-network and no user code; times come with the facts, and jitter is drawn from the run's key, so
-that the same facts give the same orders in any process.
+Events go in through `RunState.handle`, commands come out. It uses no clock, no randomness, no
+network and no user code; times come with the events, and jitter is drawn from the run's key, so
+that the same events give the same commands in any process.
 
 A task moves through::
 
@@ -13,12 +13,12 @@ A task moves through::
                            └── BACKING_OFF ◀──┘  └───── run is stopping ──▶ CANCELLED
                                  may run again
 
-and a run from history (facts handled before `RunState.start`, which order nothing) to open, then
-stopping once a task has failed for good or somebody asked for it, then finished. Resuming a run
-is handling its journal again.
+A run moves from history (events handled before `RunState.start`, which give no commands) to open,
+then to stopping once a task has failed for good or a stop was requested, then to finished. To
+resume a run, its journal is handled again.
 
-Attempt numbers fence: a fact about an attempt that is not the current one changes nothing.
-Three budgets are apart: what the user's code raises (the task's `RetryPolicy`), lost workers
+Attempt numbers are fences: an event about an attempt that is not the current one changes nothing.
+There are three separate budgets: errors of the user's code (the task's `RetryPolicy`), lost workers
 (`astrum.machine.budgets.LOSS_BUDGET`, then the task is quarantined), and attempts handed back,
 which are free.
 """
@@ -57,7 +57,7 @@ from astrum.runtime.collector import collector_paused
 
 
 class TaskState(IntEnum):
-    """Where a task stands; see the picture above."""
+    """The state of a task; see the picture above."""
 
     WAITING = 0
     READY = 1
@@ -104,7 +104,7 @@ class RunState:
             if not self._needs_left[task]:
                 self._make_ready(task)
 
-    # --- what a host may ask ------------------------------------------------------------
+    # --- queries of a host --------------------------------------------------------------
 
     @property
     def stopping(self) -> bool:
@@ -120,7 +120,7 @@ class RunState:
         return self.tasks_in(READY)
 
     def tasks_in(self, place: int) -> Iterator[int]:
-        """All tasks that stand there, a million looked through in no time."""
+        """All tasks in that state; fast also for a million tasks."""
         task = self.states.find(place)
         while task >= 0:
             yield task
@@ -132,21 +132,21 @@ class RunState:
         return self._troubles.lost_workers
 
     def skipped(self, task: int) -> int:
-        """How many attempts of a task never began."""
+        """The number of a task's attempts that never began."""
         return self._troubles.get(task).never_began
 
     def due_at(self, task: int) -> float:
-        """Return when the next attempt of a task begins that backs off."""
+        """Return when the next attempt of a task that is backing off begins."""
         return self._troubles.get(task).due_at
 
     def runs_alone(self, task: int) -> bool:
-        """Whether the task's attempts must have no neighbour on their worker."""
+        """Whether the task's attempts must be the only ones on their worker."""
         return self._troubles.get(task).alone
 
     # --- the two ways in ----------------------------------------------------------------
 
     def start(self) -> list[Command]:
-        """End the history and order what the state calls for; once per process."""
+        """End the history and return the commands that follow; call it once per process."""
         self._started = True
         if self.stopping:
             return self._revoke_outstanding() + self._finish_if_over()
@@ -156,7 +156,7 @@ class RunState:
         return delays + self._proceed()
 
     def handle(self, event: Event) -> list[Command]:
-        """Take in one fact; return the orders that follow from it, `[]` if none."""
+        """Take in one event; return the commands that follow from it, `[]` if none."""
         if self.finished is not None:
             return []
         match event:
@@ -235,7 +235,7 @@ class RunState:
                 return self._on_raised(event, self._troubles.of(event.task))
             case Outcome.LOST:
                 return self._on_lost(event)
-            case _:  # handed back, or revoked by a leader that did not live to say why
+            case _:  # handed back, or revoked by a leader that died before it recorded the reason
                 trouble = self._troubles.of(event.task)
                 return self._back_off(event, trouble, trouble.hand_back(), UNCHARGED)
 
@@ -296,7 +296,9 @@ class RunState:
         while ready and self.outstanding_count < self._capacity:
             task = heappop(ready) % size
             if states[task] != READY:
-                continue  # it was caught up with while its place in the heap stayed
+                # An event may change a task's state while its entry stays in the heap: an
+                # attempt was found outstanding, or a late end arrived. Such an entry is stale.
+                continue
             states[task] = OUTSTANDING
             self.outstanding_count += 1
             self.attempts[task] += 1
@@ -306,19 +308,21 @@ class RunState:
                 commands.append(Dispatch(task, self.attempts[task], *known))
             else:
                 commands.append(Dispatch(task, self.attempts[task]))
+        # The end comes after the dispatches: tail tasks that are ready start although no awaited
+        # task is left.
         if not self._awaited_left:
             commands += self._finish_if_over()
         return commands
 
     def _learn(self, event: AttemptFoundOutstanding | WorkerReturned) -> None:
-        """Take in what orders nothing."""
+        """Take in an event that gives no commands."""
         if isinstance(event, AttemptFoundOutstanding):
             self._catch_up(event.task, event.attempt)
             return
         self._troubles.forgive(event.worker_id)
 
     def _catch_up(self, task: int, attempt: int) -> None:
-        """In history: believe that an earlier leader dispatched this attempt."""
+        """In history: note that an earlier leader dispatched this attempt."""
         if self._started or not 0 <= task < len(self.states):
             return
         if self.states[task] in _MAY_RUN and attempt > self.attempts[task]:
@@ -337,8 +341,9 @@ class RunState:
             return []
         if self.states[task] not in (OUTSTANDING, *_MAY_RUN):
             return []
-        # The task is marked as failed at the run's end: in history nobody knows yet whether one
-        # of its attempts is outstanding, which then has to be settled like any other.
+        # The task is marked as failed at the run's end only. In history it is not known yet
+        # whether one of its attempts is outstanding, and `_catch_up` ignores tasks that have
+        # failed. So with an early mark such an attempt would never be settled.
         self.chronicle.failures[task] = Failure((UNSERVED,), message)
         return self._stop("failed", "")
 
@@ -347,7 +352,7 @@ class RunState:
         self.chronicle.failures[task] = failure
         spec = self.plan.tasks[task]
         if not spec.awaited and not self._dependents[task]:
-            return self._proceed()  # nobody waits for it
+            return self._proceed()  # no task waits for it
         return self._stop("failed", "")
 
     def _end_while_stopping(self, event: AttemptSettled) -> None:
@@ -366,7 +371,7 @@ class RunState:
         return self._revoke_outstanding() + self._finish_if_over()
 
     def _is_decided(self) -> bool:
-        """Whether it is settled how the run ends; in history it can be without being finished."""
+        """Whether it is certain how the run ends; in history the run need not be finished then."""
         return self._stopping is not None or not self._awaited_left
 
     def _revoke_outstanding(self) -> list[Command]:

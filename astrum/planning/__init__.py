@@ -1,4 +1,4 @@
-"""From declared tasks to a `Plan`: order, checks, and the picture of it."""
+"""Makes a `Plan` from declared tasks: order, checks, and a picture of it."""
 
 from astrum.data_transport.bindings import Binding
 from astrum.planning.build import TaskOptions, build_plan, lane_of

@@ -1,4 +1,4 @@
-"""The last step of planning: checked needs and resolved inputs become a `Plan`."""
+"""The last step of planning: makes a `Plan` from checked needs and resolved inputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from astrum.planning.retry_policy import RetryPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOptions:
-    """What a declaration says about a task's attempts, besides what it needs."""
+    """The options of a task's attempts in its declaration."""
 
     retry: RetryPolicy = NO_RETRY
     timeout_s: float | None = None
@@ -31,7 +31,7 @@ NO_INPUTS = TaskInputs()
 
 
 def make_options(task_id: str, retry: Any, timeout: Any, queue: Any) -> TaskOptions:
-    """Check what a user wrote and return it as options; `TaskRegistrationError` names the task."""
+    """Return checked options; raises `TaskRegistrationError`, naming the task."""
     if timeout is not None and not _is_duration(timeout):
         raise TaskRegistrationError(
             f"task {task_id!r}: timeout must be a positive number of seconds, got {timeout!r}"
@@ -63,7 +63,7 @@ def _is_duration(value: Any) -> bool:
 
 
 def lane_of(function: Callable[..., Any]) -> Lane:
-    """Return "async" for whatever gives a coroutine when called, else "thread"."""
+    """Return "async" for a callable that returns a coroutine, else "thread"."""
     if type(function) is FunctionType and not function.__dict__:  # nothing marks or wraps it
         return "async" if function.__code__.co_flags & inspect.CO_COROUTINE else "thread"
     if inspect.iscoroutinefunction(function):
@@ -87,7 +87,7 @@ def build_plan(
     check_types: bool = True,
     fingerprints: bool = False,
 ) -> Plan:
-    """Return the plan of an acyclic graph whose keys stand upstream first."""
+    """Return the plan of an acyclic graph whose keys are in upstream-first order."""
     tails = frozenset(tail_tasks)
     lanes: dict[int, Lane] = {}  # many tasks may share one function
     specs: list[TaskSpec] = []

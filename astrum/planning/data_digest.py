@@ -1,7 +1,7 @@
-"""A short name for data, the same in every process: whatever the order of sets and dicts.
+"""A short name for data, the same in every process and for every order of sets and dicts.
 
 Only data counts: plain values, containers of them, enums, dataclasses, NamedTuples, models, arrays
-and frames. Nothing of the user's code is called, and a value that holds anything else has no name.
+and frames. None of the user's code is called, and a value that holds anything else has no name.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _SCALARS = (type(None), bool, int, float, str)
 
 
 class _NoDataError(Exception):
-    """The value holds something that is no data."""
+    """The value holds something that is not data."""
 
 
 def data_digest(value: object) -> str:
-    """Return 8 hex digits that name ``value``, "" if it is no data.
+    """Return 8 hex digits that name ``value``, "" if it is not data.
 
     >>> data_digest({"a", "b"}) == data_digest({"b", "a"}), data_digest(1) == data_digest(True)
     (True, False)

@@ -1,7 +1,7 @@
 """The plan as a picture for people: which tasks can run side by side.
 
-Nothing runs by it. A task starts as soon as its own dependencies are done, never at the border
-of a stage.
+A run does not follow it: a task starts as soon as its own dependencies are done, not when a
+stage begins.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from astrum.planning import picture
 
 
 class RunningTasks:
-    """Which tasks may run during which stage; all of them together would be quadratic.
+    """The tasks that may run during each stage.
 
-    A segment tree over the stages: adding a span costs O(log stages), reading one stage
-    O(log stages + tasks found).
+    A full list for each stage would take quadratic space, so this is a segment tree over the
+    stages: adding a span costs O(log stages), reading one stage O(log stages + tasks found).
     """
 
     def __init__(self, names: Sequence[str], stages: int) -> None:
@@ -27,7 +27,7 @@ class RunningTasks:
         self._change = [0] * (stages + 1)
 
     def add(self, task: int, first: int, end: int) -> None:
-        """Note that ``task`` (its number) may run in the stages ``first`` to before ``end``."""
+        """Note that ``task`` (its number) may run in the stages ``first`` to ``end - 1``."""
         self._change[first] += 1
         self._change[end] -= 1
         low, high = first + self._stages, end + self._stages
@@ -70,7 +70,7 @@ class ExecutionStage:
 
     @property
     def parallel_tasks(self) -> list[str]:
-        """The tasks that may run during it: started, and no task began that needs their end."""
+        """The tasks that may run during it: they have started, and no task that needs them has."""
         return self._running.during(self.stage_id)
 
 
@@ -87,7 +87,7 @@ class ExecutionPlan:
     original_tasks: dict[str, list[str]]
 
     def get_visualization_table(self) -> str:
-        """Return a text table with one row per stage."""
+        """Return a table as text, with one row per stage."""
         return picture.stage_table(self)
 
     def get_dependency_graph_info(self) -> str:
@@ -105,7 +105,7 @@ class ExecutionPlan:
 
 
 def build_execution_plan(needs: Mapping[str, Sequence[str]]) -> ExecutionPlan:
-    """Return the stages of an acyclic graph whose keys stand upstream first."""
+    """Return the stages of an acyclic graph whose keys are in upstream-first order."""
     levels = _levels(needs)
     count = max(levels.values(), default=-1) + 1
     running = _running(needs, levels, count)

@@ -1,8 +1,8 @@
-"""A short name for what a task is, so that two hosts can tell whether they run the same.
+"""A short name for a task's code, by which two hosts find out whether they run the same.
 
 It has a digest of the function's source, and one for each piece of data that the function brings
 along: in closure variables, default values and the arguments of a partial. So two hosts can also
-tell *what* differs. Constants of modules, functions that the task calls, and objects that are no
+see *what* differs. Constants of modules, functions that the task calls, and objects that are not
 data (connections, locks, instances of plain classes) do not count.
 """
 
@@ -30,9 +30,9 @@ def fingerprint(function: Callable[..., Any], filled: Collection[str | int] = ()
     """Return 16 hex digits of the function's source, without its decorators and indentation,
     followed by a digest for each piece of data that it brings along.
 
-    The same source and data give the same text on every Python version and from whatever path it
-    was loaded. A function without source is told apart by its name and parameters only. Default
-    values of parameters that are ``filled`` do not count.
+    The same source and data give the same string on every Python version and from every path. A
+    function without source is known by its name and parameters only. Default values of parameters
+    that are ``filled`` do not count.
     """
     is_function = type(function) is FunctionType and not function.__dict__
     if is_function and not (
@@ -43,7 +43,7 @@ def fingerprint(function: Callable[..., Any], filled: Collection[str | int] = ()
 
 
 def difference(planned: str, served: str) -> str:
-    """Say what differs between two fingerprints of one task, "" if nothing does.
+    """Return what differs between two fingerprints of one task, "" if nothing does.
 
     >>> difference("a\\nclosure variable 'who'=1", "a\\nclosure variable 'who'=2")
     "other data in its closure variable 'who'"

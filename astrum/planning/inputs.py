@@ -1,4 +1,4 @@
-"""Data relations of a graph: resolved to inputs, checked, and turned into dependencies."""
+"""Resolves the data relations of a graph to inputs, checks them and adds them to the needs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from astrum.data_transport import TaskData
 
 MANY = 10
-"""From so many dependencies on, looking one up in a set pays for making the set."""
+"""With this many dependencies or more, making a set for look-ups is faster than a list."""
 
 _ALONE: Any = Annotated
-"""`Ref` without its brackets, which is a class like others."""
+"""`Ref` without brackets, which is a class."""
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -36,7 +36,7 @@ def resolve_task_inputs(
 ) -> dict[str, TaskInputs]:
     """Return what fills the parameters of each task, from annotations and ``explicit`` together.
 
-    Raises `TaskRegistrationError` for a relation that cannot be.
+    Raises `TaskRegistrationError` for a relation that is not valid.
     """
     related = list(_that_may_relate(functions))
     if not related and not explicit:
@@ -51,7 +51,7 @@ def resolve_task_inputs(
 
 
 def _that_may_relate(functions: Functions) -> Iterator[str]:
-    # Most tasks of a large graph relate to nothing, which their annotations show at a glance.
+    # Most tasks of a large graph have no relations, which their annotations show quickly.
     answers: dict[int, bool] = {}
     for task_id, function in functions.items():
         answer = answers.get(id(function))

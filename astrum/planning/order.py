@@ -13,12 +13,12 @@ class TaskOrder:
     """One task and the orders it depends on; compared by identity.
 
     Tasks are matched by ``task_name``, so two orders with one name mean the same task. Raises
-    ``TypeError`` for a name that is no text and for dependencies that are no orders.
+    ``TypeError`` for a name that is not a string and for dependencies that are not orders.
     """
 
     def __init__(self, task_name: str, dependencies: Iterable[TaskOrder] | None = None) -> None:
         if not isinstance(task_name, str):
-            raise TypeError(f"the task_name of a TaskOrder must be a text, got {task_name!r}")
+            raise TypeError(f"the task_name of a TaskOrder must be a string, got {task_name!r}")
         self.task_name = task_name
         self.dependencies = _checked(task_name, dependencies) if dependencies else []
 
@@ -61,7 +61,7 @@ Needs = Mapping[str, Iterable[str]]
 
 
 class Walk(NamedTuple):
-    """What a walk found: ids, upstream first, and the cycles, each in the order of the flow."""
+    """The result of a walk: ids, upstream first, and the cycles, each in the order of the flow."""
 
     ids: list[str]
     cycles: list[list[str]]
@@ -72,7 +72,7 @@ def walk_upstream_first(needs: Needs, roots: Iterable[str] | None = None) -> Wal
 
     The order is stable: where the declared order is already upstream first, it is kept. On a
     cycle the walk goes on, so ``ids`` is complete; at most 20 cycles are spelt out. Takes time
-    linear in tasks and edges, and no recursion. A need that is no key counts as a task that
+    linear in tasks and edges, and no recursion. A need that is not a key counts as a task that
     needs nothing.
 
     >>> walk_upstream_first({"b": ["a"], "a": []}).ids
@@ -128,7 +128,7 @@ class _Walker:
 
 
 def spell_cycle(names: list[str]) -> str:
-    """Return a cycle as text; of a very long one only both ends.
+    """Return a cycle as text; of a very long one only its start and its end.
 
     >>> spell_cycle(["a", "b"])
     'a -> b -> a'

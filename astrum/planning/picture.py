@@ -20,7 +20,7 @@ WIDTH = 100
 
 
 def stage_table(plan: ExecutionPlan) -> str:
-    """Return the stages as a text table."""
+    """Return the stages as a table of text."""
     table = _table("Execution plan", "Stage", "Waits for", "Starts", "Running")
     for stage in plan.stages[:MAX_ROWS]:
         table.add_row(
@@ -39,9 +39,9 @@ def dependency_lines(needs: Mapping[str, Sequence[str]]) -> str:
 
 
 def task_tree(title: str, needs: Mapping[str, Sequence[str]]) -> Tree:
-    """Return the graph as a tree; a task with several needs hangs below the last of them.
+    """Return the graph as a tree; a task with several needs is shown below the last of them.
 
-    ``needs`` must stand upstream first; the first 500 tasks are shown.
+    ``needs`` must be in upstream-first order; the first 500 tasks are shown.
     """
     from rich.text import Text
     from rich.tree import Tree

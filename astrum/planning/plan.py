@@ -1,4 +1,4 @@
-"""The plan of a run as pure data: what a coordinator needs, and nothing of the user's code.
+"""The plan of a run as pure data, without any of the user's code.
 
 Planning imports the user's modules and resolves their annotations; its result, a `Plan`, does
 not refer to them. It can be written to a store and led by a process that never saw them.
@@ -17,7 +17,7 @@ from astrum.errors import TaskRegistrationError
 from astrum.planning.retry_policy import RetryPolicy
 
 Lane = Literal["async", "thread"]
-"""Which kind of slot an attempt takes: the event loop's or a thread's."""
+"""The kind of slot that an attempt takes: the event loop's or a thread's."""
 
 DEFAULT_QUEUE = "default"
 _LANES = ("async", "thread")
@@ -68,7 +68,7 @@ class Plan:
     def wanted_results(self) -> frozenset[str]:
         """The tasks whose results others read, and the last ones, whose results the run gives.
 
-        Of the rest others wait for the end alone.
+        Of all other tasks only the end matters.
         """
         read = {binding.source for spec in self.tasks for binding in spec.bindings}
         last = {
@@ -110,7 +110,7 @@ class Plan:
         return remaining
 
     def to_data(self) -> dict[str, Any]:
-        """Return the plan as dicts, lists, tuples, numbers and texts, for any serializer."""
+        """Return the plan as dicts, lists, tuples, numbers and strings, for any serializer."""
         return {
             "version": PLAN_VERSION,
             "namespace": self.namespace,
@@ -123,10 +123,10 @@ class Plan:
     def from_data(cls, data: Any) -> Plan:
         """Rebuild a plan from `to_data`; raises ``ValueError`` for anything else.
 
-        What it returns holds all that this class promises, whoever wrote the data.
+        The returned plan has the guarantees of this class, no matter what wrote the data.
         """
         if not isinstance(data, dict) or not isinstance(data.get("tasks"), list):
-            raise ValueError("it is no map with a list of tasks")
+            raise ValueError("it is not a map with a list of tasks")
         if data.get("version") != PLAN_VERSION:
             raise ValueError(
                 f"the plan has version {data.get('version')!r}, this process reads {PLAN_VERSION}"
@@ -145,7 +145,7 @@ class Plan:
 def _spec_to_data(spec: TaskSpec, index: Mapping[str, int]) -> list[Any]:
     # Numbers instead of ids keep the plan of a wide fan-in small; trailing defaults are common.
     retry = spec.retry
-    more = [spec.optional] if spec.optional else []  # rows without one are as they always were
+    more = [spec.optional] if spec.optional else []  # rows without one have the old form
     return [
         spec.task_id,
         [index[need] for need in spec.needs],
@@ -189,11 +189,11 @@ def _specs_from_data(rows: Sequence[Any]) -> tuple[TaskSpec, ...]:
 def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
     task_id, needs, bindings, retry, timeout_s, queue, lane, fingerprint, awaited, *more = row
     if not all(type(text) is str for text in (task_id, queue, fingerprint)) or not queue:
-        raise ValueError("its id, its queue or its fingerprint is no text")
+        raise ValueError("its id, its queue or its fingerprint is not a string")
     if lane not in _LANES:
         raise ValueError(f"it has the unknown lane {lane!r}")
     if not (timeout_s is None or (type(timeout_s) in (int, float) and 0 < timeout_s < math.inf)):
-        raise ValueError("its timeout is no positive number")
+        raise ValueError("its timeout is not a positive number")
     return TaskSpec(
         task_id=task_id,
         needs=tuple([_earlier(ids, need) for need in needs]),

@@ -1,4 +1,4 @@
-"""From hand-made orders to a checked graph."""
+"""Makes a checked graph from hand-made orders."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from astrum.planning.order import TaskOrder, not_orders, spell_cycle, walk_upstr
 class ExecutionPlanner:
     """Checks a list of orders and shows its stages.
 
-    ``TaskDependencyError`` for a dependency that no order has or a name that stands twice,
-    `TaskOrderLoopError` for cycles, and if no task at all ends the graph, its kind
-    `TaskOrderNoExitError`.
+    Raises `TaskDependencyError` for a dependency that no order has or a name that occurs twice,
+    `TaskOrderLoopError` for cycles, and its subclass `TaskOrderNoExitError` if no task ends the
+    graph.
     """
 
     def __init__(self, task_order: Iterable[TaskOrder]) -> None:
         self._orders = checked_orders(task_order)
 
     def validate(self) -> None:
-        """Raise what is wrong with the orders, if anything is."""
+        """Raise an error if anything is wrong with the orders."""
         upstream_first(self.needs())
 
     def detect_cycle(self) -> None:
@@ -40,7 +40,7 @@ class ExecutionPlanner:
     def needs(self) -> dict[str, tuple[str, ...]]:
         """Return task name to the names it depends on, in the order given.
 
-        Raises `TaskDependencyError`, and ``TypeError`` for what is no order.
+        Raises `TaskDependencyError`, and ``TypeError`` for objects that are not orders.
         """
         needs: dict[str, tuple[str, ...]] = {}
         for order in self._orders:
@@ -80,7 +80,7 @@ def check_dependencies(needs: Mapping[str, Sequence[str]]) -> None:
 
 
 def upstream_first(needs: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    """Return ``needs`` with every task behind those it needs; raises `TaskOrderLoopError`."""
+    """Return ``needs`` with every task after those it needs; raises `TaskOrderLoopError`."""
     ids, cycles = walk_upstream_first(needs)
     if cycles:
         texts = [spell_cycle(cycle) for cycle in cycles]

@@ -1,4 +1,4 @@
-"""When a failed attempt is tried again, and how long it waits: data and arithmetic only."""
+"""Retry policies: data and arithmetic only."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class RetryPolicy:
             raise TaskRegistrationError(f"jitter must be between 0 and 1, got {self.jitter!r}")
 
     def allows(self, failed_attempts: int, exception_names: Iterable[str]) -> bool:
-        """Tell whether another attempt may follow ``failed_attempts`` failed ones.
+        """Return whether another attempt may follow ``failed_attempts`` failed ones.
 
         ``exception_names`` are the qualified names of the raised type and all its bases.
         """

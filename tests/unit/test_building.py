@@ -301,7 +301,7 @@ async def test_a_run_of_no_tasks_is_completed(registry: SchedulerRegistry) -> No
     assert registry.build_tasks() == []
 
 
-# --- a name that nobody has ------------------------------------------------------------------
+# --- a name that no task has -----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -341,7 +341,7 @@ async def test_an_unknown_target_is_told_which_namespaces_have_it() -> None:
     declare(get_registry("hourly"), load=[])
     with pytest.raises(
         TaskRegistrationError,
-        match=r"target 'load' is no task of namespace 'default' "
+        match=r"target 'load' is not a task of namespace 'default' "
         r"\(namespaces 'daily_report', 'hourly' have 'load'\); did you mean 'laod'",
     ):
         await run(["load"])

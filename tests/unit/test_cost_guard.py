@@ -1,4 +1,4 @@
-"""What a task costs must not grow with their number, on any machine: ratios, never seconds.
+"""The cost of a task must not grow with the number of tasks: ratios, never seconds.
 
 A linear step measured at 1,000 and at 30,000 tasks costs each task about the same; a quadratic
 one costs it thirty times as much. The absolute guard compares with a loop of plain Python.

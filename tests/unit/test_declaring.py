@@ -1,4 +1,4 @@
-"""`@task`, registries and namespaces: what is noted down, and what is refused."""
+"""`@task`, registries and namespaces: what is recorded, and what is refused."""
 
 import asyncio
 import functools

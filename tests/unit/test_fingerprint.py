@@ -1,4 +1,4 @@
-"""Fingerprints: equal for equal sources, whatever stands around them."""
+"""Fingerprints: equal for equal sources, no matter what surrounds them."""
 
 from __future__ import annotations
 

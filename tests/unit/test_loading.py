@@ -1,4 +1,4 @@
-"""Finding flows in modules and files, and saying what is wrong with those that cannot be had."""
+"""Finding flows in modules and files, and errors that say why one cannot be loaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Write = Callable[[str, str], Path]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Writes modules into the current folder; afterwards nobody knows of them."""
+    """Writes modules into the current folder; afterwards they are forgotten."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)

@@ -1,4 +1,4 @@
-"""What `import astrum` gives, and what it must not cost."""
+"""The names and the cost of `import astrum`."""
 
 import importlib.util
 import subprocess

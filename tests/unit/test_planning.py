@@ -67,7 +67,7 @@ def test_orders_do_not_share_a_default_list_of_dependencies() -> None:
 
 @pytest.mark.parametrize("name", [5, None, b"a"])
 def test_the_name_of_an_order_must_be_a_text(name: object) -> None:
-    with pytest.raises(TypeError, match=r"task_name .* must be a text, got"):
+    with pytest.raises(TypeError, match=r"task_name .* must be a string, got"):
         TaskOrder(name)  # type: ignore[arg-type]
 
 

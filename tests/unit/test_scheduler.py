@@ -1,4 +1,4 @@
-"""`DynamicScheduler`: hand-made graphs, what it refuses, and what execute does."""
+"""`DynamicScheduler`: hand-made graphs, refusals, and execution."""
 
 import asyncio
 import logging
@@ -56,7 +56,7 @@ def test_what_cannot_be_called_is_refused() -> None:
 
 
 def test_a_name_that_is_no_text_is_refused() -> None:
-    with pytest.raises(TypeError, match="name must be a text, got 3"):
+    with pytest.raises(TypeError, match="name must be a string, got 3"):
         DynamicScheduler([(3, one)], [])  # type: ignore[list-item]
 
 

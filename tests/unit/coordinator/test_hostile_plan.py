@@ -81,7 +81,7 @@ def test_a_plan_with_any_part_replaced_is_read_or_refused(data: st.DataObject) -
         ({"tasks": [["a", [-1], [], None, None, "q", "async", "", True]]}, "without a number"),
         ({"tasks": [["a", [], [], None, None, "q", "other", "", True]]}, "unknown lane 'other'"),
         ({"tasks": [["a", [], [], None, None, "q", "async", "", True]] * 2}, "have one id"),
-        ({"tasks": [["a", [], [], None, 1e999, "q", "async", "", True]]}, "no positive number"),
+        ({"tasks": [["a", [], [], None, 1e999, "q", "async", "", True]]}, "not a positive number"),
         ({"version": 2}, "has version 2, this process reads 1"),
         ({"concurrency_limit": 0}, "concurrency limit is damaged"),
         ({"namespace": None}, "namespace or its"),

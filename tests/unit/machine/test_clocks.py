@@ -1,4 +1,4 @@
-"""Times in reports are on one clock, however wrong the clocks of workers are."""
+"""Times in reports are on one clock, also if the clocks of workers are wrong."""
 
 from __future__ import annotations
 

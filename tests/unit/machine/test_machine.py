@@ -1,4 +1,4 @@
-"""Any plan, any facts in any order: what must hold for every run, and for its resumption."""
+"""Any plan, any events in any order: the invariants of every run, and of its resumption."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class RunMachine(RuleBasedStateMachine):
 
     @rule(task=st.integers(-1, 8))
     def nobody_serves(self, task: int) -> None:
-        self.take_in(TaskFoundUnserved(task, self.now, "nobody serves it"))
+        self.take_in(TaskFoundUnserved(task, self.now, "no one serves it"))
 
     @rule(capacity=st.integers(1, 5))
     def capacity_changes(self, capacity: int) -> None:
@@ -322,7 +322,7 @@ class RunMachine(RuleBasedStateMachine):
     def states_agree(self, resumed: RunState) -> None:
         for task, (ours, theirs) in enumerate(zip(self.state.states, resumed.states, strict=True)):
             if ours == TaskState.READY and (task, self.state.attempts[task]) in self.fell_due:
-                # That a delay is over is no fact of the journal: a clock says it again.
+                # The journal does not hold that a delay is over: a clock reports it again.
                 assert theirs in (TaskState.READY, TaskState.BACKING_OFF)
             elif self.state.finished is None or ours in SETTLED:
                 assert theirs == ours

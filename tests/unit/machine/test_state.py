@@ -307,15 +307,15 @@ def test_a_run_that_takes_too_long_has_failed() -> None:
 def test_a_run_that_takes_too_long_since_nobody_serves_a_task_says_so() -> None:
     state = RunState(plan(spec("a")))
     state.start()
-    state.handle(RunTimedOut(100.0, 2.5, "nobody serves a"))
-    told = "the run took longer than its limit of 2.5 s: nobody serves a"
+    state.handle(RunTimedOut(100.0, 2.5, "no one serves a"))
+    told = "the run took longer than its limit of 2.5 s: no one serves a"
     assert state.chronicle.stop_reason == told
 
 
 def test_a_task_that_nobody_serves_fails_the_run() -> None:
     state = RunState(plan(spec("a"), spec("b")))
     state.start()
-    assert state.handle(TaskFoundUnserved(A, 100.0, "nobody")) == [Revoke(A, 1), Revoke(B, 1)]
+    assert state.handle(TaskFoundUnserved(A, 100.0, "no one")) == [Revoke(A, 1), Revoke(B, 1)]
     state.handle(end(A, 1, Outcome.CANCELLED))
     assert state.handle(end(B, 1, Outcome.CANCELLED)) == [Finish("failed")]
     assert [state.states[A], state.states[B]] == [TaskState.FAILED, TaskState.CANCELLED]
@@ -324,7 +324,7 @@ def test_a_task_that_nobody_serves_fails_the_run() -> None:
 def test_a_ready_task_that_nobody_serves_fails_without_having_run() -> None:
     state = RunState(plan(spec("a"), spec("b")), capacity=1)
     state.start()
-    assert state.handle(TaskFoundUnserved(B, 100.0, "nobody")) == [Revoke(A, 1)]
+    assert state.handle(TaskFoundUnserved(B, 100.0, "no one")) == [Revoke(A, 1)]
     assert state.handle(end(A)) == [Finish("failed")]
     assert state.states[B] == TaskState.FAILED
 
@@ -332,7 +332,7 @@ def test_a_ready_task_that_nobody_serves_fails_without_having_run() -> None:
 def test_a_task_that_waits_for_others_cannot_be_unserved() -> None:
     state = RunState(plan(spec("a"), spec("b", "a")))
     state.start()
-    assert state.handle(TaskFoundUnserved(B, 100.0, "nobody")) == []
+    assert state.handle(TaskFoundUnserved(B, 100.0, "no one")) == []
 
 
 def test_nothing_is_taken_in_after_the_end() -> None:
@@ -396,7 +396,7 @@ def test_a_cancellation_that_came_after_the_last_success_changes_nothing() -> No
 
 def test_an_unserved_task_that_was_found_outstanding_is_revoked() -> None:
     state = RunState(plan(spec("a")))
-    state.handle(TaskFoundUnserved(A, 100.0, "nobody"))
+    state.handle(TaskFoundUnserved(A, 100.0, "no one"))
     state.handle(AttemptFoundOutstanding(A, 1))
     assert state.start() == [Revoke(A, 1)]
     assert state.handle(end(A, 1, Outcome.CANCELLED)) == [Finish("failed")]
