@@ -1,4 +1,4 @@
-"""What coordinator and workers write for each other: messages, signatures, key names, statuses.
+"""The protocol between coordinator and workers: messages, signatures, key names, statuses.
 
 Pure: no clock, network or event loop. May import `values`, `machine` and everything below.
 """

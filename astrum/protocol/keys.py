@@ -19,16 +19,16 @@ OUTSTANDING_FIELD = "#"
 """The field of a run's attempt hash that counts its outstanding attempts."""
 
 LANE_SUFFIX = {"async": "a", "thread": "t", "alone": "s"}
-"""Stream suffix of each lane; "alone" carries attempts that must run without neighbours."""
+"""Stream suffix of each lane; "alone" carries attempts that must run alone on a worker."""
 
 _NOT_IN_PREFIX = re.compile(r"[{}*?\[\]\\()\s\x00-\x1f\x7f\ud800-\udfff]")
-"""What would end the hash tag, split an access rule, widen a pattern, or has no bytes."""
+"""Characters that end the hash tag, split an access rule, widen a pattern or have no bytes."""
 _RUN_ID = re.compile(r"[\w.@+-]{1,200}", re.ASCII)
 
 
 @lru_cache(maxsize=256)
 def is_run_id(text: str) -> bool:
-    """Tell whether a text can name a run.
+    """Return whether a string can name a run.
 
     Without colons the keys of two runs never meet, and access rules can tell a run's keys apart.
 
@@ -61,7 +61,7 @@ class Keys:
         return f"{{{self.prefix}}}:q:{queue}:{LANE_SUFFIX[lane]}"
 
     def is_queue(self, key: str) -> bool:
-        """Tell whether a key is that of a stream of attempts under this prefix."""
+        """Return whether a key is that of a stream of attempts under this prefix."""
         return key.startswith(f"{{{self.prefix}}}:q:")
 
     def queue_of(self, key: str) -> tuple[str, str]:
@@ -82,7 +82,10 @@ class Keys:
         return f"{{{self.prefix}}}:queues"
 
     def run(self, run_id: str) -> str:
-        """Hash: state, epoch, owner, lease, creation, namespace and counts of one run."""
+        """Hash: state, epoch, owner and length of its lease, times and labels of one run.
+
+        The end of the lease is the score in `runs`; `attempts` counts outstanding attempts.
+        """
         return f"{{{self.prefix}}}:run:{run_id}"
 
     def plan(self, run_id: str) -> str:
@@ -94,7 +97,7 @@ class Keys:
         return f"{{{self.prefix}}}:run:{run_id}:d"
 
     def journal(self, run_id: str) -> str:
-        """Stream without a group: all facts of the run, in order."""
+        """Stream without a group: all events of the run, in order."""
         return f"{{{self.prefix}}}:run:{run_id}:j"
 
     def blob(self, run_id: str, digest: str) -> str:
@@ -117,7 +120,7 @@ class Keys:
 
     @property
     def untidied(self) -> str:
-        """Sorted set: ended runs whose blobs have their old life yet, by the ms of their end."""
+        """Sorted set: ended runs whose blobs still have their old life, by the ms of their end."""
         return f"{{{self.prefix}}}:untidied"
 
     @property
@@ -131,7 +134,7 @@ class Keys:
 
     @property
     def solitude(self) -> str:
-        """Sorted set: workers that serve nobody but a lone attempt, by the ms when that is over."""
+        """Sorted set: workers that make room for an exclusive attempt, by the ms when it ends."""
         return f"{{{self.prefix}}}:solitude"
 
     @property
@@ -141,9 +144,9 @@ class Keys:
 
     @property
     def control(self) -> str:
-        """Pub/sub channel of hints (a revoked attempt, a drain); the truth is in the hashes.
+        """Pub/sub channel of hints that attempts were revoked; the hashes have the truth.
 
-        The first database's has the name that it always had.
+        The channel of database 0 has no number, so that its name stays as in earlier versions.
         """
         name = f"{{{self.prefix}}}:ctl"
         return f"{name}:{self.database}" if self.database else name

@@ -1,8 +1,8 @@
-"""What travels between coordinator and workers: task messages, journal records, hints.
+"""The messages between coordinator and workers: task messages, journal records, hints.
 
-All are msgpack arrays with the protocol's version or a kind in front. Values travel inside as
-byte strings that only the process that needs them decodes: a coordinator splices them from a
-record into the next message.
+All are msgpack arrays that begin with the protocol's version or a kind. Values inside are byte
+strings, decoded only by the process that needs them: a coordinator copies them from a record into
+the next message.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ from astrum.values.unpacking import unpack
 
 PROTOCOL_VERSION = 1
 _LEADER = -1
-"""In the place of a task number: the record is a fact of the leader's or a user's."""
+"""Replaces the task number in records of events that come from the leader or a user."""
 _CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
 LATEST_S = 253402300799.0
-"""The last second of the year 9999: later times, which calendars do not have, are nonsense."""
+"""The last second of the year 9999; later times are invalid."""
 
 
 class TaskMessage(NamedTuple):
-    """One dispatched attempt: ``attempt`` fences, ``number`` counts those that began.
+    """One dispatched attempt.
 
-    ``arguments`` is made by `astrum.values.arguments.pack_arguments`. ``queue`` and
-    ``max_retries`` are for ``current_attempt()`` and the logs.
+    ``attempt`` is the fence; ``number`` counts only the attempts that began. ``max_retries`` is
+    for ``current_attempt()``. ``alone``: the worker runs nothing else beside it. ``arguments`` is
+    made by `astrum.values.arguments.pack_arguments`.
     """
 
     run_id: str
@@ -88,7 +89,7 @@ _MESSAGE_TYPES = {
     (int, str, int, int, int, str, str, str, int, timeout, bool, bool, bytes)
     for timeout in (NoneType, int, float)
 }
-"""Of the version and the fields of a `TaskMessage`."""
+"""The types of the version and the fields of a `TaskMessage`."""
 
 
 def attribute(data: bytes) -> tuple[int, str, int, int] | None:
@@ -110,10 +111,10 @@ def attribute(data: bytes) -> tuple[int, str, int, int] | None:
 
 
 class Record(NamedTuple):
-    """One settled attempt as it stands in the journal.
+    """One settled attempt in the journal.
 
     ``value`` is the encoded result of a succeeded attempt, or a reference to it. ``blocked``, as
-    in `AttemptSettled`, is there only if it says something.
+    in `AttemptSettled`, is left out if it is empty.
     """
 
     task: int
@@ -128,7 +129,7 @@ class Record(NamedTuple):
     blocked: str = ""
 
     def to_event(self, recorded_at: float) -> AttemptSettled:
-        """Return the fact that a run's state machine understands."""
+        """Return the event for a run's state machine."""
         return AttemptSettled(
             self.task,
             self.attempt,
@@ -152,7 +153,7 @@ LeaderFact = CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned
 
 
 def encode_fact(fact: LeaderFact) -> bytes:
-    """Return the bytes of one fact that is not about an attempt's end."""
+    """Return the bytes of one event that is not the end of an attempt."""
     if isinstance(fact, CancelRequested):
         row: tuple[Any, ...] = (_LEADER, _CANCEL, fact.at, fact.reason)
     elif isinstance(fact, RunTimedOut):
@@ -165,7 +166,7 @@ def encode_fact(fact: LeaderFact) -> bytes:
 
 
 def _packed(row: tuple[Any, ...]) -> bytes:
-    """Pack a row; an end that is known must not be lost to a text that cannot be encoded."""
+    """Pack a row; an end must not be lost because of a string that cannot be encoded."""
     try:
         packed: bytes = msgpack.packb(row)
     except UnicodeEncodeError:
@@ -188,9 +189,9 @@ def decode_entry(data: bytes) -> list[Record | LeaderFact]:
 
 
 def claimed_ends(data: bytes) -> list[tuple[int, int]]:
-    """Return the attempts (task, attempt) that an entry says have ended; believes nothing else.
+    """Return the attempts (task, attempt) that an entry says have ended; ignores all else.
 
-    For entries that are not signed as they should be: what they claim is worth a look elsewhere.
+    For entries without a valid signature: the leader checks these attempts itself.
     """
     try:
         rows = [unpack(row[1]) if type(row[0]) is bytes else row for row in unpack(data)]
@@ -207,7 +208,7 @@ _RECORD_TYPES = {
     for value, failure in product((NoneType, bytes), (NoneType, list))
     for blocked in ((), (str,))
 }
-"""Of the fields of a `Record`."""
+"""The types of the fields of a `Record`."""
 
 
 def _decode_row(row: Any) -> Record | LeaderFact:
@@ -228,7 +229,7 @@ def _decode_row(row: Any) -> Record | LeaderFact:
 
 
 def _known(time_s: float) -> float:
-    """Return a time, 0 (not known) for one that no clock shows: the end counts all the same."""
+    """Return a time, 0 (not known) for an invalid one: the end counts all the same."""
     return time_s if 0 <= time_s <= LATEST_S else 0.0
 
 
@@ -253,12 +254,12 @@ def decode_failure(row: Any) -> Failure:
 
 
 def event_of(item: Record | LeaderFact, recorded_at: float) -> Event:
-    """Return the fact for the state machine that a journal item stands for."""
+    """Return the event for the state machine that a journal item holds."""
     return item.to_event(recorded_at) if isinstance(item, Record) else item
 
 
 class RevokedHint(NamedTuple):
-    """Attempts of a run that need not go on: (task, attempt) pairs. Best effort, never a truth."""
+    """Attempts of a run that need not continue: (task, attempt) pairs; it may be lost or late."""
 
     run_id: str
     attempts: list[tuple[int, int]]

@@ -1,7 +1,7 @@
-"""What is signed, and where the signature stands: plans, task messages, journal rows, hints.
+"""Signs and verifies plans, task messages, journal rows and hints.
 
-Write access to the server alone then makes nobody run or believe anything. Without keys all is
-passed on as it is; with keys, what is not signed is refused.
+With keys, what is not signed is refused: write access to the server alone does not make a process
+run or believe anything. Without keys all data is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ADVICE = f"was it forged, or has a process no {KEY_VARIABLE} or another one?"
 
 
 class Seal:
-    """Signs and checks what travels, with the first and with any of ``keys``.
+    """Signs with the first of ``keys``, and accepts signatures of any of them.
 
     A sealed journal row is the msgpack pair [signature, row]; a sealed plan or hint has its
     signature in front; a task message's stands beside it.
@@ -48,7 +48,7 @@ class Seal:
     def distrust(self, run_id: str, message: bytes, signature: bytes) -> str:
         """Return why a task message must not be run here, ``""`` if it may be."""
         if self.signer is None:
-            # Its run believes only ends that are signed, so running it would be in vain.
+            # Its run accepts only ends that are signed, so running it would be useless.
             return f"the run is signed, and this process has no {KEY_VARIABLE}" * bool(signature)
         if not signature:
             return "the message is not signed; was it forged, or does its coordinator lack the key?"

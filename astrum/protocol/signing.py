@@ -1,4 +1,4 @@
-"""Signatures, so that only holders of a key can make a process run or believe something."""
+"""Signatures: only holders of a key can make a process run or believe something."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Signer:
         return f"Signer(<{len(self._keys)} keys>)"
 
     def sign(self, purpose: Purpose, run_id: str, data: bytes) -> bytes:
-        """Return the signature of ``data`` as what ``purpose`` says, of this run."""
+        """Return the signature of ``data`` for this purpose and this run."""
         return hmac.digest(self._keys[0], _framed(purpose, run_id, data), "sha256")
 
     def verify(self, purpose: Purpose, run_id: str, data: bytes, signature: bytes) -> bool:
-        """Tell, in constant time per key, whether one of the keys made ``signature``."""
+        """Return, in constant time per key, whether one of the keys made ``signature``."""
         framed = _framed(purpose, run_id, data)
         expected = (hmac.digest(key, framed, "sha256") for key in self._keys)
         return any(hmac.compare_digest(digest, signature) for digest in expected)

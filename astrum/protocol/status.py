@@ -1,4 +1,4 @@
-"""What workers tell of themselves: what they serve, what they run. Any of it may be wrong."""
+"""Decodes what workers report about themselves, any of which may be wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BLOCKED: _Fields = {"age_s": (int, float), "where": str, "task_id": str}
 def decode_served(data: bytes) -> dict[tuple[str, str], str]:
     """Return the fingerprints of what a worker serves, by namespace and task id.
 
-    Raises `DecodeError` for anything but rows of three texts.
+    Raises `DecodeError` for anything but rows of three strings.
     """
     rows = unpack(data, max_bytes=MAX_STATUS_BYTES) if data else []
     try:
@@ -30,12 +30,12 @@ def decode_served(data: bytes) -> dict[tuple[str, str], str]:
     except (TypeError, ValueError) as error:
         raise DecodeError(f"a list of served tasks is malformed: {error}") from None
     if not all(type(text) is str for key, value in served.items() for text in (*key, value)):
-        raise DecodeError("a list of served tasks has parts that are no texts")
+        raise DecodeError("a list of served tasks has parts that are not strings")
     return served
 
 
 def decode_status(data: bytes) -> dict[str, Any]:
-    """Return what a worker says that it does, ``{}`` for nothing and for nonsense.
+    """Return the status that a worker reported, ``{}`` if there is none or it is not valid.
 
     ``running``, if there, is a list of maps with the fields of an attempt; others are left out.
     ``blocked``, if there, is what blocks its event loop: a map with ``age_s``, ``where`` and

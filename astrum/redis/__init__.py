@@ -1,8 +1,8 @@
 """Redis and Valkey: connections, scripts and the two stores. No other package sends a command.
 
-All times that decide anything are the server's. Every write is one script, so a lost suffix of
-the server's log is an earlier legal state; every script may be repeated after a lost reply.
-Public methods raise `astrum.errors.StoreError` and `RunError` kinds only.
+All decisions use the server's time. Every write is one script, so the state is valid even if the
+server loses its last writes; every script may be repeated after a lost reply. Public methods raise
+kinds of `astrum.errors.StoreError` and `RunError` only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Where a server URL leads: read strictly, since what is ignored leads to another database.
+"""Reads server URLs strictly: a part that is ignored could lead to another database.
 
-No error says what stands in the URL at the place in question: it may be part of a password.
+No error shows the wrong part of the URL, which may belong to a password.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 DEFAULT_HOST, DEFAULT_PORT = "localhost", 6379
 OPTIONS = ("db", "username", "password", "protocol")
-"""What may stand behind the ``?`` of a URL; ``protocol`` is always 2."""
+"""The options after the ``?`` of a URL; ``protocol`` is always 2."""
 
 _LAST_PORT = 65_535
 _ENCODE = (
@@ -32,7 +32,7 @@ class Address(NamedTuple):
 
 
 def read_address(url: str) -> Address:
-    """Return what a URL says; raises `ValueError` for anything in it that has no meaning.
+    """Return what a URL says; raises `ValueError` for every part without a meaning.
 
     >>> read_address("redis://:a%23b@db.example/5").database
     5
@@ -91,7 +91,7 @@ def _socket(main: str) -> tuple[str, str]:
 
 
 def _place(place: str) -> tuple[str, int, str]:
-    """Return host, port and database of what stands behind the credentials."""
+    """Return host, port and database of the part after the credentials."""
     address, _, database = place.partition("/")
     if address.startswith("["):
         host, bracket, port = address[1:].partition("]")

@@ -10,7 +10,7 @@ from astrum.values.payload import MAX_VALUE_BYTES
 from astrum.values.references import digest_of
 
 MAX_BLOB_BYTES = MAX_VALUE_BYTES
-"""The most that is ever taken from the server as one value, whoever stored it."""
+"""The largest value that is ever read from the server, no matter what stored it."""
 
 
 async def put_blob(link: Client, keys: Keys, run_id: str, data: bytes) -> str:

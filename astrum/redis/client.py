@@ -1,4 +1,4 @@
-"""One way to the server: send a command, a script or a pipeline; errors come back as ours."""
+"""Sends commands, scripts and pipelines to the server, and translates errors to Astrum's."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from astrum.redis.translation import FAILURES, is_about_keys, is_no_master, tran
 Command = Sequence[Argument]
 
 _OLD_CLIENT = re.compile("ERR (unknown subcommand|syntax error)", re.IGNORECASE)
-"""What a server says whose connections have no numbers yet."""
+"""The error of a server whose connections have no numbers."""
 
 
 class Client:
     """A connection, opened when it is needed, whose every failure is a `StoreError`.
 
-    Replies are raw RESP2. Commands of many asyncio tasks share it; one that blocks on the server
-    needs a link of its own. ``watch`` is told who the server is at each new connection.
+    Replies are raw RESP2. Commands of many asyncio tasks share it; a command that blocks on the
+    server needs a client of its own. ``watch`` gets the server's identity at each new connection.
     ``client_id`` is the server's number of the newest connection, for CLIENT UNBLOCK.
     """
 
@@ -75,14 +75,14 @@ class Client:
             channel.drop()
 
     async def execute(self, *command: Argument, timeout_s: float | None = None) -> Any:
-        """Send one command and return its raw reply; ``timeout_s`` in place of the link's own."""
+        """Send one command and return its raw reply; ``timeout_s`` replaces the client's own."""
         try:
             return await self._exchange(command, timeout_s or self._read_timeout_s)
         except FAILURES as error:
             raise self._failure(error) from error
 
     async def call(self, call: ScriptCall) -> Any:
-        """Run a script; the server is taught it if it does not know it (yet, or any more)."""
+        """Run a script, and load it into the server first if that does not know it."""
         command = self.library.command(call)
         try:
             return await self._exchange(command, self._read_timeout_s)
@@ -95,7 +95,7 @@ class Client:
     async def pipeline(self, commands: Sequence[Command], *, tolerant: bool = False) -> list[Any]:
         """Send several commands in one trip and return their replies.
 
-        An error reply raises; with ``tolerant`` one about keys stands in the place of the reply.
+        An error reply raises; with ``tolerant`` an error about keys replaces the reply.
         """
         if not commands:
             return []
@@ -109,7 +109,7 @@ class Client:
         return replies
 
     def _failure(self, error: BaseException) -> StoreError:
-        """Return our error; connections to a server that is no master (any more) are dropped."""
+        """Return Astrum's error; drop the connections if the server is not a master now."""
         if is_no_master(error):
             self.watch.leave_server()
         return translate(error, self.settings)
@@ -135,8 +135,10 @@ class Client:
                     raise
                 self._channel = channel
             if self.watch.count != suspicions:
-                # What wants this connection was decided before the loss was known, whoever of
-                # those that wait here, or on other links, has met the new server first.
+                # The caller decided to send its command before the loss was known. The new server
+                # may lack the writes which that decision relied on, so the command must not be
+                # sent to it. It does not matter which waiting caller, here or at another client,
+                # found the new server first: each of them compares the count from before its wait.
                 raise driver.ConnectionError("the server was restarted or replaced meanwhile")
             return self._channel
 
@@ -147,11 +149,11 @@ class Client:
         return await channel.send(command, timeout_s)
 
     async def _connected(self, timeout_s: float) -> Connection:
-        async with asyncio.timeout(timeout_s):  # others may be connecting, in vain
+        async with asyncio.timeout(timeout_s):  # others may be trying to connect, without success
             return await self.channel()
 
     async def _introduce(self, channel: Connection) -> None:
-        """Learn the connection's number and who the server is."""
+        """Ask for the connection's number and the server's identity."""
         try:
             self.client_id = int(await channel.send(["CLIENT", "ID"]))
         except driver.ResponseError as error:

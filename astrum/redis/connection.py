@@ -1,8 +1,8 @@
 """One connection to the server that many commands share: sent at once, answered in order.
 
-A general client keeps a connection to itself for each command and takes about a tenth of a
-millisecond for it. Here a command is one write and one future, so that what a hop through the
-server costs is the server's time and little else. Parsing and packing are hiredis'.
+A general client reserves a connection for each command and takes about a tenth of a millisecond
+for it. Here a command is one write and one future, so that a hop through the server takes little
+more than the server's own time. hiredis parses and packs.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from astrum.redis.scripts import Argument
 from astrum.redis.settings import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, RedisSettings
 
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
-"""Seconds of silence before the first question, between questions, and how many."""
+"""TCP keepalive: seconds of silence before the first probe, between probes, and their number."""
 _TAKEN_AT_ONCE = 64 * 1024
-"""Bytes of a command that need no look at how fast the other end takes them."""
+"""Commands of at most so many bytes are sent without a check of how fast the server reads."""
 _NOTHING = object()
-"""What the parser says when a reply is not complete yet."""
+"""The parser's result while a reply is not complete yet."""
 
 
 class _Waiting(NamedTuple):
@@ -35,15 +35,15 @@ class _Waiting(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """An open connection. Any broken promise of the server's ends it and fails what waits.
+    """An open connection. A violation of the protocol ends it and fails all waiting commands.
 
-    So does silence, for it may be half open: what waits fails with ``TimeoutError`` when nothing
-    has arrived for as long as it may take. A reply that keeps arriving, however slowly, is not
-    late, nor is a command that is still on its way out. One timer looks after all, since a timer
-    for each command costs as much as the command.
+    So does silence, since the connection may be half open: waiting commands fail with
+    ``TimeoutError`` when nothing has arrived for as long as they may take. A reply that keeps
+    arriving, however slowly, is not late; nor is a command that is still being sent. One timer
+    serves all commands, since a timer for each costs as much as the command.
 
-    A reply that nobody waits for any more is dropped; `on_push` gets what was never asked for
-    (messages of a subscription), `on_end` is called when the connection is over.
+    A reply is dropped if its command was cancelled. `on_push` gets the messages of subscriptions,
+    `on_end` is called when the connection has ended.
     """
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
         return reply
 
     def drop(self, error: Exception | None = None) -> None:
-        """End the connection at once and fail what waits; harmless when repeated."""
+        """End the connection at once and fail all waiting commands; harmless when repeated."""
         if self._transport is not None:
             self._transport.abort()
         self._fail(error or driver.ConnectionError("the connection was closed"))
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand out the replies that are complete."""
+        """Resolve the futures of complete replies."""
         self._moved_at = self._loop.time()
         try:
             self._parser.feed(data)
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
             self.drop(error)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Fail what waits."""
+        """Fail all waiting commands."""
         self._transport = None
         why = f": {error}" if error else ""
         failure = driver.ConnectionError(f"the connection was lost{why}")
@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
         for future, _, _ in waiting:
             if not future.done():
                 future.set_exception(error)
-                future.exception()  # seen: whoever waited may have gone
+                future.exception()  # mark the error as seen: the waiting task may be gone
 
 
 async def open_connection(settings: RedisSettings) -> Connection:
@@ -197,7 +197,7 @@ async def _connect(settings: RedisSettings, address: Address) -> Connection:
 
 
 def _keep_alive(connection: socket.socket) -> None:
-    """Notice a peer that is silently gone even where nothing is sent, as by a subscriber."""
+    """Detect a lost peer also where nothing is sent, as by a subscriber."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEP_ALIVE.items():
         if hasattr(socket, name):  # the system's own hours else

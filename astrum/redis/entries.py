@@ -1,4 +1,4 @@
-"""Reading raw stream replies."""
+"""Reads raw stream replies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIGNATURE = SIGNATURE_FIELD.encode()
 class Entry(NamedTuple):
     """A stream entry; ``data`` is ``None`` if it was deleted while it was pending.
 
-    An entry of strangers, without our field, has the data ``b""``, which is no message.
+    An entry of another program, without our field, has the data ``b""``, which is not a message.
     """
 
     stream: str
@@ -67,7 +67,7 @@ def texts(fields: dict[bytes, bytes], prefix: bytes) -> dict[str, str]:
 
 
 def names_of(replies: Iterable[bytes]) -> list[str]:
-    """Return the names among these bytes; whatever is no text, none of ours has written.
+    """Return the names among these bytes, without those that are not text: they are not Astrum's.
 
     >>> names_of([b"a", b"\\xff"])
     ['a']
@@ -82,7 +82,7 @@ def names_of(replies: Iterable[bytes]) -> list[str]:
 def leases_of(flat: Sequence[bytes]) -> dict[str, float]:
     """Return the ends of leases, in ms, of a raw reply with scores, by worker.
 
-    Names and ends that none of ours can have written are left out.
+    Names and ends that Astrum cannot have written are left out.
     """
     ends = {name: float(end) for name, end in pairs(flat).items()}
     return {

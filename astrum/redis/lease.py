@@ -26,11 +26,11 @@ class LeaseClient:
         self._client: Any = open_sync_client(settings, timeout_s=timeout_s)
 
     def beat(self, worker_id: str, lease_s: float, status: bytes = b"") -> bool:
-        """Renew the lease by the server's clock and tell the status, if there is one.
+        """Renew the lease by the server's clock and report the status, if there is one.
 
-        ``False``: the lease had been over or the registration was gone, so others may have
-        settled what this worker holds: register again and verify what is held. The lease is
-        renewed in either case. Raises `StoreError` kinds; then the lease was perhaps renewed, and
+        ``False``: the lease was over or the registration was gone, so others may have settled the
+        attempts of this worker: register again and verify them. The lease is renewed in either
+        case. Raises kinds of `StoreError`; then it is unknown whether the lease was renewed, and
         only the start of the last beat that returned counts.
         """
         return bool(self._call(scripts.beat(self._keys, worker_id, lease_s, status)))
@@ -52,6 +52,6 @@ class LeaseClient:
                 self._client.execute_command(*self._library.load_command(call.name))
                 return self._client.execute_command(*command)
         except FAILURES as error:
-            if is_no_master(error):  # the next beat shall ask anew where the master is
+            if is_no_master(error):  # the next beat must look up the master again
                 self.close()
             raise translate(error, self._settings) from error

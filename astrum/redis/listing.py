@@ -1,4 +1,4 @@
-"""Looking at runs, workers and queues, for people and for the coordinator's checks."""
+"""Lists runs, workers and queues, for people and for the coordinator's checks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def list_runs(link: Client, keys: Keys, limit: int) -> list[RunInfo]:
 
 
 class Record(NamedTuple):
-    """What the server replied about a run at a time (in ms): counts, texts, errors, nonsense."""
+    """The server's reply about a run at a time (in ms); any part of it may be damaged."""
 
     run_id: str
     time: int
@@ -96,7 +96,7 @@ def _facts_of(record: Record, fields: dict[bytes, bytes]) -> RunInfo:
 def _seconds(ms: bytes) -> float:
     seconds = float(ms) / 1000
     if not 0 <= seconds <= LATEST_S:
-        raise ValueError(f"{ms.decode()} is no time")
+        raise ValueError(f"{ms.decode()} is not a time")
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""Questions about runs and queues that read no more than the answer needs."""
+"""Queries of runs and queues that read no more than the answer needs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from astrum.redis.store import Store
 from astrum.view import StreamSize
 
 _STREAMS_PER_CALL = 100
-"""No call may hold the server up for long."""
+"""A limit, so that no call blocks the server for long."""
 
 
 class LookingStore(Store):
-    """A store that answers questions of people and dashboards; nothing here changes anything."""
+    """A store that answers queries of people and dashboards; it changes nothing."""
 
     async def queue_sizes(self, streams: Sequence[str] | None = None) -> dict[str, StreamSize]:
         """Return how much waits and is held, and since when, by stream (default: all there are)."""

@@ -1,4 +1,4 @@
-"""Waiting for a server whose trouble passes: told at once, and not for ever."""
+"""Waits for a server whose trouble may pass: logged at once, and for a limited time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("astrum")
 Result = TypeVar("Result")
 
 START_PATIENCE_S = 10.0
-"""How long commands and workers wait at their start for a server whose trouble may pass."""
+"""The time that commands and workers wait at their start for a server that is not ready."""
 
 
 async def patiently(
@@ -25,10 +25,10 @@ async def patiently(
     what: str = "",
     log: logging.Logger = logger,
 ) -> Result:
-    """Repeat what may be repeated until the server does it, and return the result.
+    """Repeat a repeatable action until the server does it, and return the result.
 
-    Raises the last `StoreUnavailableError` after ``patience_s`` (`None`: goes on for ever); all
-    other errors at once. Each new trouble is logged when it is met; ``what`` says what for.
+    Raises the last `StoreUnavailableError` after ``patience_s`` (`None`: never); all other errors
+    at once. Each new error is logged once; ``what`` names the action in the log.
     """
     backoff, began, told = Backoff(longest_s=1.0), time.monotonic(), ""
     limit = "until it works" if patience_s is None else f"for {patience_s:g} s at most"

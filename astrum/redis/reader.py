@@ -1,4 +1,4 @@
-"""A blocking read that can be ended at once, without racing and without losing what was read.
+"""A blocking read that can be ended at once, without a race and without losing entries.
 
 Cancelling the task that reads would drop the connection, and entries that the server had just
 delivered to it would be orphaned; CLIENT UNBLOCK ends the read on the server instead.
@@ -58,8 +58,8 @@ class BlockingReader:
     async def interrupt(self, via: Client) -> None:
         """End the read under way, or the next one if there is none; ``via`` another connection.
 
-        The server may not have got the read yet when it gets the order to end it, so the order
-        is repeated until that read is over; the reader may have begun another one by then.
+        The server may get the UNBLOCK before the read, and then it has no effect. So UNBLOCK is
+        repeated until that read is over; the reader may have begun another one by then.
         """
         self._is_interrupted = True
         reading = self._reads

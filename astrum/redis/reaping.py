@@ -1,7 +1,7 @@
-"""Finding dead workers and what they still hold; any coordinator may do it, for any run.
+"""Finds dead workers and the entries they still hold; any coordinator may do it, for any run.
 
-A worker is dead when it has no live lease. Consumers count as well as lapsed leases: after the
-server lost its last writes, a consumer may own entries whose worker was never leased.
+A worker is dead when it has no live lease. Consumers are searched as well as lapsed leases: after
+the server lost its last writes, a consumer may own entries although its worker has no lease.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ async def dead_claims(link: Client, keys: Keys) -> list[DeadClaim]:
 
 
 async def holders(link: Client, stream: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
-    """Return who holds which of these entries; those that nobody has claimed are left out."""
+    """Return who holds which of these entries; those that are not claimed are left out."""
     time, *replies = await link.pipeline(
         [("TIME",), *(("XPENDING", stream, GROUP, one, one, 1) for one in entry_ids)],
         tolerant=True,
@@ -82,7 +82,8 @@ async def dead_workers(link: Client, keys: Keys) -> list[str]:
 
 async def census(link: Client, keys: Keys) -> tuple[set[str], dict[Consumer, int]]:
     """Return the workers whose lease lapsed, and each dead consumer with its pending count."""
-    # Consumers first: a worker that registers between the two looks must be seen as leased.
+    # Consumers first. A worker takes its lease before it first claims. So if a worker registers
+    # between the two queries, the second one still finds its lease, and it is not taken for dead.
     consumers = await _consumers(link, await streams_of(link, keys))
     time, leases = await link.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
     now = server_ms(time)
@@ -147,7 +148,7 @@ async def _with_data(link: Client, places: Sequence[_Place]) -> list[DeadClaim]:
 
 
 async def forget(link: Client, places: Iterable[tuple[str, str]]) -> None:
-    """Acknowledge and delete entries (stream, entry id) that stand for nothing any more."""
+    """Acknowledge and delete entries (stream, entry id) that are not needed any more."""
     await link.pipeline(
         [
             command

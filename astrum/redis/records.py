@@ -1,4 +1,4 @@
-"""What the stores tell: plain records, no behaviour."""
+"""The plain records that the stores return; no behaviour."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from astrum.errors import StoreError
 
 
 def damaged(run_id: str, why: object) -> StoreError:
-    """Return the error of a run's record that cannot be what one of ours wrote."""
+    """Return the error of a run's record that Astrum cannot have written."""
     return StoreError(f"the record of run {run_id!r} is damaged: {why}")
 
 
@@ -29,14 +29,14 @@ class Claim(NamedTuple):
 
     @property
     def key(self) -> EntryKey:
-        """What no other claim has: its stream and its entry's id."""
+        """The stream and the entry's id, which no other claim has."""
         return self.stream, self.entry_id
 
 
 class DeadClaim(NamedTuple):
     """A dispatched attempt that a dead worker still holds.
 
-    ``claimed_at`` is when it took it, in seconds since the epoch on the server's clock.
+    ``claimed_at`` is the time of the claim, in seconds since the epoch on the server's clock.
     """
 
     stream: str
@@ -48,7 +48,7 @@ class DeadClaim(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """Who holds a dispatched attempt, and since when (as `DeadClaim.claimed_at`)."""
+    """The worker that holds a dispatched attempt, and since when (as `DeadClaim.claimed_at`)."""
 
     worker_id: str
     claimed_at: float
@@ -76,11 +76,11 @@ class Outstanding(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
-    """What the store knows of a run.
+    """The record of a run.
 
-    ``state`` is "open" until `RunStore.finish` sets it. ``lease_s`` is what is left of the
-    leader's lease (0: nobody leads). Times are seconds since the epoch on the server's clock.
-    ``facts`` are the texts given at creation and at the finish.
+    ``state`` is "open" until `RunStore.finish` sets it. ``lease_s`` is the rest of the leader's
+    lease (0: the run has no leader). Times are seconds since the epoch on the server's clock.
+    ``facts`` are the strings given at creation and at the finish.
     """
 
     run_id: str
@@ -99,9 +99,9 @@ class RunInfo:
         return self.state == "open"
 
     def duration(self, name: str) -> float | None:
-        """Return the seconds that a fact tells, ``None`` if it is not there.
+        """Return a fact as seconds, ``None`` if it is missing.
 
-        Raises `StoreError` if it tells no seconds.
+        Raises `StoreError` if it is not a number of seconds.
         """
         text = self.facts.get(name)
         if not text:
@@ -117,7 +117,7 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
-    """A live worker: what it registered, what is left of its lease, its last reported status."""
+    """A live worker: its registration, the rest of its lease, its last reported status."""
 
     worker_id: str
     lease_s: float

@@ -1,4 +1,4 @@
-"""What a coordinator does in the store: create and lead runs, dispatch, read journals, reap."""
+"""A coordinator's access to the store: create and lead runs, dispatch, read journals, reap."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from astrum.redis.store import block_option
 BEGINNING = "0-0"
 """The cursor of a journal that was not read yet."""
 NEW_ENTRIES = "$"
-"""The cursor of somebody who wants nothing but what comes from now on."""
+"""The cursor of a reader that wants only entries that are added from now on."""
 
 FIRST_PART = b"0"
 """The cursor before the first part, and after the last."""
 JOURNAL_BYTES = 1024 * 1024
-"""About how much of a journal comes with one reply."""
+"""The approximate number of a journal's bytes in one reply."""
 WAITING_READ_ENTRIES = 64
-"""How many entries, of up to some 256 KiB, come at most with the reply of a read that waits."""
+"""The most entries, of up to some 256 KiB each, in the reply of a read that waits."""
 FENCE_PART = 2_000
-"""About how many tasks of a run are looked at with one reply."""
+"""The approximate number of a run's tasks in one reply."""
 
 _TASK = re.compile(rb"[0-9]{1,9}")
 _OUTSTANDING = re.compile(rb"([0-9]{1,18}):([0-9]{1,20}-[0-9]{1,20})")
@@ -74,13 +74,15 @@ class RunStore(LookingStore):
     # --- the run -----------------------------------------------------------------------------
 
     async def create_run(self, run_id: str, plan: bytes, facts: Mapping[str, str]) -> bool:
-        """Create an open run that nobody leads; repeatable.
+        """Create an open run without a leader; repeatable.
 
         ``False``: it exists already with the same plan. Raises `RunConflictError` if it exists
         with another one, and `RunError` for an id that cannot be a run's.
         """
         if not is_run_id(run_id):
-            raise RunError(f"{run_id!r} is no run id: use 1 to 200 letters, digits and . _ @ + -")
+            raise RunError(
+                f"{run_id!r} is not a run id: use 1 to 200 letters, digits and . _ @ + -"
+            )
         reply = await self.bulk.call(scripts.create(self.keys, run_id, plan, facts))
         if reply == -1:
             raise RunConflictError(f"run {run_id!r} exists already, with another plan")
@@ -112,12 +114,12 @@ class RunStore(LookingStore):
         await self.link.call(scripts.lead(self.keys, "release", run_id, owner, epoch, 1.0))
 
     async def orphans(self, limit: int = 100) -> list[str]:
-        """Return ids of open runs that nobody leads, those longest without a leader first."""
+        """Return ids of open runs without a leader, those longest without one first."""
         asked = limit
         while True:
             reply = await self.link.call(scripts.orphans(self.keys, asked))
             ids = [run_id.decode("utf-8", "replace") for run_id in reply]
-            found = [run_id for run_id in ids if is_run_id(run_id)]  # others are not ours
+            found = [run_id for run_id in ids if is_run_id(run_id)]  # others are not Astrum's
             if len(found) >= limit or len(reply) < asked:
                 return found[:limit]
             asked *= 2
@@ -132,7 +134,7 @@ class RunStore(LookingStore):
     async def outstanding(self, run_id: str) -> dict[int, Outstanding]:
         """Return the dispatched, unsettled attempts by task number.
 
-        Raises `StoreError` if something else stands in the fence.
+        Raises `StoreError` if the fence holds something else.
         """
         fields = await self._fence(run_id)
         fields.pop(OUTSTANDING_FIELD.encode(), None)
@@ -147,9 +149,9 @@ class RunStore(LookingStore):
         return found
 
     async def _fence(self, run_id: str) -> dict[bytes, bytes]:
-        """Read the fence part by part: all of a big run at once would stop the server for long.
+        """Read the fence part by part: all of a big run at once would block the server for long.
 
-        What changes meanwhile is seen as it was or as it is.
+        A change during the reading may or may not be seen.
         """
         fields: dict[bytes, bytes] = {}
         cursor = FIRST_PART
@@ -161,7 +163,7 @@ class RunStore(LookingStore):
                 return fields
 
     async def attempt_state(self, run_id: str, task: int) -> str:
-        """Return what stands in the fence for a task, ``""`` if nothing does."""
+        """Return the fence of a task, ``""`` if it has none."""
         state = await self.link.execute("HGET", self.keys.attempts(run_id), task)
         return (state or b"").decode("utf-8", "replace")
 
@@ -208,12 +210,12 @@ class RunStore(LookingStore):
     ) -> list[str]:
         """Dispatch (task, attempt, message[, signature]) each at most once; repeatable.
 
-        Returns for each the entry id if that very attempt is outstanding, else what stands in its
-        place: ``<attempt>=<who>`` or ``<attempt>!<who>`` was settled, ``<other attempt>:<entry>``
-        is outstanding (what is believed about the run is wrong: read it anew).
+        Returns for each the entry id if that very attempt is outstanding, else the fence instead:
+        ``<attempt>=<who>`` or ``<attempt>!<who>`` was settled, ``<other attempt>:<entry>`` is
+        outstanding (the leader's view of the run is wrong: read the journal again).
         Raises `LeadershipLostError`; `RunNotFoundError`; `StoreUnavailableError` with no
-        attempt of the refused part dispatched while the server's memory is full, and while a loss
-        is suspected that nobody took: a value that the server lost must not travel on.
+        attempt of the refused part dispatched while the server's memory is full, and while a
+        suspected loss is not handled yet: a value that the server lost must not be used.
         """
         stream = self.keys.queue(queue, lane)
         states: list[str] = []
@@ -293,7 +295,7 @@ class RunStore(LookingStore):
     async def tidy(self, run_id: str) -> None:
         """Let the values of an ended run expire with its record; repeatable.
 
-        `finish` does it. Whoever does not live to do it leaves it to those who ask `untidied`.
+        `finish` does it. If a coordinator dies before that, others find the run by `untidied`.
         """
         cursor = FIRST_PART
         while True:
@@ -302,7 +304,7 @@ class RunStore(LookingStore):
                 return
 
     async def untidied(self, limit: int = 10) -> list[str]:
-        """Return ended runs whose values have their old life yet."""
+        """Return ended runs whose values still have their old life."""
         return names_of(await self.link.execute("ZRANGE", self.keys.untidied, 0, limit - 1))
 
     async def keep_queues(self) -> None:
@@ -321,7 +323,7 @@ class RunStore(LookingStore):
     # --- looking -----------------------------------------------------------------------------
 
     async def run_facts(self, run_id: str) -> RunInfo | None:
-        """Return what is known of a run, ``None`` if there is none."""
+        """Return the record of a run, ``None`` if there is none."""
         return await listing.run_facts(self.link, self.keys, run_id)
 
     async def list_runs(self, limit: int = 100) -> list[RunInfo]:
@@ -371,7 +373,7 @@ class RunStore(LookingStore):
         await self.link.call(scripts.set_aside(self.keys, *entry, reason))
 
     async def holders(self, queue: str, lane: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
-        """Return who holds which of these dispatched attempts; nobody does with those left out."""
+        """Return who holds which of these dispatched attempts; those not held are left out."""
         return await reaping.holders(self.link, self.keys.queue(queue, lane), entry_ids)
 
     async def vanished(
@@ -379,7 +381,7 @@ class RunStore(LookingStore):
     ) -> list[int]:
         """Return those of the tasks that are outstanding and whose stream entry is not there.
 
-        ``attempts`` are (task, ``<attempt>:<entry id>``). Nobody but the leader can end them.
+        ``attempts`` are (task, ``<attempt>:<entry id>``). Only the leader can end them.
         """
         stream = self.keys.queue(queue, lane)
         found: list[int] = []
@@ -391,7 +393,7 @@ class RunStore(LookingStore):
         if self.loss.suspected:
             raise StoreUnavailableError(
                 f"run {run_id!r}: the server may have lost its last writes; nothing is dispatched "
-                "or ended before the run was read anew"
+                "or ended until the run has been read again"
             )
 
     async def _settle(

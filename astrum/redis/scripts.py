@@ -1,7 +1,7 @@
-"""The Lua scripts, and one typed builder per script: what goes in, how the reply reads.
+"""The Lua scripts, and one typed builder per script: its arguments and the form of its reply.
 
-A builder makes a `ScriptCall`, which any driver can send: the stores, the heartbeat thread, the
-tests of the protocol.
+A builder makes a `ScriptCall`, which any driver can send: that of the stores, of the heartbeat
+thread and of the tests of the protocol.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from astrum.protocol.keys import GROUP, Keys
 from astrum.redis.settlement import Settlement, Verdict
 
 MAX_ITEMS = 500
-"""Items per script call: Lua's ``unpack`` and a reader's patience are limited."""
+"""Items per script call: Lua's ``unpack`` is limited, and a call must not take long."""
 OPEN_TTL_S = 7 * 86400.0
 """How long an open run outlives its last leader."""
 QUEUE_TTL_S = OPEN_TTL_S
 """How long a queue in use outlives its last dispatch: as long as a run that may wait there."""
 IDLE_QUEUE_TTL_S = 3600.0
 BLOBS_PER_PART = 1000
-"""How many blobs' lives are changed at once; that takes the server a few milliseconds."""
+"""The number of blobs whose lives one call changes; it takes the server a few milliseconds."""
 STREAMS_PER_PART = 200
 LATEST_LEASES_LOOKED_AT = 100
 OUTLINE_ROWS = 2_000
 OUTLINE_BYTES = 4 * 1024 * 1024
-"""What one call looks at, so that the server stands still for some milliseconds only."""
+"""The limit of one call, so that it blocks the server for some milliseconds only."""
 WORKER_FACTS_TTL_S = 300.0
 DEAD_LETTERS_KEPT = 1000
 DEAD_LETTERS_TTL_S = 7 * 86400.0
@@ -59,7 +59,7 @@ class ScriptCall(NamedTuple):
 
 
 class ScriptLibrary:
-    """All scripts by name; the sources may be replaced to test what a safeguard is worth."""
+    """All scripts by name; tests replace sources to show that a safeguard is needed."""
 
     def __init__(self, sources: Mapping[str, str] | None = None) -> None:
         texts = dict(read_sources(), **(sources or {}))
@@ -202,7 +202,7 @@ def settle(
     keys: Keys, mode: str, who: str | int, run_id: str, stream: str, items: Iterable[Settlement]
 ) -> ScriptCall:
     """Record ends of attempts; mode "w", "x" or "c" as in the script. Reply: `read_verdicts`."""
-    # No key more than the mode needs: access rules keep workers away from the run's own record.
+    # Only the keys that the mode needs: access rules keep workers away from the run's own record.
     others = {"w": [], "x": [keys.leases], "c": [keys.run(run_id)]}[mode]
     names = [keys.attempts(run_id), keys.journal(run_id), stream, *others]
     arguments: list[Argument] = [mode, who, GROUP]
@@ -270,7 +270,7 @@ def finish(
 
 
 def orphans(keys: Keys, limit: int) -> ScriptCall:
-    """List open runs that nobody leads. Reply: their ids."""
+    """List open runs without a leader. Reply: their ids."""
     return ScriptCall("orphans", [keys.runs], [limit])
 
 
@@ -364,7 +364,7 @@ def claim(streams: Sequence[str], worker_id: str, count: int) -> ScriptCall:
 
 
 def solitude(keys: Keys, worker_id: str, ttl_s: float) -> ScriptCall:
-    """Let a worker make room for a lone attempt; 0 s takes it back. Reply: 1 if it may."""
+    """Let a worker make room for an exclusive attempt; 0 s takes it back. Reply: 1 if it may."""
     ttl_ms = _ms(ttl_s) if ttl_s else 0
     return ScriptCall("solitude", [keys.solitude, keys.leases], [worker_id, ttl_ms])
 

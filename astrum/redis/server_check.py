@@ -1,4 +1,4 @@
-"""Whether a server can be trusted with runs, asked once at the start."""
+"""Checks once, at the start, that a server can be trusted with runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def check_server(link: Client) -> ServerIdentity:
     _require_data(info, settings)
     _require_version(info, settings)
     _require_no_eviction(info, settings)
-    # INFO is answered by every node and at any time; only a key tells whether this one serves.
+    # Every node answers INFO at any time; only a command on a key shows whether this one serves.
     await link.execute("ZSCORE", settings.keys.leases, "")
     return ServerIdentity(
         info.get("run_id", ""), info.get("master_replid", ""), _version_text(info)

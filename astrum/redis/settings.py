@@ -1,7 +1,7 @@
-"""How to reach the server: settings, clients, and noticing that it may have lost writes.
+"""The server's settings, the blocking client, and the detection of lost writes.
 
-The client library's own retries are off: a script whose reply was lost is repeated by whoever
-knows that repeating it is right.
+The client library's own retries are off: a script whose reply was lost is repeated by the caller,
+which knows whether that is right.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class RedisSettings:
     server wants them. ``prefix`` separates installations on one server. ``tls_ca_file`` is the
     authority to trust instead of the system's, ``tls_cert_file`` and ``tls_key_file`` are the
     client's certificate. ``signing_keys``: the first signs, all verify; without keys nothing is
-    signed. Raises `StoreConfigurationError` for a setting that cannot be.
+    signed. Raises `StoreConfigurationError` for an invalid setting.
     """
 
     url: str = field(default=DEFAULT_URL, repr=False)
@@ -62,7 +62,7 @@ class RedisSettings:
             raise StoreConfigurationError(f"{self.masked_url!r}: {NO_SENTINEL}")
         if not separator or scheme not in _SCHEMES:
             raise StoreConfigurationError(
-                f"{self.masked_url!r} is no server URL: it must begin with redis://, rediss:// "
+                f"{self.masked_url!r} is not a server URL: it must begin with redis://, rediss:// "
                 "or unix://"
             )
         if scheme != "unix":
@@ -135,7 +135,7 @@ class RedisSettings:
 
     @property
     def passwords(self) -> tuple[str, ...]:
-        """What must never be shown, as it stands in the URL and as it is sent."""
+        """The secrets that must never be shown, as in the URL and as they are sent."""
         raw = _password_in(self.url)
         return tuple({text for text in (raw, unquote(raw)) if text})
 
@@ -183,11 +183,11 @@ def _check_keys(keys: tuple[bytes, ...]) -> None:
 
 
 def _check_database(url: str) -> None:
-    # The client library would take the first database without a word.
+    # The client library would silently take the first database.
     database = _path_of(url).strip("/")
     if database and not database.isdecimal():
         raise StoreConfigurationError(
-            f"{mask_url(url)!r}: {database!r} is no database number; write one as in "
+            f"{mask_url(url)!r}: {database!r} is not a database number; write one as in "
             "redis://host:6379/0, or none"
         )
 
@@ -204,8 +204,8 @@ def _refuse_passphrase() -> str:
 def mask_url(url: str) -> str:
     """Return the URL with every password replaced.
 
-    What cannot be told from a password is replaced as well: a user without one, the values of
-    options that there are not, and what stands behind a ``#``.
+    Parts that may be a password are replaced as well: a user without one, the values of unknown
+    options, and the part after a ``#``.
 
     >>> mask_url("redis://bob:s3cret@db.example:6379/0")
     'redis://bob:***@db.example:6379/0'
@@ -217,7 +217,7 @@ def mask_url(url: str) -> str:
         return f"{scheme}{separator}{_mask_options(rest)}"
     credentials, at, address = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
-    if not at:  # what stands in the place of the port may be a password without its host
+    if not at:  # in the place of the port there may be a password without its host
         address = _NO_PORT.sub(r"\1***", address)
     shown = f"{user}:***" if colon else "***" if at else ""
     return f"{scheme}{separator}{shown}{at}{_mask_options(address)}"
@@ -238,7 +238,7 @@ def _mask_option(option: str) -> str:
 
 
 def _path_of(url: str) -> str:
-    """Return what stands behind the host; by hand, since a password may hold a slash."""
+    """Return the part after the host; by hand, since a password may hold a slash."""
     address = url.partition("://")[2].rpartition("@")[2]
     return re.split("[?#]", address, maxsplit=1)[0].partition("/")[2]
 
@@ -250,7 +250,7 @@ def _password_in(url: str) -> str:
 
 
 class Droppable(Protocol):
-    """What holds a connection to the server."""
+    """An object that holds a connection to the server."""
 
     def drop(self) -> None:
         """End the connection at once; the next command opens another."""
@@ -259,10 +259,10 @@ class Droppable(Protocol):
 class ServerLossDetector:
     """Notices that the server may have lost its last writes.
 
-    Each new connection tells who the server is. Another identity than before (a restart, a
-    failover) or a vanished consumer group is a suspicion; `take` says so once. ``count`` is the
-    number of suspicions ever: what was decided under a smaller one must not be carried out.
-    All who hold connections to the server register by `attend`.
+    Each new connection reports the server's identity. A change of it (a restart, a failover) or a
+    vanished consumer group means that a loss is suspected; `take` reports it once. ``count`` is
+    the number of suspected losses so far: decisions made under a smaller count must not be carried
+    out. Every holder of a connection to the server registers by `attend`.
     """
 
     def __init__(self) -> None:
@@ -273,38 +273,38 @@ class ServerLossDetector:
 
     @property
     def suspected(self) -> bool:
-        """Whether there is a suspicion that nobody took yet."""
+        """Whether a possible loss of writes has not been handled yet."""
         return self._suspected
 
     def take(self, count: int | None = None) -> bool:
-        """Return whether a loss is suspected, and forget the suspicion.
+        """Return whether a loss is suspected, and mark it as handled.
 
-        With the ``count`` from before something lengthy was done about it, a suspicion that was
-        raised meanwhile stays.
+        With ``count``, as it was before the loss was handled, a loss that was suspected meanwhile
+        stays.
         """
         suspected = self._suspected
         self._suspected = suspected and count not in (None, self.count)
         return suspected
 
     def suspect(self) -> None:
-        """Raise the suspicion."""
+        """Note that writes may have been lost."""
         self._suspected = True
         self.count += 1
 
     def attend(self, holder: Droppable) -> None:
-        """Have a holder of a connection drop it whenever it leads to the wrong server."""
+        """Have a holder of a connection drop it when it leads to the wrong server."""
         self._holders.add(holder)
 
     def leave_server(self) -> None:
-        """Drop all connections: they stay open to a server that is the master no more.
+        """Drop all connections: they stay open to a server that is not the master any more.
 
-        A replica goes on to answer what only reads, so it would be believed for ever.
+        A replica still answers reading commands, so it would be trusted forever.
         """
         for holder in list(self._holders):
             holder.drop()
 
     def connected_to(self, info: bytes) -> bool:
-        """Return whether the server's INFO text tells of another server than the one before."""
+        """Return whether the server's INFO text is of another server than before."""
         identity = frozenset(_IDENTITY.findall(info))
         is_another = self._identity is not None and identity != self._identity
         self._identity = identity
@@ -316,7 +316,7 @@ class ServerLossDetector:
 def open_sync_client(
     settings: RedisSettings, *, timeout_s: float = COMMAND_TIMEOUT_S
 ) -> redis.Redis:
-    """Return the blocking client of a heartbeat thread, which repeats nothing by itself."""
+    """Return the blocking client of a heartbeat thread, which never retries by itself."""
     address, context = settings.address, settings.tls_context()
     kind: Any  # the driver's common base is abstract
     options = _options(address, timeout_s)

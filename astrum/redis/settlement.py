@@ -1,4 +1,4 @@
-"""The one end of an attempt, as the settle script takes and answers it."""
+"""Arguments and replies of the settle script, which records the one end of an attempt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Settlement(NamedTuple):
 
 
 class Verdict(IntEnum):
-    """What became of a settlement."""
+    """The result of a settlement."""
 
     FENCED = 0
     """The attempt was not outstanding any more (or never was): nothing was recorded."""

@@ -1,4 +1,4 @@
-"""What both stores share: connections, values, hints."""
+"""The common part of both stores: connections, values, hints."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from astrum.redis.translation import FAILURES, translate
 
 MAX_BLOCK_S = 30.0
 READ_MARGIN_S = 5.0
-"""By how much a read timeout outlives the blocking read."""
+"""The time by which a read timeout is longer than the blocking read."""
 BULK_TIMEOUT_S = 120.0
-"""How long a big value may take: it has a connection of its own, so that nothing waits behind."""
+"""The time limit of a big value; it has its own connection, so that nothing waits behind it."""
 
 
 class Store:
     """A connected store; safe to use from many asyncio tasks of one loop.
 
-    ``loss.take()`` tells, once per suspicion, that the server may have lost its last writes (it
-    restarted, failed over, or a group had vanished): then repeat what was written in the last
-    seconds, and read anew what is believed about the server. The first command that meets another
-    server fails with `StoreUnavailableError`, so none that was decided before is carried out.
+    ``loss.take()`` returns true once if the server may have lost its last writes (it restarted,
+    failed over, or a group had vanished): then repeat the writes of the last seconds, and read the
+    server's state again. The first command that meets another server fails with
+    `StoreUnavailableError`, so that no earlier decision is carried out there.
     """
 
     waits: tuple[str, ...] = ()
@@ -65,12 +65,12 @@ class Store:
         await self.close()
 
     async def check(self) -> ServerIdentity:
-        """Return who the server is; raises `StoreError` kinds if it cannot serve."""
+        """Return the server's identity; raises kinds of `StoreError` if it cannot serve."""
         return await check_server(self.link)
 
     async def identity(self) -> ServerIdentity:
-        """Return who the server is now; another than before a broken connection may have lost
-        its last writes.
+        """Return the server's identity now; if it changed while a connection was broken, the server
+        may have lost its last writes.
         """
         return await self.check()
 
@@ -102,11 +102,11 @@ class Store:
         return await blobs.get_blob(self.bulk, self.keys, run_id, digest)
 
     async def publish(self, hint: bytes) -> None:
-        """Send a hint to whoever listens now; a hint may be lost."""
+        """Send a hint to all current listeners; a hint may be lost."""
         await self.link.execute("PUBLISH", self.keys.control, hint)
 
     async def hints(self) -> AsyncIterator[bytes]:
-        """Yield hints as they come, for ever; raises `StoreError` kinds when the server goes.
+        """Yield hints as they come, without end; raises kinds of `StoreError` on a failure.
 
         The subscription holds from the first step on; close the iterator to end it.
         """

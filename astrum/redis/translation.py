@@ -1,6 +1,6 @@
-"""What a driver's or a server's error means for whoever must decide: try again, or tell a human.
+"""Translates errors of the driver and the server by what to do: try again, or ask a person.
 
-Passwords never get through.
+No message contains a password.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PASSING = {
     "max number of clients": "the server has too many clients and takes no more (maxclients)",
 }
 _REFUSING = ("MISCONF", "NOREPLICAS", "OOM")
-"""What may pass, but needs a person if it does not: the server is there and takes no writes."""
+"""Errors that may pass, or else need a person: the server runs but takes no writes."""
 _STANDING = {
     "NOAUTH": "the server wants a password: put it in the URL, as in redis://user:password@host",
     "WRONGPASS": "the server refuses the user or the password in the URL",
@@ -78,10 +78,10 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
 
 
 def translate(error: BaseException, settings: RedisSettings) -> StoreError:
-    """Return our error for one of the driver's: what happened, where, what to do.
+    """Return Astrum's error for one of the driver: what happened, where, what to do.
 
-    `StoreUnavailableError` if trying again is sensible, `StoreConfigurationError` if somebody
-    must change something first, else a plain `StoreError`.
+    `StoreUnavailableError` if trying again is sensible, `StoreConfigurationError` if someone must
+    change a setting first, else a plain `StoreError`.
     """
     if isinstance(error, StoreError):
         return error
@@ -98,7 +98,7 @@ def translate(error: BaseException, settings: RedisSettings) -> StoreError:
 
 
 def is_no_master(error: BaseException) -> bool:
-    """Tell whether a server refuses because it is a replica: another one may be the master now."""
+    """Return whether a server refuses as a replica: another one may be the master now."""
     code = _code_of(error)
     if code == "UNBLOCKED":  # or a stream that was waited for is gone
         return "instance state" in str(error)
@@ -106,7 +106,7 @@ def is_no_master(error: BaseException) -> bool:
 
 
 def is_about_keys(error: BaseException) -> bool:
-    """Tell whether an error says how the keys of a command are, not how the server is."""
+    """Return whether an error is about the keys of a command, not about the server."""
     is_reply = isinstance(error, driver.ResponseError)
     return is_reply and _code_of(error) in ("", "NOGROUP", "WRONGTYPE")
 
@@ -116,7 +116,7 @@ def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
         return StoreConfigurationError(f"{where}: cannot log in: {text}")
     if any(isinstance(link, driver.InvalidResponse) for link in _chain(error)):
         return StoreConfigurationError(
-            f"{where}: what answers there is no Redis or Valkey, or wants TLS (rediss://): {text}"
+            f"{where}: what answers there is not Redis or Valkey, or wants TLS (rediss://): {text}"
         )
     refusal = next((link for link in _chain(error) if isinstance(link, ssl.SSLError)), None)
     if refusal is not None:
@@ -143,7 +143,7 @@ def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
 
 
 def _of_tls(error: ssl.SSLError, where: str, text: str) -> StoreError:
-    """Tell what of TLS will not change by itself from a connection that broke."""
+    """Return an error of TLS that will not pass by itself, else None."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return StoreConfigurationError(
             f"{where}: the server's certificate is not trusted: {error.verify_message}; name the "
@@ -162,7 +162,7 @@ def _of_tls(error: ssl.SSLError, where: str, text: str) -> StoreError:
 
 
 def _cut_short(where: str, text: str) -> StoreError:
-    """Tell of a broken TLS connection: so a refused certificate may look, or a server's end."""
+    """Return the error of a broken TLS connection: a refused certificate, or a server's end."""
     return StoreUnavailableError(
         f"{where}: the TLS connection broke (does the server want another certificate, by "
         f"--redis-cert?): {text}"

@@ -1,4 +1,4 @@
-"""What a worker does in the store: register, claim, settle, leave."""
+"""A worker's access to the store: register, claim, settle, leave."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class WorkerStore(Store):
         self._asked: dict[str, Client] = {}
 
     async def register(self, facts: Mapping[str, str], served: bytes, lease_s: float) -> None:
-        """Tell who the worker is and what it serves, and take its lease, in one step.
+        """Store the worker's identity and what it serves, and take its lease, in one step.
 
-        Register before the first claim, and again whenever a beat says so.
+        Register before the first claim, and again when a beat returns ``False``.
         """
         await self.link.call(scripts.register(self.keys, self.worker_id, facts, served, lease_s))
 
     async def set_status(self, status: bytes) -> bool:
-        """Tell what the worker does now; ``False`` if it is not registered (any more)."""
+        """Store the worker's status; ``False`` if it is not registered (any more)."""
         return bool(await self.link.call(scripts.status(self.keys, self.worker_id, status)))
 
     async def claim(
@@ -73,7 +73,7 @@ class WorkerStore(Store):
         return await self._readable(entries)
 
     def silent_s(self, lane: str) -> float:
-        """Return for how long nothing has arrived of what the latest claim of a lane asked for."""
+        """Return the seconds since anything arrived for the latest claim of a lane."""
         asked = self._asked.get(lane)
         return math.inf if asked is None else asked.silent_s
 
@@ -89,18 +89,18 @@ class WorkerStore(Store):
     async def may_be_alone(self, for_s: float) -> bool:
         """Ask to claim nothing else for so long, to make room for an attempt of the lane "alone".
 
-        Few workers may at a time, so that the others go on; ask again before the time is over.
+        Only a few workers may do so at a time; ask again before the time is over.
         """
         return bool(await self.link.call(scripts.solitude(self.keys, self.worker_id, for_s)))
 
     async def is_alone_no_more(self) -> None:
-        """Let another worker ask."""
+        """Give the permission back, so that another worker can get it."""
         await self.link.call(scripts.solitude(self.keys, self.worker_id, 0))
 
     async def own_claims(self, streams: Iterable[str]) -> list[Claim]:
-        """Return all that the worker holds in these streams, also what it never heard of.
+        """Return all claims of the worker in these streams, by the server's records.
 
-        A claim whose reply was lost is there; compare with what is running.
+        A claim whose reply was lost is among them; compare them with the running attempts.
         """
         entries = [
             entry

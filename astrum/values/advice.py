@@ -1,4 +1,4 @@
-"""What to do about a value that cannot travel, by its kind."""
+"""Advice about values that cannot travel, by their kind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Test = Callable[[Any], bool]
 
 
 def advice_for(value: object) -> str:
-    """Say why ``value`` cannot travel and what its task can return instead.
+    """Return why ``value`` cannot travel and what its task can return instead.
 
     >>> advice_for(slice(1, 2))
     'send its start, stop and step'
@@ -44,7 +44,7 @@ def advice_for(value: object) -> str:
 
 
 def is_named(value: object) -> bool:
-    """Tell whether ``value`` would travel if its type were declared."""
+    """Return whether ``value`` would travel if its type were declared."""
     named_tuple = isinstance(value, tuple) and hasattr(type(value), "_fields")
     return named_tuple or isinstance(value, (Enum, BaseModel)) or is_dataclass(type(value))
 
@@ -58,7 +58,7 @@ def _advice_by_class(value: object) -> str:
     for base in _PLAIN_BASES:
         if isinstance(value, base):
             return (
-                f"it is a subclass of {base.__name__} and would come back as something else; "
+                f"it is a subclass of {base.__name__} and would be decoded as another type; "
                 f"convert it to a plain {base.__name__}"
             )
     for matches, advice in _CONTAINERS:
@@ -82,7 +82,7 @@ def _advice_to_declare(name: str) -> str:
 
 
 def _is_from_a_package(cls: type) -> bool:
-    """Tell whether somebody else wrote the class, so that its author cannot change it."""
+    """Return whether the class is from another package, so that the user cannot change it."""
     top = cls.__module__.partition(".")[0]
     if top == "builtins" or top in sys.stdlib_module_names:
         return top != "__main__"

@@ -1,7 +1,7 @@
 """The arguments of a task message: encoded values under parameter names, spliced and cut apart.
 
 They travel as one flat msgpack array of name, value, name, value, each value as the byte string
-that its reader decodes: so joining and cutting are one step of msgpack's.
+that its reader decodes: so joining and cutting are one step of msgpack.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from astrum.values.unpacking import unpack
 
 _MAX_PACKED_ARGUMENTS = 0xFFFF
 NO_ARGUMENTS = b"\x90"
-"""What `pack_arguments` makes of nothing."""
+"""The result of `pack_arguments` without arguments."""
 
 
 def pack_arguments(arguments: Iterable[tuple[str | int, bytes]]) -> bytes:
@@ -42,7 +42,7 @@ def unpack_arguments(data: bytes) -> dict[str | int, bytes]:
         raise DecodeError("the arguments of a task must be an array of names and values")
     names, values = flat[::2], flat[1::2]
     if not {type(name) for name in names} <= {str, int}:
-        raise DecodeError("an argument's name must be a text or a position")
+        raise DecodeError("an argument's name must be a string or a position")
     if not {type(value) for value in values} <= {bytes}:
         raise DecodeError("an argument's value must be a byte string")
     arguments = dict(zip(names, values, strict=True))

@@ -22,16 +22,16 @@ _MAX_DESCR_CHARS = 8_000
 _MAX_EMPTY_ITEMS = 1024
 _KINDS = "biufcmMSUV"
 _VARIANT = b"\0"
-"""The first byte of a payload that says more than ``.npy`` can; that starts with 0x93."""
+"""The first byte of a payload that holds more than ``.npy`` can; ``.npy`` starts with 0x93."""
 _READ_ONLY = 1
 _SAME_NUMBERS = b"iIlLqQdDgG"
-"""Type codes of which two may name the same numbers on one platform, as l and q do on Linux."""
+"""Type codes; two may mean the same numbers on one platform, as l and q do on Linux."""
 _SIMPLE = re.compile(rb"'descr': '([<>|=])([biufSU])(\d+)'.*'shape': \(\)", re.DOTALL)
 _FLOATS = {2: "e", 4: "f", 8: "d"}
 
 
 def carrier(cls: type) -> Carrier | None:
-    """Return how arrays (no subclass of them) or scalars of NumPy travel."""
+    """Return how arrays (but not subclasses) or scalars of NumPy travel."""
     import numpy
 
     if cls is numpy.ndarray:
@@ -160,7 +160,7 @@ def _empty_items(shape: tuple[int, ...], count: int, dtype: Any) -> Any:
 
 
 def read_scalar(payload: bytes, unpack: Unpack) -> Any:
-    """Return a NumPy scalar of the type it had."""
+    """Return a NumPy scalar of its original type."""
     array = read_array(payload, unpack)
     if array.ndim:
         raise DecodeError("a NumPy scalar must have no dimensions")
@@ -170,7 +170,7 @@ def read_scalar(payload: bytes, unpack: Unpack) -> Any:
 def plain_scalar(payload: bytes) -> bool | int | float | str | bytes | None:
     """Return the Python value that equals a NumPy scalar, without NumPy; None for other kinds.
 
-    A process that only looks a key up may not have NumPy.
+    A process that only looks up a key may not have NumPy.
     """
     if payload[:1] == _VARIANT:
         payload = payload[3:]

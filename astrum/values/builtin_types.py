@@ -1,7 +1,7 @@
-"""Types of Python itself that msgpack does not know, each with how it is written and read.
+"""Types of Python itself that msgpack does not know, each with its writer and reader.
 
-A writer gets the value and a function that encodes parts of it; a reader the payload and a
-function that decodes parts. Readers may raise anything on bytes that no writer made: the codec
+A writer gets the value and a function that encodes parts of it; a reader gets the payload and a
+function that decodes parts. Readers may raise any error on bytes that no writer made: the codec
 turns it into a `DecodeError`.
 """
 
@@ -30,7 +30,7 @@ Reader = Callable[[bytes, Unpack], Any]
 
 
 class Carrier(NamedTuple):
-    """How values of one exact type travel."""
+    """The writer and the reader of one exact type."""
 
     code: Code
     write: Writer

@@ -1,7 +1,7 @@
 """Values to bytes and back, without pickle: nothing that arrives is executed or imported.
 
 msgpack carries plain data; everything else is an extension item whose number `astrum.values.codes`
-lists and whose payload is msgpack again. So a reader that does not know a type can still skip it,
+lists and whose payload is msgpack too. So a reader that does not know a type can still skip it,
 and a field can be cut out of the bytes (`astrum.values.projection`).
 """
 
@@ -68,8 +68,7 @@ class Codec:
         """Return a codec for a process that has some of the users' types, or none.
 
         It decodes values of other named types to `Opaque`, and those of ``types`` too if they do
-        not fit the class here; so it does with arrays and tables if the package for them is not
-        installed.
+        not fit the class here, and arrays and tables if the package for them is not installed.
         """
         codec = cls(types)
         codec._is_for_reports = True
@@ -104,9 +103,9 @@ class Codec:
     def decode(self, data: bytes | memoryview) -> Any:
         """Return the value; raises `DecodeError` for all bytes that `encode` did not make.
 
-        Takes compressed values too. A result that was left out is refused, or given as `Unsent` by
-        a codec that `opaque` made. Costs at most some 140 times the size of ``data`` (or of what
-        it inflates to) in memory, whatever the bytes are.
+        Takes compressed values too. A result that was left out is refused, or returned as `Unsent`
+        by a codec that `opaque` made. Takes at most some 140 times the size of ``data`` (or of
+        what it inflates to) in memory, for any bytes.
         """
         try:
             if data[:1] == b"\xc9":
@@ -118,7 +117,9 @@ class Codec:
         except (DecodeError, KeyboardInterrupt):
             raise
         except BaseException as error:  # msgpack raises many kinds, and code of the user's any
-            raise DecodeError(f"the bytes are no encoded value: {type(error).__name__}") from None
+            raise DecodeError(
+                f"the bytes are not an encoded value: {type(error).__name__}"
+            ) from None
 
     def _left_out(self, data: bytes | memoryview, unsent: Unsent) -> Unsent:
         if not self._is_for_reports:
@@ -165,7 +166,7 @@ class _Named:
             name, *parts = unpack(payload)
             try:
                 return self._find(code, name).put_together(parts)
-            except Exception:  # the class here may have changed, and its own code raise anything
+            except Exception:  # the class may have changed, and its code may raise anything
                 return opaque(code, name, parts)
 
         return read
@@ -180,7 +181,7 @@ class _Named:
 
 
 def _travels(part: Any, pack: Pack) -> bool:
-    """Tell whether ``part`` can be encoded, for parts that the reader can do without."""
+    """Return whether ``part`` can be encoded, for parts that the reader can do without."""
     try:
         pack(part)
     except Exception:  # as in `Codec.encode`
@@ -190,7 +191,7 @@ def _travels(part: Any, pack: Pack) -> bool:
 
 def _unknown(code: Code, name: str) -> str:
     if code is Code.EXTENSION:
-        return f"the value holds the extension {name!r}, which nobody registered here"
+        return f"the value holds the extension {name!r}, which is not registered in this process"
     return (
         f"the value holds a {name}, which no task of this process declares: annotate the "
         f"task's return or parameter with {str(name).rpartition('.')[2]}"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Code(IntEnum):
-    """What an extension item holds. Items from COMPRESSED on stand for a whole value only."""
+    """The kinds of extension items. Those from COMPRESSED on are whole values only."""
 
     TUPLE = 1
     SET = 2

@@ -1,4 +1,4 @@
-"""Big values made smaller, if that pays; a compressed value is an extension item of its own.
+"""Compresses big values if that pays; a compressed value is an extension item of its own.
 
 Writers take lz4 or zstandard where they are installed; readers know all three algorithms.
 """
@@ -25,8 +25,7 @@ _MODULES = {_LZ4: ("lz4.block", "lz4"), _ZSTD: ("zstandard", "zstandard")}
 def shrink(data: bytes) -> bytes:
     """Return ``data``, compressed if it is above 16 KiB and becomes at least a fifth smaller.
 
-    What comes back is a value as before: `astrum.values.codec.Codec.decode` and
-    `astrum.values.projection.project` take both forms.
+    `astrum.values.codec.Codec.decode` and `astrum.values.projection.project` take both forms.
     """
     if not MIN_COMPRESSED_BYTES < len(data) <= MAX_INFLATED_BYTES or is_compressed(data):
         return data
@@ -39,7 +38,7 @@ def shrink(data: bytes) -> bytes:
 
 
 def is_compressed(data: bytes | memoryview) -> bool:
-    """Tell by the first bytes whether `shrink` made ``data``."""
+    """Return whether `shrink` made ``data``, by its first bytes."""
     header = ext_header(data)
     return header is not None and header.code == Code.COMPRESSED
 
@@ -127,7 +126,7 @@ def _from_lz4(packed: bytes, size: int) -> bytes:
 
 def _from_zstd(packed: bytes, size: int) -> bytes:
     zstandard = _required(_ZSTD)
-    if zstandard.frame_content_size(packed) != size:  # the library would allocate what it says
+    if zstandard.frame_content_size(packed) != size:  # else it would allocate this size
         raise DecodeError("a compressed value has another size than it claims")
     return bytes(zstandard.ZstdDecompressor().decompress(packed))
 

@@ -1,4 +1,4 @@
-"""msgpack with extension items inside each other, to a bounded depth and without call state."""
+"""msgpack with nested extension items, to a bounded depth and without state per call."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ msgpack allows 1024 and takes some 430 bytes of C stack for each: too much for 6
 _SMALL_BYTES = 512
 _KEPT_PACKER_BYTES = 64 * 1024
 _UNCHECKED_BYTES = 1024
-"""Below this, the lists that false counts in headers make msgpack reserve stay under 3 MB."""
+"""Below this size, false counts in headers make msgpack reserve less than 3 MB for lists."""
 
 _SCALARS = frozenset({NoneType, bool, int, float, str, bytes})
 _STRINGS = frozenset({0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0xDB})
-"""The first bytes of long texts and byte strings, in which no count can be false."""
+"""The first bytes of long strings and byte strings, in which no count can be false."""
 
 # msgpack packs these types by itself, and they would come back as others.
 _MISTAKEN = frozenset({bytearray, memoryview, msgpack.ExtType, msgpack.Timestamp})
@@ -58,9 +58,9 @@ class TooDeepError(ValueError):
 class Level:
     """Encodes and decodes what lies inside a given number of extension items.
 
-    Each level hands the payload of an extension item to the next, and the last one refuses. So
-    nothing has to be counted per call, and threads share a codec: a packer is taken from a list
-    and put back.
+    Each level passes the payload of an extension item to the next, and the last level refuses it.
+    So nothing has to be counted per call, and threads can share a codec: a packer is taken from a
+    list and put back.
     """
 
     def __init__(self, writers: KnownWriters, readers: KnownReaders, depth: int = 0) -> None:
@@ -153,7 +153,7 @@ def _may_be_mistaken(packed: bytes) -> bool:
 
 
 def _is_mistaken(value: object) -> bool:
-    # In C, level by level: this runs for all values whose bytes look as if they might.
+    # In C, level by level: this runs for all values whose bytes may hold such an item.
     level = [value]
     while level:
         parts = gc.get_referents(*level)

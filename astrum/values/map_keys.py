@@ -1,4 +1,4 @@
-"""Keys of encoded dicts beside locators: equal where the decoded key equals the locator."""
+"""Compares keys of encoded dicts with locators, as if the keys were decoded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from astrum.values.codes import Code
 from astrum.values.walk import Kind, item_at
 
 UNEQUAL: Final = object()
-"""In place of a key that no string and no integer equals."""
+"""Replaces a key that no string and no integer equals."""
 _LOOSE_FIRST_BYTES = frozenset(
     (0xC2, 0xC3, 0xCA, 0xCB, *range(0xC7, 0xCA), *range(0xD4, 0xD9)),
 )
@@ -33,7 +33,7 @@ def encoded_key(locator: str | int) -> bytes:
 
 
 def is_loose(data: bytes, start: int) -> bool:
-    """Tell by its first byte whether a key may equal a locator without having its bytes."""
+    """Return, by its first byte, whether a key may equal a locator that has other bytes."""
     return data[start] in _LOOSE_FIRST_BYTES
 
 
@@ -57,11 +57,11 @@ def unpacked(data: bytes) -> Any:
     try:
         return msgpack.unpackb(data, ext_hook=Unnamed)
     except Exception as error:  # msgpack raises many kinds for hostile bytes
-        raise DecodeError(f"the bytes are no encoded value: {type(error).__name__}") from None
+        raise DecodeError(f"the bytes are not an encoded value: {type(error).__name__}") from None
 
 
 class Unnamed:
-    """What stands for an extension item where only its kind matters."""
+    """Replaces an extension item where only its kind matters."""
 
     def __init__(self, code: int, payload: bytes = b"") -> None:
         self.code = code
@@ -84,7 +84,7 @@ def code_name(code: int) -> str:
 def _member(payload: bytes) -> Any:
     member = unpacked(payload)
     if type(member) is not list or len(member) < 2:
-        raise DecodeError("the bytes are no encoded value: an enum's member is damaged")
+        raise DecodeError("the bytes are not an encoded value: an enum's member is damaged")
     *_, value, equal = member
     return value if equal is True else UNEQUAL
 
@@ -114,7 +114,7 @@ def _tolerant(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
         except DecodeError:
             raise
         except Exception as error:  # hostile bytes
-            reason = f"the bytes are no encoded value: {type(error).__name__}"
+            reason = f"the bytes are not an encoded value: {type(error).__name__}"
             raise DecodeError(reason) from None
 
     return tolerant

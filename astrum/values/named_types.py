@@ -29,11 +29,11 @@ _SHOWN_PARTS: Mapping[Code, Sequence[int]] = {
     Code.NAMED_TUPLE: (0,),
     Code.MODEL: (0, 2),
 }
-"""Which parts of a named value hold what its repr shows: a model's private attributes do not."""
+"""The parts of a named value that its repr shows: a model's private attributes are not."""
 
 
 class NamedType(Protocol):
-    """How the values of one named type are taken apart and put together.
+    """Takes the values of one named type apart and puts them together.
 
     ``travels`` is asked about parts that the reader can compute again.
     """
@@ -47,7 +47,7 @@ class NamedType(Protocol):
 
 @dataclass(frozen=True)
 class Extension:
-    """A type that the user teaches the codec; ``name`` is what travels, for ever.
+    """A type that the user adds to the codec; ``name`` travels, so it must never change.
 
     Only instances of exactly ``cls`` use it. All processes of an installation that meet such
     values must register it.
@@ -74,9 +74,9 @@ def opaque(code: Code, type_name: str, parts: Sequence[Any]) -> Opaque:
 class EnumType:
     """An enum's member travels by its name, a flag by its value.
 
-    A plain text or number as value goes along, for reports, with whether the member equals it (as
-    those of a StrEnum do), for whoever looks up a key by it. A member that ``_missing_`` made
-    travels by its value, if ``_missing_`` makes an equal one again.
+    If its value is a plain string or number, that travels too, for reports. So does whether the
+    member equals it (as those of a StrEnum do), for look-ups of keys. A member that ``_missing_``
+    made travels by its value, if ``_missing_`` makes an equal one again.
     """
 
     code = Code.ENUM

@@ -1,4 +1,4 @@
-"""Dataclasses and pydantic models as the state that they hold: no constructor runs again."""
+"""Encodes dataclasses and pydantic models as their state: no constructor runs again."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Travels = Callable[[Any], bool]
 class DataclassType:
     """A dataclass is rebuilt from its fields and other attributes; no ``__init__`` runs.
 
-    So fields with ``init=False``, what ``__post_init__`` computed and what the slots of its bases
-    hold come back as they were. What `functools.cached_property` cached travels if it can; if not,
-    the reader computes it again.
+    So fields with ``init=False``, values that ``__post_init__`` computed and the slots of its bases
+    are restored. What `functools.cached_property` cached travels if it can; if not, the reader
+    computes it again.
     """
 
     code = Code.DATACLASS
@@ -57,7 +57,7 @@ class DataclassType:
         return parts
 
     def _refuse_other_fields(self, value: Any, parts: Sequence[Any]) -> None:
-        """Refuse a value whose properties or descriptors would make another field of a field."""
+        """Refuse a value whose properties or descriptors would change a field when it is set."""
         again = self.put_together(parts)
         for name in self._set_by_code:
             one, other = getattr(value, name, None), getattr(again, name, None)
@@ -109,7 +109,7 @@ class ModelType:
         names = self.cls.model_fields
         held = {name: part for name, part in value.__dict__.items() if name in names}
         self._refuse_partial(value, held)
-        # As pairs: what stands in a map could be read by a locator, and these are no fields.
+        # As pairs: a locator could read the entries of a map, and these are not fields.
         private = [[name, part] for name, part in (value.__pydantic_private__ or {}).items()]
         extra = value.__pydantic_extra__ or {}
         cached = _cached_parts(value.__dict__, self._cached, travels)
@@ -138,7 +138,7 @@ class ModelType:
             raise Refusal(value, f"it was built without validation and lacks {names}")
         others = value.__dict__.keys() - held.keys() - self._cached
         others |= held_in(self._slots, value).keys()
-        # Where pydantic keeps its own differs: in slots, or of a RootModel among the attributes.
+        # pydantic keeps its own data in slots, but that of a RootModel among the attributes.
         others = {name for name in others if not name.startswith("__pydantic_")} - {"__dict__"}
         if others:
             advice = f"its attribute {min(others)!r} would be lost; make it a field or PrivateAttr"
@@ -167,7 +167,7 @@ class ModelType:
             "__pydantic_private__": None,
         }
         BaseModel.__setstate__(value, state)
-        if declared:  # afterwards, for a RootModel keeps them where its fields are
+        if declared:  # afterwards, since a RootModel keeps them where its fields are
             object.__setattr__(value, "__pydantic_private__", {**absent, **private})
         return value
 
@@ -189,7 +189,7 @@ def _cached_names(cls: type) -> frozenset[str]:
 def _cached_parts(
     attributes: Mapping[str, Any], cached: frozenset[str], travels: Travels
 ) -> list[list[Any]]:
-    """Return name and value of what was computed; pairs, since they are no fields to read by."""
+    """Return computed values as pairs of name and value, so that locators cannot read them."""
     found = ([name, attributes[name]] for name in sorted(cached) if name in attributes)
     return [pair for pair in found if travels(pair)] if cached else []
 
@@ -215,7 +215,7 @@ def _trimmed(parts: list[Any], least: int = 1) -> list[Any]:
 
 
 def _filled(parts: Sequence[Any], *absent: Any) -> list[Any]:
-    """Return ``parts``, with ``absent`` in the places behind the first that are not there."""
+    """Return ``parts``, with ``absent`` for those that are missing at the end."""
     return [*parts, *absent[len(parts) - 1 :]]
 
 

@@ -1,4 +1,4 @@
-"""A value of a type that this process does not have: to look at, with how to get the real one."""
+"""Shows values of types that this process does not have, with advice how to get the real ones."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, NoReturn
 
 _SCRIPT = "__main__"
 _PACKAGES = ("numpy", "pandas", "polars", "pyarrow")
-"""Packages whose values are read by Astrum itself where they are installed."""
+"""Packages whose values Astrum itself reads if they are installed."""
 
 
 class Opaque:
     """A value of a named type in a process that does not have that type.
 
-    ``fields`` maps what the value holds by name; an enum's member has ``name`` and ``value``. It
-    is for looking at: it does not travel on, no encoder takes it for something else, and where
-    the real value is needed its errors say how to get it.
+    ``fields`` maps names to the parts of the value; an enum's member has ``name`` and ``value``.
+    It is for display: it cannot be encoded again, and where the real value is needed its errors
+    say how to get it.
     """
 
     __slots__ = ("fields", "is_member", "type_name")
@@ -30,7 +30,7 @@ class Opaque:
         object.__setattr__(self, "is_member", is_member)
 
     def __getattr__(self, name: str) -> NoReturn:
-        # Copying and unpickling ask for names before there is anything to tell.
+        # Copying and unpickling ask for names before the object has its fields.
         if name in Opaque.__slots__ or (name.startswith("__") and name.endswith("__")):
             raise AttributeError(f"{Opaque.__name__!r} object has no attribute {name!r}")
         raise AttributeError(f"{self._what}, so it has no attribute {name!r}: {self._how}")
@@ -79,7 +79,7 @@ class Opaque:
 
 
 def _plainly(value: Any) -> str:
-    """What stands in another's repr; the advice need not be said twice."""
+    """The repr inside another repr, which already has the advice."""
     return value._shown if type(value) is Opaque else repr(value)
 
 
@@ -94,7 +94,7 @@ def _way_to(type_name: str) -> str:
         return f"install {module.partition('.')[0]} here"
     asked = f"pass types=[{short}] when you ask"
     if not module or module.partition(".")[0] == _SCRIPT:
-        return f"{asked} (its script is no module that others could import)"
+        return f"{asked} (its script is not a module that others can import)"
     return f"import {module} before you ask for the result, or {asked}"
 
 

@@ -1,4 +1,4 @@
-"""Results and arguments on their way: what is sent of a big value, and how big one may be.
+"""Packs results and arguments for sending: references for big values, and the size limits.
 
 Workers and coordinators pack them with this, and a run in process that checks the wire does too,
 so that it finds the same values too big.

@@ -69,7 +69,7 @@ def read_polars(payload: bytes, unpack: Unpack) -> Any:
 
 
 def _reraise_others(error: BaseException) -> None:
-    # What polars panics with is no Exception; an interrupt of ours is none of its either.
+    # A panic of polars is not an Exception; an interrupt of this process is not a panic.
     is_panic = type(error).__name__ == "PanicException"
     if not isinstance(error, Exception) and not is_panic:
         raise error

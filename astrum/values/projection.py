@@ -1,4 +1,4 @@
-"""One part of an encoded value, cut out of the bytes: the rest is skipped, nothing is decoded."""
+"""Cuts one part out of an encoded value: the rest is skipped, nothing is decoded."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ _NAMED = (*_WITH_FIELDS, Code.ENUM, Code.EXTENSION)
 
 
 class UnprojectableError(TransportError):
-    """The value is a reference to one that stands elsewhere: fetch it first, then project it."""
+    """The value is a reference to one that is stored elsewhere: fetch it, then project it."""
 
 
 def project(data: bytes, path: Path) -> bytes:
     """Return the encoded part of the encoded value ``data`` that ``path`` leads to.
 
-    A text finds a dict's key or the field of a dataclass, NamedTuple or model; a number finds a
-    dict's key or a place in a list, tuple or NamedTuple (from the end if negative). Properties
-    and methods are no fields. ``()`` returns ``data`` as it is.
+    A string finds a dict's key or the field of a dataclass, NamedTuple or model; a number finds a
+    dict's key or a place in a list, tuple or NamedTuple (from the end if negative). Properties and
+    methods are not fields. ``()`` returns ``data`` unchanged.
 
     Raises `LocateError` if there is no such part, `UnprojectableError` for a reference and
-    `DecodeError` for bytes that are no encoded value.
+    `DecodeError` for bytes that are not an encoded value.
 
     >>> import msgpack
     >>> project(msgpack.packb({"rows": [{"id": 7}]}), ("rows", -1, "id"))
@@ -65,7 +65,7 @@ def project(data: bytes, path: Path) -> bytes:
 
 
 def opened(data: bytes) -> bytes:
-    """Return a value's bytes as they can be walked; raises `TransportError` kinds."""
+    """Return a value's bytes in a form that can be walked; raises kinds of `TransportError`."""
     if reference_of(data) is not None:
         raise UnprojectableError("the value is stored elsewhere; fetch it, then project it")
     refuse_unsent(data)
@@ -126,7 +126,7 @@ def _part(data: bytes, at: int, locator: str | int, places: Places) -> tuple[int
 
 
 def _may_have(first_byte: int, item: Item, locator: str | int) -> bool:
-    """Tell whether an item of this kind may have such a part at all, as `locate` does."""
+    """Return whether an item of this kind may have such a part, as `locate` does."""
     if first_byte == _NIL or item.kind is Kind.MAP:
         return True
     if isinstance(locator, int):
@@ -135,7 +135,7 @@ def _may_have(first_byte: int, item: Item, locator: str | int) -> bool:
 
 
 def _container(data: bytes, at: int) -> Item:
-    """Return the item at ``at``; for an extension item that is but a list or dict, that."""
+    """Return the item at ``at``; for an extension item that wraps a list or dict, that one."""
     item = item_at(data, at)
     if item.code == Code.DEFAULT_DICT:
         return item_at(data, ends_from(data, item_at(data, item.start).start)())
@@ -169,7 +169,7 @@ def _field_maps(data: bytes, item: Item) -> Iterator[Item]:
 
 
 def _description(data: bytes, at: int) -> str:
-    """Tell what the item at ``at`` is and has, as `LocateError` shows it."""
+    """Describe the item at ``at`` and its parts, as `LocateError` shows it."""
     outer = item_at(data, at)
     item = _container(data, at)
     if item.kind is Kind.MAP:

@@ -1,4 +1,4 @@
-"""Parts of encoded values that are read often: each value is inflated and walked once."""
+"""Reads parts of encoded values that are read often: each is inflated and walked once."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from astrum.values.projection import Places, opened, part_of, project
 from astrum.values.walk import Item, ends_from, entries
 
 _SMALL_BYTES = 2 * 1024
-"""Looking through so much takes no longer than looking it up."""
+"""Walking this much takes no longer than a look-up in an index."""
 _FEW_ENTRIES = 16
 _ENTRY_BYTES = 200
-"""About what an entry of an index takes."""
+"""The approximate size of an entry of an index."""
 
 
 class Projector:
-    """Projects values by a name of theirs, and keeps what it learned of those read last.
+    """Projects values by a name, and keeps indexes of those that were read last.
 
-    What is kept takes about ``limit_bytes`` at most (``size_bytes`` now), but for the one value
+    They take about ``limit_bytes`` at most (``size_bytes`` now), not counting the value that was
     read last. For one thread at a time.
     """
 
@@ -54,7 +54,7 @@ class Projector:
 
 
 class _Opened:
-    """One value, inflated, with where the parts of its containers are that were read twice."""
+    """One value, inflated, with an index of the containers that were read twice."""
 
     def __init__(self, source: bytes) -> None:
         self.source = source

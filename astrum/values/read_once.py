@@ -1,7 +1,7 @@
-"""Values that can be read only once, or belong to one loop: no result, in whatever mode.
+"""Refuses results that can be read only once, or belong to one event loop, in every mode.
 
-A run in process hands results on as they are. Of a generator the first reader would get
-everything and the second nothing, without a word.
+A run in process shares results. Of a generator the first reader would get everything and the
+second nothing, without an error.
 """
 
 from __future__ import annotations

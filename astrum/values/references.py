@@ -20,7 +20,7 @@ DIGEST_BYTES = 16
 class BlobRef:
     """Where a big value is: its digest, its size in bytes as stored, and the part that is meant.
 
-    With a ``path``, whoever fetches the value projects it by that path before decoding it.
+    With a ``path``, the fetched value is projected by that path before it is decoded.
     """
 
     digest: str
@@ -44,7 +44,7 @@ def encode_reference(ref: BlobRef) -> bytes:
 
 
 def reference_of(data: bytes) -> BlobRef | None:
-    """Return the reference that ``data`` is; None for a value itself, told by its first bytes.
+    """Return the reference that ``data`` is; None for a value itself, by its first bytes.
 
     Raises `DecodeError` for a damaged reference.
     """

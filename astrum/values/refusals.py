@@ -1,4 +1,4 @@
-"""Values that cannot travel: why each kind cannot, and where in a result it sits."""
+"""Refuses values that cannot travel: the reason by kind, and the place in the result."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def nesting_error(value: object, root: str) -> EncodeError:
 
 
 def text_error(value: object, root: str) -> EncodeError:
-    """Return the error for a ``value`` with text that UTF-8 cannot express."""
+    """Return the error for a ``value`` with a string that UTF-8 cannot express."""
     path = find_path(value, root, lambda part, _: isinstance(part, str) and _is_broken(part))
     advice = "it holds lone surrogates; send text.encode('utf-8', 'surrogateescape')"
     return EncodeError(path or root, "str", advice)
@@ -74,7 +74,7 @@ def _is_broken(text: str) -> bool:
 def find_path(value: object, root: str, matches: Callable[[object, set[int]], bool]) -> str | None:
     """Return the path of the first part that ``matches(part, ids of what contains it)``.
 
-    Looks at every part once, so shared and circular references are no danger.
+    Looks at every part once, so it ends with shared and circular references too.
     """
     if matches(value, set()):
         return root

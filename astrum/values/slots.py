@@ -1,4 +1,4 @@
-"""What the slots of a class hold, beside the ``__dict__`` of its instances."""
+"""Reads the slots of a class, which are not in the ``__dict__`` of its instances."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Types of the standard library and of pydantic that travel as their parts under a fixed name.
 
-All of them share one extension number. The payload is the type's name, then what its constructor
-takes. A name that is not in the table is refused: nothing is imported by it.
+All of them share one extension number. The payload is the type's name, then its constructor's
+arguments. A name that is not in the table is refused: nothing is imported by name.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from astrum.values.refusals import Refusal
 
 
 class Recipe(NamedTuple):
-    """How the values of one exact type are taken apart and made again.
+    """Takes values of one exact type apart and makes them again.
 
-    ``kinds`` are the types of the parts, () for any: what has others is refused.
-    ``is_checked`` asks the writer to make the value again and to compare: its constructor
-    normalizes what it is given.
+    ``kinds`` are the types of the parts, () for any: a value with parts of other types is refused.
+    ``is_checked``: the writer makes the value again and compares, since the constructor
+    normalizes its arguments.
     """
 
     cls: type

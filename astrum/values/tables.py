@@ -16,7 +16,7 @@ from astrum.values.codes import Code
 from astrum.values.refusals import Refusal
 
 _FIRST_SAFE_ARROW = 15
-"""Earlier releases (until 14.0.1) could be made to unpickle what an IPC stream held."""
+"""Earlier releases (until 14.0.1) can be made to unpickle data of an IPC stream."""
 _SERIES_COLUMN = "values"
 
 
@@ -89,7 +89,7 @@ def _write_frame(value: Any, pack: Pack) -> bytes:
 def _freq(index: Any) -> str | None:
     """Return the name of the step of an index of times, which Arrow does not keep.
 
-    Raises ``ValueError`` for a step that its name does not tell in full.
+    Raises ``ValueError`` for a step that its name does not describe in full.
     """
     from pandas.tseries.frequencies import to_offset
 
@@ -144,7 +144,7 @@ def read_series(payload: bytes, unpack: Unpack) -> Any:
 
 
 def _change(frame: Any, other: Any) -> str:
-    """Say what Arrow would change of a frame, and what to do about it; "" if nothing."""
+    """Return what Arrow would change of a frame, and what to do about it; "" if nothing."""
     for axis, a, b in zip(("index", "columns"), frame.axes, other.axes, strict=True):
         if getattr(a, "freq", None) != getattr(b, "freq", None):
             return f"the freq {a.freq!r} of its {axis} would be lost; set its freq to None"
@@ -173,5 +173,5 @@ def _is_same_column(column: Any, other: Any) -> bool:
 def _is_same_cell(cell: Any, other: Any) -> bool:
     if type(cell) is not type(other):
         return False
-    # What is equal may differ all the same: times of other zones, or False and 0 in a list.
+    # Equal frames can still differ: times of other zones, or False and 0 in a list.
     return type(cell) in (str, Decimal) or repr(cell) == repr(other)

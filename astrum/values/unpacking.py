@@ -1,4 +1,4 @@
-"""Reading msgpack that anybody may have written: its size and its counts are checked first."""
+"""Reads msgpack from untrusted writers: its size and its counts are checked first."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def unpack(data: bytes, *, max_bytes: int | None = None) -> Any:
             raise _no_message(error) from None
     except Exception as error:  # msgpack raises many kinds for hostile bytes
         raise _no_message(error) from None
-    # There are longer lists: all that the headers claim must be there.
+    # There are longer lists: every item that the headers claim must be there.
     check_complete(data)
     try:
         return msgpack.unpackb(data, strict_map_key=True)
@@ -43,4 +43,4 @@ def unpack(data: bytes, *, max_bytes: int | None = None) -> Any:
 
 
 def _no_message(error: Exception) -> DecodeError:
-    return DecodeError(f"the bytes are no msgpack message: {type(error).__name__}")
+    return DecodeError(f"the bytes are not a msgpack message: {type(error).__name__}")

@@ -1,7 +1,8 @@
-"""Results that cannot travel and that nobody wants: in their place stands why.
+"""Replaces results that cannot travel and that no task reads by the reason.
 
-A task may be run for its effect and return whatever its last call gave it. The effect has
-happened and others only wait for it, so its attempt succeeded; a report tells what was left out.
+A task may be run for its effect and happen to return the result of its last call. The effect has
+happened and other tasks only wait for it, so its attempt succeeded; the report says what was left
+out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from astrum.values.read_once import check_read_often
 
 @dataclass(frozen=True)
 class Unsent:
-    """In a report, the place of a result that could not travel and that no task reads."""
+    """Replaces in a report a result that could not travel and that no task reads."""
 
     type_name: str
     reason: str
@@ -29,7 +30,7 @@ class Unsent:
 
 
 def encode_or_leave_out(encode: Callable[[Any], bytes], value: Any, *, is_wanted: bool) -> bytes:
-    """Return the bytes of a result, or what stands for one that cannot travel and is not wanted.
+    """Return the bytes of a result, or of its replacement if it cannot travel and is not needed.
 
     Raises `EncodeError` for others, and for a result that can be read only once: no report could
     show that.
@@ -44,14 +45,14 @@ def encode_or_leave_out(encode: Callable[[Any], bytes], value: Any, *, is_wanted
 
 
 def encode_unsent(error: EncodeError) -> bytes:
-    """Return what stands in the journal for the value that ``error`` refused."""
+    """Return the bytes that replace in the journal the value that ``error`` refused."""
     parts = [part.encode("utf-8", "backslashreplace") for part in (error.type_name, str(error))]
     payload: bytes = msgpack.packb([part.decode() for part in parts])
     return whole_ext(Code.UNSENT, payload)
 
 
 def unsent_of(data: bytes | memoryview) -> Unsent | None:
-    """Return what stands for a value that was left out; None for a value itself.
+    """Return the replacement of a value that was left out; None for a value itself.
 
     Raises `DecodeError` for a damaged one.
     """
@@ -67,7 +68,7 @@ def unsent_of(data: bytes | memoryview) -> Unsent | None:
 
 
 def refuse_unsent(data: bytes | memoryview) -> None:
-    """Raise `DecodeError` for what stands in place of a value, with the reason of its task."""
+    """Raise `DecodeError` for the replacement of a value, with the reason that its task gave."""
     found = unsent_of(data)
     if found is not None:
         raise DecodeError(

@@ -20,7 +20,7 @@ _READ_BYTES = 64 * 1024
 
 
 class Kind(Enum):
-    """The kinds of items that matter to whoever looks for a part."""
+    """The kinds of items that matter in a search for a part."""
 
     MAP = "dict"
     ARRAY = "list"
@@ -29,7 +29,7 @@ class Kind(Enum):
 
 
 class Item(NamedTuple):
-    """What starts at one place: its kind, its number of entries, where its content starts.
+    """The item at one place: its kind, its number of entries, where its content starts.
 
     For an extension item ``code`` is its number, and ``end`` where its payload ends (else 0).
     """
@@ -65,7 +65,7 @@ def item_at(data: bytes, at: int) -> Item:
 def ends_from(data: bytes, at: int) -> Callable[[], int]:
     """Return a function that skips one item per call, from ``at``, and returns where it ended.
 
-    It raises `DecodeError` where the bytes end or are no msgpack.
+    It raises `DecodeError` where the bytes end or are not msgpack.
     """
     source = BytesIO(data)
     source.seek(at)
@@ -87,7 +87,7 @@ def ends_from(data: bytes, at: int) -> Callable[[], int]:
 def _reason(error: Exception) -> str:
     if isinstance(error, msgpack.OutOfData):
         return "the encoded value is cut short"
-    return f"the bytes are no encoded value: {type(error).__name__}"
+    return f"the bytes are not an encoded value: {type(error).__name__}"
 
 
 def entries(data: bytes, item: Item) -> Iterator[tuple[int, int, int]]:

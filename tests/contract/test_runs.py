@@ -412,5 +412,5 @@ async def test_no_more_than_the_limit_is_taken_as_one_value(
 
 async def test_an_id_whose_keys_would_be_another_runs_is_refused(runs: RunStore) -> None:
     for run_id in ("r:d", "r:plan", "", "a b", "x" * 201, "é"):
-        with pytest.raises(RunError, match="is no run id"):
+        with pytest.raises(RunError, match="is not a run id"):
             await runs.create_run(run_id, b"plan", {})

@@ -1,4 +1,4 @@
-"""How the server is named: from the environment, and never with its password."""
+"""Server settings: read from the environment, and never shown with the password."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_what_is_no_url_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize("database", ["abc", "0/1", "-1", "1.5"])
 def test_a_path_that_is_no_database_number_is_refused(database: str) -> None:
-    with pytest.raises(StoreConfigurationError, match=f"'{database}' is no database number"):
+    with pytest.raises(StoreConfigurationError, match=f"'{database}' is not a database number"):
         RedisSettings(url=f"redis://:secret@host:6379/{database}?protocol=2")
 
 

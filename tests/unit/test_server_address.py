@@ -1,4 +1,4 @@
-"""What a server URL says: all of it, or it is refused, and no part of a password is shown."""
+"""Server URLs are read completely or refused, and no part of a password is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server says, and whether trying again is sensible: the whole table."""
+"""Errors of servers, and whether trying again is sensible: the whole table."""
 
 from __future__ import annotations
 

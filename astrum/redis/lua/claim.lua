@@ -1,7 +1,7 @@
 -- Claim at most `count` entries over several streams, the earlier streams first, without waiting.
 -- KEYS stream... ; ARGV group worker_id count
 -- Returns what XREADGROUP does; fails for a missing group only if nothing was claimed before it,
--- because what was claimed must be told.
+-- because the caller must learn what was claimed.
 local out, left = {}, tonumber(ARGV[3])
 for i = 1, #KEYS do
   if left <= 0 then break end

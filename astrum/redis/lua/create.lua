@@ -1,4 +1,4 @@
--- Create an open run that nobody leads.
+-- Create an open run without a leader.
 -- KEYS run plan attempts journal blobs runs
 -- ARGV run_id plan digest open_ttl_ms [fact value]...
 -- Returns 1 created, 0 exists with the same plan, -1 exists with another plan.
@@ -7,7 +7,7 @@ if digest then
   return digest == ARGV[3] and 0 or -1
 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[4])
-redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5])  -- what is big is freed beside
+redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5])  -- big values are freed in the background
 redis.call('HSET', KEYS[1], 'st', 'open', 'ep', '0', 'ow', '', 'at', now_ms(), 'pd', ARGV[3])
 for i = 5, #ARGV, 2 do
   redis.call('HSET', KEYS[1], 'f:' .. ARGV[i], ARGV[i + 1])

@@ -1,8 +1,8 @@
 -- Dispatch attempts of an open run: a stream entry and the fence, for each at most once.
 -- KEYS run attempts stream queues
 -- ARGV epoch group queue_ttl_ms [task attempt data signature]...
--- Returns {'OK', state...}: the entry id if that very attempt is outstanding, else what stands in
--- its place (a:id, a=who, a!who); {'STALE', epoch}, {'CLOSED', state} or {'GONE'}.
+-- Returns {'OK', state...}: the entry id if that very attempt is outstanding, else the task's
+-- fence (a:id, a=who, a!who); {'STALE', epoch}, {'CLOSED', state} or {'GONE'}.
 -- The first write is denied when memory is full, so a refused dispatch leaves no trace.
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
 local tasks = {'#'}
@@ -35,7 +35,7 @@ for i = 4, #ARGV, 4 do
     changes[#changes + 1] = changed[task]
     out[#out + 1] = id
   elseif string.sub(state, 1, #attempt + 1) == attempt .. ':' then
-    out[#out + 1] = string.sub(state, #attempt + 2)  -- a repeat: tell the truth, add nothing
+    out[#out + 1] = string.sub(state, #attempt + 2)  -- a repeat: return its state, add nothing
   else
     out[#out + 1] = state
   end

@@ -10,7 +10,7 @@ local held = tonumber(ARGV[5])
 for i = 3, #KEYS do
   local pending = redis.pcall('XPENDING', KEYS[i], ARGV[2], '-', '+', 1, ARGV[1])
   if pending.err then
-    -- A foreign key in a queue's place holds nothing, and must not keep dead workers for ever.
+    -- A key of another type in a queue's place holds nothing; it must not keep dead workers forever.
     if not (string.find(pending.err, 'NOGROUP', 1, true)
         or string.find(pending.err, 'WRONGTYPE', 1, true)) then return pending end
   elseif #pending > 0 then

@@ -1,11 +1,11 @@
--- Append a fact that is no attempt's end to the journal of an open run.
--- KEYS run journal ; ARGV entry epoch ('' for anybody)
+-- Append an event that is not the end of an attempt to the journal of an open run.
+-- KEYS run journal ; ARGV entry epoch ('' for any)
 -- Returns 1 appended, 0 the run is over or gone, -1 another epoch leads.
 local h = redis.call('HMGET', KEYS[1], 'st', 'ep')
 if h[1] ~= 'open' then return 0 end
 if ARGV[2] ~= '' and h[2] ~= ARGV[2] then return -1 end
--- Changes nothing, but a full memory allows it and, after it, all writes of this script: a cancel
--- must not wait for memory that the cancelled run may hold.
+-- This command changes nothing. It is allowed when memory is full, and after it all writes of this
+-- script are: a cancel must not wait for memory that the cancelled run may hold.
 redis.call('HDEL', KEYS[1], '')
 redis.call('XADD', KEYS[2], '*', 'd', ARGV[1])
 if redis.call('XLEN', KEYS[2]) == 1 then

@@ -1,11 +1,11 @@
 -- End a run: its state, a limited life for all its keys, a place in the history.
 -- KEYS run plan attempts journal blobs runs history untidied
 -- ARGV epoch state ttl_ms tails run_id run_prefix [fact value]...
--- A run that has blobs is noted in `untidied`, with the time at which they shall be gone: `tidy`
+-- A run that has blobs is noted in `untidied`, with the time at which they expire: `tidy`
 -- shortens their lives part by part. Where nothing does, they end by themselves.
 -- Returns 1 ended (now, or before by the same epoch in the same state), 0 attempts are
 -- outstanding, -1 another epoch leads or ended it, -2 no such run.
-local DAY_MS = 86400000  -- so long at least somebody may go on with `untidied`
+local DAY_MS = 86400000  -- at least so long another coordinator can continue with `untidied`
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
 if not h[2] then return -2 end
 if h[1] ~= ARGV[1] then return -1 end
@@ -13,7 +13,7 @@ if h[2] ~= 'open' then return h[2] == ARGV[2] and 1 or -1 end
 local outstanding = tonumber(redis.call('HGET', KEYS[3], '#') or '0')
 if outstanding > 0 and ARGV[4] ~= '1' then return 0 end
 local now = now_ms()
--- First a command that a full memory does not forbid; after it, none is.
+-- ZREM comes first: it is allowed when memory is full, and after it everything is.
 redis.call('ZREM', KEYS[6], ARGV[5])
 redis.call('HSET', KEYS[1], 'st', ARGV[2], 'end', now)
 for i = 7, #ARGV, 2 do

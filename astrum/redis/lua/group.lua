@@ -2,8 +2,8 @@
 -- KEYS queues stream... ; ARGV group queue_ttl_ms
 -- Returns the number of groups that were missing.
 local made = 0
--- Changes nothing, but a full memory allows it and, after it, all writes of this script: a worker
--- must be able to claim from its other queues.
+-- This command changes nothing. It is allowed when memory is full, and after it all writes of this
+-- script are: a worker must be able to claim from its other queues.
 redis.call('SREM', KEYS[1], '')
 for i = 2, #KEYS do
   local reply = redis.pcall('XGROUP', 'CREATE', KEYS[i], ARGV[1], '0', 'MKSTREAM')

@@ -1,4 +1,4 @@
--- Correct leases after the server's clock was set. Each holder's record tells how long its are.
+-- Correct leases after the server's clock was set. A holder's record has the length of its lease.
 -- KEYS leases runs ; ARGV worker_prefix run_prefix limit jumped_ms
 -- Returns how many were corrected.
 -- The clock went back: leases that end later than they can are shortened, so that a dead holder is
@@ -15,7 +15,7 @@ local function heal(index, prefix, ends, is_wrong)
     end
   end
 end
-redis.call('ZREM', KEYS[1], '')  -- changes nothing; after it a full memory forbids nothing
+redis.call('ZREM', KEYS[1], '')  -- changes nothing; after it a full memory allows all writes
 for i = 1, 2 do
   local latest = redis.call('ZREVRANGEBYSCORE', KEYS[i], '+inf', '(' .. now, 'WITHSCORES',
     'LIMIT', 0, ARGV[3])

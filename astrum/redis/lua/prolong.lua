@@ -1,8 +1,8 @@
 -- Let the keys of an open run live on once half of their life is over, its blobs part by part.
 -- KEYS run plan attempts journal blobs ; ARGV cursor ttl_ms count blob_prefix
 -- Returns the cursor of the next part, '0' if nothing is left to do.
--- The run's own record comes last: as long as a part is missing, half of its life is over, and
--- whoever leads the run next begins again. The other keys come first: a blob that is stored
+-- The run's own record comes last: until all parts are done, it has less than half of its life
+-- left, so the next leader begins again. The other keys come first: a blob that is stored
 -- meanwhile takes its life from `attempts`.
 if redis.call('HGET', KEYS[1], 'st') ~= 'open' then return '0' end
 if redis.call('PTTL', KEYS[1]) >= tonumber(ARGV[2]) / 2 then return '0' end

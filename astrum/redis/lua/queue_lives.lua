@@ -1,7 +1,7 @@
 -- Let queues that are in use live on, and idle ones expire soon; forget those that expired.
 -- KEYS queues stream... ; ARGV in_use_ttl_ms idle_ttl_ms
--- A queue is in use while it holds an entry or a worker reads it. Whoever dispatches to an idle
--- one gives it a long life again in the same step.
+-- A queue is in use while it holds an entry or a worker reads it. A dispatch to an idle queue
+-- gives it a long life again in the same step.
 local long, short = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 local function is_read(stream)

@@ -1,4 +1,4 @@
--- Tell how much waits in streams, and since when.
+-- Return how much waits in streams, and since when.
 -- KEYS stream...
 -- ARGV group
 -- Returns for each: entries that wait, entries that workers hold, id of the oldest that waits ('').

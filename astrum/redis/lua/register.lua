@@ -1,7 +1,7 @@
 -- Register a worker and give it its first lease in one step: a known worker is never without one.
 -- KEYS leases worker ; ARGV worker_id lease_ms facts_ttl_ms leases_ttl_ms served [fact value]...
--- PEXPIRE first: a full memory does not forbid it, and after it nothing. A worker whose lease was
--- over must be able to come back and deliver what it has.
+-- PEXPIRE comes first: it is allowed when memory is full, and after it everything is. A worker
+-- whose lease was over must be able to come back and settle its attempts.
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('HSET', KEYS[2], 'served', ARGV[5], 'lz', ARGV[2])
 for i = 6, #ARGV, 2 do

@@ -1,4 +1,4 @@
--- Move an entry that nobody can read to the dead letters.
+-- Move an entry that cannot be decoded to the dead letters.
 -- KEYS stream dead_letters ; ARGV group entry_id data signature reason max_length ttl_ms
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('XDEL', KEYS[1], ARGV[2])

@@ -6,7 +6,7 @@
 -- Returns {'OK', verdict...} with 1 settled, 2 settled before by the same party, 0 fenced;
 -- {'ALIVE'} (x) or {'STALE'} (c).
 -- XACK comes first: it is allowed when memory is full, and after it everything is. The journal
--- comes before the fence: where it cannot be written, nobody may believe that it was.
+-- comes before the fence: if it cannot be written, the attempt must not look settled.
 if ARGV[1] == 'x' then
   local lease_end = redis.call('ZSCORE', KEYS[4], ARGV[2])
   if lease_end and tonumber(lease_end) > now_ms() then return {'ALIVE'} end

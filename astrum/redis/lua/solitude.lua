@@ -7,7 +7,7 @@ if ARGV[2] == '0' then
 end
 local now = now_ms()
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
--- Nobody asks for minutes: what is that far ahead was given before the server's clock went back.
+-- No worker asks for minutes: an end that far ahead is from before the server's clock went back.
 redis.call('ZREMRANGEBYSCORE', KEYS[1], now + 120000, '+inf')
 local allowed = math.max(1, math.floor(redis.call('ZCOUNT', KEYS[2], now, '+inf') / 4))
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= allowed then

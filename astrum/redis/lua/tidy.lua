@@ -1,8 +1,8 @@
 -- Give the blobs of an ended run the life that is left to its record, part by part.
 -- KEYS run blobs untidied ; ARGV run_id cursor count blob_prefix
 -- Returns the cursor of the next part, '0' if this was the last one.
--- The run stays in `untidied`, with the time at which its blobs shall be gone, and their list keeps
--- its life until the last part is done: others go on where a coordinator died.
+-- The run stays in `untidied`, with the time at which its blobs expire, and their list keeps
+-- its life until the last part is done: others continue where a coordinator died.
 local ends_at = redis.call('ZSCORE', KEYS[3], ARGV[1])
 if not ends_at then return '0' end
 if redis.call('HGET', KEYS[1], 'st') == 'open' then  -- another run under the same id

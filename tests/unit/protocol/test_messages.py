@@ -1,4 +1,4 @@
-"""Messages, records and facts: round trips, and hostile bytes that end in a DecodeError."""
+"""Messages, records and events: round trips, and hostile bytes that end in a DecodeError."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_record_becomes_the_fact_that_the_state_machine_knows() -> None:
 
 
 def test_a_run_s_timeout_from_before_it_had_a_reason_is_understood() -> None:
-    row = msgpack.unpackb(encode_fact(RunTimedOut(1.0, 2.0, "nobody serves it")))
+    row = msgpack.unpackb(encode_fact(RunTimedOut(1.0, 2.0, "no one serves it")))
     assert decode_entry(msgpack.packb([row[:4]])) == [RunTimedOut(1.0, 2.0)]
 
 

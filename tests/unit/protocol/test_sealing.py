@@ -1,4 +1,4 @@
-"""What another key signed, or none, is refused whole: entries, hints and plans."""
+"""Entries, hints and plans that are not signed, or by another key, are refused as a whole."""
 
 from __future__ import annotations
 

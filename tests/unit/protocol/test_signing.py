@@ -1,4 +1,4 @@
-"""A signature holds for one purpose, one run and one text, under any key of the reader's."""
+"""A signature holds for one purpose, one run and one string, under any key of the reader."""
 
 from __future__ import annotations
 

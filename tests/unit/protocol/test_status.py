@@ -1,4 +1,4 @@
-"""What workers tell is read with care: anybody may have written it."""
+"""Reports of workers are checked, since they come from an untrusted source."""
 
 from __future__ import annotations
 

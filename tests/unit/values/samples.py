@@ -1,4 +1,4 @@
-"""Types and strategies of values for the tests of the wire, and an equality that sees types."""
+"""Types and strategies of values for tests of the codec, and an equality that compares types."""
 
 from __future__ import annotations
 

@@ -54,19 +54,19 @@ def test_more_arguments_than_a_task_can_have_are_a_value_error() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "no msgpack message"),
+        (b"", "not a msgpack message"),
         (b"\x80", "must be an array of names and values"),
         (b"\x91\xa1a", "must be an array of names and values"),
-        (b"\x92\xa1a", "no msgpack message"),
-        (b"\x92\xa1a\xc4\x01\x01\x01", "no msgpack message"),
+        (b"\x92\xa1a", "not a msgpack message"),
+        (b"\x92\xa1a\xc4\x01\x01\x01", "not a msgpack message"),
         (b"\x94\xa1a\xc4\x00\xa1a\xc4\x00", "'a' arrived twice"),
-        (b"\x92\xc0\xc4\x00", "must be a text or a position"),
-        (b"\x92\xc3\xc4\x00", "must be a text or a position"),
-        (b"\x92\x90\xc4\x00", "must be a text or a position"),
-        (b"\x92\xc4\x00\xc4\x00", "must be a text or a position"),
+        (b"\x92\xc0\xc4\x00", "must be a string or a position"),
+        (b"\x92\xc3\xc4\x00", "must be a string or a position"),
+        (b"\x92\x90\xc4\x00", "must be a string or a position"),
+        (b"\x92\xc4\x00\xc4\x00", "must be a string or a position"),
         (b"\x92\xa1a\x07", "must be a byte string"),
-        (b"\x92\xa1\xff\xc4\x00", "no msgpack message"),
-        (b"\x92\xc1\xc4\x00", "no msgpack message"),
+        (b"\x92\xa1\xff\xc4\x00", "not a msgpack message"),
+        (b"\x92\xc1\xc4\x00", "not a msgpack message"),
     ],
 )
 def test_anything_but_names_and_values_is_a_decode_error(data: bytes, message: str) -> None:

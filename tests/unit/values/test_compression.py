@@ -1,4 +1,4 @@
-"""Compression pays or is left out, and every reader is told what it lacks."""
+"""Compression pays or is left out, and a reader that lacks a package says which one."""
 
 from __future__ import annotations
 

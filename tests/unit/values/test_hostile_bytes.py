@@ -1,4 +1,4 @@
-"""Whatever arrives: a value or one of our errors, in bounded time and memory."""
+"""Any bytes give a value or one of Astrum's errors, in bounded time and memory."""
 
 from __future__ import annotations
 

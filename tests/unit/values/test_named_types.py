@@ -157,7 +157,7 @@ def test_nothing_is_imported_by_a_name_in_the_bytes() -> None:
 
 
 def test_an_extension_nobody_registered_here_is_a_decode_error_with_its_name() -> None:
-    with pytest.raises(DecodeError, match="'fraction', which nobody registered"):
+    with pytest.raises(DecodeError, match="'fraction', which is not registered"):
         Codec().decode(CODEC.encode(Fraction(1, 2)))
     assert Codec(extensions=[FRACTION]).decode(CODEC.encode(Fraction(1, 2))) == Fraction(1, 2)
 

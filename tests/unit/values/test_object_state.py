@@ -1,4 +1,4 @@
-"""What arrives equals what was sent, also in what no field shows; or it is refused by name."""
+"""Decoded objects equal the originals, also in state outside their fields, or are refused."""
 
 from __future__ import annotations
 

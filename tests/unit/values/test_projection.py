@@ -1,4 +1,4 @@
-"""A part cut out of the bytes is what decoding everything and indexing would give."""
+"""A part that is cut out of the bytes equals the same part of the decoded value."""
 
 from __future__ import annotations
 

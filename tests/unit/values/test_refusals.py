@@ -1,4 +1,4 @@
-"""What cannot travel is refused with its path, its type and advice, never changed."""
+"""Values that cannot travel are refused with path, type and advice, and never changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is decoded is what was encoded, types included."""
+"""Decoded values equal the encoded ones, types included."""
 
 from __future__ import annotations
 
