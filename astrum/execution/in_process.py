@@ -50,6 +50,7 @@ from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.machine.state import OUTSTANDING, RunState
 from astrum.planning.plan import TaskSpec
+from astrum.runtime.loops import leave_behind, runs_in
 from astrum.values.codec import Codec
 from astrum.values.payload import EncodedResult, pack_result, pack_task_arguments, part_of_result
 from astrum.values.projector import Projector
@@ -89,10 +90,12 @@ async def run_in_process(flow: Flow, options: InProcessOptions) -> ExecutionRepo
     Failures of tasks are in the report. Cancelling the caller cancels what runs, waits for its
     clean-up and propagates ``CancelledError``.
     """
-    return await _InProcessRun(flow, options).run()
+    return await InProcessRun(flow, options).run()
 
 
-class _InProcessRun:
+class InProcessRun:
+    """One run of a flow on the current loop; see `run_in_process`."""
+
     def __init__(self, flow: Flow, options: InProcessOptions) -> None:
         self._flow = flow
         self._options = options
@@ -113,6 +116,7 @@ class _InProcessRun:
         self._is_over = False
 
     async def run(self) -> ExecutionReport:
+        """Run the flow to its end."""
         planned_at = time.time()
         self._loop = asyncio.get_running_loop()
         # Attempts start in the context of whoever runs the flow, not in that of the attempt
@@ -127,6 +131,22 @@ class _InProcessRun:
             self._tidy()
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         return build_report(self._state, times, self._results, run_id=self._run_id)
+
+    def disturbed(self, error: BaseException | None) -> list[str]:
+        """Take in what came out of the event loop itself, which goes on; name the async tasks.
+
+        It ends an attempt that let it out, and one that runs alone on the loop.
+        """
+        running = {
+            task: (job, context)
+            for task, (job, context) in self._running.items()
+            if self._specs[task].lane == "async"
+        }
+        for task, (job, context) in running.items():
+            if error is not None and (job.done() or len(running) == 1):
+                self._settle(task, context.attempt, ended_by(error, context, time.time()))
+                job.cancel()
+        return sorted(context.task_id for _, context in running.values())
 
     async def _wait(self) -> None:
         """Wait for the run's end, also after a cancellation: attempts get time to clean up."""
@@ -209,6 +229,7 @@ class _InProcessRun:
             "it, and what it returns is dropped: let CancelledError out of the task",
             *(self._run_id, context.task_id, SWALLOW_GRACE_S),
         )
+        leave_behind(self._running[task][0])  # else `asyncio.run` would wait for it at its own end
         self._settle(task, context.attempt, swallowed(context))
 
     def _cancel_timer(self, task: int) -> None:
@@ -262,7 +283,7 @@ class _InProcessRun:
         except asyncio.CancelledError as error:
             result = ended_by(error, context, started_at)
         except GeneratorExit as error:
-            if asyncio.current_task() is not job:  # this coroutine itself is being closed
+            if not runs_in(job):  # this coroutine itself is being closed
                 raise
             result = ended_by(error, context, started_at)
         if self._running.get(task, _NOTHING)[1] is not context:  # given up, perhaps tried again

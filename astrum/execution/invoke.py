@@ -27,6 +27,7 @@ from astrum.machine.events import Outcome
 from astrum.machine.failure import TIMED_OUT, Failure
 from astrum.planning.plan import Lane, Plan
 from astrum.runtime.forks import FORKS, run_here
+from astrum.runtime.loops import runs_in
 
 SWALLOW_GRACE_S = 5.0
 """How long a task may take to end after its cancellation, before it is given up."""
@@ -309,7 +310,7 @@ def _is_for_the_host(
     if issubclass(
         type(error), GeneratorExit
     ):  # the coroutine of the attempt itself is being closed
-        return asyncio.current_task() is not job
+        return not runs_in(job)
     # In async code of the user's own process it may be Ctrl-C.
     is_local = task.lane == "async" and not context.worker_id
     return issubclass(type(error), KeyboardInterrupt) and is_local

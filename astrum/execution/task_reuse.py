@@ -11,7 +11,7 @@ from sys import getrefcount
 from typing import Any, Generic, TypeVar
 from weakref import getweakrefcount
 
-from astrum.runtime.loops import task_maker
+from astrum.runtime.loops import runs_in, task_maker
 
 STARTS_AT_ONCE = 500
 """Items begun in one turn of the loop; the loop is others' too."""
@@ -102,7 +102,7 @@ class TaskReuser(Generic[T]):
             except GeneratorExit:
                 # An item's code waited for something that raised it. Python then closes all
                 # coroutines from the innermost out, and the item has been told of it.
-                if asyncio.current_task() is not task:
+                if not runs_in(task):
                     raise
                 return
             if waited or _known_to(task) != known or not self._is_untouched():

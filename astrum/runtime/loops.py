@@ -38,6 +38,23 @@ def hide(task: asyncio.Task[Any]) -> None:
     asyncio.tasks._unregister_task(task)
 
 
+def leave_behind(task: asyncio.Task[Any]) -> None:
+    """Let the loop end without this task: nobody waits for it, and its state is told elsewhere."""
+    hide(task)
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def runs_in(task: asyncio.Task[Any] | None) -> bool:
+    """Tell whether this code is a step of ``task``; false while its coroutine is being closed.
+
+    That happens in whatever runs at the time, also after the loop's end.
+    """
+    try:
+        return asyncio.current_task() is task
+    except RuntimeError:  # no loop runs
+        return False
+
+
 class Backoff:
     """Growing, jittered waits for a server that does not answer: 50 ms to 2 s, for ever."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -144,6 +145,27 @@ async def test_a_task_that_swallows_a_cancel_does_not_keep_the_run(
     await asyncio.wait([run], timeout=ENOUGH_S)
     assert run.cancelled()
     swallowing.set()
+
+
+def test_the_end_of_asyncio_run_does_not_wait_for_a_task_that_was_given_up(
+    swallowing: asyncio.Event,
+) -> None:
+    registry = SchedulerRegistry("n")
+    swallowed = 0
+
+    @registry.task("stays", timeout=0.05)
+    async def stays() -> None:
+        nonlocal swallowed
+        while swallowed < 5:
+            try:
+                await asyncio.sleep(ENOUGH_S)
+            except asyncio.CancelledError:
+                swallowed += 1
+
+    begun = time.monotonic()
+    report = asyncio.run(registry.run())
+    assert report.task_statistics[0].status == "failed"
+    assert time.monotonic() - begun < ENOUGH_S
 
 
 def test_a_task_id_that_cannot_be_encoded_is_refused_when_it_is_declared() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
-from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.in_process import InProcessOptions, InProcessRun
 from astrum.execution.invoke import Flow
 from astrum.machine import ExecutionReport, RunTimes, build_report
 from astrum_coordinator.cli import output
@@ -16,6 +18,8 @@ from astrum_coordinator.display.progress import RunProgress
 
 if TYPE_CHECKING:
     from astrum_coordinator.cli.run_settings import RunSettings
+
+logger = logging.getLogger("astrum.run")
 
 
 class LocalSession:
@@ -34,9 +38,11 @@ class LocalSession:
 
     async def run(self, interrupts: Interrupts) -> ExecutionReport | None:
         """Run the flow to its end; `None` if it was interrupted before there was a run."""
+        run = InProcessRun(self._flow, self._options)
+        interrupts.on_disturbance(partial(_disturbed, run))
         try:
             with output.display(self._progress, self._quiet):
-                return await run_in_process(self._flow, self._options)
+                return await run.run()
         except asyncio.CancelledError:
             if not interrupts.received:
                 raise
@@ -49,3 +55,18 @@ class LocalSession:
             return None
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         return build_report(state, times, {}, run_id=self._options.run_id)
+
+
+def _disturbed(run: InProcessRun, error: BaseException | None) -> None:
+    """Tell that a task interfered with the event loop; what ran there alone has failed."""
+    names = run.disturbed(error)
+    suspects = f" (async tasks that ran then: {', '.join(map(repr, names))})" if names else ""
+    if error is None:
+        logger.error("a task stopped the event loop; it goes on%s", suspects)
+        return
+    logger.error(
+        "%s was raised in the event loop, outside of all attempts: by a signal handler, a callback "
+        "or an asyncio task of a task; the loop goes on%s",
+        *(type(error).__name__, suspects),
+        exc_info=error,
+    )

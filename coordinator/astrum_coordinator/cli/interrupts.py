@@ -12,8 +12,10 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
+from astrum.execution.steady_loop import run_steadily
 from astrum.runtime.collector import slow_down_collector
 from astrum.runtime.exit_codes import after_signal, second_signal_advice
+from astrum.runtime.fork_signals import ForkSignals
 from astrum.runtime.standard_streams import settle_streams
 from astrum_coordinator.cli.endings import say
 
@@ -40,6 +42,7 @@ class Interrupts:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_first: Callable[[], object] = lambda: None
         self._advice = "stopping"
+        self._on_disturbance: Callable[[BaseException | None], object] = _give_up
 
     @property
     def exit_code(self) -> int:
@@ -55,8 +58,9 @@ class Interrupts:
         """
         slow_down_collector()
         before = {number: signal.signal(number, self._handle) for number in _handled()}
+        ForkSignals(SIGNALS, dict.fromkeys(before, self._handle))
         try:
-            return asyncio.run(self._enter(work))
+            return run_steadily(self._enter(work), lambda error: self._on_disturbance(error))
         finally:
             # After a signal the process is about to end, and the same one may be still to come.
             for number, handler in before.items():
@@ -71,6 +75,13 @@ class Interrupts:
         self._on_first, self._advice = react, advice
         if self.received:
             react()
+
+    def on_disturbance(self, react: Callable[[BaseException | None], object]) -> None:
+        """Call ``react`` with what comes out of the event loop itself, and let the loop go on.
+
+        It is `None` if somebody stopped the loop. Without this it ends the command.
+        """
+        self._on_disturbance = react
 
     async def _enter(self, work: Callable[[Interrupts], Coroutine[Any, Any, Result]]) -> Result:
         self._loop = asyncio.get_running_loop()
@@ -91,6 +102,10 @@ class Interrupts:
 
     def _react(self) -> None:
         self._on_first()
+
+
+def _give_up(error: BaseException | None) -> NoReturn:
+    raise error or RuntimeError("something stopped the event loop")
 
 
 def _handled() -> list[signal.Signals]:

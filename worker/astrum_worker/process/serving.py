@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from astrum.errors import AstrumError, FlowImportError
+from astrum.execution.steady_loop import run_steadily
 from astrum.runtime.collector import slow_down_collector
 from astrum.runtime.exit_codes import ExitCode, after_stop, exit_code_of
 from astrum.runtime.loops import end_task, hide
@@ -18,7 +19,6 @@ from astrum_worker.app import Worker
 from astrum_worker.config import WorkerConfig
 from astrum_worker.process.patched import why_unusable
 from astrum_worker.process.signals import Signals
-from astrum_worker.process.steady_loop import run_steadily
 from astrum_worker.process.supervisor_link import READY, SupervisorLink
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claimed import ClaimedAttempt

@@ -10,13 +10,13 @@ import asyncio
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from astrum.runtime.exit_codes import after_signal, after_stop, second_signal_advice, signal_name
+from astrum.runtime.fork_signals import ForkSignals
 from astrum.runtime.standard_streams import say_line, settle_streams
 from astrum_worker.service import PeriodicService
 
@@ -62,20 +62,18 @@ class Signals(PeriodicService):
         self._received = 0
         self._received_at = 0.0
         self._event_loop = asyncio.get_running_loop()
-        self._ours: dict[signal.Signals, Any] = {}
-        self._held: dict[int, Any] = {}
+        self._ours: dict[int, Any] = {}
 
     def install(self) -> None:
         """Handle the signals from now on; call it in the main thread."""
-        self._ours = dict.fromkeys(stop_signals(), self._handle)
+        self._ours = {int(number): self._handle for number in stop_signals()}
         for number in self._ours:
             signal.signal(number, self._handle)
         for number in TIMERS:
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, self._on_stray_timer)
-        os.register_at_fork(
-            before=self._hold, after_in_parent=self._release, after_in_child=self._give_back
-        )
+        timers = dict.fromkeys(TIMERS, self._on_stray_timer)
+        ForkSignals(SIGNALS, self._ours | timers)
 
     async def pass_once(self) -> None:
         """Put back the handlers that other code replaced."""
@@ -108,21 +106,3 @@ class Signals(PeriodicService):
             "%s came, and nothing handles it: a task set a timer; it is ignored%s",
             *(signal_name(number), self._suspects()),
         )
-
-    def _hold(self) -> None:
-        """Hold signals back while a process is forked: one for the child might come too early.
-
-        This thread alone forks; others still take what is meant for this process.
-        """
-        self._held[threading.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-
-    def _release(self) -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._held.pop(threading.get_ident(), ()))
-
-    def _give_back(self) -> None:
-        """Let the child of a fork end by signals as other processes do."""
-        signal.set_wakeup_fd(-1)
-        for number in (*self._ours, *TIMERS):
-            if signal.getsignal(number) in (self._handle, self._on_stray_timer):
-                signal.signal(number, signal.SIG_DFL)
-        self._release()

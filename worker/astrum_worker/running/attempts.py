@@ -25,7 +25,7 @@ from astrum.execution.invoke import CURRENT, AttemptContext, swallowed
 from astrum.execution.task_reuse import TaskReuser
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
-from astrum.runtime.loops import hide
+from astrum.runtime.loops import hide, runs_in
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.claim_reader import ClaimReader, Reading, Refused, Runnable, Unreadable
 from astrum_worker.running.claimed import ClaimedAttempt, Phase
@@ -182,7 +182,7 @@ class Attempts:
         except asyncio.CancelledError:
             ending = self._cancelled(held)
         except BaseException:
-            if asyncio.current_task() is not job:  # this coroutine itself is being closed
+            if not runs_in(job):  # this coroutine itself is being closed
                 raise
             logger.exception("task %r ended in an unexpected way", held.task_id)
             ending = undescribed(held)

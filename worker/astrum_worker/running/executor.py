@@ -13,6 +13,7 @@ from astrum.errors import RunNotFoundError, StoreError, TransportError
 from astrum.execution.invoke import AttemptResult, Invoker, value_failure
 from astrum.execution.large_values import is_large
 from astrum.machine.events import Outcome
+from astrum.runtime.loops import runs_in
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.blobs import BlobCache
 from astrum_worker.running.catalog import Served
@@ -47,7 +48,7 @@ class Executor:
                 raise
             return ended(held, raised(error, held.started_at))
         except BaseException as error:
-            if asyncio.current_task() is not held.job:  # this coroutine itself is being closed
+            if not runs_in(held.job):  # this coroutine itself is being closed
                 raise
             logger.exception("task %r could not be run", held.task_id)
             return ended(held, raised(error, held.started_at))

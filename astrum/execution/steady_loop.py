@@ -1,4 +1,4 @@
-"""Runs a worker's event loop until its work is done, even if tasks stop or disturb the loop.
+"""Runs the event loop of a process until its work is done, even if tasks disturb the loop.
 
 A task may stop the loop, have a signal handler raise in the middle of it, or cancel all tasks
 that asyncio knows. The loop goes on, and Astrum's own tasks are not among those.
@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from astrum.execution.invoke import CURRENT
 from astrum.runtime.forks import ForkAwareExecutor
 from astrum.runtime.loops import hide
 
+Result = TypeVar("Result")
+
 
 def run_steadily(
-    main: Coroutine[Any, Any, int],
-    disturbed: Callable[[BaseException | None], None],
-) -> int:
+    main: Coroutine[Any, Any, Result],
+    disturbed: Callable[[BaseException | None], object],
+) -> Result:
     """Run a coroutine to its end and return its result, as ``asyncio.run`` does.
 
     ``disturbed`` is called with what a task made the loop raise, `None` if it stopped it.
@@ -47,7 +49,7 @@ def _refuse_stops(loop: asyncio.AbstractEventLoop) -> None:
     def guarded_stop() -> None:
         if CURRENT.get(None) is not None:
             raise RuntimeError(
-                "a task cannot stop the event loop: the worker and other tasks run on it"
+                "a task cannot stop the event loop: Astrum and other tasks run on it"
             )
         stop()
 
