@@ -9,7 +9,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from astrum.machine.events import AttemptSettled
-from astrum.machine.failure import LOST, QUARANTINED, Failure
+from astrum.machine.failure import (
+    HANDED_BACK_TOO_OFTEN,
+    LOST,
+    QUARANTINED,
+    UNSERVED,
+    VANISHED,
+    Failure,
+)
 
 LOSS_BUDGET = 3
 """A task is quarantined after so many lost workers, if it was alone on all but one of them."""
@@ -18,7 +25,11 @@ FEW_SUSPECTS = 8
 of them may have killed the worker. If more are lost, the host is the more likely cause."""
 LOSS_DELAY_S = 1.0
 MAX_HAND_BACK_DELAY_S = 5.0
+HAND_BACK_BUDGET = 100
+"""Attempts of one task that workers may take up and give back, about eight minutes' worth. Each
+deploy that interrupts a task costs one of them, so that a long task survives many."""
 _MOST_DOUBLINGS = 16
+_NOT_TAKEN_UP = (UNSERVED, VANISHED)
 
 
 @dataclass(slots=True)
@@ -29,6 +40,7 @@ class TaskBudget:
     losses: int = 0
     lost_alone: int = 0
     handed_back: int = 0
+    given_back: int = 0
     never_began: int = 0
     alone: bool = False
     due_at: float = 0.0
@@ -43,9 +55,19 @@ class TaskBudget:
         """How long to wait after a loss."""
         return LOSS_DELAY_S * float(2 ** min(max(self.losses - 1, 0), LOSS_BUDGET))
 
-    def hand_back(self) -> float:
-        """Count an attempt that was handed back; return how long to wait, at first not at all."""
+    @property
+    def is_given_up(self) -> bool:
+        """Whether workers have taken it up and given it back too often."""
+        return self.given_back > HAND_BACK_BUDGET
+
+    def hand_back(self, event: AttemptSettled) -> float:
+        """Count an attempt that was handed back; return how long to wait, at first not at all.
+
+        What no worker serves, or lost its message, is waited for by another rule.
+        """
         self.handed_back += 1
+        first_type = event.failure.types[:1] if event.failure else ()
+        self.given_back += not first_type or first_type[0] not in _NOT_TAKEN_UP
         exponent = min(self.handed_back - 1, _MOST_DOUBLINGS)
         return min(0.1 * 2**exponent, MAX_HAND_BACK_DELAY_S) if exponent else 0.0
 
@@ -100,5 +122,15 @@ def quarantine(event: AttemptSettled, trouble: TaskBudget) -> Failure:
     return Failure(
         (QUARANTINED, LOST),
         f"quarantined after its worker died {trouble.losses} times while running it; "
+        f"the last time: {last}",
+    )
+
+
+def handed_back_too_often(event: AttemptSettled, trouble: TaskBudget) -> Failure:
+    """Return why a task is not given to workers any more."""
+    last = event.failure.message if event.failure else "no reason was given"
+    return Failure(
+        (HANDED_BACK_TOO_OFTEN,),
+        f"workers took it up and handed it back {trouble.given_back} times without an end; "
         f"the last time: {last}",
     )

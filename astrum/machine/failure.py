@@ -14,6 +14,7 @@ from astrum.machine.exception_text import (
 VANISHED = "astrum.MessageVanished"
 QUARANTINED = "astrum.Quarantined"
 UNSERVED = "astrum.NoWorkerServes"
+HANDED_BACK_TOO_OFTEN = "astrum.HandedBackTooOften"
 TIMED_OUT = "astrum.TimedOut"
 LOST = "astrum.WorkerLost"
 UNDECODABLE = "astrum.Undecodable"

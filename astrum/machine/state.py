@@ -19,8 +19,8 @@ resume a run, its journal is handled again.
 
 Attempt numbers are fences: an event about an attempt that is not the current one changes nothing.
 There are three separate budgets: errors of the user's code (the task's `RetryPolicy`), lost workers
-(`astrum.machine.budgets.LOSS_BUDGET`, then the task is quarantined), and attempts handed back,
-which are free.
+(`astrum.machine.budgets.LOSS_BUDGET`, then the task is quarantined), and attempts handed back
+(`astrum.machine.budgets.HAND_BACK_BUDGET`, so high that only a fault exhausts it).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from enum import IntEnum
 from heapq import heappop, heappush
 from zlib import crc32
 
-from astrum.machine.budgets import TaskBudget, TaskBudgets, quarantine
+from astrum.machine.budgets import TaskBudget, TaskBudgets, handed_back_too_often, quarantine
 from astrum.machine.chronicle import UNCHARGED, Chronicle
 from astrum.machine.events import (
     AttemptFoundOutstanding,
@@ -236,8 +236,7 @@ class RunState:
             case Outcome.LOST:
                 return self._on_lost(event)
             case _:  # handed back, or revoked by a leader that died before it recorded the reason
-                trouble = self._troubles.of(event.task)
-                return self._back_off(event, trouble, trouble.hand_back(), UNCHARGED)
+                return self._on_handed_back(event, self._troubles.of(event.task))
 
     def _on_raised(self, event: AttemptSettled, trouble: TaskBudget) -> list[Command]:
         policy = self.plan.tasks[event.task].retry
@@ -254,6 +253,12 @@ class RunState:
         if trouble.is_quarantined:
             return self._fail(event.task, quarantine(event, trouble))
         return self._back_off(event, trouble, trouble.loss_delay_s(), UNCHARGED)
+
+    def _on_handed_back(self, event: AttemptSettled, trouble: TaskBudget) -> list[Command]:
+        delay_s = trouble.hand_back(event)
+        if trouble.is_given_up:
+            return self._fail(event.task, handed_back_too_often(event, trouble))
+        return self._back_off(event, trouble, delay_s, UNCHARGED)
 
     def _back_off(
         self, event: AttemptSettled, trouble: TaskBudget, delay_s: float, retries_left: int

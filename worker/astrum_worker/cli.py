@@ -123,6 +123,16 @@ class WorkerCommand(SteadyCommand):
     help="Threads stuck in timed-out tasks that end the worker.  [default: as --threads]",
 )
 @option(
+    "--blocked-limit",
+    "blocked_limit_s",
+    type=click.FloatRange(min=0),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an async task may block the event loop before the worker process ends because "
+    "of it; 0 for no limit.",
+)
+@option(
     "--lease",
     "lease_s",
     type=click.FloatRange(min=1),
@@ -158,6 +168,7 @@ def main(
     no_supervisor: bool,
     grace_s: float,
     max_hung: int | None,
+    blocked_limit_s: float,
     lease_s: float,
     wait: bool,
     log_level: str,
@@ -192,6 +203,7 @@ def main(
             concurrency=concurrency,
             threads=threads or default_threads(),
             max_hung=max_hung,
+            blocked_limit_s=blocked_limit_s,
             grace_s=grace_s,
             lease_s=lease_s,
             wait_for_store=wait,

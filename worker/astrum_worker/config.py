@@ -32,6 +32,9 @@ class WorkerConfig:
     as many as ``threads``) still run attempts that were given up, for ``hung_patience_s``. A
     blocking read waits ``block_s`` at most; a reader without a cycle for three times that is
     restarted.
+
+    The event loop counts as blocked after ``blocked_after_s``, and a warning is logged. If one
+    attempt blocks it for longer than ``blocked_limit_s`` the process ends; 0 is no limit.
     """
 
     modules: tuple[str, ...]
@@ -47,6 +50,7 @@ class WorkerConfig:
     block_s: float = 5.0
     status_every_s: float = 0.5
     blocked_after_s: float = 1.0
+    blocked_limit_s: float = 300.0
     reconcile_every_s: float = 30.0
     solitude_every_s: float = 1.0
     resettle_window_s: float = 5.0
@@ -70,6 +74,8 @@ class WorkerConfig:
             raise ValueError(f"max_value_bytes must be in 1..{MAX_BLOB_BYTES}: readers refuse more")
         if self.grace_s < 0 or self.hung_limit < 1:
             raise ValueError("grace_s may not be negative, max_hung must be at least 1")
+        if self.blocked_limit_s < 0:
+            raise ValueError(f"blocked_limit_s may not be negative, got {self.blocked_limit_s!r}")
 
     @property
     def beat_every_s(self) -> float:

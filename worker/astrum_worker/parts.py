@@ -22,6 +22,7 @@ from astrum_worker.running.executor import Executor
 from astrum_worker.running.slots import Slots
 from astrum_worker.service import Service
 from astrum_worker.settling.settler import Settler
+from astrum_worker.upkeep.blocked_process_end import BlockedProcessEnd
 from astrum_worker.upkeep.hung_tasks import HungTasks
 from astrum_worker.upkeep.hung_threads import HungThreads
 from astrum_worker.upkeep.lease import Lease
@@ -75,7 +76,8 @@ def compose(
     executor = Executor(context, invoker, blobs)
     attempts = Attempts(context, ClaimReader(catalog, context.seal), executor, settler, slots)
     reconciler = Reconciler(context, attempts, settler, registration.register)
-    detector = LoopBlockDetector(attempts.running_in, config.blocked_after_s)
+    detector = LoopBlockDetector(attempts.running_in, config.blocked_after_s, attempts.running_as)
+    detector.on_limit(config.blocked_limit_s, BlockedProcessEnd(context, attempts, settler).end)
     board = StatusBoard(attempts, settler, context.counters, slots, context.gate, detector)
     lease = _lease(context, reconciler, board, lease_type)
     context.gate.before_claim(lease.judge)

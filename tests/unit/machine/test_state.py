@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from astrum.machine import (
     AttemptFoundOutstanding,
     AttemptSettled,
@@ -18,7 +20,8 @@ from astrum.machine import (
     TaskState,
     WorkerReturned,
 )
-from astrum.machine.budgets import FEW_SUSPECTS
+from astrum.machine.budgets import FEW_SUSPECTS, HAND_BACK_BUDGET
+from astrum.machine.failure import UNSERVED, VANISHED
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 
 ORDINARY = Failure(("builtins.ValueError", "builtins.Exception"), "no")
@@ -246,6 +249,35 @@ def test_handing_back_is_free_and_slows_down() -> None:
         state.handle(RetryFellDue(A, attempt))
     assert waits == sorted(waits)
     assert waits[-1] == 5.0
+    assert state.states[A] == TaskState.OUTSTANDING
+
+
+def handed_back(attempt: int, *types: str) -> AttemptSettled:
+    why = Failure(types, "worker w is stopping") if types else None
+    return end(A, attempt, Outcome.HANDED_BACK)._replace(failure=why)
+
+
+@pytest.mark.parametrize("types", [(), ("astrum.WorkerStopping",)])
+def test_a_task_that_workers_hand_back_again_and_again_fails_and_says_so(
+    types: tuple[str, ...],
+) -> None:
+    state = RunState(plan(spec("a")))
+    state.start()
+    for attempt in range(1, HAND_BACK_BUDGET + 1):
+        state.handle(handed_back(attempt, *types))
+        state.handle(RetryFellDue(A, attempt))
+        assert state.states[A] == TaskState.OUTSTANDING
+    assert state.handle(handed_back(HAND_BACK_BUDGET + 1, *types)) == [Finish("failed")]
+    assert "handed it back 101 times" in state.chronicle.failures[A].message
+
+
+@pytest.mark.parametrize("kind", [UNSERVED, VANISHED])
+def test_what_no_worker_has_taken_up_is_not_counted_as_handed_back_too_often(kind: str) -> None:
+    state = RunState(plan(spec("a")))
+    state.start()
+    for attempt in range(1, 3 * HAND_BACK_BUDGET):
+        state.handle(handed_back(attempt, kind))
+        state.handle(RetryFellDue(A, attempt))
     assert state.states[A] == TaskState.OUTSTANDING
 
 

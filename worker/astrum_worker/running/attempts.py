@@ -101,6 +101,10 @@ class Attempts:
             return None
         return next((held for held in self.running() if held.job is job), None)
 
+    def running_as(self, context: AttemptContext) -> ClaimedAttempt | None:
+        """Return the attempt whose code sees this context; safe as `running`."""
+        return next((held for held in self.running() if held.context is context), None)
+
     @property
     def running_count(self) -> int:
         """How many attempts run."""

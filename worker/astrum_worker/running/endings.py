@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from astrum.execution.invoke import AttemptResult
 from astrum.machine.events import Outcome
-from astrum.machine.failure import UNSERVED, Failure
+from astrum.machine.failure import LOST, UNSERVED, Failure
 from astrum.protocol.messages import Record
 from astrum_worker.running.claimed import ClaimedAttempt
 
@@ -63,13 +63,23 @@ def handed_back_as_copy(held: ClaimedAttempt) -> Ending:
     return unrun(held, Outcome.HANDED_BACK, Failure((UNSERVED,), A_COPY))
 
 
-def stopped(held: ClaimedAttempt) -> Ending:
-    """Return the end of an attempt that a drain interrupts: others run it again, uncharged."""
-    why = f"worker {held.context.worker_id} is stopping"
-    failure = Failure((WORKER_STOPPING,), why)
+def stopped(held: ClaimedAttempt, why: str = "is stopping") -> Ending:
+    """Return the end of an attempt that its worker interrupts: others run it again, uncharged."""
+    failure = Failure((WORKER_STOPPING,), f"worker {held.context.worker_id} {why}")
     now = time.time()
     result = AttemptResult(Outcome.HANDED_BACK, None, failure, held.started_at, now)
     return ended(held, result)
+
+
+def lost(held: ClaimedAttempt, why: str, shared: int) -> Ending:
+    """Return the end of an attempt whose worker process ends, perhaps because of it.
+
+    ``shared`` is how many attempts are suspected of that, this one included.
+    """
+    failure = Failure((LOST,), f"worker {held.context.worker_id} {why}")
+    result = AttemptResult(Outcome.LOST, None, failure, held.started_at, time.time())
+    record = ended(held, result).record
+    return Ending(record._replace(shared_loss=shared))
 
 
 def undescribed(held: ClaimedAttempt) -> Ending:

@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Callable
 
 from astrum.machine.events import Outcome
-from astrum.protocol.messages import encode_record
+from astrum.protocol.messages import Record, encode_record
+from astrum.protocol.sealing import Seal
 from astrum.redis import Claim, EntryKey, Settlement, Verdict
 from astrum_worker.claim_gate import Reason
 from astrum_worker.context import WorkerContext
@@ -80,12 +81,8 @@ class Settler(Service):
 
     def settle(self, held: ClaimedAttempt, ending: Ending, done: Callable[[], None]) -> None:
         """Record the end of an attempt with the next batch of its run; then call ``done``."""
-        record, blob = ending
-        is_final = record.outcome is Outcome.SUCCEEDED
-        row = self._seal.seal_row(held.run_id, encode_record(record))
-        claim = held.claim
-        settlement = Settlement(held.task, held.attempt, claim.entry_id, is_final, row)
-        self._add(Outgoing(held.run_id, claim.key, settlement, blob, done))
+        settlement = settlement_of(self._seal, held.run_id, held.claim, ending.record)
+        self._add(Outgoing(held.run_id, held.claim.key, settlement, ending.blob, done))
 
     def _add(self, report: Outgoing) -> None:
         key = report.key
@@ -119,6 +116,11 @@ class Settler(Service):
         """Move a claim that cannot be read to the dead letters."""
         self._aside.append((claim, reason, done))
         self._note()
+
+    def undelivered(self) -> list[Outgoing]:
+        """Return all ends that wait, small ones first; safe to call from another thread."""
+        lined_up = [report for queue in list(self._queues.values()) for report in list(queue)]
+        return lined_up + list(self._storing.waiting())
 
     def on_the_way(self) -> set[EntryKey]:
         """Return stream and entry id of every attempt whose end is still to be recorded."""
@@ -260,3 +262,10 @@ class Settler(Service):
     def _fullness(self) -> float:
         config = self._config
         return max(self._items / config.unsettled_items, self._bytes / config.unsettled_bytes)
+
+
+def settlement_of(seal: Seal, run_id: str, claim: Claim, record: Record) -> Settlement:
+    """Return the end of a claim as the server takes it."""
+    row = seal.seal_row(run_id, encode_record(record))
+    is_final = record.outcome is Outcome.SUCCEEDED
+    return Settlement(record.task, record.attempt, claim.entry_id, is_final, row)

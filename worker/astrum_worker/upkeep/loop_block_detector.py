@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import asyncio.events
 import linecache
 import logging
 import sys
@@ -11,16 +12,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import astrum.execution.invoke
 from astrum.errors import encodable
+from astrum.execution.invoke import CURRENT, AttemptContext
 from astrum_worker.running.claimed import Block, ClaimedAttempt
 
 logger = logging.getLogger("astrum.worker")
 
 _TICK_S = 0.2
 _INVOKE = astrum.execution.invoke.__file__
+_HANDLE_CODE = asyncio.events.Handle._run.__code__
 
 
 class Blockage(NamedTuple):
@@ -35,21 +38,36 @@ class Blockage(NamedTuple):
 class LoopBlockDetector:
     """Reads, from the heartbeat thread, a timestamp that the event loop renews regularly.
 
-    ``find`` returns the attempt of an asyncio task; the block is noted in that attempt.
+    ``find`` returns the attempt of an asyncio task, ``find_by_context`` that of tasks and callbacks
+    that its code started. The block is noted in that attempt.
     """
 
     def __init__(
         self,
         find: Callable[[asyncio.Task[object] | None], ClaimedAttempt | None],
         blocked_after_s: float,
+        find_by_context: Callable[[AttemptContext], ClaimedAttempt | None] = lambda _: None,
     ) -> None:
         self._find = find
+        self._find_by_context = find_by_context
         self._blocked_after_s = blocked_after_s
+        self._limit_s = 0.0
+        self._over_limit: Callable[[Blockage], object] = bool
+        self._stretch: tuple[float, ClaimedAttempt | None] = (0.0, None)
+        self._stretch_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._ticked_at = 0.0
         self._looked_at = 0.0
         self._told_of: tuple[float, ClaimedAttempt | None] = (0.0, None)
         self._blocker: ClaimedAttempt | None = None
+
+    def on_limit(self, limit_s: float, call: Callable[[Blockage], object]) -> None:
+        """Have something called, by `look`, while one attempt blocks for longer; 0 is no limit.
+
+        Only time in which this thread was running counts: a process that was paused for long, or
+        whose host was, is not to blame.
+        """
+        self._limit_s, self._over_limit = limit_s, call
 
     def start(self) -> None:
         """Begin on the running event loop."""
@@ -78,7 +96,18 @@ class LoopBlockDetector:
             self._told_of = (ticked_at, found.held)
             _tell(found)
             self._charge(found, since, ticked_at)
+        if found is not None:
+            self._judge(found, ticked_at, now - before)
         return found
+
+    def _judge(self, found: Blockage, ticked_at: float, passed_s: float) -> None:
+        """Count for how long the same attempt was seen to block, and compare with the limit."""
+        if self._stretch != (ticked_at, found.held):
+            self._stretch, self._stretch_s = (ticked_at, found.held), 0.0
+        else:
+            self._stretch_s += passed_s
+        if self._limit_s and self._stretch_s > self._limit_s and self._ticked_at == ticked_at:
+            self._over_limit(found)
 
     def _charge(self, found: Blockage, since: float, ticked_at: float) -> None:
         previous, self._blocker = self._blocker, found.held
@@ -97,13 +126,21 @@ class LoopBlockDetector:
         self._timer = self._loop.call_later(_TICK_S, self._tick)
 
     def _blockage(self, age_s: float) -> Blockage | None:
-        frame = _task_frame(sys._current_frames().get(self._thread_id))
+        innermost = sys._current_frames().get(self._thread_id)
+        frame = _task_frame(innermost)
         if frame is None:
             return None
         code, line = frame.f_code, frame.f_lineno
         where = encodable(f"{Path(code.co_filename).name}:{line} in {code.co_name}")
         source = linecache.getline(code.co_filename, line).strip()
-        return Blockage(age_s, where, source, self._find(asyncio.current_task(self._loop)))
+        return Blockage(age_s, where, source, self._held(innermost))
+
+    def _held(self, innermost: FrameType | None) -> ClaimedAttempt | None:
+        held = self._find(asyncio.current_task(self._loop))
+        if held is not None:
+            return held
+        context = _attempt_context(innermost)
+        return None if context is None else self._find_by_context(context)
 
 
 def _task_frame(innermost: FrameType | None) -> FrameType | None:
@@ -114,6 +151,18 @@ def _task_frame(innermost: FrameType | None) -> FrameType | None:
             return frame
         frame = frame.f_back
     return innermost
+
+
+def _attempt_context(innermost: FrameType | None) -> AttemptContext | None:
+    """Return in whose name the event loop runs its current callback, a step of a task or other."""
+    frame = innermost
+    while frame is not None:
+        if frame.f_code is _HANDLE_CODE:
+            handle: Any = frame.f_locals["self"]
+            context: AttemptContext | None = handle._context.get(CURRENT)
+            return context
+        frame = frame.f_back
+    return None
 
 
 def _tell(found: Blockage) -> None:
