@@ -5,21 +5,25 @@ from __future__ import annotations
 import enum
 import functools
 import os
+import re
 import subprocess
 import sys
 import textwrap
 import threading
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, HttpUrl, PrivateAttr, SecretStr
 
 from astrum.planning import difference, fingerprint
 from astrum.planning.data_digest import data_digest
@@ -172,6 +176,16 @@ DIFFERENT = {
         calling(factory(2)),
         "closure variable 'function'",
     ),
+    "the data of a partial in a closure": (
+        calling(functools.partial(pow, 2)),
+        calling(functools.partial(pow, 3)),
+        "closure variable 'function'",
+    ),
+    "the code of a cache in a closure": (
+        calling(functools.cache(factory)),
+        calling(functools.cache(with_default)),
+        "closure variable 'function'",
+    ),
     "a cache": (
         functools.cache(factory(1)),
         functools.cache(factory(2)),
@@ -244,6 +258,17 @@ class Model(BaseModel):
     n: int
 
 
+class Hiding(BaseModel):
+    _hidden: int = PrivateAttr(0)
+    _lock: object = PrivateAttr(default_factory=threading.Lock)
+
+
+def hiding(n: int) -> Hiding:
+    made = Hiding()
+    made._hidden = n
+    return made
+
+
 UNEQUAL: list[tuple[object, object]] = [
     (1, 2),
     (1, True),
@@ -269,6 +294,19 @@ UNEQUAL: list[tuple[object, object]] = [
     (UUID(int=1), UUID(int=2)),
     ("\ud800", "\ud801"),
     (float("nan"), 0.0),
+    (Fraction(1, 2), Fraction(1, 3)),
+    (deque([1], maxlen=2), deque([1], maxlen=3)),
+    (deque([1]), deque([2])),
+    (deque([1]), [1]),
+    (defaultdict(int, a=1), defaultdict(list, a=1)),
+    (re.compile("a"), re.compile("b")),
+    (re.compile("a"), re.compile("a", re.IGNORECASE)),
+    (re.compile("a"), re.compile(b"a")),
+    (ip_address("10.0.0.1"), ip_address("10.0.0.2")),
+    (ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")),
+    (timezone(timedelta(hours=1)), timezone(timedelta(hours=2))),
+    (HttpUrl("http://a/"), HttpUrl("http://b/")),
+    (hiding(1), hiding(2)),
 ]
 
 
@@ -354,3 +392,43 @@ def test_a_fingerprint_is_the_same_under_every_hash_seed(tmp_path: Path) -> None
     }
     assert len(told) == 1
     assert "closure variable 'rows'" in told.pop()
+
+
+def test_single_values_of_pandas_frames_of_polars_and_tables_of_arrow_count() -> None:
+    pandas = pytest.importorskip("pandas")
+    polars = pytest.importorskip("polars")
+    arrow = pytest.importorskip("pyarrow")
+    makers: list[Callable[[str], object]] = [
+        pandas.Timestamp,
+        pandas.Period,
+        lambda text: pandas.Timestamp("2026-01-01", tz="UTC") - pandas.Timestamp(text, tz="UTC"),
+        lambda text: polars.DataFrame({"a": [text]}),
+        lambda text: polars.Series("a", [text]),
+        lambda text: arrow.table({"a": [text]}),
+    ]
+    for make in makers:
+        assert data_digest(make("2024-01-01")) == data_digest(make("2024-01-01")) != ""
+        assert data_digest(make("2024-01-01")) != data_digest(make("2025-01-01"))
+    assert data_digest(polars.DataFrame({"a": [1]})) != data_digest(polars.DataFrame({"a": [1.0]}))
+    assert data_digest(polars.DataFrame({"a": [object()]})) == ""
+
+
+def test_no_digest_tells_of_a_secret() -> None:
+    assert data_digest(SecretStr("a")) == data_digest([SecretStr("b")]) == ""
+
+
+@pytest.mark.parametrize("data", [None, True, 7, 1.5, "text", "1", 1, "\ud800"])
+def test_plain_data_has_one_digest_by_the_short_way_and_by_the_long_one(data: object) -> None:
+    def make(extra: object) -> Callable[..., object]:
+        def inner(n: object = data, *, m: object = data) -> object:
+            return n, m, data, extra
+
+        return inner
+
+    short, long = make(1), make(1)
+    long.marked = True  # type: ignore[attr-defined]
+    assert fingerprint(short) == fingerprint(long)
+    assert fingerprint(short, ["n"]) == fingerprint(long, [0])
+    assert difference(fingerprint(short), fingerprint(make(2))) == (
+        "other data in its closure variable 'extra'"
+    )
