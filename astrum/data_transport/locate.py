@@ -72,6 +72,8 @@ def _attribute(value: Any, name: str) -> Any:
     kind = type(value)
     if kind in _PLAIN or kind.__module__.partition(".")[0] in _TABLES:
         return _NONE
+    if _is_made_of_fields(kind) and not _is_held_or_computed(value, name):
+        return _NONE
     found = getattr(value, name, _NONE)
     if not callable(found):
         return found
@@ -80,6 +82,31 @@ def _attribute(value: Any, name: str) -> Any:
     # A function stored in the object is data; one that its class has is a static method.
     held = isinstance(inspect.getattr_static(value, name, None), (staticmethod, classmethod))
     return _NONE if held else found
+
+
+def _is_made_of_fields(kind: Any) -> bool:
+    is_record = issubclass(kind, tuple) and hasattr(kind, "_fields")
+    return is_record or is_dataclass(kind) or is_model(kind)
+
+
+def _is_held_or_computed(value: Any, name: str) -> bool:
+    """Return whether a value that is made of fields holds ``name``, or has a property of that name.
+
+    Constants of its class, and what its ``__getattr__`` returns, do not travel with it.
+    """
+    if name.startswith("__"):
+        return False
+    kind: Any = type(value)
+    if isinstance(value, tuple):
+        held: Any = kind._fields
+    else:
+        held = getattr(value, "__dict__", ())
+    if name in held or name in (getattr(value, "__pydantic_extra__", None) or ()):
+        return True
+    if is_dataclass(kind) and any(field.name == name for field in fields(kind)):
+        return True
+    found = inspect.getattr_static(kind, name, None)
+    return isinstance(found, (types.MemberDescriptorType, property, cached_property))
 
 
 def describe(value: Any) -> str:

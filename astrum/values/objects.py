@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from functools import cached_property
 from types import MemberDescriptorType
@@ -45,8 +45,8 @@ class DataclassType:
         self._set_by_code = [name for name in self._fields if _is_set_by_code(cls, name)]
 
     def take_apart(self, value: Any, travels: Travels) -> list[Any]:
-        held = {name: getattr(value, name) for name in self._fields if hasattr(value, name)}
-        attributes = dict(getattr(value, "__dict__", {}))
+        held = _held_fields(value, self._fields)
+        attributes = dict(_attribute(value, "__dict__", {}))
         others = {n: part for n, part in attributes.items() if self._is_other(n)}
         others |= held_in(self._slots, value)
         _refuse_special(value, others)
@@ -60,7 +60,7 @@ class DataclassType:
         """Refuse a value whose properties or descriptors would change a field when it is set."""
         again = self.put_together(parts)
         for name in self._set_by_code:
-            one, other = getattr(value, name, None), getattr(again, name, None)
+            one, other = _attribute(value, name), _attribute(again, name)
             if not (one is other or one == other):
                 advice = f"setting its field {name!r} again changes it; send plain data"
                 raise Refusal(value, advice)
@@ -170,6 +170,19 @@ class ModelType:
         if declared:  # afterwards, since a RootModel keeps them where its fields are
             object.__setattr__(value, "__pydantic_private__", {**absent, **private})
         return value
+
+
+def _attribute(value: Any, name: str, absent: Any = None) -> Any:
+    """Return what ``value`` holds, whatever a ``__getattribute__`` of its class makes of it."""
+    try:
+        return object.__getattribute__(value, name)
+    except AttributeError:
+        return absent
+
+
+def _held_fields(value: Any, names: Iterable[str]) -> dict[str, Any]:
+    found = ((name, _attribute(value, name, MISSING)) for name in names)
+    return {name: part for name, part in found if part is not MISSING}
 
 
 def _is_set_by_code(cls: type, name: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict, Unpack
 
 import pytest
 
@@ -358,3 +359,52 @@ def test_a_tuple_of_one_part_means_the_whole_result() -> None:
     registry.task("see")(see)
     binding = registry.build_scheduler().flow().tasks["see"].inputs.bindings[0]
     assert (binding.source, binding.path) == ("base", ())
+
+
+@dataclass
+class Holder:
+    source: Any
+
+
+@pytest.mark.parametrize(
+    "default", [{"rows": [F("base")]}, ([(F("base"),)],), Holder(F("base")), Holder([F("base")])]
+)
+def test_a_reference_deep_in_a_default_value_is_refused(default: Any) -> None:
+    def read(n: Any = default) -> None: ...
+
+    with pytest.raises(TaskRegistrationError, match="parameter 'n' has the reference"):
+        SchedulerRegistry().task("read")(read)
+
+
+def test_a_default_value_that_contains_itself_is_no_reference() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+
+    def read(n: Any = loop) -> None: ...
+
+    SchedulerRegistry().task("read")(read)
+
+
+class Keywords(TypedDict):
+    n: Ref[int, F("base")]
+
+
+class PlainKeywords(TypedDict):
+    n: int
+
+
+def test_a_reference_in_an_unpacked_typed_dict_is_refused() -> None:
+    def read(**keywords: Unpack[Keywords]) -> None: ...
+
+    registry = SchedulerRegistry()
+    registry.task("base")(base)
+    registry.task("read")(read)
+    with pytest.raises(TaskRegistrationError, match=r"'keywords'.*where it would be ignored"):
+        registry.build_scheduler()
+    read.__annotations__["keywords"] = Unpack[Keywords]
+    with pytest.raises(TaskRegistrationError, match=r"'keywords'.*where it would be ignored"):
+        SchedulerRegistry().task("read")(read)
+
+    def plain(**keywords: Unpack[PlainKeywords]) -> None: ...
+
+    SchedulerRegistry().task("plain")(plain)

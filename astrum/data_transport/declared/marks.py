@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 
 from astrum.data_transport.annotations import From, To
 from astrum.data_transport.declared.text_annotations import ANNOTATED, Owner, evaluate
-from astrum.data_transport.types.class_fields import UNION_ORIGINS, is_alias
+from astrum.data_transport.types.class_fields import UNION_ORIGINS, class_hints, is_alias
 
 _WRITE = 'write Ref[type, F("task")]'
 _MAX_ALIASES = 50
+_MAX_NESTED = 8
+"""How deep a default value is searched: it may be a container of itself."""
 
 
 class Mark(NamedTuple):
@@ -78,14 +80,20 @@ def is_relation(extra: object) -> bool:
     return isinstance(extra, (From, To)) or type(extra) is tuple
 
 
-def misplaced_in_default(default: object) -> bool:
-    """Return whether a parameter's default value is meant to be a reference."""
+def misplaced_in_default(default: object, depth: int = 0) -> bool:
+    """Tell whether a parameter's default value is meant to be a reference, or holds one."""
     if isinstance(default, (From, To)):
         return True
+    if depth > _MAX_NESTED:
+        return False
     if type(default) in (list, tuple, set, frozenset):
-        return any(isinstance(part, (From, To)) for part in typing.cast(Iterable[Any], default))
+        parts = typing.cast(Iterable[Any], default)
+        return any(misplaced_in_default(part, depth + 1) for part in parts)
     if type(default) is dict:
-        return any(isinstance(part, (From, To)) for part in default.values())
+        return any(misplaced_in_default(part, depth + 1) for part in default.values())
+    if dataclasses.is_dataclass(default) and not isinstance(default, type):
+        held = getattr(default, "__dict__", {})
+        return any(misplaced_in_default(part, depth + 1) for part in held.values())
     may_hold = type(default) is ANNOTATED or typing.get_origin(default) or is_alias(default)
     return bool(may_hold) and next(marks_in(default), None) is not None
 
@@ -143,6 +151,8 @@ def _marks_of_generic(annotation: Any, inside: str, seen: _Seen) -> Iterator[Mar
                 yield Mark(extra, inside)
     elif origin in UNION_ORIGINS:
         yield from _marks_of_all(typing.get_args(annotation), inside, seen)
+    elif origin is typing.Unpack:
+        yield from _marks_of_all(_unpacked(annotation), inside or repr(annotation), seen)
     elif origin is not None and origin is not typing.Literal:
         yield from _marks_of_all(typing.get_args(annotation), inside or repr(annotation), seen)
 
@@ -153,6 +163,14 @@ def _marks_of_all(parts: Iterable[Any], inside: str, seen: _Seen) -> Iterator[Ma
             yield from _marks_of_all(part, inside, seen)
         else:
             yield from _marks(part, inside, seen)
+
+
+def _unpacked(annotation: Any) -> list[Any]:
+    """Return the types of the keywords that an unpacked TypedDict stands for."""
+    (packed,) = typing.get_args(annotation)
+    if not typing.is_typeddict(packed):
+        return [packed]
+    return [part for part in class_hints(packed).values() if not isinstance(part, str)]
 
 
 def _bounds(variable: typing.TypeVar) -> list[Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
+from pydantic import BaseModel, PrivateAttr
 
 from astrum import AstrumConfig, F, Ref, SchedulerRegistry
 from astrum.data_transport import DataItem, DTRela, TaskData
@@ -60,6 +62,71 @@ def test_attributes_that_are_data_are_read_also_if_they_can_be_called() -> None:
     assert locate(Order(3), ("double",)) == 6
     assert locate(SimpleNamespace(call=len), ("call",)) is len
     assert locate({"count": 3}, ("count",)) == 3
+
+
+@dataclass
+class Lazy:
+    LIMIT = 5
+    rate: ClassVar[int] = 2
+    amount: int
+
+    def __getattr__(self, name: str) -> str:
+        return f"made up for {name}"
+
+
+class Told(BaseModel):
+    LIMIT: ClassVar[int] = 5
+    amount: int = 1
+    _hidden: int = PrivateAttr(3)
+
+
+class Pair(NamedTuple):
+    amount: int = 1
+
+
+def with_attribute() -> Lazy:
+    lazy = Lazy(1)
+    lazy.note = "n"  # type: ignore[attr-defined]
+    return lazy
+
+
+NOT_HELD: list[tuple[Callable[[], Any], str]] = [
+    (with_attribute, "LIMIT"),
+    (with_attribute, "rate"),
+    (with_attribute, "other"),
+    (with_attribute, "__class__"),
+    (with_attribute, "__dict__"),
+    (Told, "LIMIT"),
+    (Told, "_hidden"),
+    (Pair, "_fields"),
+]
+
+
+@pytest.mark.parametrize("check_wire", [False, True])
+@pytest.mark.parametrize(("make", "name"), NOT_HELD)
+async def test_what_a_value_does_not_hold_is_absent_in_all_modes(
+    make: Callable[[], Any], name: str, check_wire: bool
+) -> None:
+    registry = SchedulerRegistry("held")
+
+    def known(lazy: Lazy | None = None, told: Told | None = None, pair: Pair | None = None) -> None:
+        """Declares the classes, so that their values travel."""
+
+    registry.task("known")(known)
+    registry.task("load")(lambda: make())
+
+    def see(part: Any) -> Any:
+        return part
+
+    see.__annotations__["part"] = Ref[object, F("load", name, default="absent")]
+    registry.task("see")(see)
+    report = await registry.run(config=AstrumConfig(check_wire=check_wire))
+    assert (report.error_summary, report.task_return_set["see"]) == ([], "absent")
+
+
+def test_what_a_value_holds_is_found_whatever_its_class_says() -> None:
+    assert locate(with_attribute(), ("note",)) == "n"
+    assert locate(with_attribute(), ("amount",)) == 1
 
 
 @pytest.mark.parametrize("check_wire", [False, True])

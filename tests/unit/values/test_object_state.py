@@ -296,3 +296,18 @@ def test_flags_with_bits_that_have_no_name_travel() -> None:
     for flag in (Bits(1), Bits(5), Bits(0), ~Bits.A, Kinds.A | Kinds.B, Kinds(0)):
         again = through(flag)
         assert (type(again), again) == (type(flag), flag)
+
+
+@dataclass
+class Doubling:
+    n: int
+    note: str = "-"
+
+    def __getattribute__(self, name: str) -> Any:
+        found = object.__getattribute__(self, name)
+        return 2 * found if name == "n" else found
+
+
+def test_a_dataclass_travels_as_it_is_held_and_not_as_its_class_shows_it() -> None:
+    again = through(Doubling(3))
+    assert (again.n, vars(again)) == (6, {"n": 3, "note": "-"})
