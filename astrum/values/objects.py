@@ -46,6 +46,8 @@ class DataclassType:
 
     def take_apart(self, value: Any, travels: Travels) -> list[Any]:
         held = _held_fields(value, self._fields)
+        if len(held) < len(self._fields):
+            self._refuse_lacking(value, held)
         attributes = dict(_attribute(value, "__dict__", {}))
         others = {n: part for n, part in attributes.items() if self._is_other(n)}
         others |= held_in(self._slots, value)
@@ -55,6 +57,12 @@ class DataclassType:
         if self._set_by_code:
             self._refuse_other_fields(value, parts)
         return parts
+
+    def _refuse_lacking(self, value: Any, held: Mapping[str, Any]) -> None:
+        """Refuse a value without a field that its reader would miss, or would give a default."""
+        for name, item in self._fields.items():
+            if name not in held and (item.init or _has_default(item)):
+                raise Refusal(value, f"it lacks its field {name!r}; set it, to None for instance")
 
     def _refuse_other_fields(self, value: Any, parts: Sequence[Any]) -> None:
         """Refuse a value whose properties or descriptors would change a field when it is set."""

@@ -311,3 +311,19 @@ class Doubling:
 def test_a_dataclass_travels_as_it_is_held_and_not_as_its_class_shows_it() -> None:
     again = through(Doubling(3))
     assert (again.n, vars(again)) == (6, {"n": 3, "note": "-"})
+
+
+@dataclass
+class Emptied:
+    n: int
+    rows: list[int] = field(default_factory=list)
+    later: int = field(init=False)
+
+
+@pytest.mark.parametrize("name", ["n", "rows"])
+def test_a_dataclass_without_one_of_its_fields_is_refused_by_the_sender(name: str) -> None:
+    value = Emptied(1)
+    assert not hasattr(through(value), "later")
+    delattr(value, name)
+    with pytest.raises(EncodeError, match=f"lacks its field {name!r}"):
+        through(value)
