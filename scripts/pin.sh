@@ -1,5 +1,5 @@
 #!/bin/sh
-# Write constraints.txt anew: the newest versions that pyproject.toml allows, as installed.
+# Write constraints.txt again: the newest versions that pyproject.toml allows, as installed.
 set -eu
 cd "$(dirname "$0")/.."
 scratch=$(mktemp -d)

@@ -73,7 +73,7 @@ install() {
 }
 
 # Not every installer does it, and where PYTHONDONTWRITEBYTECODE is set each process would compile
-# all that it imports anew: a worker takes three times as long to start then.
+# all that it imports again: a worker takes three times as long to start then.
 compile_all() {
     "$venv/bin/python" -m compileall -q -q -j 0 "$venv"/lib/python*/site-packages \
         astrum worker coordinator examples tests || true   # some packages hold files that are no Python

@@ -1,7 +1,7 @@
 """The in-process host of a run: asyncio tasks on the caller's loop, threads for sync functions.
 
-It decides nothing. `RunState` says what to start, retry and revoke; this host does it and says
-how each attempt ended. The run ends when the state says so.
+`RunState` decides what to start, retry and revoke; this host does it and reports how each attempt
+ended. The run ends when the state says so.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ from astrum.values.read_once import check_read_often
 from astrum.values.unsent import encode_or_leave_out, unsent_of
 
 _ABSENT = object()
-"""Stands for a part that is absent and may be: the attempt takes the reference's default."""
+"""Replaces a part that may be absent and is: the attempt takes the reference's default."""
 
 logger = logging.getLogger("astrum.run")
 
 _NOTHING = (None, None)
 MAX_OUTSTANDING = 100_000
-"""Attempts that exist at once at most, so that a run of a million tasks fits into memory."""
+"""The most attempts that exist at once, so that a run of a million tasks fits into memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +119,8 @@ class InProcessRun:
         """Run the flow to its end."""
         planned_at = time.time()
         self._loop = asyncio.get_running_loop()
-        # Attempts start in the context of whoever runs the flow, not in that of the attempt
-        # whose end made them ready.
+        # Attempts start in the context of the caller of the flow, not in that of the attempt whose
+        # end made them ready.
         self._to_start = TaskReuser(self._attempt, own=CURRENT)
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._arm_run_timeout()
@@ -158,7 +158,7 @@ class InProcessRun:
                 try:
                     await asyncio.shield(self._over)
                 except asyncio.CancelledError:
-                    break  # asked twice: leave at once
+                    break  # cancelled a second time: leave at once
             raise
 
     def _tidy(self) -> None:
@@ -176,7 +176,7 @@ class InProcessRun:
             fact = RunTimedOut(time.time() + limit_s, limit_s)
             self._timers[-1] = self._loop.call_later(limit_s, self._take_in, fact)
 
-    # --- facts in, orders out -----------------------------------------------------------
+    # --- events in, commands out --------------------------------------------------------
 
     def _take_in(self, event: Event) -> None:
         commands = self._state.handle(event)
@@ -212,14 +212,14 @@ class InProcessRun:
         job, context = self._running[task]
         context.cancel()
         job.cancel()
-        # A task that is cancelled before its first step runs nothing of its coroutine, and one
-        # that let a KeyboardInterrupt out did not settle its attempt either.
+        # An asyncio task that is cancelled before its first step runs none of its coroutine, and
+        # one that raised a KeyboardInterrupt did not settle its attempt either.
         job.add_done_callback(lambda _: self._settle_unrun(task, attempt))
 
         self._give_up_after(SWALLOW_GRACE_S, task, context)
 
     def _give_up_after(self, delay_s: float, task: int, context: AttemptContext) -> None:
-        """Settle an attempt that was cancelled and still goes on after so long."""
+        """Settle an attempt that was cancelled and still has not ended."""
         self._cancel_timer(task)
         self._patience[task] = self._loop.call_later(delay_s, self._give_up, task, context)
 
@@ -238,7 +238,7 @@ class InProcessRun:
             timer.cancel()
 
     def _settle_unrun(self, task: int, attempt: int) -> None:
-        """Settle a revoked attempt that had no chance to do it itself."""
+        """Settle a revoked attempt that could not do it itself."""
         if self._state.states[task] != OUTSTANDING:
             return
         now = time.time()
@@ -304,7 +304,7 @@ class InProcessRun:
             arguments = self._values.arguments(spec) if spec.bindings else {}
         except KeyboardInterrupt:  # Ctrl-C
             raise
-        except BaseException as error:  # a property of the user's may raise anything
+        except BaseException as error:  # a property in user code may raise anything
             return value_failure(error, "arguments")
         return await self._invoker.invoke(self._bound[task], context, arguments)
 
@@ -316,12 +316,12 @@ class _Values:
         self._results = results
 
     def keep(self, spec: TaskSpec, value: Any) -> Any:
-        """Return what the result is to be; raises `TransportError` kinds."""
+        """Return the result in the form to keep; raises kinds of `TransportError`."""
         check_read_often(value)
         return value
 
     def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
-        """Return what fills a task whose needs have all succeeded; raises `TransportError`."""
+        """Return the arguments of a task whose needs have succeeded; raises `TransportError`."""
         results = self._results
         found = {
             parameter: self._part(spec, parameter, source, path) if path else results[source]
@@ -343,8 +343,8 @@ class _Values:
 
 
 class _WireValues(_Values):
-    """Results as the bytes that are sent, decoded anew for every reader, as if each ran in
-    another process.
+    """Results as the bytes that are sent, decoded for every reader, as if each ran in another
+    process.
     """
 
     def __init__(self, flow: Flow) -> None:
@@ -363,7 +363,7 @@ class _WireValues(_Values):
     def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
         cut = [(b, self._cut(spec, b, self._sent[b.source].value)) for b in spec.bindings]
         sent = [(b, part) for b, part in cut if part is not None]
-        # Only to find out whether they are too big: they travel together.
+        # Only to check their size: all arguments travel in one message.
         pack_task_arguments(spec.task_id, [(b.parameter, part) for b, part in sent])
         received = [(b.parameter, self._received(spec, b, part)) for b, part in sent]
         return {parameter: part for parameter, part in received if part is not _ABSENT}

@@ -1,7 +1,7 @@
-"""Run one attempt of one task: bind arguments, call, bound its time, say how it ended.
+"""Runs one attempt of one task: binds arguments, calls, limits the time, reports the outcome.
 
-Every host, in process or worker, runs attempts through here, so that a task meets the same
-conditions everywhere. Nothing here decides what happens next.
+Every host, in process or worker, runs attempts through here, so that tasks have the same
+conditions everywhere. What happens next is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from astrum.runtime.forks import FORKS, run_here
 from astrum.runtime.loops import runs_in
 
 SWALLOW_GRACE_S = 5.0
-"""How long a task may take to end after its cancellation, before it is given up."""
+"""The seconds in which a task must end after its cancellation, before it is given up."""
 TIMEOUT_TYPES = (
     TIMED_OUT,
     "builtins.TimeoutError",
@@ -41,7 +41,7 @@ TIMEOUT_TYPES = (
 
 
 class BoundTask(NamedTuple):
-    """What a process needs to run a task: its function and what fills its parameters."""
+    """A task as a process runs it: its function and the sources of its parameters."""
 
     task_id: str
     function: Callable[..., Any]
@@ -55,7 +55,7 @@ class Flow:
 
     ``local_only`` says why other processes cannot run it, "" if they can. ``types`` are the
     named types that its values may have (see `astrum.data_transport.declared_types`).
-    ``planning_s`` is how long it took to plan it.
+    ``planning_s`` is the time that planning took.
     """
 
     plan: Plan
@@ -67,10 +67,10 @@ class Flow:
 
 @dataclass(slots=True)
 class AttemptContext:
-    """The attempt that runs: what `current_attempt` gives to the code inside a task.
+    """The running attempt, as `current_attempt` returns it inside a task.
 
-    ``worker_id`` is "" in process. ``cancelled`` turns true when the attempt was revoked or
-    timed out; a sync task that runs long should look at it now and then and return.
+    ``worker_id`` is "" in process. ``cancelled`` becomes true when the attempt is revoked or
+    times out; a sync task that runs long should check it now and then and return.
     """
 
     run_id: str
@@ -88,18 +88,18 @@ class AttemptContext:
 
     @property
     def idempotency_key(self) -> str:
-        """The same text for all attempts of this task in this run."""
+        """A string that is the same for all attempts of this task in this run."""
         return f"{self.run_id}/{self.task_id}"
 
     @property
     def attempt_key(self) -> str:
-        """A text of this attempt alone."""
+        """A string that is different for every attempt."""
         return f"{self.run_id}/{self.task_id}/{self.attempt}"
 
     def cancel(self) -> None:
-        """Tell the attempt's code that Astrum waits for it no more; then cancel its asyncio task.
+        """Mark the attempt as cancelled; the caller then cancels its asyncio task.
 
-        A cancellation without this before it is one of the task's own code or of a library.
+        A cancellation without this call comes from the task's own code or a library.
         """
         self.cancelled = self.is_revoked = True
 
@@ -138,7 +138,7 @@ class Invoker:
 
     An attempt is cancelled by cancelling the asyncio task that awaits `invoke`. Async code gets
     its CancelledError; a sync function cannot be stopped, so its thread is abandoned and
-    ``AttemptContext.cancelled`` tells it.
+    ``AttemptContext.cancelled`` becomes true.
     """
 
     def __init__(self, threads: int | None = None, *, name: str = "astrum") -> None:
@@ -151,8 +151,8 @@ class Invoker:
         """Run the attempt to its end; raises ``CancelledError`` only if Astrum cancelled it.
 
         That is so if ``context.is_revoked`` is true: any other cancellation comes from the task's
-        own code, or a library's, and is a failure. ``arguments`` are its own to change. In the
-        user's own process a KeyboardInterrupt out of async code comes out too.
+        own code or a library and is a failure. The attempt may change ``arguments``. In the user's
+        own process a KeyboardInterrupt of async code is raised too.
         """
         CURRENT.set(context)
         job, started_at = asyncio.current_task(), time.time()
@@ -187,7 +187,7 @@ class Invoker:
     async def _bound(
         self, task: BoundTask, context: AttemptContext, arguments: dict[str | int, Any]
     ) -> tuple[list[Any], dict[str, Any]]:
-        """Bind arguments where that has to wait: for providers, or for checks of large values."""
+        """Bind arguments if that takes an await: for providers, or for checks of large values."""
         if task.inputs.supplies:
             arguments |= await self._supply(task, context)
         if _is_large_work(task, context, arguments):
@@ -204,7 +204,7 @@ class Invoker:
         if task.lane == "async":
             return await task.function(*positional, **named)
         value = await self._in_thread(context, lambda: task.function(*positional, **named))
-        # A plain function may hand out a coroutine (a lambda, a partial, a decorated function).
+        # A plain function may return a coroutine (a lambda, a partial, a decorated function).
         return await value if inspect.isawaitable(value) else value
 
     async def _within(self, context: AttemptContext, call: Any) -> Any:
@@ -239,8 +239,8 @@ class Invoker:
             return await result
         except asyncio.CancelledError:
             if result.done() and not result.cancelled() and result.exception() is None:
-                drop(result.result())  # it came in the very moment
-            context.cancelled = True  # whoever cancelled, nobody waits for the thread any more
+                drop(result.result())  # the result came at the same moment
+            context.cancelled = True  # after any cancellation, no code waits for the thread
             if running.give_up():
                 self.pool.abandon()
             raise
@@ -261,13 +261,13 @@ class Invoker:
 
 
 class _AttemptTimeoutError(Exception):
-    """The attempt's own limit passed; apart from a TimeoutError that the user's code raises."""
+    """The attempt's own limit passed; it differs from a TimeoutError of the user's code."""
 
 
 class _Call:
-    """Whether a thread is inside a job, and whether its waiter has given it up: who is last.
+    """Whether a thread is inside a job, and whether its waiter has given it up.
 
-    ``is_first``: none of the attempt's code has run before.
+    The last of the two cleans up. ``is_first``: none of the attempt's code has run before.
     """
 
     def __init__(self, is_first: bool) -> None:
@@ -301,9 +301,9 @@ class _Call:
 def _is_for_the_host(
     error: BaseException, task: BoundTask, context: AttemptContext, job: asyncio.Task[Any] | None
 ) -> bool:
-    """Tell whether what comes out of a task's code is not about the task, but about its host.
+    """Return whether an exception from a task's code is about its host, not about the task.
 
-    Asks for the type alone: ``isinstance`` may run code of the exception's class.
+    Compares the type only: ``isinstance`` may run code of the exception's class.
     """
     if issubclass(type(error), asyncio.CancelledError):
         return context.is_revoked
@@ -326,7 +326,7 @@ def _how_it_ended(error: BaseException, context: AttemptContext) -> tuple[Outcom
 
 
 def _forget_cancellations() -> None:
-    """Let the asyncio task go on after a cancellation that was the end of the attempt alone."""
+    """Let the asyncio task continue after a cancellation that ended only the attempt."""
     task = asyncio.current_task()
     while task is not None and task.cancelling():
         task.uncancel()
@@ -335,7 +335,7 @@ def _forget_cancellations() -> None:
 def _is_large_work(
     task: BoundTask, context: AttemptContext, values: Mapping[str | int, Any]
 ) -> bool:
-    """Whether checking the types of these values would hold up the event loop."""
+    """Whether a check of the types of these values would block the event loop."""
     expected = task.inputs.expected
     if not context.check_types or not expected:
         return False
@@ -385,7 +385,7 @@ def _origin(task: BoundTask, parameter: str | int) -> str:
 
 
 def ended_by(error: BaseException, context: AttemptContext, started_at: float) -> AttemptResult:
-    """Return the end of an attempt out of whose code ``error`` came."""
+    """Return the end of an attempt whose code raised ``error``."""
     if issubclass(type(error), asyncio.CancelledError) and context.is_revoked:
         return AttemptResult(Outcome.CANCELLED, None, None, started_at, time.time())
     outcome, failure = _how_it_ended(error, context)
@@ -393,7 +393,7 @@ def ended_by(error: BaseException, context: AttemptContext, started_at: float) -
 
 
 def swallowed(context: AttemptContext) -> AttemptResult:
-    """Return the end of an attempt that goes on after its cancellation."""
+    """Return the end of an attempt that still runs after its cancellation."""
     now = time.time()
     if context.is_revoked:
         return AttemptResult(Outcome.CANCELLED, None, None, now, now)
@@ -401,17 +401,17 @@ def swallowed(context: AttemptContext) -> AttemptResult:
 
 
 def timeout_failure(context: AttemptContext) -> Failure:
-    """Return why an attempt ended that took longer than its own limit."""
+    """Return the failure of an attempt that took longer than its own limit."""
     return Failure(TIMEOUT_TYPES, f"the attempt took longer than its {context.timeout_s:g} s")
 
 
 def value_failure(error: BaseException, part: Literal["arguments", "result"]) -> AttemptResult:
-    """Return the end of an attempt because of a value, for good: no retry policy matches its one
-    type name, since trying again would not help.
+    """Return the end of an attempt that failed for good because of a value: no retry policy matches
+    its one type name, since trying again would not help.
     """
     failure = Failure.from_exception(error)
     failure = failure._replace(types=failure.types[:1], notes=(part,))
     if issubclass(type(error), AstrumError):
-        failure = failure._replace(traceback="")  # it would show our code, not the user's
+        failure = failure._replace(traceback="")  # it would show Astrum's code, not the user's
     now = time.time()
     return AttemptResult(Outcome.FAILED, None, failure, now, now)

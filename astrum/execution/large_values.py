@@ -1,7 +1,7 @@
-"""Work on large values leaves the event loop: which values are large, and where the work goes.
+"""Moves work on large values from the event loop to a thread, and decides which are large.
 
-Encoding, compressing and checking a large value takes long enough to hold up everything else on
-the loop. Small values, which most are, stay where they are: a thread costs more than they do.
+Encoding, compressing and checking a large value takes long enough to block everything else on the
+loop. Small values, which most are, stay on the loop: a thread would cost more.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 
 def is_large(value: object) -> bool:
-    """Tell whether a value is worth a thread; looks at no more than some thousand parts.
+    """Return whether a value is worth a thread; checks no more than some thousand parts.
 
     >>> is_large({"id": 7}), is_large(list(range(3000))), is_large("x" * 100_000)
     (False, True, True)
@@ -63,7 +63,7 @@ def _has_many_parts(value: object) -> bool:
 
 
 def _own_bytes(part: Any) -> int:
-    """Return what a value weighs beside its parts: too much for a long container."""
+    """Return the weight of a value without its parts: too much for a long container."""
     kind = type(part)
     if kind in _CONTAINERS:
         return _TOO_MUCH if len(part) > _MANY_OBJECTS else 0
@@ -79,10 +79,10 @@ def _is_data(part: object) -> bool:
 
 
 class Aside:
-    """One thread for work on large values; what is given to it is done in order.
+    """One thread for work on large values, which is done in order.
 
-    Work that takes longer than ``patience_s`` is given up with a ``TimeoutError``, and its thread
-    with it: code of the user's may run in there, which may never return.
+    Work that takes longer than ``patience_s`` is given up with a ``TimeoutError``, and so is its
+    thread: it may run user code that never returns.
     """
 
     def __init__(self, *, name: str, patience_s: float = 300.0) -> None:
@@ -95,9 +95,9 @@ class Aside:
         return await job.result()
 
     async def finish(self, work: Callable[[], Result]) -> Result:
-        """Do ``work`` to its end, also if that is cancelled meanwhile.
+        """Do ``work`` to its end, even if the caller is cancelled meanwhile.
 
-        For what has a result already: it would be lost otherwise.
+        For attempts that have a result already, which would be lost otherwise.
         """
         job = _Job(self._pool, work, self._patience_s)
         task = asyncio.current_task()
@@ -130,7 +130,7 @@ class _Job(Generic[Result]):
         self.future.add_done_callback(lambda _: timer.cancel())
 
     async def result(self) -> Result:
-        """Return what the work gives; raises what it raises, or ``TimeoutError``."""
+        """Return the result of the work; raises its error, or ``TimeoutError``."""
         try:
             return await self.future
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""What ``silence=False`` logs of a run, the same in process and on workers."""
+"""Logs a run for ``silence=False``, in process and on workers alike."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SENT_TO_WORKERS = "is sent to the workers"
 def with_log(
     observer: RunObserver | None, run_id: str, start: str, silence: bool
 ) -> RunObserver | None:
-    """Return the observer of a run together with its log, unless the run is silent."""
+    """Return the observer of a run, with the log added unless the run is silent."""
     observer = None if observer is None else guarded(observer)
     if silence:
         return observer
@@ -30,18 +30,18 @@ def with_log(
 class RunLog:
     """An observer that logs the starts, ends and retries of a run's attempts, each once.
 
-    ``start`` says what it means that an attempt was dispatched. Who reads a run's history anew
-    is told of the same ends again, which are not logged again.
+    ``start`` is the log's text for a dispatch. When a run's history is read again, the same ends
+    are observed again, but not logged again.
     """
 
     def __init__(self, run_id: str, start: str) -> None:
         self._run_id = run_id
         self._start = start
         self._ended: dict[int, int] = {}
-        """Of each task the last attempt whose end was logged."""
+        """For each task the last attempt whose end was logged."""
 
     def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
-        """Log one fact and the orders that followed."""
+        """Log one event and the commands that followed."""
         if type(event) is AttemptSettled:
             self._log_end(state, event)
         for command in commands:
@@ -70,7 +70,7 @@ class RunLog:
         logger.warning(text, name, number, took_s, where, why, suffix, extra=extra)
 
     def _is_news(self, state: RunState, end: AttemptSettled) -> bool:
-        # The journal may hold anything; the state ignores what is no task, and so does this.
+        # The journal may hold anything; the state ignores numbers that are not tasks, as here.
         is_task = 0 <= end.task < len(state.plan.tasks)
         if not is_task or end.attempt <= self._ended.get(end.task, 0):
             return False
@@ -83,7 +83,7 @@ class RunLog:
 
 
 def guarded(observer: RunObserver) -> RunObserver:
-    """Return an observer whose errors are its own: the first is logged, the run goes on."""
+    """Return an observer whose errors do not stop the run; the first one is logged."""
     return observer if type(observer) is _GuardedObserver else _GuardedObserver(observer)
 
 
@@ -93,7 +93,7 @@ class _GuardedObserver:
         self._has_failed = False
 
     def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
-        """Tell the observer; raises nothing."""
+        """Call the observer; raises nothing."""
         try:
             self._observer.observe(state, event, commands)
         except Exception:

@@ -1,7 +1,7 @@
 """Daemon threads that run sync functions for an event loop.
 
 `concurrent.futures` waits for its threads when the process ends, so one hung function would keep
-the process alive for ever; these threads do not. Results come back in batches: a loop is woken
+the process alive forever; these threads do not. Results come back in batches: a loop is woken
 once for all that finished since it last looked.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 
 def drop(value: object) -> None:
-    """Let go of a result that nobody wants any more: a coroutine would complain."""
+    """Close a result that is not needed any more: an open coroutine would give a warning."""
     if inspect.iscoroutine(value):
         value.close()
 
@@ -36,8 +36,8 @@ class ThreadPool:
     its result is dropped, and `abandon` gives its slot up so that others can run.
 
     ``_free`` is the number of threads without a job less the number of jobs without a thread.
-    Whoever submits a job counts it, not the thread that takes it: a thread that was handed a job
-    and has not woken up yet must not look idle to the next job.
+    A job is counted when it is submitted, not when a thread takes it. Otherwise a thread that has
+    been given a job and has not woken up yet would look idle to the next job.
     """
 
     def __init__(self, limit: int | None = None, *, name: str = "astrum") -> None:
@@ -75,7 +75,7 @@ class ThreadPool:
         self._grow()
 
     def recovered(self) -> None:
-        """Note that an abandoned job came to its end after all; its thread counts again."""
+        """Note that an abandoned job ended after all; its thread counts again."""
         with self._lock:
             self._size += 1
             self.hung -= 1
@@ -89,7 +89,7 @@ class ThreadPool:
             self._jobs.put(None)
 
     def _grow(self) -> bool:
-        """Start a thread if a job waits for one and the limit allows it; tell if there is any."""
+        """Start a thread if a job needs one and the limit allows it; return if any exists."""
         with self._lock:
             full = self._limit is not None and self._size >= self._limit
             if self._free >= 0 or full:
@@ -118,11 +118,11 @@ class ThreadPool:
             return self._stay()
         try:
             outcome: tuple[Any, BaseException | None] = (job.context.run(job.call), None)
-        except (StopIteration, GeneratorExit) as error:  # no future can hand these on
+        except (StopIteration, GeneratorExit) as error:  # a future cannot pass these on
             outcome = (None, _stand_in(error))
         except BaseException as error:  # SystemExit in a task must not end the thread silently
             outcome = (None, error)
-        # Free before the result is out, so that the next job of a chain finds this thread.
+        # Free before the result is set, so that the next job of a chain finds this thread.
         staying = self._stay()
         return self._hand_over(loop, job.future, *outcome) and staying
 
@@ -149,7 +149,7 @@ class ThreadPool:
             return True
         try:
             loop.call_soon_threadsafe(self._deliver)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the loop is closed: no code waits any more
             return False
         return True
 
@@ -168,7 +168,7 @@ class ThreadPool:
 
 
 def _stand_in(error: BaseException) -> RuntimeError:
-    """Return an error that can be awaited, as Python's own for a coroutine that raises such."""
+    """Return an error that a future can hold, as Python does for a coroutine that raises it."""
     stands_for_it = RuntimeError(f"the function raised {type(error).__name__}")
     stands_for_it.__cause__ = error
     return stands_for_it

@@ -1,4 +1,4 @@
-"""What every process needs around its work: event loop helpers and the collector's settings.
+"""Event loop helpers, output streams, exit codes and garbage collection, for every process.
 
 May import `errors` only.
 """

@@ -1,4 +1,4 @@
-"""The garbage collector's pace in processes that are ours alone."""
+"""Sets the pace of the garbage collector, in Astrum's own processes only."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 def slow_down_collector() -> None:
     """Collect cycles less often, and never look at what was imported again.
 
-    Our processes hold many small, long-lived objects (tasks, results, journal rows) and make
-    hardly any cycles; at the default pace a quarter of the time per task goes into looking for
-    them. For command lines only: a library must not decide this for its users' process.
+    Astrum's processes hold many small, long-lived objects (tasks, results, journal rows) and make
+    hardly any cycles; at the default pace the search for cycles takes a quarter of the time per
+    task. For command lines only: a library must not decide this for its users' process.
     """
     gc.collect()
     gc.freeze()
@@ -21,7 +21,7 @@ def slow_down_collector() -> None:
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Collect no cycles within: for short work that makes many objects, all of them to stay."""
+    """Pause the collection of cycles: for short work that makes many objects, all long-lived."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,6 @@
 """The exit codes of all commands; ``docs/exit-codes.md`` is the same table for people.
 
-The one place that says how a process ends: `ExitCode` has the numbers, `exit_code_of` says which
-error ends a command with which, `after_signal` what a signal comes to.
+`ExitCode` has the numbers, `exit_code_of` maps errors to them, `after_signal` maps signals.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from astrum.errors import (
 )
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a place that takes no more."""
+"""Errors of a device that takes no more data."""
 _SIGNAL_BASE = 128
 _NORMAL_STOP = 15  # SIGTERM: what init systems and containers stop a service with
 
@@ -69,7 +68,7 @@ def after_stop(number: int) -> int:
 
 
 def describe_ending(code: int) -> str:
-    """Say how a process ended, by what Python gives as its return code.
+    """Describe how a process ended, by the return code that Python reports.
 
     >>> describe_ending(1), describe_ending(-11)
     ('exit code 1', 'signal 11 (SIGSEGV)')
@@ -88,7 +87,7 @@ def second_signal_advice(number: int) -> str:
 
 
 def signal_name(number: int) -> str:
-    """Return what a signal is called.
+    """Return the number and the name of a signal.
 
     >>> signal_name(11)
     'signal 11 (SIGSEGV)'

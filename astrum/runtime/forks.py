@@ -1,8 +1,8 @@
 """The end of a process that a task's own code has forked.
 
 The child of a fork has copies of the event loop, of the connections and of everything that waits.
-It is not a second host of the run: it ends, without the parent's clean-ups, when the task's code
-returns or raises in it, and also when that code gives control back to the event loop.
+It must not act as a second host of the run. So it ends, without the parent's clean-ups, when the
+task's code returns or raises in it, and also when that code returns control to the event loop.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Forks:
     def _before(self) -> None:
         self._loop = None
         if self._is_in_task():
-            with suppress(RuntimeError):  # the child has none any more: asyncio forgets it there
+            with suppress(RuntimeError):  # the child has none: asyncio removes it there
                 self._loop = asyncio.get_running_loop()
 
     def _after(self) -> None:
@@ -56,7 +56,7 @@ class Forks:
         self.depth += 1
         loop, self._loop = self._loop, None
         if loop is not None:
-            # What waits on the loop is the parent's.
+            # All that waits on the loop belongs to the parent.
             ready = getattr(loop, "_ready", None)
             if isinstance(ready, deque):
                 ready.clear()
@@ -79,7 +79,7 @@ def run_here(call: Callable[[], Result]) -> Result:
 
 
 class ForkAwareExecutor(ThreadPoolExecutor):
-    """Threads for a loop's ``to_thread``, whose forked children do not wait for further jobs."""
+    """Threads for a loop's ``to_thread``; a child forked in one does not wait for further jobs."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
         """Run a function in a thread."""
@@ -87,7 +87,7 @@ class ForkAwareExecutor(ThreadPoolExecutor):
 
 
 def end_child(error: BaseException | None) -> NoReturn:
-    """End this process as Python would after this exception, but for clean-ups of its parent."""
+    """End this process as Python would after this exception, without its parent's clean-ups."""
     code = 1
     with suppress(BaseException):
         code = _exit_code(error)

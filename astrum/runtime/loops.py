@@ -1,4 +1,4 @@
-"""What background loops of all processes need: patience with a server, and an orderly end."""
+"""Helpers of background loops: task creation, delays between attempts, and an orderly end."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 
 def task_maker() -> Callable[..., asyncio.Task[Any]]:
-    """Return what makes a task of a coroutine on the running loop, with the least ado.
+    """Return the cheapest way to create a task on the running loop.
 
-    asyncio's ``create_task`` costs half as much as the task itself, so it is only called where
-    the loop has a way of its own.
+    It is `asyncio.Task` itself, or ``loop.create_task`` where the loop or a task factory overrides
+    it: asyncio's own ``create_task`` costs half as much as the task.
     """
     loop = asyncio.get_running_loop()
     is_plain = getattr(type(loop), "create_task", None) is asyncio.BaseEventLoop.create_task
@@ -56,7 +56,7 @@ def runs_in(task: asyncio.Task[Any] | None) -> bool:
 
 
 class Backoff:
-    """Growing, jittered waits for a server that does not answer: 50 ms to 2 s, for ever."""
+    """Growing, jittered delays for a server that does not answer: 50 ms to 2 s, without end."""
 
     def __init__(self, first_s: float = 0.05, longest_s: float = 2.0) -> None:
         self._first_s = first_s
@@ -77,8 +77,8 @@ class Backoff:
 async def end_task(task: asyncio.Task[Any]) -> None:
     """Cancel a task and wait for its end, however it ends.
 
-    Who waits may be cancelled meanwhile, and is; that would be lost by suppressing the
-    cancellation of the task.
+    If the caller is cancelled meanwhile, it gets its ``CancelledError``. Code that
+    awaits the task and suppresses its error would swallow that.
     """
     task.cancel()
     await asyncio.wait([task])

@@ -1,8 +1,8 @@
 """Standard output and standard error that never fail and never hold up the work.
 
-The reader of a log may die, its disk may be full, its pipe may be read by nobody, its terminal
-may be closed. None of that may end a process or stop a task, so the commands write what they
-tell through a thread of its own. Libraries that use Astrum keep their own streams.
+The reader of a log may die, its disk may be full, its pipe may have no reader, its terminal may be
+closed. None of that may end a process or stop a task, so the commands write their output through a
+thread. Programs that use Astrum as a library keep their own streams.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 WAIT_S = 0.1
-"""How long a writer waits for the outlet once; it then counts as behind, and nothing waits."""
+"""Seconds that a writer waits for the descriptor once; then it is behind, and nothing waits."""
 STUCK_AFTER_S = 5.0
-"""How long an outlet may take nothing before those that wait for it give up."""
+"""Seconds in which the descriptor must take something, or those that wait for it give up."""
 MOST_WAITING = 1 << 20  # bytes
 MOST_AT_ONCE = 1 << 16  # bytes
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
@@ -33,7 +33,7 @@ _END: _Part = (b"", None)
 def fill_closed_descriptors() -> None:
     """Open the null device where descriptor 0, 1 or 2 is closed, and give Python its streams.
 
-    Otherwise the next file or socket would get that number, and whatever is printed with it.
+    Otherwise the next file or socket would get that number, and all printed text with it.
     """
     for number in (0, STANDARD_OUTPUT, STANDARD_ERROR):
         try:
@@ -51,9 +51,9 @@ def fill_closed_descriptors() -> None:
 class SteadyWriter:
     """Writes bytes to a descriptor; it never raises, and blocks for a moment at most.
 
-    What the descriptor refuses is dropped. While it takes nothing, about a megabyte waits for it;
-    what comes then is dropped, and that is told where it would have stood. All methods may be
-    called from every thread, and from signal handlers, which may interrupt each of them.
+    Data that the descriptor refuses is dropped. While it takes nothing, about a megabyte waits for
+    it; further data is dropped, and a note is written in its place. All methods may be called from
+    every thread, and from signal handlers, which may interrupt each of them.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -63,7 +63,7 @@ class SteadyWriter:
         atexit.register(self.close)
 
     def _begin(self) -> None:
-        """Begin without a thread, as in the child of a fork, which has none of its parent's."""
+        """Begin without a thread, as in the child of a fork, which lacks its parent's threads."""
         self._waiting: SimpleQueue[_Part] = SimpleQueue()
         self._lock = threading.RLock()  # reentrant for the sake of signal handlers
         self._has_thread = False
@@ -75,12 +75,12 @@ class SteadyWriter:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether half of what may wait for the descriptor does."""
+        """Whether half of the data that may wait for the descriptor does."""
         return self._taken - self._written > MOST_WAITING // 2
 
     @property
     def is_stuck(self) -> bool:
-        """Whether something has waited for so long that waiting for it is no use."""
+        """Whether data has waited for so long that it is useless to wait for it."""
         silent_s = time.monotonic() - self._last_progress
         return self._taken > self._written and silent_s > STUCK_AFTER_S
 
@@ -133,9 +133,9 @@ class SteadyWriter:
                 return
 
     def close(self) -> None:
-        """Settle and end the thread; what is written from now on goes through without waiting.
+        """Write all data and end the thread; later data is written without waiting.
 
-        At the end of a process it runs last, when threads will soon not run any more.
+        At the end of a process it runs last, when threads soon cannot run any more.
         """
         self.settle()
         self._is_over = True
@@ -145,10 +145,10 @@ class SteadyWriter:
     def _start(self) -> bool:
         with self._lock:
             if not self._has_thread:
-                # Said first: a signal handler may come in between, and must not start another.
+                # Set first: a signal handler may run in between, and must not start another thread.
                 self._has_thread = True
                 try:
-                    # Not by `threading`: modules that patch it, as gevent, would make it block all.
+                    # Not by `threading`: gevent and others patch it, and would block everything.
                     start_new_thread(self._run, ())
                 except RuntimeError:  # the interpreter is ending, or there are too many
                     self._has_thread = False
@@ -191,7 +191,7 @@ class SteadyWriter:
         while rest:
             try:
                 count = os.write(self._descriptor, rest[:MOST_AT_ONCE])
-            except BlockingIOError:  # somebody who shares the descriptor does not want to wait
+            except BlockingIOError:  # another process made it non-blocking
                 with suppress(OSError, ValueError):
                     select.select([], [self._descriptor], [], 1.0)
                 continue
@@ -208,7 +208,7 @@ class SteadyWriter:
 
 
 class _SteadyOutput(io.RawIOBase):
-    """A `SteadyWriter` as what a text stream writes to."""
+    """A `SteadyWriter` as the binary file of a `TextIOWrapper`."""
 
     def __init__(self, writer: SteadyWriter, descriptor: int, name: str) -> None:
         self.writer = writer
@@ -231,11 +231,11 @@ class _SteadyOutput(io.RawIOBase):
 
 
 class SteadyStream(io.TextIOWrapper):
-    """A text stream that never raises and never blocks for long, in place of a standard one."""
+    """Replaces a standard stream by one that never raises and never blocks for long."""
 
     def __init__(self, of: io.TextIOWrapper) -> None:
         self.writer = SteadyWriter(of.fileno())
-        self._stands_for = of  # what it may hold still must not be written when it is collected
+        self._stands_for = of  # its buffered data must not be written when it is collected
         raw: Any = _SteadyOutput(self.writer, of.fileno(), of.name)
         super().__init__(
             raw if of.line_buffering or of.write_through else io.BufferedWriter(raw),
@@ -246,7 +246,7 @@ class SteadyStream(io.TextIOWrapper):
         )
 
     def post(self, text: str) -> None:
-        """Leave a text to the stream's thread, behind all that was written before."""
+        """Leave a string to the stream's thread, after all data that was written before."""
         self.flush()
         self.writer.post(text.encode(self.encoding, "backslashreplace"))
 
@@ -257,7 +257,7 @@ def make_steady(name: str) -> None:
     is_real = stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper)
     if not is_real or isinstance(stream, SteadyStream):
         return
-    with suppress(OSError, ValueError):  # what is no open file stays as it is
+    with suppress(OSError, ValueError):  # a stream that is not an open file stays unchanged
         steady = SteadyStream(stream)
         with suppress(OSError):
             stream.flush()
@@ -277,7 +277,7 @@ def say_line(line: str, stream: IO[str] | None = None) -> None:
 
 
 def settle_streams(patience_s: float = WAIT_S) -> None:
-    """Wait until what was told is written, before the process ends without ceremony."""
+    """Wait until all output is written, before the process ends without clean-ups."""
     for stream in (sys.__stdout__, sys.__stderr__):
         if isinstance(stream, SteadyStream):
             with suppress(OSError, ValueError):
@@ -286,18 +286,18 @@ def settle_streams(patience_s: float = WAIT_S) -> None:
 
 
 def let_go_of_stdout() -> OSError | None:
-    """Write what standard output still holds; if that fails, discard it and return the error.
+    """Write the buffer of standard output; if that fails, discard it and return the error.
 
     Otherwise the interpreter would try again at its end, and change the exit code.
     """
     try:
         sys.stdout.flush()
     except OSError as error:
-        with suppress(OSError, ValueError):  # it may be no file
+        with suppress(OSError, ValueError):  # it may not be a file
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, sys.stdout.fileno())
             os.close(null)
         return error
-    except ValueError:  # closed by somebody
+    except ValueError:  # user code closed it
         pass
     return None

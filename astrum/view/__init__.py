@@ -1,4 +1,4 @@
-"""The read model: what runs and queues do now, for people and programs. Pure, like the machine."""
+"""The present state of runs and queues as data, for people and programs. Pure, like `machine`."""
 
 from astrum.view.queues import QueueLook, StreamSize, queue_looks
 from astrum.view.unfinished import Place, Pool, RunMoment, Sent, Taken, UnfinishedTask, unfinished

@@ -1,4 +1,4 @@
-"""What waits and runs per queue, and who serves it: folded from streams and live workers."""
+"""Counts of waiting and running attempts per queue, from streams and live workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Stream = tuple[str, str]
 
 
 class StreamSize(NamedTuple):
-    """How much waits in a stream, how much workers hold, and for how long the oldest waits."""
+    """Counts of a stream: attempts that wait, attempts with workers, and the oldest wait."""
 
     waiting: int
     held: int
@@ -38,9 +38,9 @@ class QueueLook:
 def queue_looks(
     sizes: Mapping[Stream, StreamSize], listens: Mapping[str, Collection[str]]
 ) -> list[QueueLook]:
-    """Return every queue that was used lately or has a live worker, by name.
+    """Return every queue that was used recently or has a live worker, by name.
 
-    ``listens`` says to which queues each live worker listens.
+    ``listens`` has the queues that each live worker listens to.
     """
     names = {queue for queue, _ in sizes} | {q for queues in listens.values() for q in queues}
     return [_look(name, sizes, listens) for name in sorted(names)]

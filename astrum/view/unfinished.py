@@ -1,7 +1,7 @@
-"""Where each unfinished task of a run stands and why: decided from facts, without a server.
+"""The place of each unfinished task of a run, and the reason; pure.
 
-Somebody else reads the facts (`RunMoment`): the state that the journal tells, what the fence says
-is out, and who holds that. All times are seconds since the epoch on the server's clock.
+The caller reads the data (`RunMoment`): the state by the journal, the attempts that are dispatched
+by the fence, and their workers. All times are seconds since the epoch on the server's clock.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NAMED = 3
 
 
 class Place(StrEnum):
-    """Where an unfinished task stands."""
+    """The place of an unfinished task, or what it waits for."""
 
     WAITING = "waiting"
     """For tasks that it needs."""
@@ -47,7 +47,7 @@ class Place(StrEnum):
 
 
 class Sent(NamedTuple):
-    """An attempt that is out: its number, when it was sent, and which of that millisecond."""
+    """A dispatched attempt: its number, when it was sent, and its number in that millisecond."""
 
     attempt: int
     sent_at: float
@@ -55,7 +55,7 @@ class Sent(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """Who took an attempt from its queue, and when."""
+    """The worker that took an attempt from its queue, and when."""
 
     worker_id: str
     taken_at: float
@@ -65,20 +65,20 @@ class Pool(Protocol):
     """The live workers at that moment."""
 
     def serves(self, namespace: str, spec: TaskSpec) -> bool:
-        """Tell whether any live worker would run the task."""
+        """Return whether any live worker would run the task."""
         ...
 
     def why_not(self, namespace: str, spec: TaskSpec) -> str:
-        """Say why nobody serves a task, and what to do about it."""
+        """Return why no worker serves a task, and what to do about it."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunMoment:
-    """All that is known of an open run at one moment.
+    """The data of an open run at one moment.
 
-    ``sent`` and ``taken`` are by task number, ``queued`` counts by stream what waits there for a
-    worker, of any run. ``alive`` are the ids of the live workers.
+    ``sent`` and ``taken`` are by task number, ``queued`` counts by stream the attempts, of any run,
+    that wait there for a worker. ``alive`` are the ids of the live workers.
     """
 
     state: RunState
@@ -92,12 +92,12 @@ class RunMoment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnfinishedTask:
-    """Where a task stands.
+    """The place of one unfinished task.
 
     ``attempt`` is the number of the attempt that is under way or comes next. ``since`` is when it
     was sent to its queue or was taken by ``worker_id``, ``due_at`` when its next attempt begins.
     ``position`` counts from 1 in its queue and is `None` where it is not known for sure.
-    ``alone``: its attempt has no neighbour on its worker. ``waits_for`` are needs that have not
+    ``alone``: its attempt is the only one on its worker. ``waits_for`` are needs that have not
     succeeded. ``text`` says all of it.
     """
 
@@ -116,7 +116,7 @@ class UnfinishedTask:
 
 
 def unfinished(moment: RunMoment, pool: Pool) -> list[UnfinishedTask]:
-    """Return where every task stands that has not ended, in plan order."""
+    """Return the place of every unfinished task, in plan order."""
     look = _Look(moment, pool)
     ended = (SUCCEEDED, FAILED, CANCELLED)
     states = moment.state.states
@@ -124,7 +124,7 @@ def unfinished(moment: RunMoment, pool: Pool) -> list[UnfinishedTask]:
 
 
 def age_text(seconds: float) -> str:
-    """Return an age with the unit that suits it, never a negative one.
+    """Return an age with a suitable unit, never a negative one.
 
     >>> [age_text(s) for s in (-3, 4.2, 65, 7380)]
     ['0 s', '4 s', '1 min 05 s', '2 h 03 min']
@@ -136,7 +136,7 @@ def age_text(seconds: float) -> str:
 
 
 class _Look:
-    """One look at a moment, with what has to be counted once for all tasks."""
+    """One moment, with the counts that all tasks share."""
 
     def __init__(self, moment: RunMoment, pool: Pool) -> None:
         self._moment = moment
@@ -149,7 +149,7 @@ class _Look:
             self._last[event.task] = event
 
     def task(self, task: int) -> UnfinishedTask:
-        """Return where one task stands."""
+        """Return the place of one task."""
         state = self._state.states[task]
         if state == OUTSTANDING and task in self._moment.taken:
             return self._running(task, self._moment.taken[task])
@@ -272,7 +272,7 @@ class _Look:
         return None if sent is None else sent.sent_at
 
     def _find_positions(self) -> dict[int, int]:
-        """Places in queues that nothing of other runs waits in: elsewhere they are not known."""
+        """Positions in queues in which only this run waits: in others they are not known."""
         by_stream: dict[Stream, list[int]] = {}
         for task in self._moment.sent:
             if self._state.states[task] == OUTSTANDING and task not in self._moment.taken:

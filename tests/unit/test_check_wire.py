@@ -1,4 +1,4 @@
-"""``check_wire`` finds in process what would not travel, and says it in the same words."""
+"""``check_wire`` finds in process the values that cannot travel, with the same messages."""
 
 from __future__ import annotations
 

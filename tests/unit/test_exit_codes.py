@@ -1,4 +1,4 @@
-"""The table of exit codes: the same in code and in the docs, and which error comes to which."""
+"""The table of exit codes: the same in code and in the docs, and the code of each error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The in-process host: what users of local runs rely on, told by the order of events."""
+"""The in-process host: the guarantees of local runs, shown by the order of events."""
 
 from __future__ import annotations
 

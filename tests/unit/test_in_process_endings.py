@@ -1,4 +1,4 @@
-"""A run in process ends, whatever comes out of its tasks and whatever they do with a cancel."""
+"""A run in process ends, no matter what its tasks raise or do with a cancel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One attempt: from arguments to outcome, whatever the function does."""
+"""One attempt: from arguments to outcome, for every behaviour of the function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run that is not silent logs, told as facts and orders."""
+"""The log of a run that is not silent, by events and commands."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def test_a_history_that_is_read_anew_is_not_logged_again(caplog: pytest.LogCaptu
     host.start()
     host.handle(end(1, 1))
     caplog.clear()
-    anew = Host(log)
-    anew.handle(end(1, 1))
-    anew.handle(end(0, 1))
-    anew.start()
+    again = Host(log)
+    again.handle(end(1, 1))
+    again.handle(end(0, 1))
+    again.start()
     assert caplog.messages == ["task a: done in 0.500 s on host.7.x"]
 
 

@@ -1,4 +1,4 @@
-"""The relay: many short items in few asyncio tasks, and none of them can tell."""
+"""Task reuse: many short items run in few asyncio tasks, and none of them notices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `astrum-worker` refuses before it does anything."""
+"""Options that `astrum-worker` refuses at once."""
 
 from __future__ import annotations
 

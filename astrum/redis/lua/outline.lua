@@ -3,7 +3,7 @@
 -- ARGV after kept rows bytes
 -- Begins after the entry id `after` and ends after so many rows or so many bytes were looked at.
 -- kept: the msgpack bytes of the task number whose values are wanted, or ''.
--- Returns [entry id, data]...: where an entry is no array of records, its data as it is.
+-- Returns [entry id, data]...: the data of an entry that is not an array of records is unchanged.
 -- A value is cut out where it stands; all other bytes stay, also those of fields unknown here.
 local byte = string.byte
 local after

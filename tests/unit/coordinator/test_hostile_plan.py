@@ -1,4 +1,4 @@
-"""Whatever stands where a plan should: a plan that keeps its promises, or an error of ours."""
+"""Any bytes in place of a plan give a valid plan or one of Astrum's errors."""
 
 from __future__ import annotations
 

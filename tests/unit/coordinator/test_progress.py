@@ -1,4 +1,4 @@
-"""What the display knows of a run, and what it makes of that."""
+"""The display's data of a run, and the text that it makes of them."""
 
 from __future__ import annotations
 

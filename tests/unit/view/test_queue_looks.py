@@ -1,4 +1,4 @@
-"""Queues are folded from their streams and from the live workers."""
+"""Queues are counted from their streams and from the live workers."""
 
 from __future__ import annotations
 

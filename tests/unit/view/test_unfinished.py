@@ -1,4 +1,4 @@
-"""Where an unfinished task stands is decided from facts alone."""
+"""The place of an unfinished task is decided from data alone."""
 
 from __future__ import annotations
 
