@@ -17,12 +17,13 @@ demo: set-up-to-run  ## set up, then run the census of the standard library on a
 
 test: lint tests  ## set up, then check everything: format, lint, types, layers, all tests
 
-lint: set-up  ## check format, lint, types and layers
+lint: set-up  ## check format, lint, types, layers and words
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy examples/*.py
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_words.py
 
 tests: set-up  ## run the tests; PYTEST_ARGS="-k name" selects
 	$(BIN)/pytest $(PYTEST_ARGS)
