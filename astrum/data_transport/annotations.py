@@ -32,7 +32,7 @@ class From:
     """Fill the annotated parameter from an upstream task's result, or from one part of it.
 
     With a ``locator`` the part may be absent if there is a ``default``: then the parameter gets
-    that. The parameter's own default value never stands for a part, since the reference fills it.
+    that. The parameter's own default value never replaces a part, since the reference fills it.
 
     >>> From("load_order", "order_id")
     From(task='load_order', locator='order_id')

@@ -23,7 +23,7 @@ class MethodBinder:
         self._instances = list(instances)
 
     def bind(self, task_id: str, function: Any) -> Callable[..., Any]:
-        """Return what to call for the task; most functions are returned as they are.
+        """Return what to call for the task; most functions are returned unchanged.
 
         Raises `TaskRegistrationError` for an instance method without exactly one instance, and
         for a class method whose class cannot be found.

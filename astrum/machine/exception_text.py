@@ -143,7 +143,7 @@ def _linked(error: BaseException) -> Iterator[BaseException]:
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions in a group that are no groups; nothing for any other exception."""
+    """Yield the exceptions in a group that are not groups; nothing for any other exception."""
     waiting = list(reversed(_members(error)))
     while waiting:
         each = waiting.pop()

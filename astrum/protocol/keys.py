@@ -30,7 +30,7 @@ _RUN_ID = re.compile(r"[\w.@+-]{1,200}", re.ASCII)
 def is_run_id(text: str) -> bool:
     """Return whether a string can name a run.
 
-    Without colons the keys of two runs never meet, and access rules can tell a run's keys apart.
+    Without colons the keys of two runs never meet, and access rules can name one run's keys.
 
     >>> is_run_id("20260131-235959-a1b2c3d4"), is_run_id("a:d")
     (True, False)

@@ -244,7 +244,7 @@ def _decode_fact(row: Sequence[Any]) -> LeaderFact:
         return TaskFoundUnserved(int(row[3]), at, str(row[4]))
     if kind == _RETURNED:
         return WorkerReturned(str(row[3]), at)
-    raise DecodeError(f"a journal fact has the unknown kind {kind!r}")
+    raise DecodeError(f"a journal event has the unknown kind {kind!r}")
 
 
 def decode_failure(row: Any) -> Failure:

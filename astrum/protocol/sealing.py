@@ -60,7 +60,7 @@ class Seal:
         return ""
 
     def seal_row(self, run_id: str, row: bytes) -> bytes:
-        """Return a journal row as it is to be stored."""
+        """Return a journal row in the form to store."""
         if self.signer is None:
             return row
         sealed: bytes = msgpack.packb((self.signer.sign("record", run_id, row), row))
@@ -84,7 +84,7 @@ class Seal:
         return decode_entry(encode_entry(rows))
 
     def seal_plan(self, run_id: str, plan: bytes) -> bytes:
-        """Return a plan as it is to be stored."""
+        """Return a plan in the form to store."""
         return self.signer.sign("plan", run_id, plan) + plan if self.signer else plan
 
     def open_plan(self, run_id: str, data: bytes) -> bytes:
@@ -100,7 +100,7 @@ class Seal:
         return plan
 
     def seal_hint(self, hint: RevokedHint) -> bytes:
-        """Return a hint as it is to be published."""
+        """Return a hint in the form to publish."""
         data = encode_hint(hint)
         return self.signer.sign("hint", "", data) + data if self.signer else data
 

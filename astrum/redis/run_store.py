@@ -144,7 +144,7 @@ class RunStore(LookingStore):
                 continue
             mark = _OUTSTANDING.fullmatch(state)
             if mark is None or not _TASK.fullmatch(task):
-                raise damaged(run_id, f"{state!r} stands in the fence of task {task!r}")
+                raise damaged(run_id, f"the fence of task {task!r} holds {state!r}")
             found[int(task)] = Outstanding(int(mark[1]), mark[2].decode())
         return found
 

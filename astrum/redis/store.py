@@ -135,7 +135,7 @@ class Store:
 
 
 def block_option(block_s: float | None) -> list[str | int]:
-    """Return the BLOCK option of a read; at least 1 ms (0 would block for ever)."""
+    """Return the BLOCK option of a read; at least 1 ms (0 would block forever)."""
     if block_s is None:
         return []
     return ["BLOCK", max(1, round(min(block_s, MAX_BLOCK_S) * 1000))]

@@ -1,4 +1,4 @@
-"""What both commands share: outputs that may break without breaking the command."""
+"""The common part of both commands: outputs that may break without breaking the command."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from astrum.runtime.standard_streams import (
 
 
 class SteadyCommand(click.Command):
-    """A command that works on where its outputs break, or are closed when it starts.
+    """A command that goes on if its outputs break, or are closed when it starts.
 
-    Standard error is steady (`astrum.runtime.standard_streams`), standard output is as well if
-    ``steady_stdout`` says so. An output that lacks a character gets its number instead.
+    Standard error is steady (`astrum.runtime.standard_streams`), and with ``steady_stdout`` so is
+    standard output. An output that cannot encode a character gets its number instead.
     """
 
     steady_stdout = False
@@ -50,9 +50,9 @@ class SteadyCommand(click.Command):
 
 
 def _end_stdout(error: OSError | None = None) -> int:
-    """Write the rest of standard output and say what cannot be; return an exit code.
+    """Write the rest of standard output and report an error; return an exit code.
 
-    A reader that went away has what it wanted.
+    It is not an error if the reader has closed its end.
     """
     error = let_go_of_stdout() or error
     if error is None or error.errno == errno.EPIPE:
@@ -66,7 +66,7 @@ _OTHER_NAMES = {"warn": "warning", "critical": "error", "fatal": "error", "trace
 
 
 class LogLevel(click.Choice[str]):
-    """One of `LEVELS`, in capitals or not; the names that other tools have for them count too."""
+    """One of `LEVELS`, in any case; the names that other tools use for them are accepted too."""
 
     def __init__(self) -> None:
         super().__init__(LEVELS)
@@ -78,9 +78,9 @@ class LogLevel(click.Choice[str]):
 
 
 class SteadyLogHandler(logging.StreamHandler[Any]):
-    """Logs to whatever standard error is at that moment, so that a live view stays whole.
+    """Logs to the present standard error, which a live view may replace for a time.
 
-    A record that cannot be written is dropped without a word.
+    A record that cannot be written is dropped silently.
     """
 
     def __init__(self, form: str) -> None:
@@ -89,7 +89,7 @@ class SteadyLogHandler(logging.StreamHandler[Any]):
 
     @property
     def stream(self) -> Any:
-        """The standard error of now."""
+        """The present standard error."""
         return sys.stderr
 
     @stream.setter
@@ -97,16 +97,16 @@ class SteadyLogHandler(logging.StreamHandler[Any]):
         """Ignore it: there is only one stream to write to."""
 
     def flush(self) -> None:
-        """Write what the stream still holds, if it can be."""
+        """Write the stream's buffer if possible."""
         with suppress(OSError, ValueError):
             super().flush()
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Drop the record: telling must not break what is told."""
+        """Drop the record: logging must not break the work."""
 
 
 def log_to_stderr(level: str, form: str) -> None:
-    """Log what Astrum says to standard error; the user's own logging is left alone."""
+    """Log Astrum's messages to standard error; the user's own logging is not changed."""
     logger = logging.getLogger("astrum")
     logger.setLevel(level.upper())
     logger.propagate = False

@@ -266,7 +266,7 @@ def make_steady(name: str) -> None:
 
 
 def say_line(line: str, stream: IO[str] | None = None) -> None:
-    """Write a line for people, to standard error unless told otherwise; never raise."""
+    """Write a line for people, to standard error by default; never raise."""
     there = sys.stderr if stream is None else stream
     try:
         there.write(line + "\n")

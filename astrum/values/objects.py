@@ -284,4 +284,6 @@ def check_complete(type_name: str, missing: Sequence[str]) -> None:
 
 def _check_attribute(type_name: str, name: Any) -> None:
     if not isinstance(name, str) or name.startswith("__"):
-        raise DecodeError(f"a {type_name} arrived with the attribute {name!r}, which is none")
+        raise DecodeError(
+            f"a {type_name} arrived with the attribute {name!r}, which is not allowed"
+        )

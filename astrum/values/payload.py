@@ -22,7 +22,7 @@ MAX_ARGUMENT_BYTES = 64 * 1024 * 1024
 
 
 class EncodedResult(NamedTuple):
-    """A result as it stands in the journal, and the value to store beside it if it is big."""
+    """A result in its form for the journal, and the value to store beside it if it is big."""
 
     value: bytes
     blob: bytes | None = None

@@ -19,7 +19,7 @@ def check_read_often(value: object, root: str = "result") -> None:
     """Raise `EncodeError`, as the codec does, for a generator, coroutine, iterator or open file.
 
     ``root`` is what the error calls the value. An iterator of a class of the user's own is fine
-    here, since only its class can tell whether it begins again.
+    here, since only its class knows whether it begins again.
     """
     kind: Any = type(value)
     if _is_read_once(kind):

@@ -1,4 +1,4 @@
-"""References to values that are too big for a message and stand in the store instead."""
+"""References to values that are too big for a message and are kept in the store instead."""
 
 from __future__ import annotations
 

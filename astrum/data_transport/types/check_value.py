@@ -92,7 +92,7 @@ def _compile(expected: Any) -> Check | None:
 
 
 def _late(alias: Any) -> Check:
-    # An alias may name itself, so what it stands for is compiled when the first value comes.
+    # An alias may name itself, so its value is compiled when the first value is checked.
     def check(value: Any) -> Any:
         inner = check_for(alias.__value__)
         return value if inner is None else inner(value)

@@ -1,4 +1,4 @@
-"""Facts about types: their origin, their fields, their name in a message."""
+"""Properties of types: their origin, their fields, their name in a message."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 -- Begins after the entry id `after` and ends after so many rows or so many bytes were looked at.
 -- kept: the msgpack bytes of the task number whose values are wanted, or ''.
 -- Returns [entry id, data]...: the data of an entry that is not an array of records is unchanged.
--- A value is cut out where it stands; all other bytes stay, also those of fields unknown here.
+-- Values are cut out in place; all other bytes stay, also those of fields unknown here.
 local byte = string.byte
 local after
 

@@ -15,7 +15,7 @@ end
 
 for i = 2, #KEYS do
   local length = redis.pcall('XLEN', KEYS[i])
-  if type(length) == 'number' then  -- else a foreign key stands in its place, which stays
+  if type(length) == 'number' then  -- else a key of another type is in its place, which stays
     local left = redis.call('PTTL', KEYS[i])
     if left == -2 then
       redis.call('SREM', KEYS[1], KEYS[i])

@@ -2,7 +2,7 @@
 -- KEYS stream...
 -- ARGV group
 -- Returns for each: entries that wait, entries that workers hold, id of the oldest that waits ('').
--- Entries are delivered in order and deleted when they are settled, so what waits stands behind
+-- Entries are delivered in order and deleted when they are settled, so what waits comes after
 -- the last one that is held. (The group's own "lag" is unknown after a deletion, and in Redis 6.2.)
 local out = {}
 for i, stream in ipairs(KEYS) do
