@@ -13,8 +13,8 @@ class ForkSignals:
     """Holds stop signals back while a process is forked, and frees the child of its handlers.
 
     A signal for the child might come before its handlers are the usual ones again. Only the
-    thread that forks is held; others still take what is meant for this process. A handler that
-    somebody else has set meanwhile is left alone.
+    thread that forks is held; others still take signals for this process. A handler that other
+    code has set meanwhile is kept.
     """
 
     def __init__(self, held: Iterable[int], handlers: Mapping[int, Callable[..., Any]]) -> None:

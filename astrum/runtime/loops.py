@@ -39,13 +39,13 @@ def hide(task: asyncio.Task[Any]) -> None:
 
 
 def leave_behind(task: asyncio.Task[Any]) -> None:
-    """Let the loop end without this task: nobody waits for it, and its state is told elsewhere."""
+    """Let the loop end without this task: no code waits for it, and others report its end."""
     hide(task)
     task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
 def runs_in(task: asyncio.Task[Any] | None) -> bool:
-    """Tell whether this code is a step of ``task``; false while its coroutine is being closed.
+    """Return whether this code is a step of ``task``; false while its coroutine is being closed.
 
     That happens in whatever runs at the time, also after the loop's end.
     """
