@@ -34,7 +34,7 @@ class WorkerConfig:
     restarted.
 
     The event loop counts as blocked after ``blocked_after_s``, and a warning is logged. If one
-    attempt blocks it for longer than ``blocked_limit_s`` the process ends; 0 is no limit.
+    attempt blocks it for longer than ``blocked_limit_s`` the process ends; 0 means no limit.
     """
 
     modules: tuple[str, ...]

@@ -1,8 +1,8 @@
 """Ends a process whose event loop is blocked for too long: others go on with what it holds.
 
 The event loop can do nothing any more, so the heartbeat thread does all of it, with an event loop
-and connections of its own. Should the first go on meanwhile, it settles at most the same attempts:
-whoever comes first counts, and the process ends all the same.
+and connections of its own. If the blocked loop goes on meanwhile, it settles at most the same
+attempts: the first end that is recorded counts, and the process ends all the same.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class BlockedProcessEnd:
     """Settles everything that a worker holds from the heartbeat thread, and ends the process.
 
     The attempt that blocks is lost and was alone with it: after `LOSS_BUDGET` such losses its task
-    is quarantined. All others are handed back. If nobody knows what blocks, all that run are lost
-    together, so that they run alone next, which shows which one it was.
+    is quarantined. All others are handed back. If it is not known which attempt blocks, all
+    running ones are lost together, so that they run alone next, which shows which one it was.
     """
 
     def __init__(self, context: WorkerContext, attempts: Attempts, settler: Settler) -> None:

@@ -62,7 +62,7 @@ class LoopBlockDetector:
         self._blocker: ClaimedAttempt | None = None
 
     def on_limit(self, limit_s: float, call: Callable[[Blockage], object]) -> None:
-        """Have something called, by `look`, while one attempt blocks for longer; 0 is no limit.
+        """Have ``call`` called by `look` while one attempt blocks for longer; 0 means no limit.
 
         Only time in which this thread was running counts: a process that was paused for long, or
         whose host was, is not to blame.
