@@ -174,7 +174,7 @@ def _model(value: Any, depth: int) -> bytes:
 
 
 def _private(name: str, value: Any, depth: int) -> bytes:
-    """Return what names a private attribute, b"" for one that is no data, such as a lock."""
+    """Return what names a private attribute, b"" for one that is not data, such as a lock."""
     try:
         return _token(name, depth) + _token(value, depth)
     except _NoDataError:
@@ -270,7 +270,7 @@ def _arrow(value: Any, depth: int) -> bytes:
 
 
 def _pydantic(value: Any, depth: int) -> bytes:
-    # No secret: with its digest whoever reads the plan could tell that a guess is right.
+    # No secret: its digest would let a reader of the plan check whether a guess is right.
     if not type(value).__name__.endswith(("Url", "Dsn")):
         raise _NoDataError
     return _text(value, depth)
