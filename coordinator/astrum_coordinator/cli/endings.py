@@ -11,6 +11,7 @@ import click
 
 from astrum.runtime.command_line import SteadyCommand
 from astrum.runtime.standard_streams import let_go_of_stdout, say_line
+from astrum.runtime.visible_text import visible_text
 from astrum_coordinator.cli.printing import OutputFailed
 
 
@@ -72,5 +73,5 @@ def describe(error: BaseException) -> str:
 
 
 def say(line: str) -> None:
-    """Write a line for people, to standard error."""
-    say_line(line)
+    """Write a line for people, to standard error, with control characters as escapes."""
+    say_line(visible_text(line))

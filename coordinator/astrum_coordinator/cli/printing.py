@@ -8,9 +8,13 @@ import json
 import os
 import select
 import sys
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from astrum.runtime.standard_streams import let_go_of_stdout
+from astrum.runtime.visible_text import visible_text
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 WIDEST = 10_000
 
@@ -58,7 +62,10 @@ def print_json(value: Any, file: IO[str] | None = None, *, indent: int | None = 
 
 
 def print_view(view: Any, file: IO[str] | None = None) -> None:
-    """Print a table, or anything else that rich draws, to standard output or to ``file``."""
+    """Print a table, or anything else that rich draws, to standard output or to ``file``.
+
+    Control characters in it are shown as escapes.
+    """
     from rich.console import Console
 
     there = sys.stdout if file is None else file
@@ -66,8 +73,21 @@ def print_view(view: Any, file: IO[str] | None = None) -> None:
     drawn = _Drawing(getattr(there, "encoding", None))
     # A pipe is as wide as it needs to be: whoever cuts columns out of it wants whole ids.
     width = None if is_terminal else WIDEST
-    Console(file=drawn, force_terminal=is_terminal or None, width=width).print(view)
+    Console(file=drawn, force_terminal=is_terminal or None, width=width).print(_Visible(view))
     print_text(drawn.getvalue().removesuffix("\n"), there)
+
+
+class _Visible:
+    """A view whose texts have no control characters; its own colours stay."""
+
+    def __init__(self, view: Any) -> None:
+        self._view = view
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment
+
+        for text, style, control in console.render(self._view, options):
+            yield Segment(text if control else visible_text(text), style, control)
 
 
 class _Drawing(io.StringIO):

@@ -12,6 +12,7 @@ from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.options import (
     json_option,
     log_option,
+    option,
     prefix_option,
     redis_option,
 )
@@ -28,8 +29,11 @@ COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "Lease")
 @click.command(short_help="List the live workers.")
 @redis_option
 @prefix_option
-@click.option(
-    "--here", is_flag=True, help="Only those of this host; the exit code is 1 if there is none."
+@option(
+    "--here",
+    envvar="ASTRUM_WORKERS_HERE",
+    is_flag=True,
+    help="Only those of this host; the exit code is 1 if there is none.",
 )
 @json_option
 @log_option

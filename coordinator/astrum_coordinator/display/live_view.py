@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from astrum.runtime.standard_streams import say_line
+from astrum.runtime.visible_text import visible_name
 from astrum_coordinator.display.progress import FAILED, LOST, Notice, RunningAttempt, RunProgress
 from astrum_coordinator.display.report_view import STATUS_STYLE, count_text, duration_text
 
@@ -104,7 +105,7 @@ class ProgressDisplay:
 def notice_text(notice: Notice) -> str:
     """Return one line about an attempt that did not succeed."""
     name = f"task {notice.task_id!r}"
-    reason = notice.reason.partition("\n")[0]
+    reason = visible_name(notice.reason.partition("\n")[0])
     if notice.kind == FAILED:
         return f"{name} failed in attempt {notice.attempt}: {reason}"
     if notice.kind == LOST:
@@ -252,7 +253,7 @@ class TerminalFace:
 
 
 def _name(progress: RunProgress, task: int) -> str:
-    return progress.state.plan.tasks[task].task_id if progress.state else ""
+    return visible_name(progress.state.plan.tasks[task].task_id) if progress.state else ""
 
 
 class StageBars:
