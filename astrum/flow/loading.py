@@ -238,7 +238,9 @@ def _modules_near(name: str, folder: Path | None) -> list[str]:
     parent = sys.modules.get(package)
     if parent is not None:
         return [f"{package}.{found.name}" for found in pkgutil.iter_modules(parent.__path__)]
-    return [found.name for found in pkgutil.iter_modules([str(folder or "")])]
+    if folder is None:  # looking into a current folder that was removed is an error
+        return []
+    return [found.name for found in pkgutil.iter_modules([str(folder)])]
 
 
 def _import_file(given: Path, folder: Path | None) -> ModuleType:

@@ -182,3 +182,14 @@ def test_a_task_that_cannot_run_does_not_keep_a_worker_from_its_neighbours() -> 
     flow, only_elsewhere = Workflow("beside", registry).servable()
     assert set(flow.tasks) == {"good", "unfilled"}
     assert only_elsewhere == []
+
+
+def test_a_module_that_is_missing_is_named_where_the_current_folder_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(FlowImportError, match=r"no module 'nowhere_at_all'.*folder that was"):
+        load_workflows(["nowhere_at_all"])
