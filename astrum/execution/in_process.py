@@ -45,6 +45,7 @@ from astrum.machine.events import (
     RunTimedOut,
     ScheduleRetry,
 )
+from astrum.machine.failure import NOT_DESCRIBED, UNDESCRIBED, Failure
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
@@ -286,18 +287,29 @@ class InProcessRun:
             if not runs_in(job):  # this coroutine itself is being closed
                 raise
             result = ended_by(error, context, started_at)
+        except KeyboardInterrupt:  # Ctrl-C
+            raise
+        except BaseException:
+            logger.exception("task %r ended in an unexpected way", context.task_id)
+            failure = Failure((UNDESCRIBED,), NOT_DESCRIBED)
+            result = AttemptResult(Outcome.FAILED, None, failure, started_at, time.time())
         if self._running.get(task, _NOTHING)[1] is not context:  # given up, perhaps tried again
             drop(result.value)
             return
-        if result.outcome is Outcome.SUCCEEDED:
-            try:
-                self._results[spec.task_id] = self._values.keep(spec, result.value)
-            except KeyboardInterrupt:  # Ctrl-C
-                raise
-            except BaseException as error:
-                drop(result.value)
-                result = value_failure(error, "result")
-        self._settle(task, command.attempt, result)
+        self._settle(task, command.attempt, self._kept(spec, result))
+
+    def _kept(self, spec: TaskSpec, result: AttemptResult) -> AttemptResult:
+        """Keep the value of a success for its readers; return how the attempt ended after all."""
+        if result.outcome is not Outcome.SUCCEEDED:
+            return result
+        try:
+            self._results[spec.task_id] = self._values.keep(spec, result.value)
+        except KeyboardInterrupt:  # Ctrl-C
+            raise
+        except BaseException as error:
+            drop(result.value)
+            return value_failure(error, "result")
+        return result
 
     async def _invoked(self, task: int, spec: TaskSpec, context: AttemptContext) -> AttemptResult:
         try:

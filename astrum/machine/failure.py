@@ -18,6 +18,8 @@ HANDED_BACK_TOO_OFTEN = "astrum.HandedBackTooOften"
 TIMED_OUT = "astrum.TimedOut"
 LOST = "astrum.WorkerLost"
 UNDECODABLE = "astrum.Undecodable"
+UNDESCRIBED = "astrum.Undescribed"
+NOT_DESCRIBED = "the attempt is over, but how it ended could not be recorded; see the log"
 
 
 class Failure(NamedTuple):

@@ -196,3 +196,24 @@ async def test_an_observer_that_raises_is_logged_once_and_the_run_goes_on(
     assert report.execution_state == "completed"
     assert failing.asked > 1
     assert caplog.text.count("an observer of a run failed") == 1
+
+
+class Unexpected(BaseException):
+    """Nothing that Astrum expects from its own parts."""
+
+
+async def test_an_attempt_that_ends_by_a_fault_of_astrum_has_failed_and_its_run_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fails(*_: object) -> None:
+        raise Unexpected
+
+    monkeypatch.setattr(in_process.Invoker, "invoke", fails)
+    registry = SchedulerRegistry("n")
+
+    @registry.task("t")
+    async def fine() -> None: ...
+
+    report = await asyncio.wait_for(registry.run(), ENOUGH_S)
+    assert report.execution_state.value == "failed"
+    assert "could not be recorded" in report.error_summary[0]

@@ -8,13 +8,11 @@ from typing import NamedTuple
 
 from astrum.execution.invoke import AttemptResult
 from astrum.machine.events import Outcome
-from astrum.machine.failure import LOST, UNSERVED, Failure
+from astrum.machine.failure import LOST, NOT_DESCRIBED, UNDESCRIBED, UNSERVED, Failure
 from astrum.protocol.messages import Record
 from astrum_worker.running.claimed import ClaimedAttempt
 
 WORKER_STOPPING = "astrum.WorkerStopping"
-UNDESCRIBED = "astrum.Undescribed"
-NOT_DESCRIBED = "the attempt is over, but how it ended could not be recorded; see the worker's log"
 A_COPY = "no leader waits for this entry; it is a copy of an old message, or settled by others"
 
 
