@@ -80,7 +80,7 @@ class Samples:
         return self.spread(contestant, metric).median
 
     def best(self, contestants: Sequence[str], metric: str, *, high: bool) -> str | None:
-        """Return who has the highest (or lowest) median; `None` if nobody was measured."""
+        """Return who has the highest (or lowest) median; `None` if nothing was measured."""
         there = [name for name in contestants if self.values(name, metric)]
         choose = max if high else min
         return choose(there, key=lambda name: self.median(name, metric), default=None)

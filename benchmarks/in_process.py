@@ -1,4 +1,4 @@
-"""What a run in this process costs per task: CPU time of plans of no-op tasks.
+"""Measures the cost per task of a run in this process: CPU time of plans of no-op tasks.
 
 ``python -m benchmarks.in_process --tasks 10000 --shape layered`` measures; ``--profile`` shows
 where the time goes instead.

@@ -1,4 +1,4 @@
-"""What is measured: Astrum, the floor, and peers, each peer in an environment of its own.
+"""The measured systems: Astrum, the floor, and peers, each peer in an environment of its own.
 
 A peer that cannot be installed or that fails is stepped over; its reason stands in the report.
 """

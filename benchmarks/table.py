@@ -1,4 +1,4 @@
-"""The table for people: per case everybody's median and spread, ratios to Astrum, and goals."""
+"""The table for people: per case each system's median and spread, ratios to Astrum, and goals."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ install() {
 # all that it imports again: a worker takes three times as long to start then.
 compile_all() {
     "$venv/bin/python" -m compileall -q -q -j 0 "$venv"/lib/python*/site-packages \
-        astrum worker coordinator examples tests || true   # some packages hold files that are no Python
+        astrum worker coordinator examples tests || true   # some packages hold files that are not Python
 }
 
 up_to_date() {

@@ -98,7 +98,7 @@ def namespaces_stay_as_they_were() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _places_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Temporary files go where nobody else's are: paths of sockets must be short."""
+    """Temporary files go to a folder of their own: paths of sockets must be short."""
     tmp_path_factory.getbasetemp()  # pytest's own stay where they always are
     with tempfile.TemporaryDirectory(prefix="at-") as directory:
         mark_descendants()

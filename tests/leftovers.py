@@ -1,4 +1,4 @@
-"""What a test may leave behind: nothing that was not there before."""
+"""Checks that a test leaves nothing behind that was not there before."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def move_temporary_files(directory: Path) -> None:
 
 
 class Leftovers:
-    """What there is now; `problems` tells what there is more, later."""
+    """A snapshot of what there is; `problems` lists what was added since."""
 
     def __init__(self) -> None:
         self._processes = _processes()

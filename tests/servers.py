@@ -136,14 +136,14 @@ class RedisServer:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens at now."""
+    """Return a port of the loopback interface that no process listens at now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class GivenServer:
-    """A server that somebody else runs; tests flush it."""
+    """A server that the tests did not start; they flush it."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -10,7 +10,7 @@ LIMIT_S = 3.0
 
 
 class Resume:
-    """100,000 tasks have succeeded, the last while nobody led; the next one is dispatched."""
+    """100,000 tasks have succeeded, the last without a leader; the next one is dispatched."""
 
     name = "resume"
     title = "resume of a run with a long history"

@@ -1,4 +1,4 @@
-"""How long it takes until something can begin: imports and the command line's help."""
+"""The time until something can begin: imports and the command line's help."""
 
 from __future__ import annotations
 

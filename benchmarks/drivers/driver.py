@@ -1,4 +1,4 @@
-"""What all drivers share: one piece of work per process, its numbers as JSON on standard output.
+"""Shared by all drivers: one piece of work per process, its numbers as JSON on standard output.
 
 A driver runs in the environment of the system that it drives, so this module needs the standard
 library only. ``python driver.py SYSTEM WORK TASKS`` starts the system's own worker process, warms
@@ -86,12 +86,12 @@ def layered(tasks: int) -> Iterator[tuple[int, list[int]]]:
 
 
 def last_layer(tasks: int) -> range:
-    """Return the numbers of the tasks that nobody reads."""
+    """Return the numbers of the tasks that no other task reads."""
     return range(tasks - tasks % LAYER_WIDTH - LAYER_WIDTH, tasks)
 
 
 class CountDown:
-    """Tells the driver once all tasks of a batch have run in this worker process.
+    """Notifies the driver once all tasks of a batch have run in this worker process.
 
     For systems without a fan-in of their own. It costs them next to nothing, so that they look
     better than with any way of waiting that they recommend.

@@ -144,7 +144,7 @@ def waiting() -> SchedulerRegistry:
 
 
 async def wait() -> None:
-    """Wait for ever."""
+    """Wait forever."""
     await asyncio.Event().wait()
 
 

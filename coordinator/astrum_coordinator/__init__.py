@@ -1,4 +1,4 @@
-"""The coordinator of Astrum: plans runs, leads them, and tells how they went."""
+"""The coordinator of Astrum: plans runs, leads them, and reports on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A coordinator: leads runs, and answers questions about them. It needs none of the users' code."""
+"""The coordinator: leads runs and answers questions about them, without the users' code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from astrum_coordinator.pool.upkeep import Upkeep
 logger = logging.getLogger("astrum.coordinator")
 
 _PATIENCE_S = 10.0
-"""How long a submission or a cancel waits for a server that was just restarted, say."""
+"""How long a submission or a cancel waits for a server, for example during its restart."""
 
 
 def new_run_id() -> str:
@@ -64,8 +64,8 @@ class Coordinator:
     an executor for `astrum.run(executor=coordinator)`. ``redis`` is a URL or `RedisSettings`.
     Entering raises `StoreUnavailableError` or `StoreConfigurationError` with what to do; for the
     former it waits as long as ``config`` says, by default not at all.
-    Asking does nothing in the background; that begins with the first run to lead. Leaving gives
-    the runs it leads back; another coordinator may go on with them.
+    Background work begins with the first run to lead; questions alone start none. On leaving it
+    stops leading its runs, and another coordinator may lead them.
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class Coordinator:
             log=logger,
         )
         self._led = Leaderships(self._store, self.owner, self._config, self._seal)
-        self._watch = PoolMonitor(self._store, self._led, self._config)
+        self._monitor = PoolMonitor(self._store, self._led, self._config)
         self._reaper = Reaper(self._store, self._config, self._seal)
         self._services = (
             JournalReader(self._store, self._led, self._config, self._led.resync),
             Renewal(self._led, self._config),
             self._reaper,
             Upkeep(self._store, self._led),
-            self._watch,
+            self._monitor,
         )
         return self
 
@@ -101,7 +101,8 @@ class Coordinator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # What finds work stops first; leases are given back last, when nothing acts any more.
+        # Services that find work stop first. The leases are released last: until then no other
+        # coordinator can lead these runs while a service here still acts on them.
         try:
             for service in reversed(self._services):
                 await service.stop()
@@ -120,7 +121,7 @@ class Coordinator:
         return self._entered
 
     @property
-    def _reporter(self) -> ReportLoader:
+    def _report_loader(self) -> ReportLoader:
         return ReportLoader(self._store, self._seal)
 
     def _begin_to_lead(self) -> None:
@@ -128,15 +129,15 @@ class Coordinator:
             service.start()
 
     def expect_workers(self, pids: Callable[[], Collection[int]]) -> None:
-        """Know of worker processes of this host that were started for the runs led here.
+        """Expect worker processes on this host that were started for the runs led here.
 
-        ``pids`` tells those that live now. While none of them serves yet, they are starting, and
-        nobody is told to start a worker.
+        ``pids`` returns the live ones. While none of them serves yet, no warning asks for more
+        workers.
         """
-        self._watch.expect(pids)
+        self._monitor.expect(pids)
 
     async def note_end(self, pid: int, how: str) -> None:
-        """Settle for a worker process that was started here and has ended, without its lease."""
+        """Settle the attempts of a worker process that was started here and has ended."""
         here = {"host": socket.gethostname(), "pid": str(pid)}
         for worker in await self._store.workers():
             if here.items() <= worker.facts.items():
@@ -187,7 +188,7 @@ class Coordinator:
         except asyncio.CancelledError:
             await self._cancel_and_wait(run_id, submitting)
             raise
-        return await self._reporter.report(run_id, flow.types, known=known)
+        return await self._report_loader.report(run_id, flow.types, known=known)
 
     async def submit_flow(
         self,
@@ -225,13 +226,13 @@ class Coordinator:
         observer: RunObserver | None = None,
         types: Iterable[type] = (),
     ) -> ExecutionReport:
-        """Go on with a run, whoever led it before, and return its report.
+        """Lead an existing run to its end, also after another leader, and return its report.
 
         For ``types`` see `report`.
         """
         await found_run(self._store, run_id)
         known = await self._see_through(run_id, observer)
-        return await self._reporter.report(run_id, types, known=known)
+        return await self._report_loader.report(run_id, types, known=known)
 
     async def serve(self) -> None:
         """Adopt and lead every run that has no live leader, until cancelled."""
@@ -247,10 +248,10 @@ class Coordinator:
     async def _see_through(
         self, run_id: str, observer: RunObserver | None, plan: Plan | None = None
     ) -> RunLeader | None:
-        """Lead the run, or follow it while somebody else does, until it is over.
+        """Lead the run, or follow it while another process leads it, until it is over.
 
-        Returns the leader if it ended the run and so knows all of it. Who only followed does not:
-        the server may have forgotten some of what was read.
+        Returns the leader if it ended the run and so knows all of it. A follower may not know all:
+        the server may have lost some of what was read.
         """
         self._begin_to_lead()
         backoff = Backoff(longest_s=1.0)
@@ -261,7 +262,7 @@ class Coordinator:
                 if leader is not None and await self._led_to_the_end(leader):
                     if leader.state.finished is not None:
                         return leader
-                    leader = None  # somebody else ended it and may have read further
+                    leader = None  # another process ended it and may have read further
                 if leader is None:
                     history = history or await self._history(run_id, observer)
                     is_open = await self._is_open(run_id)
@@ -290,7 +291,7 @@ class Coordinator:
 
     async def _cancel_and_wait(self, run_id: str, submitting: asyncio.Task[str]) -> None:
         try:
-            await submitting  # a run that fails to be, or is another one, is not ours to cancel
+            await submitting  # a run that was not stored, or is another one, must not be cancelled
             await patiently(
                 lambda: self.cancel(run_id, "its caller was cancelled"),
                 patience_s=_PATIENCE_S,
@@ -299,14 +300,14 @@ class Coordinator:
             )
             await self._see_through(run_id, None)
         except asyncio.CancelledError:
-            logger.warning("run %s: asked twice; its attempts may still be running", run_id)
+            logger.warning("run %s: cancelled twice; its attempts may still be running", run_id)
         except AstrumError as error:
             logger.warning("run %s could not be cancelled: %s", run_id, error)
 
     # --- asking and telling -------------------------------------------------------------
 
     async def cancel(self, run_id: str, reason: str = "") -> bool:
-        """Ask for a run's end; durable, whoever leads it. False if it was over already."""
+        """Ask for a run's end, durably, with or without a leader. False if it was over already."""
         fact = CancelRequested(await self._store.server_time(), reason)
         entry = self._seal.seal_entry(run_id, encode_fact(fact))
         asked = await self._store.append_fact(run_id, entry)
@@ -320,17 +321,18 @@ class Coordinator:
         """Return the report of a finished run, or of how far it is; needs none of its code.
 
         Results have the types that their tasks declare where the tasks' modules are imported, and
-        those in ``types`` (`Flow.types`, say); others are values to look at that say how to get
-        the real ones. Without ``results`` none is fetched, and ``task_return_set`` is empty.
+        those in ``types`` (for example `Flow.types`). Others are placeholders that show the value
+        and say how to get the real one. Without ``results`` none is fetched, and
+        ``task_return_set`` is empty.
         """
-        return await self._reporter.report(run_id, types, results=results)
+        return await self._report_loader.report(run_id, types, results=results)
 
     async def look(self, run_id: str, *, results: bool | str = False) -> RunLook:
         """Return a run's report together with where each unfinished task stands.
 
         ``results`` as in `report`; the id of a task stands for its result alone.
         """
-        return await look_at(self._store, self._reporter, run_id, results=results)
+        return await look_at(self._store, self._report_loader, run_id, results=results)
 
     async def wait(
         self,

@@ -19,10 +19,10 @@ class CoordinatorConfig:
     `LEAST_OUTSTANDING`). Results of ended runs are kept for ``result_ttl_s``. A
     task that no live worker serves fails its run after ``unserved_limit_s`` (`None`: it waits).
     ``timeout_grace_s`` is how long a worker may be late to report an attempt's timeout before
-    the leader settles it. Every ``vanished_after_s`` a leader asks whether what it dispatched
-    that long ago, and nobody runs, is still in its queue. For ``reap_grace_s`` after the server
-    has not answered, no worker is taken for dead: they have to find it again as well. For
-    ``start_patience_s`` a server that cannot serve yet is waited for at the start.
+    the leader settles it. Every ``vanished_after_s`` a leader asks whether an attempt dispatched
+    that long ago, which no worker runs, is still in its queue. For ``reap_grace_s`` after the
+    server has not answered, no worker is declared dead: the workers have to reach it again too.
+    For ``start_patience_s`` the start waits for a server that cannot serve yet.
     """
 
     lease_s: float = 10.0

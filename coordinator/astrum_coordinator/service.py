@@ -1,4 +1,4 @@
-"""Background loops with one shape: start, stop, and one pass that tests can call."""
+"""Background loops with one shape: start, stop, and `run_once`, which tests can call."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ logger = logging.getLogger("astrum.coordinator")
 class PeriodicService:
     """Calls `run_once` every ``every_s`` seconds; safe to start and stop twice.
 
-    A store that cannot be reached or refuses only delays the next pass. Any other error is a
-    fault of ours: it is logged with its traceback, and the loop goes on, since a dead loop would
-    help nobody.
+    A store that cannot be reached or refuses only delays the next pass. Any other error is a bug
+    of Astrum: it is logged with its traceback, and the loop continues, since the coordinator
+    cannot do without it.
     """
 
     name = "service"
@@ -55,7 +55,7 @@ class PeriodicService:
             except StoreError as error:
                 logger.error("%s: %s; the next pass tries again", self.name, error)
             except Exception:
-                logger.exception("%s: a pass failed; the loop goes on", self.name)
+                logger.exception("%s: a pass failed; the loop continues", self.name)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every_s):
                     await self._hurry.wait()

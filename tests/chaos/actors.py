@@ -163,7 +163,7 @@ class Coordinator:
         return any(count >= MAX_ERRORS for count in self.errors.values())
 
     async def acquire(self) -> None:
-        """Lead if nobody does."""
+        """Lead if no other actor does."""
         epoch = await self.store.lead(RUN, self.owner, self.world.lease_s)
         if epoch is not None:
             self.world.counts["epoch"] += 1
@@ -171,7 +171,7 @@ class Coordinator:
             await self.resume()
 
     async def resume(self) -> None:
-        """Build the state anew from what the server holds."""
+        """Build the state again from what the server holds."""
         self._forget()
         for task, found in (await self.store.outstanding(RUN)).items():
             self.out[task] = (found.attempt, found.entry_id)

@@ -1,4 +1,4 @@
-"""What runs are held to after the faults: nothing lost, nothing counted twice.
+"""The promises that runs are checked against after the faults: nothing lost, nothing counted twice.
 
 The side effects (`tests.flows.chaos` leaves a token per execution) are compared with the report
 and with the journal, which know nothing of the tokens.
@@ -80,7 +80,7 @@ def audit(
     journal by task id, ``server_losses`` are the times (from, to) whose writes the server may have
     forgotten: what was executed then may be executed again. ``victims`` are the processes that
     were killed: a task that three of them took along cannot be told from one that kills, and is
-    quarantined, which fails its run; then the tasks that had not run are no loss.
+    quarantined, which fails its run; then the tasks that had not run do not count as a loss.
     """
     verdict = Verdict(tasks=report["total_tasks"])
     run_id = report["run_id"]
@@ -145,7 +145,7 @@ def _judge_executions(
     statuses = {a["attempt_number"]: a["status"] for a in row["attempt_statistics"]}
     verdict.executions += len(tokens)
     if value is not None and value["nonce"] not in {token.nonce for token in tokens}:
-        verdict.problems.append(f"run {run_id}: nobody ever computed the value of {name}")
+        verdict.problems.append(f"run {run_id}: no attempt ever computed the value of {name}")
     for token in tokens:
         if value is not None and token.nonce == value["nonce"]:
             continue

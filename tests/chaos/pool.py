@@ -40,7 +40,7 @@ class Member:
 
 
 class ChaosPool:
-    """Workers and coordinators that somebody restarts when they end, as an orchestrator would."""
+    """Workers and coordinators that are restarted when they end, as an orchestrator would."""
 
     def __init__(
         self, folder: Path, *, workers: int, coordinators: int, worker_options: list[str]

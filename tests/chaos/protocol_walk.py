@@ -4,7 +4,7 @@ Workers and coordinators are reduced to what the protocol asks of them; the walk
 next, loses replies, pauses and kills actors, and takes the server back to an earlier state, as a
 crash with an unsynced log does. Then it grows calm: with no more faults the run must end. What
 must hold is checked at the end and, where it can be seen, at once. The scripts read the walk's
-clock, a millisecond a step, so that a seed tells the same on a fast machine as on a busy one.
+clock, a millisecond a step, so that a seed gives the same walk on a fast machine as on a busy one.
 
 ``python -m tests.chaos.protocol_walk FROM TO`` walks the seeds by hand.
 """
@@ -82,7 +82,7 @@ class World:
 
 def with_the_walks_clock(script: str) -> str:
     """Return a script that reads the walk's clock instead of the server's."""
-    assert SERVER_TIME in script, "the shared beginning changed: name the server's time anew"
+    assert SERVER_TIME in script, "the shared beginning changed: name the server's time again"
     return script.replace(SERVER_TIME, f'return tonumber(redis.call("GET", "{CLOCK}"))')
 
 
@@ -101,7 +101,7 @@ def library_without(ablation: str | None) -> ScriptLibrary:
     }
     if ablation in cuts:
         name, safeguard, instead = cuts[ablation]
-        assert safeguard in texts[name], "the script changed: name its safeguard anew"
+        assert safeguard in texts[name], "the script changed: name its safeguard again"
         texts[name] = texts[name].replace(safeguard, instead)
     return ScriptLibrary(texts)
 

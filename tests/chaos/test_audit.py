@@ -83,9 +83,9 @@ def test_a_task_without_an_outcome_is_found() -> None:
     assert judged(report((1, "completed")), FIRST, successes="b").lost == 1
 
 
-def test_a_value_that_nobody_computed_is_found() -> None:
+def test_a_value_that_was_never_computed_is_found() -> None:
     problems = judged(report((1, "completed"), value="forged"), FIRST).problems
-    assert any("nobody ever computed" in problem for problem in problems)
+    assert any("no attempt ever computed" in problem for problem in problems)
 
 
 def test_a_value_that_stems_from_a_value_that_was_taken_back_is_found() -> None:

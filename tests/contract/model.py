@@ -21,7 +21,7 @@ Item = tuple[int, int, bytes, bytes]
 
 
 class StaleError(Exception):
-    """Another epoch leads (or nobody does)."""
+    """Another epoch leads (or none does)."""
 
 
 class GoneError(Exception):
@@ -59,14 +59,14 @@ class Stream:
     pending: dict[str, list[str]] = field(default_factory=dict)
 
     def deliver(self, consumer: str, count: int) -> list[str]:
-        """Hand out up to ``count`` entries that nobody had."""
+        """Hand out up to ``count`` entries that no worker had."""
         held = self.pending.setdefault(consumer, [])
         given, self.undelivered = self.undelivered[:count], self.undelivered[count:]
         held += given
         return given
 
     def acknowledge(self, entry_id: str) -> bool:
-        """Remove an entry from whoever holds it; false if nobody does."""
+        """Remove an entry from the worker that holds it; false if none does."""
         for held in self.pending.values():
             if entry_id in held:
                 held.remove(entry_id)
@@ -251,7 +251,7 @@ class Model:
         return Verdict.FENCED
 
     def remove(self, stream: str, entry_id: str) -> bool:
-        """Acknowledge and delete an entry; false if nobody held it."""
+        """Acknowledge and delete an entry; false if no worker held it."""
         found = self.state.streams.get(stream)
         if found is None:
             return False

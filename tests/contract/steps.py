@@ -1,4 +1,4 @@
-"""What the contract tests do over and over: lead a run, dispatch, claim, settle."""
+"""Steps that the contract tests share: lead a run, dispatch, claim, settle."""
 
 from __future__ import annotations
 

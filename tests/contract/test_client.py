@@ -1,4 +1,4 @@
-"""The one way to the server, and that it lets go when it is told to."""
+"""The client of the server: it reconnects, and stops when it is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands where a run's record should, and was written by none of ours."""
+"""Damaged records of runs, and foreign values in their place."""
 
 from __future__ import annotations
 

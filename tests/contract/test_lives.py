@@ -1,4 +1,4 @@
-"""How long things live in the store: values, queues, leases; and that nothing stops the server."""
+"""Lifetimes in the store: values, queues, leases; and that nothing stops the server."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def test_a_coordinator_that_dies_between_two_parts_leaves_the_rest_to_othe
                 await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
         lives = blob_lives(client, runs, "r", 5_000)
         assert min(lives) <= 60_000 < max(lives), "the end came between two parts"
-        assert unowned_keys(client) == [], "all of it expires even if nobody goes on"
+        assert unowned_keys(client) == [], "all of it expires even if no coordinator goes on"
         facts = await runs.run_facts("r")
         assert facts is not None
         assert not facts.is_open
@@ -131,7 +131,9 @@ async def test_values_that_should_be_gone_already_are_removed_when_somebody_goes
     epoch = await led_run(runs)
     with any_server.client() as client:
         store_blobs(client, runs, "r", 100)
-        client.persist(runs.keys.blobs("r"))  # whoever stored them: all of it goes with the run
+        client.persist(
+            runs.keys.blobs("r")
+        )  # even if others stored them: all of it goes with the run
         with monkeypatch.context() as patch:
             patch.setattr(runs.link, "call", DyingAfter(runs, calls=1))
             with pytest.raises(StoreUnavailableError, match="killed"):

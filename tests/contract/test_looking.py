@@ -1,4 +1,4 @@
-"""Looking at runs and queues: the truth, without the bytes that nobody asked for."""
+"""Looking at runs and queues: the truth, without bytes that were not asked for."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ async def test_tails_may_settle_after_the_end_and_bring_nothing_to_life(
 async def test_no_run_is_ended_by_what_was_believed_before_a_loss(runs: RunStore) -> None:
     epoch = await led_run(runs)
     runs.loss.suspect()
-    with pytest.raises(StoreUnavailableError, match="read anew"):
+    with pytest.raises(StoreUnavailableError, match="read again"):
         await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
     facts = await runs.run_facts("r")
     assert facts is not None

@@ -1,4 +1,4 @@
-"""What the stores say and keep when the server refuses, restarts, is full or is none."""
+"""Errors and state of the stores when the server refuses, restarts, is full or is not a Redis."""
 
 from __future__ import annotations
 
@@ -350,7 +350,7 @@ async def test_a_restart_is_noticed_before_anything_old_is_carried_out(
         with pytest.raises(StoreUnavailableError):
             await dispatched(runs, epoch, 0)
         assert await runs.identity() != before
-        with pytest.raises(StoreUnavailableError, match="read anew"):
+        with pytest.raises(StoreUnavailableError, match="read again"):
             await dispatched(runs, epoch, 0)
         assert runs.loss.take()
         with pytest.raises(RunNotFoundError):
@@ -416,7 +416,7 @@ async def test_a_foreign_type_under_our_prefix_is_named(own_server: RedisServer)
 
 
 async def informed(info: bytes, of_key: bytes = b"$-1") -> StoreError | None:
-    """Return how a server that tells this of itself, and of a key, is refused, if it is."""
+    """Return how a server that reports this about itself, and of a key, is refused, if it is."""
 
     writers: list[asyncio.StreamWriter] = []
 

@@ -84,7 +84,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.real_to_model[real], self.model_to_real[model] = model, real
 
     def translated(self, text: str) -> str:
-        """Return a text of the real store as the model would say it."""
+        """Return a string of the real store as the model would say it."""
         return _NUMBER.sub(lambda found: self.real_to_model.get(found[0], found[0]), text)
 
     def real(self, model: str) -> str:

@@ -1,7 +1,7 @@
 """A grid of tasks that leave a trace of each execution, for faults to meddle with.
 
 Every execution appends a token to the file that ``ASTRUM_CHAOS_TOKENS`` names, and returns its
-nonce with the nonces of the values that it was given: whoever audits a run sees which execution
+nonce with the nonces of the values that it was given: the audit of a run sees which execution
 each value stems from.
 """
 

@@ -1,4 +1,4 @@
-"""What the loudest complaints about task queues are about, as flows."""
+"""Flows for the loudest complaints about task queues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to organize tasks: decorators, namespaces, explicit registries, hand-made graphs."""
+"""Organizing tasks: decorators, namespaces, explicit registries, hand-made graphs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How to pass data between tasks: annotations, and explicit TaskData."""
+"""Passing data between tasks: annotations, and explicit TaskData."""
 
 import pytest
 

@@ -39,7 +39,7 @@ async def eventually_async(fact: Callable[[], bool]) -> None:
 
 
 def running() -> dict[int, str]:
-    """The command line of each process that runs; the dead that nobody has reaped do not count."""
+    """The command line of each process that runs; zombies do not count."""
     found = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -221,7 +221,7 @@ def worker_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return write
 
 
-async def nobody() -> Collection[int]:
+async def no_worker() -> Collection[int]:
     return ()
 
 
@@ -289,7 +289,7 @@ async def test_a_worker_that_cannot_start_stops_the_work_and_shows_its_traceback
         finally:
             cancelled.set()
 
-    async with local_workers(registered=nobody) as workers:
+    async with local_workers(registered=no_worker) as workers:
         with pytest.raises(WorkerStartError, match=r"(?s)Traceback.*no module named flow"):
             await workers.supervise(work())
     assert cancelled.is_set()

@@ -1,4 +1,4 @@
-"""A task that no live worker can run is reported, and does not wait for ever."""
+"""A task that no live worker can run is reported, and does not wait forever."""
 
 from __future__ import annotations
 

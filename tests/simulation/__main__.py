@@ -1,4 +1,4 @@
-"""``python -m tests.simulation SEED`` tells the story of a seed; ``FROM TO`` simulates many.
+"""``python -m tests.simulation SEED`` prints the events of a seed; ``FROM TO`` simulates many.
 
 ``--without SAFEGUARD`` takes a safeguard away.
 """

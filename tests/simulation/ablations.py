@@ -94,10 +94,10 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "knowing what was settled": [(Settler, "knows", lambda self, key: False)],
     "look at outstanding attempts": [(RunStore, "outstanding", _none_outstanding)],
     "loss watch": [(ServerLossDetector, "connected_to", _never_another)],
-    "misled leader reads anew": [(RunLeader, "_misled", _nothing)],
+    "misled leader reads again": [(RunLeader, "_misled", _nothing)],
     "no dispatch under suspicion": [(RunStore, "_refuse_under_suspicion", _nothing)],
     "own claims": [(Reconciler, "reconcile", _nothing_async)],
-    "reading anew after a loss": [(Leaderships, "resync", _nothing_async)],
+    "reading again after a loss": [(Leaderships, "resync", _nothing_async)],
     "reaping": [(Reaper, "run_once", _nothing_async)],
     "registering again": [(Reconciler, "lapsed", _nothing)],
     "renewal": [(Leaderships, "renew", _nothing_async)],
@@ -121,7 +121,7 @@ FIRST_MISSED = {
     "loss watch": 95,
     "settling again": 95,
     "look at outstanding attempts": 107,
-    "reading anew after a loss": 280,
+    "reading again after a loss": 280,
     "own claims": 555,
 }
 """The first seed that breaks a promise without the safeguard."""
@@ -137,7 +137,7 @@ TESTED_ALONE = {
         "integration/worker/test_attempts.py"
         "::test_a_hint_cancels_a_revoked_attempt_long_before_the_next_beat"
     ),
-    "misled leader reads anew": (
+    "misled leader reads again": (
         "integration/coordinator/test_doubt.py"
         "::test_a_leader_that_finds_another_attempt_out_than_it_believes_goes_by_that_one"
     ),

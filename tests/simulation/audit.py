@@ -1,4 +1,4 @@
-"""What must hold when a simulated installation has come to rest."""
+"""The checks of a simulated installation that has come to rest."""
 
 from __future__ import annotations
 

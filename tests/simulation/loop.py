@@ -1,4 +1,4 @@
-"""An event loop without a world: time passes only when nobody has anything to do.
+"""An event loop without a world: time passes only when no task has anything to do.
 
 Every callback belongs to a `Process`. Within a process callbacks run in the order that asyncio
 promises; which process goes on next is drawn from the seed. A paused process runs nothing until

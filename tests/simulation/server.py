@@ -174,7 +174,7 @@ class Network:
             connection.stalls.add(way)  # nothing that is sent later overtakes what broke it
             if self.rng.random() < 0.5:
                 return
-            delay_s *= self.rng.choice((1, 3000))  # it may arrive when nobody waits any more
+            delay_s *= self.rng.choice((1, 3000))  # it may arrive when no client waits any more
         when = connection.when_to_arrive(way, delay_s)
         self.loop.call_in(OUTSIDE, when, arrive, data)
 
@@ -196,7 +196,7 @@ class Network:
     # --- what befalls the server ------------------------------------------------------------
 
     def stop(self) -> None:
-        """Crash: every connection breaks, nobody can connect."""
+        """Crash: every connection breaks, no client can connect."""
         self.is_down = True
         self.generation += 1
         for connection in list(self.connections):

@@ -1,4 +1,4 @@
-"""How a run is now: its report, and where each unfinished task stands."""
+"""Snapshots of a run: its report, and the state of each unfinished task."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RunLook:
 
 
 async def look_at(
-    store: RunStore, reporter: ReportLoader, run_id: str, *, results: bool | str = False
+    store: RunStore, loader: ReportLoader, run_id: str, *, results: bool | str = False
 ) -> RunLook:
     """Look at a run once, reading no more results than asked for (see `ReportLoader.report`).
 
@@ -50,8 +50,8 @@ async def look_at(
     facts = await found_run(store, run_id)
     task_id = results if isinstance(results, str) else None
     values = EVERY if results is True else None
-    history = await reporter.read(run_id, values=values, task_id=task_id)
-    report = await reporter.report(run_id, known=history, results=results)
+    history = await loader.read(run_id, values=values, task_id=task_id)
+    report = await loader.report(run_id, known=history, results=results)
     if not facts.is_open:
         return RunLook(report=report, unfinished=[], now=report.total_end_time)
     moment, pool = await _moment(store, history, facts)
@@ -64,7 +64,7 @@ async def look_at_queues(store: RunStore) -> list[QueueLook]:
     """Return what waits and runs per queue, and which live workers listen to it."""
     sizes = {}
     for key, size in (await store.queue_sizes()).items():
-        with suppress(ValueError):  # a key that is not ours
+        with suppress(ValueError):  # not a queue's key
             sizes[store.keys.queue_of(key)] = size
     listens = {
         worker.worker_id: queues.split(",")
@@ -85,7 +85,7 @@ async def live_pool(store: RunStore) -> tuple[LivePool, set[str]]:
 def _served(data: bytes) -> Served:
     try:
         return decode_served(data)
-    except DecodeError:  # its coordinator warns of it; here it serves nothing
+    except DecodeError:  # its coordinator warns; here the worker counts as serving nothing
         return {}
 
 
@@ -147,9 +147,9 @@ def _sent(found: Outstanding) -> Sent:
 
 
 def _tell_what_runs(report: ExecutionReport, plan: Plan, tasks: Sequence[UnfinishedTask]) -> None:
-    """Call running what a worker runs; what only waits for one is pending.
+    """Set the status of unfinished tasks: "running" if a worker runs it, else "pending".
 
-    Tails have a row only once they have ended, so those that have not get one here.
+    Tails have a row only once they have ended; a row is added here for those that have not.
     """
     rows = {stat.task_name: stat for stat in report.task_statistics}
     for task in tasks:

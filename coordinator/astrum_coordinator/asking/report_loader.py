@@ -43,8 +43,8 @@ class ReportLoader:
         """Return the report of a finished run, or of how far it is.
 
         ``types`` are named types that results may have, besides those of the run's tasks that
-        this process declares; values of others are `Opaque`. ``known`` is who has read the whole
-        journal already. Without ``results`` none is fetched or decoded; a task's id
+        this process declares; values of others are `Opaque`. ``known`` has read the whole journal
+        already. Without ``results`` none is fetched or decoded; a task's id
         stands for its result alone. Raises `RunNotFoundError`.
         """
         facts = await found_run(self._store, run_id)
@@ -61,13 +61,13 @@ class ReportLoader:
         if not facts.is_open:
             report.execution_state = ExecutionState(facts.state)
         elif facts.lease_s <= 0:
-            report.execution_state = ExecutionState.PENDING  # nobody leads it, or no longer
+            report.execution_state = ExecutionState.PENDING  # it has no leader now
         return report
 
     async def read(
         self, run_id: str, *, values: int | None = EVERY, task_id: str | None = None
     ) -> RunFollower:
-        """Read what the journal tells of a run.
+        """Read the state of a run from its journal.
 
         ``values`` as in `RunFollower`; with ``task_id`` those of that task alone. Raises
         `TaskNotFoundError` for a task that the run does not have.

@@ -1,4 +1,4 @@
-"""The types that results may have, as far as this process declares them."""
+"""Finds the types that results may have, among the tasks that this process declares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's journal tells to somebody who only reads: for reports, and to follow a run."""
+"""Reads a run's journal without leading the run: for reports, and to follow a run."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _ENTRIES_PER_READ = 1_000
 class RunFollower:
     """A run's state and encoded results (in plan order) as far as its journal was read.
 
-    ``observer`` is told of the state as it is when it was read first, and of all facts after
-    that, as if they were taken in here. ``values`` says whose results are read, `EVERY` or the
+    ``observer`` is called with the state after the first read, then with every event, as a
+    leader calls it. ``values`` says whose results are read, `EVERY` or the
     number of a task; without it none is, as far as the journal can be read so (a signed one
     cannot: its signatures are over the whole). ``outstanding`` is what is out by task number.
     """
@@ -90,7 +90,7 @@ class RunFollower:
             self._tell(event)
 
     def _find(self, task: int, attempt: int) -> None:
-        """Take in that an attempt was dispatched; of most only their end tells."""
+        """Add the dispatch of an attempt whose journal record is the first trace of it."""
         known = self.state.outstanding_count
         event = AttemptFoundOutstanding(task, attempt)
         self.state.handle(event)

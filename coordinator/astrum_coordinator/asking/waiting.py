@@ -1,4 +1,4 @@
-"""Finding a run by its id, and waiting for its end without leading it."""
+"""Finds a run by its id, and waits for its end without leading it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from astrum.runtime.loops import Backoff
 logger = logging.getLogger("astrum.coordinator")
 
 NEWS_WITHIN_S = 1.0
-"""The end of a run is no journal entry: it is asked for at least this often."""
+"""The longest pause between two checks: the end of a run is not a journal entry."""
 LEAST_PAUSE_S = 0.2
-"""Between two questions, however fast the journal grows."""
+"""The shortest pause between two checks, even if the journal grows fast."""
 UNLED_NOTICE_S = 5.0
-"""For how long a run may have no leader: one that serves adopts it within seconds."""
+"""How long a run may have no leader before a warning; `serve` adopts it within seconds."""
 _COMPARED = 200
 
 
@@ -38,8 +38,8 @@ async def until_over(
 ) -> RunInfo:
     """Wait until the run is over and return what is known of it then.
 
-    A new journal entry is what makes it look again: most runs end just after their last one.
-    Warns if nobody leads the run for ``unled_notice_s``.
+    A new journal entry starts the next check: most runs end just after their last entry. Warns
+    if the run has no leader for ``unled_notice_s``.
     """
     backoff, leaders = Backoff(), _Leaders(run_id, unled_notice_s)
     while True:
@@ -65,7 +65,7 @@ class _Leaders:
         self._is_noted = False
 
     def look(self, *, is_led: bool, now: float) -> None:
-        """Take in whether somebody leads the run at a monotonic time."""
+        """Note whether the run has a leader at the monotonic time ``now``."""
         if is_led:
             self._unled_since, self._is_noted = None, False
             return

@@ -1,8 +1,8 @@
-"""``acl``: the least that the server's users for coordinators and workers must be allowed.
+"""The command ``acl``: the smallest access rules for coordinators and workers.
 
 Commands inside scripts are checked against the caller's rules like any others, each with its
-keys, so the grants follow the scripts. EVALSHA itself must be allowed for the keys of all of
-them, and gives nothing by itself.
+keys, so the grants follow the scripts. EVALSHA itself must be allowed for the keys of all
+scripts, and grants nothing by itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROLES = ("coordinator", "worker")
 _KEYLESS = ("client|id", "client|unblock", "evalsha", "info", "script|load", "select", "time")
 KEYLESS = {"coordinator": (*_KEYLESS, "publish"), "worker": (*_KEYLESS, "subscribe")}
-"""What each role may send besides the commands for keys; the channel is that of the hints."""
+"""Commands without keys that each role may send; the channel is that of the hints."""
 
 
 class Grant(NamedTuple):
@@ -98,7 +98,7 @@ def _streams(keys: Keys) -> tuple[str, ...]:
 def acl(prefix: str | None, plain: bool) -> None:
     """Print ACL rules for Redis or Valkey: one user for coordinators, one for workers.
 
-    Replace the passwords, then send the lines to the server. They hold for one --prefix.
+    Replace the passwords, then send the lines to the server. They are valid for one --prefix.
     """
     from astrum.protocol.keys import DEFAULT_PREFIX, Keys
 

@@ -1,4 +1,4 @@
-"""Coordinators of commands, which wait for a server that cannot serve yet, and what to ask them."""
+"""Opens a coordinator for a command, waiting for a server that is not ready yet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def patient_coordinator(settings: RedisSettings) -> Coordinator:
 def ask(
     redis_url: str | None, prefix: str | None, question: Callable[[Coordinator], Awaitable[Answer]]
 ) -> Answer:
-    """Connect, put the question, and return the answer; the question may be put again."""
+    """Connect, ask ``question`` and return the answer; it may be asked more than once."""
     settings = require_redis(redis_url, prefix)
 
     async def put() -> Answer:

@@ -1,4 +1,4 @@
-"""``--attach``: what becomes of a ``--run-id`` whose run exists already."""
+"""The option ``--attach``: follow a run that exists already instead of refusing its id."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_attach(attach: bool, run_id: str | None, *, local: bool = False) -> No
 
 
 async def has_ended(coordinator: Coordinator, run_id: str | None, attach: bool) -> bool:
-    """Tell whether the run is over; raises `RunEndedError` if it is and nobody attaches to it."""
+    """Return whether the run has ended; raises `RunEndedError` if it has, without ``attach``."""
     from astrum.errors import RunEndedError
     from astrum_coordinator.display.report_view import state_text
 

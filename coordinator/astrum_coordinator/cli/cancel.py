@@ -1,4 +1,4 @@
-"""``cancel``: ask for a run's end."""
+"""The command ``cancel``: ask for a run's end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from astrum_coordinator.cli.options import log_option, option, prefix_option, re
 def cancel(
     ctx: click.Context, run_id: str, redis_url: str | None, prefix: str | None, reason: str
 ) -> None:
-    """Ask for the end of RUN; whoever leads it, or will lead it next, sees to that.
+    """Ask for the end of RUN; the coordinator that leads it, now or next, cancels it.
 
     Exit code 1 if the run was over already.
     """

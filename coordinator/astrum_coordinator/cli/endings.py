@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, and errors as sentences instead of tracebacks."""
+"""Ends commands: exit codes, and errors as sentences instead of tracebacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from astrum_coordinator.cli.printing import OutputFailed
 
 
 class Commands(SteadyCommand, click.Group):
-    """A group that says what went wrong where an `AstrumError` comes up."""
+    """A group of commands that prints an `AstrumError` as a message."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an `AstrumError` becomes a message and an exit code."""
@@ -34,7 +34,7 @@ class Commands(SteadyCommand, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; for a misspelt one name the nearest."""
+        """Find the command; for a misspelt one, suggest the nearest."""
         known = get_close_matches(args[0], self.commands, n=1) if args else []
         if known and args[0] not in self.commands:
             ctx.fail(f"no such command {args[0]!r}; did you mean {known[0]!r}?")
@@ -44,14 +44,14 @@ class Commands(SteadyCommand, click.Group):
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    """End in order, with the code of the table; a command that has more to do handles it itself."""
+    """Exit in order with the code for the signal; commands with more to do handle it themselves."""
     from astrum.runtime.exit_codes import after_signal
 
     raise SystemExit(after_signal(number))
 
 
 def exit_code(error: BaseException) -> int | None:
-    """Return the exit code of an error that is told in a sentence, else `None`."""
+    """Return the exit code of an error that is printed as a sentence, else `None`."""
     from astrum.runtime.exit_codes import ExitCode, exit_code_of
 
     is_output = isinstance(error, OutputFailed)

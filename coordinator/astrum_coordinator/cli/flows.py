@@ -1,4 +1,4 @@
-"""From MODULE arguments to the one flow that a command is about."""
+"""Loads the one flow that the MODULE arguments and options of a command select."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Selection(NamedTuple):
-    """What of the modules is meant, and under which conditions; the fields are the options."""
+    """The selected part of the modules; each field is an option."""
 
     modules: tuple[str, ...]
     namespace: str | None
@@ -45,7 +45,7 @@ def load_scheduler(selection: Selection) -> DynamicScheduler:
     """Import the modules and return the scheduler of the chosen tasks.
 
     Raises `FlowImportError` for a module that cannot be loaded, ``click.UsageError`` if it is
-    not clear which flow is meant, and `SchedulerError` for a flow that cannot be.
+    not clear which flow is meant, and `SchedulerError` for a flow that is not valid.
     """
     from astrum.config import AstrumConfig
     from astrum.flow.loading import load_workflows

@@ -49,7 +49,7 @@ class LocalSession:
             return self._report_of_cancelled()
 
     def _report_of_cancelled(self) -> ExecutionReport | None:
-        """How far the run came, without the values of its tasks."""
+        """Return the report of the interrupted run, without the values of its tasks."""
         state, planned_at = self._progress.state, self._planned_at
         if state is None:
             return None

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first asks for a clean end, the second ends at once."""
+"""Handles Ctrl-C, SIGTERM and SIGHUP: the first asks for a clean end, the second exits at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEXT_LINE = "\r\n"  # the prompt of the shell must not hang on to a half-drawn v
 
 
 class Interrupts:
-    """Tells the running work of the first signal.
+    """Passes the first signal to the running work.
 
     `received` is that signal's number, 0 before. The handler runs between two bytecodes of the
     main thread, so it works even while user code blocks the event loop.
@@ -46,7 +46,7 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """What a process that was ended by the signal exits with: 130 for Ctrl-C."""
+        """The exit code of a process that the signal ended: 130 for Ctrl-C."""
         return after_signal(self.received)
 
     def run(self, work: Callable[[Interrupts], Coroutine[Any, Any, Result]]) -> Result:
@@ -70,7 +70,7 @@ class Interrupts:
     def on_first(self, react: Callable[[], object], advice: str = "stopping") -> None:
         """Call ``react`` on the event loop when the first signal comes, or at once if it has.
 
-        ``advice`` is what the user is told then.
+        ``advice`` is printed to the user then.
         """
         self._on_first, self._advice = react, advice
         if self.received:
@@ -79,7 +79,7 @@ class Interrupts:
     def on_disturbance(self, react: Callable[[BaseException | None], object]) -> None:
         """Call ``react`` with what comes out of the event loop itself, and let the loop go on.
 
-        It is `None` if somebody stopped the loop. Without this it ends the command.
+        It is `None` if the loop was stopped. Without this it ends the command.
         """
         self._on_disturbance = react
 
@@ -115,7 +115,7 @@ def _handled() -> list[signal.Signals]:
 
 
 def _leave(code: int) -> NoReturn:
-    # What this process has started is ended by its guards when it is gone.
+    # The guards of the processes that this one has started end them when it is gone.
     with suppress(OSError, ValueError):
         if sys.__stderr__ is not None and sys.__stderr__.isatty():
             sys.__stderr__.write(SHOW_CURSOR + NEXT_LINE)

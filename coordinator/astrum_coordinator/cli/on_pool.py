@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from astrum_coordinator.cli.run_settings import RunSettings
 
 WORKER_GRACE_S = 2.0
-"""When the run is over, nothing that a local worker still does is of use to anybody."""
-WHEREABOUTS_EVERY_S = 1.0
+"""The grace of local workers: once the run is over, what they still do is not needed."""
+LOOK_EVERY_S = 1.0
 KNOWN_AFTER_S = 3.0
-"""Workers tell what they run within a second, and are asked every second."""
+"""Workers publish what they run within a second, and are asked every second."""
 NO_WORKER_YET = "waits for a worker"
 CANCELLING = "cancelling the run"
 
@@ -60,14 +60,12 @@ class PoolSession:
                 url = (await stack.enter_async_context(EmbeddedServer())).url
             settings = redis_settings(url, place.prefix)
             coordinator = await stack.enter_async_context(patient_coordinator(settings))
-            whereabouts = Whereabouts(coordinator, self._run_id)
+            workers_of = AttemptWorkers(coordinator, self._run_id)
             if await has_ended(coordinator, self._settings.run_id, self._settings.attach):
-                return await self._led(coordinator, whereabouts, interrupts)
+                return await self._led(coordinator, workers_of, interrupts)
             workers = await self._enter_workers(stack, url, coordinator)
-            stack.enter_context(
-                output.display(self._progress, self._settings.quiet, whereabouts.of)
-            )
-            work = self._led(coordinator, whereabouts, interrupts)
+            stack.enter_context(output.display(self._progress, self._settings.quiet, workers_of.of))
+            work = self._led(coordinator, workers_of, interrupts)
             return await (work if workers is None else workers.supervise(work))
 
     async def _enter_workers(
@@ -85,7 +83,7 @@ class PoolSession:
 
         prefix = self._settings.place.prefix
         options = ["--prefix", prefix] if prefix else []
-        if self._settings.place.redis_url is None:  # nobody else could serve them
+        if self._settings.place.redis_url is None:  # no other workers can reach this server
             for queue in sorted({spec.queue for spec in self._flow.plan.tasks}):
                 options += ["--queue", queue]
         for name, file in tls_files().items():
@@ -106,7 +104,7 @@ class PoolSession:
         )
 
     async def _led(
-        self, coordinator: Coordinator, whereabouts: Whereabouts, interrupts: Interrupts
+        self, coordinator: Coordinator, workers_of: AttemptWorkers, interrupts: Interrupts
     ) -> ExecutionReport:
         work = asyncio.ensure_future(
             coordinator.run_flow(
@@ -119,7 +117,7 @@ class PoolSession:
         )
         stopper = Stopper(coordinator, self._run_id, work)
         interrupts.on_first(stopper.stop, CANCELLING)
-        looking = asyncio.create_task(whereabouts.keep_looking())
+        looking = asyncio.create_task(workers_of.keep_looking())
         try:
             return await work
         finally:
@@ -152,8 +150,8 @@ class Stopper:
             self._work.cancel()  # there is no run yet, or no server to ask
 
 
-class Whereabouts:
-    """Which worker runs which attempt of a run, as the workers themselves say."""
+class AttemptWorkers:
+    """The worker of each running attempt of a run, by the status of the workers."""
 
     def __init__(self, coordinator: Coordinator, run_id: str) -> None:
         self._coordinator = coordinator
@@ -161,18 +159,18 @@ class Whereabouts:
         self._workers: dict[tuple[int, int], str] = {}
 
     def of(self, attempt: RunningAttempt) -> str:
-        """Return the worker of an attempt, "" while it is too young to tell."""
+        """Return the worker of an attempt, "" while it is too recent to be known."""
         found = self._workers.get((attempt.task, attempt.attempt))
         if found is not None:
             return found
         return NO_WORKER_YET if time.monotonic() - attempt.since > KNOWN_AFTER_S else ""
 
     async def keep_looking(self) -> None:
-        """Ask the workers again and again, only for show, until cancelled."""
+        """Read the status of the workers every second, for the display, until cancelled."""
         while True:
             with suppress(StoreError):
                 self._workers = await self._look()
-            await asyncio.sleep(WHEREABOUTS_EVERY_S)
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _look(self) -> dict[tuple[int, int], str]:
         return {

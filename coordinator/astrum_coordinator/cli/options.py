@@ -1,4 +1,4 @@
-"""What several commands share: options, each also from the environment, and logging."""
+"""Options that several commands share, each also read from the environment, and logging."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command]
 
 
 REDIS_HELP = (
-    "The server to use: redis://, rediss:// (TLS) or unix://. A password belongs into the "
-    "variable, not here: all users of the machine can read command lines."
+    "The server to use: redis://, rediss:// (TLS) or unix://. Put a password in the "
+    "environment variable rather than here: command lines are visible to every user on this host."
 )
 TLS_FILES = {
     "ca": "The authority to trust in place of the system's, for rediss://.",
@@ -84,7 +84,7 @@ task_option = option(
 
 
 def checked_run_id(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Refuse run ids that would be awkward in keys, shells and URLs."""
+    """Refuse run ids that need quoting in keys, shells or URLs."""
     from astrum.protocol.keys import is_run_id
 
     if value is not None and not is_run_id(value):
@@ -103,7 +103,7 @@ def require_redis(url: str | None, prefix: str | None) -> RedisSettings:
 
 
 def redis_settings(url: str, prefix: str | None) -> RedisSettings:
-    """Return the settings of a server; what the options do not say is in the environment."""
+    """Return the settings of a server; the environment supplies what the options leave out."""
     from astrum.redis.settings import RedisSettings
 
     files = tls_files()
@@ -117,7 +117,7 @@ def redis_settings(url: str, prefix: str | None) -> RedisSettings:
 
 
 def given(name: str) -> ParameterSource | None:
-    """Return where the value of a parameter comes from, `None` if nobody set it."""
+    """Return where the value of a parameter comes from, `None` if it was not set."""
     source = click.get_current_context().get_parameter_source(name)
     unset = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
     return None if source in unset else source
@@ -127,7 +127,7 @@ def given(name: str) -> ParameterSource | None:
 
 
 def set_log_level(level: str) -> None:
-    """Log what Astrum says to standard error; the user's own logging is left alone."""
+    """Log what Astrum says to standard error; the user's own logging is not changed."""
     log_to_stderr(level, LOG_FORMAT)
 
 

@@ -1,4 +1,4 @@
-"""Where a run's words go: people read standard error, programs read standard output."""
+"""Writes the output of a run: for people on standard error, for programs on standard output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from astrum_coordinator.cli.printing import print_json
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
-    from astrum_coordinator.display.live_view import Whereabouts
+    from astrum_coordinator.display.live_view import WorkerOf
     from astrum_coordinator.display.progress import RunProgress
 
 MAX_TRACEBACKS = 3
@@ -35,15 +35,15 @@ _OURS = re.compile(r'  File "[^"]*[/\\]astrum[/\\](?:invoke|threads|in_process)\
 
 @contextmanager
 def reserved_stdout() -> Iterator[IO[str]]:
-    """Yield the real standard output; whatever else is printed goes to standard error from now on.
+    """Yield the real standard output; all other prints go to standard error from now on.
 
-    This holds for file descriptor 1 too, so libraries and child processes cannot get in between,
-    and for the rest of the process: what runs at its end may print as well.
+    This includes file descriptor 1, so the output of libraries and child processes cannot mix
+    with it. It lasts for the rest of the process, since code that runs at exit may print too.
     """
     real = sys.stdout
     try:
         number, errors = real.fileno(), sys.stderr.fileno()
-    except (OSError, ValueError):  # replaced by an object that is no file, as tests do
+    except (OSError, ValueError):  # replaced by an object that is not a file, as in tests
         with redirect_stdout(sys.stderr):
             yield real
         return
@@ -61,7 +61,7 @@ def stdout_for(as_json: bool) -> AbstractContextManager[IO[str]]:
 
 
 def has_terminal() -> bool:
-    """Whether people look at standard error through a terminal that can redraw."""
+    """Whether standard error is a terminal that can be redrawn."""
     try:
         return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     except (AttributeError, ValueError):  # user code has put something else there, or closed it
@@ -69,27 +69,27 @@ def has_terminal() -> bool:
 
 
 def display(
-    progress: RunProgress, quiet: bool, whereabouts: Whereabouts | None = None
+    progress: RunProgress, quiet: bool, worker_of: WorkerOf | None = None
 ) -> AbstractContextManager[object]:
     """Return a context manager that shows the run in the way that suits the output.
 
-    ``whereabouts`` are given for a run on workers.
+    ``worker_of`` is given for a run on workers.
     """
     if quiet:
         return nullcontext()
     from astrum_coordinator.display import live_view
 
-    active = live_view.RUNNING if whereabouts is None else live_view.DISPATCHED
+    active = live_view.RUNNING if worker_of is None else live_view.DISPATCHED
     if not has_terminal():
         return live_view.ProgressDisplay(progress, live_view.LineFace(sys.stderr, active))
     from rich.console import Console
 
-    face = live_view.TerminalFace(Console(stderr=True), whereabouts or live_view.nowhere, active)
+    face = live_view.TerminalFace(Console(stderr=True), worker_of or live_view.nowhere, active)
     return live_view.ProgressDisplay(progress, face)
 
 
 def tell(report: ExecutionReport, progress: RunProgress | None, quiet: bool) -> None:
-    """Say how the run ended, to people."""
+    """Print for people how the run ended."""
     from astrum_coordinator.display import report_view
 
     is_completed = report.execution_state == "completed"
@@ -111,14 +111,14 @@ def tell(report: ExecutionReport, progress: RunProgress | None, quiet: bool) -> 
 
 
 def _said_before(progress: RunProgress | None) -> set[str]:
-    """The lines that were shown while the run happened."""
+    """Return the lines that were shown during the run."""
     from astrum_coordinator.display.live_view import notice_text
 
     return set() if progress is None else {notice_text(notice) for notice in progress.shown}
 
 
 def _tracebacks(progress: RunProgress | None) -> list[str]:
-    """The tracebacks of the first failed tasks, which the report leaves out."""
+    """Return the tracebacks of the first failed tasks, which the report leaves out."""
     if progress is None or progress.state is None:
         return []
     failures = progress.state.chronicle.failures.values()
@@ -127,9 +127,9 @@ def _tracebacks(progress: RunProgress | None) -> list[str]:
 
 
 def users_traceback(text: str) -> str:
-    """Return a task's traceback without the frames of the machinery that called the task.
+    """Return a task's traceback without the frames of Astrum.
 
-    It is empty where no frame is left: then it says no more than the error itself.
+    It is empty if no frame is left: then it adds nothing to the error itself.
     """
     theirs = "".join(part for part in _FRAME.split(text) if not _OURS.match(part))
     return theirs if 'File "' in theirs else ""
@@ -142,7 +142,7 @@ def deliver(
 
     A path is relative to ``folder``, by default to the current directory.
 
-    Returns whether that was possible; what could not be written is told.
+    Returns whether that succeeded; prints an error for what could not be written.
     """
     target = path if path is None or folder is None else folder / path
     delivered = [
@@ -172,7 +172,7 @@ def _is_delivered(report: ExecutionReport, place: Path | IO[str], name: str) -> 
 def write_report(report: ExecutionReport, path: Path) -> None:
     """Write the report as JSON; a reader of a file never sees half of it.
 
-    A link stays a link. Pipes and devices are written to as they are.
+    A link stays a link. Pipes and devices are written to directly.
     """
     from astrum_coordinator.display.report_view import report_to_json
 
@@ -192,12 +192,12 @@ def write_report(report: ExecutionReport, path: Path) -> None:
 
 
 def _is_written_in_place(path: Path) -> bool:
-    """Whether another file must not take the place of what is there."""
+    """Whether the path must be written to directly, not replaced by another file."""
     try:
         there = path.stat()
     except FileNotFoundError:
         return False
-    # /dev/stdout may stand for a file to which the tasks' own words go as well.
+    # /dev/stdout may be a file to which the output of the tasks goes as well.
     return not stat.S_ISREG(there.st_mode) or any(_is_open_as(there, number) for number in (1, 2))
 
 

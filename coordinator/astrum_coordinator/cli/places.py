@@ -1,4 +1,4 @@
-"""Where ``run`` runs: in this process, on a private server, or on a server that is there."""
+"""Chooses where ``run`` runs: in this process, on a private server, or on a running server."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LOCAL_CONTRADICTIONS = {
     "embedded": "--local runs all tasks in this process, --embedded on a private server: drop one",
 }
 EMBEDDED_CONTRADICTION = (
-    "--embedded starts a private server, --redis names one that is there: drop one"
+    "--embedded starts a private server, --redis names a running one: drop one of them"
 )
 _TYPED = ParameterSource.COMMANDLINE
 
 
 def choose_place(options: dict[str, Any]) -> Place:
-    """Decide where to run; what the command line says goes before the environment.
+    """Decide where to run; the command line takes precedence over the environment.
 
     Raises ``click.UsageError`` for options that contradict each other.
     """
@@ -49,7 +49,7 @@ def _local_wins(options: dict[str, Any]) -> bool:
 
 
 def _embedded_wins(options: dict[str, Any]) -> bool:
-    """The private server is there to be chosen in spite of the environment's URL."""
+    """Whether ``--embedded`` overrides a URL from the environment."""
     if not options["redis_url"] or given("redis_url") is not _TYPED:
         return True
     if given("embedded") is _TYPED:

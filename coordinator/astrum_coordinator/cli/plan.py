@@ -1,4 +1,4 @@
-"""``plan``: show what would run, in which order, and where each parameter comes from."""
+"""The command ``plan``: show the tasks of a flow, their order, and where parameters come from."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMATS = ("table", "mermaid", "dot", "json")
 @log_option
 def plan(form: str, **rest: Any) -> None:
     """Show the plan of MODULE without running it: stages, dependencies, data transport."""
-    # What the modules print while they are imported is no part of the plan.
+    # What the modules print during their import is not part of the plan.
     with reserved_stdout() as stdout:
         flow = load_flow(Selection(**rest), fingerprints=False)
         from astrum_coordinator.display import plan_view

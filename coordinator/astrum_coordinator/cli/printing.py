@@ -1,4 +1,4 @@
-"""Printing what was asked for on standard output: whole, or with an error that says so."""
+"""Prints on standard output: everything that was asked for, or an error that says why not."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ WIDEST = 10_000
 
 
 class OutputFailed(OSError):
-    """Standard output could not take what was asked for."""
+    """Standard output could not be written to."""
 
 
 def print_text(text: str, file: IO[str] | None = None) -> None:
-    """Write a text and a line end to standard output, or to ``file``, and wait until it is there.
+    """Write a string and a line end to standard output, or to ``file``, completely.
 
-    A character that the output lacks becomes its number. A reader that went away has what it
-    wanted, so that is no error. Raises `OutputFailed` for a full disk, say.
+    A character that the encoding lacks is written as an escape. A reader that closes the pipe
+    early is not an error. Raises `OutputFailed` for a full disk, for example.
     """
     there = sys.stdout if file is None else file
     try:
@@ -43,7 +43,7 @@ def _write_all(file: IO[str], text: str) -> None:
     file.flush()
     try:
         number = file.fileno()
-    except (OSError, ValueError):  # no file, as in tests
+    except (OSError, ValueError):  # not a file, as in tests
         file.write(text)
         return
     encoding = file.encoding if isinstance(file, io.TextIOWrapper) else "utf-8"
@@ -51,7 +51,7 @@ def _write_all(file: IO[str], text: str) -> None:
     while rest:
         try:
             rest = rest[os.write(number, rest) :]
-        except BlockingIOError:  # whoever shares the output has made it so
+        except BlockingIOError:  # another process that shares the output made it non-blocking
             select.select([], [number], [])
 
 
@@ -71,7 +71,7 @@ def print_view(view: Any, file: IO[str] | None = None) -> None:
     there = sys.stdout if file is None else file
     is_terminal = there.isatty()
     drawn = _Drawing(getattr(there, "encoding", None))
-    # A pipe is as wide as it needs to be: whoever cuts columns out of it wants whole ids.
+    # Output to a pipe is not cut to a width: programs that read columns need whole ids.
     width = None if is_terminal else WIDEST
     Console(file=drawn, force_terminal=is_terminal or None, width=width).print(_Visible(view))
     print_text(drawn.getvalue().removesuffix("\n"), there)
@@ -91,7 +91,7 @@ class _Visible:
 
 
 class _Drawing(io.StringIO):
-    """A text for an output of that encoding, which decides the characters of lines and corners."""
+    """A buffer with the encoding of the output, which decides how rich draws lines."""
 
     def __init__(self, encoding: str | None) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""``queues``: how much waits where, and who serves it."""
+"""The command ``queues``: how much waits in each queue, and how many workers serve it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = ("Queue", "Waiting", "Running", "Oldest waiting", "Workers", "")
 
 
-@click.command(short_help="Show what is queued, and who serves it.")
+@click.command(short_help="Show what is queued, and which workers serve it.")
 @click.argument("names", nargs=-1, metavar="[QUEUE]...")
 @redis_option
 @prefix_option
@@ -31,8 +31,8 @@ def queues(
 ) -> None:
     """Show for each QUEUE (default: all) what waits, what runs, and how many workers serve it.
 
-    Listed are the queues that were used lately and those that live workers listen to. What a
-    coordinator holds back, for want of room or for a run's own limit, is in no queue yet.
+    Lists the queues that were used recently and those that live workers listen to. Tasks that a
+    coordinator holds back, because of a limit, are not in a queue yet.
     """
     found = chosen(ask(redis_url, prefix, lambda coordinator: coordinator.queues()), names)
     if as_json:
@@ -40,7 +40,7 @@ def queues(
 
         print_json([to_json(one) for one in found])
     else:
-        print_table(queues_table(found), "" if found else "no queues: nothing was sent lately")
+        print_table(queues_table(found), "" if found else "no queues: nothing was sent recently")
 
 
 def chosen(found: Sequence[QueueLook], names: Sequence[str]) -> list[QueueLook]:
@@ -51,7 +51,7 @@ def chosen(found: Sequence[QueueLook], names: Sequence[str]) -> list[QueueLook]:
     for name in names:
         if name not in known:
             raise click.UsageError(
-                f"no queue {name!r}{nearest(name, known)}: nothing was sent to it lately and no "
+                f"no queue {name!r}{nearest(name, known)}: nothing was sent to it recently and no "
                 "live worker listens to it"
             )
     return [one for one in found if not names or one.queue in names]

@@ -1,4 +1,4 @@
-"""``run``: plan, lead and see through a run, in the place that the options choose."""
+"""The command ``run``: plan a flow and run it to its end, where the options choose."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @option(
     "--embedded",
     is_flag=True,
-    help="Run on a private server with local workers, also where ASTRUM_REDIS_URL is set.",
+    help="Run on a private server with local workers, even if ASTRUM_REDIS_URL is set.",
 )
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @run_id_option
@@ -79,15 +79,15 @@ def run(
 
     MODULE is a dotted name or a .py file, with :ATTR for one registry or scheduler in it.
     Without --redis and --local, a private server and local workers are started for the run; with
-    --embedded also where ASTRUM_REDIS_URL names a server. The first line says where it runs.
+    --embedded even if ASTRUM_REDIS_URL names a server. The first line says where it runs.
     Several modules are imported together.
 
-    Ctrl-C, SIGTERM and SIGHUP cancel the run for good. One whose process was killed goes on with
-    `resume`, or by itself where `serve` runs.
+    Ctrl-C, SIGTERM and SIGHUP cancel the run for good. If this process is killed, the run goes on
+    with `resume`, or by itself where `serve` runs.
 
-    A --run-id of a run that is open is that run: it is led on, or followed while others lead it.
-    One of a run that ended is refused with exit code 2; with --attach its report is given, and
-    the exit code is that of the run.
+    If --run-id names an open run, that run goes on: it is led here, or followed while another
+    process leads it. If it names a run that ended, the command ends with exit code 2; with
+    --attach it prints the report instead, and the exit code is that of the run.
     """
     from astrum.runtime.exit_codes import ExitCode
 
@@ -105,7 +105,7 @@ def run(
 
 
 def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
-    """Run it, tell people how it ended, and return the report and the exit code."""
+    """Run the flow, print how it ended, and return the report and the exit code."""
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.display.progress import RunProgress
 
@@ -125,7 +125,7 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
 
 
 def session(settings: RunSettings, flow: Flow, progress: RunProgress) -> Work:
-    """Return what runs the flow in the place that was chosen."""
+    """Return the function that runs the flow where the options choose."""
     if settings.place.local:
         from astrum_coordinator.cli.in_process import LocalSession
 

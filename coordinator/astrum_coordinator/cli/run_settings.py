@@ -1,4 +1,4 @@
-"""What the options of ``run`` come to."""
+"""The settings of one ``run``, made from its options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Place(NamedTuple):
     """Where the tasks run.
 
     ``local``: in this process. Else on the server at ``redis_url``, a private one if that is
-    `None`, with ``workers`` processes of our own beside it.
+    `None`, with ``workers`` local worker processes.
     """
 
     local: bool

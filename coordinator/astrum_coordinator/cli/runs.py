@@ -1,4 +1,4 @@
-"""``runs``: what became of runs."""
+"""The command ``runs``: list the latest runs and their states."""
 
 from __future__ import annotations
 

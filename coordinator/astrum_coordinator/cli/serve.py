@@ -1,4 +1,4 @@
-"""``serve`` and ``resume``: lead runs that exist already."""
+"""The commands ``serve`` and ``resume``: lead runs that exist already."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from astrum_coordinator.display.progress import RunProgress
 
 
-@click.command(short_help="Lead every run that nobody leads.")
+@click.command(short_help="Lead every run that has no leader.")
 @redis_option
 @prefix_option
 @log_option
 @click.pass_context
 def serve(ctx: click.Context, redis_url: str | None, prefix: str | None) -> None:
-    """Lead every run that nobody leads, until stopped; needs none of the runs' code.
+    """Lead every run that has no leader, until stopped; needs none of the runs' code.
 
-    On SIGTERM or Ctrl-C the runs are given back, and another coordinator may go on with them.
+    On SIGTERM or Ctrl-C it stops leading its runs, and another coordinator may lead them.
     """
     from astrum.runtime.exit_codes import after_stop
     from astrum_coordinator.cli.interrupts import Interrupts
@@ -57,7 +57,7 @@ async def _serve(settings: RedisSettings, interrupts: Interrupts) -> None:
             raise
 
 
-@click.command(short_help="Lead a run on to its end.")
+@click.command(short_help="Lead an existing run to its end.")
 @click.argument("run_id", metavar="RUN")
 @redis_option
 @prefix_option
@@ -73,10 +73,10 @@ def resume(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Lead RUN on to its end, whoever led it before, and tell how it ended.
+    """Lead RUN to its end, also after another coordinator led it, and print how it ended.
 
-    While another coordinator leads it, this one waits and watches. Ctrl-C lets go of the run
-    without cancelling it.
+    While another coordinator leads it, this one follows it. Ctrl-C stops leading the run without
+    cancelling it.
     """
     from astrum.runtime.exit_codes import ExitCode
     from astrum_coordinator.cli.interrupts import Interrupts
@@ -88,7 +88,7 @@ def resume(
     with output.stdout_for(as_json) as stdout:
         report = interrupts.run(lambda i: _resume(settings, run_id, progress, quiet, i))
         if report is None:
-            say(f"let go of run {run_id}; resume or cancel it, or leave it to a serving one")
+            say(f"stopped leading run {run_id}; `resume` or `cancel` it, or leave it to `serve`")
             ctx.exit(interrupts.exit_code)
         output.tell(report, progress, quiet)
         is_delivered = output.deliver(report, None, stdout if as_json else None)

@@ -1,4 +1,4 @@
-"""``show``: how a run ended, or where each of its tasks stands."""
+"""The command ``show``: how a run ended, or the state of each of its tasks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def show(
     A task that has not ended waits for others, is ready, queued, running, retrying, or unserved
     (no live worker would run it); the last column says why, where and since when.
 
-    With --json the same object as run --json prints; while the run is open it also has
+    --json prints the same object as run --json; while the run is open it also has
     "unfinished_tasks". Results are read for --json and --task only.
     """
     from astrum_coordinator.display.show_view import Chosen, look_to_json, look_view

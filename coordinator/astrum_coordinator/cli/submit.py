@@ -1,4 +1,4 @@
-"""``submit``: store a run for whichever coordinator serves the pool."""
+"""The command ``submit``: store a run, for a serving coordinator to lead."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def submit(
     """Plan MODULE, store the run and print its id; a serving coordinator leads it.
 
     The same --run-id with the same plan is the same run, so repeating a submit is safe while it
-    is open. One of a run that ended is refused with exit code 2. With --attach the command waits
-    for the end, tells how the run ended, and has its exit code.
+    is open. If the run has ended, the command ends with exit code 2. With --attach the command
+    waits for the end, prints how the run ended, and has its exit code.
     """
     check_attach(attach, run_id)
     settings = require_redis(redis_url, prefix)
@@ -67,7 +67,7 @@ def submit(
 
 
 def tell_end(settings: RedisSettings, run_id: str) -> int:
-    """Wait for the run's end, tell it, and return the exit code that follows from it."""
+    """Wait for the run's end, print how it ended, and return the exit code."""
     from astrum_coordinator.cli import output
     from astrum_coordinator.cli.wait import see_end
 

@@ -1,4 +1,4 @@
-"""``wait``: the end of a run that others lead."""
+"""The command ``wait``: wait for the end of a run that another process leads."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def wait(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Wait for the end of RUN without leading it, and tell how it ended.
+    """Wait for the end of RUN without leading it, and print how it ended.
 
-    Somebody else has to lead it: a serving coordinator, or the `run` that started it. The exit
+    Another process has to lead it: `serve`, or the `run` that started it. The exit
     code is 0 for a completed run, 1 for another end, and 1 if it is still open after --timeout.
     """
     from astrum.runtime.exit_codes import ExitCode
@@ -87,6 +87,6 @@ def see_end(
         say(f"run {run_id} is still open after {timeout_s:g} s; show {run_id} says what it does")
         return None, ExitCode.FAILED
     if report is None:
-        say(f"run {run_id} goes on; nobody waits for it here any more")
+        say(f"run {run_id} goes on; this command waits for it no longer")
         return None, interrupts.exit_code
     return report, end_code(report, interrupts)

@@ -1,4 +1,4 @@
-"""What local workers write, shown by the run that started them."""
+"""Shows the output of local workers in the command that started them."""
 
 from __future__ import annotations
 

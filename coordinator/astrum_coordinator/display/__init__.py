@@ -1,4 +1,4 @@
-"""What people see of runs on a terminal.
+"""Shows plans and runs to people on a terminal.
 
 May import `astrum`; asks no server.
 """

@@ -40,8 +40,8 @@ RUNNING = "running"
 DISPATCHED = "queued or running"
 """What is known of attempts that were sent to workers: one may have taken them or not."""
 
-Whereabouts = Callable[[RunningAttempt], str]
-"""Tells the worker that runs an attempt, "" if that is not known."""
+WorkerOf = Callable[[RunningAttempt], str]
+"""Returns the worker that runs an attempt, "" if that is not known."""
 
 
 def nowhere(attempt: RunningAttempt) -> str:
@@ -191,11 +191,11 @@ class TerminalFace:
     """A view that is redrawn in place; troubles scroll by above it."""
 
     def __init__(
-        self, console: Console, whereabouts: Whereabouts = nowhere, active: str = RUNNING
+        self, console: Console, worker_of: WorkerOf = nowhere, active: str = RUNNING
     ) -> None:
         self._console = console
         self._active = active
-        self._whereabouts = whereabouts
+        self._worker_of = worker_of
         self._bars = StageBars()
         self._live = Live(
             console=console,
@@ -244,7 +244,7 @@ class TerminalFace:
                 Text(f"  {_name(progress, attempt.task)}", overflow="ellipsis", no_wrap=True),
                 Text(f"attempt {attempt.number}" if attempt.number > 1 else "", "yellow"),
                 Text(duration_text(now - attempt.since), "dim"),
-                Text(self._whereabouts(attempt), "cyan"),
+                Text(self._worker_of(attempt), "cyan"),
             )
         more = progress.running_count - MAX_RUNNING
         if more > 0:

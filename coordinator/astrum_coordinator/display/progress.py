@@ -1,7 +1,7 @@
-"""How far a run is, kept while it happens: counters that others may look at whenever they like.
+"""Counts the progress of a run in counters that any thread may read at any time.
 
-It is told of every fact on the event loop, so it does a handful of operations for each and
-formats nothing; whoever shows it reads from another thread at a pace of their own.
+It is called with every event on the event loop, so it does few operations for each and formats
+nothing. The display reads it from another thread.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class RunProgress:
 
     ``stage_done`` and ``stage_totals`` count tasks by stage; ``state`` is `None` until the run
     has begun. ``inherited`` tasks had succeeded before that. ``final`` is how the run ended, ""
-    while it is under way. ``shown`` are the latest notices that somebody took.
+    while it is under way. ``shown`` are the latest notices that were taken to be shown.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class RunProgress:
     # --- told on the event loop -----------------------------------------------------------
 
     def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
-        """Take notice of one fact and the orders that followed."""
+        """Count one event and the commands that it produced."""
         if event is None:
             self._begin(state)
         elif type(event) is AttemptSettled and self.state is not None:
@@ -95,7 +95,7 @@ class RunProgress:
                 self.final = command.state
 
     def _begin(self, state: RunState) -> None:
-        """Count what a history, if there is one, has brought."""
+        """Initialise the counters from the state of a resumed run."""
         self._levels = state.plan.levels
         stages = max(self._levels, default=-1) + 1
         totals, done = [0] * stages, [0] * stages
@@ -173,7 +173,7 @@ class RunProgress:
         return notices
 
     def take_left_out(self) -> int:
-        """Return and forget how many notices nobody took or were too many to keep."""
+        """Return, and reset, how many notices were dropped without being shown."""
         left_out, self._notices_left_out = self._notices_left_out + len(self._notices), 0
         self._notices.clear()
         return left_out

@@ -1,4 +1,4 @@
-"""How ``show`` prints a run: its tasks and where they stand, tracebacks, errors, the end line."""
+"""The output of ``show``: tasks and their states, tracebacks, errors, the end line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TROUBLED = ("failed", "retrying")
 
 
 class Chosen(NamedTuple):
-    """What of a run is to be shown: one task, what failed, all, or what matters most."""
+    """The part of a run to show: one task, failed tasks, all, or the most important."""
 
     task_id: str | None = None
     failed: bool = False

@@ -1,4 +1,4 @@
-"""What the guard of `process_guard` runs: wait for the owner's end, then leave nothing behind.
+"""The program of the guard in `process_guard`: waits for the owner's end, then cleans up.
 
 Run as a file, in isolated mode and without site-packages, so that it starts at once and stays
 small; it must import nothing outside the standard library. The one argument, if any, is the

@@ -58,7 +58,7 @@ async def _tell_nobody(pid: int, how: str) -> None:
 class LocalWorkers:
     """An async context manager round ``count`` worker processes for ``modules``.
 
-    ``options`` are further arguments of ``astrum-worker``. ``registered`` tells the process ids
+    ``options`` are further arguments of ``astrum-worker``. ``registered`` returns the process ids
     of the workers that the server knows; ``ended`` is called with the process id of one that has
     ended by itself, and how. ``show_output`` and ``show_log`` get each line of the
     workers' standard output and standard error, and ``until_there_is_room`` is awaited after
@@ -90,7 +90,7 @@ class LocalWorkers:
             *("--no-supervisor", "--processes", "1"),  # this is its supervisor
             *("--grace", f"{grace_s:g}", "--log-level", log_level, *options),
         ]
-        # Not as an argument: everybody on the machine could read the password in it.
+        # Not as an argument: every user on this host could read the password in it.
         self._environment = {"ASTRUM_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
         self._count = count
         self._registered = registered
@@ -150,7 +150,7 @@ class LocalWorkers:
             await _cancel([task])
 
     async def _keep(self, worker: _Worker) -> NoReturn:
-        """Replace the worker of one slot each time it ends; raise if that is no use."""
+        """Replace the worker of one slot each time it ends; raise if that cannot help."""
         delay_s = FIRST_RESTART_DELAY_S
         while True:
             code = await worker.wait()
@@ -169,7 +169,7 @@ class LocalWorkers:
             worker = await self._start()
 
     async def _tell_end(self, pid: int, how: str) -> None:
-        """Have others know of the end now; without that they do when the lease ends."""
+        """Report the end now; otherwise it is noticed only when the lease ends."""
         with contextlib.suppress(StoreError):
             await self._ended(pid, how)
 

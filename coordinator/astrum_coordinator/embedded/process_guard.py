@@ -4,7 +4,7 @@ The guard is a tiny process that leads the group and reads a pipe whose other en
 holds. The owner's death, of whatever kind, ends the pipe: the guard then kills the whole group
 and removes the directory it was given. This needs no signal handler in the owner, works for
 ``kill -9``, and also reaches what the group's members have started themselves. As the guard lives
-as long as the group is in use, its id cannot be given to somebody else's processes meanwhile.
+as long as the group is in use, its id cannot be reused for other processes meanwhile.
 
 The group is not the terminal's foreground group, so Ctrl-C reaches the owner alone, which can
 then stop the members in good order.

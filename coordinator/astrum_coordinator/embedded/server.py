@@ -1,7 +1,7 @@
 """The server of the default mode: a private Valkey that lives as long as this process needs it.
 
 It listens on a Unix socket in a directory that only this user can enter, opens no TCP port,
-writes nothing but a log, and leaves neither process nor file behind (`process_guard` tells how).
+writes nothing but a log, and leaves neither process nor file behind (see `process_guard`).
 Should even the guard have been killed, the next start sweeps up after it: a directory whose
 owner is gone is recognised by its lock, which the operating system releases with the owner.
 """
@@ -232,7 +232,7 @@ def sweep_abandoned(base: Path | None = None) -> list[Path]:
     """Remove this user's directories whose owners are gone, and stop the servers in them.
 
     ``base`` is the folder to look in, by default where `EmbeddedServer` makes them. Returns what
-    was removed; what is in use, or somebody else's, is left alone.
+    was removed; what is in use, or belongs to another user, is not touched.
     """
     bases = _base_directories() if base is None else [base]
     locks = [lock for base in bases for lock in base.glob(f"{DIRECTORY_PREFIX}*/{LOCK_NAME}")]

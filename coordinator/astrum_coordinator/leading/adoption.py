@@ -1,4 +1,4 @@
-"""What keeps runs led: finding those without a leader, and renewing the leases of the others."""
+"""Adopts runs that have no leader, and renews the leases of those that are led here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("astrum.coordinator")
 
 RUNS_PER_PASS = 100
 LONGEST_PAUSE_S = 60.0
-"""How long at most a run is let alone of which the server would not tell: it may do so yet."""
+"""The longest pause before another try to adopt a run that the server refused to show."""
 
 
 class Renewal(PeriodicService):
@@ -43,10 +43,10 @@ class _Refusal(NamedTuple):
 
 
 class Adoption(PeriodicService):
-    """Adopts every run that nobody leads, and logs what becomes of it.
+    """Adopts every run that has no leader, and logs how its leadership ends.
 
-    A run that cannot be read here is left to others: for good if it is for its plan, since neither
-    that nor the keys of this process will change.
+    A run that cannot be read here is left to others: for good if its plan is the reason, since
+    neither the plan nor the keys of this process change.
     """
 
     name = "adoption"
@@ -72,7 +72,8 @@ class Adoption(PeriodicService):
         """Forget refused runs that are over, or led by others who fare better."""
         now = time.monotonic()
         for run_id in self._refused.keys() - set(found):
-            # One that was given up a moment ago, or is tried by others, is no orphan for a while.
+            # A run that was given up a moment ago, or is tried by others, may be missing here
+            # for a while and come back.
             if not now < self._refused[run_id].until + LONGEST_PAUSE_S < math.inf:
                 del self._refused[run_id]
 

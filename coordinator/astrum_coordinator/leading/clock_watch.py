@@ -1,4 +1,4 @@
-"""Notices that the server's clock was set, by comparing it with this process's own. Pure."""
+"""Detects that the server's clock was set, by comparison with this process's own. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ClockWatch:
     def jumped_s(self, server_s: float, asked_at: float, answered_at: float) -> float:
         """Return by how much the server's clock has jumped ahead since the last reading, or 0.
 
-        ``server_s`` was read between the two monotonic times. A slow answer is no jump.
+        ``server_s`` was read between the two monotonic times. A slow answer is not a jump.
 
         >>> clock = ClockWatch()
         >>> [clock.jumped_s(1000.0, 0.0, 0.1), clock.jumped_s(1005.0, 5.0, 5.1)]

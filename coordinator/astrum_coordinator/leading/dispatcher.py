@@ -1,8 +1,8 @@
-"""Carries a leader's orders to Redis: dispatches and revocations, in natural batches.
+"""Sends a leader's commands to Redis: dispatches and revocations, in batches.
 
-What was ordered since the last flush goes out with the next one, which starts as soon as the
-last has returned; there is no timer. Both scripts may be repeated safely, so a lost reply is
-answered by sending the same again.
+A batch starts as soon as the last one has returned, with all commands that came meanwhile; there
+is no timer. Both scripts may be repeated safely, so after a lost reply the same batch is sent
+again.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ class Revocation(NamedTuple):
 
 
 class Dispatcher:
-    """The way out of one led run.
+    """Sends the commands of one led run.
 
     ``deposed`` is called when another leader's epoch is found, ``vanished`` when the run is not
     there any more, ``misled`` when Redis holds another attempt than believed; nothing is sent
-    after any of the three until the run was read anew. ``undone`` is called with (task, attempt)
+    after any of the three until the run was read again. ``undone`` is called with (task, attempt)
     for an attempt that was revoked before it was sent, ``settled_already`` when one that was to
     be sent has been settled before.
     """
@@ -165,7 +165,7 @@ class Dispatcher:
         self._unsent.pop(task, None)  # the server's answer to the dispatch is behind the journal
 
     def lane_of(self, spec: TaskSpec, alone: bool) -> Stream:
-        """Return the stream that an attempt of a task travels on."""
+        """Return the stream for the attempts of a task."""
         return spec.queue, "alone" if alone else spec.lane
 
     def _rouse(self) -> None:
@@ -186,7 +186,9 @@ class Dispatcher:
         except RunNotFoundError:
             self._vanished()
         except Exception:
-            logger.exception("run %s: orders could not be sent; it is read anew", self._run_id)
+            logger.exception(
+                "run %s: its commands could not be sent; the run is read again", self._run_id
+            )
             self._misled()
 
     async def _flush(self) -> None:
@@ -203,7 +205,7 @@ class Dispatcher:
             await self._insist(partial(self._revoke, revocations))
 
     async def _insist(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Repeat what the server does not do, also what it refuses: somebody may allow it yet."""
+        """Repeat a call until it succeeds, also if the server refuses it: that may be changed."""
         backoff = Backoff()
         while True:
             try:

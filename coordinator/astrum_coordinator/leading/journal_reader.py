@@ -1,4 +1,4 @@
-"""Reads the journals of all led runs with one blocking call, and notices a server's restart."""
+"""Reads the journals of all led runs with one blocking call, and detects server restarts."""
 
 from __future__ import annotations
 
@@ -112,6 +112,6 @@ class JournalReader:
         known, self._identity = self._identity, identity
         suspicions = self._store.loss.count
         if self._store.loss.suspected or (known is not None and identity != known):
-            logger.warning("Redis was restarted or replaced: reading all runs anew")
+            logger.warning("Redis was restarted or replaced: reading all runs again")
             await self._on_suspected_loss()
             self._store.loss.take(suspicions)  # last: until then the store refuses to dispatch

@@ -117,7 +117,7 @@ class RunLeader:
     # --- life ---------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Learn the run's history and give the orders that follow from it.
+        """Read the run's history and send the commands that follow from it.
 
         Called on adoption, and again when Redis may have lost what this process believes. Goes on
         trying while the server does not answer: a run that is led must be acted for.
@@ -128,7 +128,7 @@ class RunLeader:
                 try:
                     await self._open()
                 except StoreUnavailableError as error:
-                    logger.warning("run %s: %s; reading the run anew", self.run_id, error)
+                    logger.warning("run %s: %s; reading the run again", self.run_id, error)
                     await backoff.wait()
                 else:
                     break
@@ -138,8 +138,8 @@ class RunLeader:
         await self._stop_acting()
         self._forget()
         self._server_offset_s = await self._store.server_time() - time.monotonic()
-        # Before the journal: what ends between the two looks is then in the journal. The other
-        # way round it would be in neither, and taken for an attempt that was never made.
+        # Read before the journal: an attempt that ends between the two reads is then in the
+        # journal. In the other order it would be in neither, and seem never to have been made.
         found = await self._store.outstanding(self.run_id)
         await self._replay()
         self._believe(found)
@@ -160,7 +160,7 @@ class RunLeader:
             self._dispatcher.entries[task] = Entry(attempt, *place)
 
     async def close(self) -> None:
-        """Do nothing any more; the run stays as it is in Redis."""
+        """Stop all work on the run; its state in Redis does not change."""
         for errand in list(self._errands):
             await end_task(errand)
         await self._stop_acting()
@@ -175,7 +175,7 @@ class RunLeader:
         await self._dispatcher.stop()
 
     def attach(self, observer: RunObserver) -> None:
-        """Tell one more observer what happens from now on, beginning with the state as it is."""
+        """Add an observer; it is called with the current state, then with every event."""
         self._observers.append(guarded(observer))
         self._observers[-1].observe(self.state, None, ())
 
@@ -192,7 +192,7 @@ class RunLeader:
 
     def _forget(self) -> None:
         self.cursor = "0-0"
-        self._disbelief = UnsignedEnds()
+        self._unsigned_ends = UnsignedEnds()
         self.results = Results(self.plan, self._config.max_argument_bytes)
         self.state = RunState(self.plan, run_key=self.run_id, capacity=self._capacity)
         self._dispatcher = Dispatcher(
@@ -232,7 +232,7 @@ class RunLeader:
         self.journal(RunTimedOut(self._server_now(), limit_s, self._unserved))
 
     def note_unserved(self, text: str) -> None:
-        """Remember which tasks nobody serves now, "" if all are: a run may time out of it."""
+        """Remember which tasks no worker serves, "" if all are served, for the run's timeout."""
         self._unserved = text
 
     def _server_now(self) -> float:
@@ -241,7 +241,7 @@ class RunLeader:
     # --- facts in -----------------------------------------------------------------------
 
     def take_in(self, entries: Sequence[JournalEntry]) -> None:
-        """Take in what the journal says, in its order; entries seen before are ignored.
+        """Handle journal entries in their order; entries seen before are ignored.
 
         After an error, of whatever kind, the run is read again: what is left of the journal must
         not be missing in what this leader knows.
@@ -249,7 +249,7 @@ class RunLeader:
         try:
             self._read(entries)
         except Exception:
-            logger.exception("run %s: its journal could not be taken in", self.run_id)
+            logger.exception("run %s: its journal could not be processed", self.run_id)
             self._misled()
 
     def _read(self, entries: Sequence[JournalEntry]) -> None:
@@ -267,17 +267,17 @@ class RunLeader:
             logger.error(
                 "run %s: journal entry %s is ignored: %s", self.run_id, entry.entry_id, error
             )
-            self._disbelief.note(entry.data, self.state)
+            self._unsigned_ends.note(entry.data, self.state)
             self._settled_already()
             return []
 
     def _settled_already(self) -> None:
-        if len(self._disbelief) and not self._opening.locked():
+        if len(self._unsigned_ends) and not self._opening.locked():
             self._do(self._replace_disbelieved())
 
     async def _replace_disbelieved(self) -> None:
         try:
-            ends = await self._disbelief.replacements(self._store, self.run_id, self.state)
+            ends = await self._unsigned_ends.replacements(self._store, self.run_id, self.state)
         except StoreUnavailableError:
             self._misled()
             return
@@ -301,13 +301,15 @@ class RunLeader:
         self._take_in(AttemptWithdrawn(task, attempt))
 
     def _misled(self) -> None:
-        """Look again: what Redis holds is not what this process believes."""
+        """Read the run again: Redis holds something else than this process assumes."""
         if not self._is_in_doubt:
             self._is_in_doubt = True
             self._do(self._look_again())
 
     async def _look_again(self) -> None:
-        logger.warning("run %s: Redis disagrees; reading the run anew", self.run_id)
+        logger.warning(
+            "run %s: Redis holds another state than expected; reading the run again", self.run_id
+        )
         await self._doubts.wait()  # it may disagree again
         self._is_in_doubt = False
         await self.open()
@@ -329,7 +331,7 @@ class RunLeader:
         if isinstance(error, StoreError) and not isinstance(error, StoreUnavailableError):
             self.give_up(error)
         else:
-            logger.error("run %s: an errand failed", self.run_id, exc_info=error)
+            logger.error("run %s: a background step failed", self.run_id, exc_info=error)
             self._misled()
 
     async def _append(self, row: bytes) -> None:
@@ -362,7 +364,7 @@ class RunLeader:
                 self._finishing = self._do(self._finish(command.state))
 
     def allow(self, capacity: int) -> None:
-        """Have so many attempts out at once from now on."""
+        """Dispatch at most ``count`` attempts at once from now on."""
         if capacity != self._capacity:
             self._capacity = capacity
             self._take_in(CapacityChanged(capacity))

@@ -1,4 +1,4 @@
-"""The runs that this process leads, and how it comes to lead one: adoption, the only way."""
+"""The runs that this process leads; each leadership begins with an adoption."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def encode_plan(plan: Plan, run_id: str, seal: Seal) -> bytes:
 def decode_plan(data: bytes, run_id: str, seal: Seal) -> Plan:
     """Rebuild a plan from the bytes that a submission stored.
 
-    Raises `DecodeError` for bytes that are no plan, or not signed as they should be.
+    Raises `DecodeError` for bytes that are not a plan, or whose signature is not valid.
     """
     fields = unpack(inflate(seal.open_plan(run_id, data)))
     try:
@@ -92,11 +92,11 @@ class Leaderships:
     ) -> RunLeader | None:
         """Return the run's leader in this process, whose end may have come already.
 
-        `None` if somebody else leads it or it is over. ``plan`` is the run's plan if this process
+        `None` if another process leads it or it is over. ``plan`` is the run's plan if this process
         made it. Raises `RunError` once the runs were released.
         """
-        # One at a time: acquiring twice as the same owner would depose the first leader, and
-        # nobody would tell it.
+        # One at a time: acquiring twice as the same owner would depose the first leader, which
+        # would not notice it.
         lock = self._adopting.setdefault(run_id, asyncio.Lock())
         async with lock:
             leader = self._leaders.get(run_id)
@@ -210,7 +210,7 @@ class Leaderships:
         elif not facts.is_open:
             leader.end(LeadershipEnd.FINISHED)
         else:
-            logger.warning("run %s is led by %s now", run_id, facts.owner or "nobody")
+            logger.warning("run %s is led by %s now", run_id, facts.owner or "no one")
             leader.end(LeadershipEnd.DEPOSED)
 
     def _step_down_if_late(self, leader: RunLeader) -> None:
@@ -225,7 +225,7 @@ class Leaderships:
             leader.end(LeadershipEnd.DEPOSED)
 
     async def resync(self) -> None:
-        """Believe nothing in memory: Redis may have lost a suffix of its writes."""
+        """Read all led runs again: Redis may have lost its last writes."""
         await self.renew()
         for leader in self:
             if not leader.ended.done():
@@ -235,7 +235,11 @@ class Leaderships:
         try:
             await leader.open()
         except AstrumError as error:  # the other runs must not wait for this one
-            logger.error("run %s cannot be read anew, it is given up: %s", leader.run_id, error)
+            logger.error(
+                "run %s cannot be read again; this process stops leading it: %s",
+                leader.run_id,
+                error,
+            )
             leader.end(LeadershipEnd.DEPOSED)
 
     async def release(self) -> None:

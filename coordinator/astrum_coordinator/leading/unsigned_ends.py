@@ -1,7 +1,7 @@
-"""Ends of attempts that stand in a journal but are not believed, and what to believe instead.
+"""Journal records with an invalid signature: the leader settles these attempts again.
 
-A worker without the right key may settle an attempt: it passes the gate, so that nobody else can
-settle it any more, and no leader believes the record.
+A worker without the right key may settle an attempt. The server then accepts no other end for it,
+and no leader accepts the record.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from astrum.redis.run_store import RunStore
 
 
 class UnsignedEnds:
-    """The disbelieved ends of one run's attempts, as far as they may matter."""
+    """The rejected ends of one run's attempts, as far as they may matter."""
 
     def __init__(self) -> None:
         self._ends: set[tuple[int, int]] = set()
@@ -30,7 +30,7 @@ class UnsignedEnds:
                 self._ends.add((task, attempt))
 
     async def replacements(self, store: RunStore, run_id: str, state: RunState) -> list[Record]:
-        """Return ends to believe for attempts that are outstanding but have passed the gate.
+        """Return ends to use instead, for attempts that are outstanding but settled at the server.
 
         They are forgotten then. Raises `StoreUnavailableError`, and forgets nothing.
         """
@@ -49,7 +49,7 @@ class UnsignedEnds:
 
 
 def _replacement(task: int, attempt: int, mark: str) -> Record:
-    """Return the end to believe; after a final mark, no further attempt is possible."""
+    """Return the end to use instead; after a final mark, no further attempt is possible."""
     why = f"its end, settled by {mark.lstrip('0123456789')[1:]!r}, is not signed by a known key"
     if "!" in mark:
         return Record(task, attempt, Outcome.FAILED, failure=Failure((UNDECODABLE,), why))

@@ -1,6 +1,6 @@
-"""The live workers as they describe themselves: who serves what, what runs, how much fits.
+"""A snapshot of the live workers: the tasks they serve, what they run, how many slots they have.
 
-A snapshot that is made once per look and answers for all runs.
+Made once per pass, for all runs.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class LivePool:
         return self._running.get(run_id, ())
 
     def serves(self, namespace: str, spec: TaskSpec) -> bool:
-        """Tell whether any live worker would run the task."""
+        """Return whether any live worker would run the task."""
         key = (namespace, spec.task_id, spec.fingerprint, spec.queue)
         verdict = self._verdicts.get(key)
         if verdict is None:
@@ -99,7 +99,7 @@ class LivePool:
                 yield _Offer(fingerprint, queues)
 
     def why_not(self, namespace: str, spec: TaskSpec) -> str:
-        """Say why nobody serves a task, and what to do about it."""
+        """Say why no worker serves a task, and what to do about it."""
         why = "; ".join(sorted({o.refusal(spec) for o in self._offers(namespace, spec)}))
         if self.is_starting:
             why = "the local workers are still starting (does a module take long to import?)"

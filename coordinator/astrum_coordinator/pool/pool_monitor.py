@@ -1,6 +1,7 @@
-"""Looks after what no journal entry will ever say: tasks nobody serves, workers that hang.
+"""Detects what the journal cannot show: unserved tasks, overdue attempts, lost queue entries.
 
-Both are judged by what live workers say of themselves. So is how much to have out at once.
+It compares led runs with the status of the live workers, which also decides how many attempts a
+run may have dispatched at once.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ OUTSTANDING_PER_SLOT = 2
 """So that a worker that ends an attempt finds the next one waiting."""
 
 _TASKS_NAMED = 5
-"""Of the tasks that nobody serves, so many of a run are named in the log per pass."""
+"""The most unserved tasks of a run that are named in the log per pass."""
 
 Key = tuple[str, int]
 """Run id and task number."""
@@ -59,11 +60,11 @@ class PoolMonitor(PeriodicService):
         self._is_start_noted = False
 
     def expect(self, pids: Callable[[], Collection[int]]) -> None:
-        """Do not complain about what nobody serves before any of these processes is there."""
+        """Do not warn of unserved tasks until one of these processes is registered."""
         self._expected = pids
 
     async def run_once(self) -> None:
-        """Look once."""
+        """Compare all led runs with the live workers once."""
         if not len(self._led):
             self._unserved.clear()
             return
@@ -98,7 +99,7 @@ class PoolMonitor(PeriodicService):
             logger.warning("worker %s counts as one that serves nothing: %s", worker_id, error)
             return {}
 
-    # --- tasks that nobody serves -------------------------------------------------------
+    # --- tasks that no worker serves ----------------------------------------------------
 
     def _look_for_unserved(self, leader: RunLeader, pool: LivePool) -> dict[Key, _Unserved]:
         tasks, namespace = leader.plan.tasks, leader.plan.namespace
@@ -118,7 +119,7 @@ class PoolMonitor(PeriodicService):
     def _note(
         self, leader: RunLeader, pool: LivePool, found: dict[Key, _Unserved], before: float
     ) -> None:
-        """Warn of what nobody serves since ``before``, each task once."""
+        """Warn of each task that no worker has served since ``before``, once."""
         due = [key for key, one in found.items() if one.since <= before and not one.is_noted]
         if pool.is_starting:
             self._note_start(leader, due)
@@ -133,7 +134,7 @@ class PoolMonitor(PeriodicService):
             logger.warning("run %s: no worker serves %d more of its tasks", leader.run_id, more)
 
     def _note_start(self, leader: RunLeader, due: Sequence[Key]) -> None:
-        """Say once what the tasks wait for; whether somebody serves them is seen later."""
+        """Log once that the tasks wait for workers that are starting."""
         if due and not self._is_start_noted:
             self._is_start_noted = True
             logger.warning("run %s waits: its local workers are still starting", leader.run_id)
@@ -177,7 +178,7 @@ class PoolMonitor(PeriodicService):
             await self._send_again(leader, pool)
 
     async def _send_again(self, leader: RunLeader, pool: LivePool) -> None:
-        """Take back what no worker will ever end, since its message was set aside or got lost."""
+        """Send attempts again whose message was set aside or lost, since no worker ends them."""
         running = {(one.task, one.attempt) for one in pool.running(leader.run_id)}
         for (queue, lane), sent in leader.out_for(self._config.vanished_after_s).items():
             waiting = {t: e for t, e in sent if (t, e.attempt) not in running}
@@ -207,9 +208,10 @@ def _summary(leader: RunLeader, pool: LivePool, unserved: Sequence[int]) -> str:
 
 
 def _on_offer(state: RunState) -> Iterator[int]:
-    """All tasks that a worker has or may take: dispatched, or soon again at nobody's charge.
+    """Yield the tasks that a worker holds or could take.
 
-    A worker that does not serve a task hands it back, so that it is hardly ever outstanding.
+    Those are outstanding, or back off after an attempt that is not counted: a worker that does
+    not serve a task hands it back, so such a task is rarely outstanding.
     """
     for task, _ in state.outstanding():
         yield task

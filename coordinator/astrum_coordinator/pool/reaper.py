@@ -1,7 +1,7 @@
-"""Settles the attempts of dead workers as lost, for any run, whoever leads it.
+"""Settles the attempts of dead workers as lost, for all runs, with or without a leader.
 
-The verdict is the settle script's, under the server's clock: a worker whose lease is alive can
-not be judged, and two reapers do no harm.
+The settle script decides by the server's clock. It refuses if the worker's lease is alive, and two
+reapers at once do no harm.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Reaper(PeriodicService):
             await self._store.drop_worker(worker_id)
 
     async def bury(self, worker_id: str, how: str) -> None:
-        """Settle what a worker holds whose process is known to have ended, and how."""
+        """Settle the claims of a worker whose process has ended; ``how`` says with which code."""
         self._known_ends[worker_id] = how
         await self._store.end_lease(worker_id)
         claims = await self._store.dead_claims()
@@ -84,24 +84,24 @@ class Reaper(PeriodicService):
         return "its lease ended" if how is None else f"its process ended with {how}"
 
     async def _look_at_clock(self) -> None:
-        """Give leases once more that are over only because the server's clock jumped ahead."""
+        """Renew leases that expired only because the server's clock jumped ahead."""
         asked_at = time.monotonic()
         server_s = await self._store.server_time()
         jumped_s = self._clock.jumped_s(server_s, asked_at, time.monotonic())
         if jumped_s:
             given = await self._store.heal_leases(jumped_s)
             logger.warning(
-                "the server's clock jumped ahead by %.1f s: %d leases that ended by that are given "
-                "once more",
+                "the server's clock jumped ahead by %.1f s: %d leases that expired by that are "
+                "renewed",
                 jumped_s,
                 given,
             )
 
     def _may_judge(self, now: float) -> bool:
-        """Tell whether the server has answered here for a while.
+        """Return whether the server has answered here for a while.
 
-        What kept this process from it may have kept the workers as well: their leases are over,
-        and they are alive.
+        If this process could not reach the server, live workers may not have reached it either,
+        and their leases have expired.
         """
         if now - self._looked_at > 2 * self._every_s:
             self._judges_from = now + self._grace_s
@@ -109,7 +109,7 @@ class Reaper(PeriodicService):
         return now >= self._judges_from
 
     async def _set_aside(self, claim: DeadClaim) -> None:
-        why = f"it is no task message; worker {claim.worker_id}, which held it, is dead"
+        why = f"it is not a task message; worker {claim.worker_id}, which held it, is dead"
         logger.error("entry %s of %s is set aside: %s", claim.entry_id, claim.stream, why)
         await self._store.set_aside(claim, why)
 

@@ -1,4 +1,4 @@
-"""Looks after how long things live: values, queues, leases. Any coordinator does, for all."""
+"""Renews and ends the lifetimes of values, queues and leases, in each coordinator, for all."""
 
 from __future__ import annotations
 

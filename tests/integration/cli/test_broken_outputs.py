@@ -40,7 +40,7 @@ PRINTS = """
     @task("prints")
     def prints() -> int:
         for number in range(20_000):
-            print(f"line {number} of those that nobody reads", flush=True)
+            print(f"line {number} of those that are never read", flush=True)
         return 7
 """
 COMMANDS = {

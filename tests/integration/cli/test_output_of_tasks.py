@@ -1,4 +1,4 @@
-"""What tasks write comes out where they wrote it, also from local workers, and nothing else."""
+"""The output of tasks comes out where they wrote it, also from local workers, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TaskBudgets of a server: those that pass are waited out and told, the others end with a sentence.
+"""Troubles of a server: commands wait for those that pass, and end with a message for others.
 
 The exit codes are those of ``docs/exit-codes.md``, of commands that really end so.
 """
@@ -115,7 +115,7 @@ def crowded(server: RedisServer) -> Iterator[str]:
 
 @contextmanager
 def busy(server: RedisServer) -> Iterator[str]:
-    """A server in the middle of somebody else's endless script."""
+    """A server in the middle of another client's endless script."""
     with server.client() as client, server.client() as other:
         other.config_set("busy-reply-threshold", 1)
 

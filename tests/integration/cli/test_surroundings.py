@@ -66,7 +66,7 @@ def test_embedded_goes_before_the_url_of_the_environment(write: Write, cli: Cli)
     ("arguments", "said"),
     [
         (["--embedded", "--local"], "--local runs all tasks in this process, --embedded on a"),
-        (["--embedded", "--redis", "redis://x"], "--redis names one that is there: drop one"),
+        (["--embedded", "--redis", "redis://x"], "--redis names a running one: drop one of them"),
     ],
 )
 def test_embedded_contradicts_other_places(

@@ -1,4 +1,4 @@
-"""What becomes known of attempts that time out while their worker's event loop is blocked."""
+"""Reports of attempts that time out while their worker's event loop is blocked."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ async def reaped(hand: HandWorker, reaper: Reaper) -> bool:
     return not await holds(hand)
 
 
-async def test_nobody_is_taken_for_dead_because_the_clock_jumped_ahead(
+async def test_no_worker_is_declared_dead_because_the_clock_jumped_ahead(
     reaper: Reaper, hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await hand.register("a")

@@ -33,7 +33,7 @@ Damage = Callable[["redis.Redis"], Any]
 
 
 def plant(client: redis.Redis, damage: Damage) -> None:
-    """Store a run that nobody leads, before all others, and damage it."""
+    """Store a run without a leader, before all others, and damage it."""
     plan = encode_plan(Plan(NAMESPACE, (A,)), "0evil", Seal())
     record = {"st": "open", "ep": "0", "ow": "", "at": "1000", "pd": "x"}
     client.set(PLAN, plan)

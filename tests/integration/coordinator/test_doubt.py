@@ -1,4 +1,4 @@
-"""What a leader believes and what stands in Redis: whatever differs, the run goes on."""
+"""A leader whose state differs from what Redis holds: the run goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who leads a run, how it changes hands, and what becomes of it when it does."""
+"""Leading runs: adoption, changes of the leader, and what happens to the run then."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ async def test_a_deposed_leader_writes_nothing_to_the_journal(
     assert (await run).execution_state == "completed"
 
 
-async def test_a_leader_that_cannot_be_read_anew_does_not_keep_the_others_waiting(
+async def test_a_run_that_cannot_be_read_again_does_not_keep_the_others_waiting(
     coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await hand.register("a")

@@ -1,4 +1,4 @@
-"""What `Coordinator.run` and ``run(executor=...)`` make of their arguments."""
+"""The arguments of `Coordinator.run` and ``run(executor=...)``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a leader does when it fails while it takes in its run's journal."""
+"""A leader that fails while it handles its run's journal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Failing:
 async def test_a_leader_that_fails_on_an_entry_reads_the_run_again(
     settings: RedisSettings, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rest of the entry would be missing otherwise, and the run would wait for ever."""
+    """The rest of the entry would be missing otherwise, and the run would wait forever."""
     take_in_item, failures = RunLeader._take_in_item, iter([RuntimeError("a fault")])
 
     def fails_once(self: RunLeader, *given: object) -> None:

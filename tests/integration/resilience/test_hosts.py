@@ -64,7 +64,7 @@ class Network:
         return f"10.99.0.{self._hosts.index(host) + 1}"
 
     def pull(self, host: str) -> None:
-        """Pull a host's cable: its packets vanish, nobody is told."""
+        """Pull a host's cable: its packets vanish, without a notice."""
         ip("-n", self._switch, "link", "set", self._port(host), "down")
 
     def plug(self, host: str) -> None:

@@ -1,4 +1,4 @@
-"""What the server may do: die, forget, fail over, fill up, refuse, be slow."""
+"""Faults of the server: die, forget, fail over, fill up, refuse, be slow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a claim: each ends in exactly one settle."""
+"""Claims and their ends: each ends in exactly one settle."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ async def test_a_hint_cancels_a_revoked_attempt_long_before_the_next_beat(
     await lead.dispatch(0, "clean_up", {"name": "c"})
     await pool.reached("c.started")
     await eventually(lambda: _heard(lead, [(0, 1)], pool))
-    assert await lead.read() == []  # whoever revokes it settles it
+    assert await lead.read() == []  # the leader that revokes it settles it
     await lead.dispatch(1, "who")
     assert await lead.value(1) == worker.worker_id
 

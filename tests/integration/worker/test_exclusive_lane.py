@@ -91,7 +91,7 @@ async def test_a_busy_worker_whose_attempts_end_takes_what_waits() -> None:
     one = composed(world)
     world.idle.set()
     await looked(one, 3)
-    assert (world.claimed, world.released) == (1, 1)  # somebody else was faster
+    assert (world.claimed, world.released) == (1, 1)  # another worker was faster
 
 
 async def test_a_worker_that_has_made_room_runs_all_that_wait_one_after_the_other() -> None:

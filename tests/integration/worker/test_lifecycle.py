@@ -1,4 +1,4 @@
-"""How a worker starts, keeps its lease, and ends."""
+"""The life of a worker: start, lease, end."""
 
 from __future__ import annotations
 

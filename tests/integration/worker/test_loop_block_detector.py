@@ -1,4 +1,4 @@
-"""Who blocks the event loop and for how long, by a clock in the hands of the test.
+"""Detecting which task blocks the event loop and for how long, by a clock in the hands of the test.
 
 What the heartbeat thread does every half second is done here by the code that blocks.
 """
@@ -105,6 +105,6 @@ async def test_a_loop_that_goes_on_while_it_is_looked_at_ends_the_block(watched:
     assert watched.said("a") == "blocked the event loop for 1.5 s"
 
 
-async def test_a_process_that_was_paused_charges_nobody(watched: Watched) -> None:
+async def test_a_process_that_was_paused_charges_no_task(watched: Watched) -> None:
     await watched.block("a", 14.0, look_every_s=7.0)
     assert watched.said("a") == ""

@@ -1,4 +1,4 @@
-"""How much a worker claims ahead of its free places, and what becomes of that."""
+"""Attempts claimed ahead of free slots: how many, and what happens to them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from astrum_worker.running.slots import AHEAD_LIMIT, Slots
 from tests.eventually import eventually
 
 ANY: Any = None
-NOBODYS = AttemptContext("r", "t", 1)
+CONTEXT = AttemptContext("r", "t", 1)
 
 
 def pass_through(slots: Slots, count: int, took_s: float) -> None:
@@ -48,7 +48,7 @@ class Place:
     def admit(
         self, *names: str, lane: str = "thread", timeout_s: float | None = None
     ) -> list[ClaimedAttempt]:
-        held = [ClaimedAttempt(Claim("s", name, b""), lane, 0, 1, NOBODYS) for name in names]
+        held = [ClaimedAttempt(Claim("s", name, b""), lane, 0, 1, CONTEXT) for name in names]
         for one in held:
             self.room.admit(one, Runnable(SimpleNamespace(timeout_s=timeout_s), ANY))  # type: ignore[arg-type]
         return held
@@ -104,7 +104,7 @@ def test_the_next_starts_when_one_ends_in_the_order_of_the_claims() -> None:
     async def wait_and_end() -> None:
         place.admit("c", "d")
         assert place.started == ["a", "b"]
-        place.room.left(ClaimedAttempt(Claim("s", "a", b""), "thread", 0, 1, NOBODYS), 0.001)
+        place.room.left(ClaimedAttempt(Claim("s", "a", b""), "thread", 0, 1, CONTEXT), 0.001)
         assert place.started == ["a", "b", "c"]
         place.room.close()
 
@@ -116,12 +116,12 @@ async def test_one_that_is_settled_by_others_never_starts() -> None:
     place = Place()
     _, _, third, _ = place.admit("a", "b", "c", "d")
     place.room.remove(third)
-    place.room.left(ClaimedAttempt(Claim("s", "a", b""), "thread", 0, 1, NOBODYS), 0.001)
+    place.room.left(ClaimedAttempt(Claim("s", "a", b""), "thread", 0, 1, CONTEXT), 0.001)
     assert place.started == ["a", "b", "d"]
     assert place.slots.claimed == 2
 
 
-async def test_nobody_waits_where_nothing_may_begin() -> None:
+async def test_no_attempt_waits_where_nothing_may_begin() -> None:
     place = Place()
     place.is_open = False
     place.admit("a", "b", "c")

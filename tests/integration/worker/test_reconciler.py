@@ -1,4 +1,4 @@
-"""What a worker has run once it does not run again, whatever the server gives it once more."""
+"""A worker runs no entry twice, even if the server delivers it again."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
     place.worker.parts.invoker.close()
 
 
-async def test_an_entry_that_is_claimed_anew_is_not_run_while_its_end_is_remembered(
+async def test_an_entry_that_is_claimed_again_is_not_run_while_its_end_is_remembered(
     place: Place,
 ) -> None:
     place.attempts.accept("async", place.claim())

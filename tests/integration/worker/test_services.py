@@ -122,7 +122,7 @@ async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twi
     assert (store.asked, doubt.take()) == (1, False)
     await watch.pass_once()
     assert doubt.take()  # the lost reply may have held a claim
-    await eventually(lambda: accepted == [CLAIM], "a claim by the reader started anew")
+    await eventually(lambda: accepted == [CLAIM], "a claim by the reader started again")
     await consumer.stop()
 
 
@@ -140,7 +140,7 @@ async def test_a_reader_whose_claim_keeps_arriving_is_not_stuck_however_long_it_
 
 
 class AnsweringStore:
-    """Has a claim for whoever asks, and notes how long each would have waited for one."""
+    """Has a claim for each caller, and notes how long each would have waited for one."""
 
     def __init__(self) -> None:
         self.waits: list[float | None] = []
@@ -153,7 +153,7 @@ class AnsweringStore:
 async def test_a_reader_that_could_run_nothing_waits_shortly_so_that_others_are_served_first() -> (
     None
 ):
-    """The server serves whoever has waited longest: it would get again what it handed back."""
+    """The reader that has waited longest is served: it would get again what it handed back."""
     store: Any = AnsweringStore()
     runnable = iter([False, False, True, True])
     consumer = consumer_of(store, ClaimGate(), lambda _: next(runnable), block_s=3.0)

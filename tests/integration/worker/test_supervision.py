@@ -1,4 +1,4 @@
-"""What one task does to a worker process costs the pool nothing, under the supervisor or not."""
+"""One task that harms its worker process costs the pool nothing, with a supervisor or without."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ async def test_a_worker_that_does_not_end_in_time_is_killed(
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended; somebody may still have to collect it."""
+    """Whether a process has ended; its parent may still have to collect it."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

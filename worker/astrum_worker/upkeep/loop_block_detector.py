@@ -166,7 +166,7 @@ def _attempt_context(innermost: FrameType | None) -> AttemptContext | None:
 
 
 def _tell(found: Blockage) -> None:
-    who = "some code"
+    who = "something"
     if found.held is not None:
         who = f"task {found.held.task_id!r} (run {found.held.run_id})"
     logger.warning(
