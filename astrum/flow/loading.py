@@ -26,7 +26,7 @@ from astrum.flow.registry import SchedulerRegistry, all_registries
 from astrum.flow.scheduler import DynamicScheduler
 
 _SERVING = AstrumConfig(skip_type_check=True, silence_warnings=True)
-_PACKAGE = str(Path(__file__).parent / "_").removesuffix("_")
+_PACKAGE = str(Path(__file__).parents[1] / "_").removesuffix("_")
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ import pytest
 import redis.asyncio
 
 from astrum.errors import StoreConfigurationError, StoreUnavailableError, WorkerStartError
+from astrum_coordinator.embedded import server as embedded
 from astrum_coordinator.embedded.server import EmbeddedServer, LocalWorkers, sweep_abandoned
-from astrum_coordinator.embedded.server import server as embedded
 
 DEADLINE_S = 20.0
 

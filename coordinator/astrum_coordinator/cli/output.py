@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MAX_TRACEBACKS = 3
 _FRAME = re.compile(r'^(?=  File "|\S)', re.MULTILINE)
-_OURS = re.compile(r'  File "[^"]*[/\\]astrum[/\\](?:invoke|threads|in_process)\.py"')
+_OURS = re.compile(r'  File "[^"]*[/\\]astrum[/\\](?:execution|runtime)[/\\]\w+\.py"')
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from astrum.execution.invoke import CURRENT, AttemptContext, swallowed
 from astrum.execution.task_reuse import TaskReuser
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
-from astrum.runtime.loops import hide, runs_in
+from astrum.runtime.loops import runs_in
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.claim_reader import ClaimReader, Reading, Refused, Runnable, Unreadable
 from astrum_worker.running.claimed import ClaimedAttempt, Phase
@@ -75,7 +75,7 @@ class Attempts:
             recall=self._recall,
         )
         self._held: dict[EntryKey, ClaimedAttempt] = {}
-        self._to_begin = TaskReuser(self._run, own=CURRENT)
+        self._to_begin = TaskReuser(self._run, own=CURRENT, hidden=True)
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -180,7 +180,6 @@ class Attempts:
             self._close(held, self._cancelled(held))
             return
         held.begin(job)
-        hide(job)
         try:
             ending = await self._executor.execute(held, runnable)
         except asyncio.CancelledError:
