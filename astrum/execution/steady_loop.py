@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from astrum.execution.invoke import CURRENT
 from astrum.runtime.forks import ForkAwareExecutor
 from astrum.runtime.loops import hide
 
 Result = TypeVar("Result")
+TRIES_TO_TURN = 3
+"""How often in a row the loop may fail before it runs anything, until it counts as broken."""
 
 
 def run_steadily(
     main: Coroutine[Any, Any, Result],
     disturbed: Callable[[BaseException | None], object],
+    broken: Callable[[BaseException], NoReturn],
 ) -> Result:
     """Run a coroutine to its end and return its result, as ``asyncio.run`` does.
 
     ``disturbed`` is called with what a task made the loop raise, `None` if it stopped it.
+    ``broken`` ends the process where the loop cannot run any more: a task has closed what it needs.
     """
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
@@ -31,12 +35,19 @@ def run_steadily(
         _refuse_stops(loop)
         task = loop.create_task(main)
         hide(task)
+        turns: list[bool] = []
+        idle = 0
         while not task.done():
+            loop.call_soon(turns.append, True)
             try:
                 loop.run_until_complete(task)
             except BaseException as error:
                 if task.done() or loop.is_closed():
                     break
+                idle = 0 if turns else idle + 1
+                turns.clear()
+                if idle == TRIES_TO_TURN:
+                    broken(error)
                 was_stopped = type(error) is RuntimeError and "stopped before" in str(error)
                 disturbed(None if was_stopped else error)
         return task.result()

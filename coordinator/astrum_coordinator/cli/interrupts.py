@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 from astrum.execution.steady_loop import run_steadily
 from astrum.runtime.collector import slow_down_collector
-from astrum.runtime.exit_codes import after_signal, second_signal_advice
+from astrum.runtime.exit_codes import ExitCode, after_signal, second_signal_advice
 from astrum.runtime.fork_signals import ForkSignals
 from astrum.runtime.standard_streams import settle_streams
 from astrum_coordinator.cli.endings import say
@@ -60,7 +60,8 @@ class Interrupts:
         before = {number: signal.signal(number, self._handle) for number in _handled()}
         ForkSignals(SIGNALS, dict.fromkeys(before, self._handle))
         try:
-            return run_steadily(self._enter(work), lambda error: self._on_disturbance(error))
+            work_here = self._enter(work)
+            return run_steadily(work_here, lambda error: self._on_disturbance(error), _end_broken)
         finally:
             # After a signal the process is about to end, and the same one may be still to come.
             for number, handler in before.items():
@@ -106,6 +107,14 @@ class Interrupts:
 
 def _give_up(error: BaseException | None) -> NoReturn:
     raise error or RuntimeError("something stopped the event loop")
+
+
+def _end_broken(error: BaseException) -> NoReturn:
+    say(
+        f"error: the event loop cannot run any more ({type(error).__name__}: {error}): a task has "
+        "closed descriptors that are not its own, or the loop's selector"
+    )
+    _leave(ExitCode.FAILED)
 
 
 def _handled() -> list[signal.Signals]:

@@ -7,7 +7,7 @@ import pytest
 from tests.integration.cli.conftest import Cli, Write
 
 TROUBLE = """
-    import asyncio, multiprocessing, signal, sys, time
+    import asyncio, multiprocessing, os, signal, sys, time
     from astrum import task
 
     def sleep_long() -> None:
@@ -58,6 +58,11 @@ TROUBLE = """
         signal.setitimer(signal.ITIMER_REAL, 0.1)
         await asyncio.sleep(600)
 
+    @task("daemonizes", namespace="closes")
+    async def daemonizes() -> None:
+        os.closerange(3, 256)
+        await asyncio.sleep(600)
+
     @task("scrapes", namespace="stop")
     async def stops() -> None:
         asyncio.get_running_loop().stop()
@@ -94,3 +99,13 @@ def test_what_a_task_raises_in_the_event_loop_is_the_failure_of_that_task(
     assert done.returncode == 1
     assert f"task 'scrapes' failed: {failure}" in done.stderr
     assert " failed: 0 of " in done.stderr.splitlines()[-1]
+
+
+def test_a_task_that_closes_the_loops_descriptors_ends_the_command_in_a_sentence(
+    write: Write, cli: Cli
+) -> None:
+    write("flow.py", TROUBLE)
+    done = cli("run", "flow.py", "--local", "-n", "closes")
+    assert done.returncode == 1
+    assert "error: the event loop cannot run any more (OSError" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr.split("error: the event loop")[1]

@@ -83,6 +83,11 @@ async def stop_loop() -> None:
 async def close_loop() -> None:
     asyncio.get_running_loop().close()
 
+@task("close_descriptors", namespace="pool")
+async def close_descriptors() -> None:
+    os.closerange(3, 256)
+    await asyncio.sleep(600)
+
 @task("cancel_all", namespace="pool")
 async def cancel_all() -> int:
     helpers = [asyncio.create_task(asyncio.sleep(600)) for _ in range(3)]
@@ -199,3 +204,12 @@ async def test_an_error_that_a_signal_handler_raises_in_the_loop_is_told_with_it
     assert record.outcome is Outcome.FAILED
     assert "the query took too long" in str(record.failure)
     await goes_on(worker, lead, 9)
+
+
+async def test_a_worker_whose_loop_cannot_run_any_more_ends_and_names_the_task(
+    worker: WorkerProcess, lead: Lead
+) -> None:
+    await lead.dispatch(0, "close_descriptors", {})
+    assert await worker.ended() == 1
+    assert "the event loop cannot run any more" in worker.said
+    assert "'close_descriptors'" in worker.said

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NoReturn
 
 from astrum.errors import AstrumError, FlowImportError
 from astrum.execution.steady_loop import run_steadily
@@ -19,7 +20,7 @@ from astrum_worker.app import Worker
 from astrum_worker.config import WorkerConfig
 from astrum_worker.process.patched import why_unusable
 from astrum_worker.process.signals import Signals
-from astrum_worker.process.supervisor_link import READY, SupervisorLink
+from astrum_worker.process.supervisor_link import READY, SupervisorLink, say_ended_by
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claimed import ClaimedAttempt
 
@@ -39,7 +40,7 @@ def serve(settle: Callable[[], WorkerConfig], supervisor_fd: int | None, talkati
         _refuse_patched_library()
         slow_down_collector()
         process = _Process(config, catalog, supervisor_fd, talkative)
-        code = run_steadily(process.run(), process.disturbed)
+        code = run_steadily(process.run(), process.disturbed, process.broken)
     except AstrumError as error:
         say_line(describe(error))
         code = exit_code_of(error) or ExitCode.FAILED
@@ -114,6 +115,19 @@ class _Process:
         running = self._on_loop()
         if self._worker is not None and len(running) == 1:
             self._worker.parts.attempts.fail(running[0], error)
+
+    def broken(self, error: BaseException) -> NoReturn:
+        """End this process: its event loop cannot run any more, and the supervisor has others."""
+        names = sorted({held.task_id for held in self._on_loop()})
+        logger.error(
+            "the event loop cannot run any more (%s: %s); this process ends. A task has closed "
+            "descriptors that are not its own, or the loop's selector%s",
+            *(type(error).__name__, error, self._suspects()),
+        )
+        if len(names) == 1:
+            say_ended_by(names[0])
+        settle_streams()
+        os._exit(ExitCode.FAILED)
 
     def _announce(self, line: str) -> None:
         if self._talkative:
