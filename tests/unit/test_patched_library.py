@@ -1,4 +1,4 @@
-"""A worker refuses modules that replace the sockets and threads it needs."""
+"""Workers and ``run --local`` refuse modules that replace the sockets and threads they need."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ EVENTLET = "def is_monkey_patched(name):\n    return name in ('thread', 'socket'
 HARMLESS = "def is_module_patched(name):\n    return name == 'time'\n"
 
 
-def worker(folder: Path, library: str, part: str, code: str) -> subprocess.CompletedProcess[str]:
-    """Start a worker for a flow that imports a library with this code."""
+WORKER = ("-m", "astrum_worker", "flow.py", "--redis", "unix:///nowhere.sock")
+LOCAL = ("-m", "astrum_coordinator", "run", "--local", "flow.py")
+
+
+def start(
+    folder: Path, library: str, part: str, code: str, command: tuple[str, ...] = WORKER
+) -> subprocess.CompletedProcess[str]:
+    """Start a command for a flow that imports a library with this code."""
     (folder / library).mkdir()
     (folder / library / "__init__.py").touch()
     (folder / library / f"{part}.py").write_text(code)
     flow = f"import {library}.{part}\nfrom astrum import task\n@task('a')\ndef a(): pass\n"
     (folder / "flow.py").write_text(flow)
     return subprocess.run(
-        [sys.executable, "-m", "astrum_worker", "flow.py", "--redis", "unix:///nowhere.sock"],
+        [sys.executable, *command],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])},
         capture_output=True,
@@ -37,13 +43,19 @@ def worker(folder: Path, library: str, part: str, code: str) -> subprocess.Compl
 def test_patched_sockets_and_threads_are_refused_in_one_sentence(
     tmp_path: Path, library: str, part: str, code: str
 ) -> None:
-    done = worker(tmp_path, library, part, code)
+    done = start(tmp_path, library, part, code)
     assert done.returncode == 2
     assert f"error: {library} has patched sockets or threads in this process" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_run_in_this_process_refuses_a_library_that_replaces_its_threads(tmp_path: Path) -> None:
+    done = start(tmp_path, "gevent", "monkey", GEVENT, LOCAL)
+    assert done.returncode == 2
+    assert "error: gevent has patched sockets or threads" in done.stderr.splitlines()[-1]
+
+
 def test_a_library_that_patched_neither_is_served(tmp_path: Path) -> None:
-    done = worker(tmp_path, "gevent", "monkey", HARMLESS)
+    done = start(tmp_path, "gevent", "monkey", HARMLESS)
     assert done.returncode == 1
     assert "cannot be reached" in done.stderr

@@ -127,6 +127,9 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
 def session(settings: RunSettings, flow: Flow, progress: RunProgress) -> Work:
     """Return the function that runs the flow where the options choose."""
     if settings.place.local:
+        from astrum.runtime.patched_library import refuse_patched_library
+
+        refuse_patched_library()  # the module was loaded after the parts that it replaces
         from astrum_coordinator.cli.in_process import LocalSession
 
         return LocalSession(settings, flow, progress).run

@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NoReturn
 
 from astrum.errors import AstrumError, FlowImportError
@@ -15,10 +14,10 @@ from astrum.execution.steady_loop import run_steadily
 from astrum.runtime.collector import slow_down_collector
 from astrum.runtime.exit_codes import ExitCode, after_stop, exit_code_of
 from astrum.runtime.loops import end_task, hide
+from astrum.runtime.patched_library import refuse_patched_library
 from astrum.runtime.standard_streams import let_go_of_stdout, say_line, settle_streams
 from astrum_worker.app import Worker
 from astrum_worker.config import WorkerConfig
-from astrum_worker.process.patched import why_unusable
 from astrum_worker.process.signals import Signals
 from astrum_worker.process.supervisor_link import READY, SupervisorLink, say_ended_by
 from astrum_worker.running.catalog import Catalog
@@ -37,7 +36,7 @@ def serve(settle: Callable[[], WorkerConfig], supervisor_fd: int | None, talkati
     try:
         config = settle()
         catalog = Catalog.load(config.modules)
-        _refuse_patched_library()
+        refuse_patched_library()
         slow_down_collector()
         process = _Process(config, catalog, supervisor_fd, talkative)
         code = run_steadily(process.run(), process.disturbed, process.broken)
@@ -48,15 +47,6 @@ def serve(settle: Callable[[], WorkerConfig], supervisor_fd: int | None, talkati
         code = ExitCode.INTERRUPTED
     let_go_of_stdout()
     return code
-
-
-def _refuse_patched_library() -> None:
-    """End this process if it cannot run a worker, without using a thread or a lock."""
-    why = why_unusable()
-    if why:
-        with suppress(OSError):
-            os.write(2, f"error: {why}\n".encode())
-        os._exit(ExitCode.WRONG_USAGE)
 
 
 def describe(error: AstrumError) -> str:
