@@ -40,10 +40,10 @@ async def test_a_run_is_created_once(runs: RunStore) -> None:
 
 
 async def test_an_unknown_run_is_named(runs: RunStore) -> None:
-    with pytest.raises(RunNotFoundError, match="'nobody'"):
-        await runs.load_plan("nobody")
-    assert await runs.run_facts("nobody") is None
-    assert await runs.lead("nobody", "leader", LEASE_S) is None
+    with pytest.raises(RunNotFoundError, match="'unknown'"):
+        await runs.load_plan("unknown")
+    assert await runs.run_facts("unknown") is None
+    assert await runs.lead("unknown", "leader", LEASE_S) is None
 
 
 async def test_a_new_run_is_an_orphan_until_somebody_leads_it(runs: RunStore) -> None:
@@ -232,7 +232,7 @@ async def test_a_fact_is_journalled_while_the_run_is_open(runs: RunStore) -> Non
     assert await runs.append_fact("r", b"of the leader", epoch=epoch)
     await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
     assert not await runs.append_fact("r", b"too late")
-    assert not await runs.append_fact("nobody", b"fact")
+    assert not await runs.append_fact("unknown", b"fact")
     entries = await runs.read_journal({"r": "0-0"}, block_s=None, count=10)
     assert [entry.data for entry in entries] == [b"fact", b"of the leader"]
 
@@ -322,7 +322,7 @@ async def test_a_value_is_stored_once_and_named_by_its_content(
     with pytest.raises(RunNotFoundError):
         await runs.get_blob("r", "0" * 32)
     with pytest.raises(RunNotFoundError):
-        await runs.put_blob("nobody", data)
+        await runs.put_blob("unknown", data)
 
 
 async def test_a_value_that_was_changed_in_the_store_is_not_given_out(

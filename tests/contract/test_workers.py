@@ -40,7 +40,7 @@ async def test_a_registered_worker_is_seen_with_what_it_serves(
     assert (seen.worker_id, seen.facts, seen.status) == ("w", {"host": "h"}, b"busy")
     assert 0 < seen.lease_s <= LEASE_S
     assert await runs.served("w") == b"served"
-    assert await runs.served("nobody") == b""
+    assert await runs.served("unknown") == b""
     await workers.leave()
     assert await runs.workers() == []
     assert not await workers.set_status(b"gone")

@@ -86,7 +86,7 @@ class Connection(asyncio.Transport):
 
     def _reach_server(self, data: bytes) -> None:
         if self.generation != self.network.generation:
-            return  # the server that knew this connection is no more
+            return  # the server that knew this connection is gone
         self._parser.feed(data)
         while (command := self._parser.gets()) is not False:
             reply = self.network.commands.run(self, [bytes(part) for part in command])

@@ -1,7 +1,7 @@
 """Sends a leader's commands to Redis: dispatches and revocations, in batches.
 
-A batch starts as soon as the last one has returned, with all commands that came meanwhile; there
-is no timer. Both scripts may be repeated safely, so after a lost reply the same batch is sent
+A batch starts as soon as the last one has returned, with all commands that came meanwhile; there is
+no timer. Both scripts may be repeated safely, so after a lost reply the same batch is sent
 again.
 """
 

@@ -387,9 +387,11 @@ def test_a_mistake_is_answered_by_a_sentence_and_exit_code_2(
 
 def test_what_is_typed_goes_before_the_environment(write: Write, cli: Cli) -> None:
     write("flow.py", GOOD)
-    assert cli("run", "flow.py", "--local", ASTRUM_REDIS_URL="redis://nobody:1").returncode == 0
+    assert (
+        cli("run", "flow.py", "--local", ASTRUM_REDIS_URL="redis://unreachable:1").returncode == 0
+    )
     assert cli("run", "flow.py", ASTRUM_LOCAL="1").returncode == 0
-    both = cli("run", "flow.py", ASTRUM_LOCAL="1", ASTRUM_REDIS_URL="redis://nobody:1")
+    both = cli("run", "flow.py", ASTRUM_LOCAL="1", ASTRUM_REDIS_URL="redis://unreachable:1")
     assert both.returncode == 2
 
 

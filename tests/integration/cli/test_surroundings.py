@@ -56,7 +56,7 @@ def test_a_password_in_the_url_is_not_in_the_first_line(write: Write, cli: Cli) 
 
 def test_embedded_goes_before_the_url_of_the_environment(write: Write, cli: Cli) -> None:
     write("flow.py", FLOW)
-    url = {"ASTRUM_REDIS_URL": "redis://nobody.invalid:1"}
+    url = {"ASTRUM_REDIS_URL": "redis://unreachable.invalid:1"}
     assert cli("run", "flow.py", "--embedded", "--workers", "1", **url).returncode == 0
     both = cli("run", "flow.py", "--workers", "1", ASTRUM_EMBEDDED="1", **url)
     assert both.returncode == 0
@@ -82,8 +82,8 @@ def test_what_is_typed_goes_before_an_embedded_server_of_the_environment(
 ) -> None:
     write("flow.py", FLOW)
     assert cli("run", "flow.py", "--local", ASTRUM_EMBEDDED="1").returncode == 0
-    done = cli("run", "flow.py", "--redis", "redis://nobody.invalid:1", ASTRUM_EMBEDDED="1")
-    assert "running on redis://nobody.invalid:1" in done.stderr
+    done = cli("run", "flow.py", "--redis", "redis://unreachable.invalid:1", ASTRUM_EMBEDDED="1")
+    assert "running on redis://unreachable.invalid:1" in done.stderr
 
 
 # --- temporary folders ----------------------------------------------------------------------

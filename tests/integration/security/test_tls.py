@@ -89,7 +89,7 @@ async def test_both_clients_work_with_a_certificate(tls: TlsServer) -> None:
     async with RunStore.open(tls.settings()) as store:
         assert await store.server_time() > 0
     lease = LeaseClient(tls.settings())
-    assert not lease.beat("nobody", 1.0)
+    assert not lease.beat("unknown", 1.0)
     lease.close()
 
 
