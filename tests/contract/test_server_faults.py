@@ -182,10 +182,10 @@ async def web_port() -> AsyncIterator[int]:
     await server.wait_closed()
 
 
-async def test_what_is_no_redis_is_told_so(web_port: int) -> None:
+async def test_a_server_that_is_not_redis_is_named_so(web_port: int) -> None:
     error = await refusal(RedisSettings(url=f"redis://127.0.0.1:{web_port}"))
     assert isinstance(error, StoreConfigurationError)
-    assert "no Redis" in str(error)
+    assert "not Redis" in str(error)
 
 
 @pytest.fixture

@@ -132,11 +132,13 @@ async def test_nobody_is_taken_for_dead_right_after_the_server_was_silent(
         await reaper.run_once()
         return not await runs.dead_claims()
 
+    await eventually(runs.dead_claims)
     assert not await judges()  # it has just come, and cannot know what was before
     await eventually(judges)
     await asyncio.sleep(0.2)  # as if the server had not answered for four passes
     await hand.store.register({}, b"\x90", 0.001)
     await runs.dispatch("r", epoch, "default", "async", [(1, 1, b"")])
     await hand.store.claim("async", ["default"], 1, block_s=None)
+    await eventually(runs.dead_claims)  # else the lease may still hold, and nothing is to judge
     assert not await judges()
     await eventually(judges)
