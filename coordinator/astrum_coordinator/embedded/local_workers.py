@@ -34,6 +34,7 @@ LOG_LINES_KEPT = 200
 READ_BYTES = 65536
 FIRST_RESTART_DELAY_S = 0.1
 LONGEST_RESTART_DELAY_S = 5.0
+LOOK_EVERY_S = 0.2
 DRAIN_TIMEOUT_S = 1.0
 STOP_MARGIN_S = 5.0  # beyond the grace: for handing back and leaving
 
@@ -153,8 +154,11 @@ class LocalWorkers:
         """Replace the worker of one slot each time it ends; raise if that cannot help."""
         delay_s = FIRST_RESTART_DELAY_S
         while True:
+            serving = asyncio.create_task(self._until_serving(worker.pid))
             code = await worker.wait()
-            has_served = code <= 0 or worker.pid in await self._registered()
+            # A worker that a task has ended may have left the server by now.
+            has_served = code <= 0 or serving.done() or worker.pid in await self._registered()
+            await _cancel([serving])
             await self._tell_end(worker.pid, describe_ending(code))
             await worker.drained(DRAIN_TIMEOUT_S)
             if not has_served:
@@ -167,6 +171,13 @@ class LocalWorkers:
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, LONGEST_RESTART_DELAY_S)
             worker = await self._start()
+
+    async def _until_serving(self, pid: int) -> None:
+        while True:
+            with contextlib.suppress(StoreError):
+                if pid in await self._registered():
+                    return
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _tell_end(self, pid: int, how: str) -> None:
         """Report the end now; otherwise it is noticed only when the lease ends."""

@@ -46,3 +46,25 @@ def test_a_crash_is_settled_without_waiting_for_the_lease_and_told_by_its_name(
     assert "quarantined after its worker died 3 times while running it" in done.stderr
     assert f"its process ended with {how}" in done.stderr
     assert "its lease ended" not in done.stderr
+
+
+def test_a_worker_that_its_task_blocks_for_too_long_is_replaced_until_the_task_is_quarantined(
+    write: Write, cli: Cli
+) -> None:
+    write(
+        "block.py",
+        """
+        import time
+        from astrum import task
+
+        @task("block")
+        async def block() -> None:
+            while True:
+                time.sleep(0.1)
+        """,
+    )
+    done = cli("run", "block.py", "--workers", "2", ASTRUM_BLOCKED_LIMIT="1")
+    assert done.returncode == 1
+    assert "quarantined after its worker died 3 times while running it" in done.stderr
+    assert "ended because the task blocked its event loop" in done.stderr
+    assert "before it served" not in done.stderr
