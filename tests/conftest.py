@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from astrum.flow import registry
@@ -17,6 +18,11 @@ from tests.leftovers import Leftovers, mark_descendants, move_temporary_files
 from tests.servers import RedisServer, Server, server_names, start_server, why_missing
 
 CHAOS = Path(__file__).parent / "chaos"
+
+# A shared machine may stand still for longer than the 200 ms that Hypothesis grants an example;
+# the timeout of each test bounds property tests, too.
+hypothesis.settings.register_profile("astrum", deadline=None)
+hypothesis.settings.load_profile("astrum")
 
 
 def pytest_configure() -> None:
