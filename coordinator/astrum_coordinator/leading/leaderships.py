@@ -24,6 +24,7 @@ from astrum.redis.blobs import MAX_BLOB_BYTES
 from astrum.redis.records import RunInfo
 from astrum.redis.run_store import RunStore
 from astrum.runtime.collector import collector_paused
+from astrum.runtime.loops import end_task
 from astrum.values.compression import inflate, shrink
 from astrum.values.unpacking import unpack
 from astrum_coordinator.config import CoordinatorConfig
@@ -72,7 +73,8 @@ class Leaderships:
         self._seal = seal
         self._leaders: dict[str, RunLeader] = {}
         self._renewed_at: dict[str, float] = {}
-        self._adopting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._adopting: set[asyncio.Task[RunLeader | None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._is_released = False
         self._some = asyncio.Event()
@@ -93,11 +95,20 @@ class Leaderships:
         """Return the run's leader in this process, whose end may have come already.
 
         `None` if another process leads it or it is over. ``plan`` is the run's plan if this process
-        made it. Raises `RunError` once the runs were released.
+        made it. Raises `RunError` once the runs were released. A caller that is cancelled does not
+        cancel the adoption: the run may have attempts out already, and others may wait for it.
         """
+        adopting = asyncio.create_task(self._adopt_or_join(run_id, observer, plan))
+        self._adopting.add(adopting)
+        adopting.add_done_callback(self._adopting.discard)
+        return await asyncio.shield(adopting)
+
+    async def _adopt_or_join(
+        self, run_id: str, observer: RunObserver | None, plan: Plan | None
+    ) -> RunLeader | None:
         # One at a time: acquiring twice as the same owner would depose the first leader, which
         # would not notice it.
-        lock = self._adopting.setdefault(run_id, asyncio.Lock())
+        lock = self._locks.setdefault(run_id, asyncio.Lock())
         async with lock:
             leader = self._leaders.get(run_id)
             if leader is None or leader.ended.done():
@@ -245,6 +256,8 @@ class Leaderships:
     async def release(self) -> None:
         """Give all runs back, so that others may adopt them at once, and adopt no more."""
         self._is_released = True
+        for adopting in list(self._adopting):
+            await end_task(adopting)
         leaders = list(self)
         for leader in leaders:
             leader.end(LeadershipEnd.RELEASED)  # from now on it orders nothing new

@@ -112,6 +112,29 @@ async def test_a_cancelled_caller_keeps_the_leader_until_the_run_is_over(
     assert (facts.state, facts.epoch) == ("cancelled", epoch)
 
 
+async def test_a_caller_cancelled_while_its_run_is_adopted_keeps_the_leader_too(
+    coordinator: Coordinator, hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last_step, adopted = coordinator._store.unblock, asyncio.Event()
+
+    async def late_last_step() -> None:
+        await adopted.wait()
+        await last_step()
+
+    monkeypatch.setattr(coordinator._store, "unblock", late_last_step)
+    await hand.register("a")
+    run = begin(coordinator, A)
+    await hand.claim()
+    epoch = leader_of(coordinator).epoch
+    run.cancel()
+    await eventually(run.cancelling, "the caller to be cancelled")
+    adopted.set()
+    await asyncio.wait([run])
+    facts = await runs.run_facts("r")
+    assert facts is not None
+    assert (facts.state, facts.epoch) == ("cancelled", epoch)
+
+
 # --- adoption ------------------------------------------------------------------------------------
 
 
