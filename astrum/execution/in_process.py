@@ -174,8 +174,8 @@ class InProcessRun:
     def _arm_run_timeout(self) -> None:
         limit_s = self._options.timeout_s
         if limit_s is not None:
-            fact = RunTimedOut(time.time() + limit_s, limit_s)
-            self._timers[-1] = self._loop.call_later(limit_s, self._take_in, fact)
+            event = RunTimedOut(time.time() + limit_s, limit_s)
+            self._timers[-1] = self._loop.call_later(limit_s, self._take_in, event)
 
     # --- events in, commands out --------------------------------------------------------
 
@@ -200,8 +200,8 @@ class InProcessRun:
                     self._over.set_result(None)
 
     def _schedule(self, command: ScheduleRetry) -> None:
-        fact = RetryFellDue(command.task, command.attempt)
-        timer = self._loop.call_later(command.delay_s, self._take_in, fact)
+        event = RetryFellDue(command.task, command.attempt)
+        timer = self._loop.call_later(command.delay_s, self._take_in, event)
         self._timers[command.task] = timer
 
     def _revoke(self, command: Revoke) -> None:

@@ -48,10 +48,10 @@ class RunLog:
             if type(command) is Dispatch:
                 self._log_start(state, command)
 
-    def _log_start(self, state: RunState, order: Dispatch) -> None:
-        name = state.plan.tasks[order.task].task_id
-        extra = self._extra(name, order.number)
-        logger.info("task %s: attempt %d %s", name, order.number, self._start, extra=extra)
+    def _log_start(self, state: RunState, command: Dispatch) -> None:
+        name = state.plan.tasks[command.task].task_id
+        extra = self._extra(name, command.number)
+        logger.info("task %s: attempt %d %s", name, command.number, self._start, extra=extra)
 
     def _log_end(self, state: RunState, end: AttemptSettled) -> None:
         if not self._is_news(state, end) or end.outcome is Outcome.NEVER_BEGAN:

@@ -1,6 +1,6 @@
 """The pure part of a run: events, commands, the state machine between them, and the report."""
 
-from astrum.machine.chronicle import Chronicle
+from astrum.machine.attempt_log import AttemptLog
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
@@ -33,11 +33,11 @@ from astrum.machine.state import RunState, TaskState
 
 __all__ = [
     "AttemptFoundOutstanding",
+    "AttemptLog",
     "AttemptSettled",
     "AttemptWithdrawn",
     "CancelRequested",
     "CapacityChanged",
-    "Chronicle",
     "Command",
     "Dispatch",
     "Event",

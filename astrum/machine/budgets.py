@@ -34,7 +34,7 @@ _NOT_TAKEN_UP = (UNSERVED, VANISHED)
 
 @dataclass(slots=True)
 class TaskBudget:
-    """The budget of one task. ``alone``: its next attempt must be the only one on its worker."""
+    """The budget of one task. ``exclusive``: its next attempt runs alone on its worker."""
 
     raised: int = 0
     losses: int = 0
@@ -42,7 +42,7 @@ class TaskBudget:
     handed_back: int = 0
     given_back: int = 0
     never_began: int = 0
-    alone: bool = False
+    exclusive: bool = False
     due_at: float = 0.0
     delay_s: float = 0.0
 
@@ -85,11 +85,11 @@ class TaskBudgets:
     def __bool__(self) -> bool:
         return bool(self._by_task)
 
-    def get(self, task: int) -> TaskBudget:
+    def peek(self, task: int) -> TaskBudget:
         """Return a task's budget, to read it."""
         return self._by_task.get(task, _NONE)
 
-    def of(self, task: int) -> TaskBudget:
+    def entry(self, task: int) -> TaskBudget:
         """Return a task's budget, to change it."""
         return self._by_task.setdefault(task, TaskBudget())
 
@@ -100,14 +100,14 @@ class TaskBudgets:
 
     def lose(self, event: AttemptSettled) -> TaskBudget:
         """Count an attempt that was lost with its worker."""
-        trouble, was_alone = self.of(event.task), event.shared_loss <= 1
-        trouble.losses += 1
-        trouble.lost_alone += was_alone
+        budget, was_alone = self.entry(event.task), event.shared_loss <= 1
+        budget.losses += 1
+        budget.lost_alone += was_alone
         # A task that kills its worker takes other attempts with it, and it is not known yet which
         # task did it: each of them runs alone until it has succeeded.
-        trouble.alone = event.shared_loss <= FEW_SUSPECTS or trouble.losses > 1
+        budget.exclusive = event.shared_loss <= FEW_SUSPECTS or budget.losses > 1
         self._lost_to.setdefault(event.worker_id, []).append((event.task, was_alone))
-        return trouble
+        return budget
 
     def forgive(self, worker_id: str) -> None:
         """Take back what was counted for a worker that is alive after all."""
@@ -116,21 +116,21 @@ class TaskBudgets:
             self._by_task[task].lost_alone -= was_alone
 
 
-def quarantine(event: AttemptSettled, trouble: TaskBudget) -> Failure:
+def quarantine(event: AttemptSettled, budget: TaskBudget) -> Failure:
     """Return why a task is not tried again."""
     last = event.failure.message if event.failure else f"worker {event.worker_id} was lost"
     return Failure(
         (QUARANTINED, LOST),
-        f"quarantined after its worker died {trouble.losses} times while running it; "
+        f"quarantined after its worker died {budget.losses} times while running it; "
         f"the last time: {last}",
     )
 
 
-def handed_back_too_often(event: AttemptSettled, trouble: TaskBudget) -> Failure:
+def handed_back_too_often(event: AttemptSettled, budget: TaskBudget) -> Failure:
     """Return why a task is not given to workers any more."""
     last = event.failure.message if event.failure else "no reason was given"
     return Failure(
         (HANDED_BACK_TOO_OFTEN,),
-        f"workers took it up and handed it back {trouble.given_back} times without an end; "
+        f"workers took it up and handed it back {budget.given_back} times without an end; "
         f"the last time: {last}",
     )

@@ -135,14 +135,14 @@ Event = (
 
 
 class Dispatch(NamedTuple):
-    """Start this attempt. ``alone``: as the only one on its worker, which it may kill.
+    """Start this attempt. ``exclusive``: as the only one on its worker, which it may kill.
 
     ``skipped`` is the number of attempts before it that never began.
     """
 
     task: int
     attempt: int
-    alone: bool = False
+    exclusive: bool = False
     skipped: int = 0
 
     @property

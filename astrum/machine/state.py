@@ -30,8 +30,8 @@ from enum import IntEnum
 from heapq import heappop, heappush
 from zlib import crc32
 
+from astrum.machine.attempt_log import UNCHARGED, AttemptLog
 from astrum.machine.budgets import TaskBudget, TaskBudgets, handed_back_too_often, quarantine
-from astrum.machine.chronicle import UNCHARGED, Chronicle
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
@@ -84,7 +84,7 @@ class RunState:
     def __init__(self, plan: Plan, *, run_key: str = "", capacity: int | None = None) -> None:
         size = len(plan.tasks)
         self.plan = plan
-        self.chronicle = Chronicle()
+        self.chronicle = AttemptLog()
         self.states = bytearray(size)
         self.attempts = [0] * size
         self.outstanding_count = 0
@@ -95,7 +95,7 @@ class RunState:
         self._dependents = plan.dependents
         self._awaited_left = sum(spec.awaited for spec in plan.tasks)
         self._has_tails = self._awaited_left < size
-        self._troubles = TaskBudgets()
+        self._budgets = TaskBudgets()
         self._started = False
         self._stopping: str | None = None
         self._ready: list[int] = []
@@ -129,19 +129,19 @@ class RunState:
     @property
     def lost_workers(self) -> Collection[str]:
         """As `astrum.machine.budgets.TaskBudgets.lost_workers`."""
-        return self._troubles.lost_workers
+        return self._budgets.lost_workers
 
     def skipped(self, task: int) -> int:
         """The number of a task's attempts that never began."""
-        return self._troubles.get(task).never_began
+        return self._budgets.peek(task).never_began
 
     def due_at(self, task: int) -> float:
         """Return when the next attempt of a task that is backing off begins."""
-        return self._troubles.get(task).due_at
+        return self._budgets.peek(task).due_at
 
-    def runs_alone(self, task: int) -> bool:
+    def is_exclusive(self, task: int) -> bool:
         """Whether the task's attempts must be the only ones on their worker."""
-        return self._troubles.get(task).alone
+        return self._budgets.peek(task).exclusive
 
     # --- the two ways in ----------------------------------------------------------------
 
@@ -201,7 +201,7 @@ class RunState:
         if self.stopping:
             self._end_while_stopping(event)
             return self._finish_if_over()
-        return self._on_trouble(event)
+        return self._on_unsuccessful(event)
 
     def _on_withdrawn(self, task: int, attempt: int) -> list[Command]:
         if self.attempts[task] != attempt or self.states[task] != OUTSTANDING:
@@ -212,7 +212,7 @@ class RunState:
         return self._proceed()
 
     def _on_never_began(self, task: int) -> list[Command]:
-        self._troubles.of(task).never_began += 1
+        self._budgets.entry(task).never_began += 1
         if self.stopping:
             self.states[task] = FAILED if task in self.chronicle.failures else CANCELLED
         else:
@@ -229,39 +229,39 @@ class RunState:
             if not needs_left[dependent] and self.states[dependent] == WAITING:
                 self._make_ready(dependent)
 
-    def _on_trouble(self, event: AttemptSettled) -> list[Command]:
+    def _on_unsuccessful(self, event: AttemptSettled) -> list[Command]:
         match event.outcome:
             case Outcome.FAILED | Outcome.TIMED_OUT:
-                return self._on_raised(event, self._troubles.of(event.task))
+                return self._on_raised(event, self._budgets.entry(event.task))
             case Outcome.LOST:
                 return self._on_lost(event)
             case _:  # handed back, or revoked by a leader that died before it recorded the reason
-                return self._on_handed_back(event, self._troubles.of(event.task))
+                return self._on_handed_back(event, self._budgets.entry(event.task))
 
-    def _on_raised(self, event: AttemptSettled, trouble: TaskBudget) -> list[Command]:
+    def _on_raised(self, event: AttemptSettled, budget: TaskBudget) -> list[Command]:
         policy = self.plan.tasks[event.task].retry
         failure = event.failure or Failure(("builtins.Exception",), "no reason was given")
-        trouble.raised += 1
-        if not policy.allows(trouble.raised, failure.types):
+        budget.raised += 1
+        if not policy.allows(budget.raised, failure.types):
             return self._fail(event.task, failure)
         fraction = crc32(f"{self._run_key}/{event.task}/{event.attempt}".encode()) / 2**32
-        delay = policy.delay_s(trouble.raised, fraction)
-        return self._back_off(event, trouble, delay, policy.max_retries - trouble.raised)
+        delay = policy.delay_s(budget.raised, fraction)
+        return self._back_off(event, budget, delay, policy.max_retries - budget.raised)
 
     def _on_lost(self, event: AttemptSettled) -> list[Command]:
-        trouble = self._troubles.lose(event)
-        if trouble.is_quarantined:
-            return self._fail(event.task, quarantine(event, trouble))
-        return self._back_off(event, trouble, trouble.loss_delay_s(), UNCHARGED)
+        budget = self._budgets.lose(event)
+        if budget.is_quarantined:
+            return self._fail(event.task, quarantine(event, budget))
+        return self._back_off(event, budget, budget.loss_delay_s(), UNCHARGED)
 
-    def _on_handed_back(self, event: AttemptSettled, trouble: TaskBudget) -> list[Command]:
-        delay_s = trouble.hand_back(event)
-        if trouble.is_given_up:
-            return self._fail(event.task, handed_back_too_often(event, trouble))
-        return self._back_off(event, trouble, delay_s, UNCHARGED)
+    def _on_handed_back(self, event: AttemptSettled, budget: TaskBudget) -> list[Command]:
+        delay_s = budget.hand_back(event)
+        if budget.is_given_up:
+            return self._fail(event.task, handed_back_too_often(event, budget))
+        return self._back_off(event, budget, delay_s, UNCHARGED)
 
     def _back_off(
-        self, event: AttemptSettled, trouble: TaskBudget, delay_s: float, retries_left: int
+        self, event: AttemptSettled, budget: TaskBudget, delay_s: float, retries_left: int
     ) -> list[Command]:
         task = event.task
         self.chronicle.retried[task, event.attempt] = retries_left
@@ -269,14 +269,14 @@ class RunState:
             self._make_ready(task)
             return self._proceed()
         self.states[task] = BACKING_OFF
-        trouble.due_at, trouble.delay_s = event.recorded_at + delay_s, delay_s
+        budget.due_at, budget.delay_s = event.recorded_at + delay_s, delay_s
         if not self._started:
             return []
         return [self._delay(task), *self._proceed()]
 
     def _delay(self, task: int) -> ScheduleRetry:
-        trouble = self._troubles.get(task)
-        return ScheduleRetry(task, self.attempts[task], trouble.due_at, trouble.delay_s)
+        budget = self._budgets.peek(task)
+        return ScheduleRetry(task, self.attempts[task], budget.due_at, budget.delay_s)
 
     def _on_due(self, task: int, attempt: int) -> list[Command]:
         if not 0 <= task < len(self.states) or self.stopping:
@@ -307,9 +307,9 @@ class RunState:
             states[task] = OUTSTANDING
             self.outstanding_count += 1
             self.attempts[task] += 1
-            if self._troubles:
-                trouble = self._troubles.get(task)
-                known = (trouble.alone, trouble.never_began)
+            if self._budgets:
+                budget = self._budgets.peek(task)
+                known = (budget.exclusive, budget.never_began)
                 commands.append(Dispatch(task, self.attempts[task], *known))
             else:
                 commands.append(Dispatch(task, self.attempts[task]))
@@ -324,7 +324,7 @@ class RunState:
         if isinstance(event, AttemptFoundOutstanding):
             self._catch_up(event.task, event.attempt)
             return
-        self._troubles.forgive(event.worker_id)
+        self._budgets.forgive(event.worker_id)
 
     def _catch_up(self, task: int, attempt: int) -> None:
         """In history: note that an earlier leader dispatched this attempt."""

@@ -18,8 +18,8 @@ SIGNATURE_FIELD = "s"
 OUTSTANDING_FIELD = "#"
 """The field of a run's attempt hash that counts its outstanding attempts."""
 
-LANE_SUFFIX = {"async": "a", "thread": "t", "alone": "s"}
-"""Stream suffix of each lane; "alone" carries attempts that must run alone on a worker."""
+LANE_SUFFIX = {"async": "a", "thread": "t", "exclusive": "x"}
+"""Stream suffix of each lane; "exclusive" carries attempts that must run alone on a worker."""
 
 _NOT_IN_PREFIX = re.compile(r"[{}*?\[\]\\()\s\x00-\x1f\x7f\ud800-\udfff]")
 """Characters that end the hash tag, split an access rule, widen a pattern or have no bytes."""
@@ -57,7 +57,7 @@ class Keys:
             )
 
     def queue(self, queue: str, lane: str) -> str:
-        """Stream of dispatched attempts of one queue and lane ("async", "thread", "alone")."""
+        """Stream of dispatched attempts of one queue and lane ("async", "thread", "exclusive")."""
         return f"{{{self.prefix}}}:q:{queue}:{LANE_SUFFIX[lane]}"
 
     def is_queue(self, key: str) -> bool:
@@ -133,9 +133,9 @@ class Keys:
         return f"{{{self.prefix}}}:w:{worker_id}"
 
     @property
-    def solitude(self) -> str:
+    def exclusive(self) -> str:
         """Sorted set: workers that make room for an exclusive attempt, by the ms when it ends."""
-        return f"{{{self.prefix}}}:solitude"
+        return f"{{{self.prefix}}}:exclusive"
 
     @property
     def dead_letters(self) -> str:

@@ -42,7 +42,7 @@ class TaskMessage(NamedTuple):
     """One dispatched attempt.
 
     ``attempt`` is the fence; ``number`` counts only the attempts that began. ``max_retries`` is
-    for ``current_attempt()``. ``alone``: the worker runs nothing else beside it. ``arguments`` is
+    for ``current_attempt()``. ``exclusive``: it runs alone on its worker. ``arguments`` is
     made by `astrum.values.arguments.pack_arguments`.
     """
 
@@ -56,7 +56,7 @@ class TaskMessage(NamedTuple):
     max_retries: int
     timeout_s: float | None
     check_types: bool
-    alone: bool
+    exclusive: bool
     arguments: bytes
 
 
@@ -149,19 +149,19 @@ def encode_record(record: Record) -> bytes:
     return _packed(record if record.blocked else record[:-1])
 
 
-LeaderFact = CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned
+LeaderEvent = CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned
 
 
-def encode_fact(fact: LeaderFact) -> bytes:
+def encode_event(event: LeaderEvent) -> bytes:
     """Return the bytes of one event that is not the end of an attempt."""
-    if isinstance(fact, CancelRequested):
-        row: tuple[Any, ...] = (_LEADER, _CANCEL, fact.at, fact.reason)
-    elif isinstance(fact, RunTimedOut):
-        row = (_LEADER, _TIMEOUT, fact.at, fact.limit_s, fact.unserved)
-    elif isinstance(fact, WorkerReturned):
-        row = (_LEADER, _RETURNED, fact.at, fact.worker_id)
+    if isinstance(event, CancelRequested):
+        row: tuple[Any, ...] = (_LEADER, _CANCEL, event.at, event.reason)
+    elif isinstance(event, RunTimedOut):
+        row = (_LEADER, _TIMEOUT, event.at, event.limit_s, event.unserved)
+    elif isinstance(event, WorkerReturned):
+        row = (_LEADER, _RETURNED, event.at, event.worker_id)
     else:
-        row = (_LEADER, _UNSERVED, fact.at, fact.task, fact.message)
+        row = (_LEADER, _UNSERVED, event.at, event.task, event.message)
     return _packed(row)
 
 
@@ -180,7 +180,7 @@ def encode_entry(records: Iterable[bytes]) -> bytes:
     return b"\xdd" + len(rows).to_bytes(4, "big") + b"".join(rows)
 
 
-def decode_entry(data: bytes) -> list[Record | LeaderFact]:
+def decode_entry(data: bytes) -> list[Record | LeaderEvent]:
     """Read one journal entry; raises `DecodeError` for anything but an array of records."""
     rows = unpack(data)
     if not isinstance(rows, list):
@@ -211,10 +211,10 @@ _RECORD_TYPES = {
 """The types of the fields of a `Record`."""
 
 
-def _decode_row(row: Any) -> Record | LeaderFact:
+def _decode_row(row: Any) -> Record | LeaderEvent:
     try:
         if row[0] == _LEADER:
-            return _decode_fact(row)
+            return _decode_event(row)
         if tuple(map(type, row)) not in _RECORD_TYPES:
             raise DecodeError("a journal record has fields of the wrong number or type")
         blocked = row.pop() if len(row) == len(Record._fields) else ""
@@ -233,7 +233,7 @@ def _known(time_s: float) -> float:
     return time_s if 0 <= time_s <= LATEST_S else 0.0
 
 
-def _decode_fact(row: Sequence[Any]) -> LeaderFact:
+def _decode_event(row: Sequence[Any]) -> LeaderEvent:
     kind, at = row[1], _known(float(row[2]))
     if kind == _CANCEL:
         return CancelRequested(at, str(row[3]))
@@ -253,7 +253,7 @@ def decode_failure(row: Any) -> Failure:
     return Failure(tuple(map(str, types)), str(message), str(traceback), tuple(map(str, notes)))
 
 
-def event_of(item: Record | LeaderFact, recorded_at: float) -> Event:
+def event_of(item: Record | LeaderEvent, recorded_at: float) -> Event:
     """Return the event for the state machine that a journal item holds."""
     return item.to_event(recorded_at) if isinstance(item, Record) else item
 

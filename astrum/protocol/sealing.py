@@ -12,7 +12,7 @@ import msgpack
 
 from astrum.errors import DecodeError
 from astrum.protocol.messages import (
-    LeaderFact,
+    LeaderEvent,
     Record,
     RevokedHint,
     decode_entry,
@@ -70,7 +70,7 @@ class Seal:
         """Return a whole journal entry of rows that no settle script joins."""
         return encode_entry(self.seal_row(run_id, row) for row in rows)
 
-    def open_entry(self, run_id: str, entry: bytes) -> list[Record | LeaderFact]:
+    def open_entry(self, run_id: str, entry: bytes) -> list[Record | LeaderEvent]:
         """Read a journal entry; raises `DecodeError` if it is malformed or a row is not signed."""
         if self.signer is None:
             return decode_entry(entry)

@@ -13,24 +13,24 @@ MAX_BLOB_BYTES = MAX_VALUE_BYTES
 """The largest value that is ever read from the server, no matter what stored it."""
 
 
-async def put_blob(link: Client, keys: Keys, run_id: str, data: bytes) -> str:
+async def put_blob(client: Client, keys: Keys, run_id: str, data: bytes) -> str:
     """Store a value for as long as its run lives and return its digest; repeatable.
 
     Raises `RunNotFoundError` if the run is gone.
     """
     digest = digest_of(data)
-    if not await link.call(scripts.put_blob(keys, run_id, digest, data)):
+    if not await client.call(scripts.put_blob(keys, run_id, digest, data)):
         raise RunNotFoundError(f"run {run_id!r} is gone, so its value cannot be stored")
     return digest
 
 
-async def get_blob(link: Client, keys: Keys, run_id: str, digest: str) -> bytes:
+async def get_blob(client: Client, keys: Keys, run_id: str, digest: str) -> bytes:
     """Return a stored value.
 
     Raises `RunNotFoundError` if it is gone, as all values go with their run, and `StoreError` if
     the bytes are not those that were stored.
     """
-    data = await read_bounded(link, keys.blob(run_id, digest))
+    data = await read_bounded(client, keys.blob(run_id, digest))
     if data is None:
         raise RunNotFoundError(f"the value {digest} of run {run_id!r} is gone")
     if digest_of(data) != digest:
@@ -38,9 +38,9 @@ async def get_blob(link: Client, keys: Keys, run_id: str, digest: str) -> bytes:
     return data
 
 
-async def read_bounded(link: Client, key: str) -> bytes | None:
+async def read_bounded(client: Client, key: str) -> bytes | None:
     """Return a stored string, ``None`` if there is none; never takes more than the limit."""
-    data = bytes(await link.execute("GETRANGE", key, 0, MAX_BLOB_BYTES))
+    data = bytes(await client.execute("GETRANGE", key, 0, MAX_BLOB_BYTES))
     if len(data) > MAX_BLOB_BYTES:
         raise StoreError(f"{key} holds more than {MAX_BLOB_BYTES} bytes; who wrote it?")
     return data or None

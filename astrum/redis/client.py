@@ -27,7 +27,8 @@ class Client:
     """A connection, opened when it is needed, whose every failure is a `StoreError`.
 
     Replies are raw RESP2. Commands of many asyncio tasks share it; a command that blocks on the
-    server needs a client of its own. ``watch`` gets the server's identity at each new connection.
+    server needs a client of its own. ``loss_detector`` gets the server's
+    identity at each new connection.
     ``client_id`` is the server's number of the newest connection, for CLIENT UNBLOCK.
     """
 
@@ -36,16 +37,16 @@ class Client:
         settings: RedisSettings,
         *,
         read_timeout_s: float = COMMAND_TIMEOUT_S,
-        watch: ServerLossDetector | None = None,
+        loss_detector: ServerLossDetector | None = None,
         library: ScriptLibrary | None = None,
     ) -> None:
         self.settings = settings
-        self.watch = watch or ServerLossDetector()
-        self.watch.attend(self)
+        self.loss_detector = loss_detector or ServerLossDetector()
+        self.loss_detector.attend(self)
         self.library = library or ScriptLibrary()
         self.client_id = 0
         self._read_timeout_s = read_timeout_s
-        self._channel: Connection | None = None
+        self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
 
     async def __aenter__(self) -> Client:
@@ -66,13 +67,13 @@ class Client:
     @property
     def silent_s(self) -> float:
         """Seconds since the last byte arrived, without end if there is no connection."""
-        return math.inf if self._channel is None else self._channel.silent_s
+        return math.inf if self._connection is None else self._connection.silent_s
 
     def drop(self) -> None:
         """End the connection at once; the next command opens another."""
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            channel.drop()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.drop()
 
     async def execute(self, *command: Argument, timeout_s: float | None = None) -> Any:
         """Send one command and return its raw reply; ``timeout_s`` replaces the client's own."""
@@ -111,59 +112,59 @@ class Client:
     def _failure(self, error: BaseException) -> StoreError:
         """Return Astrum's error; drop the connections if the server is not a master now."""
         if is_no_master(error):
-            self.watch.leave_server()
+            self.loss_detector.leave_server()
         return translate(error, self.settings)
 
     async def _exchange_all(self, commands: Sequence[Command]) -> list[Any]:
-        channel = await self._connected(self._read_timeout_s)
-        futures = [channel.send(command, self._read_timeout_s) for command in commands]
+        connection = await self._connected(self._read_timeout_s)
+        futures = [connection.send(command, self._read_timeout_s) for command in commands]
         return await asyncio.gather(*futures, return_exceptions=True)
 
-    async def channel(self) -> Connection:
+    async def connection(self) -> Connection:
         """Return the open connection; connects if there is none. Raises the driver's errors."""
-        channel = self._channel
-        if channel is not None and channel.is_open:
-            return channel
-        suspicions = self.watch.count
+        connection = self._connection
+        if connection is not None and connection.is_open:
+            return connection
+        suspicions = self.loss_detector.count
         async with self._connecting:
-            if self._channel is None or not self._channel.is_open:
-                channel = await open_connection(self.settings)
+            if self._connection is None or not self._connection.is_open:
+                connection = await open_connection(self.settings)
                 try:
-                    await self._introduce(channel)
+                    await self._introduce(connection)
                 except BaseException:
-                    channel.drop()
+                    connection.drop()
                     raise
-                self._channel = channel
-            if self.watch.count != suspicions:
+                self._connection = connection
+            if self.loss_detector.count != suspicions:
                 # The caller decided to send its command before the loss was known. The new server
                 # may lack the writes which that decision relied on, so the command must not be
                 # sent to it. It does not matter which waiting caller, here or at another client,
                 # found the new server first: each of them compares the count from before its wait.
                 raise driver.ConnectionError("the server was restarted or replaced meanwhile")
-            return self._channel
+            return self._connection
 
     async def _exchange(self, command: Command, timeout_s: float) -> Any:
-        channel = self._channel
-        if channel is None or not channel.is_open:
-            channel = await self._connected(timeout_s)
-        return await channel.send(command, timeout_s)
+        connection = self._connection
+        if connection is None or not connection.is_open:
+            connection = await self._connected(timeout_s)
+        return await connection.send(command, timeout_s)
 
     async def _connected(self, timeout_s: float) -> Connection:
         async with asyncio.timeout(timeout_s):  # others may be trying to connect, without success
-            return await self.channel()
+            return await self.connection()
 
-    async def _introduce(self, channel: Connection) -> None:
+    async def _introduce(self, connection: Connection) -> None:
         """Ask for the connection's number and the server's identity."""
         try:
-            self.client_id = int(await channel.send(["CLIENT", "ID"]))
+            self.client_id = int(await connection.send(["CLIENT", "ID"]))
         except driver.ResponseError as error:
             if not _OLD_CLIENT.match(str(error)):
                 raise  # Redis before 5 goes on, to be refused for its version by `check_server`
         try:
-            is_another = self.watch.connected_to(await channel.send(["INFO"]))
+            is_another = self.loss_detector.connected_to(await connection.send(["INFO"]))
         except driver.ResponseError as error:
             if "NOPERM" not in str(error):
                 raise  # without INFO a restart goes unnoticed until a group is missing
             return
         if is_another:  # connections to the one before may still be open
-            self.watch.leave_server()
+            self.loss_detector.leave_server()

@@ -175,25 +175,25 @@ async def open_connection(settings: RedisSettings) -> Connection:
     """Connect and log in; raises the driver's errors, ``OSError`` and `StoreConfigurationError`."""
     address = settings.address
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
-        channel = await _connect(settings, address)
+        connection = await _connect(settings, address)
         try:
-            await _log_in(channel, address)
+            await _log_in(connection, address)
         except BaseException:
-            channel.drop()
+            connection.drop()
             raise
-    return channel
+    return connection
 
 
 async def _connect(settings: RedisSettings, address: Address) -> Connection:
     loop = asyncio.get_running_loop()
     if address.path:
-        _, channel = await loop.create_unix_connection(Connection, address.path)
-        return channel
-    transport, channel = await loop.create_connection(
+        _, connection = await loop.create_unix_connection(Connection, address.path)
+        return connection
+    transport, connection = await loop.create_connection(
         Connection, address.host, address.port, ssl=settings.tls_context()
     )
     _keep_alive(transport.get_extra_info("socket"))
-    return channel
+    return connection
 
 
 def _keep_alive(connection: socket.socket) -> None:
@@ -204,13 +204,13 @@ def _keep_alive(connection: socket.socket) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-async def _log_in(channel: Connection, address: Address) -> None:
+async def _log_in(connection: Connection, address: Address) -> None:
     if address.password or address.username:
         user = [address.username] if address.username else []
         credentials = [*user, address.password]
         try:
-            await channel.send(["AUTH", *credentials])
+            await connection.send(["AUTH", *credentials])
         except driver.ResponseError as error:
             raise driver.AuthenticationError(str(error)) from None
     if address.database:
-        await channel.send(["SELECT", address.database])
+        await connection.send(["SELECT", address.database])

@@ -22,16 +22,16 @@ class Backlog(NamedTuple):
     running: int
 
 
-async def run_facts(link: Client, keys: Keys, run_id: str) -> RunInfo | None:
+async def run_info(client: Client, keys: Keys, run_id: str) -> RunInfo | None:
     """Return what is known of a run, ``None`` if there is none; `StoreError` if it is damaged."""
-    for record in await _records(link, keys, [run_id]):
+    for record in await _records(client, keys, [run_id]):
         return _read_run(record)
     return None
 
 
-async def list_runs(link: Client, keys: Keys, limit: int) -> list[RunInfo]:
+async def list_runs(client: Client, keys: Keys, limit: int) -> list[RunInfo]:
     """Return up to ``limit`` runs, newest first; those whose record is damaged are left out."""
-    replies = await link.pipeline(
+    replies = await client.pipeline(
         [
             ("ZREVRANGE", keys.runs, 0, limit - 1),
             ("ZREVRANGE", keys.history, 0, limit - 1),
@@ -39,7 +39,7 @@ async def list_runs(link: Client, keys: Keys, limit: int) -> list[RunInfo]:
     )
     ids = {run_id for reply in replies for run_id in names_of(reply) if is_run_id(run_id)}
     found = []
-    for record in await _records(link, keys, sorted(ids)):
+    for record in await _records(client, keys, sorted(ids)):
         with suppress(StoreError):
             found.append(_read_run(record))
     return sorted(found, key=lambda run: run.created_at, reverse=True)[:limit]
@@ -55,13 +55,13 @@ class Record(NamedTuple):
     lease_end: Any
 
 
-async def _records(link: Client, keys: Keys, run_ids: Sequence[str]) -> list[Record]:
+async def _records(client: Client, keys: Keys, run_ids: Sequence[str]) -> list[Record]:
     commands: list[tuple[str, ...]] = [("TIME",)]
     for run_id in run_ids:
         commands.append(("HGETALL", keys.run(run_id)))
         commands.append(("HGET", keys.attempts(run_id), OUTSTANDING_FIELD))
         commands.append(("ZSCORE", keys.runs, run_id))
-    time, *replies = await link.pipeline(commands, tolerant=True)
+    time, *replies = await client.pipeline(commands, tolerant=True)
     now = server_ms(time)
     rows = zip(run_ids, replies[::3], replies[1::3], replies[2::3], strict=True)
     return [Record(run_id, now, *row) for run_id, *row in rows if row[0]]
@@ -89,7 +89,7 @@ def _facts_of(record: Record, fields: dict[bytes, bytes]) -> RunInfo:
         created_at=_seconds(fields[b"at"]),
         ended_at=None if ended is None else _seconds(ended),
         outstanding=int(record.outstanding or 0),
-        facts=texts(fields, b"f:"),
+        details=texts(fields, b"f:"),
     )
 
 
@@ -100,13 +100,13 @@ def _seconds(ms: bytes) -> float:
     return seconds
 
 
-async def workers(link: Client, keys: Keys) -> list[WorkerInfo]:
+async def workers(client: Client, keys: Keys) -> list[WorkerInfo]:
     """Return the live workers by id; those whose record is of a foreign type are left out."""
-    time, leases = await link.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
+    time, leases = await client.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
     now = server_ms(time)
     left = {worker_id: (end - now) / 1000 for worker_id, end in sorted(leases_of(leases).items())}
     live = [worker_id for worker_id, lease_s in left.items() if lease_s > 0]
-    replies = await link.pipeline(
+    replies = await client.pipeline(
         [("HGETALL", keys.worker(worker_id)) for worker_id in live], tolerant=True
     )
     return [
@@ -120,22 +120,22 @@ def _read_worker(worker_id: str, lease_s: float, fields: dict[bytes, bytes]) -> 
     return WorkerInfo(
         worker_id=worker_id,
         lease_s=lease_s,
-        facts=texts(fields, b"f:"),
+        details=texts(fields, b"f:"),
         status=fields.get(b"status", b""),
     )
 
 
-async def backlog(link: Client, keys: Keys) -> dict[str, Backlog]:
+async def backlog(client: Client, keys: Keys) -> dict[str, Backlog]:
     """Return how many attempts wait and run, by stream."""
-    return await backlog_of(link, await streams_of(link, keys))
+    return await backlog_of(client, await streams_of(client, keys))
 
 
-async def backlog_of(link: Client, streams: Sequence[str]) -> dict[str, Backlog]:
+async def backlog_of(client: Client, streams: Sequence[str]) -> dict[str, Backlog]:
     """Return how many attempts wait and run in these streams."""
     commands: list[tuple[str, ...]] = []
     for stream in streams:
         commands += [("XLEN", stream), ("XPENDING", stream, GROUP)]
-    replies = await link.pipeline(commands, tolerant=True)
+    replies = await client.pipeline(commands, tolerant=True)
     return {
         stream: _read_backlog(length, pending)
         for stream, length, pending in zip(streams, replies[::2], replies[1::2], strict=True)

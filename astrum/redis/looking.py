@@ -23,10 +23,10 @@ class LookingStore(Store):
     async def queue_sizes(self, streams: Sequence[str] | None = None) -> dict[str, StreamSize]:
         """Return how much waits and is held, and since when, by stream (default: all there are)."""
         if streams is None:
-            streams = await streams_of(self.link, self.keys)
+            streams = await streams_of(self.client, self.keys)
         found: dict[str, StreamSize] = {}
         for part in scripts.chunks(streams, _STREAMS_PER_CALL):
-            reply = await self.link.call(scripts.queue_sizes(part))
+            reply = await self.client.call(scripts.queue_sizes(part))
             now_s = await self.server_time()
             rows = zip(part, reply[::3], reply[1::3], reply[2::3], strict=True)
             for stream, waiting, held, oldest in rows:
@@ -42,7 +42,7 @@ class LookingStore(Store):
         they are signed: a signature is over the whole.
         """
         kept = b"" if task is None else msgpack.packb(task)
-        reply = await self.link.call(scripts.outline(self.keys, run_id, cursor, kept))
+        reply = await self.client.call(scripts.outline(self.keys, run_id, cursor, kept))
         return [
             JournalEntry(run_id, entry_id.decode(), data)
             for entry_id, data in zip(reply[::2], reply[1::2], strict=True)
@@ -51,7 +51,7 @@ class LookingStore(Store):
     async def served_by(self, worker_ids: Iterable[str]) -> dict[str, bytes]:
         """Return what each of these workers said it serves; ``b""`` for one that is gone."""
         asked = list(worker_ids)
-        replies: list[Any] = await self.link.pipeline(
+        replies: list[Any] = await self.client.pipeline(
             [("HGET", self.keys.worker(worker_id), "served") for worker_id in asked],
             tolerant=True,
         )

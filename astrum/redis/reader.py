@@ -19,21 +19,21 @@ _REPEAT_S = 0.01
 class BlockingReader:
     """One connection for blocking reads, one at a time."""
 
-    def __init__(self, link: Client) -> None:
-        self._link = link
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_interrupted = False
         self._reads = 0
 
     @property
-    def link(self) -> Client:
+    def client(self) -> Client:
         """The connection."""
-        return self._link
+        return self._client
 
     async def close(self) -> None:
         """Drop the connection."""
-        await self._link.close()
+        await self._client.close()
 
     async def read(self, *command: Argument, timeout_s: float) -> Any:
         """Send a blocking read; ``None`` if nothing came or `interrupt` was called.
@@ -46,11 +46,11 @@ class BlockingReader:
         self._idle.clear()
         self._reads += 1
         try:
-            reply = await self._link.execute(*command, timeout_s=timeout_s)
+            reply = await self._client.execute(*command, timeout_s=timeout_s)
             self._is_interrupted = False  # not after an error: the read that follows must end
             return reply
         except asyncio.CancelledError:
-            await self._link.close()  # else the next read would wait behind this one's reply
+            await self._client.close()  # else the next read would wait behind this one's reply
             raise
         finally:
             self._idle.set()
@@ -65,7 +65,7 @@ class BlockingReader:
         reading = self._reads
         while not self._idle.is_set() and self._reads == reading:
             try:
-                await via.execute("CLIENT", "UNBLOCK", self._link.client_id)
+                await via.execute("CLIENT", "UNBLOCK", self._client.client_id)
             except StoreError:
                 return  # the read fails or times out by itself
             await self._settle_down()

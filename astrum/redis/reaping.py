@@ -20,14 +20,14 @@ Consumer = tuple[str, str]
 """A stream and a worker that has a consumer there."""
 
 
-async def dead_claims(link: Client, keys: Keys) -> list[DeadClaim]:
+async def dead_claims(client: Client, keys: Keys) -> list[DeadClaim]:
     """Return what dead workers hold, at most 500 entries per worker and stream.
 
     Entries whose data is gone are acknowledged on the way.
     """
-    _, consumers = await census(link, keys)
+    _, consumers = await census(client, keys)
     busy = [consumer for consumer, pending in consumers.items() if pending]
-    time, *held = await link.pipeline(
+    time, *held = await client.pipeline(
         [
             ("TIME",),
             *(
@@ -43,12 +43,12 @@ async def dead_claims(link: Client, keys: Keys) -> list[DeadClaim]:
         if isinstance(rows, list)
         for row in rows
     ]
-    return await _with_data(link, places)
+    return await _with_data(client, places)
 
 
-async def holders(link: Client, stream: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
+async def holders(client: Client, stream: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
     """Return who holds which of these entries; those that are not claimed are left out."""
-    time, *replies = await link.pipeline(
+    time, *replies = await client.pipeline(
         [("TIME",), *(("XPENDING", stream, GROUP, one, one, 1) for one in entry_ids)],
         tolerant=True,
     )
@@ -72,20 +72,20 @@ def _claimed_at(time: Sequence[bytes], row: Sequence[Any]) -> float:
     return (server_ms(time) - int(row[2])) / 1000
 
 
-async def dead_workers(link: Client, keys: Keys) -> list[str]:
+async def dead_workers(client: Client, keys: Keys) -> list[str]:
     """Return the ids of the dead workers that hold nothing any more."""
-    lapsed, consumers = await census(link, keys)
+    lapsed, consumers = await census(client, keys)
     busy = {worker_id for (_, worker_id), pending in consumers.items() if pending}
     idle = {worker_id for _, worker_id in consumers} - busy
     return sorted((lapsed - busy) | idle)
 
 
-async def census(link: Client, keys: Keys) -> tuple[set[str], dict[Consumer, int]]:
+async def census(client: Client, keys: Keys) -> tuple[set[str], dict[Consumer, int]]:
     """Return the workers whose lease lapsed, and each dead consumer with its pending count."""
     # Consumers first. A worker takes its lease before it first claims. So if a worker registers
     # between the two queries, the second one still finds its lease, and it is not taken for dead.
-    consumers = await _consumers(link, await streams_of(link, keys))
-    time, leases = await link.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
+    consumers = await _consumers(client, await streams_of(client, keys))
+    time, leases = await client.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
     now = server_ms(time)
     ends = leases_of(leases)
     lapsed = {worker_id for worker_id, end in ends.items() if end <= now}
@@ -97,41 +97,41 @@ async def census(link: Client, keys: Keys) -> tuple[set[str], dict[Consumer, int
     return lapsed, dead
 
 
-async def drop(link: Client, keys: Keys, worker_id: str, *, leaves: bool) -> bool:
+async def drop(client: Client, keys: Keys, worker_id: str, *, leaves: bool) -> bool:
     """Forget a worker; ``False`` if it still holds something or, unless it leaves, is alive."""
-    parts = list(chunks(await streams_of(link, keys), STREAMS_PER_PART)) or [()]
+    parts = list(chunks(await streams_of(client, keys), STREAMS_PER_PART)) or [()]
     held = 0
     for number, part in enumerate(parts, start=1):
         is_last = number == len(parts)
         call = scripts.drop(keys, worker_id, part, leaves=leaves, is_last=is_last, held=held)
-        held = int(await link.call(call))
+        held = int(await client.call(call))
         if held < 0:
             return False
     return held == 0
 
 
-async def streams_of(link: Client, keys: Keys) -> list[str]:
+async def streams_of(client: Client, keys: Keys) -> list[str]:
     """Return the keys of all streams that attempts are dispatched to."""
-    names = names_of(await link.execute("SMEMBERS", keys.queues))
+    names = names_of(await client.execute("SMEMBERS", keys.queues))
     return sorted(name for name in names if keys.is_queue(name))
 
 
-async def _consumers(link: Client, streams: Sequence[str]) -> dict[Consumer, int]:
-    replies = await link.pipeline(
+async def _consumers(client: Client, streams: Sequence[str]) -> dict[Consumer, int]:
+    replies = await client.pipeline(
         [("XINFO", "CONSUMERS", stream, GROUP) for stream in streams], tolerant=True
     )
     found: dict[Consumer, int] = {}
     for stream, rows in zip(streams, replies, strict=True):
         if isinstance(rows, list):  # else the stream vanished, and its consumers with it
             for row in rows:
-                facts: Mapping[bytes, Any] = pairs(row)
-                for worker_id in names_of([facts[b"name"]]):
-                    found[stream, worker_id] = int(facts[b"pending"])
+                info: Mapping[bytes, Any] = pairs(row)
+                for worker_id in names_of([info[b"name"]]):
+                    found[stream, worker_id] = int(info[b"pending"])
     return found
 
 
-async def _with_data(link: Client, places: Sequence[_Place]) -> list[DeadClaim]:
-    replies = await link.pipeline(
+async def _with_data(client: Client, places: Sequence[_Place]) -> list[DeadClaim]:
+    replies = await client.pipeline(
         [("XRANGE", place.stream, place.entry_id, place.entry_id) for place in places]
     )
     claims = []
@@ -143,13 +143,13 @@ async def _with_data(link: Client, places: Sequence[_Place]) -> list[DeadClaim]:
         else:
             found = (entry.entry_id, entry.data, entry.signature, claimed_at)
             claims.append(DeadClaim(stream, worker_id, *found))
-    await forget(link, empty)
+    await forget(client, empty)
     return claims
 
 
-async def forget(link: Client, places: Iterable[tuple[str, str]]) -> None:
+async def forget(client: Client, places: Iterable[tuple[str, str]]) -> None:
     """Acknowledge and delete entries (stream, entry id) that are not needed any more."""
-    await link.pipeline(
+    await client.pipeline(
         [
             command
             for stream, entry_id in places
@@ -158,18 +158,18 @@ async def forget(link: Client, places: Iterable[tuple[str, str]]) -> None:
     )
 
 
-async def own_entries(link: Client, stream: str, worker_id: str) -> list[Entry]:
+async def own_entries(client: Client, stream: str, worker_id: str) -> list[Entry]:
     """Return all that a worker holds in one stream; empty if stream or group is gone."""
     found: list[Entry] = []
     cursor = "-"
     while True:
-        [rows] = await link.pipeline(
+        [rows] = await client.pipeline(
             [("XPENDING", stream, GROUP, cursor, "+", MAX_ITEMS, worker_id)], tolerant=True
         )
         if not isinstance(rows, list) or not rows:
             return found
         ids = [row[0].decode() for row in rows]
-        replies = await link.pipeline([("XRANGE", stream, one, one) for one in ids])
+        replies = await client.pipeline([("XRANGE", stream, one, one) for one in ids])
         for one, reply in zip(ids, replies, strict=True):
             found.append(read_entry(stream, reply[0]) if reply else Entry(stream, one, None, b""))
         cursor = f"({ids[-1]}"

@@ -80,7 +80,7 @@ class RunInfo:
 
     ``state`` is "open" until `RunStore.finish` sets it. ``lease_s`` is the rest of the leader's
     lease (0: the run has no leader). Times are seconds since the epoch on the server's clock.
-    ``facts`` are the strings given at creation and at the finish.
+    ``details`` are the strings given at creation and at the finish.
     """
 
     run_id: str
@@ -91,7 +91,7 @@ class RunInfo:
     created_at: float
     ended_at: float | None
     outstanding: int
-    facts: Mapping[str, str]
+    details: Mapping[str, str]
 
     @property
     def is_open(self) -> bool:
@@ -99,11 +99,11 @@ class RunInfo:
         return self.state == "open"
 
     def duration(self, name: str) -> float | None:
-        """Return a fact as seconds, ``None`` if it is missing.
+        """Return a detail as seconds, ``None`` if it is missing.
 
         Raises `StoreError` if it is not a number of seconds.
         """
-        text = self.facts.get(name)
+        text = self.details.get(name)
         if not text:
             return None
         try:
@@ -121,5 +121,5 @@ class WorkerInfo:
 
     worker_id: str
     lease_s: float
-    facts: Mapping[str, str]
+    details: Mapping[str, str]
     status: bytes

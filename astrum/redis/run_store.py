@@ -64,7 +64,7 @@ class RunStore(LookingStore):
     def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
         super().__init__(settings, library=library)
         # Renewals must not wait behind a long journal, so that it has a connection of its own.
-        self._replay = Client(settings, watch=self.loss, library=self.library)
+        self._replay = Client(settings, loss_detector=self.loss, library=self.library)
 
     async def close(self) -> None:
         """Drop all connections; harmless when repeated."""
@@ -73,7 +73,7 @@ class RunStore(LookingStore):
 
     # --- the run -----------------------------------------------------------------------------
 
-    async def create_run(self, run_id: str, plan: bytes, facts: Mapping[str, str]) -> bool:
+    async def create_run(self, run_id: str, plan: bytes, details: Mapping[str, str]) -> bool:
         """Create an open run without a leader; repeatable.
 
         ``False``: it exists already with the same plan. Raises `RunConflictError` if it exists
@@ -83,7 +83,7 @@ class RunStore(LookingStore):
             raise RunError(
                 f"{run_id!r} is not a run id: use 1 to 200 letters, digits and . _ @ + -"
             )
-        reply = await self.bulk.call(scripts.create(self.keys, run_id, plan, facts))
+        reply = await self.bulk.call(scripts.create(self.keys, run_id, plan, details))
         if reply == -1:
             raise RunConflictError(f"run {run_id!r} exists already, with another plan")
         return bool(reply)
@@ -95,7 +95,7 @@ class RunStore(LookingStore):
         same owner starts a new epoch. ``owner`` must be unique to the process.
         """
         call = scripts.lead(self.keys, "acquire", run_id, owner, 0, lease_s)
-        return int(await self.link.call(call)) or None
+        return int(await self.client.call(call)) or None
 
     async def renew(self, owner: str, epochs: Mapping[str, int], lease_s: float) -> set[str]:
         """Renew the leases of runs (id to epoch); return those that the owner still leads.
@@ -105,19 +105,19 @@ class RunStore(LookingStore):
         kept: set[str] = set()
         for part in chunks(list(epochs.items())):
             call = scripts.renew(self.keys, owner, part, lease_s)
-            reply = await self.link.call(call)
+            reply = await self.client.call(call)
             kept.update(run_id for (run_id, _), leads in zip(part, reply, strict=True) if leads)
         return kept
 
     async def release(self, run_id: str, owner: str, epoch: int) -> None:
         """End the leadership at once, so that others may adopt the run; repeatable."""
-        await self.link.call(scripts.lead(self.keys, "release", run_id, owner, epoch, 1.0))
+        await self.client.call(scripts.lead(self.keys, "release", run_id, owner, epoch, 1.0))
 
     async def orphans(self, limit: int = 100) -> list[str]:
         """Return ids of open runs without a leader, those longest without one first."""
         asked = limit
         while True:
-            reply = await self.link.call(scripts.orphans(self.keys, asked))
+            reply = await self.client.call(scripts.orphans(self.keys, asked))
             ids = [run_id.decode("utf-8", "replace") for run_id in reply]
             found = [run_id for run_id in ids if is_run_id(run_id)]  # others are not Astrum's
             if len(found) >= limit or len(reply) < asked:
@@ -157,14 +157,14 @@ class RunStore(LookingStore):
         cursor = FIRST_PART
         while True:
             key = self.keys.attempts(run_id)
-            cursor, part = await self.link.execute("HSCAN", key, cursor, "COUNT", FENCE_PART)
+            cursor, part = await self.client.execute("HSCAN", key, cursor, "COUNT", FENCE_PART)
             fields |= pairs(part)
             if cursor == FIRST_PART:
                 return fields
 
     async def attempt_state(self, run_id: str, task: int) -> str:
         """Return the fence of a task, ``""`` if it has none."""
-        state = await self.link.execute("HGET", self.keys.attempts(run_id), task)
+        state = await self.client.execute("HGET", self.keys.attempts(run_id), task)
         return (state or b"").decode("utf-8", "replace")
 
     async def read_journal(
@@ -221,7 +221,7 @@ class RunStore(LookingStore):
         states: list[str] = []
         for part in chunks([DispatchItem(*item) for item in items]):
             self._refuse_under_suspicion(run_id)
-            reply = await self.link.call(scripts.dispatch(self.keys, run_id, epoch, stream, part))
+            reply = await self.client.call(scripts.dispatch(self.keys, run_id, epoch, stream, part))
             states += scripts.read_dispatched(run_id, epoch, reply)
         return states
 
@@ -235,14 +235,14 @@ class RunStore(LookingStore):
         stream = self.keys.queue(queue, lane)
         return await self._settle("c", epoch, run_id, stream, settlements)
 
-    async def append_fact(self, run_id: str, data: bytes, *, epoch: int | None = None) -> bool:
+    async def append_event(self, run_id: str, data: bytes, *, epoch: int | None = None) -> bool:
         """Append an entry (`astrum.protocol.messages.encode_entry`) to the journal of an open run.
 
         ``False``: the run is over or gone. With ``epoch`` only its leader may; raises
         `LeadershipLostError` then.
         """
-        call = scripts.fact(self.keys, run_id, data, epoch)
-        reply = await self.link.call(call)
+        call = scripts.append(self.keys, run_id, data, epoch)
+        reply = await self.client.call(call)
         if reply == -1:
             raise LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")
         return bool(reply)
@@ -255,11 +255,11 @@ class RunStore(LookingStore):
         *,
         result_ttl_s: float,
         tails: bool,
-        facts: Mapping[str, str] | None = None,
+        details: Mapping[str, str] | None = None,
     ) -> bool:
         """End the run in ``state`` and limit the life of all that belongs to it; repeatable.
 
-        ``False``: attempts are outstanding, which only ``tails`` allows. ``facts`` are added to
+        ``False``: attempts are outstanding, which only ``tails`` allows. ``details`` are added to
         those of the creation. Raises `LeadershipLostError`, `RunNotFoundError`, and
         `StoreUnavailableError` while a loss is suspected: the run may not be over any more.
         """
@@ -271,9 +271,9 @@ class RunStore(LookingStore):
             state,
             result_ttl_s=result_ttl_s,
             tails=tails,
-            facts=facts or {},
+            details=details or {},
         )
-        reply = await self.link.call(call)
+        reply = await self.client.call(call)
         if reply == -1:
             raise LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")
         if reply == -2:
@@ -288,7 +288,7 @@ class RunStore(LookingStore):
         """Let an open run and its values live on if half of their life is over; repeatable."""
         cursor = FIRST_PART
         while True:
-            cursor = await self.link.call(scripts.prolong(self.keys, run_id, cursor))
+            cursor = await self.client.call(scripts.prolong(self.keys, run_id, cursor))
             if cursor == FIRST_PART:
                 return
 
@@ -299,18 +299,18 @@ class RunStore(LookingStore):
         """
         cursor = FIRST_PART
         while True:
-            cursor = await self.link.call(scripts.tidy(self.keys, run_id, cursor))
+            cursor = await self.client.call(scripts.tidy(self.keys, run_id, cursor))
             if cursor == FIRST_PART:
                 return
 
     async def untidied(self, limit: int = 10) -> list[str]:
         """Return ended runs whose values still have their old life."""
-        return names_of(await self.link.execute("ZRANGE", self.keys.untidied, 0, limit - 1))
+        return names_of(await self.client.execute("ZRANGE", self.keys.untidied, 0, limit - 1))
 
     async def keep_queues(self) -> None:
         """Let queues in use live on, idle ones expire soon, and forget those that did."""
-        for part in chunks(await reaping.streams_of(self.link, self.keys), STREAMS_PER_PART):
-            await self.link.call(scripts.queue_lives(self.keys, part))
+        for part in chunks(await reaping.streams_of(self.client, self.keys), STREAMS_PER_PART):
+            await self.client.call(scripts.queue_lives(self.keys, part))
 
     async def heal_leases(self, jumped_s: float = 0.0) -> int:
         """Correct leases after the server's clock was set; return how many.
@@ -318,36 +318,36 @@ class RunStore(LookingStore):
         Those that end later than they can are shortened. With ``jumped_s``, by how much the clock
         has just jumped ahead, those that ended by that are given once more.
         """
-        return int(await self.link.call(scripts.heal(self.keys, jumped_s)))
+        return int(await self.client.call(scripts.heal(self.keys, jumped_s)))
 
     # --- looking -----------------------------------------------------------------------------
 
-    async def run_facts(self, run_id: str) -> RunInfo | None:
+    async def run_info(self, run_id: str) -> RunInfo | None:
         """Return the record of a run, ``None`` if there is none."""
-        return await listing.run_facts(self.link, self.keys, run_id)
+        return await listing.run_info(self.client, self.keys, run_id)
 
     async def list_runs(self, limit: int = 100) -> list[RunInfo]:
         """Return open runs and those that ended within their result's life, newest first."""
-        return await listing.list_runs(self.link, self.keys, limit)
+        return await listing.list_runs(self.client, self.keys, limit)
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the live workers."""
-        return await listing.workers(self.link, self.keys)
+        return await listing.workers(self.client, self.keys)
 
     async def served(self, worker_id: str) -> bytes:
         """Return what a worker said it serves; ``b""`` if it is gone."""
-        data = await self.link.execute("HGET", self.keys.worker(worker_id), "served")
+        data = await self.client.execute("HGET", self.keys.worker(worker_id), "served")
         return bytes(data or b"")
 
     async def backlog(self) -> dict[str, listing.Backlog]:
         """Return how many attempts wait and run, by stream."""
-        return await listing.backlog(self.link, self.keys)
+        return await listing.backlog(self.client, self.keys)
 
     # --- reaping -----------------------------------------------------------------------------
 
     async def dead_claims(self) -> list[DeadClaim]:
         """Return what dead workers hold, of any run; settle it by `settle_lost`."""
-        return await reaping.dead_claims(self.link, self.keys)
+        return await reaping.dead_claims(self.client, self.keys)
 
     async def settle_lost(
         self, run_id: str, stream: str, worker_id: str, settlements: Sequence[Settlement]
@@ -357,24 +357,24 @@ class RunStore(LookingStore):
 
     async def end_lease(self, worker_id: str) -> None:
         """End the lease of a worker whose process is known to be gone."""
-        await self.link.execute("ZADD", self.keys.leases, "XX", 0, worker_id)
+        await self.client.execute("ZADD", self.keys.leases, "XX", 0, worker_id)
 
     async def dead_workers(self) -> list[str]:
         """Return the ids of dead workers that hold nothing any more; drop them."""
-        return await reaping.dead_workers(self.link, self.keys)
+        return await reaping.dead_workers(self.client, self.keys)
 
     async def drop_worker(self, worker_id: str) -> bool:
         """Forget a dead worker; ``False`` if it is alive or still holds something."""
-        return await reaping.drop(self.link, self.keys, worker_id, leaves=False)
+        return await reaping.drop(self.client, self.keys, worker_id, leaves=False)
 
     async def set_aside(self, claim: DeadClaim, reason: str) -> None:
         """Move a dead worker's entry that cannot be read to the dead letters."""
         entry = (claim.stream, claim.entry_id, claim.data, claim.signature)
-        await self.link.call(scripts.set_aside(self.keys, *entry, reason))
+        await self.client.call(scripts.set_aside(self.keys, *entry, reason))
 
     async def holders(self, queue: str, lane: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
         """Return who holds which of these dispatched attempts; those not held are left out."""
-        return await reaping.holders(self.link, self.keys.queue(queue, lane), entry_ids)
+        return await reaping.holders(self.client, self.keys.queue(queue, lane), entry_ids)
 
     async def vanished(
         self, run_id: str, queue: str, lane: str, attempts: Sequence[tuple[int, str]]
@@ -386,7 +386,7 @@ class RunStore(LookingStore):
         stream = self.keys.queue(queue, lane)
         found: list[int] = []
         for part in chunks(attempts):
-            found += await self.link.call(scripts.vanished(self.keys, run_id, stream, part))
+            found += await self.client.call(scripts.vanished(self.keys, run_id, stream, part))
         return found
 
     def _refuse_under_suspicion(self, run_id: str) -> None:
@@ -407,6 +407,6 @@ class RunStore(LookingStore):
         verdicts: list[Verdict] = []
         for part in chunks(settlements):
             call = scripts.settle(self.keys, mode, who, run_id, stream, part)
-            reply: Any = await self.link.call(call)
+            reply: Any = await self.client.call(call)
             verdicts += scripts.read_verdicts(run_id, who, reply, len(part))
         return verdicts

@@ -111,8 +111,8 @@ def queue_ttl_ms() -> int:
     return _ms(QUEUE_TTL_S)
 
 
-def _flat(facts: Mapping[str, str]) -> list[str]:
-    return [text for pair in facts.items() for text in pair]
+def _flat(details: Mapping[str, str]) -> list[str]:
+    return [text for pair in details.items() for text in pair]
 
 
 def _run_keys(keys: Keys, run_id: str) -> list[str]:
@@ -128,10 +128,10 @@ def _run_keys(keys: Keys, run_id: str) -> list[str]:
 # --- runs ------------------------------------------------------------------------------------
 
 
-def create(keys: Keys, run_id: str, plan: bytes, facts: Mapping[str, str]) -> ScriptCall:
+def create(keys: Keys, run_id: str, plan: bytes, details: Mapping[str, str]) -> ScriptCall:
     """Create a run. Reply: 1 created, 0 exists, -1 exists with another plan."""
     digest = hashlib.blake2b(plan, digest_size=16).hexdigest()
-    arguments: list[Argument] = [run_id, plan, digest, _ms(OPEN_TTL_S), *_flat(facts)]
+    arguments: list[Argument] = [run_id, plan, digest, _ms(OPEN_TTL_S), *_flat(details)]
     return ScriptCall("create", [*_run_keys(keys, run_id), keys.runs], arguments)
 
 
@@ -239,10 +239,10 @@ def vanished(
     return ScriptCall("vanished", [keys.attempts(run_id), stream], arguments)
 
 
-def fact(keys: Keys, run_id: str, entry: bytes, epoch: int | None) -> ScriptCall:
+def append(keys: Keys, run_id: str, entry: bytes, epoch: int | None) -> ScriptCall:
     """Append a journal entry. Reply: 1 appended, 0 the run is over, -1 another leads."""
     arguments: list[Argument] = [entry, "" if epoch is None else epoch]
-    return ScriptCall("fact", [keys.run(run_id), keys.journal(run_id)], arguments)
+    return ScriptCall("append", [keys.run(run_id), keys.journal(run_id)], arguments)
 
 
 def finish(
@@ -253,7 +253,7 @@ def finish(
     *,
     result_ttl_s: float,
     tails: bool,
-    facts: Mapping[str, str],
+    details: Mapping[str, str],
 ) -> ScriptCall:
     """End a run. Reply: 1 ended, 0 attempts are outstanding, -1 another leads, -2 no run."""
     names = [*_run_keys(keys, run_id), keys.runs, keys.history, keys.untidied]
@@ -264,7 +264,7 @@ def finish(
         int(tails),
         run_id,
         keys.run(""),
-        *_flat(facts),
+        *_flat(details),
     ]
     return ScriptCall("finish", names, arguments)
 
@@ -298,7 +298,7 @@ def queue_sizes(streams: Sequence[str]) -> ScriptCall:
 
 
 def register(
-    keys: Keys, worker_id: str, facts: Mapping[str, str], served: bytes, lease_s: float
+    keys: Keys, worker_id: str, details: Mapping[str, str], served: bytes, lease_s: float
 ) -> ScriptCall:
     """Register a worker with its first lease."""
     arguments: list[Argument] = [
@@ -307,7 +307,7 @@ def register(
         _facts_ttl_ms(lease_s),
         _ms(OPEN_TTL_S),
         served,
-        *_flat(facts),
+        *_flat(details),
     ]
     return ScriptCall("register", [keys.leases, keys.worker(worker_id)], arguments)
 
@@ -363,10 +363,10 @@ def claim(streams: Sequence[str], worker_id: str, count: int) -> ScriptCall:
     return ScriptCall("claim", streams, [GROUP, worker_id, count])
 
 
-def solitude(keys: Keys, worker_id: str, ttl_s: float) -> ScriptCall:
+def exclusive(keys: Keys, worker_id: str, ttl_s: float) -> ScriptCall:
     """Let a worker make room for an exclusive attempt; 0 s takes it back. Reply: 1 if it may."""
     ttl_ms = _ms(ttl_s) if ttl_s else 0
-    return ScriptCall("solitude", [keys.solitude, keys.leases], [worker_id, ttl_ms])
+    return ScriptCall("exclusive", [keys.exclusive, keys.leases], [worker_id, ttl_ms])
 
 
 def set_aside(

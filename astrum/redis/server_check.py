@@ -14,20 +14,20 @@ _EVICTING = ("allkeys-", "volatile-")
 """How the names of policies begin that drop keys; a hosted server may name none at all."""
 
 
-async def check_server(link: Client) -> ServerIdentity:
+async def check_server(client: Client) -> ServerIdentity:
     """Return the server's identity if it can serve.
 
     Raises `StoreConfigurationError` for one that is too old, that may evict keys, that refuses
     the login, that does not own the keys, or is not Redis at all; `StoreUnavailableError` for one
     that cannot be reached, or cannot serve yet.
     """
-    settings = link.settings
-    info = parse_info(await link.execute("INFO"))
+    settings = client.settings
+    info = parse_info(await client.execute("INFO"))
     _require_data(info, settings)
     _require_version(info, settings)
     _require_no_eviction(info, settings)
     # Every node answers INFO at any time; only a command on a key shows whether this one serves.
-    await link.execute("ZSCORE", settings.keys.leases, "")
+    await client.execute("ZSCORE", settings.keys.leases, "")
     return ServerIdentity(
         info.get("run_id", ""), info.get("master_replid", ""), _version_text(info)
     )

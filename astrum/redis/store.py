@@ -41,9 +41,9 @@ class Store:
         self.keys = settings.keys
         self.loss = ServerLossDetector()
         self.library = library or ScriptLibrary()
-        self.link = Client(settings, watch=self.loss, library=self.library)
+        self.client = Client(settings, loss_detector=self.loss, library=self.library)
         self.bulk = Client(
-            settings, read_timeout_s=BULK_TIMEOUT_S, watch=self.loss, library=self.library
+            settings, read_timeout_s=BULK_TIMEOUT_S, loss_detector=self.loss, library=self.library
         )
         self._readers = {kind: self._new_reader() for kind in self.waits}
 
@@ -66,7 +66,7 @@ class Store:
 
     async def check(self) -> ServerIdentity:
         """Return the server's identity; raises kinds of `StoreError` if it cannot serve."""
-        return await check_server(self.link)
+        return await check_server(self.client)
 
     async def identity(self) -> ServerIdentity:
         """Return the server's identity now; if it changed while a connection was broken, the server
@@ -76,14 +76,14 @@ class Store:
 
     async def server_time(self) -> float:
         """Return the server's clock, in seconds since the epoch."""
-        return server_ms(await self.link.execute("TIME")) / 1000
+        return server_ms(await self.client.execute("TIME")) / 1000
 
     async def close(self) -> None:
         """Drop all connections; harmless when repeated."""
         for reader in self._readers.values():
             await reader.close()
         await self.bulk.close()
-        await self.link.close()
+        await self.client.close()
 
     async def unblock(self) -> None:
         """End every blocked read of this store at once.
@@ -91,7 +91,7 @@ class Store:
         A kind of read that is not under way returns at once the next time it would wait.
         """
         for reader in self._readers.values():
-            await reader.interrupt(self.link)
+            await reader.interrupt(self.client)
 
     async def put_blob(self, run_id: str, data: bytes) -> str:
         """Store a value for as long as its run lives and return its digest; repeatable."""
@@ -103,20 +103,20 @@ class Store:
 
     async def publish(self, hint: bytes) -> None:
         """Send a hint to all current listeners; a hint may be lost."""
-        await self.link.execute("PUBLISH", self.keys.control, hint)
+        await self.client.execute("PUBLISH", self.keys.control, hint)
 
     async def hints(self) -> AsyncIterator[bytes]:
         """Yield hints as they come, without end; raises kinds of `StoreError` on a failure.
 
         The subscription holds from the first step on; close the iterator to end it.
         """
-        async with Client(self.settings, watch=self.loss, library=self.library) as link:
+        async with Client(self.settings, loss_detector=self.loss, library=self.library) as client:
             messages: asyncio.Queue[Any] = asyncio.Queue()
             try:
-                channel = await link.channel()
-                channel.on_push = messages.put_nowait
-                channel.on_end = lambda: messages.put_nowait(None)
-                await channel.send(["SUBSCRIBE", self.keys.control])
+                connection = await client.connection()
+                connection.on_push = messages.put_nowait
+                connection.on_end = lambda: messages.put_nowait(None)
+                await connection.send(["SUBSCRIBE", self.keys.control])
             except FAILURES as error:
                 raise translate(error, self.settings) from error
             while (message := await messages.get()) is not None:
@@ -124,12 +124,12 @@ class Store:
             raise StoreUnavailableError(f"{self.settings.masked_url}: the subscription has ended")
 
     def _new_reader(self) -> BlockingReader:
-        return BlockingReader(Client(self.settings, watch=self.loss, library=self.library))
+        return BlockingReader(Client(self.settings, loss_detector=self.loss, library=self.library))
 
     async def _read(self, kind: str, block_s: float | None, *command: Any) -> Any:
         """Send a read; a blocking one through the connection kept for its kind."""
         if block_s is None:
-            return await self.link.execute(*command)
+            return await self.client.execute(*command)
         timeout_s = min(block_s, MAX_BLOCK_S) + READ_MARGIN_S
         return await self._readers[kind].read(*command, timeout_s=timeout_s)
 

@@ -112,25 +112,25 @@ def is_about_keys(error: BaseException) -> bool:
 
 
 def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
-    if any(isinstance(link, driver.AuthenticationError) for link in _chain(error)):
+    if any(isinstance(cause, driver.AuthenticationError) for cause in _chain(error)):
         return StoreConfigurationError(f"{where}: cannot log in: {text}")
-    if any(isinstance(link, driver.InvalidResponse) for link in _chain(error)):
+    if any(isinstance(cause, driver.InvalidResponse) for cause in _chain(error)):
         return StoreConfigurationError(
             f"{where}: what answers there is not Redis or Valkey, or wants TLS (rediss://): {text}"
         )
-    refusal = next((link for link in _chain(error) if isinstance(link, ssl.SSLError)), None)
+    refusal = next((cause for cause in _chain(error) if isinstance(cause, ssl.SSLError)), None)
     if refusal is not None:
         return _of_tls(refusal, where, text)
     if isinstance(error, (driver.TimeoutError, TimeoutError)):
         hint = "; is TLS spoken at that port?" if where.startswith("rediss:") else ""
         return StoreUnavailableError(f"{where}: no answer in time ({text}){hint}")
-    refused = next((link for link in _chain(error) if isinstance(link, PermissionError)), None)
+    refused = next((cause for cause in _chain(error) if isinstance(cause, PermissionError)), None)
     if refused is not None:
         return StoreConfigurationError(f"{where}: this user may not open the socket: {text}")
     if "path too long" in text:
         return StoreConfigurationError(f"{where}: a socket's path has less than 108 bytes: {text}")
     if isinstance(error, (driver.ConnectionError, OSError, EOFError)):
-        was_cut = any(isinstance(link, ConnectionResetError) for link in _chain(error))
+        was_cut = any(isinstance(cause, ConnectionResetError) for cause in _chain(error))
         if was_cut and where.startswith("rediss:"):
             return _cut_short(where, text)
         return StoreUnavailableError(f"{where}: cannot be reached: {text}")
@@ -170,8 +170,8 @@ def _cut_short(where: str, text: str) -> StoreError:
 
 
 def _code_of(error: BaseException) -> str:
-    for link in _chain(error):
-        code = _code_in(link)
+    for cause in _chain(error):
+        code = _code_in(cause)
         if code:
             return code
     return ""

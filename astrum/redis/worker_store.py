@@ -32,16 +32,18 @@ class WorkerStore(Store):
         self._known: set[str] = set()
         self._asked: dict[str, Client] = {}
 
-    async def register(self, facts: Mapping[str, str], served: bytes, lease_s: float) -> None:
+    async def register(self, details: Mapping[str, str], served: bytes, lease_s: float) -> None:
         """Store the worker's identity and what it serves, and take its lease, in one step.
 
         Register before the first claim, and again when a beat returns ``False``.
         """
-        await self.link.call(scripts.register(self.keys, self.worker_id, facts, served, lease_s))
+        await self.client.call(
+            scripts.register(self.keys, self.worker_id, details, served, lease_s)
+        )
 
     async def set_status(self, status: bytes) -> bool:
         """Store the worker's status; ``False`` if it is not registered (any more)."""
-        return bool(await self.link.call(scripts.status(self.keys, self.worker_id, status)))
+        return bool(await self.client.call(scripts.status(self.keys, self.worker_id, status)))
 
     async def claim(
         self,
@@ -80,22 +82,24 @@ class WorkerStore(Store):
     async def waiting(self, lane: str, queues: Sequence[str]) -> int:
         """Return how many attempts of a lane wait for a worker, without claiming any."""
         streams = [self.keys.queue(queue, lane) for queue in queues]
-        lengths = await self.link.pipeline([("XLEN", stream) for stream in streams], tolerant=True)
+        lengths = await self.client.pipeline(
+            [("XLEN", stream) for stream in streams], tolerant=True
+        )
         if not any(lengths):  # as nearly always
             return 0
-        found = await backlog_of(self.link, streams)
+        found = await backlog_of(self.client, streams)
         return sum(backlog.waiting for backlog in found.values())
 
-    async def may_be_alone(self, for_s: float) -> bool:
-        """Ask to claim nothing else for so long, to make room for an attempt of the lane "alone".
+    async def acquire_exclusive(self, for_s: float) -> bool:
+        """Ask to claim nothing else for so long, to make room for an exclusive attempt.
 
         Only a few workers may do so at a time; ask again before the time is over.
         """
-        return bool(await self.link.call(scripts.solitude(self.keys, self.worker_id, for_s)))
+        return bool(await self.client.call(scripts.exclusive(self.keys, self.worker_id, for_s)))
 
-    async def is_alone_no_more(self) -> None:
+    async def release_exclusive(self) -> None:
         """Give the permission back, so that another worker can get it."""
-        await self.link.call(scripts.solitude(self.keys, self.worker_id, 0))
+        await self.client.call(scripts.exclusive(self.keys, self.worker_id, 0))
 
     async def own_claims(self, streams: Iterable[str]) -> list[Claim]:
         """Return all claims of the worker in these streams, by the server's records.
@@ -105,17 +109,17 @@ class WorkerStore(Store):
         entries = [
             entry
             for stream in streams
-            for entry in await own_entries(self.link, stream, self.worker_id)
+            for entry in await own_entries(self.client, stream, self.worker_id)
         ]
         return await self._readable(entries)
 
     async def streams(self) -> list[str]:
         """Return the keys of all streams that attempts are dispatched to."""
-        return await streams_of(self.link, self.keys)
+        return await streams_of(self.client, self.keys)
 
     async def keep_queues(self, streams: Iterable[str]) -> None:
         """Let the queues that the worker serves live on, where no coordinator does."""
-        await self.link.pipeline(
+        await self.client.pipeline(
             [("PEXPIRE", key, scripts.queue_ttl_ms()) for key in (*streams, self.keys.queues)],
             tolerant=True,
         )
@@ -130,7 +134,7 @@ class WorkerStore(Store):
         verdicts: list[Verdict] = []
         for part in chunks(settlements):
             call = scripts.settle(self.keys, "w", self.worker_id, run_id, stream, part)
-            reply = await self.link.call(call)
+            reply = await self.client.call(call)
             verdicts += scripts.read_verdicts(run_id, self.worker_id, reply, len(part))
         return verdicts
 
@@ -139,7 +143,7 @@ class WorkerStore(Store):
         answers: list[bool] = []
         for part in chunks(items):
             tasks = [task for task, _, _ in part]
-            states = await self.link.execute("HMGET", self.keys.attempts(run_id), *tasks)
+            states = await self.client.execute("HMGET", self.keys.attempts(run_id), *tasks)
             answers += [
                 state == f"{attempt}:{entry_id}".encode()
                 for state, (_, attempt, entry_id) in zip(states, part, strict=True)
@@ -148,7 +152,7 @@ class WorkerStore(Store):
 
     async def set_aside(self, claim: Claim, reason: str) -> None:
         """Move a claim that cannot be read to the dead letters, which are bounded."""
-        await self.link.call(
+        await self.client.call(
             scripts.set_aside(
                 self.keys, claim.stream, claim.entry_id, claim.data, claim.signature, reason
             )
@@ -156,7 +160,7 @@ class WorkerStore(Store):
 
     async def leave(self) -> None:
         """End the lease and forget the worker; what it still holds is lost at once."""
-        await drop(self.link, self.keys, self.worker_id, leaves=True)
+        await drop(self.client, self.keys, self.worker_id, leaves=True)
 
     async def _claim(
         self,
@@ -165,19 +169,19 @@ class WorkerStore(Store):
         count: int,
         block_s: float | None,
     ) -> list[Entry]:
-        self._asked[lane] = self.link
+        self._asked[lane] = self.client
         if len(streams) > 1 or block_s is None:
-            reply = await self.link.call(scripts.claim(streams, self.worker_id, count))
+            reply = await self.client.call(scripts.claim(streams, self.worker_id, count))
             if reply or block_s is None:
                 return list(read_streams(reply))
         share = max(1, count // len(streams))  # COUNT is per stream
         command = _read_group(streams, self.worker_id, share, block_s)
-        self._asked[lane] = self._readers[lane].link
+        self._asked[lane] = self._readers[lane].client
         return list(read_streams(await self._read(lane, block_s, *command)))
 
     async def _make_groups(self, streams: Sequence[str]) -> None:
         for stream in streams:
-            was_missing = await self.link.call(scripts.group(self.keys, [stream]))
+            was_missing = await self.client.call(scripts.group(self.keys, [stream]))
             if was_missing and stream in self._known:
                 self.loss.suspect()
 
@@ -190,7 +194,7 @@ class WorkerStore(Store):
                 empty.append((entry.stream, entry.entry_id))
             else:
                 claims.append(Claim(entry.stream, entry.entry_id, entry.data, entry.signature))
-        await forget(self.link, empty)
+        await forget(self.client, empty)
         return claims
 
 

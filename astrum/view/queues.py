@@ -24,7 +24,7 @@ class QueueLook:
 
     ``waiting`` attempts wait for a worker, the oldest for ``oldest_waiting_s`` (`None`: none
     waits); ``running`` are with one. ``workers`` are the live workers that listen to the queue.
-    ``lanes`` has the same counts by kind of slot: "async", "thread", "alone".
+    ``lanes`` has the same counts by kind of slot: "async", "thread", "exclusive".
     """
 
     queue: str

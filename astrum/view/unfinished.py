@@ -25,7 +25,7 @@ from astrum.planning.plan import TaskSpec
 
 Stream = tuple[str, str]
 """Queue and lane."""
-ALONE = "alone"
+EXCLUSIVE = "exclusive"
 _NAMED = 3
 
 
@@ -97,7 +97,7 @@ class UnfinishedTask:
     ``attempt`` is the number of the attempt that is under way or comes next. ``since`` is when it
     was sent to its queue or was taken by ``worker_id``, ``due_at`` when its next attempt begins.
     ``position`` counts from 1 in its queue and is `None` where it is not known for sure.
-    ``alone``: its attempt is the only one on its worker. ``waits_for`` are needs that have not
+    ``exclusive``: its attempt is the only one on its worker. ``waits_for`` are needs that have not
     succeeded. ``text`` says all of it.
     """
 
@@ -109,7 +109,7 @@ class UnfinishedTask:
     lane: str
     since: float | None = None
     worker_id: str = ""
-    alone: bool = False
+    exclusive: bool = False
     position: int | None = None
     due_at: float | None = None
     waits_for: tuple[str, ...] = ()
@@ -167,9 +167,9 @@ class _Look:
 
     def _running(self, task: int, taken: Taken) -> UnfinishedTask:
         age = age_text(self._moment.now - taken.taken_at)
-        alone = self._state.runs_alone(task)
+        exclusive = self._state.is_exclusive(task)
         text = f"runs on {taken.worker_id} for {age}"
-        if alone:
+        if exclusive:
             text += ", alone there since a worker was lost with it"
         if taken.worker_id not in self._moment.alive:
             text = (
@@ -190,7 +190,7 @@ class _Look:
             text += f", at place {position:,} of {waiting:,}"
         elif waiting > 1:
             text += f", where {waiting:,} wait"
-        if stream[1] == ALONE:
+        if stream[1] == EXCLUSIVE:
             text += ", for a worker that runs nothing else, since a worker was lost with it"
         return self._made(task, Place.QUEUED, text, since=since, position=position)
 
@@ -257,7 +257,7 @@ class _Look:
             lane=lane,
             since=since,
             worker_id=worker_id,
-            alone=lane == ALONE,
+            exclusive=lane == EXCLUSIVE,
             position=position,
             due_at=due_at,
             waits_for=waits_for,
@@ -265,7 +265,7 @@ class _Look:
 
     def _stream(self, task: int) -> Stream:
         spec = self._plan.tasks[task]
-        return spec.queue, ALONE if self._state.runs_alone(task) else spec.lane
+        return spec.queue, EXCLUSIVE if self._state.is_exclusive(task) else spec.lane
 
     def _sent_at(self, task: int) -> float | None:
         sent = self._moment.sent.get(task)

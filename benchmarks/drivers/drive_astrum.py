@@ -35,7 +35,7 @@ async def open_pool(url: str = URL, *options: str) -> AsyncIterator[Any]:
     async with Coordinator(url) as coordinator:
 
         async def registered() -> list[int]:
-            return [int(worker.facts["pid"]) for worker in await coordinator.workers()]
+            return [int(worker.details["pid"]) for worker in await coordinator.workers()]
 
         workers = LocalWorkers(
             [FLOWS, "benchmarks.flows.warm_up"],

@@ -87,7 +87,7 @@ async def _idle(runs: int) -> Numbers:
             await coordinator.submit_flow(flow)
         await _until(lambda: _running(coordinator), runs)
         await asyncio.sleep(IDLE_SETTLE_S)
-        pids = [int(worker.facts["pid"]) for worker in await coordinator.workers()]
+        pids = [int(worker.details["pid"]) for worker in await coordinator.workers()]
         watched = [psutil.Process(pid) for pid in (*pids, os.getpid())]
         async with redis.asyncio.Redis.from_url(URL) as client:
             before, commands = [_cpu_s(p) for p in watched], await _commands(client)

@@ -25,7 +25,7 @@ from astrum.machine.events import CancelRequested
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.planning.plan import Plan
-from astrum.protocol.messages import encode_fact
+from astrum.protocol.messages import encode_event
 from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
 from astrum.redis.records import RunInfo, WorkerInfo
@@ -34,13 +34,13 @@ from astrum.redis.settings import RedisSettings
 from astrum.runtime.loops import Backoff
 from astrum.view import QueueLook
 from astrum_coordinator.asking.looks import RunLook, look_at, look_at_queues
-from astrum_coordinator.asking.report_loader import PLANNED_S_FACT, ReportLoader
+from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL, ReportLoader
 from astrum_coordinator.asking.run_follower import RunFollower
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.leading.adoption import Adoption, Renewal
 from astrum_coordinator.leading.journal_reader import JournalReader
-from astrum_coordinator.leading.leader import TIMEOUT_FACT, LeadershipEnd, RunLeader
+from astrum_coordinator.leading.leader import TIMEOUT_DETAIL, LeadershipEnd, RunLeader
 from astrum_coordinator.leading.leaderships import Leaderships, decode_plan, encode_plan
 from astrum_coordinator.pool.pool_monitor import PoolMonitor
 from astrum_coordinator.pool.reaper import Reaper
@@ -140,7 +140,7 @@ class Coordinator:
         """Settle the attempts of a worker process that was started here and has ended."""
         here = {"host": socket.gethostname(), "pid": str(pid)}
         for worker in await self._store.workers():
-            if here.items() <= worker.facts.items():
+            if here.items() <= worker.details.items():
                 await self._reaper.bury(worker.worker_id, how)
 
     # --- running ------------------------------------------------------------------------
@@ -206,13 +206,13 @@ class Coordinator:
         if flow.local_only:
             raise TaskRegistrationError(f"this flow cannot run on workers: {flow.local_only}")
         run_id = run_id or new_run_id()
-        facts = {"namespace": flow.plan.namespace, "tasks": str(len(flow.plan.tasks))}
-        facts[PLANNED_S_FACT] = f"{flow.planning_s:.6f}"
+        details = {"namespace": flow.plan.namespace, "tasks": str(len(flow.plan.tasks))}
+        details[PLANNED_S_DETAIL] = f"{flow.planning_s:.6f}"
         if timeout_s is not None:
-            facts[TIMEOUT_FACT] = f"{timeout_s:g}"
+            details[TIMEOUT_DETAIL] = f"{timeout_s:g}"
         data = encode_plan(flow.plan, run_id, self._seal)
         await patiently(
-            lambda: self._store.create_run(run_id, data, facts),
+            lambda: self._store.create_run(run_id, data, details),
             patience_s=_PATIENCE_S,
             what=f"run {run_id} is to be submitted",
             log=logger,
@@ -308,9 +308,9 @@ class Coordinator:
 
     async def cancel(self, run_id: str, reason: str = "") -> bool:
         """Ask for a run's end, durably, with or without a leader. False if it was over already."""
-        fact = CancelRequested(await self._store.server_time(), reason)
-        entry = self._seal.seal_entry(run_id, encode_fact(fact))
-        asked = await self._store.append_fact(run_id, entry)
+        event = CancelRequested(await self._store.server_time(), reason)
+        entry = self._seal.seal_entry(run_id, encode_event(event))
+        asked = await self._store.append_event(run_id, entry)
         if not asked:
             await found_run(self._store, run_id)  # raises if there is none
         return asked
@@ -351,9 +351,9 @@ class Coordinator:
             await until_over(self._store, run_id)
         return await self.report(run_id, types=types, results=results)
 
-    async def run_facts(self, run_id: str) -> RunInfo | None:
+    async def run_info(self, run_id: str) -> RunInfo | None:
         """Return what is known of a run, `None` if there is none."""
-        return await self._store.run_facts(run_id)
+        return await self._store.run_info(run_id)
 
     async def runs(self, limit: int = 50) -> list[RunInfo]:
         """Return what is known of the latest runs, open ones first."""

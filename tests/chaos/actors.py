@@ -55,7 +55,7 @@ class Worker:
     async def beat(self) -> None:
         """Renew the lease; if it had been over, drop what others settled meanwhile."""
         await self.face_loss()
-        if await self.store.link.call(
+        if await self.store.client.call(
             scripts.beat(self.store.keys, self.worker_id, self.world.lease_s)
         ):
             return
@@ -250,8 +250,8 @@ class Coordinator:
             self.epoch = 0
             self.world.counts["stale dispatch"] += 1
             return
-        facts = await self.store.run_facts(RUN)
-        if facts is None or facts.epoch != self.epoch:
+        info = await self.store.run_info(RUN)
+        if info is None or info.epoch != self.epoch:
             self.world.violated("a deposed leader dispatched")
         if loses_reply:
             self.world.counts["dispatch reply lost"] += 1

@@ -248,12 +248,12 @@ class Walk:
 
     async def check(self) -> None:
         """Raise `Violation` unless every promise was kept."""
-        facts = await self.world.runs.run_facts(RUN)
-        if facts is None or facts.is_open:
-            raise Violation(f"the run did not end: {facts}")
-        if facts.outstanding:
-            raise Violation(f"{facts.outstanding} attempts are outstanding after the end")
-        check_journal(self.world, facts.state)
+        info = await self.world.runs.run_info(RUN)
+        if info is None or info.is_open:
+            raise Violation(f"the run did not end: {info}")
+        if info.outstanding:
+            raise Violation(f"{info.outstanding} attempts are outstanding after the end")
+        check_journal(self.world, info.state)
         await self.check_streams()
         if unowned := unowned_keys(self.world.client):
             raise Violation(str(unowned))

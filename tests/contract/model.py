@@ -33,7 +33,7 @@ class Run:
     """One run: who leads it, how its attempts stand, what its journal says."""
 
     plan: bytes
-    facts: dict[str, str]
+    details: dict[str, str]
     created_at: int
     state: str = OPEN
     epoch: int = 0
@@ -84,7 +84,7 @@ class Stream:
 class Registered:
     """What a worker told of itself."""
 
-    facts: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
     served: bytes = b""
     status: bytes = b""
 
@@ -125,12 +125,12 @@ class Model:
 
     # --- runs -------------------------------------------------------------------------------
 
-    def create_run(self, run_id: str, plan: bytes, facts: Mapping[str, str]) -> int:
+    def create_run(self, run_id: str, plan: bytes, details: Mapping[str, str]) -> int:
         """1 created, 0 exists with the same plan, -1 exists with another."""
         known = self.state.runs.get(run_id)
         if known is not None:
             return 0 if known.plan == plan else -1
-        self.state.runs[run_id] = Run(plan, dict(facts), self.now_ms())
+        self.state.runs[run_id] = Run(plan, dict(details), self.now_ms())
         return 1
 
     def acquire(self, run_id: str, owner: str, lease_ms: int) -> int:
@@ -176,7 +176,7 @@ class Model:
         return True
 
     def finish(
-        self, run_id: str, epoch: int, state: str, *, tails: bool, facts: Mapping[str, str]
+        self, run_id: str, epoch: int, state: str, *, tails: bool, details: Mapping[str, str]
     ) -> bool:
         """End a run; raises `StaleError`, `GoneError`."""
         run = self.state.runs.get(run_id)
@@ -189,7 +189,7 @@ class Model:
         if run.outstanding and not tails:
             return False
         run.state, run.ended_at, run.lease_end = state, self.now_ms(), 0
-        run.facts.update(facts)
+        run.details.update(details)
         return True
 
     # --- attempts ---------------------------------------------------------------------------
@@ -262,11 +262,11 @@ class Model:
     # --- workers ----------------------------------------------------------------------------
 
     def register(
-        self, worker_id: str, facts: Mapping[str, str], served: bytes, lease_ms: int
+        self, worker_id: str, details: Mapping[str, str], served: bytes, lease_ms: int
     ) -> None:
         """Make a worker known, with a lease."""
         known = self.state.workers.setdefault(worker_id, Registered())
-        known.facts.update(facts)
+        known.details.update(details)
         known.served = served
         self.state.leases[worker_id] = self.now_ms() + lease_ms
 

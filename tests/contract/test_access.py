@@ -68,7 +68,7 @@ async def prepare(settings: RedisSettings) -> None:
         await claimed(workers, "dead")
         await workers.put_blob("theirs", b"big")
         await runs.release("theirs", "leader", epoch)
-        client = runs.link
+        client = runs.client
         await client.execute("PEXPIRE", KEYS.run("theirs"), 60_000)
         # An ended run whose coordinator died before its values' lives were shortened.
         await client.execute("SET", KEYS.blob("gone", "digest"), "big", "PX", 60_000)
@@ -92,7 +92,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert await runs.holders("new", "thread", [found[0].entry_id]) == {}
         assert await runs.vanished("r", "new", "thread", [(0, f"1:{found[0].entry_id}")]) == []
         await runs.revoke("r", epoch, "new", "thread", [settlement(0, found[0].entry_id)])
-        await runs.append_fact("r", b"\x90", epoch=epoch)
+        await runs.append_event("r", b"\x90", epoch=epoch)
         await runs.read_journal({"r": "0-0"}, block_s=1.0, count=9)
         assert await runs.read_journal({"r": "0-0"}, block_s=None, count=9)
         await reap(runs)
@@ -109,7 +109,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.keep_queues()
         assert await runs.heal_leases() == 1
         await runs.finish("theirs", epoch, "completed", result_ttl_s=60, tails=True)
-        await runs.run_facts("r")
+        await runs.run_info("r")
         await runs.list_runs()
         await runs.orphans()
         await runs.backlog()
@@ -141,9 +141,9 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
         await workers.claim("thread", ["default", "other"], 1, block_s=None)
         [first, second] = await claimed(workers, "w")
         await workers.waiting("async", ["default"])
-        assert await workers.may_be_alone(60)
-        assert await workers.may_be_alone(60)
-        await workers.is_alone_no_more()
+        assert await workers.acquire_exclusive(60)
+        assert await workers.acquire_exclusive(60)
+        await workers.release_exclusive()
         await workers.own_claims([STREAM])
         await workers.keep_queues([STREAM])
         await workers.still_mine("fresh", [(0, 1, first.entry_id)])
@@ -264,7 +264,7 @@ async def test_a_worker_may_not(
     settings = RedisSettings(url=url_of(server.url, "worker"))
     async with WorkerStore(settings, "w") as workers:
         with pytest.raises(StoreConfigurationError, match="access list"):
-            await workers.link.execute(*attack)
+            await workers.client.execute(*attack)
 
 
 async def test_a_worker_may_not_write_to_a_queue(server: RedisServer, admin: redis.Redis) -> None:
@@ -273,4 +273,4 @@ async def test_a_worker_may_not_write_to_a_queue(server: RedisServer, admin: red
     make_user(admin, "worker")
     async with WorkerStore(RedisSettings(url=url_of(server.url, "worker")), "w") as workers:
         with pytest.raises(StoreConfigurationError, match="access list"):
-            await workers.link.execute("XADD", STREAM, "*", "d", b"forged")
+            await workers.client.execute("XADD", STREAM, "*", "d", b"forged")

@@ -37,7 +37,10 @@ async def test_no_command_that_waited_for_a_connection_reaches_a_server_that_rep
 ) -> None:
     watch = ServerLossDetector()
     watch.connected_to(b"run_id:0123456789abcdef\r\n")  # the server before this one
-    async with Client(settings, watch=watch) as link, Client(settings, watch=watch) as another:
+    async with (
+        Client(settings, loss_detector=watch) as link,
+        Client(settings, loss_detector=watch) as another,
+    ):
         commands = [one.execute("TIME") for one in (link, link, another, another)]
         replies = await asyncio.gather(*commands, return_exceptions=True)
         assert [type(reply) for reply in replies] == [StoreUnavailableError] * 4
@@ -58,7 +61,10 @@ async def test_nor_does_one_whose_connection_opens_after_another_link_has_met_th
 
     watch = ServerLossDetector()
     watch.connected_to(b"run_id:0123456789abcdef\r\n")
-    async with Client(settings, watch=watch) as link, Client(settings, watch=watch) as another:
+    async with (
+        Client(settings, loss_detector=watch) as link,
+        Client(settings, loss_detector=watch) as another,
+    ):
         with monkeypatch.context() as patching:
             patching.setattr("astrum.redis.client.open_connection", slowly)
             late = asyncio.create_task(another.execute("TIME"))

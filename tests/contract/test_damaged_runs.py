@@ -32,7 +32,7 @@ async def test_a_field_that_none_of_ours_wrote_is_told_and_hides_no_other_run(
         client.hset(runs.keys.run("damaged"), field, value)
     assert [run.run_id for run in await runs.list_runs()] == ["whole"]
     with pytest.raises(StoreError, match="record of run 'damaged' is damaged"):
-        await runs.run_facts("damaged")
+        await runs.run_info("damaged")
 
 
 async def test_keys_that_none_of_ours_wrote_hide_no_other_run(
@@ -49,7 +49,7 @@ async def test_keys_that_none_of_ours_wrote_hide_no_other_run(
     assert [run.run_id for run in await runs.list_runs()] == ["whole"]
     for run_id in ("count", "fence", "record"):
         with pytest.raises(StoreError, match=f"record of run '{run_id}' is damaged"):
-            await runs.run_facts(run_id)
+            await runs.run_info(run_id)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class DyingAfter:
     """Calls of scripts that fail after some, as where a coordinator is killed in between."""
 
     def __init__(self, store: RunStore, calls: int) -> None:
-        self._call, self._left = store.link.call, calls
+        self._call, self._left = store.client.call, calls
 
     async def __call__(self, call: scripts.ScriptCall) -> Any:
         if not self._left:
@@ -70,7 +70,7 @@ class Timed:
     """Calls of scripts, with how long each kept the server's main thread busy."""
 
     def __init__(self, store: RunStore, client: redis.Redis) -> None:
-        self._call, self._client = store.link.call, client
+        self._call, self._client = store.client.call, client
         self.longest_ms = 0.0
 
     async def __call__(self, call: scripts.ScriptCall) -> Any:
@@ -92,7 +92,7 @@ async def test_no_step_of_a_run_with_a_hundred_thousand_values_stops_the_server_
     epoch = await led_run(runs)
     with any_server.client() as client:
         timed = Timed(runs, client)
-        monkeypatch.setattr(runs.link, "call", timed)
+        monkeypatch.setattr(runs.client, "call", timed)
         store_blobs(client, runs, "r", MANY)
         client.pexpire(runs.keys.run("r"), DAY_MS)
         await runs.prolong("r")
@@ -109,15 +109,15 @@ async def test_a_coordinator_that_dies_between_two_parts_leaves_the_rest_to_othe
     with any_server.client() as client:
         store_blobs(client, runs, "r", 5_000)
         with monkeypatch.context() as patch:
-            patch.setattr(runs.link, "call", DyingAfter(runs, calls=3))
+            patch.setattr(runs.client, "call", DyingAfter(runs, calls=3))
             with pytest.raises(StoreUnavailableError, match="killed"):
                 await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
         lives = blob_lives(client, runs, "r", 5_000)
         assert min(lives) <= 60_000 < max(lives), "the end came between two parts"
         assert unowned_keys(client) == [], "all of it expires even if no coordinator goes on"
-        facts = await runs.run_facts("r")
-        assert facts is not None
-        assert not facts.is_open
+        info = await runs.run_info("r")
+        assert info is not None
+        assert not info.is_open
         assert await runs.untidied() == ["r"]
         await runs.tidy("r")
         assert max(blob_lives(client, runs, "r", 5_000)) <= 60_000
@@ -135,7 +135,7 @@ async def test_values_that_should_be_gone_already_are_removed_when_somebody_goes
             runs.keys.blobs("r")
         )  # even if others stored them: all of it goes with the run
         with monkeypatch.context() as patch:
-            patch.setattr(runs.link, "call", DyingAfter(runs, calls=1))
+            patch.setattr(runs.client, "call", DyingAfter(runs, calls=1))
             with pytest.raises(StoreUnavailableError, match="killed"):
                 await runs.finish("r", epoch, "completed", result_ttl_s=0.001, tails=False)
         await eventually(lambda: not client.exists(runs.keys.run("r")), "the end of the record")
@@ -156,7 +156,7 @@ async def test_a_prolongation_that_was_not_finished_is_begun_again(
             pipe.pexpire(runs.keys.run("r"), DAY_MS)
             pipe.execute()
         with monkeypatch.context() as patch:
-            patch.setattr(runs.link, "call", DyingAfter(runs, calls=2))
+            patch.setattr(runs.client, "call", DyingAfter(runs, calls=2))
             with pytest.raises(StoreUnavailableError, match="killed"):
                 await runs.prolong("r")
         assert min(blob_lives(client, runs, "r", 5_000)) <= DAY_MS
@@ -284,8 +284,8 @@ async def test_nobody_waits_for_who_was_alone_when_the_clock_went_back(
     await registered(workers, "w")
     with any_server.client() as client:
         now_ms = 1000 * await runs.server_time()
-        client.zadd(runs.keys.solitude, {"gone": now_ms + HOUR_MS})
-        assert await workers.may_be_alone(5.0)
+        client.zadd(runs.keys.exclusive, {"gone": now_ms + HOUR_MS})
+        assert await workers.acquire_exclusive(5.0)
 
 
 # --- journals -----------------------------------------------------------------------------
@@ -318,13 +318,13 @@ async def test_the_fence_of_a_big_run_is_read_in_parts_and_whole(
     with any_server.client() as client:
         client.hset(runs.keys.attempts("r"), mapping=marks)
     commands: list[Any] = []
-    execute = runs.link.execute
+    execute = runs.client.execute
 
     async def noted(*command: Any, **options: Any) -> Any:
         commands.append(command)
         return await execute(*command, **options)
 
-    monkeypatch.setattr(runs.link, "execute", noted)
+    monkeypatch.setattr(runs.client, "execute", noted)
     found = await runs.outstanding("r")
     assert sorted(found) == list(range(1, count, 2))
     assert len(commands) >= 3

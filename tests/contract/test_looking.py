@@ -7,7 +7,7 @@ import pytest
 
 from astrum.machine.events import CancelRequested, Outcome
 from astrum.machine.failure import Failure
-from astrum.protocol.messages import Record, decode_entry, encode_entry, encode_fact, encode_record
+from astrum.protocol.messages import Record, decode_entry, encode_entry, encode_event, encode_record
 from astrum.redis import JournalEntry, RunStore, WorkerStore
 from astrum.redis.scripts import OUTLINE_ROWS
 from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered, settlement
@@ -35,9 +35,9 @@ async def outline(runs: RunStore, task: int | None = None) -> list[JournalEntry]
 async def test_an_outline_has_all_of_the_journal_but_the_values(runs: RunStore) -> None:
     epoch = await led_run(runs)
     for record in RECORDS:
-        await runs.append_fact("r", encode_entry([encode_record(record)]), epoch=epoch)
-    together = encode_entry([*map(encode_record, RECORDS), encode_fact(FACT)])
-    await runs.append_fact("r", together, epoch=epoch)
+        await runs.append_event("r", encode_entry([encode_record(record)]), epoch=epoch)
+    together = encode_entry([*map(encode_record, RECORDS), encode_event(FACT)])
+    await runs.append_event("r", together, epoch=epoch)
     found = await outline(runs)
     short = [record._replace(value=None) for record in RECORDS]
     assert [decode_entry(entry.data) for entry in found] == [
@@ -54,7 +54,7 @@ async def test_an_outline_keeps_the_values_of_the_one_task_that_is_asked_for(
     runs: RunStore, record: Record
 ) -> None:
     epoch = await led_run(runs)
-    await runs.append_fact("r", encode_entry(map(encode_record, RECORDS)), epoch=epoch)
+    await runs.append_event("r", encode_entry(map(encode_record, RECORDS)), epoch=epoch)
     [entry] = await outline(runs, record.task)
     assert [one for one in decode_entry(entry.data) if isinstance(one, Record) and one.value] == [
         record
@@ -73,8 +73,8 @@ async def test_an_outline_leaves_alone_what_it_does_not_understand(runs: RunStor
         encode_entry([msgpack.packb((b"s" * 32, encode_record(RECORDS[0])))]),
     ]
     for data in strange:
-        await runs.append_fact("r", data, epoch=epoch)
-    await runs.append_fact("r", encode_entry([msgpack.packb(later)]), epoch=epoch)
+        await runs.append_event("r", data, epoch=epoch)
+    await runs.append_event("r", encode_entry([msgpack.packb(later)]), epoch=epoch)
     *same, last = await outline(runs)
     assert [entry.data for entry in same] == strange
     later[6] = None
@@ -85,7 +85,7 @@ async def test_no_call_for_an_outline_holds_the_server_up_for_long(runs: RunStor
     epoch = await led_run(runs)
     row = encode_record(Record(7, 1, Outcome.SUCCEEDED, "w" * 40, 1.5, 2.0, b"x" * 50))
     for _ in range(20):
-        await runs.append_fact("r", encode_entry([row] * 500), epoch=epoch)
+        await runs.append_event("r", encode_entry([row] * 500), epoch=epoch)
     cursor, seen = "0-0", 0
     while part := await runs.read_outline("r", cursor):
         seen, cursor = seen + len(part), part[-1].entry_id
@@ -116,7 +116,7 @@ async def test_what_waits_and_what_is_held_is_told_by_stream_with_its_age(
 
 
 async def test_a_key_that_is_no_stream_holds_nothing(runs: RunStore) -> None:
-    await runs.link.execute("SET", STREAM, "not a stream")
-    await runs.link.execute("SADD", runs.keys.queues, STREAM)
+    await runs.client.execute("SET", STREAM, "not a stream")
+    await runs.client.execute("SADD", runs.keys.queues, STREAM)
     assert await runs.queue_sizes() == {STREAM: (0, 0, None)}
-    await runs.link.execute("DEL", STREAM, runs.keys.queues)
+    await runs.client.execute("DEL", STREAM, runs.keys.queues)

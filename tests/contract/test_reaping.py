@@ -75,7 +75,7 @@ async def test_a_worker_that_leaves_gives_up_at_once_what_it_holds(
     assert claim.entry_id == entry
     await runs.set_aside(claim, "unreadable")
     assert await runs.dead_claims() == []
-    assert await runs.link.execute("XLEN", runs.keys.dead_letters) == 1
+    assert await runs.client.execute("XLEN", runs.keys.dead_letters) == 1
     assert await runs.dead_workers() == ["w"]
 
 

@@ -42,7 +42,7 @@ async def test_a_run_is_created_once(runs: RunStore) -> None:
 async def test_an_unknown_run_is_named(runs: RunStore) -> None:
     with pytest.raises(RunNotFoundError, match="'unknown'"):
         await runs.load_plan("unknown")
-    assert await runs.run_facts("unknown") is None
+    assert await runs.run_info("unknown") is None
     assert await runs.lead("unknown", "leader", LEASE_S) is None
 
 
@@ -110,7 +110,7 @@ async def test_a_lapsed_lease_can_be_taken_and_fences_the_old_leader(runs: RunSt
     with pytest.raises(LeadershipLostError):
         await runs.finish("r", old, "completed", result_ttl_s=60, tails=False)
     with pytest.raises(LeadershipLostError):
-        await runs.append_fact("r", b"\x90", epoch=old)
+        await runs.append_event("r", b"\x90", epoch=old)
 
 
 async def test_a_released_run_is_free_at_once_and_the_old_epoch_is_worth_nothing(
@@ -170,9 +170,9 @@ async def test_more_attempts_than_one_script_takes_are_dispatched_and_revoked(
     ends = [settlement(task, entry_id) for task, entry_id in enumerate(ids)]
     verdicts = await runs.revoke("r", epoch, "default", "async", ends)
     assert verdicts == [Verdict.SETTLED] * 1201
-    facts = await runs.run_facts("r")
-    assert facts is not None
-    assert facts.outstanding == 0
+    info = await runs.run_info("r")
+    assert info is not None
+    assert info.outstanding == 0
 
 
 async def test_a_signature_travels_with_its_message(runs: RunStore, workers: WorkerStore) -> None:
@@ -228,11 +228,11 @@ async def test_who_ends_a_wait_is_not_held_up_by_a_reader_that_waits_again_at_on
 
 async def test_a_fact_is_journalled_while_the_run_is_open(runs: RunStore) -> None:
     epoch = await led_run(runs)
-    assert await runs.append_fact("r", b"fact")
-    assert await runs.append_fact("r", b"of the leader", epoch=epoch)
+    assert await runs.append_event("r", b"fact")
+    assert await runs.append_event("r", b"of the leader", epoch=epoch)
     await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
-    assert not await runs.append_fact("r", b"too late")
-    assert not await runs.append_fact("unknown", b"fact")
+    assert not await runs.append_event("r", b"too late")
+    assert not await runs.append_event("unknown", b"fact")
     entries = await runs.read_journal({"r": "0-0"}, block_s=None, count=10)
     assert [entry.data for entry in entries] == [b"fact", b"of the leader"]
 
@@ -244,11 +244,11 @@ async def test_a_run_does_not_end_while_an_attempt_is_outstanding(runs: RunStore
     await runs.revoke("r", epoch, "default", "async", [settlement(0, entry)])
     assert await runs.finish("r", epoch, "failed", result_ttl_s=60, tails=False)
     assert await runs.finish("r", epoch, "failed", result_ttl_s=60, tails=False)
-    facts = await runs.run_facts("r")
-    assert facts is not None
-    assert (facts.state, facts.is_open, facts.lease_s) == ("failed", False, 0)
-    assert facts.ended_at is not None
-    assert facts.ended_at >= facts.created_at
+    info = await runs.run_info("r")
+    assert info is not None
+    assert (info.state, info.is_open, info.lease_s) == ("failed", False, 0)
+    assert info.ended_at is not None
+    assert info.ended_at >= info.created_at
 
 
 async def test_tails_may_settle_after_the_end_and_bring_nothing_to_life(
@@ -274,9 +274,9 @@ async def test_no_run_is_ended_by_what_was_believed_before_a_loss(runs: RunStore
     runs.loss.suspect()
     with pytest.raises(StoreUnavailableError, match="read again"):
         await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
-    facts = await runs.run_facts("r")
-    assert facts is not None
-    assert facts.is_open
+    info = await runs.run_info("r")
+    assert info is not None
+    assert info.is_open
     assert runs.loss.take()
     assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
 
@@ -285,7 +285,7 @@ async def test_all_that_belongs_to_an_ended_run_goes_with_its_result(
     runs: RunStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
-    await runs.append_fact("r", b"fact")
+    await runs.append_event("r", b"fact")
     await runs.put_blob("r", b"big")
     with any_server.client() as client:
         mine = client.keys("*r*:r*")
@@ -346,10 +346,10 @@ async def test_runs_are_listed_newest_first_with_what_was_said_of_them(
             while await runs.server_time() - started < 0.002:
                 pass
     extra = {"succeeded": "3"}
-    await runs.finish("third", epoch, "completed", result_ttl_s=60, tails=False, facts=extra)
+    await runs.finish("third", epoch, "completed", result_ttl_s=60, tails=False, details=extra)
     listed = await runs.list_runs(limit=10)
     assert [run.run_id for run in listed] == ["third", "second", "first"]
-    assert listed[0].facts == {"namespace": "n", "succeeded": "3"}
+    assert listed[0].details == {"namespace": "n", "succeeded": "3"}
     assert 0 < listed[1].lease_s <= LEASE_S
     with any_server.client() as client:
         client.delete(runs.keys.run("third"))
@@ -393,9 +393,9 @@ async def test_a_damaged_record_hides_no_other_run(runs: RunStore, any_server: S
         client.hdel(runs.keys.run("damaged"), "ep")
         client.hset(runs.keys.run("whole"), "f:namespace", b"\xff")
     [whole] = await runs.list_runs()
-    assert (whole.run_id, whole.facts["namespace"]) == ("whole", "\ufffd")
+    assert (whole.run_id, whole.details["namespace"]) == ("whole", "\ufffd")
     with pytest.raises(StoreError, match="record of run 'damaged' is damaged"):
-        await runs.run_facts("damaged")
+        await runs.run_info("damaged")
 
 
 async def test_no_more_than_the_limit_is_taken_as_one_value(

@@ -78,10 +78,10 @@ async def test_a_full_server_refuses_dispatches_whole_and_takes_every_settle(
         ends = [settlement(0, ids[0]), settlement(1, ids[1])]
         assert await workers.settle("r", STREAM, ends) == [Verdict.SETTLED] * 2
         assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
-        facts = await runs.run_facts("r")
-        assert facts is not None
-        assert (facts.state, facts.outstanding) == ("completed", 0)
-        assert await runs.run_facts("s") is None
+        info = await runs.run_info("r")
+        assert info is not None
+        assert (info.state, info.outstanding) == ("completed", 0)
+        assert await runs.run_info("s") is None
 
 
 async def test_a_full_server_costs_nobody_a_lease_and_takes_every_fact(
@@ -98,10 +98,10 @@ async def test_a_full_server_costs_nobody_a_lease_and_takes_every_fact(
         assert lease.set_status("w", b"busy still")
         lease.close()
         assert await runs.renew("leader", {"r": epoch}, LEASE_S) == {"r"}
-        assert await runs.append_fact("r", b"cancel")
+        assert await runs.append_event("r", b"cancel")
         await registered(workers, "late")
         assert await claimed(workers, "late") == [], "the queue is made for it"
-        assert await workers.may_be_alone(1.0)
+        assert await workers.acquire_exclusive(1.0)
         await runs.release("r", "leader", epoch)
         assert await runs.lead("r", "another", LEASE_S)
         await runs.heal_leases()
@@ -261,7 +261,7 @@ async def is_waited_at(server: RedisServer) -> None:
 
 async def appended(runs: RunStore) -> bool:
     with suppress(StoreUnavailableError):
-        return await runs.append_fact("r", b"fact")
+        return await runs.append_event("r", b"fact")
     return False
 
 
@@ -281,10 +281,10 @@ async def test_a_demoted_master_is_left_with_the_first_write_that_it_refuses(
         await swap(own_server, new_master)
         endpoint.divert(target_of(new_master))
         with pytest.raises(StoreUnavailableError, match="replica"):
-            await runs.append_fact("r", b"fact")
+            await runs.append_event("r", b"fact")
         with pytest.raises(StoreUnavailableError, match="replaced"):
-            await runs.append_fact("r", b"fact")
-        assert await runs.append_fact("r", b"fact")
+            await runs.append_event("r", b"fact")
+        assert await runs.append_event("r", b"fact")
 
 
 async def test_a_read_that_a_demoted_master_would_serve_for_ever_is_ended(

@@ -157,7 +157,7 @@ class StoreMachine(RuleBasedStateMachine):
             expected = self.model.fact(run_id, b"\x90", epoch if is_led else None)
         except StaleError:
             expected = LeadershipLostError
-        told = self.told(self.runs.append_fact(run_id, b"\x90", epoch=real))
+        told = self.told(self.runs.append_event(run_id, b"\x90", epoch=real))
         assert told == expected
 
     @rule(
@@ -173,7 +173,7 @@ class StoreMachine(RuleBasedStateMachine):
         epoch = self.epochs[run_id]
         expected: object
         try:
-            expected = self.model.finish(run_id, epoch, state, tails=tails, facts={"e": "y"})
+            expected = self.model.finish(run_id, epoch, state, tails=tails, details={"e": "y"})
         except StaleError:
             expected = LeadershipLostError
         except GoneError:
@@ -184,7 +184,7 @@ class StoreMachine(RuleBasedStateMachine):
             state,
             result_ttl_s=1000,
             tails=tails,
-            facts={"e": "y"},
+            details={"e": "y"},
         )
         assert self.told(work) == expected
 
@@ -359,15 +359,15 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def runs_are_the_same(self) -> None:
         for run_id in ("r", "s"):
-            facts = self.run(self.runs.run_facts(run_id))
+            info = self.run(self.runs.run_info(run_id))
             run = self.model.state.runs.get(run_id)
-            assert (facts is None) == (run is None)
-            if facts is None or run is None:
+            assert (info is None) == (run is None)
+            if info is None or run is None:
                 continue
-            told = (facts.state, facts.owner, facts.outstanding, dict(facts.facts))
-            assert told == (run.state, run.owner, run.outstanding, run.facts)
-            assert self.translated(str(facts.epoch)) == str(run.epoch)
-            assert (facts.lease_s > 0) == (run.lease_end > self.clock_ms)
+            told = (info.state, info.owner, info.outstanding, dict(info.details))
+            assert told == (run.state, run.owner, run.outstanding, run.details)
+            assert self.translated(str(info.epoch)) == str(run.epoch)
+            assert (info.lease_s > 0) == (run.lease_end > self.clock_ms)
             outstanding = self.run(self.runs.outstanding(run_id))
             told_attempts = {
                 task: f"{found.attempt}:{self.translated(found.entry_id)}"

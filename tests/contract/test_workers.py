@@ -37,7 +37,7 @@ async def test_a_registered_worker_is_seen_with_what_it_serves(
     await registered(workers, "w")
     assert await workers.set_status(b"busy")
     [seen] = await runs.workers()
-    assert (seen.worker_id, seen.facts, seen.status) == ("w", {"host": "h"}, b"busy")
+    assert (seen.worker_id, seen.details, seen.status) == ("w", {"host": "h"}, b"busy")
     assert 0 < seen.lease_s <= LEASE_S
     assert await runs.served("w") == b"served"
     assert await runs.served("unknown") == b""
@@ -276,7 +276,7 @@ async def test_two_installations_on_one_server_do_not_meet(
     await led_run(runs)
     other = RedisSettings(url=any_settings.url, prefix="other")
     async with RunStore.open(other) as elsewhere:
-        assert await elsewhere.run_facts("r") is None
+        assert await elsewhere.run_info("r") is None
         assert await elsewhere.list_runs() == []
 
 
@@ -294,15 +294,17 @@ async def test_a_quarter_of_the_pool_may_be_alone_at_a_time(
     workers: WorkerStore, any_server: Server
 ) -> None:
     await registered(workers, "w0")
-    assert await as_worker(workers, "w0").may_be_alone(60)
-    assert await as_worker(workers, "w0").may_be_alone(60)
-    assert not await as_worker(workers, "w1").may_be_alone(60)
+    assert await as_worker(workers, "w0").acquire_exclusive(60)
+    assert await as_worker(workers, "w0").acquire_exclusive(60)
+    assert not await as_worker(workers, "w1").acquire_exclusive(60)
     for number in range(1, 8):
         await registered(workers, f"w{number}")
-    assert await as_worker(workers, "w1").may_be_alone(0.01)
+    assert await as_worker(workers, "w1").acquire_exclusive(0.01)
     with any_server.client() as client:
-        await eventually(lambda: client.zcount(workers.keys.solitude, "-inf", "+inf") == 2)
-    await eventually(lambda: as_worker(workers, "w2").may_be_alone(60))  # once w1 has let it lapse
-    assert not await as_worker(workers, "w3").may_be_alone(60)
-    await as_worker(workers, "w0").is_alone_no_more()
-    assert await as_worker(workers, "w3").may_be_alone(60)
+        await eventually(lambda: client.zcount(workers.keys.exclusive, "-inf", "+inf") == 2)
+    await eventually(
+        lambda: as_worker(workers, "w2").acquire_exclusive(60)
+    )  # once w1 has let it lapse
+    assert not await as_worker(workers, "w3").acquire_exclusive(60)
+    await as_worker(workers, "w0").release_exclusive()
+    assert await as_worker(workers, "w3").acquire_exclusive(60)

@@ -35,7 +35,7 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
         decode_hint,
         decode_message,
         encode_entry,
-        encode_fact,
+        encode_event,
         encode_hint,
         encode_message,
         encode_record,
@@ -124,7 +124,7 @@ def write_seeds(corpus: Path) -> None:
     rows = [
         encode_record(Record(0, 1, Outcome.FAILED, "w", 1.0, 2.0, None, failure)),
         encode_record(Record(0, 2, Outcome.SUCCEEDED, "w", 1.0, 2.0, b"\x07")),
-        encode_fact(CancelRequested(1.0, "why")),
+        encode_event(CancelRequested(1.0, "why")),
     ]
     entry = encode_entry(rows)
     row = {"run_id": "r", "task": 0, "task_id": "a", "attempt": 1, "age_s": 0.5}

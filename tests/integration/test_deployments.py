@@ -81,7 +81,7 @@ async def test_a_worker_that_dies_in_one_is_lost_in_no_other(
     held = [await deployment.hand.claim() for deployment in deployments]
     dead, *others = deployments
     await dead.hand.register("t", lease_s=0.001)
-    again = await dead.hand.claim("alone")
+    again = await dead.hand.claim("exclusive")
     assert again.message.attempt == 2
     await dead.hand.succeed(again)
     for number, deployment in enumerate(others, 1):

@@ -23,7 +23,7 @@ async def pool() -> AsyncIterator[Coordinator]:
     async with EmbeddedServer() as server, Coordinator(server.url) as coordinator:
 
         async def registered() -> list[int]:
-            return [int(worker.facts["pid"]) for worker in await coordinator.workers()]
+            return [int(worker.details["pid"]) for worker in await coordinator.workers()]
 
         workers = LocalWorkers(
             [parity.__name__], redis_url=server.url, count=1, registered=registered
@@ -33,15 +33,15 @@ async def pool() -> AsyncIterator[Coordinator]:
 
 
 async def here() -> list[Any]:
-    return [facts(await run(namespace=each)) for each in NAMESPACES]
+    return [info_of(await run(namespace=each)) for each in NAMESPACES]
 
 
 async def on_workers() -> list[Any]:
     async with pool() as coordinator:
-        return [facts(await run(namespace=each, executor=coordinator)) for each in NAMESPACES]
+        return [info_of(await run(namespace=each, executor=coordinator)) for each in NAMESPACES]
 
 
-def facts(report: ExecutionReport) -> Any:
+def info_of(report: ExecutionReport) -> Any:
     statuses = {each.task_name: each.status for each in report.task_statistics}
     return report.execution_state, report.task_return_set, statuses, report.error_summary
 

@@ -50,7 +50,7 @@ async def test_a_task_that_live_workers_keep_handing_back_is_reported_and_fails_
     # The command line keeps what Astrum says from the root logger, where caplog listens.
     monkeypatch.setattr(logging.getLogger("astrum"), "propagate", True)
     async with Coordinator(pool, config=IMPATIENT) as coordinator, asyncio.timeout(DEADLINE_S):
-        own = [int(worker.facts["pid"]) for worker in await coordinator.workers()]
+        own = [int(worker.details["pid"]) for worker in await coordinator.workers()]
         coordinator.expect_workers(lambda: [*own, 0])  # they are there, so they are not awaited
         with caplog.at_level(logging.WARNING, "astrum.coordinator"):
             report = await registry.run(executor=coordinator)

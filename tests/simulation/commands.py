@@ -147,7 +147,7 @@ class Commands:
             if known is None:
                 return {}
             told = {"served": known.served, "status": known.status}
-            return told | {f"f:{name}": value for name, value in known.facts.items()}
+            return told | {f"f:{name}": value for name, value in known.details.items()}
         run = self._run(key)
         if run is None:
             return {}
@@ -280,7 +280,7 @@ class Commands:
         return script([key.decode() for key in keys], arguments)
 
     def script_create(self, keys: list[str], args: list[bytes]) -> int:
-        return self.model.create_run(args[0].decode(), args[1], _facts(args[4:]))
+        return self.model.create_run(args[0].decode(), args[1], _details(args[4:]))
 
     def script_lead(self, keys: list[str], args: list[bytes]) -> int:
         mode, owner, run_id = args[0], args[1].decode(), args[4].decode()
@@ -326,7 +326,7 @@ class Commands:
     def script_orphans(self, keys: list[str], args: list[bytes]) -> list[str]:
         return self.model.orphans()
 
-    def script_fact(self, keys: list[str], args: list[bytes]) -> int:
+    def script_append(self, keys: list[str], args: list[bytes]) -> int:
         epoch = int(args[1]) if args[1] else None
         try:
             return int(self.model.fact(run_of(keys[0]), args[0], epoch))
@@ -335,9 +335,11 @@ class Commands:
 
     def script_finish(self, keys: list[str], args: list[bytes]) -> int:
         epoch, state, tails, run_id = int(args[0]), args[1].decode(), args[3] == b"1", args[4]
-        facts = _facts(args[6:])
+        details = _details(args[6:])
         try:
-            return int(self.model.finish(run_id.decode(), epoch, state, tails=tails, facts=facts))
+            return int(
+                self.model.finish(run_id.decode(), epoch, state, tails=tails, details=details)
+            )
         except StaleError:
             return -1
         except GoneError:
@@ -380,7 +382,7 @@ class Commands:
         return int(run is not None)
 
     def script_register(self, keys: list[str], args: list[bytes]) -> int:
-        self.model.register(args[0].decode(), _facts(args[5:]), args[4], int(args[1]))
+        self.model.register(args[0].decode(), _details(args[5:]), args[4], int(args[1]))
         return 1
 
     def script_status(self, keys: list[str], args: list[bytes]) -> int:
@@ -396,7 +398,7 @@ class Commands:
     def script_group(self, keys: list[str], args: list[bytes]) -> int:
         return self.model.make_groups(keys[1:])
 
-    def script_solitude(self, keys: list[str], args: list[bytes]) -> int:
+    def script_exclusive(self, keys: list[str], args: list[bytes]) -> int:
         return 1  # in the simulated pool everybody may
 
     def script_claim(self, keys: list[str], args: list[bytes]) -> list[Any]:
@@ -423,7 +425,7 @@ def _head(run: Run) -> dict[str, Any]:
     }
     ended = {} if run.ended_at is None else {"end": run.ended_at}
     texts = {name: str(value) for name, value in (known | ended).items()}
-    return texts | {f"f:{name}": value for name, value in run.facts.items()}
+    return texts | {f"f:{name}": value for name, value in run.details.items()}
 
 
 def _entry(stream: Stream, entry_id: str) -> list[Any]:
@@ -431,7 +433,7 @@ def _entry(stream: Stream, entry_id: str) -> list[Any]:
     return [entry_id, [b"d", data, b"s", signature] if signature else [b"d", data]]
 
 
-def _facts(flat: list[bytes]) -> dict[str, str]:
+def _details(flat: list[bytes]) -> dict[str, str]:
     texts = [part.decode() for part in flat]
     return dict(zip(texts[::2], texts[1::2], strict=True))
 

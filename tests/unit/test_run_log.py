@@ -27,7 +27,7 @@ def end(task: int, attempt: int, outcome: Outcome = Outcome.SUCCEEDED) -> Attemp
 
 
 class Host:
-    """Hands facts to a state, and what follows to the log."""
+    """Hands events to a state, and what follows to the log."""
 
     def __init__(self, log: RunLog) -> None:
         self.state = RunState(PLAN, run_key="r")

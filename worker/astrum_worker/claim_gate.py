@@ -13,7 +13,7 @@ class Reason(Enum):
     DRAINING = "draining"
     NO_LEASE = "no_lease"
     UNREGISTERED = "unregistered"
-    ALONE = "alone"
+    EXCLUSIVE = "exclusive"
     BACKLOG = "backlog"
 
 

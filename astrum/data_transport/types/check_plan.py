@@ -18,7 +18,7 @@ from astrum.data_transport.types.assignability import could_fit
 from astrum.data_transport.types.class_fields import named_types, stripped, type_name
 from astrum.data_transport.types.inference import inferred_result
 from astrum.data_transport.types.part_types import NoSuchPart, type_at
-from astrum.data_transport.types.sendable import why_it_stays
+from astrum.data_transport.types.sendable import why_not_sendable
 from astrum.errors import TaskRegistrationError
 
 _AWAITABLES = (collections.abc.Awaitable, collections.abc.Coroutine)
@@ -66,7 +66,7 @@ def why_local_only(
         reason
         for task_id, task_inputs in inputs.items()
         for binding in task_inputs.bindings
-        if binding.path and (reason := checker.why_it_stays(task_id, binding))
+        if binding.path and (reason := checker.why_not_sendable(task_id, binding))
     )
     return next(found, "")
 
@@ -143,12 +143,12 @@ class _Checker:
         if not could_fit(given, expected):
             raise _mismatch(task_id, binding, expected, f"gives {type_name(given)}")
 
-    def why_it_stays(self, task_id: str, binding: Binding) -> str:
+    def why_not_sendable(self, task_id: str, binding: Binding) -> str:
         function = self._functions.get(binding.source)
         if function is None or (id(function), binding.path) in self._sent:
             return ""
         result = self._result(function)
-        reason = "" if result is ABSENT else why_it_stays(result, binding.path)
+        reason = "" if result is ABSENT else why_not_sendable(result, binding.path)
         if not reason:
             self._sent.add((id(function), binding.path))
             return ""

@@ -19,12 +19,12 @@ from astrum.data_transport.types.class_fields import class_hints, is_unknown, me
 from astrum.data_transport.types.part_types import NoSuchPart, type_at
 
 
-def why_it_stays(annotation: Any, path: Path) -> str:
+def why_not_sendable(annotation: Any, path: Path) -> str:
     """Return which part along ``path`` is an attribute that is not a field; "" if none is.
 
     It is certain only for a dataclass, a NamedTuple, a pydantic model and an enum.
 
-    >>> why_it_stays(Enum, ("value",)).partition(" (")[0]
+    >>> why_not_sendable(Enum, ("value",)).partition(" (")[0]
     'Enum.value is not a field'
     """
     for place, step in enumerate(path):

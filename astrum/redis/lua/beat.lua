@@ -1,5 +1,5 @@
 -- Renew a worker's lease and store what it does now.
--- KEYS leases worker ; ARGV worker_id lease_ms facts_ttl_ms leases_ttl_ms status('' for none)
+-- KEYS leases worker ; ARGV worker_id lease_ms details_ttl_ms leases_ttl_ms status('' for none)
 -- Returns 1; 0 if the lease was over or the registration gone: register again, verify what is held.
 -- PEXPIRE comes first: it is allowed when memory is full, and after it everything is.
 local now = now_ms()

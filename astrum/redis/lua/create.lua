@@ -1,6 +1,6 @@
 -- Create an open run without a leader.
 -- KEYS run plan attempts journal blobs runs
--- ARGV run_id plan digest open_ttl_ms [fact value]...
+-- ARGV run_id plan digest open_ttl_ms [detail value]...
 -- Returns 1 created, 0 exists with the same plan, -1 exists with another plan.
 local digest = redis.call('HGET', KEYS[1], 'pd')
 if digest then

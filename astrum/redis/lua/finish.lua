@@ -1,6 +1,6 @@
 -- End a run: its state, a limited life for all its keys, a place in the history.
 -- KEYS run plan attempts journal blobs runs history untidied
--- ARGV epoch state ttl_ms tails run_id run_prefix [fact value]...
+-- ARGV epoch state ttl_ms tails run_id run_prefix [detail value]...
 -- A run that has blobs is noted in `untidied`, with the time at which they expire: `tidy`
 -- shortens their lives part by part. Where nothing does, they end by themselves.
 -- Returns 1 ended (now, or before by the same epoch in the same state), 0 attempts are

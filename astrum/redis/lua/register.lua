@@ -1,5 +1,5 @@
 -- Register a worker and give it its first lease in one step: a known worker is never without one.
--- KEYS leases worker ; ARGV worker_id lease_ms facts_ttl_ms leases_ttl_ms served [fact value]...
+-- KEYS leases worker ; ARGV worker_id lease_ms details_ttl_ms leases_ttl_ms served [detail value]...
 -- PEXPIRE comes first: it is allowed when memory is full, and after it everything is. A worker
 -- whose lease was over must be able to come back and settle its attempts.
 redis.call('PEXPIRE', KEYS[2], ARGV[3])

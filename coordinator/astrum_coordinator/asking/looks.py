@@ -47,14 +47,14 @@ async def look_at(
 
     Raises `RunNotFoundError`, and `TaskNotFoundError` for a task in ``results``.
     """
-    facts = await found_run(store, run_id)
+    info = await found_run(store, run_id)
     task_id = results if isinstance(results, str) else None
     values = EVERY if results is True else None
     history = await loader.read(run_id, values=values, task_id=task_id)
     report = await loader.report(run_id, known=history, results=results)
-    if not facts.is_open:
+    if not info.is_open:
         return RunLook(report=report, unfinished=[], now=report.total_end_time)
-    moment, pool = await _moment(store, history, facts)
+    moment, pool = await _moment(store, history, info)
     tasks = unfinished(moment, pool)
     _tell_what_runs(report, history.state.plan, tasks)
     return RunLook(report=report, unfinished=tasks, now=moment.now)
@@ -69,7 +69,7 @@ async def look_at_queues(store: RunStore) -> list[QueueLook]:
     listens = {
         worker.worker_id: queues.split(",")
         for worker in await store.workers()
-        if (queues := worker.facts.get("queues"))
+        if (queues := worker.details.get("queues"))
     }
     return queue_looks(sizes, listens)
 
@@ -90,7 +90,7 @@ def _served(data: bytes) -> Served:
 
 
 async def _moment(
-    store: RunStore, history: RunFollower, facts: RunInfo
+    store: RunStore, history: RunFollower, info: RunInfo
 ) -> tuple[RunMoment, LivePool]:
     state = history.state
     out = {
@@ -105,7 +105,7 @@ async def _moment(
     moment = RunMoment(
         state=state,
         now=await store.server_time(),
-        is_led=facts.lease_s > 0,
+        is_led=info.lease_s > 0,
         sent={task: _sent(found) for task, found in out.items()},
         taken=taken,
         queued=queued,
@@ -118,7 +118,7 @@ def _by_stream(history: RunFollower, out: Mapping[int, Outstanding]) -> dict[Str
     streams: dict[Stream, list[int]] = {}
     for task in out:
         spec = history.state.plan.tasks[task]
-        lane = "alone" if history.state.runs_alone(task) else spec.lane
+        lane = "exclusive" if history.state.is_exclusive(task) else spec.lane
         streams.setdefault((spec.queue, lane), []).append(task)
     return streams
 

@@ -22,7 +22,7 @@ from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import decode_plan
 
-PLANNED_S_FACT = "planning_s"
+PLANNED_S_DETAIL = "planning_s"
 
 
 class ReportLoader:
@@ -47,20 +47,20 @@ class ReportLoader:
         already. Without ``results`` none is fetched or decoded; a task's id
         stands for its result alone. Raises `RunNotFoundError`.
         """
-        facts = await found_run(self._store, run_id)
+        info = await found_run(self._store, run_id)
         known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
-        if not facts.is_open:
-            state.finished = facts.state
+        if not info.is_open:
+            state.finished = info.state
         values = {}
         if results is not False:
             declared = types_declared_here(state.plan)
             codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
             values = await self._decoded_all(run_id, known, codec, results)
-        report = build_report(state, await self._times(facts), values, run_id=run_id)
-        if not facts.is_open:
-            report.execution_state = ExecutionState(facts.state)
-        elif facts.lease_s <= 0:
+        report = build_report(state, await self._times(info), values, run_id=run_id)
+        if not info.is_open:
+            report.execution_state = ExecutionState(info.state)
+        elif info.lease_s <= 0:
             report.execution_state = ExecutionState.PENDING  # it has no leader now
         return report
 
@@ -103,12 +103,12 @@ class ReportLoader:
         except DecodeError:
             return Codec.opaque().decode(data)
 
-    async def _times(self, facts: RunInfo) -> RunTimes:
-        started_at = facts.created_at - (facts.duration(PLANNED_S_FACT) or 0.0)
-        ended_at = facts.ended_at
+    async def _times(self, info: RunInfo) -> RunTimes:
+        started_at = info.created_at - (info.duration(PLANNED_S_DETAIL) or 0.0)
+        ended_at = info.ended_at
         if ended_at is None:
             ended_at = await self._store.server_time()
-        return RunTimes(started_at, facts.created_at, ended_at)
+        return RunTimes(started_at, info.created_at, ended_at)
 
 
 def _number_of(plan: Plan, task_id: str, run_id: str) -> int:

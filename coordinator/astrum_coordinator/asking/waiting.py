@@ -24,9 +24,9 @@ _COMPARED = 200
 
 async def found_run(store: RunStore, run_id: str) -> RunInfo:
     """Return what is known of a run; raises `RunNotFoundError`, with the nearest id there is."""
-    facts = await store.run_facts(run_id)
-    if facts is not None:
-        return facts
+    info = await store.run_info(run_id)
+    if info is not None:
+        return info
     known = [run.run_id for run in await store.list_runs(_COMPARED)]
     raise RunNotFoundError(
         f"no run has the id {run_id!r}, or its record has expired{nearest(run_id, known)}"
@@ -44,10 +44,10 @@ async def until_over(
     backoff, leaders = Backoff(), _Leaders(run_id, unled_notice_s)
     while True:
         try:
-            facts = await found_run(store, run_id)
-            if not facts.is_open:
-                return facts
-            leaders.look(is_led=facts.lease_s > 0, now=time.monotonic())
+            info = await found_run(store, run_id)
+            if not info.is_open:
+                return info
+            leaders.look(is_led=info.lease_s > 0, now=time.monotonic())
             await _news(store, run_id)
             backoff.reset()
         except StoreUnavailableError as error:

@@ -75,7 +75,7 @@ def _of_workers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.blobs("*"),), "pexpire sadd scard"),
         ((keys.blob("*", "*"),), "getrange set"),
         ((keys.leases,), "pexpire zadd zcount zrem zscore"),
-        ((keys.solitude,), "pexpire pttl zadd zcard zrem zremrangebyscore zscore"),
+        ((keys.exclusive,), "pexpire pttl zadd zcard zrem zremrangebyscore zscore"),
         ((keys.worker("*"),), "del exists hdel hset pexpire"),
         ((keys.dead_letters,), "pexpire xadd"),
     ]

@@ -32,12 +32,12 @@ async def has_ended(coordinator: Coordinator, run_id: str | None, attach: bool) 
     from astrum.errors import RunEndedError
     from astrum_coordinator.display.report_view import state_text
 
-    facts = None if run_id is None else await coordinator.run_facts(run_id)
-    if facts is None or facts.is_open:
+    info = None if run_id is None else await coordinator.run_info(run_id)
+    if info is None or info.is_open:
         return False
     if not attach:
         raise RunEndedError(
-            f"run {run_id} {state_text(facts.state)} already, so nothing was started: take another "
+            f"run {run_id} {state_text(info.state)} already, so nothing was started: take another "
             f"--run-id, or add --attach for its report"
         )
     return True

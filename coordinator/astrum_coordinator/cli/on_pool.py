@@ -79,7 +79,7 @@ class PoolSession:
 
     def _workers(self, url: str, coordinator: Coordinator) -> LocalWorkers:
         async def registered() -> list[int]:
-            return [int(worker.facts.get("pid", 0)) for worker in await coordinator.workers()]
+            return [int(worker.details.get("pid", 0)) for worker in await coordinator.workers()]
 
         prefix = self._settings.place.prefix
         options = ["--prefix", prefix] if prefix else []

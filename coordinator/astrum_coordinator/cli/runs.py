@@ -44,10 +44,10 @@ def runs(redis_url: str | None, prefix: str | None, as_json: bool, limit: int) -
     if as_json:
         from astrum_coordinator.display.report_view import to_json
 
-        print_json([to_json(facts) for facts in found])
+        print_json([to_json(info) for info in found])
     else:
         print_table(runs_table(found), "no runs" if not found else "")
-        if not workers and any(facts.is_open for facts in found):
+        if not workers and any(info.is_open for info in found):
             say("no live worker: open runs wait; start one with astrum-worker MODULE")
 
 
@@ -64,23 +64,23 @@ def runs_table(found: list[RunInfo]) -> Table:
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True
-    for facts in found:
-        state = open_state(facts)
-        took = max(facts.ended_at - facts.created_at, 0.0) if facts.ended_at else None
+    for info in found:
+        state = open_state(info)
+        took = max(info.ended_at - info.created_at, 0.0) if info.ended_at else None
         table.add_row(
-            Text(facts.run_id),
+            Text(info.run_id),
             Text(state, STATUS_STYLE.get(state, "")),
-            Text(facts.facts.get("namespace", "")),
-            Text(facts.facts.get("tasks", "")),
-            Text(time_text(facts.created_at)),
+            Text(info.details.get("namespace", "")),
+            Text(info.details.get("tasks", "")),
+            Text(time_text(info.created_at)),
             Text(duration_text(took) if took is not None else "-"),
-            Text(facts.owner if facts.is_open and facts.lease_s > 0 else "-"),
+            Text(info.owner if info.is_open and info.lease_s > 0 else "-"),
         )
     return table
 
 
-def open_state(facts: RunInfo) -> str:
+def open_state(info: RunInfo) -> str:
     """Return a run's state for people: an open run is led, or waits for a leader."""
-    if not facts.is_open:
-        return facts.state
-    return "running" if facts.lease_s > 0 else "pending"
+    if not info.is_open:
+        return info.state
+    return "running" if info.lease_s > 0 else "pending"

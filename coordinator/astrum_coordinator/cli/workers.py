@@ -42,25 +42,25 @@ def workers(redis_url: str | None, prefix: str | None, here: bool, as_json: bool
     found = ask(redis_url, prefix, lambda coordinator: coordinator.workers())
     if here:
         host = socket.gethostname()
-        found = [facts for facts in found if facts.facts.get("host") == host]
+        found = [info for info in found if info.details.get("host") == host]
     if as_json:
-        print_json([worker_to_json(facts) for facts in found])
+        print_json([worker_to_json(info) for info in found])
     else:
         print_table(workers_table(found), "no live workers" if not found else "")
     if here and not found:
         raise SystemExit(ExitCode.FAILED)
 
 
-def worker_to_json(facts: WorkerInfo) -> dict[str, Any]:
+def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
     """Return one worker with its status read."""
     from astrum.protocol.status import decode_status
     from astrum_coordinator.display.report_view import to_json
 
     return {
-        "worker_id": facts.worker_id,
-        "lease_s": facts.lease_s,
-        "facts": to_json(facts.facts),
-        "status": to_json(decode_status(facts.status)),
+        "worker_id": info.worker_id,
+        "lease_s": info.lease_s,
+        "details": to_json(info.details),
+        "status": to_json(decode_status(info.status)),
     }
 
 
@@ -73,15 +73,15 @@ def workers_table(found: list[WorkerInfo]) -> Table:
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True
-    for facts in found:
+    for info in found:
         cells = (
-            facts.worker_id,
-            facts.facts.get("host", ""),
-            facts.facts.get("pid", ""),
-            facts.facts.get("queues", ""),
-            facts.facts.get("serves", ""),
-            str(len(decode_status(facts.status).get("running", ()))),
-            duration_text(max(facts.lease_s, 0.0)),
+            info.worker_id,
+            info.details.get("host", ""),
+            info.details.get("pid", ""),
+            info.details.get("queues", ""),
+            info.details.get("serves", ""),
+            str(len(decode_status(info.status).get("running", ()))),
+            duration_text(max(info.lease_s, 0.0)),
         )
         table.add_row(*map(Text, cells))
     return table

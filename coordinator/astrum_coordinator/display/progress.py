@@ -118,7 +118,7 @@ class RunProgress:
         task = event.task
         current = self._running.get(task)
         if current is None or current[0] != event.attempt:
-            return  # a late or repeated fact, which changed nothing
+            return  # a late or repeated event, which changed nothing
         del self._running[task]
         if event.outcome is Outcome.SUCCEEDED:
             self.succeeded += 1

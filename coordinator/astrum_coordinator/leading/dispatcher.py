@@ -107,8 +107,8 @@ class Dispatcher:
         self._seal = seal
         self._deposed = deposed
         self._vanished = vanished
-        self._misled = misled
-        self._undone = undone
+        self._reread = misled
+        self._on_withdrawn = undone
         self._settled_already = settled_already
         self._orders: deque[Dispatch] = deque()
         self._revocations: deque[Revocation] = deque()
@@ -137,10 +137,10 @@ class Dispatcher:
         """Wait until everything ordered so far has been sent."""
         await self._idle.wait()
 
-    def dispatch(self, order: Dispatch) -> None:
+    def dispatch(self, command: Dispatch) -> None:
         """Send this attempt with the next batch."""
-        self._orders.append(order)
-        self._unsent[order.task] = order.attempt
+        self._orders.append(command)
+        self._unsent[command.task] = command.attempt
         self._rouse()
 
     def revoke(self, revocation: Revocation) -> None:
@@ -164,9 +164,9 @@ class Dispatcher:
         self.entries.pop(task, None)
         self._unsent.pop(task, None)  # the server's answer to the dispatch is behind the journal
 
-    def lane_of(self, spec: TaskSpec, alone: bool) -> Stream:
+    def lane_of(self, spec: TaskSpec, exclusive: bool) -> Stream:
         """Return the stream for the attempts of a task."""
-        return spec.queue, "alone" if alone else spec.lane
+        return spec.queue, "exclusive" if exclusive else spec.lane
 
     def _rouse(self) -> None:
         if self._idle.is_set():
@@ -189,7 +189,7 @@ class Dispatcher:
             logger.exception(
                 "run %s: its commands could not be sent; the run is read again", self._run_id
             )
-            self._misled()
+            self._reread()
 
     async def _flush(self) -> None:
         is_refused = False
@@ -236,28 +236,28 @@ class Dispatcher:
     def _next_batches(self) -> dict[Stream, list[Dispatch]]:
         batches: dict[Stream, list[Dispatch]] = {}
         for _ in range(min(len(self._orders), self._config.batch_items)):
-            order = self._orders.popleft()
-            if self._unsent.get(order.task) != order.attempt:
+            command = self._orders.popleft()
+            if self._unsent.get(command.task) != command.attempt:
                 continue  # sent again with its batch, though it had come through
-            if self._withdrawn.pop(order.task, None) is not None:
-                del self._unsent[order.task]
-                self._undone(order.task, order.attempt)
+            if self._withdrawn.pop(command.task, None) is not None:
+                del self._unsent[command.task]
+                self._on_withdrawn(command.task, command.attempt)
                 continue
-            stream = self.lane_of(self._plan.tasks[order.task], order.alone)
-            batches.setdefault(stream, []).append(order)
+            stream = self.lane_of(self._plan.tasks[command.task], command.exclusive)
+            batches.setdefault(stream, []).append(command)
         return batches
 
     async def _send(self, stream: Stream, batch: list[Dispatch]) -> None:
         items: list[tuple[int, int, bytes, bytes]] = []
         size = 0
-        for order in batch:
+        for command in batch:
             try:
-                data = self._encoded(order)
+                data = self._encoded(command)
             except TransportError as error:
-                await self._reject(order, error)
+                await self._reject(command, error)
                 continue
             signature = self._seal.task_signature(self._run_id, data)
-            items.append((order.task, order.attempt, data, signature))
+            items.append((command.task, command.attempt, data, signature))
             size += len(data)
             if size >= self._config.batch_bytes:
                 await self._deliver(stream, items)
@@ -279,7 +279,7 @@ class Dispatcher:
                 if is_awaited:
                     self.entries[task] = Entry(attempt, reply, stream, now)
             elif mark == ":":
-                self._misled()
+                self._reread()
             else:
                 self._settled_already()  # the journal says how, or said it in vain
 
@@ -289,33 +289,33 @@ class Dispatcher:
         if revocation is not None:
             self._revocations.append(revocation)
 
-    def _encoded(self, order: Dispatch) -> bytes:
-        spec = self._plan.tasks[order.task]
+    def _encoded(self, command: Dispatch) -> bytes:
+        spec = self._plan.tasks[command.task]
         arguments = self._results.arguments(spec) if spec.bindings else NO_ARGUMENTS
         return encode_message(
             TaskMessage(
                 self._run_id,
-                order.task,
-                order.attempt,
-                order.number,
+                command.task,
+                command.attempt,
+                command.number,
                 self._plan.namespace,
                 spec.task_id,
                 spec.fingerprint,
                 spec.retry.max_retries,
                 spec.timeout_s,
                 self._plan.check_types,
-                order.alone,
+                command.exclusive,
                 arguments,
             )
         )
 
-    async def _reject(self, order: Dispatch, error: TransportError) -> None:
+    async def _reject(self, command: Dispatch, error: TransportError) -> None:
         """Journal the end of an attempt that cannot be sent; no worker would fare better."""
         failure = Failure((f"astrum.errors.{type(error).__name__}",), str(error))
-        record = Record(order.task, order.attempt, Outcome.FAILED, failure=failure)
+        record = Record(command.task, command.attempt, Outcome.FAILED, failure=failure)
         entry = self._seal.seal_entry(self._run_id, encode_record(record))
-        await self._store.append_fact(self._run_id, entry, epoch=self._epoch)
-        self._unsent.pop(order.task, None)
+        await self._store.append_event(self._run_id, entry, epoch=self._epoch)
+        self._unsent.pop(command.task, None)
 
     # --- revoking -----------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Leads one run: the distributed host of `RunState`.
 
-Facts come from the run's journal and nowhere else, so what this leader knows is what the next
-one will know. Orders go out through the `Dispatcher`. A leader that was deposed may only read.
+Events come from the run's journal and nowhere else, so what this leader knows is what the next
+one will know. Commands go out through the `Dispatcher`. A leader that was deposed may only read.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import (
-    LeaderFact,
+    LeaderEvent,
     Record,
-    encode_fact,
+    encode_event,
     encode_record,
 )
 from astrum.protocol.sealing import Seal
@@ -55,7 +55,7 @@ from astrum_coordinator.leading.unsigned_ends import UnsignedEnds
 
 logger = logging.getLogger("astrum.coordinator")
 
-TIMEOUT_FACT = "timeout_s"
+TIMEOUT_DETAIL = "timeout_s"
 
 
 class LeadershipEnd(StrEnum):
@@ -74,7 +74,7 @@ class RunLeader:
     def __init__(
         self,
         store: RunStore,
-        facts: RunInfo,
+        info: RunInfo,
         plan: Plan,
         epoch: int,
         config: CoordinatorConfig,
@@ -82,8 +82,8 @@ class RunLeader:
         *,
         observer: RunObserver | None = None,
     ) -> None:
-        self.run_id = facts.run_id
-        self.facts = facts
+        self.run_id = info.run_id
+        self.info = info
         self.plan = plan
         self.epoch = epoch
         self.cursor = "0-0"
@@ -94,7 +94,7 @@ class RunLeader:
         self._observers = [] if observer is None else [guarded(observer)]
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._finishing: asyncio.Task[None] | None = None
-        self._errands: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
         self._is_in_doubt = False
         self._doubts = Backoff()
@@ -112,7 +112,7 @@ class RunLeader:
     @property
     def age_s(self) -> float:
         """Seconds since the run was created."""
-        return max(self._server_now() - self.facts.created_at, 0.0)
+        return max(self._server_now() - self.info.created_at, 0.0)
 
     # --- life ---------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class RunLeader:
         # journal. In the other order it would be in neither, and seem never to have been made.
         found = await self._store.outstanding(self.run_id)
         await self._replay()
-        self._believe(found)
+        self._restore_outstanding(found)
         self._begun = self.cursor != "0-0" or bool(found)
         if self.ended.done():
             return
@@ -150,19 +150,19 @@ class RunLeader:
         self._dispatcher.start()
         self._obey(None, self.state.start())
 
-    def _believe(self, found: Mapping[int, Outstanding]) -> None:
+    def _restore_outstanding(self, found: Mapping[int, Outstanding]) -> None:
         """Take in which attempts an earlier leader, or this one, has out."""
         for task, (attempt, _) in found.items():
             self.state.handle(AttemptFoundOutstanding(task, attempt))
         for task, attempt in self.state.outstanding():
-            stream = self._dispatcher.lane_of(self.plan.tasks[task], self.state.runs_alone(task))
+            stream = self._dispatcher.lane_of(self.plan.tasks[task], self.state.is_exclusive(task))
             place = (found[task].entry_id, stream, time.monotonic())
             self._dispatcher.entries[task] = Entry(attempt, *place)
 
     async def close(self) -> None:
         """Stop all work on the run; its state in Redis does not change."""
-        for errand in list(self._errands):
-            await end_task(errand)
+        for job in list(self._background):
+            await end_task(job)
         await self._stop_acting()
 
     async def _stop_acting(self) -> None:
@@ -205,8 +205,8 @@ class RunLeader:
             self._seal,
             deposed=lambda: self.end(LeadershipEnd.DEPOSED),
             vanished=lambda: self.end(LeadershipEnd.VANISHED),
-            misled=self._misled,
-            undone=self._undone,
+            misled=self._reread,
+            undone=self._on_withdrawn,
             settled_already=self._settled_already,
         )
 
@@ -220,11 +220,11 @@ class RunLeader:
             self._read(entries)
 
     def _arm_run_timeout(self) -> None:
-        limit_s = self.facts.duration(TIMEOUT_FACT)
+        limit_s = self.info.duration(TIMEOUT_DETAIL)
         if limit_s is None or self.state.stopping:
             return
         # Never longer than the limit: the server's clock may have been set since.
-        left_s = min(max(self.facts.created_at + limit_s - self._server_now(), 0.0), limit_s)
+        left_s = min(max(self.info.created_at + limit_s - self._server_now(), 0.0), limit_s)
         loop = asyncio.get_running_loop()
         self._timers[-1] = loop.call_later(left_s, self._on_run_timeout, limit_s)
 
@@ -238,7 +238,7 @@ class RunLeader:
     def _server_now(self) -> float:
         return time.monotonic() + self._server_offset_s
 
-    # --- facts in -----------------------------------------------------------------------
+    # --- events in ----------------------------------------------------------------------
 
     def take_in(self, entries: Sequence[JournalEntry]) -> None:
         """Handle journal entries in their order; entries seen before are ignored.
@@ -250,7 +250,7 @@ class RunLeader:
             self._read(entries)
         except Exception:
             logger.exception("run %s: its journal could not be processed", self.run_id)
-            self._misled()
+            self._reread()
 
     def _read(self, entries: Sequence[JournalEntry]) -> None:
         for entry in entries:
@@ -260,7 +260,7 @@ class RunLeader:
             for item in self._items(entry):
                 self._take_in_item(item, entry.recorded_at)
 
-    def _items(self, entry: JournalEntry) -> list[Record | LeaderFact]:
+    def _items(self, entry: JournalEntry) -> list[Record | LeaderEvent]:
         try:
             return self._seal.open_entry(self.run_id, entry.data)
         except DecodeError as error:
@@ -273,18 +273,18 @@ class RunLeader:
 
     def _settled_already(self) -> None:
         if len(self._unsigned_ends) and not self._opening.locked():
-            self._do(self._replace_disbelieved())
+            self._spawn(self._settle_unsigned_ends())
 
-    async def _replace_disbelieved(self) -> None:
+    async def _settle_unsigned_ends(self) -> None:
         try:
             ends = await self._unsigned_ends.replacements(self._store, self.run_id, self.state)
         except StoreUnavailableError:
-            self._misled()
+            self._reread()
             return
         for record in ends:
             await self._append(encode_record(record))
 
-    def _take_in_item(self, item: Record | LeaderFact, recorded_at: float) -> None:
+    def _take_in_item(self, item: Record | LeaderEvent, recorded_at: float) -> None:
         if not isinstance(item, Record):
             self._take_in(item)
             return
@@ -297,16 +297,16 @@ class RunLeader:
     def _take_in(self, event: Event) -> None:
         self._obey(event, self.state.handle(event))
 
-    def _undone(self, task: int, attempt: int) -> None:
+    def _on_withdrawn(self, task: int, attempt: int) -> None:
         self._take_in(AttemptWithdrawn(task, attempt))
 
-    def _misled(self) -> None:
+    def _reread(self) -> None:
         """Read the run again: Redis holds something else than this process assumes."""
         if not self._is_in_doubt:
             self._is_in_doubt = True
-            self._do(self._look_again())
+            self._spawn(self._reread_when_due())
 
-    async def _look_again(self) -> None:
+    async def _reread_when_due(self) -> None:
         logger.warning(
             "run %s: Redis holds another state than expected; reading the run again", self.run_id
         )
@@ -314,32 +314,32 @@ class RunLeader:
         self._is_in_doubt = False
         await self.open()
 
-    def journal(self, fact: LeaderFact) -> None:
-        """Write a fact of this leader's to the journal, from where it takes effect."""
-        self._do(self._append(encode_fact(fact)))
+    def journal(self, event: LeaderEvent) -> None:
+        """Write an event of this leader to the journal, from where it takes effect."""
+        self._spawn(self._append(encode_event(event)))
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
-        self._errands.add(task)  # the loop alone would not keep it alive
-        task.add_done_callback(self._done)
+        self._background.add(task)  # the loop alone would not keep it alive
+        task.add_done_callback(self._on_task_done)
         return task
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._errands.discard(task)
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, StoreError) and not isinstance(error, StoreUnavailableError):
             self.give_up(error)
         else:
             logger.error("run %s: a background step failed", self.run_id, exc_info=error)
-            self._misled()
+            self._reread()
 
     async def _append(self, row: bytes) -> None:
         backoff = Backoff()
         entry = self._seal.seal_entry(self.run_id, row)
         while not self.ended.done():
             try:
-                await self._store.append_fact(self.run_id, entry, epoch=self.epoch)
+                await self._store.append_event(self.run_id, entry, epoch=self.epoch)
             except LeadershipLostError:
                 self.end(LeadershipEnd.DEPOSED)
             except StoreError as error:
@@ -348,7 +348,7 @@ class RunLeader:
             else:
                 return
 
-    # --- orders out ---------------------------------------------------------------------
+    # --- commands out ---------------------------------------------------------------------
 
     def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
         for observer in self._observers:
@@ -361,9 +361,9 @@ class RunLeader:
             elif type(command) is Revoke:
                 self.revoke(Revocation(command.task, command.attempt, Outcome.CANCELLED))
             elif type(command) is Finish:
-                self._finishing = self._do(self._finish(command.state))
+                self._finishing = self._spawn(self._finish(command.state))
 
-    def allow(self, capacity: int) -> None:
+    def set_capacity(self, capacity: int) -> None:
         """Dispatch at most ``count`` attempts at once from now on."""
         if capacity != self._capacity:
             self._capacity = capacity
@@ -373,7 +373,7 @@ class RunLeader:
         """Settle an attempt from here."""
         self._dispatcher.revoke(revocation)
 
-    def out_for(self, least_s: float) -> dict[Stream, list[tuple[int, Entry]]]:
+    def dispatched_before(self, least_s: float) -> dict[Stream, list[tuple[int, Entry]]]:
         """Return (task, entry), by stream, of what was dispatched at least so long ago."""
         return self._dispatcher.sent_before(time.monotonic() - least_s)
 
@@ -382,9 +382,9 @@ class RunLeader:
         # of a journal never go back, so those of a server whose clock did are of no use.
         is_history = self._opening.locked()
         delay_s = command.left_s(self._server_now()) if is_history else command.delay_s
-        fact = RetryFellDue(command.task, command.attempt)
+        event = RetryFellDue(command.task, command.attempt)
         loop = asyncio.get_running_loop()
-        self._timers[command.task] = loop.call_later(delay_s, self._take_in, fact)
+        self._timers[command.task] = loop.call_later(delay_s, self._take_in, event)
 
     async def _finish(self, state: str) -> None:
         await self._dispatcher.drained()
@@ -410,7 +410,7 @@ class RunLeader:
                 if done:
                     self.end(LeadershipEnd.FINISHED)
                 else:
-                    self._misled()
+                    self._reread()
                 return
 
 

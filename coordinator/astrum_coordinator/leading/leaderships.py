@@ -127,10 +127,10 @@ class Leaderships:
         if epoch is None:
             return None
         try:
-            facts = await self._store.run_facts(run_id)
-            if facts is None:
+            info = await self._store.run_info(run_id)
+            if info is None:
                 return None
-            leader = await self._leader(facts, epoch, observer, plan)
+            leader = await self._leader(info, epoch, observer, plan)
         except BaseException:
             await self._forgo(run_id, epoch)
             raise
@@ -164,14 +164,14 @@ class Leaderships:
             await self._some.wait()
 
     async def _leader(
-        self, facts: RunInfo, epoch: int, observer: RunObserver | None, plan: Plan | None
+        self, info: RunInfo, epoch: int, observer: RunObserver | None, plan: Plan | None
     ) -> RunLeader:
         if plan is None:
-            data = await self._store.load_plan(facts.run_id)
+            data = await self._store.load_plan(info.run_id)
             # A plan of many tasks takes a while to decode; others' leases must not wait for it.
-            plan = await asyncio.to_thread(decode_plan, data, facts.run_id, self._seal)
+            plan = await asyncio.to_thread(decode_plan, data, info.run_id, self._seal)
         return RunLeader(
-            self._store, facts, plan, epoch, self._config, self._seal, observer=observer
+            self._store, info, plan, epoch, self._config, self._seal, observer=observer
         )
 
     def _drop(self, leader: RunLeader) -> None:
@@ -215,13 +215,13 @@ class Leaderships:
     async def _end_as_it_is(self, leader: RunLeader) -> None:
         """End the leadership of a run that this process does not lead any more."""
         run_id = leader.run_id
-        facts = await self._store.run_facts(run_id)
-        if facts is None:
+        info = await self._store.run_info(run_id)
+        if info is None:
             leader.end(LeadershipEnd.VANISHED)
-        elif not facts.is_open:
+        elif not info.is_open:
             leader.end(LeadershipEnd.FINISHED)
         else:
-            logger.warning("run %s is led by %s now", run_id, facts.owner or "no one")
+            logger.warning("run %s is led by %s now", run_id, info.owner or "no one")
             leader.end(LeadershipEnd.DEPOSED)
 
     def _step_down_if_late(self, leader: RunLeader) -> None:

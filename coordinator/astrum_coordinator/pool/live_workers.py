@@ -74,7 +74,7 @@ class LivePool:
         self._verdicts: dict[tuple[str, str, str, str], bool] = {}
         for worker in workers:
             self._take_in_status(decode_status(worker.status))
-            queues = worker.facts.get("queues")
+            queues = worker.details.get("queues")
             listens = None if queues is None else frozenset(queues.split(","))
             self._served.append((served.get(worker.worker_id, {}), listens))
 

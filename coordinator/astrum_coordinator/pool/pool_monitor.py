@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from astrum.errors import DecodeError
-from astrum.machine.chronicle import UNCHARGED
+from astrum.machine.attempt_log import UNCHARGED
 from astrum.machine.events import Outcome, TaskFoundUnserved, WorkerReturned
 from astrum.machine.failure import TIMED_OUT, VANISHED, Failure
 from astrum.machine.state import BACKING_OFF, OUTSTANDING, RunState
@@ -78,13 +78,13 @@ class PoolMonitor(PeriodicService):
             if not leader.state.stopping:
                 found |= self._look_for_unserved(leader, pool)
             if self._config.outstanding_limit is None:
-                leader.allow(max(LEAST_OUTSTANDING, OUTSTANDING_PER_SLOT * pool.slots))
+                leader.set_capacity(max(LEAST_OUTSTANDING, OUTSTANDING_PER_SLOT * pool.slots))
         self._unserved = found  # what is served again, settled or over is forgotten
         await self._look_for_vanished(pool)
 
     def _is_starting(self, workers: Sequence[WorkerInfo]) -> bool:
         expected = set(map(str, self._expected()))
-        return bool(expected) and expected.isdisjoint(w.facts.get("pid", "") for w in workers)
+        return bool(expected) and expected.isdisjoint(w.details.get("pid", "") for w in workers)
 
     async def _learn_served(self, workers: list[WorkerInfo]) -> None:
         alive = {worker.worker_id for worker in workers}
@@ -180,7 +180,7 @@ class PoolMonitor(PeriodicService):
     async def _send_again(self, leader: RunLeader, pool: LivePool) -> None:
         """Send attempts again whose message was set aside or lost, since no worker ends them."""
         running = {(one.task, one.attempt) for one in pool.running(leader.run_id)}
-        for (queue, lane), sent in leader.out_for(self._config.vanished_after_s).items():
+        for (queue, lane), sent in leader.dispatched_before(self._config.vanished_after_s).items():
             waiting = {t: e for t, e in sent if (t, e.attempt) not in running}
             marks = [(task, f"{e.attempt}:{e.entry_id}") for task, e in waiting.items()]
             for task in await self._store.vanished(leader.run_id, queue, lane, marks):

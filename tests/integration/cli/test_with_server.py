@@ -76,7 +76,7 @@ def test_the_same_submit_is_the_same_run_and_another_plan_is_not(
     assert (other.returncode, other.stdout) == (1, "")
     assert "exists already, with another plan" in other.stderr
     [run] = json.loads(cli("runs", "--json", ASTRUM_REDIS_URL=redis_server.url).stdout)
-    assert (run["run_id"], run["state"], run["facts"]["tasks"]) == ("r1", "open", "2")
+    assert (run["run_id"], run["state"], run["details"]["tasks"]) == ("r1", "open", "2")
 
 
 def test_a_served_run_can_be_watched_shown_and_cancelled(

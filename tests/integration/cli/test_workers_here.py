@@ -17,8 +17,8 @@ async def test_only_a_worker_of_this_very_host_makes_it_healthy(
 ) -> None:
     store = WorkerStore(RedisSettings(url=redis_server.url), "w1")
     if host is not None:
-        facts = {"host": host.format(socket.gethostname()), "pid": "7"}
-        await store.register(facts, b"\x90", 30.0)
+        details = {"host": host.format(socket.gethostname()), "pid": "7"}
+        await store.register(details, b"\x90", 30.0)
     done = cli("workers", "--here", "--redis", redis_server.url)
     await store.close()
     assert done.returncode == code

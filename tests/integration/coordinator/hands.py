@@ -59,12 +59,12 @@ class HandWorker:
         self.worker_id = worker_id
 
     async def register(
-        self, *task_ids: str, queues: str = "default", lease_s: float = 60.0, **facts: str
+        self, *task_ids: str, queues: str = "default", lease_s: float = 60.0, **details: str
     ) -> None:
         """Come alive, serving these tasks."""
         served = msgpack.packb([(NAMESPACE, task_id, "") for task_id in task_ids])
-        facts["queues"] = queues
-        await self.store.register(facts, served, lease_s)
+        details["queues"] = queues
+        await self.store.register(details, served, lease_s)
 
     async def claim(self, lane: str = "async", block_s: float = DEADLINE_S) -> Held:
         """Wait for one attempt and claim it."""
@@ -118,7 +118,7 @@ async def take_over(runs: RunStore, heir: Coordinator) -> None:
     """Let the leader's lease be over and another coordinator lead the run."""
 
     async def taken() -> bool:  # unless the leader renews it just then
-        await runs.link.execute("ZADD", runs.keys.runs, 0, "r")
+        await runs.client.execute("ZADD", runs.keys.runs, 0, "r")
         return await heir._led.adopt("r") is not None
 
     await eventually(taken, "another leader")

@@ -30,7 +30,7 @@ NOTHING_HAPPENED = b"\xdd\0\0\0\0"
 async def stamp_ahead(runs: RunStore, key: str) -> None:
     """Leave what a clock that was an hour ahead for a moment leaves in a stream."""
     entry_id = f"{round(1000 * (time.time() + HOUR_S))}-0"
-    await runs.link.execute("XADD", key, entry_id, "d", NOTHING_HAPPENED)
+    await runs.client.execute("XADD", key, entry_id, "d", NOTHING_HAPPENED)
 
 
 async def test_a_retry_does_not_wait_until_the_clock_has_caught_up(
@@ -87,7 +87,7 @@ async def test_a_run_has_no_more_than_its_time_although_it_was_created_ahead_of_
     await hand.register("a")
     await coordinator.submit_flow(flow(FLAKY), run_id="r", timeout_s=0.3)
     created_at = round(1000 * (time.time() + HOUR_S))
-    await runs.link.execute("HSET", runs.keys.run("r"), "at", created_at)
+    await runs.client.execute("HSET", runs.keys.run("r"), "at", created_at)
     async with asyncio.timeout(10):
         report = await coordinator.resume("r")
     assert report.execution_state == "failed"
@@ -100,12 +100,12 @@ async def test_a_message_that_vanished_is_noticed_although_its_id_is_ahead_of_th
     await hand.register("a")
     stream = runs.keys.queue("default", "async")
     await stamp_ahead(runs, stream)
-    await runs.link.execute("XTRIM", stream, "MAXLEN", 0)
+    await runs.client.execute("XTRIM", stream, "MAXLEN", 0)
     run = asyncio.create_task(coordinator.run_flow(flow(FLAKY), AstrumConfig(), run_id="r"))
-    await eventually(lambda: runs.link.execute("XLEN", stream), "the message")
-    [[entry_id, _]] = await runs.link.execute("XRANGE", stream, "-", "+")
+    await eventually(lambda: runs.client.execute("XLEN", stream), "the message")
+    [[entry_id, _]] = await runs.client.execute("XRANGE", stream, "-", "+")
     assert int(entry_id.partition(b"-")[0]) / 1000 > time.time() + HOUR_S / 2
-    await runs.link.execute("XDEL", stream, entry_id)
+    await runs.client.execute("XDEL", stream, entry_id)
     async with asyncio.timeout(10):
         await hand.succeed(await hand.claim())
         assert (await run).execution_state == "completed"
@@ -142,7 +142,7 @@ async def test_no_worker_is_declared_dead_because_the_clock_jumped_ahead(
     dead = HandWorker(hand.store, "dead")
     await dead.register("a", lease_s=ALREADY_OVER_S)
     await one_held(dead, runs, "other")
-    await runs.link.execute("ZADD", runs.keys.leases, 1, "dead")
+    await runs.client.execute("ZADD", runs.keys.leases, 1, "dead")
     await reaper.run_once()
     read = runs.server_time
 
@@ -152,7 +152,7 @@ async def test_no_worker_is_declared_dead_because_the_clock_jumped_ahead(
     monkeypatch.setattr(runs, "server_time", ahead)
     # As its lease looks after the jump: it has ended within the last hour.
     ended_ms = round(1000 * (await read() - HOUR_S / 2))
-    await runs.link.execute("ZADD", runs.keys.leases, ended_ms, hand.worker_id)
+    await runs.client.execute("ZADD", runs.keys.leases, ended_ms, hand.worker_id)
     await eventually(lambda: reaped(dead, reaper), "the end of what the dead one held")
     assert await holds(hand)
 
@@ -164,7 +164,7 @@ async def test_who_died_before_the_clock_went_back_is_noticed_in_time(
     await hand.register("a", lease_s=0.2)
     await one_held(hand, runs)
     ends_ms = round(1000 * (await runs.server_time() + HOUR_S))
-    await runs.link.execute("ZADD", runs.keys.leases, ends_ms, hand.worker_id)
+    await runs.client.execute("ZADD", runs.keys.leases, ends_ms, hand.worker_id)
     async with Coordinator(runs.settings, config=FAST) as watcher:
         watcher._begin_to_lead()
 

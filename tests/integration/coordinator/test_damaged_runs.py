@@ -155,7 +155,7 @@ async def test_a_leader_that_meets_a_damaged_fence_gives_the_run_up_with_one_err
         leader = coordinator._led.get("r")
         assert leader is not None
         client.hset(runs.keys.attempts("r"), "0", "9" * 30 + ":1-1")
-        leader._misled()
+        leader._reread()
         await eventually(leader.ended.done, "the leader to give up")
         assert leader.ended.result() is LeadershipEnd.UNREADABLE
         await eventually(lambda: is_orphan(runs, "r"))
@@ -171,5 +171,5 @@ async def is_orphan(runs: RunStore, run_id: str) -> bool:
 
 
 async def has_ended(runs: RunStore, run_id: str) -> bool:
-    facts = await runs.run_facts(run_id)
-    return facts is not None and not facts.is_open
+    info = await runs.run_info(run_id)
+    return info is not None and not info.is_open

@@ -133,9 +133,9 @@ async def test_who_follows_a_run_reports_what_the_server_says_at_the_end_not_wha
     assert epoch is not None
     witness = Witness()
     following = asyncio.create_task(coordinator.resume("r", observer=witness))
-    await runs.append_fact("r", encode_entry([encode_record(record)]), epoch=epoch)
+    await runs.append_event("r", encode_entry([encode_record(record)]), epoch=epoch)
     await eventually(lambda: witness.succeeded, "the follower to read that")
-    await runs.link.execute("DEL", runs.keys.journal("r"))
+    await runs.client.execute("DEL", runs.keys.journal("r"))
     await runs.finish("r", epoch, "cancelled", result_ttl_s=60, tails=False)
     assert (await following).task_return_set == {}
 

@@ -107,9 +107,9 @@ async def test_a_cancelled_caller_keeps_the_leader_until_the_run_is_over(
     epoch = leader_of(coordinator).epoch
     run.cancel()
     await asyncio.wait([run])
-    facts = await runs.run_facts("r")
-    assert facts is not None
-    assert (facts.state, facts.epoch) == ("cancelled", epoch)
+    info = await runs.run_info("r")
+    assert info is not None
+    assert (info.state, info.epoch) == ("cancelled", epoch)
 
 
 async def test_a_caller_cancelled_while_its_run_is_adopted_keeps_the_leader_too(
@@ -130,9 +130,9 @@ async def test_a_caller_cancelled_while_its_run_is_adopted_keeps_the_leader_too(
     await eventually(run.cancelling, "the caller to be cancelled")
     adopted.set()
     await asyncio.wait([run])
-    facts = await runs.run_facts("r")
-    assert facts is not None
-    assert (facts.state, facts.epoch) == ("cancelled", epoch)
+    info = await runs.run_info("r")
+    assert info is not None
+    assert (info.state, info.epoch) == ("cancelled", epoch)
 
 
 # --- adoption ------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ async def test_what_has_no_readable_plan_is_left_alone_and_hinders_no_other_run(
     for number in range(3):
         await runs.create_run(f"bad{number}", b"no plan", {})
     await runs.create_run("gone", b"no plan", {})
-    await runs.link.execute("DEL", runs.keys.plan("gone"))
+    await runs.client.execute("DEL", runs.keys.plan("gone"))
     await coordinator.submit_flow(flow(A), run_id="r")
     async with serving(coordinator):
         await hand.succeed(await hand.claim())
@@ -195,8 +195,8 @@ async def test_what_has_no_readable_plan_is_left_alone_and_hinders_no_other_run(
 
 
 async def runs_ended(runs: RunStore, run_id: str = "r") -> bool:
-    facts = await runs.run_facts(run_id)
-    return facts is not None and not facts.is_open
+    info = await runs.run_info(run_id)
+    return info is not None and not info.is_open
 
 
 async def test_a_run_that_a_server_refuses_to_give_is_tried_again(
@@ -367,9 +367,9 @@ async def test_a_caller_who_is_cancelled_while_submitting_leaves_no_open_run(
     allowed.set()
     await asyncio.wait([run])
     assert run.cancelled()
-    facts = await runs.run_facts("r")
-    assert facts is not None
-    assert facts.state == "cancelled"
+    info = await runs.run_info("r")
+    assert info is not None
+    assert info.state == "cancelled"
 
 
 async def test_a_cancelled_submission_under_a_taken_id_leaves_the_other_run_alone(
@@ -406,7 +406,7 @@ async def test_a_caller_who_is_cancelled_twice_goes_at_once(
     await hand.register("a")
     run = begin(coordinator, A)
     await hand.claim()
-    monkeypatch.setattr(RunStore, "append_fact", never)
+    monkeypatch.setattr(RunStore, "append_event", never)
     run.cancel()
     await asked.wait()
     run.cancel()
@@ -512,10 +512,10 @@ async def test_the_time_limit_of_a_run_counts_from_its_creation_whoever_leads_it
     await coordinator._led.release()
     report = await other.resume("r")
     assert report.execution_state == "failed"
-    facts = await runs.run_facts("r")
-    assert facts is not None
-    assert facts.ended_at is not None
-    assert 0.5 <= facts.ended_at - facts.created_at < 3.0
+    info = await runs.run_info("r")
+    assert info is not None
+    assert info.ended_at is not None
+    assert 0.5 <= info.ended_at - info.created_at < 3.0
 
 
 # --- looking only --------------------------------------------------------------------------------

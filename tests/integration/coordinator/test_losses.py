@@ -61,7 +61,7 @@ async def test_of_few_attempts_lost_at_once_each_runs_alone_next(
     coordinator: Coordinator, hand: HandWorker
 ) -> None:
     run = await lost_together(coordinator, hand, FEW_SUSPECTS)
-    await finish_all(hand, "alone", FEW_SUSPECTS)
+    await finish_all(hand, "exclusive", FEW_SUSPECTS)
     await run
 
 

@@ -161,5 +161,5 @@ async def test_a_cancelled_run_withdraws_what_was_never_sent(
     report = await run
     assert report.execution_state == "cancelled"
     assert sent == FAST.batch_items
-    assert (await runs.run_facts("r")).outstanding == 0  # type: ignore[union-attr]
+    assert (await runs.run_info("r")).outstanding == 0  # type: ignore[union-attr]
     assert await hand.claim_all() == []

@@ -95,10 +95,10 @@ class Pool:
         report: dict[str, Any] = json.loads(done.stdout)
         return report
 
-    async def facts(self, run_id: str = "r") -> RunInfo | None:
+    async def info(self, run_id: str = "r") -> RunInfo | None:
         """Return what the server knows of a run."""
         async with RunStore.open(RedisSettings(url=self.server.url)) as store:
-            return await store.run_facts(run_id)
+            return await store.run_info(run_id)
 
     def ended(self, run_id: str = "r", within_s: float = 30.0) -> dict[str, Any]:
         """Wait for a run's end and return its report."""

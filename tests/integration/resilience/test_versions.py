@@ -110,9 +110,9 @@ async def test_the_wait_for_the_right_worker_says_what_is_wrong_with_the_others(
         async with RunStore.open(RedisSettings(url=pool.server.url)) as store:
 
             async def was_handed_back() -> bool:
-                facts = await store.run_facts(run_id)
+                info = await store.run_info(run_id)
                 report = await coordinator.report(run_id)
-                return facts is not None and "handed_back" in ends_of(report, "first")
+                return info is not None and "handed_back" in ends_of(report, "first")
 
             await eventually(was_handed_back)
         await coordinator.cancel(run_id)

@@ -75,7 +75,7 @@ async def test_no_error_log_or_traceback_of_a_store_shows_it(
     try:
         for store in (RunStore(settings), WorkerStore(settings, "w")):
             with pytest.raises(StoreError) as caught:
-                await store.link.execute("PING", timeout_s=0.5)
+                await store.client.execute("PING", timeout_s=0.5)
             logging.getLogger("astrum").error("failed", exc_info=caught.value)
             await store.close()
         with pytest.raises(StoreError) as caught:

@@ -213,7 +213,7 @@ class Lead:
             "max_retries": 0,
             "timeout_s": None,
             "check_types": False,
-            "alone": False,
+            "exclusive": False,
             "arguments": packed,
         }
         return encode_message(TaskMessage(**(fields | changes)))

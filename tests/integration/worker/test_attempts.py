@@ -217,7 +217,7 @@ async def test_what_others_settled_while_the_worker_was_paused_is_dropped(
     assert (await lead.record(0, 2)).worker_id == worker.worker_id
     assert [record.outcome for record in lead.records] == [Outcome.LOST, Outcome.SUCCEEDED]
     [there] = await lead.store.workers()  # it registered again before it claimed
-    assert there.facts["queues"] == "default"
+    assert there.details["queues"] == "default"
 
 
 async def test_a_worker_that_must_only_run_signed_messages_hands_others_back(

@@ -10,7 +10,7 @@ import pytest
 
 from astrum.redis import RedisSettings
 from astrum_worker.claim_gate import Reason
-from astrum_worker.claiming import exclusive as solitude
+from astrum_worker.claiming import exclusive as exclusive
 from astrum_worker.claiming.exclusive import ExclusiveLane
 from astrum_worker.config import WorkerConfig
 from astrum_worker.context import WorkerContext
@@ -33,11 +33,11 @@ class World:
     async def waiting(self, *_: Any) -> int:
         return 1
 
-    async def may_be_alone(self, *_: Any) -> bool:
+    async def acquire_exclusive(self, *_: Any) -> bool:
         self.holds += self.may
         return self.may
 
-    async def is_alone_no_more(self) -> None:
+    async def release_exclusive(self) -> None:
         self.released += 1
 
     async def claim(self, *_: Any, **__: Any) -> list[Any]:
@@ -63,8 +63,8 @@ def composed(world: Any) -> ExclusiveLane:
 
 @pytest.fixture(autouse=True)
 def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solitude, "_LOOK_EVERY_S", 0.01)
-    monkeypatch.setattr(solitude, "FIRST_DRAIN_S", 0.05)
+    monkeypatch.setattr(exclusive, "_LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(exclusive, "FIRST_DRAIN_S", 0.05)
 
 
 async def looked(one: ExclusiveLane, times: int) -> None:
@@ -105,7 +105,7 @@ async def test_a_worker_that_has_made_room_runs_all_that_wait_one_after_the_othe
 async def test_others_have_their_turn_though_lone_attempts_keep_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(solitude, "_STAY_S", 0.0)
+    monkeypatch.setattr(exclusive, "_STAY_S", 0.0)
     world = World()
     world.lone = ["a", "b", "c"]
     world.idle.set()

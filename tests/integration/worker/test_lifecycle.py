@@ -166,10 +166,10 @@ async def test_a_lone_attempt_waits_for_its_neighbours_and_keeps_new_ones_away(
     worker = await pool.start().serving()
     await lead.dispatch(0, "wait_for", {"name": "neighbour"})
     await pool.reached("neighbour.started")
-    await lead.dispatch(1, "wait_for", {"name": "lone"}, lane="alone", alone=True)
+    await lead.dispatch(1, "wait_for", {"name": "lone"}, lane="exclusive", exclusive=True)
 
     async def alone() -> bool:
-        return (await lead.status(worker.worker_id)).get("not_claiming") == ["alone"]
+        return (await lead.status(worker.worker_id)).get("not_claiming") == ["exclusive"]
 
     await eventually(alone)
     await lead.dispatch(2, "add", {"a": 1, "b": 1})
@@ -316,7 +316,7 @@ async def test_the_supervisor_replaces_a_process_that_dies_and_drains_all(
 ) -> None:
     supervisor = pool.start("--processes", "2")
     await eventually(lambda: supervisor.said.count(" serves ") == 2)
-    first = {int(worker.facts["pid"]) for worker in await lead.store.workers()}
+    first = {int(worker.details["pid"]) for worker in await lead.store.workers()}
     assert first == {child.pid for child in psutil.Process(supervisor.process.pid).children()}
     psutil.Process(min(first)).kill()
     await eventually(lambda: supervisor.said.count(" serves ") == 3)

@@ -182,9 +182,9 @@ async def test_a_gate_opens_when_its_last_reason_is_gone() -> None:
     gate = ClaimGate()
     gate.on_close(lambda: closings.append(1))
     gate.close(Reason.NO_LEASE)
-    gate.close(Reason.ALONE)
-    gate.close(Reason.ALONE)
-    gate.open(Reason.ALONE)
+    gate.close(Reason.EXCLUSIVE)
+    gate.close(Reason.EXCLUSIVE)
+    gate.open(Reason.EXCLUSIVE)
     assert not gate.is_open
     gate.open(Reason.NO_LEASE)
     await gate.wait_open()

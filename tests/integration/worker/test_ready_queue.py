@@ -172,7 +172,7 @@ def test_nothing_begins_ahead_of_what_takes_longer() -> None:
 
 async def test_what_has_no_places_starts_at_once() -> None:
     place = Place()
-    place.admit("a", "b", "c", lane="alone")
+    place.admit("a", "b", "c", lane="exclusive")
     assert place.started == ["a", "b", "c"]
 
 

@@ -45,10 +45,10 @@ class Place:
     async def waiting(self, *_: object) -> int:
         return 1
 
-    async def may_be_alone(self, *_: object) -> bool:
+    async def acquire_exclusive(self, *_: object) -> bool:
         return True
 
-    async def is_alone_no_more(self, *_: object) -> None:
+    async def release_exclusive(self, *_: object) -> None:
         return None
 
     async def claim(self, *_: object, **__: object) -> list[Claim]:
@@ -71,14 +71,14 @@ async def test_a_lone_attempt_comes_after_all_ends_are_told_and_neighbours_after
     gate, accepted = ClaimGate(), list[Claim]()
     place: Any = Place()
     place.accept = lambda _, claim: not accepted.append(claim)
-    solitude = ExclusiveLane(WorkerContext(place, config_of(), gate), [], place, place)
-    one_pass = asyncio.create_task(solitude.pass_once())
+    exclusive = ExclusiveLane(WorkerContext(place, config_of(), gate), [], place, place)
+    one_pass = asyncio.create_task(exclusive.pass_once())
     async with asyncio.timeout(5):
         earlier_ends = await place.flushes.get()
-        assert (accepted, gate.reasons) == ([], ["alone"])
+        assert (accepted, gate.reasons) == ([], ["exclusive"])
         earlier_ends.set()
         its_own_end = await place.flushes.get()
-        assert (accepted, gate.reasons) == ([CLAIM], ["alone"])
+        assert (accepted, gate.reasons) == ([CLAIM], ["exclusive"])
         its_own_end.set()
         await one_pass
     assert gate.is_open

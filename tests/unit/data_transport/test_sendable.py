@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, computed_field
 from astrum import AstrumConfig, F, Ref, TaskRegistrationError
 from astrum.data_transport import check_types, why_local_only
 from astrum.data_transport.locate import FIELDS_ADVICE
-from astrum.data_transport.types.sendable import why_it_stays
+from astrum.data_transport.types.sendable import why_not_sendable
 from astrum.errors import LocateError
 from astrum.values import Codec, project
 
@@ -120,7 +120,7 @@ STAYS: list[tuple[Any, Any, tuple[str | int, ...], str]] = [
 def test_a_part_that_travels_is_not_said_to_stay(
     declared: Any, value: Any, path: tuple[str | int, ...]
 ) -> None:
-    assert why_it_stays(declared, path) == ""
+    assert why_not_sendable(declared, path) == ""
     project(CODEC.encode(value), path)
 
 
@@ -128,7 +128,7 @@ def test_a_part_that_travels_is_not_said_to_stay(
 def test_an_attribute_that_is_no_field_stays_and_both_errors_advise_what_to_do(
     declared: Any, value: Any, path: tuple[str | int, ...], reason: str
 ) -> None:
-    told = why_it_stays(declared, path)
+    told = why_not_sendable(declared, path)
     assert reason in told
     assert FIELDS_ADVICE in told
     with pytest.raises(LocateError) as caught:
@@ -138,7 +138,7 @@ def test_an_attribute_that_is_no_field_stays_and_both_errors_advise_what_to_do(
 
 @pytest.mark.parametrize("declared", [Any, dict, dict[str, int], object, Line | Open, int])
 def test_of_what_is_not_sure_nothing_is_said(declared: Any) -> None:
-    assert why_it_stays(declared, ("total",)) == ""
+    assert why_not_sendable(declared, ("total",)) == ""
 
 
 def load() -> Line: ...  # type: ignore[empty-body]

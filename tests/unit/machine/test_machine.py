@@ -243,7 +243,7 @@ class RunMachine(RuleBasedStateMachine):
         assert task not in self.succeeded
         assert task not in self.quarantined
         assert self.raised[task] <= spec.retry.max_retries
-        assert order.alone == self.is_suspect[task]
+        assert order.exclusive == self.is_suspect[task]
         self.highest[task] = order.attempt
         self.outstanding[task] = order.attempt
         assert len(self.outstanding) <= self.limit()
@@ -286,7 +286,7 @@ class RunMachine(RuleBasedStateMachine):
         assert resumed.finished == self.state.finished
         assert resumed.stopping == self.state.stopping
         for task in range(len(self.plan.tasks)):
-            assert self.state.runs_alone(task) == resumed.runs_alone(task)
+            assert self.state.is_exclusive(task) == resumed.is_exclusive(task)
         self.attempts_agree(resumed)
         self.states_agree(resumed)
         self.orders_are_due(orders)

@@ -155,7 +155,7 @@ def test_lost_attempts_are_tried_again_alone_and_later_until_the_task_is_quarant
     state = RunState(plan(spec("a", retry=RetryPolicy(5))))
     state.start()
     assert state.handle(lost(A, 1)) == [ScheduleRetry(A, 1, 101.0, 1.0)]
-    assert state.handle(RetryFellDue(A, 1)) == [Dispatch(A, 2, alone=True)]
+    assert state.handle(RetryFellDue(A, 1)) == [Dispatch(A, 2, exclusive=True)]
     assert state.handle(lost(A, 2)) == [ScheduleRetry(A, 2, 102.0, 2.0)]
     state.handle(RetryFellDue(A, 2))
     assert state.handle(lost(A, 3)) == [Finish("failed")]
@@ -166,9 +166,9 @@ def test_a_task_lost_once_among_many_is_not_suspected() -> None:
     state = RunState(plan(spec("a")))
     state.start()
     state.handle(lost(A, 1, shared=FEW_SUSPECTS + 1))
-    assert state.handle(RetryFellDue(A, 1)) == [Dispatch(A, 2, alone=False)]
+    assert state.handle(RetryFellDue(A, 1)) == [Dispatch(A, 2, exclusive=False)]
     state.handle(lost(A, 2, shared=FEW_SUSPECTS + 1))
-    assert state.handle(RetryFellDue(A, 2)) == [Dispatch(A, 3, alone=True)]
+    assert state.handle(RetryFellDue(A, 2)) == [Dispatch(A, 3, exclusive=True)]
 
 
 def test_what_is_lost_with_neighbours_is_not_charged_for_what_they_may_have_done() -> None:
@@ -176,9 +176,9 @@ def test_what_is_lost_with_neighbours_is_not_charged_for_what_they_may_have_done
     state.start()
     for attempt in (1, 2, 3, 4):
         state.handle(lost(A, attempt, shared=2))
-        assert state.handle(RetryFellDue(A, attempt)) == [Dispatch(A, attempt + 1, alone=True)]
+        assert state.handle(RetryFellDue(A, attempt)) == [Dispatch(A, attempt + 1, exclusive=True)]
     state.handle(lost(A, 5))
-    assert state.handle(RetryFellDue(A, 5)) == [Dispatch(A, 6, alone=True)]
+    assert state.handle(RetryFellDue(A, 5)) == [Dispatch(A, 6, exclusive=True)]
     assert state.handle(lost(A, 6)) == [Finish("failed")]
 
 
@@ -187,7 +187,7 @@ def test_who_kills_its_worker_among_others_and_then_alone_is_quarantined_at_the_
     state.start()
     for attempt, shared in ((1, 5), (2, 1)):
         state.handle(lost(A, attempt, shared=shared))
-        assert state.handle(RetryFellDue(A, attempt)) == [Dispatch(A, attempt + 1, alone=True)]
+        assert state.handle(RetryFellDue(A, attempt)) == [Dispatch(A, attempt + 1, exclusive=True)]
     assert state.handle(lost(A, 3)) == [Finish("failed")]
     assert "died 3 times" in state.chronicle.failures[A].message
 
@@ -201,7 +201,7 @@ def test_a_worker_that_turns_out_to_be_alive_was_not_killed_by_its_tasks() -> No
         assert state.handle(WorkerReturned("w", 100.0)) == []
         assert not state.lost_workers
         [order] = state.handle(RetryFellDue(A, attempt))
-        assert order == Dispatch(A, attempt + 1, alone=True)
+        assert order == Dispatch(A, attempt + 1, exclusive=True)
     for attempt in (9, 10):
         state.handle(lost(A, attempt))
         state.handle(RetryFellDue(A, attempt))
@@ -213,7 +213,7 @@ def test_a_lost_attempt_costs_none_of_the_users_retries() -> None:
     state.start()
     state.handle(lost(A, 1))
     state.handle(RetryFellDue(A, 1))
-    assert state.handle(fails(A, 2)) == [Dispatch(A, 3, alone=True)]
+    assert state.handle(fails(A, 2)) == [Dispatch(A, 3, exclusive=True)]
 
 
 def test_what_never_began_is_sent_on_at_once_and_is_no_attempt() -> None:

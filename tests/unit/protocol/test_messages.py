@@ -22,13 +22,13 @@ from astrum.machine.events import (
 from astrum.machine.failure import Failure
 from astrum.protocol.messages import (
     PROTOCOL_VERSION,
-    LeaderFact,
+    LeaderEvent,
     Record,
     TaskMessage,
     decode_entry,
     decode_message,
     encode_entry,
-    encode_fact,
+    encode_event,
     encode_message,
     encode_record,
     event_of,
@@ -50,7 +50,7 @@ task_messages = st.builds(
     max_retries=numbers,
     timeout_s=st.none() | st.floats(0, 1e10, exclude_min=True),
     check_types=st.booleans(),
-    alone=st.booleans(),
+    exclusive=st.booleans(),
     arguments=st.binary(max_size=20),
 )
 failures = st.builds(
@@ -69,7 +69,7 @@ records = st.builds(
     shared_loss=st.integers(1, 100),
     blocked=texts,
 )
-facts = st.one_of(
+events = st.one_of(
     st.builds(CancelRequested, seconds, texts),
     st.builds(RunTimedOut, seconds, seconds, texts),
     st.builds(TaskFoundUnserved, numbers, seconds, texts),
@@ -94,10 +94,10 @@ def test_a_task_message_comes_back_as_it_was(message: TaskMessage) -> None:
     assert [type(field) for field in again] == [type(field) for field in message]
 
 
-@given(st.lists(records | facts, max_size=5))
-def test_a_journal_entry_comes_back_as_it_was(items: list[Record | LeaderFact]) -> None:
+@given(st.lists(records | events, max_size=5))
+def test_a_journal_entry_comes_back_as_it_was(items: list[Record | LeaderEvent]) -> None:
     entry = encode_entry(
-        encode_record(item) if isinstance(item, Record) else encode_fact(item) for item in items
+        encode_record(item) if isinstance(item, Record) else encode_event(item) for item in items
     )
     again = decode_entry(entry)
     assert again == items
@@ -107,13 +107,13 @@ def test_a_journal_entry_comes_back_as_it_was(items: list[Record | LeaderFact]) 
 def test_a_record_becomes_the_fact_that_the_state_machine_knows() -> None:
     failure = Failure(("builtins.ValueError",), "no")
     record = Record(3, 2, Outcome.FAILED, "w", 1.0, 2.0, None, failure, 4, "blocked")
-    fact = AttemptSettled(3, 2, Outcome.FAILED, 1.0, 2.0, 9.0, "w", failure, 4, "blocked")
-    assert event_of(record, recorded_at=9.0) == fact
+    event = AttemptSettled(3, 2, Outcome.FAILED, 1.0, 2.0, 9.0, "w", failure, 4, "blocked")
+    assert event_of(record, recorded_at=9.0) == event
     assert event_of(CancelRequested(1.0), recorded_at=9.0) == CancelRequested(1.0)
 
 
 def test_a_run_s_timeout_from_before_it_had_a_reason_is_understood() -> None:
-    row = msgpack.unpackb(encode_fact(RunTimedOut(1.0, 2.0, "no one serves it")))
+    row = msgpack.unpackb(encode_event(RunTimedOut(1.0, 2.0, "no one serves it")))
     assert decode_entry(msgpack.packb([row[:4]])) == [RunTimedOut(1.0, 2.0)]
 
 
@@ -131,8 +131,8 @@ def test_a_time_that_no_clock_shows_is_not_known_and_the_end_counts(time: float)
     record = Record(3, 2, Outcome.SUCCEEDED, "w", time, time, b"\xc0")
     [again] = decode_entry(encode_entry([encode_record(record)]))
     assert again == record._replace(started_at=0.0, ended_at=0.0)
-    [fact] = decode_entry(encode_entry([encode_fact(CancelRequested(time, "why"))]))
-    assert fact == CancelRequested(0.0, "why")
+    [event] = decode_entry(encode_entry([encode_event(CancelRequested(time, "why"))]))
+    assert event == CancelRequested(0.0, "why")
 
 
 def test_a_record_of_an_attempt_that_blocked_nothing_is_as_it_was_before_any_could_say_so() -> None:
@@ -178,7 +178,7 @@ def test_other_rows_in_an_entry_are_a_decode_error_or_well_typed(
         check_types(item)
 
 
-def check_types(item: Record | LeaderFact) -> None:
+def check_types(item: Record | LeaderEvent) -> None:
     if isinstance(item, Record):
         assert isinstance(item.task, int)
         assert isinstance(item.worker_id, str)

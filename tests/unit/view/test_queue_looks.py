@@ -9,12 +9,12 @@ def test_the_lanes_of_a_queue_are_added_up_and_the_oldest_counts() -> None:
     sizes = {
         ("cpu", "async"): StreamSize(2, 1, 4.0),
         ("cpu", "thread"): StreamSize(1, 3, 9.5),
-        ("cpu", "alone"): StreamSize(0, 0, None),
+        ("cpu", "exclusive"): StreamSize(0, 0, None),
     }
     [cpu] = queue_looks(sizes, {"w2": ["cpu", "io"], "w1": ["cpu"]})[:1]
     assert (cpu.queue, cpu.waiting, cpu.running, cpu.oldest_waiting_s) == ("cpu", 3, 4, 9.5)
     assert cpu.workers == ("w1", "w2")
-    assert set(cpu.lanes) == {"async", "thread", "alone"}
+    assert set(cpu.lanes) == {"async", "thread", "exclusive"}
 
 
 def test_queues_without_workers_and_queues_without_work_are_there_too() -> None:

@@ -35,10 +35,10 @@ class FakePool:
         return f"no worker serves task {spec.task_id!r}: so it is"
 
 
-def state_of(*specs: TaskSpec, facts: Collection[Event] = ()) -> RunState:
+def state_of(*specs: TaskSpec, events: Collection[Event] = ()) -> RunState:
     state = RunState(Plan("n", specs), run_key="r")
-    for fact in facts:
-        state.handle(fact)
+    for event in events:
+        state.handle(event)
     return state
 
 
@@ -77,7 +77,7 @@ A, B = TaskSpec("a"), TaskSpec("b", needs=("a",))
 def test_a_task_waits_for_the_needs_that_have_not_succeeded() -> None:
     specs = [TaskSpec(f"need {n}") for n in range(6)]
     last = TaskSpec("last", needs=tuple(spec.task_id for spec in specs))
-    state = state_of(*specs, last, facts=[ended(0, Outcome.SUCCEEDED)])
+    state = state_of(*specs, last, events=[ended(0, Outcome.SUCCEEDED)])
     task = look(state)["last"]
     assert task.place is Place.WAITING
     assert task.waits_for == ("need 1", "need 2", "need 3", "need 4", "need 5")
@@ -85,12 +85,12 @@ def test_a_task_waits_for_the_needs_that_have_not_succeeded() -> None:
 
 
 def test_tasks_that_have_ended_are_left_out() -> None:
-    assert look(state_of(A, facts=[ended(0, Outcome.SUCCEEDED)])) == {}
+    assert look(state_of(A, events=[ended(0, Outcome.SUCCEEDED)])) == {}
 
 
 def test_a_queued_task_tells_its_queue_its_age_and_its_place_among_those_of_its_run() -> None:
     specs = [TaskSpec(f"t{n}", queue="cpu") for n in range(3)]
-    state = state_of(*specs, facts=[AttemptFoundOutstanding(n, 1) for n in range(3)])
+    state = state_of(*specs, events=[AttemptFoundOutstanding(n, 1) for n in range(3)])
     sent = {0: Sent(1, NOW - 40, 1), 1: Sent(1, NOW - 40, 0), 2: Sent(1, NOW - 65)}
     tasks = look(state, sent=sent, queued={("cpu", "async"): 3})
     assert [tasks[f"t{n}"].position for n in range(3)] == [3, 2, 1]
@@ -99,30 +99,30 @@ def test_a_queued_task_tells_its_queue_its_age_and_its_place_among_those_of_its_
 
 
 def test_among_tasks_of_other_runs_no_place_is_claimed() -> None:
-    state = state_of(A, facts=[AttemptFoundOutstanding(0, 1)])
+    state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     task = look(state, sent={0: Sent(1, NOW - 40)}, queued={("default", "async"): 7})["a"]
     assert (task.position, task.text) == (None, "waits in queue 'default' for 40 s, where 7 wait")
 
 
 def test_a_running_task_tells_its_worker_and_since_when() -> None:
-    state = state_of(A, facts=[AttemptFoundOutstanding(0, 1)])
+    state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     task = look(state, sent={0: Sent(1, NOW - 40)}, taken={0: Taken(WORKER, NOW - 30)})["a"]
     assert (task.place, task.worker_id, task.since) == (Place.RUNNING, WORKER, NOW - 30)
     assert task.text == f"runs on {WORKER} for 30 s"
 
 
 def test_a_task_of_a_worker_that_is_not_alive_is_said_to_be_lost_soon() -> None:
-    state = state_of(A, facts=[AttemptFoundOutstanding(0, 1)])
+    state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     task = look(state, taken={0: Taken(WORKER, NOW - 30)}, alive=())["a"]
     assert "is not alive any more" in task.text
 
 
 def test_a_task_that_runs_alone_says_so_in_its_queue_and_on_its_worker() -> None:
-    facts = [ended(0, Outcome.LOST), AttemptFoundOutstanding(0, 2)]
-    state = state_of(A, facts=facts)
+    events = [ended(0, Outcome.LOST), AttemptFoundOutstanding(0, 2)]
+    state = state_of(A, events=events)
     queued = look(state, sent={0: Sent(2, NOW)})["a"]
     running = look(state, taken={0: Taken(WORKER, NOW)})["a"]
-    assert (queued.alone, queued.lane, queued.attempt) == (True, "alone", 2)
+    assert (queued.exclusive, queued.lane, queued.attempt) == (True, "exclusive", 2)
     assert "runs nothing else" in queued.text
     assert "alone there" in running.text
 
@@ -131,7 +131,7 @@ def test_a_task_that_runs_alone_says_so_in_its_queue_and_on_its_worker() -> None
 def test_what_no_live_worker_serves_is_unserved_whether_it_is_in_a_queue_or_not(
     is_out: bool,
 ) -> None:
-    state = state_of(A, B, facts=[AttemptFoundOutstanding(0, 1)] if is_out else [])
+    state = state_of(A, B, events=[AttemptFoundOutstanding(0, 1)] if is_out else [])
     sent = {0: Sent(1, NOW - 5)} if is_out else {}
     tasks = look(state, sent=sent, unserved={"a", "b"}, is_led=is_out)
     assert (tasks["a"].place, tasks["a"].text) == (
@@ -142,17 +142,17 @@ def test_what_no_live_worker_serves_is_unserved_whether_it_is_in_a_queue_or_not(
 
 
 def test_what_a_worker_runs_is_not_unserved_although_no_other_serves_it() -> None:
-    state = state_of(A, facts=[AttemptFoundOutstanding(0, 1)])
+    state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     assert look(state, taken={0: Taken(WORKER, NOW)}, unserved={"a"})["a"].place is Place.RUNNING
 
 
 def test_a_retry_tells_what_went_wrong_and_when_it_begins() -> None:
     again = TaskSpec("a", retry=RetryPolicy(max_retries=3, delay=10.0, jitter=0.0))
-    state = state_of(again, facts=[ended(0, Outcome.FAILED, at=NOW - 4)])
+    state = state_of(again, events=[ended(0, Outcome.FAILED, at=NOW - 4)])
     task = look(state)["a"]
     assert (task.place, task.attempt, task.due_at) == (Place.RETRYING, 2, NOW + 6)
     assert task.text == "attempt 1 ended: ValueError: not yet; it is tried again in 6 s"
-    late = look(state_of(again, facts=[ended(0, Outcome.FAILED, at=NOW - 40)]), is_led=False)["a"]
+    late = look(state_of(again, events=[ended(0, Outcome.FAILED, at=NOW - 40)]), is_led=False)["a"]
     assert "when a coordinator leads the run" in late.text
 
 
@@ -168,13 +168,13 @@ def test_a_task_that_nothing_keeps_back_waits_for_a_leader_or_for_room() -> None
 
 
 def test_a_run_that_is_being_ended_starts_nothing_any_more() -> None:
-    facts = [AttemptFoundOutstanding(0, 1), CancelRequested(NOW)]
-    tasks = look(state_of(A, B, facts=facts), sent={0: Sent(1, NOW)}, unserved={"a"})
+    events = [AttemptFoundOutstanding(0, 1), CancelRequested(NOW)]
+    tasks = look(state_of(A, B, events=events), sent={0: Sent(1, NOW)}, unserved={"a"})
     assert tasks["a"].text == "is taken back: the run is being ended"
     assert tasks["b"].text == "is not started any more: the run is being ended"
 
 
 def test_no_age_is_negative_when_clocks_disagree() -> None:
-    state = state_of(A, facts=[AttemptFoundOutstanding(0, 1)])
+    state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     task = look(state, taken={0: Taken(WORKER, NOW + 7_200)})["a"]
     assert task.text == f"runs on {WORKER} for 0 s"

@@ -18,7 +18,7 @@ from astrum_worker.settling.settler import Settler
 
 logger = logging.getLogger("astrum.worker")
 
-LANE = "alone"
+LANE = "exclusive"
 _LOOKS_WHILE_BUSY = 3
 _LOOK_EVERY_S = 1.0
 _HOLD_S = 5.0
@@ -29,7 +29,7 @@ FIRST_DRAIN_S = 30.0
 
 
 class ExclusiveLane(PeriodicService):
-    """The claim loop of the exclusive lane, which is called "alone" in keys and logs.
+    """The claim loop of the exclusive lane.
 
     While an exclusive attempt waits, an idle worker claims it at its next look. A busy worker
     leaves it to others for a few looks, then claims nothing else, waits for its attempts to end,
@@ -73,14 +73,14 @@ class ExclusiveLane(PeriodicService):
         self._looks = 0
         if not await self._hold():
             return
-        self._gate.close(Reason.ALONE)
+        self._gate.close(Reason.EXCLUSIVE)
         try:
-            if await self._became_alone():
+            if await self._acquired():
                 await self._take_some()
         finally:
-            self._gate.open(Reason.ALONE)
+            self._gate.open(Reason.EXCLUSIVE)
             with suppress(StoreError):
-                await self._store.is_alone_no_more()
+                await self._store.release_exclusive()
 
     def _is_its_turn(self) -> bool:
         return self._looks >= _LOOKS_WHILE_BUSY and time.monotonic() >= self._busy_until
@@ -88,7 +88,7 @@ class ExclusiveLane(PeriodicService):
     async def _take_some(self) -> None:
         """Run one after the other for `_STAY_S` seconds; then other attempts have their turn."""
         until = time.monotonic() + _STAY_S
-        while self._gate.reasons == [Reason.ALONE.value] and await self._take():
+        while self._gate.reasons == [Reason.EXCLUSIVE.value] and await self._take():
             if time.monotonic() >= until:
                 return
 
@@ -105,7 +105,7 @@ class ExclusiveLane(PeriodicService):
                 await self._hold()
         return all(runnable)
 
-    async def _became_alone(self) -> bool:
+    async def _acquired(self) -> bool:
         """Wait until nothing runs or is unsettled here; false if there is no reason to any more."""
         for consumer in self._consumers:
             await consumer.wait_quiet()
@@ -142,4 +142,4 @@ class ExclusiveLane(PeriodicService):
         return await self._store.waiting(LANE, self._queues) > 0
 
     async def _hold(self) -> bool:
-        return await self._store.may_be_alone(_HOLD_S)
+        return await self._store.acquire_exclusive(_HOLD_S)

@@ -23,7 +23,7 @@ class Registration:
     async def register(self) -> None:
         """Register, or register again after the lease had expired."""
         config = self._config
-        facts = {
+        details = {
             "host": socket.gethostname(),
             "pid": str(os.getpid()),
             "version": _version(),
@@ -31,7 +31,7 @@ class Registration:
             "serves": self._catalog.summary,
             "slots": f"{config.concurrency} async, {config.threads} threads",
         }
-        await self._store.register(facts, self._catalog.advertisement(), config.lease_s)
+        await self._store.register(details, self._catalog.advertisement(), config.lease_s)
 
     def start_line(self) -> str:
         """Return a line for people that says who serves what."""

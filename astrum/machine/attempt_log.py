@@ -12,7 +12,7 @@ UNCHARGED = -1
 
 
 @dataclass(slots=True)
-class Chronicle:
+class AttemptLog:
     """All data of a report, in the order it happened."""
 
     settled: list[AttemptSettled] = field(default_factory=list)

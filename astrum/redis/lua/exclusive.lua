@@ -1,5 +1,5 @@
 -- Let a worker make room for an attempt that must run alone, or take that back.
--- KEYS alone leases ; ARGV worker_id ttl_ms('0' to take it back)
+-- KEYS exclusive leases ; ARGV worker_id ttl_ms('0' to take it back)
 -- Returns 1 if it may; 0 while a quarter of the live workers (at least one) do so already.
 if ARGV[2] == '0' then
   redis.call('ZREM', KEYS[1], ARGV[1])
