@@ -147,7 +147,7 @@ class ChaosPool:
     def leftovers(self) -> list[str]:
         """Return what is left in the queues when nothing runs any more; it should be nothing."""
         found = []
-        with self.server.link() as client:
+        with self.server.client() as client:
             for raw in client.scan_iter("*:q:*"):
                 length = _length(client, raw)
                 if length:
