@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -16,8 +14,7 @@ from astrum.data_transport import (
     routes_of,
 )
 from astrum.data_transport.bindings import TaskInputs
-
-Functions = dict[str, Callable[..., Any]]
+from tests.unit.data_transport.fixtures import Functions, Generate, Relate
 
 
 def _generate(functions: Functions) -> list[TaskData]:
@@ -31,10 +28,10 @@ def _relate(functions: Functions, *explicit: TaskData) -> dict[str, TaskInputs]:
 
 
 @pytest.fixture
-def generate() -> Callable[[Functions], list[TaskData]]:
+def generate() -> Generate:
     return _generate
 
 
 @pytest.fixture
-def relate() -> Callable[..., dict[str, TaskInputs]]:
+def relate() -> Relate:
     return _relate

@@ -14,6 +14,7 @@ from typing_extensions import TypeAliasType
 
 from astrum import F, Ref
 from astrum.data_transport.bindings import Binding
+from tests.unit.data_transport.fixtures import Relate
 
 T = typing.TypeVar("T")
 
@@ -56,30 +57,30 @@ FOLLOWED = {
 
 
 @pytest.mark.parametrize("case", FOLLOWED)
-def test_a_reference_behind_a_name_is_followed(relate: Any, case: str) -> None:
+def test_a_reference_behind_a_name_is_followed(relate: Relate, case: str) -> None:
     inputs = relate({"load": load, "read": annotated(FOLLOWED[case])})["read"]
     assert inputs.bindings == (Binding("order", "load", ("id",)),)
 
 
-def test_a_generic_alias_keeps_the_type_that_it_was_given(relate: Any) -> None:
+def test_a_generic_alias_keeps_the_type_that_it_was_given(relate: Relate) -> None:
     inputs = relate({"load": load, "read": annotated(FromLoad[int])})["read"]
     assert inputs.expected == {"order": int}
 
 
-def test_an_alias_named_in_a_text_is_followed(relate: Any) -> None:
+def test_an_alias_named_in_a_text_is_followed(relate: Relate) -> None:
     def read(order: Named = "no one") -> str:
         return order
 
     assert relate({"load": load, "read": read})["read"].bindings[0].source == "load"
 
 
-def test_an_alias_that_stands_in_its_own_value_ends(relate: Any) -> None:
+def test_an_alias_that_stands_in_its_own_value_ends(relate: Relate) -> None:
     inputs = relate({"load": load, "read": annotated(Ref[Json, F("load")])})["read"]
     assert inputs.bindings == (Binding("order", "load", ()),)
     assert relate({"load": load, "read": annotated(Json)})["read"].bindings == ()
 
 
-def test_an_alias_that_cannot_be_evaluated_is_refused_by_name(relate: Any) -> None:
+def test_an_alias_that_cannot_be_evaluated_is_refused_by_name(relate: Relate) -> None:
     broken = TypeAliasType("broken", "Ref[str, F(no_such_task)]")  # noqa: F821
     with pytest.raises(ValueError, match=r"'read'.*'order'.*no_such_task"):
         relate({"load": load, "read": annotated(broken)})

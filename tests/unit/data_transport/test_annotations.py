@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 import typing
+from typing import Any
 
 import pytest
 
 from astrum.data_transport import F, From, Ref, T, To, fit
 from astrum.data_transport.bindings import Binding
+from tests.unit.data_transport.fixtures import Relate
 
 
 def source() -> dict:
@@ -29,19 +31,19 @@ class Shop:
     def report(self, rows: Ref[dict, F("source")]) -> None: ...
 
 
-def test_ref_is_annotated_and_the_short_names_are_the_long_ones():
+def test_ref_is_annotated_and_the_short_names_are_the_long_ones() -> None:
     assert Ref is typing.Annotated
     assert (From, To) == (F, T)
 
 
-def test_marks_are_frozen():
+def test_marks_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        F("a").task = "b"
+        F("a").task = "b"  # type: ignore[misc] # what the test is about
     with pytest.raises(dataclasses.FrozenInstanceError):
-        T("a").target = "b"
+        T("a").target = "b"  # type: ignore[misc] # what the test is about
 
 
-def test_a_locator_is_a_key_an_index_or_the_whole(relate):
+def test_a_locator_is_a_key_an_index_or_the_whole(relate: Relate) -> None:
     def read(
         name: Ref[str, F("source", "name")],
         first: Ref[int, F("source", 0)],
@@ -55,14 +57,14 @@ def test_a_locator_is_a_key_an_index_or_the_whole(relate):
     )
 
 
-def test_a_bare_tuple_in_an_annotation_means_from(relate):
+def test_a_bare_tuple_in_an_annotation_means_from(relate: Relate) -> None:
     def read(name: Ref[str, ("source", "name")]) -> None: ...  # noqa: F821
 
     inputs = relate({"source": source, "read": read})
     assert inputs["read"].bindings == (Binding("name", "source", ("name",)),)
 
 
-def test_a_relation_may_stand_in_a_union(relate):
+def test_a_relation_may_stand_in_a_union(relate: Relate) -> None:
     def read(name: Ref[str, F("source", "name")] | None = None) -> None: ...
 
     inputs = relate({"source": source, "read": read})["read"]
@@ -70,7 +72,7 @@ def test_a_relation_may_stand_in_a_union(relate):
     assert fit(None, inputs.expected["name"]) is None
 
 
-def test_a_bare_tuple_on_a_return_means_to(relate):
+def test_a_bare_tuple_on_a_return_means_to(relate: Relate) -> None:
     def send() -> Ref[dict, ("read", "local", "remote")]: ...  # noqa: F821
     def read(remote: str) -> None: ...
 
@@ -88,28 +90,30 @@ def test_a_bare_tuple_on_a_return_means_to(relate):
         (T("read"), Binding("first", "send", ())),
     ],
 )
-def test_to_sends_a_part_or_the_whole_by_name_or_position(relate, mark, binding):
+def test_to_sends_a_part_or_the_whole_by_name_or_position(
+    relate: Relate, mark: Any, binding: Binding
+) -> None:
     def send() -> Ref[dict, mark]: ...
     def read(first: int = 0, second: int = 0) -> None: ...
 
     assert relate({"send": send, "read": read})["read"].bindings == (binding,)
 
 
-def test_to_binds_a_source_that_is_declared_after_its_target(relate):
+def test_to_binds_a_source_that_is_declared_after_its_target(relate: Relate) -> None:
     def read(value: int) -> None: ...
     def send() -> Ref[int, T(read)]: ...
 
     assert relate({"read": read, "send": send})["read"].bindings == (Binding("value", "send"),)
 
 
-def test_a_task_is_named_by_its_function(relate):
+def test_a_task_is_named_by_its_function(relate: Relate) -> None:
     def read(name: Ref[str, F(source, "name")]) -> None: ...
 
     assert relate({"first": source, "read": read})["read"].bindings[0].source == "first"
 
 
 @pytest.mark.parametrize("name", ["orders", "prices", "names"])
-def test_a_task_is_named_by_a_method_of_any_kind(relate, name):
+def test_a_task_is_named_by_a_method_of_any_kind(relate: Relate, name: str) -> None:
     shop = Shop()
 
     def read(value: Ref[dict, F(getattr(shop, name))]) -> None: ...
@@ -119,14 +123,16 @@ def test_a_task_is_named_by_a_method_of_any_kind(relate, name):
 
 
 @pytest.mark.parametrize("name", ["prices", "names"])
-def test_a_static_or_class_method_object_of_a_class_body_names_its_task(relate, name):
+def test_a_static_or_class_method_object_of_a_class_body_names_its_task(
+    relate: Relate, name: str
+) -> None:
     def read(value: Ref[dict, F(vars(Shop)[name])]) -> None: ...
 
     inputs = relate({"made": getattr(Shop, name), "read": read})
     assert inputs["read"].bindings[0].source == "made"
 
 
-def test_the_same_method_of_two_objects_is_two_tasks(relate):
+def test_the_same_method_of_two_objects_is_two_tasks(relate: Relate) -> None:
     one, two = Shop(), Shop()
 
     def read(value: Ref[dict, F(two.orders)]) -> None: ...
@@ -135,14 +141,14 @@ def test_the_same_method_of_two_objects_is_two_tasks(relate):
     assert inputs["read"].bindings[0].source == "two"
 
 
-def test_a_method_of_the_class_names_the_task_of_its_only_object(relate):
+def test_a_method_of_the_class_names_the_task_of_its_only_object(relate: Relate) -> None:
     def read(value: Ref[dict, F(Shop.orders)]) -> None: ...
 
     inputs = relate({"orders": Shop().orders, "read": read})
     assert inputs["read"].bindings[0].source == "orders"
 
 
-def test_a_decorated_name_means_the_function_that_was_registered(relate):
+def test_a_decorated_name_means_the_function_that_was_registered(relate: Relate) -> None:
     @functools.wraps(source)
     def wrapped() -> dict:
         return source()
@@ -153,14 +159,14 @@ def test_a_decorated_name_means_the_function_that_was_registered(relate):
 
 
 @pytest.mark.parametrize("report", [Shop.report, Shop().report])
-def test_the_parameters_of_a_method_do_not_count_self(relate, report):
+def test_the_parameters_of_a_method_do_not_count_self(relate: Relate, report: Any) -> None:
     def send() -> Ref[dict, T(report, None, 0)]: ...
 
     with pytest.raises(Exception, match="'rows' gets two values"):
         relate({"source": source, "report": report, "send": send})
 
 
-def test_one_task_is_read_by_field_and_whole_by_many_at_once(relate):
+def test_one_task_is_read_by_field_and_whole_by_many_at_once(relate: Relate) -> None:
     def one(a: Ref[int, F(source, "a")], all_: Ref[dict, F(source)]) -> None: ...
     def two(b: Ref[int, F(source, "b")]) -> None: ...
 
@@ -173,11 +179,11 @@ def test_one_task_is_read_by_field_and_whole_by_many_at_once(relate):
     ]
 
 
-def test_a_task_without_relations_needs_nothing(relate):
+def test_a_task_without_relations_needs_nothing(relate: Relate) -> None:
     assert relate({"source": source})["source"].bindings == ()
 
 
-def test_a_relation_can_fill_positional_keyword_only_and_rest_parameters(relate):
+def test_a_relation_can_fill_positional_keyword_only_and_rest_parameters(relate: Relate) -> None:
     def read(
         a: Ref[int, F("source", "a")],
         /,
@@ -192,7 +198,7 @@ def test_a_relation_can_fill_positional_keyword_only_and_rest_parameters(relate)
     )
 
 
-def test_a_partial_and_a_callable_object_can_be_tasks(relate):
+def test_a_partial_and_a_callable_object_can_be_tasks(relate: Relate) -> None:
     class Reader:
         def __call__(self, name: Ref[str, F("source", "name")]) -> None: ...
 

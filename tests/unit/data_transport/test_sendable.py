@@ -16,6 +16,7 @@ from astrum.data_transport.locate import FIELDS_ADVICE
 from astrum.data_transport.types.sendable import why_not_sendable
 from astrum.errors import LocateError
 from astrum.values import Codec, project
+from tests.unit.data_transport.fixtures import Functions, Relate
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Order(BaseModel):
     line: Line = Line()
     _visits: int = PrivateAttr(default=0)
 
-    @computed_field
+    @computed_field  # type: ignore[prop-decorator] # pydantic documents it so
     @property
     def computed(self) -> str:
         return self.id
@@ -92,7 +93,7 @@ TRAVELS: list[tuple[Any, Any, tuple[str | int, ...]]] = [
     (Point, Point(), ("x",)),
     (Point, Point(), (0,)),
     (Order, Order(), ("line", "price")),
-    (Open, Open(more=1), ("more",)),
+    (Open, Open.model_validate({"more": 1}), ("more",)),
     (dict[str, Line], {"a": Line()}, ("a", "price")),
     (Any, Line(), ("price",)),
     (Line | dict, {"total": 1}, ("total",)),
@@ -141,14 +142,14 @@ def test_of_what_is_not_sure_nothing_is_said(declared: Any) -> None:
     assert why_not_sendable(declared, ("total",)) == ""
 
 
-def load() -> Line: ...  # type: ignore[empty-body]
+def load() -> Line: ...
 
 
 def read(value: Ref[int, F("load", "total")]) -> None: ...
 
 
-def test_the_parameter_and_both_tasks_are_named(relate: Any) -> None:
-    functions = {"load": load, "read": read}
+def test_the_parameter_and_both_tasks_are_named(relate: Relate) -> None:
+    functions: Functions = {"load": load, "read": read}
     inputs = relate(functions)
     assert why_local_only(inputs, functions, AstrumConfig(skip_type_check=True)) == ""
     reason = why_local_only(inputs, functions, AstrumConfig())

@@ -3,8 +3,9 @@
 import collections.abc
 import enum
 import typing
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import GenericAlias
 from typing import Any, Literal, NamedTuple, Optional, TypedDict
 
 import pytest
@@ -18,6 +19,8 @@ from astrum.data_transport import DataItem, DTRela, F, Ref, T, TaskData, check_t
 from astrum.data_transport.types.assignability import could_fit
 from astrum.data_transport.types.part_types import NoSuchPart, type_at
 from astrum.errors import TaskRegistrationError
+from tests.unit.data_transport import undeclared
+from tests.unit.data_transport.fixtures import Functions, Relate
 
 
 class Row(TypedDict):
@@ -65,15 +68,20 @@ UNDECLARED = object()
 
 
 @pytest.fixture
-def check(relate):
-    def check(returns, expected, *locator, body=None, **config):
-        def load(): ...
-        def read(value): ...
+def check(relate: Relate) -> Callable[..., None]:
+    def check(
+        returns: Any,
+        expected: Any,
+        *locator: str | int | None,
+        body: Callable[..., Any] | None = None,
+        **config: Any,
+    ) -> None:
+        def load() -> Any: ...
+        def read(value: Any) -> None: ...
 
-        if returns is not UNDECLARED:
-            load.__annotations__ = {"return": returns}
+        load.__annotations__ = {} if returns is UNDECLARED else {"return": returns}
         read.__annotations__ = {"value": Ref[expected, F("load", *locator)]}
-        functions = {"load": body or load, "read": read}
+        functions: Functions = {"load": body or load, "read": read}
         check_types(relate(functions), functions, AstrumConfig(**config))
 
     return check
@@ -157,100 +165,73 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("returns", "expected", "locator"), OK)
-def test_a_declared_result_that_can_fit_passes(check, returns, expected, locator):
+def test_a_declared_result_that_can_fit_passes(
+    check: Callable[..., None], returns: Any, expected: Any, locator: Any
+) -> None:
     check(returns, expected, locator)
 
 
 @pytest.mark.parametrize(("returns", "expected", "locator", "message"), WRONG)
-def test_a_sure_mismatch_names_both_ends(check, returns, expected, locator, message):
+def test_a_sure_mismatch_names_both_ends(
+    check: Callable[..., None], returns: Any, expected: Any, locator: Any, message: str
+) -> None:
     with pytest.raises(TaskRegistrationError, match=f"task 'read', parameter 'value'.*{message}"):
         check(returns, expected, locator)
 
 
 @pytest.mark.parametrize(("returns", "expected", "locator", "message"), WRONG[:6])
-def test_skip_type_check_checks_nothing(check, returns, expected, locator, message):
+def test_skip_type_check_checks_nothing(
+    check: Callable[..., None], returns: Any, expected: Any, locator: Any, message: str
+) -> None:
     check(returns, expected, locator, skip_type_check=True)
 
 
-def test_a_message_names_the_part_that_is_read(check):
+def test_a_message_names_the_part_that_is_read(check: Callable[..., None]) -> None:
     with pytest.raises(
         TaskRegistrationError, match=r"reads the result\['id'\] of task 'load': expects str"
     ):
         check(Row, str, "id")
 
 
-def test_what_a_to_sends_is_checked_against_the_receiver(relate):
+def test_what_a_to_sends_is_checked_against_the_receiver(relate: Relate) -> None:
     def load() -> Ref[Row, T("read", "id", "value")]: ...
     def read(value: str) -> None: ...
 
-    functions = {"load": load, "read": read}
+    functions: Functions = {"load": load, "read": read}
     with pytest.raises(TaskRegistrationError, match=r"'read', parameter 'value'.*gives int"):
         check_types(relate(functions), functions, AstrumConfig())
 
 
-def test_an_undeclared_result_can_be_forbidden(check):
+def test_an_undeclared_result_can_be_forbidden(check: Callable[..., None]) -> None:
     check(dict, int, "key", allow_no_dir_definition=False)
     with pytest.raises(TaskRegistrationError, match=r"'read'.*'load' declares no result type"):
         check(UNDECLARED, int, "key", allow_no_dir_definition=False)
 
 
-def number():
-    return 3
-
-
-def record():
-    def inner():
-        return "no concern of ours"
-
-    return {"id": 1, "tags": ["a"], "when": inner()}
-
-
-def either(flag=True):
-    if flag:
-        return {"id": 1}
-    return None
-
-
-def spread():
-    return {**record()}
-
-
-def nothing():
-    print("nothing")
-
-
-def pair():
-    return 1, "a"
-
-
-def yielding():
-    yield 1
-
-
 @pytest.mark.parametrize(
     ("body", "expected", "locator", "message"),
     [
-        (number, str, None, "gives int"),
-        (record, str, "id", "gives int"),
-        (record, list[int], "tags", "gives list"),
-        (record, int, "idd", "no field 'idd'; did you mean 'id'"),
-        (either, str, "id", "gives int"),
-        (nothing, int, None, "gives None"),
-        (pair, int, 1, "gives str"),
-        (pair, int, 2, "no index 2"),
+        (undeclared.number, str, None, "gives int"),
+        (undeclared.record, str, "id", "gives int"),
+        (undeclared.record, list[int], "tags", "gives list"),
+        (undeclared.record, int, "idd", "no field 'idd'; did you mean 'id'"),
+        (undeclared.either, str, "id", "gives int"),
+        (undeclared.nothing, int, None, "gives None"),
+        (undeclared.pair, int, 1, "gives str"),
+        (undeclared.pair, int, 2, "no index 2"),
         (lambda: 3, None, None, ""),
-        (record, int, "when", ""),
-        (record, int, "id", ""),
-        (either, int, "id", ""),
-        (spread, int, "anything", ""),
-        (pair, str, 1, ""),
-        (yielding, str, None, ""),
+        (undeclared.record, int, "when", ""),
+        (undeclared.record, int, "id", ""),
+        (undeclared.either, int, "id", ""),
+        (undeclared.spread, int, "anything", ""),
+        (undeclared.pair, str, 1, ""),
+        (undeclared.yielding, str, None, ""),
         (len, int, None, ""),
     ],
 )
 def test_a_missing_result_type_is_read_from_the_source_when_asked(
-    check, body, expected, locator, message
-):
+    check: Callable[..., None], body: Any, expected: Any, locator: Any, message: str
+) -> None:
     check(UNDECLARED, expected, locator, body=body)
     if message:
         with pytest.raises(TaskRegistrationError, match=message):
@@ -259,11 +240,11 @@ def test_a_missing_result_type_is_read_from_the_source_when_asked(
         check(UNDECLARED, expected, locator, body=body, infer_via_ast=True)
 
 
-def test_an_inferred_result_counts_as_declared(check):
-    options = {"infer_via_ast": True, "allow_no_dir_definition": False}
-    check(UNDECLARED, int, body=number, **options)
+def test_an_inferred_result_counts_as_declared(check: Callable[..., None]) -> None:
+    options: dict[str, Any] = {"infer_via_ast": True, "allow_no_dir_definition": False}
+    check(UNDECLARED, int, body=undeclared.number, **options)
     with pytest.raises(TaskRegistrationError, match="declares no result type"):
-        check(UNDECLARED, int, body=yielding, **options)
+        check(UNDECLARED, int, body=undeclared.yielding, **options)
 
 
 def load() -> dict:
@@ -273,48 +254,48 @@ def load() -> dict:
 def greet(name: str) -> None: ...
 
 
-def topology(relate, *data):
-    functions = {"load": load, "greet": greet}
+def topology(relate: Relate, *data: TaskData) -> None:
+    functions: Functions = {"load": load, "greet": greet}
     inputs = relate(functions, *data)
     check_types(inputs, functions, AstrumConfig(strict_topology=True))
 
 
-def explicit(kind, task_id, **more):
+def explicit(kind: str, task_id: str, **more: Any) -> TaskData:
     item = DataItem(
         from_relation=DTRela(key="name", related_task="load"),
         to_relation=DTRela(key="name", related_task="greet"),
     )
-    return TaskData(task_id=task_id, **{kind: [item]}, **more)
+    return TaskData(task_id=task_id, **{kind: [item], **more})
 
 
-def test_strict_topology_demands_that_from_tasks_declares_an_input(relate):
+def test_strict_topology_demands_that_from_tasks_declares_an_input(relate: Relate) -> None:
     topology(relate, explicit("input_data_item", "greet", from_tasks=["load"]))
     message = r"'greet', parameter 'name'.*'load'.*from_tasks"
     with pytest.raises(TaskRegistrationError, match=message):
         topology(relate, explicit("input_data_item", "greet"))
 
 
-def test_strict_topology_demands_that_to_tasks_declares_an_output(relate):
+def test_strict_topology_demands_that_to_tasks_declares_an_output(relate: Relate) -> None:
     topology(relate, explicit("output_data_item", "load", to_tasks=["greet"]))
     message = r"'greet', parameter 'name'.*'load'.*to_tasks"
     with pytest.raises(TaskRegistrationError, match=message):
         topology(relate, explicit("output_data_item", "load"))
 
 
-def test_strict_topology_is_content_with_annotations(relate):
+def test_strict_topology_is_content_with_annotations(relate: Relate) -> None:
     def read(name: Ref[str, F("load", "name")]) -> None: ...
 
-    functions = {"load": load, "read": read}
+    functions: Functions = {"load": load, "read": read}
     check_types(relate(functions), functions, AstrumConfig(strict_topology=True))
 
 
-def test_without_strict_topology_nothing_need_be_declared(relate):
-    functions = {"load": load, "greet": greet}
+def test_without_strict_topology_nothing_need_be_declared(relate: Relate) -> None:
+    functions: Functions = {"load": load, "greet": greet}
     inputs = relate(functions, explicit("input_data_item", "greet"))
     check_types(inputs, functions, AstrumConfig())
 
 
-def test_declared_types_are_all_named_types_fields_of_fields_included():
+def test_declared_types_are_all_named_types_fields_of_fields_included() -> None:
     def task(
         order: Ref[Optional[Order], F("a")],  # noqa: UP045
         rows: list[Row],
@@ -327,7 +308,7 @@ def test_declared_types_are_all_named_types_fields_of_fields_included():
     assert sorted(t.__name__ for t in found) == ["Color", "Line", "Loose", "Order", "Point"]
 
 
-def test_a_type_statement_is_looked_into():
+def test_a_type_statement_is_looked_into() -> None:
     orders = TypeAliasType("orders", dict[str, Line])
 
     def task(given: list[orders]) -> orders: ...
@@ -335,7 +316,7 @@ def test_a_type_statement_is_looked_into():
     assert list(declared_types(task)) == [Line]
 
 
-def test_a_type_that_contains_itself_is_named_once():
+def test_a_type_that_contains_itself_is_named_once() -> None:
     assert list(declared_types(node)) == [Node]
 
 
@@ -347,7 +328,7 @@ class Node:
 def node() -> Node: ...
 
 
-def test_a_part_of_an_unknown_type_is_unknown():
+def test_a_part_of_an_unknown_type_is_unknown() -> None:
     assert type_at(Any, ("a", 0)) is Any
     assert type_at(list[dict[str, Row]], (0, "x", "tags", 1)) is str
     with pytest.raises(NoSuchPart, match="Row"):
@@ -357,8 +338,8 @@ def test_a_part_of_an_unknown_type_is_unknown():
 KINDS = st.recursive(
     st.sampled_from([int, str, float, bool, type(None), dict, Row, Line, Point, Any, list]),
     lambda inner: st.one_of(
-        inner.map(lambda t: list[t]),
-        inner.map(lambda t: dict[str, t]),
+        inner.map(lambda t: GenericAlias(list, (t,))),
+        inner.map(lambda t: GenericAlias(dict, (str, t))),
         st.tuples(inner, inner).map(lambda pair: typing.Union[pair]),  # noqa: UP007
     ),
     max_leaves=4,
@@ -366,7 +347,7 @@ KINDS = st.recursive(
 
 
 @given(KINDS)
-def test_every_type_can_fit_itself_and_a_union_with_itself(kind):
+def test_every_type_can_fit_itself_and_a_union_with_itself(kind: Any) -> None:
     assert could_fit(kind, kind)
     assert could_fit(kind, typing.Union[kind, str])  # noqa: UP007
     assert could_fit(typing.Union[kind, str], kind)  # noqa: UP007
