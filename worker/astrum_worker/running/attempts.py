@@ -21,11 +21,10 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from astrum.execution.invoke import CURRENT, AttemptContext, swallowed
-from astrum.execution.task_reuse import TaskReuser
+from astrum.execution.invoke import AttemptContext, swallowed
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
-from astrum.runtime.loops import runs_in
+from astrum.runtime.loops import hide, runs_in, task_maker
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.claim_reader import ClaimReader, Reading, Refused, Runnable, Unreadable
 from astrum_worker.running.claimed import ClaimedAttempt, Phase
@@ -75,7 +74,7 @@ class Attempts:
             recall=self._recall,
         )
         self._held: dict[EntryKey, ClaimedAttempt] = {}
-        self._to_begin = TaskReuser(self._run, own=CURRENT, hidden=True)
+        self._new_task = task_maker()
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -171,11 +170,12 @@ class Attempts:
             self._idle.clear()
         self._running += 1
         self.version += 1
-        self._to_begin.add((held, runnable))
+        hide(self._new_task(self._run(held, runnable)))
 
-    async def _run(self, item: tuple[ClaimedAttempt, Runnable], job: asyncio.Task[None]) -> None:
+    async def _run(self, held: ClaimedAttempt, runnable: Runnable) -> None:
         """Execute an attempt and settle it, unless it has its end already."""
-        held, runnable = item
+        job = asyncio.current_task()
+        assert job is not None
         if held.phase is not Phase.RUNNING:  # cancelled before its turn came
             self._close(held, self._cancelled(held))
             return
