@@ -32,6 +32,7 @@ from astrum.flow.registry import (
 )
 from astrum.flow.scheduler import DEFAULT_NAMESPACE, DynamicScheduler
 from astrum.flow.task_declaration import RegisteredTask
+from astrum.flow.task_options import TaskOptions
 from astrum.machine import (
     ExecutionReport,
     ExecutionState,
@@ -72,6 +73,7 @@ __all__ = [
     "TaskDuplicateExecutionError",
     "TaskExecutionStatistics",
     "TaskNotFoundError",
+    "TaskOptions",
     "TaskOrder",
     "TaskOrderLoopError",
     "TaskOrderNoExitError",

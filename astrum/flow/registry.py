@@ -8,51 +8,35 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
+from typing import Any, TypeVar, Unpack, overload
 
 from astrum.config import AstrumConfig, checked_config
 from astrum.data_transport import check_types
-from astrum.data_transport.bindings import TaskInputs
 from astrum.data_transport.declared.text_annotations import remember_names
-from astrum.errors import TaskNotFoundError, TaskRegistrationError, nearest
-from astrum.flow.methods import MethodBinder, underlying
+from astrum.errors import TaskNotFoundError, nearest
 from astrum.flow.registries_made import note_registry
 from astrum.flow.scheduler import DEFAULT_NAMESPACE, DynamicScheduler, Executor
+from astrum.flow.selection import Selection, select
 from astrum.flow.task_declaration import (
-    Reference,
     RegisteredTask,
-    check_settings,
     checked_name,
     declaration,
     is_function,
     registered_twice,
 )
 from astrum.flow.task_lookup import Others, TaskIds, no_tasks
+from astrum.flow.task_options import Reference, TaskOptions, check_option_names
 from astrum.machine import ExecutionReport
-from astrum.planning.inputs import add_data_needs, check_filled, resolve_task_inputs
-from astrum.planning.order import TaskOrder, walk_upstream_first
-from astrum.planning.plan import DEFAULT_QUEUE
-from astrum.planning.retry_policy import RetryPolicy
+from astrum.planning.inputs import check_filled
+from astrum.planning.order import TaskOrder
 from astrum.runtime.collector import collector_paused
 
-if TYPE_CHECKING:
-    from astrum.data_transport import TaskData
-
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class _Selection(NamedTuple):
-    """The tasks of one flow, upstream first: bound functions, needs and inputs."""
-
-    functions: dict[str, Callable[..., Any]]
-    needs: dict[str, Sequence[str]]
-    inputs: dict[str, TaskInputs]
-    local_only: str
 
 
 class SchedulerRegistry:
@@ -71,32 +55,27 @@ class SchedulerRegistry:
     def task(
         self,
         task_id: str | None = None,
-        *,
-        depends_on: Iterable[Reference] | None = None,
-        data: TaskData | None = None,
-        retry: int | RetryPolicy = 0,
-        timeout: float | None = None,
-        queue: str = DEFAULT_QUEUE,
+        **options: Unpack[TaskOptions],
     ) -> Callable[[F], F]: ...
 
-    def task(self, task_id: Any = None, **settings: Any) -> Any:
+    def task(self, task_id: Any = None, **options: Any) -> Any:
         """Declare the decorated function a task; it is returned unchanged.
 
-        ``task_id`` defaults to the function's name; ``depends_on`` names tasks by id or
-        function; ``retry`` is a number or a `RetryPolicy`; ``timeout`` is in seconds per
-        attempt; only workers of ``queue`` run it. Raises `TaskRegistrationError`.
+        ``task_id`` defaults to the function's name; ``options`` are those of
+        `astrum.TaskOptions`. Raises `TaskRegistrationError`, and ``TypeError`` for an option
+        that there is not.
         """
+        check_option_names(task_id, options)
         if task_id is not None and not isinstance(task_id, str) and is_function(task_id):
-            return self.declare(None, task_id, settings, sys._getframe(1))
-        return lambda function: self.declare(task_id, function, settings, sys._getframe(1))
+            return self.declare(None, task_id, options, sys._getframe(1))
+        return lambda function: self.declare(task_id, function, options, sys._getframe(1))
 
-    def declare(self, task_id: Any, function: F, settings: Mapping[str, Any], at: FrameType) -> F:
+    def declare(self, task_id: Any, function: F, options: Mapping[str, Any], at: FrameType) -> F:
         """Note a task that is declared in the frame ``at`` and return its function.
 
         The frame gives a meaning to annotations that are strings; it is not kept.
         """
-        check_settings(task_id, settings)
-        declared = declaration(task_id, function, **settings)
+        declared = declaration(task_id, function, options)
         remember_names(function, at)
         self._add(declared)
         return function
@@ -129,7 +108,7 @@ class SchedulerRegistry:
         Dependencies include the sources of data. Raises `TaskRegistrationError`.
         """
         selection = self._select(target_tasks, checked_config(config), bind=False)
-        return _orders(selection.needs)
+        return selection.orders()
 
     def build_tasks(self, target_tasks: Iterable[Reference] | None = None) -> list[Any]:
         """Return (id, function) pairs of the tasks that `build_task_orders` returns.
@@ -169,11 +148,11 @@ class SchedulerRegistry:
         """
         return self._scheduler(self._select(None, config, bind=False), config)
 
-    def _scheduler(self, selection: _Selection, config: AstrumConfig) -> DynamicScheduler:
+    def _scheduler(self, selection: Selection, config: AstrumConfig) -> DynamicScheduler:
         registered = self._tasks
         return DynamicScheduler(
             tasks=selection.functions.items(),
-            task_order=_orders(selection.needs),
+            task_order=selection.orders(),
             ignore_tail_task=self._selected_tails(config, selection),
             task_policies={task_id: registered[task_id].options for task_id in selection.needs},
             namespace=self.name,
@@ -207,26 +186,10 @@ class SchedulerRegistry:
 
     def _select(
         self, targets: Iterable[Reference] | None, config: AstrumConfig, *, bind: bool
-    ) -> _Selection:
-        tasks = self.get_all_tasks()
-        functions, unbound = _bound(tasks, MethodBinder(config.class_instances))
-        ids = self._ids(functions)
-        declared = {name: ids.dependencies(name, t.depends_on) for name, t in tasks.items()}
-        inputs = resolve_task_inputs(functions, [t.data for t in tasks.values() if t.data])
-        needs = add_data_needs(declared, inputs, config)
-        roots = None if targets is None else ids.targets(targets)
-        chosen = _chosen(needs, roots, ids)
-        for task_id in chosen if bind and unbound else ():
-            if task_id in unbound:
-                raise unbound[task_id]
-        return _Selection(
-            functions={task_id: functions[task_id] for task_id in chosen},
-            needs={task_id: needs[task_id] for task_id in chosen},
-            inputs={task_id: inputs[task_id] for task_id in chosen if task_id in inputs},
-            local_only=_local_only(chosen, functions, config),
-        )
+    ) -> Selection:
+        return select(self.get_all_tasks(), targets, config, self._ids, bind=bind)
 
-    def _selected_tails(self, config: AstrumConfig, selection: _Selection) -> list[str]:
+    def _selected_tails(self, config: AstrumConfig, selection: Selection) -> list[str]:
         for task_id in config.ignore_tail_task:
             if task_id not in self._tasks:
                 raise self._ids(selection.functions).unknown("the tail task", task_id)
@@ -234,51 +197,6 @@ class SchedulerRegistry:
 
     def _ids(self, functions: Mapping[str, Callable[..., Any]]) -> TaskIds:
         return TaskIds(functions, self.name, lambda: _others(self))
-
-
-def _chosen(
-    needs: Mapping[str, Sequence[str]], roots: Iterable[str] | None, ids: TaskIds
-) -> list[str]:
-    chosen, cycles = walk_upstream_first(needs, roots)
-    ids.check_known(chosen, needs)
-    if not cycles:
-        return chosen
-    # No order is right, so keep that of declaration; the scheduler reports the cycles.
-    members = set(chosen)
-    return [task_id for task_id in needs if task_id in members]
-
-
-def _bound(
-    tasks: Mapping[str, RegisteredTask], binder: MethodBinder
-) -> tuple[dict[str, Callable[..., Any]], dict[str, TaskRegistrationError]]:
-    """Bind what can be bound: a method without an instance matters only to flows that use it."""
-    functions: dict[str, Callable[..., Any]] = {}
-    unbound: dict[str, TaskRegistrationError] = {}
-    for task_id, declared in tasks.items():
-        try:
-            functions[task_id] = binder.bind(task_id, declared.function)
-        except TaskRegistrationError as error:
-            functions[task_id] = underlying(declared.function)
-            unbound[task_id] = error
-    return functions, unbound
-
-
-def _local_only(
-    chosen: Iterable[str], functions: Mapping[str, Callable[..., Any]], config: AstrumConfig
-) -> str:
-    instances = {id(instance) for instance in config.class_instances}
-    for task_id in chosen if instances else ():
-        if id(getattr(functions[task_id], "__self__", None)) in instances:
-            return f"task {task_id!r} is a method of an object in class_instances"
-    return ""
-
-
-def _orders(needs: Mapping[str, Sequence[str]]) -> list[TaskOrder]:
-    orders = {task_id: TaskOrder(task_id) for task_id in needs}
-    for task_id, upstream in needs.items():
-        if upstream:
-            orders[task_id].dependencies = [orders[need] for need in upstream]
-    return list(orders.values())
 
 
 # --- namespaces --------------------------------------------------------------------------------
@@ -353,26 +271,23 @@ def task(task_id: F) -> F: ...
 def task(
     task_id: str | None = None,
     *,
-    depends_on: Iterable[Reference] | None = None,
-    data: TaskData | None = None,
     namespace: str | None = None,
-    retry: int | RetryPolicy = 0,
-    timeout: float | None = None,
-    queue: str = DEFAULT_QUEUE,
+    **options: Unpack[TaskOptions],
 ) -> Callable[[F], F]: ...
 
 
-def task(task_id: Any = None, *, namespace: str | None = None, **settings: Any) -> Any:
+def task(task_id: Any = None, *, namespace: str | None = None, **options: Any) -> Any:
     """Declare the decorated function a task of a namespace; it is returned unchanged.
 
     The namespace is the argument, else the one that is active when the decorator runs.
     The rest is as in `SchedulerRegistry.task`.
     """
+    check_option_names(task_id, options, "namespace")
     if task_id is not None and not isinstance(task_id, str) and is_function(task_id):
-        return get_registry(namespace).declare(None, task_id, settings, sys._getframe(1))
+        return get_registry(namespace).declare(None, task_id, options, sys._getframe(1))
 
     def declare(function: F) -> F:
-        return get_registry(namespace).declare(task_id, function, settings, sys._getframe(1))
+        return get_registry(namespace).declare(task_id, function, options, sys._getframe(1))
 
     return declare
 

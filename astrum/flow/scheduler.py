@@ -23,7 +23,7 @@ from astrum.execution.invoke import BoundTask, Flow
 from astrum.flow.task_declaration import check_task_function
 from astrum.machine import ExecutionReport, failed_planning_report
 from astrum.planning import picture
-from astrum.planning.build import DEFAULT_OPTIONS, NO_INPUTS, TaskOptions, build_plan, make_retry
+from astrum.planning.build import DEFAULT_OPTIONS, NO_INPUTS, AttemptOptions, build_plan, make_retry
 from astrum.planning.execution_plan import ExecutionPlan, build_execution_plan
 from astrum.planning.inputs import add_data_needs, check_filled, resolve_task_inputs
 from astrum.planning.order import TaskOrder
@@ -79,7 +79,7 @@ class DynamicScheduler:
         *,
         task_retries: Mapping[str, int | RetryPolicy] | None = None,
         silence: bool = True,
-        task_policies: Mapping[str, TaskOptions] | None = None,
+        task_policies: Mapping[str, AttemptOptions] | None = None,
         namespace: str = DEFAULT_NAMESPACE,
         config: AstrumConfig | None = None,
         inputs: Mapping[str, TaskInputs] | None = None,
@@ -231,7 +231,7 @@ class DynamicScheduler:
             self.find_task_by_name(name)
             self._options[name] = replace(self._option(name), retry=make_retry(name, retry))
 
-    def _option(self, name: str) -> TaskOptions:
+    def _option(self, name: str) -> AttemptOptions:
         return self._options.get(name, DEFAULT_OPTIONS)
 
 

@@ -3,82 +3,68 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from astrum.data_transport import check_declarable
-from astrum.errors import TaskRegistrationError, encodable, nearest
-from astrum.planning.build import TaskOptions, make_options
-from astrum.planning.plan import DEFAULT_QUEUE
+from astrum.errors import TaskRegistrationError, encodable
+from astrum.flow.task_options import Reference
+from astrum.planning.build import AttemptOptions, make_options
 from astrum.planning.retry_policy import RetryPolicy
 
 if TYPE_CHECKING:
     from astrum.data_transport import TaskData
 
-SETTINGS = ("depends_on", "data", "retry", "timeout", "queue")
-"""The keywords of `declaration`, which are those of the decorator but for the namespace."""
-
-Reference = str | Callable[..., Any]
-"""A task, by its id or by its function."""
-
 
 @dataclass(frozen=True, slots=True)
 class RegisteredTask:
-    """One declaration, unchanged; ``retry`` is the number of retries of ``policy``.
-
-    ``depends_on`` holds ids and functions; ``timeout`` is in seconds per attempt.
-    """
+    """One declaration; ``depends_on`` holds ids and functions."""
 
     task_id: str
     function: Callable[..., Any]
     depends_on: list[Reference]
-    retry: int
     data: TaskData | None
-    policy: RetryPolicy
-    timeout: float | None
-    queue: str
-    options: TaskOptions
+    options: AttemptOptions
+
+    @property
+    def retry(self) -> int:
+        """The number of retries of ``policy``."""
+        return self.options.retry.max_retries
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """When a failed attempt is tried again."""
+        return self.options.retry
+
+    @property
+    def timeout(self) -> float | None:
+        """The seconds that one attempt may take."""
+        return self.options.timeout_s
+
+    @property
+    def queue(self) -> str:
+        """The queue whose workers run the task."""
+        return self.options.queue
 
 
-def declaration(
-    task_id: Any,
-    function: Any,
-    *,
-    depends_on: Iterable[Reference] | None = None,
-    data: Any = None,
-    retry: Any = 0,
-    timeout: Any = None,
-    queue: Any = DEFAULT_QUEUE,
-) -> RegisteredTask:
-    """Return a checked declaration; raises `TaskRegistrationError`, naming the task."""
+def declaration(task_id: Any, function: Any, options: Mapping[str, Any]) -> RegisteredTask:
+    """Return a checked declaration; ``options`` are `TaskOptions`.
+
+    Raises `TaskRegistrationError`, naming the task.
+    """
     if not is_function(function):
         raise TaskRegistrationError(f"task {task_id!r} must be a function, got {function!r}")
     name = _task_name(task_id, function)
     check_task_function(name, function)
-    options = make_options(name, retry, timeout, queue)
+    data = options.get("data")
     return RegisteredTask(
         task_id=name,
         function=function,
-        depends_on=_references(name, depends_on),
-        retry=options.retry.max_retries,
+        depends_on=_references(name, options.get("depends_on")),
         data=None if data is None else _own_data(name, data),
-        policy=options.retry,
-        timeout=timeout,
-        queue=queue,
-        options=options,
+        options=make_options(name, options),
     )
-
-
-def check_settings(task_id: Any, settings: Iterable[str]) -> None:
-    """Raise ``TypeError`` for a keyword that `declaration` does not take."""
-    for name in settings:
-        if name not in SETTINGS:
-            what = "@task" if task_id is None else f"task {task_id!r}"
-            raise TypeError(
-                f"{what} has no option {name!r}{nearest(name, SETTINGS)} "
-                f"(the options are {', '.join(SETTINGS)})"
-            )
 
 
 def registered_twice(first: RegisteredTask, namespace: str, is_shared: bool) -> Exception:

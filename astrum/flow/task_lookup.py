@@ -8,7 +8,8 @@ from typing import Any
 from astrum.data_transport.routing.task_index import TaskIndex
 from astrum.errors import TaskRegistrationError, nearest
 from astrum.flow.methods import underlying
-from astrum.flow.task_declaration import Reference, RegisteredTask
+from astrum.flow.task_declaration import RegisteredTask
+from astrum.flow.task_options import Reference
 
 _SHOWN = 5
 

@@ -1,7 +1,7 @@
 """Makes a `Plan` from declared tasks: order, checks, and a picture of it."""
 
 from astrum.data_transport.bindings import Binding
-from astrum.planning.build import TaskOptions, build_plan, lane_of
+from astrum.planning.build import AttemptOptions, build_plan, lane_of
 from astrum.planning.execution_plan import ExecutionPlan, ExecutionStage
 from astrum.planning.fingerprint import advice, difference, fingerprint
 from astrum.planning.order import TaskOrder
@@ -10,6 +10,7 @@ from astrum.planning.planner import ExecutionPlanner
 from astrum.planning.retry_policy import RetryPolicy
 
 __all__ = [
+    "AttemptOptions",
     "Binding",
     "ExecutionPlan",
     "ExecutionPlanner",
@@ -17,7 +18,6 @@ __all__ = [
     "Lane",
     "Plan",
     "RetryPolicy",
-    "TaskOptions",
     "TaskOrder",
     "TaskSpec",
     "advice",

@@ -18,20 +18,24 @@ from astrum.planning.retry_policy import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskOptions:
-    """The options of a task's attempts in its declaration."""
+class AttemptOptions:
+    """The options of a task that its attempts follow, checked."""
 
     retry: RetryPolicy = NO_RETRY
     timeout_s: float | None = None
     queue: str = DEFAULT_QUEUE
 
 
-DEFAULT_OPTIONS = TaskOptions()
+DEFAULT_OPTIONS = AttemptOptions()
 NO_INPUTS = TaskInputs()
 
 
-def make_options(task_id: str, retry: Any, timeout: Any, queue: Any) -> TaskOptions:
-    """Return checked options; raises `TaskRegistrationError`, naming the task."""
+def make_options(task_id: str, options: Mapping[str, Any]) -> AttemptOptions:
+    """Return the options of attempts among those of a declaration.
+
+    Raises `TaskRegistrationError`, naming the task, for a value that is not valid.
+    """
+    timeout, queue = options.get("timeout"), options.get("queue", DEFAULT_QUEUE)
     if timeout is not None and not _is_duration(timeout):
         raise TaskRegistrationError(
             f"task {task_id!r}: timeout must be a positive number of seconds, got {timeout!r}"
@@ -40,10 +44,10 @@ def make_options(task_id: str, retry: Any, timeout: Any, queue: Any) -> TaskOpti
         raise TaskRegistrationError(
             f"task {task_id!r}: queue must be one name, without a comma, got {queue!r}"
         )
-    policy = make_retry(task_id, retry)
+    policy = make_retry(task_id, options.get("retry", 0))
     if policy is NO_RETRY and timeout is None and queue == DEFAULT_QUEUE:
         return DEFAULT_OPTIONS
-    return TaskOptions(retry=policy, timeout_s=timeout, queue=queue)
+    return AttemptOptions(retry=policy, timeout_s=timeout, queue=queue)
 
 
 def make_retry(task_id: str, retry: Any) -> RetryPolicy:
@@ -81,7 +85,7 @@ def build_plan(
     functions: Mapping[str, Callable[..., Any]],
     inputs: Mapping[str, TaskInputs],
     *,
-    options: Mapping[str, TaskOptions],
+    options: Mapping[str, AttemptOptions],
     tail_tasks: Collection[str] = (),
     concurrency_limit: int | None = None,
     check_types: bool = True,

@@ -5,6 +5,7 @@ import functools
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from astrum import (
     RetryPolicy,
     SchedulerRegistry,
     TaskNotFoundError,
+    TaskOptions,
     TaskRegistrationError,
     active_namespace,
     clear_registry,
@@ -157,6 +159,21 @@ def test_an_option_that_there_is_not_is_refused_with_those_that_there_are(
     told = f"task 'load' has no option '{option}'.*{re.escape(hint)}.*timeout, queue"
     with pytest.raises(TypeError, match=told):
         registry.task("load", **{option: 3})(work)
+
+
+@pytest.mark.parametrize(("option", "hint"), [("namespce", "namespace"), ("time_out", "timeout")])
+def test_the_decorator_of_the_module_proposes_the_nearest_of_its_own_keywords(
+    option: str, hint: str
+) -> None:
+    with pytest.raises(TypeError, match=f"'load' has no option '{option}'; did you mean '{hint}'"):
+        task("load", **{option: 3})  # type: ignore[call-overload]
+
+
+def test_every_option_is_described_in_its_class_and_in_the_guide() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "options.md").read_text("utf-8")
+    for name in TaskOptions.__annotations__:
+        assert f"- ``{name}``: " in (TaskOptions.__doc__ or "")
+        assert f"| `{name}` | " in guide
 
 
 @pytest.mark.parametrize("retry", [-1, True, False, "2", 1.5, None])

@@ -30,6 +30,7 @@ NAMES = [
     "T",
     "ExecutionState",
     "StageStatus",
+    "TaskOptions",
     "TaskOrder",
     "ExecutionPlan",
     "ExecutionStage",

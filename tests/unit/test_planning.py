@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from astrum.data_transport.bindings import Binding, TaskInputs
 from astrum.errors import TaskDependencyError, TaskOrderLoopError, TaskOrderNoExitError
 from astrum.planning import (
+    AttemptOptions,
     ExecutionPlan,
     ExecutionPlanner,
     RetryPolicy,
-    TaskOptions,
     TaskOrder,
     build_plan,
     fingerprint,
@@ -325,7 +325,7 @@ def test_a_plan_holds_what_each_declaration_says() -> None:
         {"a": (), "b": ("a",)},
         {"a": coroutine_function, "b": plain_function},
         {"b": TaskInputs(bindings=(Binding("x", "a", ("id",)),))},
-        options={"b": TaskOptions(retry=policy, timeout_s=3.0, queue="gpu")},
+        options={"b": AttemptOptions(retry=policy, timeout_s=3.0, queue="gpu")},
         tail_tasks=["b"],
         concurrency_limit=4,
         check_types=False,
