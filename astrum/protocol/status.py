@@ -1,22 +1,116 @@
-"""Decodes what workers report about themselves, any of which may be wrong."""
+"""What workers report about themselves, written and read by one codec.
+
+Any part of what is read may be wrong: a wrong part counts as missing, unknown parts are ignored.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+import msgpack
 
 from astrum.errors import DecodeError
 from astrum.values.unpacking import unpack
 
 MAX_STATUS_BYTES = 16 * 1024 * 1024
-_Fields = dict[str, type | tuple[type, ...]]
-_ROW: _Fields = {
-    "run_id": str,
-    "task": int,
-    "task_id": str,
-    "attempt": int,
-    "age_s": (int, float),
-}
-_BLOCKED: _Fields = {"age_s": (int, float), "where": str, "task_id": str}
+_Reader = Callable[[Any], Any]
+"""Returns a valid part of a status, `None` for any other."""
+
+
+class RunningAttempt(NamedTuple):
+    """An attempt that a worker runs, for ``age_s`` so far.
+
+    ``blocks`` is the line at which it blocks the worker's event loop, "" if it does not.
+    """
+
+    run_id: str
+    task: int
+    task_id: str
+    attempt: int
+    age_s: float
+    blocks: str = ""
+
+
+class WaitingAttempt(NamedTuple):
+    """An attempt that a worker has claimed ahead of a free slot, ``age_s`` ago."""
+
+    run_id: str
+    task: int
+    task_id: str
+    attempt: int
+    age_s: float
+    lane: str = ""
+
+
+class LaneStatus(NamedTuple):
+    """The slots of a lane: how many there are, how many are used.
+
+    ``free`` is how many attempts the worker would claim now. That is more than the free slots
+    while attempts are very short. ``read_age_s`` is how long ago its queues were last read.
+    """
+
+    slots: int
+    used: int
+    free: int = 0
+    read_age_s: float | None = None
+
+
+class LoopBlock(NamedTuple):
+    """What blocks a worker's event loop: for how long, at which line, and in which task ("")."""
+
+    age_s: float
+    where: str
+    task_id: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """What a worker does at the moment.
+
+    ``not_claiming`` are the reasons for which it claims nothing. ``unsettled`` ends are not
+    delivered yet. ``drain_left_s`` is what is left of its grace while it drains.
+    ``hung_threads`` run tasks that were given up. ``rss_bytes`` and ``cpu_s`` are those of its
+    process. What is not known is `None`.
+    """
+
+    running: tuple[RunningAttempt, ...] = ()
+    waiting: tuple[WaitingAttempt, ...] = ()
+    lanes: Mapping[str, LaneStatus] = field(default_factory=dict)
+    not_claiming: tuple[str, ...] = ()
+    blocked: LoopBlock | None = None
+    unsettled: int = 0
+    drain_left_s: float | None = None
+    hung_threads: int = 0
+    rss_bytes: int | None = None
+    cpu_s: float | None = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+def encode_status(status: WorkerStatus) -> bytes:
+    """Return a status as the bytes that the store keeps.
+
+    >>> decode_status(encode_status(WorkerStatus(unsettled=2))).unsettled
+    2
+    """
+    said = {part.name: getattr(status, part.name) for part in fields(status)}
+    packed: bytes = msgpack.packb(said, unicode_errors="backslashreplace")
+    return packed
+
+
+def decode_status(data: bytes) -> WorkerStatus:
+    """Return the status that a worker reported; without valid parts it is that of an idle one."""
+    try:
+        said = unpack(data, max_bytes=MAX_STATUS_BYTES) if data else {}
+    except DecodeError:
+        return WorkerStatus()
+    if not isinstance(said, dict):
+        return WorkerStatus()
+    read = {name: reader(said[name]) for name, reader in _READERS.items() if name in said}
+    return WorkerStatus(**{name: value for name, value in read.items() if value is not None})
 
 
 def decode_served(data: bytes) -> dict[tuple[str, str], str]:
@@ -34,32 +128,60 @@ def decode_served(data: bytes) -> dict[tuple[str, str], str]:
     return served
 
 
-def decode_status(data: bytes) -> dict[str, Any]:
-    """Return the status that a worker reported, ``{}`` if there is none or it is not valid.
-
-    ``running``, if there, is a list of maps with the fields of an attempt; others are left out.
-    ``blocked``, if there, is what blocks its event loop: a map with ``age_s``, ``where`` and
-    ``task_id``, or `None`.
-    """
-    try:
-        status = unpack(data, max_bytes=MAX_STATUS_BYTES) if data else {}
-    except DecodeError:
-        return {}
-    if not isinstance(status, dict):
-        return {}
-    if "running" in status:
-        rows = status["running"]
-        status["running"] = list(filter(_is_row, rows)) if isinstance(rows, list) else []
-    if "blocked" in status and not _has(status["blocked"], _BLOCKED):
-        status["blocked"] = None
-    return status
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
 
 
-def _is_row(row: Any) -> bool:
-    return _has(row, _ROW) and isinstance(row.get("blocks", ""), str)
+def _number(value: Any) -> float | None:
+    is_number = type(value) in (int, float) and math.isfinite(value) and value >= 0
+    return float(value) if is_number else None
 
 
-def _has(row: Any, fields: _Fields) -> bool:
-    return isinstance(row, dict) and all(
-        isinstance(row.get(name), kind) for name, kind in fields.items()
-    )
+def _string(value: Any) -> str | None:
+    return value if type(value) is str else None
+
+
+def _row(kind: Any, *readers: _Reader) -> _Reader:
+    """Return a reader of named tuples; a wrong part that has a default gets it."""
+    needed = set(kind._fields) - kind._field_defaults.keys()
+
+    def read(value: Any) -> Any:
+        parts = zip(kind._fields, readers, value if isinstance(value, list) else (), strict=False)
+        read = {name: reader(part) for name, reader, part in parts}
+        found = {name: part for name, part in read.items() if part is not None}
+        return kind(**found) if needed <= found.keys() else None
+
+    return read
+
+
+def _rows(reader: _Reader) -> _Reader:
+    def read(value: Any) -> tuple[Any, ...]:
+        rows = map(reader, value) if isinstance(value, list) else ()
+        return tuple(row for row in rows if row is not None)
+
+    return read
+
+
+def _by_name(reader: _Reader) -> _Reader:
+    def read(value: Any) -> dict[str, Any]:
+        pairs = value.items() if isinstance(value, dict) else ()
+        found = {name: reader(part) for name, part in pairs if type(name) is str}
+        return {name: part for name, part in found.items() if part is not None}
+
+    return read
+
+
+_ATTEMPT = (_string, _count, _string, _count, _number, _string)
+_READERS: dict[str, _Reader] = {
+    "running": _rows(_row(RunningAttempt, *_ATTEMPT)),
+    "waiting": _rows(_row(WaitingAttempt, *_ATTEMPT)),
+    "lanes": _by_name(_row(LaneStatus, _count, _count, _count, _number)),
+    "not_claiming": _rows(_string),
+    "blocked": _row(LoopBlock, _number, _string, _string, _string),
+    "unsettled": _count,
+    "drain_left_s": _number,
+    "hung_threads": _count,
+    "rss_bytes": _count,
+    "cpu_s": _number,
+    "counters": _by_name(_count),
+}

@@ -7,16 +7,9 @@ kinds of `astrum.errors.StoreError` and `RunError` only.
 
 from __future__ import annotations
 
+from astrum.protocol.records import Outstanding, RunInfo, WorkerInfo
 from astrum.redis.lease import LeaseClient
-from astrum.redis.records import (
-    Claim,
-    DeadClaim,
-    EntryKey,
-    JournalEntry,
-    Outstanding,
-    RunInfo,
-    WorkerInfo,
-)
+from astrum.redis.records import Claim, DeadClaim, EntryKey, JournalEntry
 from astrum.redis.run_store import RunStore
 from astrum.redis.server_check import check_server
 from astrum.redis.settings import (

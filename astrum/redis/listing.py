@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from astrum.errors import StoreError
 from astrum.protocol.keys import GROUP, OUTSTANDING_FIELD, Keys, is_run_id
 from astrum.protocol.messages import LATEST_S
+from astrum.protocol.records import RunInfo, WorkerInfo, damaged
+from astrum.protocol.status import decode_status
 from astrum.redis.client import Client
 from astrum.redis.entries import leases_of, names_of, pairs, server_ms, texts
 from astrum.redis.reaping import streams_of
-from astrum.redis.records import RunInfo, WorkerInfo, damaged
 
 
 class Backlog(NamedTuple):
@@ -121,7 +122,7 @@ def _read_worker(worker_id: str, lease_s: float, fields: dict[bytes, bytes]) -> 
         worker_id=worker_id,
         lease_s=lease_s,
         details=texts(fields, b"f:"),
-        status=fields.get(b"status", b""),
+        status=decode_status(fields.get(b"status", b"")),
     )
 
 

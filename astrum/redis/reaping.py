@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from astrum.protocol.keys import GROUP, Keys
+from astrum.protocol.records import Holder
 from astrum.redis import scripts
 from astrum.redis.client import Client
 from astrum.redis.entries import Entry, leases_of, names_of, pairs, read_entry, server_ms
-from astrum.redis.records import DeadClaim, Holder
+from astrum.redis.records import DeadClaim
 from astrum.redis.scripts import MAX_ITEMS, STREAMS_PER_PART, chunks
 
 Consumer = tuple[str, str]

@@ -14,19 +14,12 @@ from astrum.errors import (
     StoreUnavailableError,
 )
 from astrum.protocol.keys import OUTSTANDING_FIELD, is_run_id
+from astrum.protocol.records import Holder, Outstanding, RunInfo, WorkerInfo, damaged
 from astrum.redis import blobs, listing, reaping, scripts
 from astrum.redis.client import Client
 from astrum.redis.entries import names_of, pairs, read_entry, read_streams
 from astrum.redis.looking import LookingStore
-from astrum.redis.records import (
-    DeadClaim,
-    Holder,
-    JournalEntry,
-    Outstanding,
-    RunInfo,
-    WorkerInfo,
-    damaged,
-)
+from astrum.redis.records import DeadClaim, JournalEntry
 from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, ScriptLibrary, chunks
 from astrum.redis.settings import RedisSettings
 from astrum.redis.settlement import Settlement, Verdict

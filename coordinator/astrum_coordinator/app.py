@@ -26,9 +26,9 @@ from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import encode_event
+from astrum.protocol.records import RunInfo, WorkerInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
-from astrum.redis.records import RunInfo, WorkerInfo
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
 from astrum.runtime.loops import Backoff

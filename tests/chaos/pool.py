@@ -16,8 +16,8 @@ import redis
 
 from astrum.machine.events import Outcome
 from astrum.protocol.messages import Record, decode_entry
+from astrum.protocol.records import RunInfo
 from astrum.redis import RedisSettings, RunStore
-from astrum.redis.records import RunInfo
 from tests.chaos.audit import Token, read_tokens
 from tests.flows.chaos import TOKENS_VARIABLE
 from tests.processes import ROOT, AstrumProcess

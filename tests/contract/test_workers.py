@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from astrum.protocol.status import WorkerStatus, encode_status
 from astrum.redis import (
     Claim,
     LeaseClient,
@@ -35,9 +36,10 @@ async def test_a_registered_worker_is_seen_with_what_it_serves(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     await registered(workers, "w")
-    assert await workers.set_status(b"busy")
+    busy = WorkerStatus(unsettled=3)
+    assert await workers.set_status(encode_status(busy))
     [seen] = await runs.workers()
-    assert (seen.worker_id, seen.details, seen.status) == ("w", {"host": "h"}, b"busy")
+    assert (seen.worker_id, seen.details, seen.status) == ("w", {"host": "h"}, busy)
     assert 0 < seen.lease_s <= LEASE_S
     assert await runs.served("w") == b"served"
     assert await runs.served("unknown") == b""

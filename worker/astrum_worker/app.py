@@ -129,6 +129,7 @@ class Worker:
         it others would settle as lost what is still being delivered.
         """
         deadline = time.monotonic() + self._config.grace_s
+        self.parts.board.drain_until(deadline)
         self.parts.context.gate.close(Reason.DRAINING)
         await self._stop_claiming()
         await self._finish_attempts(deadline)

@@ -49,6 +49,7 @@ class Parts(NamedTuple):
     settler: Settler
     reconciler: Reconciler
     detector: LoopBlockDetector
+    board: StatusBoard
     lease: Lease
     consumers: list[Consumer]
     claiming: list[Service]
@@ -78,14 +79,14 @@ def compose(
     reconciler = Reconciler(context, attempts, settler, registration.register)
     detector = LoopBlockDetector(attempts.running_in, config.blocked_after_s, attempts.running_as)
     detector.on_limit(config.blocked_limit_s, BlockedProcessEnd(context, attempts, settler).end)
-    board = StatusBoard(attempts, settler, context.counters, slots, context.gate, detector)
-    lease = _lease(context, reconciler, board, lease_type)
-    context.gate.before_claim(lease.judge)
-    context.gate.on_close(attempts.send_away_waiting)
     consumers = [
         Consumer(context, lane, places, partial(attempts.accept, lane))
         for lane, places in slots.items()
     ]
+    board = StatusBoard(context, attempts, settler, consumers, detector, invoker.pool)
+    lease = _lease(context, reconciler, board, lease_type)
+    context.gate.before_claim(lease.judge)
+    context.gate.on_close(attempts.send_away_waiting)
     claiming: list[Service] = [
         ReaderRestarter(consumers, config.claim_wait_s / 2, context.doubt),
         ExclusiveLane(context, consumers, attempts, settler),
@@ -107,6 +108,7 @@ def compose(
         settler=settler,
         reconciler=reconciler,
         detector=detector,
+        board=board,
         lease=lease,
         consumers=consumers,
         claiming=claiming,

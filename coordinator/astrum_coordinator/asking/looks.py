@@ -10,8 +10,8 @@ from astrum.errors import DecodeError
 from astrum.machine.report import ExecutionReport, TaskExecutionStatistics
 from astrum.machine.state import OUTSTANDING
 from astrum.planning.plan import Plan
+from astrum.protocol.records import Outstanding, RunInfo
 from astrum.protocol.status import decode_served
-from astrum.redis.records import Outstanding, RunInfo
 from astrum.redis.run_store import RunStore
 from astrum.view import (
     Place,

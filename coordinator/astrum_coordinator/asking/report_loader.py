@@ -9,8 +9,8 @@ from astrum.errors import DecodeError, TaskNotFoundError, nearest
 from astrum.machine.report import ExecutionReport, ExecutionState
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.planning.plan import Plan
+from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
-from astrum.redis.records import RunInfo
 from astrum.redis.run_store import RunStore
 from astrum.values.codec import Codec
 from astrum.values.compression import inflate

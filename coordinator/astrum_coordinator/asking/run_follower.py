@@ -11,8 +11,9 @@ from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import Record, event_of
+from astrum.protocol.records import Outstanding
 from astrum.protocol.sealing import Seal
-from astrum.redis.records import JournalEntry, Outstanding
+from astrum.redis.records import JournalEntry
 from astrum.redis.run_store import BEGINNING, RunStore
 from astrum_coordinator.leading.results import NIL
 

@@ -7,7 +7,7 @@ import logging
 import time
 
 from astrum.errors import RunNotFoundError, StoreUnavailableError, nearest
-from astrum.redis.records import RunInfo
+from astrum.protocol.records import RunInfo
 from astrum.redis.run_store import NEW_ENTRIES, RunStore
 from astrum.runtime.loops import Backoff
 

@@ -12,7 +12,6 @@ from astrum.config import AstrumConfig
 from astrum.errors import AstrumError, StoreError
 from astrum.execution.invoke import Flow
 from astrum.machine import ExecutionReport
-from astrum.protocol.status import decode_status
 from astrum_coordinator.app import Coordinator, new_run_id
 from astrum_coordinator.cli import output, workers_output
 from astrum_coordinator.cli.asking import patient_coordinator
@@ -174,10 +173,10 @@ class AttemptWorkers:
 
     async def _look(self) -> dict[tuple[int, int], str]:
         return {
-            (row["task"], row["attempt"]): worker.worker_id
+            (attempt.task, attempt.attempt): worker.worker_id
             for worker in await self._coordinator.workers()
-            for row in decode_status(worker.status).get("running", ())
-            if row.get("run_id") == self._run_id
+            for attempt in worker.status.running
+            if attempt.run_id == self._run_id
         }
 
 

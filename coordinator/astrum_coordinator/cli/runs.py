@@ -20,7 +20,7 @@ from astrum_coordinator.cli.printing import print_json, print_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from astrum.redis.records import RunInfo
+    from astrum.protocol.records import RunInfo
     from astrum_coordinator.app import Coordinator
 
 COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")

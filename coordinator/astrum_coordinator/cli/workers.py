@@ -21,9 +21,10 @@ from astrum_coordinator.cli.printing import print_json, print_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from astrum.redis.records import WorkerInfo
+    from astrum.protocol.records import WorkerInfo
+    from astrum.protocol.status import WorkerStatus
 
-COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "Lease")
+COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lease")
 
 
 @click.command(short_help="List the live workers.")
@@ -53,14 +54,13 @@ def workers(redis_url: str | None, prefix: str | None, here: bool, as_json: bool
 
 def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
     """Return one worker with its status read."""
-    from astrum.protocol.status import decode_status
     from astrum_coordinator.display.report_view import to_json
 
     return {
         "worker_id": info.worker_id,
         "lease_s": info.lease_s,
         "details": to_json(info.details),
-        "status": to_json(decode_status(info.status)),
+        "status": to_json(info.status),
     }
 
 
@@ -68,7 +68,6 @@ def workers_table(found: list[WorkerInfo]) -> Table:
     """Return one row per worker."""
     from rich.text import Text
 
-    from astrum.protocol.status import decode_status
     from astrum_coordinator.display.report_view import duration_text, plain_table
 
     table = plain_table(*COLUMNS)
@@ -80,8 +79,25 @@ def workers_table(found: list[WorkerInfo]) -> Table:
             info.details.get("pid", ""),
             info.details.get("queues", ""),
             info.details.get("serves", ""),
-            str(len(decode_status(info.status).get("running", ()))),
+            running_text(info.status),
+            state_text(info.status),
             duration_text(max(info.lease_s, 0.0)),
         )
         table.add_row(*map(Text, cells))
     return table
+
+
+def running_text(status: WorkerStatus) -> str:
+    """Return how many attempts run, and for how many there are slots: ``"3 of 104"``."""
+    slots = sum(lane.slots for lane in status.lanes.values())
+    return f"{len(status.running)} of {slots}" if slots else str(len(status.running))
+
+
+def state_text(status: WorkerStatus) -> str:
+    """Return whether a worker claims attempts, and if not, why."""
+    if status.blocked is not None:
+        who = status.blocked.task_id or status.blocked.where
+        return f"blocked by {who} for {status.blocked.age_s:.0f} s"
+    if status.drain_left_s is not None:
+        return f"draining, {status.drain_left_s:.0f} s left"
+    return ", ".join(status.not_claiming).replace("_", " ") or "claiming"

@@ -33,8 +33,8 @@ from astrum.protocol.messages import (
     encode_message,
     encode_record,
 )
+from astrum.protocol.records import Holder
 from astrum.protocol.sealing import Seal
-from astrum.redis.records import Holder
 from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
 from astrum.runtime.loops import Backoff, end_task

@@ -44,8 +44,9 @@ from astrum.protocol.messages import (
     encode_event,
     encode_record,
 )
+from astrum.protocol.records import Outstanding, RunInfo
 from astrum.protocol.sealing import Seal
-from astrum.redis.records import JournalEntry, Outstanding, RunInfo
+from astrum.redis.records import JournalEntry
 from astrum.redis.run_store import RunStore
 from astrum.runtime.loops import Backoff, end_task
 from astrum_coordinator.config import LEAST_OUTSTANDING, CoordinatorConfig

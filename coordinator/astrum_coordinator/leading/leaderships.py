@@ -19,9 +19,9 @@ from astrum.errors import (
 )
 from astrum.machine.observer import RunObserver
 from astrum.planning.plan import Plan
+from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.blobs import MAX_BLOB_BYTES
-from astrum.redis.records import RunInfo
 from astrum.redis.run_store import RunStore
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import end_task

@@ -6,14 +6,14 @@ Made once per pass, for all runs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from astrum.errors import nearest
 from astrum.machine.failure import blocking_text
 from astrum.planning import advice, difference
 from astrum.planning.plan import TaskSpec
-from astrum.protocol.status import decode_status
-from astrum.redis.records import WorkerInfo
+from astrum.protocol.records import WorkerInfo
+from astrum.protocol.status import LoopBlock, RunningAttempt, WorkerStatus
 
 Served = Mapping[tuple[str, str], str]
 """(namespace, task id) to fingerprint."""
@@ -73,7 +73,7 @@ class LivePool:
         self._served: list[tuple[Served, frozenset[str] | None]] = []
         self._verdicts: dict[tuple[str, str, str, str], bool] = {}
         for worker in workers:
-            self._take_in_status(decode_status(worker.status))
+            self._take_in_status(worker.status)
             queues = worker.details.get("queues")
             listens = None if queues is None else frozenset(queues.split(","))
             self._served.append((served.get(worker.worker_id, {}), listens))
@@ -113,25 +113,20 @@ class LivePool:
             )
         return f"no worker serves task {spec.task_id!r} of namespace {namespace!r}: {why}"
 
-    def _take_in_status(self, status: dict[str, Any]) -> None:
-        rows = status.get("running", ())
-        free = status.get("free")
-        self.slots += len(rows)
-        if isinstance(free, dict):
-            self.slots += sum(count for count in free.values() if isinstance(count, int))
-        block = status.get("blocked")
-        for row in rows:
-            attempt = Running(row["task"], row["attempt"], row["age_s"], *_blame(row, block))
-            self._running.setdefault(row["run_id"], []).append(attempt)
+    def _take_in_status(self, status: WorkerStatus) -> None:
+        self.slots += len(status.running) + sum(lane.free for lane in status.lanes.values())
+        for row in status.running:
+            attempt = Running(row.task, row.attempt, row.age_s, *_blame(row, status.blocked))
+            self._running.setdefault(row.run_id, []).append(attempt)
 
 
-def _blame(row: dict[str, Any], block: dict[str, Any] | None) -> tuple[str, str]:
+def _blame(row: RunningAttempt, block: LoopBlock | None) -> tuple[str, str]:
     if block is None:
         return "", ""
-    text = blocking_text(block["age_s"], block["where"], at_least=True)
-    if row.get("blocks"):
+    text = blocking_text(block.age_s, block.where, at_least=True)
+    if row.blocks:
         return text, ""
-    who = f"task {block['task_id']!r}" if block["task_id"] else "something"
+    who = f"task {block.task_id!r}" if block.task_id else "something"
     return "", f"{who} on its worker {text}"
 
 

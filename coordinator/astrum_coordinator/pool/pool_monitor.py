@@ -16,8 +16,8 @@ from astrum.machine.attempt_log import UNCHARGED
 from astrum.machine.events import Outcome, TaskFoundUnserved, WorkerReturned
 from astrum.machine.failure import TIMED_OUT, VANISHED, Failure
 from astrum.machine.state import BACKING_OFF, OUTSTANDING, RunState
+from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import decode_served
-from astrum.redis.records import WorkerInfo
 from astrum.redis.run_store import RunStore
 from astrum_coordinator.config import LEAST_OUTSTANDING, CoordinatorConfig
 from astrum_coordinator.leading.dispatcher import Revocation

@@ -12,6 +12,7 @@ from astrum.machine.events import Outcome
 from astrum.machine.failure import Failure
 from astrum.planning import Plan, TaskSpec
 from astrum.protocol.messages import Record, TaskMessage, decode_message, encode_record
+from astrum.protocol.status import RunningAttempt, WorkerStatus, encode_status
 from astrum.redis import Claim, RunStore, Settlement, WorkerStore
 from astrum.values.codec import Codec
 from astrum_coordinator import Coordinator, CoordinatorConfig
@@ -103,15 +104,10 @@ class HandWorker:
     async def report_running(self, *attempts: tuple[Held, float]) -> None:
         """Say which attempts run, and for how many seconds."""
         rows = [
-            {
-                "run_id": held.message.run_id,
-                "task": held.message.task,
-                "attempt": held.message.attempt,
-                "age_s": age_s,
-            }
+            RunningAttempt(held.message.run_id, held.message.task, "", held.message.attempt, age_s)
             for held, age_s in attempts
         ]
-        await self.store.set_status(msgpack.packb({"running": rows}))
+        await self.store.set_status(encode_status(WorkerStatus(running=tuple(rows))))
 
 
 async def take_over(runs: RunStore, heir: Coordinator) -> None:

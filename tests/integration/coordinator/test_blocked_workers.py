@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-import msgpack
 
 from astrum.config import AstrumConfig
 from astrum.machine.report import TaskAttemptStatistics
 from astrum.planning import TaskSpec
+from astrum.protocol.status import LoopBlock, RunningAttempt, WorkerStatus, encode_status
 from astrum_coordinator import Coordinator
 from tests.integration.coordinator.hands import HandWorker, Held, flow
 
@@ -25,7 +23,7 @@ async def timed_out(
     """Run a task whose worker says that its event loop is blocked; return how it ended."""
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(LIMITED), AstrumConfig(), run_id="r"))
-    blocked = {"age_s": 9.0, "where": WHERE, "task_id": by}
+    blocked = LoopBlock(9.0, WHERE, by)
     await hand.store.set_status(status(await hand.claim(), blocked, marks))
     report = await run
     [attempt] = report.task_statistics[0].attempt_statistics
@@ -33,11 +31,10 @@ async def timed_out(
     return attempt
 
 
-def status(held: Held, block: dict[str, Any], marks: dict[str, str]) -> bytes:
+def status(held: Held, block: LoopBlock, marks: dict[str, str]) -> bytes:
     message = held.message
-    row = {"run_id": "r", "task": message.task, "task_id": "a", "attempt": 1, "age_s": 9.0}
-    data: bytes = msgpack.packb({"running": [row | marks], "blocked": block})
-    return data
+    row = RunningAttempt("r", message.task, "a", 1, 9.0, **marks)
+    return encode_status(WorkerStatus(running=(row,), blocked=block))
 
 
 async def test_a_timed_out_attempt_that_blocked_its_worker_says_where(

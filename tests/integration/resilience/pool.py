@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from astrum.protocol.records import RunInfo
 from astrum.redis import RedisSettings, RunStore
-from astrum.redis.records import RunInfo
 from tests.processes import ROOT, AstrumProcess, wait_until
 from tests.servers import RedisServer
 

@@ -12,10 +12,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgpack
-
 from astrum.protocol.messages import Record, TaskMessage, encode_message
 from astrum.protocol.sealing import Seal
+from astrum.protocol.status import WorkerStatus
 from astrum.redis import RedisSettings, RunStore
 from astrum.values.arguments import pack_arguments
 from astrum.values.codec import Codec
@@ -269,13 +268,10 @@ class Lead:
         assert record.value is not None, record
         return CODEC.decode(record.value)
 
-    async def status(self, worker_id: str) -> dict[str, Any]:
-        """Return what a worker says of itself; `{}` if it is not there."""
-        for worker in await self.store.workers():
-            if worker.worker_id == worker_id and worker.status:
-                found: dict[str, Any] = msgpack.unpackb(worker.status)
-                return found
-        return {}
+    async def status(self, worker_id: str) -> WorkerStatus:
+        """Return what a worker says of itself; that of an idle one if it is not there."""
+        found = {worker.worker_id: worker.status for worker in await self.store.workers()}
+        return found.get(worker_id, WorkerStatus())
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import signal
 from pathlib import Path
@@ -10,6 +11,7 @@ import psutil
 import pytest
 
 from astrum.machine.events import Outcome
+from astrum.protocol.status import LoopBlock, RunningAttempt
 from astrum.redis import RedisSettings
 from astrum.runtime.exit_codes import ExitCode
 from tests.eventually import eventually
@@ -46,7 +48,7 @@ async def test_sigterm_lets_what_runs_finish_and_claims_nothing_more(
 
 
 async def _not_claiming(lead: Lead, worker_id: str) -> bool:
-    return (await lead.status(worker_id)).get("not_claiming") == ["draining"]
+    return (await lead.status(worker_id)).not_claiming == ("draining",)
 
 
 async def test_what_does_not_end_within_the_grace_is_handed_back(pool: Pool, lead: Lead) -> None:
@@ -114,12 +116,13 @@ async def test_a_blocked_event_loop_keeps_its_lease_and_the_culprit_is_named(
     await lead.dispatch(0, "block_the_loop", {"name": "n"})
     await pool.reached("n.started")
 
-    async def blocked() -> object:
-        return (await lead.status(worker.worker_id)).get("blocked")
+    async def blocked() -> LoopBlock | None:
+        return (await lead.status(worker.worker_id)).blocked
 
     found = await eventually(blocked)
-    assert found["task_id"] == "block_the_loop"
-    assert "pool_flow.py" in found["where"]
+    assert found is not None
+    assert found.task_id == "block_the_loop"
+    assert "pool_flow.py" in found.where
     await eventually(lambda: "the event loop is blocked" in worker.said)
     [there] = await lead.store.workers()
     assert there.lease_s > 0  # longer than its lease after it was blocked
@@ -149,15 +152,40 @@ async def test_the_status_names_what_runs(pool: Pool, lead: Lead) -> None:
     worker = await pool.start("--concurrency", "3").serving()
     await lead.dispatch(4, "wait_for", {"name": "n"})
 
-    async def running() -> object:
-        return (await lead.status(worker.worker_id)).get("running")
+    async def running() -> tuple[RunningAttempt, ...]:
+        return (await lead.status(worker.worker_id)).running
 
     [row] = await eventually(running)
-    assert row.pop("age_s") >= 0
-    assert row == {"run_id": lead.run_id, "task": 4, "task_id": "wait_for", "attempt": 1}
-    assert (await lead.status(worker.worker_id))["free"]["async"] == 2
+    assert row._replace(age_s=0.0) == RunningAttempt(lead.run_id, 4, "wait_for", 1, 0.0)
+    status = await lead.status(worker.worker_id)
+    lane = status.lanes["async"]
+    assert (lane.slots, lane.used, lane.free) == (3, 1, 2)
+    assert lane.read_age_s is not None
+    assert status.lanes["thread"].used == 0
+    assert status.cpu_s
+    assert status.rss_bytes is None or status.rss_bytes > 1_000_000
     pool.release("n")
     await lead.value(4)
+
+
+async def test_a_worker_that_drains_says_how_long_it_waits_and_registers_what_it_is(
+    pool: Pool, lead: Lead
+) -> None:
+    worker = await pool.start("--grace", "30", "--lease", "7").serving()
+    [there] = await lead.store.workers()
+    assert there.details["lease_s"] == "7"
+    assert there.details["python"] == platform.python_version()
+    assert there.details["platform"]
+    assert there.status.drain_left_s is None
+    await lead.dispatch(0, "wait_for", {"name": "n"})
+    await pool.reached("n.started")
+    worker.signal(signal.SIGTERM)
+
+    async def drain_left_s() -> float | None:
+        return (await lead.status(worker.worker_id)).drain_left_s
+
+    assert 0 < (await eventually(drain_left_s) or 0) <= 30
+    pool.release("n")
 
 
 async def test_a_lone_attempt_waits_for_its_neighbours_and_keeps_new_ones_away(
@@ -169,7 +197,7 @@ async def test_a_lone_attempt_waits_for_its_neighbours_and_keeps_new_ones_away(
     await lead.dispatch(1, "wait_for", {"name": "lone"}, lane="exclusive", exclusive=True)
 
     async def alone() -> bool:
-        return (await lead.status(worker.worker_id)).get("not_claiming") == ["exclusive"]
+        return (await lead.status(worker.worker_id)).not_claiming == ("exclusive",)
 
     await eventually(alone)
     await lead.dispatch(2, "add", {"a": 1, "b": 1})

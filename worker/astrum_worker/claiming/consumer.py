@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from astrum.protocol.status import LaneStatus
 from astrum.redis import Claim
 from astrum_worker.context import WorkerContext
 from astrum_worker.doubt import Doubt
@@ -39,7 +40,7 @@ class Consumer(Service):
     ) -> None:
         super().__init__()
         self.name = f"claiming ({lane})"
-        self._lane = lane
+        self.lane = lane
         self._store = context.store
         self._config = context.config
         self._gate = context.gate
@@ -49,6 +50,7 @@ class Consumer(Service):
         self._expects_more = True
         self._is_modest = False
         self._claiming_since: float | None = None
+        self._read_at: float | None = None
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -69,19 +71,24 @@ class Consumer(Service):
         since = self._claiming_since
         if since is None or time.monotonic() - since <= limit_s:
             return False
-        return self._store.silent_s(self._lane) > limit_s
+        return self._store.silent_s(self.lane) > limit_s
+
+    def status(self, now: float) -> LaneStatus:
+        """Return the lane's slots and the age of its last read, at a monotonic time."""
+        slots, read_at = self._slots, self._read_at
+        age_s = None if read_at is None else round(max(now - read_at, 0.0), 3)
+        return LaneStatus(slots.limit, slots.used, slots.free, age_s)
 
     async def _claim(self, count: int) -> None:
         block_s = None if self._expects_more else self._wait_s()
         self._claiming_since = time.monotonic()
         self._quiet.clear()
         try:
-            claims = await self._store.claim(
-                self._lane, self._config.queues, count, block_s=block_s
-            )
+            claims = await self._store.claim(self.lane, self._config.queues, count, block_s=block_s)
         finally:
             self._claiming_since = None
             self._quiet.set()
+        self._read_at = time.monotonic()
         if self._backoff.failures:
             self._doubt.note()
         self._expects_more = len(claims) >= count

@@ -94,6 +94,10 @@ class Attempts:
         """Return what runs now; safe to call from another thread."""
         return [held for held in self.held() if held.is_running]
 
+    def waiting(self) -> list[ClaimedAttempt]:
+        """Return what waits for a slot; safe as `running`."""
+        return [held for held in self.held() if held.phase is Phase.QUEUED]
+
     def running_in(self, job: asyncio.Task[Any] | None) -> ClaimedAttempt | None:
         """Return the attempt whose code runs in an asyncio task; safe as `running`."""
         if job is None:

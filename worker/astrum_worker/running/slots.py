@@ -43,6 +43,11 @@ class Slots:
         return self._claimed
 
     @property
+    def used(self) -> int:
+        """How many attempts run, or are queued for a thread."""
+        return self._running
+
+    @property
     def has_place(self) -> bool:
         """Whether one more may run."""
         return self._running < self.limit

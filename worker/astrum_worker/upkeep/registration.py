@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import secrets
 import socket
@@ -27,6 +28,9 @@ class Registration:
             "host": socket.gethostname(),
             "pid": str(os.getpid()),
             "version": _version(),
+            "python": platform.python_version(),
+            "platform": platform.platform(terse=True),
+            "lease_s": f"{config.lease_s:g}",
             "queues": ",".join(config.queues),
             "serves": self._catalog.summary,
             "slots": f"{config.concurrency} async, {config.threads} threads",

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
-import msgpack
-
-from astrum_worker.claim_gate import ClaimGate
-from astrum_worker.counters import Counters
+from astrum.execution.threads import ThreadPool
+from astrum.protocol.status import (
+    LoopBlock,
+    RunningAttempt,
+    WaitingAttempt,
+    WorkerStatus,
+    encode_status,
+)
+from astrum_worker.claiming.consumer import Consumer
+from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.running.slots import Slots
 from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.loop_block_detector import Blockage, LoopBlockDetector
+
+_STATM = Path("/proc/self/statm")
 
 
 class StatusBoard:
@@ -22,20 +30,26 @@ class StatusBoard:
 
     def __init__(
         self,
+        context: WorkerContext,
         attempts: Attempts,
         settler: Settler,
-        counters: Counters,
-        slots: Mapping[str, Slots],
-        gate: ClaimGate,
+        consumers: Sequence[Consumer],
         detector: LoopBlockDetector,
+        threads: ThreadPool,
     ) -> None:
+        self._counters = context.counters
+        self._gate = context.gate
         self._attempts = attempts
         self._settler = settler
-        self._counters = counters
-        self._slots = slots
-        self._gate = gate
+        self._consumers = consumers
         self._detector = detector
+        self._threads = threads
         self._blockage: Blockage | None = None
+        self._drain_until: float | None = None
+
+    def drain_until(self, deadline: float) -> None:
+        """Note that the worker drains, until a monotonic time at the latest."""
+        self._drain_until = deadline
 
     def version(self) -> tuple[object, ...]:
         """Return a value that changes when the status does, except for ages."""
@@ -44,37 +58,50 @@ class StatusBoard:
 
     def snapshot(self) -> bytes:
         """Return the current status, encoded."""
+        return encode_status(self._status(time.monotonic()))
+
+    def _status(self, now: float) -> WorkerStatus:
         self._blockage = blockage = self._detector.look()
-        now = time.monotonic()
-        status = {
-            "running": [_row(held, now, blockage) for held in self._attempts.running()],
-            "unsettled": self._settler.unsettled,
-            "free": {lane: slots.free for lane, slots in self._slots.items()},
-            "counters": self._counters.to_data(),
-            "not_claiming": self._gate.reasons,
-            "blocked": None if blockage is None else _blocked(blockage),
-        }
-        packed: bytes = msgpack.packb(status, unicode_errors="backslashreplace")
-        return packed
+        drain_until = self._drain_until
+        return WorkerStatus(
+            running=tuple(_running(held, now, blockage) for held in self._attempts.running()),
+            waiting=tuple(_waiting(held, now) for held in self._attempts.waiting()),
+            lanes={consumer.lane: consumer.status(now) for consumer in self._consumers},
+            not_claiming=tuple(self._gate.reasons),
+            blocked=None if blockage is None else _blocked(blockage),
+            unsettled=self._settler.unsettled,
+            drain_left_s=None if drain_until is None else max(round(drain_until - now, 3), 0.0),
+            hung_threads=self._threads.hung,
+            rss_bytes=_rss_bytes(),
+            cpu_s=round(time.process_time(), 2),
+            counters=self._counters.to_data(),
+        )
 
 
-def _row(held: ClaimedAttempt, now: float, blockage: Blockage | None) -> dict[str, Any]:
-    row = {
-        "run_id": held.run_id,
-        "task": held.task,
-        "task_id": held.task_id,
-        "attempt": held.attempt,
-        "age_s": round(now - held.since, 3),
-    }
-    if blockage is not None and blockage.held is held:
-        row["blocks"] = blockage.where
-    return row
+def _running(held: ClaimedAttempt, now: float, blockage: Blockage | None) -> RunningAttempt:
+    blocks = blockage.where if blockage is not None and blockage.held is held else ""
+    age_s = _age_s(held, now)
+    return RunningAttempt(held.run_id, held.task, held.task_id, held.attempt, age_s, blocks)
 
 
-def _blocked(blockage: Blockage) -> dict[str, Any]:
-    return {
-        "age_s": round(blockage.age_s, 3),
-        "where": blockage.where,
-        "source": blockage.source,
-        "task_id": "" if blockage.held is None else blockage.held.task_id,
-    }
+def _waiting(held: ClaimedAttempt, now: float) -> WaitingAttempt:
+    age_s = _age_s(held, now)
+    return WaitingAttempt(held.run_id, held.task, held.task_id, held.attempt, age_s, held.lane)
+
+
+def _age_s(held: ClaimedAttempt, now: float) -> float:
+    # The event loop may set `since` after ``now`` was read, in another thread.
+    return round(max(now - held.since, 0.0), 3)
+
+
+def _blocked(blockage: Blockage) -> LoopBlock:
+    task_id = "" if blockage.held is None else blockage.held.task_id
+    return LoopBlock(round(blockage.age_s, 3), blockage.where, task_id, blockage.source)
+
+
+def _rss_bytes() -> int | None:
+    """Return the memory of this process that is in use, `None` where the system does not say."""
+    try:
+        return int(_STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, AttributeError, ValueError, IndexError):
+        return None

@@ -1,0 +1,84 @@
+"""What is stored about runs, their attempts and the workers, as plain records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from astrum.errors import StoreError
+from astrum.protocol.status import WorkerStatus
+
+
+def damaged(run_id: str, why: object) -> StoreError:
+    """Return the error of a run's record that Astrum cannot have written."""
+    return StoreError(f"the record of run {run_id!r} is damaged: {why}")
+
+
+class Holder(NamedTuple):
+    """The worker that holds a dispatched attempt, and since when.
+
+    ``claimed_at`` is in seconds since the epoch on the server's clock.
+    """
+
+    worker_id: str
+    claimed_at: float
+
+
+class Outstanding(NamedTuple):
+    """A dispatched, unsettled attempt of a task and the stream entry that carries it."""
+
+    attempt: int
+    entry_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """The record of a run.
+
+    ``state`` is "open" until `RunStore.finish` sets it. ``lease_s`` is the rest of the leader's
+    lease (0: the run has no leader). Times are seconds since the epoch on the server's clock.
+    ``details`` are the strings given at creation and at the finish.
+    """
+
+    run_id: str
+    state: str
+    epoch: int
+    owner: str
+    lease_s: float
+    created_at: float
+    ended_at: float | None
+    outstanding: int
+    details: Mapping[str, str]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run has not ended."""
+        return self.state == "open"
+
+    def duration(self, name: str) -> float | None:
+        """Return a detail as seconds, ``None`` if it is missing.
+
+        Raises `StoreError` if it is not a number of seconds.
+        """
+        text = self.details.get(name)
+        if not text:
+            return None
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds < math.inf:
+            raise damaged(self.run_id, f"{name} is {text!r}")
+        return seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """A live worker: its registration, the rest of its lease, its last reported status."""
+
+    worker_id: str
+    lease_s: float
+    details: Mapping[str, str]
+    status: WorkerStatus

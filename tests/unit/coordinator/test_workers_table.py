@@ -1,0 +1,32 @@
+"""The table of ``workers``."""
+
+from __future__ import annotations
+
+import pytest
+
+from astrum.protocol.status import LaneStatus, LoopBlock, RunningAttempt, WorkerStatus
+from astrum_coordinator.cli.workers import running_text, state_text
+
+ATTEMPT = RunningAttempt("r", 0, "t", 1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (WorkerStatus(), "claiming"),
+        (WorkerStatus(not_claiming=("exclusive", "no_lease")), "exclusive, no lease"),
+        (WorkerStatus(not_claiming=("draining",), drain_left_s=9.7), "draining, 10 s left"),
+        (WorkerStatus(blocked=LoopBlock(31.0, "pdf.py:8", "parse")), "blocked by parse for 31 s"),
+        (WorkerStatus(blocked=LoopBlock(31.0, "pdf.py:8")), "blocked by pdf.py:8 for 31 s"),
+    ],
+)
+def test_the_state_of_a_worker_says_whether_it_claims_and_if_not_why(
+    status: WorkerStatus, text: str
+) -> None:
+    assert state_text(status) == text
+
+
+def test_what_runs_is_told_beside_the_slots() -> None:
+    lanes = {"async": LaneStatus(100, 1), "thread": LaneStatus(4, 0)}
+    assert running_text(WorkerStatus(running=(ATTEMPT,), lanes=lanes)) == "1 of 104"
+    assert running_text(WorkerStatus(running=(ATTEMPT,))) == "1"
