@@ -24,11 +24,13 @@ async def patiently(
     patience_s: float | None,
     what: str = "",
     log: logging.Logger = logger,
+    level: int = logging.WARNING,
 ) -> Result:
     """Repeat a repeatable action until the server does it, and return the result.
 
     Raises the last `StoreUnavailableError` after ``patience_s`` (`None`: never); all other errors
-    at once. Each new error is logged once; ``what`` names the action in the log.
+    at once. Each new error is logged once, with ``level``: services report an outage too. ``what``
+    names the action in the log.
     """
     backoff, began, told = Backoff(longest_s=1.0), time.monotonic(), ""
     limit = "until it works" if patience_s is None else f"for {patience_s:g} s at most"
@@ -41,5 +43,6 @@ async def patiently(
                 raise type(error)(f"{error}; it stayed so for {waited_s:.0f} s") from None
             if str(error) != told:
                 told = str(error)
-                log.warning("%s%s; it is tried again %s", f"{what}: " if what else "", told, limit)
+                prefix = f"{what}: " if what else ""
+                log.log(level, "%s%s; it is tried again %s", prefix, told, limit)
         await backoff.wait()

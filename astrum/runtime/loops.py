@@ -38,6 +38,13 @@ def hide(task: asyncio.Task[Any]) -> None:
     asyncio.tasks._unregister_task(task)
 
 
+def hide_like_caller(task: asyncio.Task[Any]) -> None:
+    """Hide a task if the task that makes it is hidden."""
+    caller = asyncio.current_task()
+    if caller is not None and caller not in asyncio.all_tasks():
+        hide(task)
+
+
 def leave_behind(task: asyncio.Task[Any]) -> None:
     """Let the loop end without this task: no code waits for it, and others report its end."""
     hide(task)

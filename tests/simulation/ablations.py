@@ -98,7 +98,7 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "no dispatch under suspicion": [(RunStore, "_refuse_under_suspicion", _nothing)],
     "own claims": [(Reconciler, "reconcile", _nothing_async)],
     "reading again after a loss": [(Leaderships, "resync", _nothing_async)],
-    "reaping": [(Reaper, "run_once", _nothing_async)],
+    "reaping": [(Reaper, "pass_once", _nothing_async)],
     "registering again": [(Reconciler, "lapsed", _nothing)],
     "renewal": [(Leaderships, "renew", _nothing_async)],
     "settling again": [(Settler, "resettle", _nothing)],

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from astrum.execution.invoke import Invoker
 from astrum.protocol.sealing import Seal
 from astrum.redis import LeaseClient, WorkerStore
+from astrum.runtime.service import Service
 from astrum_worker.claim_gate import Reason
 from astrum_worker.claiming.consumer import Consumer, ReaderRestarter
 from astrum_worker.claiming.exclusive import ExclusiveLane
@@ -20,7 +21,6 @@ from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claim_reader import ClaimReader
 from astrum_worker.running.executor import Executor
 from astrum_worker.running.slots import Slots
-from astrum_worker.service import Service
 from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.blocked_process_end import BlockedProcessEnd
 from astrum_worker.upkeep.hung_tasks import HungTasks

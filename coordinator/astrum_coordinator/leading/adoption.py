@@ -11,10 +11,10 @@ from typing import NamedTuple
 from astrum.errors import StoreError, StoreUnavailableError
 from astrum.machine.state import TaskState
 from astrum.redis.run_store import RunStore
+from astrum.runtime.service import PeriodicService
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
 from astrum_coordinator.leading.leaderships import Leaderships
-from astrum_coordinator.service import PeriodicService
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -32,7 +32,7 @@ class Renewal(PeriodicService):
         super().__init__(config.renew_every_s)
         self._led = led
 
-    async def run_once(self) -> None:
+    async def pass_once(self) -> None:
         """Renew them once."""
         await self._led.renew()
 
@@ -58,7 +58,7 @@ class Adoption(PeriodicService):
         self._refused: dict[str, _Refusal] = {}
         """Run id to the monotonic time until which it is left to others."""
 
-    async def run_once(self) -> None:
+    async def pass_once(self) -> None:
         """Look for runs once."""
         found = await self._store.orphans(RUNS_PER_PASS + len(self._refused))
         self._forget_absent(found)

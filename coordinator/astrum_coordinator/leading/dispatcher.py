@@ -37,7 +37,8 @@ from astrum.protocol.records import Holder
 from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
-from astrum.runtime.loops import Backoff, end_task
+from astrum.runtime.loops import Backoff
+from astrum.runtime.service import Service
 from astrum.values.arguments import NO_ARGUMENTS
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.leading.results import Results
@@ -72,7 +73,7 @@ class Revocation(NamedTuple):
     blocked: str = ""
 
 
-class Dispatcher:
+class Dispatcher(Service):
     """Sends the commands of one led run.
 
     ``deposed`` is called when another leader's epoch is found, ``vanished`` when the run is not
@@ -98,6 +99,8 @@ class Dispatcher:
         undone: Callable[[int, int], None],
         settled_already: Callable[[], None],
     ) -> None:
+        super().__init__()
+        self.name = f"dispatch-{run_id}"
         self._store = store
         self._run_id = run_id
         self._epoch = epoch
@@ -120,18 +123,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._task: asyncio.Task[None] | None = None
         self.entries: dict[int, Entry] = {}
-
-    def start(self) -> None:
-        """Begin sending."""
-        self._task = asyncio.create_task(self._loop(), name=f"astrum-dispatch-{self._run_id}")
-
-    async def stop(self) -> None:
-        """Stop sending; what was not sent is dropped."""
-        task, self._task = self._task, None
-        if task is not None:
-            await end_task(task)
 
     async def drained(self) -> None:
         """Wait until everything ordered so far has been sent."""
@@ -173,23 +165,29 @@ class Dispatcher:
             self._idle.clear()
             self._wake.set()
 
-    async def _loop(self) -> None:
-        try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._orders or self._revocations:
-                    await self._flush()
-                self._idle.set()
-        except LeadershipLostError:
-            self._deposed()
-        except RunNotFoundError:
-            self._vanished()
-        except Exception:
-            logger.exception(
-                "run %s: its commands could not be sent; the run is read again", self._run_id
-            )
-            self._reread()
+    async def run_once(self) -> None:
+        """Wait for commands and send all of them, also those that come meanwhile."""
+        await self._wake.wait()
+        self._wake.clear()
+        while self._orders or self._revocations:
+            await self._flush()
+        self._idle.set()
+
+    def goes_on(self, error: Exception) -> bool:
+        """End the loop: the leader steps down, or reads the run again and starts another."""
+        match error:
+            case LeadershipLostError():
+                self._deposed()
+            case RunNotFoundError():
+                self._vanished()
+            case _:
+                logger.error(
+                    "run %s: its commands could not be sent; the run is read again",
+                    self._run_id,
+                    exc_info=error,
+                )
+                self._reread()
+        return False
 
     async def _flush(self) -> None:
         is_refused = False

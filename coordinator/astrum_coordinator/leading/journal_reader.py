@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import groupby
@@ -11,18 +10,20 @@ from operator import attrgetter
 from astrum.errors import StoreError, StoreUnavailableError
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import ServerIdentity
-from astrum.runtime.loops import Backoff, end_task
+from astrum.runtime.service import Service
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.leading.leaderships import Leaderships
 
 logger = logging.getLogger("astrum.coordinator")
 
 
-class JournalReader:
+class JournalReader(Service):
     """Feeds journal entries to the leaders they are for.
 
     ``on_suspected_loss`` is awaited when the server is another than before a broken connection.
     """
+
+    name = "journal reader"
 
     def __init__(
         self,
@@ -31,26 +32,22 @@ class JournalReader:
         config: CoordinatorConfig,
         on_suspected_loss: Callable[[], Awaitable[None]],
     ) -> None:
+        super().__init__()
         self._store = store
         self._led = led
         self._config = config
         self._on_suspected_loss = on_suspected_loss
         self._identity: ServerIdentity | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin reading; harmless when repeated."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._loop(), name="astrum-journal-reader")
-
-    async def stop(self) -> None:
-        """Stop reading."""
-        task, self._task = self._task, None
-        if task is not None:
-            await end_task(task)
 
     async def run_once(self) -> None:
         """Wait for entries of any led run and hand them over."""
+        if self._identity is None or self._backoff.failures or self._store.loss.suspected:
+            await self._look_who_serves()
+        await self._read()
+        if self._backoff.failures:
+            logger.warning("Redis answers again")
+
+    async def _read(self) -> None:
         cursors = {leader.run_id: leader.cursor for leader in self._led}
         if not cursors:
             await self._led.wait_for_one()
@@ -84,28 +81,6 @@ class JournalReader:
                     leader.give_up(error)
                 given_up += 1
         return given_up
-
-    async def _loop(self) -> None:
-        backoff = Backoff()
-        while True:
-            try:
-                if backoff.failures or self._identity is None or self._store.loss.suspected:
-                    await self._look_who_serves()
-                await self.run_once()
-            except StoreUnavailableError as error:
-                if not backoff.failures:
-                    logger.warning("%s; reconnecting", error)
-                await backoff.wait()
-            except StoreError as error:
-                logger.error("the journals cannot be read: %s; trying again", error)
-                await backoff.wait()
-            except Exception:
-                logger.exception("reading the journals failed; trying again")
-                await backoff.wait()
-            else:
-                if backoff.failures:
-                    logger.warning("Redis answers again")
-                backoff.reset()
 
     async def _look_who_serves(self) -> None:
         identity = await self._store.identity()

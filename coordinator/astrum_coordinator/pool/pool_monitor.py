@@ -19,12 +19,12 @@ from astrum.machine.state import BACKING_OFF, OUTSTANDING, RunState
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import decode_served
 from astrum.redis.run_store import RunStore
+from astrum.runtime.service import PeriodicService
 from astrum_coordinator.config import LEAST_OUTSTANDING, CoordinatorConfig
 from astrum_coordinator.leading.dispatcher import Revocation
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.pool.live_workers import LivePool, Served
-from astrum_coordinator.service import PeriodicService
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -63,7 +63,7 @@ class PoolMonitor(PeriodicService):
         """Do not warn of unserved tasks until one of these processes is registered."""
         self._expected = pids
 
-    async def run_once(self) -> None:
+    async def pass_once(self) -> None:
         """Compare all led runs with the live workers once."""
         if not len(self._led):
             self._unserved.clear()

@@ -18,9 +18,9 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.records import DeadClaim
 from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
+from astrum.runtime.service import PeriodicService
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.leading.clock_watch import ClockWatch
-from astrum_coordinator.service import PeriodicService
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -40,7 +40,7 @@ class Reaper(PeriodicService):
         self._known_ends: dict[str, str] = {}
         self._clock = ClockWatch()
 
-    async def run_once(self) -> None:
+    async def pass_once(self) -> None:
         """Settle what dead workers hold and drop their consumers."""
         await self._look_at_clock()
         claims = await self._store.dead_claims()

@@ -7,8 +7,8 @@ import time
 
 from astrum.errors import StoreError, StoreUnavailableError
 from astrum.redis.run_store import RunStore
+from astrum.runtime.service import PeriodicService
 from astrum_coordinator.leading.leaderships import Leaderships
-from astrum_coordinator.service import PeriodicService
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -28,7 +28,7 @@ class Upkeep(PeriodicService):
         self._led = led
         self._lives_due = 0.0
 
-    async def run_once(self) -> None:
+    async def pass_once(self) -> None:
         """Do what is due."""
         healed = await self._store.heal_leases()
         if healed:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 from astrum.protocol.status import LaneStatus
 from astrum.redis import Claim
+from astrum.runtime.service import PeriodicService, Service
 from astrum_worker.context import WorkerContext
 from astrum_worker.doubt import Doubt
 from astrum_worker.running.slots import Slots
-from astrum_worker.service import PeriodicService, Service
 
 logger = logging.getLogger("astrum.worker")
 

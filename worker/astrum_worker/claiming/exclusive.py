@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from astrum.errors import StoreError
+from astrum.runtime.service import PeriodicService
 from astrum_worker.claim_gate import Reason
 from astrum_worker.claiming.consumer import Consumer
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
-from astrum_worker.service import PeriodicService
 from astrum_worker.settling.settler import Settler
 
 logger = logging.getLogger("astrum.worker")

@@ -17,8 +17,8 @@ from typing import Any
 
 from astrum.runtime.exit_codes import after_signal, after_stop, second_signal_advice, signal_name
 from astrum.runtime.fork_signals import ForkSignals
+from astrum.runtime.service import PeriodicService
 from astrum.runtime.standard_streams import say_line, settle_streams
-from astrum_worker.service import PeriodicService
 
 logger = logging.getLogger("astrum.worker")
 

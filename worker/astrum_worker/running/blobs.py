@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from astrum.redis.patience import patiently
 from astrum.runtime.loops import hide
 from astrum.values.projector import Projector
 from astrum.values.references import BlobRef
-from astrum_worker.service import patiently
 
 Fetch = Callable[[str, str], Awaitable[bytes]]
 """From run id and digest to the bytes."""
@@ -60,7 +61,9 @@ class BlobCache:
 
     async def _transfer(self, run_id: str, digest: str) -> bytes:
         try:
-            data = await patiently(lambda: self._fetch(run_id, digest))
+            data = await patiently(
+                lambda: self._fetch(run_id, digest), patience_s=None, level=logging.DEBUG
+            )
         finally:
             del self._under_way[digest]
         self._keep(digest, data)

@@ -13,6 +13,7 @@ from astrum.errors import RunNotFoundError, StoreError, TransportError
 from astrum.execution.invoke import AttemptResult, Invoker, value_failure
 from astrum.execution.large_values import is_large
 from astrum.machine.events import Outcome
+from astrum.redis.patience import patiently
 from astrum.runtime.loops import runs_in
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.blobs import BlobCache
@@ -21,7 +22,6 @@ from astrum_worker.running.claim_reader import Runnable
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.running.endings import A_COPY, Ending, ended, handed_back_as_copy, raised
 from astrum_worker.running.values import decode_arguments, encode_result
-from astrum_worker.service import patiently
 
 logger = logging.getLogger("astrum.worker")
 
@@ -61,7 +61,11 @@ class Executor:
         if not self._seal.is_on:
             return True
         items = [(held.task, held.attempt, held.claim.entry_id)]
-        [is_mine] = await patiently(lambda: self._store.still_mine(held.run_id, items))
+        [is_mine] = await patiently(
+            lambda: self._store.still_mine(held.run_id, items),
+            patience_s=None,
+            level=logging.DEBUG,
+        )
         if not is_mine:
             logger.warning("run %s: task %r is not run: %s", held.run_id, held.task_id, A_COPY)
         return is_mine

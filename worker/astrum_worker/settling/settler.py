@@ -18,11 +18,11 @@ from astrum.machine.events import Outcome
 from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.sealing import Seal
 from astrum.redis import Claim, EntryKey, Settlement, Verdict
+from astrum.runtime.service import Service
 from astrum_worker.claim_gate import Reason
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.running.endings import Ending
-from astrum_worker.service import Service
 from astrum_worker.settling.storing import Outgoing, Storing
 
 logger = logging.getLogger("astrum.worker")

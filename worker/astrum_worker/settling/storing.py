@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from astrum.errors import RunNotFoundError, StoreError
 from astrum.redis import EntryKey, Settlement, WorkerStore
-from astrum_worker.service import Service
+from astrum.runtime.service import Service
 
 NEVER = -1
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from astrum.runtime.service import PeriodicService
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.service import PeriodicService
 
 _LOOK_S = 0.5
 

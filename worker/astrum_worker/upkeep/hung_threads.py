@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from astrum.execution.threads import ThreadPool
 from astrum.runtime.exit_codes import ExitCode
+from astrum.runtime.service import PeriodicService
 from astrum_worker.config import WorkerConfig
-from astrum_worker.service import PeriodicService
 
 logger = logging.getLogger("astrum.worker")
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 from astrum.protocol.keys import LANE_SUFFIX
+from astrum.runtime.service import PeriodicService
 from astrum_worker.claim_gate import Reason
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.service import PeriodicService
 from astrum_worker.settling.settler import Settler
 
 logger = logging.getLogger("astrum.worker")

@@ -7,8 +7,8 @@ from contextlib import aclosing
 from astrum.errors import DecodeError
 from astrum.protocol.sealing import Seal
 from astrum.redis import WorkerStore
+from astrum.runtime.service import Service
 from astrum_worker.running.attempts import Attempts
-from astrum_worker.service import Service
 
 
 class Revocations(Service):
