@@ -1,4 +1,4 @@
-"""Event loop helpers, output streams, exit codes and garbage collection, for every process.
+"""What every process needs: services, event loop, command line, output streams, exit codes.
 
 May import `errors` only.
 """
