@@ -1,4 +1,7 @@
-"""The pure part of a run: events, commands, the state machine between them, and the report."""
+"""The pure part of a run: events, commands, the state machine between them, and the report.
+
+No clock, network, event loop or random numbers. May import `planning` and everything below.
+"""
 
 from astrum.machine.attempt_log import AttemptLog
 from astrum.machine.events import (

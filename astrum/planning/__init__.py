@@ -1,4 +1,7 @@
-"""Makes a `Plan` from declared tasks: order, checks, and a picture of it."""
+"""Makes a `Plan` from declared tasks: order, checks, and a picture of it.
+
+May import `data_transport`, `runtime` and `errors`.
+"""
 
 from astrum.data_transport.bindings import Binding
 from astrum.planning.build import AttemptOptions, build_plan, lane_of

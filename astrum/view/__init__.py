@@ -1,4 +1,7 @@
-"""The present state of runs and queues as data, for people and programs. Pure, like `machine`."""
+"""The present state of runs and queues as data, for people and programs. Pure, like `machine`.
+
+May import `machine`, `values` and everything below.
+"""
 
 from astrum.view.queues import QueueLook, StreamSize, queue_looks
 from astrum.view.unfinished import Place, Pool, RunMoment, Sent, Taken, UnfinishedTask, unfinished
