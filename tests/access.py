@@ -32,7 +32,7 @@ def make_user(
     chosen = grants(role, KEYS) if granted is None else list(granted)
     plain = needs_plain_rules(client)
     line = rule(role, KEYS, chosen, keyless=keyless, password=PASSWORD, plain=plain)
-    client.execute_command(*line.split())
+    _execute(client, *line.split())
 
 
 def url_of(url: str, role: str, **options: str) -> str:
@@ -45,12 +45,16 @@ def url_of(url: str, role: str, **options: str) -> str:
 
 def denied(client: redis.Redis) -> list[str]:
     """Return what the server refused since the last look."""
-    log: Any = client.execute_command("ACL", "LOG")
-    client.execute_command("ACL", "LOG", "RESET")
+    log = _execute(client, "ACL", "LOG")
+    _execute(client, "ACL", "LOG", "RESET")
     names = [_field(entry, "object") for entry in log]
     # The blocking client introduces itself, and does not mind if it may not.
     introduction = ("client|setinfo", "client" if needs_plain_rules(client) else "")
     return [name for name in names if name not in introduction]
+
+
+def _execute(client: redis.Redis, *words: str) -> Any:
+    return client.execute_command(*words)  # type: ignore[no-untyped-call] # has no annotations
 
 
 def _field(entry: Any, name: str) -> str:

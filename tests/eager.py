@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -36,7 +36,7 @@ def _eager_task(
 def eager_tasks() -> Iterator[None]:
     """Have the running loop make eager tasks; before Python 3.12 they must wait for nothing."""
     loop = asyncio.get_running_loop()
-    loop.set_task_factory(getattr(asyncio, "eager_task_factory", _eager_task))
+    loop.set_task_factory(getattr(asyncio, "eager_task_factory", cast(Any, _eager_task)))
     try:
         yield
     finally:

@@ -181,7 +181,7 @@ class Coordinator:
         await self.read()
 
     def _end_of_journal(self) -> str:
-        newest = self.world.client.xrevrange(self.store.keys.journal(RUN), count=1)
+        newest: Any = self.world.client.xrevrange(self.store.keys.journal(RUN), count=1)
         return newest[0][0].decode() if newest else "0-0"
 
     async def read(self) -> None:

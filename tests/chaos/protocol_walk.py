@@ -267,11 +267,8 @@ class Walk:
 
 def check_journal(world: World, state: str) -> None:
     """Each attempt at most once, each task succeeded at most once, from values that stand."""
-    rows = [
-        row
-        for _, fields in world.client.xrange(world.runs.keys.journal(RUN))
-        for row in msgpack.unpackb(fields[b"d"])
-    ]
+    entries: Any = world.client.xrange(world.runs.keys.journal(RUN))
+    rows = [row for _, fields in entries for row in msgpack.unpackb(fields[b"d"])]
     attempts = collections.Counter((task, attempt) for task, attempt, _, _ in rows)
     if attempts and max(attempts.values()) > 1:
         raise Violation(f"an attempt is recorded twice: {attempts.most_common(1)}")
@@ -290,10 +287,11 @@ def check_journal(world: World, state: str) -> None:
 
 def dump(client: redis.Redis) -> list[tuple[bytes, int, bytes]]:
     """Return all keys with their remaining life and content."""
-    keys: Sequence[bytes] = client.keys("*")
+    keys: Any = client.keys("*")
     with client.pipeline(transaction=False) as pipe:
         for key in keys:
-            pipe.pttl(key).dump(key)
+            pipe.pttl(key)
+            pipe.dump(key)
         replies: list[Any] = pipe.execute()
     return [
         (key, max(0, life), content)

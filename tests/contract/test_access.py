@@ -50,7 +50,7 @@ def admin(server: RedisServer) -> Iterator[redis.Redis]:
 
 async def heard(workers: WorkerStore, publisher: RunStore) -> None:
     hints = workers.hints()
-    waiting = asyncio.ensure_future(anext(hints))  # type: ignore[arg-type]
+    waiting = asyncio.ensure_future(anext(hints))
     while not waiting.done():
         await publisher.publish(b"hint")
         await asyncio.sleep(0)
@@ -100,15 +100,15 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
             runs.read_journal({"theirs": "9999999999999-0"}, block_s=20.0, count=9), runs.unblock()
         )
         assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=True)
-        epoch = await runs.lead("theirs", "me", LEASE_S)
-        assert epoch
+        their_epoch = await runs.lead("theirs", "me", LEASE_S)
+        assert their_epoch
         assert await runs.get_blob("theirs", digest_of(b"big")) == b"big"
         await runs.prolong("theirs")
         assert await runs.untidied() == ["gone"]
         await runs.tidy("gone")
         await runs.keep_queues()
         assert await runs.heal_leases() == 1
-        await runs.finish("theirs", epoch, "completed", result_ttl_s=60, tails=True)
+        await runs.finish("theirs", their_epoch, "completed", result_ttl_s=60, tails=True)
         await runs.run_info("r")
         await runs.list_runs()
         await runs.orphans()

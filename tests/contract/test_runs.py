@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -383,6 +384,7 @@ async def test_a_hint_reaches_who_listens(runs: RunStore, workers: WorkerStore) 
             await runs.publish(b"hint")
             await asyncio.wait([first], timeout=0.01)
     assert first.result() == b"hint"
+    assert isinstance(hints, AsyncGenerator)
     await hints.aclose()
 
 

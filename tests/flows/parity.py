@@ -392,7 +392,7 @@ def reads_small(small: Ref[int, F("big", "small")]) -> int:
 
 @task("reads_all", namespace="big_values")
 def reads_all(value: Ref[dict[str, Any], F("big")]) -> int:
-    return len(value["blob"]) + len(value["text"]) + value["small"]
+    return len(value["blob"]) + len(value["text"]) + int(value["small"])
 
 
 # --- long tasks behind short ones: workers claim ahead, and hand on what waits ------------------

@@ -99,7 +99,7 @@ async def test_a_hint_is_heard_in_its_own_deployment_only(redis_server: Server) 
         senders = [await stack.enter_async_context(RunStore(place)) for place in places]
         hearers = [await stack.enter_async_context(WorkerStore(place, "hand")) for place in places]
         hints = [hearer.hints() for hearer in hearers]
-        heard = [asyncio.ensure_future(anext(one)) for one in hints]  # type: ignore[arg-type]
+        heard = [asyncio.ensure_future(anext(one)) for one in hints]
         with redis_server.client() as client:
             names = [sender.keys.control for sender in senders]
             await eventually(lambda: all(n == 1 for _, n in client.pubsub_numsub(*names)))

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator
@@ -104,7 +105,7 @@ async def test_a_server_that_ends_at_once_is_reported_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(embedded.tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(embedded, "find_server_binary", lambda: "/bin/false")
     with pytest.raises(StoreUnavailableError, match="ended at once"):
         await EmbeddedServer().__aenter__()
@@ -116,7 +117,7 @@ async def test_a_temporary_folder_too_deep_for_a_socket_is_not_used(
 ) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
-    monkeypatch.setattr(embedded.tempfile, "tempdir", str(deep))
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
     async with EmbeddedServer() as server:
         assert len(server.url) < len("unix://") + embedded.LONGEST_SOCKET_PATH
 

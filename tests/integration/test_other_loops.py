@@ -48,7 +48,8 @@ def info_of(report: ExecutionReport) -> Any:
 
 def uvloop_loop() -> asyncio.AbstractEventLoop:
     uvloop = pytest.importorskip("uvloop", reason="uvloop is not made for this platform")
-    return uvloop.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 def eager_loop() -> asyncio.AbstractEventLoop:

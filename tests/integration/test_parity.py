@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ async def test_a_flow_gives_the_same_in_both_modes(name: str, coordinator: Coord
 async def test_results_keep_their_types_across_processes(coordinator: Coordinator) -> None:
     report = await build_scheduler(namespace="typed", config=UNCHECKED).execute(coordinator)
     assert report.task_return_set["make"] == flows.Customer(
-        name="Ann", orders=[flows.Order("A-1", flows.Decimal("1.50"), ("x", "y"))]
+        name="Ann", orders=[flows.Order("A-1", Decimal("1.50"), ("x", "y"))]
     )
     assert report.task_return_set["point"] == flows.Point(3, 4)
     assert type(report.task_return_set["point"]) is flows.Point

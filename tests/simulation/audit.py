@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 from astrum.machine.budgets import LOSS_BUDGET
-from astrum.machine.events import Outcome
+from astrum.machine.events import CancelRequested, Outcome, RunTimedOut
 from astrum.machine.report import ExecutionReport
-from astrum.protocol.messages import CancelRequested, Record, RunTimedOut, decode_entry
+from astrum.protocol.messages import Record, decode_entry
 from astrum.values.codec import Codec
 from astrum_worker.app import Worker
 from tests.contract.model import Run

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -39,6 +39,9 @@ MOST_LOST_S = 1.9
 """Seconds of writes that a crash of the server may lose."""
 
 
+Main = Callable[[Process], Coroutine[Any, Any, None]]
+
+
 class Violation(AssertionError):
     """A promise was not kept."""
 
@@ -48,7 +51,7 @@ class World:
 
     def __init__(self, seed: int, show: Callable[[str], None] | None = None) -> None:
         self.rng = rng = random.Random(seed)
-        self.loop = VirtualLoop(random.Random(rng.random()), BEGIN_S)
+        self.loop = VirtualLoop(random.Random(rng.random()), BEGIN_S)  # type: ignore[abstract] # has what is called
         self._show = show
         self.story: list[str] = []
         self.network = Network(self.loop, random.Random(rng.random()), self.say)
@@ -86,7 +89,7 @@ class World:
 
     # --- who is there -----------------------------------------------------------------------
 
-    def _start(self, kind: str, main: Callable[[], Any], again: Callable[[], None]) -> Process:
+    def _start(self, kind: str, main: Main, again: Callable[[], None]) -> Process:
         self._serial[kind] += 1
         process = self.loop.new_process(f"{kind}{self._serial[kind]}")
         self.roles[process] = again
@@ -124,7 +127,7 @@ class World:
             grace_s=3.0,
             reconcile_every_s=8.0,
         )
-        line = Line(self.network)
+        line: Any = Line(self.network)
         worker = Worker(
             config,
             self.catalog,
@@ -308,7 +311,7 @@ class World:
                     self.delivered.add((end.entry_id, who))
             return verdicts
 
-        self.network.model.settle = watched  # type: ignore[method-assign]
+        self.network.model.settle = watched  # type: ignore[method-assign, assignment]
 
     def watch_bound(self) -> None:
         """See that no leader has more attempts outstanding than it may."""
@@ -322,7 +325,7 @@ class World:
                 self.errors.append(f"{run_id}: more than {most} attempts are outstanding")
             return states
 
-        self.network.model.dispatch = watched  # type: ignore[method-assign]
+        self.network.model.dispatch = watched  # type: ignore[method-assign, assignment]
 
     def grow_calm(self) -> None:
         """No more faults."""

@@ -1,6 +1,7 @@
 """From a registry to a scheduler: targets, dependencies, methods, settings."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from astrum import (
     RetryPolicy,
     SchedulerRegistry,
     T,
+    TaskOrder,
     TaskOrderLoopError,
     TaskRegistrationError,
     build_scheduler,
@@ -35,7 +37,7 @@ def cleared() -> Iterator[None]:
     clear_registry()
 
 
-def declare(registry: SchedulerRegistry, **needs: list) -> None:
+def declare(registry: SchedulerRegistry, **needs: list[Any]) -> None:
     for name, upstream in needs.items():
 
         async def function() -> str:
@@ -44,7 +46,7 @@ def declare(registry: SchedulerRegistry, **needs: list) -> None:
         registry.task(name, depends_on=upstream)(function)
 
 
-def names(orders: list) -> list[str]:
+def names(orders: list[TaskOrder]) -> list[str]:
     return [order.task_name for order in orders]
 
 
@@ -118,7 +120,7 @@ def test_a_target_that_does_not_exist_is_refused(registry: SchedulerRegistry) ->
 def test_what_is_no_list_of_targets_is_refused(registry: SchedulerRegistry) -> None:
     declare(registry, extract=[])
     with pytest.raises(TaskRegistrationError, match=r"must be a list"):
-        registry.build_task_orders(registry.get_task("extract").function)
+        registry.build_task_orders(registry.get_task("extract").function)  # type: ignore[arg-type]
     with pytest.raises(TaskRegistrationError, match=r"write \['extract'\]"):
         registry.build_scheduler("extract")
 
@@ -311,7 +313,9 @@ def daily_report(cleared: None) -> None:
 
 @pytest.mark.usefixtures("daily_report")
 @pytest.mark.parametrize("targets", [None, [], ["load"], ["nothing"]])
-async def test_a_misspelt_namespace_is_refused_with_the_nearest_one(targets: list | None) -> None:
+async def test_a_misspelt_namespace_is_refused_with_the_nearest_one(
+    targets: list[Any] | None,
+) -> None:
     expected = r"no task .* namespace 'dialy_report'.*mean 'daily_report'\?$"
     for _ in range(2):  # asking for a namespace does not make it one with tasks
         with pytest.raises(TaskRegistrationError, match=expected):
@@ -324,7 +328,7 @@ async def test_a_misspelt_namespace_is_refused_with_the_nearest_one(targets: lis
 
 @pytest.mark.usefixtures("daily_report")
 @pytest.mark.parametrize("targets", [None, ["load"], [lambda: None]])
-async def test_a_forgotten_namespace_is_told_where_tasks_are(targets: list | None) -> None:
+async def test_a_forgotten_namespace_is_told_where_tasks_are(targets: list[Any] | None) -> None:
     with pytest.raises(TaskRegistrationError, match=r"namespace 'default' \(.*'daily_report'"):
         await run(targets)
 

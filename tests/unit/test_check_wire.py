@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -80,7 +81,7 @@ async def test_big_results_and_their_fields_are_read_whole() -> None:
         return {"data": os.urandom(3 * INLINE_BYTES), "text": "x" * (3 * INLINE_BYTES), "n": 7}
 
     def take(whole: Ref[dict, F(make)], data: Ref[bytes, F(make, "data")]) -> bool:
-        return whole["data"] == data and whole["text"] == "x" * (3 * INLINE_BYTES)
+        return bool(whole["data"] == data and whole["text"] == "x" * (3 * INLINE_BYTES))
 
     def count(n: Ref[int, F(make, "n")]) -> int:
         return n
@@ -115,7 +116,11 @@ def see(rows: Ref[list, F("settings", "rows")], changed: Ref[int, F("change")]) 
 
 
 async def run_branches(config: AstrumConfig) -> ExecutionReport:
-    functions = {"settings": make_settings, "change": change, "see": see}
+    functions: dict[str, Callable[..., Any]] = {
+        "settings": make_settings,
+        "change": change,
+        "see": see,
+    }
     orders = [TaskOrder(name) for name in functions]
     return await DynamicScheduler(functions.items(), orders, config=config).execute()
 

@@ -118,7 +118,7 @@ async def test_cached_and_partial_methods_of_a_class_body_get_their_instance() -
         def scaled(self, n: Ref[int, F("base")], factor: int) -> int:
             return n * self.rate * factor
 
-        doubled = registry.task("doubled")(functools.partialmethod(scaled, factor=2))
+        doubled = registry.task("doubled")(functools.partialmethod(scaled, factor=2))  # type: ignore[type-var] # cannot be called before it is bound
 
     report = await registry.run(config=AstrumConfig(class_instances=[Shop()]))
     assert report.error_summary == []
@@ -220,7 +220,7 @@ class Rows:
         yield 1
 
 
-GENERATORS = {
+GENERATORS: dict[str, Callable[..., Any]] = {
     "a generator function": rows,
     "an async one": async_rows,
     "a partial": functools.partial(rows),
@@ -284,7 +284,7 @@ class Needs:
         return y
 
 
-UNFILLED = {
+UNFILLED: dict[str, Callable[..., Any]] = {
     "a plain function": one,
     "a keyword": keyword,
     "a positional one": positional,
@@ -314,7 +314,8 @@ def test_a_required_parameter_that_nothing_fills_is_found_when_the_flow_is_built
 async def test_what_a_decorator_supplies_needs_no_source() -> None:
     @functools.wraps(second)
     def with_y(*args: Any, **kwargs: Any) -> int:
-        return second(*args, y=7, **kwargs)
+        kwargs["y"] = 7
+        return second(*args, **kwargs)
 
     registry = SchedulerRegistry("supplied")
     registry.task("base")(base)
@@ -326,7 +327,7 @@ async def test_explicit_data_fills_by_name_and_by_position() -> None:
     def see(a: int, b: int, /, c: int, *, d: int) -> int:
         return a + b + c + d
 
-    ends = [{"index": 0}, {"index": 1}, {"key": "c"}, {"key": "d"}]
+    ends: list[dict[str, Any]] = [{"index": 0}, {"index": 1}, {"key": "c"}, {"key": "d"}]
     items = [
         DataItem(
             from_relation=DTRela(related_task="base", single_item=True),

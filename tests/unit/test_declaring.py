@@ -158,7 +158,7 @@ def test_an_option_that_there_is_not_is_refused_with_those_that_there_are(
 ) -> None:
     told = f"task 'load' has no option '{option}'.*{re.escape(hint)}.*timeout, queue"
     with pytest.raises(TypeError, match=told):
-        registry.task("load", **{option: 3})(work)
+        registry.task("load", **{option: 3})(work)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(("option", "hint"), [("namespce", "namespace"), ("time_out", "timeout")])
@@ -181,7 +181,7 @@ def test_a_retry_that_is_no_non_negative_integer_is_refused(
     registry: SchedulerRegistry, retry: object
 ) -> None:
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*retry"):
-        registry.task("load", retry=retry)(work)  # type: ignore[arg-type]
+        registry.task("load", retry=retry)(work)  # type: ignore[call-overload]
     assert registry.get_all_tasks() == {}
 
 
@@ -190,13 +190,13 @@ def test_a_timeout_that_is_no_positive_number_is_refused(
     registry: SchedulerRegistry, timeout: object
 ) -> None:
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*timeout"):
-        registry.task("load", timeout=timeout)(work)  # type: ignore[arg-type]
+        registry.task("load", timeout=timeout)(work)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("queue", ["", None, 3, "cpu,gpu"])
 def test_a_queue_that_is_no_name_is_refused(registry: SchedulerRegistry, queue: object) -> None:
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*queue"):
-        registry.task("load", queue=queue)(work)  # type: ignore[arg-type]
+        registry.task("load", queue=queue)(work)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("depends_on", ["extract", 3, [3], work])
@@ -204,7 +204,7 @@ def test_dependencies_must_be_a_list_of_ids_and_functions(
     registry: SchedulerRegistry, depends_on: object
 ) -> None:
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*depends_on"):
-        registry.task("load", depends_on=depends_on)(work)  # type: ignore[arg-type]
+        registry.task("load", depends_on=depends_on)(work)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("task_id", ["", 3])
@@ -225,7 +225,7 @@ def test_a_callable_without_a_name_needs_a_task_id(registry: SchedulerRegistry) 
 
 def test_data_must_be_task_data_of_this_task(registry: SchedulerRegistry) -> None:
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*TaskData"):
-        registry.task("load", data={})(work)  # type: ignore[arg-type]
+        registry.task("load", data={})(work)  # type: ignore[call-overload]
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*'other'"):
         registry.task("load", data=TaskData(task_id="other"))(work)
 
@@ -292,7 +292,7 @@ async def test_asyncio_tasks_do_not_see_each_others_namespaces() -> None:
             await both_inside.wait()
             return active_namespace()
 
-    assert await asyncio.gather(declare("a"), declare("b")) == ["a", "b"]
+    assert [*await asyncio.gather(declare("a"), declare("b"))] == ["a", "b"]
 
 
 def test_threads_that_ask_for_a_new_registry_at_once_get_the_same_one() -> None:

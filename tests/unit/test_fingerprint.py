@@ -18,7 +18,7 @@ from decimal import Decimal
 from fractions import Fraction
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -28,18 +28,20 @@ from pydantic import BaseModel, HttpUrl, PrivateAttr, SecretStr
 from astrum.planning import difference, fingerprint
 from astrum.planning.data_digest import data_digest
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-def decorated(_: object):
+
+def decorated(_: object) -> Callable[[Function], Function]:
     return lambda function: function
 
 
-def made_from(source: str, name: str = "load"):
-    scope: dict = {}
+def made_from(source: str, name: str = "load") -> Any:
+    scope: dict[str, Any] = {}
     exec(source, scope)
     return scope[name]
 
 
-def factory(n: int):
+def factory(n: int) -> Callable[[], int]:
     def inner() -> int:
         return n
 
@@ -69,7 +71,7 @@ def test_decorators_and_indentation_do_not_count() -> None:
 
     plain = same
 
-    @decorated("x")
+    @decorated("x")  # type: ignore[no-redef] # the name counts
     @decorated(
         "def",
     )
@@ -77,6 +79,7 @@ def test_decorators_and_indentation_do_not_count() -> None:
         return 7
 
     class Holder:
+        @staticmethod
         def same() -> int:
             return 7
 
@@ -89,7 +92,7 @@ def test_methods_partials_and_wrappers_are_named_by_their_function() -> None:
             return 1
 
     @functools.wraps(Holder.work)
-    def wrapper(*args: object) -> object:
+    def wrapper(*args: Any) -> object:
         return Holder.work(*args)
 
     expected = fingerprint(Holder.work)
@@ -145,7 +148,7 @@ def calling(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-DIFFERENT = {
+DIFFERENT: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
     "a default value": (
         with_default(1),
         with_default(2),
@@ -298,7 +301,7 @@ UNEQUAL: list[tuple[object, object]] = [
     (deque([1], maxlen=2), deque([1], maxlen=3)),
     (deque([1]), deque([2])),
     (deque([1]), [1]),
-    (defaultdict(int, a=1), defaultdict(list, a=1)),
+    (defaultdict(int, a=1), defaultdict[str, Any](list, a=1)),
     (re.compile("a"), re.compile("b")),
     (re.compile("a"), re.compile("a", re.IGNORECASE)),
     (re.compile("a"), re.compile(b"a")),
@@ -319,7 +322,7 @@ def test_different_data_has_different_digests(pair: tuple[object, object]) -> No
 
 def test_the_order_of_sets_and_dicts_does_not_count() -> None:
     assert data_digest({"a": 1, "b": {2, 3}}) == data_digest({"b": {3, 2}, "a": 1})
-    assert data_digest(defaultdict(list, a=1, b=2)) == data_digest(defaultdict(list, b=2, a=1))
+    assert data_digest(defaultdict(int, a=1, b=2)) == data_digest(defaultdict(int, b=2, a=1))
 
 
 def test_what_was_only_computed_and_kept_does_not_count() -> None:

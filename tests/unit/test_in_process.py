@@ -22,6 +22,7 @@ from astrum.execution.invoke import AttemptContext, BoundTask, Flow, current_att
 from astrum.execution.task_reuse import STARTS_AT_ONCE
 from astrum.machine import Dispatch, ExecutionReport
 from astrum.planning import Plan, RetryPolicy, TaskSpec
+from astrum.planning.plan import Lane
 from tests.eager import eager_tasks
 
 Function = Callable[..., Any]
@@ -49,7 +50,7 @@ class FlowBuilder:
         **spec: Any,
     ) -> None:
         inputs = inputs or TaskInputs()
-        lane = "async" if asyncio.iscoroutinefunction(function) else "thread"
+        lane: Lane = "async" if asyncio.iscoroutinefunction(function) else "thread"
         sources = tuple(binding.source for binding in inputs.bindings)
         needed = tuple(dict.fromkeys((*needs, *sources)))
         self._specs.append(
@@ -148,11 +149,13 @@ async def test_sync_functions_run_beside_each_other_and_beside_the_loop() -> Non
 async def test_a_chain_of_sync_functions_needs_few_threads() -> None:
     flow = FlowBuilder()
     names: set[str] = set()
+
+    def note_thread() -> None:
+        names.add(threading.current_thread().name)
+
     for number in range(50):
         needs = [str(number - 1)] if number else []
-        flow.add(
-            str(number), lambda: names.add(threading.current_thread().name) or None, needs=needs
-        )
+        flow.add(str(number), note_thread, needs=needs)
     await flow.run()
     assert len(names) == 1
 
@@ -754,7 +757,7 @@ async def test_a_loop_of_eager_tasks_runs_a_long_chain(waits: int) -> None:
         pytest.skip("the eager tasks of these tests cannot wait before Python 3.12")
 
     async def step(*_: int) -> int:
-        for _ in range(waits):
+        for _turn in range(waits):
             await asyncio.sleep(0)
         return 1
 

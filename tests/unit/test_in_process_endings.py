@@ -11,6 +11,7 @@ import pytest
 from astrum import RetryPolicy, SchedulerRegistry
 from astrum.errors import TaskRegistrationError
 from astrum.execution import in_process
+from astrum.execution.invoke import Invoker
 from tests.unit.test_in_process import FlowBuilder
 
 ENOUGH_S = 20.0
@@ -208,7 +209,7 @@ async def test_an_attempt_that_ends_by_a_fault_of_astrum_has_failed_and_its_run_
     async def fails(*_: object) -> None:
         raise Unexpected
 
-    monkeypatch.setattr(in_process.Invoker, "invoke", fails)
+    monkeypatch.setattr(Invoker, "invoke", fails)
     registry = SchedulerRegistry("n")
 
     @registry.task("t")

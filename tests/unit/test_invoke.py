@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +23,7 @@ from astrum.execution.invoke import (
 from astrum.execution.threads import ThreadPool
 from astrum.machine import Outcome
 from astrum.planning import RetryPolicy
+from astrum.planning.plan import Lane
 from tests.eventually import eventually
 
 
@@ -33,7 +35,7 @@ async def invoker() -> AsyncIterator[Invoker]:
 
 
 def bound(function: Callable[..., Any], inputs: TaskInputs | None = None) -> BoundTask:
-    lane = "async" if asyncio.iscoroutinefunction(function) else "thread"
+    lane: Lane = "async" if asyncio.iscoroutinefunction(function) else "thread"
     return BoundTask("a", function, inputs or TaskInputs(), lane)
 
 
@@ -45,7 +47,8 @@ async def invoked(
     invoker: Invoker, function: Callable[..., Any], *supplies: Supply, **arguments: Any
 ) -> AttemptResult:
     task = bound(function, TaskInputs(supplies=supplies))
-    return await invoker.invoke(task, attempt(), arguments)
+    by_name: dict[str | int, Any] = dict(arguments.items())
+    return await invoker.invoke(task, attempt(), by_name)
 
 
 # --- calling ---------------------------------------------------------------------------------
@@ -134,7 +137,7 @@ async def test_an_exception_that_cannot_tell_itself_is_a_failure_all_the_same(
     invoker: Invoker,
 ) -> None:
     class MuteError(Exception):
-        __notes__ = 5
+        __notes__ = 5  # type: ignore[assignment] # on purpose
 
         def __str__(self) -> str:
             raise RuntimeError("no words")
@@ -184,9 +187,14 @@ async def test_cancelling_the_waiter_reaches_async_code_and_comes_out(invoker: I
 
 async def test_a_sync_attempt_can_be_withdrawn_until_a_thread_has_begun_it() -> None:
     invoker = Invoker(1)
-    release, ran = threading.Event(), []
+    release, ran = threading.Event(), list[str]()
+
+    def wait() -> None:
+        release.wait(10)
+        ran.append("ran")
+
     contexts = [attempt(), attempt()]
-    task = bound(lambda: (release.wait(10), ran.append("ran")))
+    task = bound(wait)
     first, second = (
         asyncio.ensure_future(invoker.invoke(task, context, {})) for context in contexts
     )
@@ -229,7 +237,7 @@ async def test_a_job_never_waits_behind_another_while_the_limit_allows_a_thread(
     pool = ThreadPool()
     for _ in range(200):
         first_may_end = threading.Event()
-        first = pool.submit(lambda let_go=first_may_end: let_go.wait(10))
+        first = pool.submit(functools.partial(first_may_end.wait, 10))
         second = pool.submit(first_may_end.set)
         assert await first
         await second
@@ -313,7 +321,7 @@ async def test_without_threads_of_the_system_jobs_share_what_there_is(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    jobs = [pool.submit(lambda number=number: number) for number in range(5)]
+    jobs = [pool.submit(functools.partial(abs, number)) for number in range(5)]
     assert await asyncio.gather(*jobs) == [0, 1, 2, 3, 4]
     with pytest.raises(RuntimeError, match="no thread could be started"):
         ThreadPool().submit(lambda: None)

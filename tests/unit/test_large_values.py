@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -92,7 +94,12 @@ async def test_what_has_a_result_is_finished_in_spite_of_a_cancellation() -> Non
 
 async def test_a_cancellation_leaves_work_that_has_no_result() -> None:
     aside, begun, go_on = Aside(name="test"), threading.Event(), threading.Event()
-    running = asyncio.create_task(aside.run(lambda: (begun.set(), go_on.wait(10))))
+
+    def wait() -> None:
+        begun.set()
+        go_on.wait(10)
+
+    running = asyncio.create_task(aside.run(wait))
     await asyncio.to_thread(begun.wait, 10)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -113,8 +120,8 @@ async def test_work_that_never_returns_is_given_up_and_holds_up_nothing(way: str
 
 
 async def test_work_is_done_in_order_and_its_errors_come_back() -> None:
-    aside, done = Aside(name="test"), []
-    await asyncio.gather(*(aside.run(lambda n=n: done.append(n)) for n in range(20)))
+    aside, done = Aside(name="test"), list[int]()
+    await asyncio.gather(*(aside.run(functools.partial(done.append, n)) for n in range(20)))
     assert done == list(range(20))
     with pytest.raises(ZeroDivisionError):
         await aside.finish(lambda: 1 / 0)
@@ -145,7 +152,12 @@ async def test_the_types_of_large_arguments_are_checked_off_the_loop(
     async def small(value: Ref[tuple[int, str], F(rows, 0)]) -> int:
         return value[0]
 
-    functions = [("rows", rows), ("large", large), ("small", small), ("wrong", wrong)]
+    functions: list[tuple[str, Callable[..., Any]]] = [
+        ("rows", rows),
+        ("large", large),
+        ("small", small),
+        ("wrong", wrong),
+    ]
     orders = [TaskOrder(name) for name, _ in functions]
     config = AstrumConfig(skip_type_check=False, allow_no_dir_definition=True)
     functions[0][1].__annotations__.pop("return")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any, NotRequired, TypedDict
 
 import pytest
@@ -128,8 +129,8 @@ async def test_the_default_stands_for_a_place_beyond_the_end_of_a_list(check_wir
 
 
 def test_references_that_differ_in_their_default_alone_are_different_types() -> None:
-    one, other = (Ref[int, F("ask", "rows", default=value)] for value in (0, False))
-    assert [type(one.__metadata__[0].default), type(other.__metadata__[0].default)] == [int, bool]
+    references: Iterable[Any] = (Ref[int, F("ask", "rows", default=value)] for value in (0, False))
+    assert [type(each.__metadata__[0].default) for each in references] == [int, bool]
     assert F("a", "b", default=1) == F("a", "b", default=1) != F("a", "b")
     assert hash(F("a", "b", default=[])) == hash(F("a", "b"))
 

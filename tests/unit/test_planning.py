@@ -4,6 +4,9 @@ import functools
 import inspect
 import pickle
 import sys
+from collections.abc import Callable
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -261,7 +264,9 @@ def test_a_walk_from_a_target_visits_only_what_is_upstream() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 40), max_size=4), max_size=40), st.randoms())
-def test_any_acyclic_graph_comes_out_complete_and_upstream_first(rows, random) -> None:
+def test_any_acyclic_graph_comes_out_complete_and_upstream_first(
+    rows: list[list[int]], random: Random
+) -> None:
     pairs = [(str(i), [str(n) for n in row if n < i]) for i, row in enumerate(rows)]
     random.shuffle(pairs)
     ids, cycles = walk_upstream_first(dict(pairs))
@@ -306,7 +311,9 @@ class SyncCall:
         (len, "thread"),
     ],
 )
-def test_functions_that_give_coroutines_go_to_the_async_lane(function, lane) -> None:
+def test_functions_that_give_coroutines_go_to_the_async_lane(
+    function: Callable[..., Any], lane: str
+) -> None:
     assert lane_of(function) == lane
 
 
@@ -315,7 +322,8 @@ def test_a_function_that_is_marked_to_give_coroutines_goes_to_the_async_lane() -
     def gives_one() -> object:
         return coroutine_function()
 
-    assert lane_of(inspect.markcoroutinefunction(gives_one)) == "async"
+    mark: Callable[..., Any] = inspect.markcoroutinefunction  # type: ignore[attr-defined, unused-ignore]
+    assert lane_of(mark(gives_one)) == "async"
 
 
 def test_a_plan_holds_what_each_declaration_says() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -44,9 +45,9 @@ def scheduler_of(*names: str, **settings: object) -> DynamicScheduler:
 
 
 def test_a_coroutine_object_is_refused_and_closed() -> None:
-    coroutine = one()
+    coroutine: Any = one()
     with pytest.raises(TypeError, match="'a' is a coroutine object"):
-        DynamicScheduler([("a", coroutine)], [TaskOrder("a")])  # type: ignore[list-item]
+        DynamicScheduler([("a", coroutine)], [TaskOrder("a")])
     assert coroutine.cr_frame is None
 
 
@@ -212,7 +213,7 @@ async def test_annotations_of_hand_made_graphs_count() -> None:
     async def reader(x: Ref[int, F("source")]) -> int:
         return x + 1
 
-    tasks = [("reader", reader), ("source", one)]
+    tasks: list[tuple[str, Callable[..., Any]]] = [("reader", reader), ("source", one)]
     scheduler = DynamicScheduler(tasks, [TaskOrder("reader"), TaskOrder("source")])
     report = await scheduler.execute()
     assert report.original_tasks == {"source": [], "reader": ["source"]}

@@ -41,7 +41,7 @@ def cli(tmp_path: Path) -> Cli:
     """Run one command to its end, in the folder of the written modules."""
 
     def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return complete([*COMMAND, *arguments], tmp_path, **env)
+        return complete([*COMMAND, *arguments], tmp_path, subprocess.PIPE, **env)
 
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,14 +36,15 @@ Damage = Callable[["redis.Redis"], Any]
 def plant(client: redis.Redis, damage: Damage) -> None:
     """Store a run without a leader, before all others, and damage it."""
     plan = encode_plan(Plan(NAMESPACE, (A,)), "0evil", Seal())
-    record = {"st": "open", "ep": "0", "ow": "", "at": "1000", "pd": "x"}
+    record: dict[Any, Any] = {"st": "open", "ep": "0", "ow": "", "at": "1000", "pd": "x"}
     client.set(PLAN, plan)
     client.hset(RUN, mapping=record)
     client.hset(FENCE, "#", 0)
     damage(client)
     for key in client.keys("*0evil*"):
         client.pexpire(key, DAY_MS)
-    client.zadd(Keys().runs, {"0evil": 0, b"\xff\xfe": 0, "a:b c": 0})
+    strange: dict[str | bytes, float] = {"0evil": 0, b"\xff\xfe": 0, "a:b c": 0}
+    client.zadd(Keys().runs, strange)  # type: ignore[type-var] # names of both kinds
 
 
 @contextmanager
@@ -93,7 +95,7 @@ async def test_a_run_that_cannot_be_read_keeps_no_other_from_being_led(
         for run_id in ("r", "s"):
             await coordinator.submit_flow(flow(A), run_id=run_id)
             await hand.succeed(await hand.claim())
-            await eventually(lambda run_id=run_id: has_ended(runs, run_id))
+            await eventually(functools.partial(has_ended, runs, run_id))
     [error] = errors(caplog)
     assert "run 0evil cannot be led from here" in error
 

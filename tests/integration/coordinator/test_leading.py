@@ -441,7 +441,10 @@ async def test_who_follows_anothers_run_is_told_of_it_from_where_it_is(
     assert (follower.total, follower.succeeded, follower.running_count) == (3, 1, 1)
     await hand.succeed(held)
     last = await hand.claim()
-    now = lambda: (follower.succeeded, follower.running_count)  # noqa: E731
+
+    def now() -> tuple[int, int]:
+        return follower.succeeded, follower.running_count
+
     await eventually(lambda: now() == (2, 1), "the follower to see the last")
     await hand.succeed(last)
     await asyncio.gather(run, following)

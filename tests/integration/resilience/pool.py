@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from astrum.protocol.records import RunInfo
 from astrum.redis import RedisSettings, RunStore
@@ -29,7 +29,7 @@ class Pool:
         self.server = server
         self._processes: list[AstrumProcess] = []
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -91,7 +91,8 @@ def all_wait(client: redis.Redis, keys: Any) -> bool:
     """Tell whether all big results wait in the workers, by what those say of themselves."""
     workers: Any = client.zrange(keys.leases, 0, -1)
     told: list[Any] = [client.hget(keys.worker(w.decode()), "status") for w in workers]
-    return sum(msgpack.unpackb(status)["unsettled"] for status in told if status) == BIG
+    counts: list[int] = [msgpack.unpackb(status)["unsettled"] for status in told if status]
+    return sum(counts) == BIG
 
 
 @pytest.mark.timeout(60 + 60 * MINUTES)

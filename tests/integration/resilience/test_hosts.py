@@ -229,13 +229,17 @@ def test_a_run_outlives_a_worker_and_its_leader_being_cut_off_together(hosts: Ho
     assert report["task_return_set"]["s99"] == 99
 
 
+def _said(process: AstrumProcess, text: str) -> None:
+    wait_until(lambda: text in process.output, f"{text!r} in\n{process.output}")
+
+
 def test_a_server_whose_cable_is_pulled_for_a_while_costs_only_the_while(hosts: Hosts) -> None:
     pool = hosts.pool
     pool.submit("steps")
     pool.started("s20")
     hosts.network.pull(SERVER)
     for worker in hosts.workers.values():
-        wait_until(lambda w=worker: "claims nothing until one does" in w.output, "its notice")
+        _said(worker, "claims nothing until one does")
     hosts.network.plug(SERVER)
     report = pool.ended()
     assert report["execution_state"] == "completed"

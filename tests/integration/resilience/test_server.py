@@ -8,6 +8,7 @@ import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -105,7 +106,8 @@ async def test_a_run_follows_its_server_to_a_promoted_replica(pool: Pool) -> Non
 
 def _is_linked(replica: RedisServer) -> bool:
     with replica.client() as client:
-        return client.info("replication").get("master_link_status") == "up"
+        info: Any = client.info("replication")
+    return bool(info.get("master_link_status") == "up")
 
 
 async def test_a_run_leaves_a_demoted_master_whose_connections_stay_open(pool: Pool) -> None:
@@ -174,7 +176,7 @@ async def test_a_full_memory_stops_dispatching_and_loses_nothing(pool: Pool) -> 
 
 def _nothing_outstanding(pool: Pool) -> bool:
     with pool.server.client() as client:
-        return client.hget(RedisSettings().keys.attempts("r"), "#") == b"0"
+        return bool(client.hget(RedisSettings().keys.attempts("r"), "#") == b"0")
 
 
 async def test_a_server_that_cannot_save_is_waited_out(pool: Pool) -> None:
@@ -194,7 +196,8 @@ async def test_a_server_that_cannot_save_is_waited_out(pool: Pool) -> None:
 
 def _cannot_save(pool: Pool) -> bool:
     with pool.server.client() as client:
-        return client.info("persistence")["rdb_last_bgsave_status"] == "err"
+        info: Any = client.info("persistence")
+    return bool(info["rdb_last_bgsave_status"] == "err")
 
 
 LOADS_SLOWLY = {"key-load-delay": "5000", "loading-process-events-interval-bytes": "1024"}
@@ -230,6 +233,7 @@ async def test_connections_that_are_reset_again_and_again_cost_nothing(
 async def test_a_connection_asks_a_silent_server_within_half_a_minute_whether_it_is_there() -> None:
     with RedisServer(tcp=True) as server:
         channel = await open_connection(RedisSettings(url=server.tcp_url))
+        assert channel._transport is not None
         connection = channel._transport.get_extra_info("socket")
         options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
         idle_s, every_s, times = (connection.getsockopt(socket.IPPROTO_TCP, o) for o in options)

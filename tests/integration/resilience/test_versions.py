@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib.util
 import textwrap
 from pathlib import Path
@@ -141,9 +142,13 @@ async def test_a_task_with_other_data_than_the_plan_is_refused_by_the_name_of_th
         flow = module.make("the plan's").build_scheduler().flow(fingerprints=True)
         run_id = await coordinator.submit_flow(flow)
         resumed = asyncio.create_task(coordinator.resume(run_id))
+
+        def is_told(told: str) -> bool:
+            return told in worker.output
+
         for data in ("closure variable 'who'", "default value of 'x'"):
             told = f"this worker has other data in its {data} than the plan"
-            await eventually(lambda told=told: told in worker.output)
+            await eventually(functools.partial(is_told, told))
         assert "goes through an upstream task" in worker.output
         await coordinator.cancel(run_id)
         report = await resumed

@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import psutil
 import pytest
@@ -49,7 +49,7 @@ def ends_of(report: ExecutionReport, task: str) -> list[str]:
     return [attempt.status for attempt in attempts_of(report, task)]
 
 
-async def fact(check: object, what: str) -> None:
+async def fact(check: Callable[[], bool], what: str) -> None:
     await asyncio.to_thread(wait_until, check, what)
 
 
@@ -177,11 +177,15 @@ async def test_a_dead_process_is_replaced_after_a_delay_that_grows(
     pool: Pool, coordinator: Coordinator
 ) -> None:
     supervisor = pool.worker("--processes", "2")
-    for times in (1, 2):
-        await fact(lambda n=times: supervisor.output.count(" serves ") == 1 + n, "both to serve")
+
+    async def replaced(times: int) -> None:
+        await fact(lambda: supervisor.output.count(" serves ") == 2 + times, "both to serve")
+        assert len(delays_of(supervisor)) == times
+
+    for times in (0, 1):
+        await replaced(times)
         children(supervisor)[-1].kill()  # the newest: the same place each time
-        await fact(lambda n=times: len(delays_of(supervisor)) == n, "its notice")
-    await fact(lambda: supervisor.output.count(" serves ") == 4, "both to serve")
+    await replaced(2)
     assert delays_of(supervisor) == [0.1, 0.2]
 
 

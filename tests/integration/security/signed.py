@@ -41,7 +41,7 @@ class SignedPool(Pool):
     def forge(self, fields: dict[str | bytes, bytes]) -> bytes:
         """Write an entry to the queue as anybody with access to the server can."""
         with self.server.client() as client:
-            entry_id: bytes = client.xadd(STREAM, fields)  # type: ignore[arg-type]
+            entry_id: bytes = client.xadd(STREAM, fields)
         return entry_id
 
     def queue_is_empty(self) -> None:

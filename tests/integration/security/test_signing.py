@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from astrum.machine.events import Outcome
@@ -92,7 +94,7 @@ def test_another_runs_message_in_the_place_of_ones_own_is_refused(signed: Signed
 def test_a_forged_plan_is_refused_and_holds_up_no_other_run(signed: SignedPool) -> None:
     signed.submit("stuck", "forged")
     with signed.server.client() as client:
-        plan: bytes = client.get(KEYS.plan("forged"))  # type: ignore[assignment]
+        plan: bytes = client.get(KEYS.plan("forged"))
         client.set(KEYS.plan("forged"), plan[32:], keepttl=True)
     serve = signed.serve()
     said(serve, "the plan of run forged is not signed")
@@ -177,7 +179,7 @@ def test_keys_are_rotated_while_a_run_goes_on(signed: SignedPool) -> None:
     signed.serve()
     signed.worker()
     for process in (leader, worker):
-        process.send(15)
+        process.send(signal.SIGTERM)
     leader.wait()
     signed.release("middle")
     worker.wait()

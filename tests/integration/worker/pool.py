@@ -201,7 +201,7 @@ class Lead:
     def message(self, task: int, task_id: str, values: dict[str, Any], **changes: Any) -> bytes:
         """Return an encoded task message; ``changes`` are fields of `TaskMessage`."""
         packed = pack_arguments((name, CODEC.encode(value)) for name, value in values.items())
-        fields = {
+        fields: dict[str, Any] = {
             "run_id": self.run_id,
             "task": task,
             "attempt": 1,
@@ -258,7 +258,7 @@ class Lead:
             records = await self.read()
             return [r for r in records if (r.task, r.attempt) == (task, attempt)]
 
-        found = await eventually(find, f"the record of {task}, {attempt}")
+        found: list[Record] = await eventually(find, f"the record of {task}, {attempt}")
         assert len(found) == 1
         return found[0]
 

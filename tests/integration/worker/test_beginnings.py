@@ -61,7 +61,8 @@ class Bench:
     """The attempts of a worker, some of one function claimed, none begun."""
 
     def __init__(self, function: Callable[[], Awaitable[None]]) -> None:
-        self.outbox: Any = Outbox()
+        self.outbox = Outbox()
+        settler: Any = self.outbox
         reading: Any = Reading(function)
         nothing: Any = None
         store: Any = SimpleNamespace(worker_id="w")
@@ -70,7 +71,7 @@ class Bench:
             context,
             reading,
             Executor(context, Invoker(), nothing),
-            self.outbox,
+            settler,
             {"async": Slots(ATTEMPTS)},
         )
         for number in range(ATTEMPTS):

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from astrum.machine.events import Outcome
-from tests.integration.worker.pool import Lead, Pool, WorkerProcess, eventually
+from tests.eventually import eventually
+from tests.integration.worker.pool import Lead, Pool, WorkerProcess
 
 TROUBLE = """
 import asyncio, concurrent.futures, multiprocessing, os, signal, sys, time

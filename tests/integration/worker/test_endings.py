@@ -12,6 +12,7 @@ import pytest
 from astrum.data_transport.bindings import TaskInputs
 from astrum.execution.invoke import BoundTask, Invoker
 from astrum.machine.events import Outcome
+from astrum.machine.failure import UNDESCRIBED
 from astrum.protocol.messages import Record, TaskMessage, decode_entry, encode_entry
 from astrum.redis import Claim, RedisSettings, ServerLossDetector, Settlement, Verdict
 from astrum.values.arguments import NO_ARGUMENTS
@@ -22,7 +23,6 @@ from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.catalog import Served
 from astrum_worker.running.claim_reader import Runnable
 from astrum_worker.running.claimed import Phase
-from astrum_worker.running.endings import UNDESCRIBED
 from astrum_worker.running.executor import Executor
 from astrum_worker.running.slots import Slots
 from astrum_worker.settling.settler import Settler
@@ -196,7 +196,7 @@ async def test_what_is_held_without_being_run_is_ended_when_it_is_seen_twice(
     await bench.attempts.wait_idle()
     [held] = bench.attempts.held()
     assert held.phase is Phase.ENDED
-    del bench.settler.settle  # type: ignore[method-assign]
+    del bench.settler.settle
     bench.attempts.end_forgotten()
     assert not bench.rows
     bench.attempts.end_forgotten()

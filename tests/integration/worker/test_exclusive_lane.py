@@ -118,7 +118,12 @@ async def test_a_worker_that_is_to_stop_takes_no_further_lone_attempt() -> None:
     world.lone = ["a", "b"]
     world.idle.set()
     one = composed(world)
-    world.accepts = lambda: one._gate.close(Reason.DRAINING) is None
+
+    def accepts_and_closes() -> bool:
+        one._gate.close(Reason.DRAINING)
+        return True
+
+    world.accepts = accepts_and_closes
     await looked(one, 3)
     assert world.lone == ["a"]
 

@@ -69,8 +69,13 @@ async def test_a_lone_attempt_comes_after_all_ends_are_told_and_neighbours_after
     """What is not told yet would be lost with it if it kills the worker, and look as guilty."""
     monkeypatch.setattr(solitude_module, "_LOOK_EVERY_S", 60.0)
     gate, accepted = ClaimGate(), list[Claim]()
+
+    def accept(_: str, claim: Claim) -> bool:
+        accepted.append(claim)
+        return True
+
     place: Any = Place()
-    place.accept = lambda _, claim: not accepted.append(claim)
+    place.accept = accept
     exclusive = ExclusiveLane(WorkerContext(place, config_of(), gate), [], place, place)
     one_pass = asyncio.create_task(exclusive.pass_once())
     async with asyncio.timeout(5):
@@ -114,7 +119,12 @@ def consumer_of(
 async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twice() -> None:
     store: Any = SilentStore()
     accepted, doubt = list[Claim](), Doubt()
-    consumer = consumer_of(store, ClaimGate(), lambda claim: not accepted.append(claim))
+
+    def accept(claim: Claim) -> bool:
+        accepted.append(claim)
+        return True
+
+    consumer = consumer_of(store, ClaimGate(), accept)
     watch = ReaderRestarter([consumer], 60.0, doubt)
     consumer.start()
     await eventually(consumer.is_stuck)

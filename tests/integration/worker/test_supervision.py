@@ -10,7 +10,8 @@ import pytest
 
 from astrum_worker.process.signals import SAME_FOR_S
 from astrum_worker.process.supervisor import TaskEnds
-from tests.integration.worker.pool import Lead, Pool, WorkerProcess, eventually
+from tests.eventually import eventually
+from tests.integration.worker.pool import Lead, Pool, WorkerProcess
 
 TROUBLE = """
 import asyncio, os, signal, subprocess, sys, time
@@ -164,6 +165,6 @@ async def test_a_worker_that_does_not_end_in_time_is_killed(
 def is_gone(pid: int) -> bool:
     """Whether a process has ended; its parent may still have to collect it."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True

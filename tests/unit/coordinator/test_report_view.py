@@ -108,7 +108,7 @@ RECURSIVE.append(RECURSIVE)
         ({b"x": 1, "eA==": 2}, [["eA==", 1], ["eA==", 2]]),
         ({Colour.RED: 1, "red": 2}, [["red", 1], ["red", 2]]),
         (collections.deque([1, b"x"]), [1, "eA=="]),
-        (Open(name="n", more=1), {"name": "n", "more": 1}),
+        (Open.model_validate({"name": "n", "more": 1}), {"name": "n", "more": 1}),
         (Touchy(), "<Touchy>"),
         (Row, repr(Row)),
         (1 + 2j, "(1+2j)"),

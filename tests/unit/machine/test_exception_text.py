@@ -93,7 +93,7 @@ ODD: dict[str, Callable[[], BaseException]] = {
     "an odd module": lambda: named("__module__", "caf\udce9"),
     "notes that are no list": lambda: named("__notes__", 5),
     "odd notes": lambda: named("__notes__", ["caf\udce9", object()]),
-    "a syntax error of numbers": lambda: SyntaxError("m", ("f", "a", "b", "c")),
+    "a syntax error of numbers": lambda: SyntaxError("m", ("f", "a", "b", "c")),  # type: ignore[arg-type]
     **{
         f"{method} raises {kind.__name__}": lambda m=method, k=kind: raising(m, k)  # type: ignore[misc]
         for method in ("__str__", "__repr__", "__notes__", "__getattribute__")

@@ -21,6 +21,7 @@ from astrum.machine import (
     WorkerReturned,
 )
 from astrum.machine.budgets import FEW_SUSPECTS, HAND_BACK_BUDGET
+from astrum.machine.events import Event
 from astrum.machine.failure import UNSERVED, VANISHED
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 
@@ -221,10 +222,12 @@ def test_what_never_began_is_sent_on_at_once_and_is_no_attempt() -> None:
     state.start()
     for attempt in range(1, 40):
         [order] = state.handle(end(A, attempt, Outcome.NEVER_BEGAN))
-        assert order == Dispatch(A, attempt + 1, skipped=attempt)
-        assert order.number == 1
+        expected = Dispatch(A, attempt + 1, skipped=attempt)
+        assert order == expected
+        assert expected.number == 1
     assert state.chronicle.settled == []
     [again] = state.handle(fails(A, 40))
+    assert isinstance(again, Dispatch)
     assert (again.attempt, again.number) == (41, 2)
     assert state.handle(end(A, 41)) == [Finish("completed")]
 
@@ -400,7 +403,7 @@ def test_facts_before_the_start_order_nothing_and_the_start_orders_what_is_left(
         spec("a"), spec("b", "a"), spec("c", "a", retry=RetryPolicy(1, delay=5.0)), spec("d", "a")
     )
     state = RunState(tasks)
-    history = [end(A), fails(C, at=100.0), AttemptFoundOutstanding(D, 1)]
+    history: list[Event] = [end(A), fails(C, at=100.0), AttemptFoundOutstanding(D, 1)]
     assert [state.handle(fact) for fact in history] == [[], [], []]
     assert state.start() == [ScheduleRetry(C, 1, 105.0, 5.0), Dispatch(B, 1)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import zlib
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from astrum.values.codes import Code, whole_ext
 from tests.unit.values.samples import CODEC
 
 TEXT = CODEC.encode([{"name": f"row {n}", "price": n / 7} for n in range(2_000)])
-MODULES = {"lz4": "lz4.block", "zstandard": "zstandard", "zlib": None}
+MODULES = {"lz4": "lz4.block", "zstandard": "zstandard"}
 
 
 @pytest.fixture(params=["zlib", "lz4", "zstandard"])
@@ -28,14 +29,14 @@ def algorithm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 def offer(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
     """Make only these packages importable for the module under test."""
-    real = compression.importlib.import_module
+    real = importlib.import_module
 
     def import_module(name: str) -> object:
         if not any(MODULES.get(package) == name for package in packages):
             raise ImportError(name)
         return real(name)
 
-    monkeypatch.setattr(compression.importlib, "import_module", import_module)
+    monkeypatch.setattr(importlib, "import_module", import_module)
     compression._module.cache_clear()
 
 

@@ -124,7 +124,7 @@ def test_extras_root_and_generic_models_travel() -> None:
     class Box(BaseModel, Generic[Content]):
         content: Content
 
-    value = [Loose(number=2, more=3), Rows([1]), Box[int](content=1)]
+    value = [Loose.model_validate({"number": 2, "more": 3}), Rows([1]), Box[int](content=1)]
     again = through(value, Loose, Rows, Box[int])
     assert again == value
     assert again[0].more == 3
@@ -208,7 +208,7 @@ def test_a_namedtuple_with_more_than_its_fields_is_refused() -> None:
     class Named(Base):
         pass
 
-    value = Named(1)
+    value: Any = Named(1)
     value.extra = 2
     with pytest.raises(EncodeError, match="more or less than its fields"):
         through(value, Named)
@@ -219,7 +219,10 @@ def test_classes_without_a_way_to_travel_are_ignored_among_the_declared() -> Non
 
 
 def test_a_process_without_the_types_sees_readable_values() -> None:
-    value = {Color.RED: [Order(1), Point(2, Word.YES)], "who": (Customer(name="a"), Loose(more=1))}
+    value = {
+        Color.RED: [Order(1), Point(2, Word.YES)],
+        "who": (Customer(name="a"), Loose.model_validate({"more": 1})),
+    }
     seen = Codec.opaque().decode(CODEC.encode(value))
     member = Opaque(f"{Color.__module__}.Color", {"name": "RED", "value": None}, is_member=True)
     order, point = seen[member]
@@ -270,6 +273,6 @@ def test_what_a_process_without_the_types_sees_does_not_travel_on() -> None:
 
 
 def test_a_class_of_another_kind_under_the_same_name_is_not_taken() -> None:
-    other = Enum("Order", "A", module=Order.__module__, qualname="Order")
+    other = Enum("Order", "A", module=Order.__module__, qualname="Order")  # type: ignore[misc] # of one name
     with pytest.raises(DecodeError, match="which no task of this process declares"):
         Codec([other]).decode(CODEC.encode(Order(1)))

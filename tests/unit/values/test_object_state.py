@@ -121,6 +121,7 @@ def test_extras_and_private_attributes_of_one_model_do_not_mix() -> None:
 
 
 class Slotted:
+    kept: int
     __slots__ = ("__secret", "kept")
 
     def __init__(self) -> None:
@@ -152,7 +153,7 @@ def test_what_the_slots_of_a_base_hold_travels() -> None:
     again = through(child)
     assert (again.n, again.kept, again.secret()) == (2, 5, 1)
     assert not hasattr(through(tight), "kept")
-    tight.kept, tight.twice = 9, 4
+    tight.kept, tight.twice = 9, 4  # type: ignore[misc] # its base has the slot
     assert (through(tight).kept, through(tight).twice) == (9, 4)
 
 
@@ -259,7 +260,7 @@ class Lost(Enum):
     @classmethod
     def _missing_(cls, value: object) -> Any:
         made = object.__new__(cls)
-        made._name_, made._value_ = "B", value
+        made._name_, made._value_ = "B", value  # type: ignore[assignment] # as users write it
         return made
 
 
@@ -287,7 +288,7 @@ def test_a_member_that_its_enum_would_not_make_again_is_refused_where_it_is_retu
 
 
 def test_a_member_that_only_the_sender_has_is_refused_by_name() -> None:
-    other = StrEnum("Status", {"NEW": "new"}, module=__name__, qualname="Status")
+    other = StrEnum("Status", {"NEW": "new"}, module=__name__, qualname="Status")  # type: ignore[misc] # of one name
     with pytest.raises(DecodeError, match="'NEW'"):
         Codec([Status]).decode(Codec([other]).encode(other["NEW"]))
 
@@ -299,7 +300,7 @@ def test_flags_with_bits_that_have_no_name_travel() -> None:
 
 
 @dataclass
-class Doubling:
+class ShownDouble:
     n: int
     note: str = "-"
 
@@ -309,7 +310,7 @@ class Doubling:
 
 
 def test_a_dataclass_travels_as_it_is_held_and_not_as_its_class_shows_it() -> None:
-    again = through(Doubling(3))
+    again = through(ShownDouble(3))
     assert (again.n, vars(again)) == (6, {"n": 3, "note": "-"})
 
 

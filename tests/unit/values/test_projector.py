@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -102,7 +103,9 @@ KEYS: dict[Any, Any] = {
 @pytest.mark.parametrize("key", [3, "b", 4, 200, 1, 9, 5, 6, 7, 8, 2**70, "yes", 2, "z", 10, "x"])
 def test_a_key_is_found_in_bytes_where_it_is_found_in_the_dict(key: Any) -> None:
     data, parts = Codec([Word, Level]).encode(KEYS), Projector()
-    reads = [lambda: project(data, (key,)), *[lambda: parts.project("k", data, (key,))] * 3]
+    read_whole = functools.partial(project, data, (key,))
+    read_part = functools.partial(parts.project, "k", data, (key,))
+    reads: list[Callable[[], bytes]] = [read_whole, *[read_part] * 3]
     for read in reads:
         try:
             wanted = locate(KEYS, (key,))

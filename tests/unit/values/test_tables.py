@@ -24,6 +24,8 @@ def through(value: Any) -> Any:
     return CODEC.decode(CODEC.encode({"rows": (value,)}))["rows"][0]
 
 
+DAYS = pd.date_range("2024-03-30", periods=3, freq="D", tz="Europe/Berlin")
+CALENDAR = pd.bdate_range("2024-01-01", periods=1, freq="C", holidays=["2024-01-02"])
 FRAMES = {
     "plain": lambda: pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [0.5, float("nan")]}),
     "empty": lambda: pd.DataFrame(),
@@ -42,7 +44,6 @@ FRAMES = {
     ).rename_axis(columns="col"),
     "decimals and dates": lambda: pd.DataFrame({"d": [Decimal("1.5")], "t": [date(2024, 1, 1)]}),
 }
-DAYS = pd.date_range("2024-03-30", periods=3, freq="D", tz="Europe/Berlin")
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -118,9 +119,6 @@ def test_the_advice_fits_what_is_refused(make: Any, advice: str) -> None:
         CODEC.encode([make()])
     assert advice in caught.value.advice
     assert caught.value.path == "result[0]"
-
-
-CALENDAR = pd.bdate_range("2024-01-01", periods=1, freq="C", holidays=["2024-01-02"])
 
 
 def with_attrs(attrs: dict[str, Any]) -> Any:

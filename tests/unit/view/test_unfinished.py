@@ -118,7 +118,7 @@ def test_a_task_of_a_worker_that_is_not_alive_is_said_to_be_lost_soon() -> None:
 
 
 def test_a_task_that_runs_alone_says_so_in_its_queue_and_on_its_worker() -> None:
-    events = [ended(0, Outcome.LOST), AttemptFoundOutstanding(0, 2)]
+    events: list[Event] = [ended(0, Outcome.LOST), AttemptFoundOutstanding(0, 2)]
     state = state_of(A, events=events)
     queued = look(state, sent={0: Sent(2, NOW)})["a"]
     running = look(state, taken={0: Taken(WORKER, NOW)})["a"]
@@ -168,7 +168,7 @@ def test_a_task_that_nothing_keeps_back_waits_for_a_leader_or_for_room() -> None
 
 
 def test_a_run_that_is_being_ended_starts_nothing_any_more() -> None:
-    events = [AttemptFoundOutstanding(0, 1), CancelRequested(NOW)]
+    events: list[Event] = [AttemptFoundOutstanding(0, 1), CancelRequested(NOW)]
     tasks = look(state_of(A, B, events=events), sent={0: Sent(1, NOW)}, unserved={"a"})
     assert tasks["a"].text == "is taken back: the run is being ended"
     assert tasks["b"].text == "is not started any more: the run is being ended"
