@@ -49,8 +49,10 @@ from astrum.machine.failure import NOT_DESCRIBED, UNDESCRIBED, Failure
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
-from astrum.machine.state import OUTSTANDING, RunState
+from astrum.machine.state import RunState
+from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.plan import TaskSpec
+from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import leave_behind, runs_in
 from astrum.values.codec import Codec
 from astrum.values.payload import EncodedResult, pack_result, pack_task_arguments, part_of_result
@@ -100,11 +102,11 @@ class InProcessRun:
     def __init__(self, flow: Flow, options: InProcessOptions) -> None:
         self._flow = flow
         self._options = options
-        self._specs = flow.plan.tasks
-        self._bound = [flow.tasks[spec.task_id] for spec in self._specs]
         self._run_id = options.run_id or uuid.uuid4().hex
         self._observer = with_log(options.observer, self._run_id, STARTS_HERE, options.silence)
-        self._state = RunState(flow.plan, run_key=self._run_id, capacity=MAX_OUTSTANDING)
+        with collector_paused():
+            self._state = RunState(flow.plan, run_key=self._run_id, capacity=MAX_OUTSTANDING)
+        self._tasks = self._state.tasks
         limit = options.thread_limit
         self._invoker = Invoker(limit, name="astrum-task")
         # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
@@ -131,7 +133,8 @@ class InProcessRun:
         finally:
             self._tidy()
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
-        return build_report(self._state, times, self._results, run_id=self._run_id)
+        with collector_paused():
+            return build_report(self._state, times, self._results, run_id=self._run_id)
 
     def disturbed(self, error: BaseException | None) -> list[str]:
         """Take in what came out of the event loop itself, which goes on; name the async tasks.
@@ -141,7 +144,7 @@ class InProcessRun:
         running = {
             task: (job, context)
             for task, (job, context) in self._running.items()
-            if self._specs[task].lane == "async"
+            if self._tasks.spec(task).lane == "async"
         }
         for task, (job, context) in running.items():
             if error is not None and (job.done() or len(running) == 1):
@@ -260,7 +263,7 @@ class InProcessRun:
 
     async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
         task, plan = command.task, self._flow.plan
-        spec = self._specs[task]
+        spec = self._tasks.spec(task)
         context = AttemptContext(
             self._run_id,
             spec.task_id,
@@ -318,7 +321,7 @@ class InProcessRun:
             raise
         except BaseException as error:  # a property in user code may raise anything
             return value_failure(error, "arguments")
-        return await self._invoker.invoke(self._bound[task], context, arguments)
+        return await self._invoker.invoke(self._flow.tasks[spec.task_id], context, arguments)
 
 
 class _Values:

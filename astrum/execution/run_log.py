@@ -49,14 +49,14 @@ class RunLog:
                 self._log_start(state, command)
 
     def _log_start(self, state: RunState, command: Dispatch) -> None:
-        name = state.plan.tasks[command.task].task_id
+        name = state.tasks.name(command.task)
         extra = self._extra(name, command.number)
         logger.info("task %s: attempt %d %s", name, command.number, self._start, extra=extra)
 
     def _log_end(self, state: RunState, end: AttemptSettled) -> None:
         if not self._is_news(state, end) or end.outcome is Outcome.NEVER_BEGAN:
             return
-        name, number = state.plan.tasks[end.task].task_id, end.attempt - state.skipped(end.task)
+        name, number = state.tasks.name(end.task), end.attempt - state.skipped(end.task)
         extra = self._extra(name, number, end.worker_id)
         took_s = end.ended_at - end.started_at
         where = f" on {end.worker_id}" if end.worker_id else ""
@@ -71,7 +71,7 @@ class RunLog:
 
     def _is_news(self, state: RunState, end: AttemptSettled) -> bool:
         # The journal may hold anything; the state ignores numbers that are not tasks, as here.
-        is_task = 0 <= end.task < len(state.plan.tasks)
+        is_task = 0 <= end.task < len(state.tasks)
         if not is_task or end.attempt <= self._ended.get(end.task, 0):
             return False
         self._ended[end.task] = end.attempt

@@ -32,7 +32,9 @@ from astrum.machine.report import (
     TaskStageStatistics,
 )
 from astrum.machine.report_builder import RunTimes, build_report, failed_planning_report
-from astrum.machine.state import RunState, TaskState
+from astrum.machine.state import RunState
+from astrum.machine.task_state import TaskState
+from astrum.machine.task_table import TaskTable
 
 __all__ = [
     "AttemptFoundOutstanding",
@@ -61,6 +63,7 @@ __all__ = [
     "TaskFoundUnserved",
     "TaskStageStatistics",
     "TaskState",
+    "TaskTable",
     "WorkerReturned",
     "build_report",
     "failed_planning_report",

@@ -13,21 +13,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from astrum.machine.events import AttemptSettled, Outcome
-from astrum.planning.plan import Plan
+from astrum.machine.task_table import TaskTable
 
 TOLERANCE_S = 0.005
 """The store records whole milliseconds, and synchronized clocks still differ a little."""
 
 
 def on_one_clock(
-    settled: Sequence[AttemptSettled], plan: Plan, created_at: float
+    settled: Sequence[AttemptSettled], tasks: TaskTable, created_at: float
 ) -> Sequence[AttemptSettled]:
     """Return the attempts, in the order they were recorded, with times on the store's clock.
 
     ``created_at`` is when the run was created. Attempts in process, and those that a coordinator
     ended for a worker, have no other clock than that.
     """
-    earliest = list(_earliest(settled, plan, created_at))
+    earliest = list(_earliest(settled, tasks, created_at))
     clocks: dict[str, _Clock] = {}
     for event, after in zip(settled, earliest, strict=True):
         if _is_by_worker(event):
@@ -45,15 +45,17 @@ def _is_by_worker(event: AttemptSettled) -> bool:
     return bool(event.worker_id and event.started_at and event.ended_at)
 
 
-def _earliest(settled: Sequence[AttemptSettled], plan: Plan, created_at: float) -> Iterator[float]:
+def _earliest(
+    settled: Sequence[AttemptSettled], tasks: TaskTable, created_at: float
+) -> Iterator[float]:
     """Yield for each attempt the earliest time at which it can have begun."""
-    index, tasks = plan.index, plan.tasks
+    index, spec = tasks.plan.index, tasks.spec
     last_end = [created_at] * len(tasks)
     succeeded_at = [created_at] * len(tasks)
     for event in settled:
         task = event.task
         earliest = last_end[task]
-        for need in tasks[task].needs:
+        for need in spec(task).needs:
             earliest = max(earliest, succeeded_at[index[need]])
         last_end[task] = event.recorded_at
         if event.outcome is Outcome.SUCCEEDED:

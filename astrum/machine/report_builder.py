@@ -17,15 +17,9 @@ from astrum.machine.report import (
     TaskExecutionStatistics,
     TaskStageStatistics,
 )
-from astrum.machine.state import (
-    CANCELLED,
-    FAILED,
-    OUTSTANDING,
-    SUCCEEDED,
-    RunState,
-)
+from astrum.machine.state import RunState
+from astrum.machine.task_state import CANCELLED, FAILED, OUTSTANDING, SUCCEEDED
 from astrum.planning.plan import Plan, TaskSpec
-from astrum.runtime.collector import collector_paused
 
 _ATTEMPT_STATUS = {
     Outcome.SUCCEEDED: "completed",
@@ -54,14 +48,22 @@ class RunTimes(NamedTuple):
     ended_at: float
 
 
-@collector_paused()
 def build_report(
-    state: RunState, times: RunTimes, results: Mapping[str, Any], *, run_id: str = ""
+    state: RunState,
+    times: RunTimes,
+    results: Mapping[str, Any],
+    *,
+    run_id: str = "",
+    ended_as: str | None = None,
 ) -> ExecutionReport:
-    """Return the report of a run that is finished or under way."""
+    """Return the report of a run that is finished or under way.
+
+    ``ended_as`` says how the run ended if that is known from elsewhere than its events.
+    """
     plan = state.plan
     levels = plan.levels
-    tasks = _all_task_statistics(state, levels, times)
+    ended_as = ended_as or state.finished
+    tasks = _all_task_statistics(state, levels, times, is_over=ended_as is not None)
     stages = _stage_statistics(plan, levels, tasks)
     return ExecutionReport(
         total_start_time=times.started_at,
@@ -69,12 +71,12 @@ def build_report(
         total_duration=max(times.ended_at - times.started_at, 0.0),
         planning_duration=max(times.planned_at - times.started_at, 0.0),
         execution_duration=max(times.ended_at - times.planned_at, 0.0),
-        total_tasks=len(plan.tasks),
+        total_tasks=len(state.tasks),
         total_stages=len(stages),
         max_parallelism=_max_parallelism(plan, levels),
         successful_tasks=state.states.count(SUCCEEDED),
         failed_tasks=state.states.count(FAILED),
-        execution_state=ExecutionState(state.finished or "running"),
+        execution_state=ExecutionState(ended_as or "running"),
         stage_statistics=stages,
         task_statistics=[stat for stat in tasks if stat is not None],
         error_summary=_error_summary(state),
@@ -105,19 +107,19 @@ def failed_planning_report(error: Exception, started_at: float, ended_at: float)
 
 
 def _all_task_statistics(
-    state: RunState, levels: list[int], times: RunTimes
+    state: RunState, levels: list[int], times: RunTimes, *, is_over: bool
 ) -> list[TaskExecutionStatistics | None]:
     """Tasks by number; a tail that still runs when the run is over is in ``tail_tasks`` only."""
     chronicle, states = state.chronicle, state.states
     attempts: list[list[AttemptSettled] | None] = [None] * len(states)
-    for event in on_one_clock(chronicle.settled, state.plan, times.planned_at):
+    for event in on_one_clock(chronicle.settled, state.tasks, times.planned_at):
         known = attempts[event.task]
         if known is None:
             attempts[event.task] = [event]
         else:
             known.append(event)
     return [
-        _task_statistics(state, task, spec, levels[task], attempts[task] or ())
+        _task_statistics(state, task, spec, levels[task], attempts[task] or (), is_over)
         if spec.awaited or states[task] in _TASK_STATUS
         else None
         for task, spec in enumerate(state.plan.tasks)
@@ -125,7 +127,12 @@ def _all_task_statistics(
 
 
 def _task_statistics(
-    state: RunState, task: int, spec: TaskSpec, stage_id: int, attempts: Sequence[AttemptSettled]
+    state: RunState,
+    task: int,
+    spec: TaskSpec,
+    stage_id: int,
+    attempts: Sequence[AttemptSettled],
+    is_over: bool,
 ) -> TaskExecutionStatistics:
     task_id, max_retries, retried = spec.task_id, spec.retry.max_retries, state.chronicle.retried
     rows: list[TaskAttemptStatistics] = []
@@ -134,34 +141,36 @@ def _task_statistics(
         rows.append(_attempt_statistics(len(rows) + 1, event, task_id, max_retries, retried))
     if rows:
         start, end = rows[0].start_time, rows[-1].end_time
-    place = state.states[task]
+    task_state = state.states[task]
     return TaskExecutionStatistics(
         task_id,
         stage_id,
         start,
         end,
         end - start if end > start else 0.0,
-        _TASK_STATUS.get(place) or _unended_status(state, task),
-        None if place == SUCCEEDED else _error_message(state, task, rows),
+        _TASK_STATUS.get(task_state) or _unended_status(task_state, is_over),
+        None if task_state == SUCCEEDED else _error_message(state, task, rows, is_over),
         max_retries,
         len(rows),
         rows,
     )
 
 
-def _unended_status(state: RunState, task: int) -> str:
-    if state.finished is not None:
+def _unended_status(task_state: int, is_over: bool) -> str:
+    if is_over:
         return "cancelled"
-    return "running" if state.states[task] == OUTSTANDING else "pending"
+    return "running" if task_state == OUTSTANDING else "pending"
 
 
-def _error_message(state: RunState, task: int, rows: list[TaskAttemptStatistics]) -> str | None:
+def _error_message(
+    state: RunState, task: int, rows: list[TaskAttemptStatistics], is_over: bool
+) -> str | None:
     failure = state.chronicle.failures.get(task)
     if failure is not None:
         return failure.summary
     if rows and rows[-1].error_message:
         return rows[-1].error_message
-    return NOT_STARTED if state.finished is not None and not rows else None
+    return NOT_STARTED if is_over and not rows else None
 
 
 def _attempt_statistics(
@@ -181,7 +190,7 @@ def _attempt_statistics(
         end,
         end - start if end > start else 0.0,
         _ATTEMPT_STATUS[outcome],
-        _told(failure, blocked) if failure else None,
+        _failure_text(failure, blocked) if failure else None,
         (task, attempt) in retried if retried else False,
         worker_id,
         outcome is Outcome.TIMED_OUT,
@@ -190,7 +199,7 @@ def _attempt_statistics(
     )
 
 
-def _told(failure: Failure, blocked: str) -> str:
+def _failure_text(failure: Failure, blocked: str) -> str:
     return f"{failure.summary}; it {blocked}" if blocked else failure.summary
 
 
@@ -261,10 +270,10 @@ def _error_summary(state: RunState) -> list[str]:
             lines.append(_retried_line(state, event, numbers[event.task]))
     used = Counter(task for (task, _), left in chronicle.retried.items() if left >= 0)
     for task, failure in chronicle.failures.items():
-        spec = state.plan.tasks[task]
-        lines.append(f"task {spec.task_id!r} failed: {failure.summary}")
-        if spec.retry.max_retries and used[task] >= spec.retry.max_retries:
-            lines.append(f"task {spec.task_id!r} exhausted its {_retries(spec.retry.max_retries)}")
+        name, retries = state.tasks.name(task), state.tasks.spec(task).retry.max_retries
+        lines.append(f"task {name!r} failed: {failure.summary}")
+        if retries and used[task] >= retries:
+            lines.append(f"task {name!r} exhausted its {_retries(retries)}")
     if chronicle.stop_reason:
         lines.append(chronicle.stop_reason)
     return lines
@@ -276,9 +285,9 @@ def _was_retried(state: RunState, event: AttemptSettled) -> bool:
 
 
 def _retried_line(state: RunState, event: AttemptSettled, number: int) -> str:
-    name = state.plan.tasks[event.task].task_id
+    name = state.tasks.name(event.task)
     failure = event.failure
-    why = _told(failure, event.blocked) if failure else _ATTEMPT_STATUS[event.outcome]
+    why = _failure_text(failure, event.blocked) if failure else _ATTEMPT_STATUS[event.outcome]
     left = state.chronicle.retried[event.task, event.attempt]
     if event.outcome is Outcome.LOST:
         return f"task {name!r} attempt {number} was lost: {why}; no retry is charged"

@@ -25,9 +25,9 @@ There are three separate budgets: errors of the user's code (the task's `RetryPo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from enum import IntEnum
+from collections.abc import Collection, Iterator, Sequence
 from heapq import heappop, heappush
+from sys import maxsize
 from zlib import crc32
 
 from astrum.machine.attempt_log import UNCHARGED, AttemptLog
@@ -51,25 +51,19 @@ from astrum.machine.events import (
     WorkerReturned,
 )
 from astrum.machine.failure import UNSERVED, Failure
-from astrum.machine.ranks import ranks
-from astrum.planning.plan import Plan
-from astrum.runtime.collector import collector_paused
+from astrum.machine.task_state import (
+    BACKING_OFF,
+    CANCELLED,
+    FAILED,
+    OUTSTANDING,
+    READY,
+    SUCCEEDED,
+    WAITING,
+)
+from astrum.machine.task_table import TaskTable
+from astrum.planning.plan import Plan, TaskSpec
+from astrum.planning.priorities import NUMBER_MASK
 
-
-class TaskState(IntEnum):
-    """The state of a task; see the picture above."""
-
-    WAITING = 0
-    READY = 1
-    OUTSTANDING = 2
-    BACKING_OFF = 3
-    SUCCEEDED = 4
-    FAILED = 5
-    CANCELLED = 6
-
-
-# Plain numbers: before Python 3.12 finding an enum's member takes as long as a whole step.
-WAITING, READY, OUTSTANDING, BACKING_OFF, SUCCEEDED, FAILED, CANCELLED = map(int, TaskState)
 _MAY_RUN = (READY, BACKING_OFF)
 
 
@@ -80,29 +74,44 @@ class RunState:
     once; the plan's concurrency limit bounds them too.
     """
 
-    @collector_paused()
     def __init__(self, plan: Plan, *, run_key: str = "", capacity: int | None = None) -> None:
-        size = len(plan.tasks)
         self.plan = plan
+        self.tasks = TaskTable(plan)
         self.chronicle = AttemptLog()
-        self.states = bytearray(size)
-        self.attempts = [0] * size
+        self.states = bytearray()
+        self.attempts: list[int] = []
         self.outstanding_count = 0
         self.finished: str | None = None
         self._run_key = run_key
         self._capacity = self._bounded(capacity)
-        self._needs_left = [len(spec.needs) for spec in plan.tasks]
-        self._dependents = plan.dependents
-        self._awaited_left = sum(spec.awaited for spec in plan.tasks)
-        self._has_tails = self._awaited_left < size
+        self._needs_left: list[int] = []
+        self._awaited_left = 0
+        self._has_tails = False
         self._budgets = TaskBudgets()
         self._started = False
         self._stopping: str | None = None
         self._ready: list[int] = []
-        self._rank = ranks(plan)
-        for task in range(size):
-            if not self._needs_left[task]:
+        self._add(plan.tasks, [len(spec.needs) for spec in plan.tasks])
+
+    def _add(self, specs: Sequence[TaskSpec], needs_left: Sequence[int]) -> None:
+        """Take in the next tasks of the table; those that need nothing are ready."""
+        first, count = len(self.states), len(specs)
+        self.states.extend(bytes(count))
+        self.attempts.extend([0] * count)
+        self._needs_left.extend(needs_left)
+        awaited = sum(spec.awaited for spec in specs)
+        self._awaited_left += awaited
+        self._has_tails |= awaited < count
+        for task, needs in enumerate(needs_left, first):
+            if not needs:
                 self._make_ready(task)
+
+    def add_children(self, template: int, count: int) -> range:
+        """Add children of a task that still waits; it needs them from now on."""
+        children = self.tasks.add_children(template, count)
+        self._needs_left[template] += count
+        self._add([self.tasks.spec(template)] * count, [0] * count)
+        return children
 
     # --- queries of a host --------------------------------------------------------------
 
@@ -221,10 +230,10 @@ class RunState:
 
     def _succeed(self, task: int) -> None:
         self.states[task] = SUCCEEDED
-        if not self._has_tails or self.plan.tasks[task].awaited:
+        if not self._has_tails or self.tasks.spec(task).awaited:
             self._awaited_left -= 1
         needs_left = self._needs_left
-        for dependent in self._dependents[task]:
+        for dependent in self.tasks.dependents[task]:
             needs_left[dependent] -= 1
             if not needs_left[dependent] and self.states[dependent] == WAITING:
                 self._make_ready(dependent)
@@ -239,7 +248,7 @@ class RunState:
                 return self._on_handed_back(event, self._budgets.entry(event.task))
 
     def _on_raised(self, event: AttemptSettled, budget: TaskBudget) -> list[Command]:
-        policy = self.plan.tasks[event.task].retry
+        policy = self.tasks.spec(event.task).retry
         failure = event.failure or Failure(("builtins.Exception",), "no reason was given")
         budget.raised += 1
         if not policy.allows(budget.raised, failure.types):
@@ -290,16 +299,16 @@ class RunState:
 
     def _make_ready(self, task: int) -> None:
         self.states[task] = READY
-        heappush(self._ready, self._rank[task] if self._rank else task)
+        heappush(self._ready, self.tasks.priorities[task] | task)
 
     def _proceed(self) -> list[Command]:
         """Dispatch what is ready, as far as capacity goes, the longest remaining path first."""
         if not self._started or self._stopping is not None:
             return self._finish_if_over()
-        ready, states, size = self._ready, self.states, len(self.states)
+        ready, states = self._ready, self.states
         commands: list[Command] = []
         while ready and self.outstanding_count < self._capacity:
-            task = heappop(ready) % size
+            task = heappop(ready) & NUMBER_MASK
             if states[task] != READY:
                 # An event may change a task's state while its entry stays in the heap: an
                 # attempt was found outstanding, or a late end arrived. Such an entry is stale.
@@ -337,7 +346,7 @@ class RunState:
 
     def _bounded(self, capacity: int | None) -> int:
         limits = [x for x in (capacity, self.plan.concurrency_limit) if x is not None]
-        return min(limits, default=len(self.plan.tasks) + 1)
+        return min(limits, default=maxsize)
 
     # --- the end ------------------------------------------------------------------------
 
@@ -355,8 +364,7 @@ class RunState:
     def _fail(self, task: int, failure: Failure) -> list[Command]:
         self.states[task] = FAILED
         self.chronicle.failures[task] = failure
-        spec = self.plan.tasks[task]
-        if not spec.awaited and not self._dependents[task]:
+        if not self.tasks.spec(task).awaited and not self.tasks.dependents[task]:
             return self._proceed()  # no task waits for it
         return self._stop("failed", "")
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from astrum.data_transport.bindings import Binding
 from astrum.errors import TaskRegistrationError
+from astrum.planning.priorities import priorities
 from astrum.planning.retry_policy import RetryPolicy
 
 Lane = Literal["async", "thread"]
@@ -100,14 +101,9 @@ class Plan:
         return levels
 
     @cached_property
-    def remaining(self) -> list[int]:
-        """For each task number, the tasks on the longest path from it to the end."""
-        remaining = [1] * len(self.tasks)
-        for number in range(len(self.tasks) - 1, -1, -1):
-            after = self.dependents[number]
-            if after:
-                remaining[number] = 1 + max(map(remaining.__getitem__, after))
-        return remaining
+    def priorities(self) -> list[int]:
+        """For each task number, its place in the order of dispatch; the lowest is first."""
+        return priorities(self.dependents)
 
     def to_data(self) -> dict[str, Any]:
         """Return the plan as dicts, lists, tuples, numbers and strings, for any serializer."""

@@ -12,14 +12,14 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from astrum.machine.events import AttemptSettled
-from astrum.machine.state import (
+from astrum.machine.state import RunState
+from astrum.machine.task_state import (
     BACKING_OFF,
     CANCELLED,
     FAILED,
     OUTSTANDING,
     SUCCEEDED,
     WAITING,
-    RunState,
 )
 from astrum.planning.plan import TaskSpec
 
@@ -157,7 +157,7 @@ class _Look:
             return self._stopping(task)
         if state == WAITING:
             return self._waiting(task)
-        spec = self._plan.tasks[task]
+        spec = self._state.tasks.spec(task)
         if not self._pool.serves(self._plan.namespace, spec):
             why = self._pool.why_not(self._plan.namespace, spec)
             return self._made(task, Place.UNSERVED, why, since=self._sent_at(task))
@@ -196,7 +196,7 @@ class _Look:
 
     def _waiting(self, task: int) -> UnfinishedTask:
         index, states = self._plan.index, self._state.states
-        needs = self._plan.tasks[task].needs
+        needs = self._state.tasks.spec(task).needs
         missing = tuple(need for need in needs if states[index[need]] != SUCCEEDED)
         text = f"waits for {_listed(missing)}"
         return self._made(task, Place.WAITING, text, waits_for=missing)
@@ -245,11 +245,11 @@ class _Look:
         due_at: float | None = None,
         waits_for: tuple[str, ...] = (),
     ) -> UnfinishedTask:
-        spec, (queue, lane) = self._plan.tasks[task], self._stream(task)
+        queue, lane = self._stream(task)
         under_way = self._state.states[task] == OUTSTANDING
         number = self._state.attempts[task] - self._state.skipped(task) + (not under_way)
         return UnfinishedTask(
-            task_id=spec.task_id,
+            task_id=self._state.tasks.name(task),
             place=place,
             text=text,
             attempt=number,
@@ -264,7 +264,7 @@ class _Look:
         )
 
     def _stream(self, task: int) -> Stream:
-        spec = self._plan.tasks[task]
+        spec = self._state.tasks.spec(task)
         return spec.queue, EXCLUSIVE if self._state.is_exclusive(task) else spec.lane
 
     def _sent_at(self, task: int) -> float | None:

@@ -26,6 +26,7 @@ from astrum.data_transport.bindings import Binding, TaskInputs
 from astrum.errors import DecodeError, EncodeError, PayloadTooLargeError
 from astrum.execution.in_process import InProcessOptions, run_in_process
 from astrum.execution.invoke import BoundTask, Flow
+from astrum.machine import TaskTable
 from astrum.planning import Plan, TaskSpec
 from astrum.planning.build import NO_INPUTS
 from astrum.values import Codec, project
@@ -69,7 +70,7 @@ async def test_arguments_beyond_the_limit_of_coordinators_are_refused_in_their_w
         "take": BoundTask("take", lambda *values: None, inputs, "thread"),
     }
     report = await run_in_process(Flow(plan, bound), InProcessOptions(check_wire=True))
-    results = Results(plan, CoordinatorConfig().max_argument_bytes)
+    results = Results(TaskTable(plan), CoordinatorConfig().max_argument_bytes)
     results.keep(0, pack_result("make", Codec().encode(value)).value)
     with pytest.raises(PayloadTooLargeError) as caught:
         results.arguments(specs[1])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from astrum.errors import DecodeError
 from astrum.machine.report import ExecutionReport, TaskExecutionStatistics
-from astrum.machine.state import OUTSTANDING
+from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.plan import Plan
 from astrum.protocol.records import Outstanding, RunInfo
 from astrum.protocol.status import decode_served
@@ -117,7 +117,7 @@ async def _moment(
 def _by_stream(history: RunFollower, out: Mapping[int, Outstanding]) -> dict[Stream, list[int]]:
     streams: dict[Stream, list[int]] = {}
     for task in out:
-        spec = history.state.plan.tasks[task]
+        spec = history.state.tasks.spec(task)
         lane = "exclusive" if history.state.is_exclusive(task) else spec.lane
         streams.setdefault((spec.queue, lane), []).append(task)
     return streams

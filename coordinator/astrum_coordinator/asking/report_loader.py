@@ -12,6 +12,7 @@ from astrum.planning.plan import Plan
 from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
+from astrum.runtime.collector import collector_paused
 from astrum.values.codec import Codec
 from astrum.values.compression import inflate
 from astrum.values.projection import project
@@ -50,17 +51,15 @@ class ReportLoader:
         info = await found_run(self._store, run_id)
         known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
-        if not info.is_open:
-            state.finished = info.state
         values = {}
         if results is not False:
             declared = types_declared_here(state.plan)
             codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
             values = await self._decoded_all(run_id, known, codec, results)
-        report = build_report(state, await self._times(info), values, run_id=run_id)
-        if not info.is_open:
-            report.execution_state = ExecutionState(info.state)
-        elif info.lease_s <= 0:
+        times, ended_as = await self._times(info), None if info.is_open else info.state
+        with collector_paused():
+            report = build_report(state, times, values, run_id=run_id, ended_as=ended_as)
+        if info.is_open and info.lease_s <= 0:
             report.execution_state = ExecutionState.PENDING  # it has no leader now
         return report
 
@@ -83,12 +82,13 @@ class ReportLoader:
         self, run_id: str, known: RunFollower | RunLeader, codec: Codec, wanted: bool | str
     ) -> dict[str, Any]:
         results: dict[str, Any] = {}
-        for spec, data in zip(known.state.plan.tasks, known.results, strict=True):
-            if data is None or wanted not in (True, spec.task_id):
+        for task, data in sorted(known.results.items()):
+            name = known.state.tasks.name(task)
+            if wanted not in (True, name):
                 continue
             if reference_of(data) is not None:
                 data = await self._fetched(run_id, data)
-            results[spec.task_id] = self._decoded(data, codec)
+            results[name] = self._decoded(data, codec)
         return results
 
     async def _fetched(self, run_id: str, data: bytes) -> bytes:

@@ -15,6 +15,7 @@ from astrum.protocol.records import Outstanding
 from astrum.protocol.sealing import Seal
 from astrum.redis.records import JournalEntry
 from astrum.redis.run_store import BEGINNING, RunStore
+from astrum.runtime.collector import collector_paused
 from astrum_coordinator.leading.results import NIL
 
 logger = logging.getLogger("astrum.coordinator")
@@ -25,7 +26,7 @@ _ENTRIES_PER_READ = 1_000
 
 
 class RunFollower:
-    """A run's state and encoded results (in plan order) as far as its journal was read.
+    """A run's state and encoded results (by task number) as far as its journal was read.
 
     ``observer`` is called with the state after the first read, then with every event, as a
     leader calls it. ``values`` says whose results are read, `EVERY` or the
@@ -42,8 +43,9 @@ class RunFollower:
         observer: RunObserver | None = None,
         values: int | None = EVERY,
     ) -> None:
-        self.state = RunState(plan, run_key=run_id)
-        self.results: list[bytes | None] = [None] * len(plan.tasks)
+        with collector_paused():
+            self.state = RunState(plan, run_key=run_id)
+        self.results: dict[int, bytes] = {}
         self.outstanding: dict[int, Outstanding] = {}
         self._values = values
         self._reads_whole = seal.is_on or values == EVERY
@@ -103,5 +105,5 @@ class RunFollower:
             self._observer.observe(self.state, event, commands)
 
     def _keep(self, record: Record) -> None:
-        if record.outcome is Outcome.SUCCEEDED and 0 <= record.task < len(self.results):
+        if record.outcome is Outcome.SUCCEEDED and 0 <= record.task < len(self.state.tasks):
             self.results[record.task] = record.value or NIL

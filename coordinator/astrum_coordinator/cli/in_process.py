@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from astrum.execution.in_process import InProcessOptions, InProcessRun
 from astrum.execution.invoke import Flow
 from astrum.machine import ExecutionReport, RunTimes, build_report
+from astrum.runtime.collector import collector_paused
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.interrupts import Interrupts
 from astrum_coordinator.display.progress import RunProgress
@@ -54,7 +55,8 @@ class LocalSession:
         if state is None:
             return None
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
-        return build_report(state, times, {}, run_id=self._options.run_id)
+        with collector_paused():
+            return build_report(state, times, {}, run_id=self._options.run_id)
 
 
 def _disturbed(run: InProcessRun, error: BaseException | None) -> None:

@@ -253,7 +253,7 @@ class TerminalFace:
 
 
 def _name(progress: RunProgress, task: int) -> str:
-    return visible_name(progress.state.plan.tasks[task].task_id) if progress.state else ""
+    return visible_name(progress.state.tasks.name(task)) if progress.state else ""
 
 
 class StageBars:

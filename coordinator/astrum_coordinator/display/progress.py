@@ -21,7 +21,8 @@ from astrum.machine.events import (
     Finish,
     Outcome,
 )
-from astrum.machine.state import RunState, TaskState
+from astrum.machine.state import RunState
+from astrum.machine.task_state import TaskState
 
 NOTICES_KEPT = 2_000
 RETRIED, FAILED, LOST = "retried", "failed", "lost"
@@ -136,7 +137,7 @@ class RunProgress:
             self.retried += 1
         self.lost += event.outcome is Outcome.LOST
         reason = event.failure.summary if event.failure else event.outcome.name.lower()
-        task_id = state.plan.tasks[event.task].task_id
+        task_id = state.tasks.name(event.task)
         number = event.attempt - state.skipped(event.task)
         self._note(Notice(kind, task_id, number, reason, left or 0))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from astrum.errors import StoreError, StoreUnavailableError
-from astrum.machine.state import TaskState
+from astrum.machine.task_state import TaskState
 from astrum.redis.run_store import RunStore
 from astrum.runtime.service import PeriodicService
 from astrum_coordinator.config import CoordinatorConfig

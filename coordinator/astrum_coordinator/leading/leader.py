@@ -48,6 +48,7 @@ from astrum.protocol.records import Outstanding, RunInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.records import JournalEntry
 from astrum.redis.run_store import RunStore
+from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import Backoff, end_task
 from astrum_coordinator.config import LEAST_OUTSTANDING, CoordinatorConfig
 from astrum_coordinator.leading.dispatcher import Dispatcher, Entry, Revocation, Stream
@@ -194,8 +195,9 @@ class RunLeader:
     def _forget(self) -> None:
         self.cursor = "0-0"
         self._unsigned_ends = UnsignedEnds()
-        self.results = Results(self.plan, self._config.max_argument_bytes)
-        self.state = RunState(self.plan, run_key=self.run_id, capacity=self._capacity)
+        with collector_paused():
+            self.state = RunState(self.plan, run_key=self.run_id, capacity=self._capacity)
+        self.results = Results(self.state.tasks, self._config.max_argument_bytes)
         self._dispatcher = Dispatcher(
             self._store,
             self.run_id,
@@ -290,7 +292,7 @@ class RunLeader:
             self._take_in(item)
             return
         task = item.task
-        if item.outcome is Outcome.SUCCEEDED and 0 <= task < len(self.plan.tasks):
+        if item.outcome is Outcome.SUCCEEDED and 0 <= task < len(self.state.tasks):
             self.results.keep(task, item.value or NIL)
         self._dispatcher.settled(task)
         self._take_in(item.to_event(recorded_at))

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from astrum.data_transport.locate import binding_error
 from astrum.errors import LocateError
-from astrum.planning.plan import Plan, TaskSpec
+from astrum.machine.task_table import TaskTable
+from astrum.planning.plan import TaskSpec
 from astrum.values.payload import pack_task_arguments, part_of_result
 from astrum.values.projector import Projector
 
@@ -21,19 +22,22 @@ NIL = b"\xc0"
 class Results:
     """Encoded results by task number."""
 
-    def __init__(self, plan: Plan, max_argument_bytes: int) -> None:
-        self._index = plan.index
-        self._values: list[bytes | None] = [None] * len(plan.tasks)
+    def __init__(self, tasks: TaskTable, max_argument_bytes: int) -> None:
+        self._tasks = tasks
+        self._index = tasks.plan.index
+        self._values: list[bytes | None] = []
         self._max_argument_bytes = max_argument_bytes
         self._projector = Projector()
 
     def keep(self, task: int, value: bytes) -> None:
         """Hold the encoded result of a task, or the reference to it."""
+        if task >= len(self._values):  # the table has grown, or this is the first result
+            self._values += [None] * (len(self._tasks) - len(self._values))
         self._values[task] = value
 
-    def __iter__(self) -> Iterator[bytes | None]:
-        """Give each task's encoded result in plan order, `None` where there is none yet."""
-        return iter(self._values)
+    def items(self) -> Iterator[tuple[int, bytes]]:
+        """Give the encoded results by task number, in its order."""
+        return ((task, data) for task, data in enumerate(self._values) if data is not None)
 
     def arguments(self, spec: TaskSpec) -> bytes:
         """Return the encoded arguments of a task whose needs have all succeeded.
@@ -52,7 +56,8 @@ class Results:
     def _part(
         self, spec: TaskSpec, parameter: str | int, source: str, path: tuple[str | int, ...]
     ) -> bytes | None:
-        data = self._values[self._index[source]]
+        number = self._index[source]
+        data = self._values[number] if number < len(self._values) else None
         if data is None:
             raise LookupError(f"task {spec.task_id!r} was dispatched before {source!r} succeeded")
         try:

@@ -15,7 +15,8 @@ from astrum.errors import DecodeError
 from astrum.machine.attempt_log import UNCHARGED
 from astrum.machine.events import Outcome, TaskFoundUnserved, WorkerReturned
 from astrum.machine.failure import TIMED_OUT, VANISHED, Failure
-from astrum.machine.state import BACKING_OFF, OUTSTANDING, RunState
+from astrum.machine.state import RunState
+from astrum.machine.task_state import BACKING_OFF, OUTSTANDING
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import decode_served
 from astrum.redis.run_store import RunStore
@@ -102,12 +103,12 @@ class PoolMonitor(PeriodicService):
     # --- tasks that no worker serves ----------------------------------------------------
 
     def _look_for_unserved(self, leader: RunLeader, pool: LivePool) -> dict[Key, _Unserved]:
-        tasks, namespace = leader.plan.tasks, leader.plan.namespace
+        spec, namespace = leader.state.tasks.spec, leader.plan.namespace
         now = time.monotonic()
         found = {
             (leader.run_id, task): self._unserved.get((leader.run_id, task), _Unserved(now, False))
             for task in _on_offer(leader.state)
-            if not pool.serves(namespace, tasks[task])
+            if not pool.serves(namespace, spec(task))
         }
         leader.note_unserved(_summary(leader, pool, sorted(task for _, task in found)))
         self._note(leader, pool, found, now - self._config.unserved_notice_s)
@@ -127,7 +128,7 @@ class PoolMonitor(PeriodicService):
         for key in due:
             found[key] = found[key]._replace(is_noted=True)
         for _, task in due[:_TASKS_NAMED]:
-            why = pool.why_not(leader.plan.namespace, leader.plan.tasks[task])
+            why = pool.why_not(leader.plan.namespace, leader.state.tasks.spec(task))
             logger.warning("run %s: %s; %s", leader.run_id, why, self._what_next())
         if len(due) > _TASKS_NAMED:
             more = len(due) - _TASKS_NAMED
@@ -150,7 +151,7 @@ class PoolMonitor(PeriodicService):
     ) -> None:
         for (_, task), one in found.items():
             if one.since <= before:
-                why = pool.why_not(leader.plan.namespace, leader.plan.tasks[task])
+                why = pool.why_not(leader.plan.namespace, leader.state.tasks.spec(task))
                 waited_s = time.monotonic() - one.since
                 text = f"{why}; waited {waited_s:.0f} s"
                 leader.journal(TaskFoundUnserved(task, time.time(), text))
@@ -162,7 +163,7 @@ class PoolMonitor(PeriodicService):
         for task, attempt, age_s, blocked, held_up in pool.running(leader.run_id):
             if not _is_out(leader.state, task, attempt):
                 continue
-            limit_s = leader.plan.tasks[task].timeout_s
+            limit_s = leader.state.tasks.spec(task).timeout_s
             if limit_s is not None and age_s > limit_s + self._config.timeout_grace_s:
                 text = f"the attempt took longer than its {limit_s:g} s{held_up and '; '}{held_up}"
                 failure = Failure((TIMED_OUT, "builtins.TimeoutError", "builtins.Exception"), text)
@@ -185,7 +186,7 @@ class PoolMonitor(PeriodicService):
             marks = [(task, f"{e.attempt}:{e.entry_id}") for task, e in waiting.items()]
             for task in await self._store.vanished(leader.run_id, queue, lane, marks):
                 why = f"its message is no longer in the queue {queue!r}"
-                name = leader.plan.tasks[task].task_id
+                name = leader.state.tasks.name(task)
                 logger.warning("run %s: task %r: %s; it is sent again", leader.run_id, name, why)
                 failure = Failure((VANISHED,), why)
                 attempt = waiting[task].attempt
@@ -202,7 +203,7 @@ class PoolMonitor(PeriodicService):
 def _summary(leader: RunLeader, pool: LivePool, unserved: Sequence[int]) -> str:
     if not unserved:
         return ""
-    why = pool.why_not(leader.plan.namespace, leader.plan.tasks[unserved[0]])
+    why = pool.why_not(leader.plan.namespace, leader.state.tasks.spec(unserved[0]))
     more = len(unserved) - 1
     return f"{why} (and {more:,} more like it)" if more else why
 

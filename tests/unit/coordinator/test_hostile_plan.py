@@ -46,7 +46,7 @@ def read(data: bytes) -> None:
     except DecodeError:
         return
     # What was read can be led.
-    assert len(plan.index) == len(plan.tasks) == len(plan.remaining) == len(plan.levels)
+    assert len(plan.index) == len(plan.tasks) == len(plan.priorities) == len(plan.levels)
     RunState(plan, run_key="r").start()
     assert decode_plan(encode_plan(plan, "r", Seal()), "r", Seal()) == plan
 

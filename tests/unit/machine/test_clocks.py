@@ -10,6 +10,7 @@ from astrum.machine.clocks import TOLERANCE_S, on_one_clock
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.machine.state import RunState
+from astrum.machine.task_table import TaskTable
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 
 CREATED = 50_000.0
@@ -50,13 +51,13 @@ def told(*skews_s: float, worker_id: str = "w") -> list[AttemptSettled]:
 def test_a_clock_that_can_be_right_is_believed() -> None:
     for skew_s in (0.0, TOLERANCE_S / 2, -TOLERANCE_S / 2):
         events = told(*[skew_s] * 4)
-        assert on_one_clock(events, PLAN, CREATED) == events
+        assert on_one_clock(events, TaskTable(PLAN), CREATED) == events
 
 
 @pytest.mark.parametrize("skew_s", [7_200.0, -7_200.0, -30.0, 0.5, 1e9, -40_000.0])
 def test_a_clock_that_is_wrong_all_the_time_is_set_right(skew_s: float) -> None:
     for event, (_, _, _, start, end) in zip(
-        on_one_clock(told(*[skew_s] * 4), PLAN, CREATED), TRUE, strict=True
+        on_one_clock(told(*[skew_s] * 4), TaskTable(PLAN), CREATED), TRUE, strict=True
     ):
         assert event.started_at - CREATED == pytest.approx(start, abs=DELIVERY_S + TOLERANCE_S)
         assert event.ended_at - CREATED == pytest.approx(end, abs=DELIVERY_S + TOLERANCE_S)
@@ -65,16 +66,16 @@ def test_a_clock_that_is_wrong_all_the_time_is_set_right(skew_s: float) -> None:
 def test_only_the_worker_whose_clock_is_wrong_is_corrected() -> None:
     right, wrong = told(0, 0, 0, 0), told(9, 9, 9, 9, worker_id="v")
     mixed = [right[0], right[1], wrong[2], right[3]]
-    found = on_one_clock(mixed, PLAN, CREATED)
+    found = on_one_clock(mixed, TaskTable(PLAN), CREATED)
     assert [found[0], found[1], found[3]] == [right[0], right[1], right[3]]
     assert found[2].ended_at - CREATED == pytest.approx(40.0, abs=2 * DELIVERY_S)
 
 
 def test_times_in_process_and_of_coordinators_are_left_alone() -> None:
     inside = [event._replace(worker_id="") for event in told(9, 9, 9, 9)]
-    assert on_one_clock(inside, PLAN, CREATED) == inside
+    assert on_one_clock(inside, TaskTable(PLAN), CREATED) == inside
     lost = AttemptSettled(0, 1, Outcome.LOST, CREATED - 5, 0.0, CREATED + 9, "w")
-    assert on_one_clock([lost], PLAN, CREATED) == [lost]
+    assert on_one_clock([lost], TaskTable(PLAN), CREATED) == [lost]
 
 
 JUMPS = st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=8)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from astrum.data_transport.bindings import Binding
 from astrum.planning import Plan, RetryPolicy, TaskSpec
+from astrum.planning.priorities import NUMBER_MASK, remaining
 
 DIAMOND = Plan(
     "shop",
@@ -44,12 +45,19 @@ def test_a_stage_is_the_longest_chain_below_a_task() -> None:
 
 
 def test_what_remains_is_the_longest_path_to_the_end() -> None:
-    assert DIAMOND.remaining == [4, 3, 3, 2, 1, 1]
+    assert remaining(DIAMOND.dependents) == [4, 3, 3, 2, 1, 1]
+
+
+def test_the_longest_remaining_path_goes_first() -> None:
+    first, *_ = sorted(range(len(DIAMOND.tasks)), key=DIAMOND.priorities.__getitem__)
+    assert first == 0
+    assert DIAMOND.priorities[1] == DIAMOND.priorities[2] < DIAMOND.priorities[3]
+    assert not any(priority & NUMBER_MASK for priority in DIAMOND.priorities)
 
 
 def test_an_empty_plan_has_nothing_to_say() -> None:
     plan = Plan("empty", ())
-    assert (plan.index, plan.dependents, plan.levels, plan.remaining) == ({}, [], [], [])
+    assert (plan.index, plan.dependents, plan.levels, plan.priorities) == ({}, [], [], [])
 
 
 def test_a_long_chain_needs_no_recursion() -> None:
@@ -57,7 +65,7 @@ def test_a_long_chain_needs_no_recursion() -> None:
     chain += [TaskSpec(task_id=str(n), needs=(str(n - 1),)) for n in range(1, 20_000)]
     plan = Plan("chain", tuple(chain))
     assert plan.levels[-1] == 19_999
-    assert plan.remaining[0] == 20_000
+    assert remaining(plan.dependents)[0] == 20_000
 
 
 @given(st.lists(specs, max_size=5, unique_by=lambda spec: spec.task_id), st.booleans())
