@@ -39,6 +39,9 @@ class AttemptSettled(NamedTuple):
     that recorded it (the store's when distributed), ``started_at`` and ``ended_at`` are on the
     worker's. ``shared_loss`` counts the attempts lost together with this one, itself included.
     ``blocked`` says for how long it blocked the event loop and where, "" if it did not.
+    ``queued_s`` is how long it waited from its dispatch on until a worker with a free slot took it,
+    ``prepared_s`` how long its arguments were fetched and decoded from then until ``started_at``; 0
+    in process. ``seen`` has the facts of its result that it was to observe.
     """
 
     task: int
@@ -51,6 +54,9 @@ class AttemptSettled(NamedTuple):
     failure: Failure | None = None
     shared_loss: int = 1
     blocked: str = ""
+    queued_s: float = 0.0
+    prepared_s: float = 0.0
+    seen: tuple[int, ...] = ()
 
 
 class AttemptWithdrawn(NamedTuple):

@@ -38,7 +38,9 @@ class TaskAttemptStatistics:
     "handed_back", which cost none of the user's retries. ``worker_id`` is ``host:pid:…`` of the
     worker process, "" in process. ``blocked`` says for how long the attempt blocked its worker's
     event loop, and at which line ("" if it did not, and in process); ``error_message`` repeats it.
-    ``traceback`` is that of the failure, "" if there is none.
+    ``traceback`` is that of the failure, "" if there is none. Before ``start_time`` it waited
+    ``queued_s`` for a worker with a free slot, then ``prepared_s`` for its arguments to be fetched
+    and decoded there; both are 0 in process.
     """
 
     task_name: str
@@ -54,6 +56,8 @@ class TaskAttemptStatistics:
     timed_out: bool = False
     blocked: str = ""
     traceback: str = ""
+    queued_s: float = 0.0
+    prepared_s: float = 0.0
 
 
 @dataclass(slots=True)

@@ -180,7 +180,8 @@ def _attempt_statistics(
     max_retries: int,
     retried: Mapping[tuple[int, int], int],
 ) -> TaskAttemptStatistics:
-    task, attempt, outcome, start, end, recorded_at, worker_id, failure, _, blocked = event
+    task, attempt, outcome, start, end, recorded_at, worker_id, failure, *_ = event
+    blocked = event.blocked
     start, end = start or recorded_at, end or recorded_at
     return TaskAttemptStatistics(
         task_id,
@@ -196,6 +197,8 @@ def _attempt_statistics(
         outcome is Outcome.TIMED_OUT,
         blocked,
         failure.traceback if failure else "",
+        event.queued_s,
+        event.prepared_s,
     )
 
 

@@ -7,7 +7,7 @@ not refer to them. It can be written to a store and led by a process that never 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -23,7 +23,9 @@ Lane = Literal["async", "thread"]
 DEFAULT_QUEUE = "default"
 _LANES = ("async", "thread")
 NO_RETRY = RetryPolicy()
-PLAN_VERSION = 1
+PLAN_VERSION = 2
+"""Readers ignore parts of a plan's data that they do not know. What they must not ignore needs a
+new version."""
 
 
 class TaskSpec(NamedTuple):
@@ -139,20 +141,19 @@ class Plan:
 
 
 def _spec_to_data(spec: TaskSpec, index: Mapping[str, int]) -> list[Any]:
-    # Numbers instead of ids keep the plan of a wide fan-in small; trailing defaults are common.
-    retry = spec.retry
-    more = [spec.optional] if spec.optional else []  # rows without one have the old form
+    # Numbers instead of ids keep the plan of a wide fan-in small; most options have their default.
+    options = {
+        name: value
+        for name, default in _DEFAULT_OPTIONS
+        if (value := getattr(spec, name)) is not default and value != default
+    }
+    if "retry" in options:
+        options["retry"] = _retry_to_data(spec.retry)
     return [
         spec.task_id,
         [index[need] for need in spec.needs],
         [(b.parameter, index[b.source], b.path) for b in spec.bindings],
-        None if retry is NO_RETRY or retry == NO_RETRY else _retry_to_data(retry),
-        spec.timeout_s,
-        spec.queue,
-        spec.lane,
-        spec.fingerprint,
-        spec.awaited,
-        *more,
+        *([options] if options else []),
     ]
 
 
@@ -183,28 +184,48 @@ def _specs_from_data(rows: Sequence[Any]) -> tuple[TaskSpec, ...]:
 
 
 def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
-    task_id, needs, bindings, retry, timeout_s, queue, lane, fingerprint, awaited, *more = row
-    if not all(type(text) is str for text in (task_id, queue, fingerprint)) or not queue:
-        raise ValueError("its id, its queue or its fingerprint is not a string")
-    if lane not in _LANES:
-        raise ValueError(f"it has the unknown lane {lane!r}")
-    if not (timeout_s is None or (type(timeout_s) in (int, float) and 0 < timeout_s < math.inf)):
-        raise ValueError("its timeout is not a positive number")
+    task_id, needs, bindings, *more = row
+    if type(task_id) is not str:
+        raise ValueError("its id is not a string")
     return TaskSpec(
-        task_id=task_id,
-        needs=tuple([_earlier(ids, need) for need in needs]),
-        bindings=tuple([_binding_from_data(binding, ids) for binding in bindings]),
-        retry=NO_RETRY if retry is None else _retry_from_data(retry),
-        timeout_s=timeout_s,
-        queue=queue,
-        lane=lane,
-        fingerprint=fingerprint,
-        awaited=bool(awaited),
-        optional=_optional_from_data(*more),
+        task_id,
+        tuple([_earlier(ids, need) for need in needs]),
+        tuple([_binding_from_data(binding, ids) for binding in bindings]),
+        **(_options_from_data(more[0]) if more else {}),
     )
 
 
-def _optional_from_data(slots: Sequence[Any] = ()) -> tuple[str | int, ...]:
+def _options_from_data(options: Any) -> dict[str, Any]:
+    if type(options) is not dict:
+        raise ValueError("its options are not a map")
+    return {name: _READERS[name](value) for name, value in options.items() if name in _READERS}
+
+
+def _timeout_from_data(timeout_s: Any) -> float | None:
+    if not (timeout_s is None or (type(timeout_s) in (int, float) and 0 < timeout_s < math.inf)):
+        raise ValueError("its timeout is not a positive number")
+    return timeout_s  # type: ignore[no-any-return]
+
+
+def _queue_from_data(queue: Any) -> str:
+    if type(queue) is not str or not queue:
+        raise ValueError("its queue is not a name")
+    return queue
+
+
+def _lane_from_data(lane: Any) -> Lane:
+    if lane not in _LANES:
+        raise ValueError(f"it has the unknown lane {lane!r}")
+    return lane  # type: ignore[no-any-return]
+
+
+def _fingerprint_from_data(fingerprint: Any) -> str:
+    if type(fingerprint) is not str:
+        raise ValueError("its fingerprint is not a string")
+    return fingerprint
+
+
+def _optional_from_data(slots: Any) -> tuple[str | int, ...]:
     if not all(type(slot) in (str, int) for slot in slots):
         raise ValueError("its optional parameters have the wrong type")
     return tuple(slots)
@@ -217,17 +238,30 @@ def _earlier(ids: Sequence[str], number: Any) -> str:
 
 
 def _binding_from_data(row: Sequence[Any], ids: Sequence[str]) -> Binding:
-    parameter, source, path = row
+    parameter, source, path, *_ = row
     if not all(type(step) in (str, int) for step in (parameter, *path)):
         raise ValueError("a binding has parts of the wrong type")
     return Binding(parameter, _earlier(ids, source), tuple(path))
 
 
 def _retry_from_data(row: Sequence[Any]) -> RetryPolicy:
-    max_retries, delay, backoff, max_delay, jitter, retry_on, give_up_on = row
+    max_retries, delay, backoff, max_delay, jitter, retry_on, give_up_on, *_ = row
     numbers, names = (delay, backoff, max_delay, jitter), (*retry_on, *give_up_on)
     if not all(type(n) in (int, float) for n in numbers) or not all(type(n) is str for n in names):
         raise ValueError("its retry policy has parts of the wrong type")
     return RetryPolicy(
         max_retries, delay, backoff, max_delay, jitter, tuple(retry_on), tuple(give_up_on)
     )
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "retry": _retry_from_data,
+    "timeout_s": _timeout_from_data,
+    "queue": _queue_from_data,
+    "lane": _lane_from_data,
+    "fingerprint": _fingerprint_from_data,
+    "awaited": bool,
+    "optional": _optional_from_data,
+}
+"""Reads each option of a task, by its name in `TaskSpec`."""
+_DEFAULT_OPTIONS = [(name, TaskSpec._field_defaults[name]) for name in _READERS]

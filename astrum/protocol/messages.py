@@ -3,6 +3,10 @@
 All are msgpack arrays that begin with the protocol's version or a kind. Values inside are byte
 strings, decoded only by the process that needs them: a coordinator copies them from a record into
 the next message.
+
+Fields are only ever added, at the end, and have a default. A writer leaves out trailing defaults,
+so a field that is not used costs nothing. A reader ignores fields that it does not know. What a
+reader must not ignore needs a new `PROTOCOL_VERSION`.
 """
 
 from __future__ import annotations
@@ -30,12 +34,14 @@ from astrum.machine.failure import Failure
 from astrum.protocol.keys import is_run_id
 from astrum.values.unpacking import unpack
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 _LEADER = -1
 """Replaces the task number in records of events that come from the leader or a user."""
 _CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
 LATEST_S = 253402300799.0
 """The last second of the year 9999; later times are invalid."""
+_LONGEST_MS = 10**11
+"""Three years; longer durations are invalid."""
 
 
 class TaskMessage(NamedTuple):
@@ -44,6 +50,12 @@ class TaskMessage(NamedTuple):
     ``attempt`` is the fence; ``number`` counts only the attempts that began. ``max_retries`` is
     for ``current_attempt()``. ``exclusive``: it runs alone on its worker. ``arguments`` is
     made by `astrum.values.arguments.pack_arguments`.
+
+    Nothing reads the other fields yet: they are room in the format. ``child_index`` and
+    ``child_key`` say which child of a mapped task it is (-1 and "": none). ``watch`` lists the
+    facts of the result to report in `Record.seen`: each a kind and a path. ``limits`` names the
+    limits of which it holds a share. ``versions`` says which code may run it ("": as its worker
+    does by default), and ``trace`` is the W3C ``traceparent`` that it belongs to.
     """
 
     run_id: str
@@ -58,11 +70,18 @@ class TaskMessage(NamedTuple):
     check_types: bool
     exclusive: bool
     arguments: bytes
+    child_index: int = -1
+    child_key: str = ""
+    watch: tuple[tuple[str | int, ...], ...] = ()
+    limits: tuple[str, ...] = ()
+    priority: int = 0
+    versions: str = ""
+    trace: str = ""
 
 
 def encode_message(message: TaskMessage) -> bytes:
     """Return the bytes of a task message."""
-    packed: bytes = msgpack.packb((PROTOCOL_VERSION, *message))
+    packed: bytes = msgpack.packb((PROTOCOL_VERSION, *_trimmed(message, _MESSAGE_DEFAULTS)))
     return packed
 
 
@@ -76,20 +95,58 @@ def decode_message(data: bytes) -> TaskMessage:
             f"the message has protocol version {fields[0]!r}, this process speaks "
             f"{PROTOCOL_VERSION}: run the same Astrum version on all hosts"
         )
+    del fields[1 + len(TaskMessage._fields) :]
     if tuple(map(type, fields)) not in _MESSAGE_TYPES or not is_run_id(fields[1]):
         raise DecodeError("a task message has fields of the wrong number or type")
-    message = TaskMessage._make(fields[1:])
+    if len(fields) > _WATCH:
+        _read_lists(fields)
+    message = TaskMessage(*fields[1:])
     if message.timeout_s is not None and not 0 < message.timeout_s < math.inf:
         # One NaN among a loop's timers puts all of them out of order.
         raise DecodeError(f"a task message has the time limit {message.timeout_s!r}")
     return message
 
 
-_MESSAGE_TYPES = {
-    (int, str, int, int, int, str, str, str, int, timeout, bool, bool, bytes)
-    for timeout in (NoneType, int, float)
-}
+def _read_lists(fields: list[Any]) -> None:
+    """Turn the lists of a message to tuples of the right types."""
+    watch, limits = fields[_WATCH], fields[_WATCH + 1 : _WATCH + 2]
+    if not all(type(fact) is list and {*map(type, fact)} <= {str, int} for fact in watch):
+        raise DecodeError("a task message watches something that is not a kind and a path")
+    fields[_WATCH] = tuple(map(tuple, watch))
+    for names in limits:
+        if not all(type(name) is str for name in names):
+            raise DecodeError("a task message has a limit whose name is not a string")
+        fields[_WATCH + 1] = tuple(names)
+
+
+def _with_optional(
+    required: Iterable[tuple[type, ...]], optional: tuple[type, ...]
+) -> set[tuple[type, ...]]:
+    """Return the types of rows that end after their required fields or any optional one."""
+    lengths = range(len(optional) + 1)
+    return {first + optional[:length] for first in required for length in lengths}
+
+
+_MESSAGE_TYPES = _with_optional(
+    [
+        (int, str, int, int, int, str, str, str, int, timeout, bool, bool, bytes)
+        for timeout in (NoneType, int, float)
+    ],
+    (int, str, list, list, int, str, str),
+)
 """The types of the version and the fields of a `TaskMessage`."""
+_WATCH = 1 + TaskMessage._fields.index("watch")
+_MESSAGE_DEFAULTS = tuple(TaskMessage._field_defaults.values())
+
+
+def _trimmed(row: tuple[Any, ...], defaults: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row without those of its last fields that have their default."""
+    end = len(row)
+    for default in reversed(defaults):
+        if row[end - 1] != default:
+            break
+        end -= 1
+    return row[:end]
 
 
 def attribute(data: bytes) -> tuple[int, str, int, int] | None:
@@ -113,8 +170,12 @@ def attribute(data: bytes) -> tuple[int, str, int, int] | None:
 class Record(NamedTuple):
     """One settled attempt in the journal.
 
-    ``value`` is the encoded result of a succeeded attempt, or a reference to it. ``blocked``, as
-    in `AttemptSettled`, is left out if it is empty.
+    ``value`` is the encoded result of a succeeded attempt, or a reference to it.
+    ``shared_loss``, ``blocked`` and ``seen`` are as in `AttemptSettled`. It was dispatched
+    ``prepared_ms`` and ``queued_ms`` before ``started_at``: first it waited for a worker with a
+    free slot, then its arguments were fetched and decoded. ``code`` names the code that ran, "" if
+    it was the plan's. ``log`` is the digest of the blob with what it logged, ``b""`` if there is
+    none; nothing writes ``seen``, ``code`` and ``log`` yet.
     """
 
     task: int
@@ -126,7 +187,12 @@ class Record(NamedTuple):
     value: bytes | None = None
     failure: Failure | None = None
     shared_loss: int = 1
+    queued_ms: int = 0
+    prepared_ms: int = 0
     blocked: str = ""
+    seen: tuple[int, ...] = ()
+    code: str = ""
+    log: bytes = b""
 
     def to_event(self, recorded_at: float) -> AttemptSettled:
         """Return the event for a run's state machine."""
@@ -141,23 +207,28 @@ class Record(NamedTuple):
             self.failure,
             self.shared_loss,
             self.blocked,
+            self.queued_ms / 1000,
+            self.prepared_ms / 1000,
+            self.seen,
         )
 
 
 def encode_record(record: Record) -> bytes:
     """Return the bytes of one record; the settle script joins them to a journal entry."""
-    return _packed(record if record.blocked else record[:-1])
+    return _packed(_trimmed(record, _RECORD_DEFAULTS))
 
 
+_EVENT_DEFAULTS = ("",)
+"""That of the last field of a cancellation and of a run's timeout."""
 LeaderEvent = CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned
 
 
 def encode_event(event: LeaderEvent) -> bytes:
     """Return the bytes of one event that is not the end of an attempt."""
     if isinstance(event, CancelRequested):
-        row: tuple[Any, ...] = (_LEADER, _CANCEL, event.at, event.reason)
+        row: tuple[Any, ...] = (_LEADER, _CANCEL, *_trimmed(event, _EVENT_DEFAULTS))
     elif isinstance(event, RunTimedOut):
-        row = (_LEADER, _TIMEOUT, event.at, event.limit_s, event.unserved)
+        row = (_LEADER, _TIMEOUT, *_trimmed(event, _EVENT_DEFAULTS))
     elif isinstance(event, WorkerReturned):
         row = (_LEADER, _RETURNED, event.at, event.worker_id)
     else:
@@ -202,30 +273,43 @@ def claimed_ends(data: bytes) -> list[tuple[int, int]]:
 
 
 _OUTCOMES = {int(outcome): outcome for outcome in Outcome}
-_RECORD_TYPES = {
-    (int, int, int, str, started, ended, value, failure, int, *blocked)
-    for started, ended in product((int, float), repeat=2)
-    for value, failure in product((NoneType, bytes), (NoneType, list))
-    for blocked in ((), (str,))
-}
-"""The types of the fields of a `Record`."""
+_RECORD_TYPES = _with_optional(
+    [
+        (int, int, int, str, started, ended, value, failure)
+        for started, ended in product((int, float), repeat=2)
+        for value in (NoneType, bytes)
+        for failure in (NoneType, list)
+    ],
+    (int, int, int, str, list, str, bytes),
+)
+"""The types of the fields of a `Record`; the first eight are always there."""
+_SEEN = Record._fields.index("seen")
+_RECORD_DEFAULTS = (1, 0, 0, "", (), "", b"")
+"""Those of the fields from ``shared_loss`` on."""
 
 
 def _decode_row(row: Any) -> Record | LeaderEvent:
     try:
-        if row[0] == _LEADER:
-            return _decode_event(row)
-        if tuple(map(type, row)) not in _RECORD_TYPES:
-            raise DecodeError("a journal record has fields of the wrong number or type")
-        blocked = row.pop() if len(row) == len(Record._fields) else ""
-        task, attempt, outcome, worker_id, started_at, ended_at, value, failure, shared = row
-        if failure is not None:
-            failure = decode_failure(failure)
-        outcome, worker_id = _OUTCOMES[outcome], intern(worker_id)  # a few for a million records
-        times = _known(started_at), _known(ended_at)
-        return Record(task, attempt, outcome, worker_id, *times, value, failure, shared, blocked)
+        return _decode_event(row) if row[0] == _LEADER else _decode_record(row)
     except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise DecodeError(f"a journal record is malformed: {error}") from None
+
+
+def _decode_record(row: list[Any]) -> Record:
+    del row[len(Record._fields) :]
+    if tuple(map(type, row)) not in _RECORD_TYPES:
+        raise DecodeError("a journal record has fields of the wrong number or type")
+    row[2] = _OUTCOMES[row[2]]
+    row[3] = intern(row[3])  # a few for a million records
+    row[4], row[5] = _known(row[4]), _known(row[5])
+    if row[7] is not None:
+        row[7] = decode_failure(row[7])
+    row[9:11] = [ms if 0 <= ms <= _LONGEST_MS else 0 for ms in row[9:11]]
+    if len(row) > _SEEN:
+        if not all(type(number) is int for number in row[_SEEN]):
+            raise DecodeError("a journal record has seen something that is not a number")
+        row[_SEEN] = tuple(row[_SEEN])
+    return Record(*row)
 
 
 def _known(time_s: float) -> float:
@@ -236,10 +320,9 @@ def _known(time_s: float) -> float:
 def _decode_event(row: Sequence[Any]) -> LeaderEvent:
     kind, at = row[1], _known(float(row[2]))
     if kind == _CANCEL:
-        return CancelRequested(at, str(row[3]))
+        return CancelRequested(at, *map(str, row[3:4]))
     if kind == _TIMEOUT:
-        unserved = str(row[4]) if len(row) > 4 else ""  # entries of older processes are shorter
-        return RunTimedOut(at, float(row[3]), unserved)
+        return RunTimedOut(at, float(row[3]), *map(str, row[4:5]))
     if kind == _UNSERVED:
         return TaskFoundUnserved(int(row[3]), at, str(row[4]))
     if kind == _RETURNED:
@@ -248,8 +331,8 @@ def _decode_event(row: Sequence[Any]) -> LeaderEvent:
 
 
 def decode_failure(row: Any) -> Failure:
-    """Rebuild a `Failure` from its four msgpack fields."""
-    types, message, traceback, notes = row
+    """Rebuild a `Failure` from its msgpack fields."""
+    types, message, traceback, notes, *_ = row
     return Failure(tuple(map(str, types)), str(message), str(traceback), tuple(map(str, notes)))
 
 
@@ -274,8 +357,8 @@ def encode_hint(hint: RevokedHint) -> bytes:
 def decode_hint(data: bytes) -> RevokedHint:
     """Read a hint; raises `DecodeError` for anything else."""
     try:
-        version, run_id, attempts = unpack(data)
-        pairs = [(int(task), int(attempt)) for task, attempt in attempts]
+        version, run_id, attempts, *_ = unpack(data)
+        pairs = [(int(task), int(attempt)) for task, attempt, *_ in attempts]
     except (TypeError, ValueError) as error:
         raise DecodeError(f"a hint is malformed: {error}") from None
     if version != PROTOCOL_VERSION or not isinstance(run_id, str):

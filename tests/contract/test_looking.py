@@ -64,6 +64,8 @@ async def test_an_outline_keeps_the_values_of_the_one_task_that_is_asked_for(
 async def test_an_outline_leaves_alone_what_it_does_not_understand(runs: RunStore) -> None:
     epoch = await led_run(runs)
     later = [9, 1, 0, "w", 1.0, 2.0, b"v" * 500, None, 1, "", {"new": [b"\xff" * 300, -7, 2**40]}]
+    longer = [*later, *range(9)]
+    decision = [-1, "new kind", 1.0, 2, 3, 4, b"n" * 500]
     strange = [
         b"",
         b"\xdd\x00\x00\x00\x09short",
@@ -74,11 +76,12 @@ async def test_an_outline_leaves_alone_what_it_does_not_understand(runs: RunStor
     ]
     for data in strange:
         await runs.append_event("r", data, epoch=epoch)
-    await runs.append_event("r", encode_entry([msgpack.packb(later)]), epoch=epoch)
+    rows = [later, longer, decision]
+    await runs.append_event("r", encode_entry(map(msgpack.packb, rows)), epoch=epoch)
     *same, last = await outline(runs)
     assert [entry.data for entry in same] == strange
-    later[6] = None
-    assert msgpack.unpackb(last.data, strict_map_key=False) == [later]
+    later[6] = longer[6] = None
+    assert msgpack.unpackb(last.data, strict_map_key=False) == rows
 
 
 async def test_no_call_for_an_outline_holds_the_server_up_for_long(runs: RunStore) -> None:

@@ -118,12 +118,18 @@ def write_seeds(corpus: Path) -> None:
     spec = TaskSpec(task_id="b", needs=("a",), bindings=(Binding("x", "a", ("k", 0)),))
     plan = Plan("n", (TaskSpec(task_id="a", retry=RetryPolicy(2)), spec))
     message = TaskMessage(
-        "r", 0, 1, 1, "n", "a", "f", 2, 1.5, True, False, b"\x92\xa1x\xc4\x01\x07"
+        *("r", 0, 1, 1, "n", "a", "f", 2, 1.5, True, False, b"\x92\xa1x\xc4\x01\x07"),
+        *(3, "key", (("len", "x", 0),), ("limit",), 1, "exact", "00-trace-span-01"),
     )
     failure = Failure(("builtins.ValueError",), "no", "traceback", ("note",))
     rows = [
         encode_record(Record(0, 1, Outcome.FAILED, "w", 1.0, 2.0, None, failure)),
-        encode_record(Record(0, 2, Outcome.SUCCEEDED, "w", 1.0, 2.0, b"\x07")),
+        encode_record(
+            Record(
+                *(0, 2, Outcome.SUCCEEDED, "w", 1.0, 2.0, b"\x07", None, 1),
+                *(250, 3, "blocked", (7,), "code", b"log"),
+            )
+        ),
         encode_event(CancelRequested(1.0, "why")),
     ]
     entry = encode_entry(rows)

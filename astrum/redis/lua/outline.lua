@@ -41,16 +41,25 @@ after = function(s, p)
   return items(s, p + (b % 2 == 0 and 3 or 5), b >= 0xde and 2 * count or count)
 end
 
+-- The position of the first field of a row that may hold a value: it has at least seven fields,
+-- and does not begin with -1, as the events of leaders do.
+local function fields_of(s, p)
+  local b = byte(s, p)
+  local first = b >= 0x97 and b <= 0x9f and p + 1
+  if b == 0xdc and number(s, p + 1, 2) >= 7 then first = p + 3 end
+  return first and byte(s, first) ~= 0xff and first
+end
+
 -- The entry without values, and how many rows it has. The value is a record's seventh field.
 local function outline(s)
   if byte(s, 1) ~= 0xdd then return s, 1 end
   local rows, pieces, from, p = number(s, 2, 4), {}, 1, 6
   for _ = 1, rows do
-    local b, next_row = byte(s, p), after(s, p)
-    if b >= 0x97 and b <= 0x9f then
-      local value = items(s, p + 1, 6)
+    local first, next_row = fields_of(s, p), after(s, p)
+    if first then
+      local value = items(s, first, 6)
       local kind, behind = byte(s, value), after(s, value)
-      local is_wanted = string.sub(s, p + 1, after(s, p + 1) - 1) == ARGV[2]
+      local is_wanted = string.sub(s, first, after(s, first) - 1) == ARGV[2]
       if kind >= 0xc4 and kind <= 0xc6 and not is_wanted then
         pieces[#pieces + 1] = string.sub(s, from, value - 1)
         pieces[#pieces + 1] = '\192'

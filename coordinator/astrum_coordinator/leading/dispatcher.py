@@ -292,18 +292,18 @@ class Dispatcher(Service):
         arguments = self._results.arguments(spec) if spec.bindings else NO_ARGUMENTS
         return encode_message(
             TaskMessage(
-                self._run_id,
-                command.task,
-                command.attempt,
-                command.number,
-                self._plan.namespace,
-                spec.task_id,
-                spec.fingerprint,
-                spec.retry.max_retries,
-                spec.timeout_s,
-                self._plan.check_types,
-                command.exclusive,
-                arguments,
+                run_id=self._run_id,
+                task=command.task,
+                attempt=command.attempt,
+                number=command.number,
+                namespace=self._plan.namespace,
+                task_id=spec.task_id,
+                fingerprint=spec.fingerprint,
+                max_retries=spec.retry.max_retries,
+                timeout_s=spec.timeout_s,
+                check_types=self._plan.check_types,
+                exclusive=command.exclusive,
+                arguments=arguments,
             )
         )
 

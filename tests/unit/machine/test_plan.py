@@ -82,6 +82,30 @@ def test_needs_bindings_and_retries_travel() -> None:
     assert Plan.from_data(msgpack.unpackb(msgpack.packb(plan.to_data()))) == plan
 
 
+def test_a_task_with_default_options_takes_no_room_for_them() -> None:
+    assert Plan("ns", (TaskSpec("a"),)).to_data()["tasks"] == [["a", [], []]]
+
+
+@given(st.lists(specs, max_size=5, unique_by=lambda spec: spec.task_id), st.data())
+def test_what_a_later_version_adds_to_a_plan_is_ignored(
+    tasks: list[TaskSpec], data: st.DataObject
+) -> None:
+    last = TaskSpec(
+        "last", ("first",), (Binding("x", "first", ("k",)),), RetryPolicy(2, retry_on=("E",))
+    )
+    plan = Plan("ns", (TaskSpec("first"), *tasks, last))
+    later = msgpack.unpackb(msgpack.packb(plan.to_data()))
+    more = st.lists(st.none() | st.integers(-9, 9) | st.text() | st.lists(st.text()), max_size=3)
+    later["new"] = data.draw(more)
+    for row in later["tasks"]:
+        row[3:] = [dict(*row[3:4]) | {"new": data.draw(more)}, *data.draw(more)]
+        for binding in row[2]:
+            binding += data.draw(more)
+        if "retry" in row[3]:
+            row[3]["retry"] += data.draw(more)
+    assert Plan.from_data(later) == plan
+
+
 def test_a_plan_of_another_version_is_refused_by_number() -> None:
-    with pytest.raises(ValueError, match="version 99, this process reads 1"):
+    with pytest.raises(ValueError, match="version 99, this process reads 2"):
         Plan.from_data({**DIAMOND.to_data(), "version": 99})

@@ -24,11 +24,14 @@ from astrum.protocol.messages import (
     PROTOCOL_VERSION,
     LeaderEvent,
     Record,
+    RevokedHint,
     TaskMessage,
     decode_entry,
+    decode_hint,
     decode_message,
     encode_entry,
     encode_event,
+    encode_hint,
     encode_message,
     encode_record,
     event_of,
@@ -52,6 +55,13 @@ task_messages = st.builds(
     check_types=st.booleans(),
     exclusive=st.booleans(),
     arguments=st.binary(max_size=20),
+    child_index=st.integers(-1, 2**40),
+    child_key=texts,
+    watch=st.lists(st.lists(texts | numbers, max_size=3).map(tuple), max_size=3).map(tuple),
+    limits=st.lists(texts, max_size=3).map(tuple),
+    priority=st.integers(-9, 9),
+    versions=texts,
+    trace=texts,
 )
 failures = st.builds(
     Failure, st.lists(texts, max_size=3).map(tuple), texts, texts, st.lists(texts).map(tuple)
@@ -67,7 +77,12 @@ records = st.builds(
     value=st.none() | st.binary(max_size=20),
     failure=st.none() | failures,
     shared_loss=st.integers(1, 100),
+    queued_ms=st.integers(0, 10**11),
+    prepared_ms=st.integers(0, 10**11),
     blocked=texts,
+    seen=st.lists(st.integers(-9, 2**40), max_size=3).map(tuple),
+    code=texts,
+    log=st.binary(max_size=20),
 )
 events = st.one_of(
     st.builds(CancelRequested, seconds, texts),
@@ -106,21 +121,66 @@ def test_a_journal_entry_comes_back_as_it_was(items: list[Record | LeaderEvent])
 
 def test_a_record_becomes_the_fact_that_the_state_machine_knows() -> None:
     failure = Failure(("builtins.ValueError",), "no")
-    record = Record(3, 2, Outcome.FAILED, "w", 1.0, 2.0, None, failure, 4, "blocked")
-    event = AttemptSettled(3, 2, Outcome.FAILED, 1.0, 2.0, 9.0, "w", failure, 4, "blocked")
+    record = Record(
+        *(3, 2, Outcome.FAILED, "w", 1.0, 2.0, None, failure, 4),
+        *(1500, 250, "blocked", (7,), "code", b"log"),
+    )
+    event = AttemptSettled(
+        *(3, 2, Outcome.FAILED, 1.0, 2.0, 9.0, "w", failure, 4, "blocked"),
+        *(1.5, 0.25, (7,)),
+    )
     assert event_of(record, recorded_at=9.0) == event
     assert event_of(CancelRequested(1.0), recorded_at=9.0) == CancelRequested(1.0)
 
 
-def test_a_run_s_timeout_from_before_it_had_a_reason_is_understood() -> None:
-    row = msgpack.unpackb(encode_event(RunTimedOut(1.0, 2.0, "no one serves it")))
-    assert decode_entry(msgpack.packb([row[:4]])) == [RunTimedOut(1.0, 2.0)]
+@given(task_messages, st.lists(junk, max_size=3))
+def test_fields_that_a_later_version_adds_to_a_message_are_ignored(
+    message: TaskMessage, more: list[Any]
+) -> None:
+    assert decode_message(msgpack.packb([PROTOCOL_VERSION, *message, *more])) == message
+
+
+@given(st.lists(records | events, max_size=5), st.lists(junk, max_size=3))
+def test_fields_that_a_later_version_adds_to_a_journal_row_are_ignored(
+    items: list[Record | LeaderEvent], more: list[Any]
+) -> None:
+    rows = [whole_row(item) + more for item in items]
+    assert decode_entry(msgpack.packb(rows)) == items
+
+
+def whole_row(item: Record | LeaderEvent) -> list[Any]:
+    """Return the row of an item with all its defaults, and with a failure of a later version."""
+    if isinstance(item, Record):
+        failure = None if item.failure is None else [*item.failure, "more"]
+        return list(item._replace(failure=failure))  # type: ignore[arg-type]
+    row: list[Any] = msgpack.unpackb(encode_event(item))
+    return row + [""] * (2 + len(item) - len(row))
+
+
+def test_fields_that_a_later_version_adds_to_a_hint_are_ignored() -> None:
+    hint = RevokedHint("r", [(1, 2)])
+    later = [*msgpack.unpackb(encode_hint(hint))[:2], [[1, 2, "more"]], "more"]
+    assert decode_hint(msgpack.packb(later)) == hint
+
+
+def test_last_fields_that_have_their_default_are_left_out() -> None:
+    fields = ("r", 0, 1, 1, "n", "a", "", 0, None, False, False, b"")
+    message = TaskMessage(*fields)
+    assert msgpack.unpackb(encode_message(message)) == [PROTOCOL_VERSION, *fields]
+    keyed = msgpack.unpackb(encode_message(message._replace(child_key="k")))
+    assert keyed == [PROTOCOL_VERSION, *fields, -1, "k"]
+    assert msgpack.unpackb(encode_event(CancelRequested(1.0))) == [-1, "cancel", 1.0]
+    assert msgpack.unpackb(encode_event(RunTimedOut(1.0, 2.0))) == [-1, "timeout", 1.0, 2.0]
+    lost = Record(3, 2, Outcome.LOST, "w", 1.0)
+    row = [3, 2, Outcome.LOST, "w", 1.0, 0.0, None, None]
+    assert msgpack.unpackb(encode_record(lost)) == row
+    assert msgpack.unpackb(encode_record(lost._replace(prepared_ms=9))) == [*row, 1, 0, 9]
 
 
 @pytest.mark.parametrize("limit", [math.nan, math.inf, -5.0, 0.0, 0, -1])
 def test_a_time_limit_that_a_timer_cannot_have_is_refused(limit: float) -> None:
     fields = ("r", 0, 1, 1, "n", "a", "", 0, 1.0, False, False, b"")
-    message = TaskMessage._make(fields)
+    message = TaskMessage(*fields)
     assert decode_message(encode_message(message)) == message
     with pytest.raises(DecodeError, match="has the time limit"):
         decode_message(encode_message(message._replace(timeout_s=limit)))
@@ -135,15 +195,15 @@ def test_a_time_that_no_clock_shows_is_not_known_and_the_end_counts(time: float)
     assert event == CancelRequested(0.0, "why")
 
 
-def test_a_record_of_an_attempt_that_blocked_nothing_is_as_it_was_before_any_could_say_so() -> None:
-    assert msgpack.unpackb(encode_record(Record(3, 2, Outcome.LOST))) == [
-        *(3, 2, Outcome.LOST, "", 0.0, 0.0),
-        *(None, None, 1),
-    ]
+@pytest.mark.parametrize("duration_ms", [-1, 2**63])
+def test_a_duration_that_cannot_be_is_not_known_and_the_end_counts(duration_ms: int) -> None:
+    record = Record(3, 2, Outcome.SUCCEEDED, queued_ms=duration_ms, prepared_ms=duration_ms)
+    [again] = decode_entry(encode_entry([encode_record(record)]))
+    assert again == record._replace(queued_ms=0, prepared_ms=0)
 
 
 def test_a_message_of_another_protocol_version_says_so() -> None:
-    with pytest.raises(DecodeError, match="protocol version 99, this process speaks 1"):
+    with pytest.raises(DecodeError, match="protocol version 99, this process speaks 2"):
         decode_message(msgpack.packb([99]))
 
 
@@ -163,7 +223,7 @@ def test_other_msgpack_is_a_decode_error(value: Any) -> None:
 
 @settings(max_examples=300)
 @given(
-    st.lists(junk, max_size=10) | st.lists(st.just(-1) | junk, min_size=3, max_size=6), st.data()
+    st.lists(junk, max_size=16) | st.lists(st.just(-1) | junk, min_size=3, max_size=6), st.data()
 )
 def test_other_rows_in_an_entry_are_a_decode_error_or_well_typed(
     row: list[Any], data: st.DataObject
@@ -186,11 +246,13 @@ def check_types(item: Record | LeaderEvent) -> None:
         assert isinstance(item.ended_at, (int, float))
         assert isinstance(item.shared_loss, int)
         assert isinstance(item.blocked, str)
+        assert all(isinstance(number, int) for number in (item.queued_ms, *item.seen))
+        assert isinstance(item.log, bytes)
         assert isinstance(item.failure, (Failure, type(None)))
 
 
 @settings(max_examples=300)
-@given(records, st.integers(0, 9), junk)
+@given(records, st.integers(0, 14), junk)
 def test_a_record_with_one_wrong_field_is_a_decode_error_or_well_typed(
     record: Record, index: int, value: Any
 ) -> None:
@@ -204,7 +266,7 @@ def test_a_record_with_one_wrong_field_is_a_decode_error_or_well_typed(
         check_types(item)
 
 
-@given(task_messages, st.integers(0, 12), junk)
+@given(task_messages, st.integers(0, 19), junk)
 def test_a_message_with_one_wrong_field_is_a_decode_error_or_well_typed(
     message: TaskMessage, index: int, value: Any
 ) -> None:
@@ -217,6 +279,8 @@ def test_a_message_with_one_wrong_field_is_a_decode_error_or_well_typed(
     assert isinstance(again.task, int)
     assert isinstance(again.run_id, str)
     assert isinstance(again.arguments, bytes)
+    assert all(isinstance(name, str) for name in again.limits)
+    assert all(isinstance(step, (str, int)) for fact in again.watch for step in fact)
 
 
 @given(task_messages, st.integers(0, 100))
