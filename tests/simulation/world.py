@@ -132,9 +132,7 @@ class World:
             config,
             self.catalog,
             lambda _: None,
-            lease_type=lambda worker_id, client, *rest, **calls: LoopLease(
-                worker_id, line, *rest, **calls
-            ),
+            lease_type=lambda worker_id, client, *rest: LoopLease(worker_id, line, *rest),
         )
         self.workers[process] = worker
         await worker.run()

@@ -10,7 +10,6 @@ from astrum.execution.invoke import Invoker
 from astrum.protocol.sealing import Seal
 from astrum.redis import LeaseClient, WorkerStore
 from astrum.runtime.service import Service
-from astrum_worker.claim_gate import Reason
 from astrum_worker.claiming.consumer import Consumer, ReaderRestarter
 from astrum_worker.claiming.exclusive import ExclusiveLane
 from astrum_worker.config import WorkerConfig
@@ -122,14 +121,6 @@ def _lease(
     board: StatusBoard,
     lease_type: Callable[..., Lease],
 ) -> Lease:
-    config, gate = context.config, context.gate
-    return lease_type(
-        context.worker_id,
-        LeaseClient(config.redis, timeout_s=min(2.0, config.lease_s / 5)),
-        config,
-        status=board.snapshot,
-        version=board.version,
-        lapsed=reconciler.lapsed,
-        distrusted=partial(gate.close, Reason.NO_LEASE),
-        trusted=partial(gate.open, Reason.NO_LEASE),
-    )
+    config = context.config
+    client = LeaseClient(config.redis, timeout_s=min(2.0, config.lease_s / 5))
+    return lease_type(context.worker_id, client, config, board, reconciler)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 import pytest
@@ -22,7 +22,7 @@ from astrum.machine.events import Outcome
 from astrum.planning.build import NO_INPUTS
 from astrum.protocol.keys import Keys
 from astrum.protocol.messages import Record, attribute
-from astrum.redis import Claim, RedisSettings, ServerLossDetector, Settlement, Verdict
+from astrum.redis import Claim, LeaseClient, RedisSettings, ServerLossDetector, Settlement, Verdict
 from astrum.values.codec import Codec
 from astrum_worker.claim_gate import ClaimGate, Reason
 from astrum_worker.config import WorkerConfig
@@ -293,17 +293,26 @@ class Beats:
         return None
 
 
+class NoStatus:
+    def snapshot(self) -> bytes:
+        return b""
+
+    def version(self) -> object:
+        return 0
+
+
+class Listener:
+    """Notes what it is told of the lease."""
+
+    def __init__(self, told: list[str]) -> None:
+        self.lapsed = partial(told.append, "lapsed")
+        self.distrusted = partial(told.append, "distrusted")
+        self.trusted = partial(told.append, "trusted")
+
+
 def lease_of(beats: Beats, config: WorkerConfig, told: list[str]) -> Lease:
-    return Lease(
-        "w",
-        beats,  # type: ignore[arg-type]
-        config,
-        status=lambda: b"",
-        version=lambda: 0,
-        lapsed=partial(told.append, "lapsed"),
-        distrusted=partial(told.append, "distrusted"),
-        trusted=partial(told.append, "trusted"),
-    )
+    client = cast(LeaseClient, beats)
+    return Lease("w", client, config, NoStatus(), Listener(told))
 
 
 async def test_a_worker_without_a_heartbeat_distrusts_its_lease_before_the_server_would() -> None:

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from astrum.errors import StoreError
 from astrum.redis import LeaseClient
@@ -22,13 +23,33 @@ _RETRY_S = 1.0
 _JOIN_S = 5.0
 
 
+class StatusSource(Protocol):
+    """The status of the worker; called in the heartbeat thread."""
+
+    def snapshot(self) -> bytes:
+        """Return the status to write."""
+
+    def version(self) -> object:
+        """Return a value that changes when the status does."""
+
+
+class LeaseListener(Protocol):
+    """Acts on changes of the lease; called on the event loop."""
+
+    def lapsed(self) -> None:
+        """The server says that the lease had expired."""
+
+    def distrusted(self) -> None:
+        """The lease may not hold any more."""
+
+    def trusted(self) -> None:
+        """The lease holds again."""
+
+
 class Lease:
     """Beats every third of the lease; `is_trusted` turns false before the server would say so.
 
-    ``status`` is called in the thread and returns the status to write; ``version`` changes when
-    that does. The other callables run on the event loop: ``lapsed`` when the server says that the
-    lease had expired, ``distrusted`` and ``trusted`` when `is_trusted` changes. `judge` checks
-    that at once, without waiting for the thread.
+    `judge` checks that at once, without waiting for the thread.
     """
 
     def __init__(
@@ -36,28 +57,22 @@ class Lease:
         worker_id: str,
         client: LeaseClient,
         config: WorkerConfig,
-        *,
-        status: Callable[[], bytes],
-        version: Callable[[], object],
-        lapsed: Callable[[], None],
-        distrusted: Callable[[], None],
-        trusted: Callable[[], None],
+        status: StatusSource,
+        listener: LeaseListener,
     ) -> None:
         self._worker_id = worker_id
         self._client = client
         self._config = config
         self._status = status
-        self._version = version
-        self._lapsed = lapsed
-        self._distrusted = distrusted
-        self._trusted = trusted
-        self._told: object = None
+        self._listener = listener
+        self._written: object = None
         self._good_at = 0.0
         self._beat_due = 0.0
         self._was_trusted = True
         self._failed = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_trusted(self) -> bool:
@@ -88,7 +103,7 @@ class Lease:
         """Beat if it is time, write the status if it has changed, have the lease judged."""
         try:
             self._beat_if_due()
-            self._tell_status()
+            self._write_status()
             self._failed = False
         except StoreError as error:
             level = logging.DEBUG if self._failed else logging.WARNING
@@ -111,7 +126,7 @@ class Lease:
             return
         # Set first: a beat that fails is repeated after a second, not at once.
         self._beat_due = started_at + _RETRY_S
-        status, version = self._status(), self._version()
+        status, version = self._status.snapshot(), self._status.version()
         was_live = self._client.beat(self._worker_id, self._config.lease_s, status)
         if not was_live:
             logger.warning(
@@ -121,16 +136,16 @@ class Lease:
             )
             # Scheduled before `_good_at` is set: otherwise the loop could trust the lease and
             # claim before the worker has registered again.
-            self._on_loop(self._lapsed)
+            self._on_loop(self._listener.lapsed)
         self._good_at = started_at
         self._beat_due = started_at + self._config.beat_every_s * random.uniform(0.9, 1.1)
-        self._told = version
+        self._written = version
 
-    def _tell_status(self) -> None:
-        status, version = self._status(), self._version()
-        if version != self._told:
+    def _write_status(self) -> None:
+        status, version = self._status.snapshot(), self._status.version()
+        if version != self._written:
             self._client.set_status(self._worker_id, status)
-            self._told = version
+            self._written = version
 
     def judge(self) -> None:
         """Report a change of `is_trusted`; to be called on the event loop."""
@@ -140,7 +155,7 @@ class Lease:
         self._was_trusted = is_trusted
         if is_trusted:
             logger.warning("worker %s: its lease holds again; it claims", self._worker_id)
-            self._trusted()
+            self._listener.trusted()
         else:
             logger.warning(
                 "worker %s: no heartbeat got through for %.0f s; it claims nothing until one "
@@ -148,9 +163,11 @@ class Lease:
                 self._worker_id,
                 self._config.trust_s,
             )
-            self._distrusted()
+            self._listener.distrusted()
 
     def _on_loop(self, call: Callable[[], None]) -> None:
+        if self._loop is None:
+            return
         try:
             self._loop.call_soon_threadsafe(call)
         except RuntimeError:

@@ -21,7 +21,8 @@ class Reconciler(PeriodicService):
     """Cancels attempts that others have settled, and runs claims whose delivery was lost.
 
     Calls `verify` every beat, and `reconcile` every half minute, after a lost reply and after a
-    restart of the server. ``register`` registers the worker again.
+    restart of the server. ``register`` registers the worker again. As the listener of the lease it
+    stops claims while the lease may be lost.
     """
 
     name = "reconciler"
@@ -53,6 +54,14 @@ class Reconciler(PeriodicService):
         self._must_register = True
         self._gate.close(Reason.UNREGISTERED)
         self.hurry()
+
+    def distrusted(self) -> None:
+        """Claim nothing while the lease may have expired."""
+        self._gate.close(Reason.NO_LEASE)
+
+    def trusted(self) -> None:
+        """Claim again, since the lease holds."""
+        self._gate.open(Reason.NO_LEASE)
 
     async def pass_once(self) -> None:
         """Do what is due."""
