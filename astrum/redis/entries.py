@@ -47,6 +47,20 @@ def read_entry(stream: str, row: Sequence[Any]) -> Entry:
     return Entry(stream, entry_id.decode(), fields.get(_DATA, b""), fields.get(_SIGNATURE, b""))
 
 
+def is_after(entry_id: str, other: str) -> bool:
+    """Return whether an entry was added to its stream after another one.
+
+    >>> [is_after("10-0", "9-5"), is_after("9-5", "9-5"), is_after("9-10", "9-9")]
+    [True, False, True]
+    """
+    return _position(entry_id) > _position(other)
+
+
+def _position(entry_id: str) -> tuple[int, int]:
+    ms, _, sequence = entry_id.partition("-")
+    return int(ms), int(sequence or 0)
+
+
 def pairs(flat: Sequence[bytes]) -> dict[bytes, Any]:
     """Return the mapping of a flat reply.
 

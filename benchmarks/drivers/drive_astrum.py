@@ -30,23 +30,15 @@ REPEATED_TASKS = 30_000
 async def open_pool(url: str = URL, *options: str) -> AsyncIterator[Any]:
     """Give a coordinator whose workers, started with ``options``, are all there and warm."""
     from astrum_coordinator import Coordinator
-    from astrum_coordinator.embedded.server import LocalWorkers
+    from astrum_coordinator.embedded import LocalWorkers, LocalWorkerSettings
 
     async with Coordinator(url) as coordinator:
-
-        async def registered() -> list[int]:
-            return [int(worker.details["pid"]) for worker in await coordinator.workers()]
-
-        workers = LocalWorkers(
-            [FLOWS, "benchmarks.flows.warm_up"],
-            redis_url=url,
-            count=WORKERS,
-            registered=registered,
-            options=[*OPTIONS, *options],
-            grace_s=2.0,
+        settings = LocalWorkerSettings(
+            redis_url=url, count=WORKERS, options=[*OPTIONS, *options], grace_s=2.0
         )
+        workers = LocalWorkers([FLOWS, "benchmarks.flows.warm_up"], coordinator, settings)
         async with workers:
-            while len(await registered()) < WORKERS:
+            while len(await coordinator.worker_pids()) < WORKERS:
                 await asyncio.sleep(0.02)
             from benchmarks.flows.warm_up import warm
 

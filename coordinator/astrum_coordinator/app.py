@@ -34,17 +34,14 @@ from astrum.redis.settings import RedisSettings
 from astrum.runtime.loops import Backoff
 from astrum.view import QueueLook
 from astrum_coordinator.asking.looks import RunLook, look_at, look_at_queues
-from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL, ReportLoader
+from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
 from astrum_coordinator.asking.run_follower import RunFollower
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.config import CoordinatorConfig
-from astrum_coordinator.leading.adoption import Adoption, Renewal
-from astrum_coordinator.leading.journal_reader import JournalReader
+from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import TIMEOUT_DETAIL, LeadershipEnd, RunLeader
-from astrum_coordinator.leading.leaderships import Leaderships, decode_plan, encode_plan
-from astrum_coordinator.pool.pool_monitor import PoolMonitor
-from astrum_coordinator.pool.reaper import Reaper
-from astrum_coordinator.pool.upkeep import Upkeep
+from astrum_coordinator.leading.leaderships import decode_plan, encode_plan
+from astrum_coordinator.parts import Parts, compose
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -74,25 +71,16 @@ class Coordinator:
         self._settings = RedisSettings.from_env(redis) if isinstance(redis, str) else redis
         self._config = config or CoordinatorConfig()
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._seal = Seal(self._settings.signing_keys)
-        self._entered: RunStore | None = None
+        self._opened: Parts | None = None
 
     async def __aenter__(self) -> Coordinator:
-        self._entered = await patiently(
+        store = await patiently(
             lambda: RunStore.open(self._settings).__aenter__(),
             patience_s=self._config.start_patience_s,
             log=logger,
         )
-        self._led = Leaderships(self._store, self.owner, self._config, self._seal)
-        self._monitor = PoolMonitor(self._store, self._led, self._config)
-        self._reaper = Reaper(self._store, self._config, self._seal)
-        self._services = (
-            JournalReader(self._store, self._led, self._config, self._led.resync),
-            Renewal(self._led, self._config),
-            self._reaper,
-            Upkeep(self._store, self._led),
-            self._monitor,
-        )
+        seal = Seal(self._settings.signing_keys)
+        self._opened = compose(CoordinatorContext(store, self.owner, self._config, seal))
         return self
 
     async def __aexit__(
@@ -103,29 +91,30 @@ class Coordinator:
     ) -> None:
         # Services that find work stop first. The leases are released last: until then no other
         # coordinator can lead these runs while a service here still acts on them.
+        parts = self._parts
         try:
-            for service in reversed(self._services):
+            for service in reversed(parts.services):
                 await service.stop()
-            await self._led.release()
+            await parts.leaderships.release()
         finally:
-            store, self._entered = self._store, None
-            await store.__aexit__(kind, error, trace)
+            self._opened = None
+            await parts.context.store.__aexit__(kind, error, trace)
 
     @property
-    def _store(self) -> RunStore:
-        if self._entered is None:
+    def _parts(self) -> Parts:
+        if self._opened is None:
             raise RunError(
                 "this coordinator is not open: use it inside `async with Coordinator(...) as "
                 "coordinator:`"
             )
-        return self._entered
+        return self._opened
 
     @property
-    def _report_loader(self) -> ReportLoader:
-        return ReportLoader(self._store, self._seal)
+    def _store(self) -> RunStore:
+        return self._parts.context.store
 
     def _begin_to_lead(self) -> None:
-        for service in self._services:
+        for service in self._parts.services:
             service.start()
 
     def expect_workers(self, pids: Callable[[], Collection[int]]) -> None:
@@ -134,14 +123,24 @@ class Coordinator:
         ``pids`` returns the live ones. While none of them serves yet, no warning asks for more
         workers.
         """
-        self._monitor.expect(pids)
+        self._parts.monitor.expect(pids)
 
-    async def note_end(self, pid: int, how: str) -> None:
-        """Settle the attempts of a worker process that was started here and has ended."""
-        here = {"host": socket.gethostname(), "pid": str(pid)}
-        for worker in await self._store.workers():
-            if here.items() <= worker.details.items():
-                await self._reaper.bury(worker.worker_id, how)
+    async def worker_pids(self) -> set[int]:
+        """Return the process ids of the live workers on this host."""
+        return {int(worker.details.get("pid", 0)) for worker in await self._workers_here()}
+
+    async def worker_ended(self, pid: int, how: str) -> None:
+        """Settle the attempts of a worker process on this host that has ended.
+
+        Without this they are settled when the worker's lease ends.
+        """
+        for worker in await self._workers_here():
+            if worker.details.get("pid") == str(pid):
+                await self._parts.reaper.settle_dead(worker.worker_id, how)
+
+    async def _workers_here(self) -> list[WorkerInfo]:
+        host = socket.gethostname()
+        return [w for w in await self._store.workers() if w.details.get("host") == host]
 
     # --- running ------------------------------------------------------------------------
 
@@ -188,7 +187,7 @@ class Coordinator:
         except asyncio.CancelledError:
             await self._cancel_and_wait(run_id, submitting)
             raise
-        return await self._report_loader.report(run_id, flow.types, known=known)
+        return await self._parts.reports.report(run_id, flow.types, known=known)
 
     async def submit_flow(
         self,
@@ -210,7 +209,7 @@ class Coordinator:
         details[PLANNED_S_DETAIL] = f"{flow.planning_s:.6f}"
         if timeout_s is not None:
             details[TIMEOUT_DETAIL] = f"{timeout_s:g}"
-        data = encode_plan(flow.plan, run_id, self._seal)
+        data = encode_plan(flow.plan, run_id, self._parts.context.seal)
         await patiently(
             lambda: self._store.create_run(run_id, data, details),
             patience_s=_PATIENCE_S,
@@ -232,13 +231,12 @@ class Coordinator:
         """
         await found_run(self._store, run_id)
         known = await self._see_through(run_id, observer)
-        return await self._report_loader.report(run_id, types, known=known)
+        return await self._parts.reports.report(run_id, types, known=known)
 
     async def serve(self) -> None:
         """Adopt and lead every run that has no live leader, until cancelled."""
-        store = self._store
         self._begin_to_lead()
-        adoption = Adoption(store, self._led, self._config)
+        adoption = self._parts.adoption
         adoption.start()
         try:
             await asyncio.Event().wait()
@@ -254,12 +252,13 @@ class Coordinator:
         the server may have lost some of what was read.
         """
         self._begin_to_lead()
+        leaderships = self._parts.leaderships
         backoff = Backoff(longest_s=1.0)
         history: RunFollower | None = None
         while True:
             try:
-                leader = await self._led.adopt(run_id, observer=observer, plan=plan)
-                if leader is not None and await self._led_to_the_end(leader):
+                leader = await leaderships.adopt(run_id, observer=observer, plan=plan)
+                if leader is not None and await self._led_until_end(leader):
                     if leader.state.finished is not None:
                         return leader
                     leader = None  # another process ended it and may have read further
@@ -274,10 +273,10 @@ class Coordinator:
             await backoff.wait()
 
     async def _history(self, run_id: str, observer: RunObserver | None) -> RunFollower:
-        plan = decode_plan(await self._store.load_plan(run_id), run_id, self._seal)
-        return RunFollower(run_id, plan, self._seal, observer=observer)
+        plan = decode_plan(await self._store.load_plan(run_id), run_id, self._parts.context.seal)
+        return RunFollower(run_id, plan, self._parts.context.seal, observer=observer)
 
-    async def _led_to_the_end(self, leader: RunLeader) -> bool:
+    async def _led_until_end(self, leader: RunLeader) -> bool:
         how = await asyncio.shield(leader.ended)
         if how is LeadershipEnd.VANISHED:
             raise RunError(
@@ -309,7 +308,7 @@ class Coordinator:
     async def cancel(self, run_id: str, reason: str = "") -> bool:
         """Ask for a run's end, durably, with or without a leader. False if it was over already."""
         event = CancelRequested(await self._store.server_time(), reason)
-        entry = self._seal.seal_entry(run_id, encode_event(event))
+        entry = self._parts.context.seal.seal_entry(run_id, encode_event(event))
         asked = await self._store.append_event(run_id, entry)
         if not asked:
             await found_run(self._store, run_id)  # raises if there is none
@@ -325,14 +324,14 @@ class Coordinator:
         and say how to get the real one. Without ``results`` none is fetched, and
         ``task_return_set`` is empty.
         """
-        return await self._report_loader.report(run_id, types, results=results)
+        return await self._parts.reports.report(run_id, types, results=results)
 
     async def look(self, run_id: str, *, results: bool | str = False) -> RunLook:
         """Return a run's report together with where each unfinished task stands.
 
         ``results`` as in `report`; the id of a task stands for its result alone.
         """
-        return await look_at(self._store, self._report_loader, run_id, results=results)
+        return await look_at(self._store, self._parts.reports, run_id, results=results)
 
     async def wait(
         self,

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import psutil
@@ -21,7 +21,12 @@ import redis.asyncio
 
 from astrum.errors import StoreConfigurationError, StoreUnavailableError, WorkerStartError
 from astrum_coordinator.embedded import server as embedded
-from astrum_coordinator.embedded.server import EmbeddedServer, LocalWorkers, sweep_abandoned
+from astrum_coordinator.embedded.local_workers import (
+    LocalWorkers,
+    LocalWorkerSettings,
+    WorkerOutput,
+)
+from astrum_coordinator.embedded.server import EmbeddedServer, sweep_abandoned
 
 DEADLINE_S = 20.0
 
@@ -222,11 +227,7 @@ def worker_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return write
 
 
-async def no_worker() -> Collection[int]:
-    return ()
-
-
-class Everybody(Collection[int]):
+class AllPids(Collection[int]):
     def __contains__(self, item: object) -> bool:
         return True
 
@@ -237,26 +238,31 @@ class Everybody(Collection[int]):
         return 0
 
 
-async def everybody() -> Collection[int]:
-    return Everybody()
+class Registered:
+    """The server's knowledge of local workers: all are registered, or none."""
+
+    def __init__(self, *, is_each: bool) -> None:
+        self._pids: Collection[int] = AllPids() if is_each else ()
+
+    async def worker_pids(self) -> Collection[int]:
+        return self._pids
+
+    async def worker_ended(self, pid: int, how: str) -> None:
+        """Leave it to its lease."""
 
 
 def local_workers(
     *,
     count: int = 2,
-    registered: Callable[[], Awaitable[Collection[int]]] = everybody,
+    are_registered: bool = True,
     lines: list[str] | None = None,
     grace_s: float = 5.0,
 ) -> LocalWorkers:
-    return LocalWorkers(
-        ["flow.py"],
-        redis_url="unix:///nowhere",
-        count=count,
-        registered=registered,
-        options=["--queue", "cpu"],
-        grace_s=grace_s,
-        show_output=(lines if lines is not None else []).append,
+    settings = LocalWorkerSettings(
+        redis_url="unix:///nowhere", count=count, options=["--queue", "cpu"], grace_s=grace_s
     )
+    output = WorkerOutput(show_output=(lines if lines is not None else []).append)
+    return LocalWorkers(["flow.py"], Registered(is_each=are_registered), settings, output)
 
 
 async def test_workers_are_started_with_the_modules_and_options(
@@ -290,7 +296,7 @@ async def test_a_worker_that_cannot_start_stops_the_work_and_shows_its_traceback
         finally:
             cancelled.set()
 
-    async with local_workers(registered=no_worker) as workers:
+    async with local_workers(are_registered=False) as workers:
         with pytest.raises(WorkerStartError, match=r"(?s)Traceback.*no module named flow"):
             await workers.supervise(work())
     assert cancelled.is_set()

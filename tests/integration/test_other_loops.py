@@ -12,7 +12,7 @@ import pytest
 
 from astrum import ExecutionReport, run
 from astrum_coordinator import Coordinator
-from astrum_coordinator.embedded.server import EmbeddedServer, LocalWorkers
+from astrum_coordinator.embedded import EmbeddedServer, LocalWorkers, LocalWorkerSettings
 from tests.flows import parity
 
 NAMESPACES = ("direct", "retried", "timed_out", "cut_short")
@@ -21,14 +21,8 @@ NAMESPACES = ("direct", "retried", "timed_out", "cut_short")
 @asynccontextmanager
 async def pool() -> AsyncIterator[Coordinator]:
     async with EmbeddedServer() as server, Coordinator(server.url) as coordinator:
-
-        async def registered() -> list[int]:
-            return [int(worker.details["pid"]) for worker in await coordinator.workers()]
-
-        workers = LocalWorkers(
-            [parity.__name__], redis_url=server.url, count=1, registered=registered
-        )
-        async with workers:
+        settings = LocalWorkerSettings(redis_url=server.url)
+        async with LocalWorkers([parity.__name__], coordinator, settings):
             yield coordinator
 
 

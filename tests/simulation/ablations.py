@@ -72,7 +72,7 @@ def _settle_under_any_entry(self: Model, run: Any, who: str, end: Settlement, re
 
 def _always_revoke(self: Dispatcher, revocation: Any) -> None:
     self._revocations.append(revocation)
-    self._rouse()
+    self._wake_up()
 
 
 def _adopt_all(self: Attempts, lanes: Any, claims: Any) -> int:
@@ -94,7 +94,7 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "knowing what was settled": [(Settler, "knows", lambda self, key: False)],
     "look at outstanding attempts": [(RunStore, "outstanding", _none_outstanding)],
     "loss watch": [(ServerLossDetector, "connected_to", _never_another)],
-    "misled leader reads again": [(RunLeader, "_reread", _nothing)],
+    "misled leader reads again": [(RunLeader, "on_mismatch", _nothing)],
     "no dispatch under suspicion": [(RunStore, "_refuse_under_suspicion", _nothing)],
     "own claims": [(Reconciler, "reconcile", _nothing_async)],
     "reading again after a loss": [(Leaderships, "resync", _nothing_async)],

@@ -19,7 +19,12 @@ from astrum_coordinator.cli.attach import has_ended
 from astrum_coordinator.cli.interrupts import Interrupts
 from astrum_coordinator.cli.options import redis_settings, tls_files
 from astrum_coordinator.display.progress import RunningAttempt, RunProgress
-from astrum_coordinator.embedded.server import EmbeddedServer, LocalWorkers
+from astrum_coordinator.embedded.local_workers import (
+    LocalWorkers,
+    LocalWorkerSettings,
+    WorkerOutput,
+)
+from astrum_coordinator.embedded.server import EmbeddedServer
 
 if TYPE_CHECKING:
     from astrum_coordinator.cli.run_settings import RunSettings
@@ -77,9 +82,6 @@ class PoolSession:
         return workers
 
     def _workers(self, url: str, coordinator: Coordinator) -> LocalWorkers:
-        async def registered() -> list[int]:
-            return [int(worker.details.get("pid", 0)) for worker in await coordinator.workers()]
-
         prefix = self._settings.place.prefix
         options = ["--prefix", prefix] if prefix else []
         if self._settings.place.redis_url is None:  # no other workers can reach this server
@@ -87,20 +89,20 @@ class PoolSession:
                 options += ["--queue", queue]
         for name, file in tls_files().items():
             options += [f"--{name.replace('_', '-')}", file]
-        return LocalWorkers(
-            self._settings.selection.modules,
+        settings = LocalWorkerSettings(
             redis_url=url,
-            folder=self._settings.folder,
             count=self._settings.place.workers,
-            registered=registered,
-            ended=coordinator.note_end,
             options=options,
             grace_s=WORKER_GRACE_S,
+            log_level=logging.getLevelName(logging.getLogger("astrum").level).lower(),
+            folder=self._settings.folder,
+        )
+        shown = WorkerOutput(
             show_output=workers_output.show_output,
             show_log=workers_output.show_log,
             until_there_is_room=workers_output.until_there_is_room,
-            log_level=logging.getLevelName(logging.getLogger("astrum").level).lower(),
         )
+        return LocalWorkers(self._settings.selection.modules, coordinator, settings, shown)
 
     async def _led(
         self, coordinator: Coordinator, workers_of: AttemptWorkers, interrupts: Interrupts

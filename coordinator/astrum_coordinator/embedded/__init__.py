@@ -3,7 +3,7 @@
 May import `astrum`; knows nothing of leading runs.
 """
 
-from astrum_coordinator.embedded.local_workers import LocalWorkers
+from astrum_coordinator.embedded.local_workers import LocalWorkers, LocalWorkerSettings
 from astrum_coordinator.embedded.server import EmbeddedServer, find_server_binary
 
-__all__ = ["EmbeddedServer", "LocalWorkers", "find_server_binary"]
+__all__ = ["EmbeddedServer", "LocalWorkerSettings", "LocalWorkers", "find_server_binary"]

@@ -16,9 +16,10 @@ import sys
 from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 from astrum.errors import StoreError, WorkerStartError
 from astrum.runtime.exit_codes import describe_ending
@@ -34,7 +35,7 @@ LOG_LINES_KEPT = 200
 READ_BYTES = 65536
 FIRST_RESTART_DELAY_S = 0.1
 LONGEST_RESTART_DELAY_S = 5.0
-LOOK_EVERY_S = 0.2
+CHECK_EVERY_S = 0.2
 DRAIN_TIMEOUT_S = 1.0
 STOP_MARGIN_S = 5.0  # beyond the grace: for handing back and leaving
 
@@ -44,7 +45,7 @@ def print_line(line: str) -> None:
     say_line(line, sys.stdout)
 
 
-async def _go_on() -> None:
+async def _room_at_once() -> None:
     """Wait for nothing: what shows the lines takes them all."""
 
 
@@ -52,55 +53,79 @@ def keep_line(line: str) -> None:
     """Show nothing; the last lines of a worker's log are kept in any case."""
 
 
-async def _tell_nobody(pid: int, how: str) -> None:
-    """Leave the end of a worker to its lease."""
+class KnownWorkers(Protocol):
+    """What the server knows of the worker processes on this host; a `Coordinator` is one."""
+
+    async def worker_pids(self) -> Collection[int]:
+        """Return the process ids of the workers that are registered."""
+
+    async def worker_ended(self, pid: int, how: str) -> None:
+        """Note that a worker's process has ended by itself, and how."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalWorkerSettings:
+    """How local workers are started.
+
+    ``options`` are further arguments of ``astrum-worker``. ``log_level`` is how much of their
+    standard error is Astrum's own, beside what the tasks write. They start in ``folder``, by
+    default where this process is.
+    """
+
+    redis_url: str
+    count: int = 1
+    options: Sequence[str] = ()
+    grace_s: float = 30.0
+    log_level: str = "warning"
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count must be at least 1, got {self.count}")
+
+    def command(self, modules: Sequence[str]) -> list[str]:
+        """Return the command line of one worker; the URL is not part of it.
+
+        Every user on this host could read the password in it.
+        """
+        level = ("--log-level", self.log_level)
+        return [
+            *(sys.executable, "-P", "-m", "astrum_worker", *modules),
+            *("--no-supervisor", "--processes", "1"),  # `LocalWorkers` is its supervisor
+            *("--grace", f"{self.grace_s:g}", *level, *self.options),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOutput:
+    """What gets each line of the workers' standard output and standard error.
+
+    ``until_there_is_room`` is awaited after each line.
+    """
+
+    show_output: Callable[[str], None] = print_line
+    show_log: Callable[[str], None] = keep_line
+    until_there_is_room: Pause = _room_at_once
 
 
 class LocalWorkers:
-    """An async context manager round ``count`` worker processes for ``modules``.
+    """An async context manager round worker processes for ``modules``.
 
-    ``options`` are further arguments of ``astrum-worker``. ``registered`` returns the process ids
-    of the workers that the server knows; ``ended`` is called with the process id of one that has
-    ended by itself, and how. ``show_output`` and ``show_log`` get each line of the
-    workers' standard output and standard error, and ``until_there_is_room`` is awaited after
-    each; ``log_level`` is how much of the latter is Astrum's own, beside what the tasks write.
-    They start in ``folder``, by default where this process is. On exit the workers get SIGTERM
-    and, after ``grace_s`` and a margin, SIGKILL.
+    On exit the workers get SIGTERM and, after the grace and a margin, SIGKILL.
     """
 
     def __init__(
         self,
         modules: Sequence[str],
-        *,
-        redis_url: str,
-        count: int,
-        registered: Callable[[], Awaitable[Collection[int]]],
-        ended: Callable[[int, str], Awaitable[None]] = _tell_nobody,
-        options: Sequence[str] = (),
-        grace_s: float = 30.0,
-        show_output: Callable[[str], None] = print_line,
-        show_log: Callable[[str], None] = keep_line,
-        until_there_is_room: Pause = _go_on,
-        log_level: str = "warning",
-        folder: Path | None = None,
+        known: KnownWorkers,
+        settings: LocalWorkerSettings,
+        output: WorkerOutput | None = None,
     ) -> None:
-        if count < 1:
-            raise ValueError(f"count must be at least 1, got {count}")
-        self._command = [
-            *(sys.executable, "-P", "-m", "astrum_worker", *modules),
-            *("--no-supervisor", "--processes", "1"),  # this is its supervisor
-            *("--grace", f"{grace_s:g}", "--log-level", log_level, *options),
-        ]
-        # Not as an argument: every user on this host could read the password in it.
-        self._environment = {"ASTRUM_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
-        self._count = count
-        self._registered = registered
-        self._ended = ended
-        self._grace_s = grace_s
-        self._show_output = show_output
-        self._show_log = show_log
-        self._until_there_is_room = until_there_is_room
-        self._folder = folder
+        self._known = known
+        self._settings = settings
+        self._output = output or WorkerOutput()
+        self._command = settings.command(modules)
+        self._environment = {"ASTRUM_REDIS_URL": settings.redis_url, "PYTHONUNBUFFERED": "1"}
         self._guard = ProcessGuard()
         self._workers: list[_Worker] = []
         self._slots: list[asyncio.Task[NoReturn]] = []
@@ -113,7 +138,7 @@ class LocalWorkers:
     async def __aenter__(self) -> LocalWorkers:
         try:
             await self._guard.open()
-            first = [await self._start() for _ in range(self._count)]
+            first = [await self._start() for _ in range(self._settings.count)]
         except BaseException:
             await self._guard.close()
             raise
@@ -157,12 +182,16 @@ class LocalWorkers:
             serving = asyncio.create_task(self._until_serving(worker.pid))
             code = await worker.wait()
             # A worker that a task has ended may have left the server by now.
-            has_served = code <= 0 or serving.done() or worker.pid in await self._registered()
+            has_served = (
+                code <= 0 or serving.done() or worker.pid in await self._known.worker_pids()
+            )
             await _cancel([serving])
-            await self._tell_end(worker.pid, describe_ending(code))
+            await self._report_end(worker.pid, describe_ending(code))
             await worker.drained(DRAIN_TIMEOUT_S)
             if not has_served:
-                log = worker.log if self._show_log is keep_line else "(what it said is above)"
+                log = (
+                    worker.log if self._output.show_log is keep_line else "(what it said is above)"
+                )
                 raise WorkerStartError(_start_failure(code, log))
             logger.warning(
                 "the local worker %d ended with %s; another one starts in %.1f s",
@@ -175,14 +204,14 @@ class LocalWorkers:
     async def _until_serving(self, pid: int) -> None:
         while True:
             with contextlib.suppress(StoreError):
-                if pid in await self._registered():
+                if pid in await self._known.worker_pids():
                     return
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
 
-    async def _tell_end(self, pid: int, how: str) -> None:
+    async def _report_end(self, pid: int, how: str) -> None:
         """Report the end now; otherwise it is noticed only when the lease ends."""
         with contextlib.suppress(StoreError):
-            await self._ended(pid, how)
+            await self._known.worker_ended(pid, how)
 
     async def _start(self) -> _Worker:
         output, output_end = await _open_pipe()
@@ -193,7 +222,7 @@ class LocalWorkers:
                 stdout=output_end,
                 stderr=log_end,
                 environment={**os.environ, **self._environment},
-                folder=self._folder,
+                folder=self._settings.folder,
             )
         except BaseException:
             output.transport.close()
@@ -202,9 +231,9 @@ class LocalWorkers:
         finally:
             os.close(output_end)
             os.close(log_end)
-        worker = _Worker(process, self._until_there_is_room)
-        worker.relay(output, self._show_output)
-        worker.relay(log, worker.log_lines.append, self._show_log)
+        worker = _Worker(process, self._output.until_there_is_room)
+        worker.relay(output, self._output.show_output)
+        worker.relay(log, worker.log_lines.append, self._output.show_log)
         self._workers.append(worker)
         return worker
 
@@ -212,7 +241,7 @@ class LocalWorkers:
         for worker in self._workers:
             worker.terminate()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._grace_s + STOP_MARGIN_S):
+            async with asyncio.timeout(self._settings.grace_s + STOP_MARGIN_S):
                 for worker in self._workers:
                     await worker.wait()
 

@@ -24,10 +24,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 from astrum.errors import StoreConfigurationError, StoreUnavailableError
-from astrum_coordinator.embedded.local_workers import LocalWorkers
 from astrum_coordinator.embedded.process_guard import ProcessGuard
-
-__all__ = ["EmbeddedServer", "LocalWorkers", "find_server_binary", "sweep_abandoned"]
 
 DIRECTORY_PREFIX = "astrum-"
 SOCKET_NAME = "server.sock"

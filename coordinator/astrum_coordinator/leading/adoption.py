@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from astrum.errors import StoreError, StoreUnavailableError
 from astrum.machine.task_state import TaskState
-from astrum.redis.run_store import RunStore
 from astrum.runtime.service import PeriodicService
-from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
 from astrum_coordinator.leading.leaderships import Leaderships
 
@@ -28,13 +27,13 @@ class Renewal(PeriodicService):
 
     name = "leadership"
 
-    def __init__(self, led: Leaderships, config: CoordinatorConfig) -> None:
-        super().__init__(config.renew_every_s)
-        self._led = led
+    def __init__(self, context: CoordinatorContext, leaderships: Leaderships) -> None:
+        super().__init__(context.config.renew_every_s)
+        self._leaderships = leaderships
 
     async def pass_once(self) -> None:
         """Renew them once."""
-        await self._led.renew()
+        await self._leaderships.renew()
 
 
 class _Refusal(NamedTuple):
@@ -51,10 +50,10 @@ class Adoption(PeriodicService):
 
     name = "adoption"
 
-    def __init__(self, store: RunStore, led: Leaderships, config: CoordinatorConfig) -> None:
-        super().__init__(config.adopt_every_s)
-        self._store = store
-        self._led = led
+    def __init__(self, context: CoordinatorContext, leaderships: Leaderships) -> None:
+        super().__init__(context.config.adopt_every_s)
+        self._store = context.store
+        self._leaderships = leaderships
         self._refused: dict[str, _Refusal] = {}
         """Run id to the monotonic time until which it is left to others."""
 
@@ -65,7 +64,7 @@ class Adoption(PeriodicService):
         for run_id in found:
             refusal = self._refused.get(run_id)
             is_due = refusal is None or refusal.until <= time.monotonic()
-            if is_due and self._led.get(run_id) is None:
+            if is_due and self._leaderships.get(run_id) is None:
                 await self._adopt(run_id)
 
     def _forget_absent(self, found: Sequence[str]) -> None:
@@ -79,7 +78,7 @@ class Adoption(PeriodicService):
 
     async def _adopt(self, run_id: str) -> None:
         try:
-            leader = await self._led.adopt(run_id)
+            leader = await self._leaderships.adopt(run_id)
         except StoreUnavailableError:
             raise
         except Exception as error:  # whatever it is, the other runs must not suffer from it
@@ -103,10 +102,10 @@ class Adoption(PeriodicService):
     def _on_end(self, leader: RunLeader, how: LeadershipEnd) -> None:
         if how is LeadershipEnd.UNREADABLE:
             self._refuse(leader.run_id)
-        _tell_end(leader, how)
+        _log_end(leader, how)
 
 
-def _tell_end(leader: RunLeader, how: LeadershipEnd) -> None:
+def _log_end(leader: RunLeader, how: LeadershipEnd) -> None:
     if how is LeadershipEnd.FINISHED:
         states = leader.state.states
         logger.info(

@@ -8,10 +8,9 @@ from itertools import groupby
 from operator import attrgetter
 
 from astrum.errors import StoreError, StoreUnavailableError
-from astrum.redis.run_store import RunStore
 from astrum.redis.settings import ServerIdentity
 from astrum.runtime.service import Service
-from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leaderships import Leaderships
 
 logger = logging.getLogger("astrum.coordinator")
@@ -27,30 +26,29 @@ class JournalReader(Service):
 
     def __init__(
         self,
-        store: RunStore,
-        led: Leaderships,
-        config: CoordinatorConfig,
+        context: CoordinatorContext,
+        leaderships: Leaderships,
         on_suspected_loss: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__()
-        self._store = store
-        self._led = led
-        self._config = config
+        self._store = context.store
+        self._config = context.config
+        self._leaderships = leaderships
         self._on_suspected_loss = on_suspected_loss
         self._identity: ServerIdentity | None = None
 
     async def run_once(self) -> None:
         """Wait for entries of any led run and hand them over."""
         if self._identity is None or self._backoff.failures or self._store.loss.suspected:
-            await self._look_who_serves()
+            await self._check_server()
         await self._read()
         if self._backoff.failures:
             logger.warning("Redis answers again")
 
     async def _read(self) -> None:
-        cursors = {leader.run_id: leader.cursor for leader in self._led}
+        cursors = {leader.run_id: leader.cursor for leader in self._leaderships}
         if not cursors:
-            await self._led.wait_for_one()
+            await self._leaderships.wait_for_one()
             return
         try:
             entries = await self._store.read_journal(
@@ -63,7 +61,7 @@ class JournalReader(Service):
                 return
             raise error
         for run_id, of_run in groupby(entries, key=attrgetter("run_id")):
-            leader = self._led.get(run_id)
+            leader = self._leaderships.get(run_id)
             if leader is not None and leader.cursor == cursors[run_id]:
                 leader.take_in(list(of_run))
 
@@ -76,13 +74,13 @@ class JournalReader(Service):
             except StoreError as error:
                 if isinstance(error, StoreUnavailableError) or "NOPERM" in str(error):
                     raise  # it is not for this journal
-                leader = self._led.get(run_id)
+                leader = self._leaderships.get(run_id)
                 if leader is not None:
                     leader.give_up(error)
                 given_up += 1
         return given_up
 
-    async def _look_who_serves(self) -> None:
+    async def _check_server(self) -> None:
         identity = await self._store.identity()
         known, self._identity = self._identity, identity
         suspicions = self._store.loss.count

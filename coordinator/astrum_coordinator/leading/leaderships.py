@@ -22,13 +22,13 @@ from astrum.planning.plan import Plan
 from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.blobs import MAX_BLOB_BYTES
-from astrum.redis.run_store import RunStore
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import end_task
 from astrum.values.compression import inflate, shrink
 from astrum.values.unpacking import unpack
-from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
+from astrum_coordinator.leading.orders import RunRef
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -66,18 +66,18 @@ def decode_plan(data: bytes, run_id: str, seal: Seal) -> Plan:
 class Leaderships:
     """All runs led by one coordinator, under its owner id."""
 
-    def __init__(self, store: RunStore, owner: str, config: CoordinatorConfig, seal: Seal) -> None:
-        self._store = store
-        self._owner = owner
-        self._config = config
-        self._seal = seal
+    def __init__(self, context: CoordinatorContext) -> None:
+        self._context = context
+        self._store = context.store
+        self._owner = context.owner
+        self._config = context.config
         self._leaders: dict[str, RunLeader] = {}
         self._renewed_at: dict[str, float] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._adopting: set[asyncio.Task[RunLeader | None]] = set()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing_tasks: set[asyncio.Task[None]] = set()
         self._is_released = False
-        self._some = asyncio.Event()
+        self._has_begun = asyncio.Event()
 
     def __iter__(self) -> Iterator[RunLeader]:
         return iter(list(self._leaders.values()))
@@ -132,7 +132,7 @@ class Leaderships:
                 return None
             leader = await self._leader(info, epoch, observer, plan)
         except BaseException:
-            await self._forgo(run_id, epoch)
+            await self._release(run_id, epoch)
             raise
         self._leaders[run_id] = leader
         self._renewed_at[run_id] = asked_at
@@ -143,14 +143,14 @@ class Leaderships:
     async def _open(self, leader: RunLeader) -> None:
         try:
             await leader.open()
-            self._some.set()
+            self._has_begun.set()
             await self._store.unblock()
         except BaseException:
             leader.end(LeadershipEnd.DEPOSED)  # else its lease would be renewed for nothing
-            await self._forgo(leader.run_id, leader.epoch)
+            await self._release(leader.run_id, leader.epoch)
             raise
 
-    async def _forgo(self, run_id: str, epoch: int) -> None:
+    async def _release(self, run_id: str, epoch: int) -> None:
         """End a leadership at once: others must not wait for the end of its lease."""
         try:
             await self._store.release(run_id, self._owner, epoch)
@@ -159,9 +159,9 @@ class Leaderships:
 
     async def wait_for_one(self) -> None:
         """Return as soon as there is a run to lead."""
-        self._some.clear()
+        self._has_begun.clear()
         if not self._leaders:
-            await self._some.wait()
+            await self._has_begun.wait()
 
     async def _leader(
         self, info: RunInfo, epoch: int, observer: RunObserver | None, plan: Plan | None
@@ -169,23 +169,22 @@ class Leaderships:
         if plan is None:
             data = await self._store.load_plan(info.run_id)
             # A plan of many tasks takes a while to decode; others' leases must not wait for it.
-            plan = await asyncio.to_thread(decode_plan, data, info.run_id, self._seal)
-        return RunLeader(
-            self._store, info, plan, epoch, self._config, self._seal, observer=observer
-        )
+            plan = await asyncio.to_thread(decode_plan, data, info.run_id, self._context.seal)
+        run = RunRef(info.run_id, epoch, plan)
+        return RunLeader(self._context, info, run, observer=observer)
 
     def _drop(self, leader: RunLeader) -> None:
         if self._leaders.get(leader.run_id) is leader:
             del self._leaders[leader.run_id]
             del self._renewed_at[leader.run_id]
         closing = asyncio.ensure_future(self._close(leader))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        self._closing_tasks.add(closing)
+        closing.add_done_callback(self._closing_tasks.discard)
 
     async def _close(self, leader: RunLeader) -> None:
         await leader.close()
         if leader.ended.result() is LeadershipEnd.UNREADABLE:
-            await self._forgo(leader.run_id, leader.epoch)
+            await self._release(leader.run_id, leader.epoch)
 
     async def renew(self) -> None:
         """Renew every lease; step down where that failed for too long or for good."""
@@ -208,11 +207,11 @@ class Leaderships:
 
     async def _end_or_step_down(self, leader: RunLeader) -> None:
         try:
-            await self._end_as_it_is(leader)
+            await self._end_by_run_state(leader)
         except StoreError:
             self._step_down_if_late(leader)
 
-    async def _end_as_it_is(self, leader: RunLeader) -> None:
+    async def _end_by_run_state(self, leader: RunLeader) -> None:
         """End the leadership of a run that this process does not lead any more."""
         run_id = leader.run_id
         info = await self._store.run_info(run_id)
@@ -262,6 +261,6 @@ class Leaderships:
         for leader in leaders:
             leader.end(LeadershipEnd.RELEASED)  # from now on it orders nothing new
         await asyncio.gather(*(leader.close() for leader in leaders))
-        await asyncio.gather(*(self._forgo(leader.run_id, leader.epoch) for leader in leaders))
-        if self._closing:
-            await asyncio.wait(self._closing)
+        await asyncio.gather(*(self._release(leader.run_id, leader.epoch) for leader in leaders))
+        if self._closing_tasks:
+            await asyncio.wait(self._closing_tasks)

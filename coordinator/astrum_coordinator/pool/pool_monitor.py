@@ -19,12 +19,12 @@ from astrum.machine.state import RunState
 from astrum.machine.task_state import BACKING_OFF, OUTSTANDING
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import decode_served
-from astrum.redis.run_store import RunStore
 from astrum.runtime.service import PeriodicService
-from astrum_coordinator.config import LEAST_OUTSTANDING, CoordinatorConfig
-from astrum_coordinator.leading.dispatcher import Revocation
+from astrum_coordinator.config import LEAST_OUTSTANDING
+from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import Leaderships
+from astrum_coordinator.leading.orders import Revocation
 from astrum_coordinator.pool.live_workers import LivePool, Served
 
 logger = logging.getLogger("astrum.coordinator")
@@ -49,14 +49,14 @@ class PoolMonitor(PeriodicService):
 
     name = "watch"
 
-    def __init__(self, store: RunStore, led: Leaderships, config: CoordinatorConfig) -> None:
-        super().__init__(config.watch_every_s)
-        self._store = store
-        self._led = led
-        self._config = config
+    def __init__(self, context: CoordinatorContext, leaderships: Leaderships) -> None:
+        super().__init__(context.config.watch_every_s)
+        self._store = context.store
+        self._config = context.config
+        self._leaderships = leaderships
         self._served: dict[str, Served] = {}
         self._unserved: dict[Key, _Unserved] = {}
-        self._vanished_due = time.monotonic() + config.vanished_after_s
+        self._vanished_due = time.monotonic() + context.config.vanished_after_s
         self._expected: Callable[[], Collection[int]] = tuple
         self._is_start_noted = False
 
@@ -66,14 +66,14 @@ class PoolMonitor(PeriodicService):
 
     async def pass_once(self) -> None:
         """Compare all led runs with the live workers once."""
-        if not len(self._led):
+        if not len(self._leaderships):
             self._unserved.clear()
             return
         workers = await self._store.workers()
         await self._learn_served(workers)
         pool = LivePool(workers, self._served, is_starting=self._is_starting(workers))
         found: dict[Key, _Unserved] = {}
-        for leader in self._led:
+        for leader in self._leaderships:
             self._look_for_returned(leader, workers)
             self._look_for_hung(leader, pool)
             if not leader.state.stopping:
@@ -175,7 +175,7 @@ class PoolMonitor(PeriodicService):
         if time.monotonic() < self._vanished_due:
             return
         self._vanished_due = time.monotonic() + self._config.vanished_after_s
-        for leader in self._led:
+        for leader in self._leaderships:
             await self._send_again(leader, pool)
 
     async def _send_again(self, leader: RunLeader, pool: LivePool) -> None:

@@ -14,12 +14,10 @@ from collections.abc import Sequence
 from astrum.machine.events import Outcome
 from astrum.machine.failure import LOST, Failure
 from astrum.protocol.messages import Record, attribute, encode_record
-from astrum.protocol.sealing import Seal
 from astrum.redis.records import DeadClaim
-from astrum.redis.run_store import RunStore
 from astrum.redis.settlement import Settlement
 from astrum.runtime.service import PeriodicService
-from astrum_coordinator.config import CoordinatorConfig
+from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.clock_watch import ClockWatch
 
 logger = logging.getLogger("astrum.coordinator")
@@ -30,11 +28,11 @@ class Reaper(PeriodicService):
 
     name = "reaper"
 
-    def __init__(self, store: RunStore, config: CoordinatorConfig, seal: Seal) -> None:
-        super().__init__(config.reap_every_s)
-        self._store = store
-        self._seal = seal
-        self._grace_s = config.reap_grace_s
+    def __init__(self, context: CoordinatorContext) -> None:
+        super().__init__(context.config.reap_every_s)
+        self._store = context.store
+        self._seal = context.seal
+        self._grace_s = context.config.reap_grace_s
         self._looked_at = float("-inf")
         self._judges_from = 0.0
         self._known_ends: dict[str, str] = {}
@@ -42,7 +40,7 @@ class Reaper(PeriodicService):
 
     async def pass_once(self) -> None:
         """Settle what dead workers hold and drop their consumers."""
-        await self._look_at_clock()
+        await self._check_clock()
         claims = await self._store.dead_claims()
         if not self._may_judge(time.monotonic()):
             return
@@ -50,7 +48,7 @@ class Reaper(PeriodicService):
         for worker_id in await self._store.dead_workers():
             await self._store.drop_worker(worker_id)
 
-    async def bury(self, worker_id: str, how: str) -> None:
+    async def settle_dead(self, worker_id: str, how: str) -> None:
         """Settle the claims of a worker whose process has ended; ``how`` says with which code."""
         self._known_ends[worker_id] = how
         await self._store.end_lease(worker_id)
@@ -83,7 +81,7 @@ class Reaper(PeriodicService):
         how = self._known_ends.get(worker_id)
         return "its lease ended" if how is None else f"its process ended with {how}"
 
-    async def _look_at_clock(self) -> None:
+    async def _check_clock(self) -> None:
         """Renew leases that expired only because the server's clock jumped ahead."""
         asked_at = time.monotonic()
         server_s = await self._store.server_time()

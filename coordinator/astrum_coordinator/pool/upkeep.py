@@ -6,13 +6,13 @@ import logging
 import time
 
 from astrum.errors import StoreError, StoreUnavailableError
-from astrum.redis.run_store import RunStore
 from astrum.runtime.service import PeriodicService
+from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leaderships import Leaderships
 
 logger = logging.getLogger("astrum.coordinator")
 
-LOOK_EVERY_S = 5.0
+CHECK_EVERY_S = 5.0
 LIVES_EVERY_S = 60.0
 """How often the lives of open runs and of queues are looked at; they last for an hour and more."""
 
@@ -22,10 +22,10 @@ class Upkeep(PeriodicService):
 
     name = "upkeep"
 
-    def __init__(self, store: RunStore, led: Leaderships) -> None:
-        super().__init__(LOOK_EVERY_S)
-        self._store = store
-        self._led = led
+    def __init__(self, context: CoordinatorContext, leaderships: Leaderships) -> None:
+        super().__init__(CHECK_EVERY_S)
+        self._store = context.store
+        self._leaderships = leaderships
         self._lives_due = 0.0
 
     async def pass_once(self) -> None:
@@ -45,7 +45,7 @@ class Upkeep(PeriodicService):
             self._lives_due = time.monotonic() + LIVES_EVERY_S
 
     async def _prolong(self) -> None:
-        for leader in self._led:
+        for leader in self._leaderships:
             try:
                 await self._store.prolong(leader.run_id)
             except StoreUnavailableError:

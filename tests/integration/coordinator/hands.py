@@ -110,12 +110,12 @@ class HandWorker:
         await self.store.set_status(encode_status(WorkerStatus(running=tuple(rows))))
 
 
-async def take_over(runs: RunStore, heir: Coordinator) -> None:
+async def take_over(runs: RunStore, successor: Coordinator) -> None:
     """Let the leader's lease be over and another coordinator lead the run."""
 
     async def taken() -> bool:  # unless the leader renews it just then
         await runs.client.execute("ZADD", runs.keys.runs, 0, "r")
-        return await heir._led.adopt("r") is not None
+        return await successor._parts.leaderships.adopt("r") is not None
 
     await eventually(taken, "another leader")
-    heir._begin_to_lead()
+    successor._begin_to_lead()

@@ -14,9 +14,9 @@ import pytest
 
 from astrum.config import AstrumConfig
 from astrum.planning import RetryPolicy, TaskSpec
-from astrum.protocol.sealing import Seal
 from astrum.redis import RedisSettings, RunStore
 from astrum_coordinator import Coordinator
+from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.pool.reaper import Reaper
 from tests.contract.steps import ALREADY_OVER_S, STREAM, dispatched, led_run
 from tests.eventually import eventually
@@ -51,15 +51,15 @@ async def test_a_new_leader_does_not_wait_for_the_clock_either(
 ) -> None:
     await hand.register("a")
     await coordinator.submit_flow(flow(FLAKY), run_id="r")
-    leader = await coordinator._led.adopt("r")
+    leader = await coordinator._parts.leaderships.adopt("r")
     assert leader is not None
     held = await hand.claim()
     await stamp_ahead(runs, runs.keys.journal("r"))
     await hand.fail(held)
-    async with Coordinator(settings, config=FAST) as heir, asyncio.timeout(10):
-        await take_over(runs, heir)
+    async with Coordinator(settings, config=FAST) as successor, asyncio.timeout(10):
+        await take_over(runs, successor)
         await hand.succeed(await hand.claim())
-        assert (await heir.resume("r")).execution_state == "completed"
+        assert (await successor.resume("r")).execution_state == "completed"
 
 
 async def test_a_retry_is_not_made_at_once_because_the_clock_went_back(
@@ -70,7 +70,7 @@ async def test_a_retry_is_not_made_at_once_because_the_clock_went_back(
     spec = TaskSpec(task_id="a", retry=RetryPolicy(1, delay=100.0))
     run = asyncio.create_task(coordinator.run_flow(flow(spec), AstrumConfig(), run_id="r"))
     held = await hand.claim()
-    leader = coordinator._led.get("r")
+    leader = coordinator._parts.leaderships.get("r")
     assert leader is not None
     leader._server_offset_s += 2 * HOUR_S  # its own idea of the time, from before
     await hand.fail(held)
@@ -116,7 +116,7 @@ async def test_a_message_that_vanished_is_noticed_although_its_id_is_ahead_of_th
 
 @pytest.fixture
 def reaper(runs: RunStore) -> Reaper:
-    return Reaper(runs, replace(FAST, reap_grace_s=0.01), Seal())
+    return Reaper(CoordinatorContext(runs, "reaper", replace(FAST, reap_grace_s=0.01)))
 
 
 async def one_held(hand: HandWorker, runs: RunStore, run_id: str = "r") -> None:
@@ -160,7 +160,7 @@ async def test_no_worker_is_declared_dead_because_the_clock_jumped_ahead(
 async def test_who_died_before_the_clock_went_back_is_noticed_in_time(
     hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("astrum_coordinator.pool.upkeep.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("astrum_coordinator.pool.upkeep.CHECK_EVERY_S", 0.05)
     await hand.register("a", lease_s=0.2)
     await one_held(hand, runs)
     ends_ms = round(1000 * (await runs.server_time() + HOUR_S))

@@ -8,9 +8,9 @@ from dataclasses import replace
 from astrum.config import AstrumConfig
 from astrum.planning import TaskSpec
 from astrum.protocol.keys import GROUP
-from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore
 from astrum_coordinator import Coordinator
+from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.pool.reaper import Reaper
 from tests.contract.steps import led_run
 from tests.eventually import eventually
@@ -122,7 +122,8 @@ async def test_a_run_is_cancelled_although_the_server_refuses_its_dispatches(
 async def test_nobody_is_taken_for_dead_right_after_the_server_was_silent(
     hand: HandWorker, runs: RunStore
 ) -> None:
-    reaper = Reaper(runs, replace(FAST, reap_every_s=0.05, reap_grace_s=0.3), Seal())
+    config = replace(FAST, reap_every_s=0.05, reap_grace_s=0.3)
+    reaper = Reaper(CoordinatorContext(runs, "reaper", config))
     await hand.register("a", lease_s=0.001)
     epoch = await led_run(runs)
     await runs.dispatch("r", epoch, "default", "async", [(0, 1, b"")])

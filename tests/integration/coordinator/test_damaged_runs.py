@@ -154,10 +154,10 @@ async def test_a_leader_that_meets_a_damaged_fence_gives_the_run_up_with_one_err
     with serving(coordinator), redis_server.client() as client:
         await coordinator.submit_flow(flow(A), run_id="r")
         await hand.claim()
-        leader = coordinator._led.get("r")
+        leader = coordinator._parts.leaderships.get("r")
         assert leader is not None
         client.hset(runs.keys.attempts("r"), "0", "9" * 30 + ":1-1")
-        leader._reread()
+        leader.on_mismatch()
         await eventually(leader.ended.done, "the leader to give up")
         assert leader.ended.result() is LeadershipEnd.UNREADABLE
         await eventually(lambda: is_orphan(runs, "r"))

@@ -41,27 +41,27 @@ async def completed(run: asyncio.Task[ExecutionReport]) -> None:
     assert run.result().execution_state == "completed"
 
 
-async def test_an_attempt_that_ends_while_an_heir_looks_is_not_taken_for_one_never_made(
+async def test_an_attempt_that_ends_while_a_successor_looks_is_not_taken_for_one_never_made(
     coordinator: Coordinator,
     settings: RedisSettings,
     hand: HandWorker,
     runs: RunStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nor may the heir send it, for it has enough out: it would never heed that it ended."""
+    """Nor may the successor send it, for it has enough out: it would never heed that it ended."""
     await hand.register("a", "b")
     run = begin(coordinator, A, B)
     a, b = sorted([await hand.claim(), await hand.claim()], key=lambda held: held.place)
-    async with Coordinator(settings, config=replace(FAST, outstanding_limit=1)) as heir:
-        outstanding = heir._store.outstanding
+    async with Coordinator(settings, config=replace(FAST, outstanding_limit=1)) as successor:
+        outstanding = successor._store.outstanding
 
         async def meanwhile(run_id: str) -> dict[int, Outstanding]:
-            monkeypatch.setattr(heir._store, "outstanding", outstanding)
+            monkeypatch.setattr(successor._store, "outstanding", outstanding)
             await hand.succeed(b)
             return await outstanding(run_id)
 
-        monkeypatch.setattr(heir._store, "outstanding", meanwhile)
-        await take_over(runs, heir)
+        monkeypatch.setattr(successor._store, "outstanding", meanwhile)
+        await take_over(runs, successor)
         await hand.succeed(a)
         await completed(run)
 
@@ -72,7 +72,7 @@ async def test_a_leader_that_finds_another_attempt_out_than_it_believes_goes_by_
     await hand.register("a", "b")
     run = begin(coordinator, A, B._replace(needs=("a",)))
     a = await hand.claim()
-    leader = coordinator._led.get("r")
+    leader = coordinator._parts.leaderships.get("r")
     assert leader is not None
     message = TaskMessage("r", 1, 2, 2, NAMESPACE, "b", "", 0, None, False, False, NO_ARGUMENTS)
     item = (1, 2, encode_message(message))
@@ -109,9 +109,10 @@ async def test_a_run_whose_history_cannot_be_read_is_free_for_others_at_once(
     await coordinator.submit_flow(flow(A), run_id="r")
     monkeypatch.setattr(coordinator._store, "outstanding", refused)
     with pytest.raises(StoreConfigurationError):
-        await coordinator._led.adopt("r")
+        await coordinator._parts.leaderships.adopt("r")
     assert await runs.orphans() == ["r"]
-    await eventually(lambda: not len(coordinator._led), "the coordinator to give it up")
+    led = coordinator._parts.leaderships
+    await eventually(lambda: not len(led), "the coordinator to give it up")
 
 
 class Witness:
@@ -149,7 +150,7 @@ async def test_a_leader_whose_run_another_has_ended_reports_what_that_one_knew(
     await hand.register("a")
     run = begin(coordinator, A)
     held = await hand.claim()
-    leader = coordinator._led.get("r")
+    leader = coordinator._parts.leaderships.get("r")
     assert leader is not None
     monkeypatch.setattr(leader, "take_in", lambda entries: None)  # it is slow to read
     await hand.succeed(held, 42)
@@ -167,7 +168,7 @@ async def test_a_leader_whose_lease_is_not_renewed_steps_down_before_it_is_over(
     config = replace(FAST, lease_s=300.0, step_down_after_s=200.0, renew_every_s=100.0)
     async with Coordinator(settings, config=config) as coordinator:
         await coordinator.submit_flow(flow(A), run_id="r")
-        led = coordinator._led
+        led = coordinator._parts.leaderships
         leader = await led.adopt("r")
         assert leader is not None
         monkeypatch.setattr(coordinator._store, "renew", away)

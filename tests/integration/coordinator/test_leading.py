@@ -36,7 +36,7 @@ async def other(settings: RedisSettings) -> AsyncIterator[Coordinator]:
 
 
 def leader_of(coordinator: Coordinator, run_id: str = "r") -> RunLeader:
-    leader = coordinator._led.get(run_id)
+    leader = coordinator._parts.leaderships.get(run_id)
     assert leader is not None
     return leader
 
@@ -286,7 +286,7 @@ async def test_a_run_that_cannot_be_read_again_does_not_keep_the_others_waiting(
     await hand.register("a")
     for run_id in ("bad", "good"):
         await coordinator.submit_flow(flow(A), run_id=run_id)
-        assert await coordinator._led.adopt(run_id) is not None
+        assert await coordinator._parts.leaderships.adopt(run_id) is not None
     opened = []
     bad, good = leader_of(coordinator, "bad"), leader_of(coordinator, "good")
 
@@ -298,7 +298,7 @@ async def test_a_run_that_cannot_be_read_again_does_not_keep_the_others_waiting(
 
     monkeypatch.setattr(bad, "open", refuse)
     monkeypatch.setattr(good, "open", note)
-    await coordinator._led.resync()
+    await coordinator._parts.leaderships.resync()
     assert await bad.ended is LeadershipEnd.DEPOSED
     assert opened == ["good"]
     assert not good.ended.done()
@@ -319,9 +319,9 @@ async def test_the_leases_of_all_runs_are_renewed_by_one_command(
     async with Coordinator(settings, config=replace(FAST, renew_every_s=1.0)) as coordinator:
         for number in range(20):
             await coordinator.submit_flow(flow(A), run_id=f"r{number}")
-            assert await coordinator._led.adopt(f"r{number}") is not None
+            assert await coordinator._parts.leaderships.adopt(f"r{number}") is not None
         monkeypatch.setattr(RunStore, "renew", counted)
-        await coordinator._led.renew()
+        await coordinator._parts.leaderships.renew()
         assert [len(epochs) for epochs in asked] == [20]
         assert {run.lease_s > FAST.lease_s - 1 for run in await runs.list_runs()} == {True}
 
@@ -340,10 +340,10 @@ async def test_all_leases_are_released_at_once_so_that_a_silent_server_costs_one
     async with Coordinator(settings, config=replace(FAST, renew_every_s=1.0)) as coordinator:
         for number in range(count):
             await coordinator.submit_flow(flow(A), run_id=f"r{number}")
-            assert await coordinator._led.adopt(f"r{number}") is not None
+            assert await coordinator._parts.leaderships.adopt(f"r{number}") is not None
         monkeypatch.setattr(RunStore, "release", all_together)
         async with asyncio.timeout(5):
-            await coordinator._led.release()
+            await coordinator._parts.leaderships.release()
         monkeypatch.setattr(RunStore, "release", original)
 
 
@@ -510,9 +510,9 @@ async def test_the_time_limit_of_a_run_counts_from_its_creation_whoever_leads_it
 ) -> None:
     await hand.register("a")
     await coordinator.submit_flow(flow(A), run_id="r", timeout_s=0.5)
-    assert await coordinator._led.adopt("r") is not None
+    assert await coordinator._parts.leaderships.adopt("r") is not None
     await hand.claim()
-    await coordinator._led.release()
+    await coordinator._parts.leaderships.release()
     report = await other.resume("r")
     assert report.execution_state == "failed"
     info = await runs.run_info("r")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -10,9 +11,9 @@ from astrum.config import AstrumConfig
 from astrum.errors import StoreUnavailableError
 from astrum.machine.budgets import FEW_SUSPECTS
 from astrum.planning import TaskSpec
-from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore
 from astrum_coordinator import Coordinator
+from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.journal_reader import JournalReader
 from astrum_coordinator.leading.leaderships import Leaderships
 from tests.contract.steps import dispatched, led_run
@@ -20,6 +21,11 @@ from tests.eventually import eventually
 from tests.integration.coordinator.hands import FAST, HandWorker, flow
 
 OVER_AT_ONCE_S = 0.001
+
+
+def reader_of(runs: RunStore, read_again: Callable[[], Awaitable[None]]) -> JournalReader:
+    context = CoordinatorContext(runs, "leader", FAST)
+    return JournalReader(context, Leaderships(context), read_again)
 
 
 async def lost_together(
@@ -76,8 +82,7 @@ async def test_nothing_is_dispatched_or_ended_until_all_runs_were_read_again(
         is_reading.set()
         await may_end.wait()
 
-    led = Leaderships(runs, "leader", FAST, Seal())
-    reader = JournalReader(runs, led, FAST, read_again)
+    reader = reader_of(runs, read_again)
     runs.loss.suspect()
     reader.start()
     await is_reading.wait()
@@ -102,12 +107,12 @@ async def test_a_loss_that_is_suspected_while_the_runs_are_read_again_is_not_for
         if readings == 1:
             runs.loss.suspect()
 
-    reader = JournalReader(runs, Leaderships(runs, "leader", FAST, Seal()), FAST, read_again)
+    reader = reader_of(runs, read_again)
     runs.loss.suspect()
     reader.start()
     await eventually(lambda: readings == 1, "the first reading")
     await led_run(runs)
     assert runs.loss.suspected
-    await reader._look_who_serves()
+    await reader._check_server()
     assert (readings, runs.loss.suspected) == (2, False)
     await reader.stop()

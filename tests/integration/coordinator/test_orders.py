@@ -103,7 +103,7 @@ async def test_a_run_that_is_gone_when_it_dispatches_ends_at_once_and_says_so(
         spec = TaskSpec(task_id="a", retry=LATER)
         run = asyncio.create_task(coordinator.run_flow(flow(spec), AstrumConfig(), run_id="r"))
         await hand.fail(await hand.claim())
-        leader = coordinator._led.get("r")
+        leader = coordinator._parts.leaderships.get("r")
         assert leader is not None
         await eventually(lambda: not list(leader.state.outstanding()), "the leader to know")
         with redis_server.client() as client:
@@ -154,7 +154,7 @@ async def test_a_cancelled_run_withdraws_what_was_never_sent(
     await reached.wait()
     await coordinator.cancel("r")
     await eventually(
-        lambda: coordinator._led.get("r").state.stopping,  # type: ignore[union-attr]
+        lambda: coordinator._parts.leaderships.get("r").state.stopping,  # type: ignore[union-attr]
         "the leader to know",
     )
     allowed.set()

@@ -1,0 +1,22 @@
+"""What nearly every part of a coordinator uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from astrum.protocol.sealing import Seal
+from astrum.redis.run_store import RunStore
+from astrum_coordinator.config import CoordinatorConfig
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorContext:
+    """The store, the settings, the keys to sign with, and the id of this coordinator.
+
+    ``owner`` is unique to the process: leases of runs are granted to it.
+    """
+
+    store: RunStore
+    owner: str
+    config: CoordinatorConfig = field(default_factory=CoordinatorConfig)
+    seal: Seal = field(default_factory=Seal)

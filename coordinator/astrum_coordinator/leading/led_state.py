@@ -1,0 +1,61 @@
+"""What a leader knows of its run. It is replaced as a whole when the run is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from astrum.machine.events import AttemptFoundOutstanding, Outcome
+from astrum.machine.state import RunState
+from astrum.protocol.messages import Record
+from astrum.protocol.records import Outstanding
+from astrum.redis.entries import is_after
+from astrum.redis.run_store import BEGINNING
+from astrum.runtime.collector import collector_paused
+from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.leading.dispatcher import Dispatcher
+from astrum_coordinator.leading.orders import DispatchListener, RunRef
+from astrum_coordinator.leading.results import NIL, Results
+from astrum_coordinator.leading.unsigned_ends import UnsignedEnds
+
+
+class LedState:
+    """The state and the results of a led run, and its dispatcher, up to the journal's ``cursor``.
+
+    ``capacity`` limits the attempts that are dispatched at once.
+    """
+
+    def __init__(
+        self,
+        context: CoordinatorContext,
+        run: RunRef,
+        listener: DispatchListener,
+        capacity: int,
+    ) -> None:
+        self.cursor = BEGINNING
+        with collector_paused():
+            self.state = RunState(run.plan, run_key=run.run_id, capacity=capacity)
+        self.results = Results(self.state.tasks, context.config.max_argument_bytes)
+        self.unsigned_ends = UnsignedEnds()
+        self.dispatcher = Dispatcher(run, self.results, context, listener)
+
+    def advance(self, entry_id: str) -> bool:
+        """Move the cursor to a journal entry; ``False`` if it was read before."""
+        if not is_after(entry_id, self.cursor):
+            return False
+        self.cursor = entry_id
+        return True
+
+    def keep(self, record: Record) -> None:
+        """Keep the result of an attempt that ended, and forget where the attempt stood."""
+        task = record.task
+        if record.outcome is Outcome.SUCCEEDED and 0 <= task < len(self.state.tasks):
+            self.results.keep(task, record.value or NIL)
+        self.dispatcher.forget(task)
+
+    def restore_outstanding(self, found: Mapping[int, Outstanding]) -> None:
+        """Take in which attempts an earlier leader, or this one, has out."""
+        for task, (attempt, _) in found.items():
+            self.state.handle(AttemptFoundOutstanding(task, attempt))
+        for task, attempt in self.state.outstanding():
+            is_exclusive = self.state.is_exclusive(task)
+            self.dispatcher.remember(task, attempt, found[task].entry_id, is_exclusive)

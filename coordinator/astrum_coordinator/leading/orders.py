@@ -1,0 +1,65 @@
+"""What a leader and its dispatcher say to each other."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from astrum.machine.events import Outcome
+from astrum.machine.failure import Failure
+from astrum.planning.plan import Plan
+
+QueueLane = tuple[str, str]
+"""Queue and lane: which stream an attempt is sent to."""
+
+
+class RunRef(NamedTuple):
+    """A run, and the epoch under which it is led here."""
+
+    run_id: str
+    epoch: int
+    plan: Plan
+
+
+class SentAttempt(NamedTuple):
+    """Where a dispatched attempt stands in Redis, and since when it is known here.
+
+    ``known_at`` is on this process's monotonic clock: the server's may be set at any time.
+    """
+
+    attempt: int
+    entry_id: str
+    queue_lane: QueueLane
+    known_at: float
+
+
+class Revocation(NamedTuple):
+    """An attempt to settle from here: cancelled, or timed out with its reason."""
+
+    task: int
+    attempt: int
+    outcome: Outcome
+    failure: Failure | None = None
+    blocked: str = ""
+
+
+class DispatchListener(Protocol):
+    """What a dispatcher reports to its leader.
+
+    After `on_failure` and `on_mismatch` nothing is sent until the run was read again.
+    """
+
+    def on_failure(self, error: Exception) -> None:
+        """Handle an error that ended the sending.
+
+        `LeadershipLostError`: another leader's epoch was found. `RunNotFoundError`: the run's
+        record is gone. Any other is a fault of Astrum.
+        """
+
+    def on_mismatch(self) -> None:
+        """Handle that Redis holds another attempt of a task than the leader assumes."""
+
+    def on_withdrawn(self, task: int, attempt: int) -> None:
+        """Handle that an attempt was revoked before it was sent."""
+
+    def on_already_settled(self) -> None:
+        """Handle that an attempt that was to be sent has been settled before."""

@@ -1,0 +1,56 @@
+"""Writes to a led run's record what its leader decides: journal entries, and the run's end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from astrum.errors import StoreError
+from astrum.runtime.loops import Backoff
+from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.leading.orders import RunRef
+
+logger = logging.getLogger("astrum.coordinator")
+
+Answer = TypeVar("Answer")
+
+
+class RunWriter:
+    """Writes under one epoch, and tries again for as long as the server refuses.
+
+    Raises `LeadershipLostError` when another epoch leads the run.
+    """
+
+    def __init__(self, context: CoordinatorContext, run: RunRef) -> None:
+        self._context = context
+        self._run = run
+
+    async def append(self, row: bytes) -> None:
+        """Add an encoded event or record to the journal."""
+        run_id, epoch, _ = self._run
+        entry = self._context.seal.seal_entry(run_id, row)
+        await self._insist(partial(self._context.store.append_event, run_id, entry, epoch=epoch))
+
+    async def finish(self, state: str) -> bool:
+        """End the run; ``False`` if attempts are outstanding that the end must wait for.
+
+        Raises `RunNotFoundError` if the run's record is gone.
+        """
+        run_id, epoch, plan = self._run
+        tails = any(not spec.awaited for spec in plan.tasks)
+        ttl_s = self._context.config.result_ttl_s
+        finish = self._context.store.finish
+        return await self._insist(
+            partial(finish, run_id, epoch, state, result_ttl_s=ttl_s, tails=tails)
+        )
+
+    async def _insist(self, write: Callable[[], Awaitable[Answer]]) -> Answer:
+        backoff = Backoff()
+        while True:
+            try:
+                return await write()
+            except StoreError as error:
+                logger.warning("run %s: %s; trying again", self._run.run_id, error)
+                await backoff.wait()
