@@ -385,7 +385,7 @@ class _WireValues(_Values):
 
     def _received(self, spec: TaskSpec, binding: Binding, part: bytes) -> Any:
         blob = self._sent[binding.source].blob
-        data = part if blob is None else self._cut(spec, binding, blob)
+        data = part if blob is None else self._cut(spec, binding, blob.data)
         return _ABSENT if data is None else self._codec.decode(data)
 
     def _cut(self, spec: TaskSpec, binding: Binding, value: bytes) -> bytes | None:

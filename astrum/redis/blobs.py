@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from astrum.errors import RunNotFoundError, StoreError
+import asyncio
+
+from astrum.errors import DecodeError, RunNotFoundError, StoreError
+from astrum.execution.large_values import LARGE_BYTES
 from astrum.protocol.keys import Keys
 from astrum.redis import scripts
 from astrum.redis.client import Client
+from astrum.values.compression import inflate, inflated_bytes
 from astrum.values.payload import MAX_VALUE_BYTES
-from astrum.values.references import digest_of
+from astrum.values.references import Blob, digest_of
 
 MAX_BLOB_BYTES = MAX_VALUE_BYTES
 """The largest value that is ever read from the server, no matter what stored it."""
 
 
-async def put_blob(client: Client, keys: Keys, run_id: str, data: bytes) -> str:
-    """Store a value for as long as its run lives and return its digest; repeatable.
+async def put_blob(client: Client, keys: Keys, run_id: str, blob: Blob) -> None:
+    """Store a value for as long as its run lives; repeatable.
 
     Raises `RunNotFoundError` if the run is gone.
     """
-    digest = digest_of(data)
-    if not await client.call(scripts.put_blob(keys, run_id, digest, data)):
+    if not await client.call(scripts.put_blob(keys, run_id, blob.digest, blob.data)):
         raise RunNotFoundError(f"run {run_id!r} is gone, so its value cannot be stored")
-    return digest
 
 
 async def get_blob(client: Client, keys: Keys, run_id: str, digest: str) -> bytes:
-    """Return a stored value.
+    """Return a stored value, inflated.
 
     Raises `RunNotFoundError` if it is gone, as all values go with their run, and `StoreError` if
-    the bytes are not those that were stored.
+    it cannot be inflated or is not the value that was stored.
     """
     data = await read_bounded(client, keys.blob(run_id, digest))
     if data is None:
         raise RunNotFoundError(f"the value {digest} of run {run_id!r} is gone")
-    if digest_of(data) != digest:
-        raise StoreError(f"the value {digest} of run {run_id!r} was changed in the store")
-    return data
+    try:
+        if inflated_bytes(data) <= LARGE_BYTES:
+            return _checked(data, digest)
+        return await asyncio.to_thread(_checked, data, digest)
+    except DecodeError as error:
+        raise StoreError(f"the value {digest} of run {run_id!r} cannot be read: {error}") from None
+
+
+def _checked(data: bytes, digest: str) -> bytes:
+    value = inflate(data)
+    if digest_of(value) != digest:
+        raise DecodeError("it was changed in the store")
+    return value
 
 
 async def read_bounded(client: Client, key: str) -> bytes | None:

@@ -16,6 +16,7 @@ from astrum.redis.scripts import ScriptLibrary
 from astrum.redis.server_check import check_server
 from astrum.redis.settings import RedisSettings, ServerIdentity, ServerLossDetector
 from astrum.redis.translation import FAILURES, translate
+from astrum.values.references import Blob
 
 MAX_BLOCK_S = 30.0
 READ_MARGIN_S = 5.0
@@ -93,9 +94,9 @@ class Store:
         for reader in self._readers.values():
             await reader.interrupt(self.client)
 
-    async def put_blob(self, run_id: str, data: bytes) -> str:
+    async def put_blob(self, run_id: str, blob: Blob) -> None:
         """Store a value for as long as its run lives and return its digest; repeatable."""
-        return await blobs.put_blob(self.bulk, self.keys, run_id, data)
+        await blobs.put_blob(self.bulk, self.keys, run_id, blob)
 
     async def get_blob(self, run_id: str, digest: str) -> bytes:
         """Return a stored value; raises `RunNotFoundError` if it is gone."""

@@ -9,9 +9,10 @@ from astrum.values.compression import inflate, shrink
 from astrum.values.named_types import Extension
 from astrum.values.opaque import Opaque
 from astrum.values.projection import UnprojectableError, project
-from astrum.values.references import BlobRef, encode_reference, reference_of
+from astrum.values.references import Blob, BlobRef, encode_reference, reference_of
 
 __all__ = [
+    "Blob",
     "BlobRef",
     "Codec",
     "Extension",

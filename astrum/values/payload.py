@@ -14,7 +14,7 @@ from astrum.errors import PayloadTooLargeError
 from astrum.values.arguments import pack_arguments
 from astrum.values.compression import shrink
 from astrum.values.projector import Projector
-from astrum.values.references import BlobRef, digest_of, encode_reference, reference_of
+from astrum.values.references import Blob, BlobRef, digest_of, encode_reference, reference_of
 
 INLINE_BYTES = 64 * 1024
 MAX_VALUE_BYTES = 64 * 1024 * 1024
@@ -25,7 +25,7 @@ class EncodedResult(NamedTuple):
     """A result in its form for the journal, and the value to store beside it if it is big."""
 
     value: bytes
-    blob: bytes | None = None
+    blob: Blob | None = None
 
 
 def pack_result(
@@ -41,11 +41,11 @@ def pack_result(
             f"the result of task {task_id!r} has {len(data):,} bytes, the limit is "
             f"{max_bytes:,}: return less, or store it elsewhere and return where it is"
         )
-    data = shrink(data)
-    if len(data) <= inline_bytes:
-        return EncodedResult(data)
-    reference = BlobRef(digest_of(data), len(data))
-    return EncodedResult(encode_reference(reference), data)
+    packed = shrink(data)
+    if len(packed) <= inline_bytes:
+        return EncodedResult(packed)
+    digest = digest_of(data)
+    return EncodedResult(encode_reference(BlobRef(digest, len(data))), Blob(digest, packed))
 
 
 def part_of_result(value: bytes, path: Path, projector: Projector, name: Hashable) -> bytes:

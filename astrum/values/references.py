@@ -1,9 +1,10 @@
-"""References to values that are too big for a message and are kept in the store instead."""
+"""Values that are too big for a message: their names, and the references that stand for them."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgpack
 
@@ -18,7 +19,7 @@ DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """Where a big value is: its digest, its size in bytes as stored, and the part that is meant.
+    """Where a big value is: its digest, its size before compression, and the part that is meant.
 
     With a ``path``, the fetched value is projected by that path before it is decoded.
     """
@@ -28,8 +29,21 @@ class BlobRef:
     path: Path = ()
 
 
+class Blob(NamedTuple):
+    """A big value on its way to the store.
+
+    ``digest`` is that of the encoded value before compression: hosts with different compressors
+    give one value the same name. ``data`` may be compressed.
+    """
+
+    digest: str
+    data: bytes
+
+
 def digest_of(data: bytes) -> str:
-    """Return the name of a value: its BLAKE2b digest of 128 bits as hexadecimal digits.
+    """Return the name of an encoded value that is not compressed.
+
+    It is the BLAKE2b digest of 128 bits as hexadecimal digits.
 
     >>> digest_of(b"")
     'cae66941d9efbd404e4d88758ea67670'

@@ -6,6 +6,7 @@ import copy
 
 from astrum.protocol.keys import Keys
 from astrum.redis import Claim, RunStore, Settlement, WorkerStore
+from astrum.values.references import Blob, digest_of
 
 LEASE_S = 30.0
 ALREADY_OVER_S = 0.001
@@ -24,6 +25,13 @@ async def dispatched(runs: RunStore, epoch: int, *tasks: int, run_id: str = "r")
     """Dispatch the first attempt of each task; return the entry ids."""
     items = [(task, 1, b"message %d" % task) for task in tasks]
     return await runs.dispatch(run_id, epoch, "default", "async", items)
+
+
+async def stored(store: RunStore | WorkerStore, run_id: str, data: bytes) -> str:
+    """Store a big value as it is, without compression; return its digest."""
+    digest = digest_of(data)
+    await store.put_blob(run_id, Blob(digest, data))
+    return digest
 
 
 def as_worker(store: WorkerStore, worker_id: str) -> WorkerStore:

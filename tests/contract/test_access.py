@@ -23,6 +23,7 @@ from tests.contract.steps import (
     led_run,
     registered,
     settlement,
+    stored,
 )
 from tests.servers import RedisServer, find_binaries
 
@@ -66,7 +67,7 @@ async def prepare(settings: RedisSettings) -> None:
         await registered(workers, "alive")
         await registered(workers, "dead", ALREADY_OVER_S)
         await claimed(workers, "dead")
-        await workers.put_blob("theirs", b"big")
+        await stored(workers, "theirs", b"big")
         await runs.release("theirs", "leader", epoch)
         client = runs.client
         await client.execute("PEXPIRE", KEYS.run("theirs"), 60_000)
@@ -147,7 +148,7 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
         await workers.own_claims([STREAM])
         await workers.keep_queues([STREAM])
         await workers.still_mine("fresh", [(0, 1, first.entry_id)])
-        digest = await workers.put_blob("fresh", b"big")
+        digest = await stored(workers, "fresh", b"big")
         assert await workers.get_blob("fresh", digest)
         await workers.settle("fresh", STREAM, [settlement(0, first.entry_id)])
         await workers.set_aside(second, "garbage")

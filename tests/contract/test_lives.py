@@ -18,6 +18,7 @@ from tests.contract.steps import (
     led_run,
     registered,
     settlement,
+    stored,
 )
 from tests.eventually import eventually
 from tests.keyspace import unowned_keys
@@ -160,7 +161,7 @@ async def test_a_prolongation_that_was_not_finished_is_begun_again(
             with pytest.raises(StoreUnavailableError, match="killed"):
                 await runs.prolong("r")
         assert min(blob_lives(client, runs, "r", 5_000)) <= DAY_MS
-        digest = await runs.put_blob("r", b"stored in between")
+        digest = await stored(runs, "r", b"stored in between")
         await runs.prolong("r")
         assert min(blob_lives(client, runs, "r", 5_000)) > 6 * DAY_MS
         assert client.pttl(runs.keys.blob("r", digest)) > 6 * DAY_MS
@@ -170,7 +171,7 @@ async def test_a_new_run_under_the_id_of_an_untidied_one_keeps_its_values(
     runs: RunStore, any_server: Server
 ) -> None:
     await led_run(runs)
-    digest = await runs.put_blob("r", b"big")
+    digest = await stored(runs, "r", b"big")
     with any_server.client() as client:
         client.zadd(runs.keys.untidied, {"r": 1.0})
         client.pexpire(runs.keys.untidied, DAY_MS)

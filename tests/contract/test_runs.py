@@ -16,6 +16,8 @@ from astrum.errors import (
     StoreUnavailableError,
 )
 from astrum.redis import Outstanding, RunStore, Verdict, WorkerStore, blobs
+from astrum.values.compression import shrink
+from astrum.values.references import Blob, digest_of
 from tests.contract.steps import (
     ALREADY_OVER_S,
     LEASE_S,
@@ -26,6 +28,7 @@ from tests.contract.steps import (
     one_held,
     registered,
     settlement,
+    stored,
 )
 from tests.servers import Server
 
@@ -287,7 +290,7 @@ async def test_all_that_belongs_to_an_ended_run_goes_with_its_result(
 ) -> None:
     epoch = await led_run(runs)
     await runs.append_event("r", b"fact")
-    await runs.put_blob("r", b"big")
+    await stored(runs, "r", b"big")
     with any_server.client() as client:
         mine = client.keys("*r*:r*")
         assert len(mine) >= 6
@@ -301,7 +304,7 @@ async def test_all_that_belongs_to_an_ended_run_goes_with_its_result(
 
 async def test_an_open_run_and_its_values_live_on(runs: RunStore, any_server: Server) -> None:
     await led_run(runs)
-    digest = await runs.put_blob("r", b"big")
+    digest = await stored(runs, "r", b"big")
     with any_server.client() as client:
         for key in (runs.keys.run("r"), runs.keys.blob("r", digest)):
             client.pexpire(key, DAY_MS)
@@ -315,26 +318,47 @@ async def test_a_value_is_stored_once_and_named_by_its_content(
 ) -> None:
     await led_run(runs)
     data = bytes(range(256)) * 400
-    digest = await runs.put_blob("r", data)
-    assert await runs.put_blob("r", data) == digest
+    digest = await stored(runs, "r", data)
+    assert await stored(runs, "r", data) == digest
     assert await runs.get_blob("r", digest) == data
     with any_server.client() as client:
         assert client.smembers(runs.keys.blobs("r")) == {digest.encode()}
     with pytest.raises(RunNotFoundError):
         await runs.get_blob("r", "0" * 32)
     with pytest.raises(RunNotFoundError):
-        await runs.put_blob("unknown", data)
+        await stored(runs, "unknown", data)
 
 
 async def test_a_value_that_was_changed_in_the_store_is_not_given_out(
     runs: RunStore, any_server: Server
 ) -> None:
     await led_run(runs)
-    digest = await runs.put_blob("r", b"what a task returned")
+    digest = await stored(runs, "r", b"what a task returned")
     with any_server.client() as client:
         client.setrange(runs.keys.blob("r", digest), 0, b"W")
     with pytest.raises(StoreError, match="was changed in the store"):
         await runs.get_blob("r", digest)
+
+
+async def test_a_compressed_value_is_checked_by_what_it_inflates_to(
+    runs: RunStore, any_server: Server
+) -> None:
+    await led_run(runs)
+    raw = b"what a task returned" * 10_000
+    digest = digest_of(raw)
+    await runs.put_blob("r", Blob(digest, shrink(raw)))
+    # A host with another compressor stores the same value under the same name.
+    await runs.put_blob("r", Blob(digest, raw))
+    assert await runs.get_blob("r", digest) == raw
+    with any_server.client() as client:
+        key = runs.keys.blob("r", digest)
+        assert client.strlen(key) < len(raw)
+        client.set(key, shrink(raw[::-1]), keepttl=True)
+        with pytest.raises(StoreError, match="was changed in the store"):
+            await runs.get_blob("r", digest)
+        client.set(key, shrink(raw)[:-1], keepttl=True)
+        with pytest.raises(StoreError, match=f"value {digest} of run 'r' cannot be read"):
+            await runs.get_blob("r", digest)
 
 
 async def test_runs_are_listed_newest_first_with_what_was_said_of_them(
@@ -404,7 +428,7 @@ async def test_no_more_than_the_limit_is_taken_as_one_value(
     runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await led_run(runs)
-    digest = await runs.put_blob("r", b"12345678")
+    digest = await stored(runs, "r", b"12345678")
     monkeypatch.setattr(blobs, "MAX_BLOB_BYTES", 7)
     with pytest.raises(StoreError, match="more than 7 bytes"):
         await runs.get_blob("r", digest)

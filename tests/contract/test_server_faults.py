@@ -30,6 +30,7 @@ from tests.contract.steps import (
     led_run,
     registered,
     settlement,
+    stored,
 )
 from tests.eventually import eventually
 from tests.proxy import Proxy, target_of
@@ -107,7 +108,7 @@ async def test_a_full_server_costs_nobody_a_lease_and_takes_every_fact(
         await runs.heal_leases()
         await runs.keep_queues()
         with pytest.raises(StoreUnavailableError, match="memory is full"):
-            await workers.put_blob("r", b"big")
+            await stored(workers, "r", b"big")
 
 
 async def test_a_server_that_may_evict_is_refused_with_the_command_to_change_it(
@@ -385,7 +386,7 @@ async def test_what_keeps_arriving_over_a_slow_link_is_read_whole(
                 client.xadd(runs.keys.journal("r"), {"d": b"x" * size})
         await runs.read_journal({"r": "0-0"}, block_s=None, count=1)  # it is connected now
         blob = b"y" * 2_000_000
-        digest = await runs.put_blob("r", blob)
+        digest = await stored(runs, "r", blob)
         runs._replay._read_timeout_s = runs.bulk._read_timeout_s = silence_s
         endpoint.delay(chunk_s)
         cursor, found = "0-0", 0

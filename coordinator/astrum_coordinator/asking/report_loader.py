@@ -14,7 +14,6 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
 from astrum.runtime.collector import collector_paused
 from astrum.values.codec import Codec
-from astrum.values.compression import inflate
 from astrum.values.projection import project
 from astrum.values.references import reference_of
 from astrum_coordinator.asking.result_types import types_declared_here
@@ -95,7 +94,7 @@ class ReportLoader:
         reference = reference_of(data)
         assert reference is not None
         whole = await self._store.get_blob(run_id, reference.digest)
-        return project(inflate(whole), reference.path)
+        return project(whole, reference.path)
 
     def _decoded(self, data: bytes, codec: Codec) -> Any:
         try:

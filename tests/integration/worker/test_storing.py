@@ -9,6 +9,7 @@ import pytest
 from astrum.errors import RunNotFoundError, StoreRefusesWritesError
 from astrum.redis import Settlement
 from astrum.redis.settings import ServerLossDetector
+from astrum.values.references import Blob
 from astrum_worker.settling.storing import Outgoing, Storing
 
 
@@ -22,12 +23,12 @@ class Server:
         self.stored: list[bytes] = []
         self.when_stored: Any = lambda: None
 
-    async def put_blob(self, run_id: str, data: bytes) -> None:
+    async def put_blob(self, run_id: str, blob: Blob) -> None:
         if run_id == "gone":
             raise RunNotFoundError("gone")
-        if len(data) > self.room:
+        if len(blob.data) > self.room:
             raise StoreRefusesWritesError("the server's memory is full")
-        self.stored.append(data)
+        self.stored.append(blob.data)
         self.when_stored()
 
     async def still_mine(self, run_id: str, items: list[tuple[int, int, str]]) -> list[bool]:
@@ -44,7 +45,7 @@ class Place:
     def add(self, task: int, size: int, run_id: str = "r") -> Outgoing:
         settlement = Settlement(task, 1, f"{task}-0", True, b"record")
         key = ("stream", f"{task}-0")
-        end = Outgoing(run_id, key, settlement, b"x" * size, None)
+        end = Outgoing(run_id, key, settlement, Blob(f"{task}", b"x" * size), None)
         self.storing.add(end)
         return end
 

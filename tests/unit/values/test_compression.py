@@ -12,6 +12,8 @@ import pytest
 from astrum.errors import DecodeError
 from astrum.values import compression, inflate, shrink
 from astrum.values.codes import Code, whole_ext
+from astrum.values.payload import pack_result
+from astrum.values.references import BlobRef, digest_of, reference_of
 from tests.unit.values.samples import CODEC
 
 TEXT = CODEC.encode([{"name": f"row {n}", "price": n / 7} for n in range(2_000)])
@@ -52,6 +54,14 @@ def test_small_random_and_already_small_data_is_left_as_it_is(algorithm: str) ->
     for data in (b"x" * 16 * 1024, noise, shrink(TEXT), b""):
         assert shrink(data) is data
     assert inflate(TEXT) is TEXT
+
+
+def test_a_big_result_has_the_name_and_reference_of_its_raw_bytes(algorithm: str) -> None:
+    value, blob = pack_result("a", TEXT, inline_bytes=1)
+    assert blob is not None
+    assert len(blob.data) < len(TEXT)
+    assert blob.digest == digest_of(TEXT)
+    assert reference_of(value) == BlobRef(digest_of(TEXT), len(TEXT))
 
 
 def test_damaged_data_is_a_decode_error(algorithm: str) -> None:

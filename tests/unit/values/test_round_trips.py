@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter, OrderedDict, defaultdict
 from datetime import UTC, datetime
@@ -12,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgpack
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from astrum.values import Codec, shrink
 from tests.unit.values.samples import CODEC, FRACTION, TYPES, Point, exact, values
@@ -49,6 +53,43 @@ def test_a_defaultdict_keeps_its_factory(factory: Any) -> None:
     value = CODEC.decode(CODEC.encode(defaultdict(factory, {"a": 1})))
     assert type(value) is defaultdict
     assert value.default_factory is factory
+
+
+_MIXED = [0, -1, 7, 2.5, "a", "b", "ab", b"a", None, (1, "x"), ("x", 1), frozenset({1, "y"})]
+
+
+@given(st.permutations(_MIXED), st.permutations(_MIXED))
+def test_equal_sets_are_equal_bytes_however_they_were_made(one: list[Any], two: list[Any]) -> None:
+    for kind in (set, frozenset):
+        assert CODEC.encode({"k": [kind(one)]}) == CODEC.encode({"k": [kind(two)]})
+
+
+def test_sets_are_equal_bytes_in_processes_with_other_hash_seeds() -> None:
+    code = """if True:
+        from astrum.values import Codec
+        words = {f"word {number}" for number in range(100)}
+        print(Codec().encode([words, frozenset(words)]).hex())"""
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+
+
+def test_frozensets_inside_each_other_are_encoded_once_each() -> None:
+    value: Any = frozenset({0})
+    for _ in range(40):
+        value = frozenset({value})
+    assert CODEC.decode(CODEC.encode(value)) == value
+
+
+def test_dicts_keep_the_order_of_their_keys() -> None:
+    assert list(CODEC.decode(CODEC.encode({"b": 1, "a": 2}))) == ["b", "a"]
 
 
 def test_order_and_zero_counts_survive() -> None:

@@ -1,4 +1,4 @@
-"""A cache of the large values in the store: each is fetched and decompressed once."""
+"""A cache of the large values in the store: each is fetched and inflated once for all readers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from astrum.values.projector import Projector
 from astrum.values.references import BlobRef
 
 Fetch = Callable[[str, str], Awaitable[bytes]]
-"""From run id and digest to the bytes."""
+"""From run id and digest to the inflated value."""
 
 
 class BlobCache:
     """Keeps at most ``limit_bytes``; the least recently used values are dropped first.
+
+    Readers of parts share one index of a value. Readers of a whole value decode it each for
+    itself: a task may change its argument.
 
     A digest names the content, so runs share values. Two callers that want the same value wait for
     one transfer.

@@ -10,6 +10,7 @@ from astrum.execution.invoke import AttemptResult
 from astrum.machine.events import Outcome
 from astrum.machine.failure import LOST, NOT_DESCRIBED, UNDESCRIBED, UNSERVED, Failure
 from astrum.protocol.messages import Record
+from astrum.values.references import Blob
 from astrum_worker.running.claimed import ClaimedAttempt
 
 WORKER_STOPPING = "astrum.WorkerStopping"
@@ -20,14 +21,14 @@ class Ending(NamedTuple):
     """The one end of an attempt. ``blob`` is the value that the record refers to, if it is big."""
 
     record: Record
-    blob: bytes | None = None
+    blob: Blob | None = None
 
 
 def ended(
     held: ClaimedAttempt,
     result: AttemptResult,
     value: bytes | None = None,
-    blob: bytes | None = None,
+    blob: Blob | None = None,
 ) -> Ending:
     """Return the end of an attempt with this result, whose value is encoded already."""
     outcome, _, failure, started_at, ended_at = result

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from astrum.errors import RunNotFoundError, StoreError
 from astrum.redis import EntryKey, Settlement, WorkerStore
 from astrum.runtime.service import Service
+from astrum.values.references import Blob
 
 NEVER = -1
 
@@ -30,14 +31,14 @@ class Outgoing:
     run_id: str
     key: EntryKey
     settlement: Settlement
-    blob: bytes | None
+    blob: Blob | None
     done: Callable[[], None] | None
     stored_at: int = NEVER
 
     @property
     def size(self) -> int:
         """The approximate number of bytes that it occupies."""
-        return len(self.settlement.record) + (len(self.blob) if self.blob else 0)
+        return len(self.settlement.record) + (len(self.blob.data) if self.blob else 0)
 
 
 class Storing(Service):
