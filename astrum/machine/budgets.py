@@ -1,4 +1,4 @@
-"""Budgets for lost workers and attempts that were handed back, by task.
+"""The budgets of a run's tasks: for errors, lost workers and attempts that were handed back.
 
 Most tasks never need one, so budgets are kept apart from the tasks' states.
 """
@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
+from zlib import crc32
 
-from astrum.machine.events import AttemptSettled
+from astrum.machine.attempt_log import UNCHARGED
+from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.failure import (
     HANDED_BACK_TOO_OFTEN,
     LOST,
@@ -17,6 +20,7 @@ from astrum.machine.failure import (
     VANISHED,
     Failure,
 )
+from astrum.planning.retry_policy import RetryPolicy
 
 LOSS_BUDGET = 3
 """A task is quarantined after so many lost workers, if it was alone on all but one of them."""
@@ -56,7 +60,7 @@ class TaskBudget:
         return LOSS_DELAY_S * float(2 ** min(max(self.losses - 1, 0), LOSS_BUDGET))
 
     @property
-    def is_given_up(self) -> bool:
+    def is_exhausted(self) -> bool:
         """Whether workers have taken it up and given it back too often."""
         return self.given_back > HAND_BACK_BUDGET
 
@@ -73,6 +77,13 @@ class TaskBudget:
 
 
 _NONE = TaskBudget()
+
+
+class NextAttempt(NamedTuple):
+    """A task may run again after a delay; ``retries_left`` is `UNCHARGED` if that costs none."""
+
+    delay_s: float
+    retries_left: int
 
 
 class TaskBudgets:
@@ -98,7 +109,51 @@ class TaskBudgets:
         """The workers that were taken for dead while they ran attempts, and have not returned."""
         return self._lost_to.keys()
 
-    def lose(self, event: AttemptSettled) -> TaskBudget:
+    def charge(
+        self, event: AttemptSettled, policy: RetryPolicy, run_key: str
+    ) -> NextAttempt | Failure:
+        """Count an attempt that did not succeed; return when its task runs again, or why not.
+
+        ``run_key`` seeds the jitter of a delay.
+        """
+        match event.outcome:
+            case Outcome.FAILED | Outcome.TIMED_OUT:
+                verdict = self._charge_error(event, policy, run_key)
+            case Outcome.LOST:
+                verdict = self._charge_loss(event)
+            case _:  # handed back, or revoked by a leader that died before it recorded the reason
+                verdict = self._charge_hand_back(event)
+        if isinstance(verdict, NextAttempt) and verdict.delay_s > 0:
+            budget = self.entry(event.task)
+            budget.due_at, budget.delay_s = event.recorded_at + verdict.delay_s, verdict.delay_s
+        return verdict
+
+    def _charge_error(
+        self, event: AttemptSettled, policy: RetryPolicy, run_key: str
+    ) -> NextAttempt | Failure:
+        budget = self.entry(event.task)
+        failure = event.failure or Failure(("builtins.Exception",), "no reason was given")
+        budget.raised += 1
+        if not policy.allows(budget.raised, failure.types):
+            return failure
+        fraction = crc32(f"{run_key}/{event.task}/{event.attempt}".encode()) / 2**32
+        delay_s = policy.delay_s(budget.raised, fraction)
+        return NextAttempt(delay_s, policy.max_retries - budget.raised)
+
+    def _charge_loss(self, event: AttemptSettled) -> NextAttempt | Failure:
+        budget = self._lose(event)
+        if budget.is_quarantined:
+            return _quarantine(event, budget)
+        return NextAttempt(budget.loss_delay_s(), UNCHARGED)
+
+    def _charge_hand_back(self, event: AttemptSettled) -> NextAttempt | Failure:
+        budget = self.entry(event.task)
+        delay_s = budget.hand_back(event)
+        if budget.is_exhausted:
+            return _handed_back_too_often(event, budget)
+        return NextAttempt(delay_s, UNCHARGED)
+
+    def _lose(self, event: AttemptSettled) -> TaskBudget:
         """Count an attempt that was lost with its worker."""
         budget, was_alone = self.entry(event.task), event.shared_loss <= 1
         budget.losses += 1
@@ -116,7 +171,7 @@ class TaskBudgets:
             self._by_task[task].lost_alone -= was_alone
 
 
-def quarantine(event: AttemptSettled, budget: TaskBudget) -> Failure:
+def _quarantine(event: AttemptSettled, budget: TaskBudget) -> Failure:
     """Return why a task is not tried again."""
     last = event.failure.message if event.failure else f"worker {event.worker_id} was lost"
     return Failure(
@@ -126,7 +181,7 @@ def quarantine(event: AttemptSettled, budget: TaskBudget) -> Failure:
     )
 
 
-def handed_back_too_often(event: AttemptSettled, budget: TaskBudget) -> Failure:
+def _handed_back_too_often(event: AttemptSettled, budget: TaskBudget) -> Failure:
     """Return why a task is not given to workers any more."""
     last = event.failure.message if event.failure else "no reason was given"
     return Failure(

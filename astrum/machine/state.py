@@ -13,6 +13,14 @@ A task moves through::
                            └── BACKING_OFF ◀──┘  └───── run is stopping ──▶ CANCELLED
                                  may run again
 
+An event about a task changes it in these states alone (`astrum.machine.task_state.LEGAL`)::
+
+    AttemptFoundOutstanding   READY, BACKING_OFF (in history)
+    AttemptWithdrawn          OUTSTANDING
+    AttemptSettled            OUTSTANDING
+    RetryFellDue              BACKING_OFF
+    TaskFoundUnserved         READY, OUTSTANDING, BACKING_OFF
+
 A run moves from history (events handled before `RunState.start`, which give no commands) to open,
 then to stopping once a task has failed for good or a stop was requested, then to finished. To
 resume a run, its journal is handled again.
@@ -28,10 +36,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from heapq import heappop, heappush
 from sys import maxsize
-from zlib import crc32
 
-from astrum.machine.attempt_log import UNCHARGED, AttemptLog
-from astrum.machine.budgets import TaskBudget, TaskBudgets, handed_back_too_often, quarantine
+from astrum.machine.attempt_log import AttemptLog
+from astrum.machine.budgets import TaskBudgets
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
@@ -55,16 +62,19 @@ from astrum.machine.task_state import (
     BACKING_OFF,
     CANCELLED,
     FAILED,
+    LEGAL,
     OUTSTANDING,
     READY,
     SUCCEEDED,
     WAITING,
+    TaskEvent,
 )
 from astrum.machine.task_table import TaskTable
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.planning.priorities import NUMBER_MASK
 
-_MAY_RUN = (READY, BACKING_OFF)
+# Plain names too: to look up a member of an enum takes as long as the comparison with it.
+_SUCCESS, _NEVER_BEGAN = Outcome.SUCCEEDED, Outcome.NEVER_BEGAN
 
 
 class RunState:
@@ -168,42 +178,44 @@ class RunState:
         """Take in one event; return the commands that follow from it, `[]` if none."""
         if self.finished is not None:
             return []
+        if not self._started and isinstance(event, AttemptFoundOutstanding | AttemptSettled):
+            # The journal holds ends alone: in history an end may be all that tells of a dispatch.
+            self._catch_up(event.task, event.attempt)
         match event:
-            case AttemptSettled():
+            case AttemptSettled() if self._is_current(event):
                 return self._on_settled(event)
-            case AttemptWithdrawn(task, attempt):
-                return self._on_withdrawn(task, attempt)
-            case RetryFellDue(task, attempt):
-                return self._on_due(task, attempt)
-            case AttemptFoundOutstanding() | WorkerReturned():
-                self._learn(event)
-                return []
-            case CancelRequested(_, reason):
-                return self._stop("cancelled", f"the run was cancelled{reason and ': ' + reason}")
-            case RunTimedOut():
-                return self._stop("failed", event.reason)
-            case TaskFoundUnserved(task, _, message):
-                return self._on_unserved(task, message)
+            case AttemptWithdrawn() if self._is_current(event):
+                return self._on_withdrawn(event.task)
+            case RetryFellDue() if self._is_current(event):
+                return self._on_due(event.task)
+            case TaskFoundUnserved() if self._is_legal(event):
+                return self._on_unserved(event)
+            case WorkerReturned(worker_id):
+                self._budgets.forgive(worker_id)
+            case CancelRequested() | RunTimedOut():
+                return self._on_stop_requested(event)
             case CapacityChanged(capacity):
-                self._capacity = self._bounded(capacity)
-                return self._proceed() if self._started else []
+                return self._on_capacity(capacity)
+        return []
+
+    def _is_legal(self, event: TaskEvent) -> bool:
+        """Whether the event may change its task in the state that it is in."""
+        task = event.task
+        return 0 <= task < len(self.states) and type(event) in LEGAL[self.states[task]]
+
+    def _is_current(self, event: AttemptSettled | AttemptWithdrawn | RetryFellDue) -> bool:
+        """Whether the event is legal and about the current attempt of its task."""
+        return self._is_legal(event) and self.attempts[event.task] == event.attempt
 
     # --- attempts -----------------------------------------------------------------------
 
     def _on_settled(self, event: AttemptSettled) -> list[Command]:
-        task, attempt = event.task, event.attempt
-        if not 0 <= task < len(self.states):
-            return []
-        if not self._started:
-            self._catch_up(task, attempt)
-        if self.attempts[task] != attempt or self.states[task] != OUTSTANDING:
-            return []
         self.outstanding_count -= 1
-        if event.outcome is Outcome.NEVER_BEGAN:
-            return self._on_never_began(task)
+        if event.outcome is _NEVER_BEGAN:
+            return self._on_never_began(event.task)
         self.chronicle.settled.append(event)
-        if event.outcome is Outcome.SUCCEEDED:
-            self._succeed(task)
+        if event.outcome is _SUCCESS:
+            self._succeed(event.task)
             if self._ready or self.stopping or not self._awaited_left:
                 return self._proceed()
             return []
@@ -212,9 +224,7 @@ class RunState:
             return self._finish_if_over()
         return self._on_unsuccessful(event)
 
-    def _on_withdrawn(self, task: int, attempt: int) -> list[Command]:
-        if self.attempts[task] != attempt or self.states[task] != OUTSTANDING:
-            return []
+    def _on_withdrawn(self, task: int) -> list[Command]:
         self.outstanding_count -= 1
         self.attempts[task] -= 1
         self._make_ready(task)
@@ -239,46 +249,15 @@ class RunState:
                 self._make_ready(dependent)
 
     def _on_unsuccessful(self, event: AttemptSettled) -> list[Command]:
-        match event.outcome:
-            case Outcome.FAILED | Outcome.TIMED_OUT:
-                return self._on_raised(event, self._budgets.entry(event.task))
-            case Outcome.LOST:
-                return self._on_lost(event)
-            case _:  # handed back, or revoked by a leader that died before it recorded the reason
-                return self._on_handed_back(event, self._budgets.entry(event.task))
-
-    def _on_raised(self, event: AttemptSettled, budget: TaskBudget) -> list[Command]:
-        policy = self.tasks.spec(event.task).retry
-        failure = event.failure or Failure(("builtins.Exception",), "no reason was given")
-        budget.raised += 1
-        if not policy.allows(budget.raised, failure.types):
-            return self._fail(event.task, failure)
-        fraction = crc32(f"{self._run_key}/{event.task}/{event.attempt}".encode()) / 2**32
-        delay = policy.delay_s(budget.raised, fraction)
-        return self._back_off(event, budget, delay, policy.max_retries - budget.raised)
-
-    def _on_lost(self, event: AttemptSettled) -> list[Command]:
-        budget = self._budgets.lose(event)
-        if budget.is_quarantined:
-            return self._fail(event.task, quarantine(event, budget))
-        return self._back_off(event, budget, budget.loss_delay_s(), UNCHARGED)
-
-    def _on_handed_back(self, event: AttemptSettled, budget: TaskBudget) -> list[Command]:
-        delay_s = budget.hand_back(event)
-        if budget.is_given_up:
-            return self._fail(event.task, handed_back_too_often(event, budget))
-        return self._back_off(event, budget, delay_s, UNCHARGED)
-
-    def _back_off(
-        self, event: AttemptSettled, budget: TaskBudget, delay_s: float, retries_left: int
-    ) -> list[Command]:
         task = event.task
-        self.chronicle.retried[task, event.attempt] = retries_left
-        if delay_s <= 0:
+        verdict = self._budgets.charge(event, self.tasks.spec(task).retry, self._run_key)
+        if isinstance(verdict, Failure):
+            return self._fail(task, verdict)
+        self.chronicle.retried[task, event.attempt] = verdict.retries_left
+        if verdict.delay_s <= 0:
             self._make_ready(task)
             return self._proceed()
         self.states[task] = BACKING_OFF
-        budget.due_at, budget.delay_s = event.recorded_at + delay_s, delay_s
         if not self._started:
             return []
         return [self._delay(task), *self._proceed()]
@@ -287,10 +266,8 @@ class RunState:
         budget = self._budgets.peek(task)
         return ScheduleRetry(task, self.attempts[task], budget.due_at, budget.delay_s)
 
-    def _on_due(self, task: int, attempt: int) -> list[Command]:
-        if not 0 <= task < len(self.states) or self.stopping:
-            return []
-        if self.states[task] != BACKING_OFF or self.attempts[task] != attempt:
+    def _on_due(self, task: int) -> list[Command]:
+        if self.stopping:
             return []
         self._make_ready(task)
         return self._proceed()
@@ -328,21 +305,17 @@ class RunState:
             commands += self._finish_if_over()
         return commands
 
-    def _learn(self, event: AttemptFoundOutstanding | WorkerReturned) -> None:
-        """Take in an event that gives no commands."""
-        if isinstance(event, AttemptFoundOutstanding):
-            self._catch_up(event.task, event.attempt)
-            return
-        self._budgets.forgive(event.worker_id)
-
     def _catch_up(self, task: int, attempt: int) -> None:
         """In history: note that an earlier leader dispatched this attempt."""
-        if self._started or not 0 <= task < len(self.states):
-            return
-        if self.states[task] in _MAY_RUN and attempt > self.attempts[task]:
+        is_legal = self._is_legal(AttemptFoundOutstanding(task, attempt))
+        if is_legal and attempt > self.attempts[task]:
             self.attempts[task] = attempt
             self.states[task] = OUTSTANDING
             self.outstanding_count += 1
+
+    def _on_capacity(self, capacity: int) -> list[Command]:
+        self._capacity = self._bounded(capacity)
+        return self._proceed() if self._started else []
 
     def _bounded(self, capacity: int | None) -> int:
         limits = [x for x in (capacity, self.plan.concurrency_limit) if x is not None]
@@ -350,15 +323,13 @@ class RunState:
 
     # --- the end ------------------------------------------------------------------------
 
-    def _on_unserved(self, task: int, message: str) -> list[Command]:
-        if not 0 <= task < len(self.states) or self._is_decided():
-            return []
-        if self.states[task] not in (OUTSTANDING, *_MAY_RUN):
+    def _on_unserved(self, event: TaskFoundUnserved) -> list[Command]:
+        if self._is_decided():
             return []
         # The task is marked as failed at the run's end only. In history it is not known yet
         # whether one of its attempts is outstanding, and `_catch_up` ignores tasks that have
         # failed. So with an early mark such an attempt would never be settled.
-        self.chronicle.failures[task] = Failure((UNSERVED,), message)
+        self.chronicle.failures[event.task] = Failure((UNSERVED,), event.message)
         return self._stop("failed", "")
 
     def _fail(self, task: int, failure: Failure) -> list[Command]:
@@ -373,6 +344,12 @@ class RunState:
             self.chronicle.failures[event.task] = event.failure
         failed = event.task in self.chronicle.failures
         self.states[event.task] = FAILED if failed else CANCELLED
+
+    def _on_stop_requested(self, event: CancelRequested | RunTimedOut) -> list[Command]:
+        if isinstance(event, RunTimedOut):
+            return self._stop("failed", event.reason)
+        reason = f": {event.reason}" if event.reason else ""
+        return self._stop("cancelled", f"the run was cancelled{reason}")
 
     def _stop(self, state: str, reason: str) -> list[Command]:
         if self._is_decided():
@@ -408,5 +385,5 @@ class RunState:
 
     def _fail_what_never_ran(self) -> None:
         for task in self.chronicle.failures:
-            if self.states[task] in _MAY_RUN:
+            if self.states[task] in (READY, BACKING_OFF):
                 self.states[task] = FAILED

@@ -1,8 +1,16 @@
-"""The states of a task."""
+"""The states of a task, and the events that may change it in each of them."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+
+from astrum.machine.events import (
+    AttemptFoundOutstanding,
+    AttemptSettled,
+    AttemptWithdrawn,
+    RetryFellDue,
+    TaskFoundUnserved,
+)
 
 
 class TaskState(IntEnum):
@@ -19,3 +27,19 @@ class TaskState(IntEnum):
 
 # Plain numbers: before Python 3.12 finding an enum's member takes as long as a whole step.
 WAITING, READY, OUTSTANDING, BACKING_OFF, SUCCEEDED, FAILED, CANCELLED = map(int, TaskState)
+
+TaskEvent = (
+    AttemptSettled | AttemptWithdrawn | AttemptFoundOutstanding | RetryFellDue | TaskFoundUnserved
+)
+"""An event about one task."""
+
+LEGAL: dict[int, frozenset[type[TaskEvent]]] = {
+    WAITING: frozenset(),
+    READY: frozenset((AttemptFoundOutstanding, TaskFoundUnserved)),
+    OUTSTANDING: frozenset((AttemptSettled, AttemptWithdrawn, TaskFoundUnserved)),
+    BACKING_OFF: frozenset((AttemptFoundOutstanding, RetryFellDue, TaskFoundUnserved)),
+    SUCCEEDED: frozenset(),
+    FAILED: frozenset(),
+    CANCELLED: frozenset(),
+}
+"""For each state, the events that may change the task. All others change nothing."""
