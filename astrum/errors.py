@@ -67,7 +67,8 @@ class TaskOrderLoopError(SchedulerError):
 
     def __init__(self, errors: Sequence[str]) -> None:
         self.errors = list(errors)
-        super().__init__("the task graph has a cycle: " + "; ".join(self.errors))
+        cycles = "; ".join(self.errors)
+        super().__init__(f"the task graph has a cycle: {cycles}; remove one of these dependencies")
 
 
 class TaskOrderNoExitError(TaskOrderLoopError):

@@ -218,5 +218,5 @@ def binding_error(
     default = f"F({source!r}, {error.locator!r}, default=None)"
     advice = f"; if it may be absent, say what stands for it: {default}" if error.is_absent else ""
     return TransportError(
-        f"task {task_id!r}, parameter {parameter!r}: in the result of {source!r}, {error}{advice}"
+        f"task {task_id!r}, parameter {parameter!r}, from {source!r}: {error}{advice}"
     )

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, Unpack, overload
 from astrum.config import AstrumConfig, checked_config
 from astrum.data_transport import check_types
 from astrum.data_transport.declared.text_annotations import remember_names
-from astrum.errors import TaskNotFoundError, nearest
+from astrum.errors import TaskNotFoundError, TaskRegistrationError, nearest
 from astrum.flow.registries_made import note_registry
 from astrum.flow.scheduler import DEFAULT_NAMESPACE, DynamicScheduler, Executor
 from astrum.flow.selection import Selection, select
@@ -234,6 +234,11 @@ def _others(registry: SchedulerRegistry) -> Others:
 
 def _with_tasks(namespace: str | None, targets: Any) -> SchedulerRegistry:
     # A run of no tasks would succeed and hide a misspelt name.
+    if isinstance(targets, SchedulerRegistry):
+        raise TaskRegistrationError(
+            f"target_tasks must be a list of tasks, got the registry {targets.name!r}: call its "
+            "own run() or build_scheduler()"
+        )
     registry = get_registry(namespace)
     if not registry._tasks:
         raise no_tasks(registry.name, targets, _others(registry))

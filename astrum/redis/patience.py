@@ -40,7 +40,8 @@ async def patiently(
         except StoreUnavailableError as error:
             waited_s = time.monotonic() - began
             if patience_s is not None and waited_s >= patience_s:
-                raise type(error)(f"{error}; it stayed so for {waited_s:.0f} s") from None
+                stayed = f"; it stayed so for {waited_s:.0f} s" if patience_s else ""
+                raise type(error)(f"{error}{stayed}") from None
             if str(error) != told:
                 told = str(error)
                 prefix = f"{what}: " if what else ""

@@ -6,6 +6,7 @@ No message contains a password.
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -63,6 +64,7 @@ _STANDING = {
     "CROSSSLOT": "the server is a cluster that spreads the keys over slots",
     "WRONGTYPE": "a key has a foreign type: does another application use the prefix {prefix!r}?",
 }
+_CHECK_ADDRESS = " (does a server run there, and is the address right?)"
 _CODE = re.compile(r"(?:^|[\s-])(" + "|".join([*_PASSING, *_STANDING]) + r")\b")
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (driver.ReadOnlyError, "READONLY"),
@@ -133,13 +135,19 @@ def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
         was_cut = any(isinstance(cause, ConnectionResetError) for cause in _chain(error))
         if was_cut and where.startswith("rediss:"):
             return _cut_short(where, text)
-        return StoreUnavailableError(f"{where}: cannot be reached: {text}")
+        advice = _CHECK_ADDRESS if _has_no_server(error) else ""
+        return StoreUnavailableError(f"{where}: cannot be reached: {text}{advice}")
     if "unknown command" in text.lower():
         return StoreConfigurationError(
             f"{where}: the server is too old, or its commands are restricted or renamed (Astrum "
             f"needs Redis 6.2 or later, or Valkey): {text}"
         )
     return StoreError(f"{where}: {text}")
+
+
+def _has_no_server(error: BaseException) -> bool:
+    absent = (ConnectionRefusedError, FileNotFoundError, socket.gaierror)
+    return any(isinstance(cause, absent) for cause in _chain(error))
 
 
 def _of_tls(error: ssl.SSLError, where: str, text: str) -> StoreError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 _SCRIPT = "__main__"
 _PACKAGES = ("numpy", "pandas", "polars", "pyarrow")
@@ -74,13 +74,24 @@ class Opaque:
         short = self.type_name.rpartition(".")[2]
         if self.is_member:
             return f"{short}.{self.fields['name']}"
-        held = ", ".join(f"{name}={_plainly(value)}" for name, value in self.fields.items())
+        held = ", ".join(f"{name}={plain_repr(value)}" for name, value in self.fields.items())
         return f"{short}({held})"
 
 
-def _plainly(value: Any) -> str:
-    """The repr inside another repr, which already has the advice."""
-    return value._shown if type(value) is Opaque else repr(value)
+def plain_repr(value: Any) -> str:
+    """Return the repr of a value, without the advice of those that lack their type."""
+    kind = type(value)
+    if kind is Opaque:
+        return cast(Opaque, value)._shown
+    if kind is list or kind is tuple:
+        items = ", ".join(map(plain_repr, value))
+        if kind is list:
+            return f"[{items}]"
+        return f"({items},)" if len(value) == 1 else f"({items})"
+    if kind is dict:
+        held = (f"{plain_repr(key)}: {plain_repr(item)}" for key, item in value.items())
+        return f"{{{', '.join(held)}}}"
+    return repr(value)
 
 
 def _way_to(type_name: str) -> str:

@@ -311,6 +311,22 @@ def daily_report(cleared: None) -> None:
     declare(get_registry("daily_report"), extract=[], load=["extract"])
 
 
+@pytest.mark.usefixtures("cleared")
+async def test_a_registry_is_not_a_list_of_targets(registry: SchedulerRegistry) -> None:
+    with pytest.raises(TaskRegistrationError, match=r"got the registry .*call its own run\(\)"):
+        await run(registry)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("cleared")
+def test_whoever_looks_for_a_registry_in_the_namespaces_learns_how_to_run_it() -> None:
+    own = r"the tasks of a SchedulerRegistry are run by its own run\(\)"
+    with pytest.raises(TaskRegistrationError, match=own):
+        build_scheduler(namespace="billing")
+    declare(get_registry("daily_report"), extract=[])
+    with pytest.raises(TaskRegistrationError, match=rf"there are tasks in 'daily_report'\); {own}"):
+        build_scheduler(namespace="billing")
+
+
 @pytest.mark.usefixtures("daily_report")
 @pytest.mark.parametrize("targets", [None, [], ["load"], ["nothing"]])
 async def test_a_misspelt_namespace_is_refused_with_the_nearest_one(

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack
 
 import pytest
 
-from astrum import AstrumConfig, DynamicScheduler, F, Ref, SchedulerRegistry, TaskOrder
+from astrum import AstrumConfig, DynamicScheduler, F, Ref, SchedulerRegistry, T, TaskOrder
 from astrum.data_transport import DataItem, DTRela, TaskData
 from astrum.errors import TaskRegistrationError
 
@@ -177,7 +177,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "inside list",
     ),
     "a callable": (with_annotation(Callable[[Ref[int, F("base")]], None]), "inside "),
-    "no type": (with_annotation(F("base")), r"where a type belongs: write Ref\[type"),
+    "no type": (
+        with_annotation(F("base")),
+        r"F\('base'\) stands where a type belongs: write Ref\[type",
+    ),
+    "a function and a field": (with_annotation(F(base, "n")), r"F\(base, 'n'\) stands where"),
+    "a sending mark": (with_annotation(T("base")), r"T\('base'\) stands where"),
     "a list of no type": (with_annotation(list[F("base")]), "where a type belongs"),  # type: ignore[misc]
     "the class F": (with_annotation(Ref[int, F]), "names no task: write"),
     "Ref alone": (with_annotation(Ref), "Ref stands alone"),

@@ -117,6 +117,24 @@ async def test_patience_ends_with_the_last_error_and_its_kind(
     assert caplog.text.count("it is tried again for 0.2 s at most") == 1
 
 
+async def test_the_error_of_a_single_try_tells_no_time() -> None:
+    async def away() -> None:
+        raise StoreRefusesWritesError("host: full")
+
+    with pytest.raises(StoreRefusesWritesError, match=r"^host: full$"):
+        await patiently(away, patience_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("cause", "asks"), [(ConnectionRefusedError("refused"), True), (OSError("reset"), False)]
+)
+def test_an_address_without_a_server_is_to_be_checked(cause: OSError, asks: bool) -> None:
+    error = driver.ConnectionError(str(cause))
+    error.__cause__ = cause
+    told = str(translate(error, RedisSettings(url="redis://host")))
+    assert ("does a server run there, and is the address right?" in told) is asks
+
+
 async def test_patience_is_for_troubles_that_pass() -> None:
     tries = 0
 

@@ -115,12 +115,18 @@ def _opened(annotation: Any) -> Any:
     return annotation
 
 
+def _as_written(mark: From | To) -> str:
+    letter, part = ("F", mark.locator) if isinstance(mark, From) else ("T", mark.local)
+    task = getattr(mark.task, "__name__", repr(mark.task))
+    return f"{letter}({task})" if part is None else f"{letter}({task}, {part!r})"
+
+
 _Seen = frozenset[tuple[int, str]]
 
 
 def _marks(annotation: Any, inside: str, seen: _Seen) -> Iterator[Mark]:
     if isinstance(annotation, (From, To)):
-        raise ValueError(f"{annotation!r} stands where a type belongs: {_WRITE}")
+        raise ValueError(f"{_as_written(annotation)} stands where a type belongs: {_WRITE}")
     if annotation is typing.Annotated:
         raise ValueError(f"Ref stands alone: {_WRITE}")
     if type(annotation) is type:

@@ -125,9 +125,11 @@ def _attempts(stat: TaskExecutionStatistics) -> Table:
 def _result(report: ExecutionReport, task_id: str) -> list[RenderableType]:
     from rich.text import Text
 
+    from astrum.values.opaque import plain_repr  # with it comes the codec, which is slow to import
+
     if task_id not in report.task_return_set:
         return []
-    text = repr(report.task_return_set[task_id])
+    text = plain_repr(report.task_return_set[task_id])
     if len(text) > MAX_RESULT_CHARS:
         text = f"{text[:MAX_RESULT_CHARS]}... ({len(text):,} characters; --json has all of them)"
     return [Text(f"result: {text}\n")]

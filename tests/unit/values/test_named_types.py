@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field, RootModel, field_validator
 from astrum.errors import DecodeError, EncodeError
 from astrum.values import Codec, Opaque
 from astrum.values.codes import Code, whole_ext
+from astrum.values.opaque import plain_repr
 from tests.unit.values.samples import (
     CODEC,
     FRACTION,
@@ -231,6 +232,13 @@ def test_a_process_without_the_types_sees_readable_values() -> None:
     shown = [repr(value).partition(",  without")[0] for value in seen["who"]]
     assert shown[0].startswith("<Customer(name='a', data=None), ")
     assert shown[1].startswith("<Loose(number=1, more=1), ")
+
+
+def test_the_advice_of_values_without_their_types_stands_once_or_not_at_all() -> None:
+    orders: dict[str, Any] = {"all": [Order(1), Order(2, [Order(3)])], "one": (Order(4),)}
+    seen = Codec.opaque().decode(CODEC.encode(orders))
+    assert plain_repr(seen) == repr(orders)
+    assert repr(seen["all"][1]).count("without its type") == 1
 
 
 def test_a_value_without_its_type_says_how_to_get_the_real_one() -> None:
