@@ -12,7 +12,7 @@ DEFAULT_THREADS = 64
 
 @dataclass(frozen=True, kw_only=True)
 class AstrumConfig:
-    """How a flow is built and run; checked when it is made.
+    """The settings by which a flow is built and run; checked when they are made.
 
     Building: ``skip_type_check`` leaves declared types unchecked, at build time and at run time;
     ``infer_via_ast`` reads a missing return type from the function's source;

@@ -72,7 +72,7 @@ MAX_OUTSTANDING = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class InProcessOptions:
-    """How a run in this process behaves.
+    """The settings of a run in this process.
 
     ``silence=False`` logs starts, ends and retries. ``check_wire`` sends every value through
     the codec, as the distributed mode would. ``timeout_s`` bounds the whole run, ``thread_limit``

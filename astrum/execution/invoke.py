@@ -109,7 +109,7 @@ class AttemptContext:
 
 
 class AttemptResult(NamedTuple):
-    """How an attempt ended; ``value`` is set only if it succeeded."""
+    """The end of an attempt; ``value`` is set only if it succeeded."""
 
     outcome: Outcome
     value: Any
@@ -265,7 +265,7 @@ class _AttemptTimeoutError(Exception):
 
 
 class _Call:
-    """Whether a thread is inside a job, and whether its waiter has given it up.
+    """The state of one job: a thread may be inside it, and its waiter may have given it up.
 
     The last of the two cleans up. ``is_first``: none of the attempt's code has run before.
     """
@@ -335,7 +335,7 @@ def _forget_cancellations() -> None:
 def _is_large_work(
     task: BoundTask, context: AttemptContext, values: Mapping[str | int, Any]
 ) -> bool:
-    """Whether a check of the types of these values would block the event loop."""
+    """Return whether a check of the types of these values would block the event loop."""
     expected = task.inputs.expected
     if not context.check_types or not expected:
         return False

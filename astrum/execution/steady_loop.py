@@ -16,7 +16,7 @@ from astrum.runtime.loops import hide
 
 Result = TypeVar("Result")
 TRIES_TO_TURN = 3
-"""How often in a row the loop may fail before it runs anything, until it counts as broken."""
+"""Failures in a row, before the loop runs anything, after which it counts as broken."""
 
 
 def run_steadily(

@@ -59,7 +59,7 @@ class TaskReuser(Generic[T]):
         self._until = 0.0
 
     def __bool__(self) -> bool:
-        """Whether any items wait."""
+        """Return whether any items wait."""
         return bool(self._items)
 
     def add(self, item: T) -> None:
@@ -117,7 +117,7 @@ class TaskReuser(Generic[T]):
             self._runners = 1  # this task was reused, or kept the loop for long: few tasks suffice
 
     def _is_untouched(self) -> bool:
-        """Whether the current context is as it was at the start."""
+        """Return whether the current context is unchanged since the start."""
         here = contextvars.copy_context()
         for variable, value in self._values:
             if here.get(variable, _GONE) is not value:

@@ -34,7 +34,7 @@ class RegisteredTask:
 
     @property
     def policy(self) -> RetryPolicy:
-        """When a failed attempt is tried again."""
+        """The rule by which a failed attempt is tried again."""
         return self.options.retry
 
     @property

@@ -19,5 +19,5 @@ class AttemptLog:
     retried: dict[tuple[int, int], int] = field(default_factory=dict)
     """(task, attempt) that is tried again, to the user's retries left, or `UNCHARGED`."""
     failures: dict[int, Failure] = field(default_factory=dict)
-    """Why a task failed for good."""
+    """The reason why a task failed for good."""
     stop_reason: str = ""

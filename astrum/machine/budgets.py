@@ -52,11 +52,11 @@ class TaskBudget:
 
     @property
     def is_quarantined(self) -> bool:
-        """Whether it must not run any more."""
+        """True if the task must not run any more."""
         return self.losses >= LOSS_BUDGET and self.lost_alone >= LOSS_BUDGET - 1
 
     def loss_delay_s(self) -> float:
-        """How long to wait after a loss."""
+        """The seconds to wait after a loss."""
         return LOSS_DELAY_S * float(2 ** min(max(self.losses - 1, 0), LOSS_BUDGET))
 
     @property

@@ -41,7 +41,7 @@ def on_one_clock(
 
 
 def _is_by_worker(event: AttemptSettled) -> bool:
-    """Whether the times are a worker's. A coordinator that settles for it has the store's time."""
+    """Return whether the times are a worker's: a coordinator settles by the store's."""
     return bool(event.worker_id and event.started_at and event.ended_at)
 
 
@@ -81,7 +81,7 @@ class _Clock:
 
     @property
     def is_right(self) -> bool:
-        """Whether its times can be true as they are."""
+        """True if its times can be correct without a correction."""
         return self.least_s <= TOLERANCE_S and self.most_s >= -TOLERANCE_S
 
     def corrected(self, event: AttemptSettled, earliest: float) -> AttemptSettled:

@@ -14,7 +14,7 @@ from astrum.machine.failure import Failure
 
 
 class Outcome(IntEnum):
-    """How an attempt ended. The numbers are the wire format.
+    """The way an attempt ended. The numbers are the wire format.
 
     An attempt is handed back by a worker that cannot run it, or no longer. It never began if its
     worker had no free place: then it does not count as an attempt, and no report shows it.
@@ -99,7 +99,7 @@ class RunTimedOut(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Why the run ended, for people."""
+        """The reason for the end of the run, for people."""
         text = f"the run took longer than its limit of {self.limit_s:g} s"
         return f"{text}: {self.unserved}" if self.unserved else text
 
@@ -120,7 +120,7 @@ class WorkerReturned(NamedTuple):
 
 
 class CapacityChanged(NamedTuple):
-    """How many attempts may be outstanding at once from now on."""
+    """A new limit: so many attempts may be outstanding at once from now on."""
 
     capacity: int
 

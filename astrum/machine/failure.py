@@ -23,7 +23,7 @@ NOT_DESCRIBED = "the attempt is over, but how it ended could not be recorded; se
 
 
 class Failure(NamedTuple):
-    """Why an attempt did not succeed.
+    """The reason why an attempt did not succeed.
 
     ``types`` holds the qualified names of the exception's class and all its bases, most derived
     first (Astrum's own reasons have one name, such as ``astrum.TimedOut``).

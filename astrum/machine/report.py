@@ -11,7 +11,7 @@ from typing import Any
 
 
 class ExecutionState(StrEnum):
-    """How a run ended, or that it is under way; equal to its text."""
+    """The end of a run, or that it is under way; equal to its string."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -21,7 +21,7 @@ class ExecutionState(StrEnum):
 
 
 class StageStatus(StrEnum):
-    """How a stage ended, or that it is under way; equal to its text."""
+    """The end of a stage, or that it is under way; equal to its string."""
 
     PENDING = "pending"
     RUNNING = "running"

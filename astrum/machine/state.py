@@ -127,7 +127,7 @@ class RunState:
 
     @property
     def stopping(self) -> bool:
-        """Whether nothing new starts any more."""
+        """True if nothing new starts any more."""
         return self._stopping is not None
 
     def outstanding(self) -> Iterator[tuple[int, int]]:
@@ -159,7 +159,7 @@ class RunState:
         return self._budgets.peek(task).due_at
 
     def is_exclusive(self, task: int) -> bool:
-        """Whether the task's attempts must be the only ones on their worker."""
+        """Return whether the task's attempts must be the only ones on their worker."""
         return self._budgets.peek(task).exclusive
 
     # --- the two ways in ----------------------------------------------------------------
@@ -361,7 +361,7 @@ class RunState:
         return self._revoke_outstanding() + self._finish_if_over()
 
     def _is_decided(self) -> bool:
-        """Whether it is certain how the run ends; in history the run need not be finished then."""
+        """Return whether the run's end is certain; in history the run need not be finished then."""
         return self._stopping is not None or not self._awaited_left
 
     def _revoke_outstanding(self) -> list[Command]:

@@ -30,7 +30,7 @@ from astrum.data_transport.types.class_fields import is_model
 MAX_DEPTH = 100
 SCALARS = frozenset({type(None), bool, int, float, str})
 _STR, _INT = 1, 2
-"""Where the checksums of these start, so that the text "1" and the number 1 have two."""
+"""The start values of their checksums, so that the text "1" and the number 1 have two."""
 
 
 class _NoDataError(Exception):

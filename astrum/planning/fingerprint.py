@@ -25,7 +25,7 @@ MAX_CACHED = 100_000
 _MAX_LAYERS = 100
 _MAX_NAMED = 3
 _WITH_CODE = (FunctionType, functools.partial, CACHED)
-"""What counts by its code and its data where it stands in a closure."""
+"""Kinds that count by their code and their data where they stand in a closure."""
 
 
 def fingerprint(function: Callable[..., Any], filled: Collection[str | int] = ()) -> str:

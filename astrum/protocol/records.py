@@ -1,4 +1,4 @@
-"""What is stored about runs, their attempts and the workers, as plain records."""
+"""Plain records of what is stored about runs, their attempts and the workers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RunInfo:
 
     @property
     def is_open(self) -> bool:
-        """Whether the run has not ended."""
+        """True until the run has ended."""
         return self.state == "open"
 
     def duration(self, name: str) -> float | None:

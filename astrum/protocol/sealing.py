@@ -38,7 +38,7 @@ class Seal:
 
     @property
     def is_on(self) -> bool:
-        """Whether there are keys."""
+        """True if there are keys."""
         return self.signer is not None
 
     def task_signature(self, run_id: str, message: bytes) -> bytes:

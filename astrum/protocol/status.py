@@ -1,4 +1,4 @@
-"""What workers report about themselves, written and read by one codec.
+"""The reports of workers about themselves, written and read by one codec.
 
 Any part of what is read may be wrong: a wrong part counts as missing, unknown parts are ignored.
 """
@@ -59,7 +59,7 @@ class LaneStatus(NamedTuple):
 
 
 class LoopBlock(NamedTuple):
-    """What blocks a worker's event loop: for how long, at which line, and in which task ("")."""
+    """A block of a worker's event loop: for how long, at which line, and in which task ("")."""
 
     age_s: float
     where: str
@@ -69,7 +69,7 @@ class LoopBlock(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
-    """What a worker does at the moment.
+    """The work of a worker at one moment.
 
     ``not_claiming`` are the reasons for which it claims nothing. ``unsettled`` ends are not
     delivered yet. ``drain_left_s`` is what is left of its grace while it drains.

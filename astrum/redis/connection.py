@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether commands can be sent."""
+        """True if commands can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
     @property

@@ -17,7 +17,7 @@ from astrum.redis.reaping import streams_of
 
 
 class Backlog(NamedTuple):
-    """How many attempts of a stream wait for a worker, and how many are with one."""
+    """The numbers of attempts of a stream that wait for a worker, and that are with one."""
 
     waiting: int
     running: int

@@ -69,7 +69,7 @@ class _Place(NamedTuple):
 
 
 def _claimed_at(time: Sequence[bytes], row: Sequence[Any]) -> float:
-    """When the entry of a row of XPENDING was delivered: entries are never claimed again."""
+    """Return when the entry of a row of XPENDING was delivered; no entry is ever claimed again."""
     return (server_ms(time) - int(row[2])) / 1000
 
 

@@ -19,9 +19,9 @@ from astrum.redis.settlement import Settlement, Verdict
 MAX_ITEMS = 500
 """Items per script call: Lua's ``unpack`` is limited, and a call must not take long."""
 OPEN_TTL_S = 7 * 86400.0
-"""How long an open run outlives its last leader."""
+"""The time for which an open run outlives its last leader."""
 QUEUE_TTL_S = OPEN_TTL_S
-"""How long a queue in use outlives its last dispatch: as long as a run that may wait there."""
+"""The time for which a queue outlives its last dispatch: as long as a run that may wait there."""
 IDLE_QUEUE_TTL_S = 3600.0
 BLOBS_PER_PART = 1000
 """The number of blobs whose lives one call changes; it takes the server a few milliseconds."""

@@ -11,7 +11,7 @@ from astrum.redis.settings import NO_SENTINEL, RedisSettings, ServerIdentity
 
 OLDEST_VERSION = (6, 2)
 _EVICTING = ("allkeys-", "volatile-")
-"""How the names of policies begin that drop keys; a hosted server may name none at all."""
+"""The prefix of policies that drop keys; a hosted server may name none at all."""
 
 
 async def check_server(client: Client) -> ServerIdentity:

@@ -40,7 +40,7 @@ _IDENTITY = re.compile(rb"^(?:run_id|master_replid):(\w+)", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True)
 class RedisSettings:
-    """Where the server is and how to prove who we are.
+    """The address of the server, and the credentials of this process.
 
     ``url``: ``redis://``, ``rediss://`` (TLS) or ``unix://``, with user and password if the
     server wants them. ``prefix`` separates installations on one server. ``tls_ca_file`` is the
@@ -112,7 +112,7 @@ class RedisSettings:
 
     @property
     def address(self) -> Address:
-        """Where the server is; raises `StoreConfigurationError` for a URL that cannot be read."""
+        """The address in the URL; raises `StoreConfigurationError` for one that cannot be read."""
         try:
             return read_address(self.url)
         except ValueError as error:
@@ -165,7 +165,7 @@ class RedisSettings:
 
 @dataclass(frozen=True)
 class ServerIdentity:
-    """Which server this is. Changed after a reconnect: its last writes may be lost.
+    """The identity of a server. If it changes at a reconnect, its last writes may be lost.
 
     ``version`` is for people, such as "Valkey 9.1.2".
     """
@@ -273,7 +273,7 @@ class ServerLossDetector:
 
     @property
     def suspected(self) -> bool:
-        """Whether a possible loss of writes has not been handled yet."""
+        """True if a possible loss of writes has not been handled yet."""
         return self._suspected
 
     def take(self, count: int | None = None) -> bool:

@@ -24,7 +24,7 @@ _NORMAL_STOP = 15  # SIGTERM: what init systems and containers stop a service wi
 
 
 class ExitCode(IntEnum):
-    """What a command's exit code means, the same for all commands."""
+    """The meaning of an exit code, the same for all commands."""
 
     DONE = 0
     FAILED = 1

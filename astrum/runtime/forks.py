@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class Forks:
-    """How many forks lie between this process and the one that imported this; see `watch`."""
+    """The number of forks between this process and the one that imported this; see `watch`."""
 
     def __init__(self) -> None:
         self.depth = 0

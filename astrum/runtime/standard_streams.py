@@ -75,12 +75,12 @@ class SteadyWriter:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether half of the data that may wait for the descriptor does."""
+        """True if half of the data that may wait for the descriptor does."""
         return self._taken - self._written > MOST_WAITING // 2
 
     @property
     def is_stuck(self) -> bool:
-        """Whether data has waited for so long that it is useless to wait for it."""
+        """True if data has waited for so long that it is useless to wait for it."""
         silent_s = time.monotonic() - self._last_progress
         return self._taken > self._written and silent_s > STUCK_AFTER_S
 

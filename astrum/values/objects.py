@@ -23,7 +23,7 @@ _TYPING_NAMES = ("__orig_class__",)
 """Attributes that typing sets on an instance and that say nothing about its value."""
 
 Travels = Callable[[Any], bool]
-"""Whether a part can be encoded."""
+"""Returns whether a part can be encoded."""
 
 
 class DataclassType:

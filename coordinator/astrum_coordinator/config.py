@@ -11,7 +11,7 @@ LEAST_OUTSTANDING = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class CoordinatorConfig:
-    """How a coordinator leads; all ``_s`` are seconds.
+    """The settings of a coordinator; all ``_s`` are seconds.
 
     A leader renews its lease of ``lease_s`` every ``renew_every_s`` and steps down on its own
     ``step_down_after_s`` after the start of the last good renewal. ``outstanding_limit`` bounds

@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Reason(Enum):
-    """Why this worker claims nothing at the moment."""
+    """A reason why this worker claims nothing at the moment."""
 
     DRAINING = "draining"
     NO_LEASE = "no_lease"
@@ -18,7 +18,7 @@ class Reason(Enum):
 
 
 class ClaimGate:
-    """Open when there is no reason not to claim."""
+    """Closed while there is any reason not to claim."""
 
     def __init__(self) -> None:
         self._reasons: set[Reason] = set()
@@ -32,12 +32,12 @@ class ClaimGate:
         self._on_close.append(call)
 
     def before_claim(self, call: Callable[[], object]) -> None:
-        """Call ``call`` before each claim: it may close the gate for a reason that time brings."""
+        """Call ``call`` before each claim; it may close the gate."""
         self._before_claim.append(call)
 
     @property
     def is_open(self) -> bool:
-        """Whether claiming is allowed."""
+        """True if claiming is allowed."""
         return not self._reasons
 
     def lets_claim(self) -> bool:
@@ -60,7 +60,7 @@ class ClaimGate:
                 call()
 
     def open(self, reason: Reason) -> None:
-        """Take a reason back; others may remain."""
+        """Remove a reason; others may remain."""
         self._reasons.discard(reason)
         if not self._reasons:
             self._opened.set()

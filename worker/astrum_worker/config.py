@@ -21,17 +21,17 @@ def default_threads() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerConfig:
-    """How one worker process serves; all ``_s`` are seconds.
+    """The settings of one worker process; all ``_s`` are seconds.
 
     ``modules`` are imported and everything they declare is served, for ``queues``.
     ``concurrency`` bounds async attempts, ``threads`` sync ones. A drain lets attempts finish for
     ``grace_s``. ``wait_for_store`` waits at the start for as long as it takes.
 
     The lease of ``lease_s`` is renewed every third of it; ``trust_s`` after the start of the last
-    good beat the worker claims nothing more. The worker ends when ``max_hung`` threads (default:
-    as many as ``threads``) still run attempts that were given up, for ``hung_patience_s``. A
-    blocking read waits ``block_s`` at most; a reader without a cycle for three times that is
-    restarted.
+    good heartbeat the worker claims nothing more. The worker ends when ``max_hung`` threads
+    (default: as many as ``threads``) still run attempts that were given up, for
+    ``hung_patience_s``. A blocking read waits ``block_s`` at most; a reader that has not finished
+    a read for three times that is restarted.
 
     The event loop counts as blocked after ``blocked_after_s``, and a warning is logged. If one
     attempt blocks it for longer than ``blocked_limit_s`` the process ends; 0 means no limit.
@@ -79,24 +79,24 @@ class WorkerConfig:
 
     @property
     def beat_every_s(self) -> float:
-        """How often the lease is renewed."""
+        """The seconds between two renewals of the lease."""
         return self.lease_s / 3
 
     @property
     def claim_wait_s(self) -> float:
-        """How long a read for claims may wait at the server.
+        """The seconds for which a read for claims may wait at the server.
 
-        Less than is left of the lease: the server delivers to a reader that waits, and what it
-        delivers to a process that is stopped or cut off must be found again.
+        Less than is left of the lease: the server also delivers to a reader whose process is
+        stopped or cut off by now, and such attempts must be found again.
         """
         return min(self.block_s, self.lease_s / 3)
 
     @property
     def trust_s(self) -> float:
-        """How long after the start of the last good beat the lease is believed in."""
+        """The seconds after the start of the last good heartbeat in which the lease counts."""
         return self.lease_s * 13 / 15
 
     @property
     def hung_limit(self) -> int:
-        """How many abandoned threads are too many."""
+        """The number of abandoned threads at which the worker ends."""
         return self.threads if self.max_hung is None else self.max_hung

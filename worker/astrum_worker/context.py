@@ -28,5 +28,5 @@ class WorkerContext:
 
     @property
     def worker_id(self) -> str:
-        """The id of this worker, which no worker ever had before."""
+        """The id of this worker, unique for all time."""
         return self.store.worker_id

@@ -11,10 +11,10 @@ _BY_OUTCOME = {outcome: outcome.name.lower() for outcome in Outcome}
 
 @dataclass(slots=True)
 class Counters:
-    """What has happened since the worker started.
+    """Counts of events since the worker started.
 
-    ``fenced``: ends that came too late. ``restored``: ends that the server had forgotten.
-    ``hung``: attempts that went on after their cancellation.
+    ``fenced``: ends that came too late. ``restored``: ends that the server had lost.
+    ``hung``: attempts that continued after their cancellation.
     """
 
     claimed: int = 0

@@ -6,9 +6,9 @@ import asyncio
 
 
 class Doubt:
-    """Raised when a claim's reply may have been lost, until the server's list was compared.
+    """Set when a claim's reply may have been lost, until the server's list has been compared.
 
-    ``event`` is set while there is something to compare: it makes the next pass start at once.
+    ``event`` is set while there is something to compare; the next pass then starts at once.
     """
 
     def __init__(self) -> None:
@@ -16,11 +16,11 @@ class Doubt:
         self._is_raised = False
 
     def note(self) -> None:
-        """Raise it."""
+        """Set the flag."""
         self._is_raised = True
         self.event.set()
 
     def take(self) -> bool:
-        """Return whether it was raised since the last time."""
+        """Clear the flag and return whether it was set."""
         was_raised, self._is_raised = self._is_raised, False
         return was_raised

@@ -35,8 +35,8 @@ from astrum_worker.upkeep.status import StatusBoard
 class Parts(NamedTuple):
     """All parts of one worker.
 
-    ``claiming`` brings attempts in and stops first; ``followers`` look after what is here and
-    stop when nothing is.
+    ``claiming`` brings attempts in and stops first; ``followers`` watch over claimed
+    attempts and stop when there are none.
     """
 
     context: WorkerContext

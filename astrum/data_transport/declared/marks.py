@@ -20,7 +20,7 @@ from astrum.data_transport.types.class_fields import UNION_ORIGINS, class_hints,
 _WRITE = 'write Ref[type, F("task")]'
 _MAX_ALIASES = 50
 _MAX_NESTED = 8
-"""How deep a default value is searched: it may be a container of itself."""
+"""The depth to which a default value is searched: it may be a container of itself."""
 
 
 class Mark(NamedTuple):

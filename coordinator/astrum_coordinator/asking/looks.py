@@ -61,7 +61,7 @@ async def look_at(
 
 
 async def look_at_queues(store: RunStore) -> list[QueueLook]:
-    """Return what waits and runs per queue, and which live workers listen to it."""
+    """Return per queue the waiting and running attempts, and the live workers that listen to it."""
     sizes = {}
     for key, size in (await store.queue_sizes()).items():
         with suppress(ValueError):  # not a queue's key

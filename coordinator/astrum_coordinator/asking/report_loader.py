@@ -40,7 +40,7 @@ class ReportLoader:
         known: RunFollower | RunLeader | None = None,
         results: bool | str = True,
     ) -> ExecutionReport:
-        """Return the report of a finished run, or of how far it is.
+        """Return the report of a finished run, or of an open run so far.
 
         ``types`` are named types that results may have, besides those of the run's tasks that
         this process declares; values of others are `Opaque`. ``known`` has read the whole journal

@@ -30,8 +30,8 @@ class RunFollower:
 
     ``observer`` is called with the state after the first read, then with every event, as a
     leader calls it. ``values`` says whose results are read, `EVERY` or the
-    number of a task; without it none is, as far as the journal can be read so (a signed one
-    cannot: its signatures are over the whole). ``outstanding`` is what is out by task number.
+    number of a task. Without it none is read, except from a signed journal, whose signatures
+    cover the whole. ``outstanding`` are the outstanding attempts by task number.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class RunFollower:
         self._cursor = BEGINNING
 
     async def catch_up(self, store: RunStore) -> None:
-        """Read what is new in the journal, and what is outstanding now."""
+        """Read the new journal entries, and the attempts that are outstanding now."""
         while entries := await self._next_entries(store):
             for entry in entries:
                 self._cursor = entry.entry_id
@@ -72,7 +72,7 @@ class RunFollower:
         if not self._reads_whole:
             try:
                 return await store.read_outline(self._run_id, self._cursor, task=self._values)
-            except StoreConfigurationError as error:  # access rules of an older version, say
+            except StoreConfigurationError as error:  # for example access rules of an older version
                 logger.debug("run %s: its journal is read whole: %s", self._run_id, error)
                 self._reads_whole = True
         cursors = {self._run_id: self._cursor}

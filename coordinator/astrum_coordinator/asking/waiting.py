@@ -18,12 +18,12 @@ NEWS_WITHIN_S = 1.0
 LEAST_PAUSE_S = 0.2
 """The shortest pause between two checks, even if the journal grows fast."""
 UNLED_NOTICE_S = 5.0
-"""How long a run may have no leader before a warning; `serve` adopts it within seconds."""
+"""Seconds that a run may have no leader before a warning; `serve` adopts it within seconds."""
 _COMPARED = 200
 
 
 async def found_run(store: RunStore, run_id: str) -> RunInfo:
-    """Return what is known of a run; raises `RunNotFoundError`, with the nearest id there is."""
+    """Return the information on a run; raises `RunNotFoundError` with the nearest id there is."""
     info = await store.run_info(run_id)
     if info is not None:
         return info
@@ -36,7 +36,7 @@ async def found_run(store: RunStore, run_id: str) -> RunInfo:
 async def until_over(
     store: RunStore, run_id: str, *, unled_notice_s: float = UNLED_NOTICE_S
 ) -> RunInfo:
-    """Wait until the run is over and return what is known of it then.
+    """Wait until the run is over and return the information on it.
 
     A new journal entry starts the next check: most runs end just after their last entry. Warns
     if the run has no leader for ``unled_notice_s``.
@@ -82,7 +82,7 @@ class _Leaders:
 
 
 async def _news(store: RunStore, run_id: str) -> None:
-    """Wait for something new in the journal, but not for long."""
+    """Wait, for a short time at most, for a new journal entry."""
     cursors = {run_id: NEW_ENTRIES}
     if await store.read_journal(cursors, block_s=NEWS_WITHIN_S, count=1):
         await asyncio.sleep(LEAST_PAUSE_S)

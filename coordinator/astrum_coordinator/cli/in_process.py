@@ -60,7 +60,7 @@ class LocalSession:
 
 
 def _disturbed(run: InProcessRun, error: BaseException | None) -> None:
-    """Tell that a task interfered with the event loop; what ran there alone has failed."""
+    """Log that a task interfered with the event loop; fail the one attempt that ran there."""
     names = run.disturbed(error)
     suspects = f" (async tasks that ran then: {', '.join(map(repr, names))})" if names else ""
     if error is None:

@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from astrum_coordinator.cli.run_settings import RunSettings
 
 WORKER_GRACE_S = 2.0
-"""The grace of local workers: once the run is over, what they still do is not needed."""
+"""The grace of local workers in seconds: once the run is over, their work is not needed."""
 LOOK_EVERY_S = 1.0
 KNOWN_AFTER_S = 3.0
-"""Workers publish what they run within a second, and are asked every second."""
+"""Seconds between two reads of the workers' status, which they publish as often."""
 NO_WORKER_YET = "waits for a worker"
 CANCELLING = "cancelling the run"
 
 
 class PoolSession:
-    """A run led by this process, with the server and the workers that it needs beside it."""
+    """A run led by this process, with the server and the workers that it needs."""
 
     def __init__(self, settings: RunSettings, flow: Flow, progress: RunProgress) -> None:
         self._settings = settings

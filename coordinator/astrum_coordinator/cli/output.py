@@ -61,7 +61,7 @@ def stdout_for(as_json: bool) -> AbstractContextManager[IO[str]]:
 
 
 def has_terminal() -> bool:
-    """Whether standard error is a terminal that can be redrawn."""
+    """Return whether standard error is a terminal that can be redrawn."""
     try:
         return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     except (AttributeError, ValueError):  # user code has put something else there, or closed it
@@ -140,9 +140,8 @@ def deliver(
 ) -> bool:
     """Write the report as JSON to a file and to standard output, where it is wanted.
 
-    A path is relative to ``folder``, by default to the current directory.
-
-    Returns whether that succeeded; prints an error for what could not be written.
+    A path is relative to ``folder``, by default to the current directory. Prints an error for each
+    output that could not be written, and returns whether there was none.
     """
     target = path if path is None or folder is None else folder / path
     delivered = [
@@ -192,7 +191,7 @@ def write_report(report: ExecutionReport, path: Path) -> None:
 
 
 def _is_written_in_place(path: Path) -> bool:
-    """Whether the path must be written to directly, not replaced by another file."""
+    """Return whether the path must be written to directly, not replaced by another file."""
     try:
         there = path.stat()
     except FileNotFoundError:
@@ -222,6 +221,6 @@ def _may_be_written(path: Path) -> bool:
         if path.is_dir():
             return False
         in_place = _is_written_in_place(path)
-    except OSError:  # links in a circle, say
+    except OSError:  # for example links in a circle
         return False
     return os.access(path if in_place else Path(os.path.realpath(path)).parent, os.W_OK)

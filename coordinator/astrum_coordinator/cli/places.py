@@ -49,7 +49,7 @@ def _local_wins(options: dict[str, Any]) -> bool:
 
 
 def _embedded_wins(options: dict[str, Any]) -> bool:
-    """Whether ``--embedded`` overrides a URL from the environment."""
+    """Return whether ``--embedded`` overrides a URL from the environment."""
     if not options["redis_url"] or given("redis_url") is not _TYPED:
         return True
     if given("embedded") is _TYPED:

@@ -9,9 +9,9 @@ from astrum_coordinator.cli.flows import Selection
 
 
 class Place(NamedTuple):
-    """Where the tasks run.
+    """The place where the tasks run.
 
-    ``local``: in this process. Else on the server at ``redis_url``, a private one if that is
+    ``local``: in this process. Otherwise on the server at ``redis_url``, a private one if that is
     `None`, with ``workers`` local worker processes.
     """
 
@@ -22,7 +22,7 @@ class Place(NamedTuple):
 
 
 class RunSettings(NamedTuple):
-    """How one run is to be led."""
+    """The settings of one run."""
 
     selection: Selection
     place: Place
@@ -31,4 +31,4 @@ class RunSettings(NamedTuple):
     quiet: bool
     attach: bool = False
     folder: Path | None = None
-    """Where the command was started; its modules may change the directory."""
+    """The directory where the command was started; its modules may change the current one."""

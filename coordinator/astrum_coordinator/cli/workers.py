@@ -1,4 +1,4 @@
-"""``workers``: who is there, and what each does."""
+"""The command ``workers``: list the live workers and what each does."""
 
 from __future__ import annotations
 

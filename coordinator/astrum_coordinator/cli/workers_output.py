@@ -29,7 +29,7 @@ def _show(line: str, stream: IO[str]) -> None:
 
 
 async def until_there_is_room() -> None:
-    """Wait while a slow reader catches up, but not for one that reads nothing any more."""
+    """Wait while a slow reader catches up, but not for one that has stopped reading."""
     while any(_is_crowded(stream) for stream in (sys.stdout, sys.stderr)):  # noqa: ASYNC110
         await asyncio.sleep(LOOK_EVERY_S)
 

@@ -38,14 +38,14 @@ LONGEST_SILENCE_S = 60.0
 
 RUNNING = "running"
 DISPATCHED = "queued or running"
-"""What is known of attempts that were sent to workers: one may have taken them or not."""
+"""The word for attempts that were sent to workers: one may run them already or not."""
 
 WorkerOf = Callable[[RunningAttempt], str]
 """Returns the worker that runs an attempt, "" if that is not known."""
 
 
 def nowhere(attempt: RunningAttempt) -> str:
-    """Know of no workers, as in process."""
+    """Return no worker: a run in process has none."""
     return ""
 
 
@@ -53,13 +53,13 @@ class Face(Protocol):
     """One way to show progress; all calls come from one thread at a time."""
 
     def begin(self) -> None:
-        """Take the screen."""
+        """Prepare the screen."""
 
     def show(self, progress: RunProgress) -> None:
-        """Show how far the run is now."""
+        """Show the current progress."""
 
     def end(self, progress: RunProgress) -> None:
-        """Say what was not said yet and give the screen back."""
+        """Print what was not printed yet and release the screen."""
 
 
 class ProgressDisplay:
@@ -92,7 +92,7 @@ class ProgressDisplay:
             self._try(self._face.show, self._progress)
 
     def _try(self, step: Callable[..., None], *arguments: RunProgress) -> None:
-        """Do one step of showing; the first that fails is the last: the run is what matters."""
+        """Do one step of the display; the first failure ends the display, but not the run."""
         if self._has_failed:
             return
         try:
@@ -122,7 +122,7 @@ def _left_out_text(count: int) -> str:
 
 
 class LineFace:
-    """Lines for pipes and logs: troubles at once, how far the run is now and then."""
+    """Lines for pipes and logs: failures at once, the progress at intervals."""
 
     def __init__(self, file: IO[str], active: str = RUNNING) -> None:
         self._file = file
@@ -132,7 +132,7 @@ class LineFace:
         self._last_line = ""
 
     def begin(self) -> None:
-        """Need nothing."""
+        """Do nothing."""
 
     def show(self, progress: RunProgress) -> None:
         """Print what is new."""
@@ -145,7 +145,7 @@ class LineFace:
             self._progress_line(progress)
 
     def end(self, progress: RunProgress) -> None:
-        """Print the troubles that were not printed yet."""
+        """Print the failures that were not printed yet."""
         self._start_line(progress)
         for notice in progress.take_notices(NOTICES_PER_REFRESH * 5):
             self._print(notice_text(notice))
@@ -172,7 +172,7 @@ class LineFace:
 
 
 def counts_text(progress: RunProgress, active: str = RUNNING) -> str:
-    """Return done, running, retried and failed as one line; ``active`` is the second's word."""
+    """Return one line: done, running, retried, failed; ``active`` is the word for running."""
     parts = [f"{progress.succeeded:,} of {progress.total:,} done"]
     for count, word in (
         (progress.running_count, active),
@@ -188,7 +188,7 @@ def counts_text(progress: RunProgress, active: str = RUNNING) -> str:
 
 
 class TerminalFace:
-    """A view that is redrawn in place; troubles scroll by above it."""
+    """A view that is redrawn in place; failures scroll by above it."""
 
     def __init__(
         self, console: Console, worker_of: WorkerOf = nowhere, active: str = RUNNING
@@ -201,7 +201,7 @@ class TerminalFace:
             console=console,
             auto_refresh=False,
             transient=True,
-            # What tasks print must not tear the view, but output to a file stays there.
+            # The output of tasks must not damage the view, but output to a file stays there.
             redirect_stdout=sys.stdout.isatty(),
             redirect_stderr=True,
         )
@@ -295,7 +295,7 @@ class StageBars:
         return self._first_open
 
     def _count(self, totals: list[int], end: int) -> int:
-        """How many tasks the stages before ``end`` have."""
+        """Return the number of tasks in the stages before ``end``."""
         if len(self._tasks_up_to) != len(totals) + 1:
             self._tasks_up_to = list(accumulate(totals, initial=0))
         return self._tasks_up_to[end]

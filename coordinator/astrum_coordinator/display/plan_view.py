@@ -23,7 +23,7 @@ MAX_NAMES = 8
 
 
 class Transport(NamedTuple):
-    """Where one parameter of a task comes from; ``expected`` is the declared type, "" if none."""
+    """The source of one parameter of a task; ``expected`` is the declared type, "" if none."""
 
     source: str
     path: tuple[str | int, ...]
@@ -62,7 +62,7 @@ def _left_out(total: int, noun: str) -> Text:
 
 
 def stage_table(plan: ExecutionPlan) -> Table:
-    """Return the first stages: what each waits for and starts."""
+    """Return the first stages: which tasks each waits for and starts."""
     table = plain_table("Stage", "Waits for", "Starts", "At once")
     for stage in plan.stages[:MAX_ROWS]:
         table.add_row(*map(Text, _stage_cells(stage)))
@@ -101,7 +101,7 @@ def transport_table(rows: list[Transport]) -> Table:
 
 
 def transports(flow: Flow) -> Iterator[Transport]:
-    """All parameters that are filled from somewhere, in plan order."""
+    """Yield all parameters that have a source, in plan order."""
     for spec in flow.plan.tasks:
         task = flow.tasks[spec.task_id]
         for binding in spec.bindings:
@@ -168,7 +168,7 @@ def _dot_text(text: str) -> str:
 
 
 def plan_to_json(flow: Flow) -> dict[str, Any]:
-    """Return the whole plan as what JSON knows."""
+    """Return the whole plan as a value for JSON."""
     plan = flow.plan
     return {
         "namespace": plan.namespace,

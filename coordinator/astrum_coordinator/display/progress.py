@@ -30,7 +30,7 @@ _TROUBLE = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST)
 
 
 class Notice(NamedTuple):
-    """Something worth a line: an attempt that did not succeed. ``kind`` says what follows."""
+    """An attempt that did not succeed, to be shown in one line. ``kind`` says what follows."""
 
     kind: str
     task_id: str
@@ -42,7 +42,7 @@ class Notice(NamedTuple):
 class RunningAttempt(NamedTuple):
     """An attempt that was dispatched; ``since`` is on the monotonic clock.
 
-    ``number`` is which one of those that began it will be.
+    ``number`` counts the attempts that began, from 1.
     """
 
     task: int
@@ -56,7 +56,7 @@ class RunProgress:
 
     ``stage_done`` and ``stage_totals`` count tasks by stage; ``state`` is `None` until the run
     has begun. ``inherited`` tasks had succeeded before that. ``final`` is how the run ended, ""
-    while it is under way. ``shown`` are the latest notices that were taken to be shown.
+    while it is under way. ``shown`` are the latest notices that were shown.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class RunProgress:
         self._notices_left_out = 0
         self.shown: deque[Notice] = deque(maxlen=NOTICES_KEPT)
 
-    # --- told on the event loop -----------------------------------------------------------
+    # --- called on the event loop ---------------------------------------------------------
 
     def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
         """Count one event and the commands that it produced."""
@@ -147,7 +147,7 @@ class RunProgress:
         else:
             self._notices_left_out += 1
 
-    # --- asked from any thread --------------------------------------------------------------
+    # --- called from any thread -------------------------------------------------------------
 
     @property
     def elapsed_s(self) -> float:
@@ -156,14 +156,14 @@ class RunProgress:
 
     @property
     def running_count(self) -> int:
-        """How many attempts are dispatched and not settled."""
+        """The number of attempts that are dispatched and not settled."""
         return len(self._running)
 
     def oldest_running(self, count: int) -> list[RunningAttempt]:
         """Return the first ``count`` running attempts in the order they were dispatched."""
         try:
             items = list(islice(self._running.items(), count))
-        except RuntimeError:  # it changed under our hands; the next look is soon
+        except RuntimeError:  # it changed during the copy; the next look is soon
             return []
         return [RunningAttempt(task, *entry) for task, entry in items]
 
@@ -174,7 +174,7 @@ class RunProgress:
         return notices
 
     def take_left_out(self) -> int:
-        """Return, and reset, how many notices were dropped without being shown."""
+        """Return and reset the number of notices that were dropped without being shown."""
         left_out, self._notices_left_out = self._notices_left_out + len(self._notices), 0
         self._notices.clear()
         return left_out

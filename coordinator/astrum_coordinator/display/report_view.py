@@ -46,7 +46,7 @@ _ORDER = {
     )
 } | {"waiting": 8, "completed": 9}
 Places = Mapping[str, "UnfinishedTask"]
-"""Where the unfinished tasks stand, by task id."""
+"""The states of the unfinished tasks, by task id."""
 _SAID = {
     "cancelled": "was cancelled",
     "running": "is under way",
@@ -91,14 +91,14 @@ def end_line(report: ExecutionReport) -> str:
 
 
 def state_text(state: str) -> str:
-    """Return what a sentence about a run says of its state: "was cancelled"."""
+    """Return a run's state as part of a sentence: "was cancelled"."""
     return _SAID.get(state, str(state))
 
 
 def summary_lines(report: ExecutionReport, said: Collection[str] = ()) -> list[str]:
-    """Return the error summary without lines ``said`` before, cut to what can be read.
+    """Return the error summary without lines ``said`` before, cut to a readable length.
 
-    The end of it is kept, where the final failures stand.
+    Its end is kept, since it has the final failures.
     """
     lines = [line for line in report.error_summary if line not in said]
     left_out = len(lines) - MAX_SUMMARY_LINES
@@ -112,9 +112,9 @@ def task_table(
     places: Places | None = None,
     limit: int | None = MAX_ROWS,
 ) -> Table:
-    """Return a row per task: failures first, then what is not done, at most ``limit`` rows.
+    """Return a row per task: failures first, then unfinished tasks, at most ``limit`` rows.
 
-    ``places`` say where the unfinished tasks stand.
+    ``places`` are the states of the unfinished tasks.
     """
     from rich.text import Text
 
@@ -149,7 +149,7 @@ def plain_table(*columns: str) -> Table:
 
 
 def status_of(stat: TaskExecutionStatistics, places: Places) -> str:
-    """Return where a task stands, or how it ended."""
+    """Return the state of a task, or how it ended."""
     place = places.get(stat.task_name)
     return stat.status if place is None else place.place
 
@@ -159,7 +159,7 @@ def shown_tasks(
     places: Places | None = None,
     limit: int | None = MAX_ROWS,
 ) -> list[TaskExecutionStatistics]:
-    """Return the rows worth showing, the worst first, otherwise in plan order."""
+    """Return the most important rows, the worst first, otherwise in plan order."""
     known = places or {}
     by_need = sorted(
         stats,
@@ -224,7 +224,7 @@ def end_text(report: ExecutionReport) -> Text:
 
 
 def report_to_json(report: ExecutionReport) -> dict[str, Any]:
-    """Return all fields of a report as what JSON knows; see `to_json` for the results."""
+    """Return all fields of a report as a value for JSON; see `to_json` for the results."""
     fields = {
         field.name: getattr(report, field.name)
         for field in dataclasses.fields(report)
@@ -234,10 +234,10 @@ def report_to_json(report: ExecutionReport) -> dict[str, Any]:
 
 
 def to_json(value: Any, depth: int = 0) -> Any:
-    """Convert any value to what JSON knows, readably rather than reversibly.
+    """Convert any value to a value for JSON: readable, but it cannot be converted back.
 
     Dataclasses, named tuples and pydantic models become objects, dates ISO strings, bytes base64,
-    numbers that JSON lacks strings; whatever else there is becomes its ``repr``. Keys become
+    numbers that JSON lacks strings; any other object becomes its ``repr``. Keys become
     strings. A dict of which two keys would become the same string becomes a list of pairs.
 
     >>> to_json({"at": dt.date(2026, 1, 2), "of": (1, {b"x"})})
@@ -249,7 +249,7 @@ def to_json(value: Any, depth: int = 0) -> Any:
         return _repr(value)
     try:
         return _to_json(value, depth)
-    except Exception:  # a value of the user's own class may raise whenever it is touched
+    except Exception:  # a value of the user's own class may raise at any access
         return _repr(value)
 
 
@@ -270,8 +270,8 @@ def _to_json(value: Any, depth: int) -> Any:
 
 
 def _of_opaque(value: Any) -> Any:
-    """What a value without its type would be made of if that were here, `None` for others."""
-    from astrum.values.opaque import Opaque  # with it comes the codec, which is slow to import
+    """Return the parts of a value whose type is not here, `None` for others."""
+    from astrum.values.opaque import Opaque  # it imports the codec, which is slow
 
     if not isinstance(value, Opaque):
         return None
@@ -301,7 +301,7 @@ def _mapping(parts: Mapping[Any, Any], depth: int) -> Any:
 
 
 def _parts(value: Any) -> Mapping[Any, Any] | Iterable[Any] | None:
-    """What a value is made of, `None` if it is one piece."""
+    """Return the parts of a value, `None` if it has none."""
     if isinstance(value, Mapping):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -40,7 +40,7 @@ class Chosen(NamedTuple):
 
     @property
     def is_part(self) -> bool:
-        """Whether other tasks are left out."""
+        """True if other tasks are left out."""
         return self.task_id is not None or self.failed
 
 
@@ -58,7 +58,7 @@ def chosen_tasks(look: RunLook, chosen: Chosen) -> list[TaskExecutionStatistics]
 def look_to_json(look: RunLook, chosen: Chosen) -> dict[str, Any]:
     """Return the report as ``run --json`` prints it, with the chosen tasks and results only.
 
-    While the run is open, ``unfinished_tasks`` says where each task stands that has not ended.
+    While the run is open, ``unfinished_tasks`` has the state of each task that has not ended.
     """
     report = report_to_json(look.report)
     names = {stat.task_name for stat in chosen_tasks(look, chosen)}
@@ -72,7 +72,7 @@ def look_to_json(look: RunLook, chosen: Chosen) -> dict[str, Any]:
 
 
 def look_view(look: RunLook, chosen: Chosen) -> RenderableType:
-    """Return all that is to be shown of a run, for a terminal or a pipe."""
+    """Return the chosen view of a run, for a terminal or a pipe."""
     from rich.console import Group
     from rich.text import Text
 

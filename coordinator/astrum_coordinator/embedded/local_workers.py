@@ -1,9 +1,8 @@
-"""The workers of the default mode: child processes that live as long as the run beside them.
+"""The workers of the default mode: child processes that live as long as their run.
 
-A worker that ends by itself before it has registered with the server has something wrong that
-another start would not repair (a module that cannot be imported, say): the run beside it is
-stopped with `WorkerStartError`. A worker that dies later, or is killed, is replaced; what it was
-running is lost and retried like on any host.
+If a worker ends by itself before it has registered with the server, another start would not help
+(for example, a module cannot be imported): the run is stopped with `WorkerStartError`. A worker
+that dies later, or is killed, is replaced; its attempts are lost and retried as on any host.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ FIRST_RESTART_DELAY_S = 0.1
 LONGEST_RESTART_DELAY_S = 5.0
 CHECK_EVERY_S = 0.2
 DRAIN_TIMEOUT_S = 1.0
-STOP_MARGIN_S = 5.0  # beyond the grace: for handing back and leaving
+STOP_MARGIN_S = 5.0  # after the grace: for handing back and leaving
 
 
 def print_line(line: str) -> None:
@@ -50,7 +49,7 @@ async def _room_at_once() -> None:
 
 
 def keep_line(line: str) -> None:
-    """Show nothing; the last lines of a worker's log are kept in any case."""
+    """Do nothing; the last lines of a worker's log are kept in any case."""
 
 
 class KnownWorkers(Protocol):
@@ -176,7 +175,7 @@ class LocalWorkers:
             await _cancel([task])
 
     async def _keep(self, worker: _Worker) -> NoReturn:
-        """Replace the worker of one slot each time it ends; raise if that cannot help."""
+        """Replace the worker of one slot each time it ends; raise if another start cannot help."""
         delay_s = FIRST_RESTART_DELAY_S
         while True:
             serving = asyncio.create_task(self._until_serving(worker.pid))
@@ -247,7 +246,7 @@ class LocalWorkers:
 
 
 class _Worker:
-    """One process, and the end of its log."""
+    """One process, with the last lines of its log."""
 
     def __init__(self, process: Process, until_there_is_room: Pause) -> None:
         self.pid = process.pid
@@ -258,7 +257,7 @@ class _Worker:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended yet."""
+        """True until it has ended."""
         return self._process.returncode is None
 
     @property
@@ -267,7 +266,7 @@ class _Worker:
         return "\n".join(self.log_lines)
 
     def relay(self, output: _Output, *receivers: Callable[[str], None]) -> None:
-        """Give each line of an output to each receiver, from now on."""
+        """Pass each line of an output to each receiver, from now on."""
         self._relays.append(asyncio.create_task(self._relay(output, receivers)))
 
     async def _relay(self, output: _Output, receivers: Sequence[Callable[[str], None]]) -> None:
@@ -278,7 +277,7 @@ class _Worker:
                 await self._until_there_is_room()
 
     def terminate(self) -> None:
-        """Ask it to finish what it runs and end."""
+        """Ask it to finish its attempts and end."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
 
@@ -289,14 +288,14 @@ class _Worker:
     async def drained(self, timeout_s: float | None = None) -> None:
         """Wait until all its output is relayed, at most ``timeout_s``.
 
-        Processes that it has started may hold its output open for longer than it lives.
+        Its child processes may keep its output open after it has ended.
         """
         await self._process.wait()
         await asyncio.wait(self._relays, timeout=timeout_s)
 
 
 class _Output(NamedTuple):
-    """What comes out of a pipe; the transport is to be closed, not all loops do it at the end."""
+    """The output of a pipe; close the transport: not all loops do it at the end."""
 
     stream: asyncio.StreamReader
     transport: asyncio.ReadTransport
@@ -305,8 +304,8 @@ class _Output(NamedTuple):
 async def _open_pipe() -> tuple[_Output, int]:
     """Return a pipe's output and the descriptor of its writing end, for the caller to close.
 
-    With asyncio's own pipes a process would count as running as long as anything that it has
-    started holds its output open.
+    With asyncio's own pipes a process would count as running for as long as one of its children
+    keeps its output open.
     """
     reading_end, writing_end = os.pipe()
     stream = asyncio.StreamReader()

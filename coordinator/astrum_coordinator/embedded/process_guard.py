@@ -1,15 +1,15 @@
 """A process group that does not outlive the process that opened it.
 
 The guard is a tiny process that leads the group and reads a pipe whose other end only the owner
-holds. The owner's death, of whatever kind, ends the pipe: the guard then kills the whole group
+has. When the owner dies, however that happens, the pipe ends: the guard then kills the whole group
 and removes the directory it was given. This needs no signal handler in the owner, works for
-``kill -9``, and also reaches what the group's members have started themselves. As the guard lives
-as long as the group is in use, its id cannot be reused for other processes meanwhile.
+``kill -9``, and also ends the children of the group's members. The guard lives as long as the
+group is in use, so its id cannot be reused for other processes meanwhile.
 
-The group is not the terminal's foreground group, so Ctrl-C reaches the owner alone, which can
-then stop the members in good order.
+The group is not the terminal's foreground group, so Ctrl-C reaches only the owner, which can
+then stop the members in order.
 
-`guard_script` is what the guard runs.
+The guard runs `guard_script`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ProcessGuard:
             raise OSError(str(error)) from error
 
     async def close(self) -> None:
-        """Kill whatever is left of the group, the guard included."""
+        """Kill all that is left of the group, including the guard."""
         guard, self._guard = self._guard, None
         if guard is None:
             return

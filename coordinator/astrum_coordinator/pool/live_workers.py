@@ -22,10 +22,10 @@ _NAMED = 8
 
 
 class Running(NamedTuple):
-    """An attempt that a worker says it runs.
+    """An attempt that a worker reports to run.
 
     ``blocked`` says how it blocks the worker's event loop, ``held_up`` how another task does; ""
-    if nothing does.
+    if none does.
     """
 
     task: int
@@ -40,7 +40,7 @@ class _Offer(NamedTuple):
     queues: frozenset[str] | None
 
     def refusal(self, spec: TaskSpec) -> str:
-        """Return why this worker does not serve a task that it knows by name, "" if it does."""
+        """Return why this worker does not serve a task whose name it knows, "" if it serves it."""
         differs = difference(spec.fingerprint, self.fingerprint)
         if differs:
             return f"the live workers have {differs}: {advice(differs)}"
@@ -53,9 +53,9 @@ class _Offer(NamedTuple):
 
 
 class LivePool:
-    """All live workers at one moment. ``served`` is what each advertises, by worker id.
+    """All live workers at one moment. ``served`` are the tasks that each advertises, by worker id.
 
-    ``slots`` is how many attempts the workers say they can run at once. ``is_starting``: there
+    ``slots`` is the number of attempts that the workers can run at once. ``is_starting``: there
     are processes that will serve, but none of them does yet.
     """
 
@@ -79,7 +79,7 @@ class LivePool:
             self._served.append((served.get(worker.worker_id, {}), listens))
 
     def running(self, run_id: str) -> Sequence[Running]:
-        """Return the attempts of a run that workers say they run."""
+        """Return the attempts of a run that workers report to run."""
         return self._running.get(run_id, ())
 
     def serves(self, namespace: str, spec: TaskSpec) -> bool:
@@ -92,14 +92,14 @@ class LivePool:
         return verdict
 
     def _offers(self, namespace: str, spec: TaskSpec) -> Iterator[_Offer]:
-        # Looked up when asked for: workers serve many more tasks than are asked about.
+        # Looked up on demand: workers serve many more tasks than are asked about.
         for served, queues in self._served:
             fingerprint = served.get((namespace, spec.task_id))
             if fingerprint is not None:
                 yield _Offer(fingerprint, queues)
 
     def why_not(self, namespace: str, spec: TaskSpec) -> str:
-        """Say why no worker serves a task, and what to do about it."""
+        """Return why no worker serves a task, and what to do about it."""
         why = "; ".join(sorted({o.refusal(spec) for o in self._offers(namespace, spec)}))
         if self.is_starting:
             why = "the local workers are still starting (does a module take long to import?)"

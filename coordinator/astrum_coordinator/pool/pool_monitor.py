@@ -30,7 +30,7 @@ from astrum_coordinator.pool.live_workers import LivePool, Served
 logger = logging.getLogger("astrum.coordinator")
 
 OUTSTANDING_PER_SLOT = 2
-"""So that a worker that ends an attempt finds the next one waiting."""
+"""Attempts per slot, so that a worker that ends an attempt finds the next one waiting."""
 
 _TASKS_NAMED = 5
 """The most unserved tasks of a run that are named in the log per pass."""
@@ -80,7 +80,7 @@ class PoolMonitor(PeriodicService):
                 found |= self._look_for_unserved(leader, pool)
             if self._config.outstanding_limit is None:
                 leader.set_capacity(max(LEAST_OUTSTANDING, OUTSTANDING_PER_SLOT * pool.slots))
-        self._unserved = found  # what is served again, settled or over is forgotten
+        self._unserved = found  # tasks that are served again, settled or over are forgotten
         await self._look_for_vanished(pool)
 
     def _is_starting(self, workers: Sequence[WorkerInfo]) -> bool:
@@ -179,7 +179,7 @@ class PoolMonitor(PeriodicService):
             await self._send_again(leader, pool)
 
     async def _send_again(self, leader: RunLeader, pool: LivePool) -> None:
-        """Send attempts again whose message was set aside or lost, since no worker ends them."""
+        """Send attempts again whose message was set aside or lost: no worker will end them."""
         running = {(one.task, one.attempt) for one in pool.running(leader.run_id)}
         for (queue, lane), sent in leader.dispatched_before(self._config.vanished_after_s).items():
             waiting = {t: e for t, e in sent if (t, e.attempt) not in running}
@@ -192,7 +192,7 @@ class PoolMonitor(PeriodicService):
                 attempt = waiting[task].attempt
                 leader.revoke(Revocation(task, attempt, Outcome.HANDED_BACK, failure))
 
-    # --- workers that were taken for dead -----------------------------------------------
+    # --- workers that were declared dead ------------------------------------------------
 
     def _look_for_returned(self, leader: RunLeader, workers: Sequence[WorkerInfo]) -> None:
         for worker in workers if leader.state.lost_workers else ():

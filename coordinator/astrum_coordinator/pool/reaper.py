@@ -96,7 +96,7 @@ class Reaper(PeriodicService):
             )
 
     def _may_judge(self, now: float) -> bool:
-        """Return whether the server has answered here for a while.
+        """Return whether the server has answered this process for long enough.
 
         If this process could not reach the server, live workers may not have reached it either,
         and their leases have expired.

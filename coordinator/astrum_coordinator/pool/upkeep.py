@@ -1,4 +1,4 @@
-"""Renews and ends the lifetimes of values, queues and leases, in each coordinator, for all."""
+"""Renews and ends the lifetimes of values, queues and leases, for all runs of the pool."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ logger = logging.getLogger("astrum.coordinator")
 
 CHECK_EVERY_S = 5.0
 LIVES_EVERY_S = 60.0
-"""How often the lives of open runs and of queues are looked at; they last for an hour and more."""
+"""Seconds between two renewals; open runs and queues live for an hour or more."""
 
 
 class Upkeep(PeriodicService):
-    """Prolongs what is in use, shortens what is not, and finishes what a dead coordinator began."""
+    """Prolongs keys in use, shortens others, and finishes what a dead coordinator began."""
 
     name = "upkeep"
 
@@ -29,7 +29,7 @@ class Upkeep(PeriodicService):
         self._lives_due = 0.0
 
     async def pass_once(self) -> None:
-        """Do what is due."""
+        """Run the steps that are due."""
         healed = await self._store.heal_leases()
         if healed:
             logger.warning(
@@ -50,5 +50,5 @@ class Upkeep(PeriodicService):
                 await self._store.prolong(leader.run_id)
             except StoreUnavailableError:
                 raise
-            except StoreError as error:  # the other runs must not wait for this one
+            except StoreError as error:  # the other runs must not wait for it
                 logger.error("run %s: its keys cannot be prolonged: %s", leader.run_id, error)

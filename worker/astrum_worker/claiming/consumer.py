@@ -18,16 +18,16 @@ logger = logging.getLogger("astrum.worker")
 
 STUCK_AFTER_BLOCKS = 3
 MODEST_WAIT_S = 0.5
-"""The wait at the server of a reader that could run none of its last claims."""
+"""The seconds for which a reader waits if it could run none of its last claims."""
 
 
 class Consumer(Service):
-    """The claim loop of one lane; a read waits at the server if the last one left nothing behind.
+    """The claim loop of one lane; a read waits at the server if the last one emptied the stream.
 
     ``accept`` is called with each claim and returns whether this worker can run it. The server
     gives new entries to the reader that has waited longest. So a reader that could run none of its
-    claims waits for a short time only, then queues up again behind the others, and they get what
-    it handed back. The first claim after a failure raises `Doubt`: the reply of the failed one
+    claims waits only for a short time, then queues again behind the others, and they get what
+    it handed back. The first claim after a failure sets `Doubt`: the reply of the failed one
     may have been lost.
     """
 
@@ -66,7 +66,7 @@ class Consumer(Service):
         await self._quiet.wait()
 
     def is_stuck(self) -> bool:
-        """Return whether a claim takes far longer than it may block and no byte of it arrives."""
+        """Return whether a claim takes far longer than it may block, and no byte arrives."""
         limit_s = STUCK_AFTER_BLOCKS * self._config.claim_wait_s
         since = self._claiming_since
         if since is None or time.monotonic() - since <= limit_s:
@@ -102,7 +102,7 @@ class Consumer(Service):
 
 
 class ReaderRestarter(PeriodicService):
-    """Restarts readers that are stuck, such as on a connection whose other end is gone.
+    """Restarts readers that are stuck, for example on a connection whose peer is gone.
 
     A reader must be found stuck twice: after the event loop was blocked, the reply may have
     arrived but not have been read yet.

@@ -22,9 +22,9 @@ LANE = "exclusive"
 _LOOKS_WHILE_BUSY = 3
 _LOOK_EVERY_S = 1.0
 _HOLD_S = 5.0
-"""How long the pool waits for a worker that died while it made room."""
+"""The seconds for which the pool waits for a worker that died while it made room."""
 _STAY_S = 5.0
-"""How long a worker that has made room runs one exclusive attempt after the other."""
+"""The seconds for which a worker that has made room runs one exclusive attempt after another."""
 FIRST_DRAIN_S = 30.0
 
 
@@ -86,14 +86,14 @@ class ExclusiveLane(PeriodicService):
         return self._looks >= _LOOKS_WHILE_BUSY and time.monotonic() >= self._busy_until
 
     async def _take_some(self) -> None:
-        """Run one after the other for `_STAY_S` seconds; then other attempts have their turn."""
+        """Run one after another for `_STAY_S` seconds; then other attempts have their turn."""
         until = time.monotonic() + _STAY_S
         while self._gate.reasons == [Reason.EXCLUSIVE.value] and await self._take():
             if time.monotonic() >= until:
                 return
 
     async def _take(self) -> bool:
-        """Run one to its end; false if none waits any more, or this worker cannot run it."""
+        """Run one exclusive attempt; false if none waits any more, or this worker cannot run it."""
         claims = await self._store.claim(LANE, self._queues, 1, block_s=None)
         if not claims:
             return False
@@ -106,7 +106,7 @@ class ExclusiveLane(PeriodicService):
         return all(runnable)
 
     async def _acquired(self) -> bool:
-        """Wait until nothing runs or is unsettled here; false if there is no reason to any more."""
+        """Wait until nothing runs or is unsettled; false if it takes too long or is not needed."""
         for consumer in self._consumers:
             await consumer.wait_quiet()
         began = time.monotonic()
@@ -129,7 +129,7 @@ class ExclusiveLane(PeriodicService):
         self._drain_s *= 2
 
     async def _is_empty_soon(self) -> bool:
-        """Wait a moment for everything here to end and to be recorded; tell whether it has."""
+        """Wait briefly for everything here to end and be recorded; return whether it has."""
         try:
             async with asyncio.timeout(_LOOK_EVERY_S):
                 await self._attempts.wait_idle()

@@ -130,7 +130,7 @@ class _Process:
         return [one for one in held if one.lane != "thread"]
 
     def _suspects(self) -> str:
-        """Name the tasks that run on the event loop, for a message about what one of them did."""
+        """Name the tasks that run on the event loop, for a message about damage by one of them."""
         names = sorted({repr(held.task_id) for held in self._on_loop()})
         return f" (async tasks that run now: {', '.join(names)})" if names else ""
 

@@ -24,10 +24,10 @@ logger = logging.getLogger("astrum.worker")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 TIMERS = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
-"""What ``alarm`` and ``setitimer`` send; without a handler each of them ends the process."""
+"""The signals of ``alarm`` and ``setitimer``; without a handler each of them ends the process."""
 SAME_FOR_S = 0.5
-"""A signal so soon after the first is the same one: ``timeout``, shells and terminals often send
-it to a process and to its group, so that it comes twice."""
+"""Seconds within which a second signal counts as the same one: ``timeout``, shells and terminals
+often send it to a process and to its group, so that it comes twice."""
 LOOK_EVERY_S = 0.5
 
 

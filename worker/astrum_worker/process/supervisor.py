@@ -32,14 +32,14 @@ HEALTHY_AFTER_S = 10.0
 ENDS_BY_ONE_TASK = 3
 ENDS_WITHIN_S = 60.0
 STOP_MARGIN_S = 10.0
-"""Beyond the grace, for handing back and leaving; then a process that is still there is killed."""
+"""Seconds after the grace, for handing back and leaving; then the process is killed."""
 LAST_PATIENCE_S = 1.0
-"""For a process to end after the second signal; tasks may have taken its handlers."""
+"""Seconds for a process to end after the second signal; tasks may have replaced its handlers."""
 REAP_EVERY_S = 1.0
 
 
 class ChildEnd(NamedTuple):
-    """How a worker process ended; ``ended_by`` is the task that it named, "" if it named none."""
+    """The end of a worker process; ``ended_by`` is the task that it named, "" if it named none."""
 
     code: int
     has_served: bool
@@ -55,7 +55,7 @@ class TaskEnds:
         self._ends: dict[str, deque[float]] = {}
 
     def are_too_many(self, task: str, now: float) -> bool:
-        """Note an end, at a monotonic time; return whether this task has ended too many."""
+        """Note an end at a monotonic time; return whether the task has ended too many processes."""
         ends = self._ends.setdefault(task, deque(maxlen=self._most))
         ends.append(now)
         return len(ends) == self._most and now - ends[0] <= self._within_s
@@ -175,7 +175,7 @@ class Supervisor:
         )
 
     def _note_code(self, code: int) -> None:
-        """Keep the worst exit code: dropped results first, then the reason why this one stopped."""
+        """Keep the worst exit code: dropped results first, then the reason for stopping."""
         if code == ExitCode.NOT_HANDED_OVER or not self._exit_code:
             self._exit_code = max(code, 0)
 

@@ -1,8 +1,8 @@
 """Messages between a worker process and its supervisor, over a socket pair.
 
 The process says that it serves, and which task ended it if one did. The supervisor passes stop
-signals on, so that a process drains even if a task took its signal handlers. Its end closes the
-socket, and the process drains then as well.
+signals on, so that a process drains even if a task replaced its signal handlers. If the supervisor
+ends, the socket closes, and the process drains as well.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _link: SupervisorLink | None = None
 def say_ended_by(task: str) -> None:
     """Tell the supervisor, if there is one, that this process is about to end because of a task.
 
-    Call it just before the process ends; every thread may.
+    Call it just before the process ends, from any thread.
     """
     if _link is not None:
         _link.say(ENDED_BY + " ".join(task.split())[:_LONGEST_NAME])
@@ -35,13 +35,13 @@ class SupervisorLink:
 
     def __init__(self, fd: int) -> None:
         global _link
-        os.set_inheritable(fd, False)  # what tasks start must not hold it open
+        os.set_inheritable(fd, False)  # the children of tasks must not keep it open
         self._socket = socket.socket(fileno=fd)
         self._socket.setblocking(False)
         _link = self
 
     def say(self, line: str) -> None:
-        """Tell the supervisor a line; it is lost if there is no supervisor any more."""
+        """Send a line to the supervisor; it is lost if there is no supervisor any more."""
         with suppress(OSError):
             self._socket.send(line.encode("utf-8", "backslashreplace") + b"\n")
 
@@ -73,7 +73,7 @@ class ChildLink:
     def read_rest(self) -> None:
         """Take in what the process had said before its end.
 
-        What it has forked may hold the socket open, so nothing here waits for its end.
+        Its children may keep the socket open, so this does not wait until it closes.
         """
         with suppress(OSError):
             while data := self._socket.recv(_MOST_BYTES):

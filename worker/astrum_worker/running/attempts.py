@@ -87,15 +87,15 @@ class Attempts:
     # --- what others may ask ------------------------------------------------------------
 
     def held(self) -> list[ClaimedAttempt]:
-        """Return all that is held now; safe to call from another thread."""
+        """Return all claimed attempts; safe to call from another thread."""
         return list(self._held.values())
 
     def running(self) -> list[ClaimedAttempt]:
-        """Return what runs now; safe to call from another thread."""
+        """Return the running attempts; safe to call from another thread."""
         return [held for held in self.held() if held.is_running]
 
     def waiting(self) -> list[ClaimedAttempt]:
-        """Return what waits for a slot; safe as `running`."""
+        """Return the attempts that wait for a slot; safe as `running`."""
         return [held for held in self.held() if held.phase is Phase.QUEUED]
 
     def running_in(self, job: asyncio.Task[Any] | None) -> ClaimedAttempt | None:
@@ -110,7 +110,7 @@ class Attempts:
 
     @property
     def running_count(self) -> int:
-        """How many attempts run."""
+        """The number of attempts that run."""
         return self._running
 
     async def wait_idle(self) -> None:
@@ -120,10 +120,10 @@ class Attempts:
     # --- in -----------------------------------------------------------------------------
 
     def accept(self, lane: str, claim: Claim) -> bool:
-        """Run or settle a claim; one that this worker had already is ignored.
+        """Run or settle a claim; ignore one that this worker had already.
 
-        Such a claim comes when its reply was late, or when the server forgot that it was settled;
-        then it is settled again. Returns false if this worker cannot run it.
+        Such a claim comes when its reply was late, or when the server lost its settlement; then it
+        is settled again. Returns false if this worker cannot run it.
         """
         key = claim.key
         if key in self._held or key in self._adopted or self._settler.knows(key):
@@ -145,14 +145,14 @@ class Attempts:
         return False
 
     def begin_audit(self) -> None:
-        """Remember what is settled from now on, for `adopt`."""
+        """Remember which attempts are settled from now on, for `adopt`."""
         self._settled_while_audited = set()
 
     def adopt(self, lanes: Mapping[str, str], claims: Iterable[Claim]) -> int:
-        """Accept the claims of this worker that it never heard of; return how many there were.
+        """Accept the claims of this worker that it never received; return how many there were.
 
-        ``claims`` were asked for after `begin_audit`; what was settled meanwhile is not run
-        again. ``lanes`` are the lanes by stream.
+        ``claims`` were read after `begin_audit`; attempts settled since then are not run again.
+        ``lanes`` are the lanes by stream.
         """
         settled, self._settled_while_audited = self._settled_while_audited or set(), None
         lost = [claim for claim in claims if claim.key not in self._held]
@@ -177,7 +177,7 @@ class Attempts:
         hide(self._new_task(self._run(held, runnable)))
 
     async def _run(self, held: ClaimedAttempt, runnable: Runnable) -> None:
-        """Execute an attempt and settle it, unless it has its end already."""
+        """Execute an attempt and settle it, unless it has ended already."""
         job = asyncio.current_task()
         assert job is not None
         if held.phase is not Phase.RUNNING:  # cancelled before its turn came
@@ -221,16 +221,16 @@ class Attempts:
             job.cancel()
 
     def send_away_waiting(self) -> None:
-        """Hand back what waits for a slot, so that nothing more begins."""
+        """Hand back the attempts that wait for a slot, so that none of them begins."""
         self._ready.close()
 
     def stop_all(self) -> None:
-        """Cancel everything that runs, to be handed back."""
+        """Cancel all running attempts; they are handed back when they end."""
         for held in self.running():
             held.cancel(Phase.STOPPED)
 
     def hand_back_all(self) -> None:
-        """Hand back what still runs, without waiting for it any more."""
+        """Hand back the attempts that still run, without waiting for their code."""
         for held in self.running():
             self._close(held, self._cancelled(held))
 
@@ -241,7 +241,7 @@ class Attempts:
             held.cancel(Phase.RECALLED)
 
     def give_up(self, held: ClaimedAttempt) -> None:
-        """End an attempt that continues after its cancellation; what it returns is dropped."""
+        """End an attempt that continues after its cancellation; its result is dropped."""
         self._counters.hung += 1
         logger.warning(
             "run %s: task %r goes on though it was cancelled; its slot is given to others: do not "
@@ -259,7 +259,7 @@ class Attempts:
         return never_began(held) if held.phase is Phase.RECALLED else stopped(held)
 
     def _close(self, held: ClaimedAttempt, ending: Ending) -> None:
-        """Free the slot of what ran and give it its end, unless it has one."""
+        """Free the slot of an attempt and settle it, unless it has ended already."""
         if held.has_ended:
             return
         was_revoked, held.phase = held.phase is Phase.REVOKED, Phase.ENDED
@@ -289,7 +289,7 @@ class Attempts:
         self._settle(held, unrun(held, refused.outcome, refused.failure))
 
     def _settle(self, held: ClaimedAttempt, ending: Ending) -> None:
-        """Have the one end of an attempt recorded."""
+        """Record the one end of an attempt."""
         self._end(held)
         record = ending.record
         self._counters.count(record.outcome)
@@ -311,15 +311,15 @@ class Attempts:
             self._settler.settle(held, undescribed(held), done)
 
     def end_forgotten(self) -> None:
-        """End what is held here but neither runs nor is on its way to the server.
+        """End attempts that are held here but neither run nor are on their way to the server.
 
-        No attempt should ever be so. One that is, by a fault of Astrum, would otherwise be
-        waited for until this worker ends.
+        Only a bug of Astrum can leave such an attempt. Its run would otherwise wait for it until
+        this worker ends.
         """
         forgotten = [held for held in self.held() if self._is_forgotten(held)]
         for held in forgotten:
             if held not in self._suspects:
-                continue  # it must be seen twice: once may be in the middle of a normal step
+                continue  # seen once, it may be in the middle of a normal step
             logger.error(
                 "run %s: task %r, attempt %d is held here without being run; it is ended as "
                 "failed: please report this as a bug of Astrum",
@@ -337,7 +337,7 @@ class Attempts:
         return held.has_ended and not self._settler.holds(held.claim.key)
 
     def _set_aside(self, held: ClaimedAttempt, unreadable: Unreadable) -> None:
-        """Have a claim that names no attempt moved to the dead letters."""
+        """Move a claim that names no attempt to the dead letters."""
         self._end(held)
         logger.error(
             "entry %s of %s is not a task message and is set aside: %s",

@@ -49,9 +49,9 @@ class BlobCache:
         return await asyncio.shield(transfer)
 
     def part(self, ref: BlobRef, blob: bytes) -> bytes:
-        """Return the encoded part of a fetched value that ``ref`` means; raises as `project`.
+        """Return the encoded part of a fetched value that ``ref`` names; raises as `project`.
 
-        For one thread at a time.
+        Not thread-safe: one thread at a time.
         """
         return self._projector.project(ref.digest, blob, ref.path)
 

@@ -73,7 +73,7 @@ class Catalog:
         return packed
 
     def find(self, message: TaskMessage) -> Served | None:
-        """Return the task that a message means, `None` if it is unknown or has another source."""
+        """Return the task that a message names, `None` if it is unknown or has another source."""
         served = self._served.get((message.namespace, message.task_id))
         if served is None:
             return None

@@ -25,7 +25,7 @@ from astrum.redis import Claim
 
 
 class Phase(IntEnum):
-    """How far a claim has come; see the picture above."""
+    """The phase of a claim; see the picture above."""
 
     CLAIMED = 0
     QUEUED = 1
@@ -79,17 +79,17 @@ class ClaimedAttempt:
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and has not ended; its code may begin in a moment."""
+        """True if it was started and has not ended; its code may not have begun yet."""
         return Phase.RUNNING <= self.phase < Phase.ENDED
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended."""
+        """True if it has ended."""
         return self.phase is Phase.ENDED
 
     @property
     def over_at(self) -> float:
-        """When its code was to end, by the monotonic clock: its limit, or its cancellation."""
+        """The monotonic time at which its code had to end: its limit, or its cancellation."""
         return min(self.cancelled_at, self.context.due_at)
 
     def begin(self, job: asyncio.Task[Any]) -> None:
@@ -99,7 +99,7 @@ class ClaimedAttempt:
     def cancel(self, phase: Phase) -> bool:
         """Cancel the attempt's code for the reason that ``phase`` names; false if that was known.
 
-        Nothing happens to an attempt that does not run (any more).
+        Does nothing if the attempt does not run.
         """
         if not self.is_running or phase <= self.phase:
             return False
@@ -111,14 +111,14 @@ class ClaimedAttempt:
         return True
 
     def end_block(self, now: float) -> None:
-        """Note that the event loop goes on; harmless if it was not blocked."""
+        """Note that the event loop runs again; harmless if it was not blocked."""
         block, self.block = self.block, None
         if block is not None:
             took = (now - block.since, block.where)
             self.longest_block = max(took, self.longest_block or took)
 
     def blocked(self) -> str:
-        """Say for how long it blocked the event loop, and where; "" if it did not."""
+        """Return for how long it blocked the event loop, and where; "" if it did not."""
         if self.block is not None:
             self.end_block(time.monotonic())
         return blocking_text(*self.longest_block) if self.longest_block else ""

@@ -47,7 +47,7 @@ def ended(
 
 
 def unrun(held: ClaimedAttempt, outcome: Outcome, failure: Failure) -> Ending:
-    """Return the end of an attempt whose code this worker does not begin."""
+    """Return the end of an attempt whose code this worker does not start."""
     now = time.time()
     return ended(held, AttemptResult(outcome, None, failure, now, now))
 

@@ -1,6 +1,6 @@
-"""Executes one attempt as a row of steps: check → decode → invoke → encode.
+"""Executes one attempt in steps: check → decode → invoke → encode.
 
-`Attempts` begins it and settles the ending that comes out.
+`Attempts` starts it and settles the ending that it returns.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Executor:
             return ended(held, raised(error, held.started_at))
 
     async def _is_expected(self, held: ClaimedAttempt) -> bool:
-        """Whether the leader waits for this entry, and it is not a copy of an older one.
+        """Return whether the leader waits for this entry: it may be a copy of an older one.
 
-        Only asked if messages are signed: a signature proves who wrote a message, but not when.
+        Only checked if messages are signed: a signature proves who wrote a message, but not when.
         """
         if not self._seal.is_on:
             return True

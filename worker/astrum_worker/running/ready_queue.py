@@ -48,7 +48,7 @@ class ReadyQueue:
         return (held for queue in self._queues.values() for held, _ in queue)
 
     def admit(self, held: ClaimedAttempt, runnable: Runnable) -> None:
-        """Start an attempt if a slot is free; otherwise queue it or send it away."""
+        """Start an attempt if a slot is free; otherwise queue it or hand it back."""
         slots = self._slots.get(held.lane)
         if slots is None:
             self._start(held, runnable)
@@ -73,13 +73,13 @@ class ReadyQueue:
             self._begin(slots, *queue.popleft())
 
     def remove(self, held: ClaimedAttempt) -> None:
-        """Remove a waiting attempt that is not to run."""
+        """Remove a waiting attempt that must not run."""
         queue = self._queues[held.lane]
         self._queues[held.lane] = deque(pair for pair in queue if pair[0] is not held)
         self._slots[held.lane].leave()
 
     def close(self) -> None:
-        """Send all waiting attempts away."""
+        """Hand all waiting attempts back."""
         for queue in self._queues.values():
             while queue:
                 self._away(queue.popleft()[0])

@@ -39,28 +39,28 @@ class Slots:
 
     @property
     def claimed(self) -> int:
-        """How many attempts are here."""
+        """The number of claimed attempts."""
         return self._claimed
 
     @property
     def used(self) -> int:
-        """How many attempts run, or are queued for a thread."""
+        """The number of attempts that run, or are queued for a thread."""
         return self._running
 
     @property
     def has_place(self) -> bool:
-        """Whether one more may run."""
+        """True if one more may run."""
         return self._running < self.limit
 
     @property
     def has_spare(self) -> bool:
-        """Whether one more may begin to wait for a thread."""
+        """True if one more may begin to wait for a thread."""
         spare = min(_SPARE_PER_PLACE * self.limit, self._ahead // _SPARE_SHARE)
         return self._feeds_threads and self._running < self.limit + spare
 
     @property
     def free(self) -> int:
-        """How many attempts may be claimed now."""
+        """The number of attempts that may be claimed now."""
         return max(self.limit + self._ahead - self._claimed, 0)
 
     def take(self) -> None:
@@ -85,12 +85,12 @@ class Slots:
         self._note()
 
     def stalled(self, waited_s: float) -> None:
-        """Note that an attempt waited this long for a slot; claim ahead less from now on."""
+        """Note that an attempt waited this long for a slot; claim fewer ahead from now on."""
         self._ended = 0
         self._learn(max(waited_s, self._mean_s), 1.0)
 
     async def wait_free(self) -> int:
-        """Wait until claiming pays and return how many may be claimed."""
+        """Wait until claiming is worth a round trip; return how many may be claimed."""
         await self._freed.wait()
         return self.free
 

@@ -26,7 +26,7 @@ _ABSENT = object()
 async def decode_arguments(
     message: TaskMessage, served: Served, blobs: BlobCache, aside: Aside
 ) -> dict[str | int, Any]:
-    """Return the arguments of an attempt; references are fetched, large values decoded aside.
+    """Return the arguments of an attempt; fetches references, decodes large values in a thread.
 
     Raises `TransportError` kinds, and `StoreError` or `RunNotFoundError` for a value that is gone.
     """
@@ -39,7 +39,7 @@ async def decode_arguments(
             blob = await blobs.get(message.run_id, ref.digest)
             read = partial(_decoded_part, blobs, blob, ref, served, parameter)
             part = await aside.run(read)
-            if part is not _ABSENT:  # else the attempt's default value takes its place
+            if part is not _ABSENT:  # if absent, the default value is used
                 arguments[parameter] = part
         elif inflated_bytes(data) > LARGE_BYTES:
             arguments[parameter] = await aside.run(partial(served.codec.decode, data))
@@ -58,7 +58,7 @@ def _decoded_part(
 def _part(
     blobs: BlobCache, blob: bytes, ref: BlobRef, served: Served, parameter: str | int
 ) -> bytes | None:
-    """Return the part of a value that is meant; `None` if it is absent and may be."""
+    """Return the referenced part of a value; `None` if it is optional and absent."""
     try:
         return blobs.part(ref, blob)
     except LocateError as error:
@@ -74,7 +74,7 @@ def encode_result(
 ) -> EncodedResult:
     """Encode what a task returned; raises `EncodeError` or `PayloadTooLargeError`.
 
-    What cannot travel and is not wanted is left out, since the task has had its effect.
+    A result that cannot be encoded is left out if no task reads it: the task has had its effect.
     """
     task_id = served.task.task_id
     data = encode_or_leave_out(served.codec.encode, value, is_wanted=served.is_wanted)

@@ -28,7 +28,7 @@ from astrum_worker.settling.storing import Outgoing, Storing
 logger = logging.getLogger("astrum.worker")
 
 RECENT_BYTES = 64 * 1024 * 1024
-"""The most that is kept for settling again after a restart of the server."""
+"""The most ends that are kept for settling again after a restart of the server."""
 
 Place = tuple[str, str]
 """Run id and stream."""
@@ -66,7 +66,7 @@ class Settler(Service):
 
     @property
     def unsettled(self) -> int:
-        """How many ends wait for the server."""
+        """The number of ends that wait for the server."""
         return self._items + len(self._aside)
 
     def start(self) -> None:
@@ -128,14 +128,14 @@ class Settler(Service):
         return told | {report.key for report in self._storing.waiting()}
 
     def resettle(self) -> None:
-        """Settle again what was settled last: the server may have lost it."""
+        """Settle the latest ends again: the server may have lost them."""
         again, self._recent, self._recent_bytes = self._recent, deque(), 0
         for _, report in again:
             self._add(report)
             self._forget(report)
 
     async def flushed(self) -> None:
-        """Wait until everything reported so far is with the server."""
+        """Wait until all ends reported so far are recorded at the server."""
         await self._empty.wait()
 
     async def run_once(self) -> None:
@@ -173,7 +173,7 @@ class Settler(Service):
             queue.popleft()
         del self._queues[place]
         if queue:
-            self._queues[place] = queue  # behind the others
+            self._queues[place] = queue  # at the end of the queue
         for report, verdict in zip(batch, verdicts, strict=True):
             self._delivered(report, verdict)
         self._items -= len(batch)
@@ -193,7 +193,7 @@ class Settler(Service):
         return batch
 
     def _send_back_forgotten(self) -> None:
-        """Store values again that the server may have lost since they were stored."""
+        """Queue values again that the server may have lost since they were stored."""
         if self._losses == self._store.loss.count:
             return
         self._losses = self._store.loss.count
@@ -265,7 +265,7 @@ class Settler(Service):
 
 
 def settlement_of(seal: Seal, run_id: str, claim: Claim, record: Record) -> Settlement:
-    """Return the end of a claim as the server takes it."""
+    """Return the end of a claim in the form that the store takes."""
     row = seal.seal_row(run_id, encode_record(record))
     is_final = record.outcome is Outcome.SUCCEEDED
     return Settlement(record.task, record.attempt, claim.entry_id, is_final, row)

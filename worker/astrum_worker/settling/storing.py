@@ -21,11 +21,11 @@ NEVER = -1
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
-    """One attempt's end on its way. ``done`` is called, and gone, once it is recorded or fenced.
+    """One attempt's end on its way. ``done`` is called once, when it is recorded or fenced.
 
     ``blob`` is the value that the record refers to; it must be in the store before the record.
-    ``stored_at`` counts the losses that were suspected when it was stored: after another one the
-    server may have forgotten the value.
+    ``stored_at`` counts the suspected losses at the time when it was stored: after another one
+    the server may have lost the value.
     """
 
     run_id: str
@@ -42,7 +42,7 @@ class Outgoing:
 
 
 class Storing(Service):
-    """Stores one value after the other. ``stored`` is called with each end that may go on."""
+    """Stores one value after another. ``stored`` is called with each end that can be settled."""
 
     name = "storing values"
 
@@ -67,7 +67,7 @@ class Storing(Service):
         self._work.set()
 
     async def run_once(self) -> None:
-        """Wait for a value and store it, or let the next one try if the server refuses it."""
+        """Wait for a value and store it; if the server refuses it, the next one is tried first."""
         await self._work.wait()
         report, losses = self._queue[0], self._store.loss.count
         try:

@@ -1,8 +1,8 @@
-"""Ends a process whose event loop is blocked for too long: others go on with what it holds.
+"""Ends a process whose event loop is blocked for too long, so that others run its attempts.
 
 The event loop can do nothing any more, so the heartbeat thread does all of it, with an event loop
-and connections of its own. If the blocked loop goes on meanwhile, it settles at most the same
-attempts: the first end that is recorded counts, and the process ends all the same.
+and connections of its own. If the blocked loop continues meanwhile, it settles at most the same
+attempts: the first end that is recorded counts, and the process ends in any case.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ Place = tuple[str, str]
 class BlockedProcessEnd:
     """Settles everything that a worker holds from the heartbeat thread, and ends the process.
 
-    The attempt that blocks is lost and was alone with it: after `LOSS_BUDGET` such losses its task
-    is quarantined. All others are handed back. If it is not known which attempt blocks, all
-    running ones are lost together, so that they run alone next, which shows which one it was.
+    The attempt that blocks is settled as lost, and is the only suspect: after `LOSS_BUDGET` such
+    losses its task is quarantined. All others are handed back. If it is not known which attempt
+    blocks, all running ones are settled as lost together. They then run one at a time, which
+    shows which one it was.
     """
 
     def __init__(self, context: WorkerContext, attempts: Attempts, settler: Settler) -> None:
@@ -52,7 +53,7 @@ class BlockedProcessEnd:
         self._settler = settler
 
     def end(self, blockage: Blockage) -> None:
-        """Do so; does not return."""
+        """Settle everything and end the process; does not return."""
         self._end_anyway_soon()
         running = self._attempts.running()
         _tell(blockage, len(running), self._context.config.blocked_limit_s)
@@ -62,7 +63,7 @@ class BlockedProcessEnd:
         os._exit(self._deliver(blockage, suspects))
 
     def _end_anyway_soon(self) -> None:
-        """Make sure of the end: a name server or a full log may not answer either."""
+        """End the process even if settling does not return: a name server or a log may hang too."""
         timer = threading.Timer(_DELIVER_S + _LAST_S, os._exit, [int(ExitCode.NOT_HANDED_OVER)])
         timer.daemon = True
         timer.start()
@@ -128,7 +129,7 @@ class BlockedProcessEnd:
             await self._report(store, [report])
 
     async def _return_unknown(self, store: WorkerStore, told: set[EntryKey]) -> None:
-        """Give back what the server delivered and the event loop could not take in any more."""
+        """Hand back what the server delivered and the event loop could not receive any more."""
         config, keys = self._context.config, store.keys
         streams = [keys.queue(queue, lane) for queue in config.queues for lane in LANE_SUFFIX]
         known = told | {held.claim.key for held in self._attempts.held()}

@@ -17,7 +17,7 @@ _LOOK_S = 0.5
 
 
 class HungThreads(PeriodicService):
-    """Counts the threads whose attempt was given up and that run on.
+    """Counts the threads that still run although their attempt was given up.
 
     After a cancelled run many threads may need a moment to notice it. ``stop`` is called with the
     exit code only if too many run on for too long.

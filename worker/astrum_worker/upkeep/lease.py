@@ -47,7 +47,7 @@ class LeaseListener(Protocol):
 
 
 class Lease:
-    """Beats every third of the lease; `is_trusted` turns false before the server would say so.
+    """Sends heartbeats; `is_trusted` turns false before the lease expires at the server.
 
     `judge` checks that at once, without waiting for the thread.
     """
@@ -76,7 +76,7 @@ class Lease:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the lease still holds, by this process's own clock."""
+        """True while the lease is valid by this process's own clock."""
         return time.monotonic() - self._good_at < self._config.trust_s
 
     def start(self, registered_at: float) -> None:
@@ -87,7 +87,7 @@ class Lease:
         self.begin()
 
     def begin(self) -> None:
-        """Call `run_once` again and again from now on."""
+        """Start the thread that calls `run_once` repeatedly."""
         self._thread = threading.Thread(target=self._work, name="astrum-lease", daemon=True)
         self._thread.start()
 
@@ -100,7 +100,7 @@ class Lease:
             self._client.close()
 
     def run_once(self) -> None:
-        """Beat if it is time, write the status if it has changed, have the lease judged."""
+        """Send a heartbeat if it is time, write a changed status, have the lease judged."""
         try:
             self._beat_if_due()
             self._write_status()
@@ -124,7 +124,7 @@ class Lease:
         started_at = time.monotonic()
         if started_at < self._beat_due:
             return
-        # Set first: a beat that fails is repeated after a second, not at once.
+        # Set first: a heartbeat that fails is repeated after a second, not at once.
         self._beat_due = started_at + _RETRY_S
         status, version = self._status.snapshot(), self._status.version()
         was_live = self._client.beat(self._worker_id, self._config.lease_s, status)

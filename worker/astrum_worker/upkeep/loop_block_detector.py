@@ -62,10 +62,10 @@ class LoopBlockDetector:
         self._blocker: ClaimedAttempt | None = None
 
     def on_limit(self, limit_s: float, call: Callable[[Blockage], object]) -> None:
-        """Have ``call`` called by `look` while one attempt blocks for longer; 0 means no limit.
+        """Have `look` call ``call`` while one attempt blocks for longer; 0 means no limit.
 
-        Only time in which this thread was running counts: a process that was paused for long, or
-        whose host was, is not to blame.
+        Only time in which this thread was running counts: the process or its host may have been
+        paused, which is not the fault of a task.
         """
         self._limit_s, self._over_limit = limit_s, call
 
@@ -77,7 +77,7 @@ class LoopBlockDetector:
         self._tick()
 
     def stop(self) -> None:
-        """Renew the timestamp no more."""
+        """Stop renewing the timestamp."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -115,7 +115,7 @@ class LoopBlockDetector:
             previous.end_block(since)
         if found.held is not None:
             found.held.block = Block(since, found.where)
-            if self._ticked_at != ticked_at:  # the loop runs again and has not seen this block
+            if self._ticked_at != ticked_at:  # the loop runs again, so this block is over
                 found.held.end_block(self._ticked_at)
 
     def _tick(self) -> None:
@@ -154,7 +154,7 @@ def _task_frame(innermost: FrameType | None) -> FrameType | None:
 
 
 def _attempt_context(innermost: FrameType | None) -> AttemptContext | None:
-    """Return in whose name the event loop runs its current callback, a step of a task or other."""
+    """Return the attempt for which the event loop runs its current callback or task step."""
     frame = innermost
     while frame is not None:
         if frame.f_code is _HANDLE_CODE:

@@ -64,7 +64,7 @@ class Reconciler(PeriodicService):
         self._gate.open(Reason.NO_LEASE)
 
     async def pass_once(self) -> None:
-        """Do what is due."""
+        """Run the checks that are due."""
         if self._store.loss.take():
             logger.warning(
                 "the server was restarted or replaced and may have lost its last writes; recent "
@@ -99,9 +99,9 @@ class Reconciler(PeriodicService):
                     self._attempts.cancel(held)
 
     async def reconcile(self) -> None:
-        """Run what the server delivered to this worker but the worker never received."""
+        """Run the attempts that the server delivered here but the worker never received."""
         self._attempts.begin_audit()
-        settled_again = self._settler.on_the_way()  # after a loss these are claims again
+        settled_again = self._settler.on_the_way()  # after a loss they are pending again
         claims = await self._store.own_claims(self._lanes)
         if self._store.loss.suspected:  # since just now: recent ends are settled again first
             self.hurry()

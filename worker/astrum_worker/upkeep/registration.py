@@ -14,7 +14,7 @@ from astrum_worker.running.catalog import Catalog
 
 
 class Registration:
-    """Writes this worker and its catalog to the server, each time that is needed."""
+    """Writes this worker and its catalog to the server, as often as needed."""
 
     def __init__(self, context: WorkerContext, catalog: Catalog) -> None:
         self._store = context.store
@@ -38,7 +38,7 @@ class Registration:
         await self._store.register(details, self._catalog.advertisement(), config.lease_s)
 
     def start_line(self) -> str:
-        """Return a line for people that says who serves what."""
+        """Return a line for people about this worker and what it serves."""
         config = self._config
         return (
             f"astrum-worker {self._store.worker_id} serves {len(self._catalog)} tasks of "
@@ -48,9 +48,9 @@ class Registration:
 
 
 def new_worker_id() -> str:
-    """Return an id that no worker ever had: host, process and a random part.
+    """Return a new unique id: host, process and a random part.
 
-    It goes into the fence of attempts, whose marks ``: = !`` it must not hold.
+    It becomes part of the fence of attempts, so it must not contain ``:``, ``=`` or ``!``.
     """
     host = re.sub(r"[^\w.-]", "-", socket.gethostname())[:64]
     return f"{host}.{os.getpid()}.{secrets.token_hex(4)}"

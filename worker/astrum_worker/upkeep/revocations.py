@@ -1,4 +1,4 @@
-"""Listens for hints that attempts were revoked; a missed one is found at the next beat."""
+"""Listens for hints that attempts were revoked; the next heartbeat finds a missed one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from astrum_worker.running.attempts import Attempts
 
 
 class Revocations(Service):
-    """Cancels attempts as soon as their leader says that they are not needed any more."""
+    """Cancels attempts as soon as their leader revokes them."""
 
     name = "hints"
 
