@@ -63,13 +63,13 @@ def test_a_second_execution_without_a_recorded_reason_is_a_problem() -> None:
     assert "for no recorded reason" in problem
 
 
-def test_a_second_execution_is_explained_by_a_server_that_forgot_the_first() -> None:
+def test_a_second_execution_is_explained_by_a_server_that_lost_the_first() -> None:
     verdict = judged(report((1, "completed")), FIRST, SECOND, losses=((0.0, 2.5),))
     assert verdict.problems == []
     assert verdict.explained == Counter({"server lost its last writes": 1})
 
 
-def test_a_server_that_forgets_explains_nothing_from_before_what_it_forgot() -> None:
+def test_a_rollback_of_the_server_explains_nothing_from_before_the_lost_writes() -> None:
     assert judged(report((1, "completed")), FIRST, SECOND, losses=((2.5, 3.0),)).problems
 
 
@@ -88,7 +88,7 @@ def test_a_value_that_was_never_computed_is_found() -> None:
     assert any("no attempt ever computed" in problem for problem in problems)
 
 
-def test_a_value_that_stems_from_a_value_that_was_taken_back_is_found() -> None:
+def test_a_value_computed_from_a_withdrawn_value_is_found() -> None:
     found = report((1, "lost"), (2, "completed"), value="n2")
     [problem] = judged(found, FIRST, SECOND).problems
     assert "b was computed from a value of a that is not the reported one" in problem
@@ -102,12 +102,12 @@ def quarantined() -> Any:
     return found | {"execution_state": "failed"}
 
 
-def test_a_task_that_three_killed_workers_took_along_is_no_loss() -> None:
+def test_a_task_that_was_lost_with_three_killed_workers_is_not_a_lost_task() -> None:
     verdict = judged(quarantined(), successes="b", victims=(1, 2, 3))
     assert (verdict.lost, verdict.quarantined) == (0, 1)
     assert not any("no outcome" in problem for problem in verdict.problems)
 
 
-def test_a_quarantine_that_no_kill_explains_is_a_loss() -> None:
+def test_a_quarantine_without_a_kill_is_reported_as_a_problem() -> None:
     verdict = judged(quarantined(), successes="b", victims=(1, 2))
     assert (verdict.lost, verdict.quarantined) == (2, 0)

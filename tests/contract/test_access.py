@@ -219,7 +219,7 @@ def union(granted: list[Grant]) -> Grant:
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_without_any_one_of_the_commands_something_is_refused(
+async def test_without_any_one_command_the_store_fails(
     server: RedisServer, admin: redis.Redis, role: str
 ) -> None:
     granted = grants(role, KEYS)

@@ -32,7 +32,7 @@ async def test_a_cancellation_is_never_lost_whenever_it_comes(settings: RedisSet
             assert not pending, f"cancelled after {steps} steps of the loop, it went on"
 
 
-async def test_no_command_that_waited_for_a_connection_reaches_a_server_that_replaced_another(
+async def test_a_command_that_waited_for_a_connection_does_not_reach_a_replacement_server(
     settings: RedisSettings,
 ) -> None:
     watch = ServerLossDetector()
@@ -49,7 +49,7 @@ async def test_no_command_that_waited_for_a_connection_reaches_a_server_that_rep
     assert watch.count == 1
 
 
-async def test_nor_does_one_whose_connection_opens_after_another_link_has_met_that_server(
+async def test_a_command_on_a_new_connection_does_not_reach_a_replacement_server(
     settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connecting, may_go_on = asyncio.Event(), asyncio.Event()

@@ -23,7 +23,7 @@ DAY_MS = 86_400_000
         ("st", b"\xff"),
     ],
 )
-async def test_a_field_that_none_of_ours_wrote_is_told_and_hides_no_other_run(
+async def test_a_foreign_field_is_reported_and_hides_no_other_run(
     runs: RunStore, any_server: Server, field: str, value: str | bytes
 ) -> None:
     for run_id in ("whole", "damaged"):
@@ -35,9 +35,7 @@ async def test_a_field_that_none_of_ours_wrote_is_told_and_hides_no_other_run(
         await runs.run_info("damaged")
 
 
-async def test_keys_that_none_of_ours_wrote_hide_no_other_run(
-    runs: RunStore, any_server: Server
-) -> None:
+async def test_foreign_keys_hide_no_other_run(runs: RunStore, any_server: Server) -> None:
     for run_id in ("whole", "count", "fence", "record"):
         await led_run(runs, run_id)
     with any_server.client() as client:
@@ -62,7 +60,7 @@ async def test_keys_that_none_of_ours_wrote_hide_no_other_run(
         ("0", "9" * 30 + ":1-1"),
     ],
 )
-async def test_a_fence_that_none_of_ours_wrote_is_told(
+async def test_a_foreign_fence_is_reported(
     runs: RunStore, any_server: Server, task: str, mark: str | bytes
 ) -> None:
     await led_run(runs)

@@ -103,7 +103,7 @@ async def test_no_step_of_a_run_with_a_hundred_thousand_values_stops_the_server_
     assert timed.longest_ms < LONGEST_STOP_MS
 
 
-async def test_a_coordinator_that_dies_between_two_parts_leaves_the_rest_to_others(
+async def test_another_coordinator_finishes_the_tidying_of_a_dead_one(
     runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     epoch = await led_run(runs)
@@ -126,7 +126,7 @@ async def test_a_coordinator_that_dies_between_two_parts_leaves_the_rest_to_othe
         assert await runs.untidied() == []
 
 
-async def test_values_that_should_be_gone_already_are_removed_when_somebody_goes_on(
+async def test_expired_values_are_removed_when_a_tidying_is_continued(
     runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     epoch = await led_run(runs)
@@ -145,7 +145,7 @@ async def test_values_that_should_be_gone_already_are_removed_when_somebody_goes
         assert not client.exists(runs.keys.blobs("r"))
 
 
-async def test_a_prolongation_that_was_not_finished_is_begun_again(
+async def test_an_unfinished_prolongation_starts_again(
     runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await led_run(runs)
@@ -210,7 +210,7 @@ async def test_an_idle_queue_expires_soon_and_is_forgotten_then(
         assert not client.exists(runs.keys.queues)
 
 
-async def test_what_is_dispatched_to_a_queue_that_is_about_to_expire_stays(
+async def test_an_attempt_dispatched_to_an_expiring_queue_is_kept(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
@@ -224,7 +224,7 @@ async def test_what_is_dispatched_to_a_queue_that_is_about_to_expire_stays(
         assert client.pttl(runs.keys.queues) >= client.pttl(STREAM)
 
 
-async def test_a_queue_that_expired_is_made_again_by_who_dispatches_or_claims(
+async def test_a_dispatch_or_a_claim_creates_an_expired_queue_again(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
@@ -236,7 +236,7 @@ async def test_a_queue_that_expired_is_made_again_by_who_dispatches_or_claims(
         assert unowned_keys(client) == []
 
 
-async def test_a_worker_keeps_its_queues_where_no_coordinator_does(
+async def test_a_worker_keeps_its_queues_alive_without_a_coordinator(
     workers: WorkerStore, any_server: Server
 ) -> None:
     await claimed(workers, "w")
@@ -246,7 +246,7 @@ async def test_a_worker_keeps_its_queues_where_no_coordinator_does(
         assert client.pttl(STREAM) > 6 * DAY_MS
 
 
-async def test_the_open_runs_and_the_leases_do_not_stay_for_ever_where_all_were_killed(
+async def test_open_runs_and_leases_expire_if_all_processes_were_killed(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     await led_run(runs)
@@ -259,7 +259,7 @@ async def test_the_open_runs_and_the_leases_do_not_stay_for_ever_where_all_were_
 # --- the server's clock -------------------------------------------------------------------
 
 
-async def test_leases_that_were_given_before_the_clock_went_back_end_in_time(
+async def test_leases_from_before_a_clock_went_back_end_in_time(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
@@ -279,7 +279,7 @@ async def test_leases_that_were_given_before_the_clock_went_back_end_in_time(
     assert await runs.renew("leader", {"r": epoch}, LEASE_S) == {"r"}
 
 
-async def test_nobody_waits_for_who_was_alone_when_the_clock_went_back(
+async def test_an_exclusive_worker_from_before_a_clock_went_back_blocks_no_other(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     await registered(workers, "w")

@@ -32,7 +32,7 @@ async def outline(runs: RunStore, task: int | None = None) -> list[JournalEntry]
     return found
 
 
-async def test_an_outline_has_all_of_the_journal_but_the_values(runs: RunStore) -> None:
+async def test_an_outline_has_all_of_the_journal_except_the_values(runs: RunStore) -> None:
     epoch = await led_run(runs)
     for record in RECORDS:
         await runs.append_event("r", encode_entry([encode_record(record)]), epoch=epoch)
@@ -61,7 +61,7 @@ async def test_an_outline_keeps_the_values_of_the_one_task_that_is_asked_for(
     ]
 
 
-async def test_an_outline_leaves_alone_what_it_does_not_understand(runs: RunStore) -> None:
+async def test_an_outline_does_not_change_rows_that_it_does_not_understand(runs: RunStore) -> None:
     epoch = await led_run(runs)
     later = [9, 1, 0, "w", 1.0, 2.0, b"v" * 500, None, 1, "", {"new": [b"\xff" * 300, -7, 2**40]}]
     longer = [*later, *range(9)]
@@ -84,7 +84,7 @@ async def test_an_outline_leaves_alone_what_it_does_not_understand(runs: RunStor
     assert msgpack.unpackb(last.data, strict_map_key=False) == rows
 
 
-async def test_no_call_for_an_outline_holds_the_server_up_for_long(runs: RunStore) -> None:
+async def test_reading_an_outline_never_blocks_the_server_for_long(runs: RunStore) -> None:
     epoch = await led_run(runs)
     row = encode_record(Record(7, 1, Outcome.SUCCEEDED, "w" * 40, 1.5, 2.0, b"x" * 50))
     for _ in range(20):
@@ -96,7 +96,7 @@ async def test_no_call_for_an_outline_holds_the_server_up_for_long(runs: RunStor
     assert seen == 20
 
 
-async def test_what_waits_and_what_is_held_is_told_by_stream_with_its_age(
+async def test_the_backlog_counts_waiting_and_claimed_attempts_by_stream_with_their_ages(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     assert await runs.queue_sizes() == {}
@@ -118,7 +118,7 @@ async def test_what_waits_and_what_is_held_is_told_by_stream_with_its_age(
     assert (await runs.queue_sizes())[STREAM] == (0, 0, None)
 
 
-async def test_a_key_that_is_no_stream_holds_nothing(runs: RunStore) -> None:
+async def test_a_key_that_is_not_a_stream_has_no_backlog(runs: RunStore) -> None:
     await runs.client.execute("SET", STREAM, "not a stream")
     await runs.client.execute("SADD", runs.keys.queues, STREAM)
     assert await runs.queue_sizes() == {STREAM: (0, 0, None)}

@@ -40,7 +40,7 @@ async def test_a_dead_worker_is_reaped_in_three_steps(runs: RunStore, workers: W
     assert await runs.dead_workers() == []
 
 
-async def test_a_live_worker_is_never_judged(runs: RunStore, workers: WorkerStore) -> None:
+async def test_a_live_worker_is_never_reaped(runs: RunStore, workers: WorkerStore) -> None:
     _, entry = await one_held(runs, workers)
     assert await runs.dead_claims() == []
     verdicts = await runs.settle_lost("r", STREAM, "w", [settlement(0, entry, final=False)])
@@ -49,7 +49,7 @@ async def test_a_live_worker_is_never_judged(runs: RunStore, workers: WorkerStor
     assert await workers.settle("r", STREAM, [settlement(0, entry)]) == [Verdict.SETTLED]
 
 
-async def test_a_worker_that_just_registered_is_alive_before_its_first_beat(
+async def test_a_worker_that_just_registered_is_live_before_its_first_heartbeat(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     await registered(workers, "w")
@@ -66,7 +66,7 @@ async def test_a_consumer_that_was_never_leased_is_dead_too(
     assert [claim.entry_id for claim in await runs.dead_claims()] == [entry]
 
 
-async def test_a_worker_that_leaves_gives_up_at_once_what_it_holds(
+async def test_a_worker_that_leaves_releases_its_claims_at_once(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     _, entry = await one_held(runs, workers)
@@ -79,7 +79,7 @@ async def test_a_worker_that_leaves_gives_up_at_once_what_it_holds(
     assert await runs.dead_workers() == ["w"]
 
 
-async def test_it_is_known_who_holds_an_attempt_and_since_when(
+async def test_the_holder_of_an_attempt_and_the_time_of_its_claim_are_known(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     epoch = await led_run(runs)
@@ -106,7 +106,7 @@ async def test_an_outstanding_attempt_whose_message_is_gone_is_found(
     assert await runs.vanished("r", "default", "async", marks) == [1]
 
 
-async def test_a_dead_workers_entry_without_data_is_acknowledged(
+async def test_an_entry_without_data_of_a_dead_worker_is_acknowledged(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)

@@ -50,14 +50,14 @@ async def test_an_unknown_run_is_named(runs: RunStore) -> None:
     assert await runs.lead("unknown", "leader", LEASE_S) is None
 
 
-async def test_a_new_run_is_an_orphan_until_somebody_leads_it(runs: RunStore) -> None:
+async def test_a_new_run_is_an_orphan_until_a_coordinator_leads_it(runs: RunStore) -> None:
     await runs.create_run("r", b"plan", {})
     assert await runs.orphans() == ["r"]
     assert await runs.lead("r", "leader", LEASE_S) is not None
     assert await runs.orphans() == []
 
 
-async def test_names_that_are_no_run_ids_hide_no_orphan(runs: RunStore, any_server: Server) -> None:
+async def test_invalid_run_ids_hide_no_orphan(runs: RunStore, any_server: Server) -> None:
     with any_server.client() as client:
         client.zadd(runs.keys.runs, {b"\xff\xfe": 0, "a:b": 0, "": 0})
     for run_id in ("r", "s", "t"):
@@ -85,7 +85,7 @@ async def test_a_damaged_record_costs_no_other_run_its_lease(
     assert await runs.renew("leader", epochs, LEASE_S) == {"r"}
 
 
-async def test_what_the_journal_does_not_take_is_not_settled(
+async def test_an_attempt_is_not_settled_if_the_journal_refuses_its_record(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     _, entry = await one_held(runs, workers)
@@ -117,7 +117,7 @@ async def test_a_lapsed_lease_can_be_taken_and_fences_the_old_leader(runs: RunSt
         await runs.append_event("r", b"\x90", epoch=old)
 
 
-async def test_a_released_run_is_free_at_once_and_the_old_epoch_is_worth_nothing(
+async def test_a_released_run_is_free_at_once_and_its_old_epoch_is_invalid(
     runs: RunStore,
 ) -> None:
     epoch = await led_run(runs)
@@ -148,7 +148,7 @@ async def test_an_epoch_is_never_handed_out_twice_even_if_the_server_forgets(
     assert second > first
 
 
-async def test_a_repeated_dispatch_adds_nothing_and_tells_the_truth(
+async def test_a_repeated_dispatch_adds_nothing_and_returns_the_true_states(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     epoch = await led_run(runs)
@@ -190,7 +190,7 @@ async def test_a_signature_travels_with_its_message(runs: RunStore, workers: Wor
     ]
 
 
-async def test_the_journal_is_read_from_where_each_run_stands(
+async def test_the_journal_of_each_run_is_read_from_its_own_position(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     for run_id in ("r", "s"):
@@ -213,7 +213,7 @@ async def test_a_wait_for_the_journal_can_be_ended(runs: RunStore) -> None:
     assert await asyncio.wait_for(reading, 5) == []
 
 
-async def test_who_ends_a_wait_is_not_held_up_by_a_reader_that_waits_again_at_once(
+async def test_ending_a_wait_does_not_block_on_a_reader_that_waits_again_at_once(
     runs: RunStore,
 ) -> None:
     await led_run(runs)
@@ -230,7 +230,7 @@ async def test_who_ends_a_wait_is_not_held_up_by_a_reader_that_waits_again_at_on
     await asyncio.gather(reading, return_exceptions=True)
 
 
-async def test_a_fact_is_journalled_while_the_run_is_open(runs: RunStore) -> None:
+async def test_an_event_is_journalled_while_the_run_is_open(runs: RunStore) -> None:
     epoch = await led_run(runs)
     assert await runs.append_event("r", b"fact")
     assert await runs.append_event("r", b"of the leader", epoch=epoch)
@@ -255,7 +255,7 @@ async def test_a_run_does_not_end_while_an_attempt_is_outstanding(runs: RunStore
     assert info.ended_at >= info.created_at
 
 
-async def test_tails_may_settle_after_the_end_and_bring_nothing_to_life(
+async def test_tails_may_settle_after_the_end_without_creating_keys_again(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
@@ -273,7 +273,7 @@ async def test_tails_may_settle_after_the_end_and_bring_nothing_to_life(
     assert await workers.own_claims([STREAM]) == []
 
 
-async def test_no_run_is_ended_by_what_was_believed_before_a_loss(runs: RunStore) -> None:
+async def test_no_run_is_ended_by_a_belief_from_before_a_loss(runs: RunStore) -> None:
     epoch = await led_run(runs)
     runs.loss.suspect()
     with pytest.raises(StoreUnavailableError, match="read again"):
@@ -285,7 +285,7 @@ async def test_no_run_is_ended_by_what_was_believed_before_a_loss(runs: RunStore
     assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
 
 
-async def test_all_that_belongs_to_an_ended_run_goes_with_its_result(
+async def test_all_keys_of_an_ended_run_expire_with_its_result(
     runs: RunStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
@@ -329,7 +329,7 @@ async def test_a_value_is_stored_once_and_named_by_its_content(
         await stored(runs, "unknown", data)
 
 
-async def test_a_value_that_was_changed_in_the_store_is_not_given_out(
+async def test_a_value_that_was_changed_in_the_store_is_not_returned(
     runs: RunStore, any_server: Server
 ) -> None:
     await led_run(runs)
@@ -389,7 +389,7 @@ async def test_runs_are_listed_newest_first_with_what_was_said_of_them(
         assert client.zrange(runs.keys.history, 0, -1) == [b"second"]
 
 
-async def test_an_expired_run_leaves_the_index_when_somebody_wants_to_lead_it(
+async def test_an_expired_run_leaves_the_index_when_a_coordinator_tries_to_lead_it(
     runs: RunStore, any_server: Server
 ) -> None:
     await runs.create_run("r", b"plan", {})
@@ -400,7 +400,7 @@ async def test_an_expired_run_leaves_the_index_when_somebody_wants_to_lead_it(
         assert await runs.orphans() == []
 
 
-async def test_a_hint_reaches_who_listens(runs: RunStore, workers: WorkerStore) -> None:
+async def test_a_hint_reaches_its_listeners(runs: RunStore, workers: WorkerStore) -> None:
     hints = workers.hints()
     first = asyncio.ensure_future(anext(hints))
     async with asyncio.timeout(5):
@@ -424,7 +424,7 @@ async def test_a_damaged_record_hides_no_other_run(runs: RunStore, any_server: S
         await runs.run_info("damaged")
 
 
-async def test_no_more_than_the_limit_is_taken_as_one_value(
+async def test_a_value_beyond_the_limit_is_refused(
     runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await led_run(runs)
@@ -436,7 +436,7 @@ async def test_no_more_than_the_limit_is_taken_as_one_value(
         await runs.load_plan("r")
 
 
-async def test_an_id_whose_keys_would_be_another_runs_is_refused(runs: RunStore) -> None:
+async def test_an_id_whose_keys_belong_to_another_run_is_refused(runs: RunStore) -> None:
     for run_id in ("r:d", "r:plan", "", "a b", "x" * 201, "é"):
         with pytest.raises(RunError, match="is not a run id"):
             await runs.create_run(run_id, b"plan", {})

@@ -85,7 +85,7 @@ async def test_a_full_server_refuses_dispatches_whole_and_takes_every_settle(
         assert await runs.run_info("s") is None
 
 
-async def test_a_full_server_costs_nobody_a_lease_and_takes_every_fact(
+async def test_a_full_server_keeps_every_lease_and_accepts_every_event(
     own_server: RedisServer,
 ) -> None:
     settings = RedisSettings(url=own_server.tcp_url)
@@ -137,7 +137,7 @@ async def test_a_refused_login_is_told_without_the_password(own_server: RedisSer
         pass
 
 
-async def test_a_user_with_too_few_rights_is_told_which(own_server: RedisServer) -> None:
+async def test_an_error_names_the_rights_that_a_user_lacks(own_server: RedisServer) -> None:
     with own_server.client() as client:
         client.execute_command("ACL", "SETUSER", "bob", "on", ">pw", "~*", "+@all", "-evalsha")
     url = f"redis://bob:pw@127.0.0.1:{own_server.port}"
@@ -158,7 +158,7 @@ async def test_a_password_with_odd_characters_is_understood(own_server: RedisSer
     assert "pa%3A" not in repr(settings) + settings.masked_url
 
 
-async def test_nobody_there_is_worth_another_try() -> None:
+async def test_an_unreachable_server_is_tried_again() -> None:
     server = RedisServer(tcp=True)
     for url in (server.url, server.tcp_url):
         assert isinstance(await refusal(RedisSettings(url=url)), StoreUnavailableError)
@@ -183,7 +183,7 @@ async def web_port() -> AsyncIterator[int]:
     await server.wait_closed()
 
 
-async def test_a_server_that_is_not_redis_is_named_so(web_port: int) -> None:
+async def test_an_error_says_that_a_server_is_not_redis(web_port: int) -> None:
     error = await refusal(RedisSettings(url=f"redis://127.0.0.1:{web_port}"))
     assert isinstance(error, StoreConfigurationError)
     assert "not Redis" in str(error)
@@ -207,7 +207,7 @@ async def ancient_port() -> AsyncIterator[int]:
     await server.wait_closed()
 
 
-async def test_a_server_that_is_too_old_to_be_spoken_with_is_told_the_oldest_that_will_do(
+async def test_an_error_for_a_server_that_is_too_old_names_the_oldest_supported_version(
     ancient_port: int,
 ) -> None:
     error = await refusal(RedisSettings(url=f"redis://127.0.0.1:{ancient_port}"))
@@ -274,7 +274,7 @@ async def first_entry(runs: RunStore) -> JournalEntry:
                 return entry
 
 
-async def test_a_demoted_master_is_left_with_the_first_write_that_it_refuses(
+async def test_the_first_refused_write_closes_the_connections_to_a_demoted_master(
     own_server: RedisServer, new_master: RedisServer, endpoint: Proxy
 ) -> None:
     async with RunStore.open(RedisSettings(url=endpoint.url)) as runs:
@@ -288,7 +288,7 @@ async def test_a_demoted_master_is_left_with_the_first_write_that_it_refuses(
         assert await runs.append_event("r", b"fact")
 
 
-async def test_a_read_that_a_demoted_master_would_serve_for_ever_is_ended(
+async def test_an_endless_read_on_a_demoted_master_is_ended(
     own_server: RedisServer, new_master: RedisServer, endpoint: Proxy
 ) -> None:
     async with RunStore.open(RedisSettings(url=endpoint.url)) as runs:
@@ -304,7 +304,7 @@ async def test_a_read_that_a_demoted_master_would_serve_for_ever_is_ended(
             assert (await reading).data == b"fact"
 
 
-async def test_who_meets_another_server_takes_all_connections_along(
+async def test_one_connection_to_another_server_closes_all_others(
     own_server: RedisServer, new_master: RedisServer, endpoint: Proxy
 ) -> None:
     async with RunStore.open(RedisSettings(url=endpoint.url)) as runs:
@@ -332,7 +332,7 @@ async def test_a_heartbeat_leaves_a_demoted_master(
     lease.close()
 
 
-async def test_a_restart_is_noticed_before_anything_old_is_carried_out(
+async def test_a_restart_is_noticed_before_an_old_command_is_sent(
     own_server: RedisServer,
 ) -> None:
     settings = RedisSettings(url=own_server.url)
@@ -360,7 +360,7 @@ async def test_a_restart_is_noticed_before_anything_old_is_carried_out(
         assert await runs.list_runs() == []
 
 
-async def test_nothing_old_is_carried_out_behind_another_command_that_met_the_new_server(
+async def test_no_old_command_is_sent_after_another_one_has_found_the_new_server(
     own_server: RedisServer,
 ) -> None:
     async with RunStore.open(RedisSettings(url=own_server.url)) as runs:
@@ -374,7 +374,7 @@ async def test_nothing_old_is_carried_out_behind_another_command_that_met_the_ne
         assert await runs.list_runs() == []
 
 
-async def test_what_keeps_arriving_over_a_slow_link_is_read_whole(
+async def test_a_reply_that_arrives_slowly_is_read_completely(
     own_server: RedisServer, endpoint: Proxy
 ) -> None:
     silence_s, chunk_s = 0.5, 0.05
@@ -397,7 +397,7 @@ async def test_what_keeps_arriving_over_a_slow_link_is_read_whole(
         assert await runs.get_blob("r", digest) == blob
 
 
-async def test_scripts_are_taught_again_to_a_server_that_forgot_them(
+async def test_scripts_are_loaded_again_into_a_server_that_lost_them(
     own_server: RedisServer,
 ) -> None:
     settings = RedisSettings(url=own_server.url)
@@ -408,7 +408,7 @@ async def test_scripts_are_taught_again_to_a_server_that_forgot_them(
         assert await runs.lead("r", "leader", 5.0) is not None
 
 
-async def test_a_foreign_type_under_our_prefix_is_named(own_server: RedisServer) -> None:
+async def test_an_error_names_a_key_of_a_foreign_type(own_server: RedisServer) -> None:
     async with RunStore.open(RedisSettings(url=own_server.url)) as runs:
         with own_server.client() as client:
             client.set(runs.keys.run("r"), "foreign")
@@ -446,21 +446,21 @@ async def informed(info: bytes, of_key: bytes = b"$-1") -> StoreError | None:
                 await writer.wait_closed()
 
 
-async def test_a_hosted_server_that_names_no_policy_is_used() -> None:
+async def test_a_hosted_server_without_a_known_eviction_policy_is_used() -> None:
     assert await informed(b"redis_version:7.2.0\r\nmaxmemory_policy:\r\n") is None
     assert await informed(b"redis_version:7.2.0\r\n") is None
     error = await informed(b"redis_version:7.2.0\r\nmaxmemory_policy:volatile-ttl\r\n")
     assert isinstance(error, StoreConfigurationError)
 
 
-async def test_a_sentinel_is_told_from_a_server() -> None:
+async def test_a_sentinel_is_not_taken_for_a_server() -> None:
     for name in (b"redis_mode", b"server_mode"):
         error = await informed(b"redis_version:7.2.0\r\n%s:sentinel\r\n" % name)
         assert isinstance(error, StoreConfigurationError)
         assert "does not speak to Sentinel" in str(error)
 
 
-async def test_a_server_that_only_tells_of_itself_does_not_serve_yet_or_never_will() -> None:
+async def test_a_server_that_answers_only_info_is_not_ready() -> None:
     """INFO is answered by a cluster's every node, and by a server that is loading."""
     info = b"redis_version:7.2.0\r\n"
     error = await informed(info, b"-MOVED 7591 127.0.0.1:17822")

@@ -32,7 +32,7 @@ from tests.eventually import eventually
 from tests.servers import Server
 
 
-async def test_a_registered_worker_is_seen_with_what_it_serves(
+async def test_a_registered_worker_is_listed_with_its_tasks(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     await registered(workers, "w")
@@ -48,7 +48,7 @@ async def test_a_registered_worker_is_seen_with_what_it_serves(
     assert not await workers.set_status(b"gone")
 
 
-async def test_a_beat_renews_the_lease_and_says_when_it_had_been_over(
+async def test_a_heartbeat_renews_the_lease_and_reports_that_it_had_expired(
     runs: RunStore, workers: WorkerStore, any_settings: RedisSettings, any_server: Server
 ) -> None:
     lease = LeaseClient(any_settings)
@@ -77,7 +77,7 @@ async def test_a_first_claim_needs_no_stream(workers: WorkerStore) -> None:
     assert not workers.loss.suspected
 
 
-async def test_a_group_that_vanished_is_made_again_and_what_came_meanwhile_is_read(
+async def test_a_lost_group_is_created_again_and_misses_no_entry(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
@@ -93,7 +93,7 @@ async def test_a_group_that_vanished_is_made_again_and_what_came_meanwhile_is_re
     assert [claim.entry_id for claim in await claimed(workers, "w")] == [entry]
 
 
-async def test_a_blocked_claim_gets_what_is_dispatched(
+async def test_a_blocked_claim_receives_a_dispatched_attempt(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     epoch = await led_run(runs)
@@ -104,7 +104,7 @@ async def test_a_blocked_claim_gets_what_is_dispatched(
     assert claims == [Claim(STREAM, entry, b"message 0")]
 
 
-async def test_a_claim_takes_no_more_than_it_may_and_earlier_queues_first(
+async def test_a_claim_respects_its_limit_and_prefers_earlier_queues(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     epoch = await led_run(runs)
@@ -223,7 +223,7 @@ async def test_an_attempt_dispatched_again_after_a_loss_fences_its_lost_message(
     ]
 
 
-async def test_what_cannot_be_read_is_set_aside_once(
+async def test_an_unreadable_entry_is_set_aside_once(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
@@ -238,7 +238,7 @@ async def test_what_cannot_be_read_is_set_aside_once(
     assert (fields[b"d"], fields[b"reason"]) == (claim.data, b"garbage")
 
 
-async def test_what_is_set_aside_does_not_pile_up_for_ever(
+async def test_the_dead_letters_are_bounded(
     runs: RunStore,
     workers: WorkerStore,
     any_server: Server,
@@ -256,7 +256,7 @@ async def test_what_is_set_aside_does_not_pile_up_for_ever(
         assert client.xlen(STREAM) == 0
 
 
-async def test_what_was_settled_is_in_no_stream_any_more(
+async def test_a_settled_attempt_is_in_no_stream(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
@@ -272,7 +272,7 @@ async def test_what_was_settled_is_in_no_stream_any_more(
         assert client.xlen(STREAM) == 0
 
 
-async def test_two_installations_on_one_server_do_not_meet(
+async def test_two_prefixes_on_one_server_are_separate(
     runs: RunStore, any_settings: RedisSettings
 ) -> None:
     await led_run(runs)
@@ -282,7 +282,7 @@ async def test_two_installations_on_one_server_do_not_meet(
         assert await elsewhere.list_runs() == []
 
 
-async def test_a_queue_that_nobody_used_yet_is_no_loss(
+async def test_an_unused_queue_is_not_taken_for_a_loss(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     epoch = await led_run(runs)
@@ -292,7 +292,7 @@ async def test_a_queue_that_nobody_used_yet_is_no_loss(
     assert not workers.loss.suspected
 
 
-async def test_a_quarter_of_the_pool_may_be_alone_at_a_time(
+async def test_at_most_a_quarter_of_the_pool_runs_exclusive_attempts_at_a_time(
     workers: WorkerStore, any_server: Server
 ) -> None:
     await registered(workers, "w0")

@@ -87,7 +87,7 @@ async def test_two_servers_do_not_know_of_each_other() -> None:
         assert processes_of(other.directory)
 
 
-async def test_without_any_server_binary_the_error_names_the_ways_on(
+async def test_without_a_server_binary_the_error_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(embedded, "find_spec", lambda name: None)
@@ -197,7 +197,7 @@ def kill_owner_and_guard(owner: Owner) -> None:
     owner.wait()
 
 
-def test_the_next_start_sweeps_up_when_even_the_guard_was_killed() -> None:
+def test_the_next_start_cleans_up_after_a_killed_guard() -> None:
     owner = Owner(WAITS)
     kill_owner_and_guard(owner)
     assert owner.left_something()
@@ -205,7 +205,7 @@ def test_the_next_start_sweeps_up_when_even_the_guard_was_killed() -> None:
     eventually(lambda: not owner.left_something())
 
 
-def test_a_sweep_leaves_a_server_in_use_alone() -> None:
+def test_a_sweep_does_not_touch_a_server_in_use() -> None:
     owner = Owner(WAITS)
     assert owner.directory not in sweep_abandoned(owner.directory.parent)
     assert len(processes_of(owner.directory)) == 2
@@ -334,7 +334,7 @@ async def test_a_worker_that_ignores_the_request_to_stop_is_killed(
     assert pid not in running()
 
 
-async def test_what_a_worker_has_started_ends_with_it(
+async def test_the_child_processes_of_a_worker_end_with_it(
     worker_program: Callable[[str], None],
 ) -> None:
     worker_program(
@@ -351,7 +351,7 @@ async def test_what_a_worker_has_started_ends_with_it(
     await eventually_async(lambda: int(lines[0]) not in running())
 
 
-async def test_a_dead_worker_is_replaced_although_its_child_holds_its_output_open(
+async def test_a_dead_worker_is_replaced_although_its_child_keeps_its_output_open(
     worker_program: Callable[[str], None],
 ) -> None:
     worker_program(

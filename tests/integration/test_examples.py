@@ -75,7 +75,7 @@ async def test_the_census_is_the_same_in_every_mode(
 
 
 @pytest.mark.parametrize("options", [["--local"], ["--workers", "2"]], ids=["local", "embedded"])
-async def test_the_busy_service_is_overcome_by_retries(options: list[str], tmp_path: Path) -> None:
+async def test_retries_get_past_the_busy_service(options: list[str], tmp_path: Path) -> None:
     report = await run_example("fetch_flaky_http", *options, folder=tmp_path)
     attempts = {each["task_name"]: each["attempt_count"] for each in report["task_statistics"]}
     assert attempts == {"fetch_a": 3, "fetch_b": 3, "fetch_c": 3, "add_up": 1}

@@ -55,7 +55,7 @@ def eager_loop() -> asyncio.AbstractEventLoop:
 
 
 @pytest.mark.parametrize("make_loop", [uvloop_loop, eager_loop])
-def test_flows_end_on_other_loops_as_on_plain_ones_here_and_on_workers_they_started(
+def test_flows_end_the_same_on_other_event_loops_in_process_and_on_workers(
     make_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
     with asyncio.Runner(loop_factory=make_loop) as runner:

@@ -16,7 +16,7 @@ IMPATIENT = CoordinatorConfig(watch_every_s=0.1, unserved_notice_s=0.2, unserved
 DEADLINE_S = 20.0
 
 
-async def test_a_run_that_times_out_while_nobody_serves_a_task_says_which_and_why(
+async def test_a_run_that_times_out_on_an_unserved_task_names_it_and_the_reason(
     pool: RedisSettings,
 ) -> None:
     registry = SchedulerRegistry("unserved")

@@ -131,23 +131,21 @@ TESTED_ALONE = {
         "::test_an_attempt_dispatched_again_after_a_loss_fences_its_lost_message"
     ),
     "final mark": (
-        "contract/test_runs.py::test_a_repeated_dispatch_adds_nothing_and_tells_the_truth"
+        "contract/test_runs.py::test_a_repeated_dispatch_adds_nothing_and_returns_the_true_states"
     ),
     "hints": (
         "integration/worker/test_attempts.py"
         "::test_a_hint_cancels_a_revoked_attempt_long_before_the_next_beat"
     ),
     "misled leader reads again": (
-        "integration/coordinator/test_doubt.py"
-        "::test_a_leader_that_finds_another_attempt_out_than_it_believes_goes_by_that_one"
+        "integration/coordinator/test_doubt.py::test_a_leader_adopts_the_attempt_that_redis_holds"
     ),
     "no dispatch under suspicion": (
-        "contract/test_server_faults.py"
-        "::test_a_restart_is_noticed_before_anything_old_is_carried_out"
+        "contract/test_server_faults.py::test_a_restart_is_noticed_before_an_old_command_is_sent"
     ),
     "registering again": (
         "integration/worker/test_parts.py"
-        "::test_a_worker_that_the_server_forgot_claims_nothing_before_it_registered"
+        "::test_a_worker_that_the_server_lost_claims_nothing_before_it_registers_again"
     ),
     "renewal": (
         "integration/coordinator/test_leading.py"

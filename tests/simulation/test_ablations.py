@@ -16,7 +16,7 @@ from tests.simulation.ablations import (
 
 
 @pytest.mark.parametrize("safeguard", ABLATIONS)
-def test_a_safeguard_is_away_for_as_long_as_it_is_to_be(safeguard: str) -> None:
+def test_a_safeguard_is_removed_only_inside_its_context(safeguard: str) -> None:
     places = [(owner, name) for owner, name, _ in ABLATIONS[safeguard]]
     before = [getattr(owner, name) for owner, name in places]
     with without_safeguard(safeguard):
@@ -25,7 +25,7 @@ def test_a_safeguard_is_away_for_as_long_as_it_is_to_be(safeguard: str) -> None:
     assert [getattr(owner, name) for owner, name in places] == before
 
 
-def test_every_safeguard_is_missed_by_a_seed_or_by_a_test_of_its_own() -> None:
+def test_the_removal_of_every_safeguard_is_noticed() -> None:
     assert sorted([*FIRST_MISSED, *TESTED_ALONE]) == sorted(ABLATIONS)
     tests = Path(__file__).parent.parent
     for place in TESTED_ALONE.values():

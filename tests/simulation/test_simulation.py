@@ -33,7 +33,7 @@ def test_no_fault_breaks_a_promise() -> None:
     assert not [fault for fault in EVERY_FAULT if not counts[fault]]
 
 
-def test_the_same_seed_tells_the_same_story() -> None:
+def test_the_same_seed_gives_the_same_events() -> None:
     stories: list[list[str]] = [[], []]
     for story in stories:
         simulate(7, show=story.append)

@@ -58,7 +58,7 @@ def test_no_targets_means_all_tasks_upstream_first(registry: SchedulerRegistry) 
     assert names(registry.build_task_orders()) == ["a", "b", "c", "alone"]
 
 
-def test_targets_bring_everything_upstream_of_them_and_nothing_else(
+def test_targets_select_all_upstream_tasks_and_no_others(
     registry: SchedulerRegistry,
 ) -> None:
     declare(registry, a=[], b=["a"], c=["b"], other=["a"])
@@ -117,7 +117,7 @@ def test_a_target_that_does_not_exist_is_refused(registry: SchedulerRegistry) ->
         registry.build_scheduler(["extrct"])
 
 
-def test_what_is_no_list_of_targets_is_refused(registry: SchedulerRegistry) -> None:
+def test_targets_that_are_not_a_list_are_refused(registry: SchedulerRegistry) -> None:
     declare(registry, extract=[])
     with pytest.raises(TaskRegistrationError, match=r"must be a list"):
         registry.build_task_orders(registry.get_task("extract").function)  # type: ignore[arg-type]
@@ -125,7 +125,9 @@ def test_what_is_no_list_of_targets_is_refused(registry: SchedulerRegistry) -> N
         registry.build_scheduler("extract")
 
 
-def test_a_function_that_is_no_task_is_refused_as_dependency(registry: SchedulerRegistry) -> None:
+def test_a_function_that_is_not_a_task_is_refused_as_dependency(
+    registry: SchedulerRegistry,
+) -> None:
     def stranger() -> None: ...
 
     declare(registry, load=[stranger])
@@ -255,7 +257,7 @@ def test_the_plan_holds_every_declared_setting(registry: SchedulerRegistry) -> N
     assert scheduler.flow().plan.namespace == "flow"
 
 
-def test_settings_of_build_scheduler_go_before_the_config(registry: SchedulerRegistry) -> None:
+def test_settings_of_build_scheduler_override_the_config(registry: SchedulerRegistry) -> None:
     declare(registry, a=[])
     config = AstrumConfig(concurrency_limit=2, silence=False)
     scheduler = registry.build_scheduler(config=config, concurrency_limit=5)
@@ -344,7 +346,9 @@ async def test_a_misspelt_namespace_is_refused_with_the_nearest_one(
 
 @pytest.mark.usefixtures("daily_report")
 @pytest.mark.parametrize("targets", [None, ["load"], [lambda: None]])
-async def test_a_forgotten_namespace_is_told_where_tasks_are(targets: list[Any] | None) -> None:
+async def test_the_error_for_a_forgotten_namespace_names_those_with_tasks(
+    targets: list[Any] | None,
+) -> None:
     with pytest.raises(TaskRegistrationError, match=r"namespace 'default' \(.*'daily_report'"):
         await run(targets)
 
@@ -356,7 +360,7 @@ async def test_a_run_without_any_declared_task_asks_for_the_module_that_declares
 
 
 @pytest.mark.usefixtures("daily_report")
-async def test_an_unknown_target_is_told_which_namespaces_have_it() -> None:
+async def test_the_error_for_an_unknown_target_names_the_namespaces_that_have_it() -> None:
     declare(get_registry(), laod=[])
     declare(get_registry("hourly"), load=[])
     with pytest.raises(
@@ -368,7 +372,7 @@ async def test_an_unknown_target_is_told_which_namespaces_have_it() -> None:
 
 
 @pytest.mark.usefixtures("daily_report")
-async def test_a_target_given_as_function_is_told_which_namespace_has_it() -> None:
+async def test_the_error_for_a_target_function_names_its_namespace() -> None:
     declare(get_registry(), other=[])
     load = get_registry("daily_report").get_task("load").function
     with pytest.raises(

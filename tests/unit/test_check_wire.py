@@ -92,7 +92,7 @@ async def test_big_results_and_their_fields_are_read_whole() -> None:
     assert (report.task_return_set["take"], report.task_return_set["count"]) == (True, 7)
 
 
-async def test_a_field_that_a_big_result_lacks_is_told() -> None:
+async def test_a_missing_field_of_a_big_result_is_an_error() -> None:
     def make() -> dict[str, bytes]:
         return {"data": os.urandom(3 * INLINE_BYTES)}
 
@@ -199,7 +199,7 @@ async def test_awaitables_and_async_generators_are_refused_in_every_mode(check_w
         await asyncio.sleep(0)
 
 
-async def test_a_generator_inside_a_result_is_refused_to_whoever_reads_it() -> None:
+async def test_a_generator_inside_a_result_is_refused_to_every_reader() -> None:
     def rows() -> dict[str, Any]:
         return {"rows": (n for n in [1])}
 
@@ -221,7 +221,7 @@ def test_the_limits_in_process_are_those_that_workers_and_coordinators_have_by_d
     assert CoordinatorConfig().max_argument_bytes == MAX_ARGUMENT_BYTES
 
 
-async def test_what_cannot_travel_is_left_out_where_others_wait_for_the_end_alone() -> None:
+async def test_a_result_that_cannot_travel_is_left_out_if_only_its_end_is_awaited() -> None:
     registry = SchedulerRegistry("left-out")
 
     @registry.task("notify")

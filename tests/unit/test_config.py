@@ -50,11 +50,11 @@ def test_a_limit_below_one_is_refused(limit: int) -> None:
 
 
 @pytest.mark.parametrize("limit", [True, "4", 1.5])
-def test_a_limit_that_is_no_integer_is_refused(limit: object) -> None:
+def test_a_limit_that_is_not_an_integer_is_refused(limit: object) -> None:
     with pytest.raises(TypeError, match="concurrency_limit"):
         AstrumConfig(concurrency_limit=limit)  # type: ignore[arg-type]
 
 
-def test_a_text_instead_of_a_list_of_tail_tasks_is_refused() -> None:
+def test_a_string_instead_of_a_list_of_tail_tasks_is_refused() -> None:
     with pytest.raises(TypeError, match="ignore_tail_task"):
         AstrumConfig(ignore_tail_task="audit")  # type: ignore[arg-type]

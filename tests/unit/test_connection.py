@@ -119,7 +119,7 @@ async def test_a_reply_that_stops_arriving_is_late(tmp_path: Path) -> None:
             assert channel.silent_s >= 0.5
 
 
-async def test_a_command_that_the_other_end_keeps_taking_is_not_late(tmp_path: Path) -> None:
+async def test_a_command_that_is_still_being_sent_is_not_late(tmp_path: Path) -> None:
     async with speaking_with(lambda: SlowTaker(0.05), tmp_path) as channel:
         async with asyncio.timeout(10):
             assert await channel.send(["SET", b"x" * 4 * 1024 * 1024], 0.3) == b"OK"

@@ -198,7 +198,7 @@ def test_a_reference_is_refused_when_declared_as(place: str) -> None:
         DynamicScheduler([("see", function)], [TaskOrder("see")])
 
 
-def test_a_nested_reference_in_a_text_is_refused_when_the_flow_is_built() -> None:
+def test_a_nested_reference_in_a_string_is_refused_when_the_flow_is_built() -> None:
     registry = SchedulerRegistry("texts")
     registry.task("base")(base)
 
@@ -382,7 +382,7 @@ def test_a_reference_deep_in_a_default_value_is_refused(default: Any) -> None:
         SchedulerRegistry().task("read")(read)
 
 
-def test_a_default_value_that_contains_itself_is_no_reference() -> None:
+def test_a_default_value_that_contains_itself_is_not_a_reference() -> None:
     loop: list[Any] = []
     loop.append(loop)
 

@@ -104,7 +104,7 @@ def test_tasks_are_kept_in_the_order_of_declaration(registry: SchedulerRegistry)
     assert list(registry.get_all_tasks()) == ["c", "a", "b"]
 
 
-def test_the_dict_of_all_tasks_is_the_callers_own(registry: SchedulerRegistry) -> None:
+def test_the_dict_of_all_tasks_is_a_copy(registry: SchedulerRegistry) -> None:
     registry.get_all_tasks()["x"] = None  # type: ignore[assignment]
     assert registry.get_all_tasks() == {}
 
@@ -153,7 +153,7 @@ def test_a_task_id_registered_twice_tells_how_to_run_a_notebook_cell_again() -> 
     ("option", "hint"),
     [("retries", "; did you mean 'retry'?"), ("namespace", ""), ("depend_on", "'depends_on'")],
 )
-def test_an_option_that_there_is_not_is_refused_with_those_that_there_are(
+def test_an_unknown_option_is_refused_with_a_list_of_the_known_ones(
     registry: SchedulerRegistry, option: str, hint: str
 ) -> None:
     told = f"task 'load' has no option '{option}'.*{re.escape(hint)}.*timeout, queue"
@@ -177,7 +177,7 @@ def test_every_option_is_described_in_its_class_and_in_the_guide() -> None:
 
 
 @pytest.mark.parametrize("retry", [-1, True, False, "2", 1.5, None])
-def test_a_retry_that_is_no_non_negative_integer_is_refused(
+def test_a_retry_that_is_not_a_non_negative_integer_is_refused(
     registry: SchedulerRegistry, retry: object
 ) -> None:
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*retry"):
@@ -186,7 +186,7 @@ def test_a_retry_that_is_no_non_negative_integer_is_refused(
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "3", float("inf"), float("nan")])
-def test_a_timeout_that_is_no_positive_number_is_refused(
+def test_a_timeout_that_is_not_a_positive_number_is_refused(
     registry: SchedulerRegistry, timeout: object
 ) -> None:
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*timeout"):
@@ -194,7 +194,7 @@ def test_a_timeout_that_is_no_positive_number_is_refused(
 
 
 @pytest.mark.parametrize("queue", ["", None, 3, "cpu,gpu"])
-def test_a_queue_that_is_no_name_is_refused(registry: SchedulerRegistry, queue: object) -> None:
+def test_a_queue_that_is_not_a_name_is_refused(registry: SchedulerRegistry, queue: object) -> None:
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*queue"):
         registry.task("load", queue=queue)(work)  # type: ignore[call-overload]
 
@@ -208,12 +208,12 @@ def test_dependencies_must_be_a_list_of_ids_and_functions(
 
 
 @pytest.mark.parametrize("task_id", ["", 3])
-def test_a_task_id_must_be_a_text(registry: SchedulerRegistry, task_id: object) -> None:
+def test_a_task_id_must_be_a_string(registry: SchedulerRegistry, task_id: object) -> None:
     with pytest.raises(TaskRegistrationError, match="task id"):
         registry.task(task_id)(work)  # type: ignore[call-overload]
 
 
-def test_what_cannot_be_called_is_no_task(registry: SchedulerRegistry) -> None:
+def test_an_object_that_cannot_be_called_is_not_a_task(registry: SchedulerRegistry) -> None:
     with pytest.raises(TaskRegistrationError, match="'load' must be a function"):
         registry.task("load")(3)  # type: ignore[type-var]
 
@@ -249,7 +249,7 @@ def test_the_innermost_use_namespace_counts_and_the_outer_one_is_restored() -> N
     assert list(get_registry().get_all_tasks()) == ["c"]
 
 
-def test_the_explicit_namespace_goes_before_use_namespace() -> None:
+def test_the_explicit_namespace_overrides_use_namespace() -> None:
     with use_namespace("outer") as outer:
         task("a", namespace="explicit")(work)
     assert outer.get_all_tasks() == {}
@@ -325,11 +325,11 @@ def test_clear_registry_drops_one_namespace_or_all() -> None:
     assert get_registry("b") is not b
 
 
-def test_clearing_a_namespace_that_does_not_exist_is_no_error() -> None:
+def test_clearing_a_namespace_that_does_not_exist_is_not_an_error() -> None:
     clear_registry("nothing here")
 
 
-def test_explicit_registries_are_apart_from_the_global_namespaces() -> None:
+def test_explicit_registries_are_separate_from_the_global_namespaces() -> None:
     explicit = SchedulerRegistry("default")
     explicit.task("a")(work)
     assert get_registry("default").get_all_tasks() == {}
@@ -338,5 +338,5 @@ def test_explicit_registries_are_apart_from_the_global_namespaces() -> None:
     assert list(explicit.get_all_tasks()) == ["a", "b"]
 
 
-def test_a_registry_is_called_default_unless_told_otherwise() -> None:
+def test_a_registry_is_called_default_unless_it_is_given_a_name() -> None:
     assert SchedulerRegistry().name == "default"

@@ -44,6 +44,6 @@ def test_every_error_of_ours_has_an_exit_code(error: BaseException, code: ExitCo
     assert exit_code_of(error) is code
 
 
-def test_a_fault_that_is_not_the_user_s_has_none() -> None:
+def test_a_bug_has_no_exit_code() -> None:
     assert exit_code_of(ZeroDivisionError()) is None
     assert exit_code_of(AstrumError("any")) is ExitCode.FAILED

@@ -48,7 +48,7 @@ def factory(n: int) -> Callable[[], int]:
     return inner
 
 
-def test_a_fingerprint_is_a_short_text() -> None:
+def test_a_fingerprint_is_a_short_string() -> None:
     assert len(fingerprint(factory)) == 16
 
 
@@ -115,7 +115,7 @@ def test_callable_objects_are_named_by_their_call() -> None:
     assert fingerprint(One()) != fingerprint(Two())
 
 
-def test_functions_without_source_are_told_apart_by_name_and_parameters() -> None:
+def test_functions_without_source_differ_by_name_and_parameters() -> None:
     one = made_from("def load(a, *, b): return 1")
     same = made_from("def load(a, *, b): return 2")
     other = made_from("def load(a): return 1")
@@ -198,13 +198,13 @@ DIFFERENT: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
 
 
 @pytest.mark.parametrize("place", DIFFERENT)
-def test_other_data_is_told_by_its_place(place: str) -> None:
+def test_the_place_of_other_data_is_named(place: str) -> None:
     one, two, where = DIFFERENT[place]
     assert difference(fingerprint(one), fingerprint(two)) == f"other data in its {where}"
     assert fingerprint(one).partition("\n")[0] == fingerprint(two).partition("\n")[0]
 
 
-def test_another_source_is_told_before_other_data() -> None:
+def test_another_source_is_reported_before_other_data() -> None:
     told = difference(fingerprint(factory(1)), fingerprint(with_default(1)))
     assert told == "another version of its source"
     assert difference("", fingerprint(factory(1))) == ""
@@ -215,7 +215,7 @@ def test_the_default_value_of_a_filled_parameter_does_not_count() -> None:
     assert fingerprint(one, ["x", "y"]) == fingerprint(two, [0, "y"])
 
 
-def test_objects_that_are_no_data_do_not_count() -> None:
+def test_objects_that_are_not_data_do_not_count() -> None:
     class Plain:
         pass
 
@@ -416,12 +416,12 @@ def test_single_values_of_pandas_frames_of_polars_and_tables_of_arrow_count() ->
     assert data_digest(polars.DataFrame({"a": [object()]})) == ""
 
 
-def test_no_digest_tells_of_a_secret() -> None:
+def test_no_digest_reveals_a_secret() -> None:
     assert data_digest(SecretStr("a")) == data_digest([SecretStr("b")]) == ""
 
 
 @pytest.mark.parametrize("data", [None, True, 7, 1.5, "text", "1", 1, "\ud800"])
-def test_plain_data_has_one_digest_by_the_short_way_and_by_the_long_one(data: object) -> None:
+def test_plain_data_has_the_same_digest_by_the_fast_and_the_slow_way(data: object) -> None:
     def make(extra: object) -> Callable[..., object]:
         def inner(n: object = data, *, m: object = data) -> object:
             return n, m, data, extra

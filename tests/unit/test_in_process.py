@@ -314,7 +314,7 @@ async def test_an_attempt_that_is_revoked_before_its_first_step_is_settled() -> 
     assert began == []
 
 
-async def test_attempts_that_were_ordered_and_not_started_are_settled() -> None:
+async def test_dispatched_attempts_that_did_not_start_are_settled() -> None:
     flow = FlowBuilder()
     wide = STARTS_AT_ONCE * 3
 
@@ -330,7 +330,7 @@ async def test_attempts_that_were_ordered_and_not_started_are_settled() -> None:
     assert len(report.task_statistics) == wide + 1
 
 
-async def test_a_revoked_sync_function_is_told_and_left_behind() -> None:
+async def test_a_revoked_sync_function_is_reported_and_abandoned() -> None:
     flow = FlowBuilder()
     running, told = threading.Event(), threading.Event()
     let_go = threading.Event()
@@ -358,9 +358,7 @@ async def test_a_revoked_sync_function_is_told_and_left_behind() -> None:
     "error", [SystemExit(3), asyncio.CancelledError("its own"), GeneratorExit("its own")]
 )
 @pytest.mark.parametrize("sync", [False, True])
-async def test_what_a_task_raises_is_a_failure_whatever_it_is(
-    error: BaseException, sync: bool
-) -> None:
+async def test_any_exception_of_a_task_is_a_failure(error: BaseException, sync: bool) -> None:
     def raises() -> None:
         raise error
 
@@ -382,7 +380,7 @@ async def test_stop_iteration_from_a_sync_function_is_a_failure() -> None:
     assert "StopIteration" in report.error_summary[0]
 
 
-async def test_retries_are_made_and_told() -> None:
+async def test_retries_are_made_and_reported() -> None:
     def flaky() -> str:
         if current_attempt().attempt < 3:
             raise ValueError("not yet")
@@ -417,7 +415,7 @@ async def test_an_attempt_beyond_its_timeout_fails_and_may_be_retried() -> None:
     assert report.task_statistics[0].attempt_statistics[0].timed_out
 
 
-async def test_a_sync_function_beyond_its_timeout_is_left_behind_and_told() -> None:
+async def test_a_sync_function_beyond_its_timeout_is_reported_and_abandoned() -> None:
     let_go, told = threading.Event(), threading.Event()
 
     def hangs() -> None:
@@ -434,7 +432,7 @@ async def test_a_sync_function_beyond_its_timeout_is_left_behind_and_told() -> N
     assert await asyncio.to_thread(told.wait, 10)
 
 
-async def test_a_timeout_error_of_the_users_own_is_no_timeout_of_the_attempt() -> None:
+async def test_a_timeout_error_raised_by_the_user_is_not_a_timeout_of_the_attempt() -> None:
     async def raises() -> None:
         raise TimeoutError("the database did not answer")
 
@@ -477,7 +475,7 @@ async def test_cancelling_the_caller_waits_for_clean_up_and_propagates() -> None
     assert told == ["cleaned up"]
 
 
-async def test_cancelling_twice_leaves_at_once() -> None:
+async def test_cancelling_twice_returns_at_once() -> None:
     flow = FlowBuilder()
     running, cleaning, let_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
     ended = asyncio.Event()
@@ -539,7 +537,7 @@ async def test_no_more_than_the_concurrency_limit_run_at_once(limit: int) -> Non
     assert most == limit
 
 
-async def test_a_tail_is_not_awaited_and_comes_to_its_end() -> None:
+async def test_a_tail_is_not_awaited_and_still_ends() -> None:
     flow = FlowBuilder()
     let_go, ended = asyncio.Event(), asyncio.Event()
 
@@ -585,7 +583,7 @@ async def test_a_chain_of_ten_thousand_needs_no_recursion() -> None:
     assert report.total_stages == 10_000
 
 
-async def test_ten_thousand_at_once_leave_the_loop_to_others() -> None:
+async def test_ten_thousand_tasks_at_once_let_the_loop_run_others() -> None:
     flow = FlowBuilder()
     turns: list[int] = []
     ran = 0
@@ -654,7 +652,7 @@ async def test_the_current_attempt_has_keys_for_the_task_and_for_itself() -> Non
     assert (first.attempt_key, second.attempt_key) == ("r1/flaky/1", "r1/flaky/2")
 
 
-async def test_every_fact_is_shown_to_an_observer_with_the_orders_that_followed() -> None:
+async def test_an_observer_gets_every_event_with_its_commands() -> None:
     seen: list[tuple[str, list[str]]] = []
 
     class Observer:
@@ -742,7 +740,7 @@ run(later, "async")
     assert ended.returncode != 0
 
 
-async def test_the_time_of_planning_stands_in_the_report() -> None:
+async def test_the_time_of_planning_is_in_the_report() -> None:
     graph = FlowBuilder()
     graph.add("a", nothing)
     flow = replace(graph.flow(), planning_s=2.0)

@@ -110,7 +110,7 @@ async def swallows_until(end: asyncio.Event) -> None:
             continue
 
 
-async def test_a_task_that_swallows_its_timeout_is_given_up_by_name(
+async def test_a_task_that_ignores_its_timeout_is_given_up_and_named(
     swallowing: asyncio.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry = SchedulerRegistry("n")
@@ -128,7 +128,7 @@ async def test_a_task_that_swallows_its_timeout_is_given_up_by_name(
     assert "task 'stays' goes on though it was cancelled" in caplog.text
 
 
-async def test_a_task_that_swallows_a_cancel_does_not_keep_the_run(
+async def test_a_task_that_ignores_a_cancel_does_not_delay_the_end_of_the_run(
     swallowing: asyncio.Event,
 ) -> None:
     registry = SchedulerRegistry("n")
@@ -203,7 +203,7 @@ class Unexpected(BaseException):
     """Nothing that Astrum expects from its own parts."""
 
 
-async def test_an_attempt_that_ends_by_a_fault_of_astrum_has_failed_and_its_run_ends(
+async def test_an_attempt_that_ends_by_a_bug_of_astrum_has_failed_and_its_run_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def fails(*_: object) -> None:

@@ -63,7 +63,7 @@ async def test_arguments_go_by_name_and_by_position(invoker: Invoker) -> None:
     assert 0 < result.started_at <= result.ended_at
 
 
-async def test_supplies_are_called_or_taken_as_they_are(invoker: Invoker) -> None:
+async def test_supplies_are_called_or_used_unchanged(invoker: Invoker) -> None:
     async def later() -> int:
         return 1
 
@@ -133,7 +133,7 @@ async def test_a_failure_says_what_was_raised_where_and_with_which_notes(invoker
     assert "in breaks" in failure.traceback
 
 
-async def test_an_exception_that_cannot_tell_itself_is_a_failure_all_the_same(
+async def test_an_exception_without_a_readable_message_is_a_failure_too(
     invoker: Invoker,
 ) -> None:
     class MuteError(Exception):
@@ -164,7 +164,7 @@ async def test_a_timeout_bounds_what_a_plain_function_hands_out(invoker: Invoker
     assert result.outcome is Outcome.TIMED_OUT
 
 
-async def test_cancelling_the_waiter_reaches_async_code_and_comes_out(invoker: Invoker) -> None:
+async def test_cancelling_the_waiter_cancels_async_code_and_propagates(invoker: Invoker) -> None:
     context = attempt()
     began = asyncio.Event()
     told: list[bool] = []
@@ -270,7 +270,7 @@ async def test_an_abandoned_job_makes_room_for_the_one_that_waits() -> None:
     pool.close()
 
 
-async def test_a_sync_function_that_hangs_gives_its_place_to_another() -> None:
+async def test_a_hanging_sync_function_frees_its_slot() -> None:
     invoker = Invoker(1)
     let_go = threading.Event()
     hung = await invoker.invoke(bound(lambda: let_go.wait(10)), attempt(timeout_s=0.01), {})
@@ -311,7 +311,7 @@ async def test_a_coroutine_that_comes_too_late_is_closed() -> None:
     pool.close()
 
 
-async def test_without_threads_of_the_system_jobs_share_what_there_is(
+async def test_without_new_threads_jobs_share_the_existing_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pool = ThreadPool()

@@ -74,7 +74,7 @@ def test_a_small_value_is_known(value: Any) -> None:
     assert not is_large(value)
 
 
-async def test_what_has_a_result_is_finished_in_spite_of_a_cancellation() -> None:
+async def test_work_with_a_result_is_finished_in_spite_of_a_cancellation() -> None:
     aside, begun, go_on = Aside(name="test"), threading.Event(), threading.Event()
 
     def work() -> str:
@@ -110,7 +110,7 @@ async def test_a_cancellation_leaves_work_that_has_no_result() -> None:
 
 
 @pytest.mark.parametrize("way", ["run", "finish"])
-async def test_work_that_never_returns_is_given_up_and_holds_up_nothing(way: str) -> None:
+async def test_work_that_never_returns_is_given_up_and_blocks_nothing(way: str) -> None:
     aside, go_on = Aside(name="test", patience_s=0.05), threading.Event()
     with pytest.raises(TimeoutError, match=r"took longer than 0\.05 s"):
         await getattr(aside, way)(lambda: go_on.wait(10))

@@ -94,7 +94,7 @@ def test_two_functions_at_one_address_are_refused(write: Write) -> None:
         load_workflows(["first_flow", "second_flow"])
 
 
-def test_a_scheduler_built_from_a_registry_is_no_clash(write: Write) -> None:
+def test_a_scheduler_built_from_a_registry_is_not_a_conflict(write: Write) -> None:
     source = REGISTRY.format(name="x", task="t") + "ready = billing.build_scheduler()\n"
     write("built_flow.py", source)
     assert len(load_workflows(["built_flow"])) == 2
@@ -143,7 +143,7 @@ def test_of_several_flows_the_one_that_cannot_be_served_is_named_with_its_file(
         ("nowhere.at.all", "no module 'nowhere.at.all'"),
     ],
 )
-def test_what_is_not_there_is_named_with_the_nearest_that_is(
+def test_a_missing_name_is_reported_with_the_nearest_one(
     write: Write, module: str, message: str
 ) -> None:
     write("flows_here.py", REGISTRY.format(name="x", task="t"))
@@ -175,7 +175,7 @@ def test_a_module_that_exits_is_an_import_error(write: Write) -> None:
         load_workflows(["exiting_flow"])
 
 
-def test_a_task_that_cannot_run_does_not_keep_a_worker_from_its_neighbours() -> None:
+def test_a_worker_serves_the_other_tasks_beside_one_that_cannot_run() -> None:
     registry = SchedulerRegistry("beside")
     registry.task("good")(lambda: 1)
     registry.task("unfilled")(lambda number: number)

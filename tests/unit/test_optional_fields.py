@@ -58,7 +58,7 @@ async def test_a_field_of_a_big_result_may_be_absent_too(check_wire: bool) -> No
 
 
 @EVERY_MODE
-async def test_a_parameters_own_default_does_not_stand_in_and_the_message_says_what_does(
+async def test_the_default_of_a_parameter_is_not_used_and_the_message_says_what_is(
     check_wire: bool,
 ) -> None:
     def see(note: Ref[str | None, F("ask", "note")] = "mine") -> Any:

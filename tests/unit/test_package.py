@@ -61,7 +61,7 @@ def test_every_name_in_all_is_documented_as_public() -> None:
     assert set(astrum.__all__) == set(NAMES)
 
 
-def test_run_is_the_function_and_no_module() -> None:
+def test_run_is_a_function_and_not_a_module() -> None:
     assert callable(astrum.run)
     assert importlib.util.find_spec("astrum.run") is None
 

@@ -69,13 +69,13 @@ def test_orders_do_not_share_a_default_list_of_dependencies() -> None:
 
 
 @pytest.mark.parametrize("name", [5, None, b"a"])
-def test_the_name_of_an_order_must_be_a_text(name: object) -> None:
+def test_the_name_of_an_order_must_be_a_string(name: object) -> None:
     with pytest.raises(TypeError, match=r"task_name .* must be a string, got"):
         TaskOrder(name)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("dependencies", [["a"], "a", 5, [TaskOrder("x"), None]])
-def test_dependencies_that_are_no_orders_are_refused(dependencies: object) -> None:
+def test_dependencies_that_are_not_orders_are_refused(dependencies: object) -> None:
     with pytest.raises(TypeError, match="'b': dependencies must be a list of TaskOrder objects"):
         TaskOrder("b", dependencies=dependencies)  # type: ignore[arg-type]
 
@@ -91,7 +91,7 @@ def test_orders_advise_how_to_depend_on_a_name() -> None:
         ExecutionPlanner([TaskOrder("a"), changed]).validate()
 
 
-def test_what_is_no_order_is_no_plan() -> None:
+def test_a_value_that_is_not_an_order_is_refused() -> None:
     with pytest.raises(TypeError, match="must hold TaskOrder objects, got 'a'"):
         ExecutionPlanner(["a"])  # type: ignore[list-item]
 

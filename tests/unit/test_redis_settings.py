@@ -40,13 +40,13 @@ def test_a_shown_url_has_no_password(url: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://host", "redis:/host", ""])
-def test_what_is_no_url_is_refused(url: str) -> None:
+def test_a_value_that_is_not_a_url_is_refused(url: str) -> None:
     with pytest.raises(StoreConfigurationError, match="redis://"):
         RedisSettings(url=url)
 
 
 @pytest.mark.parametrize("database", ["abc", "0/1", "-1", "1.5"])
-def test_a_path_that_is_no_database_number_is_refused(database: str) -> None:
+def test_a_path_that_is_not_a_database_number_is_refused(database: str) -> None:
     with pytest.raises(StoreConfigurationError, match=f"'{database}' is not a database number"):
         RedisSettings(url=f"redis://:secret@host:6379/{database}?protocol=2")
 
@@ -56,7 +56,7 @@ def test_a_database_number_need_not_be_there(path: str) -> None:
     assert RedisSettings(url=f"rediss://host:6379{path}").url.endswith(path)
 
 
-def test_the_path_of_a_socket_is_no_database_number() -> None:
+def test_the_path_of_a_socket_is_not_a_database_number() -> None:
     assert RedisSettings(url="unix:///run/redis/s?db=1").url
 
 
@@ -85,7 +85,7 @@ def test_another_server_is_suspected_of_a_loss_once() -> None:
     assert not watch.take()
 
 
-def test_a_suspicion_raised_while_an_earlier_one_was_seen_to_is_not_taken_with_it() -> None:
+def test_a_suspicion_raised_while_an_earlier_one_is_handled_stays() -> None:
     watch = ServerLossDetector()
     watch.suspect()
     count = watch.count
@@ -96,7 +96,7 @@ def test_a_suspicion_raised_while_an_earlier_one_was_seen_to_is_not_taken_with_i
     assert not watch.suspected
 
 
-def test_only_an_error_about_keys_may_stand_in_the_place_of_a_reply() -> None:
+def test_only_an_error_about_keys_may_replace_a_reply() -> None:
     for text in ("ERR no such key", "NOGROUP No such key", "WRONGTYPE Operation against a key"):
         assert is_about_keys(ResponseError(text))
     for text in ("LOADING Redis is loading", "MASTERDOWN Client with MASTER is down", "NOPERM no"):

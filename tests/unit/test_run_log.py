@@ -61,7 +61,7 @@ def test_an_end_says_on_which_worker_it_was_and_whether_another_attempt_follows(
     assert told == {"run_id": "r", "task": "a", "attempt": 1, "worker_id": "host.7.x"}
 
 
-def test_a_history_that_is_read_anew_is_not_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_history_that_is_read_again_is_not_logged_again(caplog: pytest.LogCaptureFixture) -> None:
     log = RunLog("r", SENT_TO_WORKERS)
     host = Host(log)
     host.start()

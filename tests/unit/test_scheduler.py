@@ -51,12 +51,12 @@ def test_a_coroutine_object_is_refused_and_closed() -> None:
     assert coroutine.cr_frame is None
 
 
-def test_what_cannot_be_called_is_refused() -> None:
+def test_an_object_that_cannot_be_called_is_refused() -> None:
     with pytest.raises(TypeError, match="'a' must be a function"):
         DynamicScheduler([("a", 3)], [TaskOrder("a")])  # type: ignore[list-item]
 
 
-def test_a_name_that_is_no_text_is_refused() -> None:
+def test_a_name_that_is_not_a_string_is_refused() -> None:
     with pytest.raises(TypeError, match="name must be a string, got 3"):
         DynamicScheduler([(3, one)], [])  # type: ignore[list-item]
 
@@ -66,7 +66,7 @@ def test_a_repeated_name_is_refused() -> None:
         DynamicScheduler([("a", one), ("a", two)], [TaskOrder("a")])
 
 
-def test_an_order_that_is_no_task_order_is_refused() -> None:
+def test_an_order_that_is_not_a_task_order_is_refused() -> None:
     with pytest.raises(TypeError, match="TaskOrder objects, got 'a'"):
         DynamicScheduler([("a", one)], ["a"])  # type: ignore[list-item]
 
@@ -88,7 +88,7 @@ def test_task_retries_shows_the_number_of_each_task() -> None:
 
 
 @pytest.mark.parametrize("retry", [-1, True, "2"])
-def test_a_retry_that_is_no_non_negative_integer_is_refused(retry: object) -> None:
+def test_a_retry_that_is_not_a_non_negative_integer_is_refused(retry: object) -> None:
     with pytest.raises(TaskRegistrationError, match=r"'a'.*retry"):
         scheduler_of("a", task_retries={"a": retry})
 
@@ -308,19 +308,19 @@ async def test_an_executor_gets_the_flow_with_fingerprints_and_its_report_is_ret
 
 
 @pytest.mark.parametrize("executor", ["redis://:secret@host", 5, AstrumConfig])
-async def test_what_cannot_run_a_flow_is_no_executor(executor: object) -> None:
+async def test_an_object_that_cannot_run_a_flow_is_not_an_executor(executor: object) -> None:
     with pytest.raises(TypeError, match=r"async with Coordinator\(url\) as coordinator") as caught:
         await scheduler_of("a").execute(executor)  # type: ignore[arg-type]
     assert "secret" not in str(caught.value)
 
 
-async def test_the_class_of_an_executor_is_no_executor() -> None:
+async def test_the_class_of_an_executor_is_not_an_executor() -> None:
     with pytest.raises(TypeError, match="got the class Coordinator"):
         await scheduler_of("a").execute(astrum.Coordinator)
 
 
 @pytest.mark.parametrize("config", [{}, {"silence": False}, "quiet", AstrumConfig])
-async def test_a_config_that_is_none_is_refused(config: object) -> None:
+async def test_a_value_that_is_not_a_config_is_refused(config: object) -> None:
     registry = SchedulerRegistry()
     registry.task("a")(one)
     for use in (

@@ -71,7 +71,7 @@ def test_what_a_url_cannot_mean_is_refused_without_showing_it(url: str, why: str
 
 
 @pytest.mark.parametrize("scheme", ["sentinel", "redis+sentinel", "rediss+sentinel"])
-def test_the_url_of_a_sentinel_is_told_what_to_use_instead(scheme: str) -> None:
+def test_the_error_for_the_url_of_a_sentinel_says_what_to_use(scheme: str) -> None:
     with pytest.raises(StoreConfigurationError, match="does not speak to Sentinel") as caught:
         RedisSettings(url=f"{scheme}://:SuperSecret@host:26379/mymaster")
     assert "Secret" not in str(caught.value)

@@ -54,7 +54,7 @@ STANDING = [
 
 @pytest.mark.parametrize("text", PASSING + REFUSING)
 @pytest.mark.parametrize("kind", [driver.ResponseError, driver.AuthenticationError])
-def test_what_passes_is_worth_another_try_whatever_it_answers(
+def test_temporary_errors_are_tried_again_whatever_their_text(
     text: str, kind: type[Exception]
 ) -> None:
     error = translate(kind(text), SETTINGS)
@@ -63,7 +63,7 @@ def test_what_passes_is_worth_another_try_whatever_it_answers(
 
 
 @pytest.mark.parametrize(("text", "advice"), STANDING)
-def test_what_does_not_pass_says_what_to_do(text: str, advice: str) -> None:
+def test_permanent_errors_say_what_to_do(text: str, advice: str) -> None:
     error = translate(driver.ResponseError(text), SETTINGS)
     assert isinstance(error, StoreConfigurationError)
     assert advice in str(error)
@@ -77,15 +77,13 @@ def test_what_does_not_pass_says_what_to_do(text: str, advice: str) -> None:
         (driver.InvalidResponse("Protocol error"), "rediss://"),
     ],
 )
-def test_a_place_where_no_server_can_be_reached_is_no_passing_trouble(
-    failure: Exception, advice: str
-) -> None:
+def test_an_impossible_address_is_not_a_temporary_error(failure: Exception, advice: str) -> None:
     error = translate(failure, SETTINGS)
     assert isinstance(error, StoreConfigurationError)
     assert advice in str(error)
 
 
-async def test_a_refusal_that_comes_before_any_command_is_what_the_command_is_told(
+async def test_a_refusal_before_any_command_is_raised_by_the_command(
     tmp_path: Path,
 ) -> None:
     """A server that has too many clients says so and hangs up at once."""
@@ -106,7 +104,7 @@ async def test_a_refusal_that_comes_before_any_command_is_what_the_command_is_to
     server.close()
 
 
-async def test_patience_ends_with_the_last_error_and_its_kind(
+async def test_waiting_ends_with_the_last_error_and_its_kind(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def full() -> None:

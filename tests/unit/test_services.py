@@ -79,7 +79,7 @@ async def test_a_bug_is_logged_with_its_traceback_and_the_loop_continues(
     assert "LookupError: a bug" in caplog.text
 
 
-async def test_a_service_that_does_not_go_on_ends_its_loop() -> None:
+async def test_a_service_that_stops_ends_its_loop() -> None:
     class OnlyOnce(Scripted):
         def goes_on(self, error: Exception) -> bool:
             self.done.set()

@@ -50,7 +50,7 @@ def read_all(reading: int, writing: int) -> bytes:
     return found
 
 
-def test_what_is_written_is_there_when_the_call_returns(pipe: tuple[int, int], make: Make) -> None:
+def test_output_is_written_when_the_call_returns(pipe: tuple[int, int], make: Make) -> None:
     reading, writing = pipe
     writer = make(writing)
     for number in range(100):
@@ -89,7 +89,7 @@ def test_an_output_that_does_not_work_costs_a_moment_and_no_error(kind: str, mak
     assert took_s < 3.0, "two thousand writes that wait would take minutes"
 
 
-def test_a_reader_that_comes_back_gets_what_waited_and_is_told_what_was_left_out(
+def test_a_reader_that_comes_back_gets_the_waiting_output_and_a_note_of_what_was_dropped(
     pipe: tuple[int, int], make: Make
 ) -> None:
     reading, writing = pipe
@@ -106,7 +106,7 @@ def test_a_reader_that_comes_back_gets_what_waited_and_is_told_what_was_left_out
     assert os.read(reading, 100) == b"again\n"
 
 
-def test_an_output_that_somebody_made_non_blocking_loses_nothing(
+def test_an_output_made_non_blocking_by_others_loses_nothing(
     pipe: tuple[int, int], make: Make
 ) -> None:
     reading, writing = pipe
@@ -158,7 +158,7 @@ def test_the_child_of_a_fork_writes_as_well(pipe: tuple[int, int], make: Make) -
     assert read_all(reading, writing) == b"parent child"
 
 
-def test_a_line_goes_to_the_real_stream_where_somebody_put_a_useless_one(
+def test_a_line_goes_to_the_real_stream_if_the_replaced_one_is_useless(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = io.StringIO()

@@ -68,7 +68,7 @@ async def test_items_that_wait_for_nothing_share_a_task() -> None:
     assert await Field().run(*[nothing] * 20) == 1
 
 
-async def test_the_task_of_an_item_that_has_waited_is_left_to_no_other() -> None:
+async def test_the_task_of_an_item_that_waited_is_not_reused() -> None:
     """Libraries keep things by task, as sessions and spans, and clean up at its end."""
 
     async def waits_a_turn() -> None:
@@ -109,7 +109,7 @@ async def test_items_that_end_after_a_wait_do_not_slow_the_start_of_those_behind
     assert await Field().begun(waits_a_turn, 2_000, turns=16) == 2_000
 
 
-async def test_what_an_item_leaves_in_its_context_no_other_sees() -> None:
+async def test_no_item_sees_the_context_changes_of_another() -> None:
     seen: list[str] = []
 
     async def looks_and_paints() -> None:
@@ -197,7 +197,7 @@ def takes_a_cancellation_back(task: asyncio.Task[None]) -> None:
         ),
     ],
 )
-async def test_a_task_that_an_item_has_done_something_to_is_left_to_no_other(
+async def test_a_task_that_an_item_has_changed_is_not_reused(
     does: Callable[[asyncio.Task[None]], None],
 ) -> None:
     ended: list[int] = []
@@ -235,7 +235,7 @@ async def test_no_item_begins_inside_the_one_that_has_added_it() -> None:
     assert story == ["first", "second"]
 
 
-async def test_what_was_cleared_never_begins() -> None:
+async def test_cleared_items_never_begin() -> None:
     field = Field()
     field.relay.add(nothing)
     field.relay.clear()
@@ -244,7 +244,7 @@ async def test_what_was_cleared_never_begins() -> None:
     assert len(field.ran) == 1
 
 
-async def test_a_long_row_of_items_leaves_the_loop_to_others() -> None:
+async def test_a_long_row_of_items_lets_the_loop_run_others() -> None:
     field = Field()
     for _ in range(3 * STARTS_AT_ONCE):
         field.relay.add(nothing)
@@ -256,7 +256,7 @@ async def test_a_long_row_of_items_leaves_the_loop_to_others() -> None:
     assert len(set(field.ran)) == 3
 
 
-async def test_items_that_take_long_without_waiting_leave_the_loop_to_others(
+async def test_long_items_that_do_not_wait_let_the_loop_run_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(relay_module, "TURN_S", TURN_S)

@@ -101,7 +101,7 @@ async def test_a_task_that_timed_out_in_its_thread_lets_the_next_one_run() -> No
 
 
 @pytest.mark.parametrize(("limit", "error"), [(0, ValueError), (True, TypeError), ("8", TypeError)])
-def test_a_limit_of_threads_that_is_no_positive_number_is_refused(
+def test_a_limit_of_threads_that_is_not_a_positive_number_is_refused(
     limit: Any, error: type[Exception]
 ) -> None:
     with pytest.raises(error, match="thread_limit must be"):

@@ -45,7 +45,7 @@ def ended(write: Write, cli: Cli, url: str, gate: str = "") -> None:
     cli("run", "flow.py", "--workers", "1", "--redis", url, "--run-id", "r1", "-q")
 
 
-def test_a_run_id_of_a_run_that_ended_starts_nothing_and_is_told(
+def test_the_run_id_of_an_ended_run_starts_nothing_and_is_an_error(
     write: Write, cli: Cli, redis_server: Server
 ) -> None:
     ended(write, cli, redis_server.url)
@@ -103,7 +103,7 @@ def test_waiting_and_attaching_follow_a_run_that_another_process_leads(
             worker.wait()
 
 
-def test_ctrl_c_while_waiting_leaves_the_run_alone(
+def test_ctrl_c_while_waiting_does_not_cancel_the_run(
     write: Write, cli: Cli, redis_server: Server, tmp_path: Path
 ) -> None:
     write("flow.py", FLOW)
@@ -119,7 +119,7 @@ def test_ctrl_c_while_waiting_leaves_the_run_alone(
     assert run["state"] == "open"
 
 
-def test_waiting_for_a_misspelt_run_names_the_nearest(
+def test_waiting_for_a_misspelt_run_id_suggests_the_nearest(
     write: Write, cli: Cli, redis_server: Server
 ) -> None:
     write("flow.py", FLOW)

@@ -120,7 +120,7 @@ def test_closed_descriptors_change_no_exit_code_and_nothing_takes_their_place(
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_reader_of_standard_output_that_went_away_has_what_it_wanted(
+def test_closing_standard_output_early_is_not_an_error(
     name: str, folder: Path, server: Server
 ) -> None:
     with broken_output("reader gone") as broken, (folder / "err").open("w") as err:
@@ -132,7 +132,7 @@ def test_a_reader_of_standard_output_that_went_away_has_what_it_wanted(
 
 @pytest.mark.parametrize("kind", ["full disk", "terminal gone", "read only"])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_standard_output_that_takes_nothing_is_told_in_a_line(
+def test_a_broken_standard_output_is_reported_in_one_line(
     name: str, kind: str, folder: Path, server: Server
 ) -> None:
     arguments = COMMANDS[name]
@@ -146,7 +146,7 @@ def test_a_standard_output_that_takes_nothing_is_told_in_a_line(
 
 
 @pytest.mark.parametrize("kind", ["full disk", "reader gone", "reader stopped"])
-def test_what_tasks_on_local_workers_print_does_not_hold_up_the_run(
+def test_the_output_of_tasks_on_local_workers_does_not_block_the_run(
     kind: str, folder: Path, server: Server
 ) -> None:
     with broken_output(kind) as broken:
@@ -156,7 +156,7 @@ def test_what_tasks_on_local_workers_print_does_not_hold_up_the_run(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("module", ["astrum_worker", "astrum_coordinator"])
-def test_a_service_whose_log_breaks_serves_on_and_stops_as_ever(
+def test_a_service_with_a_broken_log_continues_and_stops_normally(
     kind: str, module: str, folder: Path, cli: Cli, server: Server
 ) -> None:
     arguments = ["prints.py"] if module == "astrum_worker" else ["serve"]

@@ -42,7 +42,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert not set(HEAVY).intersection(done.stdout.split())
 
 
-def test_help_is_there_before_one_notices() -> None:
+def test_help_is_printed_quickly() -> None:
     def took() -> float:
         # Processor time: what the clock says depends on what else the machine does.
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -54,7 +54,7 @@ def test_help_is_there_before_one_notices() -> None:
     assert min(took() for _ in range(5)) < 0.3
 
 
-def test_a_misspelt_command_is_answered_by_the_nearest() -> None:
+def test_a_misspelt_command_gets_the_nearest_suggestion() -> None:
     done = CliRunner().invoke(main, ["flow.py"])
     assert (done.exit_code, "did you mean 'run flow.py'?" in done.output) == (2, True)
     done = CliRunner().invoke(main, ["sbmit"])
@@ -116,13 +116,13 @@ def test_a_plan_is_shown_without_running_it(
     assert "while importing" not in done.stdout
 
 
-def test_a_plan_as_json_is_nothing_but_json(write: Write, cli: Cli) -> None:
+def test_the_json_output_of_plan_is_only_json(write: Write, cli: Cli) -> None:
     write("flow.py", FLOW)
     plan = json.loads(cli("plan", "flow.py", "--format", "json", "-t", "extract").stdout)
     assert [task["task"] for task in plan["tasks"]] == ["extract"]
 
 
-def test_a_plan_with_a_cycle_is_a_mistake_that_is_spelt_out(write: Write, cli: Cli) -> None:
+def test_a_plan_with_a_cycle_is_an_error_that_lists_the_cycle(write: Write, cli: Cli) -> None:
     write(
         "flow.py",
         """
@@ -140,7 +140,7 @@ def test_a_plan_with_a_cycle_is_a_mistake_that_is_spelt_out(write: Write, cli: C
     assert "a -> b -> a" in done.stderr or "b -> a -> b" in done.stderr
 
 
-def test_access_rules_hold_for_the_prefix() -> None:
+def test_access_rules_are_printed_for_the_prefix() -> None:
     lines = CliRunner().invoke(main, ["acl", "--prefix", "mine"]).output.splitlines()
     assert [line.split()[2] for line in lines] == ["astrum-coordinator", "astrum-worker"]
     assert all(" ~{mine}:" in line and "~*" not in line for line in lines)

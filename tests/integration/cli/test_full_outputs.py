@@ -23,7 +23,7 @@ needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no fu
 
 
 @needs_full
-def test_a_report_that_standard_output_does_not_take_is_told_beside_the_run_s_outcome(
+def test_a_report_that_cannot_be_printed_is_reported_beside_the_outcome_of_the_run(
     write: Write, tmp_path: Path
 ) -> None:
     write("flow.py", FLOW)
@@ -38,7 +38,7 @@ def test_a_report_that_standard_output_does_not_take_is_told_beside_the_run_s_ou
     )
 
 
-def test_a_report_that_its_file_does_not_take_leaves_nothing_but_the_report_on_standard_output(
+def test_a_report_file_that_cannot_be_written_leaves_the_report_on_standard_output_intact(
     write: Write, tmp_path: Path
 ) -> None:
     write("flow.py", FLOW)
@@ -57,7 +57,7 @@ def test_a_report_that_its_file_does_not_take_leaves_nothing_but_the_report_on_s
 @pytest.mark.parametrize(
     "arguments", [["plan", "flow.py", "--format", "json"], ["plan", "flow.py"], ["acl"]]
 )
-def test_a_command_that_only_shows_something_says_in_a_line_that_it_could_not(
+def test_a_display_command_reports_a_full_output_in_one_line(
     write: Write, tmp_path: Path, arguments: list[str]
 ) -> None:
     write("flow.py", FLOW)

@@ -99,9 +99,7 @@ def test_an_interrupt_while_a_module_is_imported_needs_no_traceback(
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
 
 
-def test_the_second_interrupt_ends_at_once_what_does_not_want_to_stop(
-    write: Write, start: Start
-) -> None:
+def test_the_second_interrupt_ends_a_command_that_does_not_stop(write: Write, start: Start) -> None:
     write("flow.py", STUBBORN)
     process = start("run", "flow.py", "--local")
     assert process.stderr is not None
@@ -117,7 +115,7 @@ def test_the_second_interrupt_ends_at_once_what_does_not_want_to_stop(
     assert process.wait(TIMEOUT_S) == 130
 
 
-def test_a_signal_that_comes_twice_at_a_time_is_one(write: Write, start: Start) -> None:
+def test_a_signal_that_arrives_twice_at_once_counts_once(write: Write, start: Start) -> None:
     write("flow.py", WAITS)
     process = start("run", "flow.py", "--local", "--json")
     process.send_signal(signal.SIGINT)

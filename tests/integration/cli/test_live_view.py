@@ -110,7 +110,7 @@ def test_it_shows_bars_running_tasks_and_retries_and_ends_with_a_table(
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_an_interrupt_gives_the_cursor_back(write: Write, tmp_path: Path, times: int) -> None:
+def test_an_interrupt_restores_the_cursor(write: Write, tmp_path: Path, times: int) -> None:
     write("flow.py", FLOW)
     with Terminal(tmp_path, "run", "flow.py", "--local") as terminal:
         terminal.read_until(r"1 of 3 done, 1 running")

@@ -37,7 +37,7 @@ CRASH = """
         ("exit", "exit code 9"),
     ],
 )
-def test_a_crash_is_settled_without_waiting_for_the_lease_and_told_by_its_name(
+def test_a_crash_is_settled_without_waiting_for_the_lease_and_named_in_the_report(
     write: Write, cli: Cli, namespace: str, how: str
 ) -> None:
     write("crash.py", CRASH)

@@ -71,7 +71,7 @@ TROUBLE = """
 
 
 @pytest.mark.parametrize("namespace", ["fork", "fork_on_loop"])
-def test_a_child_that_a_task_forked_and_terminates_ends(
+def test_a_forked_child_of_a_task_ends_when_it_is_terminated(
     write: Write, cli: Cli, namespace: str
 ) -> None:
     write("flow.py", TROUBLE)
@@ -91,7 +91,7 @@ def test_a_child_that_a_task_forked_and_terminates_ends(
         ("stop", "RuntimeError: a task cannot stop the event loop"),
     ],
 )
-def test_what_a_task_raises_in_the_event_loop_is_the_failure_of_that_task(
+def test_an_error_that_a_task_raises_in_the_event_loop_fails_that_task(
     write: Write, cli: Cli, namespace: str, failure: str
 ) -> None:
     write("flow.py", TROUBLE)
@@ -101,7 +101,7 @@ def test_what_a_task_raises_in_the_event_loop_is_the_failure_of_that_task(
     assert " failed: 0 of " in done.stderr.splitlines()[-1]
 
 
-def test_a_task_that_closes_the_loops_descriptors_ends_the_command_in_a_sentence(
+def test_a_task_that_closes_the_descriptors_of_the_loop_ends_the_command_with_a_message(
     write: Write, cli: Cli
 ) -> None:
     write("flow.py", TROUBLE)

@@ -23,7 +23,7 @@ TALKING = """
 
 
 @pytest.mark.parametrize("place", [["--local"], ["--workers", "1"]], ids=["local", "workers"])
-def test_what_a_task_prints_and_logs_is_seen(write: Write, cli: Cli, place: list[str]) -> None:
+def test_the_prints_and_logs_of_a_task_are_shown(write: Write, cli: Cli, place: list[str]) -> None:
     write("flow.py", TALKING)
     done = cli("run", "flow.py", "-q", *place)
     assert (done.returncode, done.stdout) == (0, "to standard output\n")
@@ -53,7 +53,7 @@ def test_a_worker_logs_each_attempt_that_fails(
         worker.wait()
 
 
-def test_a_worker_that_cannot_start_tells_why_once(write: Write, cli: Cli) -> None:
+def test_a_worker_that_cannot_start_prints_the_reason_once(write: Write, cli: Cli) -> None:
     write(
         "flow.py",
         """

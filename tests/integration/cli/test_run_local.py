@@ -68,7 +68,7 @@ def test_a_run_that_fails_exits_with_1_and_says_which_task_why_and_where(
     assert "flow.py" in frames[0]
 
 
-def test_an_error_without_a_frame_of_the_users_is_told_without_a_traceback(
+def test_an_error_without_user_frames_is_printed_without_a_traceback(
     write: Write, cli: Cli
 ) -> None:
     write(
@@ -102,7 +102,7 @@ def test_an_exception_group_keeps_its_traceback(write: Write, cli: Cli) -> None:
     assert "ValueError: two" in done.stderr
 
 
-def test_quiet_says_nothing_of_success_and_all_of_failure(write: Write, cli: Cli) -> None:
+def test_quiet_prints_nothing_on_success_and_everything_on_failure(write: Write, cli: Cli) -> None:
     write("good.py", GOOD)
     write("bad.py", BAD)
     assert cli("run", "good.py", "--local", "--quiet").stderr == ""
@@ -173,7 +173,7 @@ AT_THE_END = """
 
 
 @pytest.mark.parametrize("place", [["--local"], ["--embedded", "--workers", "1"]])
-def test_what_is_printed_at_the_end_of_the_process_does_not_follow_the_object(
+def test_output_at_the_exit_of_the_process_does_not_follow_the_json_object(
     write: Write, cli: Cli, place: list[str]
 ) -> None:
     write("flow.py", AT_THE_END)
@@ -224,9 +224,7 @@ def test_a_report_to_a_pipe_goes_through_it(write: Write, cli: Cli, tmp_path: Pa
         assert json.loads(text.result())["successful_tasks"] == 2
 
 
-def test_a_report_to_a_descriptor_goes_into_what_is_open_there(
-    write: Write, tmp_path: Path
-) -> None:
+def test_a_report_to_a_descriptor_goes_to_its_open_file(write: Write, tmp_path: Path) -> None:
     write("flow.py", GOOD)
     reading, writing = os.pipe()
     with open(reading) as reader, open(writing, "w") as writer:
@@ -235,7 +233,7 @@ def test_a_report_to_a_descriptor_goes_into_what_is_open_there(
         assert json.load(reader)["successful_tasks"] == 2
 
 
-def test_a_report_to_standard_output_leaves_there_what_the_tasks_wrote(
+def test_a_report_to_standard_output_keeps_the_output_of_the_tasks(
     write: Write, tmp_path: Path
 ) -> None:
     write("flow.py", GOOD)
@@ -353,7 +351,7 @@ def test_one_of_several_is_chosen_by_namespace_or_attribute(
     assert (done.returncode, done.stdout.strip()) == (0, printed)
 
 
-def test_targets_bring_what_is_upstream_of_them_and_nothing_else(write: Write, cli: Cli) -> None:
+def test_targets_select_all_upstream_tasks_and_no_others(write: Write, cli: Cli) -> None:
     write("flow.py", BAD)
     assert cli("run", "flow.py", "--local", "-t", "first").returncode == 0
 
@@ -374,7 +372,7 @@ def test_targets_bring_what_is_upstream_of_them_and_nothing_else(write: Write, c
         (["flow.py", "--prefix", "p"], "no keys to give a --prefix"),
     ],
 )
-def test_a_mistake_is_answered_by_a_sentence_and_exit_code_2(
+def test_a_usage_error_prints_one_message_and_exits_with_2(
     write: Write, cli: Cli, arguments: list[str], said: str
 ) -> None:
     write("flow.py", GOOD + '\n    GOOD = ""\n')
@@ -385,7 +383,7 @@ def test_a_mistake_is_answered_by_a_sentence_and_exit_code_2(
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_typed_goes_before_the_environment(write: Write, cli: Cli) -> None:
+def test_command_line_options_override_the_environment(write: Write, cli: Cli) -> None:
     write("flow.py", GOOD)
     assert (
         cli("run", "flow.py", "--local", ASTRUM_REDIS_URL="redis://unreachable:1").returncode == 0
@@ -395,7 +393,7 @@ def test_what_is_typed_goes_before_the_environment(write: Write, cli: Cli) -> No
     assert both.returncode == 2
 
 
-def test_a_module_that_fails_to_import_shows_the_users_traceback_only(
+def test_a_module_that_fails_to_import_shows_only_the_traceback_of_the_user(
     write: Write, cli: Cli
 ) -> None:
     write("flow.py", "def broken():\n    return 1 / 0\n\nbroken()\n")

@@ -143,7 +143,7 @@ def busy(server: RedisServer) -> Iterator[str]:
 @pytest.mark.parametrize(
     "arguments", [("runs",), ("submit", "flow.py"), ("run", "flow.py", "--workers", "1")]
 )
-def test_a_trouble_that_passes_is_told_and_waited_out_at_the_start(
+def test_a_temporary_fault_of_the_server_at_the_start_is_reported_and_waited_out(
     write: Write,
     start: Start,
     server: RedisServer,
@@ -159,7 +159,7 @@ def test_a_trouble_that_passes_is_told_and_waited_out_at_the_start(
 
 
 @pytest.mark.parametrize("trouble", [crowded, busy])
-def test_a_trouble_in_the_middle_of_a_run_is_waited_out_by_it_and_its_workers(
+def test_a_temporary_fault_of_the_server_during_a_run_is_waited_out(
     write: Write,
     start: Start,
     server: RedisServer,
@@ -177,7 +177,7 @@ def test_a_trouble_in_the_middle_of_a_run_is_waited_out_by_it_and_its_workers(
 
 
 @pytest.mark.parametrize("trouble", [absent, crowded])
-def test_a_serving_coordinator_waits_a_trouble_out_and_serves(
+def test_a_serving_coordinator_waits_for_a_temporary_fault_to_end(
     start: Start, server: RedisServer, trouble: Callable[[RedisServer], Iterator[str]]
 ) -> None:
     with trouble(server) as told:  # type: ignore[attr-defined]
@@ -188,7 +188,7 @@ def test_a_serving_coordinator_waits_a_trouble_out_and_serves(
     assert command.end() == ExitCode.DONE
 
 
-def test_a_server_that_stays_away_ends_a_command_as_failed_with_a_sentence(
+def test_a_server_that_stays_unreachable_ends_a_command_with_a_message(
     start: Start, server: RedisServer
 ) -> None:
     server.kill()
@@ -200,7 +200,7 @@ def test_a_server_that_stays_away_ends_a_command_as_failed_with_a_sentence(
     assert re.search(r"it stayed so for 1\d s", last), last
 
 
-def test_a_memory_that_stays_full_needs_a_person(
+def test_a_full_memory_that_does_not_recover_exits_with_the_code_for_a_person(
     write: Write, start: Start, server: RedisServer
 ) -> None:
     write("flow.py", FLOW)
@@ -237,7 +237,7 @@ def test_a_signal_ends_the_waiting(
 
 @pytest.mark.parametrize("command", ["runs", "serve", "submit", "run"])
 @pytest.mark.parametrize("query", ["?db=99", "?database=5", "?password=wrong"])
-def test_a_setting_that_is_wrong_is_told_at_once(
+def test_a_wrong_setting_is_reported_at_once(
     write: Write, cli: Cli, server: RedisServer, command: str, query: str
 ) -> None:
     write("flow.py", FLOW)

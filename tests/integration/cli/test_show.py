@@ -82,7 +82,7 @@ def statuses(cli: Cli, url: str) -> dict[str, str]:
     return {stat["task_name"]: stat["status"] for stat in shown["task_statistics"]}
 
 
-def test_show_says_where_every_unfinished_task_stands(
+def test_show_prints_the_state_of_every_unfinished_task(
     write: Write, cli: Cli, url: str, serving: AstrumProcess
 ) -> None:
     path = write("flow.py", FLOW)
@@ -113,7 +113,7 @@ def failed_run(write: Write, cli: Cli, url: str) -> None:
     assert done.returncode == 1, done.stderr
 
 
-def test_show_prints_the_tracebacks_of_failures_and_what_was_asked_for(
+def test_show_prints_the_tracebacks_of_failures_and_of_the_chosen_tasks(
     write: Write, cli: Cli, url: str
 ) -> None:
     failed_run(write, cli, url)
@@ -174,7 +174,7 @@ def test_a_run_of_big_results_is_shown_with_little_traffic(
         assert sent_by_server() - before < most, options
 
 
-def test_queues_tell_what_waits_also_without_any_worker(
+def test_queues_lists_waiting_attempts_also_without_any_worker(
     write: Write, cli: Cli, url: str, serving: AstrumProcess
 ) -> None:
     assert "no queues" in cli("queues", "--redis", url).stdout

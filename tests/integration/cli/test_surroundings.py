@@ -54,7 +54,7 @@ def test_a_password_in_the_url_is_not_in_the_first_line(write: Write, cli: Cli) 
     assert done.stderr.startswith(first)
 
 
-def test_embedded_goes_before_the_url_of_the_environment(write: Write, cli: Cli) -> None:
+def test_embedded_overrides_the_url_of_the_environment(write: Write, cli: Cli) -> None:
     write("flow.py", FLOW)
     url = {"ASTRUM_REDIS_URL": "redis://unreachable.invalid:1"}
     assert cli("run", "flow.py", "--embedded", "--workers", "1", **url).returncode == 0
@@ -77,7 +77,7 @@ def test_embedded_contradicts_other_places(
     assert (done.returncode, said in done.stderr) == (2, True)
 
 
-def test_what_is_typed_goes_before_an_embedded_server_of_the_environment(
+def test_command_line_options_override_an_embedded_server_of_the_environment(
     write: Write, cli: Cli
 ) -> None:
     write("flow.py", FLOW)
@@ -92,7 +92,7 @@ def test_what_is_typed_goes_before_an_embedded_server_of_the_environment(
 @pytest.mark.parametrize(
     "name", ["job_feature%2Flogin", "a#b", "what?", "a b@c", "it's", "größe", "d" * 120]
 )
-def test_a_temporary_folder_of_any_name_serves(
+def test_a_temporary_folder_of_any_name_is_usable(
     write: Write, cli: Cli, tmp_path: Path, name: str
 ) -> None:
     write("flow.py", FLOW)
@@ -101,7 +101,9 @@ def test_a_temporary_folder_of_any_name_serves(
     assert done.returncode == 0, done.stderr
 
 
-def test_a_temporary_folder_whose_name_is_no_text_serves(write: Write, tmp_path: Path) -> None:
+def test_a_temporary_folder_whose_name_is_not_valid_unicode_is_usable(
+    write: Write, tmp_path: Path
+) -> None:
     write("flow.py", FLOW)
     folder = os.fsencode(tmp_path) + b"/\xff"
     os.mkdir(folder)
@@ -124,7 +126,7 @@ OTHERS = ["rich", "click", "logging", "asyncio", "socket", "signal", "msgpack", 
 
 
 @pytest.mark.parametrize("name", NAMES + OTHERS)
-def test_a_file_with_the_name_of_a_module_that_astrum_needs_breaks_nothing(
+def test_a_file_with_the_name_of_a_module_of_astrum_breaks_nothing(
     write: Write, tmp_path: Path, name: str, redis_server: Server
 ) -> None:
     write("flow.py", FLOW)
@@ -211,7 +213,7 @@ def _dedented(text: str) -> str:
         "import logging; logging.disable(); logging.raiseExceptions = True",
     ],
 )
-def test_what_a_flow_changes_while_it_is_imported_does_not_break_the_run(
+def test_changes_that_a_flow_makes_during_its_import_do_not_break_the_run(
     write: Write, cli: Cli, tmp_path: Path, change: str, place: list[str]
 ) -> None:
     write("first.py", change)
@@ -248,7 +250,7 @@ def test_a_log_level_may_be_written_as_elsewhere(write: Write, cli: Cli, level: 
     assert done.returncode == 0, done.stderr
 
 
-def test_a_level_that_is_none_is_refused(write: Write, cli: Cli) -> None:
+def test_an_unknown_log_level_is_refused(write: Write, cli: Cli) -> None:
     write("flow.py", FLOW)
     done = cli("run", "flow.py", "--local", "--log-level", "loud")
     assert (done.returncode, "'loud' is not one of" in done.stderr) == (2, True)
@@ -258,7 +260,7 @@ def test_a_level_that_is_none_is_refused(write: Write, cli: Cli) -> None:
     "command", ["plan", "run --local", "run --local --json", "plan --format dot"]
 )
 @pytest.mark.parametrize("encoding", ["", "ascii", "ascii:strict", "utf-8"])
-def test_an_output_that_lacks_characters_loses_those_alone(
+def test_an_output_that_lacks_characters_loses_only_those(
     write: Write, cli: Cli, command: str, encoding: str
 ) -> None:
     write("flow.py", FLOW.replace('"seven"', '"größe→計算"').replace("return", "print('→');return"))

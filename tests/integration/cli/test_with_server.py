@@ -115,7 +115,7 @@ def test_show_prints_the_same_json_as_run_without_the_types_of_the_values(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_serve_gives_its_runs_back_when_it_is_told_to_stop(
+def test_serve_releases_its_runs_when_it_stops(
     write: Write, cli: Cli, redis_server: Server, number: signal.Signals
 ) -> None:
     write("flow.py", FLOW)
@@ -128,7 +128,7 @@ def test_serve_gives_its_runs_back_when_it_is_told_to_stop(
     assert f"run {run_id} waits for a coordinator" in cli("show", run_id, **env).stdout
 
 
-def test_a_pipe_gets_every_run_and_worker_on_a_line_of_its_own(
+def test_a_pipe_gets_one_line_for_each_run_and_worker(
     write: Write, cli: Cli, redis_server: Server
 ) -> None:
     write("flow.py", FLOW)
@@ -139,14 +139,14 @@ def test_a_pipe_gets_every_run_and_worker_on_a_line_of_its_own(
     assert "pending" in line
 
 
-def test_an_unknown_run_is_said_to_be_unknown(cli: Cli, redis_server: Server) -> None:
+def test_an_unknown_run_is_an_error(cli: Cli, redis_server: Server) -> None:
     for command in ("show", "cancel", "resume"):
         done = cli(command, "nothing", "--redis", redis_server.url)
         assert (done.returncode, done.stdout) == (1, "")
         assert "no run has the id 'nothing'" in done.stderr
 
 
-def test_workers_are_listed_with_what_they_are(
+def test_workers_are_listed_with_their_properties(
     write: Write, cli: Cli, redis_server: Server
 ) -> None:
     path = write("flow.py", FLOW)

@@ -12,7 +12,7 @@ from tests.servers import Server
 
 
 @pytest.mark.parametrize(("host", "code"), [("{}", 0), ("{}0", 1), ("a{}", 1), (None, 1)])
-async def test_only_a_worker_of_this_very_host_makes_it_healthy(
+async def test_only_a_live_worker_of_this_host_counts_as_healthy(
     cli: Cli, redis_server: Server, host: str | None, code: int
 ) -> None:
     store = WorkerStore(RedisSettings(url=redis_server.url), "w1")

@@ -53,6 +53,8 @@ async def test_a_timed_out_attempt_names_the_task_that_held_it_up(
     assert attempt.error_message == f"{TOO_LONG}; task 'pdf' on its worker {BLOCKED}"
 
 
-async def test_or_says_that_something_did(coordinator: Coordinator, hand: HandWorker) -> None:
+async def test_a_timed_out_attempt_says_that_an_unknown_task_held_it_up(
+    coordinator: Coordinator, hand: HandWorker
+) -> None:
     attempt = await timed_out(coordinator, hand)
     assert attempt.error_message == f"{TOO_LONG}; something on its worker {BLOCKED}"

@@ -81,7 +81,7 @@ async def test_a_retry_is_not_made_at_once_because_the_clock_went_back(
     await run
 
 
-async def test_a_run_has_no_more_than_its_time_although_it_was_created_ahead_of_the_clock(
+async def test_a_run_created_ahead_of_the_clock_still_times_out_in_time(
     coordinator: Coordinator, hand: HandWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
@@ -94,7 +94,7 @@ async def test_a_run_has_no_more_than_its_time_although_it_was_created_ahead_of_
     assert report.execution_duration >= 0
 
 
-async def test_a_message_that_vanished_is_noticed_although_its_id_is_ahead_of_the_clock(
+async def test_a_lost_message_with_an_id_ahead_of_the_clock_is_noticed(
     coordinator: Coordinator, hand: HandWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
@@ -157,7 +157,7 @@ async def test_no_worker_is_declared_dead_because_the_clock_jumped_ahead(
     assert await holds(hand)
 
 
-async def test_who_died_before_the_clock_went_back_is_noticed_in_time(
+async def test_a_worker_that_died_before_the_clock_went_back_is_noticed_in_time(
     hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("astrum_coordinator.pool.upkeep.CHECK_EVERY_S", 0.05)

@@ -71,7 +71,7 @@ async def test_a_damaged_message_of_a_dead_worker_is_a_loss_and_goes_on(
     assert statuses(report) == ["lost", "completed"]
 
 
-async def test_what_is_no_message_is_set_aside_once_its_worker_is_dead(
+async def test_an_entry_that_is_not_a_message_is_set_aside_once_its_worker_is_dead(
     coordinator: Coordinator, runs: RunStore, hand: HandWorker, redis_server: Server
 ) -> None:
     await hand.register("a")
@@ -86,7 +86,7 @@ async def test_what_is_no_message_is_set_aside_once_its_worker_is_dead(
     assert (await run).execution_state == "completed"
 
 
-async def test_a_cancelled_attempt_is_told_with_its_worker_and_its_time(
+async def test_a_cancelled_attempt_is_reported_with_its_worker_and_its_time(
     coordinator: Coordinator, hand: HandWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
@@ -119,7 +119,7 @@ async def test_a_run_is_cancelled_although_the_server_refuses_its_dispatches(
     assert [task.status for task in report.task_statistics] == ["completed", "cancelled"]
 
 
-async def test_nobody_is_taken_for_dead_right_after_the_server_was_silent(
+async def test_no_worker_is_declared_dead_right_after_the_server_was_silent(
     hand: HandWorker, runs: RunStore
 ) -> None:
     config = replace(FAST, reap_every_s=0.05, reap_grace_s=0.3)

@@ -106,7 +106,7 @@ def spoil_journal(client: redis.Redis, runs: RunStore, run_id: str) -> None:
     client.set(runs.keys.journal(run_id), "x", px=DAY_MS)
 
 
-async def test_a_journal_that_is_none_any_more_stops_no_other_run(
+async def test_a_journal_of_a_foreign_type_stops_no_other_run(
     coordinator: Coordinator,
     hand: HandWorker,
     redis_server: Server,
@@ -130,7 +130,7 @@ async def test_a_journal_that_is_none_any_more_stops_no_other_run(
     assert "foreign type" in error
 
 
-async def test_who_waits_for_a_run_whose_journal_is_none_any_more_is_told(
+async def test_waiting_for_a_run_whose_journal_has_a_foreign_type_is_an_error(
     coordinator: Coordinator, hand: HandWorker, redis_server: Server, runs: RunStore
 ) -> None:
     await hand.register("a")

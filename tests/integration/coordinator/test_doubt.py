@@ -66,7 +66,7 @@ async def test_an_attempt_that_ends_while_a_successor_looks_is_not_taken_for_one
         await completed(run)
 
 
-async def test_a_leader_that_finds_another_attempt_out_than_it_believes_goes_by_that_one(
+async def test_a_leader_adopts_the_attempt_that_redis_holds(
     coordinator: Coordinator, hand: HandWorker, runs: RunStore
 ) -> None:
     await hand.register("a", "b")
@@ -84,7 +84,7 @@ async def test_a_leader_that_finds_another_attempt_out_than_it_believes_goes_by_
     await completed(run)
 
 
-async def test_orders_that_cannot_be_sent_for_a_fault_of_ours_are_given_again(
+async def test_commands_that_fail_by_a_bug_are_sent_again(
     coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dispatch = coordinator._store.dispatch
@@ -100,7 +100,7 @@ async def test_orders_that_cannot_be_sent_for_a_fault_of_ours_are_given_again(
     await completed(run)
 
 
-async def test_a_run_whose_history_cannot_be_read_is_free_for_others_at_once(
+async def test_a_run_whose_history_cannot_be_read_is_released_at_once(
     coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refused(*_: Any) -> dict[int, Outstanding]:
@@ -125,7 +125,7 @@ class Witness:
         self.succeeded = state.states.count(TaskState.SUCCEEDED)
 
 
-async def test_who_follows_a_run_reports_what_the_server_says_at_the_end_not_what_it_lost(
+async def test_a_follower_reports_the_final_state_of_the_server_and_not_lost_writes(
     coordinator: Coordinator, runs: RunStore
 ) -> None:
     record = Record(0, 1, Outcome.SUCCEEDED, "w", 1.0, 2.0, Codec().encode(42))
@@ -141,7 +141,7 @@ async def test_who_follows_a_run_reports_what_the_server_says_at_the_end_not_wha
     assert (await following).task_return_set == {}
 
 
-async def test_a_leader_whose_run_another_has_ended_reports_what_that_one_knew(
+async def test_a_leader_whose_run_was_ended_by_another_reports_the_journal_of_that_one(
     coordinator: Coordinator,
     hand: HandWorker,
     runs: RunStore,

@@ -56,7 +56,7 @@ async def serving(coordinator: Coordinator) -> AsyncIterator[None]:
 # --- one process, one leader ---------------------------------------------------------------------
 
 
-async def test_two_who_wait_for_one_run_in_one_process_share_its_leader(
+async def test_two_waiters_for_one_run_in_one_process_share_its_leader(
     coordinator: Coordinator, hand: HandWorker
 ) -> None:
     await hand.register("a")
@@ -82,7 +82,7 @@ async def test_a_serving_coordinator_may_run_flows_as_well(
             assert (await run).execution_state == "completed"
 
 
-async def test_who_joins_a_leader_late_is_told_of_the_run_from_where_it_is(
+async def test_an_observer_that_joins_late_starts_from_the_current_state(
     coordinator: Coordinator, hand: HandWorker
 ) -> None:
     await hand.register("a", "b")
@@ -140,7 +140,7 @@ async def test_a_caller_cancelled_while_its_run_is_adopted_keeps_the_leader_too(
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("retry", [AT_ONCE, LATER], ids=["at once", "later"])
-async def test_an_attempt_that_ends_while_a_run_is_adopted_is_not_overlooked(
+async def test_an_attempt_that_ends_during_an_adoption_is_not_missed(
     coordinator: Coordinator,
     other: Coordinator,
     hand: HandWorker,
@@ -174,7 +174,7 @@ async def test_an_attempt_that_ends_while_a_run_is_adopted_is_not_overlooked(
     assert len(report.task_statistics[0].attempt_statistics) == 3
 
 
-async def test_what_has_no_readable_plan_is_left_alone_and_hinders_no_other_run(
+async def test_a_run_without_a_readable_plan_is_skipped_and_delays_no_other(
     coordinator: Coordinator, hand: HandWorker, runs: RunStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     await hand.register("a")
@@ -217,7 +217,7 @@ async def test_a_run_that_a_server_refuses_to_give_is_tried_again(
         await hand.claim()
 
 
-async def test_serving_tells_how_a_run_ended(
+async def test_serve_logs_how_a_run_ended(
     coordinator: Coordinator, hand: HandWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "astrum")
@@ -350,7 +350,7 @@ async def test_all_leases_are_released_at_once_so_that_a_silent_server_costs_one
 # --- the caller goes -----------------------------------------------------------------------------
 
 
-async def test_a_caller_who_is_cancelled_while_submitting_leaves_no_open_run(
+async def test_a_caller_that_is_cancelled_while_submitting_leaves_no_open_run(
     coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create, reached, allowed = RunStore.create_run, asyncio.Event(), asyncio.Event()
@@ -372,7 +372,7 @@ async def test_a_caller_who_is_cancelled_while_submitting_leaves_no_open_run(
     assert info.state == "cancelled"
 
 
-async def test_a_cancelled_submission_under_a_taken_id_leaves_the_other_run_alone(
+async def test_a_cancelled_submission_under_a_taken_id_does_not_cancel_the_other_run(
     coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await coordinator.submit_flow(flow(A), run_id="r")
@@ -394,7 +394,7 @@ async def test_a_cancelled_submission_under_a_taken_id_leaves_the_other_run_alon
     await coordinator.resume("r")
 
 
-async def test_a_caller_who_is_cancelled_twice_goes_at_once(
+async def test_a_caller_that_is_cancelled_twice_returns_at_once(
     coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = asyncio.Event()
@@ -415,7 +415,7 @@ async def test_a_caller_who_is_cancelled_twice_goes_at_once(
     assert run.cancelled()
 
 
-async def test_leaving_gives_runs_back_and_tells_who_still_waits_for_them(
+async def test_closing_releases_the_runs_and_wakes_those_that_wait_for_them(
     settings: RedisSettings, hand: HandWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
@@ -428,7 +428,7 @@ async def test_leaving_gives_runs_back_and_tells_who_still_waits_for_them(
     assert dispatchers() == []
 
 
-async def test_who_follows_anothers_run_is_told_of_it_from_where_it_is(
+async def test_a_follower_of_another_leader_starts_from_the_current_state(
     coordinator: Coordinator, other: Coordinator, hand: HandWorker
 ) -> None:
     await hand.register("a", "b", "c")
@@ -451,7 +451,7 @@ async def test_who_follows_anothers_run_is_told_of_it_from_where_it_is(
     assert now() == (3, 0)
 
 
-async def test_who_only_follows_a_run_is_told_when_its_coordinator_is_left(
+async def test_a_follower_gets_an_error_when_its_coordinator_is_closed(
     settings: RedisSettings, hand: HandWorker, other: Coordinator
 ) -> None:
     await hand.register("a")
@@ -524,7 +524,7 @@ async def test_the_time_limit_of_a_run_counts_from_its_creation_whoever_leads_it
 # --- looking only --------------------------------------------------------------------------------
 
 
-async def test_asking_starts_nothing_in_the_background(settings: RedisSettings) -> None:
+async def test_questions_start_no_background_work(settings: RedisSettings) -> None:
     before = asyncio.all_tasks()
     async with Coordinator(settings) as coordinator:
         await coordinator.submit_flow(flow(A), run_id="r")

@@ -47,7 +47,7 @@ async def test_a_task_is_looked_at_from_its_submission_to_its_end(
     assert (await coordinator.look(run_id)).unfinished == []
 
 
-async def test_who_waits_for_a_run_that_nobody_leads_is_warned_once_per_absence(
+async def test_waiting_for_a_run_without_a_leader_warns_once_per_absence(
     coordinator: Coordinator, runs: RunStore, hand: HandWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = await coordinator.submit_flow(flow(TaskSpec("a")))

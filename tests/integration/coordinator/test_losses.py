@@ -55,7 +55,7 @@ async def finish_all(hand: HandWorker, lane: str, count: int) -> None:
         await hand.succeed(held)
 
 
-async def test_of_many_attempts_lost_at_once_none_is_suspected(
+async def test_many_attempts_lost_at_once_are_not_suspected(
     coordinator: Coordinator, hand: HandWorker
 ) -> None:
     run = await lost_together(coordinator, hand, FEW_SUSPECTS + 1)
@@ -63,7 +63,7 @@ async def test_of_many_attempts_lost_at_once_none_is_suspected(
     await run
 
 
-async def test_of_few_attempts_lost_at_once_each_runs_alone_next(
+async def test_a_few_attempts_lost_at_once_each_run_alone_next(
     coordinator: Coordinator, hand: HandWorker
 ) -> None:
     run = await lost_together(coordinator, hand, FEW_SUSPECTS)
@@ -71,7 +71,7 @@ async def test_of_few_attempts_lost_at_once_each_runs_alone_next(
     await run
 
 
-async def test_nothing_is_dispatched_or_ended_until_all_runs_were_read_again(
+async def test_nothing_is_dispatched_or_ended_until_all_runs_are_read_again(
     runs: RunStore,
 ) -> None:
     """The leader of one run does not go on while another's is still being read."""

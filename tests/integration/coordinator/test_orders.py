@@ -75,7 +75,7 @@ async def test_an_end_that_the_server_refused_is_sent_again_when_it_may_be(
     assert calls[0][1] == calls[1][1], "the leader gave up its epoch"
 
 
-async def test_an_attempt_whose_message_cannot_be_made_fails_and_takes_no_other_along(
+async def test_an_attempt_whose_message_cannot_be_encoded_fails_alone(
     coordinator: Coordinator, hand: HandWorker
 ) -> None:
     first = TaskSpec(task_id="first")

@@ -119,7 +119,7 @@ async def test_a_flow_that_reads_a_property_is_refused_before_there_is_a_run(
 
 
 @pytest.mark.usefixtures("registry")
-async def test_names_that_nobody_declared_are_refused_as_in_process(
+async def test_undeclared_task_names_are_refused_as_in_process(
     coordinator: Coordinator,
 ) -> None:
     with pytest.raises(TaskRegistrationError, match=r"namespace 'tset'.*did you mean 'test'"):

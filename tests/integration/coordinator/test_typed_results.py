@@ -62,7 +62,7 @@ def declare(registry: SchedulerRegistry) -> None:
 
 
 @pytest.mark.parametrize("made", [get_registry, SchedulerRegistry])
-async def test_where_the_task_is_declared_results_have_its_types(
+async def test_results_have_the_types_of_a_task_that_is_declared_here(
     coordinator: Coordinator, run_id: str, made: Callable[[str], SchedulerRegistry]
 ) -> None:
     registry = made(NAMESPACE)
@@ -71,7 +71,7 @@ async def test_where_the_task_is_declared_results_have_its_types(
         assert (await asked(run_id)).task_return_set == {"a": VALUE}, asked
 
 
-async def test_types_can_be_passed_where_the_task_is_not_declared(
+async def test_types_can_be_passed_for_a_task_that_is_not_declared_here(
     coordinator: Coordinator, run_id: str
 ) -> None:
     for asked in (coordinator.report, coordinator.resume, coordinator.wait):

@@ -177,7 +177,7 @@ class Hosts:
         return pids[pid]
 
 
-def test_a_worker_whose_cable_is_pulled_loses_its_attempts_to_another_host(hosts: Hosts) -> None:
+def test_a_disconnected_worker_loses_its_attempts_to_another_host(hosts: Hosts) -> None:
     pool = hosts.pool
     pool.submit("chain")
     pool.started("middle")
@@ -196,7 +196,7 @@ def test_a_worker_whose_cable_is_pulled_loses_its_attempts_to_another_host(hosts
     assert statuses(again, "middle") == ["lost", "completed"]
 
 
-def test_a_leader_whose_cable_is_pulled_is_replaced_and_told_so_when_it_is_back(
+def test_a_disconnected_leader_is_replaced_and_learns_it_when_it_is_back(
     hosts: Hosts,
 ) -> None:
     pool = hosts.pool
@@ -233,7 +233,7 @@ def _said(process: AstrumProcess, text: str) -> None:
     wait_until(lambda: text in process.output, f"{text!r} in\n{process.output}")
 
 
-def test_a_server_whose_cable_is_pulled_for_a_while_costs_only_the_while(hosts: Hosts) -> None:
+def test_a_disconnected_server_costs_only_the_time_of_its_absence(hosts: Hosts) -> None:
     pool = hosts.pool
     pool.submit("steps")
     pool.started("s20")

@@ -82,7 +82,7 @@ def test_a_run_whose_command_was_killed_is_adopted_by_a_serving_coordinator(pool
     assert pool.executions() == {"first": 1, "middle": 1, "last": 1}
 
 
-def test_a_cancellation_holds_though_the_leader_dies_in_the_middle(pool: Pool) -> None:
+def test_a_cancellation_survives_the_death_of_the_leader(pool: Pool) -> None:
     worker = pool.worker()
     leader = pool.serve()
     pool.submit("stuck")
@@ -104,7 +104,7 @@ def test_a_cancellation_holds_though_the_leader_dies_in_the_middle(pool: Pool) -
     assert pool.ended("again")["execution_state"] == "completed"
 
 
-def test_ctrl_c_on_a_run_cancels_it_for_everybody(pool: Pool) -> None:
+def test_ctrl_c_on_a_run_cancels_it_on_all_workers(pool: Pool) -> None:
     pool.worker()
     run = pool.start("run", MODULE, "-n", "stuck", "--run-id", "r")
     pool.started("held")

@@ -61,7 +61,7 @@ class Steps:
         return report
 
 
-async def test_a_killed_server_that_keeps_its_data_costs_nothing(durable_pool: Pool) -> None:
+async def test_a_killed_server_that_keeps_its_data_loses_no_work(durable_pool: Pool) -> None:
     durable_pool.worker(*QUICK)
     async with Steps(durable_pool) as steps:
         await steps.reached(20)
@@ -70,7 +70,7 @@ async def test_a_killed_server_that_keeps_its_data_costs_nothing(durable_pool: P
     assert set(durable_pool.executions().values()) <= {1, 2}
 
 
-async def test_a_server_that_forgot_its_last_seconds_gets_them_again(durable_pool: Pool) -> None:
+async def test_a_server_that_lost_its_last_writes_gets_them_again(durable_pool: Pool) -> None:
     server = durable_pool.server
     durable_pool.worker(*QUICK)
     async with Steps(durable_pool) as steps:
@@ -218,9 +218,7 @@ async def test_a_server_that_is_loading_is_waited_out(tmp_path: Path) -> None:
         assert "is loading its data" in worker.output
 
 
-async def test_connections_that_are_reset_again_and_again_cost_nothing(
-    pool: Pool, link: Proxy
-) -> None:
+async def test_repeated_connection_resets_lose_no_work(pool: Pool, link: Proxy) -> None:
     pool.worker(*QUICK, url=link.url)
     async with Steps(pool, link.url) as steps:
         for number in range(10, 60, 10):

@@ -70,7 +70,7 @@ def written(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("module", ["old.py", "other.py"])
-async def test_a_worker_that_has_not_the_tasks_source_hands_back_uncharged(
+async def test_a_worker_with_another_source_of_the_task_hands_it_back_uncharged(
     pool: Pool, written: Path, module: str
 ) -> None:
     wrong = pool.worker(*QUICK, module=str(written / module))
@@ -100,7 +100,7 @@ async def test_a_message_of_an_unknown_protocol_version_is_handed_back_not_ended
     assert "99" in record.failure.message
 
 
-async def test_the_wait_for_the_right_worker_says_what_is_wrong_with_the_others(
+async def test_waiting_for_the_right_worker_reports_why_the_others_do_not_serve(
     pool: Pool, written: Path
 ) -> None:
     pool.worker(*QUICK, module=str(written / "old.py"))

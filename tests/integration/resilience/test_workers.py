@@ -56,7 +56,7 @@ async def fact(check: Callable[[], bool], what: str) -> None:
 # --- death and pauses -----------------------------------------------------------------------
 
 
-async def test_what_a_killed_worker_held_runs_again_elsewhere_uncharged(
+async def test_the_attempts_of_a_killed_worker_run_elsewhere_uncharged(
     pool: Pool, coordinator: Coordinator
 ) -> None:
     victim = pool.worker(*QUICK)
@@ -77,7 +77,7 @@ async def test_what_a_killed_worker_held_runs_again_elsewhere_uncharged(
     assert attempts_of(report, "held")[0].will_retry  # though it has no retries
 
 
-async def test_a_stopped_worker_is_given_up_and_its_late_result_counts_for_nothing(
+async def test_a_paused_worker_is_given_up_and_its_late_result_is_ignored(
     pool: Pool, coordinator: Coordinator
 ) -> None:
     stopped = pool.worker(*QUICK)
@@ -97,7 +97,7 @@ async def test_a_stopped_worker_is_given_up_and_its_late_result_counts_for_nothi
     await fact(lambda: "its lease had expired" in stopped.output, "the worker to notice")
 
 
-async def test_a_stopped_worker_holds_up_no_attempt_that_has_a_timeout(
+async def test_a_paused_worker_delays_no_attempt_that_has_a_timeout(
     pool: Pool, coordinator: Coordinator
 ) -> None:
     stopped = pool.worker(*QUICK)
@@ -123,7 +123,7 @@ async def test_an_attempt_that_blocks_its_event_loop_is_timed_out_by_the_coordin
     pool.release("hangs")
 
 
-async def test_a_hanging_thread_is_left_behind_and_the_next_attempt_succeeds(
+async def test_a_hanging_thread_is_abandoned_and_the_next_attempt_succeeds(
     pool: Pool, coordinator: Coordinator
 ) -> None:
     pool.worker(*QUICK, "--threads", "2")
@@ -136,7 +136,7 @@ async def test_a_hanging_thread_is_left_behind_and_the_next_attempt_succeeds(
 # --- draining -------------------------------------------------------------------------------
 
 
-async def test_a_drained_worker_hands_back_what_runs_without_a_retry_being_charged(
+async def test_a_drained_worker_hands_back_its_attempts_uncharged(
     pool: Pool, coordinator: Coordinator
 ) -> None:
     drained = pool.worker("--grace", "0.1")
@@ -200,7 +200,7 @@ def children(supervisor: AstrumProcess) -> list[psutil.Process]:
 # --- the way to the server ------------------------------------------------------------------
 
 
-async def test_a_cut_off_worker_claims_nothing_once_its_lease_may_be_judged(
+async def test_a_disconnected_worker_claims_nothing_once_its_lease_may_have_expired(
     pool: Pool, coordinator: Coordinator, link: Proxy
 ) -> None:
     cut = pool.worker(*QUICK, url=link.url)
@@ -214,7 +214,7 @@ async def test_a_cut_off_worker_claims_nothing_once_its_lease_may_be_judged(
     assert report.execution_state == "completed"
 
 
-async def test_a_result_is_kept_while_the_worker_is_cut_off_and_counts_if_it_comes_in_time(
+async def test_a_result_of_a_disconnected_worker_counts_if_it_arrives_in_time(
     pool: Pool, coordinator: Coordinator, link: Proxy
 ) -> None:
     pool.worker("--lease", "30", url=link.url)

@@ -64,7 +64,7 @@ def bad_url(request: pytest.FixtureRequest, server: RedisServer) -> str:
     }[str(request.param)]
 
 
-async def test_no_error_log_or_traceback_of_a_store_shows_it(
+async def test_no_error_log_or_traceback_of_a_store_shows_a_secret(
     bad_url: str, server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -87,7 +87,7 @@ async def test_no_error_log_or_traceback_of_a_store_shows_it(
 
 
 @pytest.mark.parametrize("command", ["runs", "serve", "run", "worker"])
-def test_no_command_shows_it_when_it_fails(
+def test_no_failing_command_shows_a_secret(
     bad_url: str, server: RedisServer, write: Write, cli: Cli, command: str
 ) -> None:
     if bad_url == url_of(server):
@@ -105,7 +105,7 @@ def test_no_command_shows_it_when_it_fails(
     assert_no_secret(said)
 
 
-async def test_no_child_has_it_on_its_command_line_and_no_output_shows_it(
+async def test_no_child_process_has_a_secret_on_its_command_line(
     server: RedisServer, write: Write, tmp_path: Path
 ) -> None:
     path = str(write("flow.py", FLOW.replace('"released"', f'"{tmp_path}/released"')))
@@ -133,7 +133,7 @@ async def test_no_child_has_it_on_its_command_line_and_no_output_shows_it(
             assert_no_secret(process.output)
 
 
-def test_no_repr_shows_it() -> None:
+def test_no_repr_shows_a_secret() -> None:
     settings = RedisSettings(
         url=f"redis://bob:{PASSWORD}@host/0", signing_keys=(KEY.encode(), KEY.encode())
     )
@@ -143,7 +143,7 @@ def test_no_repr_shows_it() -> None:
 
 
 @pytest.mark.parametrize("url", [f"bob:{PASSWORD}@host", f"http://bob:{PASSWORD}@host"])
-def test_no_refusal_of_a_url_shows_it(url: str) -> None:
+def test_no_refusal_of_a_url_shows_a_secret(url: str) -> None:
     with pytest.raises(StoreConfigurationError) as caught:
         RedisSettings(url=url)
     assert_no_secret(str(caught.value))

@@ -32,7 +32,7 @@ def message(run_id: str, task: int, task_id: str, namespace: str) -> bytes:
     )
 
 
-def test_a_signed_run_ends_well_on_real_processes(signed: SignedPool) -> None:
+def test_a_signed_run_completes_on_real_processes(signed: SignedPool) -> None:
     signed.serve()
     signed.worker()
     signed.release("middle")
@@ -80,7 +80,7 @@ def test_a_copy_of_a_signed_message_is_not_executed_again(signed: SignedPool) ->
     assert signed.executions() == before
 
 
-def test_another_runs_message_in_the_place_of_ones_own_is_refused(signed: SignedPool) -> None:
+def test_a_message_of_another_run_is_refused(signed: SignedPool) -> None:
     worker = signed.worker()
     signed.submit("stuck", "victim")
     data = message("victim", 0, "held", "stuck")
@@ -156,7 +156,7 @@ def test_a_worker_with_the_wrong_key_says_so_and_the_right_one_runs_the_task(
     assert signed.executions() == {"first": 1, "middle": 1, "last": 1}
 
 
-def test_a_leader_that_takes_over_sees_the_unbelieved_ends_too(signed: SignedPool) -> None:
+def test_a_new_leader_rejects_the_same_unsigned_ends(signed: SignedPool) -> None:
     first = signed.serve()
     wrong = signed.with_keys(NEW).worker()
     signed.release("middle")
@@ -190,7 +190,7 @@ def test_keys_are_rotated_while_a_run_goes_on(signed: SignedPool) -> None:
     assert "signed" not in logs
 
 
-async def test_what_a_signed_run_stores_says_nothing_of_the_key(signed: SignedPool) -> None:
+async def test_a_signed_run_stores_nothing_that_reveals_the_key(signed: SignedPool) -> None:
     worker = signed.worker()
     signed.submit("stuck")
     async with RunStore.open(signed.settings()) as store:

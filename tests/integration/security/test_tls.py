@@ -93,7 +93,7 @@ async def test_both_clients_work_with_a_certificate(tls: TlsServer) -> None:
     lease.close()
 
 
-async def test_an_authority_that_did_not_issue_the_servers_certificate_is_named_as_the_reason(
+async def test_a_wrong_certificate_authority_is_named_as_the_reason(
     tls: TlsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What the system trusts counts for nothing once an authority is given.
@@ -126,7 +126,7 @@ async def test_a_file_that_is_missing_is_named(tls: TlsServer, field: str, tmp_p
         LeaseClient(tls.settings(**{field: missing}))
 
 
-def test_tls_to_a_port_without_it_asks_whether_it_is_spoken_there() -> None:
+def test_tls_to_a_plain_port_says_that_the_port_may_not_use_tls() -> None:
     with RedisServer(tcp=True) as server:
         settings = RedisSettings(url=server.tcp_url.replace("redis:", "rediss:"))
         lease = LeaseClient(settings, timeout_s=0.2)

@@ -44,7 +44,7 @@ async def test_a_failure_travels_as_data(pool: Pool, lead: Lead) -> None:
     assert "pool_flow.py" in record.failure.traceback
 
 
-async def test_a_keyboard_interrupt_raised_by_a_task_fails_it_and_spares_the_worker(
+async def test_a_keyboard_interrupt_raised_by_a_task_fails_only_the_task(
     pool: Pool, lead: Lead
 ) -> None:
     pool.start()
@@ -104,7 +104,7 @@ async def test_damaged_arguments_fail_the_attempt(pool: Pool, lead: Lead) -> Non
     assert record.failure.types == ("astrum.errors.DecodeError",)
 
 
-async def test_bytes_that_are_no_message_are_set_aside_and_never_seen_again(
+async def test_bytes_that_are_not_a_message_are_set_aside(
     pool: Pool, lead: Lead, redis_server: Server
 ) -> None:
     worker = await pool.start().serving()
@@ -116,7 +116,7 @@ async def test_bytes_that_are_no_message_are_set_aside_and_never_seen_again(
         assert client.xlen(keys.queue("default", "async")) == 0
 
 
-async def test_an_entry_of_strangers_is_set_aside_and_counted(
+async def test_a_foreign_entry_is_set_aside_and_counted(
     pool: Pool, lead: Lead, redis_server: Server
 ) -> None:
     worker = await pool.start().serving()
@@ -163,7 +163,7 @@ async def test_an_attempt_that_its_leader_revoked_is_cancelled_and_its_slot_is_f
     assert [r.outcome for r in lead.records if r.task == 0] == [Outcome.CANCELLED]
 
 
-async def test_a_claim_whose_reply_was_lost_runs_all_the_same(
+async def test_a_claim_whose_reply_was_lost_still_runs(
     pool: Pool, lead: Lead, settings: RedisSettings, redis_server: Server
 ) -> None:
     worker = await pool.start("--concurrency", "1").serving()
@@ -199,7 +199,7 @@ async def _heard(lead: Lead, pairs: list[tuple[int, int]], pool: Pool) -> bool:
     return (pool.folder / "c.cleaned").exists()
 
 
-async def test_what_others_settled_while_the_worker_was_paused_is_dropped(
+async def test_attempts_settled_by_others_during_a_pause_are_dropped(
     pool: Pool, lead: Lead
 ) -> None:
     worker = await pool.start("--lease", "1").serving()

@@ -107,7 +107,7 @@ async def test_each_attempt_runs_in_an_asyncio_task_of_its_own_that_other_code_c
     assert found.isdisjoint(jobs)
 
 
-async def test_one_that_others_settled_before_its_turn_does_not_run() -> None:
+async def test_an_attempt_that_others_settled_before_its_turn_does_not_run() -> None:
     bench = Bench(notes)
     assert bench.attempts.running_count == ATTEMPTS
     bench.attempts.revoke("r", [(1, 1)])
@@ -116,7 +116,7 @@ async def test_one_that_others_settled_before_its_turn_does_not_run() -> None:
     assert bench.outbox.outcomes == {0: Outcome.SUCCEEDED, 2: Outcome.SUCCEEDED}
 
 
-async def test_those_that_a_drain_stops_before_their_turn_are_handed_back() -> None:
+async def test_attempts_that_a_drain_stops_before_their_turn_are_handed_back() -> None:
     bench = Bench(notes)
     bench.attempts.stop_all()
     await bench.attempts.wait_idle()
@@ -124,7 +124,7 @@ async def test_those_that_a_drain_stops_before_their_turn_are_handed_back() -> N
     assert not ran
 
 
-async def test_those_that_were_handed_back_unstopped_never_run() -> None:
+async def test_attempts_that_were_handed_back_never_run() -> None:
     bench = Bench(notes)
     bench.attempts.hand_back_all()
     assert bench.outbox.outcomes == dict.fromkeys(range(ATTEMPTS), Outcome.HANDED_BACK)
@@ -132,13 +132,13 @@ async def test_those_that_were_handed_back_unstopped_never_run() -> None:
     assert not ran
 
 
-async def test_what_blocks_the_loop_outside_of_all_attempts_is_blamed_on_none() -> None:
+async def test_a_block_of_the_loop_outside_of_all_attempts_is_charged_to_none() -> None:
     attempts = Bench(notes).attempts
     assert len(attempts.running()) == ATTEMPTS
     assert attempts.running_in(None) is None
 
 
-async def test_what_nobody_has_begun_in_time_goes_to_others_uncounted() -> None:
+async def test_an_attempt_that_no_thread_began_in_time_is_handed_back_uncounted() -> None:
     bench = Bench(notes)
     for held in bench.attempts.running():
         bench.attempts._recall(held)

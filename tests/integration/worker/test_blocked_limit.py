@@ -78,7 +78,7 @@ async def worker(pool: Pool) -> WorkerProcess:
 
 
 @pytest.mark.parametrize("how", ["block", "block_in_a_child", "block_in_a_callback"])
-async def test_what_blocks_the_loop_for_too_long_ends_the_process_and_is_lost_alone(
+async def test_a_task_that_blocks_the_loop_for_too_long_ends_the_process_and_is_the_only_one_lost(
     pool: Pool, lead: Lead, worker: WorkerProcess, how: str
 ) -> None:
     await lead.dispatch(1, "wait_for", {"name": "neighbour"})
@@ -119,7 +119,7 @@ async def test_a_result_that_waits_when_the_loop_is_blocked_is_delivered(
     assert outcomes == [Outcome.SUCCEEDED, Outcome.LOST], worker.said
 
 
-async def test_if_nobody_knows_what_blocks_all_that_run_are_suspects(
+async def test_if_the_blocking_task_is_unknown_all_running_ones_are_suspects(
     pool: Pool, lead: Lead, worker: WorkerProcess
 ) -> None:
     await lead.dispatch(1, "wait_for", {"name": "neighbour"})

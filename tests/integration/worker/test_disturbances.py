@@ -140,7 +140,7 @@ async def test_the_child_of_a_fork_ends_and_its_parent_goes_on(
     await goes_on(worker, lead, 9)
 
 
-async def test_a_child_that_awaits_ends_there(worker: WorkerProcess, lead: Lead) -> None:
+async def test_a_forked_child_that_awaits_ends(worker: WorkerProcess, lead: Lead) -> None:
     await lead.dispatch(1, "wait_for", {"name": "beside"})
     await lead.dispatch(0, "fork", {"way": "await"})
     assert await lead.value(0) == [1]

@@ -183,7 +183,7 @@ async def test_an_end_that_cannot_be_packed_is_recorded_without_its_description(
     assert "could not be recorded; it is recorded as a failure" in caplog.text
 
 
-async def test_what_is_held_without_being_run_is_ended_when_it_is_seen_twice(
+async def test_a_held_attempt_that_does_not_run_is_ended_when_it_is_seen_twice(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each is a fault of Astrum's own; it heals itself and is told."""
@@ -207,7 +207,7 @@ async def test_what_is_held_without_being_run_is_ended_when_it_is_seen_twice(
     assert bench.attempts.held() == []
 
 
-async def test_a_task_that_swallows_its_timeout_loses_its_slot_and_is_named(
+async def test_a_task_that_ignores_its_timeout_loses_its_slot_and_is_named(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     end = asyncio.Event()

@@ -72,7 +72,7 @@ async def looked(one: ExclusiveLane, times: int) -> None:
         await one.pass_once()
 
 
-async def test_a_busy_worker_waits_for_its_attempts_no_longer_than_it_serves_others_after() -> None:
+async def test_a_busy_worker_drains_no_longer_than_it_serves_others_afterwards() -> None:
     world = World()
     one = composed(world)
     await looked(one, 3)
@@ -86,7 +86,7 @@ async def test_a_busy_worker_waits_for_its_attempts_no_longer_than_it_serves_oth
     assert world.claimed == 0
 
 
-async def test_a_busy_worker_whose_attempts_end_takes_what_waits() -> None:
+async def test_a_busy_worker_takes_an_exclusive_attempt_once_its_own_have_ended() -> None:
     world = World()
     one = composed(world)
     world.idle.set()
@@ -94,7 +94,7 @@ async def test_a_busy_worker_whose_attempts_end_takes_what_waits() -> None:
     assert (world.claimed, world.released) == (1, 1)  # another worker was faster
 
 
-async def test_a_worker_that_has_made_room_runs_all_that_wait_one_after_the_other() -> None:
+async def test_a_worker_that_has_made_room_runs_all_exclusive_attempts_one_by_one() -> None:
     world = World()
     world.lone = ["a", "b", "c"]
     world.idle.set()
@@ -102,7 +102,7 @@ async def test_a_worker_that_has_made_room_runs_all_that_wait_one_after_the_othe
     assert (world.lone, len(world.closed), world.released) == ([], 1, 1)
 
 
-async def test_others_have_their_turn_though_lone_attempts_keep_waiting(
+async def test_other_attempts_get_their_turn_while_exclusive_ones_keep_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(exclusive, "_STAY_S", 0.0)
@@ -113,7 +113,7 @@ async def test_others_have_their_turn_though_lone_attempts_keep_waiting(
     assert (world.lone, world.released) == (["a", "b"], 1)
 
 
-async def test_a_worker_that_is_to_stop_takes_no_further_lone_attempt() -> None:
+async def test_a_stopping_worker_takes_no_further_exclusive_attempt() -> None:
     world = World()
     world.lone = ["a", "b"]
     world.idle.set()
@@ -128,7 +128,7 @@ async def test_a_worker_that_is_to_stop_takes_no_further_lone_attempt() -> None:
     assert world.lone == ["a"]
 
 
-async def test_a_worker_goes_on_while_enough_others_make_room() -> None:
+async def test_a_worker_does_not_make_room_while_enough_others_do() -> None:
     world = World()
     world.may = False
     world.running_count = 0

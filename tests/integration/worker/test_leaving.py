@@ -27,7 +27,7 @@ CATALOG = Catalog(
 )
 
 
-async def test_a_worker_leaves_only_when_its_last_ends_are_with_the_server(
+async def test_a_worker_leaves_only_when_its_last_ends_are_recorded(
     settings: RedisSettings, lead: Lead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once it has left, what it is still about to tell would be settled as lost by others."""

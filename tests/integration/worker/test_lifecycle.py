@@ -51,7 +51,7 @@ async def _not_claiming(lead: Lead, worker_id: str) -> bool:
     return (await lead.status(worker_id)).not_claiming == ("draining",)
 
 
-async def test_what_does_not_end_within_the_grace_is_handed_back(pool: Pool, lead: Lead) -> None:
+async def test_attempts_that_outlast_the_grace_are_handed_back(pool: Pool, lead: Lead) -> None:
     worker = await pool.start("--grace", "0.1").serving()
     await lead.dispatch(0, "clean_up", {"name": "a"})
     await lead.dispatch(1, "wait_in_thread", {"name": "b"}, lane="thread")
@@ -85,7 +85,7 @@ async def test_a_second_signal_ends_at_once(pool: Pool, lead: Lead) -> None:
     assert await worker.ended() == 128 + signal.SIGTERM
 
 
-async def test_a_signal_that_comes_twice_at_a_time_is_one(pool: Pool, lead: Lead) -> None:
+async def test_a_signal_that_arrives_twice_at_once_counts_once(pool: Pool, lead: Lead) -> None:
     worker = await pool.start().serving()
     await lead.dispatch(0, "wait_for", {"name": "n"})
     await pool.reached("n.started")
@@ -97,7 +97,7 @@ async def test_a_signal_that_comes_twice_at_a_time_is_one(pool: Pool, lead: Lead
     assert await lead.value(0) == "n"
 
 
-async def test_what_a_killed_worker_held_can_be_found_once_its_lease_is_over(
+async def test_the_attempts_of_a_killed_worker_are_found_once_its_lease_has_expired(
     pool: Pool, lead: Lead
 ) -> None:
     worker = await pool.start("--lease", "1").serving()
@@ -109,7 +109,7 @@ async def test_what_a_killed_worker_held_can_be_found_once_its_lease_is_over(
     assert (claim.worker_id, claim.entry_id) == (worker.worker_id, entry_id)
 
 
-async def test_a_blocked_event_loop_keeps_its_lease_and_the_culprit_is_named(
+async def test_a_blocked_event_loop_keeps_its_lease_and_the_blocking_task_is_named(
     pool: Pool, lead: Lead
 ) -> None:
     worker = await pool.start("--lease", "1").serving()
@@ -168,7 +168,7 @@ async def test_the_status_names_what_runs(pool: Pool, lead: Lead) -> None:
     await lead.value(4)
 
 
-async def test_a_worker_that_drains_says_how_long_it_waits_and_registers_what_it_is(
+async def test_a_worker_registers_its_details_and_reports_the_time_left_while_it_drains(
     pool: Pool, lead: Lead
 ) -> None:
     worker = await pool.start("--grace", "30", "--lease", "7").serving()
@@ -188,7 +188,7 @@ async def test_a_worker_that_drains_says_how_long_it_waits_and_registers_what_it
     pool.release("n")
 
 
-async def test_a_lone_attempt_waits_for_its_neighbours_and_keeps_new_ones_away(
+async def test_an_exclusive_attempt_waits_for_running_ones_and_keeps_new_ones_away(
     pool: Pool, lead: Lead
 ) -> None:
     worker = await pool.start().serving()
@@ -260,7 +260,7 @@ async def test_an_unreachable_server_is_a_start_up_error(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("url", ["redis://localhost/abc", "http://localhost"])
-async def test_a_url_that_cannot_be_is_a_usage_error(tmp_path: Path, url: str) -> None:
+async def test_an_invalid_url_is_a_usage_error(tmp_path: Path, url: str) -> None:
     worker = Pool(tmp_path, url).start()
     assert await worker.ended() == 2
     assert url in worker.said
@@ -314,7 +314,7 @@ async def test_a_result_outlives_an_outage_of_the_server(tmp_path: Path) -> None
             pool.close()
 
 
-async def test_recent_results_are_reported_again_to_a_server_that_forgot_them(
+async def test_recent_results_are_settled_again_on_a_server_that_lost_them(
     tmp_path: Path,
 ) -> None:
     with RedisServer() as server:

@@ -74,7 +74,7 @@ async def test_an_attempt_that_ends_right_after_its_block_is_charged_up_to_its_e
     assert watched.said("b") == ""
 
 
-async def test_one_that_goes_on_is_charged_up_to_when_the_loop_did(watched: Watched) -> None:
+async def test_a_block_is_charged_until_the_loop_runs_again(watched: Watched) -> None:
     await watched.block("a", 3.0)
     await eventually(lambda: watched.held["a"].block is None, "a tick")
     watched.now += 60.0
@@ -88,7 +88,7 @@ async def test_of_several_blocks_the_longest_counts(watched: Watched) -> None:
     assert watched.said("a") == "blocked the event loop for 4.0 s"
 
 
-async def test_who_goes_on_blocking_after_another_is_not_charged_with_its_time(
+async def test_an_attempt_is_not_charged_for_a_block_of_the_one_before(
     watched: Watched,
 ) -> None:
     """Both run in one turn of the loop, so that there is no tick in between."""
@@ -97,7 +97,7 @@ async def test_who_goes_on_blocking_after_another_is_not_charged_with_its_time(
     assert watched.said("b") == "blocked the event loop for 3.0 s"
 
 
-async def test_a_loop_that_goes_on_while_it_is_looked_at_ends_the_block(watched: Watched) -> None:
+async def test_a_loop_that_runs_again_during_a_look_ends_the_block(watched: Watched) -> None:
     watched.goes_on_meanwhile = True
     await watched.block("a", 1.5)
     assert watched.held["a"].block is None

@@ -81,7 +81,7 @@ def settle(
     settler.settle(held, Ending(Record(task, 1, Outcome.SUCCEEDED, value=value)), done)
 
 
-async def test_what_ends_during_a_flush_goes_out_together_with_the_next() -> None:
+async def test_ends_during_a_flush_are_sent_together_in_the_next() -> None:
     store = SettlingStore()
     store.may_pass.clear()
     settler = settler_of(store)
@@ -122,7 +122,7 @@ async def test_an_unreachable_server_loses_no_result_and_none_is_done_twice() ->
     assert sorted(store.batches) == [("other", [2]), ("r", [1])]
 
 
-async def test_results_that_pile_up_stop_the_claiming_until_they_are_delivered() -> None:
+async def test_too_many_undelivered_results_stop_the_claiming() -> None:
     store, gate = SettlingStore(), ClaimGate()
     config = WorkerConfig(modules=("m",), redis=RedisSettings(), unsettled_items=4)
     settler = settler_of(store, gate, config)
@@ -207,7 +207,7 @@ class Transfers:
         return digest.encode() * 10
 
 
-async def test_readers_of_one_value_share_a_transfer_and_one_that_gives_up_harms_nobody() -> None:
+async def test_readers_of_one_value_share_a_transfer_and_survive_each_others_cancellation() -> None:
     transfers = Transfers()
     cache = BlobCache(transfers.fetch, 1000)
     first, second = (asyncio.create_task(cache.get(run_id, "aa")) for run_id in ("r1", "r2"))
@@ -373,7 +373,7 @@ async def test_after_a_pause_nothing_is_claimed_before_the_heartbeat_looked_at_t
     await lease.stop()
 
 
-async def test_a_worker_that_the_server_forgot_claims_nothing_before_it_registered() -> None:
+async def test_a_worker_that_the_server_lost_claims_nothing_before_it_registers_again() -> None:
     gate, registering, known = ClaimGate(), asyncio.Event(), asyncio.Event()
 
     async def register() -> None:

@@ -72,7 +72,7 @@ async def test_a_result_is_delivered_as_soon_as_the_server_answers_within_the_gr
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("supervised", [False, True])
-async def test_what_is_dropped_in_the_end_shows_in_the_exit_code(
+async def test_results_that_are_dropped_show_in_the_exit_code(
     pool: Pool, lead: Lead, server: RedisServer, supervised: bool, number: signal.Signals
 ) -> None:
     started = pool.start(*SHORT_LEASE, "--grace", "1", supervised=supervised)
@@ -85,7 +85,7 @@ async def test_what_is_dropped_in_the_end_shows_in_the_exit_code(
 
 
 @pytest.mark.parametrize("supervised", [False, True])
-async def test_a_server_that_is_not_there_yet_is_waited_for_and_told(
+async def test_a_missing_server_is_waited_for_and_reported(
     pool: Pool, server: RedisServer, supervised: bool
 ) -> None:
     server.kill()

@@ -54,7 +54,7 @@ class Place:
         return held
 
 
-async def test_nothing_is_claimed_ahead_of_what_takes_long_or_is_not_known() -> None:
+async def test_nothing_is_claimed_ahead_of_long_or_unknown_attempts() -> None:
     slots = Slots(2)
     assert await slots.wait_free() == 2
     slots.take()
@@ -64,7 +64,7 @@ async def test_nothing_is_claimed_ahead_of_what_takes_long_or_is_not_known() -> 
     assert slots.free == 2
 
 
-def test_as_much_is_claimed_ahead_as_the_places_get_through_in_a_moment() -> None:
+def test_as_many_attempts_are_claimed_ahead_as_the_slots_complete_in_a_moment() -> None:
     slots = Slots(2)
     pass_through(slots, 100, 0.001)
     assert slots.free == 2 + 40
@@ -74,7 +74,7 @@ def test_as_much_is_claimed_ahead_as_the_places_get_through_in_a_moment() -> Non
     assert slots.free == 2 + AHEAD_LIMIT
 
 
-def test_no_more_is_claimed_ahead_than_have_ended_at_this_pace() -> None:
+def test_no_more_attempts_are_claimed_ahead_than_have_ended_at_this_pace() -> None:
     slots = Slots(2)
     for ended in range(1, 5):
         pass_through(slots, 1, 0.0)
@@ -112,7 +112,7 @@ def test_the_next_starts_when_one_ends_in_the_order_of_the_claims() -> None:
     assert place.away == ["d"]
 
 
-async def test_one_that_is_settled_by_others_never_starts() -> None:
+async def test_a_queued_attempt_that_others_settle_never_starts() -> None:
     place = Place()
     _, _, third, _ = place.admit("a", "b", "c", "d")
     place.room.remove(third)
@@ -121,14 +121,14 @@ async def test_one_that_is_settled_by_others_never_starts() -> None:
     assert place.slots.claimed == 2
 
 
-async def test_no_attempt_waits_where_nothing_may_begin() -> None:
+async def test_no_attempt_waits_while_the_worker_may_not_claim() -> None:
     place = Place()
     place.is_open = False
     place.admit("a", "b", "c")
     assert (place.started, place.away) == (["a", "b"], ["c"])
 
 
-async def test_what_is_behind_longer_attempts_goes_to_other_workers(monkeypatch: Any) -> None:
+async def test_attempts_that_wait_behind_long_ones_are_handed_back(monkeypatch: Any) -> None:
     monkeypatch.setattr(ready_queue, "PATIENCE_S", 0.01)
     place = Place()
     pass_through(place.slots, 3, 0.001)
@@ -139,7 +139,7 @@ async def test_what_is_behind_longer_attempts_goes_to_other_workers(monkeypatch:
     assert list(place.room) == []
 
 
-async def test_a_few_very_short_ones_begin_where_the_threads_find_them(monkeypatch: Any) -> None:
+async def test_a_few_very_short_attempts_begin_before_a_thread_is_free(monkeypatch: Any) -> None:
     monkeypatch.setattr(ready_queue, "PATIENCE_S", 0.01)
     place = Place(feeds_threads=True)
     pass_through(place.slots, 100, 0.0001)
@@ -151,7 +151,7 @@ async def test_a_few_very_short_ones_begin_where_the_threads_find_them(monkeypat
     assert place.recalled == ["c", "d"]
 
 
-async def test_none_with_a_time_limit_begins_before_it_has_a_place() -> None:
+async def test_no_attempt_with_a_time_limit_begins_before_it_has_a_slot() -> None:
     place = Place(feeds_threads=True)
     pass_through(place.slots, 100, 0.0001)
     place.admit("a", "b", "c", timeout_s=1.0)
@@ -159,7 +159,7 @@ async def test_none_with_a_time_limit_begins_before_it_has_a_place() -> None:
     place.room.close()
 
 
-def test_nothing_begins_ahead_of_what_takes_longer() -> None:
+def test_no_attempt_begins_ahead_of_long_ones() -> None:
     slots = Slots(2, feeds_threads=True)
     pass_through(slots, 100, 0.01)
     assert slots.has_place
@@ -170,13 +170,13 @@ def test_nothing_begins_ahead_of_what_takes_longer() -> None:
     assert not slots.has_spare
 
 
-async def test_what_has_no_places_starts_at_once() -> None:
+async def test_an_attempt_of_a_lane_without_slots_starts_at_once() -> None:
     place = Place()
     place.admit("a", "b", "c", lane="exclusive")
     assert place.started == ["a", "b", "c"]
 
 
-def test_no_read_waits_longer_than_the_lease_is_good_for() -> None:
+def test_no_read_waits_longer_than_the_lease_lasts() -> None:
     for lease_s in (0.5, 3.0, 15.0, 600.0):
         config = WorkerConfig(modules=("m",), redis=RedisSettings(), lease_s=lease_s)
         begun_at_last = config.beat_every_s  # the lease was renewed that long ago at most

@@ -94,7 +94,7 @@ async def test_an_entry_that_is_claimed_again_is_not_run_while_its_end_is_rememb
     assert await place.idle() == [1]
 
 
-async def test_its_end_is_remembered_while_it_is_told_again_and_afterwards(place: Place) -> None:
+async def test_an_end_is_remembered_while_it_is_settled_again_and_afterwards(place: Place) -> None:
     place.attempts.accept("async", place.claim())
     await place.told()
     place.settler.resettle()
@@ -104,7 +104,7 @@ async def test_its_end_is_remembered_while_it_is_told_again_and_afterwards(place
     assert await place.idle() == [1]
 
 
-async def test_a_reply_that_comes_when_its_claim_was_found_and_done_long_ago_is_ignored(
+async def test_a_late_reply_for_a_claim_that_has_ended_is_ignored(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(place.settler, "knows", lambda key: False)  # it was long ago
@@ -116,7 +116,7 @@ async def test_a_reply_that_comes_when_its_claim_was_found_and_done_long_ago_is_
 
 
 @pytest.mark.parametrize("arrives", ["before", "after"])
-async def test_what_is_told_again_is_not_run_though_the_server_has_it_as_claimed(
+async def test_an_attempt_that_is_settled_again_does_not_run_again(
     place: Place, arrives: str
 ) -> None:
     place.attempts.accept("async", place.claim())
@@ -129,7 +129,7 @@ async def test_what_is_told_again_is_not_run_though_the_server_has_it_as_claimed
     assert await place.idle() == [1]
 
 
-async def test_what_ends_while_the_server_tells_what_is_claimed_is_not_run_again(
+async def test_an_attempt_that_ends_during_a_reconciliation_does_not_run_again(
     place: Place,
 ) -> None:
     place.may_end.clear()
@@ -146,7 +146,7 @@ async def test_what_ends_while_the_server_tells_what_is_claimed_is_not_run_again
     assert await place.idle() == [1]
 
 
-async def test_nothing_is_run_that_a_server_told_of_which_lost_its_last_writes(
+async def test_claims_of_a_server_that_lost_its_last_writes_are_not_run(
     place: Place,
 ) -> None:
     place.claims = [place.claim()]

@@ -63,7 +63,7 @@ class Place:
         await done.wait()
 
 
-async def test_a_lone_attempt_comes_after_all_ends_are_told_and_neighbours_after_its_own_is(
+async def test_an_exclusive_attempt_starts_after_all_ends_are_recorded_and_others_after_its_own_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is not told yet would be lost with it if it kills the worker, and look as guilty."""
@@ -116,7 +116,7 @@ def consumer_of(
     return Consumer(WorkerContext(store, config, gate), "async", Slots(1), accept)
 
 
-async def test_a_reader_that_gets_no_answer_is_restarted_when_it_is_found_so_twice() -> None:
+async def test_a_reader_without_an_answer_is_restarted_when_it_is_seen_twice() -> None:
     store: Any = SilentStore()
     accepted, doubt = list[Claim](), Doubt()
 
@@ -160,9 +160,7 @@ class AnsweringStore:
         return [] if len(self.waits) % 2 else [CLAIM]
 
 
-async def test_a_reader_that_could_run_nothing_waits_shortly_so_that_others_are_served_first() -> (
-    None
-):
+async def test_a_reader_that_could_run_nothing_waits_briefly_so_that_others_go_first() -> None:
     """The reader that has waited longest is served: it would get again what it handed back."""
     store: Any = AnsweringStore()
     runnable = iter([False, False, True, True])
@@ -197,7 +195,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor_module, "LONGEST_DELAY_S", 0.05)
 
 
-async def test_a_process_that_ends_again_and_again_is_started_ever_later(
+async def test_a_process_that_keeps_ending_is_restarted_with_growing_delays(
     quick: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     supervisor = Dying(5)
@@ -208,7 +206,7 @@ async def test_a_process_that_ends_again_and_again_is_started_ever_later(
     assert told(caplog) == [0.02, 0.04, 0.05, 0.05]
 
 
-async def test_a_process_that_was_healthy_for_a_while_is_replaced_at_once(
+async def test_a_process_that_served_for_long_is_replaced_at_once(
     quick: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor_module, "HEALTHY_AFTER_S", 0.0)

@@ -50,7 +50,7 @@ class Place:
         return end
 
 
-async def test_a_value_that_fits_passes_one_that_does_not() -> None:
+async def test_a_value_that_fits_overtakes_one_that_does_not() -> None:
     place = Place()
     place.add(0, size=1000)
     place.add(1, size=10)
@@ -63,7 +63,7 @@ async def test_a_value_that_fits_passes_one_that_does_not() -> None:
     assert place.passed == [1, 0]
 
 
-async def test_a_value_that_nobody_will_ask_for_is_not_waited_for() -> None:
+async def test_a_value_of_an_attempt_settled_by_others_is_not_waited_for() -> None:
     place = Place()
     place.add(0, size=1000)
     place.server.mine.clear()  # its run was cancelled, say

@@ -79,7 +79,7 @@ async def test_a_worker_that_is_killed_comes_back(pool: Pool, module: str) -> No
     assert await worker.ended() == 0
 
 
-async def test_a_task_that_ends_three_processes_within_a_minute_ends_the_worker_by_its_name(
+async def test_a_task_that_ends_three_processes_within_a_minute_ends_the_worker_and_is_named(
     pool: Pool, lead: Lead, module: str
 ) -> None:
     worker = await supervised(pool, module)
@@ -100,7 +100,7 @@ def test_ends_by_several_tasks_or_over_a_long_time_do_not_add_up() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("with_supervisor", [True, False])
-async def test_a_worker_whose_signals_a_task_took_drains_all_the_same(
+async def test_a_worker_whose_signal_handlers_a_task_replaced_still_drains(
     pool: Pool, lead: Lead, module: str, number: int, with_supervisor: bool
 ) -> None:
     worker = pool.start(modules=[module, "pool_flow.py"], supervised=with_supervisor)
@@ -127,7 +127,7 @@ async def test_a_timer_without_a_handler_does_not_end_the_worker(
     assert "'stray_timer'" in worker.said
 
 
-async def test_what_a_task_has_started_ends_with_its_worker_even_by_kill(
+async def test_the_child_processes_of_a_task_end_with_its_worker_even_by_kill(
     pool: Pool, lead: Lead, module: str
 ) -> None:
     worker = await supervised(pool, module)

@@ -58,7 +58,7 @@ def test_a_huge_plan_is_shown_in_part_with_what_is_left_out() -> None:
     assert "more tasks" in text
 
 
-def test_names_with_brackets_are_no_markup() -> None:
+def test_names_with_brackets_are_not_markup() -> None:
     registry = SchedulerRegistry("odd")
 
     @registry.task("load[red]")

@@ -26,7 +26,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_task_id_with_an_escape_sequence_is_shown_as_escapes_in_a_plan() -> None:
+def test_an_escape_sequence_in_a_task_id_is_shown_escaped_in_a_plan() -> None:
     registry = SchedulerRegistry("hostile")
 
     @registry.task(HOSTILE)

@@ -56,18 +56,18 @@ def test_tasks_are_counted_by_stage_as_they_succeed() -> None:
     assert (progress.succeeded, progress.running_count, progress.final) == (2, 0, "completed")
 
 
-def test_a_repeated_fact_is_not_counted_twice() -> None:
+def test_a_repeated_event_is_not_counted_twice() -> None:
     progress = Host(A_B).feed(settled(0), settled(0))
     assert (progress.succeeded, progress.stage_done) == (1, [1, 0])
 
 
-def test_a_late_fact_about_an_earlier_attempt_is_no_notice() -> None:
+def test_a_late_event_of_an_earlier_attempt_gives_no_notice() -> None:
     host = Host(RETRIED)
     progress = host.feed(settled(0, 1, Outcome.FAILED), settled(0, 1, Outcome.FAILED))
     assert len(progress.take_notices(10)) == 1
 
 
-def test_a_retry_and_a_final_failure_are_told_apart() -> None:
+def test_a_retry_and_a_final_failure_are_different_notices() -> None:
     host = Host(RETRIED)
     progress = host.feed(settled(0, 1, Outcome.FAILED), settled(0, 2, Outcome.FAILED))
     notices = progress.take_notices(10)
@@ -75,7 +75,7 @@ def test_a_retry_and_a_final_failure_are_told_apart() -> None:
     assert (progress.retried, progress.failed) == (1, 1)
 
 
-def test_a_resumed_run_begins_with_what_its_history_brought() -> None:
+def test_a_resumed_run_begins_with_the_counts_of_its_history() -> None:
     progress = Host(A_B, [settled(0)]).progress
     assert (progress.inherited, progress.succeeded, progress.stage_done) == (1, 1, [1, 0])
     assert [running.task for running in progress.oldest_running(5)] == [1]
@@ -87,7 +87,7 @@ def test_attempts_waiting_for_their_retry_do_not_run() -> None:
     assert host.feed(RetryFellDue(0, 1)).running_count == 1
 
 
-def test_a_flood_of_notices_is_bounded_and_its_rest_counted() -> None:
+def test_notices_are_bounded_and_the_dropped_ones_counted() -> None:
     count = NOTICES_KEPT + 7
     retry = RetryPolicy(1)
     host = Host(plan_of(*(TaskSpec(task_id=f"t{i}", retry=retry) for i in range(count))))
@@ -116,7 +116,7 @@ def test_many_stages_share_eight_bars_that_hold_every_task(done: int) -> None:
     assert (sum(d for _, d, _ in rows), sum(total for _, _, total in rows)) == (done, 100)
 
 
-def test_the_stage_that_is_worked_on_has_a_bar_of_its_own() -> None:
+def test_the_active_stage_has_its_own_bar() -> None:
     rows = StageBars().rows(chain_progress(100, 50))
     assert rows[0] == ("stages 0 to 49", 50, 50)
     assert rows[1] == ("stage 50", 0, 1)
@@ -126,7 +126,7 @@ def test_the_stage_that_is_worked_on_has_a_bar_of_its_own() -> None:
 # --- lines --------------------------------------------------------------------------------
 
 
-def test_lines_tell_the_start_and_every_trouble_in_one_line_each() -> None:
+def test_the_start_and_every_failure_are_one_line_each() -> None:
     out = io.StringIO()
     host = Host(RETRIED)
     with ProgressDisplay(host.progress, LineFace(out)):
@@ -138,7 +138,7 @@ def test_lines_tell_the_start_and_every_trouble_in_one_line_each() -> None:
     ]
 
 
-def test_long_work_gets_a_line_now_and_then_and_none_without_news(
+def test_long_work_prints_a_line_at_intervals_if_something_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out, host = io.StringIO(), Host(A_B)

@@ -120,7 +120,7 @@ def test_values_that_json_lacks_are_shown_readably(value: Any, expected: Any) ->
     assert type(to_json(value)) is type(expected)
 
 
-def test_a_value_that_contains_itself_comes_to_an_end() -> None:
+def test_a_value_that_contains_itself_is_converted() -> None:
     assert "..." in json.dumps(to_json(RECURSIVE))
 
 
@@ -228,7 +228,7 @@ def test_the_end_line_says_how_it_ended_how_much_and_how_long() -> None:
     assert end_line(report) == "run r1 failed: 1 of 2 tasks succeeded, 1 failed, 1.5 s"
 
 
-def test_durations_round_to_what_one_wants_to_read() -> None:
+def test_durations_are_rounded_for_people() -> None:
     assert [duration_text(s) for s in (0, 0.9999, 59.99, 3599.9, 90000)] == [
         "0 ms",
         "1.0 s",

@@ -26,7 +26,7 @@ def test_the_state_of_a_worker_says_whether_it_claims_and_if_not_why(
     assert state_text(status) == text
 
 
-def test_what_runs_is_told_beside_the_slots() -> None:
+def test_running_attempts_are_shown_beside_the_slots() -> None:
     lanes = {"async": LaneStatus(100, 1), "thread": LaneStatus(4, 0)}
     assert running_text(WorkerStatus(running=(ATTEMPT,), lanes=lanes)) == "1 of 104"
     assert running_text(WorkerStatus(running=(ATTEMPT,))) == "1"

@@ -67,14 +67,14 @@ def test_a_generic_alias_keeps_the_type_that_it_was_given(relate: Relate) -> Non
     assert inputs.expected == {"order": int}
 
 
-def test_an_alias_named_in_a_text_is_followed(relate: Relate) -> None:
+def test_an_alias_in_a_string_annotation_is_followed(relate: Relate) -> None:
     def read(order: Named = "no one") -> str:
         return order
 
     assert relate({"load": load, "read": read})["read"].bindings[0].source == "load"
 
 
-def test_an_alias_that_stands_in_its_own_value_ends(relate: Relate) -> None:
+def test_a_recursive_alias_ends(relate: Relate) -> None:
     inputs = relate({"load": load, "read": annotated(Ref[Json, F("load")])})["read"]
     assert inputs.bindings == (Binding("order", "load", ()),)
     assert relate({"load": load, "read": annotated(Json)})["read"].bindings == ()

@@ -231,13 +231,13 @@ def test_a_type_statement_stands_for_its_type() -> None:
         fit("a", json)
 
 
-def test_what_can_be_read_only_once_is_not_read() -> None:
+def test_an_iterator_is_not_consumed() -> None:
     numbers = iter(["a"])
     assert fit(numbers, typing.Iterable[int]) is numbers
     assert next(numbers) == "a"
 
 
-def test_an_unhashable_type_is_checked_all_the_same() -> None:
+def test_an_unhashable_type_is_checked_too() -> None:
     with pytest.raises(InjectionError):
         fit("a", typing.Annotated[int, []])
 

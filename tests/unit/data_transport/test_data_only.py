@@ -52,7 +52,7 @@ METHODS = [
 
 
 @pytest.mark.parametrize(("value", "name"), METHODS, ids=str)
-def test_a_method_is_no_data(value: Any, name: str) -> None:
+def test_a_method_is_not_data(value: Any, name: str) -> None:
     with pytest.raises(LocateError, match=f"has no field '{name}'"):
         locate(value, (name,))
 
@@ -104,7 +104,7 @@ NOT_HELD: list[tuple[Callable[[], Any], str]] = [
 
 @pytest.mark.parametrize("check_wire", [False, True])
 @pytest.mark.parametrize(("make", "name"), NOT_HELD)
-async def test_what_a_value_does_not_hold_is_absent_in_all_modes(
+async def test_a_missing_part_is_absent_in_all_modes(
     make: Callable[[], Any], name: str, check_wire: bool
 ) -> None:
     registry = SchedulerRegistry("held")
@@ -124,7 +124,7 @@ async def test_what_a_value_does_not_hold_is_absent_in_all_modes(
     assert (report.error_summary, report.task_return_set["see"]) == ([], "absent")
 
 
-def test_what_a_value_holds_is_found_whatever_its_class_says() -> None:
+def test_a_part_is_found_whatever_the_class_says() -> None:
     assert locate(with_attribute(), ("note",)) == "n"
     assert locate(with_attribute(), ("amount",)) == 1
 

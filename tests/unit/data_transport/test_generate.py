@@ -149,7 +149,7 @@ def test_a_function_of_several_tasks_is_an_error_only_as_a_reference(generate: G
         generate({"one": source, "two": source, "read": read})
 
 
-def test_what_is_wrong_with_an_annotation_comes_before_what_is_wrong_between_tasks() -> None:
+def test_an_error_in_an_annotation_is_reported_before_an_error_between_tasks() -> None:
     def sends_too_much() -> Ref[int, T("reads", None, "nothing like it")]: ...
     def reads(a: Ref[int, F(3)]) -> None: ...
 

@@ -81,7 +81,7 @@ def test_what_a_constructor_takes_and_does_not_keep_is_taken_from_the_dict() -> 
         fit({"n": 3, "twice": "x"}, Computed)
 
 
-def test_a_constructor_that_would_change_its_own_result_is_refused_with_a_way() -> None:
+def test_a_constructor_that_would_change_its_own_result_is_refused_with_advice() -> None:
     with pytest.raises(InjectionError, match=r"changes 'cents' each time.*return the Cents itself"):
         fit(asdict(Cents(3)), Cents)
     assert fit(Cents(3), Cents).cents == 300
@@ -124,7 +124,7 @@ def test_the_types_of_what_travels_without_being_a_field_are_known() -> None:
         (np.int64(3), int | None, ".item()"),
     ],
 )
-def test_a_number_of_numpy_is_told_how_to_fit(value: Any, expected: Any, way: str) -> None:
+def test_a_numpy_number_is_refused_with_advice(value: Any, expected: Any, way: str) -> None:
     with pytest.raises(InjectionError) as caught:
         fit(value, expected)
     assert way in str(caught.value)

@@ -209,7 +209,7 @@ def test_an_explicit_relation_wins_over_a_to_as_well(relate: Relate) -> None:
     assert [b.source for b in inputs["read"].bindings] == ["source"]
 
 
-def test_merging_leaves_no_trace_of_what_was_overridden(generate: Generate) -> None:
+def test_merging_removes_all_of_an_overridden_relation(generate: Generate) -> None:
     def one(a: Ref[int, F("other", "a")]) -> None: ...
 
     explicit = reads("one", {"key": "a"}, key="x").model_copy(update={"from_tasks": ["source"]})

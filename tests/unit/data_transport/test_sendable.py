@@ -118,7 +118,7 @@ STAYS: list[tuple[Any, Any, tuple[str | int, ...], str]] = [
 
 
 @pytest.mark.parametrize(("declared", "value", "path"), TRAVELS)
-def test_a_part_that_travels_is_not_said_to_stay(
+def test_a_sendable_part_is_not_reported(
     declared: Any, value: Any, path: tuple[str | int, ...]
 ) -> None:
     assert why_not_sendable(declared, path) == ""
@@ -126,7 +126,7 @@ def test_a_part_that_travels_is_not_said_to_stay(
 
 
 @pytest.mark.parametrize(("declared", "value", "path", "reason"), STAYS)
-def test_an_attribute_that_is_no_field_stays_and_both_errors_advise_what_to_do(
+def test_an_attribute_that_is_not_a_field_is_refused_with_the_same_advice_by_both_checks(
     declared: Any, value: Any, path: tuple[str | int, ...], reason: str
 ) -> None:
     told = why_not_sendable(declared, path)
@@ -138,7 +138,7 @@ def test_an_attribute_that_is_no_field_stays_and_both_errors_advise_what_to_do(
 
 
 @pytest.mark.parametrize("declared", [Any, dict, dict[str, int], object, Line | Open, int])
-def test_of_what_is_not_sure_nothing_is_said(declared: Any) -> None:
+def test_an_uncertain_part_is_not_reported(declared: Any) -> None:
     assert why_not_sendable(declared, ("total",)) == ""
 
 

@@ -248,7 +248,7 @@ def test_a_relation_that_cannot_be_evaluated_is_an_error_not_a_missing_relation(
         generate({"late": late, "read": read})
 
 
-def test_an_annotation_that_is_a_remark_is_no_type(relate: Relate) -> None:
+def test_an_annotation_that_is_a_remark_is_not_a_type(relate: Relate) -> None:
     def read(a: "how many, at most", b: Ref[int, F("late")]) -> None: ...  # type: ignore[valid-type] # noqa: F722
 
     read.__annotations__["a"] = "how many, at most"

@@ -282,7 +282,7 @@ def test_strict_topology_demands_that_to_tasks_declares_an_output(relate: Relate
         topology(relate, explicit("output_data_item", "load"))
 
 
-def test_strict_topology_is_content_with_annotations(relate: Relate) -> None:
+def test_strict_topology_accepts_annotations(relate: Relate) -> None:
     def read(name: Ref[str, F("load", "name")]) -> None: ...
 
     functions: Functions = {"load": load, "read": read}

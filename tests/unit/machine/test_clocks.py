@@ -48,7 +48,7 @@ def told(*skews_s: float, worker_id: str = "w") -> list[AttemptSettled]:
     ]
 
 
-def test_a_clock_that_can_be_right_is_believed() -> None:
+def test_a_plausible_clock_is_trusted() -> None:
     for skew_s in (0.0, TOLERANCE_S / 2, -TOLERANCE_S / 2):
         events = told(*[skew_s] * 4)
         assert on_one_clock(events, TaskTable(PLAN), CREATED) == events
@@ -71,7 +71,7 @@ def test_only_the_worker_whose_clock_is_wrong_is_corrected() -> None:
     assert found[2].ended_at - CREATED == pytest.approx(40.0, abs=2 * DELIVERY_S)
 
 
-def test_times_in_process_and_of_coordinators_are_left_alone() -> None:
+def test_times_in_process_and_of_coordinators_are_not_corrected() -> None:
     inside = [event._replace(worker_id="") for event in told(9, 9, 9, 9)]
     assert on_one_clock(inside, TaskTable(PLAN), CREATED) == inside
     lost = AttemptSettled(0, 1, Outcome.LOST, CREATED - 5, 0.0, CREATED + 9, "w")
@@ -83,7 +83,7 @@ JUMPS = st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=8)
 
 @given(JUMPS)
 @example([0.0] * 7 + [-42.0])
-def test_whatever_clocks_say_no_time_is_outside_the_run_and_no_duration_impossible(
+def test_no_time_is_outside_the_run_and_no_duration_negative_whatever_the_clocks(
     jumps: list[float],
 ) -> None:
     events = [

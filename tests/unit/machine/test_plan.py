@@ -55,7 +55,7 @@ def test_the_longest_remaining_path_goes_first() -> None:
     assert not any(priority & NUMBER_MASK for priority in DIAMOND.priorities)
 
 
-def test_an_empty_plan_has_nothing_to_say() -> None:
+def test_an_empty_plan_has_empty_results() -> None:
     plan = Plan("empty", ())
     assert (plan.index, plan.dependents, plan.levels, plan.priorities) == ({}, [], [], [])
 

@@ -58,7 +58,7 @@ def completed() -> ExecutionReport:
     return report_of(state, a=1, b=2, c=3)
 
 
-def test_a_completed_run_tells_its_times_and_counts() -> None:
+def test_the_report_of_a_completed_run_has_its_times_and_counts() -> None:
     report = completed()
     assert report.execution_state == "completed"
     assert (report.total_start_time, report.total_end_time) == (10.0, 20.0)
@@ -111,7 +111,7 @@ def test_a_run_in_which_nothing_ran_has_no_longest_task() -> None:
     assert report.execution_state == "failed"
 
 
-def test_each_retried_attempt_is_told_with_the_retries_left_and_their_end() -> None:
+def test_each_retried_attempt_is_reported_with_the_retries_left() -> None:
     state = a_b_then_c(retries=2)
     end(state, 0, 1, Outcome.FAILED, 12.0, 13.0)
     end(state, 0, 2, Outcome.TIMED_OUT, 13.0, 14.0)
@@ -126,7 +126,7 @@ def test_each_retried_attempt_is_told_with_the_retries_left_and_their_end() -> N
     ]
 
 
-def test_the_attempts_of_a_failed_run_are_told_one_by_one() -> None:
+def test_the_attempts_of_a_failed_run_are_reported_one_by_one() -> None:
     state = a_b_then_c(retries=1)
     end(state, 0, 1, Outcome.TIMED_OUT, 12.0, 13.0)
     end(state, 0, 2, Outcome.FAILED, 13.0, 14.0)
@@ -146,7 +146,7 @@ def test_the_attempts_of_a_failed_run_are_told_one_by_one() -> None:
     assert (report.failed_tasks, report.successful_tasks) == (1, 0)
 
 
-def test_a_loss_is_told_and_charges_no_retry() -> None:
+def test_a_loss_is_reported_and_charges_no_retry() -> None:
     state = a_b_then_c(retries=1)
     end(state, 0, 1, Outcome.LOST, 12.0, 13.0)
     report = report_of(state)
@@ -155,7 +155,7 @@ def test_a_loss_is_told_and_charges_no_retry() -> None:
     assert report.execution_state == "running"
 
 
-def test_attempts_that_never_began_are_not_told_and_not_counted() -> None:
+def test_attempts_that_never_began_are_not_reported_and_not_counted() -> None:
     state = a_b_then_c(retries=1)
     end(state, 0, 1, Outcome.NEVER_BEGAN, 0.0, 0.0)
     end(state, 0, 2, Outcome.FAILED, 12.0, 13.0)
@@ -171,7 +171,7 @@ def test_attempts_that_never_began_are_not_told_and_not_counted() -> None:
     ]
 
 
-def test_handing_back_is_no_error() -> None:
+def test_a_handed_back_attempt_is_not_an_error() -> None:
     state = a_b_then_c()
     end(state, 0, 1, Outcome.HANDED_BACK, 12.0, 13.0)
     end(state, 1, 1, Outcome.CANCELLED, 12.0, 13.0)  # by a leader that died before it said why
@@ -180,7 +180,7 @@ def test_handing_back_is_no_error() -> None:
     assert report.task_statistics[0].attempt_statistics[0].status == "handed_back"
 
 
-def test_a_run_under_way_tells_what_runs_and_what_waits() -> None:
+def test_the_report_of_an_open_run_has_its_running_and_waiting_tasks() -> None:
     state = a_b_then_c()
     end(state, 0, 1, Outcome.SUCCEEDED, 12.0, 13.0)
     statuses = [stat.status for stat in report_of(state).task_statistics]
@@ -197,7 +197,7 @@ def test_a_cancelled_run_says_so() -> None:
     assert report.error_summary == ["the run was cancelled: by hand"]
 
 
-def test_a_tail_is_named_and_told_of_only_when_it_has_ended() -> None:
+def test_a_tail_is_reported_only_when_it_has_ended() -> None:
     tail = TaskSpec(task_id="t", awaited=False)
     state = RunState(Plan("test", (TaskSpec(task_id="a"), tail)))
     state.start()

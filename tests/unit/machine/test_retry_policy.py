@@ -15,7 +15,7 @@ def test_max_retries_follow_the_first_attempt() -> None:
     assert [policy.allows(failed, VALUE_ERROR) for failed in (1, 2, 3)] == [True, True, False]
 
 
-def test_what_is_no_exception_of_the_ordinary_kind_is_not_retried() -> None:
+def test_an_exception_that_is_not_an_Exception_is_not_retried() -> None:
     assert not RetryPolicy(2).allows(1, ("builtins.SystemExit", "builtins.BaseException"))
 
 
@@ -28,7 +28,7 @@ def test_one_exception_type_needs_no_tuple() -> None:
     assert RetryPolicy(1, retry_on=ValueError).retry_on == ("builtins.ValueError",)  # type: ignore[arg-type]
 
 
-def test_what_is_given_up_on_wins_over_what_is_retried() -> None:
+def test_give_up_on_wins_over_retry_on() -> None:
     policy = RetryPolicy(1, retry_on=("my.Error",), give_up_on=("my.Error",))
     assert not policy.allows(1, ("my.Error",))
 
@@ -38,7 +38,7 @@ def test_delays_grow_to_their_maximum() -> None:
     assert [policy.delay_s(failed, 0.0) for failed in (1, 2, 3, 4)] == [1.0, 3.0, 9.0, 10.0]
 
 
-def test_jitter_only_takes_off() -> None:
+def test_jitter_only_shortens_a_delay() -> None:
     policy = RetryPolicy(1, delay=8.0, jitter=0.25)
     assert policy.delay_s(1, 0.0) == 8.0
     assert policy.delay_s(1, 1.0) == 6.0
@@ -73,13 +73,13 @@ def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("field", ["retry_on", "give_up_on"])
 @pytest.mark.parametrize("wrong", [5, (5,), (ValueError, None), (int,), (ValueError("x"),)])
-def test_what_is_no_exception_type_is_refused(field: str, wrong: object) -> None:
+def test_a_value_that_is_not_an_exception_type_is_refused(field: str, wrong: object) -> None:
     with pytest.raises(TaskRegistrationError, match=f"{field} must hold exception types"):
         RetryPolicy(1, **{field: wrong})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("field", ["delay", "backoff", "max_delay", "jitter"])
 @pytest.mark.parametrize("wrong", ["1", None, True])
-def test_a_setting_that_is_no_number_is_refused(field: str, wrong: object) -> None:
+def test_a_setting_that_is_not_a_number_is_refused(field: str, wrong: object) -> None:
     with pytest.raises(TaskRegistrationError, match=f"{field} must be a number"):
         RetryPolicy(1, **{field: wrong})  # type: ignore[arg-type]

@@ -99,7 +99,7 @@ def test_more_capacity_is_used_at_once_and_less_revokes_nothing() -> None:
 # --- the fence -------------------------------------------------------------------------------
 
 
-def test_a_fact_about_an_attempt_that_is_not_current_changes_nothing() -> None:
+def test_an_event_of_an_attempt_that_is_not_current_changes_nothing() -> None:
     state = RunState(plan(spec("a", retry=RetryPolicy(1)), spec("b", "a")))
     state.start()
     assert state.handle(fails(A)) == [Dispatch(A, 2)]
@@ -129,7 +129,7 @@ def test_a_retry_with_a_delay_is_scheduled_from_the_recorded_end() -> None:
     assert state.handle(RetryFellDue(A, 1)) == []
 
 
-def test_a_task_that_backs_off_gives_its_place_to_another() -> None:
+def test_a_task_that_backs_off_frees_its_slot_for_another() -> None:
     tasks = plan(spec("a", retry=RetryPolicy(1, delay=5.0)), spec("b"), limit=1)
     state = RunState(tasks)
     state.start()
@@ -172,7 +172,7 @@ def test_a_task_lost_once_among_many_is_not_suspected() -> None:
     assert state.handle(RetryFellDue(A, 2)) == [Dispatch(A, 3, exclusive=True)]
 
 
-def test_what_is_lost_with_neighbours_is_not_charged_for_what_they_may_have_done() -> None:
+def test_an_attempt_lost_with_others_is_not_charged_for_them() -> None:
     state = RunState(plan(spec("a")))
     state.start()
     for attempt in (1, 2, 3, 4):
@@ -183,7 +183,7 @@ def test_what_is_lost_with_neighbours_is_not_charged_for_what_they_may_have_done
     assert state.handle(lost(A, 6)) == [Finish("failed")]
 
 
-def test_who_kills_its_worker_among_others_and_then_alone_is_quarantined_at_the_third() -> None:
+def test_a_task_that_kills_its_worker_with_others_and_then_alone_is_quarantined() -> None:
     state = RunState(plan(spec("a")))
     state.start()
     for attempt, shared in ((1, 5), (2, 1)):
@@ -209,7 +209,7 @@ def test_a_worker_that_turns_out_to_be_alive_was_not_killed_by_its_tasks() -> No
     assert state.handle(lost(A, 11)) == [Finish("failed")]
 
 
-def test_a_lost_attempt_costs_none_of_the_users_retries() -> None:
+def test_a_lost_attempt_uses_no_retry_of_the_user() -> None:
     state = RunState(plan(spec("a", retry=RetryPolicy(1))))
     state.start()
     state.handle(lost(A, 1))
@@ -217,7 +217,7 @@ def test_a_lost_attempt_costs_none_of_the_users_retries() -> None:
     assert state.handle(fails(A, 2)) == [Dispatch(A, 3, exclusive=True)]
 
 
-def test_what_never_began_is_sent_on_at_once_and_is_no_attempt() -> None:
+def test_an_attempt_that_never_began_is_sent_again_at_once_and_not_counted() -> None:
     state = RunState(plan(spec("a", retry=RetryPolicy(1))))
     state.start()
     for attempt in range(1, 40):
@@ -232,7 +232,7 @@ def test_what_never_began_is_sent_on_at_once_and_is_no_attempt() -> None:
     assert state.handle(end(A, 41)) == [Finish("completed")]
 
 
-def test_what_never_began_before_a_stop_did_not_start() -> None:
+def test_an_attempt_that_never_began_before_a_stop_did_not_start() -> None:
     state = RunState(plan(spec("a")))
     state.start()
     state.handle(CancelRequested(1.0))
@@ -240,7 +240,7 @@ def test_what_never_began_before_a_stop_did_not_start() -> None:
     assert state.states[A] == TaskState.CANCELLED
 
 
-def test_handing_back_is_free_and_slows_down() -> None:
+def test_a_handed_back_attempt_is_not_charged_and_waits_longer_each_time() -> None:
     state = RunState(plan(spec("a")))
     state.start()
     assert state.handle(end(A, 1, Outcome.HANDED_BACK)) == [Dispatch(A, 2)]
@@ -275,7 +275,9 @@ def test_a_task_that_workers_hand_back_again_and_again_fails_and_says_so(
 
 
 @pytest.mark.parametrize("kind", [UNSERVED, VANISHED])
-def test_what_no_worker_has_taken_up_is_not_counted_as_handed_back_too_often(kind: str) -> None:
+def test_attempts_that_no_worker_claimed_are_not_counted_as_handed_back_too_often(
+    kind: str,
+) -> None:
     state = RunState(plan(spec("a")))
     state.start()
     for attempt in range(1, 3 * HAND_BACK_BUDGET):
@@ -339,7 +341,7 @@ def test_a_run_that_takes_too_long_has_failed() -> None:
     assert state.chronicle.stop_reason == "the run took longer than its limit of 2.5 s"
 
 
-def test_a_run_that_takes_too_long_since_nobody_serves_a_task_says_so() -> None:
+def test_a_run_that_times_out_on_an_unserved_task_says_so() -> None:
     state = RunState(plan(spec("a")))
     state.start()
     state.handle(RunTimedOut(100.0, 2.5, "no one serves a"))
@@ -347,7 +349,7 @@ def test_a_run_that_takes_too_long_since_nobody_serves_a_task_says_so() -> None:
     assert state.chronicle.stop_reason == told
 
 
-def test_a_task_that_nobody_serves_fails_the_run() -> None:
+def test_an_unserved_task_fails_the_run() -> None:
     state = RunState(plan(spec("a"), spec("b")))
     state.start()
     assert state.handle(TaskFoundUnserved(A, 100.0, "no one")) == [Revoke(A, 1), Revoke(B, 1)]
@@ -356,7 +358,7 @@ def test_a_task_that_nobody_serves_fails_the_run() -> None:
     assert [state.states[A], state.states[B]] == [TaskState.FAILED, TaskState.CANCELLED]
 
 
-def test_a_ready_task_that_nobody_serves_fails_without_having_run() -> None:
+def test_a_ready_task_that_is_unserved_fails_without_having_run() -> None:
     state = RunState(plan(spec("a"), spec("b")), capacity=1)
     state.start()
     assert state.handle(TaskFoundUnserved(B, 100.0, "no one")) == [Revoke(A, 1)]
@@ -370,7 +372,7 @@ def test_a_task_that_waits_for_others_cannot_be_unserved() -> None:
     assert state.handle(TaskFoundUnserved(B, 100.0, "no one")) == []
 
 
-def test_nothing_is_taken_in_after_the_end() -> None:
+def test_no_event_is_handled_after_the_end() -> None:
     state = RunState(plan(spec("a")))
     state.start()
     state.handle(end(A))
@@ -388,7 +390,7 @@ def test_a_tail_is_started_and_not_waited_for() -> None:
     assert state.handle(end(A)) == [Dispatch(B, 1), Finish("completed")]
 
 
-def test_a_failed_tail_that_nobody_needs_fails_nothing() -> None:
+def test_a_failed_tail_fails_nothing() -> None:
     state = RunState(plan(spec("a"), spec("b", tail=True)))
     state.start()
     assert state.handle(fails(B)) == []
@@ -398,7 +400,7 @@ def test_a_failed_tail_that_nobody_needs_fails_nothing() -> None:
 # --- history ---------------------------------------------------------------------------------
 
 
-def test_facts_before_the_start_order_nothing_and_the_start_orders_what_is_left() -> None:
+def test_events_before_the_start_give_no_commands_and_the_start_gives_those_that_are_left() -> None:
     tasks = plan(
         spec("a"), spec("b", "a"), spec("c", "a", retry=RetryPolicy(1, delay=5.0)), spec("d", "a")
     )

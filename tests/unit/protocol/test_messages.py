@@ -119,7 +119,7 @@ def test_a_journal_entry_comes_back_as_it_was(items: list[Record | LeaderEvent])
     assert [type(item) for item in again] == [type(item) for item in items]
 
 
-def test_a_record_becomes_the_fact_that_the_state_machine_knows() -> None:
+def test_a_record_becomes_the_event_of_the_state_machine() -> None:
     failure = Failure(("builtins.ValueError",), "no")
     record = Record(
         *(3, 2, Outcome.FAILED, "w", 1.0, 2.0, None, failure, 4),
@@ -187,7 +187,7 @@ def test_a_time_limit_that_a_timer_cannot_have_is_refused(limit: float) -> None:
 
 
 @pytest.mark.parametrize("time", [math.nan, math.inf, -math.inf, -1.0, 1e300, 2**63])
-def test_a_time_that_no_clock_shows_is_not_known_and_the_end_counts(time: float) -> None:
+def test_an_impossible_time_is_ignored_and_the_end_counts(time: float) -> None:
     record = Record(3, 2, Outcome.SUCCEEDED, "w", time, time, b"\xc0")
     [again] = decode_entry(encode_entry([encode_record(record)]))
     assert again == record._replace(started_at=0.0, ended_at=0.0)

@@ -23,7 +23,7 @@ def entry(*seals: Seal) -> bytes:
     return encode_entry(seal.seal_row("r", row) for seal, row in zip(seals, ROWS, strict=True))
 
 
-def test_what_is_signed_by_a_key_of_ours_is_opened() -> None:
+def test_an_entry_signed_by_a_known_key_is_opened() -> None:
     assert OURS.open_hint(OURS.seal_hint(HINT)) == HINT
     assert OURS.open_plan("r", OURS.seal_plan("r", PLAN)) == PLAN
     assert OURS.open_entry("r", entry(OURS, OURS, OURS)) == RECORDS
@@ -40,7 +40,7 @@ def test_what_is_signed_by_a_key_of_ours_is_opened() -> None:
     ],
     ids=["another key", "no key", "another hint's signature", "no signature", "nothing"],
 )
-def test_a_hint_that_is_not_signed_by_a_key_of_ours_is_refused(hint: bytes) -> None:
+def test_a_hint_that_is_not_signed_by_a_known_key_is_refused(hint: bytes) -> None:
     with pytest.raises(DecodeError, match="not signed"):
         OURS.open_hint(hint)
 
@@ -56,7 +56,7 @@ def test_a_plan_that_is_not_signed_for_its_run_is_refused(plan: bytes) -> None:
 
 
 @pytest.mark.parametrize("bad", range(3))
-def test_one_row_of_another_key_makes_its_whole_entry_unbelievable(bad: int) -> None:
+def test_one_row_of_another_key_makes_its_whole_entry_invalid(bad: int) -> None:
     seals = [OURS] * 3
     seals[bad] = THEIRS
     with pytest.raises(DecodeError, match="not signed"):

@@ -39,7 +39,7 @@ def test_what_a_worker_serves_comes_back() -> None:
 
 
 @given(st.binary(max_size=50) | anything.map(msgpack.packb))
-def test_anything_else_is_a_decode_error_or_a_list_of_texts(data: bytes) -> None:
+def test_anything_else_is_a_decode_error_or_a_list_of_strings(data: bytes) -> None:
     try:
         served = decode_served(data)
     except DecodeError:

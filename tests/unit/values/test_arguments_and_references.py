@@ -80,7 +80,7 @@ def test_a_reference_comes_back_as_it_was(ref: BlobRef) -> None:
 
 
 @given(values)
-def test_a_value_is_no_reference(value: Any) -> None:
+def test_a_value_is_not_a_reference(value: Any) -> None:
     assert reference_of(CODEC.encode(value)) is None
 
 

@@ -52,7 +52,7 @@ def test_the_order_in_memory_is_kept_and_slices_are_read_as_they_look() -> None:
     assert (through(np.arange(10)[::-2]) == np.arange(10)[::-2]).all()
 
 
-def test_an_array_that_was_read_only_stays_so() -> None:
+def test_a_read_only_array_stays_read_only() -> None:
     array = np.arange(3)
     array.flags.writeable = False
     again = through([array])[0]

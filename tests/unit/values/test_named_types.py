@@ -66,7 +66,7 @@ def test_a_dataclass_comes_back_as_it_was_without_running_its_init() -> None:
     assert again._log == ["made", "changed"]
 
 
-def test_what_a_cached_property_holds_is_computed_again_if_it_cannot_travel() -> None:
+def test_a_cached_property_that_cannot_travel_is_computed_again() -> None:
     circle = Circle(1.0)
     assert circle.cached
     assert "cached" not in vars(through(circle, Circle))
@@ -141,7 +141,7 @@ def test_composite_flags_travel() -> None:
     assert through(value, Mode, Right) == value
 
 
-def test_a_type_nobody_declared_here_is_a_decode_error_that_says_what_to_declare() -> None:
+def test_an_undeclared_type_is_a_decode_error_that_says_what_to_declare() -> None:
     for value in (Color.RED, Order(1), Point(1), Customer(name="a")):
         name = f"{type(value).__module__}.{type(value).__qualname__}"
         with pytest.raises(DecodeError, match="annotate the task's return or parameter") as caught:
@@ -157,7 +157,7 @@ def test_nothing_is_imported_by_a_name_in_the_bytes() -> None:
     assert "this" not in sys.modules
 
 
-def test_an_extension_nobody_registered_here_is_a_decode_error_with_its_name() -> None:
+def test_an_unregistered_extension_is_a_decode_error_with_its_name() -> None:
     with pytest.raises(DecodeError, match="'fraction', which is not registered"):
         Codec().decode(CODEC.encode(Fraction(1, 2)))
     assert Codec(extensions=[FRACTION]).decode(CODEC.encode(Fraction(1, 2))) == Fraction(1, 2)
@@ -274,7 +274,7 @@ def test_a_process_with_some_of_the_types_gets_values_of_those() -> None:
     assert customer.fields["name"] == "a"
 
 
-def test_what_a_process_without_the_types_sees_does_not_travel_on() -> None:
+def test_a_value_without_its_type_cannot_be_encoded_again() -> None:
     codec = Codec.opaque()
     with pytest.raises(EncodeError, match="does not have its type"):
         codec.encode(codec.decode(CODEC.encode(Order(1))))

@@ -147,7 +147,7 @@ class Tight(Slotted):
     twice: int = field(init=False, default=0)
 
 
-def test_what_the_slots_of_a_base_hold_travels() -> None:
+def test_the_slots_of_a_base_travel() -> None:
     child, tight = Child(1), Tight(1)
     child.kept = 5
     again = through(child)
@@ -309,7 +309,7 @@ class ShownDouble:
         return 2 * found if name == "n" else found
 
 
-def test_a_dataclass_travels_as_it_is_held_and_not_as_its_class_shows_it() -> None:
+def test_a_dataclass_travels_with_its_stored_values_and_not_those_that_its_class_shows() -> None:
     again = through(ShownDouble(3))
     assert (again.n, vars(again)) == (6, {"n": 3, "note": "-"})
 

@@ -101,7 +101,7 @@ def test_a_part_of_a_compressed_value_is_found() -> None:
     assert CODEC.decode(project(data, ("rows", 1, "y"))) == 2
 
 
-def test_a_part_of_a_stored_value_is_a_matter_for_the_caller() -> None:
+def test_a_part_of_a_stored_value_is_left_to_the_caller() -> None:
     with pytest.raises(UnprojectableError) as caught:
         project(encode_reference(BlobRef("d", 1)), ("rows",))
     assert isinstance(caught.value, TransportError)
@@ -203,7 +203,7 @@ def test_a_part_that_is_not_there_is_an_error_that_tells_what_there_is(
     ],
     ids=repr,
 )
-def test_a_part_that_is_not_there_is_told_as_of_the_living_value(
+def test_a_missing_part_gives_the_same_error_as_on_the_decoded_value(
     value: Any, locator: str | int
 ) -> None:
     with pytest.raises(LocateError) as living:
@@ -213,7 +213,7 @@ def test_a_part_that_is_not_there_is_told_as_of_the_living_value(
     assert str(encoded.value) == str(living.value)
 
 
-def test_an_unequal_enum_member_is_no_key_for_its_value() -> None:
+def test_an_unequal_enum_member_is_not_the_key_of_its_value() -> None:
     data = CODEC.encode({Color.GREEN: 1, Word.YES: 2, Level.HIGH: 3})
     assert CODEC.decode(project(data, ("yes",))) == 2
     assert CODEC.decode(project(data, (2,))) == 3
@@ -249,6 +249,6 @@ def test_locators_beyond_msgpack_are_found_or_reported_like_others() -> None:
     ],
 )
 @pytest.mark.parametrize("locator", ["a", 3])
-def test_bytes_that_are_no_value_are_a_transport_error(data: bytes, locator: str | int) -> None:
+def test_bytes_that_are_not_a_value_are_a_transport_error(data: bytes, locator: str | int) -> None:
     with pytest.raises((DecodeError, LocateError)):
         project(data, (locator, locator))

@@ -62,7 +62,7 @@ def test_reading_ten_thousand_places_of_a_tuple_walks_twice(calls: dict[str, int
 
 @settings(max_examples=150)
 @given(plain_values, st.lists(st.lists(locators, min_size=1, max_size=3), min_size=1, max_size=8))
-def test_it_finds_what_projecting_finds_and_says_what_that_says(value: Any, paths: Any) -> None:
+def test_it_finds_the_same_parts_and_errors_as_projecting(value: Any, paths: Any) -> None:
     data = CODEC.encode([value, "x" * 3000])
     parts = Projector()
     for path in [*paths, *paths]:
@@ -124,7 +124,7 @@ def test_a_key_of_numpy_is_found_by_a_process_without_numpy(
     assert Codec.opaque().decode(project(data, (3,))) == "x"
 
 
-def test_what_is_kept_stays_within_its_limit() -> None:
+def test_the_cache_stays_within_its_limit() -> None:
     parts = Projector(limit_bytes=100_000)
     for number in range(20):
         data = CODEC.encode({f"k{place}": "x" * 100 for place in range(200)})

@@ -132,12 +132,12 @@ def test_each_kind_that_cannot_travel_has_its_advice_and_its_path(
     assert refusal(culprit).path == "result"
 
 
-def test_an_open_temporary_file_is_told_apart() -> None:
+def test_an_open_temporary_file_has_its_own_advice() -> None:
     with tempfile.NamedTemporaryFile() as file:
         assert "open file" in refusal(file).advice
 
 
-async def test_what_must_be_awaited_is_told_apart() -> None:
+async def test_awaitables_have_their_own_advice() -> None:
     async def work() -> None: ...
 
     async def rows() -> Any:
@@ -171,7 +171,7 @@ def test_the_root_has_the_name_that_the_caller_gives() -> None:
         CODEC.encode([Plain()], root="n")
 
 
-def test_what_contains_itself_is_an_error_that_says_where() -> None:
+def test_a_value_that_contains_itself_is_an_error_that_says_where() -> None:
     rows: list[Any] = [1]
     rows.append({"again": rows})
     assert refusal({"rows": rows}).path == "result['rows'][1]['again']"

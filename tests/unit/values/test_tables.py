@@ -77,7 +77,7 @@ def test_a_series_keeps_its_name(name: Any) -> None:
         lambda: pd.Series([1.0], index=pd.Index([1], name=3)),
     ],
 )
-def test_what_arrow_would_change_is_refused_with_its_path(make: Any) -> None:
+def test_a_value_that_arrow_would_change_is_refused_with_its_path(make: Any) -> None:
     with pytest.raises(EncodeError) as caught:
         CODEC.encode([make()])
     assert caught.value.path == "result[0]"

@@ -88,7 +88,7 @@ def test_tasks_that_have_ended_are_left_out() -> None:
     assert look(state_of(A, events=[ended(0, Outcome.SUCCEEDED)])) == {}
 
 
-def test_a_queued_task_tells_its_queue_its_age_and_its_place_among_those_of_its_run() -> None:
+def test_a_queued_task_has_its_queue_its_age_and_its_place_in_the_run() -> None:
     specs = [TaskSpec(f"t{n}", queue="cpu") for n in range(3)]
     state = state_of(*specs, events=[AttemptFoundOutstanding(n, 1) for n in range(3)])
     sent = {0: Sent(1, NOW - 40, 1), 1: Sent(1, NOW - 40, 0), 2: Sent(1, NOW - 65)}
@@ -98,13 +98,13 @@ def test_a_queued_task_tells_its_queue_its_age_and_its_place_among_those_of_its_
     assert (tasks["t0"].place, tasks["t0"].since) == (Place.QUEUED, NOW - 40)
 
 
-def test_among_tasks_of_other_runs_no_place_is_claimed() -> None:
+def test_no_place_is_given_among_tasks_of_other_runs() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     task = look(state, sent={0: Sent(1, NOW - 40)}, queued={("default", "async"): 7})["a"]
     assert (task.position, task.text) == (None, "waits in queue 'default' for 40 s, where 7 wait")
 
 
-def test_a_running_task_tells_its_worker_and_since_when() -> None:
+def test_a_running_task_has_its_worker_and_its_start() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     task = look(state, sent={0: Sent(1, NOW - 40)}, taken={0: Taken(WORKER, NOW - 30)})["a"]
     assert (task.place, task.worker_id, task.since) == (Place.RUNNING, WORKER, NOW - 30)
@@ -128,7 +128,7 @@ def test_a_task_that_runs_alone_says_so_in_its_queue_and_on_its_worker() -> None
 
 
 @pytest.mark.parametrize("is_out", [True, False])
-def test_what_no_live_worker_serves_is_unserved_whether_it_is_in_a_queue_or_not(
+def test_a_task_without_a_live_worker_is_unserved_whether_queued_or_not(
     is_out: bool,
 ) -> None:
     state = state_of(A, B, events=[AttemptFoundOutstanding(0, 1)] if is_out else [])
@@ -141,12 +141,12 @@ def test_what_no_live_worker_serves_is_unserved_whether_it_is_in_a_queue_or_not(
     assert tasks["b"].place is Place.WAITING, "what it waits for comes first"
 
 
-def test_what_a_worker_runs_is_not_unserved_although_no_other_serves_it() -> None:
+def test_a_running_task_is_not_unserved_although_no_other_worker_serves_it() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     assert look(state, taken={0: Taken(WORKER, NOW)}, unserved={"a"})["a"].place is Place.RUNNING
 
 
-def test_a_retry_tells_what_went_wrong_and_when_it_begins() -> None:
+def test_a_retry_has_its_cause_and_its_start() -> None:
     again = TaskSpec("a", retry=RetryPolicy(max_retries=3, delay=10.0, jitter=0.0))
     state = state_of(again, events=[ended(0, Outcome.FAILED, at=NOW - 4)])
     task = look(state)["a"]
@@ -156,7 +156,7 @@ def test_a_retry_tells_what_went_wrong_and_when_it_begins() -> None:
     assert "when a coordinator leads the run" in late.text
 
 
-def test_a_task_that_nothing_keeps_back_waits_for_a_leader_or_for_room() -> None:
+def test_a_ready_task_waits_for_a_leader_or_for_a_free_slot() -> None:
     assert "when a coordinator leads the run" in look(state_of(A), is_led=False)["a"].text
     limited = RunState(Plan("n", (A, TaskSpec("c")), concurrency_limit=1), run_key="r")
     limited.handle(AttemptFoundOutstanding(1, 1))
@@ -167,7 +167,7 @@ def test_a_task_that_nothing_keeps_back_waits_for_a_leader_or_for_room() -> None
     )
 
 
-def test_a_run_that_is_being_ended_starts_nothing_any_more() -> None:
+def test_a_stopping_run_starts_nothing() -> None:
     events: list[Event] = [AttemptFoundOutstanding(0, 1), CancelRequested(NOW)]
     tasks = look(state_of(A, B, events=events), sent={0: Sent(1, NOW)}, unserved={"a"})
     assert tasks["a"].text == "is taken back: the run is being ended"
