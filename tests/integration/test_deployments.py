@@ -18,7 +18,7 @@ from astrum.protocol.messages import RevokedHint, encode_hint
 from astrum.redis import RedisSettings, RunStore, WorkerStore
 from astrum_coordinator import Coordinator
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import FAST, HandWorker, flow
+from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 from tests.servers import Server
 
 PLACES = ((0, "a"), (1, "a"), (11, "a"), (0, "a:q"), (0, "ab"), (0, "ab:ctl:1"), (0, "^ü$'@+|a"))
@@ -31,7 +31,7 @@ class Deployment:
     def __init__(self, settings: RedisSettings) -> None:
         self.settings = settings
         self.coordinator = Coordinator(settings, config=FAST)
-        self.hand = HandWorker(WorkerStore(settings, "hand"))
+        self.hand = ManualWorker(WorkerStore(settings, "hand"))
 
     async def enter(self, stack: AsyncExitStack) -> None:
         """Begin, and end with the stack."""

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
-from astrum.execution import task_reuse as relay_module
+from astrum.execution import task_reuse
 from astrum.execution.task_reuse import STARTS_AT_ONCE, TURN_S, TaskReuser
 from tests.eager import eager_tasks
 
@@ -21,13 +21,13 @@ mine: ContextVar[int] = ContextVar("mine")
 Step = Callable[[], Awaitable[None]]
 
 
-class Field:
-    """Runs steps through a relay and notes in which asyncio task each ran."""
+class StepRunner:
+    """Runs steps through a `TaskReuser` and notes in which asyncio task each ran."""
 
     def __init__(self) -> None:
         self.ran: list[str] = []  # their names: a task that is kept goes on with nothing
         self.ended = 0
-        self.relay: TaskReuser[Step] = TaskReuser(self._begin, own=mine)
+        self.reuser: TaskReuser[Step] = TaskReuser(self._begin, own=mine)
 
     async def _begin(self, step: Step, task: asyncio.Task[None]) -> None:
         assert asyncio.current_task() is task
@@ -41,7 +41,7 @@ class Field:
     async def run(self, *steps: Step) -> int:
         """Run the steps; return how many asyncio tasks it took."""
         for step in steps:
-            self.relay.add(step)
+            self.reuser.add(step)
         while self.ended < len(steps):  # noqa: ASYNC110
             await asyncio.sleep(0)
         return len(set(self.ran))
@@ -49,7 +49,7 @@ class Field:
     async def begun(self, step: Step, items: int, turns: int) -> int:
         """Return how many of so many equal steps begin in some turns of the loop."""
         for _ in range(items):
-            self.relay.add(step)
+            self.reuser.add(step)
         for _ in range(turns):
             await asyncio.sleep(0)
         return len(self.ran)
@@ -57,7 +57,7 @@ class Field:
 
 @pytest.fixture(autouse=True)
 def _nothing_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_module, "TURN_S", 60.0)
+    monkeypatch.setattr(task_reuse, "TURN_S", 60.0)
 
 
 async def nothing() -> None:
@@ -65,7 +65,7 @@ async def nothing() -> None:
 
 
 async def test_items_that_wait_for_nothing_share_a_task() -> None:
-    assert await Field().run(*[nothing] * 20) == 1
+    assert await StepRunner().run(*[nothing] * 20) == 1
 
 
 async def test_the_task_of_an_item_that_waited_is_not_reused() -> None:
@@ -74,14 +74,14 @@ async def test_the_task_of_an_item_that_waited_is_not_reused() -> None:
     async def waits_a_turn() -> None:
         await asyncio.sleep(0)
 
-    assert await Field().run(*[waits_a_turn] * 5) == 5
-    assert await Field().run(waits_a_turn, nothing) == 2
-    assert await Field().run(nothing, waits_a_turn) == 1
+    assert await StepRunner().run(*[waits_a_turn] * 5) == 5
+    assert await StepRunner().run(waits_a_turn, nothing) == 2
+    assert await StepRunner().run(nothing, waits_a_turn) == 1
 
 
 async def test_an_item_that_waits_delays_none_behind_it() -> None:
     gate = asyncio.Event()
-    field = Field()
+    runner = StepRunner()
 
     async def opens() -> None:
         gate.set()
@@ -89,7 +89,7 @@ async def test_an_item_that_waits_delays_none_behind_it() -> None:
     async def waits_for_the_last() -> None:
         await gate.wait()
 
-    assert await field.run(*[waits_for_the_last] * 9, opens) == 10
+    assert await runner.run(*[waits_for_the_last] * 9, opens) == 10
 
 
 async def test_the_number_of_tasks_at_once_doubles_while_all_wait() -> None:
@@ -98,7 +98,7 @@ async def test_the_number_of_tasks_at_once_doubles_while_all_wait() -> None:
     async def waits_at_the_gate() -> None:
         await gate.wait()
 
-    assert await Field().begun(waits_at_the_gate, 1_000, turns=12) == 1_000
+    assert await StepRunner().begun(waits_at_the_gate, 1_000, turns=12) == 1_000
     gate.set()
 
 
@@ -106,7 +106,7 @@ async def test_items_that_end_after_a_wait_do_not_slow_the_start_of_those_behind
     async def waits_a_turn() -> None:
         await asyncio.sleep(0)
 
-    assert await Field().begun(waits_a_turn, 2_000, turns=16) == 2_000
+    assert await StepRunner().begun(waits_a_turn, 2_000, turns=16) == 2_000
 
 
 async def test_no_item_sees_the_context_changes_of_another() -> None:
@@ -116,11 +116,11 @@ async def test_no_item_sees_the_context_changes_of_another() -> None:
         seen.append(colour.get("none"))
         colour.set("red")
 
-    assert await Field().run(*[looks_and_paints] * 5) == 5
+    assert await StepRunner().run(*[looks_and_paints] * 5) == 5
     assert seen == ["none"] * 5
 
 
-async def test_each_item_sees_the_context_in_which_the_relay_was_made() -> None:
+async def test_each_item_sees_the_context_in_which_the_reuser_was_made() -> None:
     seen: list[str] = []
 
     async def looks() -> None:
@@ -131,9 +131,9 @@ async def test_each_item_sees_the_context_in_which_the_relay_was_made() -> None:
         colour.set("red")
 
     colour.set("blue")
-    field = Field()
+    runner = StepRunner()
     colour.set("green")
-    assert await field.run(looks, paints_over, looks, paints_over, looks) == 3
+    assert await runner.run(looks, paints_over, looks, paints_over, looks) == 3
     assert seen == ["blue"] * 5
 
 
@@ -153,7 +153,7 @@ async def test_no_item_inherits_a_cancellation(swallows: bool) -> None:
         await asyncio.sleep(0)
         ended.append(1)
 
-    await Field().run(is_cancelled, waits_and_ends, is_cancelled, waits_and_ends)
+    await StepRunner().run(is_cancelled, waits_and_ends, is_cancelled, waits_and_ends)
     assert ended == [1, 1]
 
 
@@ -211,7 +211,7 @@ async def test_a_task_that_an_item_has_changed_is_not_reused(
         await asyncio.sleep(0)
         ended.append(1)
 
-    assert await Field().run(does_it, waits_and_ends) == 2
+    assert await StepRunner().run(does_it, waits_and_ends) == 2
     assert ended == [1]
     kept.clear()
 
@@ -223,51 +223,51 @@ async def test_no_item_begins_inside_the_one_that_has_added_it() -> None:
         story.append("second")
 
     async def first() -> None:
-        field.relay.add(second)
+        runner.reuser.add(second)
         story.append("first")
 
     with eager_tasks():
-        field = Field()
-        field.relay.add(first)
+        runner = StepRunner()
+        runner.reuser.add(first)
         assert story == []
-        while field.ended < 2:  # noqa: ASYNC110
+        while runner.ended < 2:  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert story == ["first", "second"]
 
 
 async def test_cleared_items_never_begin() -> None:
-    field = Field()
-    field.relay.add(nothing)
-    field.relay.clear()
-    assert not field.relay
-    assert await field.run(nothing) == 1
-    assert len(field.ran) == 1
+    runner = StepRunner()
+    runner.reuser.add(nothing)
+    runner.reuser.clear()
+    assert not runner.reuser
+    assert await runner.run(nothing) == 1
+    assert len(runner.ran) == 1
 
 
 async def test_a_long_row_of_items_lets_the_loop_run_others() -> None:
-    field = Field()
+    runner = StepRunner()
     for _ in range(3 * STARTS_AT_ONCE):
-        field.relay.add(nothing)
+        runner.reuser.add(nothing)
     begun = 0
-    while field.relay:
+    while runner.reuser:
         await asyncio.sleep(0)
-        assert 0 < len(field.ran) - begun <= STARTS_AT_ONCE
-        begun = len(field.ran)
-    assert len(set(field.ran)) == 3
+        assert 0 < len(runner.ran) - begun <= STARTS_AT_ONCE
+        begun = len(runner.ran)
+    assert len(set(runner.ran)) == 3
 
 
 async def test_long_items_that_do_not_wait_let_the_loop_run_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(relay_module, "TURN_S", TURN_S)
+    monkeypatch.setattr(task_reuse, "TURN_S", TURN_S)
 
     async def takes_long() -> None:
         time.sleep(1.2 * TURN_S)  # noqa: ASYNC251  to hold the loop is the point
 
-    field = Field()
+    runner = StepRunner()
     for _ in range(5):
-        field.relay.add(takes_long)
+        runner.reuser.add(takes_long)
     for begun in range(5):
-        assert len(field.ran) == begun
-        while len(field.ran) == begun:  # noqa: ASYNC110
+        assert len(runner.ran) == begun
+        while len(runner.ran) == begun:  # noqa: ASYNC110
             await asyncio.sleep(0)

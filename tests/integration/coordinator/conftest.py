@@ -8,7 +8,7 @@ import pytest
 
 from astrum.redis import RedisSettings, RunStore, WorkerStore
 from astrum_coordinator import Coordinator
-from tests.integration.coordinator.hands import FAST, HandWorker
+from tests.integration.coordinator.manual_worker import FAST, ManualWorker
 
 
 @pytest.fixture
@@ -19,10 +19,10 @@ async def runs(settings: RedisSettings) -> AsyncIterator[RunStore]:
 
 
 @pytest.fixture
-async def hand(settings: RedisSettings) -> AsyncIterator[HandWorker]:
+async def hand(settings: RedisSettings) -> AsyncIterator[ManualWorker]:
     """A worker by hand, not registered yet; it has left at the end."""
     async with WorkerStore(settings, "hand") as store:
-        worker = HandWorker(store)
+        worker = ManualWorker(store)
         yield worker
         await store.leave()
 

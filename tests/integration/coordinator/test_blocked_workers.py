@@ -9,7 +9,7 @@ from astrum.machine.report import TaskAttemptStatistics
 from astrum.planning import TaskSpec
 from astrum.protocol.status import LoopBlock, RunningAttempt, WorkerStatus, encode_status
 from astrum_coordinator import Coordinator
-from tests.integration.coordinator.hands import HandWorker, Held, flow
+from tests.integration.coordinator.manual_worker import ManualClaim, ManualWorker, flow
 
 LIMITED = TaskSpec(task_id="a", timeout_s=0.5)
 WHERE = "pdf.py:88 in parse"
@@ -18,7 +18,7 @@ TOO_LONG = "TimedOut: the attempt took longer than its 0.5 s"
 
 
 async def timed_out(
-    coordinator: Coordinator, hand: HandWorker, *, by: str = "", **marks: str
+    coordinator: Coordinator, hand: ManualWorker, *, by: str = "", **marks: str
 ) -> TaskAttemptStatistics:
     """Run a task whose worker says that its event loop is blocked; return how it ended."""
     await hand.register("a")
@@ -31,14 +31,14 @@ async def timed_out(
     return attempt
 
 
-def status(held: Held, block: LoopBlock, marks: dict[str, str]) -> bytes:
+def status(held: ManualClaim, block: LoopBlock, marks: dict[str, str]) -> bytes:
     message = held.message
     row = RunningAttempt("r", message.task, "a", 1, 9.0, **marks)
     return encode_status(WorkerStatus(running=(row,), blocked=block))
 
 
 async def test_a_timed_out_attempt_that_blocked_its_worker_says_where(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     attempt = await timed_out(coordinator, hand, by="a", blocks=WHERE)
     assert attempt.blocked == BLOCKED
@@ -46,7 +46,7 @@ async def test_a_timed_out_attempt_that_blocked_its_worker_says_where(
 
 
 async def test_a_timed_out_attempt_names_the_task_that_held_it_up(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     attempt = await timed_out(coordinator, hand, by="pdf")
     assert attempt.blocked == ""
@@ -54,7 +54,7 @@ async def test_a_timed_out_attempt_names_the_task_that_held_it_up(
 
 
 async def test_a_timed_out_attempt_says_that_an_unknown_task_held_it_up(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     attempt = await timed_out(coordinator, hand)
     assert attempt.error_message == f"{TOO_LONG}; something on its worker {BLOCKED}"

@@ -20,7 +20,7 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.pool.reaper import Reaper
 from tests.contract.steps import ALREADY_OVER_S, STREAM, dispatched, led_run
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import FAST, HandWorker, flow, take_over
+from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow, take_over
 
 HOUR_S = 3600.0
 FLAKY = TaskSpec(task_id="a", retry=RetryPolicy(1, delay=0.2))
@@ -34,7 +34,7 @@ async def stamp_ahead(runs: RunStore, key: str) -> None:
 
 
 async def test_a_retry_does_not_wait_until_the_clock_has_caught_up(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(FLAKY), AstrumConfig(), run_id="r"))
@@ -47,7 +47,7 @@ async def test_a_retry_does_not_wait_until_the_clock_has_caught_up(
 
 
 async def test_a_new_leader_does_not_wait_for_the_clock_either(
-    coordinator: Coordinator, settings: RedisSettings, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, settings: RedisSettings, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
     await coordinator.submit_flow(flow(FLAKY), run_id="r")
@@ -63,7 +63,7 @@ async def test_a_new_leader_does_not_wait_for_the_clock_either(
 
 
 async def test_a_retry_is_not_made_at_once_because_the_clock_went_back(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     """The stamps stand still then, and what was told just now looks as if it were long ago."""
     await hand.register("a")
@@ -82,7 +82,7 @@ async def test_a_retry_is_not_made_at_once_because_the_clock_went_back(
 
 
 async def test_a_run_created_ahead_of_the_clock_still_times_out_in_time(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
     await coordinator.submit_flow(flow(FLAKY), run_id="r", timeout_s=0.3)
@@ -95,7 +95,7 @@ async def test_a_run_created_ahead_of_the_clock_still_times_out_in_time(
 
 
 async def test_a_lost_message_with_an_id_ahead_of_the_clock_is_noticed(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
     stream = runs.keys.queue("default", "async")
@@ -119,27 +119,27 @@ def reaper(runs: RunStore) -> Reaper:
     return Reaper(CoordinatorContext(runs, "reaper", replace(FAST, reap_grace_s=0.01)))
 
 
-async def one_held(hand: HandWorker, runs: RunStore, run_id: str = "r") -> None:
+async def one_held(hand: ManualWorker, runs: RunStore, run_id: str = "r") -> None:
     epoch = await led_run(runs, run_id)
     await dispatched(runs, epoch, 0, run_id=run_id)
     await hand.store.claim("async", ["default"], 1, block_s=None)
 
 
-async def holds(hand: HandWorker) -> bool:
+async def holds(hand: ManualWorker) -> bool:
     return bool(await hand.store.own_claims([STREAM]))
 
 
-async def reaped(hand: HandWorker, reaper: Reaper) -> bool:
+async def reaped(hand: ManualWorker, reaper: Reaper) -> bool:
     await reaper.pass_once()
     return not await holds(hand)
 
 
 async def test_no_worker_is_declared_dead_because_the_clock_jumped_ahead(
-    reaper: Reaper, hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+    reaper: Reaper, hand: ManualWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await hand.register("a")
     await one_held(hand, runs)
-    dead = HandWorker(hand.store, "dead")
+    dead = ManualWorker(hand.store, "dead")
     await dead.register("a", lease_s=ALREADY_OVER_S)
     await one_held(dead, runs, "other")
     await runs.client.execute("ZADD", runs.keys.leases, 1, "dead")
@@ -158,7 +158,7 @@ async def test_no_worker_is_declared_dead_because_the_clock_jumped_ahead(
 
 
 async def test_a_worker_that_died_before_the_clock_went_back_is_noticed_in_time(
-    hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+    hand: ManualWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("astrum_coordinator.pool.upkeep.CHECK_EVERY_S", 0.05)
     await hand.register("a", lease_s=0.2)

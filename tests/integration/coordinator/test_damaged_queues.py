@@ -14,7 +14,7 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.pool.reaper import Reaper
 from tests.contract.steps import led_run
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import FAST, HandWorker, flow
+from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 from tests.servers import Server
 
 A = TaskSpec(task_id="a")
@@ -37,7 +37,7 @@ async def next_time(runs: RunStore) -> float:
 
 
 async def test_a_message_that_vanished_from_its_queue_is_sent_again(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore, redis_server: Server
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore, redis_server: Server
 ) -> None:
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
@@ -53,7 +53,7 @@ async def test_a_message_that_vanished_from_its_queue_is_sent_again(
 
 
 async def test_a_damaged_message_of_a_dead_worker_is_a_loss_and_goes_on(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore, redis_server: Server
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore, redis_server: Server
 ) -> None:
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
@@ -72,7 +72,7 @@ async def test_a_damaged_message_of_a_dead_worker_is_a_loss_and_goes_on(
 
 
 async def test_an_entry_that_is_not_a_message_is_set_aside_once_its_worker_is_dead(
-    coordinator: Coordinator, runs: RunStore, hand: HandWorker, redis_server: Server
+    coordinator: Coordinator, runs: RunStore, hand: ManualWorker, redis_server: Server
 ) -> None:
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
@@ -87,7 +87,7 @@ async def test_an_entry_that_is_not_a_message_is_set_aside_once_its_worker_is_de
 
 
 async def test_a_cancelled_attempt_is_reported_with_its_worker_and_its_time(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
@@ -104,7 +104,7 @@ async def test_a_cancelled_attempt_is_reported_with_its_worker_and_its_time(
 
 
 async def test_a_run_is_cancelled_although_the_server_refuses_its_dispatches(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore, redis_server: Server
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore, redis_server: Server
 ) -> None:
     await hand.register("a", "b")
     stuck = TaskSpec(task_id="b", queue="gpu")
@@ -120,7 +120,7 @@ async def test_a_run_is_cancelled_although_the_server_refuses_its_dispatches(
 
 
 async def test_no_worker_is_declared_dead_right_after_the_server_was_silent(
-    hand: HandWorker, runs: RunStore
+    hand: ManualWorker, runs: RunStore
 ) -> None:
     config = replace(FAST, reap_every_s=0.05, reap_grace_s=0.3)
     reaper = Reaper(CoordinatorContext(runs, "reaper", config))

@@ -22,7 +22,7 @@ from astrum_coordinator import Coordinator
 from astrum_coordinator.leading.leader import LeadershipEnd
 from astrum_coordinator.leading.leaderships import encode_plan
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import NAMESPACE, HandWorker, flow
+from tests.integration.coordinator.manual_worker import NAMESPACE, ManualWorker, flow
 from tests.servers import Server
 
 A = TaskSpec(task_id="a")
@@ -82,7 +82,7 @@ DAMAGES: dict[str, Damage] = {
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 async def test_a_run_that_cannot_be_read_keeps_no_other_from_being_led(
     coordinator: Coordinator,
-    hand: HandWorker,
+    hand: ManualWorker,
     redis_server: Server,
     runs: RunStore,
     caplog: pytest.LogCaptureFixture,
@@ -108,7 +108,7 @@ def spoil_journal(client: redis.Redis, runs: RunStore, run_id: str) -> None:
 
 async def test_a_journal_of_a_foreign_type_stops_no_other_run(
     coordinator: Coordinator,
-    hand: HandWorker,
+    hand: ManualWorker,
     redis_server: Server,
     runs: RunStore,
     caplog: pytest.LogCaptureFixture,
@@ -131,7 +131,7 @@ async def test_a_journal_of_a_foreign_type_stops_no_other_run(
 
 
 async def test_waiting_for_a_run_whose_journal_has_a_foreign_type_is_an_error(
-    coordinator: Coordinator, hand: HandWorker, redis_server: Server, runs: RunStore
+    coordinator: Coordinator, hand: ManualWorker, redis_server: Server, runs: RunStore
 ) -> None:
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
@@ -145,7 +145,7 @@ async def test_waiting_for_a_run_whose_journal_has_a_foreign_type_is_an_error(
 
 async def test_a_leader_that_meets_a_damaged_fence_gives_the_run_up_with_one_error(
     coordinator: Coordinator,
-    hand: HandWorker,
+    hand: ManualWorker,
     redis_server: Server,
     runs: RunStore,
     caplog: pytest.LogCaptureFixture,

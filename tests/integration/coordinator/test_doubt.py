@@ -27,7 +27,13 @@ from astrum.values.codec import Codec
 from astrum_coordinator import Coordinator
 from astrum_coordinator.leading.leader import LeadershipEnd
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import FAST, NAMESPACE, HandWorker, flow, take_over
+from tests.integration.coordinator.manual_worker import (
+    FAST,
+    NAMESPACE,
+    ManualWorker,
+    flow,
+    take_over,
+)
 
 A, B = TaskSpec(task_id="a"), TaskSpec(task_id="b")
 
@@ -44,7 +50,7 @@ async def completed(run: asyncio.Task[ExecutionReport]) -> None:
 async def test_an_attempt_that_ends_while_a_successor_looks_is_not_taken_for_one_never_made(
     coordinator: Coordinator,
     settings: RedisSettings,
-    hand: HandWorker,
+    hand: ManualWorker,
     runs: RunStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -67,7 +73,7 @@ async def test_an_attempt_that_ends_while_a_successor_looks_is_not_taken_for_one
 
 
 async def test_a_leader_adopts_the_attempt_that_redis_holds(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a", "b")
     run = begin(coordinator, A, B._replace(needs=("a",)))
@@ -85,7 +91,7 @@ async def test_a_leader_adopts_the_attempt_that_redis_holds(
 
 
 async def test_commands_that_fail_by_a_bug_are_sent_again(
-    coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+    coordinator: Coordinator, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dispatch = coordinator._store.dispatch
 
@@ -143,7 +149,7 @@ async def test_a_follower_reports_the_final_state_of_the_server_and_not_lost_wri
 
 async def test_a_leader_whose_run_was_ended_by_another_reports_the_journal_of_that_one(
     coordinator: Coordinator,
-    hand: HandWorker,
+    hand: ManualWorker,
     runs: RunStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

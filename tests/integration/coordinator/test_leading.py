@@ -20,7 +20,7 @@ from astrum_coordinator import Coordinator
 from astrum_coordinator.display.progress import RunProgress
 from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import FAST, HandWorker, flow, take_over
+from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow, take_over
 
 A = TaskSpec(task_id="a")
 PATIENT = replace(FAST, unserved_limit_s=None)
@@ -57,7 +57,7 @@ async def serving(coordinator: Coordinator) -> AsyncIterator[None]:
 
 
 async def test_two_waiters_for_one_run_in_one_process_share_its_leader(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     await hand.register("a")
     await coordinator.submit_flow(flow(A), run_id="r")
@@ -70,7 +70,7 @@ async def test_two_waiters_for_one_run_in_one_process_share_its_leader(
 
 
 async def test_a_serving_coordinator_may_run_flows_as_well(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
     async with serving(coordinator):
@@ -83,7 +83,7 @@ async def test_a_serving_coordinator_may_run_flows_as_well(
 
 
 async def test_an_observer_that_joins_late_starts_from_the_current_state(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     await hand.register("a", "b")
     run = begin(coordinator, A, TaskSpec(task_id="b", needs=("a",)))
@@ -99,7 +99,7 @@ async def test_an_observer_that_joins_late_starts_from_the_current_state(
 
 
 async def test_a_cancelled_caller_keeps_the_leader_until_the_run_is_over(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
     run = begin(coordinator, A)
@@ -113,7 +113,7 @@ async def test_a_cancelled_caller_keeps_the_leader_until_the_run_is_over(
 
 
 async def test_a_caller_cancelled_while_its_run_is_adopted_keeps_the_leader_too(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     last_step, adopted = coordinator._store.unblock, asyncio.Event()
 
@@ -143,7 +143,7 @@ async def test_a_caller_cancelled_while_its_run_is_adopted_keeps_the_leader_too(
 async def test_an_attempt_that_ends_during_an_adoption_is_not_missed(
     coordinator: Coordinator,
     other: Coordinator,
-    hand: HandWorker,
+    hand: ManualWorker,
     runs: RunStore,
     when: str,
     retry: RetryPolicy,
@@ -175,7 +175,7 @@ async def test_an_attempt_that_ends_during_an_adoption_is_not_missed(
 
 
 async def test_a_run_without_a_readable_plan_is_skipped_and_delays_no_other(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore, caplog: pytest.LogCaptureFixture
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     await hand.register("a")
     for number in range(3):
@@ -200,7 +200,7 @@ async def runs_ended(runs: RunStore, run_id: str = "r") -> bool:
 
 
 async def test_a_run_that_a_server_refuses_to_give_is_tried_again(
-    coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+    coordinator: Coordinator, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load, calls = RunStore.load_plan, []
 
@@ -218,7 +218,7 @@ async def test_a_run_that_a_server_refuses_to_give_is_tried_again(
 
 
 async def test_serve_logs_how_a_run_ended(
-    coordinator: Coordinator, hand: HandWorker, caplog: pytest.LogCaptureFixture
+    coordinator: Coordinator, hand: ManualWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "astrum")
     await hand.register("a")
@@ -238,7 +238,7 @@ async def test_serve_logs_how_a_run_ended(
 async def test_a_deposed_leader_that_still_tries_to_dispatch_stops_trying(
     coordinator: Coordinator,
     other: Coordinator,
-    hand: HandWorker,
+    hand: ManualWorker,
     runs: RunStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -267,7 +267,7 @@ def dispatchers() -> list[str]:
 
 
 async def test_a_deposed_leader_writes_nothing_to_the_journal(
-    coordinator: Coordinator, other: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, other: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
     run = begin(coordinator, A)
@@ -281,7 +281,7 @@ async def test_a_deposed_leader_writes_nothing_to_the_journal(
 
 
 async def test_a_run_that_cannot_be_read_again_does_not_keep_the_others_waiting(
-    coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+    coordinator: Coordinator, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await hand.register("a")
     for run_id in ("bad", "good"):
@@ -305,7 +305,7 @@ async def test_a_run_that_cannot_be_read_again_does_not_keep_the_others_waiting(
 
 
 async def test_the_leases_of_all_runs_are_renewed_by_one_command(
-    settings: RedisSettings, hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+    settings: RedisSettings, hand: ManualWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Mapping[str, int]] = []
     original = RunStore.renew
@@ -327,7 +327,7 @@ async def test_the_leases_of_all_runs_are_renewed_by_one_command(
 
 
 async def test_all_leases_are_released_at_once_so_that_a_silent_server_costs_one_wait(
-    settings: RedisSettings, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+    settings: RedisSettings, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = 20
     together = asyncio.Barrier(count)
@@ -395,7 +395,7 @@ async def test_a_cancelled_submission_under_a_taken_id_does_not_cancel_the_other
 
 
 async def test_a_caller_that_is_cancelled_twice_returns_at_once(
-    coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+    coordinator: Coordinator, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = asyncio.Event()
 
@@ -416,7 +416,7 @@ async def test_a_caller_that_is_cancelled_twice_returns_at_once(
 
 
 async def test_closing_releases_the_runs_and_wakes_those_that_wait_for_them(
-    settings: RedisSettings, hand: HandWorker, runs: RunStore
+    settings: RedisSettings, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
     async with Coordinator(settings, config=PATIENT) as coordinator:
@@ -429,7 +429,7 @@ async def test_closing_releases_the_runs_and_wakes_those_that_wait_for_them(
 
 
 async def test_a_follower_of_another_leader_starts_from_the_current_state(
-    coordinator: Coordinator, other: Coordinator, hand: HandWorker
+    coordinator: Coordinator, other: Coordinator, hand: ManualWorker
 ) -> None:
     await hand.register("a", "b", "c")
     run = begin(other, A, TaskSpec(task_id="b", needs=("a",)), TaskSpec(task_id="c", needs=("b",)))
@@ -452,7 +452,7 @@ async def test_a_follower_of_another_leader_starts_from_the_current_state(
 
 
 async def test_a_follower_gets_an_error_when_its_coordinator_is_closed(
-    settings: RedisSettings, hand: HandWorker, other: Coordinator
+    settings: RedisSettings, hand: ManualWorker, other: Coordinator
 ) -> None:
     await hand.register("a")
     run = begin(other, A)
@@ -471,7 +471,7 @@ async def test_a_follower_gets_an_error_when_its_coordinator_is_closed(
 
 
 async def test_running_the_same_plan_under_the_same_id_again_gives_the_report_of_the_first(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     await hand.register("a")
     run = begin(coordinator, A)
@@ -482,7 +482,7 @@ async def test_running_the_same_plan_under_the_same_id_again_gives_the_report_of
 
 
 async def test_running_another_plan_under_the_same_id_is_a_conflict(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     await hand.register("a")
     run = begin(coordinator, A)
@@ -493,7 +493,7 @@ async def test_running_another_plan_under_the_same_id_is_a_conflict(
 
 
 async def test_a_run_ends_without_its_tails_and_they_may_end_later(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a", "tail")
     run = begin(coordinator, A, TaskSpec(task_id="tail", needs=("a",), awaited=False))
@@ -506,7 +506,7 @@ async def test_a_run_ends_without_its_tails_and_they_may_end_later(
 
 
 async def test_the_time_limit_of_a_run_counts_from_its_creation_whoever_leads_it(
-    coordinator: Coordinator, other: Coordinator, hand: HandWorker, runs: RunStore
+    coordinator: Coordinator, other: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
     await coordinator.submit_flow(flow(A), run_id="r", timeout_s=0.5)

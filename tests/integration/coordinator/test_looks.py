@@ -12,11 +12,11 @@ from astrum.view import Place
 from astrum_coordinator import Coordinator
 from astrum_coordinator.asking.waiting import until_over
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import HandWorker, flow
+from tests.integration.coordinator.manual_worker import ManualWorker, flow
 
 
 async def test_a_task_is_looked_at_from_its_submission_to_its_end(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     tail = TaskSpec("tail", needs=("a",), awaited=False)
     run_id = await coordinator.submit_flow(flow(TaskSpec("a"), TaskSpec("b"), tail))
@@ -48,7 +48,7 @@ async def test_a_task_is_looked_at_from_its_submission_to_its_end(
 
 
 async def test_waiting_for_a_run_without_a_leader_warns_once_per_absence(
-    coordinator: Coordinator, runs: RunStore, hand: HandWorker, caplog: pytest.LogCaptureFixture
+    coordinator: Coordinator, runs: RunStore, hand: ManualWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = await coordinator.submit_flow(flow(TaskSpec("a")))
     waiting = asyncio.create_task(until_over(runs, run_id, unled_notice_s=0.0))

@@ -18,7 +18,7 @@ from astrum_coordinator.leading.journal_reader import JournalReader
 from astrum_coordinator.leading.leaderships import Leaderships
 from tests.contract.steps import dispatched, led_run
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import FAST, HandWorker, flow
+from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 
 OVER_AT_ONCE_S = 0.001
 
@@ -29,7 +29,7 @@ def reader_of(runs: RunStore, read_again: Callable[[], Awaitable[None]]) -> Jour
 
 
 async def lost_together(
-    coordinator: Coordinator, hand: HandWorker, count: int
+    coordinator: Coordinator, hand: ManualWorker, count: int
 ) -> asyncio.Task[object]:
     """Run tasks that depend on nothing, and let the worker that holds them all die."""
     names = [f"t{number}" for number in range(count)]
@@ -47,7 +47,7 @@ async def lost_together(
     return run
 
 
-async def finish_all(hand: HandWorker, lane: str, count: int) -> None:
+async def finish_all(hand: ManualWorker, lane: str, count: int) -> None:
     """Claim so many second attempts from a lane, one by one, and end them well."""
     for _ in range(count):
         held = await hand.claim(lane)
@@ -56,7 +56,7 @@ async def finish_all(hand: HandWorker, lane: str, count: int) -> None:
 
 
 async def test_many_attempts_lost_at_once_are_not_suspected(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     run = await lost_together(coordinator, hand, FEW_SUSPECTS + 1)
     await finish_all(hand, "async", FEW_SUSPECTS + 1)
@@ -64,7 +64,7 @@ async def test_many_attempts_lost_at_once_are_not_suspected(
 
 
 async def test_a_few_attempts_lost_at_once_each_run_alone_next(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     run = await lost_together(coordinator, hand, FEW_SUSPECTS)
     await finish_all(hand, "exclusive", FEW_SUSPECTS)

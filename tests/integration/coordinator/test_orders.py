@@ -15,7 +15,7 @@ from astrum.planning import RetryPolicy, TaskSpec
 from astrum.redis import RedisSettings, RunStore
 from astrum_coordinator import Coordinator
 from tests.eventually import eventually
-from tests.integration.coordinator.hands import FAST, HandWorker, flow
+from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 from tests.servers import Server
 
 NEVER_RENEWING = replace(FAST, lease_s=300.0, step_down_after_s=200.0, renew_every_s=100.0)
@@ -38,7 +38,7 @@ def refusing_once(method: str, monkeypatch: pytest.MonkeyPatch, error: Exception
 
 
 async def test_a_dispatch_that_the_server_refused_is_sent_again_when_it_may_be(
-    coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+    coordinator: Coordinator, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusing_once("dispatch", monkeypatch, StoreConfigurationError("no permission yet"))
     await hand.register("a", "b")
@@ -52,7 +52,7 @@ async def test_a_dispatch_that_the_server_refused_is_sent_again_when_it_may_be(
 
 
 async def test_a_revocation_that_the_server_refused_is_sent_again_when_it_may_be(
-    coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+    coordinator: Coordinator, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusing_once("revoke", monkeypatch, StoreConfigurationError("no permission yet"))
     await hand.register("a")
@@ -65,7 +65,7 @@ async def test_a_revocation_that_the_server_refused_is_sent_again_when_it_may_be
 
 
 async def test_an_end_that_the_server_refused_is_sent_again_when_it_may_be(
-    coordinator: Coordinator, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+    coordinator: Coordinator, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = refusing_once("finish", monkeypatch, StoreConfigurationError("no permission yet"))
     await hand.register("a")
@@ -76,7 +76,7 @@ async def test_an_end_that_the_server_refused_is_sent_again_when_it_may_be(
 
 
 async def test_an_attempt_whose_message_cannot_be_encoded_fails_alone(
-    coordinator: Coordinator, hand: HandWorker
+    coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     first = TaskSpec(task_id="first")
     broken = TaskSpec(
@@ -96,7 +96,7 @@ async def test_an_attempt_whose_message_cannot_be_encoded_fails_alone(
 
 
 async def test_a_run_that_is_gone_when_it_dispatches_ends_at_once_and_says_so(
-    settings: RedisSettings, redis_server: Server, hand: HandWorker
+    settings: RedisSettings, redis_server: Server, hand: ManualWorker
 ) -> None:
     await hand.register("a")
     async with Coordinator(settings, config=NEVER_RENEWING) as coordinator:
@@ -115,7 +115,7 @@ async def test_a_run_that_is_gone_when_it_dispatches_ends_at_once_and_says_so(
 
 async def test_a_run_that_is_gone_when_it_ends_says_so(
     coordinator: Coordinator,
-    hand: HandWorker,
+    hand: ManualWorker,
     redis_server: Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -135,7 +135,7 @@ async def test_a_run_that_is_gone_when_it_ends_says_so(
 
 
 async def test_a_cancelled_run_withdraws_what_was_never_sent(
-    coordinator: Coordinator, hand: HandWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached, allowed = asyncio.Event(), asyncio.Event()
     dispatch, sent = RunStore.dispatch, 0

@@ -11,7 +11,7 @@ import pytest
 from astrum import AstrumConfig, F, Ref, SchedulerRegistry, TaskRegistrationError, get_registry
 from astrum.machine import ExecutionReport
 from astrum_coordinator import Coordinator
-from tests.integration.coordinator.hands import NAMESPACE, HandWorker
+from tests.integration.coordinator.manual_worker import NAMESPACE, ManualWorker
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def registry() -> SchedulerRegistry:
 
 
 async def seen_through(
-    run: asyncio.Task[ExecutionReport], hand: HandWorker, *, fails: int = 0
+    run: asyncio.Task[ExecutionReport], hand: ManualWorker, *, fails: int = 0
 ) -> ExecutionReport:
     await hand.register("a")
     for _ in range(fails):
@@ -41,7 +41,7 @@ LOUD = AstrumConfig(silence=False)
 @pytest.mark.parametrize("as_executor", [True, False])
 async def test_a_run_on_workers_is_logged_unless_silent(
     coordinator: Coordinator,
-    hand: HandWorker,
+    hand: ManualWorker,
     registry: SchedulerRegistry,
     caplog: pytest.LogCaptureFixture,
     as_executor: bool,
@@ -63,7 +63,7 @@ async def test_a_run_on_workers_is_logged_unless_silent(
 
 async def test_a_silent_run_on_workers_is_not_logged(
     coordinator: Coordinator,
-    hand: HandWorker,
+    hand: ManualWorker,
     registry: SchedulerRegistry,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -73,7 +73,7 @@ async def test_a_silent_run_on_workers_is_not_logged(
 
 
 async def test_planning_counts_in_the_report_of_a_run_on_workers(
-    coordinator: Coordinator, hand: HandWorker, registry: SchedulerRegistry
+    coordinator: Coordinator, hand: ManualWorker, registry: SchedulerRegistry
 ) -> None:
     async def submitted() -> ExecutionReport:
         flow = registry.build_scheduler().flow(fingerprints=True)

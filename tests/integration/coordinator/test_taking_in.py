@@ -12,7 +12,7 @@ from astrum.redis import RedisSettings
 from astrum_coordinator import Coordinator
 from astrum_coordinator.leading.leader import RunLeader
 from tests.eventually import DEADLINE_S
-from tests.integration.coordinator.hands import FAST, HandWorker, flow
+from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 
 
 class Failing:
@@ -21,7 +21,7 @@ class Failing:
 
 
 async def test_a_leader_that_fails_on_an_entry_reads_the_run_again(
-    settings: RedisSettings, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+    settings: RedisSettings, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rest of the entry would be missing otherwise, and the run would wait forever."""
     take_in_item, failures = RunLeader._take_in_item, iter([RuntimeError("a fault")])

@@ -17,7 +17,7 @@ from astrum.planning import TaskSpec
 from astrum.values import Codec, Opaque
 from astrum_coordinator import Coordinator
 from astrum_coordinator.display.report_view import to_json
-from tests.integration.coordinator.hands import NAMESPACE, HandWorker, flow
+from tests.integration.coordinator.manual_worker import NAMESPACE, ManualWorker, flow
 
 
 class Model(BaseModel):
@@ -42,7 +42,7 @@ TYPES = (Model, Row, Pair, Color)
 
 
 @pytest.fixture
-async def run_id(coordinator: Coordinator, hand: HandWorker) -> str:
+async def run_id(coordinator: Coordinator, hand: ManualWorker) -> str:
     """The id of a run that ended; its one result holds all kinds of named types."""
     run_id = await coordinator.submit_flow(flow(TaskSpec("a")))
     leading = asyncio.create_task(coordinator.resume(run_id))

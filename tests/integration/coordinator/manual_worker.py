@@ -1,4 +1,4 @@
-"""Workers and plans by hand: what a real worker would do by itself, a test does step by step."""
+"""A worker whose claims and settlements a test makes one by one, and plans for it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def flow(*specs: TaskSpec) -> Flow:
     return Flow(Plan(NAMESPACE, specs), {})
 
 
-class Held:
+class ManualClaim:
     """A claimed attempt."""
 
     def __init__(self, claim: Claim) -> None:
@@ -52,8 +52,8 @@ class Held:
         return self.message.task_id, self.message.attempt
 
 
-class HandWorker:
-    """A registered worker that claims and settles when it is told to."""
+class ManualWorker:
+    """A registered worker that claims and settles only when the test calls it."""
 
     def __init__(self, store: WorkerStore, worker_id: str = "hand") -> None:
         self.store = as_worker(store, worker_id)
@@ -62,32 +62,32 @@ class HandWorker:
     async def register(
         self, *task_ids: str, queues: str = "default", lease_s: float = 60.0, **details: str
     ) -> None:
-        """Come alive, serving these tasks."""
+        """Register, serving these tasks."""
         served = msgpack.packb([(NAMESPACE, task_id, "") for task_id in task_ids])
         details["queues"] = queues
         await self.store.register(details, served, lease_s)
 
-    async def claim(self, lane: str = "async", block_s: float = DEADLINE_S) -> Held:
+    async def claim(self, lane: str = "async", block_s: float = DEADLINE_S) -> ManualClaim:
         """Wait for one attempt and claim it."""
         [claim] = await self.store.claim(lane, ["default"], 1, block_s=block_s)
-        return Held(claim)
+        return ManualClaim(claim)
 
-    async def claim_all(self, lane: str = "async") -> list[Held]:
-        """Claim what is there."""
+    async def claim_all(self, lane: str = "async") -> list[ManualClaim]:
+        """Claim all attempts that wait."""
         claims = await self.store.claim(lane, ["default"], 10_000, block_s=None)
-        return [Held(claim) for claim in claims]
+        return [ManualClaim(claim) for claim in claims]
 
-    async def succeed(self, held: Held, value: object = None) -> None:
-        """End an attempt well."""
+    async def succeed(self, held: ManualClaim, value: object = None) -> None:
+        """End an attempt with a result."""
         data = Codec().encode(value)
         await self.settle(held, self.record(held, Outcome.SUCCEEDED, value=data))
 
-    async def fail(self, held: Held, message: str = "no") -> None:
+    async def fail(self, held: ManualClaim, message: str = "no") -> None:
         """End an attempt with an error."""
         failure = Failure(("builtins.ValueError", "builtins.Exception"), message)
         await self.settle(held, self.record(held, Outcome.FAILED, failure=failure))
 
-    def record(self, held: Held, outcome: Outcome, **fields: Any) -> bytes:
+    def record(self, held: ManualClaim, outcome: Outcome, **fields: Any) -> bytes:
         """Return the journal row of an attempt's end."""
         now = time.time()
         message = held.message
@@ -95,14 +95,14 @@ class HandWorker:
             Record(message.task, message.attempt, outcome, self.worker_id, now, now, **fields)
         )
 
-    async def settle(self, held: Held, row: bytes, *, final: bool = False) -> None:
+    async def settle(self, held: ManualClaim, row: bytes, *, final: bool = False) -> None:
         """Record an attempt's end, whatever the row says."""
         message = held.message
         end = Settlement(message.task, message.attempt, held.claim.entry_id, final, row)
         await self.store.settle(message.run_id, held.claim.stream, [end])
 
-    async def report_running(self, *attempts: tuple[Held, float]) -> None:
-        """Say which attempts run, and for how many seconds."""
+    async def report_running(self, *attempts: tuple[ManualClaim, float]) -> None:
+        """Report which attempts run, and for how many seconds."""
         rows = [
             RunningAttempt(held.message.run_id, held.message.task, "", held.message.attempt, age_s)
             for held, age_s in attempts
@@ -111,7 +111,7 @@ class HandWorker:
 
 
 async def take_over(runs: RunStore, successor: Coordinator) -> None:
-    """Let the leader's lease be over and another coordinator lead the run."""
+    """Expire the leader's lease and let another coordinator lead the run."""
 
     async def taken() -> bool:  # unless the leader renews it just then
         await runs.client.execute("ZADD", runs.keys.runs, 0, "r")
