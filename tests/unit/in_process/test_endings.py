@@ -12,7 +12,7 @@ from astrum import RetryPolicy, SchedulerRegistry
 from astrum.errors import TaskRegistrationError
 from astrum.execution import in_process
 from astrum.execution.invoke import Invoker
-from tests.unit.test_in_process import FlowBuilder
+from tests.unit.in_process.flow_builder import FlowBuilder
 
 ENOUGH_S = 20.0
 
