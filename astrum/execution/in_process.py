@@ -137,7 +137,7 @@ class InProcessRun:
             return build_report(self._state, times, self._results, run_id=self._run_id)
 
     def disturbed(self, error: BaseException | None) -> list[str]:
-        """Take in what came out of the event loop itself, which goes on; name the async tasks.
+        """Handle an error of the event loop itself, which continues; name the async tasks.
 
         It ends an attempt that let it out, and one that runs alone on the loop.
         """

@@ -95,7 +95,7 @@ class Aside:
         return await job.result()
 
     async def finish(self, work: Callable[[], Result]) -> Result:
-        """Do ``work`` to its end, even if the caller is cancelled meanwhile.
+        """Finish ``work`` even if the caller is cancelled meanwhile.
 
         For attempts that have a result already, which would be lost otherwise.
         """

@@ -1,7 +1,7 @@
 """Runs the event loop of a process until its work is done, even if tasks disturb the loop.
 
 A task may stop the loop, have a signal handler raise in the middle of it, or cancel all tasks
-that asyncio knows. The loop goes on, and Astrum's own tasks are not among those.
+that asyncio knows. The loop continues, and Astrum's own tasks are not among those.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Daemon threads that run sync functions for an event loop.
 
 `concurrent.futures` waits for its threads when the process ends, so one hung function would keep
-the process alive forever; these threads do not. Results come back in batches: a loop is woken
+the process alive forever; these threads do not. Results are returned in batches: a loop is woken
 once for all that finished since it last looked.
 """
 
@@ -100,7 +100,7 @@ class ThreadPool:
         loop, name = asyncio.get_running_loop(), f"{self._name}-{self._started}"
         try:
             threading.Thread(target=self._work, args=(loop,), name=name, daemon=True).start()
-        except RuntimeError:  # the system has no more threads: the job waits for one of ours
+        except RuntimeError:  # the system has no more threads: the job waits for an existing one
             with self._lock:
                 self._free -= 1
                 self._size -= 1

@@ -41,7 +41,7 @@ Task = tuple[str, Callable[..., Any]]
 
 
 class Executor(Protocol):
-    """An object that can run a flow to its end: a coordinator, for instance."""
+    """An object that can run a flow to its end: for example a coordinator."""
 
     async def run_flow(self, flow: Flow, config: AstrumConfig) -> ExecutionReport:
         """Run the flow and return its report; failures of tasks are in the report."""

@@ -35,7 +35,7 @@ class TaskOptions(TypedDict, total=False):
 def check_option_names(task_id: Any, options: Iterable[str], *others: str) -> None:
     """Raise ``TypeError`` for a name that is not an option, with the nearest one that is.
 
-    ``others`` are keywords that the caller takes besides.
+    ``others`` are further keywords that the caller accepts.
     """
     known = (*TaskOptions.__annotations__, *others)
     for name in options:

@@ -30,7 +30,7 @@ of them may have killed the worker. If more are lost, the host is the more likel
 LOSS_DELAY_S = 1.0
 MAX_HAND_BACK_DELAY_S = 5.0
 HAND_BACK_BUDGET = 100
-"""Attempts of one task that workers may take up and give back, about eight minutes' worth. Each
+"""Attempts of one task that workers may claim and hand back, for about eight minutes. Each
 deploy that interrupts a task costs one of them, so that a long task survives many."""
 _MOST_DOUBLINGS = 16
 _NOT_TAKEN_UP = (UNSERVED, VANISHED)
@@ -67,7 +67,7 @@ class TaskBudget:
     def hand_back(self, event: AttemptSettled) -> float:
         """Count an attempt that was handed back; return how long to wait, at first not at all.
 
-        What no worker serves, or lost its message, is waited for by another rule.
+        Another rule is for attempts that no worker serves, or whose message was lost.
         """
         self.handed_back += 1
         first_type = event.failure.types[:1] if event.failure else ()
@@ -106,7 +106,7 @@ class TaskBudgets:
 
     @property
     def lost_workers(self) -> Collection[str]:
-        """The workers that were taken for dead while they ran attempts, and have not returned."""
+        """The workers that were declared dead while they ran attempts, and have not returned."""
         return self._lost_to.keys()
 
     def charge(
@@ -165,7 +165,7 @@ class TaskBudgets:
         return budget
 
     def forgive(self, worker_id: str) -> None:
-        """Take back what was counted for a worker that is alive after all."""
+        """Remove the losses that were counted for a worker that is alive after all."""
         for task, was_alone in self._lost_to.pop(worker_id, ()):
             self._by_task[task].losses -= 1
             self._by_task[task].lost_alone -= was_alone

@@ -74,7 +74,7 @@ class _Clock:
     most_s: float = field(default=math.inf)
 
     def take_in(self, event: AttemptSettled, earliest: float) -> None:
-        """Learn from one attempt."""
+        """Narrow the bounds by one attempt."""
         first, latest = sorted((event.started_at, event.ended_at))  # a clock may be set meanwhile
         self.least_s = max(self.least_s, earliest - first)
         self.most_s = min(self.most_s, event.recorded_at - latest)

@@ -113,7 +113,7 @@ class TaskFoundUnserved(NamedTuple):
 
 
 class WorkerReturned(NamedTuple):
-    """A worker that was taken for dead is alive: what was lost with it did not kill it."""
+    """A worker that was declared dead is alive: the attempts lost with it did not kill it."""
 
     worker_id: str
     at: float

@@ -13,7 +13,7 @@ class RunObserver(Protocol):
     """Called with every event that a run handles and the commands it produced. Must not raise."""
 
     def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
-        """Take one event; it is `None` for the commands of the run's start."""
+        """Handle one event; it is `None` for the commands of the run's start."""
 
 
 class Observers:

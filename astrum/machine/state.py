@@ -135,7 +135,7 @@ class RunState:
         return ((task, self.attempts[task]) for task in self.tasks_in(OUTSTANDING))
 
     def ready(self) -> Iterator[int]:
-        """All tasks that wait for nothing but capacity."""
+        """All tasks that only wait for capacity."""
         return self.tasks_in(READY)
 
     def tasks_in(self, place: int) -> Iterator[int]:

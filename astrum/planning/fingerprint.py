@@ -215,7 +215,7 @@ def _add_closure(pieces: dict[str, str], function: FunctionType, seen: frozenset
         except ValueError:
             continue  # defined later than the function
         if isinstance(value, _WITH_CODE):
-            # The wrapped one is a layer of its own; a recursive one stands in its own closure.
+            # The wrapped one has a layer of its own; a recursive function is in its own closure.
             if value is wrapped or value is function or id(value) in seen:
                 continue
             inner = _pieces(value, (), seen | {id(function), id(value)})

@@ -71,7 +71,7 @@ def walk_upstream_first(needs: Needs, roots: Iterable[str] | None = None) -> Wal
     """Visit ``roots`` (default: all) and everything upstream of them.
 
     The order is stable: where the declared order is already upstream first, it is kept. On a
-    cycle the walk goes on, so ``ids`` is complete; at most 20 cycles are spelt out. Takes time
+    cycle the walk continues, so ``ids`` is complete; at most 20 cycles are spelt out. Takes time
     linear in tasks and edges, and no recursion. A need that is not a key counts as a task that
     needs nothing.
 

@@ -313,7 +313,7 @@ def _decode_record(row: list[Any]) -> Record:
 
 
 def _known(time_s: float) -> float:
-    """Return a time, 0 (not known) for an invalid one: the end counts all the same."""
+    """Return a time, 0 (not known) for an invalid one: the end counts in any case."""
     return time_s if 0 <= time_s <= LATEST_S else 0.0
 
 

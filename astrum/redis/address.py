@@ -32,7 +32,7 @@ class Address(NamedTuple):
 
 
 def read_address(url: str) -> Address:
-    """Return what a URL says; raises `ValueError` for every part without a meaning.
+    """Parse a URL; raises `ValueError` for every part without a meaning.
 
     >>> read_address("redis://:a%23b@db.example/5").database
     5
@@ -96,7 +96,7 @@ def _place(place: str) -> tuple[str, int, str]:
     if address.startswith("["):
         host, bracket, port = address[1:].partition("]")
         if not bracket or (port and not port.startswith(":")):
-            raise ValueError("an IPv6 address stands in brackets, as in redis://[::1]:6379/0")
+            raise ValueError("an IPv6 address needs brackets, as in redis://[::1]:6379/0")
         port = port[1:]
     else:
         host, _, port = address.partition(":")

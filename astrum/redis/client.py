@@ -159,7 +159,7 @@ class Client:
             self.client_id = int(await connection.send(["CLIENT", "ID"]))
         except driver.ResponseError as error:
             if not _OLD_CLIENT.match(str(error)):
-                raise  # Redis before 5 goes on, to be refused for its version by `check_server`
+                raise  # Redis before 5 continues: `check_server` refuses its version
         try:
             is_another = self.loss_detector.connected_to(await connection.send(["INFO"]))
         except driver.ResponseError as error:

@@ -1,4 +1,4 @@
-"""Queries of runs and queues that read no more than the answer needs."""
+"""Queries of runs and queues that read only what the answer needs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class LookingStore(Store):
         ]
 
     async def served_by(self, worker_ids: Iterable[str]) -> dict[str, bytes]:
-        """Return what each of these workers said it serves; ``b""`` for one that is gone."""
+        """Return the tasks that each of these workers serves; ``b""`` for one that is gone."""
         asked = list(worker_ids)
         replies: list[Any] = await self.client.pipeline(
             [("HGET", self.keys.worker(worker_id), "served") for worker_id in asked],

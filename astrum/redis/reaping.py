@@ -84,7 +84,7 @@ async def dead_workers(client: Client, keys: Keys) -> list[str]:
 async def census(client: Client, keys: Keys) -> tuple[set[str], dict[Consumer, int]]:
     """Return the workers whose lease lapsed, and each dead consumer with its pending count."""
     # Consumers first. A worker takes its lease before it first claims. So if a worker registers
-    # between the two queries, the second one still finds its lease, and it is not taken for dead.
+    # between the two queries, the second one still finds its lease, and it does not count as dead.
     consumers = await _consumers(client, await streams_of(client, keys))
     time, leases = await client.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])
     now = server_ms(time)

@@ -93,7 +93,7 @@ class RunStore(LookingStore):
     async def renew(self, owner: str, epochs: Mapping[str, int], lease_s: float) -> set[str]:
         """Renew the leases of runs (id to epoch); return those that the owner still leads.
 
-        Of the others another epoch leads, or they are over, gone or damaged.
+        The others are led by another epoch, or are over, gone or damaged.
         """
         kept: set[str] = set()
         for part in chunks(list(epochs.items())):
@@ -309,7 +309,7 @@ class RunStore(LookingStore):
         """Correct leases after the server's clock was set; return how many.
 
         Those that end later than they can are shortened. With ``jumped_s``, by how much the clock
-        has just jumped ahead, those that ended by that are given once more.
+        has just jumped ahead, those that expired only because of it are given again.
         """
         return int(await self.client.call(scripts.heal(self.keys, jumped_s)))
 
@@ -328,7 +328,7 @@ class RunStore(LookingStore):
         return await listing.workers(self.client, self.keys)
 
     async def served(self, worker_id: str) -> bytes:
-        """Return what a worker said it serves; ``b""`` if it is gone."""
+        """Return the tasks that a worker serves; ``b""`` if it is gone."""
         data = await self.client.execute("HGET", self.keys.worker(worker_id), "served")
         return bytes(data or b"")
 

@@ -238,7 +238,7 @@ def _mask_option(option: str) -> str:
 
 
 def _path_of(url: str) -> str:
-    """Return the part after the host; by hand, since a password may hold a slash."""
+    """Return the part after the host; not by `urlsplit`, since a password may contain a slash."""
     address = url.partition("://")[2].rpartition("@")[2]
     return re.split("[?#]", address, maxsplit=1)[0].partition("/")[2]
 

@@ -1,4 +1,4 @@
-"""What every process needs: services, event loop, command line, output streams, exit codes.
+"""Needs of every process: services, event loop, command line, output streams, exit codes.
 
 May import `errors` only.
 """

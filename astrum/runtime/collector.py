@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 def slow_down_collector() -> None:
-    """Collect cycles less often, and never look at what was imported again.
+    """Collect cycles less often, and never examine imported objects again.
 
     Astrum's processes hold many small, long-lived objects (tasks, results, journal rows) and make
     hardly any cycles; at the default pace the search for cycles takes a quarter of the time per

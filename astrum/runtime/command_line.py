@@ -22,7 +22,7 @@ from astrum.runtime.standard_streams import (
 
 
 class SteadyCommand(click.Command):
-    """A command that goes on if its outputs break, or are closed when it starts.
+    """A command that continues if its outputs break, or are closed when it starts.
 
     Standard error is steady (`astrum.runtime.standard_streams`), and with ``steady_stdout`` so is
     standard output. An output that cannot encode a character gets its number instead.

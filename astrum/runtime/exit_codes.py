@@ -59,7 +59,7 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
 
 
 def after_stop(number: int) -> int:
-    """Return the exit code of a service that a signal stopped in good order.
+    """Return the exit code of a service that a signal stopped normally.
 
     >>> after_stop(15), after_stop(2)
     (0, 130)

@@ -12,8 +12,8 @@ from typing import Any
 class ForkSignals:
     """Holds stop signals back while a process is forked, and frees the child of its handlers.
 
-    A signal for the child might come before its handlers are the usual ones again. Only the
-    thread that forks is held; others still take signals for this process. A handler that other
+    A signal for the child might come before its handlers are restored. Signals are blocked
+    only in the thread that forks; others still receive them for this process. A handler that other
     code has set meanwhile is kept.
     """
 

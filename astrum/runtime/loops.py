@@ -54,7 +54,7 @@ def leave_behind(task: asyncio.Task[Any]) -> None:
 def runs_in(task: asyncio.Task[Any] | None) -> bool:
     """Return whether this code is a step of ``task``; false while its coroutine is being closed.
 
-    That happens in whatever runs at the time, also after the loop's end.
+    It can happen while any code runs, also after the end of the loop.
     """
     try:
         return asyncio.current_task() is task

@@ -35,7 +35,7 @@ class Codec:
     """Encodes and decodes values of plain types, of known types and of declared types.
 
     Guarantees: what is decoded equals what was encoded and has the same types throughout, or
-    encoding raises. References are not kept: what was shared comes back as copies.
+    encoding raises. References are not kept: shared parts become copies.
 
     ``types`` are the enums, dataclasses, NamedTuples and pydantic models that may travel; other
     classes among them are ignored. ``extensions`` are types with functions of their own.

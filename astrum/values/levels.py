@@ -38,7 +38,7 @@ _SCALARS = frozenset({NoneType, bool, int, float, str, bytes})
 _STRINGS = frozenset({0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0xDB})
 """The first bytes of long strings and byte strings, in which no count can be false."""
 
-# msgpack packs these types by itself, and they would come back as others.
+# msgpack packs these types by itself, and they would be decoded as others.
 _MISTAKEN = frozenset({bytearray, memoryview, msgpack.ExtType, msgpack.Timestamp})
 _MARKS = tuple(bytes((first,)) for first in (*range(0xC4, 0xCA), *range(0xD4, 0xD9)))
 _find_mark = re.compile(b"[\xc4-\xc9\xd4-\xd8]").search

@@ -181,7 +181,7 @@ class ModelType:
 
 
 def _attribute(value: Any, name: str, absent: Any = None) -> Any:
-    """Return what ``value`` holds, whatever a ``__getattribute__`` of its class makes of it."""
+    """Return the stored attribute of ``value``; ignores a ``__getattribute__`` of its class."""
     try:
         return object.__getattribute__(value, name)
     except AttributeError:

@@ -157,7 +157,7 @@ def _by_field(data: bytes, item: Item, locator: str | int) -> tuple[int, int] | 
 
 
 def _field_maps(data: bytes, item: Item) -> Iterator[Item]:
-    """Yield the maps in a named value's payload: its fields, then what it holds besides."""
+    """Yield the maps in a named value's payload: its fields, then its other attributes."""
     parts = item_at(data, item.start)
     next_end = ends_from(data, parts.start)
     start = parts.start

@@ -1,4 +1,4 @@
-"""What nearly every part of a coordinator uses."""
+"""The store, settings and shared objects that nearly every part of a coordinator uses."""
 
 from __future__ import annotations
 

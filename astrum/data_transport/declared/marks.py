@@ -1,8 +1,8 @@
 """Finds relations in annotations: `F` and `T` marks, including those behind aliases and new types.
 
 A mark is followed where it belongs to the whole value: in `Annotated` itself, behind the name of
-an alias or a new type, and in one member of a union. Anywhere else (in a list, say) it would be
-ignored, so it is found here and refused.
+an alias or a new type, and in one member of a union. Anywhere else (for example in a list) it
+would be ignored, so it is found here and refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The declaration of a callable: its parameters, the slots that can be filled, its result.
 
 One shape for functions, methods, static and class methods, partials, callable objects and
-classes. Evaluated once for each function and kept as long as the function lives.
+classes. Evaluated once for each function and kept as long as the function exists.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def remember_names(function: Callable[..., Any], frame: FrameType) -> None:
     """Keep the objects that the string annotations of ``function`` name, as seen from ``frame``.
 
     Call it where a function is declared as a task, with the frame of that declaration. Keeps the
-    named objects as long as the function lives, and no frame.
+    named objects as long as the function exists, and no frame.
     """
     subject = getattr(function, "__func__", function)
     if isinstance(subject, FunctionType) and names_in(subject.__annotations__):

@@ -40,7 +40,7 @@ class Shape:
 
     Of a dataclass ``fields`` are those that its constructor takes, ``computed`` the others, and
     ``inputs`` what its constructor takes but does not keep. ``hidden`` are the types of what a
-    value may hold besides.
+    value may have as well.
     """
 
     kind: Kind

@@ -2,7 +2,7 @@
 -- KEYS run plan attempts journal blobs runs history untidied
 -- ARGV epoch state ttl_ms tails run_id run_prefix [detail value]...
 -- A run that has blobs is noted in `untidied`, with the time at which they expire: `tidy`
--- shortens their lives part by part. Where nothing does, they end by themselves.
+-- shortens their lives part by part. If nothing does, they expire by themselves.
 -- Returns 1 ended (now, or before by the same epoch in the same state), 0 attempts are
 -- outstanding, -1 another epoch leads or ended it, -2 no such run.
 local DAY_MS = 86400000  -- at least so long another coordinator can continue with `untidied`

@@ -2,7 +2,7 @@
 -- KEYS leases runs ; ARGV worker_prefix run_prefix limit jumped_ms
 -- Returns how many were corrected.
 -- The clock went back: leases that end later than they can are shortened, so that a dead holder is
--- noticed in time. It jumped ahead by `jumped_ms`: leases that ended by that are given once more,
+-- noticed in time. It jumped ahead by `jumped_ms`: leases that ended by that are given again,
 -- so that a live holder has time to renew its own. A live one renews it as ever in either case.
 local now, healed = now_ms(), 0
 local function heal(index, prefix, ends, is_wrong)

@@ -12,7 +12,7 @@ local epoch = tonumber(h[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[6])
 if ARGV[1] == 'release' then
   if h[2] ~= ARGV[3] or h[3] ~= ARGV[2] then return 0 end
-  -- A new epoch fences whatever the old leader may still have under way.
+  -- A new epoch fences all that the old leader may still have under way.
   redis.call('HSET', KEYS[1], 'ep', string.format('%.0f', epoch + 1), 'ow', '')
   redis.call('ZADD', KEYS[2], 0, ARGV[5])
   return 1

@@ -1,7 +1,7 @@
 -- Register a worker and give it its first lease in one step: a known worker is never without one.
 -- KEYS leases worker ; ARGV worker_id lease_ms details_ttl_ms leases_ttl_ms served [detail value]...
 -- PEXPIRE comes first: it is allowed when memory is full, and after it everything is. A worker
--- whose lease was over must be able to come back and settle its attempts.
+-- whose lease was over must be able to return and settle its attempts.
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('HSET', KEYS[2], 'served', ARGV[5], 'lz', ARGV[2])
 for i = 6, #ARGV, 2 do

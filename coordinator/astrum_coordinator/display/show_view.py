@@ -45,7 +45,7 @@ class Chosen(NamedTuple):
 
 
 def chosen_tasks(look: RunLook, chosen: Chosen) -> list[TaskExecutionStatistics]:
-    """Return the statistics of the tasks that are to be shown."""
+    """Return the statistics of the chosen tasks."""
     places = {task.task_id: task for task in look.unfinished}
     return [
         stat

@@ -45,7 +45,7 @@ def print_line(line: str) -> None:
 
 
 async def _room_at_once() -> None:
-    """Wait for nothing: what shows the lines takes them all."""
+    """Wait for nothing: the display takes all lines at once."""
 
 
 def keep_line(line: str) -> None:
@@ -53,7 +53,7 @@ def keep_line(line: str) -> None:
 
 
 class KnownWorkers(Protocol):
-    """What the server knows of the worker processes on this host; a `Coordinator` is one."""
+    """The server's knowledge of the worker processes on this host; a `Coordinator` has it."""
 
     async def worker_pids(self) -> Collection[int]:
         """Return the process ids of the workers that are registered."""
@@ -64,11 +64,11 @@ class KnownWorkers(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalWorkerSettings:
-    """How local workers are started.
+    """The settings by which local workers are started.
 
-    ``options`` are further arguments of ``astrum-worker``. ``log_level`` is how much of their
-    standard error is Astrum's own, beside what the tasks write. They start in ``folder``, by
-    default where this process is.
+    ``options`` are further arguments of ``astrum-worker``. ``log_level`` is the level of Astrum's
+    own log on their standard error. They start in ``folder``, by default in this process's
+    current directory.
     """
 
     redis_url: str
@@ -97,7 +97,7 @@ class LocalWorkerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOutput:
-    """What gets each line of the workers' standard output and standard error.
+    """The receivers of each line of the workers' standard output and standard error.
 
     ``until_there_is_room`` is awaited after each line.
     """
@@ -108,7 +108,7 @@ class WorkerOutput:
 
 
 class LocalWorkers:
-    """An async context manager round worker processes for ``modules``.
+    """An async context manager that runs worker processes for ``modules``.
 
     On exit the workers get SIGTERM and, after the grace and a margin, SIGKILL.
     """
@@ -180,7 +180,7 @@ class LocalWorkers:
         while True:
             serving = asyncio.create_task(self._until_serving(worker.pid))
             code = await worker.wait()
-            # A worker that a task has ended may have left the server by now.
+            # A worker that was ended by a task may have left the server already.
             has_served = (
                 code <= 0 or serving.done() or worker.pid in await self._known.worker_pids()
             )

@@ -65,13 +65,13 @@ class ChildLink:
         self.ended_by = ""
 
     async def follow(self) -> None:
-        """Take in what the process says, until cancelled or until it says no more."""
+        """Read the messages of the process, until cancelled or until the socket closes."""
         with suppress(OSError):
             while data := await asyncio.get_running_loop().sock_recv(self._socket, _MOST_BYTES):
                 self._take_in(data)
 
     def read_rest(self) -> None:
-        """Take in what the process had said before its end.
+        """Read the messages that the process sent before it ended.
 
         Its children may keep the socket open, so this does not wait until it closes.
         """

@@ -27,7 +27,7 @@ logger = logging.getLogger("astrum.worker")
 
 
 class Executor:
-    """Runs attempts and returns how they ended, whatever their code does."""
+    """Runs attempts and returns their endings, whatever their code does."""
 
     def __init__(self, context: WorkerContext, invoker: Invoker, blobs: BlobCache) -> None:
         self._store = context.store

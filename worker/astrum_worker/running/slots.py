@@ -80,7 +80,7 @@ class Slots:
         self.leave()
 
     def leave(self) -> None:
-        """Count a claimed attempt that did not run as gone."""
+        """Stop counting a claimed attempt that did not run."""
         self._claimed -= 1
         self._note()
 
