@@ -1,6 +1,6 @@
 """The measured systems: Astrum, the floor, and peers, each peer in an environment of its own.
 
-A peer that cannot be installed or that fails is stepped over; its reason stands in the report.
+A peer that cannot be installed or that fails is skipped; the reason is in the report.
 """
 
 from __future__ import annotations

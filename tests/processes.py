@@ -22,7 +22,7 @@ def wait_until(fact: Callable[[], bool], what: str, *, within_s: float = PATIENC
     """Wait for a fact outside of this process; fails saying what did not happen."""
     deadline = time.monotonic() + within_s
     while not fact():
-        assert time.monotonic() < deadline, f"waited {within_s:g} s in vain for {what}"
+        assert time.monotonic() < deadline, f"{what} did not happen within {within_s:g} s"
         time.sleep(0.02)
 
 

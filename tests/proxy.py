@@ -1,6 +1,6 @@
-"""A TCP proxy in front of a test's server: slow, cut, silent or led elsewhere, at will.
+"""A TCP proxy in front of a test's server: slow, cut, silent or redirected, as the test says.
 
-It runs in a thread of its own, so that it goes on while a test waits or blocks.
+It runs in a thread of its own, so that it works while a test waits or blocks.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class RedisServer:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def client(self) -> redis.Redis:
-        """Return a plain client, for tests to look and to meddle."""
+        """Return a plain client, for tests to look and to change data."""
         return redis.Redis.from_url(self.url, protocol=2)
 
     def _command(self) -> Sequence[str]:
@@ -150,7 +150,7 @@ class GivenServer:
         self.tcp_url = url
 
     def client(self) -> redis.Redis:
-        """Return a plain client, for tests to look and to meddle."""
+        """Return a plain client, for tests to look and to change data."""
         return redis.Redis.from_url(self.url, protocol=2)
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ MAX_CACHED = 100_000
 _MAX_LAYERS = 100
 _MAX_NAMED = 3
 _WITH_CODE = (FunctionType, functools.partial, CACHED)
-"""Kinds that count by their code and their data where they stand in a closure."""
+"""Kinds that count by their code and their data when they are in a closure."""
 
 
 def fingerprint(function: Callable[..., Any], filled: Collection[str | int] = ()) -> str:
@@ -151,7 +151,7 @@ def _pieces(function: Any, filled: Collection[str | int], seen: frozenset[int]) 
 
 
 def _plain_pieces(function: FunctionType, filled: Collection[str | int]) -> list[str] | None:
-    """Return what `_pieces` would tell of a function whose data is all plain, as most is; else
+    """Return the result of `_pieces` for a function whose data is all plain, as most is; else
     None. Flows of many thousand tasks are planned in half the time by it.
     """
     pieces: list[str] = []

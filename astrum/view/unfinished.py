@@ -174,7 +174,7 @@ class _Look:
         if taken.worker_id not in self._moment.alive:
             text = (
                 f"was taken by {taken.worker_id} {age} ago, which is not alive any more: the "
-                "attempt is taken for lost soon and made again"
+                "attempt counts as lost soon and is made again"
             )
         at = taken.taken_at
         return self._made(task, Place.RUNNING, text, since=at, worker_id=taken.worker_id)

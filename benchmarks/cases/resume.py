@@ -1,4 +1,4 @@
-"""A coordinator that takes over a run with a long history: how long until it goes on."""
+"""A coordinator that takes over a run with a long history: how long until it continues."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Worker:
         self.held.update({(claim.stream, claim.entry_id): claim for claim in claims})
 
     async def reconcile(self) -> None:
-        """Run what is pending here and unknown: the reply that told of it was lost."""
+        """Run what is pending here and unknown: the reply with it was lost."""
         await self.face_loss()
         if self.world.ablation == "own-pel":
             return

@@ -82,7 +82,7 @@ class Stream:
 
 @dataclass
 class Registered:
-    """What a worker told of itself."""
+    """The last status of a worker."""
 
     details: dict[str, str] = field(default_factory=dict)
     served: bytes = b""
@@ -195,7 +195,7 @@ class Model:
     # --- attempts ---------------------------------------------------------------------------
 
     def dispatch(self, run_id: str, epoch: int, stream: str, items: Iterable[Item]) -> list[str]:
-        """For each attempt its entry id, or what stands in its place; raises as the store."""
+        """For each attempt its entry id, or the fence instead; raises as the store."""
         run = self.state.runs.get(run_id)
         if run is None:
             raise GoneError

@@ -115,7 +115,7 @@ async def test_another_coordinator_finishes_the_tidying_of_a_dead_one(
                 await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
         lives = blob_lives(client, runs, "r", 5_000)
         assert min(lives) <= 60_000 < max(lives), "the end came between two parts"
-        assert unowned_keys(client) == [], "all of it expires even if no coordinator goes on"
+        assert unowned_keys(client) == [], "all of it expires even if no coordinator continues"
         info = await runs.run_info("r")
         assert info is not None
         assert not info.is_open

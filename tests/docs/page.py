@@ -140,7 +140,7 @@ class Page:
 
 
 def check_output(expected: str, printed: str) -> None:
-    """Raise ``AssertionError`` unless the expected lines stand in the output in their order."""
+    """Raise ``AssertionError`` unless the output has the expected lines in their order."""
     rest = iter(printed.splitlines())
     for line in filter(None, (each.strip() for each in expected.splitlines())):
         pattern = ".*".join(re.escape(part) for part in line.split("..."))

@@ -1,4 +1,4 @@
-"""A grid of tasks that leave a trace of each execution, for faults to meddle with.
+"""A grid of tasks that leave a trace of each execution, for faults to disturb.
 
 Every execution appends a token to the file that ``ASTRUM_CHAOS_TOKENS`` names, and returns its
 nonce with the nonces of the values that it was given: the audit of a run sees which execution

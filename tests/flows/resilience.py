@@ -1,4 +1,4 @@
-"""Flows for faults: tasks say that they were started, and wait until a test lets them go on."""
+"""Flows for faults: tasks say that they were started, and wait until a test lets them continue."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def note() -> str:
 
 
 async def released(name: str) -> None:
-    """Wait until the test lets the task go on."""
+    """Wait until the test lets the task continue."""
     while not (folder() / name).exists():  # noqa: ASYNC110  the test is another process
         await asyncio.sleep(0.01)
 

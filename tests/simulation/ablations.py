@@ -177,7 +177,7 @@ without them all only takes longer."""
 
 @contextmanager
 def without_safeguard(name: str | None) -> Iterator[None]:
-    """Take a safeguard away for a while."""
+    """Remove a safeguard inside the context."""
     patches = [patch.object(*place) for place in ABLATIONS[name]] if name else []
     for one in patches:
         one.start()

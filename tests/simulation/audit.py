@@ -52,7 +52,7 @@ def _audit_run(world: World, run_id: str, run: Run) -> None:
     _audit_lineage(run_id, values)
     _audit_end(world, run_id, run, items, values)
     _audit_report(run_id, world.last_reports[run_id], run, records, values)
-    if world.reported_at[run_id] > world.rolled_back_at:  # else the server forgot what was told
+    if world.reported_at[run_id] > world.rolled_back_at:  # otherwise the server lost the writes
         _audit_report(run_id, world.reports[run_id], run, records, values)
 
 
@@ -126,10 +126,10 @@ def _audit_report(
         if stat.attempt_count != counts[stat.task_name]:
             raise Violation(
                 f"{run_id}: {stat.task_name} had {counts[stat.task_name]} attempts, the report "
-                f"tells of {stat.attempt_count}"
+                f"has {stat.attempt_count}"
             )
         if stat.status == "completed" and stat.task_name not in values:
-            raise Violation(f"{run_id}: {stat.task_name} is told to have succeeded")
+            raise Violation(f"{run_id}: {stat.task_name} is reported to have succeeded")
 
 
 def _audit_streams(world: World) -> None:

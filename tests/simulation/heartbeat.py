@@ -1,4 +1,4 @@
-"""A worker's heartbeat without its thread, which would not be in the seed's hands."""
+"""A worker's heartbeat without its thread, which the seed could not control."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             process.ready.clear()
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
-        """Note what went wrong outside of anybody's sight."""
+        """Note what went wrong without an observer."""
         self.failures.append((current_process(), context))
 
     call_exception_handler = default_exception_handler

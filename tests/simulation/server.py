@@ -1,4 +1,4 @@
-"""A server behind a simulated network: the store's model, spoken to in RESP.
+"""A server behind a simulated network: the store's model behind RESP.
 
 The product's own stores, links and channels talk to it. A message may be late or never come, its
 connection may break before or after the server acted on it; bytes of one connection keep their

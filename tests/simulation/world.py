@@ -1,7 +1,7 @@
-"""One simulated installation: coordinators, workers, a server, and what befalls them.
+"""One simulated installation: coordinators, workers, a server, and the faults that happen to them.
 
 Everything is drawn from one seed. The coordinators and workers are the product's own, unmodified;
-only their heartbeat thread is a loop, since a thread would not be in the seed's hands. For a
+only their heartbeat thread is a loop, since the seed could not control a thread. For a
 while faults happen, then it grows calm, and every run must end as it was asked to.
 """
 
@@ -87,7 +87,7 @@ class World:
         if self._show is not None:
             self._show(line)
 
-    # --- who is there -----------------------------------------------------------------------
+    # --- processes --------------------------------------------------------------------------
 
     def _start(self, kind: str, main: Main, again: Callable[[], None]) -> Process:
         self._serial[kind] += 1
@@ -191,7 +191,7 @@ class World:
         async with self._coordinator() as coordinator:
             self.last_reports[run_id] = await coordinator.report(run_id)
 
-    # --- what befalls them ------------------------------------------------------------------
+    # --- faults -----------------------------------------------------------------------------
 
     def plan_faults(self) -> None:
         """Draw what will happen, and when."""

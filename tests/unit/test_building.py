@@ -242,7 +242,7 @@ def test_a_chain_of_a_hundred_thousand_tasks_is_built_without_recursion(
     assert [spec.task_id for spec in plan.tasks] == [str(i) for i in range(count)]
 
 
-# --- what the scheduler is told --------------------------------------------------------------
+# --- settings of the scheduler ---------------------------------------------------------------
 
 
 def test_the_plan_holds_every_declared_setting(registry: SchedulerRegistry) -> None:

@@ -17,7 +17,7 @@ REFUSED = StoreConfigurationError("no permission")
 
 
 class Scripted(Service):
-    """Raises one error after the other, then waits for ever."""
+    """Raises one error after the other, then waits forever."""
 
     name = "scripted"
 

@@ -25,7 +25,7 @@ class StepRunner:
     """Runs steps through a `TaskReuser` and notes in which asyncio task each ran."""
 
     def __init__(self) -> None:
-        self.ran: list[str] = []  # their names: a task that is kept goes on with nothing
+        self.ran: list[str] = []  # their names: a task that is kept runs nothing more
         self.ended = 0
         self.reuser: TaskReuser[Step] = TaskReuser(self._begin, own=mine)
 

@@ -3,7 +3,7 @@
 -- Returns how many were corrected.
 -- The clock went back: leases that end later than they can are shortened, so that a dead holder is
 -- noticed in time. It jumped ahead by `jumped_ms`: leases that ended by that are given again,
--- so that a live holder has time to renew its own. A live one renews it as ever in either case.
+-- so that a live holder has time to renew its own. A live one renews it as usual in either case.
 local now, healed = now_ms(), 0
 local function heal(index, prefix, ends, is_wrong)
   for i = 1, #ends, 2 do

@@ -64,11 +64,11 @@ def _disturbed(run: InProcessRun, error: BaseException | None) -> None:
     names = run.disturbed(error)
     suspects = f" (async tasks that ran then: {', '.join(map(repr, names))})" if names else ""
     if error is None:
-        logger.error("a task stopped the event loop; it goes on%s", suspects)
+        logger.error("a task stopped the event loop; it continues%s", suspects)
         return
     logger.error(
         "%s was raised in the event loop, outside of all attempts: by a signal handler, a callback "
-        "or an asyncio task of a task; the loop goes on%s",
+        "or an asyncio task of a task; the loop continues%s",
         *(type(error).__name__, suspects),
         exc_info=error,
     )

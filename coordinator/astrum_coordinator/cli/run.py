@@ -82,10 +82,10 @@ def run(
     --embedded even if ASTRUM_REDIS_URL names a server. The first line says where it runs.
     Several modules are imported together.
 
-    Ctrl-C, SIGTERM and SIGHUP cancel the run for good. If this process is killed, the run goes on
+    Ctrl-C, SIGTERM and SIGHUP cancel the run for good. If this process is killed, the run continues
     with `resume`, or by itself where `serve` runs.
 
-    If --run-id names an open run, that run goes on: it is led here, or followed while another
+    If --run-id names an open run, that run continues: it is led here, or followed while another
     process leads it. If it names a run that ended, the command ends with exit code 2; with
     --attach it prints the report instead, and the exit code is that of the run.
     """

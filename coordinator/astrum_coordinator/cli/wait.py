@@ -87,6 +87,6 @@ def see_end(
         say(f"run {run_id} is still open after {timeout_s:g} s; show {run_id} says what it does")
         return None, ExitCode.FAILED
     if report is None:
-        say(f"run {run_id} goes on; this command waits for it no longer")
+        say(f"run {run_id} continues; this command waits for it no longer")
         return None, interrupts.exit_code
     return report, end_code(report, interrupts)

@@ -114,7 +114,7 @@ def test_ctrl_c_while_waiting_does_not_cancel_the_run(
         wait_until(lambda: any(one["cmd"] == "xread" for one in admin.client_list()), "the wait")
     waiting.send_signal(signal.SIGINT)
     _, told = waiting.communicate(timeout=30)
-    assert (waiting.returncode, "run r1 goes on" in told) == (130, True)
+    assert (waiting.returncode, "run r1 continues" in told) == (130, True)
     [run] = json.loads(cli("runs", "--json", **env).stdout)
     assert run["state"] == "open"
 

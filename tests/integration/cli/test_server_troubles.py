@@ -155,7 +155,7 @@ def test_a_temporary_fault_of_the_server_at_the_start_is_reported_and_waited_out
         command = start(*arguments)
         command.wait_told(told)
     assert command.end() == ExitCode.DONE, command.said
-    assert command.said.count(TRIED_AGAIN) < 3, "it is told once, not at each try"
+    assert command.said.count(TRIED_AGAIN) < 3, "it is logged once, not at each try"
 
 
 @pytest.mark.parametrize("trouble", [crowded, busy])

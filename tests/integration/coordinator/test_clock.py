@@ -65,7 +65,7 @@ async def test_a_new_leader_does_not_wait_for_the_clock_either(
 async def test_a_retry_is_not_made_at_once_because_the_clock_went_back(
     coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
-    """The stamps stand still then, and what was told just now looks as if it were long ago."""
+    """The stamps stand still then, and a recent event looks old."""
     await hand.register("a")
     spec = TaskSpec(task_id="a", retry=RetryPolicy(1, delay=100.0))
     run = asyncio.create_task(coordinator.run_flow(flow(spec), AstrumConfig(), run_id="r"))

@@ -1,4 +1,4 @@
-"""Messages that are damaged or gone: each attempt has an end all the same, and the run goes on."""
+"""Messages that are damaged or gone: each attempt still has an end, and the run continues."""
 
 from __future__ import annotations
 

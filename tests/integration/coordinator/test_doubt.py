@@ -1,4 +1,4 @@
-"""A leader whose state differs from what Redis holds: the run goes on."""
+"""A leader whose state differs from what Redis holds: the run continues."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ async def test_a_run_whose_history_cannot_be_read_is_released_at_once(
 
 
 class Witness:
-    """Notes how many tasks of a run have succeeded, as far as it was told."""
+    """Notes how many tasks of a run have succeeded, by the events that it gets."""
 
     def __init__(self) -> None:
         self.succeeded = 0

@@ -74,7 +74,7 @@ async def test_a_few_attempts_lost_at_once_each_run_alone_next(
 async def test_nothing_is_dispatched_or_ended_until_all_runs_are_read_again(
     runs: RunStore,
 ) -> None:
-    """The leader of one run does not go on while another's is still being read."""
+    """The leader of one run does not continue while another's is still being read."""
     epoch = await led_run(runs)
     is_reading, may_end = asyncio.Event(), asyncio.Event()
 

@@ -137,7 +137,7 @@ class Pool:
         wait_until(lambda: self.executions()[name] >= times, f"start {times} of {name}")
 
     def release(self, name: str) -> None:
-        """Let a waiting task go on, in this execution and all later ones."""
+        """Let a waiting task continue, in this execution and all later ones."""
         (self.folder / name).touch()
 
 

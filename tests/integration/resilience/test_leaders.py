@@ -1,4 +1,4 @@
-"""Coordinators that die or lose their way: the run goes on under another one."""
+"""Coordinators that die or are disconnected: the run continues under another one."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ STREAM = KEYS.queue("default", "async")
 
 
 class SignedPool(Pool):
-    """As `Pool`, but every process is told its keys."""
+    """As `Pool`, but every process gets its keys."""
 
     def __init__(self, folder: Path, server: RedisServer, patch: pytest.MonkeyPatch) -> None:
         super().__init__(folder, server)
@@ -39,7 +39,7 @@ class SignedPool(Pool):
         return RedisSettings(url=self.server.url, signing_keys=keys)
 
     def forge(self, fields: dict[str | bytes, bytes]) -> bytes:
-        """Write an entry to the queue as anybody with access to the server can."""
+        """Write an entry to the queue as anyone with access to the server can."""
         with self.server.client() as client:
             entry_id: bytes = client.xadd(STREAM, fields)
         return entry_id

@@ -1,4 +1,4 @@
-"""The flows of the parity suite give the same for users who may do nothing but this."""
+"""The flows of the parity suite give the same for users with only the printed rights."""
 
 from __future__ import annotations
 

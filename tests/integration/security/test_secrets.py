@@ -1,4 +1,4 @@
-"""Passwords and keys stand in no log, error, report or command line of a process of ours."""
+"""No log, error, report or command line of an Astrum process has a password or key."""
 
 from __future__ import annotations
 

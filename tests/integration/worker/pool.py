@@ -1,4 +1,4 @@
-"""Real worker processes, and a leader that is nothing but calls of the store."""
+"""Real worker processes, and a leader that only calls the store."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Pool:
         return worker
 
     def release(self, name: str) -> None:
-        """Let the tasks that wait for this name go on."""
+        """Let the tasks that wait for this name continue."""
         (self.folder / name).touch()
 
     async def reached(self, name: str) -> None:

@@ -186,7 +186,7 @@ async def test_an_end_that_cannot_be_packed_is_recorded_without_its_description(
 async def test_a_held_attempt_that_does_not_run_is_ended_when_it_is_seen_twice(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each is a fault of Astrum's own; it heals itself and is told."""
+    """Each is a fault of Astrum's own; it heals itself and is logged."""
 
     async def returns() -> int:
         return 1

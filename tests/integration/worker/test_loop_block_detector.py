@@ -1,4 +1,4 @@
-"""Detecting which task blocks the event loop and for how long, by a clock in the hands of the test.
+"""Detecting which task blocks the event loop and for how long, by a clock that the test sets.
 
 What the heartbeat thread does every half second is done here by the code that blocks.
 """
@@ -37,7 +37,7 @@ class Watched:
         return self.held.get("" if job is None else job.get_name())
 
     async def block(self, name: str, seconds: float, look_every_s: float = 0.5) -> None:
-        """Be an attempt that does not let the event loop go on."""
+        """Be an attempt that does not let the event loop continue."""
 
         async def attempt() -> None:
             until = self.now + seconds

@@ -44,7 +44,7 @@ CONFIG = WorkerConfig(modules=("m",), redis=RedisSettings())
 
 
 class SettlingStore:
-    """Records batches; fails as often as it is told; may hold each batch up."""
+    """Records batches; fails as often as the test says; may delay each batch."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[str, list[int]]] = []
@@ -274,7 +274,7 @@ def test_an_attempt_is_known_from_the_first_fields_alone(data: bytes, known: obj
 
 
 class Beats:
-    """A lease client that answers what it is told to, `None` for no answer."""
+    """A lease client with answers set by the test, `None` for no answer."""
 
     def __init__(self) -> None:
         self.answer: bool | None = True
@@ -302,7 +302,7 @@ class NoStatus:
 
 
 class Listener:
-    """Notes what it is told of the lease."""
+    """Notes the calls of the lease."""
 
     def __init__(self, told: list[str]) -> None:
         self.lapsed = partial(told.append, "lapsed")

@@ -123,7 +123,7 @@ async def test_an_attempt_that_is_settled_again_does_not_run_again(
     await place.told()
     place.settler.resettle()
     place.claims = [place.claim()]
-    if arrives == "before":  # the reply that tells of the claim
+    if arrives == "before":  # the reply with the claim
         place.when_asked = place.told
     await place.reconciler.reconcile()
     assert await place.idle() == [1]

@@ -175,7 +175,7 @@ async def test_a_reader_that_could_run_nothing_waits_briefly_so_that_others_go_f
 
 
 class Dying(Supervisor):
-    """Its processes end as soon as they serve; after a number of them it is told to stop."""
+    """Its processes end as soon as they serve; after a number of them the test stops it."""
 
     def __init__(self, most: int) -> None:
         super().__init__([], {}, 1)

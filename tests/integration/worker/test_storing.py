@@ -1,4 +1,4 @@
-"""Big values on their way: what the server refuses holds up nothing, and nothing waits in vain."""
+"""Storing big values: one that the server refuses delays no other end."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ async def test_an_attempt_that_is_revoked_before_its_first_step_is_settled() -> 
 
     async def succeeds() -> None:
         await go.wait()
-        trace.set(1)  # so that its asyncio task does not go on with the dependent
+        trace.set(1)  # so that its asyncio task is not reused for the dependent
 
     async def breaks() -> None:
         await go.wait()

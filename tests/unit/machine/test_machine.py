@@ -71,7 +71,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 class RunMachine(RuleBasedStateMachine):
-    """A host that does what it is told, a world that does what it likes, and a bookkeeper."""
+    """A host that carries out the commands, random events, and a record of both."""
 
     @initialize(plan=plans(), capacity=st.sampled_from([None, None, 1, 3]))
     def begin(self, plan: Plan, capacity: int | None) -> None:
