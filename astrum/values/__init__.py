@@ -8,7 +8,7 @@ from astrum.values.codec import Codec
 from astrum.values.compression import inflate, shrink
 from astrum.values.named_types import Extension
 from astrum.values.opaque import Opaque
-from astrum.values.projection import UnprojectableError, project
+from astrum.values.projection import Items, UnprojectableError, project, split
 from astrum.values.references import Blob, BlobRef, encode_reference, reference_of
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "BlobRef",
     "Codec",
     "Extension",
+    "Items",
     "Opaque",
     "UnprojectableError",
     "encode_reference",
@@ -24,5 +25,6 @@ __all__ = [
     "project",
     "reference_of",
     "shrink",
+    "split",
     "unpack_arguments",
 ]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
 from collections.abc import Hashable
 
 from astrum.data_transport.bindings import Path
 from astrum.values.map_keys import UNEQUAL, encoded_key, is_loose, plain_key
 from astrum.values.projection import Places, opened, part_of, project
-from astrum.values.walk import Item, ends_from, entries
+from astrum.values.walk import Item, entries, offsets
 
 _SMALL_BYTES = 2 * 1024
 """Walking this much takes no longer than a look-up in an index."""
 _FEW_ENTRIES = 16
 _ENTRY_BYTES = 200
-"""The approximate size of an entry of an index."""
+"""The approximate size of an entry in the index of a map."""
 
 
 class Projector:
@@ -63,7 +64,7 @@ class _Opened:
 
     @property
     def size_bytes(self) -> int:
-        return len(self._data) + _ENTRY_BYTES * self._places.entries
+        return len(self._data) + self._places.size_bytes
 
     def part(self, path: Path) -> bytes:
         return part_of(self._data, path, self._places)
@@ -75,8 +76,8 @@ class _Indexed(Places):
     def __init__(self) -> None:
         self._read_once: set[int] = set()
         self._maps: dict[int, dict[object, tuple[int, int]]] = {}
-        self._ends: dict[int, list[int]] = {}
-        self.entries = 0
+        self._offsets: dict[int, array[int]] = {}
+        self.size_bytes = 0
 
     def by_key(self, data: bytes, item: Item, locator: str | int) -> tuple[int, int] | None:
         index = self._maps.get(item.start)
@@ -84,19 +85,18 @@ class _Indexed(Places):
             if not self._is_worth_it(item):
                 return super().by_key(data, item, locator)
             index = self._maps[item.start] = _index_of(data, item)
-            self.entries += len(index)
+            self.size_bytes += _ENTRY_BYTES * len(index)
         found = index.get(encoded_key(locator))
         return found if found is not None else index.get(locator)
 
     def by_index(self, data: bytes, item: Item, index: int) -> tuple[int, int]:
-        ends = self._ends.get(item.start)
-        if ends is None:
+        places = self._offsets.get(item.start)
+        if places is None:
             if not self._is_worth_it(item):
                 return super().by_index(data, item, index)
-            next_end = ends_from(data, item.start)
-            ends = self._ends[item.start] = [item.start, *(next_end() for _ in range(item.size))]
-            self.entries += len(ends)
-        return ends[index], ends[index + 1]
+            places = self._offsets[item.start] = offsets(data, item)
+            self.size_bytes += places.itemsize * len(places)
+        return places[index], places[index + 1]
 
     def _is_worth_it(self, item: Item) -> bool:
         if item.size < _FEW_ENTRIES or item.start in self._read_once:

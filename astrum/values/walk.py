@@ -6,6 +6,7 @@ extension item as one step: on nested data some forty times faster than a loop i
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator
 from enum import Enum
 from io import BytesIO
@@ -17,6 +18,8 @@ from astrum.errors import DecodeError
 from astrum.values.codes import ext_header
 
 _READ_BYTES = 64 * 1024
+_OFFSET = "I"
+"""Four bytes: no value has more than 64 MiB."""
 
 
 class Kind(Enum):
@@ -99,6 +102,14 @@ def entries(data: bytes, item: Item) -> Iterator[tuple[int, int, int]]:
         end = next_end()
         yield start, middle, end
         start = end
+
+
+def offsets(data: bytes, item: Item) -> array[int]:
+    """Return where each item of an array starts, and where the last one ends, in one pass."""
+    next_end = ends_from(data, item.start)
+    found = array(_OFFSET, [item.start])
+    found.extend(next_end() for _ in range(item.size))
+    return found
 
 
 def check_complete(data: bytes) -> None:

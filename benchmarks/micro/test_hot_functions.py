@@ -25,7 +25,7 @@ from astrum.protocol.messages import (
 )
 from astrum.values.arguments import pack_arguments, unpack_arguments
 from astrum.values.codec import Codec
-from astrum.values.projection import project
+from astrum.values.projection import project, split
 
 Measure = Callable[..., Any]
 TASKS = 2_000
@@ -46,6 +46,11 @@ def test_decode_a_value(benchmark: Measure, name: str) -> None:
 
 def test_project_a_field(benchmark: Measure) -> None:
     assert benchmark(project, CODEC.encode(ORDER), ("amount",)) == CODEC.encode(128)
+
+
+def test_split_a_list_of_100_000(benchmark: Measure) -> None:
+    data = CODEC.encode([{"id": n, "name": f"row {n}"} for n in range(100_000)])
+    assert len(benchmark(split, data).offsets) == 100_001
 
 
 def test_splice_arguments(benchmark: Measure) -> None:

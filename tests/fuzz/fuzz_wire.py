@@ -53,6 +53,7 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
         project,
         reference_of,
         shrink,
+        split,
         unpack_arguments,
     )
     from astrum_coordinator.leading.leaderships import decode_plan, encode_plan
@@ -70,6 +71,7 @@ READERS = (
     unpack_arguments,
     lambda data: project(data, (0, "id")),
     lambda data: project(data, ("a", -1)),
+    split,
     decode_message,
     decode_entry,
     decode_hint,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from astrum.data_transport.locate import locate
 from astrum.errors import LocateError
-from astrum.values import Codec, projection, projector, shrink
+from astrum.values import Codec, projection, projector, shrink, split, walk
 from astrum.values.projection import project
 from astrum.values.projector import Projector
 from tests.unit.values.samples import CODEC, Level, Order, Word, exact
@@ -39,6 +39,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     counting(projection, "inflate")
     for module in (projection, projector):
         counting(module, "entries")
+    for module in (projection, walk):
         counting(module, "ends_from")
     return counts
 
@@ -58,6 +59,15 @@ def test_reading_ten_thousand_places_of_a_tuple_walks_twice(calls: dict[str, int
     for number in range(10_000):
         assert CODEC.decode(parts.project("rows", data, (number - 10_000,))) == number
     assert (calls["inflate"], calls["ends_from"]) == (1, 2)
+
+
+def test_a_list_of_a_hundred_thousand_items_is_split_in_one_walk(calls: dict[str, int]) -> None:
+    rows = [{"id": number} for number in range(100_000)]
+    data, places = split(shrink(CODEC.encode(rows)))
+    assert (calls["inflate"], calls["ends_from"]) == (1, 1)
+    assert len(places) == 100_001
+    assert places.itemsize == 4
+    assert CODEC.decode(data[places[99_999] : places[100_000]]) == {"id": 99_999}
 
 
 @settings(max_examples=150)
