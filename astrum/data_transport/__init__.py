@@ -16,9 +16,9 @@ from astrum.data_transport.routing.from_annotations import (
     auto_generate_data_transports,
     declared_routes,
 )
+from astrum.data_transport.routing.from_models import routes_of
 from astrum.data_transport.routing.merge import merge_task_data
 from astrum.data_transport.routing.resolve import resolve_inputs
-from astrum.data_transport.routing.routes import routes_of
 from astrum.data_transport.types.check_plan import check_types, declared_types, why_local_only
 from astrum.data_transport.types.check_value import fit
 

@@ -8,8 +8,6 @@ from uuid import uuid4
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from astrum.data_transport.annotations import NO_DEFAULT
-from astrum.data_transport.routing.declared_routes import DeclaredRoutes
-from astrum.data_transport.routing.routes import Route
 from astrum.data_transport.types.class_fields import reduced
 
 
@@ -83,51 +81,3 @@ class TaskData(BaseModel):
     output_data_item: list[DataItem] = Field(default_factory=list)
     from_tasks: list[str] = Field(default_factory=list)
     to_tasks: list[str] = Field(default_factory=list)
-
-
-def task_data_of(
-    task_id: str, declared: DeclaredRoutes, from_tasks: list[str], to_tasks: list[str]
-) -> TaskData:
-    """Return as models what the annotations declare."""
-    return TaskData.model_construct(
-        task_id=task_id,
-        input_data_item=[_data_item(route, _class_read_by(route)) for route in declared.reads],
-        # The receiver declares the type of what it gets.
-        output_data_item=[_data_item(declared.sends, None)] if declared.sends else [],
-        from_tasks=from_tasks,
-        to_tasks=to_tasks,
-    )
-
-
-def _class_read_by(route: Route) -> type | None:
-    return reduced(route.parameter.annotation) if route.parameter else None
-
-
-def _data_item(route: Route, allowed: type | None) -> DataItem:
-    slot = route.name if route.name is not None else route.position
-    step = route.path[0] if route.path else None
-    key = step if isinstance(step, str) else None
-    index = step if isinstance(step, int) else None
-    return DataItem.model_construct(
-        allow_data_model=allowed,
-        data_ref=f"{route.source}->{route.target}.{slot}",
-        from_relation=_rela(route.source, key, index, step is None, route.default),
-        to_relation=_rela(route.target, route.name, route.position),
-    )
-
-
-def _rela(
-    task_id: str,
-    key: str | None,
-    index: int | None,
-    whole: bool = False,
-    default: Any = NO_DEFAULT,
-) -> DTRela:
-    return DTRela.model_construct(
-        key=key,
-        index=index,
-        single_item=whole,
-        related_task=task_id,
-        from_function=None,
-        default=default,
-    )

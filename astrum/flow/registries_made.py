@@ -5,19 +5,28 @@ It does not keep a registry alive: one that its user has dropped is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol
 from weakref import WeakSet
 
 from astrum.flow.methods import underlying
-
-if TYPE_CHECKING:
-    from astrum.flow.registry import SchedulerRegistry
-
-_made: WeakSet[SchedulerRegistry] = WeakSet()
+from astrum.flow.task_declaration import RegisteredTask
 
 
-def note_registry(registry: SchedulerRegistry) -> None:
+class Registry(Protocol):
+    """A registry, as far as this module needs it."""
+
+    name: str
+
+    def get_all_tasks(self) -> Mapping[str, RegisteredTask]:
+        """Return all declarations by id."""
+        ...
+
+
+_made: WeakSet[Registry] = WeakSet()
+
+
+def note_registry(registry: Registry) -> None:
     """Remember a registry for as long as the user's code refers to it."""
     _made.add(registry)
 

@@ -88,7 +88,8 @@ class ExecutionPlan:
 
     def get_visualization_table(self) -> str:
         """Return a table as text, with one row per stage."""
-        return picture.stage_table(self)
+        rows = ((s.wait_for_tasks, s.start_tasks, s.parallel_tasks) for s in self.stages)
+        return picture.stage_table(rows, len(self.stages))
 
     def get_dependency_graph_info(self) -> str:
         """Return one line per task with what it needs."""

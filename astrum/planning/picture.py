@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from astrum.data_transport.bindings import Binding
-    from astrum.planning.execution_plan import ExecutionPlan
 
 MAX_NAMES = 12
 MAX_ROWS = 1_000
@@ -19,17 +19,15 @@ MAX_TREE_TASKS = 500
 WIDTH = 100
 
 
-def stage_table(plan: ExecutionPlan) -> str:
-    """Return the stages as a table of text."""
+def stage_table(rows: Iterable[Sequence[Sequence[str]]], total: int) -> str:
+    """Return the first of ``total`` stages as a table of text.
+
+    A row has three lists of tasks: those that the stage waits for, starts, and has running.
+    """
     table = _table("Execution plan", "Stage", "Waits for", "Starts", "Running")
-    for stage in plan.stages[:MAX_ROWS]:
-        table.add_row(
-            str(stage.stage_id),
-            _join(stage.wait_for_tasks),
-            _join(stage.start_tasks),
-            _join(stage.parallel_tasks),
-        )
-    return _render(table) + _left_out(len(plan.stages), MAX_ROWS, "stages")
+    for stage_id, tasks in enumerate(islice(rows, MAX_ROWS)):
+        table.add_row(str(stage_id), *map(_join, tasks))
+    return _render(table) + _left_out(total, MAX_ROWS, "stages")
 
 
 def dependency_lines(needs: Mapping[str, Sequence[str]]) -> str:

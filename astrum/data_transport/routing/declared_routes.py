@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from astrum.data_transport.annotations import From, To
 from astrum.data_transport.declared.relations import Relations, place_of, relations_of
@@ -13,15 +13,8 @@ from astrum.data_transport.declared.signatures import (
     declaration_of,
     siblings_of,
 )
-from astrum.data_transport.routing.routes import Route
+from astrum.data_transport.routing.routes import DeclaredRoutes, Route
 from astrum.data_transport.routing.task_index import TaskIndex
-
-
-class DeclaredRoutes(NamedTuple):
-    """The routes of one task's annotations: those to it, and those from it."""
-
-    reads: list[Route]
-    sends: Route | None = None
 
 
 class Generator:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from astrum.data_transport.routing.declared_routes import DeclaredRoutes, Generator
-from astrum.data_transport.routing.routes import Route, topology
+from astrum.data_transport.routing.declared_routes import Generator
+from astrum.data_transport.routing.routes import DeclaredRoutes, Route, topology
 
 if TYPE_CHECKING:
     from astrum.data_transport.models import TaskData
@@ -30,7 +30,7 @@ def auto_generate_data_transports(
     sends; ``from_tasks`` and ``to_tasks`` are filled on both. Raises ``ValueError``, naming task
     and place, for an invalid relation or a task that does not exist.
     """
-    from astrum.data_transport.models import task_data_of  # pydantic loads slowly
+    from astrum.data_transport.routing.to_models import task_data_of  # pydantic loads slowly
 
     task_ids = dict.fromkeys(order.task_name for order in task_orders)
     declared = dict(_read(task_ids, task_func_map))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from astrum.data_transport.routing.routes import Neighbours, Route, routes_in, routes_of, topology
+from astrum.data_transport.routing.from_models import routes_in, routes_of
+from astrum.data_transport.routing.routes import Neighbours, Route, topology
 
 if TYPE_CHECKING:
     from astrum.data_transport.models import TaskData

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from astrum.data_transport.bindings import Path
 from astrum.data_transport.declared.signatures import ABSENT, Parameter
-
-if TYPE_CHECKING:
-    from astrum.data_transport.models import DataItem, DTRela, TaskData
 
 Neighbours = Mapping[str, Mapping[str, None]]
 """Task id to the ids of others, in order."""
@@ -38,30 +35,11 @@ class Route(NamedTuple):
     default: Any = ABSENT
 
 
-def routes_of(task_data: Iterable[TaskData]) -> Iterator[Route]:
-    """Yield the routes of all items, task by task, inputs first.
+class DeclaredRoutes(NamedTuple):
+    """The routes of one task's annotations: those to it, and those from it."""
 
-    An output item without ``to_relation`` has no target and is left out.
-    """
-    for data in task_data:
-        for _, route in routes_in(data):
-            yield route
-
-
-def routes_in(data: TaskData) -> Iterator[tuple[DataItem, Route]]:
-    """Yield each item of one task that has a target, with its route."""
-    known = frozenset(data.from_tasks)
-    for item in data.input_data_item:
-        origin, end = item.from_relation, item.to_relation
-        source = origin.related_task if origin else ""
-        target = (end.related_task if end else "") or data.task_id
-        yield item, _route(item, source, target, source in known)
-    known = frozenset(data.to_tasks)
-    for item in data.output_data_item:
-        origin, end = item.from_relation, item.to_relation
-        if end is not None:
-            source = (origin.related_task if origin else "") or data.task_id
-            yield item, _route(item, source, end.related_task, end.related_task in known)
+    reads: list[Route]
+    sends: Route | None = None
 
 
 def topology(routes: Iterable[Route]) -> tuple[Neighbours, Neighbours]:
@@ -73,40 +51,3 @@ def topology(routes: Iterable[Route]) -> tuple[Neighbours, Neighbours]:
             sources.setdefault(route.target, {})[route.source] = None
             targets.setdefault(route.source, {})[route.target] = None
     return sources, targets
-
-
-def _route(item: DataItem, source: str, target: str, declared: bool) -> Route:
-    origin, end = item.from_relation, item.to_relation
-    provider = _provider(origin, end)
-    source = source if provider is ABSENT else ""
-    return Route(
-        source,
-        target,
-        *_slot(origin, end),
-        path=_path(origin),
-        allowed=item.allow_data_model,
-        provider=provider,
-        declared=declared or not source,
-        default=ABSENT if origin is None else origin.default,
-    )
-
-
-def _provider(origin: DTRela | None, end: DTRela | None) -> Any:
-    for side in (origin, end):
-        if side is not None and side.from_function is not None:
-            return side.from_function
-    return ABSENT
-
-
-def _path(origin: DTRela | None) -> Path:
-    if origin is None or origin.single_item:
-        return ()
-    return tuple(step for step in (origin.key, origin.index) if step is not None)
-
-
-def _slot(origin: DTRela | None, end: DTRela | None) -> tuple[str | None, int | None]:
-    if end is not None and (end.key is not None or end.index is not None):
-        return end.key, end.index
-    if origin is not None and origin.key is not None:
-        return origin.key, None
-    return None, 0
