@@ -1,7 +1,8 @@
 """Finds words that make plain text hard to read; ``make lint`` runs it.
 
 Fails with the file and line of every word in `WORDS`. Write "no one", "someone" or "anyone who" for
-people, "again", "a string", "recently", and "is not a ..." instead.
+people, and "again", "forever", "a string", "recently", "normally", "without effect", "by itself",
+"ends", "counts as dead", "learns", "gets", "has", "happens", "is not a ..." instead.
 """
 
 from __future__ import annotations
@@ -16,8 +17,14 @@ HISTORY = ("CHANGELOG.md", "benchmarks/HISTORY.md")
 """They keep the words of their time."""
 _GAP = r"\s+(?:(?:#|--)\s*)?"
 """Between two words, also across lines of a comment."""
+PHRASES = (
+    *("nobody", "somebody", "anybody", "whoever", "anew", "a text", "of late", "for ever"),
+    *("once more", "in vain", "in good order", "as ever", "of its own accord", "comes to its end"),
+    *("taken for dead", "taken for lost", "is told", "are told", "was told", "told of", "tells of"),
+    *("befall", "befalls", "meddle", "meddles"),
+)
 WORDS = re.compile(
-    rf"\b(?:nobody|somebody|whoever|anew|a{_GAP}text|of{_GAP}late)\b"
+    rf"\b(?:{'|'.join(phrase.replace(' ', _GAP) for phrase in PHRASES)})\b"
     rf"|(?<!there )\bis{_GAP}no{_GAP}(?!longer\b|more{_GAP}than\b)\w+",
     re.IGNORECASE,
 )

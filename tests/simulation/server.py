@@ -193,7 +193,7 @@ class Network:
             self.connections.remove(connection)
         self.commands.stop_waiting(connection)
 
-    # --- what befalls the server ------------------------------------------------------------
+    # --- what happens to the server ------------------------------------------------------------
 
     def stop(self) -> None:
         """Crash: every connection breaks, no client can connect."""

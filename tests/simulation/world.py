@@ -380,7 +380,7 @@ class World:
         return ", ".join(f"{name}: {run.state} {run.attempts}" for name, run in runs.items())
 
     def tear_down(self) -> None:
-        """Let every task come to its end, so that none complains when it is thrown away."""
+        """End every task, so that none gives a warning when it is deleted."""
         self.network.is_down = True
         self._show = None
         self.roles.clear()
