@@ -1,4 +1,4 @@
-"""Eager tasks, which begin where they are made: those of Python 3.12, or what comes near."""
+"""Eager tasks, which begin where they are made: those of Python 3.12, or an imitation."""
 
 from __future__ import annotations
 

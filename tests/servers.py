@@ -1,4 +1,4 @@
-"""Private real servers for tests: started once, thrown away whole.
+"""Private real servers for tests: started once, deleted at the end.
 
 ``ASTRUM_TEST_REDIS_URL`` replaces them by a server that is there (it is flushed!). A server in a
 container is offered when a Docker engine answers.

@@ -1,4 +1,4 @@
-"""The faults that the chaos driver injects, and how long the system takes to be itself again."""
+"""The faults that the chaos driver injects, and how long the system takes to recover."""
 
 from __future__ import annotations
 

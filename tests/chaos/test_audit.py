@@ -1,4 +1,4 @@
-"""The audit of the chaos driver finds what it is there to find."""
+"""The audit of the chaos driver finds lost and repeated executions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing is lost and nothing counted twice, whatever is done to the processes.
+"""Nothing is lost and nothing counted twice, whatever happens to the processes.
 
 Short by default; ``make chaos MINUTES=10`` gives every fault its share of that time.
 """

@@ -1,4 +1,4 @@
-"""The protocol survives what can happen to it, and each of its safeguards is missed when gone."""
+"""The protocol survives every fault, and the walk notices each safeguard that is removed."""
 
 from __future__ import annotations
 

@@ -361,7 +361,7 @@ async def test_a_compressed_value_is_checked_by_what_it_inflates_to(
             await runs.get_blob("r", digest)
 
 
-async def test_runs_are_listed_newest_first_with_what_was_said_of_them(
+async def test_runs_are_listed_newest_first_with_their_details(
     runs: RunStore, any_server: Server
 ) -> None:
     for run_id in ("first", "second", "third"):

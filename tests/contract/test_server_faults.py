@@ -107,7 +107,9 @@ async def test_a_server_that_may_evict_is_refused_with_the_command_to_change_it(
     assert "CONFIG SET maxmemory-policy noeviction" in str(error)
 
 
-async def test_a_refused_login_is_told_without_the_password(own_server: RedisServer) -> None:
+async def test_the_error_for_a_refused_login_does_not_contain_the_password(
+    own_server: RedisServer,
+) -> None:
     with own_server.client() as client:
         client.config_set("requirepass", "right")
     host = f"127.0.0.1:{own_server.port}"

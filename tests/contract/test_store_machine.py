@@ -1,4 +1,4 @@
-"""Both stores, held against the model: the same calls, the same replies, the same state."""
+"""Both stores, compared with the model: the same calls, the same replies, the same state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fifteen loudest complaints about task queues, each held against real processes."""
+"""The fifteen loudest complaints about task queues, each tested on real processes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_complaint_02_the_death_of_a_worker_neither_loses_a_task_nor_leave
     assert ends_of(report, "held")[-1] == "completed"
 
 
-async def test_complaint_03_a_poison_task_does_not_kill_workers_for_ever(
+async def test_complaint_03_a_poison_task_does_not_kill_workers_forever(
     place: Pool, coordinator: Coordinator
 ) -> None:
     supervisor = place.worker(*QUICK, "--processes", "2")

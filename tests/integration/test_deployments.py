@@ -60,7 +60,7 @@ async def deployments(redis_server: Server) -> AsyncIterator[list[Deployment]]:
         yield found
 
 
-async def test_runs_of_the_same_id_have_each_their_own_attempts_values_and_cancels(
+async def test_runs_of_the_same_id_have_separate_attempts_values_and_cancels(
     deployments: list[Deployment],
 ) -> None:
     runs = [deployment.begin() for deployment in deployments]

@@ -1,4 +1,4 @@
-"""The embedded server and the local workers: they come up, serve, and leave nothing behind."""
+"""The embedded server and the local workers: they start, serve, and leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Safeguards of the product that can be taken away, to see that the simulation misses them."""
+"""Safeguards of the product that can be removed, to show that the simulation notices it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random task graphs of real async functions, whose values tell what they were made of."""
+"""Random task graphs of real async functions, whose values show their inputs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""An event loop without a world: time passes only when no task has anything to do.
+"""An event loop in virtual time, which passes only when no task has anything to do.
 
 Every callback belongs to a `Process`. Within a process callbacks run in the order that asyncio
-promises; which process goes on next is drawn from the seed. A paused process runs nothing until
+promises; the seed decides which process runs next. A paused process runs nothing until
 it is resumed, a dead one nothing ever again, whatever `finally` it is in.
 """
 
@@ -17,7 +17,7 @@ from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
 MAX_STEPS = 1_000_000
-"""Callbacks after which a simulation is thought to go round in circles."""
+"""Callbacks after which a simulation counts as endless."""
 
 
 class Process:

@@ -1,4 +1,4 @@
-"""Time, chance and logging as one simulated world has them."""
+"""Simulated time, random numbers and logging."""
 
 from __future__ import annotations
 

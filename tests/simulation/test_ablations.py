@@ -1,4 +1,4 @@
-"""Every safeguard of the simulation's list can be taken away, and comes back."""
+"""Every safeguard of the simulation's list can be removed, and is restored."""
 
 from __future__ import annotations
 

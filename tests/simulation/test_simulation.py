@@ -1,4 +1,4 @@
-"""The product keeps its promises in simulated installations, and each safeguard is missed."""
+"""The product keeps its promises in simulated faults; each safeguard that is removed is noticed."""
 
 from __future__ import annotations
 

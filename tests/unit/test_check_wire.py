@@ -46,7 +46,7 @@ async def run(*tasks: tuple[str, Any]) -> ExecutionReport:
     return await DynamicScheduler(tasks, orders, config=config).execute()
 
 
-async def test_a_result_beyond_the_limit_of_workers_is_refused_in_their_words() -> None:
+async def test_a_result_beyond_the_limit_of_workers_is_refused_with_their_message() -> None:
     value = b"x" * (70 * MIB)
     report = await run(("make", lambda: value))
     assert report.execution_state == "failed"
@@ -56,7 +56,7 @@ async def test_a_result_beyond_the_limit_of_workers_is_refused_in_their_words() 
     assert f"PayloadTooLargeError: {caught.value}" in report.error_summary[0]
 
 
-async def test_arguments_beyond_the_limit_of_coordinators_are_refused_in_their_words() -> None:
+async def test_arguments_beyond_the_limit_of_coordinators_are_refused_with_their_message() -> None:
     value = os.urandom(INLINE_BYTES - 100)  # too small to be kept apart, too random to be shrunk
     bindings = tuple(Binding(place, "make", ()) for place in range(1100))
     inputs = TaskInputs(bindings=bindings)
@@ -77,7 +77,7 @@ async def test_arguments_beyond_the_limit_of_coordinators_are_refused_in_their_w
     assert f"PayloadTooLargeError: {caught.value}" in report.error_summary[0]
 
 
-async def test_big_results_and_their_fields_are_read_whole() -> None:
+async def test_big_results_and_their_fields_are_read_completely() -> None:
     def make() -> dict[str, Any]:
         return {"data": os.urandom(3 * INLINE_BYTES), "text": "x" * (3 * INLINE_BYTES), "n": 7}
 
@@ -249,7 +249,7 @@ async def test_a_result_that_a_task_reads_and_that_cannot_travel_is_refused() ->
     assert "task 'make' failed: EncodeError" in report.error_summary[0]
 
 
-def test_a_worker_leaves_out_only_what_is_not_wanted() -> None:
+def test_a_worker_leaves_out_only_results_that_are_not_wanted() -> None:
     task = BoundTask("make", print, NO_INPUTS, "thread")
     limits = {"inline_bytes": INLINE_BYTES, "max_bytes": MAX_VALUE_BYTES}
     lock = threading.Lock()

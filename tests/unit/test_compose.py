@@ -71,7 +71,7 @@ def test_a_worker_is_given_longer_to_stop_than_its_grace(services: dict[str, Any
     assert int(services["worker"]["stop_grace_period"].removesuffix("s")) > int(grace[1])
 
 
-def test_what_the_image_copies_is_there_and_not_ignored(services: dict[str, Any]) -> None:
+def test_files_that_the_image_copies_exist_and_are_not_ignored(services: dict[str, Any]) -> None:
     dockerfile = services["worker"]["build"]["dockerfile_inline"]
     kept = (ROOT / ".dockerignore").read_text().splitlines()
     copied = [name for line in re.findall(r"COPY (.*) \S+", dockerfile) for name in line.split()]

@@ -316,7 +316,7 @@ def test_a_required_parameter_that_nothing_fills_is_found_when_the_flow_is_built
         scheduler.get_execute_timeline()
 
 
-async def test_what_a_decorator_supplies_needs_no_source() -> None:
+async def test_a_parameter_that_a_decorator_supplies_needs_no_source() -> None:
     @functools.wraps(second)
     def with_y(*args: Any, **kwargs: Any) -> int:
         kwargs["y"] = 7

@@ -132,7 +132,7 @@ def test_a_task_id_registered_twice_is_refused(registry: SchedulerRegistry) -> N
         registry.task("load")(work)
 
 
-def test_a_task_id_registered_twice_tells_how_to_run_a_notebook_cell_again() -> None:
+def test_the_error_for_a_task_id_registered_twice_says_how_to_run_a_notebook_cell_again() -> None:
     with use_namespace("cells") as shared:
         task("load")(work)
         with pytest.raises(

@@ -40,7 +40,7 @@ def test_the_docs_and_the_code_have_the_same_table() -> None:
         (KeyboardInterrupt(), ExitCode.INTERRUPTED),
     ],
 )
-def test_every_error_of_ours_has_an_exit_code(error: BaseException, code: ExitCode) -> None:
+def test_every_error_of_Astrum_has_an_exit_code(error: BaseException, code: ExitCode) -> None:
     assert exit_code_of(error) is code
 
 

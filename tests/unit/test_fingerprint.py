@@ -325,7 +325,7 @@ def test_the_order_of_sets_and_dicts_does_not_count() -> None:
     assert data_digest(defaultdict(int, a=1, b=2)) == data_digest(defaultdict(int, b=2, a=1))
 
 
-def test_what_was_only_computed_and_kept_does_not_count() -> None:
+def test_cached_properties_do_not_count() -> None:
     used = Counted(1)
     assert used.double == 2
     assert data_digest(used) == data_digest(Counted(1))

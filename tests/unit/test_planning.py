@@ -117,7 +117,7 @@ def test_two_sources_and_their_reader_make_two_stages() -> None:
     assert plan.original_tasks == {"a": [], "b": [], "c": ["a", "b"]}
 
 
-def test_a_task_whose_end_nobody_needs_yet_runs_during_the_next_stage_too() -> None:
+def test_a_task_whose_end_is_not_needed_yet_runs_during_the_next_stage_too() -> None:
     plan = plan_of(slow=[], quick=[], after=["quick"], end=["slow", "after"])
     assert [stage.start_tasks for stage in plan.stages] == [["slow", "quick"], ["after"], ["end"]]
     assert plan.stages[1].parallel_tasks == ["slow", "after"]

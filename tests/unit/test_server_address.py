@@ -62,7 +62,7 @@ def test_every_part_of_a_url_is_taken(url: str, address: Address) -> None:
         ("redis://bob:SuperSecret@host/0?password=another", "differently"),
     ],
 )
-def test_what_a_url_cannot_mean_is_refused_without_showing_it(url: str, why: str) -> None:
+def test_invalid_parts_of_a_url_are_refused_without_being_shown(url: str, why: str) -> None:
     settings = RedisSettings(url=url)
     with pytest.raises(StoreConfigurationError, match=why) as caught:
         _ = settings.address

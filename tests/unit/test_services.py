@@ -106,7 +106,7 @@ async def test_a_periodic_service_passes_at_once_and_again_when_it_hurries() -> 
 
 
 @pytest.mark.parametrize(("error", "warnings"), [(DOWN, 0), (REFUSED, 1)])
-async def test_a_periodic_service_leaves_an_outage_to_be_told_by_others(
+async def test_a_periodic_service_does_not_log_an_outage(
     error: StoreError, warnings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = Counting(0.001, error)

@@ -1,4 +1,4 @@
-"""Task reuse: many short items run in few asyncio tasks, and none of them notices."""
+"""Task reuse: many short items run in few asyncio tasks, and none of them can notice it."""
 
 from __future__ import annotations
 

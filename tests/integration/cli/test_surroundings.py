@@ -1,4 +1,4 @@
-"""Odd folders, files with awkward names, and flows that change what is around them."""
+"""Odd folders, files with awkward names, and flows that change their surroundings."""
 
 from __future__ import annotations
 
@@ -144,7 +144,9 @@ def test_a_file_with_the_name_of_a_module_of_astrum_breaks_nothing(
         assert done.returncode == 0, done.stderr
 
 
-def test_a_flow_that_needs_such_a_file_is_told_to_rename_it(write: Write, tmp_path: Path) -> None:
+def test_a_flow_that_needs_such_a_file_gets_the_advice_to_rename_it(
+    write: Write, tmp_path: Path
+) -> None:
     path = write("secrets.py", "def password_of(user): return user")
     write("flow.py", "from secrets import password_of\n")
     done = complete([*SCRIPT, "run", "flow.py", "--local"], tmp_path)

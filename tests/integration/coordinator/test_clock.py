@@ -1,4 +1,4 @@
-"""The server's clock is set while runs are under way: nothing is waited for longer than it may be.
+"""The server's clock is set while runs are under way: no wait becomes longer than allowed.
 
 Ids of stream entries never go back. One entry that was written while the clock was ahead stamps all
 later ones, so a test writes such an entry in the place of a clock that it cannot set.

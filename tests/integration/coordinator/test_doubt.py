@@ -47,7 +47,7 @@ async def completed(run: asyncio.Task[ExecutionReport]) -> None:
     assert run.result().execution_state == "completed"
 
 
-async def test_an_attempt_that_ends_while_a_successor_looks_is_not_taken_for_one_never_made(
+async def test_an_attempt_that_ends_during_an_adoption_is_not_taken_for_one_never_made(
     coordinator: Coordinator,
     settings: RedisSettings,
     hand: ManualWorker,

@@ -1,4 +1,4 @@
-"""Orders reach the server whatever it answers, and a run that is gone ends at once."""
+"""Commands reach the server whatever it answers, and a run that is gone ends at once."""
 
 from __future__ import annotations
 

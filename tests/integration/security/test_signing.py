@@ -1,4 +1,4 @@
-"""With keys, write access to the server alone makes no process run or believe anything."""
+"""With keys, write access to the server alone makes no process run or accept anything."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ async def test_a_host_that_the_certificate_does_not_name_is_refused(tls: TlsServ
 
 
 @pytest.mark.parametrize("which", ["none", "a stranger's"])
-async def test_a_client_without_the_right_certificate_is_told_what_the_server_wants(
+async def test_a_client_without_the_right_certificate_learns_which_one_the_server_wants(
     tls: TlsServer, which: str
 ) -> None:
     files = (None, None) if which == "none" else tls.other_client

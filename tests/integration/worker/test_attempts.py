@@ -19,7 +19,7 @@ from tests.integration.worker.pool import CODEC, Lead, Pool
 from tests.servers import Server
 
 
-async def test_an_async_and_a_sync_task_run_and_their_results_stand_in_the_journal(
+async def test_an_async_and_a_sync_task_run_and_their_results_are_in_the_journal(
     pool: Pool, lead: Lead
 ) -> None:
     worker = pool.start()

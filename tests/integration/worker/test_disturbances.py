@@ -171,7 +171,7 @@ async def test_processes_that_a_task_starts_work_and_end_by_signals(
 
 
 @pytest.mark.parametrize("task", ["stop_loop", "close_loop"])
-async def test_a_task_that_stops_the_loop_fails_and_its_neighbours_go_on(
+async def test_a_task_that_stops_the_loop_fails_and_the_other_tasks_continue(
     worker: WorkerProcess, lead: Lead, task: str
 ) -> None:
     await lead.dispatch(1, "wait_for", {"name": "beside"})
@@ -195,7 +195,7 @@ async def test_a_task_that_cancels_all_tasks_cancels_only_helpers(
     await goes_on(worker, lead, 9)
 
 
-async def test_an_error_that_a_signal_handler_raises_in_the_loop_is_told_with_its_task(
+async def test_an_error_that_a_signal_handler_raises_in_the_loop_is_logged_with_its_task(
     worker: WorkerProcess, lead: Lead
 ) -> None:
     await lead.dispatch(0, "deadline")

@@ -1,4 +1,4 @@
-"""Making room for an attempt that must run alone costs the others no more than it must."""
+"""Making room for an exclusive attempt delays other attempts only for a limited time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a worker, in this process: what comes before what."""
+"""The order of the steps that end a worker, in this process."""
 
 from __future__ import annotations
 

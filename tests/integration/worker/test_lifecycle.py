@@ -273,7 +273,7 @@ async def test_a_refused_password_is_a_usage_error(tmp_path: Path) -> None:
     assert "refuses the user or the password" in worker.said
 
 
-async def test_a_worker_told_to_wait_serves_when_the_server_comes(tmp_path: Path) -> None:
+async def test_a_worker_with_wait_for_store_serves_once_the_server_answers(tmp_path: Path) -> None:
     with RedisServer() as server:
         server.kill()
         pool = Pool(tmp_path, server.url)

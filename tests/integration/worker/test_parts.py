@@ -1,4 +1,4 @@
-"""The parts of a worker, one by one, against stores that behave as the test wants."""
+"""The parts of a worker, one by one, on fake stores."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ async def test_only_recent_results_are_settled_again() -> None:
     assert store.batches == [("r", [1, 2])]
 
 
-async def test_what_was_settled_within_the_window_is_settled_again(
+async def test_ends_that_were_settled_within_the_window_are_settled_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A server loses two seconds of its writes when it dies, and is not back at once."""

@@ -1,4 +1,4 @@
-"""The loops of a worker one by one, against parts that do what the test wants."""
+"""The loops of a worker one by one, on fake parts."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def read(data: bytes) -> None:
 
 @settings(max_examples=300)
 @given(st.binary(max_size=80) | anything.map(msgpack.packb))
-def test_anything_is_read_or_refused(data: bytes) -> None:
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     read(data)
 
 

@@ -55,7 +55,7 @@ def test_a_line_for_people_shows_control_characters_as_escapes(
     assert said.endswith("\n\tnext\n")
 
 
-def test_a_failure_is_told_on_one_line_without_control_characters() -> None:
+def test_a_failure_is_shown_on_one_line_without_control_characters() -> None:
     line = notice_text(Notice(FAILED, HOSTILE, 1, f"ValueError: {HOSTILE}", 0))
     assert not CONTROL.search(line)
     assert "\n" not in line

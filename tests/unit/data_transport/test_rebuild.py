@@ -64,14 +64,14 @@ class Clean:
         self.tags = np.asarray(self.tags)
 
 
-def test_a_dataclass_with_computed_fields_is_rebuilt_as_it_was() -> None:
+def test_a_dataclass_with_computed_fields_is_rebuilt_equal() -> None:
     value = Computed(2, scale=3)
     value.twice = 99
     assert fit(asdict(value), Computed).twice == 99
     assert fit({"n": 6, "twice": 99, "where": Place(1)}, Computed).where == Place(1)
 
 
-def test_what_a_constructor_takes_and_does_not_keep_is_taken_from_the_dict() -> None:
+def test_arguments_that_a_constructor_does_not_keep_are_taken_from_the_dict() -> None:
     assert fit({"scale": 10, "n": 3}, Computed).n == 30
     with pytest.raises(InjectionError, match="unknown field 'scales'"):
         fit({"scales": 10, "n": 3}, Computed)

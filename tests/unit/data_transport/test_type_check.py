@@ -193,7 +193,7 @@ def test_a_message_names_the_part_that_is_read(check: Callable[..., None]) -> No
         check(Row, str, "id")
 
 
-def test_what_a_to_sends_is_checked_against_the_receiver(relate: Relate) -> None:
+def test_the_value_that_a_T_sends_is_checked_against_the_receiver(relate: Relate) -> None:
     def load() -> Ref[Row, T("read", "id", "value")]: ...
     def read(value: str) -> None: ...
 

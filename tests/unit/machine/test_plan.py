@@ -1,3 +1,5 @@
+"""Plans: dependents, stages, remaining paths, and their encoding."""
+
 from __future__ import annotations
 
 import msgpack
@@ -44,7 +46,7 @@ def test_a_stage_is_the_longest_chain_below_a_task() -> None:
     assert DIAMOND.levels == [0, 1, 1, 2, 3, 0]
 
 
-def test_what_remains_is_the_longest_path_to_the_end() -> None:
+def test_the_remaining_work_is_the_longest_path_to_the_end() -> None:
     assert remaining(DIAMOND.dependents) == [4, 3, 3, 2, 1, 1]
 
 
@@ -87,7 +89,7 @@ def test_a_task_with_default_options_takes_no_room_for_them() -> None:
 
 
 @given(st.lists(specs, max_size=5, unique_by=lambda spec: spec.task_id), st.data())
-def test_what_a_later_version_adds_to_a_plan_is_ignored(
+def test_fields_that_a_later_version_adds_to_a_plan_are_ignored(
     tasks: list[TaskSpec], data: st.DataObject
 ) -> None:
     last = TaskSpec(

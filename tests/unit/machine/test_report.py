@@ -1,3 +1,5 @@
+"""Reports of runs, built from the events of their tasks."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Retry policies: which errors are retried, how often and after which delay."""
+
 from __future__ import annotations
 
 import math

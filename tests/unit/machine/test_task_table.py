@@ -46,7 +46,7 @@ def test_a_table_begins_with_the_tasks_of_the_plan() -> None:
     assert list(table.dependents) == [[PARSE], [TOTAL], []]
 
 
-def test_children_get_the_next_numbers_and_what_their_template_has() -> None:
+def test_children_get_the_next_numbers_and_the_data_of_their_template() -> None:
     table = TaskTable(PLAN)
     assert table.add_children(PARSE, 2) == range(3, 5)
     assert table.add_children(PARSE, 1) == range(5, 6)

@@ -16,7 +16,7 @@ OLD, NEW = b"o" * 16, b"n" * 32
 @given(
     st.sampled_from(["plan", "task", "record", "hint"]), st.text(max_size=9), st.binary(max_size=30)
 )
-def test_what_was_signed_is_verified(purpose: Purpose, run_id: str, data: bytes) -> None:
+def test_signed_data_is_verified(purpose: Purpose, run_id: str, data: bytes) -> None:
     signature = Signer([NEW]).sign(purpose, run_id, data)
     assert len(signature) == SIGNATURE_BYTES
     assert Signer([NEW]).verify(purpose, run_id, data, signature)

@@ -32,7 +32,7 @@ anything = st.recursive(
 parts = st.sampled_from([*WorkerStatus.__dataclass_fields__, "later"])
 
 
-def test_what_a_worker_serves_comes_back() -> None:
+def test_the_served_tasks_of_a_worker_are_decoded_unchanged() -> None:
     rows = [("n", "t", "f"), ("n", "u", "")]
     assert decode_served(msgpack.packb(rows)) == {("n", "t"): "f", ("n", "u"): ""}
     assert decode_served(b"") == {}

@@ -41,7 +41,7 @@ def test_any_number_of_arguments_fits(count: int) -> None:
     assert len(msgpack.unpackb(packed)) == 2 * count
 
 
-def test_compressed_values_and_references_are_spliced_as_they_are() -> None:
+def test_compressed_values_and_references_are_spliced_unchanged() -> None:
     parts = {"a": shrink(CODEC.encode("x" * 20_000)), "b": encode_reference(BlobRef("d", 1))}
     assert unpack_arguments(pack_arguments(parts.items())) == parts
 
@@ -75,7 +75,7 @@ def test_anything_but_names_and_values_is_a_decode_error(data: bytes, message: s
 
 
 @given(blob_refs)
-def test_a_reference_comes_back_as_it_was(ref: BlobRef) -> None:
+def test_a_reference_is_decoded_unchanged(ref: BlobRef) -> None:
     assert reference_of(encode_reference(ref)) == ref
 
 
