@@ -179,7 +179,7 @@ class RunState:
         if self.finished is not None:
             return []
         if not self._started and isinstance(event, AttemptFoundOutstanding | AttemptSettled):
-            # The journal holds ends alone: in history an end may be all that tells of a dispatch.
+            # The journal holds only ends: in history an end may be the only trace of a dispatch.
             self._catch_up(event.task, event.attempt)
         match event:
             case AttemptSettled() if self._is_current(event):

@@ -221,7 +221,7 @@ class Dispatcher(Service):
             elif mark == ":":
                 self._listener.on_mismatch()
             else:
-                self._listener.on_already_settled()  # the journal says how, or said it in vain
+                self._listener.on_already_settled()  # its record is in the journal, valid or not
 
     def _confirm(self, task: int) -> None:
         del self._unsent[task]

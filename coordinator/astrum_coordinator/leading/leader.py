@@ -369,8 +369,8 @@ class RunLeader:
         return self._led.dispatcher.sent_before(time.monotonic() - least_s)
 
     def _schedule(self, command: ScheduleRetry) -> None:
-        # What is learned from history began earlier. What is told just now begins now: the stamps
-        # of a journal never go back, so those of a server whose clock did are of no use.
+        # A delay read from history began earlier. A new one begins now: the stamps of a journal
+        # never go back, so they are useless after the server's clock went back.
         is_history = self._opening.locked()
         delay_s = command.left_s(self._server_now()) if is_history else command.delay_s
         event = RetryFellDue(command.task, command.attempt)
