@@ -18,7 +18,7 @@ from astrum.errors import (
     TaskOrderNoExitError,
     TaskRegistrationError,
 )
-from astrum.execution.invoke import current_attempt
+from astrum.execution.attempt import current_attempt
 from astrum.flow.registry import (
     SchedulerRegistry,
     active_namespace,

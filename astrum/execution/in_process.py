@@ -18,17 +18,15 @@ from astrum.config import DEFAULT_THREADS
 from astrum.data_transport.bindings import Binding, Path
 from astrum.data_transport.locate import binding_error, locate, shown_path
 from astrum.errors import LocateError
-from astrum.execution.invoke import (
-    CURRENT,
+from astrum.execution.attempt import CURRENT, AttemptContext
+from astrum.execution.endings import (
     SWALLOW_GRACE_S,
-    AttemptContext,
     AttemptResult,
-    Flow,
-    Invoker,
     ended_by,
     swallowed,
     value_failure,
 )
+from astrum.execution.invoke import Flow, Invoker
 from astrum.execution.run_log import STARTS_HERE, with_log
 from astrum.execution.task_reuse import TaskReuser
 from astrum.execution.threads import drop
@@ -97,9 +95,10 @@ async def run_in_process(flow: Flow, options: InProcessOptions) -> ExecutionRepo
 
 
 class InProcessRun:
-    """One run of a flow on the current loop; see `run_in_process`."""
+    """One run of a flow on the loop that runs when it is made; see `run_in_process`."""
 
     def __init__(self, flow: Flow, options: InProcessOptions) -> None:
+        self._loop = asyncio.get_running_loop()
         self._flow = flow
         self._options = options
         self._run_id = options.run_id or uuid.uuid4().hex
@@ -116,16 +115,15 @@ class InProcessRun:
         self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._patience: dict[int, asyncio.TimerHandle] = {}
+        # Attempts start in the context of the caller of the flow, not in that of the attempt whose
+        # end made them ready.
+        self._to_start = TaskReuser(self._attempt, own=CURRENT)
         self._is_over = False
+        self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> ExecutionReport:
         """Run the flow to its end."""
         planned_at = time.time()
-        self._loop = asyncio.get_running_loop()
-        # Attempts start in the context of the caller of the flow, not in that of the attempt whose
-        # end made them ready.
-        self._to_start = TaskReuser(self._attempt, own=CURRENT)
-        self._over: asyncio.Future[None] = self._loop.create_future()
         self._arm_run_timeout()
         self._obey(None, self._state.start())
         try:

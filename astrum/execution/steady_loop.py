@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
-from astrum.execution.invoke import CURRENT
+from astrum.execution.attempt import CURRENT
 from astrum.runtime.forks import ForkAwareExecutor
 from astrum.runtime.loops import hide
 

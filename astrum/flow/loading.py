@@ -58,7 +58,7 @@ class Workflow:
                 f"{self.name!r} is a DynamicScheduler, which runs as a whole: drop the targets"
             )
         if config.skip_type_check:
-            self.source.config = replace(self.source.config, skip_type_check=True)
+            return self.source.without_type_check()
         return self.source
 
     def servable(self) -> tuple[Flow, list[str]]:

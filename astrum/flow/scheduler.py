@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -116,6 +117,15 @@ class DynamicScheduler:
             hint = nearest(name, self._functions)
             raise TaskNotFoundError(f"no task is called {name!r}{hint}")
         return self._functions[name]
+
+    def without_type_check(self) -> DynamicScheduler:
+        """Return a copy that does not check types; this scheduler stays as it is."""
+        other = copy.copy(self)
+        other.config = replace(self.config, skip_type_check=True)
+        other._is_executing = False
+        other._checked = None
+        other._flows = {}
+        return other
 
     def detect_cycle(self) -> None:
         """Raise `TaskOrderLoopError` if tasks need each other."""

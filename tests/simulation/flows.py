@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from astrum.data_transport.bindings import Binding, TaskInputs
-from astrum.execution.invoke import BoundTask, Flow, current_attempt
+from astrum.execution.attempt import current_attempt
+from astrum.execution.invoke import BoundTask, Flow
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.values.codec import Codec

@@ -13,13 +13,9 @@ import pytest
 
 from astrum.data_transport.bindings import Binding, Supply, TaskInputs
 from astrum.errors import AstrumError
-from astrum.execution.invoke import (
-    AttemptContext,
-    AttemptResult,
-    BoundTask,
-    Invoker,
-    current_attempt,
-)
+from astrum.execution.attempt import AttemptContext, current_attempt
+from astrum.execution.endings import AttemptResult
+from astrum.execution.invoke import BoundTask, Invoker
 from astrum.execution.threads import ThreadPool
 from astrum.machine import Outcome
 from astrum.planning import RetryPolicy

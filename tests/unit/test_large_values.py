@@ -15,7 +15,9 @@ import pandas as pd
 import pytest
 
 from astrum import AstrumConfig, DynamicScheduler, F, Ref, TaskOrder
-from astrum.execution.invoke import AttemptContext, AttemptResult, BoundTask, Invoker
+from astrum.execution.attempt import AttemptContext
+from astrum.execution.endings import AttemptResult
+from astrum.execution.invoke import BoundTask, Invoker
 from astrum.execution.large_values import Aside, is_large
 from astrum.machine.events import Outcome
 from astrum.planning.build import NO_INPUTS

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from astrum import AstrumConfig, DynamicScheduler, TaskOrder
 from astrum.errors import FlowImportError, TaskRegistrationError
 from astrum.flow.loading import Workflow, flows, load_workflows
 from astrum.flow.registry import SchedulerRegistry, clear_registry
@@ -193,3 +194,15 @@ def test_a_module_that_is_missing_is_named_where_the_current_folder_was_removed(
     gone.rmdir()
     with pytest.raises(FlowImportError, match=r"no module 'nowhere_at_all'.*folder that was"):
         load_workflows(["nowhere_at_all"])
+
+
+def test_a_run_without_type_checks_leaves_the_users_scheduler_as_it_is() -> None:
+    def work() -> None: ...
+
+    own = DynamicScheduler([("work", work)], [TaskOrder("work")])
+    checked = own.flow()
+    other = Workflow("own", own).scheduler(None, AstrumConfig(skip_type_check=True))
+    assert not other.flow().plan.check_types
+    assert not own.config.skip_type_check
+    assert own.flow().plan is checked.plan
+    assert checked.plan.check_types

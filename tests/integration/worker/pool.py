@@ -26,7 +26,7 @@ FLOW = """
 import asyncio, os, sys, threading, time
 from pathlib import Path
 from astrum import F, Ref, SchedulerRegistry, task
-from astrum.execution.invoke import current_attempt
+from astrum.execution.attempt import current_attempt
 
 NAMES = Path(__file__).parent
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from astrum.execution.invoke import AttemptContext
+from astrum.execution.attempt import AttemptContext
 from astrum.redis import Claim
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.upkeep.loop_block_detector import LoopBlockDetector

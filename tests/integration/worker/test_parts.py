@@ -17,7 +17,8 @@ from astrum.errors import (
     PayloadTooLargeError,
     StoreUnavailableError,
 )
-from astrum.execution.invoke import AttemptContext, BoundTask
+from astrum.execution.attempt import AttemptContext
+from astrum.execution.invoke import BoundTask
 from astrum.machine.events import Outcome
 from astrum.planning.build import NO_INPUTS
 from astrum.protocol.keys import Keys

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from astrum.execution.invoke import AttemptContext
+from astrum.execution.attempt import AttemptContext
 from astrum.redis import Claim, RedisSettings
 from astrum_worker.config import WorkerConfig
 from astrum_worker.running import ready_queue as ready_queue

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from astrum.execution.invoke import BoundTask, current_attempt
+from astrum.execution.attempt import current_attempt
+from astrum.execution.invoke import BoundTask
 from astrum.planning.build import NO_INPUTS
 from astrum.protocol.messages import TaskMessage, encode_message
 from astrum.redis import Claim, RedisSettings, Settlement, Verdict

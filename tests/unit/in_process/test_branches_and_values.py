@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from astrum.data_transport.bindings import Binding, TaskInputs
-from astrum.execution.invoke import current_attempt
+from astrum.execution.attempt import current_attempt
 from astrum.planning import RetryPolicy
 from tests.unit.in_process.flow_builder import (
     FlowBuilder,

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from astrum.execution.attempt import AttemptContext, current_attempt
 from astrum.execution.in_process import InProcessOptions, run_in_process
-from astrum.execution.invoke import AttemptContext, current_attempt
 from astrum.machine import Dispatch
 from astrum.planning import RetryPolicy
 from tests.unit.in_process.flow_builder import (

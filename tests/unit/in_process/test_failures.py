@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from astrum.execution.invoke import current_attempt
+from astrum.execution.attempt import current_attempt
 from astrum.execution.task_reuse import STARTS_AT_ONCE
 from astrum.planning import RetryPolicy
 from tests.unit.in_process.flow_builder import (

@@ -21,7 +21,8 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from astrum.execution.invoke import AttemptContext, swallowed
+from astrum.execution.attempt import AttemptContext
+from astrum.execution.endings import swallowed
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
 from astrum.runtime.loops import hide, runs_in, task_maker

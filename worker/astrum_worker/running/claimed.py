@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from astrum.execution.invoke import AttemptContext
+from astrum.execution.attempt import AttemptContext
 from astrum.machine.failure import blocking_text
 from astrum.redis import Claim
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import NamedTuple
 
-from astrum.execution.invoke import AttemptResult
+from astrum.execution.endings import AttemptResult
 from astrum.machine.events import Outcome
 from astrum.machine.failure import LOST, NOT_DESCRIBED, UNDESCRIBED, UNSERVED, Failure
 from astrum.protocol.messages import Record

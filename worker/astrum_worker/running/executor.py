@@ -10,7 +10,8 @@ import logging
 from functools import partial
 
 from astrum.errors import RunNotFoundError, StoreError, TransportError
-from astrum.execution.invoke import AttemptResult, Invoker, value_failure
+from astrum.execution.endings import AttemptResult, value_failure
+from astrum.execution.invoke import Invoker
 from astrum.execution.large_values import is_large
 from astrum.machine.events import Outcome
 from astrum.redis.patience import patiently

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import astrum.execution.invoke
 from astrum.errors import encodable
-from astrum.execution.invoke import CURRENT, AttemptContext
+from astrum.execution.attempt import CURRENT, AttemptContext
 from astrum_worker.running.claimed import Block, ClaimedAttempt
 
 logger = logging.getLogger("astrum.worker")

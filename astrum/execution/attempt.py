@@ -1,0 +1,121 @@
+"""The attempt that runs: what its task can ask of it, and its call in a thread."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from astrum.errors import AstrumError
+from astrum.runtime.forks import FORKS
+
+
+@dataclass(slots=True)
+class AttemptContext:
+    """The running attempt, as `current_attempt` returns it inside a task.
+
+    ``worker_id`` is "" in process. ``cancelled`` becomes true when the attempt is revoked or
+    times out; a sync task that runs long should check it now and then and return.
+    """
+
+    run_id: str
+    task_id: str
+    attempt: int
+    max_retries: int = 0
+    namespace: str = ""
+    worker_id: str = ""
+    timeout_s: float | None = None
+    check_types: bool = True
+    cancelled: bool = False
+    is_revoked: bool = field(default=False, repr=False, compare=False)
+    due_at: float = field(default=math.inf, repr=False, compare=False)
+    _call: ThreadCall | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def idempotency_key(self) -> str:
+        """A string that is the same for all attempts of this task in this run."""
+        return f"{self.run_id}/{self.task_id}"
+
+    @property
+    def attempt_key(self) -> str:
+        """A string that is different for every attempt."""
+        return f"{self.run_id}/{self.task_id}/{self.attempt}"
+
+    def cancel(self) -> None:
+        """Mark the attempt as cancelled; the caller then cancels its asyncio task.
+
+        A cancellation without this call comes from the task's own code or a library.
+        """
+        self.cancelled = self.is_revoked = True
+
+    def start_clock(self, timeout_s: float) -> None:
+        """Note that the time limit of the attempt begins to count now."""
+        self.due_at = time.monotonic() + timeout_s
+
+    def give_up(self) -> None:
+        """Mark the attempt as cancelled by its time limit, or by code that stopped waiting."""
+        self.cancelled = True
+
+    def begin_call(self) -> ThreadCall:
+        """Return the state of a call that goes to a thread; `withdraw` is about the last one."""
+        self._call = ThreadCall(is_first=self._call is None)
+        return self._call
+
+    def withdraw(self) -> bool:
+        """Keep a sync attempt that waits for a thread from beginning; false if it has begun."""
+        return self._call is not None and self._call.withdraw()
+
+
+class ThreadCall:
+    """The state of one job: a thread may be inside it, and its waiter may have given it up.
+
+    The last of the two cleans up. ``is_first``: none of the attempt's code has run before.
+    """
+
+    def __init__(self, *, is_first: bool) -> None:
+        self._lock = threading.Lock()
+        self._has_begun = not is_first
+        self._inside = False
+        self._given_up = False
+
+    def begin(self) -> bool:
+        """Note that a thread has taken the call; return whether it is still wanted."""
+        with self._lock:
+            self._inside = not self._given_up
+            self._has_begun |= self._inside
+            return self._inside
+
+    def withdraw(self) -> bool:
+        """Keep the call from beginning; return false if code of the attempt has begun."""
+        with self._lock:
+            self._given_up |= not self._has_begun
+            return not self._has_begun
+
+    def end(self) -> bool:
+        """Note that the thread has left the call; return whether its waiter gave it up."""
+        with self._lock:
+            self._inside = False
+            return self._given_up
+
+    def give_up(self) -> bool:
+        """Note that nothing waits for the call; return whether a thread is inside."""
+        with self._lock:
+            self._given_up = True
+            return self._inside
+
+
+CURRENT: ContextVar[AttemptContext] = ContextVar("astrum_attempt")
+"""The attempt that the current code runs in."""
+
+
+FORKS.watch(lambda: CURRENT.get(None) is not None)
+
+
+def current_attempt() -> AttemptContext:
+    """Return the attempt that this code runs in; raises `AstrumError` outside of a task."""
+    try:
+        return CURRENT.get()
+    except LookupError:
+        raise AstrumError("current_attempt() works only inside a running task") from None
