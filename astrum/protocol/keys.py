@@ -100,6 +100,10 @@ class Keys:
         """Stream without a group: all events of the run, in order."""
         return f"{{{self.prefix}}}:run:{run_id}:j"
 
+    def end(self, run_id: str) -> str:
+        """Stream with one entry, made when the run ends, so that processes can wait for it."""
+        return f"{{{self.prefix}}}:run:{run_id}:e"
+
     def blob(self, run_id: str, digest: str) -> str:
         """String: one value too big for a message, named by its content."""
         return f"{{{self.prefix}}}:b:{run_id}:{digest}"

@@ -16,26 +16,15 @@ from astrum.errors import (
 from astrum.protocol.keys import OUTSTANDING_FIELD, is_run_id
 from astrum.protocol.records import Holder, Outstanding, RunInfo, WorkerInfo, damaged
 from astrum.redis import blobs, listing, reaping, scripts
-from astrum.redis.client import Client
-from astrum.redis.entries import names_of, pairs, read_entry, read_streams
-from astrum.redis.looking import LookingStore
-from astrum.redis.records import DeadClaim, JournalEntry
-from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, ScriptLibrary, chunks
+from astrum.redis.entries import names_of, pairs
+from astrum.redis.journals import JournalStore
+from astrum.redis.records import DeadClaim
+from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, chunks
 from astrum.redis.settings import RedisSettings
 from astrum.redis.settlement import Settlement, Verdict
-from astrum.redis.store import block_option
-
-BEGINNING = "0-0"
-"""The cursor of a journal that was not read yet."""
-NEW_ENTRIES = "$"
-"""The cursor of a reader that wants only entries that are added from now on."""
 
 FIRST_PART = b"0"
 """The cursor before the first part, and after the last."""
-JOURNAL_BYTES = 1024 * 1024
-"""The approximate number of a journal's bytes in one reply."""
-WAITING_READ_ENTRIES = 64
-"""The most entries, of up to some 256 KiB each, in the reply of a read that waits."""
 FENCE_PART = 2_000
 """The approximate number of a run's tasks in one reply."""
 
@@ -44,25 +33,13 @@ _OUTSTANDING = re.compile(rb"([0-9]{1,18}):([0-9]{1,20}-[0-9]{1,20})")
 _SETTLED = re.compile(rb"[0-9]+[=!]")
 
 
-class RunStore(LookingStore):
+class RunStore(JournalStore):
     """A coordinator's side of the store."""
-
-    waits = ("journal",)
 
     @classmethod
     def open(cls, settings: RedisSettings) -> Self:
         """Return a store to enter: ``async with RunStore.open(settings) as store``."""
         return cls(settings)
-
-    def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
-        super().__init__(settings, library=library)
-        # Renewals must not wait behind a long journal, so that it has a connection of its own.
-        self._replay = Client(settings, loss_detector=self.loss, library=self.library)
-
-    async def close(self) -> None:
-        """Drop all connections; harmless when repeated."""
-        await self._replay.close()
-        await super().close()
 
     # --- the run -----------------------------------------------------------------------------
 
@@ -160,37 +137,6 @@ class RunStore(LookingStore):
         state = await self.client.execute("HGET", self.keys.attempts(run_id), task)
         return (state or b"").decode("utf-8", "replace")
 
-    async def read_journal(
-        self, cursors: Mapping[str, str], *, block_s: float | None, count: int
-    ) -> list[JournalEntry]:
-        """Return up to ``count`` entries per run after the cursors (run id to last entry id).
-
-        There may be more than are returned: a reply is bounded by its bytes, too.
-        `BEGINNING` is the first cursor. Waits up to ``block_s`` (at most 30) for the first entry,
-        or not at all if ``None``; `unblock` ends the wait. One waiting call at a time.
-        """
-        if not cursors:
-            return []
-        if block_s is None:
-            return await self._read_at_once(cursors, count)
-        runs = {self.keys.journal(run_id): run_id for run_id in cursors}
-        most = max(1, min(count, WAITING_READ_ENTRIES // len(cursors)))
-        command = ["COUNT", most, *block_option(block_s), "STREAMS", *runs, *cursors.values()]
-        reply = await self._read("journal", block_s, "XREAD", *command)
-        return [
-            JournalEntry(runs[entry.stream], entry.entry_id, entry.data or b"")
-            for entry in read_streams(reply)
-        ]
-
-    async def _read_at_once(self, cursors: Mapping[str, str], count: int) -> list[JournalEntry]:
-        found = []
-        for run_id, cursor in cursors.items():
-            call = scripts.read(self.keys, run_id, cursor, count, JOURNAL_BYTES)
-            for row in await self._replay.call(call):
-                entry = read_entry("", row)
-                found.append(JournalEntry(run_id, entry.entry_id, entry.data or b""))
-        return found
-
     # --- attempts ----------------------------------------------------------------------------
 
     async def dispatch(
@@ -227,18 +173,6 @@ class RunStore(LookingStore):
         """
         stream = self.keys.queue(queue, lane)
         return await self._settle("c", epoch, run_id, stream, settlements)
-
-    async def append_event(self, run_id: str, data: bytes, *, epoch: int | None = None) -> bool:
-        """Append an entry (`astrum.protocol.messages.encode_entry`) to the journal of an open run.
-
-        ``False``: the run is over or gone. With ``epoch`` only its leader may; raises
-        `LeadershipLostError` then.
-        """
-        call = scripts.append(self.keys, run_id, data, epoch)
-        reply = await self.client.call(call)
-        if reply == -1:
-            raise LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")
-        return bool(reply)
 
     async def finish(
         self,

@@ -256,7 +256,8 @@ def finish(
     details: Mapping[str, str],
 ) -> ScriptCall:
     """End a run. Reply: 1 ended, 0 attempts are outstanding, -1 another leads, -2 no run."""
-    names = [*_run_keys(keys, run_id), keys.runs, keys.history, keys.untidied]
+    indexes = [keys.runs, keys.history, keys.untidied]
+    names = [*_run_keys(keys, run_id), *indexes, keys.end(run_id)]
     arguments: list[Argument] = [
         epoch,
         state,

@@ -15,7 +15,6 @@ from astrum.config import AstrumConfig, checked_config
 from astrum.errors import (
     AstrumError,
     RunError,
-    StoreUnavailableError,
     TaskRegistrationError,
 )
 from astrum.execution.invoke import Flow
@@ -31,16 +30,14 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
-from astrum.runtime.loops import Backoff
 from astrum.view import QueueLook
 from astrum_coordinator.asking.looks import RunLook, look_at, look_at_queues
 from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
-from astrum_coordinator.asking.run_follower import RunFollower
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
-from astrum_coordinator.leading.leader import TIMEOUT_DETAIL, LeadershipEnd, RunLeader
-from astrum_coordinator.leading.leaderships import decode_plan, encode_plan
+from astrum_coordinator.leading.leader import TIMEOUT_DETAIL, RunLeader
+from astrum_coordinator.leading.leaderships import encode_plan
 from astrum_coordinator.parts import Parts, compose
 
 logger = logging.getLogger("astrum.coordinator")
@@ -97,6 +94,7 @@ class Coordinator:
                 await service.stop()
             await parts.leaderships.release()
         finally:
+            parts.subscriptions.close()
             self._opened = None
             await parts.context.store.__aexit__(kind, error, trace)
 
@@ -246,47 +244,8 @@ class Coordinator:
     async def _see_through(
         self, run_id: str, observer: RunObserver | None, plan: Plan | None = None
     ) -> RunLeader | None:
-        """Lead the run, or follow it while another process leads it, until it is over.
-
-        Returns the leader if it ended the run and so knows all of it. A follower may not know all:
-        the server may have lost some of what was read.
-        """
         self._begin_to_lead()
-        leaderships = self._parts.leaderships
-        backoff = Backoff(longest_s=1.0)
-        history: RunFollower | None = None
-        while True:
-            try:
-                leader = await leaderships.adopt(run_id, observer=observer, plan=plan)
-                if leader is not None and await self._led_until_end(leader):
-                    if leader.state.finished is not None:
-                        return leader
-                    leader = None  # another process ended it and may have read further
-                if leader is None:
-                    history = history or await self._history(run_id, observer)
-                    is_open = await self._is_open(run_id)
-                    await history.catch_up(self._store)  # after asking: then it has the end too
-                    if not is_open:
-                        return None
-            except StoreUnavailableError as error:
-                logger.warning("run %s: %s; trying again", run_id, error)
-            await backoff.wait()
-
-    async def _history(self, run_id: str, observer: RunObserver | None) -> RunFollower:
-        plan = decode_plan(await self._store.load_plan(run_id), run_id, self._parts.context.seal)
-        return RunFollower(run_id, plan, self._parts.context.seal, observer=observer)
-
-    async def _led_until_end(self, leader: RunLeader) -> bool:
-        how = await asyncio.shield(leader.ended)
-        if how is LeadershipEnd.VANISHED:
-            raise RunError(
-                f"run {leader.run_id}: its record vanished from Redis while it ran (was the "
-                "database flushed or replaced?); submit it again"
-            )
-        return how is LeadershipEnd.FINISHED
-
-    async def _is_open(self, run_id: str) -> bool:
-        return (await found_run(self._store, run_id)).is_open
+        return await self._parts.completion.see_through(run_id, observer, plan)
 
     async def _cancel_and_wait(self, run_id: str, submitting: asyncio.Task[str]) -> None:
         try:
@@ -347,7 +306,8 @@ class Coordinator:
         Waits for as long as the server is away.
         """
         async with asyncio.timeout(timeout_s):
-            await until_over(self._store, run_id)
+            self._parts.reader.start()
+            await until_over(self._store, self._parts.subscriptions, run_id)
         return await self.report(run_id, types=types, results=results)
 
     async def run_info(self, run_id: str) -> RunInfo | None:

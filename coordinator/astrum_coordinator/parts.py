@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from astrum_coordinator.asking.completion import RunCompletion
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.adoption import Adoption, Renewal
 from astrum_coordinator.leading.journal_reader import JournalReader
 from astrum_coordinator.leading.leaderships import Leaderships
+from astrum_coordinator.leading.subscriptions import Subscriptions
 from astrum_coordinator.pool.pool_monitor import PoolMonitor
 from astrum_coordinator.pool.reaper import Reaper
 from astrum_coordinator.pool.upkeep import Upkeep
@@ -22,8 +24,11 @@ class Parts(NamedTuple):
     """
 
     context: CoordinatorContext
+    subscriptions: Subscriptions
     leaderships: Leaderships
     reports: ReportLoader
+    completion: RunCompletion
+    reader: JournalReader
     reaper: Reaper
     monitor: PoolMonitor
     adoption: Adoption
@@ -32,18 +37,24 @@ class Parts(NamedTuple):
 
 def compose(context: CoordinatorContext) -> Parts:
     """Make the parts of a coordinator whose store is open."""
-    leaderships = Leaderships(context)
+    subscriptions = Subscriptions(context.store)
+    leaderships = Leaderships(context, subscriptions)
+    reader = JournalReader(context, subscriptions, leaderships.resync)
+    reports = ReportLoader(context.store, context.seal)
     reaper = Reaper(context)
     monitor = PoolMonitor(context, leaderships)
     return Parts(
         context=context,
+        subscriptions=subscriptions,
         leaderships=leaderships,
-        reports=ReportLoader(context.store, context.seal),
+        reports=reports,
+        completion=RunCompletion(leaderships, subscriptions, reports),
+        reader=reader,
         reaper=reaper,
         monitor=monitor,
         adoption=Adoption(context, leaderships),
         services=(
-            JournalReader(context, leaderships, leaderships.resync),
+            reader,
             Renewal(context, leaderships),
             reaper,
             Upkeep(context, leaderships),

@@ -42,6 +42,7 @@ class Run:
     ended_at: int | None = None
     attempts: dict[int, str] = field(default_factory=dict)
     journal: dict[str, bytes] = field(default_factory=dict)
+    end: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -190,6 +191,7 @@ class Model:
             return False
         run.state, run.ended_at, run.lease_end = state, self.now_ms(), 0
         run.details.update(details)
+        run.end[self._next_id()] = state.encode()
         return True
 
     # --- attempts ---------------------------------------------------------------------------

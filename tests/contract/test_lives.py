@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from astrum.errors import StoreUnavailableError
-from astrum.redis import RunStore, WorkerStore, run_store, scripts
+from astrum.redis import RunStore, WorkerStore, journals, run_store, scripts
 from astrum.redis.scripts import chunks
 from tests.contract.steps import (
     LEASE_S,
@@ -301,13 +301,13 @@ async def test_a_journal_is_read_in_replies_of_bounded_size_and_whole(
         for size in sizes:
             client.xadd(runs.keys.journal("r"), {"d": b"x" * size})
         client.expire(runs.keys.journal("r"), 60)
-    cursor, found, replies = run_store.BEGINNING, [], []
+    cursor, found, replies = journals.BEGINNING, [], []
     while entries := await runs.read_journal({"r": cursor}, block_s=None, count=1_000):
         replies.append(sum(len(entry.data) for entry in entries))
         found += [len(entry.data) for entry in entries]
         cursor = entries[-1].entry_id
     assert found == sizes
-    assert max(replies) <= run_store.JOURNAL_BYTES + 8 * 200_000
+    assert max(replies) <= journals.JOURNAL_BYTES + 8 * 200_000
 
 
 async def test_the_fence_of_a_big_run_is_read_in_parts_and_whole(

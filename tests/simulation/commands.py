@@ -8,6 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from astrum.protocol.messages import (
+    Record,
+    decode_entry,
+    encode_entry,
+    encode_event,
+    encode_record,
+)
 from astrum.redis import Settlement
 from astrum.redis.scripts import ScriptLibrary
 from tests.contract.model import GoneError, Model, Run, StaleError, Stream
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
 BUSY = object()
 """The reply comes later: the command waits."""
 
-_RUN_KEY = re.compile(r"\{astrum\}:run:([^:]+)(?::(?:plan|d|j|b))?")
+_RUN_KEY = re.compile(r"\{astrum\}:run:([^:]+)(?::(?:plan|d|j|b|e))?")
 _BLOB_KEY = re.compile(r"\{astrum\}:b:([^:]+):(.*)")
 
 
@@ -36,6 +43,14 @@ def run_of(key: bytes | str) -> str:
     found = _RUN_KEY.fullmatch(key if isinstance(key, str) else key.decode())
     assert found is not None, key
     return found[1]
+
+
+def _outline(entry: bytes) -> bytes:
+    """Return a journal entry without the values of results."""
+    return encode_entry(
+        encode_record(item._replace(value=None)) if isinstance(item, Record) else encode_event(item)
+        for item in decode_entry(entry)
+    )
 
 
 class Commands:
@@ -199,9 +214,10 @@ class Commands:
         for key, cursor in pairs:
             run = self._run(key)
             after = _position(cursor.decode())
+            stream = {} if run is None else run.end if key.endswith(b":e") else run.journal
             entries = [
                 [entry_id, [b"d", data]]
-                for entry_id, data in (run.journal.items() if run else ())
+                for entry_id, data in stream.items()
                 if _position(entry_id) > after
             ]
             if entries:
@@ -311,6 +327,11 @@ class Commands:
     def script_read(self, keys: list[str], args: list[bytes]) -> list[Any]:
         found = self._read([(keys[0].encode(), args[0])], int(args[1]))
         return found[0][1] if found else []
+
+    def script_outline(self, keys: list[str], args: list[bytes]) -> list[Any]:
+        found = self._read([(keys[0].encode(), args[0])], int(args[2]))
+        rows = found[0][1] if found else []
+        return [part for entry_id, (_, data) in rows for part in (entry_id, _outline(data))]
 
     def script_vanished(self, keys: list[str], args: list[bytes]) -> list[int]:
         run, stream = self.model.state.runs.get(run_of(keys[0])), self.model.state.streams[keys[1]]

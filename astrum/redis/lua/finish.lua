@@ -1,8 +1,9 @@
 -- End a run: its state, a limited life for all its keys, a place in the history.
--- KEYS run plan attempts journal blobs runs history untidied
+-- KEYS run plan attempts journal blobs runs history untidied end
 -- ARGV epoch state ttl_ms tails run_id run_prefix [detail value]...
 -- A run that has blobs is noted in `untidied`, with the time at which they expire: `tidy`
 -- shortens their lives part by part. If nothing does, they expire by themselves.
+-- The entry in `end` wakes the processes that wait for it; they read the state from the run.
 -- Returns 1 ended (now, or before by the same epoch in the same state), 0 attempts are
 -- outstanding, -1 another epoch leads or ended it, -2 no such run.
 local DAY_MS = 86400000  -- at least so long another coordinator can continue with `untidied`
@@ -21,6 +22,8 @@ for i = 7, #ARGV, 2 do
 end
 local ttl = tonumber(ARGV[3])
 for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ttl) end
+redis.pcall('XADD', KEYS[9], '*', 'st', ARGV[2])
+redis.call('PEXPIRE', KEYS[9], ttl)
 local blobs_live = redis.call('PTTL', KEYS[5])
 if blobs_live ~= -2 then
   redis.call('ZADD', KEYS[8], now + ttl, ARGV[5])

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from astrum.errors import DecodeError, TaskNotFoundError, nearest
+from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport, ExecutionState
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.planning.plan import Plan
@@ -29,7 +30,7 @@ class ReportLoader:
     """Builds the reports of runs that are in the store."""
 
     def __init__(self, store: RunStore, seal: Seal) -> None:
-        self._store = store
+        self.store = store
         self._seal = seal
 
     async def report(
@@ -47,7 +48,7 @@ class ReportLoader:
         already. Without ``results`` none is fetched or decoded; a task's id
         stands for its result alone. Raises `RunNotFoundError`.
         """
-        info = await found_run(self._store, run_id)
+        info = await found_run(self.store, run_id)
         known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
         values = {}
@@ -70,12 +71,23 @@ class ReportLoader:
         ``values`` as in `RunFollower`; with ``task_id`` those of that task alone. Raises
         `TaskNotFoundError` for a task that the run does not have.
         """
-        plan = decode_plan(await self._store.load_plan(run_id), run_id, self._seal)
+        follower = await self.follower(run_id, values=values, task_id=task_id)
+        await follower.catch_up(self.store)
+        return follower
+
+    async def follower(
+        self,
+        run_id: str,
+        *,
+        observer: RunObserver | None = None,
+        values: int | None = None,
+        task_id: str | None = None,
+    ) -> RunFollower:
+        """Return a follower of a run that has read nothing yet; arguments as in `read`."""
+        plan = decode_plan(await self.store.load_plan(run_id), run_id, self._seal)
         if task_id is not None:
             values = _number_of(plan, task_id, run_id)
-        history = RunFollower(run_id, plan, self._seal, values=values)
-        await history.catch_up(self._store)
-        return history
+        return RunFollower(run_id, plan, self._seal, observer=observer, values=values)
 
     async def _decoded_all(
         self, run_id: str, known: RunFollower | RunLeader, codec: Codec, wanted: bool | str
@@ -93,7 +105,7 @@ class ReportLoader:
     async def _fetched(self, run_id: str, data: bytes) -> bytes:
         reference = reference_of(data)
         assert reference is not None
-        whole = await self._store.get_blob(run_id, reference.digest)
+        whole = await self.store.get_blob(run_id, reference.digest)
         return project(whole, reference.path)
 
     def _decoded(self, data: bytes, codec: Codec) -> Any:
@@ -106,7 +118,7 @@ class ReportLoader:
         started_at = info.created_at - (info.duration(PLANNED_S_DETAIL) or 0.0)
         ended_at = info.ended_at
         if ended_at is None:
-            ended_at = await self._store.server_time()
+            ended_at = await self.store.server_time()
         return RunTimes(started_at, info.created_at, ended_at)
 
 

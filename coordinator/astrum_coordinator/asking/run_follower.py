@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from astrum.errors import DecodeError, StoreConfigurationError
+from astrum.execution.run_log import guarded
 from astrum.machine.events import AttemptFoundOutstanding, Command, Dispatch, Event, Outcome
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
@@ -13,8 +14,10 @@ from astrum.planning.plan import Plan
 from astrum.protocol.messages import Record, event_of
 from astrum.protocol.records import Outstanding
 from astrum.protocol.sealing import Seal
+from astrum.redis.entries import is_after
+from astrum.redis.journals import BEGINNING
 from astrum.redis.records import JournalEntry
-from astrum.redis.run_store import BEGINNING, RunStore
+from astrum.redis.run_store import RunStore
 from astrum.runtime.collector import collector_paused
 from astrum_coordinator.leading.results import NIL
 
@@ -29,9 +32,10 @@ class RunFollower:
     """A run's state and encoded results (by task number) as far as its journal was read.
 
     ``observer`` is called with the state after the first read, then with every event, as a
-    leader calls it. ``values`` says whose results are read, `EVERY` or the
-    number of a task. Without it none is read, except from a signed journal, whose signatures
-    cover the whole. ``outstanding`` are the outstanding attempts by task number.
+    leader calls it. ``values`` says whose results are kept, `EVERY` or the number of a task.
+    Without it none is kept, and `catch_up` reads none, except from a signed journal, whose
+    signatures cover the whole. ``outstanding`` are the attempts that were outstanding at the last
+    `catch_up`, by task number. ``has_news`` says whether the journal was read further since.
     """
 
     def __init__(
@@ -49,40 +53,51 @@ class RunFollower:
         self.outstanding: dict[int, Outstanding] = {}
         self._values = values
         self._reads_whole = seal.is_on or values == EVERY
-        self._run_id = run_id
+        self.run_id = run_id
+        self.cursor = BEGINNING
+        self.has_news = False
         self._seal = seal
-        self._observer = observer
+        self._observer = None if observer is None else guarded(observer)
         self._is_told = False
-        self._cursor = BEGINNING
 
     async def catch_up(self, store: RunStore) -> None:
         """Read the new journal entries, and the attempts that are outstanding now."""
         while entries := await self._next_entries(store):
-            for entry in entries:
-                self._cursor = entry.entry_id
-                self._take_in(entry.data, entry.recorded_at)
-        self.outstanding = await store.outstanding(self._run_id)
+            self.take_in(entries)
+        self.has_news = False
+        self.outstanding = await store.outstanding(self.run_id)
         for task, found in self.outstanding.items():
             self._find(task, found.attempt)
         if self._observer is not None and not self._is_told:
             self._is_told = True
             self._observer.observe(self.state, None, ())
 
+    def take_in(self, entries: Sequence[JournalEntry]) -> None:
+        """Handle journal entries in their order; entries seen before are ignored."""
+        for entry in entries:
+            if is_after(entry.entry_id, self.cursor):
+                self.cursor, self.has_news = entry.entry_id, True
+                self._take_in_entry(entry.data, entry.recorded_at)
+
+    def give_up(self, error: Exception) -> None:
+        """Follow no more: the journal cannot be read. The end of the run is noticed anyway."""
+        logger.warning("run %s cannot be followed: %s", self.run_id, error)
+
     async def _next_entries(self, store: RunStore) -> list[JournalEntry]:
         if not self._reads_whole:
             try:
-                return await store.read_outline(self._run_id, self._cursor, task=self._values)
+                return await store.read_outline(self.run_id, self.cursor, task=self._values)
             except StoreConfigurationError as error:  # for example access rules of an older version
-                logger.debug("run %s: its journal is read whole: %s", self._run_id, error)
+                logger.debug("run %s: its journal is read whole: %s", self.run_id, error)
                 self._reads_whole = True
-        cursors = {self._run_id: self._cursor}
+        cursors = {self.run_id: self.cursor}
         return await store.read_journal(cursors, block_s=None, count=_ENTRIES_PER_READ)
 
-    def _take_in(self, data: bytes, recorded_at: float) -> None:
+    def _take_in_entry(self, data: bytes, recorded_at: float) -> None:
         try:
-            items = self._seal.open_entry(self._run_id, data)
+            items = self._seal.open_entry(self.run_id, data)
         except DecodeError as error:
-            logger.warning("run %s: a journal entry is ignored: %s", self._run_id, error)
+            logger.warning("run %s: a journal entry is ignored: %s", self.run_id, error)
             return
         for item in items:
             if isinstance(item, Record):
@@ -105,5 +120,10 @@ class RunFollower:
             self._observer.observe(self.state, event, commands)
 
     def _keep(self, record: Record) -> None:
-        if record.outcome is Outcome.SUCCEEDED and 0 <= record.task < len(self.state.tasks):
+        is_wanted = self._values in (EVERY, record.task)
+        if (
+            is_wanted
+            and record.outcome is Outcome.SUCCEEDED
+            and 0 <= record.task < len(self.state.tasks)
+        ):
             self.results[record.task] = record.value or NIL

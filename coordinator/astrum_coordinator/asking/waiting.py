@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
-from astrum.errors import RunNotFoundError, StoreUnavailableError, nearest
+from astrum.errors import RunNotFoundError, nearest
 from astrum.protocol.records import RunInfo
-from astrum.redis.run_store import NEW_ENTRIES, RunStore
-from astrum.runtime.loops import Backoff
+from astrum.redis.patience import patiently
+from astrum.redis.run_store import RunStore
+from astrum_coordinator.leading.subscriptions import Subscriptions
 
 logger = logging.getLogger("astrum.coordinator")
 
-NEWS_WITHIN_S = 1.0
-"""The longest pause between two checks: the end of a run is not a journal entry."""
-LEAST_PAUSE_S = 0.2
-"""The shortest pause between two checks, even if the journal grows fast."""
+Answer = TypeVar("Answer")
+
+CHECK_EVERY_S = 1.0
+"""The time between two checks of a run's record. Its end is noticed at once, by a subscription."""
 UNLED_NOTICE_S = 5.0
 """Seconds that a run may have no leader before a warning; `serve` adopts it within seconds."""
 _COMPARED = 200
@@ -34,28 +37,45 @@ async def found_run(store: RunStore, run_id: str) -> RunInfo:
 
 
 async def until_over(
-    store: RunStore, run_id: str, *, unled_notice_s: float = UNLED_NOTICE_S
+    store: RunStore,
+    subscriptions: Subscriptions,
+    run_id: str,
+    *,
+    unled_notice_s: float = UNLED_NOTICE_S,
 ) -> RunInfo:
     """Wait until the run is over and return the information on it.
 
-    A new journal entry starts the next check: most runs end just after their last entry. Warns
-    if the run has no leader for ``unled_notice_s``.
+    Warns if the run has no leader for ``unled_notice_s``. Waits for as long as the server is away.
     """
-    backoff, leaders = Backoff(), _Leaders(run_id, unled_notice_s)
-    while True:
-        try:
-            info = await found_run(store, run_id)
-            if not info.is_open:
-                return info
-            leaders.look(is_led=info.lease_s > 0, now=time.monotonic())
-            await _news(store, run_id)
-            backoff.reset()
-        except StoreUnavailableError as error:
-            logger.warning("waiting for run %s: %s; trying again", run_id, error)
-            await backoff.wait()
+    absence = _LeaderAbsence(run_id, unled_notice_s)
+    async with subscriptions.end_of(run_id) as end:
+        while (info := await current_info(store, subscriptions, run_id)).is_open:
+            absence.check(is_led=info.lease_s > 0, now=time.monotonic())
+            await end.wait(CHECK_EVERY_S)
+    return info
 
 
-class _Leaders:
+async def current_info(store: RunStore, subscriptions: Subscriptions, run_id: str) -> RunInfo:
+    """Return what is known of a run as soon as the server answers; raises as `found_run`."""
+    return await insist(subscriptions, run_id, partial(found_run, store, run_id))
+
+
+async def insist(
+    subscriptions: Subscriptions, run_id: str, action: Callable[[], Awaitable[Answer]]
+) -> Answer:
+    """Repeat an action for a run until the server does it.
+
+    Raises `RunError` once the coordinator was closed.
+    """
+
+    async def act_while_open() -> Answer:
+        subscriptions.check_open(run_id)
+        return await action()
+
+    return await patiently(act_while_open, patience_s=None, what=f"run {run_id}", log=logger)
+
+
+class _LeaderAbsence:
     """Warns once per absence of a leader that lasts too long."""
 
     def __init__(self, run_id: str, notice_s: float) -> None:
@@ -64,7 +84,7 @@ class _Leaders:
         self._unled_since: float | None = None
         self._is_noted = False
 
-    def look(self, *, is_led: bool, now: float) -> None:
+    def check(self, *, is_led: bool, now: float) -> None:
         """Note whether the run has a leader at the monotonic time ``now``."""
         if is_led:
             self._unled_since, self._is_noted = None, False
@@ -79,10 +99,3 @@ class _Leaders:
                 self._run_id,
                 self._run_id,
             )
-
-
-async def _news(store: RunStore, run_id: str) -> None:
-    """Wait, for a short time at most, for a new journal entry."""
-    cursors = {run_id: NEW_ENTRIES}
-    if await store.read_journal(cursors, block_s=NEWS_WITHIN_S, count=1):
-        await asyncio.sleep(LEAST_PAUSE_S)

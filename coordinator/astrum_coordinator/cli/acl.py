@@ -45,6 +45,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.plan("*"),), "getrange set"),
         ((attempts,), "hincrby hscan"),
         ((journal,), "xadd xlen xrange xread"),
+        ((keys.end("*"),), "xadd xread"),
         ((blobs,), "sscan"),
         ((attempts, journal, blobs), "unlink"),
         ((keys.blob("*", "*"),), "getrange pexpire unlink"),

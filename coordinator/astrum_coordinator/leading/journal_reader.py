@@ -1,23 +1,21 @@
-"""Reads the journals of all led runs with one blocking call, and detects server restarts."""
+"""Reads all journals that this process follows with one blocking call; detects server restarts."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Awaitable, Callable
 
 from astrum.errors import StoreError, StoreUnavailableError
 from astrum.redis.settings import ServerIdentity
 from astrum.runtime.service import Service
 from astrum_coordinator.context import CoordinatorContext
-from astrum_coordinator.leading.leaderships import Leaderships
+from astrum_coordinator.leading.subscriptions import Subscriptions
 
 logger = logging.getLogger("astrum.coordinator")
 
 
 class JournalReader(Service):
-    """Feeds journal entries to the leaders they are for.
+    """Gives journal entries and ends of runs to the subscribers they are for.
 
     ``on_suspected_loss`` is awaited when the server is another than before a broken connection.
     """
@@ -27,18 +25,18 @@ class JournalReader(Service):
     def __init__(
         self,
         context: CoordinatorContext,
-        leaderships: Leaderships,
+        subscriptions: Subscriptions,
         on_suspected_loss: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__()
         self._store = context.store
         self._config = context.config
-        self._leaderships = leaderships
+        self._subscriptions = subscriptions
         self._on_suspected_loss = on_suspected_loss
         self._identity: ServerIdentity | None = None
 
     async def run_once(self) -> None:
-        """Wait for entries of any led run and hand them over."""
+        """Wait for entries of any journal, or an end, and hand them over."""
         if self._identity is None or self._backoff.failures or self._store.loss.suspected:
             await self._check_server()
         await self._read()
@@ -46,39 +44,43 @@ class JournalReader(Service):
             logger.warning("Redis answers again")
 
     async def _read(self) -> None:
-        cursors = {leader.run_id: leader.cursor for leader in self._leaderships}
-        if not cursors:
-            await self._leaderships.wait_for_one()
+        journals, ends = self._subscriptions.journal_cursors(), self._subscriptions.end_cursors()
+        if not journals and not ends:
+            await self._subscriptions.wait_for_one()
             return
+        block_s, count = self._config.journal_block_s, self._config.journal_count
         try:
-            entries = await self._store.read_journal(
-                cursors, block_s=self._config.journal_block_s, count=self._config.journal_count
-            )
+            news = await self._store.wait_for_news(journals, ends, block_s=block_s, count=count)
         except StoreUnavailableError:
             raise
         except StoreError as error:
-            if await self._give_up_unreadable(cursors):
-                return
-            raise error
-        for run_id, of_run in groupby(entries, key=attrgetter("run_id")):
-            leader = self._leaderships.get(run_id)
-            if leader is not None and leader.cursor == cursors[run_id]:
-                leader.take_in(list(of_run))
+            if not await self._give_up_unreadable():
+                raise error
+        else:
+            self._subscriptions.hand_over(news, journals)
 
-    async def _give_up_unreadable(self, cursors: Mapping[str, str]) -> int:
-        """Give up the runs for whose journals the server refuses to read all; return how many."""
+    async def _give_up_unreadable(self) -> int:
+        """Give up the streams that the server refuses to read; return how many."""
         given_up = 0
-        for run_id, cursor in cursors.items():
-            try:
-                await self._store.read_journal({run_id: cursor}, block_s=None, count=1)
-            except StoreError as error:
-                if isinstance(error, StoreUnavailableError) or "NOPERM" in str(error):
-                    raise  # it is not for this journal
-                leader = self._leaderships.get(run_id)
-                if leader is not None:
-                    leader.give_up(error)
+        for run_id, cursor in self._subscriptions.journal_cursors().items():
+            if error := await self._refusal({run_id: cursor}, {}):
+                self._subscriptions.give_up_journal(run_id, error)
+                given_up += 1
+        for run_id, cursor in self._subscriptions.end_cursors().items():
+            if await self._refusal({}, {run_id: cursor}):
+                self._subscriptions.give_up_end(run_id)
                 given_up += 1
         return given_up
+
+    async def _refusal(self, journals: dict[str, str], ends: dict[str, str]) -> StoreError | None:
+        """Return why the server refuses to read a stream, `None` if it does not."""
+        try:
+            await self._store.wait_for_news(journals, ends, block_s=None, count=1)
+        except StoreError as error:
+            if isinstance(error, StoreUnavailableError) or "NOPERM" in str(error):
+                raise  # it is not for this stream
+            return error
+        return None
 
     async def _check_server(self) -> None:
         identity = await self._store.identity()

@@ -43,8 +43,8 @@ from astrum.protocol.messages import (
     encode_record,
 )
 from astrum.protocol.records import RunInfo
+from astrum.redis.journals import BEGINNING
 from astrum.redis.records import JournalEntry
-from astrum.redis.run_store import BEGINNING
 from astrum.runtime.loops import Backoff, end_task
 from astrum_coordinator.config import LEAST_OUTSTANDING
 from astrum_coordinator.context import CoordinatorContext

@@ -29,6 +29,7 @@ from astrum.values.unpacking import unpack
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
 from astrum_coordinator.leading.orders import RunRef
+from astrum_coordinator.leading.subscriptions import Subscriptions
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -66,8 +67,9 @@ def decode_plan(data: bytes, run_id: str, seal: Seal) -> Plan:
 class Leaderships:
     """All runs led by one coordinator, under its owner id."""
 
-    def __init__(self, context: CoordinatorContext) -> None:
+    def __init__(self, context: CoordinatorContext, subscriptions: Subscriptions) -> None:
         self._context = context
+        self._subscriptions = subscriptions
         self._store = context.store
         self._owner = context.owner
         self._config = context.config
@@ -77,7 +79,6 @@ class Leaderships:
         self._adopting: set[asyncio.Task[RunLeader | None]] = set()
         self._closing_tasks: set[asyncio.Task[None]] = set()
         self._is_released = False
-        self._has_begun = asyncio.Event()
 
     def __iter__(self) -> Iterator[RunLeader]:
         return iter(list(self._leaders.values()))
@@ -143,8 +144,9 @@ class Leaderships:
     async def _open(self, leader: RunLeader) -> None:
         try:
             await leader.open()
-            self._has_begun.set()
-            await self._store.unblock()
+            await self._subscriptions.add(leader)
+            if leader.ended.done():
+                self._subscriptions.discard(leader)
         except BaseException:
             leader.end(LeadershipEnd.DEPOSED)  # else its lease would be renewed for nothing
             await self._release(leader.run_id, leader.epoch)
@@ -157,12 +159,6 @@ class Leaderships:
         except (RunError, StoreError) as error:
             logger.info("run %s: its lease runs out by itself: %s", run_id, error)
 
-    async def wait_for_one(self) -> None:
-        """Return as soon as there is a run to lead."""
-        self._has_begun.clear()
-        if not self._leaders:
-            await self._has_begun.wait()
-
     async def _leader(
         self, info: RunInfo, epoch: int, observer: RunObserver | None, plan: Plan | None
     ) -> RunLeader:
@@ -174,6 +170,7 @@ class Leaderships:
         return RunLeader(self._context, info, run, observer=observer)
 
     def _drop(self, leader: RunLeader) -> None:
+        self._subscriptions.discard(leader)
         if self._leaders.get(leader.run_id) is leader:
             del self._leaders[leader.run_id]
             del self._renewed_at[leader.run_id]

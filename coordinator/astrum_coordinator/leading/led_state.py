@@ -9,7 +9,7 @@ from astrum.machine.state import RunState
 from astrum.protocol.messages import Record
 from astrum.protocol.records import Outstanding
 from astrum.redis.entries import is_after
-from astrum.redis.run_store import BEGINNING
+from astrum.redis.journals import BEGINNING
 from astrum.runtime.collector import collector_paused
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.dispatcher import Dispatcher

@@ -51,7 +51,9 @@ async def test_waiting_for_a_run_without_a_leader_warns_once_per_absence(
     coordinator: Coordinator, runs: RunStore, hand: ManualWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = await coordinator.submit_flow(flow(TaskSpec("a")))
-    waiting = asyncio.create_task(until_over(runs, run_id, unled_notice_s=0.0))
+    waiting = asyncio.create_task(
+        until_over(runs, coordinator._parts.subscriptions, run_id, unled_notice_s=0.0)
+    )
     await eventually(lambda: caplog.messages)
     leading = asyncio.create_task(coordinator.resume(run_id))
     await hand.register("a")

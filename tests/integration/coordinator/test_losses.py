@@ -15,7 +15,7 @@ from astrum.redis import RunStore
 from astrum_coordinator import Coordinator
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.journal_reader import JournalReader
-from astrum_coordinator.leading.leaderships import Leaderships
+from astrum_coordinator.leading.subscriptions import Subscriptions
 from tests.contract.steps import dispatched, led_run
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
@@ -25,7 +25,7 @@ OVER_AT_ONCE_S = 0.001
 
 def reader_of(runs: RunStore, read_again: Callable[[], Awaitable[None]]) -> JournalReader:
     context = CoordinatorContext(runs, "leader", FAST)
-    return JournalReader(context, Leaderships(context), read_again)
+    return JournalReader(context, Subscriptions(runs), read_again)
 
 
 async def lost_together(

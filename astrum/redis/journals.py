@@ -1,0 +1,114 @@
+"""Reads and writes the journals of runs, and waits for news of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from astrum.errors import LeadershipLostError
+from astrum.redis import scripts
+from astrum.redis.client import Client
+from astrum.redis.entries import read_entry, read_streams
+from astrum.redis.looking import LookingStore
+from astrum.redis.records import JournalEntry
+from astrum.redis.scripts import ScriptLibrary
+from astrum.redis.settings import RedisSettings
+from astrum.redis.store import block_option
+
+BEGINNING = "0-0"
+"""The cursor of a stream that was not read yet."""
+
+JOURNAL_BYTES = 1024 * 1024
+"""The approximate number of a journal's bytes in one reply."""
+WAITING_READ_ENTRIES = 64
+"""The most entries, of up to some 256 KiB each, in the reply of a read that waits."""
+
+
+class News(NamedTuple):
+    """What a waiting read has brought.
+
+    ``ended`` has for each run that has ended the id of the entry that says so.
+    """
+
+    entries: list[JournalEntry]
+    ended: dict[str, str]
+
+
+class JournalStore(LookingStore):
+    """A store that reads and extends journals.
+
+    The end of a run is not an entry of its journal: it is a stream of its own with one entry.
+    So a process that only waits for the end of a run reads nothing else of it.
+    """
+
+    waits = ("journal",)
+
+    def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
+        super().__init__(settings, library=library)
+        # Renewals must not wait behind a long journal, so that it has a connection of its own.
+        self._replay = Client(settings, loss_detector=self.loss, library=self.library)
+
+    async def close(self) -> None:
+        """Drop all connections; harmless when repeated."""
+        await self._replay.close()
+        await super().close()
+
+    async def append_event(self, run_id: str, data: bytes, *, epoch: int | None = None) -> bool:
+        """Append an entry (`astrum.protocol.messages.encode_entry`) to the journal of an open run.
+
+        ``False``: the run is over or gone. With ``epoch`` only its leader may; raises
+        `LeadershipLostError` then.
+        """
+        call = scripts.append(self.keys, run_id, data, epoch)
+        reply = await self.client.call(call)
+        if reply == -1:
+            raise LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")
+        return bool(reply)
+
+    async def read_journal(
+        self, cursors: Mapping[str, str], *, block_s: float | None, count: int
+    ) -> list[JournalEntry]:
+        """Return up to ``count`` entries per run after the cursors (run id to last entry id).
+
+        There may be more than are returned: a reply is bounded by its bytes, too.
+        `BEGINNING` is the first cursor. For ``block_s`` see `wait_for_news`; `None`: not at all.
+        """
+        if block_s is not None:
+            return (await self.wait_for_news(cursors, {}, block_s=block_s, count=count)).entries
+        found = []
+        for run_id, cursor in cursors.items():
+            call = scripts.read(self.keys, run_id, cursor, count, JOURNAL_BYTES)
+            for row in await self._replay.call(call):
+                entry = read_entry("", row)
+                found.append(JournalEntry(run_id, entry.entry_id, entry.data or b""))
+        return found
+
+    async def wait_for_news(
+        self,
+        journals: Mapping[str, str],
+        ends: Mapping[str, str],
+        *,
+        block_s: float | None,
+        count: int,
+    ) -> News:
+        """Wait for journal entries and for ends of runs, each after a cursor by run id.
+
+        At most ``block_s`` (at most 30), or not at all if ``None``; `unblock` ends the wait. One
+        waiting call at a time.
+        """
+        of_journals = {self.keys.journal(run_id): run_id for run_id in journals}
+        of_ends = {self.keys.end(run_id): run_id for run_id in ends}
+        if not of_journals and not of_ends:
+            return News([], {})
+        most = max(1, min(count, WAITING_READ_ENTRIES // max(1, len(of_journals))))
+        cursors = (*journals.values(), *ends.values())
+        command = ["COUNT", most, *block_option(block_s), "STREAMS", *of_journals, *of_ends]
+        reply = await self._read("journal", block_s, "XREAD", *command, *cursors)
+        news = News([], {})
+        for entry in read_streams(reply):
+            run_id = of_journals.get(entry.stream)
+            if run_id is None:
+                news.ended[of_ends[entry.stream]] = entry.entry_id
+            else:
+                news.entries.append(JournalEntry(run_id, entry.entry_id, entry.data or b""))
+        return news

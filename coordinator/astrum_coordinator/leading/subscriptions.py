@@ -1,0 +1,165 @@
+"""What this process wants to know of runs: the journals of some, the ends of others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from itertools import groupby
+from operator import attrgetter
+from typing import Protocol
+
+from astrum.errors import RunError
+from astrum.redis.entries import is_after
+from astrum.redis.journals import BEGINNING, News
+from astrum.redis.records import JournalEntry
+from astrum.redis.run_store import RunStore
+
+
+class JournalSubscriber(Protocol):
+    """Takes the journal entries of one run after its ``cursor``; ignores those up to it."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+
+    @property
+    def cursor(self) -> str:
+        """The id of the last journal entry that was taken in."""
+
+    def take_in(self, entries: Sequence[JournalEntry]) -> None:
+        """Handle entries in their order; may not raise."""
+
+    def give_up(self, error: Exception) -> None:
+        """Handle that the journal cannot be read; no more entries come."""
+
+
+class EndOfRun:
+    """The end of one run, to wait for."""
+
+    def __init__(self) -> None:
+        self._is_news = asyncio.Event()
+
+    async def wait(self, within_s: float) -> None:
+        """Return when the run has ended, or after ``within_s``; then read the run's record."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._is_news.wait()
+        self._is_news.clear()
+
+    def notify(self) -> None:
+        """End the waiting."""
+        self._is_news.set()
+
+
+class Subscriptions:
+    """The leaders and followers of this process, and those who wait for the end of a run.
+
+    All are served by one reader, with one blocking call (`JournalReader`).
+    """
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._subscribers: dict[str, list[JournalSubscriber]] = {}
+        self._waiting: dict[str, list[EndOfRun]] = {}
+        self._end_cursors: dict[str, str] = {}
+        self._is_needed = asyncio.Event()
+        self._is_closed = False
+
+    async def add(self, subscriber: JournalSubscriber) -> None:
+        """Give journal entries to a subscriber from now on."""
+        self._subscribers.setdefault(subscriber.run_id, []).append(subscriber)
+        await self._read_again()
+
+    def discard(self, subscriber: JournalSubscriber) -> None:
+        """Give no more entries to a subscriber; harmless when repeated."""
+        others = [one for one in self._of(subscriber.run_id) if one is not subscriber]
+        if others:
+            self._subscribers[subscriber.run_id] = others
+        else:
+            self._subscribers.pop(subscriber.run_id, None)
+
+    @asynccontextmanager
+    async def end_of(self, run_id: str) -> AsyncIterator[EndOfRun]:
+        """Give what to wait for; the waiting ends at once if the run has ended before.
+
+        The server may lose what would end it, so never wait without a limit.
+        """
+        end = EndOfRun()
+        self._waiting.setdefault(run_id, []).append(end)
+        self._end_cursors[run_id] = BEGINNING
+        try:
+            await self._read_again()
+            yield end
+        finally:
+            self._waiting[run_id].remove(end)
+            if not self._waiting[run_id]:
+                del self._waiting[run_id]
+                self._end_cursors.pop(run_id, None)
+
+    def close(self) -> None:
+        """End all waiting for runs: this coordinator is closed."""
+        self._is_closed = True
+        for ends in self._waiting.values():
+            for end in ends:
+                end.notify()
+
+    def check_open(self, run_id: str) -> None:
+        """Raise `RunError` once this coordinator was closed: its store must not be used then."""
+        if self._is_closed:
+            raise RunError(f"run {run_id}: this coordinator was closed; another may go on with it")
+
+    async def _read_again(self) -> None:
+        self._is_needed.set()
+        await self._store.unblock()
+
+    # --- for the reader -----------------------------------------------------------------
+
+    async def wait_for_one(self) -> None:
+        """Return as soon as there is something to read."""
+        self._is_needed.clear()
+        if not self._subscribers and not self._waiting:
+            await self._is_needed.wait()
+
+    def journal_cursors(self) -> dict[str, str]:
+        """Return where to read which journals, by run id."""
+        return {run_id: _earliest(found) for run_id, found in self._subscribers.items()}
+
+    def end_cursors(self) -> dict[str, str]:
+        """Return for which runs to wait, and after which entry of the stream of their end."""
+        return dict(self._end_cursors)
+
+    def hand_over(self, news: News, asked: Mapping[str, str]) -> None:
+        """Give what was read after the cursors ``asked`` to those it is for."""
+        for run_id, of_run in groupby(news.entries, key=attrgetter("run_id")):
+            entries = list(of_run)
+            for subscriber in self._of(run_id):
+                # One that began again meanwhile, at an earlier cursor, would miss entries.
+                if not is_after(asked[run_id], subscriber.cursor):
+                    subscriber.take_in(entries)
+        for run_id, entry_id in news.ended.items():
+            if run_id in self._end_cursors:
+                self._end_cursors[run_id] = entry_id
+            for end in self._waiting.get(run_id, ()):
+                end.notify()
+
+    def give_up_journal(self, run_id: str, error: Exception) -> None:
+        """Read a journal no more: the server refuses it."""
+        for subscriber in self._of(run_id):
+            subscriber.give_up(error)
+        self._subscribers.pop(run_id, None)
+
+    def give_up_end(self, run_id: str) -> None:
+        """Wait for the end of a run no more: its stream cannot be read."""
+        self._end_cursors.pop(run_id, None)
+
+    def _of(self, run_id: str) -> list[JournalSubscriber]:
+        return list(self._subscribers.get(run_id, ()))
+
+
+def _earliest(subscribers: Sequence[JournalSubscriber]) -> str:
+    first = subscribers[0].cursor
+    for subscriber in subscribers[1:]:
+        if is_after(first, subscriber.cursor):
+            first = subscriber.cursor
+    return first
