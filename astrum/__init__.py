@@ -4,7 +4,7 @@ Importing this package imports no Redis client; `Coordinator` does when it is as
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from astrum.config import AstrumConfig
 from astrum.data_transport import F, From, Ref, T, To
@@ -48,6 +48,9 @@ from astrum.planning import (
     RetryPolicy,
     TaskOrder,
 )
+
+if TYPE_CHECKING:
+    from astrum_coordinator import Coordinator as Coordinator
 
 __all__ = [
     "DEFAULT_NAMESPACE",

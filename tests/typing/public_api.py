@@ -1,0 +1,63 @@
+"""What a type checker must know of the public API; never run.
+
+Each ``type: ignore`` stands for a mistake that every checker must find: the checkers report one
+that is not needed.
+"""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+from astrum import (
+    AstrumConfig,
+    Coordinator,
+    ExecutionReport,
+    F,
+    Ref,
+    RetryPolicy,
+    SchedulerRegistry,
+    run,
+    task,
+)
+from astrum.protocol.records import RunInfo
+from astrum_coordinator import CoordinatorConfig
+
+registry = SchedulerRegistry("typed")
+
+
+@task
+async def numbers() -> list[int]:
+    return [1, 2]
+
+
+@task(retry=RetryPolicy(2), timeout=5.0)
+def total(values: Ref[list[int], F("numbers")]) -> int:
+    return sum(values)
+
+
+@registry.task("half", depends_on=["numbers"], queue="cpu")
+def half(of: Ref[int, F("total")]) -> float:
+    return of / 2
+
+
+async def tasks_keep_their_types() -> None:
+    assert_type(await numbers(), list[int])
+    assert_type(half(total([1])), float)
+    half("one")  # type: ignore[arg-type]
+
+
+async def in_process() -> None:
+    assert_type(await run(["total"], config=AstrumConfig(silence=True)), ExecutionReport)
+
+
+async def on_a_pool() -> None:
+    async with Coordinator("redis://host", config=CoordinatorConfig()) as coordinator:
+        assert_type(coordinator, Coordinator)
+        assert_type(await coordinator.run(["total"]), ExecutionReport)
+        assert_type(await coordinator.wait("r", timeout_s=1.0), ExecutionReport)
+        assert_type(await coordinator.run_info("r"), RunInfo | None)
+        assert_type(await coordinator.cancel("r"), bool)
+        assert_type(await run(executor=coordinator), ExecutionReport)
+        coordinator.no_such_method()  # type: ignore[attr-defined]
+        await coordinator.run(timeout_s="soon")  # type: ignore[arg-type]
+    Coordinator(7)  # type: ignore[arg-type]
