@@ -9,7 +9,7 @@ from astrum.errors import LeadershipLostError
 from astrum.redis import scripts
 from astrum.redis.client import Client
 from astrum.redis.entries import read_entry, read_streams
-from astrum.redis.looking import LookingStore
+from astrum.redis.queries import QueryStore
 from astrum.redis.records import JournalEntry
 from astrum.redis.scripts import ScriptLibrary
 from astrum.redis.settings import RedisSettings
@@ -34,7 +34,7 @@ class News(NamedTuple):
     ended: dict[str, str]
 
 
-class JournalStore(LookingStore):
+class JournalStore(QueryStore):
     """A store that reads and extends journals.
 
     The end of a run is not an entry of its journal: it is a stream of its own with one entry.

@@ -247,7 +247,7 @@ class RunStore(JournalStore):
         """
         return int(await self.client.call(scripts.heal(self.keys, jumped_s)))
 
-    # --- looking -----------------------------------------------------------------------------
+    # --- queries -----------------------------------------------------------------------------
 
     async def run_info(self, run_id: str) -> RunInfo | None:
         """Return the record of a run, ``None`` if there is none."""

@@ -281,7 +281,7 @@ def put_blob(keys: Keys, run_id: str, digest: str, data: bytes) -> ScriptCall:
     return ScriptCall("put_blob", names, [data, digest])
 
 
-# --- looking ---------------------------------------------------------------------------------
+# --- queries ---------------------------------------------------------------------------------
 
 
 def outline(keys: Keys, run_id: str, cursor: str, kept: bytes) -> ScriptCall:

@@ -3,18 +3,18 @@
 May import `machine`, `values` and everything below.
 """
 
-from astrum.view.queues import QueueLook, StreamSize, queue_looks
+from astrum.view.queues import QueueState, StreamSize, queue_states
 from astrum.view.unfinished import Place, Pool, RunMoment, Sent, Taken, UnfinishedTask, unfinished
 
 __all__ = [
     "Place",
     "Pool",
-    "QueueLook",
+    "QueueState",
     "RunMoment",
     "Sent",
     "StreamSize",
     "Taken",
     "UnfinishedTask",
-    "queue_looks",
+    "queue_states",
     "unfinished",
 ]

@@ -19,7 +19,7 @@ class StreamSize(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueLook:
+class QueueState:
     """One queue at one moment.
 
     ``waiting`` attempts wait for a worker, the oldest for ``oldest_waiting_s`` (`None`: none
@@ -35,23 +35,23 @@ class QueueLook:
     lanes: Mapping[str, StreamSize]
 
 
-def queue_looks(
+def queue_states(
     sizes: Mapping[Stream, StreamSize], listens: Mapping[str, Collection[str]]
-) -> list[QueueLook]:
+) -> list[QueueState]:
     """Return every queue that was used recently or has a live worker, by name.
 
     ``listens`` has the queues that each live worker listens to.
     """
     names = {queue for queue, _ in sizes} | {q for queues in listens.values() for q in queues}
-    return [_look(name, sizes, listens) for name in sorted(names)]
+    return [_queue_state(name, sizes, listens) for name in sorted(names)]
 
 
-def _look(
+def _queue_state(
     name: str, sizes: Mapping[Stream, StreamSize], listens: Mapping[str, Collection[str]]
-) -> QueueLook:
+) -> QueueState:
     lanes = {lane: size for (queue, lane), size in sizes.items() if queue == name}
     ages = [size.oldest_s for size in lanes.values() if size.oldest_s is not None]
-    return QueueLook(
+    return QueueState(
         queue=name,
         waiting=sum(size.waiting for size in lanes.values()),
         running=sum(size.held for size in lanes.values()),

@@ -30,9 +30,9 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
-from astrum.view import QueueLook
-from astrum_coordinator.asking.looks import RunLook, look_at, look_at_queues
+from astrum.view import QueueState
 from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
+from astrum_coordinator.asking.snapshots import RunSnapshot, queue_states_of, take_snapshot
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
@@ -285,12 +285,12 @@ class Coordinator:
         """
         return await self._parts.reports.report(run_id, types, results=results)
 
-    async def look(self, run_id: str, *, results: bool | str = False) -> RunLook:
+    async def snapshot(self, run_id: str, *, results: bool | str = False) -> RunSnapshot:
         """Return a run's report together with where each unfinished task stands.
 
         ``results`` as in `report`; the id of a task stands for its result alone.
         """
-        return await look_at(self._store, self._parts.reports, run_id, results=results)
+        return await take_snapshot(self._store, self._parts.reports, run_id, results=results)
 
     async def wait(
         self,
@@ -318,9 +318,9 @@ class Coordinator:
         """Return what is known of the latest runs, open ones first."""
         return await self._store.list_runs(limit)
 
-    async def queues(self) -> list[QueueLook]:
+    async def queues(self) -> list[QueueState]:
         """Return for each queue what waits, what runs, and which live workers listen to it."""
-        return await look_at_queues(self._store)
+        return await queue_states_of(self._store)
 
     async def workers(self) -> list[WorkerInfo]:
         """Return all live workers."""

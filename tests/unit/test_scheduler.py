@@ -316,7 +316,7 @@ async def test_an_object_that_cannot_run_a_flow_is_not_an_executor(executor: obj
 
 async def test_the_class_of_an_executor_is_not_an_executor() -> None:
     with pytest.raises(TypeError, match="got the class Coordinator"):
-        await scheduler_of("a").execute(astrum.Coordinator)
+        await scheduler_of("a").execute(astrum.Coordinator)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("config", [{}, {"silence": False}, "quiet", AstrumConfig])

@@ -58,7 +58,7 @@ class RunFollower:
         self.has_news = False
         self._seal = seal
         self._observer = None if observer is None else guarded(observer)
-        self._is_told = False
+        self._is_notified = False
 
     async def catch_up(self, store: RunStore) -> None:
         """Read the new journal entries, and the attempts that are outstanding now."""
@@ -68,8 +68,8 @@ class RunFollower:
         self.outstanding = await store.outstanding(self.run_id)
         for task, found in self.outstanding.items():
             self._find(task, found.attempt)
-        if self._observer is not None and not self._is_told:
-            self._is_told = True
+        if self._observer is not None and not self._is_notified:
+            self._is_notified = True
             self._observer.observe(self.state, None, ())
 
     def take_in(self, entries: Sequence[JournalEntry]) -> None:
@@ -105,7 +105,7 @@ class RunFollower:
                 self._find(item.task, item.attempt)
             event = event_of(item, recorded_at)
             self.state.handle(event)
-            self._tell(event)
+            self._notify(event)
 
     def _find(self, task: int, attempt: int) -> None:
         """Add the dispatch of an attempt whose journal record is the first trace of it."""
@@ -113,10 +113,10 @@ class RunFollower:
         event = AttemptFoundOutstanding(task, attempt)
         self.state.handle(event)
         if self.state.outstanding_count > known:
-            self._tell(event, [Dispatch(task, attempt, skipped=self.state.skipped(task))])
+            self._notify(event, [Dispatch(task, attempt, skipped=self.state.skipped(task))])
 
-    def _tell(self, event: Event, commands: Sequence[Command] = ()) -> None:
-        if self._observer is not None and self._is_told:
+    def _notify(self, event: Event, commands: Sequence[Command] = ()) -> None:
+        if self._observer is not None and self._is_notified:
             self._observer.observe(self.state, event, commands)
 
     def _keep(self, record: Record) -> None:

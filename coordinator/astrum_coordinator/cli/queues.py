@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from astrum.view import QueueLook
+    from astrum.view import QueueState
 
 COLUMNS = ("Queue", "Waiting", "Running", "Oldest waiting", "Workers", "")
 
@@ -43,7 +43,7 @@ def queues(
         print_table(queues_table(found), "" if found else "no queues: nothing was sent recently")
 
 
-def chosen(found: Sequence[QueueLook], names: Sequence[str]) -> list[QueueLook]:
+def chosen(found: Sequence[QueueState], names: Sequence[str]) -> list[QueueState]:
     """Return the queues of these names; raises ``click.UsageError`` for one that is not there."""
     from astrum.errors import nearest
 
@@ -57,7 +57,7 @@ def chosen(found: Sequence[QueueLook], names: Sequence[str]) -> list[QueueLook]:
     return [one for one in found if not names or one.queue in names]
 
 
-def queues_table(found: Sequence[QueueLook]) -> Table:
+def queues_table(found: Sequence[QueueState]) -> Table:
     """Return one row per queue."""
     from rich.text import Text
 

@@ -47,12 +47,14 @@ def show(
     --json prints the same object as run --json; while the run is open it also has
     "unfinished_tasks". Results are read for --json and --task only.
     """
-    from astrum_coordinator.display.show_view import Chosen, look_to_json, look_view
+    from astrum_coordinator.display.show_view import Chosen, snapshot_to_json, snapshot_view
 
     chosen = Chosen(task_id, failed, everything)
     results: bool | str = as_json and not failed if task_id is None else task_id
-    look = ask(redis_url, prefix, lambda coordinator: coordinator.look(run_id, results=results))
+    snapshot = ask(
+        redis_url, prefix, lambda coordinator: coordinator.snapshot(run_id, results=results)
+    )
     if as_json:
-        print_json(look_to_json(look, chosen))
+        print_json(snapshot_to_json(snapshot, chosen))
     else:
-        print_table(look_view(look, chosen))
+        print_table(snapshot_view(snapshot, chosen))

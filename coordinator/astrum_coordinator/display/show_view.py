@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from astrum.machine import ExecutionReport, TaskExecutionStatistics
-    from astrum_coordinator.asking.looks import RunLook
+    from astrum_coordinator.asking.snapshots import RunSnapshot
 
 MAX_TRACEBACKS = 3
 MAX_RESULT_CHARS = 2_000
@@ -44,60 +44,62 @@ class Chosen(NamedTuple):
         return self.task_id is not None or self.failed
 
 
-def chosen_tasks(look: RunLook, chosen: Chosen) -> list[TaskExecutionStatistics]:
+def chosen_tasks(snapshot: RunSnapshot, chosen: Chosen) -> list[TaskExecutionStatistics]:
     """Return the statistics of the chosen tasks."""
-    places = {task.task_id: task for task in look.unfinished}
+    places = {task.task_id: task for task in snapshot.unfinished}
     return [
         stat
-        for stat in look.report.task_statistics
+        for stat in snapshot.report.task_statistics
         if chosen.task_id in (None, stat.task_name)
         and (not chosen.failed or status_of(stat, places) in _TROUBLED)
     ]
 
 
-def look_to_json(look: RunLook, chosen: Chosen) -> dict[str, Any]:
+def snapshot_to_json(snapshot: RunSnapshot, chosen: Chosen) -> dict[str, Any]:
     """Return the report as ``run --json`` prints it, with the chosen tasks and results only.
 
     While the run is open, ``unfinished_tasks`` has the state of each task that has not ended.
     """
-    report = report_to_json(look.report)
-    names = {stat.task_name for stat in chosen_tasks(look, chosen)}
+    report = report_to_json(snapshot.report)
+    names = {stat.task_name for stat in chosen_tasks(snapshot, chosen)}
     if chosen.is_part:
         stats = report["task_statistics"]
         report["task_statistics"] = [stat for stat in stats if stat["task_name"] in names]
-    if look.report.execution_state in ("running", "pending"):
-        tasks = [t for t in look.unfinished if t.task_id in names or not chosen.is_part]
+    if snapshot.report.execution_state in ("running", "pending"):
+        tasks = [t for t in snapshot.unfinished if t.task_id in names or not chosen.is_part]
         report["unfinished_tasks"] = [to_json(task) for task in tasks]
     return report
 
 
-def look_view(look: RunLook, chosen: Chosen) -> RenderableType:
+def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
     """Return the chosen view of a run, for a terminal or a pipe."""
     from rich.console import Group
     from rich.text import Text
 
-    stats = chosen_tasks(look, chosen)
-    parts: list[RenderableType] = [*_table(look, stats, chosen)]
+    stats = chosen_tasks(snapshot, chosen)
+    parts: list[RenderableType] = [*_table(snapshot, stats, chosen)]
     if chosen.task_id is not None:
         parts += [_attempts(stat) for stat in stats if stat.attempt_statistics]
-        parts += _result(look.report, chosen.task_id)
+        parts += _result(snapshot.report, chosen.task_id)
     parts += [Text(text) for text in _tracebacks(stats, chosen)]
     if not chosen.is_part:
-        lines = look.report.error_summary if chosen.everything else summary_lines(look.report)
+        lines = (
+            snapshot.report.error_summary if chosen.everything else summary_lines(snapshot.report)
+        )
         parts += [Text(line, "red") for line in lines]
-    parts.append(end_text(look.report))
+    parts.append(end_text(snapshot.report))
     return Group(*parts)
 
 
 def _table(
-    look: RunLook, stats: Sequence[TaskExecutionStatistics], chosen: Chosen
+    snapshot: RunSnapshot, stats: Sequence[TaskExecutionStatistics], chosen: Chosen
 ) -> list[RenderableType]:
     from rich.text import Text
 
     if not stats:
         return [Text("no task failed")] if chosen.failed else []
     limit = None if chosen.everything else MAX_ROWS
-    places = {task.task_id: task for task in look.unfinished}
+    places = {task.task_id: task for task in snapshot.unfinished}
     parts: list[RenderableType] = [task_table(stats, places, limit)]
     left_out = 0 if limit is None else len(stats) - limit
     if left_out > 0:

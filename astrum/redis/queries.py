@@ -17,7 +17,7 @@ _STREAMS_PER_CALL = 100
 """A limit, so that no call blocks the server for long."""
 
 
-class LookingStore(Store):
+class QueryStore(Store):
     """A store that answers queries of people and dashboards; it changes nothing."""
 
     async def queue_sizes(self, streams: Sequence[str] | None = None) -> dict[str, StreamSize]:

@@ -15,24 +15,23 @@ from astrum.protocol.status import decode_served
 from astrum.redis.run_store import RunStore
 from astrum.view import (
     Place,
-    QueueLook,
+    QueueState,
     RunMoment,
     Sent,
     Taken,
     UnfinishedTask,
-    queue_looks,
+    queue_states,
     unfinished,
 )
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
 from astrum_coordinator.asking.waiting import found_run
+from astrum_coordinator.leading.orders import QueueLane
 from astrum_coordinator.pool.live_workers import LivePool, Served
-
-Stream = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunLook:
+class RunSnapshot:
     """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's."""
 
     report: ExecutionReport
@@ -40,27 +39,27 @@ class RunLook:
     now: float
 
 
-async def look_at(
+async def take_snapshot(
     store: RunStore, loader: ReportLoader, run_id: str, *, results: bool | str = False
-) -> RunLook:
-    """Look at a run once, reading no more results than asked for (see `ReportLoader.report`).
+) -> RunSnapshot:
+    """Return the state of a run now. Only results that are asked for are read (see `report`).
 
     Raises `RunNotFoundError`, and `TaskNotFoundError` for a task in ``results``.
     """
     info = await found_run(store, run_id)
     task_id = results if isinstance(results, str) else None
     values = EVERY if results is True else None
-    history = await loader.read(run_id, values=values, task_id=task_id)
-    report = await loader.report(run_id, known=history, results=results)
+    follower = await loader.read(run_id, values=values, task_id=task_id)
+    report = await loader.report(run_id, known=follower, results=results)
     if not info.is_open:
-        return RunLook(report=report, unfinished=[], now=report.total_end_time)
-    moment, pool = await _moment(store, history, info)
+        return RunSnapshot(report=report, unfinished=[], now=report.total_end_time)
+    moment, pool = await _moment(store, follower, info)
     tasks = unfinished(moment, pool)
-    _tell_what_runs(report, history.state.plan, tasks)
-    return RunLook(report=report, unfinished=tasks, now=moment.now)
+    _set_statuses(report, follower.state.plan, tasks)
+    return RunSnapshot(report=report, unfinished=tasks, now=moment.now)
 
 
-async def look_at_queues(store: RunStore) -> list[QueueLook]:
+async def queue_states_of(store: RunStore) -> list[QueueState]:
     """Return per queue the waiting and running attempts, and the live workers that listen to it."""
     sizes = {}
     for key, size in (await store.queue_sizes()).items():
@@ -71,7 +70,7 @@ async def look_at_queues(store: RunStore) -> list[QueueLook]:
         for worker in await store.workers()
         if (queues := worker.details.get("queues"))
     }
-    return queue_looks(sizes, listens)
+    return queue_states(sizes, listens)
 
 
 async def live_pool(store: RunStore) -> tuple[LivePool, set[str]]:
@@ -90,15 +89,15 @@ def _served(data: bytes) -> Served:
 
 
 async def _moment(
-    store: RunStore, history: RunFollower, info: RunInfo
+    store: RunStore, follower: RunFollower, info: RunInfo
 ) -> tuple[RunMoment, LivePool]:
-    state = history.state
+    state = follower.state
     out = {
         task: found
-        for task, found in history.outstanding.items()
+        for task, found in follower.outstanding.items()
         if state.states[task] == OUTSTANDING and state.attempts[task] == found.attempt
     }
-    streams = _by_stream(history, out)
+    streams = _by_stream(follower, out)
     taken = await _taken(store, streams, out)
     queued = await _queued(store, streams)
     pool, alive = await live_pool(store)
@@ -114,17 +113,17 @@ async def _moment(
     return moment, pool
 
 
-def _by_stream(history: RunFollower, out: Mapping[int, Outstanding]) -> dict[Stream, list[int]]:
-    streams: dict[Stream, list[int]] = {}
+def _by_stream(follower: RunFollower, out: Mapping[int, Outstanding]) -> dict[QueueLane, list[int]]:
+    streams: dict[QueueLane, list[int]] = {}
     for task in out:
-        spec = history.state.tasks.spec(task)
-        lane = "exclusive" if history.state.is_exclusive(task) else spec.lane
+        spec = follower.state.tasks.spec(task)
+        lane = "exclusive" if follower.state.is_exclusive(task) else spec.lane
         streams.setdefault((spec.queue, lane), []).append(task)
     return streams
 
 
 async def _taken(
-    store: RunStore, streams: Mapping[Stream, list[int]], out: Mapping[int, Outstanding]
+    store: RunStore, streams: Mapping[QueueLane, list[int]], out: Mapping[int, Outstanding]
 ) -> dict[int, Taken]:
     found: dict[int, Taken] = {}
     for (queue, lane), tasks in streams.items():
@@ -135,7 +134,7 @@ async def _taken(
     return found
 
 
-async def _queued(store: RunStore, streams: Mapping[Stream, list[int]]) -> dict[Stream, int]:
+async def _queued(store: RunStore, streams: Mapping[QueueLane, list[int]]) -> dict[QueueLane, int]:
     keys = {store.keys.queue(*stream): stream for stream in streams}
     sizes = await store.queue_sizes(list(keys))
     return {keys[key]: size.waiting for key, size in sizes.items()}
@@ -146,7 +145,7 @@ def _sent(found: Outstanding) -> Sent:
     return Sent(found.attempt, int(ms) / 1000, int(sequence))
 
 
-def _tell_what_runs(report: ExecutionReport, plan: Plan, tasks: Sequence[UnfinishedTask]) -> None:
+def _set_statuses(report: ExecutionReport, plan: Plan, tasks: Sequence[UnfinishedTask]) -> None:
     """Set the status of unfinished tasks: "running" if a worker runs it, else "pending".
 
     Tails have a row only once they have ended; a row is added here for those that have not.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from astrum.view import StreamSize, queue_looks
+from astrum.view import StreamSize, queue_states
 
 
 def test_the_lanes_of_a_queue_are_added_up_and_the_oldest_counts() -> None:
@@ -11,14 +11,14 @@ def test_the_lanes_of_a_queue_are_added_up_and_the_oldest_counts() -> None:
         ("cpu", "thread"): StreamSize(1, 3, 9.5),
         ("cpu", "exclusive"): StreamSize(0, 0, None),
     }
-    [cpu] = queue_looks(sizes, {"w2": ["cpu", "io"], "w1": ["cpu"]})[:1]
+    [cpu] = queue_states(sizes, {"w2": ["cpu", "io"], "w1": ["cpu"]})[:1]
     assert (cpu.queue, cpu.waiting, cpu.running, cpu.oldest_waiting_s) == ("cpu", 3, 4, 9.5)
     assert cpu.workers == ("w1", "w2")
     assert set(cpu.lanes) == {"async", "thread", "exclusive"}
 
 
 def test_queues_without_workers_and_queues_without_work_are_there_too() -> None:
-    found = queue_looks({("lonely", "async"): StreamSize(1, 0, 1.0)}, {"w": ["idle"]})
+    found = queue_states({("lonely", "async"): StreamSize(1, 0, 1.0)}, {"w": ["idle"]})
     assert [(one.queue, one.waiting, len(one.workers)) for one in found] == [
         ("idle", 0, 1),
         ("lonely", 1, 0),

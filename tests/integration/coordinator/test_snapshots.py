@@ -1,4 +1,4 @@
-"""Looking at a run whose attempts are sent, taken and ended by hand."""
+"""Snapshots of a run whose attempts are sent, taken and ended by hand."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ async def test_a_task_is_looked_at_from_its_submission_to_its_end(
     run_id = await coordinator.submit_flow(flow(TaskSpec("a"), TaskSpec("b"), tail))
 
     async def places() -> dict[str, Place]:
-        look = await coordinator.look(run_id)
-        rows = {stat.task_name for stat in look.report.task_statistics}
+        snapshot = await coordinator.snapshot(run_id)
+        rows = {stat.task_name for stat in snapshot.report.task_statistics}
         assert rows == {"a", "b", "tail"}, "a tail has no row"
-        return {task.task_id: task.place for task in look.unfinished}
+        return {task.task_id: task.place for task in snapshot.unfinished}
 
     await hand.register("a", "b", "tail")
     assert await places() == {"a": Place.READY, "b": Place.READY, "tail": Place.WAITING}
@@ -35,16 +35,18 @@ async def test_a_task_is_looked_at_from_its_submission_to_its_end(
         return list((await places()).values()) == [Place.QUEUED, Place.QUEUED, Place.WAITING]
 
     await eventually(both_queued)
-    positions = {task.position for task in (await coordinator.look(run_id)).unfinished}
+    positions = {task.position for task in (await coordinator.snapshot(run_id)).unfinished}
     assert positions == {1, 2, None}
     held = await hand.claim()
-    [taken] = [t for t in (await coordinator.look(run_id)).unfinished if t.place is Place.RUNNING]
+    [taken] = [
+        t for t in (await coordinator.snapshot(run_id)).unfinished if t.place is Place.RUNNING
+    ]
     assert (taken.task_id, taken.worker_id) == (held.message.task_id, "hand")
     await hand.succeed(held)
     await hand.succeed(await hand.claim())
     await hand.succeed(await hand.claim())
     await leading
-    assert (await coordinator.look(run_id)).unfinished == []
+    assert (await coordinator.snapshot(run_id)).unfinished == []
 
 
 async def test_waiting_for_a_run_without_a_leader_warns_once_per_absence(
