@@ -43,7 +43,7 @@ from astrum_coordinator.parts import Parts, compose
 logger = logging.getLogger("astrum.coordinator")
 
 _PATIENCE_S = 10.0
-"""How long a submission or a cancel waits for a server, for example during its restart."""
+"""Seconds for which a submission or a cancel waits for a server, for example at a restart."""
 
 
 def new_run_id() -> str:
@@ -262,7 +262,7 @@ class Coordinator:
         except AstrumError as error:
             logger.warning("run %s could not be cancelled: %s", run_id, error)
 
-    # --- asking and telling -------------------------------------------------------------
+    # --- questions and requests ---------------------------------------------------------
 
     async def cancel(self, run_id: str, reason: str = "") -> bool:
         """Ask for a run's end, durably, with or without a leader. False if it was over already."""
@@ -276,7 +276,7 @@ class Coordinator:
     async def report(
         self, run_id: str, *, types: Iterable[type] = (), results: bool = True
     ) -> ExecutionReport:
-        """Return the report of a finished run, or of how far it is; needs none of its code.
+        """Return the report of a finished run, or of an open one so far; needs none of its code.
 
         Results have the types that their tasks declare where the tasks' modules are imported, and
         those in ``types`` (for example `Flow.types`). Others are placeholders that show the value
@@ -311,11 +311,11 @@ class Coordinator:
         return await self.report(run_id, types=types, results=results)
 
     async def run_info(self, run_id: str) -> RunInfo | None:
-        """Return what is known of a run, `None` if there is none."""
+        """Return the information on a run, `None` if there is none."""
         return await self._store.run_info(run_id)
 
     async def runs(self, limit: int = 50) -> list[RunInfo]:
-        """Return what is known of the latest runs, open ones first."""
+        """Return the information on the latest runs, open ones first."""
         return await self._store.list_runs(limit)
 
     async def queues(self) -> list[QueueState]:

@@ -68,11 +68,11 @@ class Adoption(PeriodicService):
                 await self._adopt(run_id)
 
     def _forget_absent(self, found: Sequence[str]) -> None:
-        """Forget refused runs that are over, or led by others who fare better."""
+        """Forget refused runs that are over, or that other coordinators lead."""
         now = time.monotonic()
         for run_id in self._refused.keys() - set(found):
-            # A run that was given up a moment ago, or is tried by others, may be missing here
-            # for a while and come back.
+            # A run that was given up a moment ago, or that others try to lead, may be missing
+            # here for some time and appear again.
             if not now < self._refused[run_id].until + LONGEST_PAUSE_S < math.inf:
                 del self._refused[run_id]
 
@@ -81,7 +81,7 @@ class Adoption(PeriodicService):
             leader = await self._leaderships.adopt(run_id)
         except StoreUnavailableError:
             raise
-        except Exception as error:  # whatever it is, the other runs must not suffer from it
+        except Exception as error:  # of any kind: it must not affect the other runs
             level = logging.DEBUG if run_id in self._refused else logging.ERROR
             text = "run %s cannot be led from here and is left to others: %s"
             logger.log(level, text, run_id, error)

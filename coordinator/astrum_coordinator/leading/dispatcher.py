@@ -250,7 +250,7 @@ class Dispatcher(Service):
         )
 
     async def _reject(self, command: Dispatch, error: TransportError) -> None:
-        """Journal the end of an attempt that cannot be sent; no worker would fare better."""
+        """Journal the end of an attempt that cannot be sent: no worker could run it."""
         failure = Failure((f"astrum.errors.{type(error).__name__}",), str(error))
         record = Record(command.task, command.attempt, Outcome.FAILED, failure=failure)
         entry = self._seal.seal_entry(self._run_id, encode_record(record))

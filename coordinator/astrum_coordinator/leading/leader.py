@@ -62,7 +62,7 @@ _RUN_TIMER = -1
 
 
 class LeadershipEnd(StrEnum):
-    """Why this process does not lead a run any more."""
+    """The reason why this process does not lead a run any more."""
 
     FINISHED = "finished"
     DEPOSED = "deposed"
@@ -138,7 +138,7 @@ class RunLeader:
 
     @property
     def has_history(self) -> bool:
-        """Whether the run had begun before this process led it."""
+        """True if the run had begun before this process led it."""
         return self._has_history
 
     @property
@@ -151,8 +151,8 @@ class RunLeader:
     async def open(self) -> None:
         """Read the run's history and send the commands that follow from it.
 
-        Called on adoption, and again when Redis may have lost what this process believes. Goes on
-        trying while the server does not answer: a run that is led must be acted for.
+        Called on adoption, and again when Redis may have lost writes that this process relies on.
+        Tries until the server answers: only its leader acts for a run.
         """
         backoff = Backoff()
         async with self._opening:
@@ -208,7 +208,7 @@ class RunLeader:
             self.ended.set_result(how)
 
     def give_up(self, error: Exception) -> None:
-        """Lead the run no more: something of it cannot be read."""
+        """Stop leading the run: a part of it cannot be read."""
         if not self.ended.done():
             logger.error("run %s is given up here: %s", self.run_id, error)
             self.end(LeadershipEnd.UNREADABLE)
@@ -246,8 +246,7 @@ class RunLeader:
     def take_in(self, entries: Sequence[JournalEntry]) -> None:
         """Handle journal entries in their order; entries seen before are ignored.
 
-        After an error, of whatever kind, the run is read again: what is left of the journal must
-        not be missing in what this leader knows.
+        After any error the run is read again, so that this leader misses no part of the journal.
         """
         try:
             self._read(entries)
@@ -315,7 +314,7 @@ class RunLeader:
             self._background.start(self._reread_when_due())
 
     def on_failure(self, error: Exception) -> None:
-        """End the leadership if it was lost or the run is gone; else read the run again."""
+        """End the leadership if it was lost or the run is gone; otherwise read the run again."""
         if isinstance(error, LeadershipLostError):
             self.end(LeadershipEnd.DEPOSED)
         elif isinstance(error, RunNotFoundError):

@@ -93,7 +93,7 @@ class Leaderships:
     async def adopt(
         self, run_id: str, *, observer: RunObserver | None = None, plan: Plan | None = None
     ) -> RunLeader | None:
-        """Return the run's leader in this process, whose end may have come already.
+        """Return the run's leader in this process, which may have ended already.
 
         `None` if another process leads it or it is over. ``plan`` is the run's plan if this process
         made it. Raises `RunError` once the runs were released. A caller that is cancelled does not
@@ -164,7 +164,7 @@ class Leaderships:
     ) -> RunLeader:
         if plan is None:
             data = await self._store.load_plan(info.run_id)
-            # A plan of many tasks takes a while to decode; others' leases must not wait for it.
+            # A plan of many tasks takes long to decode; the leases of others must not wait for it.
             plan = await asyncio.to_thread(decode_plan, data, info.run_id, self._context.seal)
         run = RunRef(info.run_id, epoch, plan)
         return RunLeader(self._context, info, run, observer=observer)
@@ -250,7 +250,7 @@ class Leaderships:
             leader.end(LeadershipEnd.DEPOSED)
 
     async def release(self) -> None:
-        """Give all runs back, so that others may adopt them at once, and adopt no more."""
+        """Release all runs, so that others may adopt them at once, and adopt none any more."""
         self._is_released = True
         for adopting in list(self._adopting):
             await end_task(adopting)

@@ -21,7 +21,7 @@ class RunRef(NamedTuple):
 
 
 class SentAttempt(NamedTuple):
-    """Where a dispatched attempt stands in Redis, and since when it is known here.
+    """The place of a dispatched attempt in Redis, and since when it is known here.
 
     ``known_at`` is on this process's monotonic clock: the server's may be set at any time.
     """
@@ -52,7 +52,7 @@ class DispatchListener(Protocol):
         """Handle an error that ended the sending.
 
         `LeadershipLostError`: another leader's epoch was found. `RunNotFoundError`: the run's
-        record is gone. Any other is a fault of Astrum.
+        record is gone. Any other is a bug of Astrum.
         """
 
     def on_mismatch(self) -> None:
