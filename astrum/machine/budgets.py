@@ -61,7 +61,7 @@ class TaskBudget:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether workers have taken it up and given it back too often."""
+        """True if workers have claimed the task and handed it back too often."""
         return self.given_back > HAND_BACK_BUDGET
 
     def hand_back(self, event: AttemptSettled) -> float:

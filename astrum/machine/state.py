@@ -199,12 +199,12 @@ class RunState:
         return []
 
     def _is_legal(self, event: TaskEvent) -> bool:
-        """Whether the event may change its task in the state that it is in."""
+        """Return whether the event may change its task in the task's current state."""
         task = event.task
         return 0 <= task < len(self.states) and type(event) in LEGAL[self.states[task]]
 
     def _is_current(self, event: AttemptSettled | AttemptWithdrawn | RetryFellDue) -> bool:
-        """Whether the event is legal and about the current attempt of its task."""
+        """Return whether the event is legal and about the current attempt of its task."""
         return self._is_legal(event) and self.attempts[event.task] == event.attempt
 
     # --- attempts -----------------------------------------------------------------------

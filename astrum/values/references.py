@@ -19,7 +19,7 @@ DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """Where a big value is: its digest, its size before compression, and the part that is meant.
+    """A reference to a big value: its digest, its raw size, and the part that is meant.
 
     With a ``path``, the fetched value is projected by that path before it is decoded.
     """

@@ -1,4 +1,4 @@
-"""What a leader knows of its run. It is replaced as a whole when the run is read again."""
+"""The knowledge of a leader about its run. It is replaced as a whole when the run is read again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a leader and its dispatcher say to each other."""
+"""The calls between a leader and its dispatcher."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Revocation(NamedTuple):
 
 
 class DispatchListener(Protocol):
-    """What a dispatcher reports to its leader.
+    """The reports of a dispatcher to its leader.
 
     After `on_failure` and `on_mismatch` nothing is sent until the run was read again.
     """
