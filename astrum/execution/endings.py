@@ -1,4 +1,4 @@
-"""How an attempt ended, from what came out of its code."""
+"""The end of an attempt, from the result or the error of its code."""
 
 from __future__ import annotations
 
