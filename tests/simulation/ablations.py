@@ -141,18 +141,18 @@ TESTED_ALONE = {
         "integration/coordinator/test_doubt.py::test_a_leader_adopts_the_attempt_that_redis_holds"
     ),
     "no dispatch under suspicion": (
-        "contract/test_server_faults.py::test_a_restart_is_noticed_before_an_old_command_is_sent"
+        "contract/test_failover.py::test_a_restart_is_noticed_before_an_old_command_is_sent"
     ),
     "registering again": (
         "integration/worker/test_parts.py"
         "::test_a_worker_that_the_server_lost_claims_nothing_before_it_registers_again"
     ),
     "renewal": (
-        "integration/coordinator/test_leading.py"
+        "integration/coordinator/test_adoption.py"
         "::test_the_leases_of_all_runs_are_renewed_by_one_command"
     ),
     "stepping down": (
-        "integration/coordinator/test_leading.py"
+        "integration/coordinator/test_adoption.py"
         "::test_a_deposed_leader_that_still_tries_to_dispatch_stops_trying"
     ),
     "stepping down in time": (

@@ -32,3 +32,10 @@ async def coordinator(settings: RedisSettings) -> AsyncIterator[Coordinator]:
     """A coordinator in a hurry."""
     async with Coordinator(settings, config=FAST) as coordinator:
         yield coordinator
+
+
+@pytest.fixture
+async def other(settings: RedisSettings) -> AsyncIterator[Coordinator]:
+    """Another coordinator, in the same process."""
+    async with Coordinator(settings, config=FAST) as coordinator:
+        yield coordinator

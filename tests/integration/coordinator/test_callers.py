@@ -1,0 +1,134 @@
+"""Callers that are cancelled or closed, and followers of a run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from astrum.errors import RunError
+from astrum.planning import TaskSpec
+from astrum.redis import RedisSettings, RunStore
+from astrum_coordinator import Coordinator
+from astrum_coordinator.display.progress import RunProgress
+from tests.eventually import eventually
+from tests.integration.coordinator.manual_worker import ManualWorker, flow
+from tests.integration.coordinator.steps import PATIENT, A, begin, dispatchers, runs_ended
+
+
+async def test_a_caller_that_is_cancelled_while_submitting_leaves_no_open_run(
+    coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, reached, allowed = RunStore.create_run, asyncio.Event(), asyncio.Event()
+
+    async def slow(self: RunStore, *args: Any) -> bool:
+        reached.set()
+        await allowed.wait()
+        return await create(self, *args)
+
+    monkeypatch.setattr(RunStore, "create_run", slow)
+    run = begin(coordinator, A)
+    await reached.wait()
+    run.cancel()
+    allowed.set()
+    await asyncio.wait([run])
+    assert run.cancelled()
+    info = await runs.run_info("r")
+    assert info is not None
+    assert info.state == "cancelled"
+
+
+async def test_a_cancelled_submission_under_a_taken_id_does_not_cancel_the_other_run(
+    coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await coordinator.submit_flow(flow(A), run_id="r")
+    create, reached, allowed = RunStore.create_run, asyncio.Event(), asyncio.Event()
+
+    async def slow(self: RunStore, *args: Any) -> bool:
+        reached.set()
+        await allowed.wait()
+        return await create(self, *args)
+
+    monkeypatch.setattr(RunStore, "create_run", slow)
+    run = begin(coordinator, TaskSpec(task_id="another"))
+    await reached.wait()
+    run.cancel()
+    allowed.set()
+    await asyncio.wait([run])
+    assert not await runs_ended(runs)
+    await coordinator.cancel("r")
+    await coordinator.resume("r")
+
+
+async def test_a_caller_that_is_cancelled_twice_returns_at_once(
+    coordinator: Coordinator, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def never(*_: Any, **__: Any) -> bool:
+        asked.set()
+        return await asyncio.Event().wait()
+
+    await hand.register("a")
+    run = begin(coordinator, A)
+    await hand.claim()
+    monkeypatch.setattr(RunStore, "append_event", never)
+    run.cancel()
+    await asked.wait()
+    run.cancel()
+    done, _ = await asyncio.wait([run], timeout=5)
+    assert done
+    assert run.cancelled()
+
+
+async def test_closing_releases_the_runs_and_wakes_those_that_wait_for_them(
+    settings: RedisSettings, hand: ManualWorker, runs: RunStore
+) -> None:
+    await hand.register("a")
+    async with Coordinator(settings, config=PATIENT) as coordinator:
+        run = begin(coordinator, A)
+        await hand.claim()
+    with pytest.raises(RunError, match="closed"):
+        await run
+    assert await runs.orphans() == ["r"]
+    assert dispatchers() == []
+
+
+async def test_a_follower_of_another_leader_starts_from_the_current_state(
+    coordinator: Coordinator, other: Coordinator, hand: ManualWorker
+) -> None:
+    await hand.register("a", "b", "c")
+    run = begin(other, A, TaskSpec(task_id="b", needs=("a",)), TaskSpec(task_id="c", needs=("b",)))
+    await hand.succeed(await hand.claim())
+    held = await hand.claim()
+    follower = RunProgress()
+    following = asyncio.create_task(coordinator.resume("r", observer=follower))
+    await eventually(lambda: follower.state is not None, "the follower to be told")
+    assert (follower.total, follower.succeeded, follower.running_count) == (3, 1, 1)
+    await hand.succeed(held)
+    last = await hand.claim()
+
+    def now() -> tuple[int, int]:
+        return follower.succeeded, follower.running_count
+
+    await eventually(lambda: now() == (2, 1), "the follower to see the last")
+    await hand.succeed(last)
+    await asyncio.gather(run, following)
+    assert now() == (3, 0)
+
+
+async def test_a_follower_gets_an_error_when_its_coordinator_is_closed(
+    settings: RedisSettings, hand: ManualWorker, other: Coordinator
+) -> None:
+    await hand.register("a")
+    run = begin(other, A)
+    held = await hand.claim()
+    async with Coordinator(settings, config=PATIENT) as coordinator:
+        follower = RunProgress()
+        following = asyncio.create_task(coordinator.resume("r", observer=follower))
+        await eventually(lambda: follower.state is not None, "the follower to follow")
+    with pytest.raises(RunError, match="closed"):
+        await following
+    await hand.succeed(held)
+    await run
