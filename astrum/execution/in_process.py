@@ -337,14 +337,14 @@ class _Values:
         """Return the arguments of a task whose needs have succeeded; raises `TransportError`."""
         results = self._results
         found = {
-            parameter: self._part(spec, parameter, source, path) if path else results[source]
+            parameter: self._located(spec, parameter, source, path) if path else results[source]
             for parameter, source, path in spec.bindings
         }
         if spec.optional:
             return {parameter: part for parameter, part in found.items() if part is not _ABSENT}
         return found
 
-    def _part(self, spec: TaskSpec, parameter: str | int, source: str, path: Path) -> Any:
+    def _located(self, spec: TaskSpec, parameter: str | int, source: str, path: Path) -> Any:
         try:
             part = locate(self._results[source], path)
         except LocateError as error:

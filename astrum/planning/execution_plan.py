@@ -89,7 +89,7 @@ class ExecutionPlan:
     def get_visualization_table(self) -> str:
         """Return a table as text, with one row per stage."""
         rows = ((s.wait_for_tasks, s.start_tasks, s.parallel_tasks) for s in self.stages)
-        return picture.stage_table(rows, len(self.stages))
+        return picture.stage_text(rows, len(self.stages))
 
     def get_dependency_graph_info(self) -> str:
         """Return one line per task with what it needs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from astrum.config import AstrumConfig
 from astrum.data_transport import (
@@ -15,6 +15,7 @@ from astrum.data_transport import (
     unfilled,
 )
 from astrum.data_transport.bindings import TaskInputs
+from astrum.data_transport.declared.fast_paths import may_relate
 from astrum.data_transport.declared.signatures import annotations_of
 from astrum.errors import TaskRegistrationError
 from astrum.planning.order import TaskOrder, walk_upstream_first
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 MANY = 10
 """With this many dependencies or more, making a set for look-ups is faster than a list."""
-
-_ALONE: Any = Annotated
-"""`Ref` without brackets, which is a class."""
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -38,7 +36,7 @@ def resolve_task_inputs(
 
     Raises `TaskRegistrationError` for a relation that is not valid.
     """
-    related = list(_that_may_relate(functions))
+    related = list(_tasks_with_relations(functions))
     if not related and not explicit:
         return {}
     try:
@@ -50,22 +48,15 @@ def resolve_task_inputs(
         raise TaskRegistrationError(str(error)) from error
 
 
-def _that_may_relate(functions: Functions) -> Iterator[str]:
-    # Most tasks of a large graph have no relations, which their annotations show quickly.
+def _tasks_with_relations(functions: Functions) -> Iterator[str]:
+    """Yield the tasks whose annotations may hold a relation."""
     answers: dict[int, bool] = {}
     for task_id, function in functions.items():
         answer = answers.get(id(function))
         if answer is None:
-            answer = answers[id(function)] = _may_relate(function)
+            answer = answers[id(function)] = may_relate(annotations_of(function))
         if answer:
             yield task_id
-
-
-def _may_relate(function: Callable[..., Any]) -> bool:
-    for annotation in annotations_of(function).values():
-        if annotation is not None and (type(annotation) is not type or annotation is _ALONE):
-            return True
-    return False
 
 
 def check_filled(functions: Functions, inputs: Mapping[str, TaskInputs]) -> None:

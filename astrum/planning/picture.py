@@ -19,7 +19,7 @@ MAX_TREE_TASKS = 500
 WIDTH = 100
 
 
-def stage_table(rows: Iterable[Sequence[Sequence[str]]], total: int) -> str:
+def stage_text(rows: Iterable[Sequence[Sequence[str]]], total: int) -> str:
     """Return the first of ``total`` stages as a table of text.
 
     A row has three lists of tasks: those that the stage waits for, starts, and has running.

@@ -128,11 +128,11 @@ def part_of(data: bytes, path: Path, places: Places) -> bytes:
     """Return the part of an opened value; raises as `project`."""
     start, end = 0, len(data)
     for locator in path:
-        start, end = _part(data, start, locator, places)
+        start, end = _place_of_part(data, start, locator, places)
     return data[start:end]
 
 
-def _part(data: bytes, at: int, locator: str | int, places: Places) -> tuple[int, int]:
+def _place_of_part(data: bytes, at: int, locator: str | int, places: Places) -> tuple[int, int]:
     """Return where the part of the item at ``at`` that ``locator`` names starts and ends."""
     item = _container(data, at)
     if item.kind is Kind.MAP:

@@ -6,9 +6,9 @@ import typing
 from typing import Any, NamedTuple
 
 from astrum.data_transport.annotations import NO_DEFAULT, From, To
+from astrum.data_transport.declared.fast_paths import is_class, plain_mark
 from astrum.data_transport.declared.marks import misplaced_in_default, whole_marks
 from astrum.data_transport.declared.signatures import Declaration, Parameter
-from astrum.data_transport.declared.text_annotations import ANNOTATED
 
 _FROM_SIZES = (1, 2)
 _TO_SIZES = (3,)
@@ -30,10 +30,9 @@ def relations_of(declaration: Declaration) -> Relations:
     for parameter in (*declaration.parameters.values(), declaration.rest, declaration.named_rest):
         if parameter is None:
             continue
-        mark = _plain_from(parameter.annotation)
+        mark = plain_mark(parameter.annotation)
         if mark is None or parameter is declaration.named_rest:
-            mark = _mark_in(parameter.annotation, parameter)
-            mark = None if mark is None else _as_from(mark, parameter, declaration)
+            mark = mark_of(parameter, declaration)
         if mark is not None:
             inputs.append((parameter, mark))
     mark = _mark_in(declaration.returns, None)
@@ -47,20 +46,14 @@ def place_of(relation: Parameter | To | None) -> str:
     return "the return value" if isinstance(relation, To) else f"parameter {relation.name!r}"
 
 
-def _plain_from(annotation: Any) -> From | None:
-    """Return the mark of ``Ref[SomeClass, F(...)]``, the usual form; None for other forms."""
-    if type(annotation) is ANNOTATED and type(annotation.__origin__) is type:
-        marks = annotation.__metadata__
-        if len(marks) == 1 and type(marks[0]) is From and type(marks[0].locator) in _LOCATORS:
-            return marks[0] if marks[0].default is NO_DEFAULT else None
-    return None
-
-
-_LOCATORS = (type(None), str, int)
+def mark_of(parameter: Parameter, declaration: Declaration) -> From | None:
+    """Return the relation of a parameter; ``ValueError`` for one that is not valid."""
+    mark = _mark_in(parameter.annotation, parameter)
+    return None if mark is None else _as_from(mark, parameter, declaration)
 
 
 def _mark_in(annotation: Any, parameter: Parameter | None) -> Any:
-    if type(annotation) is type and annotation is not typing.Annotated:  # most are, and hold none
+    if is_class(annotation):
         return None
     place = "the return value" if parameter is None else place_of(parameter)
     try:

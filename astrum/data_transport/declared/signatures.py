@@ -6,15 +6,15 @@ classes. Evaluated once for each function and kept as long as the function exist
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter as P
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from astrum.data_transport.declared.callables import is_unbound_method, source_function
+from astrum.data_transport.declared.fast_paths import ParameterSlot, slots_of_code
 from astrum.data_transport.declared.marks import is_plain, opened
 from astrum.data_transport.declared.text_annotations import Owner, Siblings, evaluate, names_in
 
@@ -108,55 +108,36 @@ def _declare(function: Callable[..., Any], siblings: Siblings | None) -> tuple[D
     for name, hint in hints.items():
         if not is_plain(hint):
             hints[name] = opened(hint)
-    return _assemble(_places(function), hints), complete
+    return _assemble(_slots(function), hints), complete
 
 
-class _Place(NamedTuple):
-    name: str
-    kind: inspect._ParameterKind
+_Slots = Sequence[ParameterSlot]
+_UNTOLD: _Slots = (ParameterSlot("args", P.VAR_POSITIONAL), ParameterSlot("kwargs", P.VAR_KEYWORD))
 
 
-_Places = Sequence[_Place]
-_UNTOLD: _Places = (_Place("args", P.VAR_POSITIONAL), _Place("kwargs", P.VAR_KEYWORD))
-
-
-def _places(function: Callable[..., Any]) -> _Places:
+def _slots(function: Callable[..., Any]) -> _Slots:
     if isinstance(function, classmethod):
-        return _places_in(inspect.signature(function.__func__))[1:]
+        return slots_in(inspect.signature(function.__func__))[1:]
     if isinstance(function, FunctionType) and not function.__dict__:
-        places = _places_of_code(function.__code__)
+        slots: _Slots = slots_of_code(function.__code__)
     else:
         try:
-            places = _places_in(inspect.signature(function))
+            slots = slots_in(inspect.signature(function))
         except ValueError:
             return _UNTOLD  # written in C
-    return places[1:] if places and is_unbound_method(function, places[0].name) else places
+    return slots[1:] if slots and is_unbound_method(function, slots[0].name) else slots
 
 
-def _places_in(signature: inspect.Signature) -> _Places:
-    return [_Place(p.name, p.kind) for p in signature.parameters.values()]
+def slots_in(signature: inspect.Signature) -> _Slots:
+    """Return the names and kinds of the parameters of a signature."""
+    return [ParameterSlot(p.name, p.kind) for p in signature.parameters.values()]
 
 
-@functools.lru_cache(maxsize=4096)
-def _places_of_code(code: CodeType) -> _Places:
-    # What `inspect.signature` finds, once for all functions that one `def` makes.
-    names = iter(code.co_varnames)
-    kinds: list[inspect._ParameterKind] = [P.POSITIONAL_OR_KEYWORD] * code.co_argcount
-    kinds[: code.co_posonlyargcount] = [P.POSITIONAL_ONLY] * code.co_posonlyargcount
-    kinds += [P.KEYWORD_ONLY] * code.co_kwonlyargcount
-    places = [_Place(next(names), kind) for kind in kinds]
-    if code.co_flags & inspect.CO_VARARGS:
-        places.insert(code.co_argcount, _Place(next(names), P.VAR_POSITIONAL))
-    if code.co_flags & inspect.CO_VARKEYWORDS:
-        places.append(_Place(next(names), P.VAR_KEYWORD))
-    return tuple(places)
-
-
-def _assemble(places: _Places, hints: Mapping[str, Any]) -> Declaration:
+def _assemble(slots: _Slots, hints: Mapping[str, Any]) -> Declaration:
     named: dict[str, Parameter] = {}
     positional: list[Parameter] = []
     rest = named_rest = None
-    for name, kind in places:
+    for name, kind in slots:
         annotation = hints.get(name, ABSENT)
         if kind is P.VAR_POSITIONAL:
             rest = Parameter(name, kind, len(positional), annotation)

@@ -127,7 +127,8 @@ class _Resolver:
             known = declaration.parameters
             raise TaskRegistrationError(
                 f"task {route.target!r} has no parameter {wanted!r} for what "
-                f"{_source_name(route)} gives; it has {_listed(known)}{nearest(str(wanted), known)}"
+                f"{_source_name(route)} gives; it has {_parameter_names(known)}"
+                f"{nearest(str(wanted), known)}"
             )
         return parameter
 
@@ -170,7 +171,7 @@ def _source_name(route: Route) -> str:
     return f"task {route.source!r}" if route.source else "from_function"
 
 
-def _listed(parameters: Mapping[str, Parameter]) -> str:
+def _parameter_names(parameters: Mapping[str, Parameter]) -> str:
     return ", ".join(map(repr, parameters)) or "none"
 
 

@@ -6,14 +6,13 @@ import collections.abc
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from types import FunctionType
 from typing import Any
 
 from astrum.config import AstrumConfig
 from astrum.data_transport.bindings import Binding, Path, TaskInputs
 from astrum.data_transport.declared.callables import source_function
+from astrum.data_transport.declared.fast_paths import has_only_classes_of
 from astrum.data_transport.declared.signatures import ABSENT, declaration_of
-from astrum.data_transport.declared.text_annotations import ANNOTATED
 from astrum.data_transport.types.assignability import could_fit
 from astrum.data_transport.types.class_fields import named_types, stripped, type_name
 from astrum.data_transport.types.inference import inferred_result
@@ -77,7 +76,7 @@ def declared_types(function: Callable[..., Any], seen: set[Any] | None = None) -
     Functions with one ``seen`` in common yield each type once.
     """
     seen = set() if seen is None else seen
-    if _names_only(function, seen):
+    if has_only_classes_of(function, seen):
         return
     declaration = declaration_of(function)
     parameters = (*declaration.parameters.values(), declaration.rest, declaration.named_rest)
@@ -85,19 +84,8 @@ def declared_types(function: Callable[..., Any], seen: set[Any] | None = None) -
         if annotation is ABSENT:
             continue
         plain = stripped(annotation)
-        if type(plain) is not type or plain not in seen:  # most are built-in types, seen before
-            yield from named_types(plain, seen)
-
-
-def _names_only(function: Callable[..., Any], seen: set[Any]) -> bool:
-    """Return whether a function's annotations hold only plain classes in ``seen``."""
-    if not isinstance(function, FunctionType) or function.__dict__:
-        return False
-    for annotation in function.__annotations__.values():
-        plain = annotation.__origin__ if type(annotation) is ANNOTATED else annotation
         if type(plain) is not type or plain not in seen:
-            return False
-    return True
+            yield from named_types(plain, seen)
 
 
 def _check_topology(inputs: Mapping[str, TaskInputs]) -> None:
@@ -153,8 +141,8 @@ class _Checker:
             self._sent.add((id(function), binding.path))
             return ""
         return (
-            f"task {task_id!r}, parameter {binding.parameter!r} reads the result{_part(binding)} "
-            f"of task {binding.source!r}: {reason}"
+            f"task {task_id!r}, parameter {binding.parameter!r} reads the result"
+            f"{_shown_path(binding)} of task {binding.source!r}: {reason}"
         )
 
     def _result(self, function: Callable[..., Any]) -> Any:
@@ -179,12 +167,12 @@ def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(source_function(function))
 
 
-def _part(binding: Binding) -> str:
+def _shown_path(binding: Binding) -> str:
     return "".join(f"[{step!r}]" for step in binding.path)
 
 
 def _mismatch(task_id: str, binding: Binding, expected: Any, got: str) -> TaskRegistrationError:
-    part = _part(binding)
+    part = _shown_path(binding)
     wanted = "" if expected is Any else f" expects {type_name(expected)},"
     reads = f" reads the result{part} of task {binding.source!r}:" if part else ""
     return TaskRegistrationError(

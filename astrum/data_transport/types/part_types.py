@@ -36,11 +36,11 @@ def type_at(annotation: Any, path: Path) -> Any:
     <class 'int'>
     """
     for step in path:
-        annotation = _part(annotation, step)
+        annotation = _part_type(annotation, step)
     return annotation
 
 
-def _part(annotation: Any, step: str | int) -> Any:
+def _part_type(annotation: Any, step: str | int) -> Any:
     parts: list[Any] = []
     problem: NoSuchPart | None = None
     for member in members(annotation):
