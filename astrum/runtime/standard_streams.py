@@ -17,7 +17,7 @@ import time
 from _thread import LockType, allocate_lock, start_new_thread
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 WAIT_S = 0.1
 """Seconds that a writer waits for the descriptor once; then it is behind, and nothing waits."""
@@ -283,6 +283,12 @@ def settle_streams(patience_s: float = WAIT_S) -> None:
             with suppress(OSError, ValueError):
                 stream.flush()
             stream.writer.settle(patience_s)
+
+
+def exit_at_once(code: int) -> NoReturn:
+    """End the process without clean-ups, once its output is written."""
+    settle_streams()
+    os._exit(code)
 
 
 def let_go_of_stdout() -> OSError | None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import click
 
+from astrum.runtime.cli.commands import CONTEXT
 from astrum_coordinator.cli.acl import acl
 from astrum_coordinator.cli.cancel import cancel
 from astrum_coordinator.cli.endings import Commands
-from astrum_coordinator.cli.options import CONTEXT, log_option
+from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.plan import plan
 from astrum_coordinator.cli.queues import queues
 from astrum_coordinator.cli.run import run

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from astrum_coordinator.cli.options import log_option, option, prefix_option
+from astrum.runtime.cli.options import option, prefix_option
+from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.printing import print_text
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from astrum.runtime.cli.options import ServerOptions
 from astrum_coordinator.cli.options import require_redis
 
 if TYPE_CHECKING:
@@ -24,11 +25,9 @@ def patient_coordinator(settings: RedisSettings) -> Coordinator:
     return Coordinator(settings, config=CoordinatorConfig(start_patience_s=START_PATIENCE_S))
 
 
-def ask(
-    redis_url: str | None, prefix: str | None, question: Callable[[Coordinator], Awaitable[Answer]]
-) -> Answer:
+def ask(server: ServerOptions, question: Callable[[Coordinator], Awaitable[Answer]]) -> Answer:
     """Connect, ask ``question`` and return the answer; it may be asked more than once."""
-    settings = require_redis(redis_url, prefix)
+    settings = require_redis(server)
 
     async def put() -> Answer:
         from astrum.redis.patience import START_PATIENCE_S, patiently

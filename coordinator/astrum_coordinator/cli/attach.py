@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from astrum_coordinator.cli.options import option
+from astrum.runtime.cli.options import option
 
 if TYPE_CHECKING:
     from astrum_coordinator.app import Coordinator

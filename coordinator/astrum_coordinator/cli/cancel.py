@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import click
 
+from astrum.runtime.cli.commands import say
+from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli.asking import ask
-from astrum_coordinator.cli.endings import say
-from astrum_coordinator.cli.options import log_option, option, prefix_option, redis_option
+from astrum_coordinator.cli.options import log_option
 
 
 @click.command(short_help="Ask for the end of a run.")
 @click.argument("run_id", metavar="RUN")
-@redis_option
-@prefix_option
+@server_options
 @option("--reason", default="", help="Kept in the run's report.")
 @log_option
 @click.pass_context
-def cancel(
-    ctx: click.Context, run_id: str, redis_url: str | None, prefix: str | None, reason: str
-) -> None:
+def cancel(ctx: click.Context, run_id: str, server: ServerOptions, reason: str) -> None:
     """Ask for the end of RUN; the coordinator that leads it, now or next, cancels it.
 
     Exit code 1 if the run was over already.
     """
-    asked = ask(redis_url, prefix, lambda coordinator: coordinator.cancel(run_id, reason))
+    asked = ask(server, lambda coordinator: coordinator.cancel(run_id, reason))
     say(f"run {run_id}: cancellation asked for" if asked else f"run {run_id} is over already")
     if not asked:
-        from astrum.runtime.exit_codes import ExitCode
-
         ctx.exit(ExitCode.FAILED)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from astrum_coordinator.cli.options import namespace_option, option, task_option
+from astrum.runtime.cli.options import option
+from astrum_coordinator.cli.options import namespace_option, task_option
 
 if TYPE_CHECKING:
     from astrum.execution.invoke import Flow

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from astrum.execution.steady_loop import run_steadily
+from astrum.runtime.cli.commands import say
+from astrum.runtime.cli.signals import StopSignals
 from astrum.runtime.collector import slow_down_collector
 from astrum.runtime.exit_codes import ExitCode, after_signal, second_signal_advice
-from astrum.runtime.fork_signals import ForkSignals
-from astrum.runtime.standard_streams import settle_streams
-from astrum_coordinator.cli.endings import say
+from astrum.runtime.standard_streams import exit_at_once
 
 Result = TypeVar("Result")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SAME_FOR_S = 0.5
-"""A signal so soon after the first is the same one: ``timeout``, shells and terminals often send
-it to a process and to its group, so that it comes twice."""
 SHOW_CURSOR = "\x1b[?25h"
 NEXT_LINE = "\r\n"  # the prompt of the shell must not hang on to a half-drawn view
 
@@ -32,17 +24,20 @@ NEXT_LINE = "\r\n"  # the prompt of the shell must not hang on to a half-drawn v
 class Interrupts:
     """Passes the first signal to the running work.
 
-    `received` is that signal's number, 0 before. The handler runs between two bytecodes of the
-    main thread, so it works even while user code blocks the event loop.
+    Before there is an event loop, the first exits at once too.
     """
 
     def __init__(self) -> None:
-        self.received = 0
-        self._received_at = 0.0
+        self._signals = StopSignals(self._on_first_signal, self._on_second_signal)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._on_first: Callable[[], object] = lambda: None
+        self._react: Callable[[], object] = lambda: None
         self._advice = "stopping"
         self._on_disturbance: Callable[[BaseException | None], object] = _give_up
+
+    @property
+    def received(self) -> int:
+        """The number of the first signal, 0 before."""
+        return self._signals.received
 
     @property
     def exit_code(self) -> int:
@@ -57,23 +52,21 @@ class Interrupts:
         Must be called in the main thread.
         """
         slow_down_collector()
-        before = {number: signal.signal(number, self._handle) for number in _handled()}
-        ForkSignals(SIGNALS, dict.fromkeys(before, self._handle))
+        self._signals.install()
         try:
             work_here = self._enter(work)
             return run_steadily(work_here, lambda error: self._on_disturbance(error), _end_broken)
         finally:
             # After a signal the process is about to end, and the same one may be still to come.
-            for number, handler in before.items():
-                if not self.received:
-                    signal.signal(number, handler)
+            if not self.received:
+                self._signals.restore()
 
     def on_first(self, react: Callable[[], object], advice: str = "stopping") -> None:
         """Call ``react`` on the event loop when the first signal comes, or at once if it has.
 
         ``advice`` is printed to the user then.
         """
-        self._on_first, self._advice = react, advice
+        self._react, self._advice = react, advice
         if self.received:
             react()
 
@@ -88,21 +81,17 @@ class Interrupts:
         self._loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         if task is not None:
-            self._on_first = task.cancel
+            self._react = task.cancel
         return await work(self)
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if self.received and now - self._received_at < SAME_FOR_S:
-            return
-        if self.received or self._loop is None:
+    def _on_first_signal(self, number: int) -> None:
+        if self._loop is None:
             _leave(after_signal(number))
-        self.received, self._received_at = number, now
         say(f"{self._advice}; {second_signal_advice(number)}")
-        self._loop.call_soon_threadsafe(self._react)
+        self._loop.call_soon_threadsafe(lambda: self._react())
 
-    def _react(self) -> None:
-        self._on_first()
+    def _on_second_signal(self, number: int) -> None:
+        _leave(after_signal(number))
 
 
 def _give_up(error: BaseException | None) -> NoReturn:
@@ -117,16 +106,9 @@ def _end_broken(error: BaseException) -> NoReturn:
     _leave(ExitCode.FAILED)
 
 
-def _handled() -> list[signal.Signals]:
-    """Which signals to handle: one that ``nohup`` has this process ignore stays ignored."""
-    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return [number for number in SIGNALS if number != signal.SIGHUP or not is_ignored]
-
-
 def _leave(code: int) -> NoReturn:
     # The guards of the processes that this one has started end them when it is gone.
     with suppress(OSError, ValueError):
         if sys.__stderr__ is not None and sys.__stderr__.isatty():
             sys.__stderr__.write(SHOW_CURSOR + NEXT_LINE)
-    settle_streams()
-    os._exit(code)
+    exit_at_once(code)

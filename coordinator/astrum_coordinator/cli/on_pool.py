@@ -17,7 +17,7 @@ from astrum_coordinator.cli import output, workers_output
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import has_ended
 from astrum_coordinator.cli.interrupts import Interrupts
-from astrum_coordinator.cli.options import redis_settings, tls_files
+from astrum_coordinator.cli.options import redis_settings
 from astrum_coordinator.display.progress import RunningAttempt, RunProgress
 from astrum_coordinator.embedded.local_workers import (
     LocalWorkers,
@@ -59,15 +59,16 @@ class PoolSession:
     async def _run(self, interrupts: Interrupts) -> ExecutionReport:
         place = self._settings.place
         async with AsyncExitStack() as stack:
-            url = place.redis_url
-            if url is None:
-                url = (await stack.enter_async_context(EmbeddedServer())).url
-            settings = redis_settings(url, place.prefix)
+            server = place.server
+            if server.url is None:
+                embedded = await stack.enter_async_context(EmbeddedServer())
+                server = server._replace(url=embedded.url)
+            settings = redis_settings(server)
             coordinator = await stack.enter_async_context(patient_coordinator(settings))
             workers_of = AttemptWorkers(coordinator, self._run_id)
             if await has_ended(coordinator, self._settings.run_id, self._settings.attach):
                 return await self._led(coordinator, workers_of, interrupts)
-            workers = await self._enter_workers(stack, url, coordinator)
+            workers = await self._enter_workers(stack, settings.url, coordinator)
             stack.enter_context(output.display(self._progress, self._settings.quiet, workers_of.of))
             work = self._led(coordinator, workers_of, interrupts)
             return await (work if workers is None else workers.supervise(work))
@@ -82,13 +83,11 @@ class PoolSession:
         return workers
 
     def _workers(self, url: str, coordinator: Coordinator) -> LocalWorkers:
-        prefix = self._settings.place.prefix
-        options = ["--prefix", prefix] if prefix else []
-        if self._settings.place.redis_url is None:  # no other workers can reach this server
+        server = self._settings.place.server
+        options = server.arguments()
+        if server.url is None:  # no other workers can reach this server
             for queue in sorted({spec.queue for spec in self._flow.plan.tasks}):
                 options += ["--queue", queue]
-        for name, file in tls_files().items():
-            options += [f"--{name.replace('_', '-')}", file]
         settings = LocalWorkerSettings(
             redis_url=url,
             count=self._settings.place.workers,

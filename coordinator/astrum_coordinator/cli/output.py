@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from astrum_coordinator.cli.endings import say
+from astrum.runtime.cli.commands import say
 from astrum_coordinator.cli.printing import print_json
 
 if TYPE_CHECKING:

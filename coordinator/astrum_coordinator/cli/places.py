@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from astrum.runtime.cli.options import ServerOptions
 from astrum_coordinator.cli.options import given, redis_settings
 from astrum_coordinator.cli.run_settings import Place
 
@@ -23,22 +25,24 @@ EMBEDDED_CONTRADICTION = (
 _TYPED = ParameterSource.COMMANDLINE
 
 
-def choose_place(options: dict[str, Any]) -> Place:
+def choose_place(server: ServerOptions, options: Mapping[str, Any]) -> Place:
     """Decide where to run; the command line takes precedence over the environment.
+
+    ``options`` are all parameters of the command.
 
     Raises ``click.UsageError`` for options that contradict each other.
     """
-    redis_url, prefix, workers = options["redis_url"], options["prefix"], options["workers"]
+    workers: int | None = options["workers"]
     if options["local"] and _local_wins(options):
-        return Place(True, None, 0, None)
+        return Place(True, ServerOptions(), 0)
     if options["embedded"] and _embedded_wins(options):
-        redis_url = None
+        server = server._replace(url=None)
     if workers is None:
-        workers = 0 if redis_url else os.cpu_count() or 1
-    return Place(False, redis_url, workers, prefix)
+        workers = 0 if server.url else os.cpu_count() or 1
+    return Place(False, server, workers)
 
 
-def _local_wins(options: dict[str, Any]) -> bool:
+def _local_wins(options: Mapping[str, Any]) -> bool:
     others = [name for name in LOCAL_CONTRADICTIONS if options[name] and given(name) is not None]
     if given("local") is not _TYPED and any(given(name) is _TYPED for name in others):
         return False
@@ -48,7 +52,7 @@ def _local_wins(options: dict[str, Any]) -> bool:
     return True
 
 
-def _embedded_wins(options: dict[str, Any]) -> bool:
+def _embedded_wins(options: Mapping[str, Any]) -> bool:
     """Return whether ``--embedded`` overrides a URL from the environment."""
     if not options["redis_url"] or given("redis_url") is not _TYPED:
         return True
@@ -62,8 +66,8 @@ def place_text(place: Place) -> str:
     if place.local:
         return "running in this process"
     count = f"{place.workers} local worker{'' if place.workers == 1 else 's'}"
-    if place.redis_url is None:
+    if place.server.url is None:
         return f"running on a private server with {count}"
-    settings = redis_settings(place.redis_url, place.prefix)
+    settings = redis_settings(place.server)
     workers = f"and {count}" if place.workers else "with the workers that serve it"
     return f"running on {settings.masked_url}, prefix {settings.prefix!r}, {workers}"

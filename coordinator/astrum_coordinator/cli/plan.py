@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from astrum.runtime.cli.options import option
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
-from astrum_coordinator.cli.options import log_option, option
+from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_json, print_text, print_view
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from astrum.runtime.cli.options import ServerOptions, server_options
 from astrum_coordinator.cli.asking import ask
-from astrum_coordinator.cli.options import json_option, log_option, prefix_option, redis_option
+from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -22,19 +23,16 @@ COLUMNS = ("Queue", "Waiting", "Running", "Oldest waiting", "Workers", "")
 
 @click.command(short_help="Show what is queued, and which workers serve it.")
 @click.argument("names", nargs=-1, metavar="[QUEUE]...")
-@redis_option
-@prefix_option
+@server_options
 @json_option
 @log_option
-def queues(
-    names: tuple[str, ...], redis_url: str | None, prefix: str | None, as_json: bool
-) -> None:
+def queues(names: tuple[str, ...], server: ServerOptions, as_json: bool) -> None:
     """Show for each QUEUE (default: all) what waits, what runs, and how many workers serve it.
 
     Lists the queues that were used recently and those that live workers listen to. Tasks that a
     coordinator holds back, because of a limit, are not in a queue yet.
     """
-    found = chosen(ask(redis_url, prefix, lambda coordinator: coordinator.queues()), names)
+    found = chosen(ask(server, lambda coordinator: coordinator.queues()), names)
     if as_json:
         from astrum_coordinator.display.report_view import to_json
 

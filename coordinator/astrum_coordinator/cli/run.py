@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from astrum.flow.import_paths import working_directory
+from astrum.runtime.cli.commands import say
+from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum.runtime.exit_codes import ExitCode
 from astrum.runtime.standard_streams import make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
-from astrum_coordinator.cli.endings import say
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
-from astrum_coordinator.cli.options import (
-    json_option,
-    log_option,
-    option,
-    prefix_option,
-    redis_option,
-    run_id_option,
-)
+from astrum_coordinator.cli.options import json_option, log_option, run_id_option
 from astrum_coordinator.cli.places import choose_place, place_text
 from astrum_coordinator.cli.run_settings import RunSettings
 
@@ -37,7 +32,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Run the tasks of MODULE and wait for the end.")
 @selection_options
-@redis_option
+@server_options
 @option(
     "--workers",
     type=click.IntRange(min=1),
@@ -52,7 +47,6 @@ if TYPE_CHECKING:
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @run_id_option
 @attach_option
-@prefix_option
 @json_option
 @option(
     "--report",
@@ -67,6 +61,7 @@ if TYPE_CHECKING:
 def run(
     ctx: click.Context,
     /,
+    server: ServerOptions,
     as_json: bool,
     report: Path | None,
     quiet: bool,
@@ -89,9 +84,7 @@ def run(
     process leads it. If it names a run that ended, the command ends with exit code 2; with
     --attach it prints the report instead, and the exit code is that of the run.
     """
-    from astrum.runtime.exit_codes import ExitCode
-
-    place = choose_place(rest)
+    place = choose_place(server, ctx.params)
     check_attach(attach, run_id, local=place.local)
     selection = Selection(**{name: rest[name] for name in Selection._fields})
     folder = working_directory()
@@ -140,8 +133,6 @@ def session(settings: RunSettings, flow: Flow, progress: RunProgress) -> Work:
 
 def end_code(report: ExecutionReport, interrupts: Interrupts) -> int:
     """Return the exit code of a run that ended."""
-    from astrum.runtime.exit_codes import ExitCode
-
     if report.execution_state == "completed":
         return ExitCode.DONE
     return interrupts.exit_code if interrupts.received else ExitCode.FAILED

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from astrum.runtime.cli.options import ServerOptions
 from astrum_coordinator.cli.flows import Selection
 
 
 class Place(NamedTuple):
     """The place where the tasks run.
 
-    ``local``: in this process. Otherwise on the server at ``redis_url``, a private one if that is
-    `None`, with ``workers`` local worker processes.
+    ``local``: in this process. Otherwise on ``server``, a private one if that has no URL, with
+    ``workers`` local worker processes.
     """
 
     local: bool
-    redis_url: str | None
+    server: ServerOptions
     workers: int
-    prefix: str | None
 
 
 class RunSettings(NamedTuple):

@@ -6,15 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from astrum.runtime.cli.commands import say
+from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import ask
-from astrum_coordinator.cli.endings import say
-from astrum_coordinator.cli.options import (
-    json_option,
-    log_option,
-    option,
-    prefix_option,
-    redis_option,
-)
+from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -27,20 +22,19 @@ COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
 
 
 @click.command(short_help="List the latest runs.")
-@redis_option
-@prefix_option
+@server_options
 @json_option
 @option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most runs to list."
 )
 @log_option
-def runs(redis_url: str | None, prefix: str | None, as_json: bool, limit: int) -> None:
+def runs(server: ServerOptions, as_json: bool, limit: int) -> None:
     """List the latest runs of a server."""
 
     async def question(coordinator: Coordinator) -> tuple[list[RunInfo], int]:
         return await coordinator.runs(limit), len(await coordinator.workers())
 
-    found, workers = ask(redis_url, prefix, question)
+    found, workers = ask(server, question)
     if as_json:
         from astrum_coordinator.display.report_view import to_json
 

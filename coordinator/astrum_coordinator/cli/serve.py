@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from astrum.runtime.cli.commands import say
+from astrum.runtime.cli.logs import log_to_stderr
+from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum.runtime.exit_codes import ExitCode, after_stop
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.asking import patient_coordinator
-from astrum_coordinator.cli.endings import say
-from astrum_coordinator.cli.options import (
-    json_option,
-    log_option,
-    option,
-    prefix_option,
-    redis_option,
-    require_redis,
-    set_log_level,
-)
+from astrum_coordinator.cli.options import json_option, log_option, require_redis
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
@@ -28,20 +23,18 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Lead every run that has no leader.")
-@redis_option
-@prefix_option
+@server_options
 @log_option
 @click.pass_context
-def serve(ctx: click.Context, redis_url: str | None, prefix: str | None) -> None:
+def serve(ctx: click.Context, server: ServerOptions) -> None:
     """Lead every run that has no leader, until stopped; needs none of the runs' code.
 
     On SIGTERM or Ctrl-C it stops leading its runs, and another coordinator may lead them.
     """
-    from astrum.runtime.exit_codes import after_stop
     from astrum_coordinator.cli.interrupts import Interrupts
 
-    settings = require_redis(redis_url, prefix)
-    set_log_level(ctx.meta.get("astrum.log_level", "info"))
+    settings = require_redis(server)
+    log_to_stderr(ctx.meta.get("astrum.log_level", "info"))
     interrupts = Interrupts()
     interrupts.run(lambda interrupts: _serve(settings, interrupts))
     ctx.exit(after_stop(interrupts.received))
@@ -59,8 +52,7 @@ async def _serve(settings: RedisSettings, interrupts: Interrupts) -> None:
 
 @click.command(short_help="Lead an existing run to its end.")
 @click.argument("run_id", metavar="RUN")
-@redis_option
-@prefix_option
+@server_options
 @json_option
 @option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
 @log_option
@@ -68,8 +60,7 @@ async def _serve(settings: RedisSettings, interrupts: Interrupts) -> None:
 def resume(
     ctx: click.Context,
     run_id: str,
-    redis_url: str | None,
-    prefix: str | None,
+    server: ServerOptions,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -78,12 +69,11 @@ def resume(
     While another coordinator leads it, this one follows it. Ctrl-C stops leading the run without
     cancelling it.
     """
-    from astrum.runtime.exit_codes import ExitCode
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.cli.run import end_code
     from astrum_coordinator.display.progress import RunProgress
 
-    settings = require_redis(redis_url, prefix)
+    settings = require_redis(server)
     progress, interrupts = RunProgress(), Interrupts()
     with output.stdout_for(as_json) as stdout:
         report = interrupts.run(lambda i: _resume(settings, run_id, progress, quiet, i))

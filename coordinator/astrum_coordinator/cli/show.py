@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import click
 
+from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import ask
-from astrum_coordinator.cli.options import (
-    json_option,
-    log_option,
-    option,
-    prefix_option,
-    redis_option,
-)
+from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
 
 
 @click.command(short_help="Show how a run ended, or how far it is.")
 @click.argument("run_id", metavar="RUN")
-@redis_option
-@prefix_option
+@server_options
 @option("--all", "everything", is_flag=True, help="All tasks, errors and tracebacks.")
 @option("--failed", is_flag=True, help="Only tasks that failed or are tried again.")
 @option(
@@ -32,8 +26,7 @@ from astrum_coordinator.cli.printing import print_json, print_table
 @log_option
 def show(
     run_id: str,
-    redis_url: str | None,
-    prefix: str | None,
+    server: ServerOptions,
     everything: bool,
     failed: bool,
     task_id: str | None,
@@ -51,9 +44,7 @@ def show(
 
     chosen = Chosen(task_id, failed, everything)
     results: bool | str = as_json and not failed if task_id is None else task_id
-    snapshot = ask(
-        redis_url, prefix, lambda coordinator: coordinator.snapshot(run_id, results=results)
-    )
+    snapshot = ask(server, lambda coordinator: coordinator.snapshot(run_id, results=results))
     if as_json:
         print_json(snapshot_to_json(snapshot, chosen))
     else:

@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
-from astrum_coordinator.cli.options import (
-    log_option,
-    option,
-    prefix_option,
-    redis_option,
-    require_redis,
-    run_id_option,
-)
+from astrum_coordinator.cli.options import log_option, require_redis, run_id_option
 from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_text
 
@@ -27,8 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Store a run for a serving coordinator.")
 @selection_options
-@redis_option
-@prefix_option
+@server_options
 @run_id_option
 @attach_option
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
@@ -37,8 +30,7 @@ if TYPE_CHECKING:
 def submit(
     ctx: click.Context,
     /,
-    redis_url: str | None,
-    prefix: str | None,
+    server: ServerOptions,
     run_id: str | None,
     attach: bool,
     timeout: float | None,
@@ -51,7 +43,7 @@ def submit(
     waits for the end, prints how the run ended, and has its exit code.
     """
     check_attach(attach, run_id)
-    settings = require_redis(redis_url, prefix)
+    settings = require_redis(server)
     with reserved_stdout() as stdout:
         flow = load_flow(Selection(**rest), fingerprints=True)
 

@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from astrum.runtime.cli.commands import say
+from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.asking import patient_coordinator
-from astrum_coordinator.cli.endings import say
-from astrum_coordinator.cli.options import (
-    json_option,
-    log_option,
-    option,
-    prefix_option,
-    redis_option,
-    require_redis,
-)
+from astrum_coordinator.cli.options import json_option, log_option, require_redis
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
@@ -27,8 +22,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Wait for the end of a run.")
 @click.argument("run_id", metavar="RUN")
-@redis_option
-@prefix_option
+@server_options
 @option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Wait at most so many seconds."
 )
@@ -39,8 +33,7 @@ if TYPE_CHECKING:
 def wait(
     ctx: click.Context,
     run_id: str,
-    redis_url: str | None,
-    prefix: str | None,
+    server: ServerOptions,
     timeout: float | None,
     as_json: bool,
     quiet: bool,
@@ -50,9 +43,7 @@ def wait(
     Another process has to lead it: `serve`, or the `run` that started it. The exit
     code is 0 for a completed run, 1 for another end, and 1 if it is still open after --timeout.
     """
-    from astrum.runtime.exit_codes import ExitCode
-
-    settings = require_redis(redis_url, prefix)
+    settings = require_redis(server)
     with output.stdout_for(as_json) as stdout:
         report, code = see_end(settings, run_id, timeout, with_results=as_json)
         if report is not None:
@@ -66,7 +57,6 @@ def see_end(
     settings: RedisSettings, run_id: str, timeout_s: float | None, *, with_results: bool
 ) -> tuple[ExecutionReport | None, int]:
     """Return the report of a run that ended and the exit code; no report if it did not."""
-    from astrum.runtime.exit_codes import ExitCode
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.cli.run import end_code
 

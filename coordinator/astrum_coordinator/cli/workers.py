@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli.asking import ask
-from astrum_coordinator.cli.options import (
-    json_option,
-    log_option,
-    option,
-    prefix_option,
-    redis_option,
-)
+from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -28,8 +23,7 @@ COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lea
 
 
 @click.command(short_help="List the live workers.")
-@redis_option
-@prefix_option
+@server_options
 @option(
     "--here",
     envvar="ASTRUM_WORKERS_HERE",
@@ -38,9 +32,9 @@ COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lea
 )
 @json_option
 @log_option
-def workers(redis_url: str | None, prefix: str | None, here: bool, as_json: bool) -> None:
+def workers(server: ServerOptions, here: bool, as_json: bool) -> None:
     """List the live workers of a server: what they serve and how much they run."""
-    found = ask(redis_url, prefix, lambda coordinator: coordinator.workers())
+    found = ask(server, lambda coordinator: coordinator.workers())
     if here:
         host = socket.gethostname()
         found = [info for info in found if info.details.get("host") == host]

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from astrum_worker.process.signals import SAME_FOR_S
+from astrum.runtime.cli.signals import SAME_FOR_S
 from astrum_worker.process.supervisor import TaskEnds
 from tests.eventually import eventually
 from tests.integration.worker.pool import Lead, Pool, WorkerProcess

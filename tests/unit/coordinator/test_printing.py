@@ -9,7 +9,7 @@ import pytest
 from rich.text import Text
 
 from astrum import SchedulerRegistry
-from astrum_coordinator.cli.endings import say
+from astrum.runtime.cli.commands import say
 from astrum_coordinator.cli.printing import print_view
 from astrum_coordinator.display.live_view import notice_text
 from astrum_coordinator.display.plan_view import plan_view

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
-from collections.abc import Callable
 from typing import NoReturn
 
-from astrum.errors import AstrumError, FlowImportError
+from astrum.errors import AstrumError
 from astrum.execution.steady_loop import run_steadily
 from astrum.runtime.collector import slow_down_collector
 from astrum.runtime.exit_codes import ExitCode, after_stop, exit_code_of
 from astrum.runtime.loops import end_task, hide
 from astrum.runtime.patched_library import refuse_patched_library
-from astrum.runtime.standard_streams import let_go_of_stdout, say_line, settle_streams
+from astrum.runtime.standard_streams import exit_at_once, let_go_of_stdout, say_line
 from astrum_worker.app import Worker
 from astrum_worker.config import WorkerConfig
 from astrum_worker.process.signals import Signals
@@ -28,33 +26,22 @@ logger = logging.getLogger("astrum.worker")
 EXIT_PATIENCE_S = 3.0
 
 
-def serve(settle: Callable[[], WorkerConfig], supervisor_fd: int | None, talkative: bool) -> int:
-    """Serve until a stop is requested; return the exit code. ``settle`` makes the settings.
+def serve(config: WorkerConfig, supervisor_fd: int | None, talkative: bool) -> int:
+    """Serve until a stop is requested; return the exit code.
 
-    ``talkative``: also say that it serves, and that it stops.
+    ``talkative``: also say that it serves, and that it stops. Raises kinds of `AstrumError` if a
+    module cannot be loaded or the server cannot serve.
     """
     try:
-        config = settle()
         catalog = Catalog.load(config.modules)
         refuse_patched_library()
         slow_down_collector()
         process = _Process(config, catalog, supervisor_fd, talkative)
         code = run_steadily(process.run(), process.disturbed, process.broken)
-    except AstrumError as error:
-        say_line(describe(error))
-        code = exit_code_of(error) or ExitCode.FAILED
     except KeyboardInterrupt:  # while the modules were being imported
         code = ExitCode.INTERRUPTED
     let_go_of_stdout()
     return code
-
-
-def describe(error: AstrumError) -> str:
-    """Return the error for people; of a module that fails to load, the user's own traceback."""
-    text = f"error: {error}"
-    if isinstance(error, FlowImportError) and error.user_traceback:
-        text = f"{error.user_traceback.rstrip()}\n\n{text} (in this process, the worker)"
-    return text
 
 
 class _Process:
@@ -116,8 +103,7 @@ class _Process:
         )
         if len(names) == 1:
             say_ended_by(names[0])
-        settle_streams()
-        os._exit(ExitCode.FAILED)
+        exit_at_once(ExitCode.FAILED)
 
     def _announce(self, line: str) -> None:
         if self._talkative:
@@ -137,12 +123,7 @@ class _Process:
 
 def _end_for_sure(code: int) -> None:
     """End the process soon, even if a task has left threads behind in an executor."""
-
-    def end() -> None:
-        settle_streams()
-        os._exit(code)
-
-    timer = threading.Timer(EXIT_PATIENCE_S, end)
+    timer = threading.Timer(EXIT_PATIENCE_S, exit_at_once, (code,))
     timer.daemon = True
     timer.start()
 

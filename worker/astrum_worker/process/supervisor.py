@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from astrum.runtime.cli.signals import StopSignals, stop_signals
 from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop, describe_ending
 from astrum.runtime.loops import end_task, in_process_group
-from astrum_worker.process.signals import SAME_FOR_S, stop_signals
 from astrum_worker.process.supervisor_link import ChildLink
 
 logger = logging.getLogger("astrum.worker")
@@ -81,7 +81,7 @@ class Supervisor:
         self._grace_s = grace_s
         self._children: dict[int, tuple[Process, ChildLink]] = {}
         self._stopping = asyncio.Event()
-        self._signalled_at: float | None = None
+        self._signals = StopSignals(self._on_first_signal, self._on_second_signal)
         self._exit_code = 0
         self._any_served = False
         self._ends = TaskEnds()
@@ -94,7 +94,7 @@ class Supervisor:
         """
         loop = asyncio.get_running_loop()
         for number in stop_signals():
-            loop.add_signal_handler(number, self._on_signal, number)
+            loop.add_signal_handler(number, self._signals.take, number)
         reaping = asyncio.create_task(self._reap_orphans())
         try:
             async with asyncio.TaskGroup() as places:
@@ -184,15 +184,13 @@ class Supervisor:
 
     # --- the end ------------------------------------------------------------------------
 
-    def _on_signal(self, number: int) -> None:
-        now = time.monotonic()
-        if self._signalled_at is None:
-            self._signalled_at = now
-            self._stop(number, after_stop(number))
-        elif now - self._signalled_at >= SAME_FOR_S:
-            self._exit_code = after_signal(number)
-            self._send(number)
-            asyncio.get_running_loop().call_later(LAST_PATIENCE_S, self._kill)
+    def _on_first_signal(self, number: int) -> None:
+        self._stop(number, after_stop(number))
+
+    def _on_second_signal(self, number: int) -> None:
+        self._exit_code = after_signal(number)
+        self._send(number)
+        asyncio.get_running_loop().call_later(LAST_PATIENCE_S, self._kill)
 
     def _stop(self, number: int, code: int) -> None:
         if not self._stopping.is_set():

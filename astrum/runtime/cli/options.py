@@ -1,0 +1,118 @@
+"""Options that both commands have, each also read from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+URL_VARIABLE = "ASTRUM_REDIS_URL"
+LEVELS = ("debug", "info", "warning", "error")
+_OTHER_NAMES = {"warn": "warning", "critical": "error", "fatal": "error", "trace": "debug"}
+
+
+def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command], Command]:
+    """Declare an option that is also read from ``ASTRUM_`` and its name."""
+    long = next(name for name in names if name.startswith("--"))
+    variable = envvar or "ASTRUM_" + long.lstrip("-").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+
+
+class ServerOptions(NamedTuple):
+    """The server that a command line names; the fields are arguments of `RedisSettings.from_env`.
+
+    `None` is what neither the command line nor the environment says.
+    """
+
+    url: str | None = None
+    prefix: str | None = None
+    tls_ca_file: str | None = None
+    tls_cert_file: str | None = None
+    tls_key_file: str | None = None
+
+    def arguments(self) -> list[str]:
+        """Return these options as a command line, without the URL: it may have a password.
+
+        >>> ServerOptions("redis://host", "jobs").arguments()
+        ['--prefix', 'jobs']
+        """
+        values = {
+            "--prefix": self.prefix,
+            "--redis-ca": self.tls_ca_file,
+            "--redis-cert": self.tls_cert_file,
+            "--redis-key": self.tls_key_file,
+        }
+        return [part for name, value in values.items() if value for part in (name, value)]
+
+
+prefix_option = option(
+    "--prefix", help="Prefix of all keys; separates pools on one server.  [default: astrum]"
+)
+_SERVER_OPTIONS = (
+    option(
+        "--redis",
+        "redis_url",
+        envvar=URL_VARIABLE,
+        metavar="URL",
+        help="The server to use: redis://, rediss:// (TLS) or unix://. Put a password in the "
+        "environment variable rather than here: command lines are visible to every user on this "
+        "host.",
+    ),
+    option(
+        "--redis-ca",
+        metavar="FILE",
+        help="The authority to trust in place of the system's, for rediss://.",
+    ),
+    option(
+        "--redis-cert",
+        metavar="FILE",
+        help="This client's certificate, if the server asks for one.",
+    ),
+    option(
+        "--redis-key",
+        metavar="FILE",
+        help="The certificate's key, if it is not in the same file.",
+    ),
+    prefix_option,
+)
+
+
+def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare ``--redis``, the files of TLS and ``--prefix``.
+
+    The command gets them as one parameter ``server``, a `ServerOptions`.
+    """
+
+    @wraps(command)
+    def with_server(
+        *given: Any,
+        redis_url: str | None,
+        prefix: str | None,
+        redis_ca: str | None,
+        redis_cert: str | None,
+        redis_key: str | None,
+        **rest: Any,
+    ) -> Any:
+        server = ServerOptions(redis_url, prefix, redis_ca, redis_cert, redis_key)
+        return command(*given, server=server, **rest)
+
+    declared: Callable[..., Any] = with_server
+    for declare in reversed(_SERVER_OPTIONS):
+        declared = declare(declared)
+    return declared
+
+
+class LogLevel(click.Choice[str]):
+    """One of `LEVELS`, in any case; the names that other tools use for them are accepted too."""
+
+    def __init__(self) -> None:
+        super().__init__(LEVELS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the level's own name."""
+        name = str(value).strip().lower()
+        return super().convert(_OTHER_NAMES.get(name, name), param, ctx)
