@@ -1,4 +1,4 @@
-"""Needs of every process: services, event loop, command line, output streams, exit codes.
+"""Needs of every process: services, event loop, output streams, exit codes; `cli` for commands.
 
 May import `errors` only.
 """
