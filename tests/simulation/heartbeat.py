@@ -20,7 +20,7 @@ class LoopLease(Lease):
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._config.status_every_s)
-            self.run_once()
+            self.pass_once()
 
     async def stop(self) -> None:
         """End the loop."""

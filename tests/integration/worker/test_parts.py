@@ -351,7 +351,7 @@ async def test_the_lease_is_trusted_from_the_beginning_of_the_beat_that_renewed_
     monkeypatch.setattr(beats, "beat", beat_slowly)
     lease.start(clock.now)
     clock.now = beat_at = CONFIG.beat_every_s
-    lease.run_once()
+    lease.pass_once()
     clock.now = beat_at + CONFIG.trust_s - 0.01
     assert lease.is_trusted
     clock.now = beat_at + CONFIG.trust_s + 0.01

@@ -87,7 +87,7 @@ class Lease:
         self.begin()
 
     def begin(self) -> None:
-        """Start the thread that calls `run_once` repeatedly."""
+        """Start the thread that calls `pass_once` repeatedly."""
         self._thread = threading.Thread(target=self._work, name="astrum-lease", daemon=True)
         self._thread.start()
 
@@ -99,7 +99,7 @@ class Lease:
             await asyncio.to_thread(thread.join, _JOIN_S)
             self._client.close()
 
-    def run_once(self) -> None:
+    def pass_once(self) -> None:
         """Send a heartbeat if it is time, write a changed status, have the lease judged."""
         try:
             self._beat_if_due()
@@ -116,7 +116,7 @@ class Lease:
     def _work(self) -> None:
         while not self._stopping.wait(self._config.status_every_s):
             try:
-                self.run_once()
+                self.pass_once()
             except Exception:
                 logger.exception("the heartbeat thread failed once; it continues")
 
