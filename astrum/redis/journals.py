@@ -25,7 +25,7 @@ WAITING_READ_ENTRIES = 64
 
 
 class News(NamedTuple):
-    """What a waiting read has brought.
+    """The result of a waiting read.
 
     ``ended`` has for each run that has ended the id of the entry that says so.
     """

@@ -20,7 +20,7 @@ from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.leading.subscriptions import Subscriptions
 
 FENCE_SHARE = 0.05
-"""The share of the time for reading again what is outstanding: the journal does not say it."""
+"""The share of the time for reading the outstanding attempts, which no journal shows."""
 
 
 class RunCompletion:
@@ -79,7 +79,7 @@ class RunCompletion:
         return not info.is_open
 
     async def _catch_up(self, follower: RunFollower) -> float:
-        """Read what is new and what is outstanding; return when to do it again at the earliest."""
+        """Read new entries and outstanding attempts; return the earliest time for the next read."""
         began = time.monotonic()
         await self._insist(follower.run_id, partial(follower.catch_up, self._reports.store))
         now = time.monotonic()

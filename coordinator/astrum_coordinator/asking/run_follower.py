@@ -80,7 +80,7 @@ class RunFollower:
                 self._take_in_entry(entry.data, entry.recorded_at)
 
     def give_up(self, error: Exception) -> None:
-        """Follow no more: the journal cannot be read. The end of the run is noticed anyway."""
+        """Stop following: the journal cannot be read. The end of the run is noticed anyway."""
         logger.warning("run %s cannot be followed: %s", self.run_id, error)
 
     async def _next_entries(self, store: RunStore) -> list[JournalEntry]:

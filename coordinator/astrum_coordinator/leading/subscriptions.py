@@ -1,4 +1,4 @@
-"""What this process wants to know of runs: the journals of some, the ends of others."""
+"""The subscriptions of this process to runs: to the journals of some, to the ends of others."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ class Subscriptions:
 
     @asynccontextmanager
     async def end_of(self, run_id: str) -> AsyncIterator[EndOfRun]:
-        """Give what to wait for; the waiting ends at once if the run has ended before.
+        """Return the end of a run to wait for; the wait ends at once if the run has ended before.
 
-        The server may lose what would end it, so never wait without a limit.
+        The server may lose the entry that would end the wait, so always wait with a limit.
         """
         end = EndOfRun()
         self._waiting.setdefault(run_id, []).append(end)
@@ -122,15 +122,15 @@ class Subscriptions:
             await self._is_needed.wait()
 
     def journal_cursors(self) -> dict[str, str]:
-        """Return where to read which journals, by run id."""
+        """Return the cursors of the journals to read, by run id."""
         return {run_id: _earliest(found) for run_id, found in self._subscribers.items()}
 
     def end_cursors(self) -> dict[str, str]:
-        """Return for which runs to wait, and after which entry of the stream of their end."""
+        """Return the runs whose end is waited for, with a cursor in the stream of each end."""
         return dict(self._end_cursors)
 
     def hand_over(self, news: News, asked: Mapping[str, str]) -> None:
-        """Give what was read after the cursors ``asked`` to those it is for."""
+        """Pass the result of a read after the cursors ``asked`` to its subscribers."""
         for run_id, of_run in groupby(news.entries, key=attrgetter("run_id")):
             entries = list(of_run)
             for subscriber in self._of(run_id):
@@ -144,13 +144,13 @@ class Subscriptions:
                 end.notify()
 
     def give_up_journal(self, run_id: str, error: Exception) -> None:
-        """Read a journal no more: the server refuses it."""
+        """Stop reading a journal that the server refuses."""
         for subscriber in self._of(run_id):
             subscriber.give_up(error)
         self._subscribers.pop(run_id, None)
 
     def give_up_end(self, run_id: str) -> None:
-        """Wait for the end of a run no more: its stream cannot be read."""
+        """Stop waiting for the end of a run whose stream cannot be read."""
         self._end_cursors.pop(run_id, None)
 
     def _of(self, run_id: str) -> list[JournalSubscriber]:
