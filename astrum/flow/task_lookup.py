@@ -12,8 +12,8 @@ from astrum.flow.task_declaration import RegisteredTask
 from astrum.flow.task_options import Reference
 
 _SHOWN = 5
-_IS_IMPORTED = ": was the module with the tasks imported?"
-_OWN = "; the tasks of a SchedulerRegistry are run by its own run()"
+_OWN = "the tasks of a SchedulerRegistry are run by its own run()"
+_NOT_IMPORTED = f": was the module with the tasks imported? ({_OWN})"
 
 Others = Mapping[str, Mapping[str, RegisteredTask]]
 """The tasks of the other namespaces, by namespace and id; looked at only to give advice."""
@@ -85,8 +85,9 @@ def no_tasks(namespace: str, targets: Any, others: Others) -> TaskRegistrationEr
     first = next(iter(targets), None) if is_list else targets
     found = "" if first is None else _elsewhere(first, others)
     if known and not found:
-        found = f" (there are tasks in {_listed(known)}){'' if nearest(namespace, known) else _OWN}"
-    advice = nearest(namespace, known) if known else _IS_IMPORTED + _OWN
+        own = "" if nearest(namespace, known) else f"; {_OWN}"
+        found = f" (there are tasks in {_listed(known)}){own}"
+    advice = nearest(namespace, known) if known else _NOT_IMPORTED
     return TaskRegistrationError(f"no task is declared in namespace {namespace!r}{found}{advice}")
 
 

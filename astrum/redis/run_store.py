@@ -55,7 +55,9 @@ class RunStore(JournalStore):
             )
         reply = await self.bulk.call(scripts.create(self.keys, run_id, plan, details))
         if reply == -1:
-            raise RunConflictError(f"run {run_id!r} exists already, with another plan")
+            raise RunConflictError(
+                f"run {run_id!r} exists already, with another plan: take another run id"
+            )
         return bool(reply)
 
     async def lead(self, run_id: str, owner: str, lease_s: float) -> int | None:

@@ -46,6 +46,16 @@ _PATIENCE_S = 10.0
 """Seconds for which a submission or a cancel waits for a server, for example at a restart."""
 
 
+def _check_flow(flow: object) -> None:
+    if not isinstance(flow, Flow):
+        raise TypeError(
+            f"submit_flow() takes a Flow, got a {type(flow).__name__}: pass "
+            "registry.build_scheduler().flow(fingerprints=True)"
+        )
+    if flow.local_only:
+        raise TaskRegistrationError(f"this flow cannot run on workers: {flow.local_only}")
+
+
 def new_run_id() -> str:
     """Return an id that sorts by time and is unique: ``20260131-235959-a1b2c3d4``."""
     return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(4)
@@ -200,8 +210,7 @@ class Coordinator:
         `RunConflictError`. Raises `StoreUnavailableError` if the server does not answer for a
         while.
         """
-        if flow.local_only:
-            raise TaskRegistrationError(f"this flow cannot run on workers: {flow.local_only}")
+        _check_flow(flow)
         run_id = run_id or new_run_id()
         details = {"namespace": flow.plan.namespace, "tasks": str(len(flow.plan.tasks))}
         details[PLANNED_S_DETAIL] = f"{flow.planning_s:.6f}"
@@ -305,9 +314,12 @@ class Coordinator:
         Raises `RunNotFoundError`, and `TimeoutError` if it is still open after ``timeout_s``.
         Waits for as long as the server is away.
         """
-        async with asyncio.timeout(timeout_s):
-            self._parts.reader.start()
-            await until_over(self._store, self._parts.subscriptions, run_id)
+        try:
+            async with asyncio.timeout(timeout_s):
+                self._parts.reader.start()
+                await until_over(self._store, self._parts.subscriptions, run_id)
+        except TimeoutError:
+            raise TimeoutError(f"run {run_id!r} is still open after {timeout_s:g} s") from None
         return await self.report(run_id, types=types, results=results)
 
     async def run_info(self, run_id: str) -> RunInfo | None:

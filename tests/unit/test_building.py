@@ -1,12 +1,13 @@
 """From a registry to a scheduler: targets, dependencies, methods, settings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from astrum import (
     AstrumConfig,
+    Coordinator,
     F,
     Ref,
     RetryPolicy,
@@ -319,13 +320,24 @@ async def test_a_registry_is_not_a_list_of_targets(registry: SchedulerRegistry) 
         await run(registry)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("planned", [lambda flow: flow, lambda flow: flow.build_scheduler()])
+async def test_what_is_no_flow_cannot_be_submitted(
+    registry: SchedulerRegistry, planned: Callable[[SchedulerRegistry], Any]
+) -> None:
+    flow = planned(registry)
+    with pytest.raises(TypeError, match=rf"got a {type(flow).__name__}: pass .*\.flow\("):
+        await Coordinator("redis://localhost:1").submit_flow(flow)
+
+
 @pytest.mark.usefixtures("cleared")
 def test_whoever_looks_for_a_registry_in_the_namespaces_learns_how_to_run_it() -> None:
     own = r"the tasks of a SchedulerRegistry are run by its own run\(\)"
-    with pytest.raises(TaskRegistrationError, match=own):
+    with pytest.raises(TaskRegistrationError, match=rf"imported\? \({own}\)$"):
         build_scheduler(namespace="billing")
     declare(get_registry("daily_report"), extract=[])
-    with pytest.raises(TaskRegistrationError, match=rf"there are tasks in 'daily_report'\); {own}"):
+    with pytest.raises(
+        TaskRegistrationError, match=rf"there are tasks in 'daily_report'\); {own}$"
+    ):
         build_scheduler(namespace="billing")
 
 

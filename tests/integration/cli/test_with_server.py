@@ -74,7 +74,7 @@ def test_the_same_submit_is_the_same_run_and_another_plan_is_not(
         assert (done.returncode, done.stdout) == (0, "r1\n")
     other = cli("submit", "flow.py", "-t", "order", "--run-id", "r1", "--redis", redis_server.url)
     assert (other.returncode, other.stdout) == (1, "")
-    assert "exists already, with another plan" in other.stderr
+    assert "exists already, with another plan: take another run id" in other.stderr
     [run] = json.loads(cli("runs", "--json", ASTRUM_REDIS_URL=redis_server.url).stdout)
     assert (run["run_id"], run["state"], run["details"]["tasks"]) == ("r1", "open", "2")
 

@@ -49,6 +49,12 @@ async def test_a_task_is_looked_at_from_its_submission_to_its_end(
     assert (await coordinator.snapshot(run_id)).unfinished == []
 
 
+async def test_the_end_of_a_wait_names_the_run(coordinator: Coordinator) -> None:
+    run_id = await coordinator.submit_flow(flow(TaskSpec("a")))
+    with pytest.raises(TimeoutError, match=rf"run '{run_id}' is still open after 0\.05 s"):
+        await coordinator.wait(run_id, timeout_s=0.05)
+
+
 async def test_waiting_for_a_run_without_a_leader_warns_once_per_absence(
     coordinator: Coordinator, runs: RunStore, hand: ManualWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
