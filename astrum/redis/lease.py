@@ -4,12 +4,14 @@ garbage collection in it cannot cost the lease.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import redis.exceptions as driver
 
 from astrum.redis import scripts
 from astrum.redis.scripts import ScriptCall, ScriptLibrary
+from astrum.redis.server_clock import ServerClock
 from astrum.redis.settings import RedisSettings, open_sync_client
 from astrum.redis.translation import FAILURES, is_no_master, translate
 
@@ -17,12 +19,22 @@ LEASE_TIMEOUT_S = 2.0
 
 
 class LeaseClient:
-    """Renews one worker's lease from a thread; use it from one thread at a time."""
+    """Renews one worker's lease from a thread; use it from one thread at a time.
 
-    def __init__(self, settings: RedisSettings, *, timeout_s: float = LEASE_TIMEOUT_S) -> None:
+    ``clock`` learns the server's time from every beat.
+    """
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        *,
+        timeout_s: float = LEASE_TIMEOUT_S,
+        clock: ServerClock | None = None,
+    ) -> None:
         self._settings = settings
         self._keys = settings.keys
         self._library = ScriptLibrary()
+        self._clock = clock or ServerClock()
         self._client: Any = open_sync_client(settings, timeout_s=timeout_s)
 
     def beat(self, worker_id: str, lease_s: float, status: bytes = b"") -> bool:
@@ -33,7 +45,10 @@ class LeaseClient:
         case. Raises kinds of `StoreError`; then it is unknown whether the lease was renewed, and
         only the start of the last beat that returned counts.
         """
-        return bool(self._call(scripts.beat(self._keys, worker_id, lease_s, status)))
+        asked_at = time.time()
+        reply = int(self._call(scripts.beat(self._keys, worker_id, lease_s, status)))
+        self._clock.learn(asked_at, abs(reply) / 1000, time.time())
+        return reply > 0
 
     def set_status(self, worker_id: str, status: bytes) -> bool:
         """Do as `WorkerStore.set_status`."""

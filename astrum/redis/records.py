@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+
+def queued_ms(entry_id: str, until_s: float) -> int:
+    """Return the ms from the dispatch of a stream entry until a time of the server's clock.
+
+    >>> queued_ms("1500-0", 2.0)
+    500
+    """
+    return max(round(until_s * 1000) - int(entry_id.partition("-")[0]), 0)
+
+
 EntryKey = tuple[str, str]
 """Stream and entry id."""
 

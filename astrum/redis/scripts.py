@@ -301,7 +301,7 @@ def queue_sizes(streams: Sequence[str]) -> ScriptCall:
 def register(
     keys: Keys, worker_id: str, details: Mapping[str, str], served: bytes, lease_s: float
 ) -> ScriptCall:
-    """Register a worker with its first lease."""
+    """Register a worker with its first lease. Reply: the server's time in ms."""
     arguments: list[Argument] = [
         worker_id,
         _ms(lease_s),
@@ -314,7 +314,10 @@ def register(
 
 
 def beat(keys: Keys, worker_id: str, lease_s: float, status: bytes = b"") -> ScriptCall:
-    """Renew a worker's lease. Reply: 1, or 0 if it was over or the registration gone."""
+    """Renew a worker's lease.
+
+    Reply: the server's time in ms, negative if the lease was over or the registration gone.
+    """
     lives_ms = (_ms(lease_s), _facts_ttl_ms(lease_s), _ms(OPEN_TTL_S))
     arguments: list[Argument] = [worker_id, *lives_ms, status]
     return ScriptCall("beat", [keys.leases, keys.worker(worker_id)], arguments)

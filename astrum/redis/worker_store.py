@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from astrum.errors import StoreError
@@ -14,13 +15,17 @@ from astrum.redis.listing import backlog_of
 from astrum.redis.reaping import drop, forget, own_entries, streams_of
 from astrum.redis.records import Claim
 from astrum.redis.scripts import ScriptLibrary, chunks
+from astrum.redis.server_clock import ServerClock
 from astrum.redis.settings import RedisSettings
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.store import Store, block_option
 
 
 class WorkerStore(Store):
-    """One worker's side of the store. Its id, never used before, is also its consumer name."""
+    """One worker's side of the store. Its id, never used before, is also its consumer name.
+
+    ``clock`` knows the server's time from the registration on.
+    """
 
     waits = tuple(LANE_SUFFIX)
 
@@ -29,6 +34,7 @@ class WorkerStore(Store):
     ) -> None:
         super().__init__(settings, library=library)
         self.worker_id = worker_id
+        self.clock = ServerClock()
         self._known: set[str] = set()
         self._asked: dict[str, Client] = {}
 
@@ -37,9 +43,10 @@ class WorkerStore(Store):
 
         Register before the first claim, and again when a beat returns ``False``.
         """
-        await self.client.call(
-            scripts.register(self.keys, self.worker_id, details, served, lease_s)
-        )
+        asked_at = time.time()
+        call = scripts.register(self.keys, self.worker_id, details, served, lease_s)
+        now_ms = await self.client.call(call)
+        self.clock.learn(asked_at, int(now_ms) / 1000, time.time())
 
     async def set_status(self, status: bytes) -> bool:
         """Store the worker's status; ``False`` if it is not registered (any more)."""

@@ -55,9 +55,8 @@ class Worker:
     async def beat(self) -> None:
         """Renew the lease; if it had been over, drop what others settled meanwhile."""
         await self.face_loss()
-        if await self.store.client.call(
-            scripts.beat(self.store.keys, self.worker_id, self.world.lease_s)
-        ):
+        call = scripts.beat(self.store.keys, self.worker_id, self.world.lease_s)
+        if await self.store.client.call(call) > 0:
             return
         await self.register()
         self.world.counts["lease had been over"] += 1

@@ -404,13 +404,14 @@ class Commands:
 
     def script_register(self, keys: list[str], args: list[bytes]) -> int:
         self.model.register(args[0].decode(), _details(args[5:]), args[4], int(args[1]))
-        return 1
+        return self.model.now_ms()
 
     def script_status(self, keys: list[str], args: list[bytes]) -> int:
         return int(self.model.set_status(keys[0].removeprefix("{astrum}:w:"), args[0]))
 
     def script_beat(self, keys: list[str], args: list[bytes]) -> int:
-        return int(self.model.beat(args[0].decode(), int(args[1]), args[4]))
+        was_live = self.model.beat(args[0].decode(), int(args[1]), args[4])
+        return self.model.now_ms() if was_live else -self.model.now_ms()
 
     def script_drop(self, keys: list[str], args: list[bytes]) -> int:
         is_gone = self.model.drop(args[0].decode(), keys[2:], leaves=args[2] == b"1")

@@ -122,5 +122,6 @@ def _lease(
     lease_type: Callable[..., Lease],
 ) -> Lease:
     config = context.config
-    client = LeaseClient(config.redis, timeout_s=min(2.0, config.lease_s / 5))
+    timeout_s, clock = min(2.0, config.lease_s / 5), context.store.clock
+    client = LeaseClient(config.redis, timeout_s=timeout_s, clock=clock)
     return lease_type(context.worker_id, client, config, board, reconciler)

@@ -1,6 +1,7 @@
 -- Renew a worker's lease and store what it does now.
 -- KEYS leases worker ; ARGV worker_id lease_ms details_ttl_ms leases_ttl_ms status('' for none)
--- Returns 1; 0 if the lease was over or the registration gone: register again, verify what is held.
+-- Returns the server's time in ms; as a negative number if the lease was over or the registration
+-- gone: register again, verify what is held.
 -- PEXPIRE comes first: it is allowed when memory is full, and after it everything is.
 local now = now_ms()
 local lease_end = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -8,4 +9,4 @@ local is_registered = redis.call('PEXPIRE', KEYS[2], ARGV[3]) == 1
 redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 if is_registered and ARGV[5] ~= '' then redis.call('HSET', KEYS[2], 'status', ARGV[5]) end
-return (is_registered and lease_end and tonumber(lease_end) > now) and 1 or 0
+return (is_registered and lease_end and tonumber(lease_end) > now) and now or -now

@@ -27,6 +27,7 @@ from astrum.protocol.messages import (
     encode_record,
 )
 from astrum.protocol.records import Holder
+from astrum.redis.records import queued_ms
 from astrum.redis.scripts import DispatchItem
 from astrum.redis.settlement import Settlement
 from astrum.runtime.loops import Backoff
@@ -280,7 +281,11 @@ class Dispatcher(Service):
         task, attempt, outcome, failure, blocked = revocation
         record = Record(task, attempt, outcome, failure=failure, blocked=blocked)
         if holder is not None:
-            record = record._replace(worker_id=holder.worker_id, started_at=holder.claimed_at)
+            record = record._replace(
+                worker_id=holder.worker_id,
+                started_at=holder.claimed_at,
+                queued_ms=queued_ms(entry_id, holder.claimed_at),
+            )
         row = self._seal.seal_row(self._run_id, encode_record(record))
         return Settlement(task, attempt, entry_id, False, row)
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from astrum.machine.events import Outcome
 from astrum.machine.failure import LOST, Failure
 from astrum.protocol.messages import Record, attribute, encode_record
-from astrum.redis.records import DeadClaim
+from astrum.redis.records import DeadClaim, queued_ms
 from astrum.redis.settlement import Settlement
 from astrum.runtime.service import PeriodicService
 from astrum_coordinator.context import CoordinatorContext
@@ -121,6 +121,7 @@ class Reaper(PeriodicService):
             Outcome.LOST,
             worker_id=claim.worker_id,
             started_at=claim.claimed_at,
+            queued_ms=queued_ms(claim.entry_id, claim.claimed_at),
             failure=failure,
             shared_loss=shared,
         )

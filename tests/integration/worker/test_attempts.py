@@ -13,7 +13,7 @@ from astrum.protocol.messages import Record, RevokedHint, encode_hint, encode_re
 from astrum.protocol.sealing import Seal
 from astrum.redis import RedisSettings, Settlement, WorkerStore
 from astrum.values.arguments import pack_arguments
-from astrum.values.references import encode_reference, reference_of
+from astrum.values.references import BlobRef, encode_reference, reference_of
 from tests.eventually import eventually
 from tests.integration.worker.pool import CODEC, Lead, Pool
 from tests.servers import Server
@@ -137,6 +137,26 @@ async def test_a_big_result_is_stored_once_and_read_by_reference(pool: Pool, lea
     arguments = pack_arguments([("data", encode_reference(ref))])
     await lead.dispatch(1, "measure", arguments=arguments)
     assert await lead.value(1) == 200_000
+
+
+async def test_a_worker_with_a_wrong_clock_writes_the_server_s_time_and_what_the_attempt_waited_for(
+    pool: Pool, lead: Lead
+) -> None:
+    (pool.folder / "ahead.py").write_text(
+        "import time\nright = time.time\ntime.time = lambda: right() + 3600.0\n"
+    )
+    digest = await lead.store.put_blob(lead.run_id, CODEC.encode(b"x" * 20_000_000))
+    reference = encode_reference(BlobRef(digest, 20_000_000))
+    dispatched = await lead.dispatch(0, "measure", arguments=pack_arguments([("data", reference)]))
+    worker = await pool.start(modules=("pool_flow.py", "ahead.py")).serving()
+    assert await lead.value(0) == 20_000_000
+    record, now = await lead.record(0), await lead.store.server_time()
+    assert now - 60 < record.started_at <= record.ended_at < now + 1, worker.said
+    dispatched_at = int(dispatched.partition("-")[0]) / 1000
+    waited_s = (record.queued_ms + record.prepared_ms) / 1000
+    assert record.started_at == pytest.approx(dispatched_at + waited_s, abs=0.003)
+    assert record.queued_ms >= 100, "the worker had to start first"
+    assert record.prepared_ms >= 5, "20 MB had to be fetched"
 
 
 async def test_an_attempt_that_takes_too_long_is_timed_out(pool: Pool, lead: Lead) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from astrum.machine.events import Outcome
 from astrum.machine.failure import UNDESCRIBED
 from astrum.protocol.messages import Record, TaskMessage, decode_entry, encode_entry
 from astrum.redis import Claim, RedisSettings, ServerLossDetector, Settlement, Verdict
+from astrum.redis.server_clock import ServerClock
 from astrum.values.arguments import NO_ARGUMENTS
 from astrum.values.codec import Codec
 from astrum_worker.config import WorkerConfig
@@ -34,7 +36,10 @@ class Bench:
 
     def __init__(self) -> None:
         self.rows: list[Record] = []
-        store: Any = SimpleNamespace(worker_id="w", settle=self.settle, loss=ServerLossDetector())
+        self.clock = ServerClock()
+        store: Any = SimpleNamespace(
+            worker_id="w", settle=self.settle, loss=ServerLossDetector(), clock=self.clock
+        )
         config = WorkerConfig(modules=("m",), redis=RedisSettings())
         self.context = context = WorkerContext(store, config)
         self.invoker = Invoker(2)
@@ -61,13 +66,17 @@ class Bench:
         return [Verdict.SETTLED] * len(ends)
 
     def claim(
-        self, function: Callable[..., Any], lane: Any = "async", timeout_s: float | None = None
+        self,
+        function: Callable[..., Any],
+        lane: Any = "async",
+        timeout_s: float | None = None,
+        entry_id: str = "1-0",
     ) -> None:
         """Let an attempt of a function come in."""
         fields = ("n", "t", "", 0, timeout_s, True, False, NO_ARGUMENTS)
         self.message = TaskMessage("r", 0, 1, 1, *fields)
         self.served = Served(BoundTask("t", function, TaskInputs(), lane), "", Codec())
-        self.attempts.accept(lane, Claim("s", "1-0", b""))
+        self.attempts.accept(lane, Claim("s", entry_id, b""))
 
     async def ended(self) -> Record:
         """Return the one end of the attempt, as the server has it."""
@@ -85,6 +94,21 @@ async def bench() -> AsyncIterator[Bench]:
     yield bench
     await bench.settler.stop()
     bench.invoker.close()
+
+
+async def test_a_record_says_by_the_server_s_clock_when_it_ran_and_how_long_it_waited(
+    bench: Bench,
+) -> None:
+    async def nothing() -> None: ...
+
+    now = time.time()
+    bench.clock.learn(now, now + 3600, now)
+    bench.claim(nothing, entry_id=f"{(now + 3598) * 1000:.0f}-0")
+    record = await bench.ended()
+    assert now + 3600 <= record.started_at <= record.ended_at <= time.time() + 3600.01
+    assert record.queued_ms >= 2000
+    began_at = (now + 3598) + (record.queued_ms + record.prepared_ms) / 1000
+    assert record.started_at == pytest.approx(began_at, abs=0.003)
 
 
 KINDS = (

@@ -24,6 +24,7 @@ from astrum.planning.build import NO_INPUTS
 from astrum.protocol.keys import Keys
 from astrum.protocol.messages import Record, attribute
 from astrum.redis import Claim, LeaseClient, RedisSettings, ServerLossDetector, Settlement, Verdict
+from astrum.redis.server_clock import ServerClock
 from astrum.values.codec import Codec
 from astrum_worker.claim_gate import ClaimGate, Reason
 from astrum_worker.config import WorkerConfig
@@ -51,6 +52,7 @@ class SettlingStore:
         self.batches: list[tuple[str, list[int]]] = []
         self.failures = 0
         self.loss = ServerLossDetector()
+        self.clock = ServerClock()
         self.called = asyncio.Event()
         self.may_pass = asyncio.Event()
         self.may_pass.set()

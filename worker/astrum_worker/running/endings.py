@@ -18,7 +18,10 @@ A_COPY = "no leader waits for this entry; it is a copy of an old message, or set
 
 
 class Ending(NamedTuple):
-    """The one end of an attempt. ``blob`` is the value that the record refers to, if it is big."""
+    """The one end of an attempt. ``blob`` is the value that the record refers to, if it is big.
+
+    The times of the record are on this host's clock; `settlement_of` puts them on the server's.
+    """
 
     record: Record
     blob: Blob | None = None
@@ -33,14 +36,15 @@ def ended(
     """Return the end of an attempt with this result, whose value is encoded already."""
     outcome, _, failure, started_at, ended_at = result
     record = Record(
-        held.task,
-        held.attempt,
-        outcome,
-        held.context.worker_id,
-        started_at,
-        ended_at,
-        value,
-        failure,
+        task=held.task,
+        attempt=held.attempt,
+        outcome=outcome,
+        worker_id=held.context.worker_id,
+        started_at=started_at,
+        ended_at=ended_at,
+        value=value,
+        failure=failure,
+        prepared_ms=max(round((started_at - held.started_at) * 1000), 0),
         blocked=held.blocked(),
     )
     return Ending(record, blob)

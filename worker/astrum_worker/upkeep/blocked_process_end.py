@@ -143,8 +143,9 @@ class BlockedProcessEnd:
 
     async def _settle(self, store: WorkerStore, ends: Iterable[tuple[str, Claim, Record]]) -> None:
         by_place: dict[Place, list[Settlement]] = {}
+        clock = self._context.store.clock
         for run_id, claim, record in ends:
-            settlement = settlement_of(self._context.seal, run_id, claim, record)
+            settlement = settlement_of(self._context.seal, clock, run_id, claim, record)
             by_place.setdefault((run_id, claim.stream), []).append(settlement)
         for place, settlements in by_place.items():
             await store.settle(*place, settlements)
