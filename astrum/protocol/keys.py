@@ -64,6 +64,26 @@ class Keys:
         """Return whether a key is that of a stream of attempts under this prefix."""
         return key.startswith(f"{{{self.prefix}}}:q:")
 
+    def stream_name(self, stream: str) -> str:
+        """Return the part of a stream's key that no other stream has, for `outstanding`.
+
+        >>> Keys().stream_name(Keys().queue("default", "async"))
+        'default:a'
+        """
+        return stream.removeprefix(f"{{{self.prefix}}}:q:")
+
+    def stream_named(self, name: str) -> str:
+        """Return the key of the stream with this `stream_name`."""
+        return f"{{{self.prefix}}}:q:{name}"
+
+    def outstanding(self, attempt: int, entry_id: str, stream: str) -> str:
+        """Return the fence of an outstanding attempt: its number, its entry, the entry's stream.
+
+        >>> Keys().outstanding(2, "1500-0", Keys().queue("default", "async"))
+        '2:1500-0/default:a'
+        """
+        return f"{attempt}:{entry_id}/{self.stream_name(stream)}"
+
     def queue_of(self, key: str) -> tuple[str, str]:
         """Return queue and lane of a stream of attempts; raises ``ValueError`` for other keys.
 
@@ -93,7 +113,9 @@ class Keys:
         return f"{{{self.prefix}}}:run:{run_id}:plan"
 
     def attempts(self, run_id: str) -> str:
-        """Hash: task number to ``<att>:<entry>``, ``<att>=<who>`` or ``<att>!<who>``; the fence."""
+        """Hash, the fence: task number to ``<att>:<entry>/<stream name>``, ``<att>=<who>`` or
+        ``<att>!<who>``.
+        """
         return f"{{{self.prefix}}}:run:{run_id}:d"
 
     def journal(self, run_id: str) -> str:

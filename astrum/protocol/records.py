@@ -31,6 +31,8 @@ class Outstanding(NamedTuple):
 
     attempt: int
     entry_id: str
+    queue: str
+    lane: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ FENCE_PART = 2_000
 """The approximate number of a run's tasks in one reply."""
 
 _TASK = re.compile(rb"[0-9]{1,9}")
-_OUTSTANDING = re.compile(rb"([0-9]{1,18}):([0-9]{1,20}-[0-9]{1,20})")
+_OUTSTANDING = re.compile(rb"([0-9]{1,18}):([0-9]{1,20}-[0-9]{1,20})/(.+)", re.DOTALL)
 _SETTLED = re.compile(rb"[0-9]+[=!]")
 
 
@@ -117,8 +117,15 @@ class RunStore(JournalStore):
             mark = _OUTSTANDING.fullmatch(state)
             if mark is None or not _TASK.fullmatch(task):
                 raise damaged(run_id, f"the fence of task {task!r} holds {state!r}")
-            found[int(task)] = Outstanding(int(mark[1]), mark[2].decode())
+            queue, lane = self._queue_named(run_id, mark[3])
+            found[int(task)] = Outstanding(int(mark[1]), mark[2].decode(), queue, lane)
         return found
+
+    def _queue_named(self, run_id: str, name: bytes) -> tuple[str, str]:
+        try:
+            return self.keys.queue_of(self.keys.stream_named(name.decode()))
+        except ValueError as error:
+            raise damaged(run_id, error) from None
 
     async def _fence(self, run_id: str) -> dict[bytes, bytes]:
         """Read the fence part by part: all of a big run at once would block the server for long.
@@ -151,9 +158,10 @@ class RunStore(JournalStore):
     ) -> list[str]:
         """Dispatch (task, attempt, message[, signature]) each at most once; repeatable.
 
-        Returns for each the entry id if that very attempt is outstanding, else the fence instead:
-        ``<attempt>=<who>`` or ``<attempt>!<who>`` was settled, ``<other attempt>:<entry>`` is
-        outstanding (the leader's view of the run is wrong: read the journal again).
+        Returns for each the entry id if that very attempt is outstanding in this queue and lane,
+        else the fence instead: ``<attempt>=<who>`` or ``<attempt>!<who>`` was settled,
+        ``<attempt>:<entry>/<stream>`` is another attempt, or in another stream (the leader's view
+        of the run is wrong: read the journal again).
         Raises `LeadershipLostError`; `RunNotFoundError`; `StoreUnavailableError` with no
         attempt of the refused part dispatched while the server's memory is full, and while a
         suspected loss is not handled yet: a value that the server lost must not be used.
@@ -306,15 +314,17 @@ class RunStore(JournalStore):
         return await reaping.holders(self.client, self.keys.queue(queue, lane), entry_ids)
 
     async def vanished(
-        self, run_id: str, queue: str, lane: str, attempts: Sequence[tuple[int, str]]
+        self, run_id: str, queue: str, lane: str, attempts: Sequence[tuple[int, int, str]]
     ) -> list[int]:
         """Return those of the tasks that are outstanding and whose stream entry is not there.
 
-        ``attempts`` are (task, ``<attempt>:<entry id>``). Only the leader can end them.
+        ``attempts`` are (task, attempt, entry id). Only the leader can end them.
         """
         stream = self.keys.queue(queue, lane)
+        fence = self.keys.outstanding
+        marks = [(task, fence(attempt, entry, stream)) for task, attempt, entry in attempts]
         found: list[int] = []
-        for part in chunks(attempts):
+        for part in chunks(marks):
             found += await self.client.call(scripts.vanished(self.keys, run_id, stream, part))
         return found
 

@@ -182,7 +182,7 @@ def dispatch(
 ) -> ScriptCall:
     """Dispatch attempts. Reply: see `read_dispatched`."""
     names = [keys.run(run_id), keys.attempts(run_id), stream, keys.queues]
-    arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms()]
+    arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms(), keys.stream_name(stream)]
     for item in items:
         arguments += item
     return ScriptCall("dispatch", names, arguments)
@@ -205,7 +205,7 @@ def settle(
     # Only the keys that the mode needs: access rules keep workers away from the run's own record.
     others = {"w": [], "x": [keys.leases], "c": [keys.run(run_id)]}[mode]
     names = [keys.attempts(run_id), keys.journal(run_id), stream, *others]
-    arguments: list[Argument] = [mode, who, GROUP]
+    arguments: list[Argument] = [mode, who, GROUP, keys.stream_name(stream)]
     for item in items:
         arguments += (item.task, item.attempt, item.entry_id, int(item.final), item.record)
     return ScriptCall("settle", names, arguments)
@@ -234,7 +234,7 @@ def _leadership_lost(run_id: str, epoch: str | int) -> LeadershipLostError:
 def vanished(
     keys: Keys, run_id: str, stream: str, attempts: Iterable[tuple[int, str]]
 ) -> ScriptCall:
-    """Find outstanding attempts without an entry. Reply: their tasks."""
+    """Find outstanding attempts without an entry: (task, fence). Reply: their tasks."""
     arguments: list[Argument] = [part for attempt in attempts for part in attempt]
     return ScriptCall("vanished", [keys.attempts(run_id), stream], arguments)
 

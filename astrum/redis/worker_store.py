@@ -13,7 +13,7 @@ from astrum.redis.client import Client
 from astrum.redis.entries import Entry, read_streams
 from astrum.redis.listing import backlog_of
 from astrum.redis.reaping import drop, forget, own_entries, streams_of
-from astrum.redis.records import Claim
+from astrum.redis.records import Claim, EntryKey
 from astrum.redis.scripts import ScriptLibrary, chunks
 from astrum.redis.server_clock import ServerClock
 from astrum.redis.settings import RedisSettings
@@ -145,15 +145,17 @@ class WorkerStore(Store):
             verdicts += scripts.read_verdicts(run_id, self.worker_id, reply, len(part))
         return verdicts
 
-    async def still_mine(self, run_id: str, items: Sequence[tuple[int, int, str]]) -> list[bool]:
-        """Return for each (task, attempt, entry id) whether it is still outstanding."""
+    async def still_mine(
+        self, run_id: str, items: Sequence[tuple[int, int, EntryKey]]
+    ) -> list[bool]:
+        """Return for each (task, attempt, (stream, entry id)) whether it is still outstanding."""
         answers: list[bool] = []
         for part in chunks(items):
             tasks = [task for task, _, _ in part]
             states = await self.client.execute("HMGET", self.keys.attempts(run_id), *tasks)
             answers += [
-                state == f"{attempt}:{entry_id}".encode()
-                for state, (_, attempt, entry_id) in zip(states, part, strict=True)
+                state == self.keys.outstanding(attempt, entry_id, stream).encode()
+                for state, (_, attempt, (stream, entry_id)) in zip(states, part, strict=True)
             ]
         return answers
 

@@ -61,7 +61,7 @@ class Worker:
         await self.register()
         self.world.counts["lease had been over"] += 1
         claims = list(self.held.values())
-        items = [(task, attempt, c.entry_id) for c in claims for task, attempt in [_head(c)]]
+        items = [(task, attempt, c.key) for c in claims for task, attempt in [_head(c)]]
         for claim, mine in zip(claims, await self.store.still_mine(RUN, items), strict=True):
             if not mine:
                 del self.held[claim.stream, claim.entry_id]

@@ -42,6 +42,7 @@ SERVER_TIME = """local t = redis.call('TIME')
 
 ABLATIONS = ("gate", "entry-id", "dispatch-once", "epoch", "full-replay", "own-pel", "union")
 """Safeguards that can be taken away; each must be missed."""
+OUTSTANDING = "state == attempt .. ':' .. id .. '/' .. ARGV[4]"
 OUTSTANDING_UNDER_ANY_ENTRY = "state and string.sub(state, 1, #attempt + 1) == attempt .. ':'"
 """A fence that knows which attempt is out, but not by which of its messages."""
 
@@ -90,8 +91,8 @@ def library_without(ablation: str | None) -> ScriptLibrary:
     """Return the product's scripts, less one safeguard."""
     texts = {name: with_the_walks_clock(text) for name, text in read_sources().items()}
     cuts = {
-        "gate": ("settle", "if run_is_here and state == attempt .. ':' .. id then", "if true then"),
-        "entry-id": ("settle", "state == attempt .. ':' .. id", OUTSTANDING_UNDER_ANY_ENTRY),
+        "gate": ("settle", f"if run_is_here and {OUTSTANDING} then", "if true then"),
+        "entry-id": ("settle", OUTSTANDING, OUTSTANDING_UNDER_ANY_ENTRY),
         "dispatch-once": (
             "dispatch",
             "if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then",

@@ -20,6 +20,16 @@ Item = tuple[int, int, bytes, bytes]
 """Task, attempt, message, signature."""
 
 
+def outstanding(attempt: int, entry_id: str, stream: str) -> str:
+    """Return the fence of an outstanding attempt."""
+    return f"{attempt}:{entry_id}/{stream.partition(':q:')[2]}"
+
+
+def entry_of(fence: str) -> str:
+    """Return the entry id in the fence of an outstanding attempt, "" if there is none."""
+    return fence.partition(":")[2].partition("/")[0]
+
+
 class StaleError(Exception):
     """Another epoch leads (or none does)."""
 
@@ -209,10 +219,12 @@ class Model:
             last = int(re.match(r"\d*", state)[0] or 0)  # type: ignore[index]
             if attempt > last and not re.search("[:!]", state):
                 entry_id = self._add(stream, data, signature)
-                run.attempts[task] = f"{attempt}:{entry_id}"
+                run.attempts[task] = outstanding(attempt, entry_id, stream)
                 states.append(entry_id)
             else:
-                states.append(state.removeprefix(f"{attempt}:"))
+                entry_id = entry_of(state)
+                is_this = state == outstanding(attempt, entry_id, stream)
+                states.append(entry_id if is_this else state)
         return states
 
     def _add(self, stream: str, data: bytes, signature: bytes) -> str:
@@ -235,16 +247,18 @@ class Model:
         records: list[bytes] = []
         verdicts = []
         for end in settlements:
-            verdicts.append(self._settle(run, who, end, records))
+            verdicts.append(self._settle(run, who, stream, end, records))
             self.remove(stream, end.entry_id)
         if records and run is not None:
             size = len(records).to_bytes(4, "big")
             run.journal[self._next_id()] = b"\xdd" + size + b"".join(records)
         return verdicts
 
-    def _settle(self, run: Run | None, who: str, end: Settlement, records: list[bytes]) -> Verdict:
+    def _settle(
+        self, run: Run | None, who: str, stream: str, end: Settlement, records: list[bytes]
+    ) -> Verdict:
         state = run.attempts.get(end.task, "") if run is not None else ""
-        if run is not None and state == f"{end.attempt}:{end.entry_id}":
+        if run is not None and state == outstanding(end.attempt, end.entry_id, stream):
             run.attempts[end.task] = f"{end.attempt}{'!' if end.final else '='}{who}"
             records.append(end.record)
             return Verdict.SETTLED

@@ -91,7 +91,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         found = await runs.outstanding("r")
         assert await runs.attempt_state("r", 0)
         assert await runs.holders("new", "thread", [found[0].entry_id]) == {}
-        assert await runs.vanished("r", "new", "thread", [(0, f"1:{found[0].entry_id}")]) == []
+        assert await runs.vanished("r", "new", "thread", [(0, 1, found[0].entry_id)]) == []
         await runs.revoke("r", epoch, "new", "thread", [settlement(0, found[0].entry_id)])
         await runs.append_event("r", b"\x90", epoch=epoch)
         await runs.read_journal({"r": "0-0"}, block_s=1.0, count=9)
@@ -149,7 +149,7 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
         await workers.release_exclusive()
         await workers.own_claims([STREAM])
         await workers.keep_queues([STREAM])
-        await workers.still_mine("fresh", [(0, 1, first.entry_id)])
+        await workers.still_mine("fresh", [(0, 1, first.key)])
         digest = await stored(workers, "fresh", b"big")
         assert await workers.get_blob("fresh", digest)
         await workers.settle("fresh", STREAM, [settlement(0, first.entry_id)])

@@ -315,7 +315,7 @@ async def test_the_fence_of_a_big_run_is_read_in_parts_and_whole(
 ) -> None:
     await led_run(runs)
     count = 5 * run_store.FENCE_PART
-    marks = {str(task): f"1:{task}-0" if task % 2 else "1!w" for task in range(count)}
+    marks = {str(task): f"1:{task}-0/default:a" if task % 2 else "1!w" for task in range(count)}
     with any_server.client() as client:
         client.hset(runs.keys.attempts("r"), mapping=marks)
     commands: list[Any] = []

@@ -102,8 +102,9 @@ async def test_an_outstanding_attempt_whose_message_is_gone_is_found(
     await workers.settle("r", STREAM, [settlement(0, ids[0])])
     with any_server.client() as client:
         client.xdel(STREAM, ids[1])
-    marks = [(task, f"1:{entry_id}") for task, entry_id in enumerate(ids)]
-    assert await runs.vanished("r", "default", "async", marks) == [1]
+    attempts = [(task, 1, entry_id) for task, entry_id in enumerate(ids)]
+    assert await runs.vanished("r", "default", "async", attempts) == [1]
+    assert await runs.vanished("r", "default", "thread", attempts) == []
 
 
 async def test_an_entry_without_data_of_a_dead_worker_is_acknowledged(

@@ -154,7 +154,8 @@ async def test_a_repeated_dispatch_adds_nothing_and_returns_the_true_states(
     epoch = await led_run(runs)
     ids = await dispatched(runs, epoch, 0, 1)
     assert await dispatched(runs, epoch, 0, 1) == ids
-    assert await runs.outstanding("r") == {n: Outstanding(1, ids[n]) for n in (0, 1)}
+    found = {n: Outstanding(1, ids[n], "default", "async") for n in (0, 1)}
+    assert await runs.outstanding("r") == found
     await registered(workers, "w")
     assert [claim.entry_id for claim in await claimed(workers, "w")] == ids
     await workers.settle("r", STREAM, [settlement(0, ids[0])])
@@ -162,7 +163,9 @@ async def test_a_repeated_dispatch_adds_nothing_and_returns_the_true_states(
     assert await dispatched(runs, epoch, 0, 1) == ["1!w", "1=w"]
     second = await runs.dispatch("r", epoch, "default", "async", [(0, 2, b""), (1, 2, b"")])
     assert second[0] == "1!w"
-    assert await runs.dispatch("r", epoch, "default", "async", [(1, 3, b"")]) == [f"2:{second[1]}"]
+    fence = f"2:{second[1]}/default:a"
+    assert await runs.dispatch("r", epoch, "default", "async", [(1, 3, b"")]) == [fence]
+    assert await runs.dispatch("r", epoch, "other", "async", [(1, 2, b"")]) == [fence]
 
 
 async def test_more_attempts_than_one_script_takes_are_dispatched_and_revoked(

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from astrum.errors import LeadershipLostError, RunConflictError, RunNotFoundError
 from astrum.redis import RedisSettings, RunStore, Settlement, Verdict, WorkerStore
-from tests.contract.model import GoneError, Model, StaleError
+from tests.contract.model import GoneError, Model, StaleError, entry_of, outstanding
 from tests.contract.steps import as_worker
 from tests.servers import Server, server_names
 
@@ -266,7 +266,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Draw an attempt, mostly one that is outstanding."""
         run = self.model.state.runs.get(run_id)
         known = [
-            (task, int(state.partition(":")[0]), state.partition(":")[2])
+            (task, int(state.partition(":")[0]), entry_of(state))
             for task, state in (run.attempts.items() if run else ())
             if ":" in state
         ]
@@ -340,8 +340,10 @@ class StoreMachine(RuleBasedStateMachine):
         items = [self.an_attempt(data, run_id)]
         run = self.model.state.runs.get(run_id)
         [(task, attempt, entry_id)] = items
-        expected = run is not None and run.attempts.get(task) == f"{attempt}:{entry_id}"
-        reals = [(task, attempt, self.real(entry_id))]
+        stream = self.stream(data.draw(QUEUES))
+        fence = outstanding(attempt, entry_id, stream)
+        expected = run is not None and run.attempts.get(task) == fence
+        reals = [(task, attempt, (stream, self.real(entry_id)))]
         assert self.run(self.workers.still_mine(run_id, reals)) == [expected]
 
     @rule(worker_id=WORKERS)
@@ -368,10 +370,13 @@ class StoreMachine(RuleBasedStateMachine):
             assert told == (run.state, run.owner, run.outstanding, run.details)
             assert self.translated(str(info.epoch)) == str(run.epoch)
             assert (info.lease_s > 0) == (run.lease_end > self.clock_ms)
-            outstanding = self.run(self.runs.outstanding(run_id))
             told_attempts = {
-                task: f"{found.attempt}:{self.translated(found.entry_id)}"
-                for task, found in outstanding.items()
+                task: outstanding(
+                    found.attempt,
+                    self.translated(found.entry_id),
+                    self.runs.keys.queue(found.queue, found.lane),
+                )
+                for task, found in self.run(self.runs.outstanding(run_id)).items()
             }
             assert told_attempts == {t: s for t, s in run.attempts.items() if ":" in s}
 

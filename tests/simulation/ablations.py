@@ -19,7 +19,7 @@ from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.lease import Lease
 from astrum_worker.upkeep.reconciler import Reconciler
 from astrum_worker.upkeep.revocations import Revocations
-from tests.contract.model import Model
+from tests.contract.model import Model, entry_of
 
 
 async def _nothing_async(*_: Any, **__: Any) -> None:
@@ -54,20 +54,24 @@ async def _settle_never_finally(
     return await _settle(self, run_id, stream, [e._replace(final=False) for e in ends])
 
 
-def _settle_without_gate(self: Model, run: Any, who: str, end: Settlement, records: Any) -> Any:
+def _settle_without_gate(
+    self: Model, run: Any, who: str, stream: str, end: Settlement, records: Any
+) -> Any:
     state = run.attempts.get(end.task, "") if run else ""
-    attempt, separator, entry_id = state.partition(":")
+    attempt, separator, _ = state.partition(":")
     if separator:
-        end = end._replace(attempt=int(attempt), entry_id=entry_id)
-    return _settle_one(self, run, who, end, records)
+        end = end._replace(attempt=int(attempt), entry_id=entry_of(state))
+    return _settle_one(self, run, who, stream, end, records)
 
 
-def _settle_under_any_entry(self: Model, run: Any, who: str, end: Settlement, records: Any) -> Any:
+def _settle_under_any_entry(
+    self: Model, run: Any, who: str, stream: str, end: Settlement, records: Any
+) -> Any:
     state = run.attempts.get(end.task, "") if run else ""
-    attempt, separator, entry_id = state.partition(":")
+    attempt, separator, _ = state.partition(":")
     if separator and int(attempt) == end.attempt:
-        end = end._replace(entry_id=entry_id)
-    return _settle_one(self, run, who, end, records)
+        end = end._replace(entry_id=entry_of(state))
+    return _settle_one(self, run, who, stream, end, records)
 
 
 def _always_revoke(self: Dispatcher, revocation: Any) -> None:

@@ -17,7 +17,7 @@ from astrum.protocol.messages import (
 )
 from astrum.redis import Settlement
 from astrum.redis.scripts import ScriptLibrary
-from tests.contract.model import GoneError, Model, Run, StaleError, Stream
+from tests.contract.model import GoneError, Model, Run, StaleError, Stream, entry_of
 from tests.simulation.resp import NilArray, Refused
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ class Commands:
             for task, mark in asked.items()
             if run is not None
             and run.attempts.get(task) == mark
-            and mark.partition(":")[2] not in stream.entries
+            and entry_of(mark) not in stream.entries
         ]
 
     def script_orphans(self, keys: list[str], args: list[bytes]) -> list[str]:
@@ -369,7 +369,7 @@ class Commands:
     def script_dispatch(self, keys: list[str], args: list[bytes]) -> list[Any]:
         items = [
             (int(args[i]), int(args[i + 1]), args[i + 2], args[i + 3])
-            for i in range(3, len(args), 4)
+            for i in range(4, len(args), 4)
         ]
         try:
             return ["OK", *self.model.dispatch(run_of(keys[0]), int(args[0]), keys[2], items)]
@@ -387,7 +387,7 @@ class Commands:
                 args[i + 3] == b"1",
                 args[i + 4],
             )
-            for i in range(3, len(args), 5)
+            for i in range(4, len(args), 5)
         ]
         mode, who = args[0].decode(), args[1].decode()
         try:

@@ -1,12 +1,12 @@
 -- Dispatch attempts of an open run: a stream entry and the fence, for each at most once.
 -- KEYS run attempts stream queues
--- ARGV epoch group queue_ttl_ms [task attempt data signature]...
--- Returns {'OK', state...}: the entry id if that very attempt is outstanding, else the task's
--- fence (a:id, a=who, a!who); {'STALE', epoch}, {'CLOSED', state} or {'GONE'}.
+-- ARGV epoch group queue_ttl_ms stream_name [task attempt data signature]...
+-- Returns {'OK', state...}: the entry id if that very attempt is outstanding in this stream, else
+-- the task's fence (a:id/stream, a=who, a!who); {'STALE', epoch}, {'CLOSED', state} or {'GONE'}.
 -- The first write is denied when memory is full, so a refused dispatch leaves no trace.
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
 local tasks = {'#'}
-for i = 4, #ARGV, 4 do tasks[#tasks + 1] = ARGV[i] end
+for i = 5, #ARGV, 4 do tasks[#tasks + 1] = ARGV[i] end
 local states = redis.call('HMGET', KEYS[2], unpack(tasks))
 if not h[2] or not states[1] then return {'GONE'} end
 if h[1] ~= ARGV[1] then return {'STALE', h[1]} end
@@ -24,20 +24,19 @@ local function add(data, signature)
   return id
 end
 
-for i = 4, #ARGV, 4 do
+for i = 5, #ARGV, 4 do
   local task, attempt = ARGV[i], ARGV[i + 1]
-  local state = changed[task] or states[(i + 4) / 4]  -- a task may come twice in one batch
+  local state = changed[task] or states[(i + 3) / 4]  -- a task may come twice in one batch
   local last = state and tonumber(string.match(state, '^%d+')) or 0
   if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then
     local id = add(ARGV[i + 2], ARGV[i + 3])
-    changed[task] = attempt .. ':' .. id
+    changed[task] = attempt .. ':' .. id .. '/' .. ARGV[4]
     changes[#changes + 1] = task
     changes[#changes + 1] = changed[task]
     out[#out + 1] = id
-  elseif string.sub(state, 1, #attempt + 1) == attempt .. ':' then
-    out[#out + 1] = string.sub(state, #attempt + 2)  -- a repeat: return its state, add nothing
-  else
-    out[#out + 1] = state
+  else  -- a repeat: return its state, add nothing
+    local last_attempt, id, stream = string.match(state, '^(%d+):(%d+%-%d+)/(.*)$')
+    out[#out + 1] = last_attempt == attempt and stream == ARGV[4] and id or state
   end
 end
 if #changes > 0 then

@@ -1,6 +1,6 @@
 -- Record the one end of attempts: the gate that every outcome passes.
 -- KEYS attempts journal stream [x: leases] [c: run]
--- ARGV mode who group [task attempt entry_id final record]...
+-- ARGV mode who group stream_name [task attempt entry_id final record]...
 -- mode w: worker `who` reports. x: `who` is dead and its attempts are lost. c: the leader of epoch
 -- `who` revokes.
 -- Returns {'OK', verdict...} with 1 settled, 2 settled before by the same party, 0 fenced;
@@ -14,20 +14,20 @@ elseif ARGV[1] == 'c' then
   if redis.call('HGET', KEYS[4], 'ep') ~= ARGV[2] then return {'STALE'} end
 end
 local tasks = {'#'}
-for i = 4, #ARGV, 5 do tasks[#tasks + 1] = ARGV[i] end
+for i = 5, #ARGV, 5 do tasks[#tasks + 1] = ARGV[i] end
 if #tasks == 1 then return {'OK'} end
 local states = redis.call('HMGET', KEYS[1], unpack(tasks))
 local run_is_here = states[1]
 local out, ids, changes, records, changed = {'OK'}, {}, {}, {}, {}
 for k = 2, #tasks do
-  local i, task = 3 + 5 * (k - 2), tasks[k]
+  local i, task = 4 + 5 * (k - 2), tasks[k]
   local attempt, id, final, record = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
   -- One malformed id would fail the whole XACK.
   if string.find(id, '^%d+%-%d+$') then ids[#ids + 1] = id end
   local mark = attempt .. (final == '1' and '!' or '=') .. ARGV[2]
   local state = changed[task] or states[k]  -- a task may come twice in one batch
   local verdict = 0
-  if run_is_here and state == attempt .. ':' .. id then
+  if run_is_here and state == attempt .. ':' .. id .. '/' .. ARGV[4] then
     verdict = 1
     changed[task] = mark
     changes[#changes + 1] = task

@@ -97,7 +97,7 @@ async def _moment(
         for task, found in follower.outstanding.items()
         if state.states[task] == OUTSTANDING and state.attempts[task] == found.attempt
     }
-    streams = _by_stream(follower, out)
+    streams = _by_stream(out)
     taken = await _taken(store, streams, out)
     queued = await _queued(store, streams)
     pool, alive = await live_pool(store)
@@ -113,12 +113,10 @@ async def _moment(
     return moment, pool
 
 
-def _by_stream(follower: RunFollower, out: Mapping[int, Outstanding]) -> dict[QueueLane, list[int]]:
+def _by_stream(out: Mapping[int, Outstanding]) -> dict[QueueLane, list[int]]:
     streams: dict[QueueLane, list[int]] = {}
-    for task in out:
-        spec = follower.state.tasks.spec(task)
-        lane = "exclusive" if follower.state.is_exclusive(task) else spec.lane
-        streams.setdefault((spec.queue, lane), []).append(task)
+    for task, found in out.items():
+        streams.setdefault((found.queue, found.lane), []).append(task)
     return streams
 
 

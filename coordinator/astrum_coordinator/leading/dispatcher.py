@@ -26,7 +26,7 @@ from astrum.protocol.messages import (
     encode_message,
     encode_record,
 )
-from astrum.protocol.records import Holder
+from astrum.protocol.records import Holder, Outstanding
 from astrum.redis.records import queued_ms
 from astrum.redis.scripts import DispatchItem
 from astrum.redis.settlement import Settlement
@@ -104,10 +104,13 @@ class Dispatcher(Service):
                 found.setdefault(sent.queue_lane, []).append((task, sent))
         return found
 
-    def remember(self, task: int, attempt: int, entry_id: str, exclusive: bool) -> None:
-        """Note that an attempt was found outstanding under this entry of its stream."""
-        queue_lane = _queue_lane(self._plan.tasks[task], exclusive)
-        self._sent[task] = SentAttempt(attempt, entry_id, queue_lane, time.monotonic())
+    def remember(self, task: int, found: Outstanding) -> None:
+        """Note where an outstanding attempt stands, as its fence says.
+
+        Entry ids are unique in one stream only: in a guessed one it could be another run's entry.
+        """
+        attempt, entry_id, queue, lane = found
+        self._sent[task] = SentAttempt(attempt, entry_id, (queue, lane), time.monotonic())
 
     def forget(self, task: int) -> None:
         """Forget where an attempt stood, since the journal says that it ended."""

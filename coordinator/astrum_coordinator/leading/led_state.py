@@ -54,8 +54,7 @@ class LedState:
 
     def restore_outstanding(self, found: Mapping[int, Outstanding]) -> None:
         """Take in which attempts an earlier leader, or this one, has out."""
-        for task, (attempt, _) in found.items():
-            self.state.handle(AttemptFoundOutstanding(task, attempt))
-        for task, attempt in self.state.outstanding():
-            is_exclusive = self.state.is_exclusive(task)
-            self.dispatcher.remember(task, attempt, found[task].entry_id, is_exclusive)
+        for task, outstanding in found.items():
+            self.state.handle(AttemptFoundOutstanding(task, outstanding.attempt))
+        for task, _ in self.state.outstanding():
+            self.dispatcher.remember(task, found[task])

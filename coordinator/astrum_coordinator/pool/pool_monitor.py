@@ -183,8 +183,8 @@ class PoolMonitor(PeriodicService):
         running = {(one.task, one.attempt) for one in pool.running(leader.run_id)}
         for (queue, lane), sent in leader.dispatched_before(self._config.vanished_after_s).items():
             waiting = {t: e for t, e in sent if (t, e.attempt) not in running}
-            marks = [(task, f"{e.attempt}:{e.entry_id}") for task, e in waiting.items()]
-            for task in await self._store.vanished(leader.run_id, queue, lane, marks):
+            attempts = [(task, e.attempt, e.entry_id) for task, e in waiting.items()]
+            for task in await self._store.vanished(leader.run_id, queue, lane, attempts):
                 why = f"its message is no longer in the queue {queue!r}"
                 name = leader.state.tasks.name(task)
                 logger.warning("run %s: task %r: %s; it is sent again", leader.run_id, name, why)

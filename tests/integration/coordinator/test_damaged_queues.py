@@ -64,7 +64,7 @@ async def test_a_damaged_message_of_a_dead_worker_is_a_loss_and_goes_on(
         client.xack(queue, GROUP, held.claim.entry_id)
         client.xdel(queue, held.claim.entry_id)
         client.xreadgroup(GROUP, "never-leased", {queue: ">"}, count=1)
-        client.hset(runs.keys.attempts("r"), "0", f"1:{other}")
+        client.hset(runs.keys.attempts("r"), "0", f"1:{other}/default:a")
     await hand.succeed(await hand.claim("exclusive"))
     report = await run
     assert report.execution_state == "completed"

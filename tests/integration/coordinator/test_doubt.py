@@ -26,7 +26,7 @@ from astrum.values.arguments import NO_ARGUMENTS
 from astrum.values.codec import Codec
 from astrum_coordinator import Coordinator
 from astrum_coordinator.leading.leader import LeadershipEnd
-from tests.eventually import eventually
+from tests.eventually import DEADLINE_S, eventually
 from tests.integration.coordinator.manual_worker import (
     FAST,
     NAMESPACE,
@@ -88,6 +88,24 @@ async def test_a_leader_adopts_the_attempt_that_redis_holds(
     await eventually(lambda: (1, 2) in leader.state.outstanding(), "the leader to look again")
     await hand.succeed(b)
     await completed(run)
+
+
+async def test_a_leader_looks_for_an_attempt_of_an_earlier_one_where_the_fence_says_it_is(
+    coordinator: Coordinator, runs: RunStore
+) -> None:
+    await coordinator.submit_flow(flow(A), run_id="r")
+    epoch = await runs.lead("r", "earlier", 60.0)
+    assert epoch is not None
+    message = TaskMessage("r", 0, 1, 1, NAMESPACE, "a", "", 0, None, False, False, NO_ARGUMENTS)
+    await runs.dispatch("r", epoch, "elsewhere", "thread", [(0, 1, encode_message(message))])
+    await runs.release("r", "earlier", epoch)
+    run = asyncio.create_task(coordinator.resume("r"))
+    await eventually(lambda: coordinator._parts.leaderships.get("r"), "the run to be led again")
+    await coordinator.cancel("r")
+    async with asyncio.timeout(DEADLINE_S):
+        assert (await run).execution_state == "cancelled"
+    elsewhere = runs.keys.queue("elsewhere", "thread")
+    assert (await runs.queue_sizes([elsewhere]))[elsewhere].waiting == 0
 
 
 async def test_commands_that_fail_by_a_bug_are_sent_again(

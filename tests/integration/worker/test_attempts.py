@@ -14,6 +14,7 @@ from astrum.protocol.sealing import Seal
 from astrum.redis import RedisSettings, Settlement, WorkerStore
 from astrum.values.arguments import pack_arguments
 from astrum.values.references import BlobRef, encode_reference, reference_of
+from tests.contract.steps import stored
 from tests.eventually import eventually
 from tests.integration.worker.pool import CODEC, Lead, Pool
 from tests.servers import Server
@@ -145,7 +146,7 @@ async def test_a_worker_with_a_wrong_clock_writes_the_server_s_time_and_what_the
     (pool.folder / "ahead.py").write_text(
         "import time\nright = time.time\ntime.time = lambda: right() + 3600.0\n"
     )
-    digest = await lead.store.put_blob(lead.run_id, CODEC.encode(b"x" * 20_000_000))
+    digest = await stored(lead.store, lead.run_id, CODEC.encode(b"x" * 20_000_000))
     reference = encode_reference(BlobRef(digest, 20_000_000))
     dispatched = await lead.dispatch(0, "measure", arguments=pack_arguments([("data", reference)]))
     worker = await pool.start(modules=("pool_flow.py", "ahead.py")).serving()

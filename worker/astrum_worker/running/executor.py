@@ -61,7 +61,7 @@ class Executor:
         """
         if not self._seal.is_on:
             return True
-        items = [(held.task, held.attempt, held.claim.entry_id)]
+        items = [(held.task, held.attempt, held.claim.key)]
         [is_mine] = await patiently(
             lambda: self._store.still_mine(held.run_id, items),
             patience_s=None,

@@ -97,6 +97,6 @@ class Storing(Service):
 
     async def _is_awaited(self, report: Outgoing) -> bool:
         end = report.settlement
-        attempt = (end.task, end.attempt, end.entry_id)
+        attempt = (end.task, end.attempt, report.key)
         [is_mine] = await self._store.still_mine(report.run_id, [attempt])
         return is_mine

@@ -92,7 +92,7 @@ class Reconciler(PeriodicService):
         for held in self._attempts.running():
             by_run.setdefault(held.run_id, []).append(held)
         for run_id, group in by_run.items():
-            items = [(held.task, held.attempt, held.claim.entry_id) for held in group]
+            items = [(held.task, held.attempt, held.claim.key) for held in group]
             answers = await self._store.still_mine(run_id, items)
             for held, is_mine in zip(group, answers, strict=True):
                 if not is_mine:
