@@ -58,7 +58,8 @@ class RunLog:
             return
         name, number = state.tasks.name(end.task), end.attempt - state.skipped(end.task)
         extra = self._extra(name, number, end.worker_id)
-        took_s = end.ended_at - end.started_at
+        ended_at = end.ended_at or end.recorded_at  # as the end of a lost attempt is not known
+        took_s = ended_at - (end.started_at or ended_at)
         where = f" on {end.worker_id}" if end.worker_id else ""
         if end.outcome is Outcome.SUCCEEDED:
             logger.info("task %s: done in %.3f s%s", name, took_s, where, extra=extra)

@@ -18,6 +18,9 @@ SIGNATURE_FIELD = "s"
 OUTSTANDING_FIELD = "#"
 """The field of a run's attempt hash that counts its outstanding attempts."""
 
+LATE_FIELD = "~"
+"""The field that counts ends that came after another end of the attempt, and were dropped."""
+
 LANE_SUFFIX = {"async": "a", "thread": "t", "exclusive": "x"}
 """Stream suffix of each lane; "exclusive" carries attempts that must run alone on a worker."""
 

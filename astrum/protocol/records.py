@@ -26,6 +26,16 @@ class Holder(NamedTuple):
     claimed_at: float
 
 
+class LastWord(NamedTuple):
+    """What is known of a worker's last heartbeat: how long ago it was, its process's memory then.
+
+    What is not known is `None`.
+    """
+
+    age_s: float | None = None
+    rss_bytes: int | None = None
+
+
 class Outstanding(NamedTuple):
     """A dispatched, unsettled attempt of a task and the stream entry that carries it."""
 
@@ -41,7 +51,9 @@ class RunInfo:
 
     ``state`` is "open" until `RunStore.finish` sets it. ``lease_s`` is the rest of the leader's
     lease (0: the run has no leader). Times are seconds since the epoch on the server's clock.
-    ``details`` are the strings given at creation and at the finish.
+    ``late_ends`` counts the ends of attempts that workers reported after another end had been
+    recorded, and that were dropped. ``details`` are the strings given at creation and at the
+    finish.
     """
 
     run_id: str
@@ -52,6 +64,7 @@ class RunInfo:
     created_at: float
     ended_at: float | None
     outstanding: int
+    late_ends: int
     details: Mapping[str, str]
 
     @property

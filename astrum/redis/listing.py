@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from astrum.errors import StoreError
-from astrum.protocol.keys import GROUP, OUTSTANDING_FIELD, Keys, is_run_id
+from astrum.protocol.keys import GROUP, LATE_FIELD, OUTSTANDING_FIELD, Keys, is_run_id
 from astrum.protocol.messages import LATEST_S
 from astrum.protocol.records import RunInfo, WorkerInfo, damaged
 from astrum.protocol.status import decode_status
@@ -52,7 +52,7 @@ class Record(NamedTuple):
     run_id: str
     time: int
     fields: Any
-    outstanding: Any
+    counts: Any
     lease_end: Any
 
 
@@ -60,7 +60,7 @@ async def _records(client: Client, keys: Keys, run_ids: Sequence[str]) -> list[R
     commands: list[tuple[str, ...]] = [("TIME",)]
     for run_id in run_ids:
         commands.append(("HGETALL", keys.run(run_id)))
-        commands.append(("HGET", keys.attempts(run_id), OUTSTANDING_FIELD))
+        commands.append(("HMGET", keys.attempts(run_id), OUTSTANDING_FIELD, LATE_FIELD))
         commands.append(("ZSCORE", keys.runs, run_id))
     time, *replies = await client.pipeline(commands, tolerant=True)
     now = server_ms(time)
@@ -81,6 +81,7 @@ def _read_run(record: Record) -> RunInfo:
 def _facts_of(record: Record, fields: dict[bytes, bytes]) -> RunInfo:
     ended = fields.get(b"end")
     lease_ms = max(0.0, float(record.lease_end or 0) - record.time)
+    outstanding, late_ends = (int(count or 0) for count in record.counts)
     return RunInfo(
         run_id=record.run_id,
         state=fields[b"st"].decode(),
@@ -89,7 +90,8 @@ def _facts_of(record: Record, fields: dict[bytes, bytes]) -> RunInfo:
         lease_s=lease_ms / 1000,
         created_at=_seconds(fields[b"at"]),
         ended_at=None if ended is None else _seconds(ended),
-        outstanding=int(record.outstanding or 0),
+        outstanding=outstanding,
+        late_ends=late_ends,
         details=texts(fields, b"f:"),
     )
 

@@ -7,10 +7,12 @@ the server lost its last writes, a consumer may own entries although its worker 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from astrum.protocol.keys import GROUP, Keys
-from astrum.protocol.records import Holder
+from astrum.protocol.records import Holder, LastWord
+from astrum.protocol.status import decode_status
 from astrum.redis import scripts
 from astrum.redis.client import Client
 from astrum.redis.entries import Entry, leases_of, names_of, pairs, read_entry, server_ms
@@ -71,6 +73,36 @@ class _Place(NamedTuple):
 def _claimed_at(time: Sequence[bytes], row: Sequence[Any]) -> float:
     """Return when the entry of a row of XPENDING was delivered; no entry is ever claimed again."""
     return (server_ms(time) - int(row[2])) / 1000
+
+
+async def last_words(client: Client, keys: Keys, worker_ids: Sequence[str]) -> dict[str, LastWord]:
+    """Return what is known of the last heartbeats of these workers."""
+    time, *replies = await client.pipeline(
+        [
+            ("TIME",),
+            *(("ZSCORE", keys.leases, worker_id) for worker_id in worker_ids),
+            *(("HMGET", keys.worker(worker_id), "lz", "status") for worker_id in worker_ids),
+        ],
+        tolerant=True,
+    )
+    count, now = len(worker_ids), server_ms(time)
+    return {
+        worker_id: _last_word(now, lease_end, fields)
+        for worker_id, lease_end, fields in zip(
+            worker_ids, replies[:count], replies[count:], strict=True
+        )
+    }
+
+
+def _last_word(now_ms: int, lease_end: Any, fields: Any) -> LastWord:
+    if not isinstance(fields, list):
+        return LastWord()
+    length, status = fields
+    age_s = None
+    with suppress(TypeError, ValueError):  # a lease that is gone, or was ended by hand
+        if float(lease_end) > 0:
+            age_s = max(now_ms - (float(lease_end) - int(length)), 0.0) / 1000
+    return LastWord(age_s, decode_status(status or b"").rss_bytes)
 
 
 async def dead_workers(client: Client, keys: Keys) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from astrum.errors import (
@@ -13,10 +12,11 @@ from astrum.errors import (
     RunNotFoundError,
     StoreUnavailableError,
 )
-from astrum.protocol.keys import OUTSTANDING_FIELD, is_run_id
-from astrum.protocol.records import Holder, Outstanding, RunInfo, WorkerInfo, damaged
+from astrum.protocol.keys import is_run_id
+from astrum.protocol.records import Holder, LastWord, Outstanding, RunInfo, WorkerInfo
 from astrum.redis import blobs, listing, reaping, scripts
 from astrum.redis.entries import names_of, pairs
+from astrum.redis.fence import outstanding_in
 from astrum.redis.journals import JournalStore
 from astrum.redis.records import DeadClaim
 from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, chunks
@@ -27,10 +27,6 @@ FIRST_PART = b"0"
 """The cursor before the first part, and after the last."""
 FENCE_PART = 2_000
 """The approximate number of a run's tasks in one reply."""
-
-_TASK = re.compile(rb"[0-9]{1,9}")
-_OUTSTANDING = re.compile(rb"([0-9]{1,18}):([0-9]{1,20}-[0-9]{1,20})/(.+)", re.DOTALL)
-_SETTLED = re.compile(rb"[0-9]+[=!]")
 
 
 class RunStore(JournalStore):
@@ -108,24 +104,7 @@ class RunStore(JournalStore):
 
         Raises `StoreError` if the fence holds something else.
         """
-        fields = await self._fence(run_id)
-        fields.pop(OUTSTANDING_FIELD.encode(), None)
-        found = {}
-        for task, state in fields.items():
-            if b":" not in state or _SETTLED.match(state):
-                continue
-            mark = _OUTSTANDING.fullmatch(state)
-            if mark is None or not _TASK.fullmatch(task):
-                raise damaged(run_id, f"the fence of task {task!r} holds {state!r}")
-            queue, lane = self._queue_named(run_id, mark[3])
-            found[int(task)] = Outstanding(int(mark[1]), mark[2].decode(), queue, lane)
-        return found
-
-    def _queue_named(self, run_id: str, name: bytes) -> tuple[str, str]:
-        try:
-            return self.keys.queue_of(self.keys.stream_named(name.decode()))
-        except ValueError as error:
-            raise damaged(run_id, error) from None
+        return outstanding_in(run_id, await self._fence(run_id), self.keys)
 
     async def _fence(self, run_id: str) -> dict[bytes, bytes]:
         """Read the fence part by part: all of a big run at once would block the server for long.
@@ -295,6 +274,10 @@ class RunStore(JournalStore):
     async def end_lease(self, worker_id: str) -> None:
         """End the lease of a worker whose process is known to be gone."""
         await self.client.execute("ZADD", self.keys.leases, "XX", 0, worker_id)
+
+    async def last_words(self, worker_ids: Iterable[str]) -> dict[str, LastWord]:
+        """Return what is known of the last heartbeats of these workers."""
+        return await reaping.last_words(self.client, self.keys, list(worker_ids))
 
     async def dead_workers(self) -> list[str]:
         """Return the ids of dead workers that hold nothing any more; drop them."""

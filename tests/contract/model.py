@@ -54,6 +54,7 @@ class Run:
     journal: dict[str, bytes] = field(default_factory=dict)
     end: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    late_ends: int = 0
 
     @property
     def outstanding(self) -> int:
@@ -247,7 +248,10 @@ class Model:
         records: list[bytes] = []
         verdicts = []
         for end in settlements:
-            verdicts.append(self._settle(run, who, stream, end, records))
+            verdict = self._settle(run, who, stream, end, records)
+            verdicts.append(verdict)
+            if mode == "w" and run is not None and verdict is Verdict.FENCED:
+                run.late_ends += 1
             self.remove(stream, end.entry_id)
         if records and run is not None:
             size = len(records).to_bytes(4, "big")

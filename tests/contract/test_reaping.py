@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from astrum.protocol.records import LastWord
+from astrum.protocol.status import WorkerStatus, encode_status
 from astrum.redis import DeadClaim, RunStore, Verdict, WorkerStore
 from tests.contract.steps import (
     ALREADY_OVER_S,
     STREAM,
+    as_worker,
     claimed,
     dispatched,
     led_run,
@@ -38,6 +41,26 @@ async def test_a_dead_worker_is_reaped_in_three_steps(runs: RunStore, workers: W
     assert await runs.dead_workers() == ["w"]
     assert await runs.drop_worker("w")
     assert await runs.dead_workers() == []
+
+
+async def test_the_last_heartbeat_of_a_dead_worker_is_known_as_long_as_its_record_is(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    await registered(workers, "w", ALREADY_OVER_S)
+    await as_worker(workers, "w").set_status(encode_status(WorkerStatus(rss_bytes=2**20)))
+    await lease_over(runs, "w")
+    word = (await runs.last_words(["w"]))["w"]
+    assert word.rss_bytes == 2**20
+    assert word.age_s is not None
+    assert ALREADY_OVER_S <= word.age_s < 10
+    await runs.end_lease("w")
+    with any_server.client() as client:
+        client.set(runs.keys.worker("strange"), "x", px=10_000)
+    assert await runs.last_words(["w", "strange", "gone"]) == {
+        "w": LastWord(None, 2**20),
+        "strange": LastWord(),
+        "gone": LastWord(),
+    }
 
 
 async def test_a_live_worker_is_never_reaped(runs: RunStore, workers: WorkerStore) -> None:

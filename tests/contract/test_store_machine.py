@@ -366,8 +366,9 @@ class StoreMachine(RuleBasedStateMachine):
             assert (info is None) == (run is None)
             if info is None or run is None:
                 continue
-            told = (info.state, info.owner, info.outstanding, dict(info.details))
-            assert told == (run.state, run.owner, run.outstanding, run.details)
+            told = (info.state, info.owner, info.outstanding, info.late_ends, dict(info.details))
+            known = (run.state, run.owner, run.outstanding, run.late_ends, run.details)
+            assert told == known
             assert self.translated(str(info.epoch)) == str(run.epoch)
             assert (info.lease_s > 0) == (run.lease_end > self.clock_ms)
             told_attempts = {

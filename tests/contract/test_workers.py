@@ -200,6 +200,10 @@ async def test_an_attempt_dispatched_again_fences_the_one_before(
     asked = [(0, 1, (STREAM, first)), (7, 1, (STREAM, "1-1"))]
     assert await workers.still_mine("r", asked) == [False, False]
     assert await workers.settle("r", STREAM, [settlement(0, first)]) == [Verdict.FENCED]
+    info = await runs.run_info("r")
+    assert info is not None
+    assert (info.outstanding, info.late_ends) == (1, 1)
+    assert list(await runs.outstanding("r")) == [0]
 
 
 async def test_an_end_in_another_stream_than_the_attempt_s_is_fenced(

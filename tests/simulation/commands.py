@@ -435,7 +435,10 @@ class Commands:
 
 
 def _attempts(run: Run) -> dict[str, Any]:
-    return {str(task): state for task, state in run.attempts.items()} | {"#": run.outstanding}
+    return {str(task): state for task, state in run.attempts.items()} | {
+        "#": run.outstanding,
+        "~": run.late_ends,
+    }
 
 
 def _head(run: Run) -> dict[str, Any]:

@@ -40,6 +40,17 @@ class Host:
         self.log.observe(self.state, event, self.state.handle(event))
 
 
+def test_a_lost_attempt_took_until_its_loss_was_recorded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    host = Host(RunLog("r", SENT_TO_WORKERS))
+    host.start()
+    host.handle(end(1, 1, Outcome.LOST)._replace(ended_at=0.0))
+    host.handle(end(0, 1, Outcome.FAILED)._replace(started_at=0.0, ended_at=0.0))
+    assert "task b: attempt 1 ended after 0.600 s on host.7.x" in caplog.text
+    assert "task a: attempt 1 ended after 0.000 s on host.7.x" in caplog.text
+
+
 def test_an_end_says_on_which_worker_it_was_and_whether_another_attempt_follows(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -5,6 +5,7 @@
 -- `who` revokes.
 -- Returns {'OK', verdict...} with 1 settled, 2 settled before by the same party, 0 fenced;
 -- {'ALIVE'} (x) or {'STALE'} (c).
+-- A worker's end that is fenced came too late: the field '~' of a run that is here counts them.
 -- XACK comes first: it is allowed when memory is full, and after it everything is. The journal
 -- comes before the fence: if it cannot be written, the attempt must not look settled.
 if ARGV[1] == 'x' then
@@ -18,7 +19,7 @@ for i = 5, #ARGV, 5 do tasks[#tasks + 1] = ARGV[i] end
 if #tasks == 1 then return {'OK'} end
 local states = redis.call('HMGET', KEYS[1], unpack(tasks))
 local run_is_here = states[1]
-local out, ids, changes, records, changed = {'OK'}, {}, {}, {}, {}
+local out, ids, changes, records, changed, late = {'OK'}, {}, {}, {}, {}, 0
 for k = 2, #tasks do
   local i, task = 4 + 5 * (k - 2), tasks[k]
   local attempt, id, final, record = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
@@ -35,6 +36,8 @@ for k = 2, #tasks do
     records[#records + 1] = record
   elseif state == attempt .. '=' .. ARGV[2] or state == attempt .. '!' .. ARGV[2] then
     verdict = 2
+  elseif run_is_here and ARGV[1] == 'w' then
+    late = late + 1
   end
   out[#out + 1] = verdict
 end
@@ -52,5 +55,8 @@ if n > 0 then
   redis.call('HSET', KEYS[1], unpack(changes))
   redis.call('HINCRBY', KEYS[1], '#', -n)
 end
-if #ids > 0 then redis.call('XDEL', KEYS[3], unpack(ids)) end
+if #ids > 0 then
+  redis.call('XDEL', KEYS[3], unpack(ids))
+  if late > 0 then redis.call('HINCRBY', KEYS[1], '~', late) end
+end
 return out

@@ -32,11 +32,15 @@ from astrum_coordinator.pool.live_workers import LivePool, Served
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSnapshot:
-    """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's."""
+    """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's.
+
+    ``late_ends`` is as in `RunInfo`.
+    """
 
     report: ExecutionReport
     unfinished: list[UnfinishedTask]
     now: float
+    late_ends: int = 0
 
 
 async def take_snapshot(
@@ -52,11 +56,14 @@ async def take_snapshot(
     follower = await loader.read(run_id, values=values, task_id=task_id)
     report = await loader.report(run_id, known=follower, results=results)
     if not info.is_open:
-        return RunSnapshot(report=report, unfinished=[], now=report.total_end_time)
+        now = report.total_end_time
+        return RunSnapshot(report=report, unfinished=[], now=now, late_ends=info.late_ends)
     moment, pool = await _moment(store, follower, info)
     tasks = unfinished(moment, pool)
     _set_statuses(report, follower.state.plan, tasks)
-    return RunSnapshot(report=report, unfinished=tasks, now=moment.now)
+    return RunSnapshot(
+        report=report, unfinished=tasks, now=moment.now, late_ends=info.late_ends
+    )
 
 
 async def queue_states_of(store: RunStore) -> list[QueueState]:

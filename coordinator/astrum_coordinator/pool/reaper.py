@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from astrum.machine.events import Outcome
 from astrum.machine.failure import LOST, Failure
 from astrum.protocol.messages import Record, attribute, encode_record
+from astrum.protocol.records import LastWord
 from astrum.redis.records import DeadClaim, queued_ms
 from astrum.redis.settlement import Settlement
 from astrum.runtime.service import PeriodicService
@@ -21,6 +23,26 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.clock_watch import ClockWatch
 
 logger = logging.getLogger("astrum.coordinator")
+
+
+class Death(NamedTuple):
+    """How a worker died, and how many attempts it held."""
+
+    how: str
+    held: int
+
+
+def last_word_text(word: LastWord) -> str:
+    """Return what the last heartbeat of a dead worker says, to be added to how it died.
+
+    >>> last_word_text(LastWord(16.2, 8 * 2**30))
+    '; its last heartbeat was 16 s earlier, its process used 8192 MiB then'
+    """
+    age = "" if word.age_s is None else f"its last heartbeat was {word.age_s:.0f} s earlier"
+    if word.rss_bytes is None:
+        return age and f"; {age}"
+    memory = f"its process used {word.rss_bytes / 2**20:.0f} MiB"
+    return f"; {age}, {memory} then" if age else f"; {memory} at its last heartbeat"
 
 
 class Reaper(PeriodicService):
@@ -44,26 +66,35 @@ class Reaper(PeriodicService):
         claims = await self._store.dead_claims()
         if not self._may_judge(time.monotonic()):
             return
-        await self._settle(claims)
+        if claims:
+            holders = {claim.worker_id for claim in claims}
+            await self._settle(claims, await self._store.last_words(holders))
         for worker_id in await self._store.dead_workers():
             await self._store.drop_worker(worker_id)
 
     async def settle_dead(self, worker_id: str, how: str) -> None:
         """Settle the claims of a worker whose process has ended; ``how`` says with which code."""
         self._known_ends[worker_id] = how
+        last_words = await self._store.last_words([worker_id])
         await self._store.end_lease(worker_id)
         claims = await self._store.dead_claims()
-        await self._settle([claim for claim in claims if claim.worker_id == worker_id])
+        held = [claim for claim in claims if claim.worker_id == worker_id]
+        await self._settle(held, last_words)
         if await self._store.drop_worker(worker_id):
             del self._known_ends[worker_id]
 
-    async def _settle(self, claims: Sequence[DeadClaim]) -> None:
-        held = Counter(claim.worker_id for claim in claims)
-        for worker_id, count in held.items():
+    async def _settle(
+        self, claims: Sequence[DeadClaim], last_words: Mapping[str, LastWord]
+    ) -> None:
+        deaths = {
+            worker_id: Death(self._how(worker_id) + last_word_text(last_words[worker_id]), count)
+            for worker_id, count in Counter(claim.worker_id for claim in claims).items()
+        }
+        for worker_id, (how, count) in deaths.items():
             logger.warning(
                 "worker %s is dead: %s; the attempts that it was running (%d) are settled as lost "
                 "and run again",
-                *(worker_id, self._how(worker_id), count),
+                *(worker_id, how, count),
             )
         by_place: dict[tuple[str, str, str], list[Settlement]] = {}
         for claim in claims:
@@ -72,7 +103,7 @@ class Reaper(PeriodicService):
                 await self._set_aside(claim)
                 continue
             _, run_id, task, attempt = known
-            settlement = self._lost(claim, run_id, task, attempt, held[claim.worker_id])
+            settlement = self._lost(claim, run_id, task, attempt, deaths[claim.worker_id])
             by_place.setdefault((run_id, claim.stream, claim.worker_id), []).append(settlement)
         for (run_id, stream, worker_id), settlements in by_place.items():
             await self._store.settle_lost(run_id, stream, worker_id, settlements)
@@ -112,9 +143,9 @@ class Reaper(PeriodicService):
         await self._store.set_aside(claim, why)
 
     def _lost(
-        self, claim: DeadClaim, run_id: str, task: int, attempt: int, shared: int
+        self, claim: DeadClaim, run_id: str, task: int, attempt: int, death: Death
     ) -> Settlement:
-        failure = Failure((LOST,), f"worker {claim.worker_id} died, {self._how(claim.worker_id)}")
+        failure = Failure((LOST,), f"worker {claim.worker_id} died, {death.how}")
         record = Record(
             task,
             attempt,
@@ -123,7 +154,7 @@ class Reaper(PeriodicService):
             started_at=claim.claimed_at,
             queued_ms=queued_ms(claim.entry_id, claim.claimed_at),
             failure=failure,
-            shared_loss=shared,
+            shared_loss=death.held,
         )
         row = self._seal.seal_row(run_id, encode_record(record))
         return Settlement(task, attempt, claim.entry_id, False, row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from astrum.config import AstrumConfig
 from astrum.errors import StoreUnavailableError
 from astrum.machine.budgets import FEW_SUSPECTS
+from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
 from astrum.redis import RunStore
 from astrum_coordinator import Coordinator
@@ -30,7 +32,7 @@ def reader_of(runs: RunStore, read_again: Callable[[], Awaitable[None]]) -> Jour
 
 async def lost_together(
     coordinator: Coordinator, hand: ManualWorker, count: int
-) -> asyncio.Task[object]:
+) -> asyncio.Task[ExecutionReport]:
     """Run tasks that depend on nothing, and let the worker that holds them all die."""
     names = [f"t{number}" for number in range(count)]
     await hand.register(*names)
@@ -68,7 +70,12 @@ async def test_a_few_attempts_lost_at_once_each_run_alone_next(
 ) -> None:
     run = await lost_together(coordinator, hand, FEW_SUSPECTS)
     await finish_all(hand, "exclusive", FEW_SUSPECTS)
-    await run
+    for task in (await run).task_statistics:
+        lost = task.attempt_statistics[0]
+        assert lost.status == "lost"
+        assert lost.end_time >= lost.start_time > 0
+        told = r"died, its lease ended; its last heartbeat was \d+ s earlier"
+        assert re.search(told, str(lost.error_message))
 
 
 async def test_nothing_is_dispatched_or_ended_until_all_runs_are_read_again(
