@@ -61,9 +61,7 @@ async def take_snapshot(
     moment, pool = await _moment(store, follower, info)
     tasks = unfinished(moment, pool)
     _set_statuses(report, follower.state.plan, tasks)
-    return RunSnapshot(
-        report=report, unfinished=tasks, now=moment.now, late_ends=info.late_ends
-    )
+    return RunSnapshot(report=report, unfinished=tasks, now=moment.now, late_ends=info.late_ends)
 
 
 async def queue_states_of(store: RunStore) -> list[QueueState]:

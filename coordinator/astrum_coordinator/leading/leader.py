@@ -144,7 +144,7 @@ class RunLeader:
     @property
     def age_s(self) -> float:
         """Seconds since the run was created."""
-        return max(self._server_now() - self.info.created_at, 0.0)
+        return max(self.server_now() - self.info.created_at, 0.0)
 
     # --- life ---------------------------------------------------------------------------
 
@@ -227,18 +227,19 @@ class RunLeader:
         if limit_s is None or self.state.stopping:
             return
         # Never longer than the limit: the server's clock may have been set since.
-        left_s = min(max(self.info.created_at + limit_s - self._server_now(), 0.0), limit_s)
+        left_s = min(max(self.info.created_at + limit_s - self.server_now(), 0.0), limit_s)
         loop = asyncio.get_running_loop()
         self._timers[_RUN_TIMER] = loop.call_later(left_s, self._on_run_timeout, limit_s)
 
     def _on_run_timeout(self, limit_s: float) -> None:
-        self.journal(RunTimedOut(self._server_now(), limit_s, self._unserved))
+        self.journal(RunTimedOut(self.server_now(), limit_s, self._unserved))
 
     def note_unserved(self, text: str) -> None:
         """Remember which tasks no worker serves, "" if all are served, for the run's timeout."""
         self._unserved = text
 
-    def _server_now(self) -> float:
+    def server_now(self) -> float:
+        """Return the server's time, as it was when the run was read and has gone on since."""
         return time.monotonic() + self._server_offset_s
 
     # --- events in ----------------------------------------------------------------------
@@ -371,7 +372,7 @@ class RunLeader:
         # A delay read from history began earlier. A new one begins now: the stamps of a journal
         # never go back, so they are useless after the server's clock went back.
         is_history = self._opening.locked()
-        delay_s = command.left_s(self._server_now()) if is_history else command.delay_s
+        delay_s = command.left_s(self.server_now()) if is_history else command.delay_s
         event = RetryFellDue(command.task, command.attempt)
         loop = asyncio.get_running_loop()
         self._timers[command.task] = loop.call_later(delay_s, self._take_in, event)

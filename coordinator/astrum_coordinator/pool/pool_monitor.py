@@ -154,7 +154,7 @@ class PoolMonitor(PeriodicService):
                 why = pool.why_not(leader.plan.namespace, leader.state.tasks.spec(task))
                 waited_s = time.monotonic() - one.since
                 text = f"{why}; waited {waited_s:.0f} s"
-                leader.journal(TaskFoundUnserved(task, time.time(), text))
+                leader.journal(TaskFoundUnserved(task, leader.server_now(), text))
                 return
 
     # --- attempts whose worker does not end them ----------------------------------------
@@ -197,7 +197,7 @@ class PoolMonitor(PeriodicService):
     def _look_for_returned(self, leader: RunLeader, workers: Sequence[WorkerInfo]) -> None:
         for worker in workers if leader.state.lost_workers else ():
             if worker.worker_id in leader.state.lost_workers:
-                leader.journal(WorkerReturned(worker.worker_id, time.time()))
+                leader.journal(WorkerReturned(worker.worker_id, leader.server_now()))
 
 
 def _summary(leader: RunLeader, pool: LivePool, unserved: Sequence[int]) -> str:

@@ -13,8 +13,11 @@ from dataclasses import replace
 import pytest
 
 from astrum.config import AstrumConfig
+from astrum.machine.events import TaskFoundUnserved
 from astrum.planning import RetryPolicy, TaskSpec
+from astrum.protocol.messages import decode_entry
 from astrum.redis import RedisSettings, RunStore
+from astrum.redis.journals import BEGINNING
 from astrum_coordinator import Coordinator
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.pool.reaper import Reaper
@@ -172,3 +175,18 @@ async def test_a_worker_that_died_before_the_clock_went_back_is_noticed_in_time(
             return not await holds(hand)
 
         await eventually(is_over, "the end of what it held")
+
+
+async def test_a_coordinator_with_a_wrong_clock_journals_the_server_s_time(
+    settings: RedisSettings, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right_time = time.time
+    monkeypatch.setattr(time, "time", lambda: right_time() + HOUR_S)
+    config = replace(FAST, unserved_limit_s=0.1)
+    async with Coordinator(settings, config=config) as coordinator:
+        report = await coordinator.run_flow(flow(TaskSpec(task_id="a")), AstrumConfig(), run_id="r")
+    assert report.execution_state == "failed"
+    [entry, *_] = await runs.read_journal({"r": BEGINNING}, block_s=None, count=10)
+    [event] = decode_entry(entry.data)
+    assert isinstance(event, TaskFoundUnserved)
+    assert event.at == pytest.approx(entry.recorded_at, abs=60)
