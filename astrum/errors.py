@@ -198,3 +198,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return names in quotes, ``most`` of them at most; "nothing" for none.
+
+    >>> listed(["a", "b", "c"], most=2)
+    "'a', 'b' and 1 more"
+    """
+    shown = ", ".join(map(repr, names[:most])) or "nothing"
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")

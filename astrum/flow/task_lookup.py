@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from astrum.data_transport.routing.task_index import TaskIndex
-from astrum.errors import TaskRegistrationError, nearest
+from astrum.errors import TaskRegistrationError, listed, nearest
 from astrum.flow.methods import underlying
 from astrum.flow.task_declaration import RegisteredTask
 from astrum.flow.task_options import Reference
@@ -86,7 +86,7 @@ def no_tasks(namespace: str, targets: Any, others: Others) -> TaskRegistrationEr
     found = "" if first is None else _elsewhere(first, others)
     if known and not found:
         own = "" if nearest(namespace, known) else f"; {_OWN}"
-        found = f" (there are tasks in {_listed(known)}){own}"
+        found = f" (there are tasks in {listed(known, _SHOWN)}){own}"
     advice = nearest(namespace, known) if known else _NOT_IMPORTED
     return TaskRegistrationError(f"no task is declared in namespace {namespace!r}{found}{advice}")
 
@@ -97,7 +97,7 @@ def _elsewhere(reference: Reference, others: Others) -> str:
         return ""
     what = reference if isinstance(reference, str) else getattr(reference, "__name__", "it")
     word, verb = ("namespace", "has") if len(names) == 1 else ("namespaces", "have")
-    return f" ({word} {_listed(names)} {verb} {what!r})"
+    return f" ({word} {listed(names, _SHOWN)} {verb} {what!r})"
 
 
 def _has(tasks: Mapping[str, RegisteredTask], reference: Reference) -> bool:
@@ -105,8 +105,3 @@ def _has(tasks: Mapping[str, RegisteredTask], reference: Reference) -> bool:
         return reference in tasks
     wanted = underlying(reference)
     return any(underlying(declared.function) is wanted for declared in tasks.values())
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:_SHOWN]))
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

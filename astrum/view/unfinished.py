@@ -6,11 +6,12 @@ by the fence, and their workers. All times are seconds since the epoch on the se
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from astrum.errors import listed
 from astrum.machine.events import AttemptSettled
 from astrum.machine.state import RunState
 from astrum.machine.task_state import (
@@ -198,7 +199,7 @@ class _Look:
         index, states = self._plan.index, self._state.states
         needs = self._state.tasks.spec(task).needs
         missing = tuple(need for need in needs if states[index[need]] != SUCCEEDED)
-        text = f"waits for {_listed(missing)}"
+        text = f"waits for {listed(missing, _NAMED)}"
         return self._made(task, Place.WAITING, text, waits_for=missing)
 
     def _retrying(self, task: int) -> UnfinishedTask:
@@ -286,8 +287,3 @@ class _Look:
 
 
 _A_LEADER = "a coordinator leads the run (serve does, and so does resume)"
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:_NAMED])
-    return shown + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")

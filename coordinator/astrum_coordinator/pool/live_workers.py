@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from astrum.errors import nearest
+from astrum.errors import listed, nearest
 from astrum.machine.failure import blocking_text
 from astrum.planning import advice, difference
 from astrum.planning.plan import TaskSpec
@@ -108,7 +108,8 @@ class LivePool:
         elif not why:
             known = sorted({t for served, _ in self._served for n, t in served if n == namespace})
             why = (
-                f"the live workers serve {_listed(known)} there{nearest(spec.task_id, known)}; "
+                f"the live workers serve {listed(known, _NAMED)} there"
+                f"{nearest(spec.task_id, known)}; "
                 "start one with the module that declares it"
             )
         return f"no worker serves task {spec.task_id!r} of namespace {namespace!r}: {why}"
@@ -128,10 +129,3 @@ def _blame(row: RunningAttempt, block: LoopBlock | None) -> tuple[str, str]:
         return text, ""
     who = f"task {block.task_id!r}" if block.task_id else "something"
     return "", f"{who} on its worker {text}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    if not names:
-        return "nothing"
-    shown = ", ".join(repr(name) for name in names[:_NAMED])
-    return shown + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
