@@ -10,14 +10,11 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from astrum.config import DEFAULT_THREADS
-from astrum.data_transport.bindings import Binding, Path
-from astrum.data_transport.locate import binding_error, locate, shown_path
-from astrum.errors import LocateError
 from astrum.execution.attempt import CURRENT, AttemptContext
 from astrum.execution.endings import (
     SWALLOW_GRACE_S,
@@ -26,6 +23,7 @@ from astrum.execution.endings import (
     swallowed,
     value_failure,
 )
+from astrum.execution.in_process_values import LiveValues, WireValues
 from astrum.execution.invoke import Flow, Invoker
 from astrum.execution.run_log import STARTS_HERE, with_log
 from astrum.execution.task_reuse import TaskReuser
@@ -52,14 +50,6 @@ from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.plan import TaskSpec
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import leave_behind, runs_in
-from astrum.values.codec import Codec
-from astrum.values.payload import EncodedResult, pack_result, pack_task_arguments, part_of_result
-from astrum.values.projector import Projector
-from astrum.values.read_once import check_read_often
-from astrum.values.unsent import encode_or_leave_out, unsent_of
-
-_ABSENT = object()
-"""Replaces a part that may be absent and is: the attempt takes the reference's default."""
 
 logger = logging.getLogger("astrum.run")
 
@@ -111,7 +101,7 @@ class InProcessRun:
         # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
         self._free_threads = None if limit is None else asyncio.Semaphore(limit)
         self._results: dict[str, Any] = {}
-        self._values = _checked_values(flow) if options.check_wire else _Values(self._results)
+        self._values = WireValues(flow) if options.check_wire else LiveValues(self._results)
         self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._patience: dict[int, asyncio.TimerHandle] = {}
@@ -129,7 +119,7 @@ class InProcessRun:
         try:
             await self._wait()
         finally:
-            self._tidy()
+            self._clean_up()
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         with collector_paused():
             return build_report(self._state, times, self._results, run_id=self._run_id)
@@ -163,7 +153,7 @@ class InProcessRun:
                     break  # cancelled a second time: leave at once
             raise
 
-    def _tidy(self) -> None:
+    def _clean_up(self) -> None:
         for timer in (*self._timers.values(), *self._patience.values()):
             timer.cancel()
         self._close_if_idle()
@@ -218,14 +208,14 @@ class InProcessRun:
         # one that raised a KeyboardInterrupt did not settle its attempt either.
         job.add_done_callback(lambda _: self._settle_unrun(task, attempt))
 
-        self._give_up_after(SWALLOW_GRACE_S, task, context)
+        self._abandon_after(SWALLOW_GRACE_S, task, context)
 
-    def _give_up_after(self, delay_s: float, task: int, context: AttemptContext) -> None:
+    def _abandon_after(self, delay_s: float, task: int, context: AttemptContext) -> None:
         """Settle an attempt that was cancelled and still has not ended."""
         self._cancel_timer(task)
-        self._patience[task] = self._loop.call_later(delay_s, self._give_up, task, context)
+        self._patience[task] = self._loop.call_later(delay_s, self._abandon, task, context)
 
-    def _give_up(self, task: int, context: AttemptContext) -> None:
+    def _abandon(self, task: int, context: AttemptContext) -> None:
         logger.warning(
             "run %s: task %r goes on though it was cancelled %g s ago; the run goes on without "
             "it, and what it returns is dropped: let CancelledError out of the task",
@@ -274,14 +264,14 @@ class InProcessRun:
         )
         self._running[task] = job, context
         if spec.timeout_s is not None and spec.lane == "async":
-            self._give_up_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
+            self._abandon_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
         started_at = time.time()
         try:
             if self._free_threads is None or spec.lane == "async":
-                result = await self._invoked(task, spec, context)
+                result = await self._invoke(task, spec, context)
             else:
                 async with self._free_threads:
-                    result = await self._invoked(task, spec, context)
+                    result = await self._invoke(task, spec, context)
         except asyncio.CancelledError as error:
             result = ended_by(error, context, started_at)
         except GeneratorExit as error:
@@ -294,12 +284,12 @@ class InProcessRun:
             logger.exception("task %r ended in an unexpected way", context.task_id)
             failure = Failure((UNDESCRIBED,), NOT_DESCRIBED)
             result = AttemptResult(Outcome.FAILED, None, failure, started_at, time.time())
-        if self._running.get(task, _NOTHING)[1] is not context:  # given up, perhaps tried again
+        if self._running.get(task, _NOTHING)[1] is not context:  # abandoned, perhaps tried again
             drop(result.value)
             return
-        self._settle(task, command.attempt, self._kept(spec, result))
+        self._settle(task, command.attempt, self._keep(spec, result))
 
-    def _kept(self, spec: TaskSpec, result: AttemptResult) -> AttemptResult:
+    def _keep(self, spec: TaskSpec, result: AttemptResult) -> AttemptResult:
         """Keep the value of a success for its readers; return how the attempt ended after all."""
         if result.outcome is not Outcome.SUCCEEDED:
             return result
@@ -312,7 +302,7 @@ class InProcessRun:
             return value_failure(error, "result")
         return result
 
-    async def _invoked(self, task: int, spec: TaskSpec, context: AttemptContext) -> AttemptResult:
+    async def _invoke(self, task: int, spec: TaskSpec, context: AttemptContext) -> AttemptResult:
         try:
             arguments = self._values.arguments(spec) if spec.bindings else {}
         except KeyboardInterrupt:  # Ctrl-C
@@ -320,80 +310,3 @@ class InProcessRun:
         except BaseException as error:  # a property in user code may raise anything
             return value_failure(error, "arguments")
         return await self._invoker.invoke(self._flow.tasks[spec.task_id], context, arguments)
-
-
-class _Values:
-    """Results as the live objects that tasks returned: all readers and retries share them."""
-
-    def __init__(self, results: Mapping[str, Any]) -> None:
-        self._results = results
-
-    def keep(self, spec: TaskSpec, value: Any) -> Any:
-        """Return the result in the form to keep; raises kinds of `TransportError`."""
-        check_read_often(value)
-        return value
-
-    def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
-        """Return the arguments of a task whose needs have succeeded; raises `TransportError`."""
-        results = self._results
-        found = {
-            parameter: self._located(spec, parameter, source, path) if path else results[source]
-            for parameter, source, path in spec.bindings
-        }
-        if spec.optional:
-            return {parameter: part for parameter, part in found.items() if part is not _ABSENT}
-        return found
-
-    def _located(self, spec: TaskSpec, parameter: str | int, source: str, path: Path) -> Any:
-        try:
-            part = locate(self._results[source], path)
-        except LocateError as error:
-            if error.is_absent and parameter in spec.optional:
-                return _ABSENT
-            raise binding_error(spec.task_id, parameter, source, error) from None
-        check_read_often(part, shown_path(path, f"the result of {source!r}"))
-        return part
-
-
-class _WireValues(_Values):
-    """Results as the bytes that are sent, decoded for every reader, as if each ran in another
-    process.
-    """
-
-    def __init__(self, flow: Flow) -> None:
-        self._codec = Codec(flow.types)
-        self._wanted = flow.plan.wanted_results
-        self._sent: dict[str, EncodedResult] = {}
-        self._projector = Projector()
-
-    def keep(self, spec: TaskSpec, value: Any) -> Any:
-        is_wanted = spec.task_id in self._wanted
-        data = encode_or_leave_out(self._codec.encode, value, is_wanted=is_wanted)
-        self._sent[spec.task_id] = pack_result(spec.task_id, data)
-        unsent = unsent_of(data)
-        return self._codec.decode(data) if unsent is None else unsent
-
-    def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
-        cut = [(b, self._cut(spec, b, self._sent[b.source].value)) for b in spec.bindings]
-        sent = [(b, part) for b, part in cut if part is not None]
-        # Only to check their size: all arguments travel in one message.
-        pack_task_arguments(spec.task_id, [(b.parameter, part) for b, part in sent])
-        received = [(b.parameter, self._received(spec, b, part)) for b, part in sent]
-        return {parameter: part for parameter, part in received if part is not _ABSENT}
-
-    def _received(self, spec: TaskSpec, binding: Binding, part: bytes) -> Any:
-        blob = self._sent[binding.source].blob
-        data = part if blob is None else self._cut(spec, binding, blob.data)
-        return _ABSENT if data is None else self._codec.decode(data)
-
-    def _cut(self, spec: TaskSpec, binding: Binding, value: bytes) -> bytes | None:
-        try:
-            return part_of_result(value, binding.path, self._projector, binding.source)
-        except LocateError as error:
-            if error.is_absent and binding.parameter in spec.optional:
-                return None
-            raise binding_error(spec.task_id, binding.parameter, binding.source, error) from None
-
-
-def _checked_values(flow: Flow) -> _Values:
-    return _WireValues(flow)

@@ -87,13 +87,15 @@ class Invoker:
             positional: list[Any] = []
             named: dict[str, Any] = {}
             if task.inputs.supplies or _is_large_work(task, context, arguments):
-                positional, named = await self._bound(task, context, arguments)
+                positional, named = await self._bind_awaiting(task, context, arguments)
             elif arguments or task.inputs.defaults:
                 positional, named = _bind(task, context, arguments)
             if task.lane == "async" and context.timeout_s is None:
                 value = await task.function(*positional, **named)
             else:
-                value = await self._within(context, self._started(task, context, positional, named))
+                value = await self._await_in_time(
+                    context, self._call_function(task, context, positional, named)
+                )
         except InjectionError as error:
             return value_failure(error, "arguments")
         except BaseException as error:
@@ -109,7 +111,7 @@ class Invoker:
         self.pool.close()
         self.aside.close()
 
-    async def _bound(
+    async def _bind_awaiting(
         self, task: BoundTask, context: AttemptContext, arguments: dict[str | int, Any]
     ) -> tuple[list[Any], dict[str, Any]]:
         """Bind arguments if that takes an await: for providers, or for checks of large values."""
@@ -119,7 +121,7 @@ class Invoker:
             return await self.aside.run(partial(_bind, task, context, arguments))
         return _bind(task, context, arguments)
 
-    async def _started(
+    async def _call_function(
         self,
         task: BoundTask,
         context: AttemptContext,
@@ -132,7 +134,7 @@ class Invoker:
         # A plain function may return a coroutine (a lambda, a partial, a decorated function).
         return await value if inspect.isawaitable(value) else value
 
-    async def _within(self, context: AttemptContext, call: Any) -> Any:
+    async def _await_in_time(self, context: AttemptContext, call: Any) -> Any:
         if context.timeout_s is None:
             return await call
         context.start_clock(context.timeout_s)
@@ -171,11 +173,11 @@ class Invoker:
 
     async def _supply(self, task: BoundTask, context: AttemptContext) -> dict[str | int, Any]:
         return {
-            supply.parameter: await self._supplied(supply.provider, context)
+            supply.parameter: await self._provide(supply.provider, context)
             for supply in task.inputs.supplies
         }
 
-    async def _supplied(self, provider: Any, context: AttemptContext) -> Any:
+    async def _provide(self, provider: Any, context: AttemptContext) -> Any:
         if not callable(provider):
             return provider
         if inspect.iscoroutinefunction(provider):

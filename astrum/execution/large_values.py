@@ -123,10 +123,10 @@ class _Job(Generic[Result]):
         self._work = work
         self._patience_s = patience_s
         self._is_inside = False
-        self._is_given_up = False
+        self._is_abandoned = False
         self._lock = threading.Lock()
-        self.future: asyncio.Future[Result] = pool.submit(self._do)
-        timer = asyncio.get_running_loop().call_later(patience_s, self._give_up)
+        self.future: asyncio.Future[Result] = pool.submit(self._run)
+        timer = asyncio.get_running_loop().call_later(patience_s, self._abandon)
         self.future.add_done_callback(lambda _: timer.cancel())
 
     async def result(self) -> Result:
@@ -134,12 +134,12 @@ class _Job(Generic[Result]):
         try:
             return await self.future
         except asyncio.CancelledError:
-            if self._is_given_up:
+            if self._is_abandoned:
                 limit = f"{self._patience_s:g} s"
                 raise TimeoutError(f"working on a large value took longer than {limit}") from None
             raise
 
-    def _do(self) -> Result:
+    def _run(self) -> Result:
         with self._lock:
             self._is_inside = True
         try:
@@ -147,13 +147,13 @@ class _Job(Generic[Result]):
         finally:
             with self._lock:
                 self._is_inside = False
-                is_back = self._is_given_up
+                is_back = self._is_abandoned
             if is_back:
                 self._pool.recovered()
 
-    def _give_up(self) -> None:
+    def _abandon(self) -> None:
         with self._lock:
-            self._is_given_up = True
+            self._is_abandoned = True
             is_hung = self._is_inside
         if is_hung:
             self._pool.abandon()

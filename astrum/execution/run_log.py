@@ -65,7 +65,7 @@ class RunLog:
             logger.info("task %s: done in %.3f s%s", name, took_s, where, extra=extra)
             return
         why = end.failure.summary if end.failure else end.outcome.name.lower()
-        again = (end.task, end.attempt) in state.chronicle.retried
+        again = (end.task, end.attempt) in state.attempt_log.retried
         text = "task %s: attempt %d ended after %.3f s%s: %s%s"
         suffix = "; it is tried again" if again else ""
         logger.warning(text, name, number, took_s, where, why, suffix, extra=extra)

@@ -99,7 +99,7 @@ class ThreadPool:
             self._started += 1
         loop, name = asyncio.get_running_loop(), f"{self._name}-{self._started}"
         try:
-            threading.Thread(target=self._work, args=(loop,), name=name, daemon=True).start()
+            threading.Thread(target=self._run_jobs, args=(loop,), name=name, daemon=True).start()
         except RuntimeError:  # the system has no more threads: the job waits for an existing one
             with self._lock:
                 self._free -= 1
@@ -107,26 +107,26 @@ class ThreadPool:
                 return self._size > 0
         return True
 
-    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _run_jobs(self, loop: asyncio.AbstractEventLoop) -> None:
         staying = True
         while staying and (job := self._jobs.get()) is not None:
-            staying = self._do(loop, job)
+            staying = self._run_job(loop, job)
             del job  # an idle thread must not keep a result alive
 
-    def _do(self, loop: asyncio.AbstractEventLoop, job: _Job) -> bool:
+    def _run_job(self, loop: asyncio.AbstractEventLoop, job: _Job) -> bool:
         if job.future.cancelled():
-            return self._stay()
+            return self._may_stay()
         try:
             outcome: tuple[Any, BaseException | None] = (job.context.run(job.call), None)
         except (StopIteration, GeneratorExit) as error:  # a future cannot pass these on
-            outcome = (None, _stand_in(error))
+            outcome = (None, _replacement_of(error))
         except BaseException as error:  # SystemExit in a task must not end the thread silently
             outcome = (None, error)
         # Free before the result is set, so that the next job of a chain finds this thread.
-        staying = self._stay()
+        staying = self._may_stay()
         return self._hand_over(loop, job.future, *outcome) and staying
 
-    def _stay(self) -> bool:
+    def _may_stay(self) -> bool:
         """Count this thread as free, or out if an abandoned one came back beyond the limit."""
         with self._lock:
             if self._limit is not None and self._size > self._limit:
@@ -167,7 +167,7 @@ class ThreadPool:
                 future.set_exception(error)
 
 
-def _stand_in(error: BaseException) -> RuntimeError:
+def _replacement_of(error: BaseException) -> RuntimeError:
     """Return an error that a future can hold, as Python does for a coroutine that raises it."""
     stands_for_it = RuntimeError(f"the function raised {type(error).__name__}")
     stands_for_it.__cause__ = error

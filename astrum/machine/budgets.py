@@ -42,7 +42,7 @@ class TaskBudget:
 
     raised: int = 0
     losses: int = 0
-    lost_alone: int = 0
+    sole_losses: int = 0
     handed_back: int = 0
     given_back: int = 0
     never_began: int = 0
@@ -53,7 +53,7 @@ class TaskBudget:
     @property
     def is_quarantined(self) -> bool:
         """True if the task must not run any more."""
-        return self.losses >= LOSS_BUDGET and self.lost_alone >= LOSS_BUDGET - 1
+        return self.losses >= LOSS_BUDGET and self.sole_losses >= LOSS_BUDGET - 1
 
     def loss_delay_s(self) -> float:
         """The seconds to wait after a loss."""
@@ -155,20 +155,20 @@ class TaskBudgets:
 
     def _lose(self, event: AttemptSettled) -> TaskBudget:
         """Count an attempt that was lost with its worker."""
-        budget, was_alone = self.entry(event.task), event.shared_loss <= 1
+        budget, was_sole = self.entry(event.task), event.shared_loss <= 1
         budget.losses += 1
-        budget.lost_alone += was_alone
+        budget.sole_losses += was_sole
         # A task that kills its worker takes other attempts with it, and it is not known yet which
         # task did it: each of them runs alone until it has succeeded.
         budget.exclusive = event.shared_loss <= FEW_SUSPECTS or budget.losses > 1
-        self._lost_to.setdefault(event.worker_id, []).append((event.task, was_alone))
+        self._lost_to.setdefault(event.worker_id, []).append((event.task, was_sole))
         return budget
 
     def forgive(self, worker_id: str) -> None:
         """Remove the losses that were counted for a worker that is alive after all."""
-        for task, was_alone in self._lost_to.pop(worker_id, ()):
+        for task, was_sole in self._lost_to.pop(worker_id, ()):
             self._by_task[task].losses -= 1
-            self._by_task[task].lost_alone -= was_alone
+            self._by_task[task].sole_losses -= was_sole
 
 
 def _quarantine(event: AttemptSettled, budget: TaskBudget) -> Failure:

@@ -66,7 +66,7 @@ def traceback_of(error: BaseException) -> str:
     linked = list(islice(_linked(error), _MOST_LINKED + 1))
     is_long = len(linked) > _MOST_LINKED or any(_has_many_frames(each) for each in linked)
     lines = None if is_long else _safely(lambda: traceback.format_exception(error), None)
-    text = _in_short(error) if lines is None else "".join(lines)
+    text = _short_text(error) if lines is None else "".join(lines)
     return cut(encodable(text), MAX_TRACEBACK_CHARS)
 
 
@@ -165,7 +165,7 @@ def _frames(error: BaseException) -> Iterator[TracebackType]:
         at = at.tb_next
 
 
-def _in_short(error: BaseException) -> str:
+def _short_text(error: BaseException) -> str:
     """Describe an exception that is too large, or too broken, to be formatted as a whole."""
     parts = ["Traceback (most recent call last, in short):\n", *_frame_lines(error), _line(error)]
     for other in islice(_linked(error), 1, _LINKS_SHOWN):

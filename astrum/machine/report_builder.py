@@ -110,9 +110,9 @@ def _all_task_statistics(
     state: RunState, levels: list[int], times: RunTimes, *, is_over: bool
 ) -> list[TaskExecutionStatistics | None]:
     """Tasks by number; a tail that still runs when the run is over is in ``tail_tasks`` only."""
-    chronicle, states = state.chronicle, state.states
+    log, states = state.attempt_log, state.states
     attempts: list[list[AttemptSettled] | None] = [None] * len(states)
-    for event in on_one_clock(chronicle.settled, state.tasks, times.planned_at):
+    for event in on_one_clock(log.settled, state.tasks, times.planned_at):
         known = attempts[event.task]
         if known is None:
             attempts[event.task] = [event]
@@ -134,7 +134,7 @@ def _task_statistics(
     attempts: Sequence[AttemptSettled],
     is_over: bool,
 ) -> TaskExecutionStatistics:
-    task_id, max_retries, retried = spec.task_id, spec.retry.max_retries, state.chronicle.retried
+    task_id, max_retries, retried = spec.task_id, spec.retry.max_retries, state.attempt_log.retried
     rows: list[TaskAttemptStatistics] = []
     start = end = 0.0
     for event in attempts:
@@ -165,7 +165,7 @@ def _unended_status(task_state: int, is_over: bool) -> str:
 def _error_message(
     state: RunState, task: int, rows: list[TaskAttemptStatistics], is_over: bool
 ) -> str | None:
-    failure = state.chronicle.failures.get(task)
+    failure = state.attempt_log.failures.get(task)
     if failure is not None:
         return failure.summary
     if rows and rows[-1].error_message:
@@ -264,26 +264,26 @@ def _needs(specs: list[TaskSpec]) -> Iterator[str]:
 
 
 def _error_summary(state: RunState) -> list[str]:
-    chronicle = state.chronicle
+    log = state.attempt_log
     numbers: Counter[int] = Counter()
     lines = []
-    for event in chronicle.settled if chronicle.retried else ():
+    for event in log.settled if log.retried else ():
         numbers[event.task] += 1
         if _was_retried(state, event):
             lines.append(_retried_line(state, event, numbers[event.task]))
-    used = Counter(task for (task, _), left in chronicle.retried.items() if left >= 0)
-    for task, failure in chronicle.failures.items():
+    used = Counter(task for (task, _), left in log.retried.items() if left >= 0)
+    for task, failure in log.failures.items():
         name, retries = state.tasks.name(task), state.tasks.spec(task).retry.max_retries
         lines.append(f"task {name!r} failed: {failure.summary}")
         if retries and used[task] >= retries:
             lines.append(f"task {name!r} exhausted its {_retries(retries)}")
-    if chronicle.stop_reason:
-        lines.append(chronicle.stop_reason)
+    if log.stop_reason:
+        lines.append(log.stop_reason)
     return lines
 
 
 def _was_retried(state: RunState, event: AttemptSettled) -> bool:
-    left = state.chronicle.retried.get((event.task, event.attempt))
+    left = state.attempt_log.retried.get((event.task, event.attempt))
     return left is not None and (left >= 0 or event.outcome is Outcome.LOST)
 
 
@@ -291,7 +291,7 @@ def _retried_line(state: RunState, event: AttemptSettled, number: int) -> str:
     name = state.tasks.name(event.task)
     failure = event.failure
     why = _failure_text(failure, event.blocked) if failure else _ATTEMPT_STATUS[event.outcome]
-    left = state.chronicle.retried[event.task, event.attempt]
+    left = state.attempt_log.retried[event.task, event.attempt]
     if event.outcome is Outcome.LOST:
         return f"task {name!r} attempt {number} was lost: {why}; no retry is charged"
     return f"task {name!r} attempt {number} failed: {why}; {_retries(left)} left"

@@ -87,7 +87,7 @@ class RunState:
     def __init__(self, plan: Plan, *, run_key: str = "", capacity: int | None = None) -> None:
         self.plan = plan
         self.tasks = TaskTable(plan)
-        self.chronicle = AttemptLog()
+        self.attempt_log = AttemptLog()
         self.states = bytearray()
         self.attempts: list[int] = []
         self.outstanding_count = 0
@@ -213,7 +213,7 @@ class RunState:
         self.outstanding_count -= 1
         if event.outcome is _NEVER_BEGAN:
             return self._on_never_began(event.task)
-        self.chronicle.settled.append(event)
+        self.attempt_log.settled.append(event)
         if event.outcome is _SUCCESS:
             self._succeed(event.task)
             if self._ready or self.stopping or not self._awaited_left:
@@ -233,7 +233,7 @@ class RunState:
     def _on_never_began(self, task: int) -> list[Command]:
         self._budgets.entry(task).never_began += 1
         if self.stopping:
-            self.states[task] = FAILED if task in self.chronicle.failures else CANCELLED
+            self.states[task] = FAILED if task in self.attempt_log.failures else CANCELLED
         else:
             self._make_ready(task)
         return self._proceed()
@@ -253,7 +253,7 @@ class RunState:
         verdict = self._budgets.charge(event, self.tasks.spec(task).retry, self._run_key)
         if isinstance(verdict, Failure):
             return self._fail(task, verdict)
-        self.chronicle.retried[task, event.attempt] = verdict.retries_left
+        self.attempt_log.retried[task, event.attempt] = verdict.retries_left
         if verdict.delay_s <= 0:
             self._make_ready(task)
             return self._proceed()
@@ -329,20 +329,20 @@ class RunState:
         # The task is marked as failed at the run's end only. In history it is not known yet
         # whether one of its attempts is outstanding, and `_catch_up` ignores tasks that have
         # failed. So with an early mark such an attempt would never be settled.
-        self.chronicle.failures[event.task] = Failure((UNSERVED,), event.message)
+        self.attempt_log.failures[event.task] = Failure((UNSERVED,), event.message)
         return self._stop("failed", "")
 
     def _fail(self, task: int, failure: Failure) -> list[Command]:
         self.states[task] = FAILED
-        self.chronicle.failures[task] = failure
+        self.attempt_log.failures[task] = failure
         if not self.tasks.spec(task).awaited and not self.tasks.dependents[task]:
             return self._proceed()  # no task waits for it
         return self._stop("failed", "")
 
     def _end_while_stopping(self, event: AttemptSettled) -> None:
         if event.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and event.failure is not None:
-            self.chronicle.failures[event.task] = event.failure
-        failed = event.task in self.chronicle.failures
+            self.attempt_log.failures[event.task] = event.failure
+        failed = event.task in self.attempt_log.failures
         self.states[event.task] = FAILED if failed else CANCELLED
 
     def _on_stop_requested(self, event: CancelRequested | RunTimedOut) -> list[Command]:
@@ -355,7 +355,7 @@ class RunState:
         if self._is_decided():
             return []
         self._stopping = state
-        self.chronicle.stop_reason = reason
+        self.attempt_log.stop_reason = reason
         if not self._started:
             return []
         return self._revoke_outstanding() + self._finish_if_over()
@@ -384,6 +384,6 @@ class RunState:
         return [Finish(self.finished)]
 
     def _fail_what_never_ran(self) -> None:
-        for task in self.chronicle.failures:
+        for task in self.attempt_log.failures:
             if self.states[task] in (READY, BACKING_OFF):
                 self.states[task] = FAILED

@@ -146,7 +146,7 @@ class _Look:
         self._pool = pool
         self._positions = self._find_positions()
         self._last: dict[int, AttemptSettled] = {}
-        for event in self._state.chronicle.settled:
+        for event in self._state.attempt_log.settled:
             self._last[event.task] = event
 
     def task(self, task: int) -> UnfinishedTask:

@@ -121,7 +121,7 @@ def _tracebacks(progress: RunProgress | None) -> list[str]:
     """Return the tracebacks of the first failed tasks, which the report leaves out."""
     if progress is None or progress.state is None:
         return []
-    failures = progress.state.chronicle.failures.values()
+    failures = progress.state.attempt_log.failures.values()
     texts = (users_traceback(failure.traceback) for failure in failures if failure.traceback)
     return [f"{text.rstrip()}\n" for text in islice(filter(None, texts), MAX_TRACEBACKS)]
 

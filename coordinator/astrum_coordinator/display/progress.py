@@ -106,8 +106,8 @@ class RunProgress:
         self.stage_totals, self.stage_done = totals, done
         self.total, self.succeeded = len(self._levels), sum(done)
         self.inherited = self.succeeded
-        self.failed = len(state.chronicle.failures)
-        self.retried = len(state.chronicle.retried)
+        self.failed = len(state.attempt_log.failures)
+        self.retried = len(state.attempt_log.retried)
         now = time.monotonic()
         self._running = {
             task: (attempt, attempt - state.skipped(task), now)
@@ -128,7 +128,7 @@ class RunProgress:
             self._on_trouble(state, event)
 
     def _on_trouble(self, state: RunState, event: AttemptSettled) -> None:
-        left = state.chronicle.retried.get((event.task, event.attempt))
+        left = state.attempt_log.retried.get((event.task, event.attempt))
         if left is None:
             kind = FAILED
             self.failed += 1

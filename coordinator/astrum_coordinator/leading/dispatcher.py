@@ -18,6 +18,7 @@ from functools import partial
 from astrum.errors import StoreError, StoreUnavailableError, TransportError
 from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
+from astrum.machine.task_table import TaskTable
 from astrum.planning.plan import TaskSpec
 from astrum.protocol.messages import (
     Record,
@@ -54,6 +55,7 @@ class Dispatcher(Service):
     def __init__(
         self,
         run: RunRef,
+        tasks: TaskTable,
         results: Results,
         context: CoordinatorContext,
         listener: DispatchListener,
@@ -61,6 +63,7 @@ class Dispatcher(Service):
         super().__init__()
         self.name = f"dispatch-{run.run_id}"
         self._run_id, self._epoch, self._plan = run
+        self._tasks = tasks
         self._results = results
         self._store = context.store
         self._config = context.config
@@ -187,7 +190,7 @@ class Dispatcher(Service):
                 del self._unsent[command.task]
                 self._listener.on_withdrawn(command.task, command.attempt)
                 continue
-            queue_lane = _queue_lane(self._plan.tasks[command.task], command.exclusive)
+            queue_lane = _queue_lane(self._tasks.spec(command.task), command.exclusive)
             batches.setdefault(queue_lane, []).append(command)
         return batches
 
@@ -234,7 +237,7 @@ class Dispatcher(Service):
             self._revocations.append(revocation)
 
     def _encode_message(self, command: Dispatch) -> bytes:
-        spec = self._plan.tasks[command.task]
+        spec = self._tasks.spec(command.task)
         arguments = self._results.arguments(spec) if spec.bindings else NO_ARGUMENTS
         return encode_message(
             TaskMessage(

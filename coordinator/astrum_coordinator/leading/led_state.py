@@ -36,7 +36,7 @@ class LedState:
             self.state = RunState(run.plan, run_key=run.run_id, capacity=capacity)
         self.results = Results(self.state.tasks, context.config.max_argument_bytes)
         self.unsigned_ends = UnsignedEnds()
-        self.dispatcher = Dispatcher(run, self.results, context, listener)
+        self.dispatcher = Dispatcher(run, self.state.tasks, self.results, context, listener)
 
     def advance(self, entry_id: str) -> bool:
         """Move the cursor to a journal entry; ``False`` if it was read before."""

@@ -216,7 +216,7 @@ def _on_offer(state: RunState) -> Iterator[int]:
     """
     for task, _ in state.outstanding():
         yield task
-    retried = state.chronicle.retried
+    retried = state.attempt_log.retried
     for task in state.tasks_in(BACKING_OFF):
         if retried.get((task, state.attempts[task])) == UNCHARGED:
             yield task

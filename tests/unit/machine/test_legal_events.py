@@ -78,7 +78,7 @@ def run_with_the_task(is_in: TaskState, *, started: bool) -> RunState:
 
 
 def picture(state: RunState) -> tuple[Any, ...]:
-    log = state.chronicle
+    log = state.attempt_log
     seen = (bytes(state.states), list(state.attempts), state.outstanding_count, state.stopping)
     return (*seen, len(log.settled), dict(log.retried), dict(log.failures))
 

@@ -86,7 +86,7 @@ class RunMachine(RuleBasedStateMachine):
         self.highest = [0] * len(plan.tasks)
         self.raised = [0] * len(plan.tasks)
         self.losses = [0] * len(plan.tasks)
-        self.lost_alone = [0] * len(plan.tasks)
+        self.sole_losses = [0] * len(plan.tasks)
         self.is_suspect = [False] * len(plan.tasks)
         self.lost_to: dict[str, list[tuple[int, bool]]] = {}
         self.quarantined: set[int] = set()
@@ -136,9 +136,9 @@ class RunMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_worker_turns_out_to_be_alive(self, data: st.DataObject) -> None:
         worker_id = data.draw(st.sampled_from(sorted(self.state.lost_workers)))
-        for task, was_alone in self.lost_to.pop(worker_id):
+        for task, was_sole in self.lost_to.pop(worker_id):
             self.losses[task] -= 1
-            self.lost_alone[task] -= was_alone
+            self.sole_losses[task] -= was_sole
         self.take_in(WorkerReturned(worker_id, self.now))
 
     @rule()
@@ -189,12 +189,12 @@ class RunMachine(RuleBasedStateMachine):
         elif fact.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
             self.raised[task] += 1
         elif fact.outcome is Outcome.LOST:
-            was_alone = fact.shared_loss == 1
+            was_sole = fact.shared_loss == 1
             self.losses[task] += 1
-            self.lost_alone[task] += was_alone
-            self.lost_to.setdefault(fact.worker_id, []).append((task, was_alone))
+            self.sole_losses[task] += was_sole
+            self.lost_to.setdefault(fact.worker_id, []).append((task, was_sole))
             self.is_suspect[task] = fact.shared_loss <= FEW_SUSPECTS or self.losses[task] > 1
-            is_killer = self.lost_alone[task] >= LOSS_BUDGET - 1
+            is_killer = self.sole_losses[task] >= LOSS_BUDGET - 1
             if self.losses[task] >= LOSS_BUDGET and is_killer:
                 self.quarantined.add(task)
 
@@ -342,7 +342,7 @@ class RunMachine(RuleBasedStateMachine):
 
 def picture(state: RunState) -> tuple[Any, ...]:
     """Return all that a host can see of a state."""
-    told = state.chronicle
+    told = state.attempt_log
     return (
         bytes(state.states),
         list(state.attempts),

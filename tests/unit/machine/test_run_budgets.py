@@ -70,7 +70,7 @@ def test_lost_attempts_are_tried_again_alone_and_later_until_the_task_is_quarant
     assert state.handle(lost(A, 2)) == [ScheduleRetry(A, 2, 102.0, 2.0)]
     state.handle(RetryFellDue(A, 2))
     assert state.handle(lost(A, 3)) == [Finish("failed")]
-    assert "died 3 times" in state.chronicle.failures[A].message
+    assert "died 3 times" in state.attempt_log.failures[A].message
 
 
 def test_a_task_lost_once_among_many_is_not_suspected() -> None:
@@ -100,7 +100,7 @@ def test_a_task_that_kills_its_worker_with_others_and_then_alone_is_quarantined(
         state.handle(lost(A, attempt, shared=shared))
         assert state.handle(RetryFellDue(A, attempt)) == [Dispatch(A, attempt + 1, exclusive=True)]
     assert state.handle(lost(A, 3)) == [Finish("failed")]
-    assert "died 3 times" in state.chronicle.failures[A].message
+    assert "died 3 times" in state.attempt_log.failures[A].message
 
 
 def test_a_worker_that_turns_out_to_be_alive_was_not_killed_by_its_tasks() -> None:
@@ -135,7 +135,7 @@ def test_an_attempt_that_never_began_is_sent_again_at_once_and_not_counted() -> 
         expected = Dispatch(A, attempt + 1, skipped=attempt)
         assert order == expected
         assert expected.number == 1
-    assert state.chronicle.settled == []
+    assert state.attempt_log.settled == []
     [again] = state.handle(fails(A, 40))
     assert isinstance(again, Dispatch)
     assert (again.attempt, again.number) == (41, 2)
@@ -181,7 +181,7 @@ def test_a_task_that_workers_hand_back_again_and_again_fails_and_says_so(
         state.handle(RetryFellDue(A, attempt))
         assert state.states[A] == TaskState.OUTSTANDING
     assert state.handle(handed_back(HAND_BACK_BUDGET + 1, *types)) == [Finish("failed")]
-    assert "handed it back 101 times" in state.chronicle.failures[A].message
+    assert "handed it back 101 times" in state.attempt_log.failures[A].message
 
 
 @pytest.mark.parametrize("kind", [UNSERVED, VANISHED])

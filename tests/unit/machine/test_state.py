@@ -69,7 +69,7 @@ def test_an_event_of_an_attempt_that_is_not_current_changes_nothing() -> None:
     assert state.handle(fails(A)) == [Dispatch(A, 2)]
     for stale in (end(A, 1), fails(A, 1), end(A, 3), end(A, 0), end(-1, 2), end(9, 1)):
         assert state.handle(stale) == []
-    assert len(state.chronicle.settled) == 1
+    assert len(state.attempt_log.settled) == 1
     assert state.handle(end(A, 2)) == [Dispatch(B, 1)]
     assert state.handle(end(A, 2)) == []
 
@@ -118,7 +118,7 @@ def test_a_cancelled_run_ends_as_cancelled_and_says_why() -> None:
     assert state.handle(CancelRequested(100.0, "enough")) == [Revoke(A, 1)]
     assert state.handle(CancelRequested(100.0)) == []
     assert state.handle(end(A, 1, Outcome.CANCELLED)) == [Finish("cancelled")]
-    assert state.chronicle.stop_reason == "the run was cancelled: enough"
+    assert state.attempt_log.stop_reason == "the run was cancelled: enough"
 
 
 def test_a_run_that_takes_too_long_has_failed() -> None:
@@ -126,7 +126,7 @@ def test_a_run_that_takes_too_long_has_failed() -> None:
     state.start()
     assert state.handle(RunTimedOut(100.0, 2.5)) == [Revoke(A, 1)]
     assert state.handle(end(A, 1, Outcome.CANCELLED)) == [Finish("failed")]
-    assert state.chronicle.stop_reason == "the run took longer than its limit of 2.5 s"
+    assert state.attempt_log.stop_reason == "the run took longer than its limit of 2.5 s"
 
 
 def test_a_run_that_times_out_on_an_unserved_task_says_so() -> None:
@@ -134,7 +134,7 @@ def test_a_run_that_times_out_on_an_unserved_task_says_so() -> None:
     state.start()
     state.handle(RunTimedOut(100.0, 2.5, "no one serves a"))
     told = "the run took longer than its limit of 2.5 s: no one serves a"
-    assert state.chronicle.stop_reason == told
+    assert state.attempt_log.stop_reason == told
 
 
 def test_an_unserved_task_fails_the_run() -> None:
