@@ -27,7 +27,7 @@ class Holder(NamedTuple):
 
 
 class LastWord(NamedTuple):
-    """What is known of a worker's last heartbeat: how long ago it was, its process's memory then.
+    """A worker's last heartbeat: how long ago it was, and its process's memory then.
 
     What is not known is `None`.
     """

@@ -1,4 +1,4 @@
-"""What both commands share: options, logs, stop signals, and how a command ends.
+"""The common parts of both commands: options, logs, stop signals, and how a command ends.
 
 May import `errors` and the rest of `runtime`, and click.
 """

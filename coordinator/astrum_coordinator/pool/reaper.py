@@ -26,7 +26,7 @@ logger = logging.getLogger("astrum.coordinator")
 
 
 class Death(NamedTuple):
-    """How a worker died, and how many attempts it held."""
+    """The way a worker died, and the number of attempts it held."""
 
     how: str
     held: int
