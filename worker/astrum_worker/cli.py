@@ -37,7 +37,7 @@ def checked_queues(
 
 
 class WorkerCommand(SteadyCommand):
-    """The command, whose tasks' output is the log of a service: nothing depends on it."""
+    """The command. The output of its tasks is only a log, so a broken output does not matter."""
 
     steady_stdout = True
     process = "worker"
@@ -146,7 +146,7 @@ def main(
         raise click.UsageError("--processes needs the supervisor; drop --no-supervisor")
     if supervisor_fd is None and not no_supervisor:
         sys.exit(asyncio.run(_supervise(server.url, processes, settings["grace_s"])))
-    # Only here: a supervisor needs none of it, and the worker would start later.
+    # Imported only here: a supervisor does not need it, and the worker would start later.
     from astrum.redis import RedisSettings
     from astrum_worker.config import WorkerConfig
     from astrum_worker.process.serving import serve

@@ -29,7 +29,7 @@ class SteadyCommand(click.Command):
 
     Standard error is steady (`astrum.runtime.standard_streams`), and with ``steady_stdout`` so is
     standard output. An output that cannot encode a character gets its number instead. ``process``
-    is what messages call this process.
+    is the name of this process in messages.
     """
 
     steady_stdout = False
@@ -66,7 +66,7 @@ class SteadyCommand(click.Command):
             ctx.exit(code)
 
     def exit_code(self, error: BaseException) -> int | None:
-        """Return the exit code of an error that is printed as a sentence, else `None`."""
+        """Return the exit code of an error that is printed as a message, otherwise `None`."""
         return exit_code_of(error)
 
 

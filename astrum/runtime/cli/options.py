@@ -25,7 +25,7 @@ def option(*names: str, envvar: str = "", **settings: Any) -> Callable[[Command]
 class ServerOptions(NamedTuple):
     """The server that a command line names; the fields are arguments of `RedisSettings.from_env`.
 
-    `None` is what neither the command line nor the environment says.
+    `None`: neither the command line nor the environment has a value.
     """
 
     url: str | None = None

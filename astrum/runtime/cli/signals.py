@@ -40,8 +40,8 @@ class StopSignals:
     def install(self, freed: Mapping[int, Callable[..., Any]] = NONE) -> None:
         """Handle the signals from now on; call it in the main thread.
 
-        The child of a fork gets the default handlers in their place, and in that of ``freed``: it
-        is not a second host of what runs here.
+        The child of a fork gets the default handlers for them and for ``freed``, since it does not
+        run the work of this process.
         """
         self._replaced = {int(one): signal.signal(one, self.take) for one in stop_signals()}
         ForkSignals(SIGNALS, dict.fromkeys(self._replaced, self.take) | dict(freed))

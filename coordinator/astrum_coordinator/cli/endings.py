@@ -25,7 +25,7 @@ class Commands(SteadyCommand, click.Group):
         return super().invoke(ctx)
 
     def exit_code(self, error: BaseException) -> int | None:
-        """Return the exit code of an error that is printed as a sentence, else `None`."""
+        """Return the exit code of an error that is printed as a message, otherwise `None`."""
         is_output = isinstance(error, OutputFailed)
         return ExitCode.NOT_HANDED_OVER if is_output else super().exit_code(error)
 

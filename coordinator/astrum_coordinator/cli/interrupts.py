@@ -47,8 +47,7 @@ class Interrupts:
     def run(self, work: Callable[[Interrupts], Coroutine[Any, Any, Result]]) -> Result:
         """Run ``work`` in a new event loop; the first signal cancels it unless it says otherwise.
 
-        The garbage collector slows down for the rest of the process, which is the work's alone.
-
+        The garbage collector slows down for the rest of the process, which only does this work.
         Must be called in the main thread.
         """
         slow_down_collector()
@@ -57,12 +56,12 @@ class Interrupts:
             work_here = self._enter(work)
             return run_steadily(work_here, lambda error: self._on_disturbance(error), _end_broken)
         finally:
-            # After a signal the process is about to end, and the same one may be still to come.
+            # After a signal the process is about to end, and the same signal may arrive again.
             if not self.received:
                 self._signals.restore()
 
     def on_first(self, react: Callable[[], object], advice: str = "stopping") -> None:
-        """Call ``react`` on the event loop when the first signal comes, or at once if it has.
+        """Call ``react`` on the event loop at the first signal, or at once if it has come already.
 
         ``advice`` is printed to the user then.
         """
@@ -71,9 +70,9 @@ class Interrupts:
             react()
 
     def on_disturbance(self, react: Callable[[BaseException | None], object]) -> None:
-        """Call ``react`` with what comes out of the event loop itself, and let the loop go on.
+        """Call ``react`` with each error that leaves the event loop, and let the loop continue.
 
-        It is `None` if the loop was stopped. Without this it ends the command.
+        It is `None` if the loop was stopped. Without this call such an error ends the command.
         """
         self._on_disturbance = react
 
@@ -107,7 +106,7 @@ def _end_broken(error: BaseException) -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    # The guards of the processes that this one has started end them when it is gone.
+    # When this process is gone, guards end the processes that it has started.
     with suppress(OSError, ValueError):
         if sys.__stderr__ is not None and sys.__stderr__.isatty():
             sys.__stderr__.write(SHOW_CURSOR + NEXT_LINE)

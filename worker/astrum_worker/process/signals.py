@@ -1,7 +1,7 @@
 """Drains the worker on SIGTERM, SIGHUP or Ctrl-C, whatever its tasks do to signal handlers.
 
-They are checked regularly and put back. The child of a fork gets the default ones: it is not a
-worker.
+The handlers are checked regularly and put back. The child of a fork gets the default ones: it is
+not a worker.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOOK_EVERY_S = 0.5
 class Signals(PeriodicService):
     """Calls ``stop`` on the event loop at the first signal, with the exit code to end with.
 
-    It writes a line for people then if ``says_so``. As a service it puts back the handlers that a
+    If ``says_so``, it writes a line for people then. As a service it puts back the handlers that a
     task replaced; ``suspects`` names the tasks that may have done so.
     """
 
