@@ -81,10 +81,17 @@ class RetryFellDue(NamedTuple):
 
 
 class CancelRequested(NamedTuple):
-    """Someone asked for the run to stop."""
+    """Someone asked for the run to stop; ``by`` is the user, host and process, "" if not known."""
 
     at: float
     reason: str = ""
+    by: str = ""
+
+    @property
+    def text(self) -> str:
+        """One line for reports: ``the run was cancelled by ann@host:7: not needed``."""
+        by = f" by {self.by}" if self.by else ""
+        return f"the run was cancelled{by}{self.reason and ': '}{self.reason}"
 
 
 class RunTimedOut(NamedTuple):

@@ -348,8 +348,7 @@ class RunState:
     def _on_stop_requested(self, event: CancelRequested | RunTimedOut) -> list[Command]:
         if isinstance(event, RunTimedOut):
             return self._stop("failed", event.reason)
-        reason = f": {event.reason}" if event.reason else ""
-        return self._stop("cancelled", f"the run was cancelled{reason}")
+        return self._stop("cancelled", event.text)
 
     def _stop(self, state: str, reason: str) -> list[Command]:
         if self._is_decided():

@@ -62,6 +62,11 @@ def difference(planned: str, served: str) -> str:
     return f"other data in its {', '.join(names[:_MAX_NAMED])}{more}"
 
 
+def data_pieces(fingerprint: str) -> list[str]:
+    """Return the digests of the data that a function brings along, each with where it is."""
+    return fingerprint.split(_BETWEEN)[1:]
+
+
 def advice(what: str) -> str:
     """Return what to do about a `difference`."""
     if what.startswith("other data"):

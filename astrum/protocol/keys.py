@@ -148,6 +148,11 @@ class Keys:
         return f"{{{self.prefix}}}:history"
 
     @property
+    def index(self) -> str:
+        """Sorted set: ids of all runs by the ms of their creation."""
+        return f"{{{self.prefix}}}:index"
+
+    @property
     def untidied(self) -> str:
         """Sorted set: ended runs whose blobs still have their old life, by the ms of their end."""
         return f"{{{self.prefix}}}:untidied"
@@ -160,6 +165,15 @@ class Keys:
     def worker(self, worker_id: str) -> str:
         """Hash with expiry: what a worker is, serves and runs."""
         return f"{{{self.prefix}}}:w:{worker_id}"
+
+    @property
+    def coordinators(self) -> str:
+        """Sorted set: owner ids of coordinators by the ms until which they count as live."""
+        return f"{{{self.prefix}}}:cz"
+
+    def coordinator(self, owner: str) -> str:
+        """Hash with expiry: what a coordinator is, and what it leads."""
+        return f"{{{self.prefix}}}:c:{owner}"
 
     @property
     def exclusive(self) -> str:

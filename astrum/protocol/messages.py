@@ -218,17 +218,18 @@ def encode_record(record: Record) -> bytes:
     return _packed(_trimmed(record, _RECORD_DEFAULTS))
 
 
-_EVENT_DEFAULTS = ("",)
-"""That of the last field of a cancellation and of a run's timeout."""
+_CANCEL_DEFAULTS = ("", "")
+_TIMEOUT_DEFAULTS = ("",)
+"""Those of the last fields of a cancellation and of a run's timeout."""
 LeaderEvent = CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned
 
 
 def encode_event(event: LeaderEvent) -> bytes:
     """Return the bytes of one event that is not the end of an attempt."""
     if isinstance(event, CancelRequested):
-        row: tuple[Any, ...] = (_LEADER, _CANCEL, *_trimmed(event, _EVENT_DEFAULTS))
+        row: tuple[Any, ...] = (_LEADER, _CANCEL, *_trimmed(event, _CANCEL_DEFAULTS))
     elif isinstance(event, RunTimedOut):
-        row = (_LEADER, _TIMEOUT, *_trimmed(event, _EVENT_DEFAULTS))
+        row = (_LEADER, _TIMEOUT, *_trimmed(event, _TIMEOUT_DEFAULTS))
     elif isinstance(event, WorkerReturned):
         row = (_LEADER, _RETURNED, event.at, event.worker_id)
     else:
@@ -320,7 +321,7 @@ def _known(time_s: float) -> float:
 def _decode_event(row: Sequence[Any]) -> LeaderEvent:
     kind, at = row[1], _known(float(row[2]))
     if kind == _CANCEL:
-        return CancelRequested(at, *map(str, row[3:4]))
+        return CancelRequested(at, *map(str, row[3:5]))
     if kind == _TIMEOUT:
         return RunTimedOut(at, float(row[3]), *map(str, row[4:5]))
     if kind == _UNSERVED:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from astrum.errors import StoreError
-from astrum.protocol.status import WorkerStatus
+from astrum.machine.run_counter import RunCounts
+from astrum.protocol.status import CoordinatorStatus, WorkerStatus
 
 
 def damaged(run_id: str, why: object) -> StoreError:
@@ -45,6 +47,32 @@ class Outstanding(NamedTuple):
     lane: str
 
 
+LABEL = "label:"
+"""The beginning of a detail that is a label."""
+NO_COUNTS = RunCounts()
+_COUNTS = re.compile(rb"[0-9]{1,18}(?: [0-9]{1,18})*")
+
+
+def encode_counts(counts: RunCounts) -> bytes:
+    """Return counts as the bytes that the record of a run keeps.
+
+    >>> encode_counts(RunCounts(5, 1))
+    b'5 1 0 0 0'
+    """
+    return " ".join(map(str, counts)).encode()
+
+
+def decode_counts(data: bytes) -> RunCounts | None:
+    """Return the counts of a run, `None` for anything else; more numbers are ignored.
+
+    >>> decode_counts(b"5 1 0 0 2 7")
+    RunCounts(succeeded=5, failed=1, retried=0, lost=0, outstanding=2)
+    """
+    numbers = [int(part) for part in data.split()] if _COUNTS.fullmatch(data) else []
+    size = len(RunCounts._fields)
+    return RunCounts(*numbers[:size]) if len(numbers) >= size else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
     """The record of a run.
@@ -52,8 +80,10 @@ class RunInfo:
     ``state`` is "open" until `RunStore.finish` sets it. ``lease_s`` is the rest of the leader's
     lease (0: the run has no leader). Times are seconds since the epoch on the server's clock.
     ``late_ends`` counts the ends of attempts that workers reported after another end had been
-    recorded, and that were dropped. ``details`` are the strings given at creation and at the
-    finish.
+    recorded, and that were dropped.
+    ``released_at`` and ``released_by`` say when a leader last gave the run back, and which.
+    ``counts`` are a few seconds old while the run is open, `None` before its leader has told any.
+    ``details`` are the strings given at creation and at the finish.
     """
 
     run_id: str
@@ -66,11 +96,20 @@ class RunInfo:
     outstanding: int
     late_ends: int
     details: Mapping[str, str]
+    counts: RunCounts | None = None
+    released_at: float | None = None
+    released_by: str = ""
 
     @property
     def is_open(self) -> bool:
         """True until the run has ended."""
         return self.state == "open"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the run was submitted with."""
+        names = [name for name in self.details if name.startswith(LABEL)]
+        return {name.removeprefix(LABEL): self.details[name] for name in names}
 
     def duration(self, name: str) -> float | None:
         """Return a detail as seconds, ``None`` if it is missing.
@@ -97,3 +136,16 @@ class WorkerInfo:
     lease_s: float
     details: Mapping[str, str]
     status: WorkerStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinatorInfo:
+    """A coordinator that was heard of within the last seconds, and what it said then.
+
+    ``age_s`` is how long ago that was. ``details`` name its host, process and version.
+    """
+
+    owner: str
+    age_s: float
+    details: Mapping[str, str]
+    status: CoordinatorStatus

@@ -1,4 +1,4 @@
-"""The reports of workers about themselves, written and read by one codec.
+"""The reports of workers and coordinators about themselves, written and read by one codec.
 
 Any part of what is read may be wrong: a wrong part counts as missing, unknown parts are ignored.
 """
@@ -16,6 +16,8 @@ from astrum.errors import DecodeError
 from astrum.values.unpacking import unpack
 
 MAX_STATUS_BYTES = 16 * 1024 * 1024
+MAX_LED_RUNS = 1_000
+"""A limit, so that a coordinator of many runs publishes some 100 KiB every few seconds."""
 _Reader = Callable[[Any], Any]
 """Returns a valid part of a status, `None` for any other."""
 
@@ -90,40 +92,105 @@ class WorkerStatus:
     counters: Mapping[str, int] = field(default_factory=dict)
 
 
+class LedRun(NamedTuple):
+    """A run that a coordinator leads.
+
+    ``ready`` is how many tasks wait for nothing but ``capacity``, by queue: they are in no stream
+    yet. ``capacity`` is how many attempts may be outstanding at once. ``is_in_doubt``: the server
+    holds another state than expected, and the run is read again. ``unserved`` says which tasks
+    no worker serves and why, "" if all are served.
+    """
+
+    run_id: str
+    ready: Mapping[str, int]
+    capacity: int
+    outstanding: int
+    is_in_doubt: bool = False
+    unserved: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinatorStatus:
+    """What a coordinator does at the moment.
+
+    ``ready`` is what it holds in all its runs, by queue. ``led_runs`` are at most
+    `MAX_LED_RUNS` of the ``led_count`` runs that it leads.
+    """
+
+    led_count: int = 0
+    ready: Mapping[str, int] = field(default_factory=dict)
+    led_runs: tuple[LedRun, ...] = ()
+
+
+def encode_coordinator_status(status: CoordinatorStatus) -> bytes:
+    """Return a status as the bytes that the store keeps."""
+    return _encoded(status)
+
+
+def decode_coordinator_status(data: bytes) -> CoordinatorStatus:
+    """Return the status that a coordinator reported; what is not valid counts as missing."""
+    return CoordinatorStatus(**_decoded(data, _COORDINATOR_READERS))
+
+
 def encode_status(status: WorkerStatus) -> bytes:
     """Return a status as the bytes that the store keeps.
 
     >>> decode_status(encode_status(WorkerStatus(unsettled=2))).unsettled
     2
     """
+    return _encoded(status)
+
+
+def decode_status(data: bytes) -> WorkerStatus:
+    """Return the status that a worker reported; without valid parts it is that of an idle one."""
+    return WorkerStatus(**_decoded(data, _WORKER_READERS))
+
+
+def _encoded(status: WorkerStatus | CoordinatorStatus) -> bytes:
     said = {part.name: getattr(status, part.name) for part in fields(status)}
     packed: bytes = msgpack.packb(said, unicode_errors="backslashreplace")
     return packed
 
 
-def decode_status(data: bytes) -> WorkerStatus:
-    """Return the status that a worker reported; without valid parts it is that of an idle one."""
+def _decoded(data: bytes, readers: Mapping[str, _Reader]) -> dict[str, Any]:
+    """Return the valid parts by name."""
     try:
         said = unpack(data, max_bytes=MAX_STATUS_BYTES) if data else {}
     except DecodeError:
-        return WorkerStatus()
+        return {}
     if not isinstance(said, dict):
-        return WorkerStatus()
-    read = {name: reader(said[name]) for name, reader in _READERS.items() if name in said}
-    return WorkerStatus(**{name: value for name, value in read.items() if value is not None})
+        return {}
+    read = {name: reader(said[name]) for name, reader in readers.items() if name in said}
+    return {name: value for name, value in read.items() if value is not None}
 
 
-def decode_served(data: bytes) -> dict[tuple[str, str], str]:
-    """Return the fingerprints of what a worker serves, by namespace and task id.
+class ServedTask(NamedTuple):
+    """A task that a worker serves: the fingerprint of its code, and the offer of its namespace.
 
-    Raises `DecodeError` for anything but rows of three strings.
+    ``offer`` is as in `astrum.planning.offer`, "" if the worker does not tell it.
+    """
+
+    fingerprint: str
+    offer: str = ""
+
+
+def encode_served(served: Mapping[tuple[str, str], ServedTask]) -> bytes:
+    """Return what a worker serves, by namespace and task id, as the bytes that the store keeps."""
+    packed: bytes = msgpack.packb([(*address, *task) for address, task in served.items()])
+    return packed
+
+
+def decode_served(data: bytes) -> dict[tuple[str, str], ServedTask]:
+    """Return what a worker serves by namespace and task id; more parts of a row are ignored.
+
+    Raises `DecodeError` for anything but rows of at least three strings.
     """
     rows = unpack(data, max_bytes=MAX_STATUS_BYTES) if data else []
     try:
-        served = {(namespace, task_id): fingerprint for namespace, task_id, fingerprint in rows}
+        served = {(namespace, task_id): ServedTask(*told[:2]) for namespace, task_id, *told in rows}
     except (TypeError, ValueError) as error:
         raise DecodeError(f"a list of served tasks is malformed: {error}") from None
-    if not all(type(text) is str for key, value in served.items() for text in (*key, value)):
+    if not all(type(text) is str for key, value in served.items() for text in (*key, *value)):
         raise DecodeError("a list of served tasks has parts that are not strings")
     return served
 
@@ -135,6 +202,10 @@ def _count(value: Any) -> int | None:
 def _number(value: Any) -> float | None:
     is_number = type(value) in (int, float) and math.isfinite(value) and value >= 0
     return float(value) if is_number else None
+
+
+def _flag(value: Any) -> bool | None:
+    return value if type(value) is bool else None
 
 
 def _string(value: Any) -> str | None:
@@ -172,7 +243,7 @@ def _by_name(reader: _Reader) -> _Reader:
 
 
 _ATTEMPT = (_string, _count, _string, _count, _number, _string)
-_READERS: dict[str, _Reader] = {
+_WORKER_READERS: dict[str, _Reader] = {
     "running": _rows(_row(RunningAttempt, *_ATTEMPT)),
     "waiting": _rows(_row(WaitingAttempt, *_ATTEMPT)),
     "lanes": _by_name(_row(LaneStatus, _count, _count, _count, _number)),
@@ -184,4 +255,10 @@ _READERS: dict[str, _Reader] = {
     "rss_bytes": _count,
     "cpu_s": _number,
     "counters": _by_name(_count),
+}
+_BY_QUEUE = _by_name(_count)
+_COORDINATOR_READERS: dict[str, _Reader] = {
+    "led_count": _count,
+    "ready": _BY_QUEUE,
+    "led_runs": _rows(_row(LedRun, _string, _BY_QUEUE, _count, _count, _flag, _string)),
 }

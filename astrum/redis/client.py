@@ -13,7 +13,7 @@ import redis.exceptions as driver
 
 from astrum.errors import StoreError
 from astrum.redis.connection import Connection, open_connection
-from astrum.redis.scripts import Argument, ScriptCall, ScriptLibrary
+from astrum.redis.script_library import Argument, ScriptCall, ScriptLibrary
 from astrum.redis.settings import COMMAND_TIMEOUT_S, RedisSettings, ServerLossDetector
 from astrum.redis.translation import FAILURES, is_about_keys, is_no_master, translate
 

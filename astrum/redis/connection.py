@@ -17,7 +17,7 @@ import hiredis
 import redis.exceptions as driver
 
 from astrum.redis.address import Address
-from astrum.redis.scripts import Argument
+from astrum.redis.script_library import Argument
 from astrum.redis.settings import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, RedisSettings
 
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}

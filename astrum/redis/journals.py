@@ -11,7 +11,7 @@ from astrum.redis.client import Client
 from astrum.redis.entries import read_entry, read_streams
 from astrum.redis.queries import QueryStore
 from astrum.redis.records import JournalEntry
-from astrum.redis.scripts import ScriptLibrary
+from astrum.redis.script_library import ScriptLibrary
 from astrum.redis.settings import RedisSettings
 from astrum.redis.store import block_option
 

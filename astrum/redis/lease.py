@@ -10,7 +10,7 @@ from typing import Any
 import redis.exceptions as driver
 
 from astrum.redis import scripts
-from astrum.redis.scripts import ScriptCall, ScriptLibrary
+from astrum.redis.script_library import ScriptCall, ScriptLibrary
 from astrum.redis.server_clock import ServerClock
 from astrum.redis.settings import RedisSettings, open_sync_client
 from astrum.redis.translation import FAILURES, is_no_master, translate

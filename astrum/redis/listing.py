@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 from astrum.errors import StoreError
 from astrum.protocol.keys import GROUP, LATE_FIELD, OUTSTANDING_FIELD, Keys, is_run_id
 from astrum.protocol.messages import LATEST_S
-from astrum.protocol.records import RunInfo, WorkerInfo, damaged
-from astrum.protocol.status import decode_status
+from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo, damaged, decode_counts
+from astrum.protocol.status import decode_coordinator_status, decode_status
 from astrum.redis.client import Client
 from astrum.redis.entries import leases_of, names_of, pairs, server_ms, texts
 from astrum.redis.reaping import streams_of
+
+_LEAST_RUNS = 20
+"""The fewest runs asked for at once: some of them may have expired."""
 
 
 class Backlog(NamedTuple):
@@ -31,19 +34,19 @@ async def run_info(client: Client, keys: Keys, run_id: str) -> RunInfo | None:
 
 
 async def list_runs(client: Client, keys: Keys, limit: int) -> list[RunInfo]:
-    """Return up to ``limit`` runs, newest first; those whose record is damaged are left out."""
-    replies = await client.pipeline(
-        [
-            ("ZREVRANGE", keys.runs, 0, limit - 1),
-            ("ZREVRANGE", keys.history, 0, limit - 1),
-        ]
-    )
-    ids = {run_id for reply in replies for run_id in names_of(reply) if is_run_id(run_id)}
-    found = []
-    for record in await _records(client, keys, sorted(ids)):
-        with suppress(StoreError):
-            found.append(_read_run(record))
-    return sorted(found, key=lambda run: run.created_at, reverse=True)[:limit]
+    """Return the latest ``limit`` runs, newest first; damaged records are left out."""
+    found: dict[str, RunInfo] = {}
+    start = 0
+    while len(found) < limit:
+        size = max(limit - len(found), _LEAST_RUNS)
+        names = names_of(await client.execute("ZREVRANGE", keys.index, start, start + size - 1))
+        for record in await _records(client, keys, [name for name in names if is_run_id(name)]):
+            with suppress(StoreError):  # a run may come twice: a new one moves all others on
+                found.setdefault(record.run_id, _read_run(record))
+        if len(names) < size:
+            break
+        start += size
+    return list(found.values())[:limit]
 
 
 class Record(NamedTuple):
@@ -79,7 +82,7 @@ def _read_run(record: Record) -> RunInfo:
 
 
 def _facts_of(record: Record, fields: dict[bytes, bytes]) -> RunInfo:
-    ended = fields.get(b"end")
+    ended, released = fields.get(b"end"), fields.get(b"ra")
     lease_ms = max(0.0, float(record.lease_end or 0) - record.time)
     outstanding, late_ends = (int(count or 0) for count in record.counts)
     return RunInfo(
@@ -93,6 +96,9 @@ def _facts_of(record: Record, fields: dict[bytes, bytes]) -> RunInfo:
         outstanding=outstanding,
         late_ends=late_ends,
         details=texts(fields, b"f:"),
+        counts=decode_counts(fields.get(b"n", b"")),
+        released_at=None if released is None else _seconds(released),
+        released_by=fields.get(b"rb", b"").decode(),
     )
 
 
@@ -125,6 +131,30 @@ def _read_worker(worker_id: str, lease_s: float, fields: dict[bytes, bytes]) -> 
         lease_s=lease_s,
         details=texts(fields, b"f:"),
         status=decode_status(fields.get(b"status", b"")),
+    )
+
+
+async def coordinators(client: Client, keys: Keys) -> list[CoordinatorInfo]:
+    """Return the coordinators that were heard of in the last seconds, by owner id."""
+    time, names = await client.pipeline([("TIME",), ("ZRANGE", keys.coordinators, 0, -1)])
+    now, owners = server_ms(time), sorted(names_of(names))
+    replies = await client.pipeline(
+        [("HGETALL", keys.coordinator(owner)) for owner in owners], tolerant=True
+    )
+    return [
+        _read_coordinator(owner, now, pairs(flat))
+        for owner, flat in zip(owners, replies, strict=True)
+        if isinstance(flat, list) and flat  # else it has expired
+    ]
+
+
+def _read_coordinator(owner: str, now: int, fields: dict[bytes, bytes]) -> CoordinatorInfo:
+    said_at = fields.get(b"at", b"")
+    return CoordinatorInfo(
+        owner=owner,
+        age_s=max(now - int(said_at), 0) / 1000 if said_at.isdigit() else 0.0,
+        details=texts(fields, b"f:"),
+        status=decode_coordinator_status(fields.get(b"status", b"")),
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgpack
 
-from astrum.redis import scripts
+from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
+from astrum.redis import listing, scripts
 from astrum.redis.reaping import streams_of
 from astrum.redis.records import JournalEntry
 from astrum.redis.store import Store
@@ -19,6 +20,31 @@ _STREAMS_PER_CALL = 100
 
 class QueryStore(Store):
     """A store that answers queries of people and dashboards; it changes nothing."""
+
+    async def run_info(self, run_id: str) -> RunInfo | None:
+        """Return the record of a run, ``None`` if there is none."""
+        return await listing.run_info(self.client, self.keys, run_id)
+
+    async def list_runs(self, limit: int = 100) -> list[RunInfo]:
+        """Return the latest runs, open or ended within their result's life, newest first."""
+        return await listing.list_runs(self.client, self.keys, limit)
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Return the live workers."""
+        return await listing.workers(self.client, self.keys)
+
+    async def coordinators(self) -> list[CoordinatorInfo]:
+        """Return the coordinators that were heard of in the last seconds."""
+        return await listing.coordinators(self.client, self.keys)
+
+    async def served(self, worker_id: str) -> bytes:
+        """Return the tasks that a worker serves; ``b""`` if it is gone."""
+        data = await self.client.execute("HGET", self.keys.worker(worker_id), "served")
+        return bytes(data or b"")
+
+    async def backlog(self) -> dict[str, listing.Backlog]:
+        """Return how many attempts wait and run, by stream."""
+        return await listing.backlog(self.client, self.keys)
 
     async def queue_sizes(self, streams: Sequence[str] | None = None) -> dict[str, StreamSize]:
         """Return how much waits and is held, and since when, by stream (default: all there are)."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from astrum.errors import StoreError
 from astrum.redis.client import Client
-from astrum.redis.scripts import Argument
+from astrum.redis.script_library import Argument
 
 _REPEAT_S = 0.01
 

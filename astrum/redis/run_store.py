@@ -12,14 +12,16 @@ from astrum.errors import (
     RunNotFoundError,
     StoreUnavailableError,
 )
+from astrum.machine.run_counter import RunCounts
 from astrum.protocol.keys import is_run_id
-from astrum.protocol.records import Holder, LastWord, Outstanding, RunInfo, WorkerInfo
-from astrum.redis import blobs, listing, reaping, scripts
+from astrum.protocol.records import NO_COUNTS, Holder, LastWord, Outstanding, encode_counts
+from astrum.protocol.status import CoordinatorStatus, encode_coordinator_status
+from astrum.redis import blobs, reaping, scripts
 from astrum.redis.entries import names_of, pairs
 from astrum.redis.fence import outstanding_in
 from astrum.redis.journals import JournalStore
 from astrum.redis.records import DeadClaim
-from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, chunks
+from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, LedCounts, chunks
 from astrum.redis.settings import RedisSettings
 from astrum.redis.settlement import Settlement, Verdict
 
@@ -80,6 +82,25 @@ class RunStore(JournalStore):
     async def release(self, run_id: str, owner: str, epoch: int) -> None:
         """End the leadership at once, so that others may adopt the run; repeatable."""
         await self.client.call(scripts.lead(self.keys, "release", run_id, owner, epoch, 1.0))
+
+    async def announce(
+        self,
+        owner: str,
+        details: Mapping[str, str],
+        status: CoordinatorStatus,
+        led: Sequence[LedCounts],
+        life_s: float,
+    ) -> None:
+        """Publish for ``life_s`` what a coordinator is and does, and the counts of its runs."""
+        data = encode_coordinator_status(status)
+        for part in list(chunks(led)) or [()]:
+            call = scripts.announce(self.keys, owner, details, data, part, life_s)
+            await self.client.call(call)
+
+    async def withdraw(self, owner: str) -> None:
+        """Take back what a coordinator published, since it ends."""
+        commands = [("ZREM", self.keys.coordinators, owner), ("DEL", self.keys.coordinator(owner))]
+        await self.client.pipeline(commands)
 
     async def orphans(self, limit: int = 100) -> list[str]:
         """Return ids of open runs without a leader, those longest without one first."""
@@ -171,13 +192,15 @@ class RunStore(JournalStore):
         *,
         result_ttl_s: float,
         tails: bool,
+        counts: RunCounts = NO_COUNTS,
         details: Mapping[str, str] | None = None,
     ) -> bool:
         """End the run in ``state`` and limit the life of all that belongs to it; repeatable.
 
-        ``False``: attempts are outstanding, which only ``tails`` allows. ``details`` are added to
-        those of the creation. Raises `LeadershipLostError`, `RunNotFoundError`, and
-        `StoreUnavailableError` while a loss is suspected: the run may not be over any more.
+        ``False``: attempts are outstanding, which only ``tails`` allows. ``counts`` replace those
+        that were announced, ``details`` are added to those of the creation. Raises
+        `LeadershipLostError`, `RunNotFoundError`, and `StoreUnavailableError` while a loss is
+        suspected: the run may not be over any more.
         """
         self._refuse_under_suspicion(run_id)
         call = scripts.finish(
@@ -187,6 +210,7 @@ class RunStore(JournalStore):
             state,
             result_ttl_s=result_ttl_s,
             tails=tails,
+            counts=encode_counts(counts),
             details=details or {},
         )
         reply = await self.client.call(call)
@@ -235,29 +259,6 @@ class RunStore(JournalStore):
         has just jumped ahead, those that expired only because of it are given again.
         """
         return int(await self.client.call(scripts.heal(self.keys, jumped_s)))
-
-    # --- queries -----------------------------------------------------------------------------
-
-    async def run_info(self, run_id: str) -> RunInfo | None:
-        """Return the record of a run, ``None`` if there is none."""
-        return await listing.run_info(self.client, self.keys, run_id)
-
-    async def list_runs(self, limit: int = 100) -> list[RunInfo]:
-        """Return open runs and those that ended within their result's life, newest first."""
-        return await listing.list_runs(self.client, self.keys, limit)
-
-    async def workers(self) -> list[WorkerInfo]:
-        """Return the live workers."""
-        return await listing.workers(self.client, self.keys)
-
-    async def served(self, worker_id: str) -> bytes:
-        """Return the tasks that a worker serves; ``b""`` if it is gone."""
-        data = await self.client.execute("HGET", self.keys.worker(worker_id), "served")
-        return bytes(data or b"")
-
-    async def backlog(self) -> dict[str, listing.Backlog]:
-        """Return how many attempts wait and run, by stream."""
-        return await listing.backlog(self.client, self.keys)
 
     # --- reaping -----------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The Lua scripts, and one typed builder per script: its arguments and the form of its reply.
+"""One typed builder for each Lua script: its arguments and the form of its reply.
 
 A builder makes a `ScriptCall`, which any driver can send: that of the stores, of the heartbeat
 thread and of the tests of the protocol.
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
 from typing import Any, NamedTuple
 
 from astrum.errors import LeadershipLostError, RunNotFoundError
 from astrum.protocol.keys import GROUP, Keys
+from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.settlement import Settlement, Verdict
 
 MAX_ITEMS = 500
@@ -33,64 +32,6 @@ OUTLINE_BYTES = 4 * 1024 * 1024
 WORKER_FACTS_TTL_S = 300.0
 DEAD_LETTERS_KEPT = 1000
 DEAD_LETTERS_TTL_S = 7 * 86400.0
-
-Argument = str | int | float | bytes
-
-
-@dataclass(frozen=True)
-class Script:
-    """One Lua script and the name under which the server caches it."""
-
-    name: str
-    source: str
-
-    @property
-    def sha(self) -> str:
-        """The server's name for the script."""
-        return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
-
-
-class ScriptCall(NamedTuple):
-    """A script with its keys and arguments, ready to send."""
-
-    name: str
-    keys: Sequence[str]
-    arguments: Sequence[Argument]
-
-
-class ScriptLibrary:
-    """All scripts by name; tests replace sources to show that a safeguard is needed."""
-
-    def __init__(self, sources: Mapping[str, str] | None = None) -> None:
-        texts = dict(read_sources(), **(sources or {}))
-        self.scripts = {name: Script(name, text) for name, text in texts.items()}
-        self._shas = {name: script.sha for name, script in self.scripts.items()}
-
-    def command(self, call: ScriptCall) -> tuple[Argument, ...]:
-        """Return the EVALSHA command of a call."""
-        return (
-            "EVALSHA",
-            self._shas[call.name],
-            len(call.keys),
-            *call.keys,
-            *call.arguments,
-        )
-
-    def load_command(self, name: str) -> tuple[Argument, ...]:
-        """Return the command that makes the server know a script."""
-        return ("SCRIPT", "LOAD", self.scripts[name].source)
-
-
-def read_sources() -> dict[str, str]:
-    """Return the text of every script, the shared beginning included."""
-    folder = resources.files("astrum.redis") / "lua"
-    texts = {
-        item.name.removesuffix(".lua"): item.read_text("utf-8")
-        for item in folder.iterdir()
-        if item.name.endswith(".lua")
-    }
-    beginning = texts.pop("shared")
-    return {name: beginning + text for name, text in texts.items()}
 
 
 def chunks(items: Sequence[Any], size: int = MAX_ITEMS) -> Iterable[Sequence[Any]]:
@@ -131,8 +72,10 @@ def _run_keys(keys: Keys, run_id: str) -> list[str]:
 def create(keys: Keys, run_id: str, plan: bytes, details: Mapping[str, str]) -> ScriptCall:
     """Create a run. Reply: 1 created, 0 exists, -1 exists with another plan."""
     digest = hashlib.blake2b(plan, digest_size=16).hexdigest()
-    arguments: list[Argument] = [run_id, plan, digest, _ms(OPEN_TTL_S), *_flat(details)]
-    return ScriptCall("create", [*_run_keys(keys, run_id), keys.runs], arguments)
+    rest = (keys.run(""), *_flat(details))
+    arguments: list[Argument] = [run_id, plan, digest, _ms(OPEN_TTL_S), *rest]
+    names = [*_run_keys(keys, run_id), keys.runs, keys.index]
+    return ScriptCall("create", names, arguments)
 
 
 def lead(keys: Keys, mode: str, run_id: str, owner: str, epoch: int, lease_s: float) -> ScriptCall:
@@ -149,6 +92,31 @@ def renew(keys: Keys, owner: str, epochs: Iterable[tuple[str, int]], lease_s: fl
         names.append(keys.run(run_id))
         arguments += [run_id, epoch]
     return ScriptCall("renew", names, arguments)
+
+
+class LedCounts(NamedTuple):
+    """The counts of a run, from who leads it under an epoch."""
+
+    run_id: str
+    epoch: int
+    counts: bytes
+
+
+def announce(
+    keys: Keys,
+    owner: str,
+    details: Mapping[str, str],
+    status: bytes,
+    led: Iterable[LedCounts],
+    life_s: float,
+) -> ScriptCall:
+    """Publish what a coordinator does, for a while, and the counts of runs that it leads."""
+    names = [keys.coordinators, keys.coordinator(owner)]
+    arguments: list[Argument] = [owner, _ms(life_s), status, len(details), *_flat(details)]
+    for run_id, epoch, counts in led:
+        names.append(keys.run(run_id))
+        arguments += [epoch, counts]
+    return ScriptCall("announce", names, arguments)
 
 
 def prolong(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:
@@ -253,11 +221,12 @@ def finish(
     *,
     result_ttl_s: float,
     tails: bool,
+    counts: bytes,
     details: Mapping[str, str],
 ) -> ScriptCall:
     """End a run. Reply: 1 ended, 0 attempts are outstanding, -1 another leads, -2 no run."""
     indexes = [keys.runs, keys.history, keys.untidied]
-    names = [*_run_keys(keys, run_id), *indexes, keys.end(run_id)]
+    names = [*_run_keys(keys, run_id), *indexes, keys.end(run_id), keys.index]
     arguments: list[Argument] = [
         epoch,
         state,
@@ -265,6 +234,7 @@ def finish(
         int(tails),
         run_id,
         keys.run(""),
+        counts,
         *_flat(details),
     ]
     return ScriptCall("finish", names, arguments)

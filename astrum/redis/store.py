@@ -12,7 +12,7 @@ from astrum.redis import blobs
 from astrum.redis.client import Client
 from astrum.redis.entries import server_ms
 from astrum.redis.reader import BlockingReader
-from astrum.redis.scripts import ScriptLibrary
+from astrum.redis.script_library import ScriptLibrary
 from astrum.redis.server_check import check_server
 from astrum.redis.settings import RedisSettings, ServerIdentity, ServerLossDetector
 from astrum.redis.translation import FAILURES, translate

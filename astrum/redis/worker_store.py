@@ -14,7 +14,8 @@ from astrum.redis.entries import Entry, read_streams
 from astrum.redis.listing import backlog_of
 from astrum.redis.reaping import drop, forget, own_entries, streams_of
 from astrum.redis.records import Claim, EntryKey
-from astrum.redis.scripts import ScriptLibrary, chunks
+from astrum.redis.script_library import ScriptLibrary
+from astrum.redis.scripts import chunks
 from astrum.redis.server_clock import ServerClock
 from astrum.redis.settings import RedisSettings
 from astrum.redis.settlement import Settlement, Verdict

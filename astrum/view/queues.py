@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 Stream = tuple[str, str]
@@ -24,6 +25,8 @@ class QueueState:
 
     ``waiting`` attempts wait for a worker, the oldest for ``oldest_waiting_s`` (`None`: none
     waits); ``running`` are with one. ``workers`` are the live workers that listen to the queue.
+    ``held_ready`` tasks wait for nothing but capacity and are with their coordinators, in no
+    stream yet: with ``waiting`` they are the whole backlog, some seconds old.
     ``lanes`` has the same counts by kind of slot: "async", "thread", "exclusive".
     """
 
@@ -33,17 +36,25 @@ class QueueState:
     oldest_waiting_s: float | None
     workers: tuple[str, ...]
     lanes: Mapping[str, StreamSize]
+    held_ready: int = 0
 
 
 def queue_states(
-    sizes: Mapping[Stream, StreamSize], listens: Mapping[str, Collection[str]]
+    sizes: Mapping[Stream, StreamSize],
+    listens: Mapping[str, Collection[str]],
+    held: Iterable[Mapping[str, int]] = (),
 ) -> list[QueueState]:
-    """Return every queue that was used recently or has a live worker, by name.
+    """Return every queue that was used recently, is to be used or has a live worker, by name.
 
-    ``listens`` has the queues that each live worker listens to.
+    ``listens`` has the queues that each live worker listens to, ``held`` what each coordinator
+    holds ready by queue.
     """
+    ready: Counter[str] = Counter()
+    for counts in held:
+        ready.update(counts)
     names = {queue for queue, _ in sizes} | {q for queues in listens.values() for q in queues}
-    return [_queue_state(name, sizes, listens) for name in sorted(names)]
+    found = [_queue_state(name, sizes, listens) for name in sorted(names | ready.keys())]
+    return [replace(one, held_ready=ready[one.queue]) for one in found]
 
 
 def _queue_state(

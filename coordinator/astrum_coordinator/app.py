@@ -8,8 +8,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable
-from types import TracebackType
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType, TracebackType
 
 from astrum.config import AstrumConfig, checked_config
 from astrum.errors import (
@@ -25,23 +25,24 @@ from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import encode_event
-from astrum.protocol.records import RunInfo, WorkerInfo
+from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
 from astrum.view import QueueState
-from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
 from astrum_coordinator.asking.snapshots import RunSnapshot, queue_states_of, take_snapshot
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
-from astrum_coordinator.leading.leader import TIMEOUT_DETAIL, RunLeader
+from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import encode_plan
 from astrum_coordinator.parts import Parts, compose
+from astrum_coordinator.submission import submission_details, submitter
 
 logger = logging.getLogger("astrum.coordinator")
 
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 _PATIENCE_S = 10.0
 """Seconds for which a submission or a cancel waits for a server, for example at a restart."""
 
@@ -161,13 +162,14 @@ class Coordinator:
         timeout_s: float | None = None,
         run_id: str | None = None,
         observer: RunObserver | None = None,
+        labels: Mapping[str, str] = NO_LABELS,
     ) -> ExecutionReport:
         """Run tasks of a namespace on the workers; see `astrum.machine`, and `run_flow`."""
         config = checked_config(config)
         scheduler = build_scheduler(target_tasks, namespace=namespace, config=config)
         flow = scheduler.flow(fingerprints=True)
         return await self.run_flow(
-            flow, config, timeout_s=timeout_s, run_id=run_id, observer=observer
+            flow, config, timeout_s=timeout_s, run_id=run_id, observer=observer, labels=labels
         )
 
     async def run_flow(
@@ -178,6 +180,7 @@ class Coordinator:
         timeout_s: float | None = None,
         run_id: str | None = None,
         observer: RunObserver | None = None,
+        labels: Mapping[str, str] = NO_LABELS,
     ) -> ExecutionReport:
         """Submit a planned flow, lead it, and return its report.
 
@@ -186,7 +189,7 @@ class Coordinator:
         it is over and propagates ``CancelledError``.
         """
         run_id = run_id or new_run_id()
-        submission = self.submit_flow(flow, run_id=run_id, timeout_s=timeout_s)
+        submission = self.submit_flow(flow, run_id=run_id, timeout_s=timeout_s, labels=labels)
         submitting = asyncio.create_task(submission)
         try:
             await asyncio.shield(submitting)
@@ -203,19 +206,18 @@ class Coordinator:
         *,
         run_id: str | None = None,
         timeout_s: float | None = None,
+        labels: Mapping[str, str] = NO_LABELS,
     ) -> str:
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
         The same ``run_id`` with the same plan is the same run; with another plan it raises
-        `RunConflictError`. Raises `StoreUnavailableError` if the server does not answer for a
+        `RunConflictError`. ``labels`` are short strings by name that `runs` shows; those of the
+        first submission count. Raises `StoreUnavailableError` if the server does not answer for a
         while.
         """
         _check_flow(flow)
         run_id = run_id or new_run_id()
-        details = {"namespace": flow.plan.namespace, "tasks": str(len(flow.plan.tasks))}
-        details[PLANNED_S_DETAIL] = f"{flow.planning_s:.6f}"
-        if timeout_s is not None:
-            details[TIMEOUT_DETAIL] = f"{timeout_s:g}"
+        details = submission_details(flow, timeout_s, labels)
         data = encode_plan(flow.plan, run_id, self._parts.context.seal)
         await patiently(
             lambda: self._store.create_run(run_id, data, details),
@@ -260,7 +262,7 @@ class Coordinator:
         try:
             await submitting  # a run that was not stored, or is another one, must not be cancelled
             await patiently(
-                lambda: self.cancel(run_id, "its caller was cancelled"),
+                lambda: self.cancel(run_id, "its caller was cancelled", by=""),
                 patience_s=_PATIENCE_S,
                 what=f"run {run_id} is to be cancelled",
                 log=logger,
@@ -273,9 +275,13 @@ class Coordinator:
 
     # --- questions and requests ---------------------------------------------------------
 
-    async def cancel(self, run_id: str, reason: str = "") -> bool:
-        """Ask for a run's end, durably, with or without a leader. False if it was over already."""
-        event = CancelRequested(await self._store.server_time(), reason)
+    async def cancel(self, run_id: str, reason: str = "", *, by: str | None = None) -> bool:
+        """Ask for a run's end, durably, with or without a leader. False if it was over already.
+
+        The report says ``by`` whom, by default the user, host and process; "" leaves it out.
+        """
+        who = submitter() if by is None else by
+        event = CancelRequested(await self._store.server_time(), reason, who)
         entry = self._parts.context.seal.seal_entry(run_id, encode_event(event))
         asked = await self._store.append_event(run_id, entry)
         if not asked:
@@ -327,12 +333,16 @@ class Coordinator:
         return await self._store.run_info(run_id)
 
     async def runs(self, limit: int = 50) -> list[RunInfo]:
-        """Return the information on the latest runs, open ones first."""
+        """Return what is known of the latest ``limit`` runs, newest first."""
         return await self._store.list_runs(limit)
 
     async def queues(self) -> list[QueueState]:
         """Return for each queue what waits, what runs, and which live workers listen to it."""
         return await queue_states_of(self._store)
+
+    async def coordinators(self) -> list[CoordinatorInfo]:
+        """Return the coordinators that lead runs or serve: what each leads, and holds ready."""
+        return await self._store.coordinators()
 
     async def workers(self) -> list[WorkerInfo]:
         """Return all live workers."""

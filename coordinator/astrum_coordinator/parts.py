@@ -12,6 +12,7 @@ from astrum_coordinator.leading.journal_reader import JournalReader
 from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.leading.subscriptions import Subscriptions
 from astrum_coordinator.pool.pool_monitor import PoolMonitor
+from astrum_coordinator.pool.presence import Presence
 from astrum_coordinator.pool.reaper import Reaper
 from astrum_coordinator.pool.upkeep import Upkeep
 
@@ -32,7 +33,7 @@ class Parts(NamedTuple):
     reaper: Reaper
     monitor: PoolMonitor
     adoption: Adoption
-    services: tuple[JournalReader, Renewal, Reaper, Upkeep, PoolMonitor]
+    services: tuple[Presence, JournalReader, Renewal, Reaper, Upkeep, PoolMonitor]
 
 
 def compose(context: CoordinatorContext) -> Parts:
@@ -54,6 +55,7 @@ def compose(context: CoordinatorContext) -> Parts:
         monitor=monitor,
         adoption=Adoption(context, leaderships),
         services=(
+            Presence(context, leaderships),
             reader,
             Renewal(context, leaderships),
             reaper,

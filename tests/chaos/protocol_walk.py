@@ -24,7 +24,7 @@ import msgpack
 import redis
 
 from astrum.redis import RedisSettings, RunStore, WorkerStore
-from astrum.redis.scripts import ScriptLibrary, read_sources
+from astrum.redis.script_library import ScriptLibrary, read_sources
 from tests.chaos.actors import MAX_ERRORS, QUEUES, RUN, Coordinator, Worker
 from tests.keyspace import unowned_keys
 from tests.servers import RedisServer

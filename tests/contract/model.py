@@ -50,6 +50,8 @@ class Run:
     owner: str = ""
     lease_end: int = 0
     ended_at: int | None = None
+    counts: str = ""
+    released: tuple[int, str] | None = None
     attempts: dict[int, str] = field(default_factory=dict)
     journal: dict[str, bytes] = field(default_factory=dict)
     end: dict[str, bytes] = field(default_factory=dict)
@@ -102,6 +104,15 @@ class Registered:
 
 
 @dataclass
+class Announced:
+    """What a coordinator published of itself, and when."""
+
+    details: dict[str, str]
+    status: bytes
+    at: int
+
+
+@dataclass
 class State:
     """Everything that a server holds."""
 
@@ -110,6 +121,7 @@ class State:
     queues: set[str] = field(default_factory=set)
     leases: dict[str, int] = field(default_factory=dict)
     workers: dict[str, Registered] = field(default_factory=dict)
+    coordinators: dict[str, Announced] = field(default_factory=dict)
     dead_letters: list[tuple[bytes, str]] = field(default_factory=list)
 
 
@@ -168,7 +180,29 @@ class Model:
         if run is None or run.state != OPEN or (run.epoch, run.owner) != (epoch, owner):
             return False
         run.epoch, run.owner, run.lease_end = run.epoch + 1, "", 0
+        run.released = (self.now_ms(), owner)
         return True
+
+    def announce(
+        self,
+        owner: str,
+        details: Mapping[str, str],
+        status: bytes,
+        led: Iterable[tuple[str, int, str]],
+    ) -> None:
+        """Keep what a coordinator says, and the counts of the runs that it leads."""
+        self.state.coordinators[owner] = Announced(dict(details), status, self.now_ms())
+        for run_id, epoch, counts in led:
+            run = self.state.runs.get(run_id)
+            if run is not None and run.state == OPEN and (run.epoch, run.owner) == (epoch, owner):
+                run.counts = counts
+
+    def latest_runs(self) -> list[str]:
+        """All runs, the newest first."""
+        runs = self.state.runs.items()
+        return [
+            name for _, name in sorted(((r.created_at, name) for name, r in runs), reverse=True)
+        ]
 
     def orphans(self) -> list[str]:
         """Open runs without a live lease, the longest abandoned first."""
@@ -188,7 +222,14 @@ class Model:
         return True
 
     def finish(
-        self, run_id: str, epoch: int, state: str, *, tails: bool, details: Mapping[str, str]
+        self,
+        run_id: str,
+        epoch: int,
+        state: str,
+        *,
+        tails: bool,
+        counts: str,
+        details: Mapping[str, str],
     ) -> bool:
         """End a run; raises `StaleError`, `GoneError`."""
         run = self.state.runs.get(run_id)
@@ -201,6 +242,7 @@ class Model:
         if run.outstanding and not tails:
             return False
         run.state, run.ended_at, run.lease_end = state, self.now_ms(), 0
+        run.counts = counts
         run.details.update(details)
         run.end[self._next_id()] = state.encode()
         return True

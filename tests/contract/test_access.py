@@ -10,7 +10,11 @@ import pytest
 import redis
 
 from astrum.errors import AstrumError, StoreConfigurationError
+from astrum.machine.run_counter import RunCounts
+from astrum.protocol.records import encode_counts
+from astrum.protocol.status import CoordinatorStatus
 from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
+from astrum.redis.scripts import LedCounts
 from astrum.values.references import digest_of
 from astrum_coordinator.cli.acl import KEYLESS, ROLES, Grant, grants
 from tests.access import KEYS, denied, make_user, needs_plain_rules, url_of
@@ -86,6 +90,9 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
     async with RunStore.open(settings) as runs:
         epoch = await led_run(runs)
         assert await runs.renew("leader", {"r": epoch}, LEASE_S)
+        await runs.announce("leader", {"host": "h"}, CoordinatorStatus(), [_counts(epoch)], 60.0)
+        assert await runs.coordinators()
+        await runs.withdraw("leader")
         assert await runs.load_plan("r")
         await runs.dispatch("r", epoch, "new", "thread", [(0, 1, b"m"), (1, 1, b"m")])
         found = await runs.outstanding("r")
@@ -120,6 +127,10 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert await runs.read_outline("r", "0-0")
         await runs.served_by(["alive"])
         await runs.publish(b"hint")
+
+
+def _counts(epoch: int) -> LedCounts:
+    return LedCounts("r", epoch, encode_counts(RunCounts(1)))
 
 
 async def reap(runs: RunStore) -> None:

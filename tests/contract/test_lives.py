@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from astrum.errors import StoreUnavailableError
-from astrum.redis import RunStore, WorkerStore, journals, run_store, scripts
+from astrum.redis import RunStore, WorkerStore, journals, run_store
+from astrum.redis.script_library import ScriptCall
 from astrum.redis.scripts import chunks
 from tests.contract.steps import (
     LEASE_S,
@@ -60,7 +61,7 @@ class DyingAfter:
     def __init__(self, store: RunStore, calls: int) -> None:
         self._call, self._left = store.client.call, calls
 
-    async def __call__(self, call: scripts.ScriptCall) -> Any:
+    async def __call__(self, call: ScriptCall) -> Any:
         if not self._left:
             raise StoreUnavailableError("killed")
         self._left -= 1
@@ -74,7 +75,7 @@ class Timed:
         self._call, self._client = store.client.call, client
         self.longest_ms = 0.0
 
-    async def __call__(self, call: scripts.ScriptCall) -> Any:
+    async def __call__(self, call: ScriptCall) -> Any:
         before = self._busy_ms()
         reply = await self._call(call)
         self.longest_ms = max(self.longest_ms, self._busy_ms() - before)

@@ -15,7 +15,11 @@ from astrum.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from astrum.machine.run_counter import RunCounts
+from astrum.protocol.records import encode_counts
+from astrum.protocol.status import CoordinatorStatus
 from astrum.redis import Outstanding, RunStore, Verdict, WorkerStore, blobs
+from astrum.redis.scripts import LedCounts
 from astrum.values.compression import shrink
 from astrum.values.references import Blob, digest_of
 from tests.contract.steps import (
@@ -379,8 +383,10 @@ async def test_runs_are_listed_newest_first_with_their_details(
     assert [run.run_id for run in listed] == ["third", "second", "first"]
     assert listed[0].details == {"namespace": "n", "succeeded": "3"}
     assert 0 < listed[1].lease_s <= LEASE_S
+    assert [run.run_id for run in await runs.list_runs(limit=2)] == ["third", "second"]
     with any_server.client() as client:
         client.delete(runs.keys.run("third"))
+    assert [run.run_id for run in await runs.list_runs(limit=2)] == ["second", "first"]
     await runs.finish(
         "second",
         (await runs.lead("second", "leader", LEASE_S)) or 0,
@@ -390,6 +396,72 @@ async def test_runs_are_listed_newest_first_with_their_details(
     )
     with any_server.client() as client:
         assert client.zrange(runs.keys.history, 0, -1) == [b"second"]
+        assert client.zrange(runs.keys.index, 0, -1) == [b"first", b"second"]
+        client.delete(runs.keys.run("first"))
+    await runs.create_run("fourth", b"plan", {})
+    with any_server.client() as client:
+        assert client.zrange(runs.keys.index, 0, -1) == [b"second", b"fourth"]
+
+
+async def test_as_many_runs_are_listed_as_asked_for_whatever_else_the_index_names(
+    runs: RunStore, any_server: Server
+) -> None:
+    for number in range(45):
+        await runs.create_run(f"r{number:02}", b"plan", {})
+    with any_server.client() as client:
+        client.zadd(runs.keys.index, {f"r{number:02}": number for number in range(45)})
+        for number in range(5, 42):
+            client.delete(runs.keys.run(f"r{number:02}"))
+    listed = [run.run_id for run in await runs.list_runs(limit=5)]
+    assert listed == ["r44", "r43", "r42", "r04", "r03"]
+
+
+async def test_a_leader_tells_the_counts_of_its_run_and_no_other_can(runs: RunStore) -> None:
+    epoch = await led_run(runs)
+
+    async def told(owner: str, epoch: int, succeeded: int) -> RunCounts | None:
+        led = [LedCounts("r", epoch, encode_counts(RunCounts(succeeded, 1, 2, 3, 4)))]
+        await runs.announce(owner, {}, CoordinatorStatus(), led, 60.0)
+        info = await runs.run_info("r")
+        assert info is not None
+        return info.counts
+
+    assert await told("another", epoch, 1) is None
+    assert await told("leader", epoch, 2) == RunCounts(2, 1, 2, 3, 4)
+    assert await told("leader", epoch - 1, 3) == RunCounts(2, 1, 2, 3, 4)
+    await runs.finish(
+        "r", epoch, "failed", result_ttl_s=60, tails=False, counts=RunCounts(9, 1, 2, 3, 0)
+    )
+    assert await told("leader", epoch, 4) == RunCounts(9, 1, 2, 3, 0)
+
+
+async def test_a_coordinator_is_seen_until_it_says_nothing_more(
+    runs: RunStore, any_server: Server
+) -> None:
+    status = CoordinatorStatus(led_count=2, ready={"default": 7})
+    await runs.announce("host:7:x", {"host": "host"}, status, [], 60.0)
+    await runs.announce("gone:8:y", {}, CoordinatorStatus(), [], 0.001)
+    async with asyncio.timeout(5):
+        while len(await runs.coordinators()) > 1:
+            pass
+    [seen] = await runs.coordinators()
+    assert (seen.owner, seen.details, seen.status) == ("host:7:x", {"host": "host"}, status)
+    assert 0 <= seen.age_s < 60
+    with any_server.client() as client:
+        assert 0 < client.pttl(runs.keys.coordinator("host:7:x")) <= 60_000
+    await runs.withdraw("host:7:x")
+    assert await runs.coordinators() == []
+
+
+async def test_a_run_that_was_given_back_says_by_whom_and_when(runs: RunStore) -> None:
+    epoch = await led_run(runs)
+    before = await runs.server_time()
+    await runs.release("r", "leader", epoch)
+    info = await runs.run_info("r")
+    assert info is not None
+    assert info.released_by == "leader"
+    assert info.released_at is not None
+    assert before - 0.01 <= info.released_at <= await runs.server_time()
 
 
 async def test_an_expired_run_leaves_the_index_when_a_coordinator_tries_to_lead_it(

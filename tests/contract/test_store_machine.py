@@ -20,7 +20,15 @@ from hypothesis.stateful import (
 )
 
 from astrum.errors import LeadershipLostError, RunConflictError, RunNotFoundError
+from astrum.machine.run_counter import RunCounts
+from astrum.protocol.records import decode_counts, encode_counts
+from astrum.protocol.status import (
+    CoordinatorStatus,
+    decode_coordinator_status,
+    encode_coordinator_status,
+)
 from astrum.redis import RedisSettings, RunStore, Settlement, Verdict, WorkerStore
+from astrum.redis.scripts import LedCounts
 from tests.contract.model import GoneError, Model, StaleError, entry_of, outstanding
 from tests.contract.steps import as_worker
 from tests.servers import Server, server_names
@@ -148,6 +156,20 @@ class StoreMachine(RuleBasedStateMachine):
             self.same(str(real + 1), str(epoch + 1))
         self.run(self.runs.release(run_id, owner, int(self.real(str(epoch)))))
 
+    @rule(run_id=RUNS, owner=OWNERS, said=st.integers(0, 3), succeeded=st.integers(0, 9))
+    def announce(self, run_id: str, owner: str, said: int, succeeded: int) -> None:
+        status, epoch = CoordinatorStatus(led_count=said), self.epochs[run_id]
+        counts = encode_counts(RunCounts(succeeded))
+        told = (owner, {"host": owner}, encode_coordinator_status(status))
+        self.model.announce(*told, [(run_id, epoch, counts.decode())])
+        led = [LedCounts(run_id, int(self.real(str(epoch))), counts)]
+        self.run(self.runs.announce(owner, {"host": owner}, status, led, 1000.0))
+
+    @rule(owner=OWNERS)
+    def withdraw(self, owner: str) -> None:
+        self.model.state.coordinators.pop(owner, None)
+        self.run(self.runs.withdraw(owner))
+
     @rule(run_id=RUNS, is_led=st.booleans())
     def fact(self, run_id: str, is_led: bool) -> None:
         epoch = self.epochs[run_id]
@@ -173,7 +195,9 @@ class StoreMachine(RuleBasedStateMachine):
         epoch = self.epochs[run_id]
         expected: object
         try:
-            expected = self.model.finish(run_id, epoch, state, tails=tails, details={"e": "y"})
+            expected = self.model.finish(
+                run_id, epoch, state, tails=tails, counts="7 0 0 0 0", details={"e": "y"}
+            )
         except StaleError:
             expected = LeadershipLostError
         except GoneError:
@@ -184,6 +208,7 @@ class StoreMachine(RuleBasedStateMachine):
             state,
             result_ttl_s=1000,
             tails=tails,
+            counts=RunCounts(7),
             details={"e": "y"},
         )
         assert self.told(work) == expected
@@ -369,6 +394,9 @@ class StoreMachine(RuleBasedStateMachine):
             told = (info.state, info.owner, info.outstanding, info.late_ends, dict(info.details))
             known = (run.state, run.owner, run.outstanding, run.late_ends, run.details)
             assert told == known
+            assert info.counts == decode_counts(run.counts.encode())
+            assert info.released_by == (run.released[1] if run.released else "")
+            assert (info.released_at is None) == (run.released is None)
             assert self.translated(str(info.epoch)) == str(run.epoch)
             assert (info.lease_s > 0) == (run.lease_end > self.clock_ms)
             told_attempts = {
@@ -380,6 +408,16 @@ class StoreMachine(RuleBasedStateMachine):
                 for task, found in self.run(self.runs.outstanding(run_id)).items()
             }
             assert told_attempts == {t: s for t, s in run.attempts.items() if ":" in s}
+
+    @invariant()
+    def coordinators_are_the_same(self) -> None:
+        told = {c.owner: (c.details, c.status) for c in self.run(self.runs.coordinators())}
+        assert told == {
+            owner: (known.details, decode_coordinator_status(known.status))
+            for owner, known in self.model.state.coordinators.items()
+        }
+        listed = {run.run_id for run in self.run(self.runs.list_runs())}
+        assert listed == set(self.model.latest_runs())
 
     @invariant()
     def journals_are_the_same(self) -> None:

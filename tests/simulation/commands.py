@@ -16,7 +16,7 @@ from astrum.protocol.messages import (
     encode_record,
 )
 from astrum.redis import Settlement
-from astrum.redis.scripts import ScriptLibrary
+from astrum.redis.script_library import ScriptLibrary
 from tests.contract.model import GoneError, Model, Run, StaleError, Stream, entry_of
 from tests.simulation.resp import NilArray, Refused
 
@@ -197,9 +197,14 @@ class Commands:
         run = self.model.state.runs.get(run_id.decode())
         return None if run is None or run.state != "open" else str(run.lease_end)
 
-    def do_zrevrange(self, _: Connection, key: bytes, *rest: bytes) -> list[str]:
-        is_open = key.endswith(b"}:runs")
-        return [n for n, run in self.model.state.runs.items() if (run.state == "open") == is_open]
+    def do_zrevrange(self, _: Connection, key: bytes, first: bytes, last: bytes) -> list[str]:
+        return self.model.latest_runs()[int(first) : int(last) + 1]
+
+    def do_zrem(self, _: Connection, key: bytes, owner: bytes) -> int:
+        return int(self.model.state.coordinators.pop(owner.decode(), None) is not None)
+
+    def do_del(self, _: Connection, key: bytes) -> int:
+        return 0  # `do_zrem` has removed the whole coordinator
 
     # --- streams ----------------------------------------------------------------------------
 
@@ -296,7 +301,7 @@ class Commands:
         return script([key.decode() for key in keys], arguments)
 
     def script_create(self, keys: list[str], args: list[bytes]) -> int:
-        return self.model.create_run(args[0].decode(), args[1], _details(args[4:]))
+        return self.model.create_run(args[0].decode(), args[1], _details(args[5:]))
 
     def script_lead(self, keys: list[str], args: list[bytes]) -> int:
         mode, owner, run_id = args[0], args[1].decode(), args[4].decode()
@@ -311,6 +316,16 @@ class Commands:
             int(self.model.renew(run_id.decode(), owner, int(epoch), lease_ms))
             for run_id, epoch in zip(rows[::2], rows[1::2], strict=True)
         ]
+
+    def script_announce(self, keys: list[str], args: list[bytes]) -> int:
+        runs_from = 4 + 2 * int(args[3])
+        epochs = zip(args[runs_from::2], args[runs_from + 1 :: 2], strict=True)
+        rows = [
+            (run_of(key), int(epoch), counts.decode())
+            for key, (epoch, counts) in zip(keys[2:], epochs, strict=True)
+        ]
+        self.model.announce(args[0].decode(), _details(args[4:runs_from]), args[2], rows)
+        return 1
 
     def script_prolong(self, keys: list[str], args: list[bytes]) -> str:
         return "0"  # here nothing lives long enough to expire
@@ -356,11 +371,10 @@ class Commands:
 
     def script_finish(self, keys: list[str], args: list[bytes]) -> int:
         epoch, state, tails, run_id = int(args[0]), args[1].decode(), args[3] == b"1", args[4]
-        details = _details(args[6:])
+        counts, details = args[6].decode(), _details(args[7:])
+        told = (run_id.decode(), epoch, state)
         try:
-            return int(
-                self.model.finish(run_id.decode(), epoch, state, tails=tails, details=details)
-            )
+            return int(self.model.finish(*told, tails=tails, counts=counts, details=details))
         except StaleError:
             return -1
         except GoneError:
@@ -449,7 +463,9 @@ def _head(run: Run) -> dict[str, Any]:
         "at": run.created_at,
     }
     ended = {} if run.ended_at is None else {"end": run.ended_at}
-    texts = {name: str(value) for name, value in (known | ended).items()}
+    released = {} if run.released is None else dict(zip(("ra", "rb"), run.released, strict=True))
+    texts = {name: str(value) for name, value in (known | ended | released).items()}
+    texts |= {"n": run.counts} if run.counts else {}
     return texts | {f"f:{name}": value for name, value in run.details.items()}
 
 

@@ -1,6 +1,6 @@
 -- End a run: its state, a limited life for all its keys, a place in the history.
--- KEYS run plan attempts journal blobs runs history untidied end
--- ARGV epoch state ttl_ms tails run_id run_prefix [detail value]...
+-- KEYS run plan attempts journal blobs runs history untidied end index
+-- ARGV epoch state ttl_ms tails run_id run_prefix counts [detail value]...
 -- A run that has blobs is noted in `untidied`, with the time at which they expire: `tidy`
 -- shortens their lives part by part. If nothing does, they expire by themselves.
 -- The entry in `end` wakes the processes that wait for it; they read the state from the run.
@@ -16,8 +16,8 @@ if outstanding > 0 and ARGV[4] ~= '1' then return 0 end
 local now = now_ms()
 -- ZREM comes first: it is allowed when memory is full, and after it everything is.
 redis.call('ZREM', KEYS[6], ARGV[5])
-redis.call('HSET', KEYS[1], 'st', ARGV[2], 'end', now)
-for i = 7, #ARGV, 2 do
+redis.call('HSET', KEYS[1], 'st', ARGV[2], 'end', now, 'n', ARGV[7])
+for i = 8, #ARGV, 2 do
   redis.call('HSET', KEYS[1], 'f:' .. ARGV[i], ARGV[i + 1])
 end
 local ttl = tonumber(ARGV[3])
@@ -30,8 +30,12 @@ if blobs_live ~= -2 then
   redis.call('PEXPIRE', KEYS[8], math.max(redis.call('PTTL', KEYS[8]), blobs_live, ttl, DAY_MS))
 end
 for _, old in ipairs(redis.call('ZRANGE', KEYS[7], 0, 99)) do
-  if redis.call('EXISTS', ARGV[6] .. old) == 0 then redis.call('ZREM', KEYS[7], old) end
+  if redis.call('EXISTS', ARGV[6] .. old) == 0 then
+    redis.call('ZREM', KEYS[7], old)
+    redis.call('ZREM', KEYS[10], old)
+  end
 end
 redis.call('ZADD', KEYS[7], now, ARGV[5])
 redis.call('PEXPIRE', KEYS[7], math.max(redis.call('PTTL', KEYS[7]), ttl))
+redis.call('PEXPIRE', KEYS[10], math.max(redis.call('PTTL', KEYS[10]), ttl))
 return 1

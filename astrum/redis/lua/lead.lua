@@ -13,7 +13,8 @@ redis.call('PEXPIRE', KEYS[2], ARGV[6])
 if ARGV[1] == 'release' then
   if h[2] ~= ARGV[3] or h[3] ~= ARGV[2] then return 0 end
   -- A new epoch fences all that the old leader may still have under way.
-  redis.call('HSET', KEYS[1], 'ep', string.format('%.0f', epoch + 1), 'ow', '')
+  redis.call('HSET', KEYS[1], 'ep', string.format('%.0f', epoch + 1), 'ow', '',
+    'ra', now_ms(), 'rb', ARGV[2])
   redis.call('ZADD', KEYS[2], 0, ARGV[5])
   return 1
 end

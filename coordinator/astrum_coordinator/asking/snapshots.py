@@ -75,7 +75,8 @@ async def queue_states_of(store: RunStore) -> list[QueueState]:
         for worker in await store.workers()
         if (queues := worker.details.get("queues"))
     }
-    return queue_states(sizes, listens)
+    held = [coordinator.status.ready for coordinator in await store.coordinators()]
+    return queue_states(sizes, listens, held)
 
 
 async def live_pool(store: RunStore) -> tuple[LivePool, set[str]]:

@@ -12,6 +12,7 @@ import click
 from astrum.runtime.cli.commands import CONTEXT
 from astrum_coordinator.cli.acl import acl
 from astrum_coordinator.cli.cancel import cancel
+from astrum_coordinator.cli.coordinators import coordinators
 from astrum_coordinator.cli.endings import Commands
 from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.plan import plan
@@ -38,5 +39,7 @@ def main() -> None:
     """
 
 
-for command in (run, plan, submit, serve, resume, wait, runs, show, cancel, workers, queues, acl):
+_COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, cancel)
+_ABOUT_THE_POOL = (workers, queues, coordinators, acl)
+for command in (*_COMMANDS, *_ABOUT_THE_POOL):
     main.add_command(command)

@@ -113,6 +113,7 @@ class PoolSession:
                 timeout_s=self._settings.timeout_s,
                 run_id=self._run_id,
                 observer=self._progress,
+                labels=self._settings.labels,
             )
         )
         stopper = Stopper(coordinator, self._run_id, work)
@@ -143,7 +144,7 @@ class Stopper:
 
     async def _stop(self) -> None:
         try:
-            asked = await self._coordinator.cancel(self._run_id, "interrupted")
+            asked = await self._coordinator.cancel(self._run_id, "interrupted", by="")
         except AstrumError:
             asked = False
         if not asked:

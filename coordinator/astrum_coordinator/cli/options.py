@@ -40,6 +40,32 @@ def checked_run_id(ctx: click.Context, param: click.Parameter, value: str | None
 run_id_option = option("--run-id", callback=checked_run_id, help="The run's id. Default: random.")
 
 
+def _labels(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """Return the labels of ``name=value`` pairs."""
+    if not pairs:
+        return {}
+    from astrum.errors import RunError
+    from astrum_coordinator.submission import checked_labels
+
+    for pair in pairs:
+        if "=" not in pair:
+            raise click.BadParameter(f"{pair!r} is not of the form name=value")
+    try:
+        return checked_labels(dict(pair.split("=", 1) for pair in pairs))
+    except RunError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+label_option = option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_labels,
+    help="A label of the run, for the list of runs. Repeatable.",
+)
+
+
 def require_redis(server: ServerOptions) -> RedisSettings:
     """Return the settings of the server that a command cannot do without."""
     if not server.url:

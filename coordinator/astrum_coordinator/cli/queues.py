@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from astrum.view import QueueState
 
-COLUMNS = ("Queue", "Waiting", "Running", "Oldest waiting", "Workers", "")
+COLUMNS = ("Queue", "Held ready", "Waiting", "Running", "Oldest waiting", "Workers", "")
 
 
 @click.command(short_help="Show what is queued, and which workers serve it.")
@@ -29,8 +29,9 @@ COLUMNS = ("Queue", "Waiting", "Running", "Oldest waiting", "Workers", "")
 def queues(names: tuple[str, ...], server: ServerOptions, as_json: bool) -> None:
     """Show for each QUEUE (default: all) what waits, what runs, and how many workers serve it.
 
-    Lists the queues that were used recently and those that live workers listen to. Tasks that a
-    coordinator holds back, because of a limit, are not in a queue yet.
+    Lists the queues that were used recently and those that live workers listen to. Tasks that
+    are held ready are with their coordinator, because of a limit, and join the queue later: an
+    autoscaler adds them to those that wait.
     """
     found = chosen(ask(server, lambda coordinator: coordinator.queues()), names)
     if as_json:
@@ -65,9 +66,10 @@ def queues_table(found: Sequence[QueueState]) -> Table:
     table.columns[0].no_wrap = True
     for one in found:
         oldest = one.oldest_waiting_s
-        is_stuck = one.waiting and not one.workers
+        is_stuck = (one.waiting or one.held_ready) and not one.workers
         cells = (
             one.queue,
+            f"{one.held_ready:,}",
             f"{one.waiting:,}",
             f"{one.running:,}",
             "-" if oldest is None else duration_text(oldest),

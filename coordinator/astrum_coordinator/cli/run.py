@@ -15,7 +15,7 @@ from astrum.runtime.standard_streams import make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
-from astrum_coordinator.cli.options import json_option, log_option, run_id_option
+from astrum_coordinator.cli.options import json_option, label_option, log_option, run_id_option
 from astrum_coordinator.cli.places import choose_place, place_text
 from astrum_coordinator.cli.run_settings import RunSettings
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @run_id_option
 @attach_option
+@label_option
 @json_option
 @option(
     "--report",
@@ -68,6 +69,7 @@ def run(
     timeout: float | None,
     run_id: str | None,
     attach: bool,
+    labels: dict[str, str],
     **rest: Any,
 ) -> None:
     """Run the tasks of MODULE and wait for the end.
@@ -88,7 +90,7 @@ def run(
     check_attach(attach, run_id, local=place.local)
     selection = Selection(**{name: rest[name] for name in Selection._fields})
     folder = working_directory()
-    settings = RunSettings(selection, place, timeout, run_id, quiet, attach, folder)
+    settings = RunSettings(selection, place, timeout, run_id, quiet, attach, labels, folder)
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)
         there = stdout if as_json else None

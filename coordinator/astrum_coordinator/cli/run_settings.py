@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from astrum.runtime.cli.options import ServerOptions
@@ -30,5 +32,6 @@ class RunSettings(NamedTuple):
     run_id: str | None
     quiet: bool
     attach: bool = False
+    labels: Mapping[str, str] = MappingProxyType({})
     folder: Path | None = None
     """The directory where the command was started; its modules may change the current one."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from astrum.protocol.records import RunInfo
     from astrum_coordinator.app import Coordinator
 
-COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
+COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader", "")
 
 
 @click.command(short_help="List the latest runs.")
@@ -65,12 +65,36 @@ def runs_table(found: list[RunInfo]) -> Table:
             Text(info.run_id),
             Text(state, STATUS_STYLE.get(state, "")),
             Text(info.details.get("namespace", "")),
-            Text(info.details.get("tasks", "")),
+            Text(tasks_text(info)),
             Text(time_text(info.created_at)),
             Text(duration_text(took) if took is not None else "-"),
             Text(info.owner if info.is_open and info.lease_s > 0 else "-"),
+            Text(note_text(info)),
         )
     return table
+
+
+def tasks_text(info: RunInfo) -> str:
+    """Return how far the tasks of a run are: ``"3 of 5, 1 failed"``."""
+    total, counts = info.details.get("tasks", ""), info.counts
+    if counts is None:
+        return total
+    parts = [f"{counts.succeeded:,} of {total}"]
+    parts += [f"{counts.failed:,} failed"] if counts.failed else []
+    parts += [f"{counts.retried:,} retried"] if counts.retried else []
+    parts += [f"{counts.outstanding:,} out"] if counts.outstanding and info.is_open else []
+    return ", ".join(parts)
+
+
+def note_text(info: RunInfo) -> str:
+    """Return the labels of a run and how it ended, if it did not succeed."""
+    labels = " ".join(f"{name}={value}" for name, value in sorted(info.labels.items()))
+    return "; ".join(text for text in (labels, end_text(info)) if text)
+
+
+def end_text(info: RunInfo) -> str:
+    """Return how an unsuccessful run ended: its first failure, or why it was stopped."""
+    return info.details.get("failure") or info.details.get("reason", "")
 
 
 def open_state(info: RunInfo) -> str:

@@ -11,7 +11,7 @@ from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
-from astrum_coordinator.cli.options import log_option, require_redis, run_id_option
+from astrum_coordinator.cli.options import label_option, log_option, require_redis, run_id_option
 from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_text
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @server_options
 @run_id_option
 @attach_option
+@label_option
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @log_option
 @click.pass_context
@@ -34,6 +35,7 @@ def submit(
     run_id: str | None,
     attach: bool,
     timeout: float | None,
+    labels: dict[str, str],
     **rest: Any,
 ) -> None:
     """Plan MODULE, store the run and print its id; a serving coordinator leads it.
@@ -50,7 +52,9 @@ def submit(
         async def store() -> str:
             async with patient_coordinator(settings) as coordinator:
                 await has_ended(coordinator, run_id, attach)
-                return await coordinator.submit_flow(flow, run_id=run_id, timeout_s=timeout)
+                return await coordinator.submit_flow(
+                    flow, run_id=run_id, timeout_s=timeout, labels=labels
+                )
 
         stored = asyncio.run(store())
         print_text(stored, stdout)

@@ -137,6 +137,21 @@ class RunLeader:
         return self._led.cursor
 
     @property
+    def capacity(self) -> int:
+        """How many attempts may be outstanding at once."""
+        return self._capacity
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the run is to be read again, since Redis holds another state than expected."""
+        return self._is_reread_due
+
+    @property
+    def unserved(self) -> str:
+        """Which tasks no worker serves and why, "" if all are served."""
+        return self._unserved
+
+    @property
     def has_history(self) -> bool:
         """True if the run had begun before this process led it."""
         return self._has_history
@@ -379,7 +394,7 @@ class RunLeader:
 
     async def _finish(self, state: str) -> None:
         await self._led.dispatcher.drained()
-        if await self._writer.finish(state):
+        if await self._writer.finish(state, self.state):
             self.end(LeadershipEnd.FINISHED)
         else:
             self.on_mismatch()

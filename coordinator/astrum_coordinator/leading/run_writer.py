@@ -8,6 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from astrum.errors import StoreError
+from astrum.machine.run_counter import RunCounter, end_details
+from astrum.machine.state import RunState
 from astrum.runtime.loops import Backoff
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.orders import RunRef
@@ -33,18 +35,24 @@ class RunWriter:
         entry = self._context.seal.seal_entry(run_id, row)
         await self._insist(partial(self._context.store.append_event, run_id, entry, epoch=epoch))
 
-    async def finish(self, state: str) -> bool:
+    async def finish(self, state: str, known: RunState) -> bool:
         """End the run; ``False`` if attempts are outstanding that the end must wait for.
 
-        Raises `RunNotFoundError` if the run's record is gone.
+        ``known`` is the run as its leader knows it: its counts and how it ended are kept for the
+        list of runs. Raises `RunNotFoundError` if the run's record is gone.
         """
         run_id, epoch, plan = self._run
-        tails = any(not spec.awaited for spec in plan.tasks)
-        ttl_s = self._context.config.result_ttl_s
-        finish = self._context.store.finish
-        return await self._insist(
-            partial(finish, run_id, epoch, state, result_ttl_s=ttl_s, tails=tails)
+        write = partial(
+            self._context.store.finish,
+            run_id,
+            epoch,
+            state,
+            result_ttl_s=self._context.config.result_ttl_s,
+            tails=any(not spec.awaited for spec in plan.tasks),
+            counts=RunCounter(known).counts(),
+            details=end_details(known),
         )
+        return await self._insist(write)
 
     async def _insist(self, write: Callable[[], Awaitable[Answer]]) -> Answer:
         backoff = Backoff()

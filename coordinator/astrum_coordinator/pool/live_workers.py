@@ -13,10 +13,10 @@ from astrum.machine.failure import blocking_text
 from astrum.planning import advice, difference
 from astrum.planning.plan import TaskSpec
 from astrum.protocol.records import WorkerInfo
-from astrum.protocol.status import LoopBlock, RunningAttempt, WorkerStatus
+from astrum.protocol.status import LoopBlock, RunningAttempt, ServedTask, WorkerStatus
 
-Served = Mapping[tuple[str, str], str]
-"""(namespace, task id) to fingerprint."""
+Served = Mapping[tuple[str, str], ServedTask]
+"""By namespace and task id."""
 
 _NAMED = 8
 
@@ -94,9 +94,9 @@ class LivePool:
     def _offers(self, namespace: str, spec: TaskSpec) -> Iterator[_Offer]:
         # Looked up on demand: workers serve many more tasks than are asked about.
         for served, queues in self._served:
-            fingerprint = served.get((namespace, spec.task_id))
-            if fingerprint is not None:
-                yield _Offer(fingerprint, queues)
+            task = served.get((namespace, spec.task_id))
+            if task is not None:
+                yield _Offer(task.fingerprint, queues)
 
     def why_not(self, namespace: str, spec: TaskSpec) -> str:
         """Return why no worker serves a task, and what to do about it."""

@@ -170,6 +170,8 @@ def test_last_fields_that_have_their_default_are_left_out() -> None:
     keyed = msgpack.unpackb(encode_message(message._replace(child_key="k")))
     assert keyed == [PROTOCOL_VERSION, *fields, -1, "k"]
     assert msgpack.unpackb(encode_event(CancelRequested(1.0))) == [-1, "cancel", 1.0]
+    told = CancelRequested(1.0, "", "ann@host:7")
+    assert decode_entry(encode_entry([encode_event(told)])) == [told]
     assert msgpack.unpackb(encode_event(RunTimedOut(1.0, 2.0))) == [-1, "timeout", 1.0, 2.0]
     lost = Record(3, 2, Outcome.LOST, "w", 1.0)
     row = [3, 2, Outcome.LOST, "w", 1.0, 0.0, None, None]

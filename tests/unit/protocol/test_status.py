@@ -15,10 +15,12 @@ from astrum.protocol.status import (
     LaneStatus,
     LoopBlock,
     RunningAttempt,
+    ServedTask,
     WaitingAttempt,
     WorkerStatus,
     decode_served,
     decode_status,
+    encode_served,
     encode_status,
 )
 from tests.unit.values.test_hostile_bytes import at_most
@@ -32,10 +34,16 @@ anything = st.recursive(
 parts = st.sampled_from([*WorkerStatus.__dataclass_fields__, "later"])
 
 
-def test_the_served_tasks_of_a_worker_are_decoded_unchanged() -> None:
-    rows = [("n", "t", "f"), ("n", "u", "")]
-    assert decode_served(msgpack.packb(rows)) == {("n", "t"): "f", ("n", "u"): ""}
+def test_what_a_worker_serves_comes_back() -> None:
+    served = {("n", "t"): ServedTask("f", "o"), ("n", "u"): ServedTask("")}
+    assert decode_served(encode_served(served)) == served
     assert decode_served(b"") == {}
+
+
+def test_rows_of_served_tasks_may_lack_the_offer_or_have_more() -> None:
+    rows = [("n", "t", "f"), ("n", "u", "f", "o", "later", 7)]
+    expected = {("n", "t"): ServedTask("f"), ("n", "u"): ServedTask("f", "o")}
+    assert decode_served(msgpack.packb(rows)) == expected
 
 
 @given(st.binary(max_size=50) | anything.map(msgpack.packb))
@@ -44,7 +52,7 @@ def test_anything_else_is_a_decode_error_or_a_list_of_strings(data: bytes) -> No
         served = decode_served(data)
     except DecodeError:
         return
-    assert all(type(text) is str for key, value in served.items() for text in (*key, value))
+    assert all(type(text) is str for key, value in served.items() for text in (*key, *value))
 
 
 FULL = WorkerStatus(

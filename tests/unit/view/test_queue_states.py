@@ -23,3 +23,12 @@ def test_queues_without_workers_and_queues_without_work_are_there_too() -> None:
         ("idle", 0, 1),
         ("lonely", 1, 0),
     ]
+
+
+def test_what_coordinators_hold_ready_is_added_up_also_where_nothing_is_queued() -> None:
+    sizes = {("cpu", "async"): StreamSize(2, 1, 4.0)}
+    found = queue_states(sizes, {}, [{"cpu": 3, "new": 1}, {"cpu": 4}])
+    assert [(one.queue, one.waiting, one.held_ready) for one in found] == [
+        ("cpu", 2, 7),
+        ("new", 0, 1),
+    ]

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import msgpack
-
 from astrum.errors import FlowImportError, nearest
 from astrum.execution.invoke import BoundTask
 from astrum.flow.loading import Workflow, load_workflows
 from astrum.planning import advice, difference
+from astrum.planning.offer import OfferedTask, offer
 from astrum.protocol.messages import TaskMessage
+from astrum.protocol.status import ServedTask, encode_served
 from astrum.values.codec import Codec
 
 logger = logging.getLogger("astrum.worker")
@@ -67,10 +67,22 @@ class Catalog:
         return ", ".join(f"{name} ({count})" for name, count in self.namespaces.items())
 
     def advertisement(self) -> bytes:
-        """Return the catalog for the store: rows of namespace, task id and fingerprint."""
-        rows = [(*address, served.fingerprint) for address, served in self._served.items()]
-        packed: bytes = msgpack.packb(rows)
-        return packed
+        """Return the catalog for the store; see `astrum.protocol.status.ServedTask`."""
+        offers = self._offers()
+        return encode_served(
+            {
+                (namespace, task_id): ServedTask(served.fingerprint, offers[namespace])
+                for (namespace, task_id), served in self._served.items()
+            }
+        )
+
+    def _offers(self) -> dict[str, str]:
+        """Return the offer of each namespace."""
+        tasks: dict[str, list[OfferedTask]] = {}
+        for (namespace, task_id), (task, fingerprint, *_) in self._served.items():
+            row = OfferedTask(task_id, task.lane, task.function, fingerprint)
+            tasks.setdefault(namespace, []).append(row)
+        return {namespace: offer(rows) for namespace, rows in tasks.items()}
 
     def find(self, message: TaskMessage) -> Served | None:
         """Return the task that a message names, `None` if it is unknown or has another source."""

@@ -7,8 +7,8 @@ import platform
 import re
 import secrets
 import socket
-from importlib.metadata import PackageNotFoundError, version
 
+from astrum.runtime.version import installed_version
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.catalog import Catalog
 
@@ -27,7 +27,7 @@ class Registration:
         details = {
             "host": socket.gethostname(),
             "pid": str(os.getpid()),
-            "version": _version(),
+            "version": installed_version(),
             "python": platform.python_version(),
             "platform": platform.platform(terse=True),
             "lease_s": f"{config.lease_s:g}",
@@ -54,10 +54,3 @@ def new_worker_id() -> str:
     """
     host = re.sub(r"[^\w.-]", "-", socket.gethostname())[:64]
     return f"{host}.{os.getpid()}.{secrets.token_hex(4)}"
-
-
-def _version() -> str:
-    try:
-        return version("astrum-pool")
-    except PackageNotFoundError:
-        return ""

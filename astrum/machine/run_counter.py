@@ -1,0 +1,102 @@
+"""Counts of a run's tasks and attempts, fast for a million tasks; how a run ended, in brief."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from astrum.machine.events import AttemptSettled, Outcome
+from astrum.machine.state import RunState
+from astrum.machine.task_state import FAILED, READY, SUCCEEDED
+
+LONGEST_FAILURE = 300
+"""The number of characters of a failure that the list of runs shows."""
+_ONE_IF_READY = bytes(state == READY for state in range(256))
+
+
+class RunCounts(NamedTuple):
+    """How many tasks of a run have succeeded and failed, and what became of its attempts.
+
+    ``retried`` attempts were followed by another one, for whatever reason; ``lost`` ones are among
+    them if their tasks ran again. ``outstanding`` ones are dispatched and have not ended.
+    """
+
+    succeeded: int = 0
+    failed: int = 0
+    retried: int = 0
+    lost: int = 0
+    outstanding: int = 0
+
+
+class RunCounter:
+    """Counts one run; attempts that it has counted are not looked at again."""
+
+    def __init__(self, state: RunState) -> None:
+        self.state = state
+        self._seen = 0
+        self._lost = 0
+        self._in_queue: dict[str, int] = {}
+        self._size = 0
+
+    def counts(self) -> RunCounts:
+        """Return the counts as they are now."""
+        state = self.state
+        return RunCounts(
+            succeeded=state.states.count(SUCCEEDED),
+            failed=state.states.count(FAILED),
+            retried=len(state.attempt_log.retried),
+            lost=self._count_lost(),
+            outstanding=state.outstanding_count,
+        )
+
+    def ready(self) -> dict[str, int]:
+        """Return how many tasks wait for nothing but capacity, by queue."""
+        if self.state.stopping:
+            return {}
+        if self._size != len(self.state.states):
+            self._in_queue, self._size = _by_queue(self.state), len(self.state.states)
+        marks = int.from_bytes(self.state.states.translate(_ONE_IF_READY), "big")
+        counts = {queue: (marks & mask).bit_count() for queue, mask in self._in_queue.items()}
+        return {queue: count for queue, count in counts.items() if count}
+
+    def _count_lost(self) -> int:
+        settled = self.state.attempt_log.settled
+        self._lost += sum(event.outcome is Outcome.LOST for event in settled[self._seen :])
+        self._seen = len(settled)
+        return self._lost
+
+
+def _by_queue(state: RunState) -> dict[str, int]:
+    """Return for each queue a number with one byte per task, 1 if the task is in that queue."""
+    rows: dict[str, bytearray] = {}
+    for task, spec in enumerate(state.tasks):
+        row = rows.get(spec.queue)
+        if row is None:
+            row = rows[spec.queue] = bytearray(len(state.states))
+        row[task] = 1
+    return {queue: int.from_bytes(row, "big") for queue, row in rows.items()}
+
+
+def end_details(state: RunState) -> dict[str, str]:
+    """Return what the list of runs says of an ended run.
+
+    ``reason`` says why it was stopped, ``failure`` is its first failure, ``longest`` the seconds
+    and the name of the task whose attempt took longest. What there is not is missing.
+    """
+    details = {}
+    if state.attempt_log.stop_reason:
+        details["reason"] = _one_line(state.attempt_log.stop_reason)
+    for task, failure in state.attempt_log.failures.items():
+        details["failure"] = _one_line(f"{state.tasks.name(task)}: {failure.summary}")
+        break
+    longest = max(state.attempt_log.settled, key=_took_s, default=None)
+    if longest is not None and _took_s(longest) > 0:
+        details["longest"] = f"{_took_s(longest):.3f} {state.tasks.name(longest.task)}"
+    return details
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text[: 2 * LONGEST_FAILURE].split())[:LONGEST_FAILURE]
+
+
+def _took_s(event: AttemptSettled) -> float:
+    return event.ended_at - event.started_at if event.started_at else 0.0

@@ -1,0 +1,74 @@
+"""The command ``coordinators``: who leads runs, and what each holds ready."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from astrum.runtime.cli.options import ServerOptions, server_options
+from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.options import json_option, log_option
+from astrum_coordinator.cli.printing import print_json, print_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from astrum.protocol.records import CoordinatorInfo
+    from astrum.protocol.status import CoordinatorStatus
+
+COLUMNS = ("Coordinator", "Host", "Pid", "Version", "Leads", "Held ready", "Seen", "")
+
+
+@click.command(short_help="List the coordinators.")
+@server_options
+@json_option
+@log_option
+def coordinators(server: ServerOptions, as_json: bool) -> None:
+    """List the coordinators of a server that lead runs or serve, and what they hold ready.
+
+    Tasks that are held ready wait for nothing but capacity; they are in no queue yet. `--json`
+    has them for each run, with its capacity, and why its tasks are not served.
+    """
+    found = ask(server, lambda coordinator: coordinator.coordinators())
+    if as_json:
+        from astrum_coordinator.display.report_view import to_json
+
+        print_json([to_json(info) for info in found])
+    else:
+        print_table(coordinators_table(found), "" if found else "no coordinator leads or serves")
+
+
+def coordinators_table(found: list[CoordinatorInfo]) -> Table:
+    """Return one row per coordinator."""
+    from rich.text import Text
+
+    from astrum_coordinator.display.report_view import duration_text, plain_table
+
+    table = plain_table(*COLUMNS)
+    table.columns[0].no_wrap = True
+    for info in found:
+        count = info.status.led_count
+        ready = ", ".join(f"{queue} {n:,}" for queue, n in sorted(info.status.ready.items()))
+        cells = (
+            info.owner,
+            info.details.get("host", ""),
+            info.details.get("pid", ""),
+            info.details.get("version", ""),
+            f"{count:,} run{'' if count == 1 else 's'}",
+            ready or "-",
+            f"{duration_text(info.age_s)} ago",
+            trouble_text(info.status),
+        )
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def trouble_text(status: CoordinatorStatus) -> str:
+    """Return what keeps the runs of a coordinator from going on, "" if nothing does."""
+    for run in status.led_runs:
+        if run.unserved:
+            return f"run {run.run_id}: {run.unserved}"
+        if run.is_in_doubt:
+            return f"run {run.run_id} is being read again"
+    return ""

@@ -1,0 +1,94 @@
+"""Publishes what this coordinator is and does, so that people and other processes can see it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+
+from astrum.errors import StoreError
+from astrum.machine.run_counter import RunCounter
+from astrum.protocol.records import encode_counts
+from astrum.protocol.status import MAX_LED_RUNS, CoordinatorStatus, LedRun
+from astrum.redis.scripts import LedCounts
+from astrum.runtime.service import PeriodicService
+from astrum.runtime.version import installed_version
+from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.leading.leader import RunLeader
+from astrum_coordinator.leading.leaderships import Leaderships
+
+_LEAST_LIFE_S = 30.0
+_WITHDRAW_S = 1.0
+
+
+class Presence(PeriodicService):
+    """Publishes this coordinator and the counts of its runs as often as leases are renewed.
+
+    What it publishes is for display: no process decides by it. It is withdrawn at the end, and
+    expires if that is not possible.
+    """
+
+    name = "presence"
+
+    def __init__(self, context: CoordinatorContext, led: Leaderships) -> None:
+        super().__init__(context.config.renew_every_s)
+        self._store = context.store
+        self._owner = context.owner
+        self._led = led
+        self._life_s = max(_LEAST_LIFE_S, 3 * context.config.lease_s)
+        self._details = {
+            "host": socket.gethostname(),
+            "pid": str(os.getpid()),
+            "version": installed_version(),
+        }
+        self._counters: dict[str, RunCounter] = {}
+        self._is_published = False
+
+    async def pass_once(self) -> None:
+        """Publish once."""
+        leaders = list(self._led)
+        self._counters = {leader.run_id: self._counter(leader) for leader in leaders}
+        led = [LedCounts(leader.run_id, leader.epoch, self._counts(leader)) for leader in leaders]
+        self._is_published = True
+        await self._store.announce(
+            self._owner, self._details, self._status(leaders), led, self._life_s
+        )
+
+    async def stop(self) -> None:
+        """End the loop and withdraw what was published."""
+        await super().stop()
+        if self._is_published:
+            self._is_published = False
+            with suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(_WITHDRAW_S):
+                    await self._store.withdraw(self._owner)
+
+    def _counter(self, leader: RunLeader) -> RunCounter:
+        known = self._counters.get(leader.run_id)
+        # A leader that reads its run again has a new state.
+        return known if known and known.state is leader.state else RunCounter(leader.state)
+
+    def _counts(self, leader: RunLeader) -> bytes:
+        return encode_counts(self._counters[leader.run_id].counts())
+
+    def _status(self, leaders: list[RunLeader]) -> CoordinatorStatus:
+        rows = [_led_run(leader, self._counters[leader.run_id]) for leader in leaders]
+        ready: dict[str, int] = {}
+        for row in rows:
+            for queue, count in row.ready.items():
+                ready[queue] = ready.get(queue, 0) + count
+        return CoordinatorStatus(
+            led_count=len(rows), ready=ready, led_runs=tuple(rows[:MAX_LED_RUNS])
+        )
+
+
+def _led_run(leader: RunLeader, counter: RunCounter) -> LedRun:
+    return LedRun(
+        leader.run_id,
+        counter.ready(),
+        leader.capacity,
+        leader.state.outstanding_count,
+        leader.is_in_doubt,
+        leader.unserved,
+    )

@@ -1,0 +1,72 @@
+"""The details that are kept with a run from its submission: who, which code, which labels."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+from collections.abc import Mapping
+
+from astrum.errors import RunError
+from astrum.execution.invoke import Flow
+from astrum.protocol.records import LABEL
+from astrum.runtime.version import installed_version
+from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
+from astrum_coordinator.leading.leader import TIMEOUT_DETAIL
+
+MAX_LABELS = 32
+MAX_VALUE = 256
+_MAX_MODULES_TEXT = 500
+_NAME = re.compile(r"[\w.@/+-]{1,64}", re.ASCII)
+
+
+def submitter() -> str:
+    """Return who runs this process, where: ``ann@host:4711``; without a user ``host:4711``."""
+    try:
+        user = f"{getpass.getuser()}@"
+    except (KeyError, OSError, ImportError):  # a container may run as a user without a name
+        user = ""
+    return f"{user}{socket.gethostname()}:{os.getpid()}"
+
+
+def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels that a run can have; raises `RunError` for others."""
+    if len(labels) > MAX_LABELS:
+        raise RunError(f"a run has at most {MAX_LABELS} labels, got {len(labels)}")
+    for name, value in labels.items():
+        if not _NAME.fullmatch(name):
+            raise RunError(
+                f"{name!r} cannot name a label: use 1 to 64 letters, digits and . _ @ / + -"
+            )
+        if not isinstance(value, str) or len(value) > MAX_VALUE or not value.isprintable():
+            raise RunError(
+                f"the value of label {name!r} is not a printable string of at most "
+                f"{MAX_VALUE} characters"
+            )
+    return dict(labels)
+
+
+def submission_details(
+    flow: Flow, timeout_s: float | None, labels: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what is kept with a run; raises `RunError` for labels that it cannot have."""
+    details = {
+        "namespace": flow.plan.namespace,
+        "tasks": str(len(flow.plan.tasks)),
+        PLANNED_S_DETAIL: f"{flow.planning_s:.6f}",
+        "by": submitter(),
+        "version": installed_version(),
+        "modules": _modules(flow),
+    }
+    if timeout_s is not None:
+        details[TIMEOUT_DETAIL] = f"{timeout_s:g}"
+    known = {name: value for name, value in details.items() if value}
+    return known | {f"{LABEL}{name}": value for name, value in checked_labels(labels).items()}
+
+
+def _modules(flow: Flow) -> str:
+    """Return the modules that the functions of a flow come from, as far as they fit in a line."""
+    names = {getattr(task.function, "__module__", None) for task in flow.tasks.values()}
+    text = ",".join(sorted(name for name in names if isinstance(name, str)))
+    return text if len(text) <= _MAX_MODULES_TEXT else text[: _MAX_MODULES_TEXT - 3] + "..."

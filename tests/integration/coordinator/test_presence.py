@@ -1,0 +1,100 @@
+"""What a coordinator publishes of itself and of the runs that it leads."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+
+import pytest
+
+from astrum.config import AstrumConfig
+from astrum.errors import RunError
+from astrum.machine.run_counter import RunCounts
+from astrum.planning import TaskSpec
+from astrum.protocol.records import CoordinatorInfo
+from astrum.redis import RedisSettings, RunStore
+from astrum_coordinator import Coordinator
+from tests.eventually import eventually
+from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
+
+SPECS = [TaskSpec(task_id=f"t{n}") for n in range(5)]
+
+
+async def test_a_coordinator_is_seen_with_what_it_leads_and_holds_ready_until_it_ends(
+    settings: RedisSettings, runs: RunStore, hand: ManualWorker
+) -> None:
+    config = dataclasses.replace(FAST, outstanding_limit=2)
+    await hand.register(*(spec.task_id for spec in SPECS))
+    async with Coordinator(settings, config=config) as coordinator:
+        assert await coordinator.coordinators() == []  # it has led nothing yet
+        running = asyncio.create_task(
+            coordinator.run_flow(flow(*SPECS), AstrumConfig(), run_id="r")
+        )
+
+        async def holds_three() -> CoordinatorInfo | None:
+            found = await runs.coordinators()
+            return next((one for one in found if one.status.ready == {"default": 3}), None)
+
+        seen = await eventually(holds_three)
+        assert seen is not None
+        assert seen.owner == coordinator.owner
+        assert seen.details["pid"] == str(os.getpid())
+        [led] = seen.status.led_runs
+        assert (led.run_id, led.ready, led.capacity, led.outstanding) == ("r", {"default": 3}, 2, 2)
+        assert not led.is_in_doubt
+        for _ in SPECS:
+            await hand.succeed(await hand.claim())
+        await running
+    assert await runs.coordinators() == []
+
+
+async def test_an_open_run_has_counts_and_an_ended_one_says_how_it_ended(
+    coordinator: Coordinator, runs: RunStore, hand: ManualWorker
+) -> None:
+    await hand.register("t0", "t1")
+    running = asyncio.create_task(
+        coordinator.run_flow(flow(*SPECS[:2]), AstrumConfig(), run_id="r")
+    )
+    await hand.succeed(await hand.claim())
+
+    async def counts() -> RunCounts | None:
+        info = await runs.run_info("r")
+        return info.counts if info and info.counts and info.counts.succeeded else None
+
+    assert await eventually(counts) == RunCounts(succeeded=1, outstanding=1)
+    await hand.fail(await hand.claim(), "no row")
+    await running
+    [info] = await coordinator.runs()
+    assert info.counts == RunCounts(succeeded=1, failed=1)
+    assert info.details["failure"].endswith("ValueError: no row")
+
+
+async def test_a_run_says_who_submitted_it_with_what_and_who_cancelled_it(
+    coordinator: Coordinator, runs: RunStore, hand: ManualWorker
+) -> None:
+    await coordinator.submit_flow(flow(*SPECS), run_id="r", labels={"team": "data", "env": "a b"})
+    info = await runs.run_info("r")
+    assert info is not None
+    assert info.labels == {"team": "data", "env": "a b"}
+    assert info.details["by"].endswith(f":{os.getpid()}")
+    assert info.details["version"]
+    await coordinator.cancel("r", "not needed", by="ann@host:7")
+    report = await coordinator.resume("r")
+    assert report.error_summary == ["the run was cancelled by ann@host:7: not needed"]
+    [listed] = await coordinator.runs()
+    assert listed.details["reason"] == "the run was cancelled by ann@host:7: not needed"
+
+
+TOO_MANY = {f"l{number}": "" for number in range(33)}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{"a b": "x"}, {"": "x"}, {"a": "x\n"}, {"a": "x" * 257}, TOO_MANY],
+)
+async def test_labels_that_no_list_could_show_are_refused(
+    coordinator: Coordinator, labels: dict[str, str]
+) -> None:
+    with pytest.raises(RunError, match="label"):
+        await coordinator.submit_flow(flow(*SPECS), labels=labels)

@@ -1,0 +1,56 @@
+"""The tables of ``runs`` and ``coordinators``."""
+
+from __future__ import annotations
+
+import pytest
+
+from astrum.machine.run_counter import RunCounts
+from astrum.protocol.records import RunInfo
+from astrum.protocol.status import CoordinatorStatus, LedRun
+from astrum_coordinator.cli.coordinators import trouble_text
+from astrum_coordinator.cli.runs import end_text, tasks_text
+
+
+def run(counts: RunCounts | None = None, state: str = "open", **details: str) -> RunInfo:
+    return RunInfo(
+        run_id="r",
+        state=state,
+        epoch=1,
+        owner="",
+        lease_s=0.0,
+        created_at=1.0,
+        ended_at=None,
+        outstanding=0,
+        late_ends=0,
+        details={"tasks": "5", **details},
+        counts=counts,
+    )
+
+
+@pytest.mark.parametrize(
+    ("info", "text"),
+    [
+        (run(), "5"),
+        (run(RunCounts(3)), "3 of 5"),
+        (run(RunCounts(3, 1, 2, 1, 1)), "3 of 5, 1 failed, 2 retried, 1 out"),
+        (run(RunCounts(3, outstanding=1), "completed"), "3 of 5"),
+    ],
+)
+def test_a_run_says_how_far_its_tasks_are(info: RunInfo, text: str) -> None:
+    assert tasks_text(info) == text
+
+
+def test_a_run_says_how_it_ended() -> None:
+    assert end_text(run()) == ""
+    assert end_text(run(failure="a: no row", reason="cancelled")) == "a: no row"
+    assert end_text(run(reason="cancelled")) == "cancelled"
+
+
+def test_a_coordinator_says_what_keeps_its_runs_from_going_on() -> None:
+    good, doubtful = LedRun("a", {}, 10, 1), LedRun("b", {}, 10, 1, True)
+    unserved = LedRun("c", {}, 10, 1, False, "no worker serves task 't'")
+    assert trouble_text(CoordinatorStatus(led_runs=(good,))) == ""
+    found = trouble_text(CoordinatorStatus(led_runs=(good, doubtful, unserved)))
+    assert found == "run b is being read again"
+    found = trouble_text(CoordinatorStatus(led_runs=(unserved, doubtful)))
+    assert found == "run c: no worker serves task 't'"

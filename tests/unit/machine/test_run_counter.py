@@ -1,0 +1,77 @@
+"""Counts of a run, and how it ended in brief."""
+
+from __future__ import annotations
+
+from astrum.machine import (
+    AttemptSettled,
+    CancelRequested,
+    Failure,
+    Outcome,
+    RunState,
+)
+from astrum.machine.run_counter import LONGEST_FAILURE, RunCounter, RunCounts, end_details
+from astrum.planning import Plan, TaskSpec
+from astrum.planning.retry_policy import RetryPolicy
+
+AGAIN = RetryPolicy(max_retries=1, delay=0.0)
+NO_ROW = Failure(("builtins.ValueError", "builtins.Exception"), "no\nsuch   row")
+
+
+def state_of(*specs: TaskSpec, capacity: int = 100) -> RunState:
+    state = RunState(Plan("n", specs), run_key="r", capacity=capacity)
+    state.start()
+    return state
+
+
+def settle(
+    state: RunState, task: int, outcome: Outcome, took_s: float = 1.0, attempt: int = 1
+) -> None:
+    failure = NO_ROW if outcome is Outcome.FAILED else None
+    state.handle(AttemptSettled(task, attempt, outcome, 10.0, 10.0 + took_s, 20.0, "w", failure))
+
+
+def test_tasks_and_attempts_are_counted_as_they_end() -> None:
+    state = state_of(*(TaskSpec(task_id=f"t{n}", retry=AGAIN) for n in range(4)))
+    counter = RunCounter(state)
+    assert counter.counts() == RunCounts(outstanding=4)
+    settle(state, 0, Outcome.SUCCEEDED)
+    settle(state, 1, Outcome.FAILED)
+    settle(state, 2, Outcome.LOST)
+    assert counter.counts() == RunCounts(1, 0, retried=2, lost=1, outstanding=2)
+    settle(state, 1, Outcome.FAILED, attempt=2)
+    settle(state, 3, Outcome.SUCCEEDED)
+    expected = RunCounts(2, 1, retried=2, lost=1, outstanding=0)
+    assert counter.counts() == counter.counts() == expected
+    assert RunCounter(state).counts() == expected
+
+
+def test_what_waits_for_capacity_is_counted_by_queue() -> None:
+    queues = ["cpu", "default", "cpu", "gpu", "default", "cpu"]
+    specs = [TaskSpec(task_id=f"t{n}", queue=queue) for n, queue in enumerate(queues)]
+    state = state_of(*specs, capacity=2)
+    counter = RunCounter(state)
+    ready = [task for task in range(6) if task in set(state.ready())]
+    assert sum(counter.ready().values()) == len(ready) == 4
+    assert counter.ready() == {
+        queue: count
+        for queue in ("cpu", "default", "gpu")
+        if (count := sum(queues[task] == queue for task in ready))
+    }
+    state.handle(CancelRequested(1.0))
+    assert counter.ready() == {}
+
+
+def test_an_ended_run_says_its_first_failure_and_its_longest_task() -> None:
+    state = state_of(TaskSpec(task_id="a"), TaskSpec(task_id="b"), TaskSpec(task_id="c"))
+    settle(state, 0, Outcome.SUCCEEDED, took_s=2.5)
+    settle(state, 1, Outcome.FAILED)
+    settle(state, 2, Outcome.FAILED, took_s=2.0)
+    assert end_details(state) == {"failure": "b: ValueError: no such row", "longest": "2.500 a"}
+
+
+def test_a_cancelled_run_says_why_and_no_text_is_long() -> None:
+    state = state_of(TaskSpec(task_id="a"))
+    state.handle(CancelRequested(1.0, "x" * 10_000))
+    [text] = end_details(state).values()
+    assert text.startswith("the run was cancelled: xxx")
+    assert len(text) == LONGEST_FAILURE
