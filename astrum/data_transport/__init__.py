@@ -20,7 +20,7 @@ from astrum.data_transport.routing.from_models import routes_of
 from astrum.data_transport.routing.merge import merge_task_data
 from astrum.data_transport.routing.resolve import resolve_inputs
 from astrum.data_transport.types.check_plan import check_types, declared_types, why_local_only
-from astrum.data_transport.types.check_value import fit
+from astrum.data_transport.types.check_value import fitted
 
 if TYPE_CHECKING:
     from astrum.data_transport.models import DataItem, DTRela, TaskData
@@ -39,7 +39,7 @@ __all__ = [
     "check_types",
     "declared_routes",
     "declared_types",
-    "fit",
+    "fitted",
     "merge_task_data",
     "remember_names",
     "resolve_inputs",

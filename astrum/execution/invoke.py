@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, cast
 
-from astrum.data_transport import fit
+from astrum.data_transport import fitted
 from astrum.data_transport.bindings import TaskInputs
 from astrum.errors import InjectionError
 from astrum.execution.attempt import CURRENT, AttemptContext
@@ -222,7 +222,7 @@ def _fit_all(task: BoundTask, values: dict[str | int, Any]) -> None:
         if parameter not in values:
             continue
         try:
-            values[parameter] = fit(values[parameter], expected)
+            values[parameter] = fitted(values[parameter], expected)
         except InjectionError as error:
             origin = _origin(task, parameter)
             raise InjectionError(

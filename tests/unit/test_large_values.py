@@ -134,13 +134,13 @@ async def test_the_types_of_large_arguments_are_checked_off_the_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names: dict[str, str] = {}
-    real = __import__("astrum.execution.invoke", fromlist=["fit"]).fit
+    real = __import__("astrum.execution.invoke", fromlist=["fitted"]).fitted
 
     def watched(value: Any, expected: Any) -> Any:
         names[str(expected)] = threading.current_thread().name
         return real(value, expected)
 
-    monkeypatch.setattr("astrum.execution.invoke.fit", watched)
+    monkeypatch.setattr("astrum.execution.invoke.fitted", watched)
 
     def rows() -> list[tuple[int, str]]:
         return [(number, "x") for number in range(5000)]

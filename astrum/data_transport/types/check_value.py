@@ -34,10 +34,10 @@ Check = Callable[[Any], Any]
 """Returns the value, the same object if nothing had to be rebuilt; raises `Misfit`."""
 
 
-def fit(value: Any, expected: Any) -> Any:
+def fitted(value: Any, expected: Any) -> Any:
     """Return ``value``, rebuilt where needed, as ``expected``.
 
-    >>> fit([1, 2], list[int])
+    >>> fitted([1, 2], list[int])
     [1, 2]
 
     Raises `InjectionError` when it does not fit.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from astrum.data_transport import F, From, Ref, T, To, fit
+from astrum.data_transport import F, From, Ref, T, To, fitted
 from astrum.data_transport.bindings import Binding
 from tests.unit.data_transport.fixtures import Relate
 
@@ -69,7 +69,7 @@ def test_a_relation_may_stand_in_a_union(relate: Relate) -> None:
 
     inputs = relate({"source": source, "read": read})["read"]
     assert inputs.bindings == (Binding("name", "source", ("name",)),)
-    assert fit(None, inputs.expected["name"]) is None
+    assert fitted(None, inputs.expected["name"]) is None
 
 
 def test_a_bare_tuple_on_a_return_means_to(relate: Relate) -> None:

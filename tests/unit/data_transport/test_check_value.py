@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from typing_extensions import TypeAliasType
 
-from astrum.data_transport import fit
+from astrum.data_transport import fitted
 from astrum.errors import InjectionError
 
 
@@ -157,7 +157,7 @@ MISFITS = [
 
 @pytest.mark.parametrize(("value", "expected"), FITS)
 def test_a_value_that_fits_is_returned_itself(value: Any, expected: Any) -> None:
-    assert fit(value, expected) is value
+    assert fitted(value, expected) is value
 
 
 @pytest.mark.parametrize(("value", "expected", "message"), MISFITS)
@@ -165,13 +165,13 @@ def test_a_value_that_does_not_fit_is_an_error_that_says_what_and_where(
     value: Any, expected: Any, message: str
 ) -> None:
     with pytest.raises(InjectionError) as caught:
-        fit(value, expected)
+        fitted(value, expected)
     assert message in str(caught.value)
 
 
 def test_an_error_does_not_repeat_a_long_value() -> None:
     with pytest.raises(InjectionError) as caught:
-        fit("x" * 100, int)
+        fitted("x" * 100, int)
     assert "xxx" not in str(caught.value)
 
 
@@ -199,15 +199,15 @@ def test_models_and_dataclasses_are_rebuilt_from_their_fields(
     value: Any, expected: Any, rebuilt: Any
 ) -> None:
     before = repr(value)
-    fitted = fit(value, expected)
-    assert fitted == rebuilt
-    assert type(fitted) is type(rebuilt)
+    found = fitted(value, expected)
+    assert found == rebuilt
+    assert type(found) is type(rebuilt)
     assert repr(value) == before
 
 
 def test_a_union_prefers_the_member_that_takes_the_value_as_it_is() -> None:
-    assert fit({"price": 3}, Line | dict) == {"price": 3}
-    assert fit([{"price": 3}], list[Line] | list[dict]) == [{"price": 3}]
+    assert fitted({"price": 3}, Line | dict) == {"price": 3}
+    assert fitted([{"price": 3}], list[Line] | list[dict]) == [{"price": 3}]
 
 
 def test_a_class_that_refuses_its_fields_is_a_misfit() -> None:
@@ -220,26 +220,26 @@ def test_a_class_that_refuses_its_fields_is_a_misfit() -> None:
                 raise ValueError("must be positive")
 
     with pytest.raises(InjectionError, match="must be positive"):
-        fit({"value": -1}, Positive)
+        fitted({"value": -1}, Positive)
 
 
 def test_a_type_statement_stands_for_its_type() -> None:
     numbers = TypeAliasType("numbers", list[int])
     json = TypeAliasType("json", typing.Union[int, list[numbers | int | None]])  # noqa: UP007
-    assert fit([1, [2], None], json) == [1, [2], None]
+    assert fitted([1, [2], None], json) == [1, [2], None]
     with pytest.raises(InjectionError, match="expected json, got str 'a'"):
-        fit("a", json)
+        fitted("a", json)
 
 
 def test_an_iterator_is_not_consumed() -> None:
     numbers = iter(["a"])
-    assert fit(numbers, typing.Iterable[int]) is numbers
+    assert fitted(numbers, typing.Iterable[int]) is numbers
     assert next(numbers) == "a"
 
 
 def test_an_unhashable_type_is_checked_too() -> None:
     with pytest.raises(InjectionError):
-        fit("a", typing.Annotated[int, []])
+        fitted("a", typing.Annotated[int, []])
 
 
 # Spelt out, for drawing any text at all first builds tables that take seconds.
@@ -284,7 +284,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 def test_a_value_drawn_from_a_type_fits_it_unchanged(data: Any) -> None:
     kind = data.draw(TYPES)
     value = data.draw(values_of(kind))
-    assert fit(value, kind) is value
+    assert fitted(value, kind) is value
 
 
 @given(st.data())
@@ -296,4 +296,4 @@ def test_a_strange_value_deep_inside_never_fits(data: Any) -> None:
     nested = GenericAlias(list, (GenericAlias(dict, (str, kind)),))
     value = [{"a": data.draw(values_of(kind))}, {"b": Strange()}]
     with pytest.raises(InjectionError, match="Strange"):
-        fit(value, nested)
+        fitted(value, nested)

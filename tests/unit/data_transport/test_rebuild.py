@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, PrivateAttr
 
-from astrum.data_transport import fit
+from astrum.data_transport import fitted
 from astrum.data_transport.locate import describe
 from astrum.data_transport.types.assignability import could_fit
 from astrum.data_transport.types.class_fields import named_types
@@ -67,39 +67,39 @@ class Clean:
 def test_a_dataclass_with_computed_fields_is_rebuilt_equal() -> None:
     value = Computed(2, scale=3)
     value.twice = 99
-    assert fit(asdict(value), Computed).twice == 99
-    assert fit({"n": 6, "twice": 99, "where": Place(1)}, Computed).where == Place(1)
+    assert fitted(asdict(value), Computed).twice == 99
+    assert fitted({"n": 6, "twice": 99, "where": Place(1)}, Computed).where == Place(1)
 
 
 def test_arguments_that_a_constructor_does_not_keep_are_taken_from_the_dict() -> None:
-    assert fit({"scale": 10, "n": 3}, Computed).n == 30
+    assert fitted({"scale": 10, "n": 3}, Computed).n == 30
     with pytest.raises(InjectionError, match="unknown field 'scales'"):
-        fit({"scales": 10, "n": 3}, Computed)
+        fitted({"scales": 10, "n": 3}, Computed)
     with pytest.raises(InjectionError, match=r"\['scale'\]"):
-        fit({"scale": "x", "n": 3}, Computed)
+        fitted({"scale": "x", "n": 3}, Computed)
     with pytest.raises(InjectionError, match=r"\['twice'\]"):
-        fit({"n": 3, "twice": "x"}, Computed)
+        fitted({"n": 3, "twice": "x"}, Computed)
 
 
 def test_a_constructor_that_would_change_its_own_result_is_refused_with_advice() -> None:
     with pytest.raises(InjectionError, match=r"changes 'cents' each time.*return the Cents itself"):
-        fit(asdict(Cents(3)), Cents)
-    assert fit(Cents(3), Cents).cents == 300
+        fitted(asdict(Cents(3)), Cents)
+    assert fitted(Cents(3), Cents).cents == 300
 
 
 def test_a_constructor_that_tidies_its_fields_is_fine() -> None:
-    rebuilt = fit({"name": " a ", "tags": [1, 2]}, Clean)
+    rebuilt = fitted({"name": " a ", "tags": [1, 2]}, Clean)
     assert (rebuilt.name, rebuilt.tags.tolist()) == ("a", [1, 2])
 
 
 def test_a_generic_model_fits_made_with_or_without_its_parameters() -> None:
     loose = Page(items=[1])
-    assert fit(loose, Page[int]) is loose
-    assert fit(Page[int](items=[1]), Page[int]).items == [1]
-    assert fit(Page[Any](items=[1]), Page[int]).items == [1]
-    assert fit(Page(items=[{"n": 1}]), Page[Inner]).items == [Inner(n=1)]
+    assert fitted(loose, Page[int]) is loose
+    assert fitted(Page[int](items=[1]), Page[int]).items == [1]
+    assert fitted(Page[Any](items=[1]), Page[int]).items == [1]
+    assert fitted(Page(items=[{"n": 1}]), Page[Inner]).items == [Inner(n=1)]
     with pytest.raises(InjectionError, match=r"instead of int at \['items'\]\[0\]"):
-        fit(Page(items=["a"]), Page[int])
+        fitted(Page(items=["a"]), Page[int])
     assert could_fit(Page, Page[int])
     assert could_fit(Page[Any], Page[int])
     assert not could_fit(Page[str], Page[int])
@@ -126,16 +126,16 @@ def test_the_types_of_what_travels_without_being_a_field_are_known() -> None:
 )
 def test_a_numpy_number_is_refused_with_advice(value: Any, expected: Any, way: str) -> None:
     with pytest.raises(InjectionError) as caught:
-        fit(value, expected)
+        fitted(value, expected)
     assert way in str(caught.value)
 
 
 def test_an_integer_too_long_to_print_is_a_misfit_like_any_other() -> None:
     huge = 10**5000
     with pytest.raises(InjectionError, match=r"got int of about 5,001 digits"):
-        fit(huge, str)
+        fitted(huge, str)
     with pytest.raises(InjectionError, match=r"at \[int of about 5,001 digits\]"):
-        fit({huge: "a"}, dict[int, int])
+        fitted({huge: "a"}, dict[int, int])
     assert describe({huge: 1}) == "a dict with the key <int>"
 
 
@@ -145,14 +145,14 @@ def test_a_key_whose_repr_raises_does_not_hide_the_misfit() -> None:
             raise RuntimeError
 
     with pytest.raises(InjectionError, match="a Odd"):
-        fit({Odd(): "a"}, dict[Odd, int])
+        fitted({Odd(): "a"}, dict[Odd, int])
 
 
 def test_many_plain_rows_are_checked_in_a_fraction_of_a_microsecond_each() -> None:
     rows = [(number, "x") for number in range(100_000)]
     kind = list[tuple[int, str]]
-    fit(rows[:1], kind)
-    fastest = min(_timed(lambda: fit(rows, kind)) for _ in range(3))
+    fitted(rows[:1], kind)
+    fastest = min(_timed(lambda: fitted(rows, kind)) for _ in range(3))
     # Compared with as much work of the same kind, for machines and their loads differ.
     base = min(_timed(lambda: [tuple(map(type, row)) for row in rows]) for _ in range(3))
     assert fastest < 8 * base

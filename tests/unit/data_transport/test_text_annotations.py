@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from astrum.data_transport import F, Ref, T, declared_types, fit, remember_names
+from astrum.data_transport import F, Ref, T, declared_types, fitted, remember_names
 from astrum.data_transport.bindings import Binding
 from astrum.data_transport.declared.signatures import declaration_of
 from tests.unit.data_transport.fixtures import Functions, Generate, Relate
@@ -194,7 +194,7 @@ class Row(typing.TypedDict):
 
 
 def test_a_field_that_is_not_required_may_be_missing() -> None:
-    assert fit({"id": 1}, Row) == {"id": 1}
+    assert fitted({"id": 1}, Row) == {"id": 1}
 
 
 def test_local_types_are_known_after_their_scope_is_gone() -> None:
@@ -214,7 +214,7 @@ def test_local_types_are_known_after_their_scope_is_gone() -> None:
 
     read = make()
     assert [t.__name__ for t in declared_types(read)] == ["Order", "Line"]
-    order = fit({"lines": [{"price": 3}]}, declaration_of(read).parameters["order"].annotation)
+    order = fitted({"lines": [{"price": 3}]}, declaration_of(read).parameters["order"].annotation)
     assert order.lines[0].price == 3
 
 
