@@ -14,7 +14,7 @@ _ONE_IF_READY = bytes(state == READY for state in range(256))
 
 
 class RunCounts(NamedTuple):
-    """How many tasks of a run have succeeded and failed, and what became of its attempts.
+    """The numbers of tasks of a run that succeeded and failed, and of its attempts by outcome.
 
     ``retried`` attempts were followed by another one, for whatever reason; ``lost`` ones are among
     them if their tasks ran again. ``outstanding`` ones are dispatched and have not ended.

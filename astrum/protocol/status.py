@@ -111,7 +111,7 @@ class LedRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoordinatorStatus:
-    """What a coordinator does at the moment.
+    """The work of a coordinator at one moment.
 
     ``ready`` is what it holds in all its runs, by queue. ``led_runs`` are at most
     `MAX_LED_RUNS` of the ``led_count`` runs that it leads.

@@ -138,17 +138,17 @@ class RunLeader:
 
     @property
     def capacity(self) -> int:
-        """How many attempts may be outstanding at once."""
+        """The number of attempts that may be outstanding at once."""
         return self._capacity
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the run is to be read again, since Redis holds another state than expected."""
+        """True if the run must be read again, since Redis holds another state than expected."""
         return self._is_reread_due
 
     @property
     def unserved(self) -> str:
-        """Which tasks no worker serves and why, "" if all are served."""
+        """The tasks that no worker serves and why, "" if all are served."""
         return self._unserved
 
     @property
