@@ -59,9 +59,12 @@ def snapshot_to_json(snapshot: RunSnapshot, chosen: Chosen) -> dict[str, Any]:
     """Return the report as ``run --json`` prints it, with the chosen tasks and results only.
 
     While the run is open, ``unfinished_tasks`` has the state of each task that has not ended.
-    ``late_ends`` counts the ends that workers reported after others had been recorded.
+    ``late_ends``, if there are any, counts the ends that workers reported after others had been
+    recorded.
     """
-    report = report_to_json(snapshot.report) | {"late_ends": snapshot.late_ends}
+    report = report_to_json(snapshot.report)
+    if snapshot.late_ends:
+        report["late_ends"] = snapshot.late_ends
     names = {stat.task_name for stat in chosen_tasks(snapshot, chosen)}
     if chosen.is_part:
         stats = report["task_statistics"]

@@ -79,7 +79,7 @@ def unfinished(cli: Cli, url: str, run_id: str = "r1") -> dict[str, dict[str, An
 
 def statuses(cli: Cli, url: str) -> dict[str, str]:
     shown = json.loads(cli("show", "r1", "--json", "--redis", url).stdout)
-    assert shown["late_ends"] == 0
+    assert "late_ends" not in shown
     return {stat["task_name"]: stat["status"] for stat in shown["task_statistics"]}
 
 
