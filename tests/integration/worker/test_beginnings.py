@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
-from types import SimpleNamespace
+from contextvars import ContextVar
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.running.endings import Ending
 from astrum_worker.running.executor import Executor
 from astrum_worker.running.slots import Slots
+from tests.eager import eager_tasks
 from tests.eventually import eventually
 
 ATTEMPTS = 3
@@ -60,7 +63,7 @@ class Reading:
 class Bench:
     """The attempts of a worker, some of one function claimed, none begun."""
 
-    def __init__(self, function: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, function: Callable[[], Awaitable[None]], slots: int = ATTEMPTS) -> None:
         self.outbox = Outbox()
         settler: Any = self.outbox
         reading: Any = Reading(function)
@@ -72,7 +75,7 @@ class Bench:
             reading,
             Executor(context, Invoker(), nothing),
             settler,
-            {"async": Slots(ATTEMPTS)},
+            {"async": Slots(slots)},
         )
         for number in range(ATTEMPTS):
             self.attempts.accept("async", Claim("s", f"{number}-0", b""))
@@ -105,6 +108,40 @@ async def test_each_attempt_runs_in_an_asyncio_task_of_its_own_that_other_code_c
     await bench.attempts.wait_idle()
     assert len(set(jobs)) == ATTEMPTS
     assert found.isdisjoint(jobs)
+
+
+async def test_an_attempt_sees_no_context_variable_of_the_one_whose_slot_it_gets() -> None:
+    request: ContextVar[str] = ContextVar("request", default="")
+    seen: list[str] = []
+
+    async def notes_the_request() -> None:
+        seen.append(request.get())
+        request.set(f"of attempt {len(seen)}")
+        await asyncio.sleep(0)
+
+    bench = Bench(notes_the_request, slots=1)
+    assert bench.attempts.running_count == 1
+    await eventually(lambda: len(bench.outbox.outcomes) == ATTEMPTS)
+    assert seen == [""] * ATTEMPTS
+
+
+async def test_on_a_loop_of_eager_tasks_no_attempt_begins_inside_the_end_of_another() -> None:
+    inside: list[int] = []
+
+    async def notes_how_deep_it_is() -> None:
+        frame: FrameType | None = sys._getframe()
+        depth = 0
+        while frame is not None:
+            depth += frame.f_code is notes_how_deep_it_is.__code__
+            depth += frame.f_code is Attempts._close.__code__
+            frame = frame.f_back
+        inside.append(depth)
+
+    with eager_tasks():
+        bench = Bench(notes_how_deep_it_is, slots=1)
+        assert not inside
+        await eventually(lambda: len(bench.outbox.outcomes) == ATTEMPTS)
+    assert inside == [1] * ATTEMPTS
 
 
 async def test_an_attempt_that_others_settled_before_its_turn_does_not_run() -> None:

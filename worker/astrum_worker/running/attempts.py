@@ -15,6 +15,7 @@ A claim comes in by `Attempts.accept` and goes out by `Attempts._settle`. In bet
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Iterable, Mapping
@@ -75,7 +76,10 @@ class Attempts:
             recall=self._recall,
         )
         self._held: dict[EntryKey, ClaimedAttempt] = {}
+        self._loop = asyncio.get_running_loop()
         self._new_task = task_maker()
+        self._context = contextvars.copy_context()
+        self._may_be_eager = self._loop.get_task_factory() is not None
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -175,7 +179,16 @@ class Attempts:
             self._idle.clear()
         self._running += 1
         self.version += 1
-        hide(self._new_task(self._run(held, runnable)))
+        if self._may_be_eager:
+            # An eager task would run inside the code that starts it: the end of another attempt,
+            # which may again start one, and so on.
+            self._loop.call_soon(self._begin, held, runnable, context=self._context)
+        else:
+            self._begin(held, runnable)
+
+    def _begin(self, held: ClaimedAttempt, runnable: Runnable) -> None:
+        # Not in the current context: it may be that of the attempt whose slot this one gets.
+        hide(self._new_task(self._run(held, runnable), context=self._context.copy()))
 
     async def _run(self, held: ClaimedAttempt, runnable: Runnable) -> None:
         """Execute an attempt and settle it, unless it has ended already."""

@@ -49,9 +49,8 @@ class ClaimedAttempt:
 
     ``task`` and ``attempt`` are numbers: with the claim's entry id they are the fence.
     ``context`` is what the attempt's code sees. ``job`` is the asyncio task that its code runs
-    in; the same task may run other attempts before and after it.
-    ``block`` is set while it blocks the event loop. ``longest_block`` is the longest one that is
-    over: seconds and source line.
+    in, `None` before and afterwards. ``block`` is set while it blocks the event loop.
+    ``longest_block`` is the longest one that is over: seconds and source line.
     """
 
     claim: Claim
