@@ -118,7 +118,7 @@ class Subscriptions:
     async def wait_for_one(self) -> None:
         """Return as soon as there is something to read."""
         self._is_needed.clear()
-        if not self._subscribers and not self._waiting:
+        if not self._subscribers and not self._end_cursors:  # a wait may go on without a cursor
             await self._is_needed.wait()
 
     def journal_cursors(self) -> dict[str, str]:

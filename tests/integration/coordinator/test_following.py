@@ -13,6 +13,7 @@ from astrum.redis import RedisSettings, RunStore
 from astrum.redis.journals import News
 from astrum_coordinator import Coordinator
 from astrum_coordinator.display.progress import RunProgress
+from astrum_coordinator.leading.subscriptions import Subscriptions
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 
@@ -113,3 +114,15 @@ async def test_who_follows_without_wanting_results_keeps_none(
     states = follower.state.states
     await eventually(lambda: states.count(TaskState.SUCCEEDED) == 2, "the follower to see the end")
     assert follower.results == {}
+
+
+async def test_a_reader_with_nothing_left_to_read_waits(runs: RunStore) -> None:
+    """It would block the event loop otherwise: its loop had nothing else to wait for."""
+    subscriptions = Subscriptions(runs)
+    async with subscriptions.end_of("r"):
+        subscriptions.give_up_end("r")
+        reading = asyncio.create_task(subscriptions.wait_for_one())
+        await asyncio.sleep(0)
+        assert not reading.done()
+        async with subscriptions.end_of("another"):
+            await reading
