@@ -18,7 +18,6 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import Leaderships
 
-_LEAST_LIFE_S = 30.0
 _WITHDRAW_S = 1.0
 
 
@@ -36,7 +35,8 @@ class Presence(PeriodicService):
         self._store = context.store
         self._owner = context.owner
         self._led = led
-        self._life_s = max(_LEAST_LIFE_S, 3 * context.config.lease_s)
+        # No longer than the leases of its runs: a successor holds the same tasks ready.
+        self._life_s = context.config.lease_s
         self._details = {
             "host": socket.gethostname(),
             "pid": str(os.getpid()),

@@ -15,6 +15,10 @@ from astrum.planning import TaskSpec
 from astrum.protocol.records import CoordinatorInfo
 from astrum.redis import RedisSettings, RunStore
 from astrum_coordinator import Coordinator
+from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.leading.leaderships import Leaderships
+from astrum_coordinator.leading.subscriptions import Subscriptions
+from astrum_coordinator.pool.presence import Presence
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 
@@ -98,3 +102,18 @@ async def test_labels_that_no_list_could_show_are_refused(
 ) -> None:
     with pytest.raises(RunError, match="label"):
         await coordinator.submit_flow(flow(*SPECS), labels=labels)
+
+
+async def test_a_dead_coordinator_is_not_seen_any_more_once_others_may_lead_its_runs(
+    settings: RedisSettings, runs: RunStore
+) -> None:
+    """What it held ready would count twice: its successor holds the same."""
+    config = dataclasses.replace(FAST, lease_s=0.3, step_down_after_s=0.25)
+    context = CoordinatorContext(runs, "dead", config)
+    await Presence(context, Leaderships(context, Subscriptions(runs))).pass_once()
+    assert [seen.owner for seen in await runs.coordinators()] == ["dead"]
+
+    async def is_gone() -> bool:
+        return not await runs.coordinators()
+
+    await eventually(is_gone, "the end of the coordinator's life")
