@@ -122,7 +122,7 @@ def announce(
 def prolong(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:
     """Let an open run live on, from a cursor of its blobs. Reply: the next cursor, or "0"."""
     arguments: list[Argument] = [cursor, _ms(OPEN_TTL_S), BLOBS_PER_PART, keys.blob(run_id, "")]
-    return ScriptCall("prolong", _run_keys(keys, run_id), arguments)
+    return ScriptCall("prolong", [*_run_keys(keys, run_id), keys.index], arguments)
 
 
 def tidy(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:

@@ -104,6 +104,20 @@ async def test_no_step_of_a_run_with_a_hundred_thousand_values_stops_the_server_
     assert timed.longest_ms < LONGEST_STOP_MS
 
 
+async def test_the_index_lives_as_long_as_each_run_that_it_names(
+    runs: RunStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    await runs.finish("r", epoch, "completed", result_ttl_s=30 * DAY_MS / 1000, tails=False)
+    await runs.create_run("open", b"plan", {})
+    with any_server.client() as client:
+        assert client.pttl(runs.keys.index) > 29 * DAY_MS
+        for key in (runs.keys.index, runs.keys.run("open")):
+            client.pexpire(key, DAY_MS)
+        await runs.prolong("open")
+        assert client.pttl(runs.keys.index) > 6 * DAY_MS
+
+
 async def test_another_coordinator_finishes_the_tidying_of_a_dead_one(
     runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,5 +23,5 @@ for _, old in ipairs(redis.call('ZRANGE', KEYS[7], 0, 99)) do
   if redis.call('EXISTS', ARGV[5] .. old) == 0 then redis.call('ZREM', KEYS[7], old) end
 end
 redis.call('ZADD', KEYS[7], now, ARGV[1])
-redis.call('PEXPIRE', KEYS[7], ARGV[4])
+redis.call('PEXPIRE', KEYS[7], math.max(redis.call('PTTL', KEYS[7]), ARGV[4]))
 return 1
