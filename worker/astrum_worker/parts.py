@@ -68,35 +68,18 @@ def compose(
     registration = Registration(context, catalog)
     invoker = Invoker(config.threads, name="astrum-task")
     blobs = BlobCache(store.get_blob, config.blob_cache_bytes)
-    slots = {
-        "async": Slots(config.concurrency),
-        "thread": Slots(config.threads, feeds_threads=True),
-    }
+    slots = _slots(config)
     settler = Settler(context)
     executor = Executor(context, invoker, blobs)
     attempts = Attempts(context, ClaimReader(catalog, context.seal), executor, settler, slots)
     reconciler = Reconciler(context, attempts, settler, registration.register)
     detector = LoopBlockDetector(attempts.running_in, config.blocked_after_s, attempts.running_as)
     detector.on_limit(config.blocked_limit_s, BlockedProcessEnd(context, attempts, settler).end)
-    consumers = [
-        Consumer(context, lane, places, partial(attempts.accept, lane))
-        for lane, places in slots.items()
-    ]
+    consumers = _consumers(context, attempts, slots)
     board = StatusBoard(context, attempts, settler, consumers, detector, invoker.pool)
     lease = _lease(context, reconciler, board, lease_type)
     context.gate.before_claim(lease.judge)
     context.gate.on_close(attempts.send_away_waiting)
-    claiming: list[Service] = [
-        ReaderRestarter(consumers, config.claim_wait_s / 2, context.doubt),
-        ExclusiveLane(context, consumers, attempts, settler),
-        *consumers,
-    ]
-    followers: list[Service] = [
-        reconciler,
-        Revocations(store, attempts, context.seal),
-        HungTasks(attempts, config.hung_patience_s),
-        HungThreads(invoker.pool, config, stop),
-    ]
     return Parts(
         context=context,
         registration=registration,
@@ -110,9 +93,34 @@ def compose(
         board=board,
         lease=lease,
         consumers=consumers,
-        claiming=claiming,
-        followers=followers,
+        claiming=[
+            ReaderRestarter(consumers, config.claim_wait_s / 2, context.doubt),
+            ExclusiveLane(context, consumers, attempts, settler),
+            *consumers,
+        ],
+        followers=[
+            reconciler,
+            Revocations(store, attempts, context.seal),
+            HungTasks(attempts, config.hung_patience_s),
+            HungThreads(invoker.pool, config, stop),
+        ],
     )
+
+
+def _consumers(
+    context: WorkerContext, attempts: Attempts, slots: dict[str, Slots]
+) -> list[Consumer]:
+    return [
+        Consumer(context, lane, places, partial(attempts.accept, lane))
+        for lane, places in slots.items()
+    ]
+
+
+def _slots(config: WorkerConfig) -> dict[str, Slots]:
+    return {
+        "async": Slots(config.concurrency),
+        "thread": Slots(config.threads, feeds_threads=True),
+    }
 
 
 def _lease(

@@ -39,9 +39,10 @@ class Registration:
 
     def start_line(self) -> str:
         """Return a line for people about this worker and what it serves."""
-        config = self._config
+        config, count = self._config, len(self._catalog)
+        tasks = "1 task" if count == 1 else f"{count} tasks"
         return (
-            f"astrum-worker {self._store.worker_id} serves {len(self._catalog)} tasks of "
+            f"astrum-worker {self._store.worker_id} serves {tasks} of "
             f"{self._catalog.summary}; {config.concurrency} async slots, {config.threads} threads; "
             f"queues {', '.join(config.queues)}; {config.redis.masked_url}"
         )
