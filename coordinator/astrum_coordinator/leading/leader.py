@@ -182,9 +182,10 @@ class RunLeader:
         self.on_already_settled()
 
     async def _open(self) -> None:
-        await self._stop_acting()
-        self._led = led = self._new_state()
-        store = self._context.store
+        # The new state comes first: what arrives meanwhile is history to it, and begins nothing.
+        old, self._led = self._led, self._new_state()
+        await self._stop_acting(old)
+        led, store = self._led, self._context.store
         self._server_offset_s = await store.server_time() - time.monotonic()
         # Read before the journal: an attempt that ends between the two reads is then in the
         # journal. In the other order it would be in neither, and seem never to have been made.
@@ -201,16 +202,19 @@ class RunLeader:
     async def close(self) -> None:
         """Stop all work on the run; its state in Redis does not change."""
         await self._background.stop()
-        await self._stop_acting()
+        await self._stop_acting(self._led)
+        await self._background.stop()  # the dispatcher may have started more until it stopped
 
-    async def _stop_acting(self) -> None:
+    async def _stop_acting(self, led: LedState) -> None:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         finishing, self._finishing = self._finishing, None
         if finishing is not None:
+            finishing.cancel()  # before the first wait, in which this call may be cancelled
+        await led.dispatcher.stop()
+        if finishing is not None:
             await end_task(finishing)
-        await self._led.dispatcher.stop()
 
     def attach(self, observer: RunObserver) -> None:
         """Add an observer; it is called with the current state, then with every event."""

@@ -22,9 +22,11 @@ from astrum.protocol.messages import (
     encode_record,
 )
 from astrum.redis import Outstanding, RedisSettings, RunStore
+from astrum.redis.journals import BEGINNING
 from astrum.values.arguments import NO_ARGUMENTS
 from astrum.values.codec import Codec
 from astrum_coordinator import Coordinator
+from astrum_coordinator.leading.dispatcher import Dispatcher
 from astrum_coordinator.leading.leader import LeadershipEnd
 from tests.eventually import DEADLINE_S, eventually
 from tests.integration.coordinator.manual_worker import (
@@ -34,6 +36,7 @@ from tests.integration.coordinator.manual_worker import (
     flow,
     take_over,
 )
+from tests.integration.coordinator.steps import leader_of
 
 A, B = TaskSpec(task_id="a"), TaskSpec(task_id="b")
 
@@ -203,3 +206,53 @@ async def test_a_leader_whose_lease_is_not_renewed_steps_down_before_it_is_over(
         await led.renew()
         assert await leader.ended is LeadershipEnd.DEPOSED
         await coordinator.cancel("r")
+
+
+async def test_an_end_that_comes_while_a_leader_stops_to_read_again_is_history(
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work that the old state began then would go on beside the new state, and use it."""
+    await hand.register("a")
+    run = begin(coordinator, A)
+    held = await hand.claim()
+    leader = leader_of(coordinator)
+    stop, outstanding = Dispatcher.stop, coordinator._store.outstanding
+    work_left: list[bool] = []
+
+    async def meanwhile(self: Dispatcher) -> None:
+        monkeypatch.setattr(Dispatcher, "stop", stop)
+        await hand.succeed(held)
+        leader.take_in(await runs.read_journal({"r": BEGINNING}, block_s=None, count=10))
+        await stop(self)
+
+    async def note(run_id: str) -> dict[int, Outstanding]:
+        work_left.append(leader._finishing is not None)
+        return await outstanding(run_id)
+
+    monkeypatch.setattr(Dispatcher, "stop", meanwhile)
+    monkeypatch.setattr(coordinator._store, "outstanding", note)
+    await leader.open()
+    assert work_left == [False]
+    await completed(run)
+
+
+async def test_what_a_dispatcher_reports_while_its_leader_closes_starts_no_work(
+    coordinator: Coordinator, hand: ManualWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hand.register("a")
+    run = begin(coordinator, A)
+    held = await hand.claim()
+    leader = leader_of(coordinator)
+    stop = Dispatcher.stop
+
+    async def report(self: Dispatcher) -> None:
+        leader.on_mismatch()
+        await stop(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Dispatcher, "stop", report)
+        await leader.close()
+    assert not leader._background._tasks
+    leader.end(LeadershipEnd.DEPOSED)
+    await hand.succeed(held)
+    await completed(run)
