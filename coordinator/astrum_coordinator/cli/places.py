@@ -61,6 +61,12 @@ def _embedded_wins(options: Mapping[str, Any]) -> bool:
     return False
 
 
+def check_labels(labels: Mapping[str, str], *, local: bool) -> None:
+    """Raise ``click.UsageError`` for labels on the command line of a run that no list has."""
+    if labels and local and given("labels") is _TYPED:
+        raise click.UsageError("a run with --local is not in a list of runs: drop --label")
+
+
 def place_text(place: Place) -> str:
     """Return the line that says where the run takes place, without a password."""
     if place.local:

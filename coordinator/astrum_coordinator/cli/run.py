@@ -16,7 +16,7 @@ from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
 from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
 from astrum_coordinator.cli.options import json_option, label_option, log_option, run_id_option
-from astrum_coordinator.cli.places import choose_place, place_text
+from astrum_coordinator.cli.places import check_labels, choose_place, place_text
 from astrum_coordinator.cli.run_settings import RunSettings
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def run(
     """
     place = choose_place(server, ctx.params)
     check_attach(attach, run_id, local=place.local)
+    check_labels(labels, local=place.local)
     selection = Selection(**{name: rest[name] for name in Selection._fields})
     folder = working_directory()
     settings = RunSettings(selection, place, timeout, run_id, quiet, attach, labels, folder)
