@@ -36,12 +36,7 @@ from astrum.machine.events import (
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
-from astrum.protocol.messages import (
-    LeaderEvent,
-    Record,
-    encode_event,
-    encode_record,
-)
+from astrum.protocol.messages import LeaderEvent, Record, encode_event, encode_record
 from astrum.protocol.records import RunInfo
 from astrum.redis.journals import BEGINNING
 from astrum.redis.records import JournalEntry
