@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from astrum.errors import DecodeError
 from astrum.machine.report import ExecutionReport, TaskExecutionStatistics
@@ -34,13 +34,16 @@ from astrum_coordinator.pool.live_workers import LivePool, Served
 class RunSnapshot:
     """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's.
 
-    ``late_ends`` is as in `RunInfo`.
+    ``late_ends`` and ``labels`` are as in `RunInfo`. ``submitted_by`` names user, host and process,
+    "" if it is not known.
     """
 
     report: ExecutionReport
     unfinished: list[UnfinishedTask]
     now: float
     late_ends: int = 0
+    submitted_by: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 async def take_snapshot(
@@ -55,13 +58,19 @@ async def take_snapshot(
     values = EVERY if results is True else None
     follower = await loader.read(run_id, values=values, task_id=task_id)
     report = await loader.report(run_id, known=follower, results=results)
-    if not info.is_open:
-        now = report.total_end_time
-        return RunSnapshot(report=report, unfinished=[], now=now, late_ends=info.late_ends)
-    moment, pool = await _moment(store, follower, info)
-    tasks = unfinished(moment, pool)
-    _set_statuses(report, follower.state.plan, tasks)
-    return RunSnapshot(report=report, unfinished=tasks, now=moment.now, late_ends=info.late_ends)
+    tasks, now = [], report.total_end_time
+    if info.is_open:
+        moment, pool = await _moment(store, follower, info)
+        tasks, now = unfinished(moment, pool), moment.now
+        _set_statuses(report, follower.state.plan, tasks)
+    return RunSnapshot(
+        report=report,
+        unfinished=tasks,
+        now=now,
+        late_ends=info.late_ends,
+        submitted_by=info.details.get("by", ""),
+        labels=info.labels,
+    )
 
 
 async def queue_states_of(store: RunStore) -> list[QueueState]:

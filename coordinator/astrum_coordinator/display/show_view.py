@@ -91,8 +91,19 @@ def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
             snapshot.report.error_summary if chosen.everything else summary_lines(snapshot.report)
         )
         parts += [Text(line, "red") for line in lines]
+        parts += [Text(text, "dim") for text in [origin_text(snapshot)] if text]
     parts.append(end_text(snapshot.report))
     return Group(*parts)
+
+
+def origin_text(snapshot: RunSnapshot) -> str:
+    """Return who submitted a run, and its labels; "" if neither is known."""
+    labels = " ".join(f"{name}={value}" for name, value in sorted(snapshot.labels.items()))
+    texts = (
+        snapshot.submitted_by and f"submitted by {snapshot.submitted_by}",
+        labels and f"labels: {labels}",
+    )
+    return "; ".join(filter(None, texts))
 
 
 def _table(
