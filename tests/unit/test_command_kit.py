@@ -71,15 +71,16 @@ def test_a_signal_that_comes_twice_at_once_is_one_and_a_later_one_is_the_second(
     assert signals.received == signal.SIGINT
 
 
+class WithoutOutputs(SteadyCommand):
+    process = "tester"
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Leave the outputs to the runner."""
+        return click.Command.main(self, *args, **extra)
+
+
 def ended(error: BaseException) -> SimpleNamespace:
-    class Command(SteadyCommand):
-        process = "tester"
-
-        def main(self, *args: Any, **extra: Any) -> Any:
-            """Leave the outputs to the runner."""
-            return click.Command.main(self, *args, **extra)
-
-    @click.command(cls=Command)
+    @click.command(cls=WithoutOutputs)
     def command() -> None:
         raise error
 
@@ -93,6 +94,19 @@ def test_an_error_becomes_a_sentence_and_its_exit_code() -> None:
     assert ended(AstrumError("away")).code == 1
     interrupted = ended(KeyboardInterrupt())
     assert (interrupted.code, interrupted.said) == (130, "interrupted\n")
+
+
+def test_an_interrupt_while_the_command_line_is_read_has_the_same_end() -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    @click.command(cls=WithoutOutputs)
+    @click.option("--queue", callback=interrupted)
+    def command(queue: str) -> None:
+        """Is not reached."""
+
+    done = CliRunner().invoke(command)
+    assert (done.exit_code, done.output) == (130, "interrupted\n")
 
 
 def test_a_module_that_cannot_be_loaded_is_shown_with_its_traceback_and_the_process() -> None:

@@ -52,6 +52,9 @@ class SteadyCommand(click.Command):
             return super().make_context(*args, **extra)
         except OSError as error:
             raise click.exceptions.Exit(_end_stdout(error)) from None
+        except KeyboardInterrupt as error:  # click would end it with exit code 1
+            say(describe(error, self.process))
+            raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error with an exit code becomes a message and that code."""
