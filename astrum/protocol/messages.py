@@ -5,14 +5,15 @@ strings, decoded only by the process that needs them: a coordinator copies them 
 the next message.
 
 Fields are only ever added, at the end, and have a default. A writer leaves out trailing defaults,
-so a field that is not used costs nothing. A reader ignores fields that it does not know. What a
-reader must not ignore needs a new `PROTOCOL_VERSION`.
+so a field that is not used costs nothing. A reader ignores fields that it does not know, and skips
+journal rows with an outcome or an event that it does not know. What a reader must not ignore needs
+a new `PROTOCOL_VERSION`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from sys import intern
 from types import NoneType
@@ -37,7 +38,7 @@ from astrum.values.unpacking import unpack
 PROTOCOL_VERSION = 2
 _LEADER = -1
 """Replaces the task number in records of events that come from the leader or a user."""
-_CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
+_EVENT_KINDS = _CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
 LATEST_S = 253402300799.0
 """The last second of the year 9999; later times are invalid."""
 _LONGEST_MS = 10**11
@@ -252,12 +253,29 @@ def encode_entry(records: Iterable[bytes]) -> bytes:
     return b"\xdd" + len(rows).to_bytes(4, "big") + b"".join(rows)
 
 
-def decode_entry(data: bytes) -> list[Record | LeaderEvent]:
-    """Read one journal entry; raises `DecodeError` for anything but an array of records."""
+class _UnknownRowError(Exception):
+    """A row of a later version, with an outcome or an event that this version does not know."""
+
+
+def decode_entry(
+    data: bytes, note_unknown: Callable[[str], object] | None = None
+) -> list[Record | LeaderEvent]:
+    """Read one journal entry; raises `DecodeError` for anything but an array of records.
+
+    Rows of a later version that this one does not know are skipped: ``note_unknown`` is called
+    with what each holds.
+    """
     rows = unpack(data)
     if not isinstance(rows, list):
         raise DecodeError("a journal entry must be a msgpack array of records")
-    return [_decode_row(row) for row in rows]
+    items = []
+    for row in rows:
+        try:
+            items.append(_decode_row(row))
+        except _UnknownRowError as error:
+            if note_unknown is not None:
+                note_unknown(str(error))
+    return items
 
 
 def claimed_ends(data: bytes) -> list[tuple[int, int]]:
@@ -300,7 +318,10 @@ def _decode_record(row: list[Any]) -> Record:
     del row[len(Record._fields) :]
     if tuple(map(type, row)) not in _RECORD_TYPES:
         raise DecodeError("a journal record has fields of the wrong number or type")
-    row[2] = _OUTCOMES[row[2]]
+    outcome = _OUTCOMES.get(row[2])
+    if outcome is None:
+        raise _UnknownRowError(f"the outcome {row[2]}")
+    row[2] = outcome
     row[3] = intern(row[3])  # a few for a million records
     row[4], row[5] = _known(row[4]), _known(row[5])
     if row[7] is not None:
@@ -319,16 +340,19 @@ def _known(time_s: float) -> float:
 
 
 def _decode_event(row: Sequence[Any]) -> LeaderEvent:
-    kind, at = row[1], _known(float(row[2]))
+    kind = row[1]
+    if type(kind) is not str:
+        raise DecodeError("a journal event has a kind that is not a string")
+    if kind not in _EVENT_KINDS:
+        raise _UnknownRowError(f"the event {kind!r}")
+    at = _known(float(row[2]))
     if kind == _CANCEL:
         return CancelRequested(at, *map(str, row[3:5]))
     if kind == _TIMEOUT:
         return RunTimedOut(at, float(row[3]), *map(str, row[4:5]))
     if kind == _UNSERVED:
         return TaskFoundUnserved(int(row[3]), at, str(row[4]))
-    if kind == _RETURNED:
-        return WorkerReturned(str(row[3]), at)
-    raise DecodeError(f"a journal event has the unknown kind {kind!r}")
+    return WorkerReturned(str(row[3]), at)
 
 
 def decode_failure(row: Any) -> Failure:

@@ -6,7 +6,7 @@ run or believe anything. Without keys all data is passed on unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgpack
 
@@ -70,10 +70,15 @@ class Seal:
         """Return a whole journal entry of rows that no settle script joins."""
         return encode_entry(self.seal_row(run_id, row) for row in rows)
 
-    def open_entry(self, run_id: str, entry: bytes) -> list[Record | LeaderEvent]:
-        """Read a journal entry; raises `DecodeError` if it is malformed or a row is not signed."""
+    def open_entry(
+        self, run_id: str, entry: bytes, note_unknown: Callable[[str], object] | None = None
+    ) -> list[Record | LeaderEvent]:
+        """Read a journal entry; raises `DecodeError` if it is malformed or a row is not signed.
+
+        ``note_unknown`` is as for `decode_entry`; rows that are skipped must be signed too.
+        """
         if self.signer is None:
-            return decode_entry(entry)
+            return decode_entry(entry, note_unknown)
         try:
             pairs = unpack(entry)
             rows = [row for signature, row in pairs if self._is_ours(run_id, row, signature)]
@@ -81,7 +86,7 @@ class Seal:
             raise DecodeError(f"its rows are not signed; {_ADVICE}") from None
         if len(rows) != len(pairs):
             raise DecodeError(f"a row is not signed by a key of this process; {_ADVICE}")
-        return decode_entry(encode_entry(rows))
+        return decode_entry(encode_entry(rows), note_unknown)
 
     def seal_plan(self, run_id: str, plan: bytes) -> bytes:
         """Return a plan in the form to store."""

@@ -20,6 +20,7 @@ from astrum.redis.records import JournalEntry
 from astrum.redis.run_store import RunStore
 from astrum.runtime.collector import collector_paused
 from astrum_coordinator.leading.results import NIL
+from astrum_coordinator.leading.unknown_rows import UnknownRows
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -57,6 +58,7 @@ class RunFollower:
         self.cursor = BEGINNING
         self.has_news = False
         self._seal = seal
+        self._unknown_rows = UnknownRows(run_id)
         self._observer = None if observer is None else guarded(observer)
         self._is_notified = False
 
@@ -95,7 +97,7 @@ class RunFollower:
 
     def _take_in_entry(self, data: bytes, recorded_at: float) -> None:
         try:
-            items = self._seal.open_entry(self.run_id, data)
+            items = self._seal.open_entry(self.run_id, data, self._unknown_rows.note)
         except DecodeError as error:
             logger.warning("run %s: a journal entry is ignored: %s", self.run_id, error)
             return

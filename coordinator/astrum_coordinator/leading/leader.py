@@ -48,6 +48,7 @@ from astrum_coordinator.leading.led_state import LedState
 from astrum_coordinator.leading.orders import QueueLane, Revocation, RunRef, SentAttempt
 from astrum_coordinator.leading.results import Results
 from astrum_coordinator.leading.run_writer import RunWriter
+from astrum_coordinator.leading.unknown_rows import UnknownRows
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -85,6 +86,7 @@ class RunLeader:
         self._context = context
         self._run = run
         self._writer = RunWriter(context, run)
+        self._unknown_rows = UnknownRows(run.run_id)
         self._observers = [] if observer is None else [guarded(observer)]
         self._background = BackgroundTasks(self._on_background_failure)
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -278,7 +280,8 @@ class RunLeader:
 
     def _items(self, entry: JournalEntry) -> list[Record | LeaderEvent]:
         try:
-            return self._context.seal.open_entry(self.run_id, entry.data)
+            seal = self._context.seal
+            return seal.open_entry(self.run_id, entry.data, self._unknown_rows.note)
         except DecodeError as error:
             logger.error(
                 "run %s: journal entry %s is ignored: %s", self.run_id, entry.entry_id, error

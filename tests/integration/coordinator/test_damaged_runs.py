@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgpack
 import pytest
 import redis
 
 from astrum.config import AstrumConfig
 from astrum.errors import StoreError
+from astrum.machine.events import CancelRequested
 from astrum.planning import Plan, TaskSpec
 from astrum.protocol.keys import Keys
+from astrum.protocol.messages import encode_entry, encode_event
 from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore
 from astrum_coordinator import Coordinator
@@ -167,6 +170,23 @@ async def test_a_leader_that_meets_a_damaged_fence_gives_the_run_up_with_one_err
     assert "the record of run 'r' is damaged" in error
     with pytest.raises(StoreError, match="record of run 'r' is damaged"):
         await coordinator.report("r")
+
+
+async def test_rows_of_a_later_version_are_skipped_and_told_once(
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await hand.register("a")
+    later, known = msgpack.packb([-1, "later", {}]), encode_event(CancelRequested(1.0, "why"))
+    with serving(coordinator):
+        await coordinator.submit_flow(flow(A), run_id="r")
+        claim = await hand.claim()
+        await runs.append_event("r", encode_entry([later]))
+        await runs.append_event("r", encode_entry([later, known, later]))
+        await eventually(lambda: has_ended(runs, "r"), "the cancellation to be taken in")
+    assert claim is not None
+    [error] = errors(caplog)
+    assert "run r: its journal holds the event 'later', which this process does not know" in error
+    assert "update it to the latest version" in error
 
 
 async def is_orphan(runs: RunStore, run_id: str) -> bool:

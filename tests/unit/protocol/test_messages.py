@@ -36,6 +36,7 @@ from astrum.protocol.messages import (
     encode_record,
     event_of,
 )
+from astrum.protocol.sealing import Seal
 from astrum.values import unpacking
 
 texts = st.text(max_size=10)
@@ -146,6 +147,48 @@ def test_fields_that_a_later_version_adds_to_a_journal_row_are_ignored(
 ) -> None:
     rows = [whole_row(item) + more for item in items]
     assert decode_entry(msgpack.packb(rows)) == items
+
+
+later_rows = st.one_of(
+    records.flatmap(
+        lambda record: (st.integers(-9, -1) | st.integers(7, 2**40)).map(
+            lambda outcome: [*record[:2], outcome, *whole_row(record)[3:]]
+        )
+    ),
+    st.tuples(st.text("xyz", min_size=1, max_size=5), st.lists(junk, max_size=4)).map(
+        lambda event: [-1, event[0], *event[1]]
+    ),
+)
+
+
+@given(
+    st.lists(records.map(lambda record: (record, True)) | later_rows.map(lambda row: (row, False)))
+)
+def test_rows_that_a_later_version_adds_are_skipped_and_all_others_are_read(
+    drawn: list[tuple[Any, bool]],
+) -> None:
+    rows = [encode_record(row) if is_known else msgpack.packb(row) for row, is_known in drawn]
+    known = [row for row, is_known in drawn if is_known]
+    skipped: list[str] = []
+    assert decode_entry(encode_entry(rows), skipped.append) == known
+    assert len(skipped) == len(rows) - len(known)
+    assert decode_entry(encode_entry(rows)) == known
+    seal = Seal([b"k" * 16])
+    skipped.clear()
+    assert seal.open_entry("r", seal.seal_entry("r", *rows), skipped.append) == known
+    assert len(skipped) == len(rows) - len(known)
+
+
+def test_what_was_skipped_is_named() -> None:
+    rows = [[-1, "retried", 1.0], [0, 1, 99, "w", 1.0, 2.0, None, None]]
+    skipped: list[str] = []
+    assert decode_entry(msgpack.packb(rows), skipped.append) == []
+    assert skipped == ["the event 'retried'", "the outcome 99"]
+
+
+def test_an_event_whose_kind_is_not_a_string_is_a_decode_error() -> None:
+    with pytest.raises(DecodeError, match="not a string"):
+        decode_entry(msgpack.packb([[-1, 7, 1.0]]))
 
 
 def whole_row(item: Record | LeaderEvent) -> list[Any]:

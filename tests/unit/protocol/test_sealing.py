@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgpack
 import pytest
 
 from astrum.errors import DecodeError
@@ -61,6 +62,13 @@ def test_one_row_of_another_key_makes_its_whole_entry_invalid(bad: int) -> None:
     seals[bad] = THEIRS
     with pytest.raises(DecodeError, match="not signed"):
         OURS.open_entry("r", entry(*seals))
+
+
+def test_a_row_of_a_later_version_must_be_signed_too() -> None:
+    later = msgpack.packb([-1, "later"])
+    entry = encode_entry([OURS.seal_row("r", ROWS[0]), THEIRS.seal_row("r", later)])
+    with pytest.raises(DecodeError, match="not signed"):
+        OURS.open_entry("r", entry)
 
 
 def test_an_entry_of_another_run_or_without_signatures_is_refused() -> None:
