@@ -50,8 +50,8 @@ class RunLog:
 
     def _log_start(self, state: RunState, command: Dispatch) -> None:
         name = state.tasks.name(command.task)
-        extra = self._extra(name, command.number)
-        logger.info("task %s: attempt %d %s", name, command.number, self._start, extra=extra)
+        extra = self._extra(name, command.try_number)
+        logger.info("task %s: attempt %d %s", name, command.try_number, self._start, extra=extra)
 
     def _log_end(self, state: RunState, end: AttemptSettled) -> None:
         if not self._is_news(state, end) or end.outcome is Outcome.NEVER_BEGAN:

@@ -41,7 +41,7 @@ class AttemptSettled(NamedTuple):
     ``blocked`` says for how long it blocked the event loop and where, "" if it did not.
     ``queued_s`` is how long it waited from its dispatch on until a worker with a free slot took it,
     ``prepared_s`` how long its arguments were fetched and decoded from then until ``started_at``; 0
-    in process. ``seen`` has the facts of its result that it was to observe.
+    in process. ``seen`` has what was to be observed of its result.
     """
 
     task: int
@@ -150,18 +150,18 @@ Event = (
 class Dispatch(NamedTuple):
     """Start this attempt. ``exclusive``: as the only one on its worker, which it may kill.
 
-    ``skipped`` is the number of attempts before it that never began.
+    ``never_began`` counts the attempts before it that did not begin.
     """
 
     task: int
     attempt: int
     exclusive: bool = False
-    skipped: int = 0
+    never_began: int = 0
 
     @property
-    def number(self) -> int:
+    def try_number(self) -> int:
         """The number of this attempt, from 1, if only those that began are counted."""
-        return self.attempt - self.skipped
+        return self.attempt - self.never_began
 
 
 class ScheduleRetry(NamedTuple):

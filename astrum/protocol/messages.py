@@ -48,21 +48,21 @@ _LONGEST_MS = 10**11
 class TaskMessage(NamedTuple):
     """One dispatched attempt.
 
-    ``attempt`` is the fence; ``number`` counts only the attempts that began. ``max_retries`` is
-    for ``current_attempt()``. ``exclusive``: it runs alone on its worker. ``arguments`` is
+    ``attempt`` is the fence; ``try_number`` counts only the attempts that began. ``max_retries``
+    is for ``current_attempt()``. ``exclusive``: it runs alone on its worker. ``arguments`` is
     made by `astrum.values.arguments.pack_arguments`.
 
     Nothing reads the other fields yet: they are room in the format. ``child_index`` and
-    ``child_key`` say which child of a mapped task it is (-1 and "": none). ``watch`` lists the
-    facts of the result to report in `Record.seen`: each a kind and a path. ``limits`` names the
-    limits of which it holds a share. ``versions`` says which code may run it ("": as its worker
+    ``child_key`` say which child of a mapped task it is (-1 and "": none). ``watch`` lists what
+    to observe of the result and report in `Record.seen`: each a kind and a path. ``limits`` names
+    the limits of which it holds a share. ``versions`` says which code may run it ("": as its worker
     does by default), and ``trace`` is the W3C ``traceparent`` that it belongs to.
     """
 
     run_id: str
     task: int
     attempt: int
-    number: int
+    try_number: int
     namespace: str
     task_id: str
     fingerprint: str

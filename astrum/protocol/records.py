@@ -12,6 +12,9 @@ from astrum.errors import StoreError
 from astrum.machine.run_counter import RunCounts
 from astrum.protocol.status import CoordinatorStatus, WorkerStatus
 
+QueueLane = tuple[str, str]
+"""Queue and lane: which stream an attempt is sent to."""
+
 
 def damaged(run_id: str, why: object) -> StoreError:
     """Return the error of a run's record that Astrum cannot have written."""

@@ -113,13 +113,13 @@ class LedRun(NamedTuple):
 class CoordinatorStatus:
     """The work of a coordinator at one moment.
 
-    ``ready`` is what it holds in all its runs, by queue. ``led_runs`` are at most
+    ``ready`` is what it holds in all its runs, by queue. ``leaderships`` are at most
     `MAX_LED_RUNS` of the ``led_count`` runs that it leads.
     """
 
     led_count: int = 0
     ready: Mapping[str, int] = field(default_factory=dict)
-    led_runs: tuple[LedRun, ...] = ()
+    leaderships: tuple[LedRun, ...] = ()
 
 
 def encode_coordinator_status(status: CoordinatorStatus) -> bytes:
@@ -260,5 +260,5 @@ _BY_QUEUE = _by_name(_count)
 _COORDINATOR_READERS: dict[str, _Reader] = {
     "led_count": _count,
     "ready": _BY_QUEUE,
-    "led_runs": _rows(_row(LedRun, _string, _BY_QUEUE, _count, _count, _flag, _string)),
+    "leaderships": _rows(_row(LedRun, _string, _BY_QUEUE, _count, _count, _flag, _string)),
 }

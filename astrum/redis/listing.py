@@ -49,7 +49,7 @@ async def list_runs(client: Client, keys: Keys, limit: int) -> list[RunInfo]:
     return list(found.values())[:limit]
 
 
-class Record(NamedTuple):
+class RawRun(NamedTuple):
     """The server's reply about a run at a time (in ms); any part of it may be damaged."""
 
     run_id: str
@@ -59,7 +59,7 @@ class Record(NamedTuple):
     lease_end: Any
 
 
-async def _records(client: Client, keys: Keys, run_ids: Sequence[str]) -> list[Record]:
+async def _records(client: Client, keys: Keys, run_ids: Sequence[str]) -> list[RawRun]:
     commands: list[tuple[str, ...]] = [("TIME",)]
     for run_id in run_ids:
         commands.append(("HGETALL", keys.run(run_id)))
@@ -68,10 +68,10 @@ async def _records(client: Client, keys: Keys, run_ids: Sequence[str]) -> list[R
     time, *replies = await client.pipeline(commands, tolerant=True)
     now = server_ms(time)
     rows = zip(run_ids, replies[::3], replies[1::3], replies[2::3], strict=True)
-    return [Record(run_id, now, *row) for run_id, *row in rows if row[0]]
+    return [RawRun(run_id, now, *row) for run_id, *row in rows if row[0]]
 
 
-def _read_run(record: Record) -> RunInfo:
+def _read_run(record: RawRun) -> RunInfo:
     for reply in record:
         if isinstance(reply, Exception):
             raise damaged(record.run_id, reply)
@@ -81,7 +81,7 @@ def _read_run(record: Record) -> RunInfo:
         raise damaged(record.run_id, error) from None
 
 
-def _facts_of(record: Record, fields: dict[bytes, bytes]) -> RunInfo:
+def _facts_of(record: RawRun, fields: dict[bytes, bytes]) -> RunInfo:
     ended, released = fields.get(b"end"), fields.get(b"ra")
     lease_ms = max(0.0, float(record.lease_end or 0) - record.time)
     outstanding, late_ends = (int(count or 0) for count in record.counts)

@@ -40,13 +40,13 @@ async def dead_claims(client: Client, keys: Keys) -> list[DeadClaim]:
         ],
         tolerant=True,
     )
-    places = [
-        _Place(*consumer, row[0].decode(), _claimed_at(time, row))
+    entries = [
+        _PendingEntry(*consumer, row[0].decode(), _claimed_at(time, row))
         for consumer, rows in zip(busy, held, strict=True)
         if isinstance(rows, list)
         for row in rows
     ]
-    return await _with_data(client, places)
+    return await _with_data(client, entries)
 
 
 async def holders(client: Client, stream: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
@@ -63,7 +63,7 @@ async def holders(client: Client, stream: str, entry_ids: Sequence[str]) -> dict
     }
 
 
-class _Place(NamedTuple):
+class _PendingEntry(NamedTuple):
     stream: str
     worker_id: str
     entry_id: str
@@ -163,13 +163,13 @@ async def _consumers(client: Client, streams: Sequence[str]) -> dict[Consumer, i
     return found
 
 
-async def _with_data(client: Client, places: Sequence[_Place]) -> list[DeadClaim]:
+async def _with_data(client: Client, entries: Sequence[_PendingEntry]) -> list[DeadClaim]:
     replies = await client.pipeline(
-        [("XRANGE", place.stream, place.entry_id, place.entry_id) for place in places]
+        [("XRANGE", place.stream, place.entry_id, place.entry_id) for place in entries]
     )
     claims = []
     empty = []
-    for (stream, worker_id, entry_id, claimed_at), rows in zip(places, replies, strict=True):
+    for (stream, worker_id, entry_id, claimed_at), rows in zip(entries, replies, strict=True):
         entry = read_entry(stream, rows[0]) if rows else None
         if entry is None or entry.data is None:
             empty.append((stream, entry_id))
@@ -180,12 +180,12 @@ async def _with_data(client: Client, places: Sequence[_Place]) -> list[DeadClaim
     return claims
 
 
-async def forget(client: Client, places: Iterable[tuple[str, str]]) -> None:
+async def forget(client: Client, entries: Iterable[tuple[str, str]]) -> None:
     """Acknowledge and delete entries (stream, entry id) that are not needed any more."""
     await client.pipeline(
         [
             command
-            for stream, entry_id in places
+            for stream, entry_id in entries
             for command in (("XACK", stream, GROUP, entry_id), ("XDEL", stream, entry_id))
         ]
     )

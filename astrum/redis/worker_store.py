@@ -146,7 +146,7 @@ class WorkerStore(Store):
             verdicts += scripts.read_verdicts(run_id, self.worker_id, reply, len(part))
         return verdicts
 
-    async def still_mine(
+    async def are_still_held(
         self, run_id: str, items: Sequence[tuple[int, int, EntryKey]]
     ) -> list[bool]:
         """Return for each (task, attempt, (stream, entry id)) whether it is still outstanding."""

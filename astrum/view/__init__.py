@@ -4,16 +4,24 @@ May import `machine`, `values` and everything below.
 """
 
 from astrum.view.queues import QueueState, StreamSize, queue_states
-from astrum.view.unfinished import Place, Pool, RunMoment, Sent, Taken, UnfinishedTask, unfinished
+from astrum.view.unfinished import (
+    Pool,
+    RunMoment,
+    Sent,
+    Taken,
+    UnfinishedState,
+    UnfinishedTask,
+    unfinished,
+)
 
 __all__ = [
-    "Place",
     "Pool",
     "QueueState",
     "RunMoment",
     "Sent",
     "StreamSize",
     "Taken",
+    "UnfinishedState",
     "UnfinishedTask",
     "queue_states",
     "unfinished",

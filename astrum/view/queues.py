@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-Stream = tuple[str, str]
-"""Queue and lane."""
+from astrum.protocol.records import QueueLane
 
 
 class StreamSize(NamedTuple):
@@ -40,7 +39,7 @@ class QueueState:
 
 
 def queue_states(
-    sizes: Mapping[Stream, StreamSize],
+    sizes: Mapping[QueueLane, StreamSize],
     listens: Mapping[str, Collection[str]],
     held: Iterable[Mapping[str, int]] = (),
 ) -> list[QueueState]:
@@ -58,7 +57,7 @@ def queue_states(
 
 
 def _queue_state(
-    name: str, sizes: Mapping[Stream, StreamSize], listens: Mapping[str, Collection[str]]
+    name: str, sizes: Mapping[QueueLane, StreamSize], listens: Mapping[str, Collection[str]]
 ) -> QueueState:
     lanes = {lane: size for (queue, lane), size in sizes.items() if queue == name}
     ages = [size.oldest_s for size in lanes.values() if size.oldest_s is not None]

@@ -1,4 +1,4 @@
-"""The place of each unfinished task of a run, and the reason; pure.
+"""The state of each unfinished task of a run, and the reason; pure.
 
 The caller reads the data (`RunMoment`): the state by the journal, the attempts that are dispatched
 by the fence, and their workers. All times are seconds since the epoch on the server's clock.
@@ -23,15 +23,14 @@ from astrum.machine.task_state import (
     WAITING,
 )
 from astrum.planning.plan import TaskSpec
+from astrum.protocol.records import QueueLane
 
-Stream = tuple[str, str]
-"""Queue and lane."""
 EXCLUSIVE = "exclusive"
 _NAMED = 3
 
 
-class Place(StrEnum):
-    """The place of an unfinished task, or what it waits for."""
+class UnfinishedState(StrEnum):
+    """The state of an unfinished task: what it does, or what it waits for."""
 
     WAITING = "waiting"
     """For tasks that it needs."""
@@ -87,13 +86,13 @@ class RunMoment:
     is_led: bool
     sent: Mapping[int, Sent] = field(default_factory=dict)
     taken: Mapping[int, Taken] = field(default_factory=dict)
-    queued: Mapping[Stream, int] = field(default_factory=dict)
+    queued: Mapping[QueueLane, int] = field(default_factory=dict)
     alive: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnfinishedTask:
-    """The place of one unfinished task.
+    """The state of one unfinished task.
 
     ``attempt`` is the number of the attempt that is under way or comes next. ``since`` is when it
     was sent to its queue or was taken by ``worker_id``, ``due_at`` when its next attempt begins.
@@ -103,7 +102,7 @@ class UnfinishedTask:
     """
 
     task_id: str
-    place: Place
+    state: UnfinishedState
     text: str
     attempt: int
     queue: str
@@ -117,7 +116,7 @@ class UnfinishedTask:
 
 
 def unfinished(moment: RunMoment, pool: Pool) -> list[UnfinishedTask]:
-    """Return the place of every unfinished task, in plan order."""
+    """Return the state of every unfinished task, in plan order."""
     look = _Look(moment, pool)
     ended = (SUCCEEDED, FAILED, CANCELLED)
     states = moment.state.states
@@ -150,7 +149,7 @@ class _Look:
             self._last[event.task] = event
 
     def task(self, task: int) -> UnfinishedTask:
-        """Return the place of one task."""
+        """Return the state of one task."""
         state = self._state.states[task]
         if state == OUTSTANDING and task in self._moment.taken:
             return self._running(task, self._moment.taken[task])
@@ -161,7 +160,7 @@ class _Look:
         spec = self._state.tasks.spec(task)
         if not self._pool.serves(self._plan.namespace, spec):
             why = self._pool.why_not(self._plan.namespace, spec)
-            return self._made(task, Place.UNSERVED, why, since=self._sent_at(task))
+            return self._made(task, UnfinishedState.UNSERVED, why, since=self._sent_at(task))
         if state == OUTSTANDING:
             return self._queued(task)
         return self._retrying(task) if state == BACKING_OFF else self._ready(task)
@@ -178,7 +177,7 @@ class _Look:
                 "attempt counts as lost soon and is made again"
             )
         at = taken.taken_at
-        return self._made(task, Place.RUNNING, text, since=at, worker_id=taken.worker_id)
+        return self._made(task, UnfinishedState.RUNNING, text, since=at, worker_id=taken.worker_id)
 
     def _queued(self, task: int) -> UnfinishedTask:
         stream = self._stream(task)
@@ -193,14 +192,14 @@ class _Look:
             text += f", where {waiting:,} wait"
         if stream[1] == EXCLUSIVE:
             text += ", for a worker that runs nothing else, since a worker was lost with it"
-        return self._made(task, Place.QUEUED, text, since=since, position=position)
+        return self._made(task, UnfinishedState.QUEUED, text, since=since, position=position)
 
     def _waiting(self, task: int) -> UnfinishedTask:
         index, states = self._plan.index, self._state.states
         needs = self._state.tasks.spec(task).needs
         missing = tuple(need for need in needs if states[index[need]] != SUCCEEDED)
         text = f"waits for {listed(missing, _NAMED)}"
-        return self._made(task, Place.WAITING, text, waits_for=missing)
+        return self._made(task, UnfinishedState.WAITING, text, waits_for=missing)
 
     def _retrying(self, task: int) -> UnfinishedTask:
         due_at = self._state.due_at(task)
@@ -209,7 +208,7 @@ class _Look:
         text = f"{self._what_ended(task)}; it is tried again {when}"
         if not self._moment.is_led and left_s <= 0:
             text = f"{self._what_ended(task)}; it is tried again when {_A_LEADER}"
-        return self._made(task, Place.RETRYING, text, due_at=due_at)
+        return self._made(task, UnfinishedState.RETRYING, text, due_at=due_at)
 
     def _ready(self, task: int) -> UnfinishedTask:
         text = f"is sent when {_A_LEADER}"
@@ -218,13 +217,15 @@ class _Look:
             text = f"is sent when there is room: {out:,} of the run are out"
             if limit is not None:
                 text += f", its limit is {limit:,}"
-        return self._made(task, Place.READY, text)
+        return self._made(task, UnfinishedState.READY, text)
 
     def _stopping(self, task: int) -> UnfinishedTask:
         if self._state.states[task] == OUTSTANDING:
             text = "is taken back: the run is being ended"
-            return self._made(task, Place.QUEUED, text, since=self._sent_at(task))
-        return self._made(task, Place.WAITING, "is not started any more: the run is being ended")
+            return self._made(task, UnfinishedState.QUEUED, text, since=self._sent_at(task))
+        return self._made(
+            task, UnfinishedState.WAITING, "is not started any more: the run is being ended"
+        )
 
     def _what_ended(self, task: int) -> str:
         event = self._last.get(task)
@@ -237,7 +238,7 @@ class _Look:
     def _made(
         self,
         task: int,
-        place: Place,
+        state: UnfinishedState,
         text: str,
         *,
         since: float | None = None,
@@ -251,7 +252,7 @@ class _Look:
         number = self._state.attempts[task] - self._state.skipped(task) + (not under_way)
         return UnfinishedTask(
             task_id=self._state.tasks.name(task),
-            place=place,
+            state=state,
             text=text,
             attempt=number,
             queue=queue,
@@ -264,7 +265,7 @@ class _Look:
             waits_for=waits_for,
         )
 
-    def _stream(self, task: int) -> Stream:
+    def _stream(self, task: int) -> QueueLane:
         spec = self._state.tasks.spec(task)
         return spec.queue, EXCLUSIVE if self._state.is_exclusive(task) else spec.lane
 
@@ -274,7 +275,7 @@ class _Look:
 
     def _find_positions(self) -> dict[int, int]:
         """Positions in queues in which only this run waits: in others they are not known."""
-        by_stream: dict[Stream, list[int]] = {}
+        by_stream: dict[QueueLane, list[int]] = {}
         for task in self._moment.sent:
             if self._state.states[task] == OUTSTANDING and task not in self._moment.taken:
                 by_stream.setdefault(self._stream(task), []).append(task)

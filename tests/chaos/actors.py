@@ -62,7 +62,7 @@ class Worker:
         self.world.counts["lease had been over"] += 1
         claims = list(self.held.values())
         items = [(task, attempt, c.key) for c in claims for task, attempt in [_head(c)]]
-        for claim, mine in zip(claims, await self.store.still_mine(RUN, items), strict=True):
+        for claim, mine in zip(claims, await self.store.are_still_held(RUN, items), strict=True):
             if not mine:
                 del self.held[claim.stream, claim.entry_id]
 

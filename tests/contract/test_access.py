@@ -160,7 +160,7 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
         await workers.release_exclusive()
         await workers.own_claims([STREAM])
         await workers.keep_queues([STREAM])
-        await workers.still_mine("fresh", [(0, 1, first.key)])
+        await workers.are_still_held("fresh", [(0, 1, first.key)])
         digest = await stored(workers, "fresh", b"big")
         assert await workers.get_blob("fresh", digest)
         await workers.settle("fresh", STREAM, [settlement(0, first.entry_id)])

@@ -369,7 +369,7 @@ class StoreMachine(RuleBasedStateMachine):
         fence = outstanding(attempt, entry_id, stream)
         expected = run is not None and run.attempts.get(task) == fence
         reals = [(task, attempt, (stream, self.real(entry_id)))]
-        assert self.run(self.workers.still_mine(run_id, reals)) == [expected]
+        assert self.run(self.workers.are_still_held(run_id, reals)) == [expected]
 
     @rule(worker_id=WORKERS)
     def leave(self, worker_id: str) -> None:

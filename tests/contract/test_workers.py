@@ -194,11 +194,11 @@ async def test_an_attempt_dispatched_again_fences_the_one_before(
     [first] = await dispatched(runs, epoch, 0)
     await registered(workers, "w")
     await claimed(workers, "w")
-    assert await workers.still_mine("r", [(0, 1, (STREAM, first))]) == [True]
+    assert await workers.are_still_held("r", [(0, 1, (STREAM, first))]) == [True]
     await runs.revoke("r", epoch, "default", "async", [settlement(0, first, final=False)])
     await runs.dispatch("r", epoch, "default", "async", [(0, 2, b"again")])
     asked = [(0, 1, (STREAM, first)), (7, 1, (STREAM, "1-1"))]
-    assert await workers.still_mine("r", asked) == [False, False]
+    assert await workers.are_still_held("r", asked) == [False, False]
     assert await workers.settle("r", STREAM, [settlement(0, first)]) == [Verdict.FENCED]
     info = await runs.run_info("r")
     assert info is not None
@@ -215,7 +215,7 @@ async def test_an_end_in_another_stream_than_the_attempt_s_is_fenced(
     end = settlement(0, entry)
     assert await workers.settle("r", other, [end]) == [Verdict.FENCED]
     assert await runs.revoke("r", epoch, "other", "async", [end]) == [Verdict.FENCED]
-    assert await workers.still_mine("r", [(0, 1, (other, entry))]) == [False]
+    assert await workers.are_still_held("r", [(0, 1, (other, entry))]) == [False]
     assert await workers.settle("r", STREAM, [end]) == [Verdict.SETTLED]
 
 
@@ -231,7 +231,7 @@ async def test_an_attempt_dispatched_again_after_a_loss_fences_its_lost_message(
     [again] = await dispatched(runs, epoch, 0)
     assert again != lost
     asked = [(0, 1, (STREAM, lost)), (0, 1, (STREAM, again))]
-    assert await workers.still_mine("r", asked) == [False, True]
+    assert await workers.are_still_held("r", asked) == [False, True]
     end = settlement(0, lost)
     assert await workers.settle("r", STREAM, [end]) == [Verdict.FENCED]
     assert await runs.revoke("r", epoch, "default", "async", [end]) == [Verdict.FENCED]

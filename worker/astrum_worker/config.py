@@ -52,7 +52,7 @@ class WorkerConfig:
     blocked_after_s: float = 1.0
     blocked_limit_s: float = 300.0
     reconcile_every_s: float = 30.0
-    solitude_every_s: float = 1.0
+    exclusive_every_s: float = 1.0
     resettle_window_s: float = 5.0
     batch_items: int = 256
     batch_bytes: int = 256 * 1024

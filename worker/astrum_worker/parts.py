@@ -79,7 +79,7 @@ def compose(
     board = StatusBoard(context, attempts, settler, consumers, detector, invoker.pool)
     lease = _lease(context, reconciler, board, lease_type)
     context.gate.before_claim(lease.judge)
-    context.gate.on_close(attempts.send_away_waiting)
+    context.gate.on_close(attempts.hand_back_waiting)
     return Parts(
         context=context,
         registration=registration,

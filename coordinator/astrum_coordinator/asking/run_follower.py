@@ -115,7 +115,7 @@ class RunFollower:
         event = AttemptFoundOutstanding(task, attempt)
         self.state.handle(event)
         if self.state.outstanding_count > known:
-            self._notify(event, [Dispatch(task, attempt, skipped=self.state.skipped(task))])
+            self._notify(event, [Dispatch(task, attempt, never_began=self.state.skipped(task))])
 
     def _notify(self, event: Event, commands: Sequence[Command] = ()) -> None:
         if self._observer is not None and self._is_notified:

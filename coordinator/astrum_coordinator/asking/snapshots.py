@@ -10,15 +10,15 @@ from astrum.errors import DecodeError
 from astrum.machine.report import ExecutionReport, TaskExecutionStatistics
 from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.plan import Plan
-from astrum.protocol.records import Outstanding, RunInfo
+from astrum.protocol.records import Outstanding, QueueLane, RunInfo
 from astrum.protocol.status import decode_served
 from astrum.redis.run_store import RunStore
 from astrum.view import (
-    Place,
     QueueState,
     RunMoment,
     Sent,
     Taken,
+    UnfinishedState,
     UnfinishedTask,
     queue_states,
     unfinished,
@@ -26,7 +26,6 @@ from astrum.view import (
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
 from astrum_coordinator.asking.waiting import found_run
-from astrum_coordinator.leading.orders import QueueLane
 from astrum_coordinator.pool.live_workers import LivePool, Served
 
 
@@ -173,4 +172,4 @@ def _set_statuses(report: ExecutionReport, plan: Plan, tasks: Sequence[Unfinishe
                 task.task_id, plan.levels[number], 0.0, 0.0, 0.0, "pending", None, retry
             )
             report.task_statistics.append(stat)
-        stat.status = "running" if task.place is Place.RUNNING else "pending"
+        stat.status = "running" if task.state is UnfinishedState.RUNNING else "pending"

@@ -66,7 +66,7 @@ def coordinators_table(found: list[CoordinatorInfo]) -> Table:
 
 def trouble_text(status: CoordinatorStatus) -> str:
     """Return what keeps the runs of a coordinator from going on, "" if nothing does."""
-    for run in status.led_runs:
+    for run in status.leaderships:
         if run.unserved:
             return f"run {run.run_id}: {run.unserved}"
         if run.is_in_doubt:

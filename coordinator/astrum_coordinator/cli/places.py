@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from astrum.runtime.cli.options import ServerOptions
 from astrum_coordinator.cli.options import given, redis_settings
-from astrum_coordinator.cli.run_settings import Place
+from astrum_coordinator.cli.run_settings import RunTarget
 
 LOCAL_CONTRADICTIONS = {
     "redis_url": "--local runs all tasks in this process: --redis has no meaning there",
@@ -25,7 +25,7 @@ EMBEDDED_CONTRADICTION = (
 _TYPED = ParameterSource.COMMANDLINE
 
 
-def choose_place(server: ServerOptions, options: Mapping[str, Any]) -> Place:
+def choose_place(server: ServerOptions, options: Mapping[str, Any]) -> RunTarget:
     """Decide where to run; the command line takes precedence over the environment.
 
     ``options`` are all parameters of the command.
@@ -34,12 +34,12 @@ def choose_place(server: ServerOptions, options: Mapping[str, Any]) -> Place:
     """
     workers: int | None = options["workers"]
     if options["local"] and _local_wins(options):
-        return Place(True, ServerOptions(), 0)
+        return RunTarget(True, ServerOptions(), 0)
     if options["embedded"] and _embedded_wins(options):
         server = server._replace(url=None)
     if workers is None:
         workers = 0 if server.url else os.cpu_count() or 1
-    return Place(False, server, workers)
+    return RunTarget(False, server, workers)
 
 
 def _local_wins(options: Mapping[str, Any]) -> bool:
@@ -67,7 +67,7 @@ def check_labels(labels: Mapping[str, str], *, local: bool) -> None:
         raise click.UsageError("a run with --local is not in a list of runs: drop --label")
 
 
-def place_text(place: Place) -> str:
+def place_text(place: RunTarget) -> str:
     """Return the line that says where the run takes place, without a password."""
     if place.local:
         return "running in this process"

@@ -11,7 +11,7 @@ from astrum.runtime.cli.options import ServerOptions
 from astrum_coordinator.cli.flows import Selection
 
 
-class Place(NamedTuple):
+class RunTarget(NamedTuple):
     """The place where the tasks run.
 
     ``local``: in this process. Otherwise on ``server``, a private one if that has no URL, with
@@ -27,7 +27,7 @@ class RunSettings(NamedTuple):
     """The settings of one run."""
 
     selection: Selection
-    place: Place
+    place: RunTarget
     timeout_s: float | None
     run_id: str | None
     quiet: bool

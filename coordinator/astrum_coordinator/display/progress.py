@@ -90,7 +90,7 @@ class RunProgress:
             self._running.pop(event.task, None)
         for command in commands:
             if type(command) is Dispatch:
-                entry = (command.attempt, command.number, time.monotonic())
+                entry = (command.attempt, command.try_number, time.monotonic())
                 self._running[command.task] = entry
             elif type(command) is Finish:
                 self.final = command.state

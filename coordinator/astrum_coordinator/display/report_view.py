@@ -151,7 +151,7 @@ def plain_table(*columns: str) -> Table:
 def status_of(stat: TaskExecutionStatistics, places: Places) -> str:
     """Return the state of a task, or how it ended."""
     place = places.get(stat.task_name)
-    return stat.status if place is None else place.place
+    return stat.status if place is None else place.state
 
 
 def shown_tasks(

@@ -27,7 +27,7 @@ from astrum.protocol.messages import (
     encode_message,
     encode_record,
 )
-from astrum.protocol.records import Holder, Outstanding
+from astrum.protocol.records import Holder, Outstanding, QueueLane
 from astrum.redis.records import queued_ms
 from astrum.redis.scripts import DispatchItem
 from astrum.redis.settlement import Settlement
@@ -35,9 +35,8 @@ from astrum.runtime.loops import Backoff
 from astrum.runtime.service import Service
 from astrum.values.arguments import NO_ARGUMENTS
 from astrum_coordinator.context import CoordinatorContext
-from astrum_coordinator.leading.orders import (
+from astrum_coordinator.leading.dispatch_calls import (
     DispatchListener,
-    QueueLane,
     Revocation,
     RunRef,
     SentAttempt,
@@ -244,7 +243,7 @@ class Dispatcher(Service):
                 run_id=self._run_id,
                 task=command.task,
                 attempt=command.attempt,
-                number=command.number,
+                try_number=command.try_number,
                 namespace=self._plan.namespace,
                 task_id=spec.task_id,
                 fingerprint=spec.fingerprint,

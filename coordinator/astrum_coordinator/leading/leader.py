@@ -37,15 +37,15 @@ from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import LeaderEvent, Record, encode_event, encode_record
-from astrum.protocol.records import RunInfo
+from astrum.protocol.records import QueueLane, RunInfo
 from astrum.redis.journals import BEGINNING
 from astrum.redis.records import JournalEntry
 from astrum.runtime.loops import Backoff, end_task
 from astrum_coordinator.config import LEAST_OUTSTANDING
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.background import BackgroundTasks
+from astrum_coordinator.leading.dispatch_calls import Revocation, RunRef, SentAttempt
 from astrum_coordinator.leading.led_state import LedState
-from astrum_coordinator.leading.orders import QueueLane, Revocation, RunRef, SentAttempt
 from astrum_coordinator.leading.results import Results
 from astrum_coordinator.leading.run_writer import RunWriter
 from astrum_coordinator.leading.unknown_rows import UnknownRows

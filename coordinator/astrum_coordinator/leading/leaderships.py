@@ -27,8 +27,8 @@ from astrum.runtime.loops import end_task
 from astrum.values.compression import inflate, shrink
 from astrum.values.unpacking import unpack
 from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.leading.dispatch_calls import RunRef
 from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
-from astrum_coordinator.leading.orders import RunRef
 from astrum_coordinator.leading.subscriptions import Subscriptions
 
 logger = logging.getLogger("astrum.coordinator")

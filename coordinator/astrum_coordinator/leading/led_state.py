@@ -12,8 +12,8 @@ from astrum.redis.entries import is_after
 from astrum.redis.journals import BEGINNING
 from astrum.runtime.collector import collector_paused
 from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.leading.dispatch_calls import DispatchListener, RunRef
 from astrum_coordinator.leading.dispatcher import Dispatcher
-from astrum_coordinator.leading.orders import DispatchListener, RunRef
 from astrum_coordinator.leading.results import NIL, Results
 from astrum_coordinator.leading.unsigned_ends import UnsignedEnds
 

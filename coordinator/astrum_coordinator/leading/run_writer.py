@@ -12,7 +12,7 @@ from astrum.machine.run_counter import RunCounter, end_details
 from astrum.machine.state import RunState
 from astrum.runtime.loops import Backoff
 from astrum_coordinator.context import CoordinatorContext
-from astrum_coordinator.leading.orders import RunRef
+from astrum_coordinator.leading.dispatch_calls import RunRef
 
 logger = logging.getLogger("astrum.coordinator")
 

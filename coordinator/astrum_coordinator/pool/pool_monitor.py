@@ -22,9 +22,9 @@ from astrum.protocol.status import decode_served
 from astrum.runtime.service import PeriodicService
 from astrum_coordinator.config import LEAST_OUTSTANDING
 from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.leading.dispatch_calls import Revocation
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import Leaderships
-from astrum_coordinator.leading.orders import Revocation
 from astrum_coordinator.pool.live_workers import LivePool, Served
 
 logger = logging.getLogger("astrum.coordinator")

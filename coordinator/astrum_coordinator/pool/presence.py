@@ -79,7 +79,7 @@ class Presence(PeriodicService):
             for queue, count in row.ready.items():
                 ready[queue] = ready.get(queue, 0) + count
         return CoordinatorStatus(
-            led_count=len(rows), ready=ready, led_runs=tuple(rows[:MAX_LED_RUNS])
+            led_count=len(rows), ready=ready, leaderships=tuple(rows[:MAX_LED_RUNS])
         )
 
 

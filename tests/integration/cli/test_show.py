@@ -93,11 +93,11 @@ def test_show_prints_the_state_of_every_unfinished_task(
     assert statuses(cli, url) == {"first": "pending", "second": "pending", "elsewhere": "pending"}
     assert "no live worker: open runs wait" in cli("runs", "--redis", url).stderr
     with AstrumProcess("astrum_worker", str(path), "--redis", url) as worker:
-        wait_until(lambda: unfinished(cli, url)["first"]["place"] == "running", "the attempt")
+        wait_until(lambda: unfinished(cli, url)["first"]["state"] == "running", "the attempt")
         tasks = unfinished(cli, url)
         assert str(worker.pid) in tasks["first"]["worker_id"]
-        assert (tasks["second"]["place"], tasks["second"]["waits_for"]) == ("waiting", ["first"])
-        assert tasks["elsewhere"]["place"] == "unserved"
+        assert (tasks["second"]["state"], tasks["second"]["waits_for"]) == ("waiting", ["first"])
+        assert tasks["elsewhere"]["state"] == "unserved"
         assert statuses(cli, url)["first"] == "running"
         assert "--queue gpu" in tasks["elsewhere"]["text"]
         lines = cli("show", "r1", "--redis", url).stdout.splitlines()

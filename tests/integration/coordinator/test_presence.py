@@ -44,7 +44,7 @@ async def test_a_coordinator_is_seen_with_what_it_leads_and_holds_ready_until_it
         assert seen is not None
         assert seen.owner == coordinator.owner
         assert seen.details["pid"] == str(os.getpid())
-        [led] = seen.status.led_runs
+        [led] = seen.status.leaderships
         assert (led.run_id, led.ready, led.capacity, led.outstanding) == ("r", {"default": 3}, 2, 2)
         assert not led.is_in_doubt
         for _ in SPECS:

@@ -8,7 +8,7 @@ import pytest
 
 from astrum.planning import TaskSpec
 from astrum.redis import RunStore
-from astrum.view import Place
+from astrum.view import UnfinishedState
 from astrum_coordinator import Coordinator
 from astrum_coordinator.asking.waiting import until_over
 from tests.eventually import eventually
@@ -21,25 +21,35 @@ async def test_a_task_is_looked_at_from_its_submission_to_its_end(
     tail = TaskSpec("tail", needs=("a",), awaited=False)
     run_id = await coordinator.submit_flow(flow(TaskSpec("a"), TaskSpec("b"), tail))
 
-    async def places() -> dict[str, Place]:
+    async def places() -> dict[str, UnfinishedState]:
         snapshot = await coordinator.snapshot(run_id)
         rows = {stat.task_name for stat in snapshot.report.task_statistics}
         assert rows == {"a", "b", "tail"}, "a tail has no row"
-        return {task.task_id: task.place for task in snapshot.unfinished}
+        return {task.task_id: task.state for task in snapshot.unfinished}
 
     await hand.register("a", "b", "tail")
-    assert await places() == {"a": Place.READY, "b": Place.READY, "tail": Place.WAITING}
+    assert await places() == {
+        "a": UnfinishedState.READY,
+        "b": UnfinishedState.READY,
+        "tail": UnfinishedState.WAITING,
+    }
     leading = asyncio.create_task(coordinator.resume(run_id))
 
     async def both_queued() -> bool:
-        return list((await places()).values()) == [Place.QUEUED, Place.QUEUED, Place.WAITING]
+        return list((await places()).values()) == [
+            UnfinishedState.QUEUED,
+            UnfinishedState.QUEUED,
+            UnfinishedState.WAITING,
+        ]
 
     await eventually(both_queued)
     positions = {task.position for task in (await coordinator.snapshot(run_id)).unfinished}
     assert positions == {1, 2, None}
     held = await hand.claim()
     [taken] = [
-        t for t in (await coordinator.snapshot(run_id)).unfinished if t.place is Place.RUNNING
+        t
+        for t in (await coordinator.snapshot(run_id)).unfinished
+        if t.state is UnfinishedState.RUNNING
     ]
     assert (taken.task_id, taken.worker_id) == (held.message.task_id, "hand")
     await hand.succeed(held)

@@ -178,7 +178,7 @@ async def test_a_block_of_the_loop_outside_of_all_attempts_is_charged_to_none() 
 async def test_an_attempt_that_no_thread_began_in_time_is_handed_back_uncounted() -> None:
     bench = Bench(notes)
     for held in bench.attempts.running():
-        bench.attempts._recall(held)
+        bench.attempts._take_back(held)
     await bench.attempts.wait_idle()
     assert bench.outbox.outcomes == dict.fromkeys(range(ATTEMPTS), Outcome.NEVER_BEGAN)
     assert not ran

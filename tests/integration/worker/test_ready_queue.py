@@ -41,16 +41,16 @@ class Place:
             {"thread": self.slots},
             may_wait=lambda: self.is_open,
             start=lambda held, _: self.started.append(held.claim.entry_id),
-            send_away=lambda held: self.away.append(held.claim.entry_id),
-            recall=lambda held: self.recalled.append(held.claim.entry_id),
+            hand_back=lambda held: self.away.append(held.claim.entry_id),
+            take_back=lambda held: self.recalled.append(held.claim.entry_id),
         )
 
-    def admit(
+    def put(
         self, *names: str, lane: str = "thread", timeout_s: float | None = None
     ) -> list[ClaimedAttempt]:
         held = [ClaimedAttempt(Claim("s", name, b""), lane, 0, 1, CONTEXT) for name in names]
         for one in held:
-            self.room.admit(one, Runnable(SimpleNamespace(timeout_s=timeout_s), ANY))  # type: ignore[arg-type]
+            self.room.put(one, Runnable(SimpleNamespace(timeout_s=timeout_s), ANY))  # type: ignore[arg-type]
         return held
 
 
@@ -99,12 +99,12 @@ async def test_claims_come_in_batches() -> None:
 
 def test_the_next_starts_when_one_ends_in_the_order_of_the_claims() -> None:
     place = Place()
-    place.admit("a", "b")
+    place.put("a", "b")
 
     async def wait_and_end() -> None:
-        place.admit("c", "d")
+        place.put("c", "d")
         assert place.started == ["a", "b"]
-        place.room.left(ClaimedAttempt(Claim("s", "a", b""), "thread", 0, 1, CONTEXT), 0.001)
+        place.room.on_end(ClaimedAttempt(Claim("s", "a", b""), "thread", 0, 1, CONTEXT), 0.001)
         assert place.started == ["a", "b", "c"]
         place.room.close()
 
@@ -114,9 +114,9 @@ def test_the_next_starts_when_one_ends_in_the_order_of_the_claims() -> None:
 
 async def test_a_queued_attempt_that_others_settle_never_starts() -> None:
     place = Place()
-    _, _, third, _ = place.admit("a", "b", "c", "d")
+    _, _, third, _ = place.put("a", "b", "c", "d")
     place.room.remove(third)
-    place.room.left(ClaimedAttempt(Claim("s", "a", b""), "thread", 0, 1, CONTEXT), 0.001)
+    place.room.on_end(ClaimedAttempt(Claim("s", "a", b""), "thread", 0, 1, CONTEXT), 0.001)
     assert place.started == ["a", "b", "d"]
     assert place.slots.claimed == 2
 
@@ -124,7 +124,7 @@ async def test_a_queued_attempt_that_others_settle_never_starts() -> None:
 async def test_no_attempt_waits_while_the_worker_may_not_claim() -> None:
     place = Place()
     place.is_open = False
-    place.admit("a", "b", "c")
+    place.put("a", "b", "c")
     assert (place.started, place.away) == (["a", "b"], ["c"])
 
 
@@ -132,7 +132,7 @@ async def test_attempts_that_wait_behind_long_ones_are_handed_back(monkeypatch: 
     monkeypatch.setattr(ready_queue, "PATIENCE_S", 0.01)
     place = Place()
     pass_through(place.slots, 3, 0.001)
-    place.admit("a", "b", "c", "d")
+    place.put("a", "b", "c", "d")
     assert place.slots.free > 0
     await eventually(lambda: place.away)
     assert place.away == ["c", "d"]
@@ -143,10 +143,10 @@ async def test_a_few_very_short_attempts_begin_before_a_thread_is_free(monkeypat
     monkeypatch.setattr(ready_queue, "PATIENCE_S", 0.01)
     place = Place(feeds_threads=True)
     pass_through(place.slots, 100, 0.0001)
-    first, *_ = place.admit("a", "b", "c", "d")
+    first, *_ = place.put("a", "b", "c", "d")
     assert place.started == ["a", "b", "c", "d"]
     first.phase = Phase.ENDED
-    place.room.left(first, 0.0001)
+    place.room.on_end(first, 0.0001)
     await eventually(lambda: place.recalled)
     assert place.recalled == ["c", "d"]
 
@@ -154,7 +154,7 @@ async def test_a_few_very_short_attempts_begin_before_a_thread_is_free(monkeypat
 async def test_no_attempt_with_a_time_limit_begins_before_it_has_a_slot() -> None:
     place = Place(feeds_threads=True)
     pass_through(place.slots, 100, 0.0001)
-    place.admit("a", "b", "c", timeout_s=1.0)
+    place.put("a", "b", "c", timeout_s=1.0)
     assert place.started == ["a", "b"]
     place.room.close()
 
@@ -172,7 +172,7 @@ def test_no_attempt_begins_ahead_of_long_ones() -> None:
 
 async def test_an_attempt_of_a_lane_without_slots_starts_at_once() -> None:
     place = Place()
-    place.admit("a", "b", "c", lane="exclusive")
+    place.put("a", "b", "c", lane="exclusive")
     assert place.started == ["a", "b", "c"]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from astrum.redis import Claim, RedisSettings
 from astrum_worker.claim_gate import ClaimGate
-from astrum_worker.claiming import exclusive as solitude_module
+from astrum_worker.claiming import exclusive as exclusive_module
 from astrum_worker.claiming.consumer import MODEST_WAIT_S, Consumer, ReaderRestarter
 from astrum_worker.claiming.exclusive import ExclusiveLane
 from astrum_worker.config import WorkerConfig
@@ -67,7 +67,7 @@ async def test_an_exclusive_attempt_starts_after_all_ends_are_recorded_and_other
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is not told yet would be lost with it if it kills the worker, and look as guilty."""
-    monkeypatch.setattr(solitude_module, "_LOOK_EVERY_S", 60.0)
+    monkeypatch.setattr(exclusive_module, "_LOOK_EVERY_S", 60.0)
     gate, accepted = ClaimGate(), list[Claim]()
 
     def accept(_: str, claim: Claim) -> bool:

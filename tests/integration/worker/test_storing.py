@@ -31,7 +31,7 @@ class Server:
         self.stored.append(blob.data)
         self.when_stored()
 
-    async def still_mine(self, run_id: str, items: list[tuple[int, int, str]]) -> list[bool]:
+    async def are_still_held(self, run_id: str, items: list[tuple[int, int, str]]) -> list[bool]:
         return [task in self.mine for task, _, _ in items]
 
 

@@ -17,7 +17,7 @@ from astrum.machine.state import RunState
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 from astrum.protocol.sealing import Seal
 from astrum.values.codes import Code, whole_ext
-from astrum_coordinator.leading import leaderships as led_runs
+from astrum_coordinator.leading import leaderships as leaderships
 from astrum_coordinator.leading.leaderships import decode_plan, encode_plan
 from tests.unit.values.test_hostile_bytes import at_most
 
@@ -115,7 +115,7 @@ def test_a_plan_that_no_coordinator_would_read_back_is_not_submitted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     size = len(encode_plan(PLAN, "r", Seal()))
-    monkeypatch.setattr(led_runs, "MAX_BLOB_BYTES", size)
+    monkeypatch.setattr(leaderships, "MAX_BLOB_BYTES", size)
     assert encode_plan(PLAN, "r", Seal())
     with pytest.raises(PayloadTooLargeError, match=f"2 tasks has {size + 32} bytes.* {size}:"):
         encode_plan(PLAN, "r", Seal([KEY]))

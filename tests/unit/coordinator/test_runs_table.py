@@ -49,8 +49,8 @@ def test_a_run_says_how_it_ended() -> None:
 def test_a_coordinator_says_what_keeps_its_runs_from_going_on() -> None:
     good, doubtful = LedRun("a", {}, 10, 1), LedRun("b", {}, 10, 1, True)
     unserved = LedRun("c", {}, 10, 1, False, "no worker serves task 't'")
-    assert trouble_text(CoordinatorStatus(led_runs=(good,))) == ""
-    found = trouble_text(CoordinatorStatus(led_runs=(good, doubtful, unserved)))
+    assert trouble_text(CoordinatorStatus(leaderships=(good,))) == ""
+    found = trouble_text(CoordinatorStatus(leaderships=(good, doubtful, unserved)))
     assert found == "run b is being read again"
-    found = trouble_text(CoordinatorStatus(led_runs=(unserved, doubtful)))
+    found = trouble_text(CoordinatorStatus(leaderships=(unserved, doubtful)))
     assert found == "run c: no worker serves task 't'"

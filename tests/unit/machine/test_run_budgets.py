@@ -132,13 +132,13 @@ def test_an_attempt_that_never_began_is_sent_again_at_once_and_not_counted() -> 
     state.start()
     for attempt in range(1, 40):
         [order] = state.handle(end(A, attempt, Outcome.NEVER_BEGAN))
-        expected = Dispatch(A, attempt + 1, skipped=attempt)
+        expected = Dispatch(A, attempt + 1, never_began=attempt)
         assert order == expected
-        assert expected.number == 1
+        assert expected.try_number == 1
     assert state.attempt_log.settled == []
     [again] = state.handle(fails(A, 40))
     assert isinstance(again, Dispatch)
-    assert (again.attempt, again.number) == (41, 2)
+    assert (again.attempt, again.try_number) == (41, 2)
     assert state.handle(end(A, 41)) == [Finish("completed")]
 
 

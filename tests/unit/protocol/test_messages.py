@@ -47,7 +47,7 @@ task_messages = st.builds(
     run_id=st.text("abcXYZ019_.@+-", min_size=1, max_size=20),
     task=numbers,
     attempt=numbers,
-    number=numbers,
+    try_number=numbers,
     namespace=texts,
     task_id=texts,
     fingerprint=texts,

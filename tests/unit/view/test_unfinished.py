@@ -16,7 +16,7 @@ from astrum.machine.events import (
 from astrum.machine.failure import Failure
 from astrum.machine.state import RunState
 from astrum.planning import Plan, RetryPolicy, TaskSpec
-from astrum.view import Place, RunMoment, Sent, Taken, UnfinishedTask, unfinished
+from astrum.view import RunMoment, Sent, Taken, UnfinishedState, UnfinishedTask, unfinished
 
 NOW = 1_000.0
 WORKER = "host:1:w"
@@ -79,7 +79,7 @@ def test_a_task_waits_for_the_needs_that_have_not_succeeded() -> None:
     last = TaskSpec("last", needs=tuple(spec.task_id for spec in specs))
     state = state_of(*specs, last, events=[ended(0, Outcome.SUCCEEDED)])
     task = look(state)["last"]
-    assert task.place is Place.WAITING
+    assert task.state is UnfinishedState.WAITING
     assert task.waits_for == ("need 1", "need 2", "need 3", "need 4", "need 5")
     assert task.text == "waits for 'need 1', 'need 2', 'need 3' and 2 more"
 
@@ -95,7 +95,7 @@ def test_a_queued_task_has_its_queue_its_age_and_its_place_in_the_run() -> None:
     tasks = look(state, sent=sent, queued={("cpu", "async"): 3})
     assert [tasks[f"t{n}"].position for n in range(3)] == [3, 2, 1]
     assert tasks["t0"].text == "waits in queue 'cpu' for 40 s, at place 3 of 3"
-    assert (tasks["t0"].place, tasks["t0"].since) == (Place.QUEUED, NOW - 40)
+    assert (tasks["t0"].state, tasks["t0"].since) == (UnfinishedState.QUEUED, NOW - 40)
 
 
 def test_no_place_is_given_among_tasks_of_other_runs() -> None:
@@ -107,7 +107,7 @@ def test_no_place_is_given_among_tasks_of_other_runs() -> None:
 def test_a_running_task_has_its_worker_and_its_start() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     task = look(state, sent={0: Sent(1, NOW - 40)}, taken={0: Taken(WORKER, NOW - 30)})["a"]
-    assert (task.place, task.worker_id, task.since) == (Place.RUNNING, WORKER, NOW - 30)
+    assert (task.state, task.worker_id, task.since) == (UnfinishedState.RUNNING, WORKER, NOW - 30)
     assert task.text == f"runs on {WORKER} for 30 s"
 
 
@@ -134,23 +134,26 @@ def test_a_task_without_a_live_worker_is_unserved_whether_queued_or_not(
     state = state_of(A, B, events=[AttemptFoundOutstanding(0, 1)] if is_out else [])
     sent = {0: Sent(1, NOW - 5)} if is_out else {}
     tasks = look(state, sent=sent, unserved={"a", "b"}, is_led=is_out)
-    assert (tasks["a"].place, tasks["a"].text) == (
-        Place.UNSERVED,
+    assert (tasks["a"].state, tasks["a"].text) == (
+        UnfinishedState.UNSERVED,
         "no worker serves task 'a': so it is",
     )
-    assert tasks["b"].place is Place.WAITING, "what it waits for comes first"
+    assert tasks["b"].state is UnfinishedState.WAITING, "what it waits for comes first"
 
 
 def test_a_running_task_is_not_unserved_although_no_other_worker_serves_it() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
-    assert look(state, taken={0: Taken(WORKER, NOW)}, unserved={"a"})["a"].place is Place.RUNNING
+    assert (
+        look(state, taken={0: Taken(WORKER, NOW)}, unserved={"a"})["a"].state
+        is UnfinishedState.RUNNING
+    )
 
 
 def test_a_retry_has_its_cause_and_its_start() -> None:
     again = TaskSpec("a", retry=RetryPolicy(max_retries=3, delay=10.0, jitter=0.0))
     state = state_of(again, events=[ended(0, Outcome.FAILED, at=NOW - 4)])
     task = look(state)["a"]
-    assert (task.place, task.attempt, task.due_at) == (Place.RETRYING, 2, NOW + 6)
+    assert (task.state, task.attempt, task.due_at) == (UnfinishedState.RETRYING, 2, NOW + 6)
     assert task.text == "attempt 1 ended: ValueError: not yet; it is tried again in 6 s"
     late = look(state_of(again, events=[ended(0, Outcome.FAILED, at=NOW - 40)]), is_led=False)["a"]
     assert "when a coordinator leads the run" in late.text
@@ -161,8 +164,8 @@ def test_a_ready_task_waits_for_a_leader_or_for_a_free_slot() -> None:
     limited = RunState(Plan("n", (A, TaskSpec("c")), concurrency_limit=1), run_key="r")
     limited.handle(AttemptFoundOutstanding(1, 1))
     task = look(limited, sent={1: Sent(1, NOW)})["a"]
-    assert (task.place, task.text) == (
-        Place.READY,
+    assert (task.state, task.text) == (
+        UnfinishedState.READY,
         "is sent when there is room: 1 of the run are out, its limit is 1",
     )
 

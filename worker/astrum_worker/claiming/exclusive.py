@@ -51,7 +51,7 @@ class ExclusiveLane(PeriodicService):
         attempts: Attempts,
         settler: Settler,
     ) -> None:
-        super().__init__(context.config.solitude_every_s)
+        super().__init__(context.config.exclusive_every_s)
         self._store = context.store
         self._queues = context.config.queues
         self._gate = context.gate

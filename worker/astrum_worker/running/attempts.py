@@ -46,7 +46,7 @@ from astrum_worker.settling.settler import Settler
 
 logger = logging.getLogger("astrum.worker")
 
-_REASONS_TOLD = 100
+_REASONS_LOGGED = 100
 _ADOPTED_KNOWN = 10_000
 
 
@@ -72,8 +72,8 @@ class Attempts:
             slots,
             may_wait=lambda: gate.is_open,
             start=self._start,
-            send_away=self._send_away,
-            recall=self._recall,
+            hand_back=self._hand_back,
+            take_back=self._take_back,
         )
         self._held: dict[EntryKey, ClaimedAttempt] = {}
         self._loop = asyncio.get_running_loop()
@@ -85,7 +85,7 @@ class Attempts:
         self._idle.set()
         self._settled_while_audited: set[EntryKey] | None = None
         self._adopted: dict[EntryKey, None] = {}
-        self._told: set[str] = set()
+        self._complained: set[str] = set()
         self._suspects: list[ClaimedAttempt] = []
         self.version = 0
 
@@ -141,7 +141,7 @@ class Attempts:
         self._counters.claimed += 1
         if type(reading) is Runnable:
             held.phase = Phase.QUEUED
-            self._ready.admit(held, reading)
+            self._ready.put(held, reading)
             return True
         if type(reading) is Refused:
             self._refuse(held, reading)
@@ -234,7 +234,7 @@ class Attempts:
         if job is not None:
             job.cancel()
 
-    def send_away_waiting(self) -> None:
+    def hand_back_waiting(self) -> None:
         """Hand back the attempts that wait for a slot, so that none of them begins."""
         self._ready.close()
 
@@ -248,7 +248,7 @@ class Attempts:
         for held in self.running():
             self._close(held, self._cancelled(held))
 
-    def _recall(self, held: ClaimedAttempt) -> None:
+    def _take_back(self, held: ClaimedAttempt) -> None:
         """Hand back an attempt that no thread has begun, so that other workers run it."""
         if held.job is None or held.context.withdraw():
             self._slots[held.lane].stalled(time.monotonic() - held.since)
@@ -278,7 +278,7 @@ class Attempts:
             return
         was_revoked, held.phase = held.phase is Phase.REVOKED, Phase.ENDED
         self._running -= 1
-        self._ready.left(held, time.monotonic() - held.since)
+        self._ready.on_end(held, time.monotonic() - held.since)
         if not self._running:
             self._idle.set()
         if was_revoked:
@@ -286,15 +286,15 @@ class Attempts:
         else:
             self._settle(held, ending)
 
-    def _send_away(self, held: ClaimedAttempt) -> None:
+    def _hand_back(self, held: ClaimedAttempt) -> None:
         self._settle(held, never_began(held))
 
     def _refuse(self, held: ClaimedAttempt, refused: Refused) -> None:
         why = refused.failure.message
-        is_new = why not in self._told and len(self._told) < _REASONS_TOLD
+        is_new = why not in self._complained and len(self._complained) < _REASONS_LOGGED
         level = logging.WARNING if is_new else logging.DEBUG
         if is_new:
-            self._told.add(why)
+            self._complained.add(why)
         logger.log(
             level,
             "run %s: an attempt is settled as %s: %s",
@@ -382,7 +382,7 @@ def _held(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedA
         context = AttemptContext(
             message.run_id,
             message.task_id,
-            message.number,
+            message.try_number,
             message.max_retries,
             message.namespace,
             worker_id,

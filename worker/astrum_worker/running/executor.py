@@ -63,7 +63,7 @@ class Executor:
             return True
         items = [(held.task, held.attempt, held.claim.key)]
         [is_mine] = await patiently(
-            lambda: self._store.still_mine(held.run_id, items),
+            lambda: self._store.are_still_held(held.run_id, items),
             patience_s=None,
             level=logging.DEBUG,
         )

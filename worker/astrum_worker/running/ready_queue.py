@@ -18,9 +18,9 @@ PATIENCE_S = 0.25
 class ReadyQueue:
     """Calls ``start`` for attempts in the order of their claims, as soon as a slot is free.
 
-    ``send_away`` is called for an attempt that waits longer than `PATIENCE_S`, and for all when
+    ``hand_back`` is called for an attempt that waits longer than `PATIENCE_S`, and for all when
     the worker may claim no more (`close`). An attempt of a lane without ``slots`` starts at once.
-    A thread lane may start a few more attempts than it has threads; ``recall`` is called for one
+    A thread lane may start a few more attempts than it has threads; ``take_back`` is called for one
     that no thread has begun in time.
     """
 
@@ -30,24 +30,24 @@ class ReadyQueue:
         *,
         may_wait: Callable[[], bool],
         start: Callable[[ClaimedAttempt, Runnable], None],
-        send_away: Callable[[ClaimedAttempt], None],
-        recall: Callable[[ClaimedAttempt], None],
+        hand_back: Callable[[ClaimedAttempt], None],
+        take_back: Callable[[ClaimedAttempt], None],
     ) -> None:
         self._slots = slots
         self._may_wait = may_wait
         self._start = start
-        self._send_away = send_away
+        self._hand_back = hand_back
         self._queues: dict[str, deque[tuple[ClaimedAttempt, Runnable]]] = {
             lane: deque() for lane in slots
         }
-        self._recall = recall
+        self._take_back = take_back
         self._handed: deque[ClaimedAttempt] = deque()
         self._look: asyncio.TimerHandle | None = None
 
     def __iter__(self) -> Iterator[ClaimedAttempt]:
         return (held for queue in self._queues.values() for held, _ in queue)
 
-    def admit(self, held: ClaimedAttempt, runnable: Runnable) -> None:
+    def put(self, held: ClaimedAttempt, runnable: Runnable) -> None:
         """Start an attempt if a slot is free; otherwise queue it or hand it back."""
         slots = self._slots.get(held.lane)
         if slots is None:
@@ -62,7 +62,7 @@ class ReadyQueue:
         else:
             self._away(held)
 
-    def left(self, held: ClaimedAttempt, took_s: float) -> None:
+    def on_end(self, held: ClaimedAttempt, took_s: float) -> None:
         """Free the slot of an attempt that ran for ``took_s``; start the next ones of its lane."""
         slots = self._slots.get(held.lane)
         if slots is None:
@@ -93,7 +93,7 @@ class ReadyQueue:
 
     def _away(self, held: ClaimedAttempt) -> None:
         self._slots[held.lane].leave()
-        self._send_away(held)
+        self._hand_back(held)
 
     def _plan_look(self) -> None:
         if self._look is None:
@@ -119,7 +119,7 @@ class ReadyQueue:
                 return
             self._handed.popleft()
             if not held.has_ended:
-                self._recall(held)
+                self._take_back(held)
 
 
 def _may_begin(slots: Slots, runnable: Runnable) -> bool:

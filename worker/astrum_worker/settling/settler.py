@@ -32,7 +32,7 @@ logger = logging.getLogger("astrum.worker")
 RECENT_BYTES = 64 * 1024 * 1024
 """The most ends that are kept for settling again after a restart of the server."""
 
-Place = tuple[str, str]
+RunStream = tuple[str, str]
 """Run id and stream."""
 
 
@@ -54,7 +54,7 @@ class Settler(Service):
         self._seal = context.seal
         self._doubt = context.doubt
         self._storing = Storing(context.store, self._line_up)
-        self._queues: dict[Place, deque[Outgoing]] = {}
+        self._queues: dict[RunStream, deque[Outgoing]] = {}
         self._aside: deque[tuple[Claim, str, Callable[[], None]]] = deque()
         self._recent: deque[tuple[float, Outgoing]] = deque()
         self._recent_bytes = 0

@@ -98,5 +98,5 @@ class Storing(Service):
     async def _is_awaited(self, report: Outgoing) -> bool:
         end = report.settlement
         attempt = (end.task, end.attempt, report.key)
-        [is_mine] = await self._store.still_mine(report.run_id, [attempt])
+        [is_mine] = await self._store.are_still_held(report.run_id, [attempt])
         return is_mine

@@ -24,7 +24,7 @@ from astrum_worker.process.supervisor_link import say_ended_by
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.running.endings import Ending, lost, never_began, stopped
-from astrum_worker.settling.settler import Settler, settlement_of
+from astrum_worker.settling.settler import RunStream, Settler, settlement_of
 from astrum_worker.settling.storing import Outgoing
 from astrum_worker.upkeep.loop_block_detector import Blockage
 
@@ -33,9 +33,6 @@ logger = logging.getLogger("astrum.worker")
 _DELIVER_S = 10.0
 _LAST_S = 2.0
 _NEIGHBOUR = "ended because another task blocked its event loop"
-
-Place = tuple[str, str]
-"""Run id and stream."""
 
 
 class BlockedProcessEnd:
@@ -113,7 +110,7 @@ class BlockedProcessEnd:
         await self._settle(store, ends)
 
     async def _report(self, store: WorkerStore, reports: Iterable[Outgoing]) -> None:
-        by_place: dict[Place, list[Settlement]] = {}
+        by_place: dict[RunStream, list[Settlement]] = {}
         for report in reports:
             by_place.setdefault((report.run_id, report.key[0]), []).append(report.settlement)
         for place, settlements in by_place.items():
@@ -142,7 +139,7 @@ class BlockedProcessEnd:
         await self._settle(store, ends)
 
     async def _settle(self, store: WorkerStore, ends: Iterable[tuple[str, Claim, Record]]) -> None:
-        by_place: dict[Place, list[Settlement]] = {}
+        by_place: dict[RunStream, list[Settlement]] = {}
         clock = self._context.store.clock
         for run_id, claim, record in ends:
             settlement = settlement_of(self._context.seal, clock, run_id, claim, record)

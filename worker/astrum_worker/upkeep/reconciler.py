@@ -93,7 +93,7 @@ class Reconciler(PeriodicService):
             by_run.setdefault(held.run_id, []).append(held)
         for run_id, group in by_run.items():
             items = [(held.task, held.attempt, held.claim.key) for held in group]
-            answers = await self._store.still_mine(run_id, items)
+            answers = await self._store.are_still_held(run_id, items)
             for held, is_mine in zip(group, answers, strict=True):
                 if not is_mine:
                     self._attempts.cancel(held)

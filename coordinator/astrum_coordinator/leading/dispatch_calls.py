@@ -7,9 +7,7 @@ from typing import NamedTuple, Protocol
 from astrum.machine.events import Outcome
 from astrum.machine.failure import Failure
 from astrum.planning.plan import Plan
-
-QueueLane = tuple[str, str]
-"""Queue and lane: which stream an attempt is sent to."""
+from astrum.protocol.records import QueueLane
 
 
 class RunRef(NamedTuple):
