@@ -94,4 +94,10 @@ class _Clock:
         added_s = self.most_s if is_steady else event.recorded_at - event.ended_at
         start = min(max(event.started_at + added_s, earliest), event.recorded_at)
         end = min(max(event.ended_at + added_s, start), event.recorded_at)
-        return event._replace(started_at=start, ended_at=end)
+        # By the same wrong clock the worker tells how long the attempt had waited before.
+        waited_s = max(start - earliest, 0.0)
+        prepared_s = min(event.prepared_s, waited_s)
+        queued_s = min(event.queued_s, waited_s - prepared_s)
+        return event._replace(
+            started_at=start, ended_at=end, queued_s=queued_s, prepared_s=prepared_s
+        )

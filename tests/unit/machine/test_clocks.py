@@ -78,6 +78,18 @@ def test_times_in_process_and_of_coordinators_are_not_corrected() -> None:
     assert on_one_clock([lost], TaskTable(PLAN), CREATED) == [lost]
 
 
+def test_an_attempt_waited_no_longer_than_since_it_was_wanted() -> None:
+    ahead_s = 7_200.0
+    events = [event._replace(queued_s=ahead_s) for event in told(*[ahead_s] * 4)]
+    events[1] = events[1]._replace(queued_s=0.05, prepared_s=0.04)
+    events[3] = events[3]._replace(prepared_s=ahead_s)
+    found = on_one_clock(events, TaskTable(PLAN), CREATED)
+    margin = DELIVERY_S + TOLERANCE_S
+    waited = [event.queued_s for event in found]
+    assert waited == pytest.approx([0.01, 0.05, 0.02, 0.0], abs=margin)
+    assert [event.prepared_s for event in found] == pytest.approx([0, 0.04, 0, 0.02], abs=margin)
+
+
 JUMPS = st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=8)
 
 
