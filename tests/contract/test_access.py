@@ -108,8 +108,9 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
             runs.read_journal({"theirs": "9999999999999-0"}, block_s=20.0, count=9), runs.unblock()
         )
         assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=True)
-        ended = await runs.wait_for_news({}, {"r": "0-0"}, block_s=1.0, count=9)
-        assert ended.ended.keys() == {"r"}
+        news = await runs.wait_for_news({"r": "0-0"}, {"r": "0-0"}, block_s=1.0, count=9)
+        assert news.entries
+        assert news.ended.keys() == {"r"}
         their_epoch = await runs.lead("theirs", "me", LEASE_S)
         assert their_epoch
         assert await runs.get_blob("theirs", digest_of(b"big")) == b"big"

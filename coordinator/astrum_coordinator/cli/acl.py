@@ -40,13 +40,14 @@ def grants(role: str, keys: Keys) -> list[Grant]:
 
 def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
     attempts, journal, blobs = keys.attempts("*"), keys.journal("*"), keys.blobs("*")
+    end = keys.end("*")
     return [
         # This pattern takes in all other keys of a run.
         ((keys.run("*"),), "exists hdel hget hgetall hmget hset pexpire pttl"),
         ((keys.plan("*"),), "getrange set"),
         ((attempts,), "hincrby hscan"),
-        ((journal,), "xadd xlen xrange xread"),
-        ((keys.end("*"),), "xadd xread"),
+        ((journal,), "xlen xrange"),
+        ((journal, end), "xadd xread"),  # one grant: a single command reads streams of both
         ((blobs,), "sscan"),
         ((attempts, journal, blobs), "unlink"),
         ((keys.blob("*", "*"),), "getrange pexpire unlink"),
