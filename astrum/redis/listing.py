@@ -76,12 +76,12 @@ def _read_run(record: RawRun) -> RunInfo:
         if isinstance(reply, Exception):
             raise damaged(record.run_id, reply)
     try:
-        return _facts_of(record, pairs(record.fields))
+        return _run_info_of(record, pairs(record.fields))
     except (KeyError, ValueError) as error:
         raise damaged(record.run_id, error) from None
 
 
-def _facts_of(record: RawRun, fields: dict[bytes, bytes]) -> RunInfo:
+def _run_info_of(record: RawRun, fields: dict[bytes, bytes]) -> RunInfo:
     ended, released = fields.get(b"end"), fields.get(b"ra")
     lease_ms = max(0.0, float(record.lease_end or 0) - record.time)
     outstanding, late_ends = (int(count or 0) for count in record.counts)

@@ -29,7 +29,7 @@ LATEST_LEASES_LOOKED_AT = 100
 OUTLINE_ROWS = 2_000
 OUTLINE_BYTES = 4 * 1024 * 1024
 """The limit of one call, so that it blocks the server for some milliseconds only."""
-WORKER_FACTS_TTL_S = 300.0
+WORKER_DETAILS_TTL_S = 300.0
 DEAD_LETTERS_KEPT = 1000
 DEAD_LETTERS_TTL_S = 7 * 86400.0
 
@@ -275,7 +275,7 @@ def register(
     arguments: list[Argument] = [
         worker_id,
         _ms(lease_s),
-        _facts_ttl_ms(lease_s),
+        _details_ttl_ms(lease_s),
         _ms(OPEN_TTL_S),
         served,
         *_flat(details),
@@ -288,13 +288,13 @@ def beat(keys: Keys, worker_id: str, lease_s: float, status: bytes = b"") -> Scr
 
     Reply: the server's time in ms, negative if the lease was over or the registration gone.
     """
-    lives_ms = (_ms(lease_s), _facts_ttl_ms(lease_s), _ms(OPEN_TTL_S))
+    lives_ms = (_ms(lease_s), _details_ttl_ms(lease_s), _ms(OPEN_TTL_S))
     arguments: list[Argument] = [worker_id, *lives_ms, status]
     return ScriptCall("beat", [keys.leases, keys.worker(worker_id)], arguments)
 
 
-def _facts_ttl_ms(lease_s: float) -> int:
-    return _ms(max(WORKER_FACTS_TTL_S, 4 * lease_s))
+def _details_ttl_ms(lease_s: float) -> int:
+    return _ms(max(WORKER_DETAILS_TTL_S, 4 * lease_s))
 
 
 def status(keys: Keys, worker_id: str, data: bytes) -> ScriptCall:

@@ -95,7 +95,7 @@ class Store:
             await reader.interrupt(self.client)
 
     async def put_blob(self, run_id: str, blob: Blob) -> None:
-        """Store a value for as long as its run lives and return its digest; repeatable."""
+        """Store a value for as long as its run lives; repeatable."""
         await blobs.put_blob(self.bulk, self.keys, run_id, blob)
 
     async def get_blob(self, run_id: str, digest: str) -> bytes:

@@ -42,7 +42,7 @@ class ExclusiveLane(PeriodicService):
     half of the time.
     """
 
-    name = "claiming (alone)"
+    name = "claiming (exclusive)"
 
     def __init__(
         self,

@@ -14,8 +14,8 @@ _LOOK_S = 0.5
 class HungTasks(PeriodicService):
     """Frees the slot of an attempt that ignores its cancellation, after ``patience_s``.
 
-    An attempt must be found so twice: after the event loop was blocked, the cancellation may not
-    have reached it yet.
+    An attempt must be overdue in two passes: after the event loop was blocked, the cancellation
+    may not have reached it yet.
     """
 
     name = "hung tasks"
