@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from astrum.data_transport.types.class_fields import is_model
+from astrum.data_transport.type_kinds import is_model
 from astrum.errors import LocateError, TransportError
 
 MAX_SHOWN = 10

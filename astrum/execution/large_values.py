@@ -14,8 +14,8 @@ from types import FunctionType, ModuleType, NoneType
 from typing import Any, Generic, TypeVar
 
 from astrum.execution.threads import ThreadPool
+from astrum.runtime.loops import LARGE_BYTES
 
-LARGE_BYTES = 64 * 1024
 _MANY_OBJECTS = 2_000
 _TOO_MUCH = LARGE_BYTES + 1
 _TINY = frozenset({NoneType, bool, int, float, complex})

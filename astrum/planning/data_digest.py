@@ -25,7 +25,7 @@ from types import MemberDescriptorType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from astrum.data_transport.types.class_fields import is_model
+from astrum.data_transport.type_kinds import is_model
 
 MAX_DEPTH = 100
 SCALARS = frozenset({type(None), bool, int, float, str})

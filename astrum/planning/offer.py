@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from astrum.data_transport.declared.signatures import ABSENT, declaration_of
-from astrum.data_transport.types.class_fields import UNION_ORIGINS, stripped
+from astrum.data_transport.type_kinds import UNION_ORIGINS
+from astrum.data_transport.types.class_fields import stripped
 from astrum.planning.fingerprint import data_pieces
 
 

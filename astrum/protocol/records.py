@@ -31,6 +31,14 @@ class Holder(NamedTuple):
     claimed_at: float
 
 
+class StreamSize(NamedTuple):
+    """Counts of a stream: attempts that wait, attempts with workers, and the oldest wait."""
+
+    waiting: int
+    held: int
+    oldest_s: float | None
+
+
 class LastWord(NamedTuple):
     """A worker's last heartbeat: how long ago it was, and its process's memory then.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from astrum.errors import DecodeError, RunNotFoundError, StoreError
-from astrum.execution.large_values import LARGE_BYTES
 from astrum.protocol.keys import Keys
 from astrum.redis import scripts
 from astrum.redis.client import Client
+from astrum.runtime.loops import LARGE_BYTES
 from astrum.values.compression import inflate, inflated_bytes
 from astrum.values.payload import MAX_VALUE_BYTES
 from astrum.values.references import Blob, digest_of

@@ -7,12 +7,11 @@ from typing import Any
 
 import msgpack
 
-from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
+from astrum.protocol.records import CoordinatorInfo, RunInfo, StreamSize, WorkerInfo
 from astrum.redis import listing, scripts
 from astrum.redis.reaping import streams_of
 from astrum.redis.records import JournalEntry
 from astrum.redis.store import Store
-from astrum.view import StreamSize
 
 _STREAMS_PER_CALL = 100
 """A limit, so that no call blocks the server for long."""

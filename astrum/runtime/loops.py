@@ -9,6 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+LARGE_BYTES = 64 * 1024
+"""Work on a value of more bytes is done in a thread: it would block the loop for too long."""
+
 
 def task_maker() -> Callable[..., asyncio.Task[Any]]:
     """Return the cheapest way to create a task on the running loop.

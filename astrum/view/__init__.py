@@ -3,7 +3,8 @@
 May import `machine`, `values` and everything below.
 """
 
-from astrum.view.queues import QueueState, StreamSize, queue_states
+from astrum.view.queues import QueueState, queue_states
+from astrum.view.snapshot import RunSnapshot
 from astrum.view.unfinished import (
     Pool,
     RunMoment,
@@ -18,8 +19,8 @@ __all__ = [
     "Pool",
     "QueueState",
     "RunMoment",
+    "RunSnapshot",
     "Sent",
-    "StreamSize",
     "Taken",
     "UnfinishedState",
     "UnfinishedTask",

@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
-from astrum.protocol.records import QueueLane
-
-
-class StreamSize(NamedTuple):
-    """Counts of a stream: attempts that wait, attempts with workers, and the oldest wait."""
-
-    waiting: int
-    held: int
-    oldest_s: float | None
+from astrum.protocol.records import QueueLane, StreamSize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

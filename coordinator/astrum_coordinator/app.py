@@ -30,8 +30,8 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
-from astrum.view import QueueState
-from astrum_coordinator.asking.snapshots import RunSnapshot, queue_states_of, take_snapshot
+from astrum.view import QueueState, RunSnapshot
+from astrum_coordinator.asking.snapshots import queue_states_of, take_snapshot
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext

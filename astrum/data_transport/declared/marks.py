@@ -14,8 +14,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from astrum.data_transport.annotations import From, To
-from astrum.data_transport.declared.text_annotations import ANNOTATED, Owner, evaluate
-from astrum.data_transport.types.class_fields import UNION_ORIGINS, class_hints, is_alias
+from astrum.data_transport.declared.text_annotations import (
+    ANNOTATED,
+    Owner,
+    class_hints,
+    evaluate,
+)
+from astrum.data_transport.type_kinds import UNION_ORIGINS, is_alias
 
 _WRITE = 'write Ref[type, F("task")]'
 _MAX_ALIASES = 50

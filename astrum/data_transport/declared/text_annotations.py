@@ -163,6 +163,19 @@ def evaluate(
     return Evaluated(hints, complete=len(local_names) == known)
 
 
+def class_hints(cls: type) -> dict[str, Any]:
+    """Return the annotations of a class and its bases, evaluated as far as their names are known.
+
+    A TypedDict keeps its bases' annotations itself.
+    """
+    hints: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        annotations = vars(base).get("__annotations__", {})
+        if annotations and base.__module__ != "builtins":
+            hints |= evaluate(annotations, Owner.of_class(base)).hints
+    return hints
+
+
 def _look_up(name: str, owner: Owner, frames: list[FrameType], siblings: Siblings | None) -> object:
     remembered = _remembered.get(owner.subject)
     if remembered is not None and name in remembered:

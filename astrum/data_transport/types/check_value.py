@@ -15,11 +15,10 @@ from functools import lru_cache
 from operator import is_
 from typing import Any, Literal
 
+from astrum.data_transport.type_kinds import UNION_ORIGINS, is_alias
 from astrum.data_transport.types.class_fields import (
-    UNION_ORIGINS,
     Shape,
     generic_origin,
-    is_alias,
     is_unknown,
     members,
     shape_of,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -15,12 +14,11 @@ from typing import Any, Literal
 
 from astrum.data_transport.declared.text_annotations import (
     ANNOTATED,
-    Owner,
-    evaluate,
+    class_hints,
     is_unresolved,
 )
+from astrum.data_transport.type_kinds import UNION_ORIGINS, is_alias, is_model
 
-UNION_ORIGINS = (typing.Union, types.UnionType)
 _WRAPPERS = (
     typing.Annotated,
     typing.Required,
@@ -80,14 +78,6 @@ def stripped(annotation: Any) -> Any:
     return annotation
 
 
-def is_alias(annotation: Any) -> bool:
-    """Return whether ``annotation`` is the name of a ``type`` statement; it may contain itself.
-
-    The name of its class decides, since there are two such classes: typing's and its backport.
-    """
-    return type(annotation).__name__ == "TypeAliasType"
-
-
 def is_unknown(annotation: Any) -> bool:
     """Return whether every value fits ``annotation`` (stripped)."""
     if type(annotation) is type:
@@ -137,12 +127,6 @@ def _kind_of(cls: type) -> Kind | None:
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return "named_tuple"
     return "model" if is_model(cls) else None
-
-
-def is_model(cls: type) -> bool:
-    """Return whether ``cls`` is a pydantic model; does not import pydantic."""
-    pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and issubclass(cls, pydantic.BaseModel)
 
 
 def generic_origin(cls: Any) -> type | None:
@@ -204,19 +188,6 @@ def _required_keys(cls: Any, hints: Mapping[str, Any]) -> Iterator[str]:
             origin is not typing.NotRequired and name in cls.__required_keys__
         ):
             yield name
-
-
-def class_hints(cls: type) -> dict[str, Any]:
-    """Return the annotations of a class and its bases, evaluated as far as their names are known.
-
-    A TypedDict keeps its bases' annotations itself.
-    """
-    hints: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        annotations = vars(base).get("__annotations__", {})
-        if annotations and base.__module__ != "builtins":
-            hints |= evaluate(annotations, Owner.of_class(base)).hints
-    return hints
 
 
 def named_types(annotation: Any, seen: set[Any] | None = None) -> Iterator[type]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from astrum.data_transport.bindings import Path
 from astrum.data_transport.declared.signatures import ABSENT, declaration_of
+from astrum.data_transport.declared.text_annotations import class_hints
 from astrum.data_transport.types.class_fields import (
     Shape,
-    class_hints,
     is_unknown,
     members,
     shape_of,

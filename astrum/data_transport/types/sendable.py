@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from astrum.data_transport.bindings import Path
+from astrum.data_transport.declared.text_annotations import class_hints
 from astrum.data_transport.locate import FIELDS_ADVICE
-from astrum.data_transport.types.class_fields import class_hints, is_unknown, members, shape_of
+from astrum.data_transport.types.class_fields import is_unknown, members, shape_of
 from astrum.data_transport.types.part_types import NoSuchPart, type_at
 
 

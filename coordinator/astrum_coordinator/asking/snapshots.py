@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from astrum.errors import DecodeError
 from astrum.machine.report import ExecutionReport, TaskExecutionStatistics
@@ -16,6 +15,7 @@ from astrum.redis.run_store import RunStore
 from astrum.view import (
     QueueState,
     RunMoment,
+    RunSnapshot,
     Sent,
     Taken,
     UnfinishedState,
@@ -27,22 +27,6 @@ from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.pool.live_workers import LivePool, Served
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSnapshot:
-    """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's.
-
-    ``late_ends`` and ``labels`` are as in `RunInfo`. ``submitted_by`` names user, host and process,
-    "" if it is not known.
-    """
-
-    report: ExecutionReport
-    unfinished: list[UnfinishedTask]
-    now: float
-    late_ends: int = 0
-    submitted_by: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 async def take_snapshot(

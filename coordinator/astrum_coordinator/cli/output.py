@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -22,15 +21,12 @@ import click
 
 from astrum.runtime.cli.commands import say
 from astrum_coordinator.cli.printing import print_json
+from astrum_coordinator.display.tracebacks import MAX_TRACEBACKS, users_traceback
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
     from astrum_coordinator.display.live_view import WorkerOf
     from astrum_coordinator.display.progress import RunProgress
-
-MAX_TRACEBACKS = 3
-_FRAME = re.compile(r'^(?=  File "|\S)', re.MULTILINE)
-_OURS = re.compile(r'  File "[^"]*[/\\]astrum[/\\](?:execution|runtime)[/\\]\w+\.py"')
 
 
 @contextmanager
@@ -124,15 +120,6 @@ def _tracebacks(progress: RunProgress | None) -> list[str]:
     failures = progress.state.attempt_log.failures.values()
     texts = (users_traceback(failure.traceback) for failure in failures if failure.traceback)
     return [f"{text.rstrip()}\n" for text in islice(filter(None, texts), MAX_TRACEBACKS)]
-
-
-def users_traceback(text: str) -> str:
-    """Return a task's traceback without the frames of Astrum.
-
-    It is empty if no frame is left: then it adds nothing to the error itself.
-    """
-    theirs = "".join(part for part in _FRAME.split(text) if not _OURS.match(part))
-    return theirs if 'File "' in theirs else ""
 
 
 def deliver(

@@ -18,15 +18,15 @@ from astrum_coordinator.display.report_view import (
     time_text,
     to_json,
 )
+from astrum_coordinator.display.tracebacks import MAX_TRACEBACKS, users_traceback
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
     from astrum.machine import ExecutionReport, TaskExecutionStatistics
-    from astrum_coordinator.asking.snapshots import RunSnapshot
+    from astrum.view import RunSnapshot
 
-MAX_TRACEBACKS = 3
 MAX_RESULT_CHARS = 2_000
 _TROUBLED = ("failed", "retrying")
 
@@ -154,8 +154,6 @@ def _result(report: ExecutionReport, task_id: str) -> list[RenderableType]:
 
 def _tracebacks(stats: Sequence[TaskExecutionStatistics], chosen: Chosen) -> list[str]:
     """The tracebacks of failures: of each task's last attempt, or of all of one task's."""
-    from astrum_coordinator.cli.output import users_traceback
-
     found = []
     for stat in stats:
         rows = stat.attempt_statistics

@@ -23,10 +23,9 @@ from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.catalog import Served
 from astrum_worker.running.claim_reader import Runnable
-from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.running.endings import Ending
 from astrum_worker.running.executor import Executor
 from astrum_worker.running.slots import Slots
+from astrum_worker.settling.ending import Ending
 from tests.eager import eager_tasks
 from tests.eventually import eventually
 
@@ -42,7 +41,7 @@ class Outbox:
     def knows(self, _: object) -> bool:
         return False
 
-    def settle(self, _: ClaimedAttempt, ending: Ending, done: Callable[[], None]) -> None:
+    def settle(self, _run: str, _claim: Claim, ending: Ending, done: Callable[[], None]) -> None:
         self.outcomes[ending.record.task] = ending.record.outcome
         done()
 

@@ -17,7 +17,6 @@ from astrum.errors import (
     PayloadTooLargeError,
     StoreUnavailableError,
 )
-from astrum.execution.attempt import AttemptContext
 from astrum.execution.invoke import BoundTask
 from astrum.machine.events import Outcome
 from astrum.planning.build import NO_INPUTS
@@ -31,9 +30,8 @@ from astrum_worker.config import WorkerConfig
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.blobs import BlobCache
 from astrum_worker.running.catalog import Served
-from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.running.endings import Ending
 from astrum_worker.running.values import encode_result
+from astrum_worker.settling.ending import Ending
 from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.lease import Lease
 from astrum_worker.upkeep.reconciler import Reconciler
@@ -80,8 +78,8 @@ def settle(
     value: bytes = b"x",
     done: Callable[[], None] = lambda: None,
 ) -> None:
-    held = ClaimedAttempt(Claim("q", "1-0", b""), "async", task, 1, AttemptContext(run_id, "t", 1))
-    settler.settle(held, Ending(Record(task, 1, Outcome.SUCCEEDED, value=value)), done)
+    ending = Ending(Record(task, 1, Outcome.SUCCEEDED, value=value))
+    settler.settle(run_id, Claim("q", "1-0", b""), ending, done)
 
 
 async def test_ends_during_a_flush_are_sent_together_in_the_next() -> None:

@@ -16,7 +16,7 @@ from tests.integration.worker.pool import Lead, Pool, WorkerProcess
 TROUBLE = """
 import asyncio, os, signal, subprocess, sys, time
 from astrum import task
-from astrum_worker.process.supervisor_link import say_ended_by
+from astrum_worker.supervisor_link import say_ended_by
 
 @task("take_signals", namespace="pool")
 async def take_signals() -> str:

@@ -8,7 +8,7 @@ from typing import cast
 from rich.console import Console, RenderableType
 
 from astrum.machine.report_builder import failed_planning_report
-from astrum_coordinator.asking.snapshots import RunSnapshot
+from astrum.view import RunSnapshot
 from astrum_coordinator.display.report_view import report_to_json
 from astrum_coordinator.display.show_view import (
     Chosen,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from astrum.view import StreamSize, queue_states
+from astrum.protocol.records import StreamSize
+from astrum.view import queue_states
 
 
 def test_the_lanes_of_a_queue_are_added_up_and_the_oldest_counts() -> None:

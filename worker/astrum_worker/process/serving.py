@@ -17,9 +17,9 @@ from astrum.runtime.standard_streams import exit_at_once, let_go_of_stdout, say_
 from astrum_worker.app import Worker
 from astrum_worker.config import WorkerConfig
 from astrum_worker.process.signals import Signals
-from astrum_worker.process.supervisor_link import READY, SupervisorLink, say_ended_by
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.supervisor_link import READY, SupervisorLink, say_ended_by
 
 logger = logging.getLogger("astrum.worker")
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from astrum.runtime.cli.signals import StopSignals, stop_signals
 from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop, describe_ending
 from astrum.runtime.loops import end_task, in_process_group
-from astrum_worker.process.supervisor_link import ChildLink
+from astrum_worker.supervisor_link import ChildLink
 
 logger = logging.getLogger("astrum.worker")
 

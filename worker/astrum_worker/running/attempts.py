@@ -31,7 +31,6 @@ from astrum_worker.context import WorkerContext
 from astrum_worker.running.claim_reader import ClaimReader, Reading, Refused, Runnable, Unreadable
 from astrum_worker.running.claimed import ClaimedAttempt, Phase
 from astrum_worker.running.endings import (
-    Ending,
     ended,
     never_began,
     raised,
@@ -42,6 +41,7 @@ from astrum_worker.running.endings import (
 from astrum_worker.running.executor import Executor
 from astrum_worker.running.ready_queue import ReadyQueue
 from astrum_worker.running.slots import Slots
+from astrum_worker.settling.ending import Ending
 from astrum_worker.settling.settler import Settler
 
 logger = logging.getLogger("astrum.worker")
@@ -315,14 +315,14 @@ class Attempts:
     def _report(self, held: ClaimedAttempt, ending: Ending) -> None:
         done = partial(self._forget, held)
         try:
-            self._settler.settle(held, ending, done)
+            self._settler.settle(held.run_id, held.claim, ending, done)
         except Exception:
             logger.exception(
                 "run %s: how task %r ended could not be recorded; it is recorded as a "
                 "failure without a description",
                 *(held.run_id, held.task_id),
             )
-            self._settler.settle(held, undescribed(held), done)
+            self._settler.settle(held.run_id, held.claim, undescribed(held), done)
 
     def end_forgotten(self) -> None:
         """End attempts that are held here but neither run nor are on their way to the server.

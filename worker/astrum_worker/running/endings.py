@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import NamedTuple
 
 from astrum.execution.endings import AttemptResult
 from astrum.machine.events import Outcome
@@ -12,19 +11,10 @@ from astrum.machine.failure import LOST, NOT_DESCRIBED, UNDESCRIBED, UNSERVED, F
 from astrum.protocol.messages import Record
 from astrum.values.references import Blob
 from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.settling.ending import Ending
 
 WORKER_STOPPING = "astrum.WorkerStopping"
 A_COPY = "no leader waits for this entry; it is a copy of an old message, or settled by others"
-
-
-class Ending(NamedTuple):
-    """The one end of an attempt. ``blob`` is the value that the record refers to, if it is big.
-
-    The times of the record are on this host's clock; `settlement_of` puts them on the server's.
-    """
-
-    record: Record
-    blob: Blob | None = None
 
 
 def ended(

@@ -21,8 +21,9 @@ from astrum_worker.running.blobs import BlobCache
 from astrum_worker.running.catalog import Served
 from astrum_worker.running.claim_reader import Runnable
 from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.running.endings import A_COPY, Ending, ended, handed_back_as_copy, raised
+from astrum_worker.running.endings import A_COPY, ended, handed_back_as_copy, raised
 from astrum_worker.running.values import decode_arguments, encode_result
+from astrum_worker.settling.ending import Ending
 
 logger = logging.getLogger("astrum.worker")
 

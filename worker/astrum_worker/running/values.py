@@ -8,8 +8,9 @@ from typing import Any
 
 from astrum.data_transport.locate import binding_error
 from astrum.errors import LocateError
-from astrum.execution.large_values import LARGE_BYTES, Aside
+from astrum.execution.large_values import Aside
 from astrum.protocol.messages import TaskMessage
+from astrum.runtime.loops import LARGE_BYTES
 from astrum.values.arguments import NO_ARGUMENTS, unpack_arguments
 from astrum.values.compression import inflated_bytes
 from astrum.values.payload import EncodedResult, pack_result

@@ -14,17 +14,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from astrum.machine.events import Outcome
-from astrum.protocol.messages import Record, encode_record
-from astrum.protocol.sealing import Seal
-from astrum.redis import Claim, EntryKey, Settlement, Verdict
-from astrum.redis.records import queued_ms
-from astrum.redis.server_clock import ServerClock
+from astrum.redis import Claim, EntryKey, Verdict
 from astrum.runtime.service import Service
 from astrum_worker.claim_gate import Reason
 from astrum_worker.context import WorkerContext
-from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.running.endings import Ending
+from astrum_worker.settling.ending import Ending, settlement_of
 from astrum_worker.settling.storing import Outgoing, Storing
 
 logger = logging.getLogger("astrum.worker")
@@ -81,12 +75,10 @@ class Settler(Service):
         await self._storing.stop()
         await super().stop()
 
-    def settle(self, held: ClaimedAttempt, ending: Ending, done: Callable[[], None]) -> None:
+    def settle(self, run_id: str, claim: Claim, ending: Ending, done: Callable[[], None]) -> None:
         """Record the end of an attempt with the next batch of its run; then call ``done``."""
-        settlement = settlement_of(
-            self._seal, self._store.clock, held.run_id, held.claim, ending.record
-        )
-        self._add(Outgoing(held.run_id, held.claim.key, settlement, ending.blob, done))
+        settlement = settlement_of(self._seal, self._store.clock, run_id, claim, ending.record)
+        self._add(Outgoing(run_id, claim.key, settlement, ending.blob, done))
 
     def _add(self, report: Outgoing) -> None:
         key = report.key
@@ -266,24 +258,3 @@ class Settler(Service):
     def _fullness(self) -> float:
         config = self._config
         return max(self._items / config.unsettled_items, self._bytes / config.unsettled_bytes)
-
-
-def settlement_of(
-    seal: Seal, clock: ServerClock, run_id: str, claim: Claim, record: Record
-) -> Settlement:
-    """Return the end of a claim in the form that the store takes: signed, and with server times."""
-    row = seal.seal_row(run_id, encode_record(_on_server_clock(record, claim, clock)))
-    is_final = record.outcome is Outcome.SUCCEEDED
-    return Settlement(record.task, record.attempt, claim.entry_id, is_final, row)
-
-
-def _on_server_clock(record: Record, claim: Claim, clock: ServerClock) -> Record:
-    if not record.started_at:
-        return record  # it never began
-    started_at = clock.at(record.started_at)
-    turn_at = started_at - record.prepared_ms / 1000
-    return record._replace(
-        started_at=started_at,
-        ended_at=clock.at(record.ended_at),
-        queued_ms=queued_ms(claim.entry_id, turn_at),
-    )

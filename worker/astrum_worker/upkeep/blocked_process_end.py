@@ -20,12 +20,13 @@ from astrum.protocol.messages import Record, attribute
 from astrum.redis import Claim, EntryKey, Settlement, WorkerStore
 from astrum.runtime.exit_codes import ExitCode
 from astrum_worker.context import WorkerContext
-from astrum_worker.process.supervisor_link import say_ended_by
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.running.endings import Ending, lost, never_began, stopped
-from astrum_worker.settling.settler import RunStream, Settler, settlement_of
+from astrum_worker.running.endings import lost, never_began, stopped
+from astrum_worker.settling.ending import Ending, settlement_of
+from astrum_worker.settling.settler import RunStream, Settler
 from astrum_worker.settling.storing import Outgoing
+from astrum_worker.supervisor_link import say_ended_by
 from astrum_worker.upkeep.loop_block_detector import Blockage
 
 logger = logging.getLogger("astrum.worker")

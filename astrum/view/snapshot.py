@@ -1,0 +1,25 @@
+"""A run at one moment: its report, and the state of each unfinished task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from astrum.machine.report import ExecutionReport
+from astrum.view.unfinished import UnfinishedTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSnapshot:
+    """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's.
+
+    ``late_ends`` and ``labels`` are as in `RunInfo`. ``submitted_by`` names user, host and process,
+    "" if it is not known.
+    """
+
+    report: ExecutionReport
+    unfinished: list[UnfinishedTask]
+    now: float
+    late_ends: int = 0
+    submitted_by: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
