@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from astrum.redis.client import Client
 from astrum.redis.entries import leases_of, names_of, pairs, server_ms, texts
 from astrum.redis.reaping import streams_of
 
+_TIME_MS = re.compile(rb"[0-9]{1,18}")
 _LEAST_RUNS = 20
 """The fewest runs asked for at once: some of them may have expired."""
 
@@ -39,11 +41,11 @@ async def list_runs(client: Client, keys: Keys, limit: int) -> list[RunInfo]:
     start = 0
     while len(found) < limit:
         size = max(limit - len(found), _LEAST_RUNS)
-        names = names_of(await client.execute("ZREVRANGE", keys.index, start, start + size - 1))
-        for record in await _records(client, keys, [name for name in names if is_run_id(name)]):
+        reply = await client.execute("ZREVRANGE", keys.index, start, start + size - 1)
+        for record in await _records(client, keys, list(filter(is_run_id, names_of(reply)))):
             with suppress(StoreError):  # a run may come twice: a new one moves all others on
                 found.setdefault(record.run_id, _read_run(record))
-        if len(names) < size:
+        if len(reply) < size:
             break
         start += size
     return list(found.values())[:limit]
@@ -152,7 +154,7 @@ def _read_coordinator(owner: str, now: int, fields: dict[bytes, bytes]) -> Coord
     said_at = fields.get(b"at", b"")
     return CoordinatorInfo(
         owner=owner,
-        age_s=max(now - int(said_at), 0) / 1000 if said_at.isdigit() else 0.0,
+        age_s=max(now - int(said_at), 0) / 1000 if _TIME_MS.fullmatch(said_at) else 0.0,
         details=texts(fields, b"f:"),
         status=decode_coordinator_status(fields.get(b"status", b"")),
     )

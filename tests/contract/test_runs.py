@@ -410,6 +410,7 @@ async def test_as_many_runs_are_listed_as_asked_for_whatever_else_the_index_name
         await runs.create_run(f"r{number:02}", b"plan", {})
     with any_server.client() as client:
         client.zadd(runs.keys.index, {f"r{number:02}": number for number in range(45)})
+        client.zadd(runs.keys.index, {b"\xff": 44, "no run id": 44})
         for number in range(5, 42):
             client.delete(runs.keys.run(f"r{number:02}"))
     listed = [run.run_id for run in await runs.list_runs(limit=5)]
@@ -449,6 +450,8 @@ async def test_a_coordinator_is_seen_until_it_says_nothing_more(
     assert 0 <= seen.age_s < 60
     with any_server.client() as client:
         assert 0 < client.pttl(runs.keys.coordinator("host:7:x")) <= 60_000
+        client.hset(runs.keys.coordinator("host:7:x"), "at", "9" * 5000)
+    assert [seen.owner for seen in await runs.coordinators()] == ["host:7:x"]
     await runs.withdraw("host:7:x")
     assert await runs.coordinators() == []
 
