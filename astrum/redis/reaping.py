@@ -99,7 +99,7 @@ def _last_word(now_ms: int, lease_end: Any, fields: Any) -> LastWord:
         return LastWord()
     length, status = fields
     age_s = None
-    with suppress(TypeError, ValueError):  # a lease that is gone, or was ended by hand
+    with suppress(TypeError, ValueError, OverflowError):  # a lease that is gone, or not a number
         if float(lease_end) > 0:
             age_s = max(now_ms - (float(lease_end) - int(length)), 0.0) / 1000
     return LastWord(age_s, decode_status(status or b"").rss_bytes)

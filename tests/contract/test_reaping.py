@@ -56,8 +56,12 @@ async def test_the_last_heartbeat_of_a_dead_worker_is_known_as_long_as_its_recor
     await runs.end_lease("w")
     with any_server.client() as client:
         client.set(runs.keys.worker("strange"), "x", px=10_000)
-    assert await runs.last_words(["w", "strange", "gone"]) == {
+        client.zadd(runs.keys.leases, {"endless": 1})
+        client.hset(runs.keys.worker("endless"), "lz", "9" * 400)
+        client.pexpire(runs.keys.worker("endless"), 10_000)
+    assert await runs.last_words(["w", "endless", "strange", "gone"]) == {
         "w": LastWord(None, 2**20),
+        "endless": LastWord(),
         "strange": LastWord(),
         "gone": LastWord(),
     }
