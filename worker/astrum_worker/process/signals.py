@@ -67,6 +67,8 @@ class Signals(PeriodicService):
             signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
     def _drain(self, number: int) -> None:
+        if self._event_loop.is_closed():
+            return  # this process is about to end
         if self._says_so:
             say_line(f"draining; {second_signal_advice(number)}")
         self._event_loop.call_soon_threadsafe(self._stop, after_stop(number))
