@@ -1,6 +1,7 @@
 """Run graphs of Python functions: in this process, or across worker processes on many hosts.
 
-Importing this package imports no Redis client; `Coordinator` does when it is asked for.
+Importing this package imports no Redis client; `Coordinator` does when it is asked for. May import
+`astrum_coordinator`, then only; each folder inside names what it may import.
 """
 
 from importlib import import_module

@@ -2,7 +2,7 @@
 
 A relation is declared by annotation (`Ref` with `F` or `T`) or explicitly (`TaskData`), and ends
 as bindings, which are data. The models are loaded on first use: they need pydantic, which takes
-longer to import than the rest of the package. May import `runtime` and `errors`.
+longer to import than the rest of the package. May import `config` and `errors`.
 """
 
 from __future__ import annotations

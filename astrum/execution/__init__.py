@@ -1,4 +1,5 @@
 """Running attempts in this process: one attempt, its threads, the in-process host of a run.
 
-May import `machine`, `planning`, `values`, `data_transport` and `runtime`; knows no Redis.
+Knows no Redis. May import `machine`, `planning`, `values`, `data_transport`, `runtime`, `config`
+and `errors`.
 """

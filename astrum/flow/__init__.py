@@ -1,4 +1,5 @@
 """Tasks, namespaces, registries and schedulers as users declare them, and loading of modules.
 
-May import everything below `astrum.redis` and `astrum.execution`; no host-specific code.
+Has no code for one host. May import `execution`, `machine`, `planning`, `data_transport`,
+`runtime`, `config` and `errors`.
 """

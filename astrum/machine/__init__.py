@@ -1,6 +1,6 @@
 """The pure part of a run: events, commands, the state machine between them, and the report.
 
-No clock, network, event loop or random numbers. May import `planning` and everything below.
+No clock, network, event loop or random numbers. May import `planning` and `errors`.
 """
 
 from astrum.machine.attempt_log import AttemptLog

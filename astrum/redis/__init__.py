@@ -2,7 +2,8 @@
 
 All decisions use the server's time. Every write is one script, so the state is valid even if the
 server loses its last writes; every script may be repeated after a lost reply. Public methods raise
-kinds of `astrum.errors.StoreError` and `RunError` only. May import `protocol` and everything below.
+kinds of `astrum.errors.StoreError` and `RunError` only. May import `protocol`, `values`,
+`machine`, `runtime` and `errors`.
 """
 
 from __future__ import annotations

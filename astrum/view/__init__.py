@@ -1,6 +1,6 @@
 """The present state of runs and queues as data, for people and programs. Pure, like `machine`.
 
-May import `machine`, `values` and everything below.
+May import `protocol`, `machine`, `planning` and `errors`.
 """
 
 from astrum.view.queues import QueueState, queue_states

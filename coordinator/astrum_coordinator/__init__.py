@@ -1,4 +1,7 @@
-"""The coordinator of Astrum: plans runs, leads them, and reports on them."""
+"""The coordinator of Astrum: plans runs, leads them, and reports on them.
+
+`app` and `parts` compose it; each folder does one part. May import `astrum`.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def compose(
     detector = LoopBlockDetector(attempts.running_in, config.blocked_after_s, attempts.running_as)
     detector.on_limit(config.blocked_limit_s, BlockedProcessEnd(context, attempts, settler).end)
     consumers = _consumers(context, attempts, slots)
-    board = StatusBoard(context, attempts, settler, consumers, detector, invoker.pool)
+    board = StatusBoard(context, attempts, consumers, detector, invoker.pool)
     lease = _lease(context, reconciler, board, lease_type)
     context.gate.before_claim(lease.judge)
     context.gate.on_close(attempts.hand_back_waiting)

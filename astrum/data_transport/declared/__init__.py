@@ -1,4 +1,4 @@
 """The declarations of one function: signature, annotations as strings, relations in them.
 
-May import `annotations`, `locate` and `errors` only.
+May import `annotations` and `type_kinds`.
 """

@@ -1,4 +1,4 @@
 """From what functions and `TaskData` declare to the bindings of each task.
 
-May import `declared`, `types` and the public words of `data_transport`.
+May import `annotations`, `bindings`, `models`, `declared`, `types` and `errors`.
 """

@@ -1,4 +1,4 @@
 """The common parts of both commands: options, logs, stop signals, and how a command ends.
 
-May import `errors` and the rest of `runtime`, and click.
+May import `errors`, the rest of `runtime`, and click.
 """

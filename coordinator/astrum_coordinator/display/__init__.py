@@ -1,4 +1,4 @@
 """Shows plans and runs to people on a terminal.
 
-May import `astrum`; asks no server.
+Asks no server. May import `astrum`.
 """

@@ -1,6 +1,6 @@
 """A private server and local workers that live as long as the program that asked for them.
 
-May import `astrum`; knows nothing of leading runs.
+Knows nothing of leading runs. May import `astrum`.
 """
 
 from astrum_coordinator.embedded.local_workers import LocalWorkers, LocalWorkerSettings

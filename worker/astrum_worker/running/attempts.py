@@ -30,14 +30,7 @@ from astrum.runtime.loops import hide, runs_in, task_maker
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.claim_reader import ClaimReader, Reading, Refused, Runnable, Unreadable
 from astrum_worker.running.claimed import ClaimedAttempt, Phase
-from astrum_worker.running.endings import (
-    ended,
-    never_began,
-    raised,
-    stopped,
-    undescribed,
-    unrun,
-)
+from astrum_worker.running.endings import ended, never_began, raised, stopped, undescribed, unrun
 from astrum_worker.running.executor import Executor
 from astrum_worker.running.ready_queue import ReadyQueue
 from astrum_worker.running.slots import Slots
@@ -117,6 +110,11 @@ class Attempts:
     def running_count(self) -> int:
         """The number of attempts that run."""
         return self._running
+
+    @property
+    def unsettled(self) -> int:
+        """The number of ended attempts whose ends wait for the server; safe as `running`."""
+        return self._settler.unsettled
 
     async def wait_idle(self) -> None:
         """Wait until nothing runs."""

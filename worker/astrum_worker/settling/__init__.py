@@ -1,4 +1,4 @@
 """Records at the server how attempts ended.
 
-May import `astrum`, and of the worker `config`.
+May import `astrum`, and of the worker `claim_gate` and `context`.
 """

@@ -1,4 +1,5 @@
 """Periodic checks: lease, reconciliation, revocations, blocked loops, hung tasks and threads.
 
-May import `astrum` and the rest of the worker but `app` and `cli`.
+May import `astrum`, and of the worker `claim_gate`, `config`, `context`, `claiming`, `running`,
+`settling` and `supervisor_link`.
 """

@@ -19,7 +19,6 @@ from astrum_worker.claiming.consumer import Consumer
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.loop_block_detector import Blockage, LoopBlockDetector
 
 _STATM = Path("/proc/self/statm")
@@ -32,7 +31,6 @@ class StatusBoard:
         self,
         context: WorkerContext,
         attempts: Attempts,
-        settler: Settler,
         consumers: Sequence[Consumer],
         detector: LoopBlockDetector,
         threads: ThreadPool,
@@ -40,7 +38,6 @@ class StatusBoard:
         self._counters = context.counters
         self._gate = context.gate
         self._attempts = attempts
-        self._settler = settler
         self._consumers = consumers
         self._detector = detector
         self._threads = threads
@@ -69,7 +66,7 @@ class StatusBoard:
             lanes={consumer.lane: consumer.status(now) for consumer in self._consumers},
             not_claiming=tuple(self._gate.reasons),
             blocked=None if blockage is None else _blocked(blockage),
-            unsettled=self._settler.unsettled,
+            unsettled=self._attempts.unsettled,
             drain_left_s=None if drain_until is None else max(round(drain_until - now, 3), 0.0),
             hung_threads=self._threads.hung,
             rss_bytes=_rss_bytes(),
