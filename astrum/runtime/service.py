@@ -29,7 +29,7 @@ class Service:
 
     def __init__(self) -> None:
         self._backoff = Backoff()
-        self._logged: type[Exception] | None = None
+        self._logged: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def run_once(self) -> None:
@@ -51,15 +51,17 @@ class Service:
     def goes_on(self, error: Exception) -> bool:
         """Log an error of a pass; return whether the loop continues after a pause.
 
-        An error of the store is logged once, until another kind of error or a good pass follows.
+        Each message of the store is logged once until a good pass. So the log shows how an outage
+        continues: a server that restarts is unreachable first, then it is loading its data.
         """
         if not isinstance(error, StoreError):
             logger.error("%s: a pass failed; the loop continues", self.name, exc_info=error)
             return True
-        is_known = self._logged is type(error) or self._is_reported_elsewhere(error)
+        text = str(error)
+        is_known = text in self._logged or self._is_reported_elsewhere(error)
         level = logging.DEBUG if is_known else logging.WARNING
-        logger.log(level, "%s: %s; it is tried again until it works", self.name, error)
-        self._logged = type(error)
+        logger.log(level, "%s: %s; it is tried again until it works", self.name, text)
+        self._logged.add(text)
         return True
 
     async def _loop(self) -> None:
@@ -72,7 +74,7 @@ class Service:
                 await self._pause()
             else:
                 self._backoff.reset()
-                self._logged = None
+                self._logged.clear()
 
     def _is_reported_elsewhere(self, error: StoreError) -> bool:
         return False

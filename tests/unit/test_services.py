@@ -13,6 +13,7 @@ from astrum.runtime.service import PeriodicService, Service
 
 NEVER_S = 3600.0
 DOWN = StoreUnavailableError("nothing listens there")
+LOADING = StoreUnavailableError("it is loading its data")
 REFUSED = StoreConfigurationError("no permission")
 
 
@@ -62,13 +63,15 @@ async def warnings_of(service: Scripted, caplog: pytest.LogCaptureFixture) -> li
     return [record.getMessage() for record in caplog.records]
 
 
-async def test_each_kind_of_store_error_is_logged_once_until_a_pass_succeeds(
+async def test_each_message_of_the_store_is_logged_once_until_a_pass_succeeds(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    said = await warnings_of(Scripted(DOWN, DOWN, REFUSED, None, DOWN), caplog)
+    errors = (DOWN, DOWN, LOADING, DOWN, REFUSED, None, DOWN)
+    said = await warnings_of(Scripted(*errors), caplog)
     down = "scripted: nothing listens there; it is tried again until it works"
     refused = "scripted: no permission; it is tried again until it works"
-    assert said == [down, refused, down]
+    loading = "scripted: it is loading its data; it is tried again until it works"
+    assert said == [down, loading, refused, down]
 
 
 async def test_a_bug_is_logged_with_its_traceback_and_the_loop_continues(

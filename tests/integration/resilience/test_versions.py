@@ -79,6 +79,7 @@ async def test_a_worker_with_another_source_of_the_task_hands_it_back_uncharged(
         run = begin(coordinator, "chain")
         await eventually(lambda: "settled as handed back" in wrong.output)
         pool.worker(*QUICK)
+        wrong.close()  # else the two would compete for each task, with growing delays
         report = await run
     assert report.execution_state == "completed"
     assert report.task_return_set["last"] == "first-middle-last"

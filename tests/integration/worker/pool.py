@@ -205,7 +205,7 @@ class Lead:
             "run_id": self.run_id,
             "task": task,
             "attempt": 1,
-            "number": 1,
+            "try_number": 1,
             "namespace": "pool",
             "task_id": task_id,
             "fingerprint": "",
