@@ -64,6 +64,10 @@ def decode_plan(data: bytes, run_id: str, seal: Seal) -> Plan:
         raise DecodeError(f"the plan of run {run_id} cannot be read: {error}") from None
 
 
+def _closed(run_id: str) -> RunError:
+    return RunError(f"run {run_id}: this coordinator was closed; another may go on with it")
+
+
 class Leaderships:
     """All runs led by one coordinator, under its owner id."""
 
@@ -101,8 +105,16 @@ class Leaderships:
         """
         adopting = asyncio.create_task(self._adopt_or_join(run_id, observer, plan))
         self._adopting.add(adopting)
-        adopting.add_done_callback(self._adopting.discard)
-        return await asyncio.shield(adopting)
+        adopting.add_done_callback(self._on_adopted)
+        await asyncio.wait([adopting])
+        if adopting.cancelled():  # by `release`: to its caller that is an error, not a cancellation
+            raise _closed(run_id)
+        return adopting.result()
+
+    def _on_adopted(self, adopting: asyncio.Task[RunLeader | None]) -> None:
+        self._adopting.discard(adopting)
+        if not adopting.cancelled():
+            adopting.exception()  # seen: its caller may have been cancelled
 
     async def _adopt_or_join(
         self, run_id: str, observer: RunObserver | None, plan: Plan | None
@@ -122,7 +134,7 @@ class Leaderships:
         self, run_id: str, observer: RunObserver | None, plan: Plan | None
     ) -> RunLeader | None:
         if self._is_released:
-            raise RunError(f"run {run_id}: this coordinator was closed; another may go on with it")
+            raise _closed(run_id)
         asked_at = time.monotonic()
         epoch = await self._store.lead(run_id, self._owner, self._config.lease_s)
         if epoch is None:

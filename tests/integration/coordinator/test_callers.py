@@ -10,6 +10,7 @@ import pytest
 from astrum.errors import RunError
 from astrum.planning import TaskSpec
 from astrum.redis import RedisSettings, RunStore
+from astrum.redis.journals import BEGINNING
 from astrum_coordinator import Coordinator
 from astrum_coordinator.display.progress import RunProgress
 from tests.eventually import eventually
@@ -93,6 +94,30 @@ async def test_closing_releases_the_runs_and_wakes_those_that_wait_for_them(
         await run
     assert await runs.orphans() == ["r"]
     assert dispatchers() == []
+
+
+async def test_closing_during_an_adoption_leaves_the_run_to_others(
+    settings: RedisSettings,
+    hand: ManualWorker,
+    runs: RunStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its caller was not cancelled, so that the run must not be."""
+    await hand.register("a")
+    is_adopting = asyncio.Event()
+
+    async def outstanding(run_id: str) -> None:
+        is_adopting.set()
+        await asyncio.Event().wait()
+
+    async with Coordinator(settings, config=PATIENT) as coordinator:
+        monkeypatch.setattr(coordinator._store, "outstanding", outstanding)
+        run = begin(coordinator, A)
+        await is_adopting.wait()
+    with pytest.raises(RunError, match="closed"):
+        await run
+    assert await runs.orphans() == ["r"]
+    assert await runs.read_journal({"r": BEGINNING}, block_s=None, count=1) == []
 
 
 async def test_a_follower_of_another_leader_starts_from_the_current_state(
