@@ -231,7 +231,7 @@ class Walk:
             await self.rng.choice(self.crew).claim(loses_reply=True, unaware=True)
 
     async def calm_round(self) -> None:
-        """Let everybody do everything, in order, without faults."""
+        """Let each process do everything, in order, without faults."""
         for worker in self.crew:
             worker.paused = 0
             await worker.beat()

@@ -1,4 +1,4 @@
-"""Every snippet of the README and of the guide runs as it stands, and prints what the page says."""
+"""Every program and command of the guide runs as it stands, and prints what the page says."""
 
 import ast
 import re

@@ -435,7 +435,7 @@ class Commands:
         return self.model.make_groups(keys[1:])
 
     def script_exclusive(self, keys: list[str], args: list[bytes]) -> int:
-        return 1  # in the simulated pool everybody may
+        return 1  # in the simulated pool every worker may
 
     def script_claim(self, keys: list[str], args: list[bytes]) -> list[Any]:
         self._require_groups(keys)

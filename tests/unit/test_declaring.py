@@ -1,6 +1,7 @@
 """`@task`, registries and namespaces: what is recorded, and what is refused."""
 
 import asyncio
+import dataclasses
 import functools
 import re
 import threading
@@ -11,6 +12,7 @@ import pytest
 
 from astrum import (
     DEFAULT_NAMESPACE,
+    AstrumConfig,
     RetryPolicy,
     SchedulerRegistry,
     TaskNotFoundError,
@@ -174,6 +176,9 @@ def test_every_option_is_described_in_its_class_and_in_the_guide() -> None:
     for name in TaskOptions.__annotations__:
         assert f"- ``{name}``: " in (TaskOptions.__doc__ or "")
         assert f"| `{name}` | " in guide
+    for field in dataclasses.fields(AstrumConfig):
+        assert f"``{field.name}" in (AstrumConfig.__doc__ or "")
+        assert f"| `{field.name}` | " in guide
 
 
 @pytest.mark.parametrize("retry", [-1, True, False, "2", 1.5, None])
