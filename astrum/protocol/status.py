@@ -98,7 +98,10 @@ class LedRun(NamedTuple):
     ``ready`` is how many tasks wait for nothing but ``capacity``, by queue: they are in no stream
     yet. ``capacity`` is how many attempts may be outstanding at once. ``is_in_doubt``: the server
     holds another state than expected, and the run is read again. ``unserved`` says which tasks
-    no worker serves and why, "" if all are served.
+    no worker serves and why, "" if all are served. At ``unserved_until`` they end the run (server
+    time in seconds since the epoch; `None`: they do not). ``refused`` says why the server refuses
+    what is to be dispatched, for example because its memory is full, "" if it does not.
+    ``unsigned_ends`` counts the ends that are in the journal without a valid signature.
     """
 
     run_id: str
@@ -107,6 +110,9 @@ class LedRun(NamedTuple):
     outstanding: int
     is_in_doubt: bool = False
     unserved: str = ""
+    unserved_until: float | None = None
+    refused: str = ""
+    unsigned_ends: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,8 +263,9 @@ _WORKER_READERS: dict[str, _Reader] = {
     "counters": _by_name(_count),
 }
 _BY_QUEUE = _by_name(_count)
+_LED_RUN = (_string, _BY_QUEUE, _count, _count, _flag, _string, _number, _string, _count)
 _COORDINATOR_READERS: dict[str, _Reader] = {
     "led_count": _count,
     "ready": _BY_QUEUE,
-    "leaderships": _rows(_row(LedRun, _string, _BY_QUEUE, _count, _count, _flag, _string)),
+    "leaderships": _rows(_row(LedRun, *_LED_RUN)),
 }

@@ -28,7 +28,8 @@ def coordinators(server: ServerOptions, as_json: bool) -> None:
     """List the coordinators of a server that lead runs or serve, and what they hold ready.
 
     Tasks that are held ready wait for nothing but capacity; they are in no queue yet. `--json`
-    has them for each run, with its capacity, and why its tasks are not served.
+    has them for each run, with its capacity, why its tasks are not served and how long they may
+    wait, why the server refuses them, and how many ends have no valid signature.
     """
     found = ask(server, lambda coordinator: coordinator.coordinators())
     if as_json:
@@ -69,6 +70,8 @@ def trouble_text(status: CoordinatorStatus) -> str:
     for run in status.leaderships:
         if run.unserved:
             return f"run {run.run_id}: {run.unserved}"
+        if run.refused:
+            return f"run {run.run_id}: {run.refused}"
         if run.is_in_doubt:
             return f"run {run.run_id} is being read again"
     return ""

@@ -75,10 +75,16 @@ class Dispatcher(Service):
         self._unsent: dict[int, int] = {}
         self._withdrawn: dict[int, Revocation] = {}
         self._refused = Backoff()
+        self._refusal = ""
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._sent: dict[int, SentAttempt] = {}
+
+    @property
+    def refused(self) -> str:
+        """Why the server refuses what is to be dispatched, "" if it does not."""
+        return self._refusal
 
     async def drained(self) -> None:
         """Wait until everything ordered so far has been sent."""
@@ -145,6 +151,7 @@ class Dispatcher(Service):
             await self._refused.wait()
         else:
             self._refused.reset()
+            self._refusal = ""
         while self._revocations:
             batch_size = min(len(self._revocations), self._config.batch_items)
             revocations = [self._revocations.popleft() for _ in range(batch_size)]
@@ -175,6 +182,7 @@ class Dispatcher(Service):
         except StoreError as error:
             if not self._refused.failures:
                 logger.warning("run %s: %s; trying again", self._run_id, error)
+            self._refusal = str(error)
             self._commands.extend(batch)
             return False
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from astrum.errors import (
@@ -38,6 +38,7 @@ from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import LeaderEvent, Record, encode_event, encode_record
 from astrum.protocol.records import QueueLane, RunInfo
+from astrum.protocol.status import LedRun
 from astrum.redis.journals import BEGINNING
 from astrum.redis.records import JournalEntry
 from astrum.runtime.loops import Backoff, end_task
@@ -96,7 +97,7 @@ class RunLeader:
         self._rereads = Backoff()
         self._capacity = context.config.outstanding_limit or LEAST_OUTSTANDING
         self._server_offset_s = 0.0
-        self._unserved = ""
+        self._unserved: tuple[str, float | None] = ("", None)
         self._has_history = False
         self._led = self._new_state()
 
@@ -134,21 +135,6 @@ class RunLeader:
         return self._led.cursor
 
     @property
-    def capacity(self) -> int:
-        """The number of attempts that may be outstanding at once."""
-        return self._capacity
-
-    @property
-    def is_in_doubt(self) -> bool:
-        """True if the run must be read again, since Redis holds another state than expected."""
-        return self._is_reread_due
-
-    @property
-    def unserved(self) -> str:
-        """The tasks that no worker serves and why, "" if all are served."""
-        return self._unserved
-
-    @property
     def has_history(self) -> bool:
         """True if the run had begun before this process led it."""
         return self._has_history
@@ -157,6 +143,12 @@ class RunLeader:
     def age_s(self) -> float:
         """Seconds since the run was created."""
         return max(self.server_now() - self.info.created_at, 0.0)
+
+    def status(self, ready: Mapping[str, int]) -> LedRun:
+        """Return what to publish of the run; ``ready`` is how many tasks it holds, by queue."""
+        led, out = self._led, self.state.outstanding_count
+        run = LedRun(self.run_id, ready, self._capacity, out, self._is_reread_due, *self._unserved)
+        return run._replace(refused=led.dispatcher.refused, unsigned_ends=led.unsigned_ends.seen)
 
     # --- life ---------------------------------------------------------------------------
 
@@ -248,11 +240,14 @@ class RunLeader:
         self._timers[_RUN_TIMER] = loop.call_later(left_s, self._on_run_timeout, limit_s)
 
     def _on_run_timeout(self, limit_s: float) -> None:
-        self.journal(RunTimedOut(self.server_now(), limit_s, self._unserved))
+        self.journal(RunTimedOut(self.server_now(), limit_s, self._unserved[0]))
 
-    def note_unserved(self, text: str) -> None:
-        """Remember which tasks no worker serves, "" if all are served, for the run's timeout."""
-        self._unserved = text
+    def note_unserved(self, text: str, until: float | None) -> None:
+        """Remember which tasks no worker serves, "" if all are served, and when that ends the run.
+
+        The run's timeout names them.
+        """
+        self._unserved = text, until
 
     def server_now(self) -> float:
         """Return the server's time, as it was when the run was read and has gone on since."""

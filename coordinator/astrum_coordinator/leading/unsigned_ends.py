@@ -15,9 +15,13 @@ from astrum.redis.run_store import RunStore
 
 
 class UnsignedEnds:
-    """The rejected ends of one run's attempts, as far as they may matter."""
+    """The rejected ends of one run's attempts, as far as they may matter.
+
+    ``seen`` counts all that its journal holds.
+    """
 
     def __init__(self) -> None:
+        self.seen = 0
         self._ends: set[tuple[int, int]] = set()
 
     def __len__(self) -> int:
@@ -26,6 +30,7 @@ class UnsignedEnds:
     def note(self, entry: bytes, state: RunState) -> None:
         """Remember which ends a journal entry claims, of the current attempts or the next ones."""
         for task, attempt in claimed_ends(entry):
+            self.seen += 1
             if task < len(state.attempts) and 0 <= attempt - state.attempts[task] <= 1:
                 self._ends.add((task, attempt))
 

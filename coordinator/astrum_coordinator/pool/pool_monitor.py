@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from astrum.errors import DecodeError
@@ -110,9 +110,12 @@ class PoolMonitor(PeriodicService):
             for task in _on_offer(leader.state)
             if not pool.serves(namespace, spec(task))
         }
-        leader.note_unserved(_summary(leader, pool, sorted(task for _, task in found)))
-        self._note(leader, pool, found, now - self._config.unserved_notice_s)
         limit_s = self._config.unserved_limit_s
+        leader.note_unserved(
+            _summary(leader, pool, sorted(task for _, task in found)),
+            None if limit_s is None else _until(leader, found.values(), now - limit_s),
+        )
+        self._note(leader, pool, found, now - self._config.unserved_notice_s)
         if limit_s is not None:
             self._fail_first(leader, pool, found, now - limit_s)
         return found
@@ -198,6 +201,12 @@ class PoolMonitor(PeriodicService):
         for worker in workers if leader.state.lost_workers else ():
             if worker.worker_id in leader.state.lost_workers:
                 leader.journal(WorkerReturned(worker.worker_id, leader.server_now()))
+
+
+def _until(leader: RunLeader, found: Iterable[_Unserved], before: float) -> float | None:
+    """Return the server's time at which the first of the tasks ends its run, `None` without any."""
+    left_s = min((one.since - before for one in found), default=None)
+    return None if left_s is None else leader.server_now() + max(left_s, 0.0)
 
 
 def _summary(leader: RunLeader, pool: LivePool, unserved: Sequence[int]) -> str:

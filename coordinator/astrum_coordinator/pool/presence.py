@@ -10,7 +10,7 @@ from contextlib import suppress
 from astrum.errors import StoreError
 from astrum.machine.run_counter import RunCounter
 from astrum.protocol.records import encode_counts
-from astrum.protocol.status import MAX_LED_RUNS, CoordinatorStatus, LedRun
+from astrum.protocol.status import MAX_LED_RUNS, CoordinatorStatus
 from astrum.redis.scripts import LedCounts
 from astrum.runtime.service import PeriodicService
 from astrum.runtime.version import installed_version
@@ -73,7 +73,7 @@ class Presence(PeriodicService):
         return encode_counts(self._counters[leader.run_id].counts())
 
     def _status(self, leaders: list[RunLeader]) -> CoordinatorStatus:
-        rows = [_led_run(leader, self._counters[leader.run_id]) for leader in leaders]
+        rows = [leader.status(self._counters[leader.run_id].ready()) for leader in leaders]
         ready: dict[str, int] = {}
         for row in rows:
             for queue, count in row.ready.items():
@@ -81,14 +81,3 @@ class Presence(PeriodicService):
         return CoordinatorStatus(
             led_count=len(rows), ready=ready, leaderships=tuple(rows[:MAX_LED_RUNS])
         )
-
-
-def _led_run(leader: RunLeader, counter: RunCounter) -> LedRun:
-    return LedRun(
-        leader.run_id,
-        counter.ready(),
-        leader.capacity,
-        leader.state.outstanding_count,
-        leader.is_in_doubt,
-        leader.unserved,
-    )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+from typing import Any
 
 import pytest
 
 from astrum.config import AstrumConfig
-from astrum.errors import RunError
+from astrum.errors import RunError, StoreConfigurationError
 from astrum.machine.run_counter import RunCounts
 from astrum.planning import TaskSpec
 from astrum.protocol.records import CoordinatorInfo
+from astrum.protocol.status import LedRun
 from astrum.redis import RedisSettings, RunStore
+from astrum.runtime.loops import end_task
 from astrum_coordinator import Coordinator
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leaderships import Leaderships
@@ -51,6 +54,38 @@ async def test_a_coordinator_is_seen_with_what_it_leads_and_holds_ready_until_it
             await hand.succeed(await hand.claim())
         await running
     assert await runs.coordinators() == []
+
+
+async def test_a_led_run_says_what_the_server_refuses_and_until_when_a_task_may_wait(
+    coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: Any) -> list[str]:
+        raise StoreConfigurationError("no permission")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, "dispatch", refused)
+        running = asyncio.create_task(coordinator.run_flow(flow(SPECS[0]), AstrumConfig()))
+
+        async def led() -> LedRun | None:
+            found = [run for one in await runs.coordinators() for run in one.status.leaderships]
+            return next((run for run in found if run.refused and run.unserved), None)
+
+        seen = await eventually(led, "the led run to have both")
+    assert seen is not None
+    assert seen.refused == "no permission"
+    assert "no worker" in seen.unserved
+    assert seen.unserved_until is not None
+    left_s = seen.unserved_until - await runs.server_time()
+    assert FAST.unserved_limit_s is not None
+    assert 0 < left_s < FAST.unserved_limit_s
+    assert seen.unsigned_ends == 0
+
+    async def led_without() -> bool:
+        found = [run for one in await runs.coordinators() for run in one.status.leaderships]
+        return bool(found) and not found[0].refused
+
+    await eventually(led_without, "the refusal to be over")
+    await end_task(running)
 
 
 async def test_an_open_run_has_counts_and_an_ended_one_says_how_it_ended(

@@ -54,3 +54,5 @@ def test_a_coordinator_says_what_keeps_its_runs_from_going_on() -> None:
     assert found == "run b is being read again"
     found = trouble_text(CoordinatorStatus(leaderships=(unserved, doubtful)))
     assert found == "run c: no worker serves task 't'"
+    refused = LedRun("d", {}, 10, 1, refused="OOM")
+    assert trouble_text(CoordinatorStatus(leaderships=(refused, doubtful))) == "run d: OOM"

@@ -12,14 +12,18 @@ from hypothesis import strategies as st
 from astrum.errors import DecodeError
 from astrum.protocol import status
 from astrum.protocol.status import (
+    CoordinatorStatus,
     LaneStatus,
+    LedRun,
     LoopBlock,
     RunningAttempt,
     ServedTask,
     WaitingAttempt,
     WorkerStatus,
+    decode_coordinator_status,
     decode_served,
     decode_status,
+    encode_coordinator_status,
     encode_served,
     encode_status,
 )
@@ -32,6 +36,12 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
 )
 parts = st.sampled_from([*WorkerStatus.__dataclass_fields__, "later"])
+
+
+def test_what_a_coordinator_says_comes_back() -> None:
+    led = LedRun("r", {"q": 1}, 10, 2, True, "no worker serves 't'", 9.5, "OOM", 3)
+    said = CoordinatorStatus(led_count=1, ready={"q": 1}, leaderships=(led, LedRun("s", {}, 1, 0)))
+    assert decode_coordinator_status(encode_coordinator_status(said)) == said
 
 
 def test_what_a_worker_serves_comes_back() -> None:
