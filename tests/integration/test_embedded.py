@@ -14,6 +14,7 @@ import textwrap
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -263,6 +264,23 @@ def local_workers(
     )
     output = WorkerOutput(show_output=(lines if lines is not None else []).append)
     return LocalWorkers(["flow.py"], Registered(is_each=are_registered), settings, output)
+
+
+async def test_nothing_asks_for_workers_that_were_stopped_before_they_served(
+    worker_program: Callable[[str], None],
+) -> None:
+    worker_program("import signal\nsignal.pause()\n")
+    before = asyncio.all_tasks()
+    async with local_workers(are_registered=False, count=1):
+        asked = "_until_serving"
+        await eventually_async(lambda: asked in {task_name(one) for one in asyncio.all_tasks()})
+    assert asyncio.all_tasks() == before
+
+
+def task_name(task: asyncio.Task[Any]) -> str:
+    """The name of the function that a task runs."""
+    coroutine: Any = task.get_coro()
+    return str(coroutine.__name__)
 
 
 async def test_workers_are_started_with_the_modules_and_options(

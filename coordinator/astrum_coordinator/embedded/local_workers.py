@@ -179,12 +179,14 @@ class LocalWorkers:
         delay_s = FIRST_RESTART_DELAY_S
         while True:
             serving = asyncio.create_task(self._until_serving(worker.pid))
-            code = await worker.wait()
-            # A worker that was ended by a task may have left the server already.
-            has_served = (
-                code <= 0 or serving.done() or worker.pid in await self._known.worker_pids()
-            )
-            await _cancel([serving])
+            try:
+                code = await worker.wait()
+                # A worker that was ended by a task may have left the server already.
+                has_served = (
+                    code <= 0 or serving.done() or worker.pid in await self._known.worker_pids()
+                )
+            finally:
+                await _cancel([serving])
             await self._report_end(worker.pid, describe_ending(code))
             await worker.drained(DRAIN_TIMEOUT_S)
             if not has_served:
