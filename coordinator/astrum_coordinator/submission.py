@@ -35,7 +35,7 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     if len(labels) > MAX_LABELS:
         raise RunError(f"a run has at most {MAX_LABELS} labels, got {len(labels)}")
     for name, value in labels.items():
-        if not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise RunError(
                 f"{name!r} cannot name a label: use 1 to 64 letters, digits and . _ @ / + -"
             )

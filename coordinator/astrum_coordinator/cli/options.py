@@ -47,11 +47,16 @@ def _labels(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) 
     from astrum.errors import RunError
     from astrum_coordinator.submission import checked_labels
 
+    labels: dict[str, str] = {}
     for pair in pairs:
-        if "=" not in pair:
+        name, is_pair, label = pair.partition("=")
+        if not is_pair:
             raise click.BadParameter(f"{pair!r} is not of the form name=value")
+        if name in labels:
+            raise click.BadParameter(f"the label {name!r} is given twice")
+        labels[name] = label
     try:
-        return checked_labels(dict(pair.split("=", 1) for pair in pairs))
+        return checked_labels(labels)
     except RunError as error:
         raise click.BadParameter(str(error)) from None
 

@@ -370,6 +370,8 @@ def test_targets_select_all_upstream_tasks_and_no_others(write: Write, cli: Cli)
         (["flow.py", "--workers", "2"], "without workers: drop --workers"),
         (["flow.py", "--redis", "redis://x"], "--redis has no meaning there"),
         (["flow.py", "--prefix", "p"], "no keys to give a --prefix"),
+        (["flow.py", "--label", "team"], "'team' is not of the form name=value"),
+        (["flow.py", "--label", "a=1", "--label", "a=2"], "the label 'a' is given twice"),
         (["flow.py", "--label", "team=data"], "not in a list of runs: drop --label"),
     ],
 )

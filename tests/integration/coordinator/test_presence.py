@@ -130,10 +130,10 @@ TOO_MANY = {f"l{number}": "" for number in range(33)}
 
 @pytest.mark.parametrize(
     "labels",
-    [{"a b": "x"}, {"": "x"}, {"a": "x\n"}, {"a": "x" * 257}, TOO_MANY],
+    [{"a b": "x"}, {"": "x"}, {7: "x"}, {"a": 7}, {"a": "x\n"}, {"a": "x" * 257}, TOO_MANY],
 )
 async def test_labels_that_no_list_could_show_are_refused(
-    coordinator: Coordinator, labels: dict[str, str]
+    coordinator: Coordinator, labels: Any
 ) -> None:
     with pytest.raises(RunError, match="label"):
         await coordinator.submit_flow(flow(*SPECS), labels=labels)
