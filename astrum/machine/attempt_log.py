@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from astrum.machine.events import AttemptSettled
+from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.failure import Failure
 
 UNCHARGED = -1
@@ -21,3 +21,11 @@ class AttemptLog:
     failures: dict[int, Failure] = field(default_factory=dict)
     """The reason why a task failed for good."""
     stop_reason: str = ""
+
+    def was_retried(self, event: AttemptSettled) -> bool:
+        """Return whether an attempt failed or was lost, and its task was tried again.
+
+        An attempt that was handed back is followed by another one too, but nothing went wrong.
+        """
+        left = self.retried.get((event.task, event.attempt))
+        return left is not None and (left >= 0 or event.outcome is Outcome.LOST)

@@ -269,7 +269,7 @@ def _error_summary(state: RunState) -> list[str]:
     lines = []
     for event in log.settled if log.retried else ():
         numbers[event.task] += 1
-        if _was_retried(state, event):
+        if log.was_retried(event):
             lines.append(_retried_line(state, event, numbers[event.task]))
     used = Counter(task for (task, _), left in log.retried.items() if left >= 0)
     for task, failure in log.failures.items():
@@ -280,11 +280,6 @@ def _error_summary(state: RunState) -> list[str]:
     if log.stop_reason:
         lines.append(log.stop_reason)
     return lines
-
-
-def _was_retried(state: RunState, event: AttemptSettled) -> bool:
-    left = state.attempt_log.retried.get((event.task, event.attempt))
-    return left is not None and (left >= 0 or event.outcome is Outcome.LOST)
 
 
 def _retried_line(state: RunState, event: AttemptSettled, number: int) -> str:

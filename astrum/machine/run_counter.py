@@ -10,14 +10,15 @@ from astrum.machine.task_state import FAILED, READY, SUCCEEDED
 
 LONGEST_FAILURE = 300
 """The number of characters of a failure that the list of runs shows."""
+_SUCCESS = Outcome.SUCCEEDED
 _ONE_IF_READY = bytes(state == READY for state in range(256))
 
 
 class RunCounts(NamedTuple):
     """The numbers of tasks of a run that succeeded and failed, and of its attempts by outcome.
 
-    ``retried`` attempts were followed by another one, for whatever reason; ``lost`` ones are among
-    them if their tasks ran again. ``outstanding`` ones are dispatched and have not ended.
+    ``retried`` attempts failed or were lost, and were followed by another one; ``lost`` ones are
+    among them if their tasks ran again. ``outstanding`` ones are dispatched and have not ended.
     """
 
     succeeded: int = 0
@@ -34,17 +35,19 @@ class RunCounter:
         self.state = state
         self._seen = 0
         self._lost = 0
+        self._retried = 0
         self._in_queue: dict[str, int] = {}
         self._size = 0
 
     def counts(self) -> RunCounts:
         """Return the counts as they are now."""
         state = self.state
+        self._count_unsuccessful()
         return RunCounts(
             succeeded=state.states.count(SUCCEEDED),
             failed=state.states.count(FAILED),
-            retried=len(state.attempt_log.retried),
-            lost=self._count_lost(),
+            retried=self._retried,
+            lost=self._lost,
             outstanding=state.outstanding_count,
         )
 
@@ -58,11 +61,13 @@ class RunCounter:
         counts = {queue: (marks & mask).bit_count() for queue, mask in self._in_queue.items()}
         return {queue: count for queue, count in counts.items() if count}
 
-    def _count_lost(self) -> int:
-        settled = self.state.attempt_log.settled
-        self._lost += sum(event.outcome is Outcome.LOST for event in settled[self._seen :])
-        self._seen = len(settled)
-        return self._lost
+    def _count_unsuccessful(self) -> None:
+        log = self.state.attempt_log
+        for event in log.settled[self._seen :]:
+            if event.outcome is not _SUCCESS:
+                self._lost += event.outcome is Outcome.LOST
+                self._retried += log.was_retried(event)
+        self._seen = len(log.settled)
 
 
 def _by_queue(state: RunState) -> dict[str, int]:

@@ -45,6 +45,15 @@ def test_tasks_and_attempts_are_counted_as_they_end() -> None:
     assert RunCounter(state).counts() == expected
 
 
+def test_an_attempt_that_was_handed_back_is_not_counted_as_retried() -> None:
+    """Nothing failed: its worker did not serve the task, or had to leave."""
+    state = state_of(TaskSpec(task_id="a"))
+    counter = RunCounter(state)
+    settle(state, 0, Outcome.HANDED_BACK)
+    settle(state, 0, Outcome.SUCCEEDED, attempt=2)
+    assert counter.counts() == RunCounts(1)
+
+
 def test_what_waits_for_capacity_is_counted_by_queue() -> None:
     queues = ["cpu", "default", "cpu", "gpu", "default", "cpu"]
     specs = [TaskSpec(task_id=f"t{n}", queue=queue) for n, queue in enumerate(queues)]
