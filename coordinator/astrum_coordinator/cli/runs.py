@@ -77,6 +77,8 @@ def runs_table(found: list[RunInfo]) -> Table:
 def tasks_text(info: RunInfo) -> str:
     """Return how far the tasks of a run are: ``"3 of 5, 1 failed"``."""
     total, counts = info.details.get("tasks", ""), info.counts
+    if total.isdecimal():
+        total = f"{int(total):,}"
     if counts is None:
         return total
     parts = [f"{counts.succeeded:,} of {total}"]

@@ -11,7 +11,9 @@ from astrum_coordinator.cli.coordinators import trouble_text
 from astrum_coordinator.cli.runs import end_text, tasks_text
 
 
-def run(counts: RunCounts | None = None, state: str = "open", **details: str) -> RunInfo:
+def run(
+    counts: RunCounts | None = None, state: str = "open", tasks: str = "5", **details: str
+) -> RunInfo:
     return RunInfo(
         run_id="r",
         state=state,
@@ -22,7 +24,7 @@ def run(counts: RunCounts | None = None, state: str = "open", **details: str) ->
         ended_at=None,
         outstanding=0,
         late_ends=0,
-        details={"tasks": "5", **details},
+        details={"tasks": tasks, **details},
         counts=counts,
     )
 
@@ -32,6 +34,8 @@ def run(counts: RunCounts | None = None, state: str = "open", **details: str) ->
     [
         (run(), "5"),
         (run(RunCounts(3)), "3 of 5"),
+        (run(RunCounts(1_000), tasks="3000"), "1,000 of 3,000"),
+        (run(tasks="3000"), "3,000"),
         (run(RunCounts(3, 1, 2, 1, 1)), "3 of 5, 1 failed, 2 retried, 1 out"),
         (run(RunCounts(3, outstanding=1), "completed"), "3 of 5"),
     ],
