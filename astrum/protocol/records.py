@@ -60,8 +60,20 @@ class Outstanding(NamedTuple):
 
 LABEL = "label:"
 """The beginning of a detail that is a label."""
+TRACEPARENT = "traceparent"
+"""The detail that is the W3C ``traceparent`` of a run, and the variable that sets it."""
+_TRACEPARENT = re.compile("(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NO_COUNTS = RunCounts()
 _COUNTS = re.compile(rb"[0-9]{1,18}(?: [0-9]{1,18})*")
+
+
+def is_traceparent(text: str) -> bool:
+    """Return whether a string is a ``traceparent`` of the W3C's Trace Context.
+
+    >>> is_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    True
+    """
+    return _TRACEPARENT.fullmatch(text) is not None
 
 
 def encode_counts(counts: RunCounts) -> bytes:
@@ -121,6 +133,12 @@ class RunInfo:
         """The labels that the run was submitted with."""
         names = [name for name in self.details if name.startswith(LABEL)]
         return {name.removeprefix(LABEL): self.details[name] for name in names}
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C ``traceparent`` that the run belongs to, "" without a valid one."""
+        text = self.details.get(TRACEPARENT, "")
+        return text if is_traceparent(text) else ""
 
     def duration(self, name: str) -> float | None:
         """Return a detail as seconds, ``None`` if it is missing.

@@ -163,13 +163,20 @@ class Coordinator:
         run_id: str | None = None,
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        traceparent: str = "",
     ) -> ExecutionReport:
         """Run tasks of a namespace on the workers; see `astrum.machine`, and `run_flow`."""
         config = checked_config(config)
         scheduler = build_scheduler(target_tasks, namespace=namespace, config=config)
         flow = scheduler.flow(fingerprints=True)
         return await self.run_flow(
-            flow, config, timeout_s=timeout_s, run_id=run_id, observer=observer, labels=labels
+            flow,
+            config,
+            timeout_s=timeout_s,
+            run_id=run_id,
+            observer=observer,
+            labels=labels,
+            traceparent=traceparent,
         )
 
     async def run_flow(
@@ -181,6 +188,7 @@ class Coordinator:
         run_id: str | None = None,
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        traceparent: str = "",
     ) -> ExecutionReport:
         """Submit a planned flow, lead it, and return its report.
 
@@ -189,7 +197,9 @@ class Coordinator:
         it is over and propagates ``CancelledError``.
         """
         run_id = run_id or new_run_id()
-        submission = self.submit_flow(flow, run_id=run_id, timeout_s=timeout_s, labels=labels)
+        submission = self.submit_flow(
+            flow, run_id=run_id, timeout_s=timeout_s, labels=labels, traceparent=traceparent
+        )
         submitting = asyncio.create_task(submission)
         try:
             await asyncio.shield(submitting)
@@ -207,17 +217,19 @@ class Coordinator:
         run_id: str | None = None,
         timeout_s: float | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        traceparent: str = "",
     ) -> str:
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
         The same ``run_id`` with the same plan is the same run; with another plan it raises
-        `RunConflictError`. ``labels`` are short strings by name that `runs` shows; those of the
-        first submission count. Raises `StoreUnavailableError` if the server does not answer for a
-        while.
+        `RunConflictError`. ``labels`` are short strings by name that `runs` shows, and
+        ``traceparent`` is that of the W3C's Trace Context, which each task message carries; those
+        of the first submission count. Raises `StoreUnavailableError` if the server does not answer
+        for a while.
         """
         _check_flow(flow)
         run_id = run_id or new_run_id()
-        details = submission_details(flow, timeout_s, labels)
+        details = submission_details(flow, timeout_s, labels, traceparent)
         data = encode_plan(flow.plan, run_id, self._parts.context.seal)
         await patiently(
             lambda: self._store.create_run(run_id, data, details),

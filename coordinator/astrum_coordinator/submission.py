@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from astrum.errors import RunError
 from astrum.execution.invoke import Flow
-from astrum.protocol.records import LABEL
+from astrum.protocol.records import LABEL, TRACEPARENT, is_traceparent
 from astrum.runtime.version import installed_version
 from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
 from astrum_coordinator.leading.leader import TIMEOUT_DETAIL
@@ -47,10 +47,18 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     return dict(labels)
 
 
+def traceparent_of_environment() -> str:
+    """Return the ``TRACEPARENT`` that this process was started with, "" without a valid one."""
+    text = os.environ.get(TRACEPARENT.upper(), "").strip()
+    return text if is_traceparent(text) else ""
+
+
 def submission_details(
-    flow: Flow, timeout_s: float | None, labels: Mapping[str, str]
+    flow: Flow, timeout_s: float | None, labels: Mapping[str, str], traceparent: str
 ) -> dict[str, str]:
-    """Return what is kept with a run; raises `RunError` for labels that it cannot have."""
+    """Return what is kept with a run; raises `RunError` for what it cannot have."""
+    if traceparent and not is_traceparent(traceparent):
+        raise RunError(f"{traceparent!r} is not a traceparent of the form 00-TRACE-SPAN-FLAGS")
     details = {
         "namespace": flow.plan.namespace,
         "tasks": str(len(flow.plan.tasks)),
@@ -58,6 +66,7 @@ def submission_details(
         "by": submitter(),
         "version": installed_version(),
         "modules": _modules(flow),
+        TRACEPARENT: traceparent,
     }
     if timeout_s is not None:
         details[TIMEOUT_DETAIL] = f"{timeout_s:g}"

@@ -25,6 +25,7 @@ from astrum_coordinator.embedded.local_workers import (
     WorkerOutput,
 )
 from astrum_coordinator.embedded.server import EmbeddedServer
+from astrum_coordinator.submission import traceparent_of_environment
 
 if TYPE_CHECKING:
     from astrum_coordinator.cli.run_settings import RunSettings
@@ -114,6 +115,7 @@ class PoolSession:
                 run_id=self._run_id,
                 observer=self._progress,
                 labels=self._settings.labels,
+                traceparent=traceparent_of_environment(),
             )
         )
         stopper = Stopper(coordinator, self._run_id, work)

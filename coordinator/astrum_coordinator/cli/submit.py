@@ -44,6 +44,8 @@ def submit(
     is open. If the run has ended, the command ends with exit code 2. With --attach the command
     waits for the end, prints how the run ended, and has its exit code.
     """
+    from astrum_coordinator.submission import traceparent_of_environment
+
     check_attach(attach, run_id)
     settings = require_redis(server)
     with reserved_stdout() as stdout:
@@ -53,7 +55,11 @@ def submit(
             async with patient_coordinator(settings) as coordinator:
                 await has_ended(coordinator, run_id, attach)
                 return await coordinator.submit_flow(
-                    flow, run_id=run_id, timeout_s=timeout, labels=labels
+                    flow,
+                    run_id=run_id,
+                    timeout_s=timeout,
+                    labels=labels,
+                    traceparent=traceparent_of_environment(),
                 )
 
         stored = asyncio.run(store())

@@ -11,11 +11,12 @@ from astrum.protocol.records import QueueLane
 
 
 class RunRef(NamedTuple):
-    """A run, and the epoch under which it is led here."""
+    """A run, and the epoch under which it is led here; ``trace`` is its ``traceparent``, or ""."""
 
     run_id: str
     epoch: int
     plan: Plan
+    trace: str = ""
 
 
 class SentAttempt(NamedTuple):

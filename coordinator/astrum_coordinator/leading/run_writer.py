@@ -31,7 +31,7 @@ class RunWriter:
 
     async def append(self, row: bytes) -> None:
         """Add an encoded event or record to the journal."""
-        run_id, epoch, _ = self._run
+        run_id, epoch = self._run.run_id, self._run.epoch
         entry = self._context.seal.seal_entry(run_id, row)
         await self._insist(partial(self._context.store.append_event, run_id, entry, epoch=epoch))
 
@@ -41,7 +41,7 @@ class RunWriter:
         ``known`` is the run as its leader knows it: its counts and how it ended are kept for the
         list of runs. Raises `RunNotFoundError` if the run's record is gone.
         """
-        run_id, epoch, plan = self._run
+        run_id, epoch, plan, _ = self._run
         write = partial(
             self._context.store.finish,
             run_id,

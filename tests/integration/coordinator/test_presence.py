@@ -22,6 +22,7 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.leading.subscriptions import Subscriptions
 from astrum_coordinator.pool.presence import Presence
+from astrum_coordinator.submission import traceparent_of_environment
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 
@@ -152,3 +153,33 @@ async def test_a_dead_coordinator_is_not_seen_any_more_once_others_may_lead_its_
         return not await runs.coordinators()
 
     await eventually(is_gone, "the end of the coordinator's life")
+
+
+async def test_a_run_keeps_its_traceparent_and_sends_it_with_each_task(
+    coordinator: Coordinator, hand: ManualWorker
+) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    await hand.register("t0")
+    running = asyncio.create_task(
+        coordinator.run_flow(flow(SPECS[0]), AstrumConfig(), run_id="r", traceparent=trace)
+    )
+    claim = await hand.claim()
+    assert claim.message.trace == trace
+    await hand.succeed(claim)
+    await running
+    [info] = await coordinator.runs()
+    assert info.details["traceparent"] == info.traceparent == trace
+    with pytest.raises(RunError, match="not a traceparent"):
+        await coordinator.submit_flow(flow(SPECS[0]), traceparent="00-1-2-3")
+
+
+def test_only_a_valid_traceparent_of_the_environment_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    monkeypatch.setenv("TRACEPARENT", trace)
+    assert traceparent_of_environment() == trace
+    monkeypatch.setenv("TRACEPARENT", "nonsense")
+    assert traceparent_of_environment() == ""
+    monkeypatch.delenv("TRACEPARENT")
+    assert traceparent_of_environment() == ""
