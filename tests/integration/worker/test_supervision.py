@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -149,6 +150,33 @@ async def test_the_second_signal_ends_a_worker_that_is_blocked(
     await eventually(lambda: time.monotonic() - first > SAME_FOR_S)
     worker.signal(signal.SIGTERM)
     assert await worker.ended() == 143
+
+
+SLOW_START = """
+import sys, time
+from pathlib import Path
+
+class SlowCommand:
+    def find_spec(self, name, path=None, target=None):
+        if name == "astrum_worker.cli":
+            (Path(__file__).parent / "importing").touch()
+            time.sleep(60)
+
+if "--supervisor-fd" in sys.orig_argv:
+    sys.meta_path.insert(0, SlowCommand())
+"""
+
+
+async def test_an_interrupt_while_a_process_starts_needs_no_traceback(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pool.folder / "sitecustomize.py").write_text(SLOW_START)
+    monkeypatch.setenv("PYTHONPATH", str(pool.folder), prepend=os.pathsep)
+    worker = pool.start(supervised=True)
+    await pool.reached("importing")
+    worker.signal(signal.SIGINT)
+    assert await worker.ended() == 130
+    assert "Traceback" not in worker.said
 
 
 async def test_a_worker_that_does_not_end_in_time_is_killed(
