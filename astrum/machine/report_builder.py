@@ -55,10 +55,12 @@ def build_report(
     *,
     run_id: str = "",
     ended_as: str | None = None,
+    is_led: bool = True,
 ) -> ExecutionReport:
     """Return the report of a run that is finished or under way.
 
-    ``ended_as`` says how the run ended if that is known from elsewhere than its events.
+    ``ended_as`` says how the run ended if that is known from elsewhere than its events. Without
+    ``is_led`` the run is pending: it is open, and has no leader now.
     """
     plan = state.plan
     levels = plan.levels
@@ -76,7 +78,7 @@ def build_report(
         max_parallelism=_max_parallelism(plan, levels),
         successful_tasks=state.states.count(SUCCEEDED),
         failed_tasks=state.states.count(FAILED),
-        execution_state=ExecutionState(ended_as or "running"),
+        execution_state=ExecutionState((ended_as or "running") if is_led else "pending"),
         stage_statistics=stages,
         task_statistics=[stat for stat in tasks if stat is not None],
         error_summary=_error_summary(state),

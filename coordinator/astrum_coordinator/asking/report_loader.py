@@ -7,7 +7,7 @@ from typing import Any
 
 from astrum.errors import DecodeError, TaskNotFoundError, nearest
 from astrum.machine.observer import RunObserver
-from astrum.machine.report import ExecutionReport, ExecutionState
+from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.planning.plan import Plan
 from astrum.protocol.records import RunInfo
@@ -58,10 +58,10 @@ class ReportLoader:
             values = await self._decoded_all(run_id, known, codec, results)
         times, ended_as = await self._times(info), None if info.is_open else info.state
         with collector_paused():
-            report = build_report(state, times, values, run_id=run_id, ended_as=ended_as)
-        if info.is_open and info.lease_s <= 0:
-            report.execution_state = ExecutionState.PENDING  # it has no leader now
-        return report
+            is_led = not info.is_open or info.lease_s > 0
+            return build_report(
+                state, times, values, run_id=run_id, ended_as=ended_as, is_led=is_led
+            )
 
     async def read(
         self, run_id: str, *, values: int | None = EVERY, task_id: str | None = None

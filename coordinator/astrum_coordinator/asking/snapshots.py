@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from astrum.errors import DecodeError
-from astrum.machine.report import ExecutionReport, TaskExecutionStatistics
+from astrum.machine.report import TaskExecutionStatistics
 from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.plan import Plan
 from astrum.protocol.records import Outstanding, QueueLane, RunInfo
@@ -45,7 +46,8 @@ async def take_snapshot(
     if info.is_open:
         moment, pool = await _moment(store, follower, info)
         tasks, now = unfinished(moment, pool), moment.now
-        _set_statuses(report, follower.state.plan, tasks)
+        rows = _with_statuses(report.task_statistics, follower.state.plan, tasks)
+        report = dataclasses.replace(report, task_statistics=rows)
     return RunSnapshot(
         report=report,
         unfinished=tasks,
@@ -141,19 +143,24 @@ def _sent(found: Outstanding) -> Sent:
     return Sent(found.attempt, int(ms) / 1000, int(sequence))
 
 
-def _set_statuses(report: ExecutionReport, plan: Plan, tasks: Sequence[UnfinishedTask]) -> None:
-    """Set the status of unfinished tasks: "running" if a worker runs it, else "pending".
+def _with_statuses(
+    rows: Iterable[TaskExecutionStatistics], plan: Plan, tasks: Sequence[UnfinishedTask]
+) -> list[TaskExecutionStatistics]:
+    """Return rows with the status of unfinished tasks: "running" if a worker runs it, or "pending".
 
     Tails have a row only once they have ended; a row is added here for those that have not.
     """
-    rows = {stat.task_name: stat for stat in report.task_statistics}
+    found = {row.task_name: row for row in rows}
     for task in tasks:
-        stat = rows.get(task.task_id)
-        if stat is None:
-            number = plan.index[task.task_id]
-            retry = plan.tasks[number].retry.max_retries
-            stat = TaskExecutionStatistics(
-                task.task_id, plan.levels[number], 0.0, 0.0, 0.0, "pending", None, retry
-            )
-            report.task_statistics.append(stat)
-        stat.status = "running" if task.state is UnfinishedState.RUNNING else "pending"
+        status = "running" if task.state is UnfinishedState.RUNNING else "pending"
+        row = found.get(task.task_id) or _no_attempts(plan, task.task_id)
+        found[task.task_id] = dataclasses.replace(row, status=status)
+    return list(found.values())
+
+
+def _no_attempts(plan: Plan, task_id: str) -> TaskExecutionStatistics:
+    number = plan.index[task_id]
+    retry = plan.tasks[number].retry.max_retries
+    return TaskExecutionStatistics(
+        task_id, plan.levels[number], 0.0, 0.0, 0.0, "pending", None, retry
+    )

@@ -11,7 +11,7 @@ from astrum.redis import Claim, RedisSettings
 from astrum_worker.config import WorkerConfig
 from astrum_worker.running import ready_queue as ready_queue
 from astrum_worker.running.claim_reader import Runnable
-from astrum_worker.running.claimed import ClaimedAttempt, Phase
+from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.running.ready_queue import ReadyQueue
 from astrum_worker.running.slots import AHEAD_LIMIT, Slots
 from tests.eventually import eventually
@@ -145,7 +145,7 @@ async def test_a_few_very_short_attempts_begin_before_a_thread_is_free(monkeypat
     pass_through(place.slots, 100, 0.0001)
     first, *_ = place.put("a", "b", "c", "d")
     assert place.started == ["a", "b", "c", "d"]
-    first.phase = Phase.ENDED
+    first.end()
     place.room.on_end(first, 0.0001)
     await eventually(lambda: place.recalled)
     assert place.recalled == ["c", "d"]

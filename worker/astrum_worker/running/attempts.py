@@ -138,7 +138,7 @@ class Attempts:
         held = self._held[claim.key] = _held(claim, lane, reading, self._worker_id)
         self._counters.claimed += 1
         if type(reading) is Runnable:
-            held.phase = Phase.QUEUED
+            held.wait_for_slot()
             self._ready.put(held, reading)
             return True
         if type(reading) is Refused:
@@ -172,7 +172,7 @@ class Attempts:
     # --- while it runs ------------------------------------------------------------------
 
     def _start(self, held: ClaimedAttempt, runnable: Runnable) -> None:
-        held.phase, held.since = Phase.RUNNING, time.monotonic()
+        held.start()
         if not self._running:
             self._idle.clear()
         self._running += 1
@@ -205,7 +205,7 @@ class Attempts:
                 raise
             logger.exception("task %r ended in an unexpected way", held.task_id)
             ending = undescribed(held)
-        held.job = None
+        held.leave_job()
         self._close(held, ending)
 
     def revoke(self, run_id: str, pairs: Iterable[tuple[int, int]]) -> None:
@@ -274,7 +274,8 @@ class Attempts:
         """Free the slot of an attempt and settle it, unless it has ended already."""
         if held.has_ended:
             return
-        was_revoked, held.phase = held.phase is Phase.REVOKED, Phase.ENDED
+        was_revoked = held.phase is Phase.REVOKED
+        held.end()
         self._running -= 1
         self._ready.on_end(held, time.monotonic() - held.since)
         if not self._running:
@@ -363,7 +364,7 @@ class Attempts:
         self._forget(held)
 
     def _end(self, held: ClaimedAttempt) -> None:
-        held.phase = Phase.ENDED
+        held.end()
         self.version += 1
 
     def _forget(self, held: ClaimedAttempt) -> None:

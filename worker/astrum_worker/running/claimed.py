@@ -91,9 +91,25 @@ class ClaimedAttempt:
         """The monotonic time at which its code had to end: its limit, or its cancellation."""
         return min(self.cancelled_at, self.context.due_at)
 
+    def wait_for_slot(self) -> None:
+        """Note that the attempt may run and waits for its turn."""
+        self.phase = Phase.QUEUED
+
+    def start(self) -> None:
+        """Note that the attempt has a slot; its code begins soon."""
+        self.phase, self.since = Phase.RUNNING, time.monotonic()
+
     def begin(self, job: asyncio.Task[Any]) -> None:
         """Note that the code of the attempt runs in ``job`` from now on."""
         self.job, self.started_at, self.since = job, time.time(), time.monotonic()
+
+    def leave_job(self) -> None:
+        """Note that the code of the attempt has ended."""
+        self.job = None
+
+    def end(self) -> None:
+        """Note that the attempt has ended; harmless if it had before."""
+        self.phase = Phase.ENDED
 
     def cancel(self, phase: Phase) -> bool:
         """Cancel the attempt's code for the reason that ``phase`` names; false if that was known.
@@ -108,6 +124,10 @@ class ClaimedAttempt:
         if self.job is not None:
             self.job.cancel()
         return True
+
+    def note_block(self, block: Block) -> None:
+        """Note that the attempt blocks the event loop."""
+        self.block = block
 
     def end_block(self, now: float) -> None:
         """Note that the event loop runs again; harmless if it was not blocked."""

@@ -199,7 +199,7 @@ class Settler(Service):
                 (self._storing.add if self._storing.lacks(report) else queue.append)(report)
 
     def _delivered(self, report: Outgoing, verdict: Verdict) -> None:
-        is_repeat = report.done is None
+        is_repeat = report.is_done
         if verdict is Verdict.FENCED and not is_repeat:
             self._counters.fenced += 1
             logger.info(
@@ -211,9 +211,7 @@ class Settler(Service):
         elif verdict is Verdict.SETTLED and is_repeat:
             self._counters.restored += 1
         self._remember(report)  # fenced too: it counts if the server loses the other end
-        done, report.done = report.done, None
-        if done is not None:
-            done()
+        report.note_done()
 
     # --- bookkeeping --------------------------------------------------------------------
 

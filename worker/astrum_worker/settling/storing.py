@@ -36,6 +36,21 @@ class Outgoing:
     stored_at: int = NEVER
 
     @property
+    def is_done(self) -> bool:
+        """True if it was recorded or fenced before: now it is settled again."""
+        return self.done is None
+
+    def note_done(self) -> None:
+        """Call ``done``, if that has not happened yet."""
+        done, self.done = self.done, None
+        if done is not None:
+            done()
+
+    def note_stored(self, losses: int) -> None:
+        """Note that its value was stored after so many suspected losses."""
+        self.stored_at = losses
+
+    @property
     def size(self) -> int:
         """The approximate number of bytes that it occupies."""
         return len(self.settlement.record) + (len(self.blob.data) if self.blob else 0)
@@ -76,7 +91,7 @@ class Storing(Service):
             # The next one may be smaller, or of a run whose keys are in order.
             self._queue.rotate(-1)
             raise
-        report.stored_at = losses
+        report.note_stored(losses)
         if self.lacks(report):
             return  # the server may have lost it already
         self._queue.popleft()

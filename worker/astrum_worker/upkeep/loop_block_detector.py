@@ -53,6 +53,8 @@ class LoopBlockDetector:
         self._blocked_after_s = blocked_after_s
         self._limit_s = 0.0
         self._over_limit: Callable[[Blockage], object] = bool
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread_id = 0
         self._stretch: tuple[float, ClaimedAttempt | None] = (0.0, None)
         self._stretch_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -114,11 +116,12 @@ class LoopBlockDetector:
         if previous is not None:
             previous.end_block(since)
         if found.held is not None:
-            found.held.block = Block(since, found.where)
+            found.held.note_block(Block(since, found.where))
             if self._ticked_at != ticked_at:  # the loop runs again, so this block is over
                 found.held.end_block(self._ticked_at)
 
     def _tick(self) -> None:
+        assert self._loop is not None
         self._ticked_at = now = time.monotonic()
         blocker, self._blocker = self._blocker, None
         if blocker is not None:
