@@ -101,7 +101,7 @@ class Coordinator:
         # coordinator can lead these runs while a service here still acts on them.
         parts = self._parts
         try:
-            for service in reversed(parts.services):
+            for service in reversed((*parts.services, parts.adoption)):
                 await service.stop()
             await parts.leaderships.release()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,6 +11,7 @@ from astrum import SchedulerRegistry
 from astrum.errors import RunError
 from astrum.redis import RedisSettings
 from astrum_coordinator import Coordinator
+from tests.eventually import eventually
 
 registry = SchedulerRegistry("closed")
 
@@ -44,3 +46,15 @@ async def test_a_closed_coordinator_submits_nothing(settings: RedisSettings) -> 
         await registry.run(executor=coordinator)
     async with Coordinator(settings) as coordinator:
         assert await coordinator.runs() == []
+
+
+async def test_a_closed_coordinator_adopts_nothing(settings: RedisSettings) -> None:
+    def is_adopting() -> bool:
+        return any(task.get_name() == "astrum-adoption" for task in asyncio.all_tasks())
+
+    async with Coordinator(settings) as coordinator:
+        serving = asyncio.create_task(coordinator.serve())
+        await eventually(is_adopting, "the search for runs")
+    assert not is_adopting()
+    serving.cancel()
+    await asyncio.wait([serving])
