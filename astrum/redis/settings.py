@@ -260,9 +260,9 @@ class ServerLossDetector:
     """Notices that the server may have lost its last writes.
 
     Each new connection reports the server's identity. A change of it (a restart, a failover) or a
-    vanished consumer group means that a loss is suspected; `take` reports it once. ``count`` is
-    the number of suspected losses so far: decisions made under a smaller count must not be carried
-    out. Every holder of a connection to the server registers by `attend`.
+    vanished consumer group means that a loss is suspected; `acknowledge` reports it once.
+    ``count`` is the number of suspected losses so far: decisions made under a smaller count must
+    not be carried out. Every holder of a connection to the server registers by `attend`.
     """
 
     def __init__(self) -> None:
@@ -276,7 +276,7 @@ class ServerLossDetector:
         """True if a possible loss of writes has not been handled yet."""
         return self._suspected
 
-    def take(self, count: int | None = None) -> bool:
+    def acknowledge(self, count: int | None = None) -> bool:
         """Return whether a loss is suspected, and mark it as handled.
 
         With ``count``, as it was before the loss was handled, a loss that was suspected meanwhile

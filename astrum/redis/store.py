@@ -28,9 +28,9 @@ BULK_TIMEOUT_S = 120.0
 class Store:
     """A connected store; safe to use from many asyncio tasks of one loop.
 
-    ``loss.take()`` returns true once if the server may have lost its last writes (it restarted,
-    failed over, or a group had vanished): then repeat the writes of the last seconds, and read the
-    server's state again. The first command that meets another server fails with
+    ``loss.acknowledge()`` returns true once if the server may have lost its last writes (it
+    restarted, failed over, or a group had vanished): then repeat the writes of the last seconds,
+    and read the server's state again. The first command that meets another server fails with
     `StoreUnavailableError`, so that no earlier decision is carried out there.
     """
 

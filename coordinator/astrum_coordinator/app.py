@@ -307,8 +307,10 @@ class Coordinator:
 
         Results have the types that their tasks declare where the tasks' modules are imported, and
         those in ``types`` (for example `Flow.types`). Others are placeholders that show the value
-        and say how to get the real one. Without ``results`` none is fetched, and
-        ``task_return_set`` is empty.
+        and say how to get the real one.
+
+        All results are read from the server, decoded and kept in ``task_return_set``: that costs
+        time and memory. With ``results=False`` none is fetched. For a single one ask `snapshot`.
         """
         return await self._parts.reports.report(run_id, types, results=results)
 
@@ -331,6 +333,7 @@ class Coordinator:
 
         Raises `RunNotFoundError`, and `TimeoutError` if it is still open after ``timeout_s``.
         Waits for as long as the server is away.
+        With ``results=False`` no result is fetched; the default has the cost that `report` names.
         """
         try:
             async with asyncio.timeout(timeout_s):

@@ -154,10 +154,10 @@ async def test_a_restart_is_noticed_before_an_old_command_is_sent(
         assert await runs.identity() != before
         with pytest.raises(StoreUnavailableError, match="read again"):
             await dispatched(runs, epoch, 0)
-        assert runs.loss.take()
+        assert runs.loss.acknowledge()
         with pytest.raises(RunNotFoundError):
             await dispatched(runs, epoch, 0)
-        assert not runs.loss.take()
+        assert not runs.loss.acknowledge()
         assert await runs.list_runs() == []
 
 

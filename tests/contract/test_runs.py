@@ -288,7 +288,7 @@ async def test_no_run_is_ended_by_a_belief_from_before_a_loss(runs: RunStore) ->
     info = await runs.run_info("r")
     assert info is not None
     assert info.is_open
-    assert runs.loss.take()
+    assert runs.loss.acknowledge()
     assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
 
 

@@ -87,8 +87,8 @@ async def test_a_lost_group_is_created_again_and_misses_no_entry(
         client.delete(STREAM)
         client.xadd(STREAM, {"d": b"before the group"})
     assert [claim.data for claim in await claimed(workers, "w")] == [b"before the group"]
-    assert workers.loss.take()
-    assert not workers.loss.take()
+    assert workers.loss.acknowledge()
+    assert not workers.loss.acknowledge()
     [entry] = await dispatched(runs, epoch, 0)
     assert [claim.entry_id for claim in await claimed(workers, "w")] == [entry]
 

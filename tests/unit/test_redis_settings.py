@@ -79,10 +79,10 @@ def test_another_server_is_suspected_of_a_loss_once() -> None:
     watch = ServerLossDetector()
     assert not watch.connected_to(b"run_id:a\r\nmaster_replid:x\r\n")
     assert not watch.connected_to(b"run_id:a\r\nmaster_replid:x\r\n")
-    assert not watch.take()
+    assert not watch.acknowledge()
     assert watch.connected_to(b"run_id:b\r\nmaster_replid:x\r\n")
-    assert watch.take()
-    assert not watch.take()
+    assert watch.acknowledge()
+    assert not watch.acknowledge()
 
 
 def test_a_suspicion_raised_while_an_earlier_one_is_handled_stays() -> None:
@@ -90,9 +90,9 @@ def test_a_suspicion_raised_while_an_earlier_one_is_handled_stays() -> None:
     watch.suspect()
     count = watch.count
     watch.suspect()
-    assert watch.take(count)
+    assert watch.acknowledge(count)
     assert watch.suspected
-    assert watch.take(watch.count)
+    assert watch.acknowledge(watch.count)
     assert not watch.suspected
 
 

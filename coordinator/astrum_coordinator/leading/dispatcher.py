@@ -123,7 +123,10 @@ class Dispatcher(Service):
     def forget(self, task: int) -> None:
         """Forget where an attempt stood, since the journal says that it ended."""
         self._sent.pop(task, None)
-        self._unsent.pop(task, None)  # the server's answer to the dispatch is behind the journal
+        # The journal has its own connection, so the end of an attempt may be read before the reply
+        # to its dispatch. `_deliver_items` must then not await the reply any more: it would note
+        # the ended attempt as sent, and the leader would look for its message again and again.
+        self._unsent.pop(task, None)
 
     def _wake_up(self) -> None:
         if self._idle.is_set():
@@ -192,7 +195,9 @@ class Dispatcher(Service):
         for _ in range(min(len(self._commands), self._config.batch_items)):
             command = self._commands.popleft()
             if self._unsent.get(command.task) != command.attempt:
-                continue  # sent again with its batch, though it had come through
+                # A batch is sent in parts, and queued again as a whole if the server refuses one.
+                # This attempt was in a part that came through, or it has ended since.
+                continue
             if self._withdrawn.pop(command.task, None) is not None:
                 del self._unsent[command.task]
                 self._listener.on_withdrawn(command.task, command.attempt)
@@ -226,7 +231,7 @@ class Dispatcher(Service):
         now = time.monotonic()
         for (task, attempt, _, _), reply in zip(items, replies, strict=True):
             mark = reply.lstrip(_DIGITS)[:1]
-            is_awaited = self._unsent.get(task) == attempt
+            is_awaited = self._unsent.get(task) == attempt  # else `forget` came first, see there
             if is_awaited:
                 self._confirm(task)
             if mark == "-":
@@ -235,7 +240,9 @@ class Dispatcher(Service):
             elif mark == ":":
                 self._listener.on_mismatch()
             else:
-                self._listener.on_already_settled()  # its record is in the journal, valid or not
+                # The attempt has ended, so its record is in the journal. If that record has no
+                # valid signature the leader ignored it, and has to settle the attempt itself now.
+                self._listener.on_already_settled()
 
     def _confirm(self, task: int) -> None:
         del self._unsent[task]

@@ -89,4 +89,6 @@ class JournalReader(Service):
         if self._store.loss.suspected or (known is not None and identity != known):
             logger.warning("Redis was restarted or replaced: reading all runs again")
             await self._on_suspected_loss()
-            self._store.loss.take(suspicions)  # last: until then the store refuses to dispatch
+            # Last: until this call the store refuses to dispatch. Before it, a leader could send
+            # attempts that follow from what the server has lost.
+            self._store.loss.acknowledge(suspicions)

@@ -65,7 +65,7 @@ class Reconciler(PeriodicService):
 
     async def pass_once(self) -> None:
         """Run the checks that are due."""
-        if self._store.loss.take():
+        if self._store.loss.acknowledge():
             logger.warning(
                 "the server was restarted or replaced and may have lost its last writes; recent "
                 "results are sent to it again"
