@@ -29,13 +29,18 @@ WORDS = re.compile(
     re.IGNORECASE,
 )
 
+_NAME_OF_TEST = re.compile(r"(?<=\bdef )test_\w+")
+
 
 def findings(text: str) -> list[tuple[int, str]]:
     """Return the line and the words of each place in ``text``.
 
     >>> findings("It ends.\\nWho" + "ever waits is no" + " longer there, is no" + " file.")
     [(2, 'Whoever'), (2, 'is no file')]
+    >>> findings("def test_what_is" + "_no_file(): ...")
+    [(1, 'is no file')]
     """
+    text = _NAME_OF_TEST.sub(lambda name: name[0].replace("_", " "), text)
     return [
         (text.count("\n", 0, found.start()) + 1, " ".join(found[0].split()))
         for found in WORDS.finditer(text)

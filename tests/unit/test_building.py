@@ -321,7 +321,7 @@ async def test_a_registry_is_not_a_list_of_targets(registry: SchedulerRegistry) 
 
 
 @pytest.mark.parametrize("planned", [lambda flow: flow, lambda flow: flow.build_scheduler()])
-async def test_what_is_no_flow_cannot_be_submitted(
+async def test_only_a_flow_can_be_submitted(
     registry: SchedulerRegistry, planned: Callable[[SchedulerRegistry], Any]
 ) -> None:
     flow = planned(registry)
@@ -330,7 +330,7 @@ async def test_what_is_no_flow_cannot_be_submitted(
 
 
 @pytest.mark.usefixtures("cleared")
-def test_whoever_looks_for_a_registry_in_the_namespaces_learns_how_to_run_it() -> None:
+def test_a_search_for_a_registry_in_the_namespaces_says_how_to_run_it() -> None:
     own = r"the tasks of a SchedulerRegistry are run by its own run\(\)"
     with pytest.raises(TaskRegistrationError, match=rf"imported\? \({own}\)$"):
         build_scheduler(namespace="billing")

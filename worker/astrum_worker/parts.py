@@ -18,7 +18,7 @@ from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.blobs import BlobCache
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claim_reader import ClaimReader
-from astrum_worker.running.executor import Executor
+from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.slots import Slots
 from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.blocked_process_end import BlockedProcessEnd
@@ -70,7 +70,7 @@ def compose(
     blobs = BlobCache(store.get_blob, config.blob_cache_bytes)
     slots = _slots(config)
     settler = Settler(context)
-    executor = Executor(context, invoker, blobs)
+    executor = AttemptExecutor(context, invoker, blobs)
     attempts = Attempts(context, ClaimReader(catalog, context.seal), executor, settler, slots)
     reconciler = Reconciler(context, attempts, settler, registration.register)
     detector = LoopBlockDetector(attempts.running_in, config.blocked_after_s, attempts.running_as)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Selection(NamedTuple):
+class FlowChoice(NamedTuple):
     """The selected part of the modules; each field is an option."""
 
     modules: tuple[str, ...]
@@ -29,8 +29,8 @@ class Selection(NamedTuple):
     skip_type_check: bool
 
 
-def selection_options(command: Command) -> Command:
-    """Declare the options that `Selection` holds."""
+def flow_options(command: Command) -> Command:
+    """Declare the options that `FlowChoice` holds."""
     for declare in (
         option("--skip-type-check", is_flag=True, help="Do not check declared types."),
         option("--concurrency-limit", type=click.IntRange(min=1), help="Most tasks at once."),
@@ -42,7 +42,7 @@ def selection_options(command: Command) -> Command:
     return command
 
 
-def load_scheduler(selection: Selection) -> DynamicScheduler:
+def load_scheduler(choice: FlowChoice) -> DynamicScheduler:
     """Import the modules and return the scheduler of the chosen tasks.
 
     Raises `FlowImportError` for a module that cannot be loaded, ``click.UsageError`` if it is
@@ -51,46 +51,44 @@ def load_scheduler(selection: Selection) -> DynamicScheduler:
     from astrum.config import AstrumConfig
     from astrum.flow.loading import load_workflows
 
-    workflow = choose(load_workflows(selection.modules), selection)
+    workflow = choose(load_workflows(choice.modules), choice)
     config = AstrumConfig(
-        skip_type_check=selection.skip_type_check, concurrency_limit=selection.concurrency_limit
+        skip_type_check=choice.skip_type_check, concurrency_limit=choice.concurrency_limit
     )
-    return workflow.scheduler(list(selection.targets) or None, config)
+    return workflow.scheduler(list(choice.targets) or None, config)
 
 
-def load_flow(selection: Selection, *, fingerprints: bool) -> Flow:
+def load_flow(choice: FlowChoice, *, fingerprints: bool) -> Flow:
     """Return the planned flow of `load_scheduler`."""
-    flow = load_scheduler(selection).flow(fingerprints=fingerprints)
-    limit = selection.concurrency_limit
+    flow = load_scheduler(choice).flow(fingerprints=fingerprints)
+    limit = choice.concurrency_limit
     if limit is None:
         return flow
     return replace(flow, plan=replace(flow.plan, concurrency_limit=limit))
 
 
-def choose(workflows: Sequence[Workflow], selection: Selection) -> Workflow:
+def choose(workflows: Sequence[Workflow], choice: FlowChoice) -> Workflow:
     """Return the one workflow that is meant."""
     from astrum.errors import nearest
 
     workflows = _distinct(workflows)
     names = [workflow.name for workflow in workflows]
     listed = ", ".join(map(repr, names))
-    where = " ".join(selection.modules)
+    where = " ".join(choice.modules)
     if not workflows:
         raise click.UsageError(
             f"{where} declares no tasks: expected @task functions, or a SchedulerRegistry or "
             "DynamicScheduler at module level"
         )
-    if selection.namespace is None:
+    if choice.namespace is None:
         if len(workflows) > 1:
             raise click.UsageError(f"{where} has several namespaces, choose one by -n: {listed}")
         return workflows[0]
     for workflow in workflows:
-        if workflow.name == selection.namespace:
+        if workflow.name == choice.namespace:
             return workflow
-    hint = nearest(selection.namespace, names)
-    raise click.UsageError(
-        f"{where} has no namespace {selection.namespace!r}{hint} (it has {listed})"
-    )
+    hint = nearest(choice.namespace, names)
+    raise click.UsageError(f"{where} has no namespace {choice.namespace!r}{hint} (it has {listed})")
 
 
 def _distinct(workflows: Sequence[Workflow]) -> list[Workflow]:

@@ -18,7 +18,7 @@ from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import has_ended
 from astrum_coordinator.cli.interrupts import Interrupts
 from astrum_coordinator.cli.options import redis_settings
-from astrum_coordinator.display.progress import RunningAttempt, RunProgress
+from astrum_coordinator.display.progress import RunProgress, ShownAttempt
 from astrum_coordinator.embedded.local_workers import (
     LocalWorkers,
     LocalWorkerSettings,
@@ -102,7 +102,7 @@ class PoolSession:
             show_log=workers_output.show_log,
             until_there_is_room=workers_output.until_there_is_room,
         )
-        return LocalWorkers(self._settings.selection.modules, coordinator, settings, shown)
+        return LocalWorkers(self._settings.choice.modules, coordinator, settings, shown)
 
     async def _led(
         self, coordinator: Coordinator, workers_of: AttemptWorkers, interrupts: Interrupts
@@ -110,7 +110,7 @@ class PoolSession:
         work = asyncio.ensure_future(
             coordinator.run_flow(
                 self._flow,
-                AstrumConfig(concurrency_limit=self._settings.selection.concurrency_limit),
+                AstrumConfig(concurrency_limit=self._settings.choice.concurrency_limit),
                 timeout_s=self._settings.timeout_s,
                 run_id=self._run_id,
                 observer=self._progress,
@@ -161,7 +161,7 @@ class AttemptWorkers:
         self._run_id = run_id
         self._workers: dict[tuple[int, int], str] = {}
 
-    def of(self, attempt: RunningAttempt) -> str:
+    def of(self, attempt: ShownAttempt) -> str:
         """Return the worker of an attempt, "" while it is too recent to be known."""
         found = self._workers.get((attempt.task, attempt.attempt))
         if found is not None:

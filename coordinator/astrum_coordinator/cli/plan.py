@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from astrum.runtime.cli.options import option
-from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
+from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
 from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_json, print_text, print_view
@@ -16,7 +16,7 @@ FORMATS = ("table", "mermaid", "dot", "json")
 
 
 @click.command(short_help="Show what would run, without running it.")
-@selection_options
+@flow_options
 @option(
     "--format",
     "form",
@@ -30,7 +30,7 @@ def plan(form: str, **rest: Any) -> None:
     """Show the plan of MODULE without running it: stages, dependencies, data transport."""
     # What the modules print during their import is not part of the plan.
     with reserved_stdout() as stdout:
-        flow = load_flow(Selection(**rest), fingerprints=False)
+        flow = load_flow(FlowChoice(**rest), fingerprints=False)
         from astrum_coordinator.display import plan_view
 
         if form == "json":

@@ -14,7 +14,7 @@ from astrum.runtime.exit_codes import ExitCode
 from astrum.runtime.standard_streams import make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
-from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
+from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
 from astrum_coordinator.cli.options import json_option, label_option, log_option, run_id_option
 from astrum_coordinator.cli.places import check_labels, choose_place, place_text
 from astrum_coordinator.cli.run_settings import RunSettings
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Run the tasks of MODULE and wait for the end.")
-@selection_options
+@flow_options
 @server_options
 @option(
     "--workers",
@@ -89,9 +89,9 @@ def run(
     place = choose_place(server, ctx.params)
     check_attach(attach, run_id, local=place.local)
     check_labels(labels, local=place.local)
-    selection = Selection(**{name: rest[name] for name in Selection._fields})
+    choice = FlowChoice(**{name: rest[name] for name in FlowChoice._fields})
     folder = working_directory()
-    settings = RunSettings(selection, place, timeout, run_id, quiet, attach, labels, folder)
+    settings = RunSettings(choice, place, timeout, run_id, quiet, attach, labels, folder)
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)
         there = stdout if as_json else None
@@ -107,7 +107,7 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
 
     if not settings.place.local:  # it shows what the workers print
         make_steady("stdout")
-    flow = load_flow(settings.selection, fingerprints=not settings.place.local)
+    flow = load_flow(settings.choice, fingerprints=not settings.place.local)
     if not settings.quiet:
         say(place_text(settings.place))
     progress = RunProgress()

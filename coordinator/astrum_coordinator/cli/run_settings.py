@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from astrum.runtime.cli.options import ServerOptions
-from astrum_coordinator.cli.flows import Selection
+from astrum_coordinator.cli.flows import FlowChoice
 
 
 class RunTarget(NamedTuple):
@@ -26,7 +26,7 @@ class RunTarget(NamedTuple):
 class RunSettings(NamedTuple):
     """The settings of one run."""
 
-    selection: Selection
+    choice: FlowChoice
     place: RunTarget
     timeout_s: float | None
     run_id: str | None

@@ -10,7 +10,7 @@ import click
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
-from astrum_coordinator.cli.flows import Selection, load_flow, selection_options
+from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
 from astrum_coordinator.cli.options import label_option, log_option, require_redis, run_id_option
 from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_text
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Store a run for a serving coordinator.")
-@selection_options
+@flow_options
 @server_options
 @run_id_option
 @attach_option
@@ -49,7 +49,7 @@ def submit(
     check_attach(attach, run_id)
     settings = require_redis(server)
     with reserved_stdout() as stdout:
-        flow = load_flow(Selection(**rest), fingerprints=True)
+        flow = load_flow(FlowChoice(**rest), fingerprints=True)
 
         async def store() -> str:
             async with patient_coordinator(settings) as coordinator:

@@ -23,7 +23,7 @@ from rich.text import Text
 
 from astrum.runtime.standard_streams import say_line
 from astrum.runtime.visible_text import visible_name
-from astrum_coordinator.display.progress import FAILED, LOST, Notice, RunningAttempt, RunProgress
+from astrum_coordinator.display.progress import FAILED, LOST, Notice, RunProgress, ShownAttempt
 from astrum_coordinator.display.report_view import STATUS_STYLE, count_text, duration_text
 
 logger = logging.getLogger("astrum.coordinator.live")
@@ -40,11 +40,11 @@ RUNNING = "running"
 DISPATCHED = "queued or running"
 """The word for attempts that were sent to workers: one may run them already or not."""
 
-WorkerOf = Callable[[RunningAttempt], str]
+WorkerOf = Callable[[ShownAttempt], str]
 """Returns the worker that runs an attempt, "" if that is not known."""
 
 
-def nowhere(attempt: RunningAttempt) -> str:
+def nowhere(attempt: ShownAttempt) -> str:
     """Return no worker: a run in process has none."""
     return ""
 

@@ -39,7 +39,7 @@ class Notice(NamedTuple):
     retries_left: int
 
 
-class RunningAttempt(NamedTuple):
+class ShownAttempt(NamedTuple):
     """An attempt that was dispatched; ``since`` is on the monotonic clock.
 
     ``number`` counts the attempts that began, from 1.
@@ -159,13 +159,13 @@ class RunProgress:
         """The number of attempts that are dispatched and not settled."""
         return len(self._running)
 
-    def oldest_running(self, count: int) -> list[RunningAttempt]:
+    def oldest_running(self, count: int) -> list[ShownAttempt]:
         """Return the first ``count`` running attempts in the order they were dispatched."""
         try:
             items = list(islice(self._running.items(), count))
         except RuntimeError:  # it changed during the copy; the next look is soon
             return []
-        return [RunningAttempt(task, *entry) for task, entry in items]
+        return [ShownAttempt(task, *entry) for task, entry in items]
 
     def take_notices(self, count: int) -> list[Notice]:
         """Return the oldest ``count`` notices, which are ``shown`` from now on."""

@@ -172,7 +172,7 @@ async def test_a_leader_that_meets_a_damaged_fence_gives_the_run_up_with_one_err
         await coordinator.report("r")
 
 
-async def test_rows_of_a_later_version_are_skipped_and_told_once(
+async def test_rows_of_a_later_version_are_skipped_and_logged_once(
     coordinator: Coordinator, hand: ManualWorker, runs: RunStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     await hand.register("a")

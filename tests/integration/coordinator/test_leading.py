@@ -131,7 +131,7 @@ async def test_a_run_ends_without_its_tails_and_they_may_end_later(
     assert report.task_return_set == {"a": None, "tail": "late"}
 
 
-async def test_the_time_limit_of_a_run_counts_from_its_creation_whoever_leads_it(
+async def test_the_time_limit_of_a_run_counts_from_its_creation_under_every_leader(
     coordinator: Coordinator, other: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")

@@ -23,7 +23,7 @@ from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.catalog import Served
 from astrum_worker.running.claim_reader import Runnable
-from astrum_worker.running.executor import Executor
+from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.slots import Slots
 from astrum_worker.settling.ending import Ending
 from tests.eager import eager_tasks
@@ -72,7 +72,7 @@ class Bench:
         self.attempts = Attempts(
             context,
             reading,
-            Executor(context, Invoker(), nothing),
+            AttemptExecutor(context, Invoker(), nothing),
             settler,
             {"async": Slots(slots)},
         )

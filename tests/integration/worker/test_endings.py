@@ -25,7 +25,7 @@ from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.catalog import Served
 from astrum_worker.running.claim_reader import Runnable
 from astrum_worker.running.claimed import Phase
-from astrum_worker.running.executor import Executor
+from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.slots import Slots
 from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.hung_tasks import HungTasks
@@ -48,7 +48,7 @@ class Bench:
         self.attempts = Attempts(
             context,
             self._intake(),
-            Executor(context, self.invoker, nothing),
+            AttemptExecutor(context, self.invoker, nothing),
             self.settler,
             {"async": Slots(9), "thread": Slots(2)},
         )

@@ -156,7 +156,7 @@ def test_a_well_made_header_is_read() -> None:
     assert CODEC.decode(npy("(1,)", "'<u1'", b"\x07")).tolist() == [7]
 
 
-def test_a_process_without_numpy_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_without_numpy_learns_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     data = CODEC.encode([np.arange(3)])
     monkeypatch.setitem(__import__("sys").modules, "numpy", None)
     with pytest.raises(DecodeError, match="install numpy here too"):

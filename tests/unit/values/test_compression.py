@@ -73,7 +73,7 @@ def test_damaged_data_is_a_decode_error(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize(("number", "package"), [(2, "lz4"), (3, "zstandard")])
-def test_a_reader_without_the_package_is_told_its_name(
+def test_a_reader_without_the_package_learns_its_name(
     number: int, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch)

@@ -204,7 +204,7 @@ def test_damaged_tables_are_decode_errors(code: Code) -> None:
             CODEC.decode(whole_ext(code, payload))
 
 
-def test_a_process_without_arrow_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_without_arrow_learns_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     data = CODEC.encode(FRAMES["plain"]())
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(DecodeError, match="install pyarrow"):

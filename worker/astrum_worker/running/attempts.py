@@ -31,7 +31,7 @@ from astrum_worker.context import WorkerContext
 from astrum_worker.running.claim_reader import ClaimReader, Reading, Refused, Runnable, Unreadable
 from astrum_worker.running.claimed import ClaimedAttempt, Phase
 from astrum_worker.running.endings import ended, never_began, raised, stopped, undescribed, unrun
-from astrum_worker.running.executor import Executor
+from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.ready_queue import ReadyQueue
 from astrum_worker.running.slots import Slots
 from astrum_worker.settling.ending import Ending
@@ -50,7 +50,7 @@ class Attempts:
         self,
         context: WorkerContext,
         reader: ClaimReader,
-        executor: Executor,
+        executor: AttemptExecutor,
         settler: Settler,
         slots: Mapping[str, Slots],
     ) -> None:

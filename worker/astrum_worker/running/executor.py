@@ -28,7 +28,7 @@ from astrum_worker.settling.ending import Ending
 logger = logging.getLogger("astrum.worker")
 
 
-class Executor:
+class AttemptExecutor:
     """Runs attempts and returns their endings, whatever their code does."""
 
     def __init__(self, context: WorkerContext, invoker: Invoker, blobs: BlobCache) -> None:
