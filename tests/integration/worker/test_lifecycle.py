@@ -176,6 +176,7 @@ async def test_a_worker_registers_its_details_and_reports_the_time_left_while_it
     assert there.details["lease_s"] == "7"
     assert there.details["python"] == platform.python_version()
     assert there.details["platform"]
+    assert len(there.details["env"]) == 16
     assert there.status.drain_left_s is None
     await lead.dispatch(0, "wait_for", {"name": "n"})
     await pool.reached("n.started")

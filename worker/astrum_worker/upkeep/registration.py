@@ -8,7 +8,7 @@ import re
 import secrets
 import socket
 
-from astrum.runtime.version import installed_version
+from astrum.runtime.version import environment_digest, installed_version
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.catalog import Catalog
 
@@ -30,6 +30,7 @@ class Registration:
             "version": installed_version(),
             "python": platform.python_version(),
             "platform": platform.platform(terse=True),
+            "env": environment_digest(),
             "lease_s": f"{config.lease_s:g}",
             "queues": ",".join(config.queues),
             "serves": self._catalog.summary,
