@@ -164,6 +164,10 @@ class TaskBudgets:
         self._lost_to.setdefault(event.worker_id, []).append((event.task, was_sole))
         return budget
 
+    def count_never_began(self, task: int) -> None:
+        """Count an attempt that a worker had no free slot for."""
+        self.entry(task).never_began += 1
+
     def forgive(self, worker_id: str) -> None:
         """Remove the losses that were counted for a worker that is alive after all."""
         for task, was_sole in self._lost_to.pop(worker_id, ()):

@@ -231,7 +231,7 @@ class RunState:
         return self._proceed()
 
     def _on_never_began(self, task: int) -> list[Command]:
-        self._budgets.entry(task).never_began += 1
+        self._budgets.count_never_began(task)
         if self.stopping:
             self.states[task] = FAILED if task in self.attempt_log.failures else CANCELLED
         else:
