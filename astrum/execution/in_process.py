@@ -268,10 +268,10 @@ class InProcessRun:
         started_at = time.time()
         try:
             if self._free_threads is None or spec.lane == "async":
-                result = await self._invoke(task, spec, context)
+                result = await self._invoke(spec, context, job)
             else:
                 async with self._free_threads:
-                    result = await self._invoke(task, spec, context)
+                    result = await self._invoke(spec, context, job)
         except asyncio.CancelledError as error:
             result = ended_by(error, context, started_at)
         except GeneratorExit as error:
@@ -302,11 +302,13 @@ class InProcessRun:
             return value_failure(error, "result")
         return result
 
-    async def _invoke(self, task: int, spec: TaskSpec, context: AttemptContext) -> AttemptResult:
+    async def _invoke(
+        self, spec: TaskSpec, context: AttemptContext, job: asyncio.Task[None]
+    ) -> AttemptResult:
         try:
             arguments = self._values.arguments(spec) if spec.bindings else {}
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException as error:  # a property in user code may raise anything
             return value_failure(error, "arguments")
-        return await self._invoker.invoke(self._flow.tasks[spec.task_id], context, arguments)
+        return await self._invoker.invoke(self._flow.tasks[spec.task_id], context, arguments, job)

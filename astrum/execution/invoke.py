@@ -71,16 +71,21 @@ class Invoker:
         self.aside = Aside(name=f"{name}-values")
 
     async def invoke(
-        self, task: BoundTask, context: AttemptContext, arguments: dict[str | int, Any]
+        self,
+        task: BoundTask,
+        context: AttemptContext,
+        arguments: dict[str | int, Any],
+        job: asyncio.Task[Any] | None = None,
     ) -> AttemptResult:
         """Run the attempt to its end; raises ``CancelledError`` only if Astrum cancelled it.
 
         That is so if ``context.is_revoked`` is true: any other cancellation comes from the task's
         own code or a library and is a failure. The attempt may change ``arguments``. In the user's
-        own process a KeyboardInterrupt of async code is raised too.
+        own process a KeyboardInterrupt of async code is raised too. ``job`` is the asyncio task
+        that this runs in, if the caller knows it.
         """
         CURRENT.set(context)
-        job, started_at = asyncio.current_task(), time.time()
+        job, started_at = job or asyncio.current_task(), time.time()
         depth = FORKS.depth
         outcome, value, failure = Outcome.SUCCEEDED, None, None
         try:

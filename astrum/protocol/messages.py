@@ -143,6 +143,8 @@ _MESSAGE_DEFAULTS = tuple(TaskMessage._field_defaults.values())
 def _trimmed(row: tuple[Any, ...], defaults: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return a row without those of its last fields that have their default."""
     end = len(row)
+    if row[-len(defaults) :] == defaults:  # as nearly always
+        return row[: -len(defaults)]
     for default in reversed(defaults):
         if row[end - 1] != default:
             break

@@ -190,7 +190,7 @@ class Attempts:
 
     async def _run(self, held: ClaimedAttempt, runnable: Runnable) -> None:
         """Execute an attempt and settle it, unless it has ended already."""
-        job = asyncio.current_task()
+        job = asyncio.current_task(self._loop)  # without the loop it costs twice as much
         assert job is not None
         if held.phase is not Phase.RUNNING:  # cancelled before its turn came
             self._close(held, self._cancelled(held))

@@ -76,7 +76,7 @@ class AttemptExecutor:
         message, served = runnable
         try:
             arguments = await decode_arguments(message, served, self._blobs, self._invoker.aside)
-            return await self._invoker.invoke(served.task, held.context, arguments)
+            return await self._invoker.invoke(served.task, held.context, arguments, held.job)
         except (TransportError, StoreError, RunNotFoundError) as error:
             return value_failure(error, "arguments")
 
