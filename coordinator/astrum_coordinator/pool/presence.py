@@ -19,6 +19,8 @@ from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import Leaderships
 
 _WITHDRAW_S = 1.0
+_ALL_EVERY = 10
+"""Passes after which unchanged counts are written again, as the server may have lost them."""
 
 
 class Presence(PeriodicService):
@@ -43,6 +45,8 @@ class Presence(PeriodicService):
             "version": installed_version(),
         }
         self._counters: dict[str, RunCounter] = {}
+        self._written: dict[str, LedCounts] = {}
+        self._passes = 0
         self._is_published = False
 
     async def pass_once(self) -> None:
@@ -50,10 +54,15 @@ class Presence(PeriodicService):
         leaders = list(self._led)
         self._counters = {leader.run_id: self._counter(leader) for leader in leaders}
         led = [LedCounts(leader.run_id, leader.epoch, self._counts(leader)) for leader in leaders]
+        if self._passes % _ALL_EVERY == 0:
+            self._written.clear()
+        news = [counts for counts in led if self._written.get(counts.run_id) != counts]
         self._is_published = True
         await self._store.announce(
-            self._owner, self._details, self._status(leaders), led, self._life_s
+            self._owner, self._details, self._status(leaders), news, self._life_s
         )
+        self._written = {counts.run_id: counts for counts in led}
+        self._passes += 1
 
     async def stop(self) -> None:
         """End the loop and withdraw what was published."""

@@ -183,3 +183,35 @@ def test_only_a_valid_traceparent_of_the_environment_counts(
     assert traceparent_of_environment() == ""
     monkeypatch.delenv("TRACEPARENT")
     assert traceparent_of_environment() == ""
+
+
+async def test_the_counts_of_a_run_are_written_when_they_change_and_sometimes_again(
+    coordinator: Coordinator, hand: ManualWorker
+) -> None:
+    await hand.register(*(spec.task_id for spec in SPECS))
+    running = asyncio.create_task(coordinator.run_flow(flow(*SPECS), AstrumConfig(), run_id="r"))
+    claims = [await hand.claim() for _ in SPECS]
+    parts = coordinator._parts
+    presence = Presence(parts.context, parts.leaderships)
+    written: list[int] = []
+
+    class Store:
+        async def announce(self, *arguments: Any) -> None:
+            written.append(len(arguments[3]))
+
+    presence._store = Store()  # type: ignore[assignment]
+    for _ in range(3):
+        await presence.pass_once()
+    assert written == [1, 0, 0]
+    await hand.succeed(claims.pop())
+    leader = parts.leaderships.get("r")
+    assert leader is not None
+    await eventually(
+        lambda: len(list(leader.state.outstanding())) == len(claims), "the end to be read"
+    )
+    for _ in range(8):
+        await presence.pass_once()
+    assert written == [1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1]
+    for claim in claims:
+        await hand.succeed(claim)
+    await running
