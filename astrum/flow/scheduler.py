@@ -119,7 +119,7 @@ class DynamicScheduler:
         return self._functions[name]
 
     def without_type_check(self) -> DynamicScheduler:
-        """Return a copy that does not check types; this scheduler stays as it is."""
+        """Return a copy that does not check types; this scheduler does not change."""
         other = copy.copy(self)
         other.config = replace(self.config, skip_type_check=True)
         other._is_executing = False

@@ -1,4 +1,4 @@
-"""The declaration of one task, checked as soon as it is made."""
+"""The declaration of one task, checked when it is made."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A short name for what the tasks of a namespace take and give, whatever their code is.
 
 Two processes with one offer can run each other's attempts, as far as types and data tell. Bodies
-of functions do not count, so most changes of code leave an offer as it is.
+of functions do not count, so most changes of code do not change an offer.
 """
 
 from __future__ import annotations

@@ -62,9 +62,11 @@ def _embedded_wins(options: Mapping[str, Any]) -> bool:
 
 
 def check_labels(labels: Mapping[str, str], *, local: bool) -> None:
-    """Raise ``click.UsageError`` for labels on the command line of a run that no list has."""
+    """Raise ``click.UsageError`` for labels on the command line of a run that is not stored."""
     if labels and local and given("labels") is _TYPED:
-        raise click.UsageError("a run with --local is not in a list of runs: drop --label")
+        raise click.UsageError(
+            "--local stores no run, so no list could show --label: drop one of the two"
+        )
 
 
 def place_text(place: RunTarget) -> str:

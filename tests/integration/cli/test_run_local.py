@@ -372,7 +372,7 @@ def test_targets_select_all_upstream_tasks_and_no_others(write: Write, cli: Cli)
         (["flow.py", "--prefix", "p"], "no keys to give a --prefix"),
         (["flow.py", "--label", "team"], "'team' is not of the form name=value"),
         (["flow.py", "--label", "a=1", "--label", "a=2"], "the label 'a' is given twice"),
-        (["flow.py", "--label", "team=data"], "not in a list of runs: drop --label"),
+        (["flow.py", "--label", "team=data"], "no list could show --label: drop one of the two"),
     ],
 )
 def test_a_usage_error_prints_one_message_and_exits_with_2(

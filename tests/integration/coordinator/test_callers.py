@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from astrum.errors import RunError
+from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
 from astrum.redis import RedisSettings, RunStore
 from astrum.redis.journals import BEGINNING
@@ -18,9 +19,10 @@ from tests.integration.coordinator.manual_worker import ManualWorker, flow
 from tests.integration.coordinator.steps import PATIENT, A, begin, dispatchers, runs_ended
 
 
-async def test_a_caller_that_is_cancelled_while_submitting_leaves_no_open_run(
-    coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def cancelled_while_submitting(
+    coordinator: Coordinator, spec: TaskSpec, monkeypatch: pytest.MonkeyPatch
+) -> asyncio.Task[ExecutionReport]:
+    """Return a run, over now, whose caller was cancelled before the server had stored it."""
     create, reached, allowed = RunStore.create_run, asyncio.Event(), asyncio.Event()
 
     async def slow(self: RunStore, *args: Any) -> bool:
@@ -29,11 +31,18 @@ async def test_a_caller_that_is_cancelled_while_submitting_leaves_no_open_run(
         return await create(self, *args)
 
     monkeypatch.setattr(RunStore, "create_run", slow)
-    run = begin(coordinator, A)
+    run = begin(coordinator, spec)
     await reached.wait()
     run.cancel()
     allowed.set()
     await asyncio.wait([run])
+    return run
+
+
+async def test_a_caller_that_is_cancelled_while_submitting_leaves_no_open_run(
+    coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await cancelled_while_submitting(coordinator, A, monkeypatch)
     assert run.cancelled()
     info = await runs.run_info("r")
     assert info is not None
@@ -44,19 +53,7 @@ async def test_a_cancelled_submission_under_a_taken_id_does_not_cancel_the_other
     coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await coordinator.submit_flow(flow(A), run_id="r")
-    create, reached, allowed = RunStore.create_run, asyncio.Event(), asyncio.Event()
-
-    async def slow(self: RunStore, *args: Any) -> bool:
-        reached.set()
-        await allowed.wait()
-        return await create(self, *args)
-
-    monkeypatch.setattr(RunStore, "create_run", slow)
-    run = begin(coordinator, TaskSpec(task_id="another"))
-    await reached.wait()
-    run.cancel()
-    allowed.set()
-    await asyncio.wait([run])
+    await cancelled_while_submitting(coordinator, TaskSpec(task_id="another"), monkeypatch)
     assert not await runs_ended(runs)
     await coordinator.cancel("r")
     await coordinator.resume("r")
