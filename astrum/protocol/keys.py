@@ -186,6 +186,11 @@ class Keys:
         return f"{{{self.prefix}}}:dead"
 
     @property
+    def paused(self) -> str:
+        """Hash: what operators have paused, by ``<kind>:<name>``."""
+        return f"{{{self.prefix}}}:paused"
+
+    @property
     def control(self) -> str:
         """Pub/sub channel of hints that attempts were revoked; the hashes have the truth.
 

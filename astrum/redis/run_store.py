@@ -20,6 +20,7 @@ from astrum.redis import blobs, reaping, scripts
 from astrum.redis.entries import names_of, pairs
 from astrum.redis.fence import outstanding_in
 from astrum.redis.journals import JournalStore
+from astrum.redis.operating import OperatingStore
 from astrum.redis.records import DeadClaim
 from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, LedCounts, chunks
 from astrum.redis.settings import RedisSettings
@@ -31,7 +32,7 @@ FENCE_PART = 2_000
 """The approximate number of a run's tasks in one reply."""
 
 
-class RunStore(JournalStore):
+class RunStore(OperatingStore, JournalStore):
     """A coordinator's side of the store."""
 
     @classmethod

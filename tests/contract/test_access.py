@@ -11,6 +11,7 @@ import redis
 
 from astrum.errors import AstrumError, StoreConfigurationError
 from astrum.machine.run_counter import RunCounts
+from astrum.protocol.pauses import PauseKind, PauseTarget
 from astrum.protocol.records import encode_counts
 from astrum.protocol.status import CoordinatorStatus
 from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
@@ -128,6 +129,15 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert await runs.read_outline("r", "0-0")
         await runs.served_by(["alive"])
         await runs.publish(b"hint")
+        await operate(runs)
+
+
+async def operate(runs: RunStore) -> None:
+    target = PauseTarget(PauseKind.QUEUE, "default")
+    await runs.pause([target], by="me", reason="why")
+    await runs.keep_pauses()
+    assert await runs.paused()
+    assert await runs.unpause([target]) == [target]
 
 
 def _counts(epoch: int) -> LedCounts:

@@ -66,6 +66,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.leases,), "zadd zrange zrem zrevrangebyscore zscore"),
         ((keys.worker("*"),), "del hget hgetall"),
         ((keys.dead_letters,), "pexpire xadd"),
+        ((keys.paused,), "hdel hgetall hset pexpire"),
     ]
 
 

@@ -42,6 +42,7 @@ class Upkeep(PeriodicService):
         if time.monotonic() >= self._lives_due:
             await self._prolong()
             await self._store.keep_queues()
+            await self._store.keep_pauses()
             self._lives_due = time.monotonic() + LIVES_EVERY_S
 
     async def _prolong(self) -> None:

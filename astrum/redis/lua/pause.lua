@@ -1,0 +1,5 @@
+-- Keep pauses, and let all pauses live on.
+-- KEYS paused ; ARGV ttl_ms [field pause]...
+for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1

@@ -1,0 +1,27 @@
+"""The requests of operators, as the store keeps them."""
+
+from __future__ import annotations
+
+from astrum.protocol.pauses import PauseKind, PauseTarget
+from astrum.redis import RunStore
+from astrum.redis.operating_scripts import PAUSES_TTL_MS
+
+QUEUE = PauseTarget(PauseKind.QUEUE, "cpu")
+TASK = PauseTarget.of_task("etl", "load")
+
+
+async def test_a_pause_holds_until_it_is_ended(runs: RunStore) -> None:
+    await runs.pause([QUEUE, TASK], by="ann", reason="why")
+    paused = await runs.paused()
+    assert paused.holds("n", "t", "cpu") == "queue 'cpu' is paused by ann: why"
+    assert abs((await runs.server_time()) - next(iter(paused)).at) < 5
+    assert await runs.unpause([QUEUE, PauseTarget(PauseKind.QUEUE, "other")]) == [QUEUE]
+    assert [pause.target for pause in await runs.paused()] == [TASK]
+
+
+async def test_pauses_have_a_life_that_is_prolonged(runs: RunStore) -> None:
+    await runs.pause([QUEUE], by="ann")
+    assert 0 < await runs.client.execute("PTTL", runs.keys.paused) <= PAUSES_TTL_MS
+    await runs.client.execute("PEXPIRE", runs.keys.paused, 60_000)
+    await runs.keep_pauses()
+    assert await runs.client.execute("PTTL", runs.keys.paused) > 60_000
