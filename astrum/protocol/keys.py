@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from astrum.protocol.streams import Stream
+
 DEFAULT_PREFIX = "astrum"
 GROUP = "w"
 FIELD = "d"
@@ -23,6 +25,8 @@ LATE_FIELD = "~"
 
 LANE_SUFFIX = {"async": "a", "thread": "t", "exclusive": "x"}
 """Stream suffix of each lane; "exclusive" carries attempts that must run alone on a worker."""
+
+_LANES = {suffix: lane for lane, suffix in LANE_SUFFIX.items()}
 
 _NOT_IN_PREFIX = re.compile(r"[{}*?\[\]\\()\s\x00-\x1f\x7f\ud800-\udfff]")
 """Characters that end the hash tag, split an access rule, widen a pattern or have no bytes."""
@@ -59,9 +63,14 @@ class Keys:
                 f"characters: {self.prefix!r}"
             )
 
-    def queue(self, queue: str, lane: str) -> str:
-        """Stream of dispatched attempts of one queue and lane ("async", "thread", "exclusive")."""
-        return f"{{{self.prefix}}}:q:{queue}:{LANE_SUFFIX[lane]}"
+    def queue(self, stream: Stream) -> str:
+        """Stream of dispatched attempts of one queue, lane and offer.
+
+        >>> Keys().queue(Stream("default", "async", "c0ffee"))
+        '{astrum}:q:default:a:c0ffee'
+        """
+        queue, lane, offer = stream
+        return f"{{{self.prefix}}}:q:{queue}:{LANE_SUFFIX[lane]}:{offer}"
 
     def is_queue(self, key: str) -> bool:
         """Return whether a key is that of a stream of attempts under this prefix."""
@@ -70,8 +79,8 @@ class Keys:
     def stream_name(self, stream: str) -> str:
         """Return the part of a stream's key that no other stream has, for `outstanding`.
 
-        >>> Keys().stream_name(Keys().queue("default", "async"))
-        'default:a'
+        >>> Keys().stream_name(Keys().queue(Stream("default", "async")))
+        'default:a:'
         """
         return stream.removeprefix(f"{{{self.prefix}}}:q:")
 
@@ -82,22 +91,21 @@ class Keys:
     def outstanding(self, attempt: int, entry_id: str, stream: str) -> str:
         """Return the fence of an outstanding attempt: its number, its entry, the entry's stream.
 
-        >>> Keys().outstanding(2, "1500-0", Keys().queue("default", "async"))
-        '2:1500-0/default:a'
+        >>> Keys().outstanding(2, "1500-0", Keys().queue(Stream("default", "async")))
+        '2:1500-0/default:a:'
         """
         return f"{attempt}:{entry_id}/{self.stream_name(stream)}"
 
-    def queue_of(self, key: str) -> tuple[str, str]:
-        """Return queue and lane of a stream of attempts; raises ``ValueError`` for other keys.
+    def stream_of(self, key: str) -> Stream:
+        """Return which stream of attempts has this key; raises ``ValueError`` for other keys.
 
-        >>> Keys().queue_of(Keys().queue("a:b", "thread"))
-        ('a:b', 'thread')
+        >>> Keys().stream_of("{astrum}:q:gpu:t:c0ffee")
+        Stream(queue='gpu', lane='thread', offer='c0ffee')
         """
-        name, _, suffix = key.removeprefix(f"{{{self.prefix}}}:q:").rpartition(":")
-        lanes = {end: lane for lane, end in LANE_SUFFIX.items()}
-        if not self.is_queue(key) or suffix not in lanes:
+        parts = self.stream_name(key).split(":")
+        if not self.is_queue(key) or len(parts) != 3 or parts[1] not in _LANES:
             raise ValueError(f"{key!r} is not a stream of attempts")
-        return name, lanes[suffix]
+        return Stream(parts[0], _LANES[parts[1]], parts[2])
 
     @property
     def queues(self) -> str:

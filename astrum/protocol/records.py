@@ -11,9 +11,7 @@ from typing import NamedTuple
 from astrum.errors import StoreError
 from astrum.machine.run_counter import RunCounts
 from astrum.protocol.status import CoordinatorStatus, WorkerStatus
-
-QueueLane = tuple[str, str]
-"""Queue and lane: which stream an attempt is sent to."""
+from astrum.protocol.streams import Stream
 
 
 def damaged(run_id: str, why: object) -> StoreError:
@@ -54,8 +52,7 @@ class Outstanding(NamedTuple):
 
     attempt: int
     entry_id: str
-    queue: str
-    lane: str
+    stream: Stream
 
 
 LABEL = "label:"

@@ -26,8 +26,8 @@ def outstanding_in(
         if mark is None or not _TASK.fullmatch(task):
             raise damaged(run_id, f"the fence of task {task!r} holds {state!r}")
         try:
-            queue, lane = keys.queue_of(keys.stream_named(mark[3].decode()))
+            stream = keys.stream_of(keys.stream_named(mark[3].decode()))
         except ValueError as error:
             raise damaged(run_id, error) from None
-        found[int(task)] = Outstanding(int(mark[1]), mark[2].decode(), queue, lane)
+        found[int(task)] = Outstanding(int(mark[1]), mark[2].decode(), stream)
     return found

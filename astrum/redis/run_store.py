@@ -16,6 +16,7 @@ from astrum.machine.run_counter import RunCounts
 from astrum.protocol.keys import is_run_id
 from astrum.protocol.records import NO_COUNTS, Holder, LastWord, Outstanding, encode_counts
 from astrum.protocol.status import CoordinatorStatus, encode_coordinator_status
+from astrum.protocol.streams import Stream
 from astrum.redis import blobs, reaping, scripts
 from astrum.redis.entries import names_of, pairs
 from astrum.redis.fence import outstanding_in
@@ -153,13 +154,12 @@ class RunStore(OperatingStore, JournalStore):
         self,
         run_id: str,
         epoch: int,
-        queue: str,
-        lane: str,
+        stream: Stream,
         items: Sequence[tuple[int, int, bytes] | tuple[int, int, bytes, bytes]],
     ) -> list[str]:
         """Dispatch (task, attempt, message[, signature]) each at most once; repeatable.
 
-        Returns for each the entry id if that very attempt is outstanding in this queue and lane,
+        Returns for each the entry id if that very attempt is outstanding in this stream,
         else the fence instead: ``<attempt>=<who>`` or ``<attempt>!<who>`` was settled,
         ``<attempt>:<entry>/<stream>`` is another attempt, or in another stream (the leader's view
         of the run is wrong: read the journal again).
@@ -167,23 +167,22 @@ class RunStore(OperatingStore, JournalStore):
         attempt of the refused part dispatched while the server's memory is full, and while a
         suspected loss is not handled yet: a value that the server lost must not be used.
         """
-        stream = self.keys.queue(queue, lane)
+        key = self.keys.queue(stream)
         states: list[str] = []
         for part in chunks([DispatchItem(*item) for item in items]):
             self._refuse_under_suspicion(run_id)
-            reply = await self.client.call(scripts.dispatch(self.keys, run_id, epoch, stream, part))
+            reply = await self.client.call(scripts.dispatch(self.keys, run_id, epoch, key, part))
             states += scripts.read_dispatched(run_id, epoch, reply)
         return states
 
     async def revoke(
-        self, run_id: str, epoch: int, queue: str, lane: str, settlements: Sequence[Settlement]
+        self, run_id: str, epoch: int, stream: Stream, settlements: Sequence[Settlement]
     ) -> list[Verdict]:
         """Settle outstanding attempts as their leader, delivered or not; repeatable.
 
         Raises `LeadershipLostError`.
         """
-        stream = self.keys.queue(queue, lane)
-        return await self._settle("c", epoch, run_id, stream, settlements)
+        return await self._settle("c", epoch, run_id, self.keys.queue(stream), settlements)
 
     async def finish(
         self,
@@ -294,23 +293,22 @@ class RunStore(OperatingStore, JournalStore):
         entry = (claim.stream, claim.entry_id, claim.data, claim.signature)
         await self.client.call(scripts.set_aside(self.keys, *entry, reason))
 
-    async def holders(self, queue: str, lane: str, entry_ids: Sequence[str]) -> dict[str, Holder]:
+    async def holders(self, stream: Stream, entry_ids: Sequence[str]) -> dict[str, Holder]:
         """Return who holds which of these dispatched attempts; those not held are left out."""
-        return await reaping.holders(self.client, self.keys.queue(queue, lane), entry_ids)
+        return await reaping.holders(self.client, self.keys.queue(stream), entry_ids)
 
     async def vanished(
-        self, run_id: str, queue: str, lane: str, attempts: Sequence[tuple[int, int, str]]
+        self, run_id: str, stream: Stream, attempts: Sequence[tuple[int, int, str]]
     ) -> list[int]:
         """Return those of the tasks that are outstanding and whose stream entry is not there.
 
         ``attempts`` are (task, attempt, entry id). Only the leader can end them.
         """
-        stream = self.keys.queue(queue, lane)
-        fence = self.keys.outstanding
-        marks = [(task, fence(attempt, entry, stream)) for task, attempt, entry in attempts]
+        key, fence = self.keys.queue(stream), self.keys.outstanding
+        marks = [(task, fence(attempt, entry, key)) for task, attempt, entry in attempts]
         found: list[int] = []
         for part in chunks(marks):
-            found += await self.client.call(scripts.vanished(self.keys, run_id, stream, part))
+            found += await self.client.call(scripts.vanished(self.keys, run_id, key, part))
         return found
 
     def _refuse_under_suspicion(self, run_id: str) -> None:

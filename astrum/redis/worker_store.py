@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from astrum.errors import StoreError
 from astrum.protocol.keys import GROUP, LANE_SUFFIX
+from astrum.protocol.streams import Stream
 from astrum.redis import scripts
 from astrum.redis.client import Client
 from astrum.redis.entries import Entry, read_streams
@@ -56,30 +57,30 @@ class WorkerStore(Store):
     async def claim(
         self,
         lane: str,
-        queues: Sequence[str],
+        streams: Sequence[Stream],
         count: int,
         *,
         block_s: float | None,
     ) -> list[Claim]:
-        """Claim up to ``count`` attempts of a lane, those of the earlier queues first.
+        """Claim up to ``count`` attempts from streams of a lane, those of the earlier ones first.
 
         Waits up to ``block_s`` (at most 30) for the first, or not at all if ``None``; one call
-        per lane at a time. While several queues are waited for and ``count`` is smaller than
+        per lane at a time. While several streams are waited for and ``count`` is smaller than
         their number, each may give one. A missing group is created again, from the beginning of
         its stream; if it had been there before, ``loss`` is suspected.
         """
-        streams = [self.keys.queue(queue, lane) for queue in queues]
-        if count < 1 or not streams:
+        keys = [self.keys.queue(stream) for stream in streams]
+        if count < 1 or not keys:
             return []
         try:
-            entries = await self._claim(lane, streams, count, block_s)
+            entries = await self._claim(lane, keys, count, block_s)
         except StoreError as error:
             if "NOGROUP" not in str(error):
                 raise
-            await self._make_groups(streams)
-            entries = await self._claim(lane, streams, count, block_s)
+            await self._make_groups(keys)
+            entries = await self._claim(lane, keys, count, block_s)
         # After a claim that gave something, the later streams may never have been looked at.
-        self._known.update([entry.stream for entry in entries] or streams)
+        self._known.update([entry.stream for entry in entries] or keys)
         return await self._readable(entries)
 
     def silent_s(self, lane: str) -> float:
@@ -87,15 +88,13 @@ class WorkerStore(Store):
         asked = self._asked.get(lane)
         return math.inf if asked is None else asked.silent_s
 
-    async def waiting(self, lane: str, queues: Sequence[str]) -> int:
-        """Return how many attempts of a lane wait for a worker, without claiming any."""
-        streams = [self.keys.queue(queue, lane) for queue in queues]
-        lengths = await self.client.pipeline(
-            [("XLEN", stream) for stream in streams], tolerant=True
-        )
+    async def waiting(self, streams: Sequence[Stream]) -> int:
+        """Return how many attempts in these streams wait for a worker, without claiming any."""
+        keys = [self.keys.queue(stream) for stream in streams]
+        lengths = await self.client.pipeline([("XLEN", key) for key in keys], tolerant=True)
         if not any(lengths):  # as nearly always
             return 0
-        found = await backlog_of(self.client, streams)
+        found = await backlog_of(self.client, keys)
         return sum(backlog.waiting for backlog in found.values())
 
     async def acquire_exclusive(self, for_s: float) -> bool:

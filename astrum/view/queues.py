@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from astrum.protocol.records import QueueLane, StreamSize
+from astrum.protocol.records import StreamSize
+from astrum.protocol.streams import Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class QueueState:
 
 
 def queue_states(
-    sizes: Mapping[QueueLane, StreamSize],
+    sizes: Mapping[Stream, StreamSize],
     listens: Mapping[str, Collection[str]],
     held: Iterable[Mapping[str, int]] = (),
 ) -> list[QueueState]:
@@ -42,15 +43,18 @@ def queue_states(
     ready: Counter[str] = Counter()
     for counts in held:
         ready.update(counts)
-    names = {queue for queue, _ in sizes} | {q for queues in listens.values() for q in queues}
+    names = {stream.queue for stream in sizes} | {q for queues in listens.values() for q in queues}
     found = [_queue_state(name, sizes, listens) for name in sorted(names | ready.keys())]
     return [replace(one, held_ready=ready[one.queue]) for one in found]
 
 
 def _queue_state(
-    name: str, sizes: Mapping[QueueLane, StreamSize], listens: Mapping[str, Collection[str]]
+    name: str, sizes: Mapping[Stream, StreamSize], listens: Mapping[str, Collection[str]]
 ) -> QueueState:
-    lanes = {lane: size for (queue, lane), size in sizes.items() if queue == name}
+    lanes: dict[str, StreamSize] = {}
+    for stream, size in sizes.items():
+        if stream.queue == name:
+            lanes[stream.lane] = _sum(lanes.get(stream.lane), size)
     ages = [size.oldest_s for size in lanes.values() if size.oldest_s is not None]
     return QueueState(
         queue=name,
@@ -60,3 +64,12 @@ def _queue_state(
         workers=tuple(sorted(who for who, queues in listens.items() if name in queues)),
         lanes=lanes,
     )
+
+
+def _sum(known: StreamSize | None, size: StreamSize) -> StreamSize:
+    """Return the size of several streams of one lane together."""
+    if known is None:
+        return size
+    ages = [age_s for age_s in (known.oldest_s, size.oldest_s) if age_s is not None]
+    waiting, held = known.waiting + size.waiting, known.held + size.held
+    return StreamSize(waiting, held, max(ages, default=None))

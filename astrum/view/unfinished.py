@@ -23,7 +23,7 @@ from astrum.machine.task_state import (
     WAITING,
 )
 from astrum.planning.plan import TaskSpec
-from astrum.protocol.records import QueueLane
+from astrum.protocol.streams import Stream
 
 EXCLUSIVE = "exclusive"
 _NAMED = 3
@@ -47,11 +47,15 @@ class UnfinishedState(StrEnum):
 
 
 class Sent(NamedTuple):
-    """A dispatched attempt: its number, when it was sent, and its number in that millisecond."""
+    """A dispatched attempt: when and to which offer it was sent.
+
+    ``sequence`` is its number in that millisecond.
+    """
 
     attempt: int
     sent_at: float
     sequence: int = 0
+    offer: str = ""
 
 
 class Taken(NamedTuple):
@@ -86,7 +90,7 @@ class RunMoment:
     is_led: bool
     sent: Mapping[int, Sent] = field(default_factory=dict)
     taken: Mapping[int, Taken] = field(default_factory=dict)
-    queued: Mapping[QueueLane, int] = field(default_factory=dict)
+    queued: Mapping[Stream, int] = field(default_factory=dict)
     alive: Collection[str] = ()
 
 
@@ -247,7 +251,7 @@ class _Look:
         due_at: float | None = None,
         waits_for: tuple[str, ...] = (),
     ) -> UnfinishedTask:
-        queue, lane = self._stream(task)
+        queue, lane, _ = self._stream(task)
         under_way = self._state.states[task] == OUTSTANDING
         number = self._state.attempts[task] - self._state.skipped(task) + (not under_way)
         return UnfinishedTask(
@@ -265,9 +269,11 @@ class _Look:
             waits_for=waits_for,
         )
 
-    def _stream(self, task: int) -> QueueLane:
+    def _stream(self, task: int) -> Stream:
         spec = self._state.tasks.spec(task)
-        return spec.queue, EXCLUSIVE if self._state.is_exclusive(task) else spec.lane
+        sent = self._moment.sent.get(task)
+        offer = "" if sent is None else sent.offer
+        return Stream(spec.queue, EXCLUSIVE if self._state.is_exclusive(task) else spec.lane, offer)
 
     def _sent_at(self, task: int) -> float | None:
         sent = self._moment.sent.get(task)
@@ -275,7 +281,7 @@ class _Look:
 
     def _find_positions(self) -> dict[int, int]:
         """Positions in queues in which only this run waits: in others they are not known."""
-        by_stream: dict[QueueLane, list[int]] = {}
+        by_stream: dict[Stream, list[int]] = {}
         for task in self._moment.sent:
             if self._state.states[task] == OUTSTANDING and task not in self._moment.taken:
                 by_stream.setdefault(self._stream(task), []).append(task)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 
 from astrum.errors import LeadershipLostError
+from astrum.protocol.streams import Stream
 from astrum.redis import Claim, Settlement, Verdict, scripts
 from tests.contract.steps import as_worker
 
@@ -24,9 +25,9 @@ MAX_ERRORS = 3
 """A task that raised this often fails the run; a leader that forgets errors exceeds it."""
 
 
-def place_of(task: int) -> tuple[str, str]:
-    """Return the queue and the lane of a task."""
-    return QUEUES[task % 2], LANES[task // 2 % 2]
+def place_of(task: int) -> Stream:
+    """Return the stream of a task."""
+    return Stream(QUEUES[task % 2], LANES[task // 2 % 2])
 
 
 def record(task: int, attempt: int, outcome: str, value: Any = None) -> bytes:
@@ -71,7 +72,8 @@ class Worker:
         if not unaware:
             await self.face_loss()
         lane, count = self.world.rng.choice(LANES), self.world.rng.randint(1, 3)
-        claims = await self.store.claim(lane, QUEUES, count, block_s=None)
+        streams = [Stream(queue, lane) for queue in QUEUES]
+        claims = await self.store.claim(lane, streams, count, block_s=None)
         if loses_reply:
             self.world.counts["claim reply lost"] += 1
             return
@@ -231,20 +233,20 @@ class Coordinator:
         """Dispatch ready tasks, one script per stream."""
         if not await self.leads() or self.has_failed:
             return
-        by_place: dict[tuple[str, str], list[tuple[int, int, bytes]]] = {}
+        by_place: dict[Stream, list[tuple[int, int, bytes]]] = {}
         for task in self._ready():
             attempt = self.attempts[task] + 1
             arguments = [self.values[need] for need in self.world.dag[task]]
             message = msgpack.packb([RUN, task, attempt, arguments])
             by_place.setdefault(place_of(task), []).append((task, attempt, message))
-        for (queue, lane), items in by_place.items():
-            await self._deliver(queue, lane, items, loses_reply)
+        for stream, items in by_place.items():
+            await self._deliver(stream, items, loses_reply)
 
     async def _deliver(
-        self, queue: str, lane: str, items: list[tuple[int, int, bytes]], loses_reply: bool
+        self, stream: Stream, items: list[tuple[int, int, bytes]], loses_reply: bool
     ) -> None:
         try:
-            states = await self.store.dispatch(RUN, self.epoch, queue, lane, items)
+            states = await self.store.dispatch(RUN, self.epoch, stream, items)
         except LeadershipLostError:
             self.epoch = 0
             self.world.counts["stale dispatch"] += 1
@@ -287,7 +289,7 @@ class Coordinator:
         attempt, entry_id = self.out[task]
         end = Settlement(task, attempt, entry_id, final, record(task, attempt, outcome))
         try:
-            await self.store.revoke(RUN, self.epoch, *place_of(task), [end])
+            await self.store.revoke(RUN, self.epoch, place_of(task), [end])
         except LeadershipLostError:
             self.epoch = 0
 

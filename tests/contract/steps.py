@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 
 from astrum.protocol.keys import Keys
+from astrum.protocol.streams import Stream
 from astrum.redis import Claim, RunStore, Settlement, WorkerStore
 from astrum.values.references import Blob, digest_of
 
 LEASE_S = 30.0
 ALREADY_OVER_S = 0.001
-STREAM = Keys().queue("default", "async")
+STREAM = Keys().queue(Stream("default", "async"))
 
 
 async def led_run(runs: RunStore, run_id: str = "r") -> int:
@@ -24,7 +25,7 @@ async def led_run(runs: RunStore, run_id: str = "r") -> int:
 async def dispatched(runs: RunStore, epoch: int, *tasks: int, run_id: str = "r") -> list[str]:
     """Dispatch the first attempt of each task; return the entry ids."""
     items = [(task, 1, b"message %d" % task) for task in tasks]
-    return await runs.dispatch(run_id, epoch, "default", "async", items)
+    return await runs.dispatch(run_id, epoch, Stream("default", "async"), items)
 
 
 async def stored(store: RunStore | WorkerStore, run_id: str, data: bytes) -> str:
@@ -50,7 +51,7 @@ async def registered(workers: WorkerStore, worker_id: str, lease_s: float = LEAS
 async def claimed(workers: WorkerStore, worker_id: str, count: int = 10) -> list[Claim]:
     """Claim what waits, without waiting."""
     worker = as_worker(workers, worker_id)
-    return await worker.claim("async", ["default"], count, block_s=None)
+    return await worker.claim("async", [Stream("default", "async")], count, block_s=None)
 
 
 async def one_held(runs: RunStore, workers: WorkerStore) -> tuple[int, str]:

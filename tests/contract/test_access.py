@@ -14,6 +14,7 @@ from astrum.machine.run_counter import RunCounts
 from astrum.protocol.pauses import PauseKind, PauseTarget
 from astrum.protocol.records import encode_counts
 from astrum.protocol.status import CoordinatorStatus
+from astrum.protocol.streams import Stream
 from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
 from astrum.redis.scripts import LedCounts
 from astrum.values.references import digest_of
@@ -82,7 +83,7 @@ async def prepare(settings: RedisSettings) -> None:
         await client.execute("PEXPIRE", KEYS.blobs("gone"), 60_000)
         await client.execute("ZADD", KEYS.untidied, 1, "gone")
         await client.execute("PEXPIRE", KEYS.untidied, 60_000)
-        await client.execute("SADD", KEYS.queues, KEYS.queue("expired", "async"))
+        await client.execute("SADD", KEYS.queues, KEYS.queue(Stream("expired", "async")))
         await client.execute("PEXPIRE", KEYS.queues, 60_000)
         await client.execute("ZADD", KEYS.leases, 9e14, "alive")
 
@@ -95,12 +96,12 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert await runs.coordinators()
         await runs.withdraw("leader")
         assert await runs.load_plan("r")
-        await runs.dispatch("r", epoch, "new", "thread", [(0, 1, b"m"), (1, 1, b"m")])
+        await runs.dispatch("r", epoch, Stream("new", "thread"), [(0, 1, b"m"), (1, 1, b"m")])
         found = await runs.outstanding("r")
         assert await runs.attempt_state("r", 0)
-        assert await runs.holders("new", "thread", [found[0].entry_id]) == {}
-        assert await runs.vanished("r", "new", "thread", [(0, 1, found[0].entry_id)]) == []
-        await runs.revoke("r", epoch, "new", "thread", [settlement(0, found[0].entry_id)])
+        assert await runs.holders(Stream("new", "thread"), [found[0].entry_id]) == {}
+        assert await runs.vanished("r", Stream("new", "thread"), [(0, 1, found[0].entry_id)]) == []
+        await runs.revoke("r", epoch, Stream("new", "thread"), [settlement(0, found[0].entry_id)])
         await runs.append_event("r", b"\x90", epoch=epoch)
         await runs.read_journal({"r": "0-0"}, block_s=1.0, count=9)
         assert await runs.read_journal({"r": "0-0"}, block_s=None, count=9)
@@ -163,9 +164,11 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert lease.beat("w", LEASE_S)
         assert lease.set_status("w", b"busy")
         lease.close()
-        await workers.claim("thread", ["default", "other"], 1, block_s=None)
+        await workers.claim(
+            "thread", [Stream("default", "thread"), Stream("other", "thread")], 1, block_s=None
+        )
         [first, second] = await claimed(workers, "w")
-        await workers.waiting("async", ["default"])
+        await workers.waiting([Stream("default", "async")])
         assert await workers.acquire_exclusive(60)
         assert await workers.acquire_exclusive(60)
         await workers.release_exclusive()
@@ -177,7 +180,7 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
         await workers.settle("fresh", STREAM, [settlement(0, first.entry_id)])
         await workers.set_aside(second, "garbage")
         await asyncio.gather(
-            workers.claim("async", ["default"], 1, block_s=20.0), workers.unblock()
+            workers.claim("async", [Stream("default", "async")], 1, block_s=20.0), workers.unblock()
         )
         async with RunStore.open(theirs) as publisher:
             await heard(workers, publisher)

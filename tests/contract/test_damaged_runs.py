@@ -60,7 +60,7 @@ async def test_foreign_keys_hide_no_other_run(runs: RunStore, any_server: Server
         ("0", "1:1-1"),
         ("0", "1:1-1/default"),
         ("0", b"1:1-1/\xff:a"),
-        ("0", "9" * 30 + ":1-1/default:a"),
+        ("0", "9" * 30 + ":1-1/default:a:"),
     ],
 )
 async def test_a_foreign_fence_is_reported(

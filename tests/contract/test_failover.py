@@ -12,6 +12,7 @@ from astrum.errors import (
     RunNotFoundError,
     StoreUnavailableError,
 )
+from astrum.protocol.streams import Stream
 from astrum.redis import (
     JournalEntry,
     LeaseClient,
@@ -141,7 +142,9 @@ async def test_a_restart_is_noticed_before_an_old_command_is_sent(
         before = await runs.identity()
         epoch = await led_run(runs)
         await registered(workers, "w")
-        waiting = asyncio.create_task(workers.claim("async", ["default"], 1, block_s=20.0))
+        waiting = asyncio.create_task(
+            workers.claim("async", [Stream("default", "async")], 1, block_s=20.0)
+        )
         with own_server.client() as client:
             async with asyncio.timeout(5):
                 while not client.info("clients")["blocked_clients"]:

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from astrum.errors import StoreUnavailableError
+from astrum.protocol.streams import Stream
 from astrum.redis import RunStore, WorkerStore, journals, run_store
 from astrum.redis.script_library import ScriptCall
 from astrum.redis.scripts import chunks
@@ -229,7 +230,7 @@ async def test_an_attempt_dispatched_to_an_expiring_queue_is_kept(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
-    await workers.claim("async", ["default"], 1, block_s=None)
+    await workers.claim("async", [Stream("default", "async")], 1, block_s=None)
     await workers.leave()
     await runs.keep_queues()
     with any_server.client() as client:
@@ -330,7 +331,7 @@ async def test_the_fence_of_a_big_run_is_read_in_parts_and_whole(
 ) -> None:
     await led_run(runs)
     count = 5 * run_store.FENCE_PART
-    marks = {str(task): f"1:{task}-0/default:a" if task % 2 else "1!w" for task in range(count)}
+    marks = {str(task): f"1:{task}-0/default:a:" if task % 2 else "1!w" for task in range(count)}
     with any_server.client() as client:
         client.hset(runs.keys.attempts("r"), mapping=marks)
     commands: list[Any] = []

@@ -8,6 +8,7 @@ import pytest
 from astrum.machine.events import CancelRequested, Outcome
 from astrum.machine.failure import Failure
 from astrum.protocol.messages import Record, decode_entry, encode_entry, encode_event, encode_record
+from astrum.protocol.streams import Stream
 from astrum.redis import JournalEntry, RunStore, WorkerStore
 from astrum.redis.scripts import OUTLINE_ROWS
 from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered, settlement
@@ -107,7 +108,7 @@ async def test_the_backlog_counts_waiting_and_claimed_attempts_by_stream_with_th
     assert size.oldest_s is not None
     assert 0 <= size.oldest_s < 60
     await registered(workers, "w")
-    [first] = await workers.claim("async", ["default"], 1, block_s=None)
+    [first] = await workers.claim("async", [Stream("default", "async")], 1, block_s=None)
     size = (await runs.queue_sizes())[STREAM]
     assert (size.waiting, size.held) == (2, 1)
     assert size.oldest_s is not None

@@ -6,6 +6,7 @@ import asyncio
 
 from astrum.protocol.records import LastWord
 from astrum.protocol.status import WorkerStatus, encode_status
+from astrum.protocol.streams import Stream
 from astrum.redis import DeadClaim, RunStore, Verdict, WorkerStore
 from tests.contract.steps import (
     ALREADY_OVER_S,
@@ -112,8 +113,8 @@ async def test_the_holder_of_an_attempt_and_the_time_of_its_claim_are_known(
     epoch = await led_run(runs)
     taken, waiting = await dispatched(runs, epoch, 0, 1)
     await registered(workers, "w")
-    await workers.claim("async", ["default"], 1, block_s=None)
-    found = await runs.holders("default", "async", [taken, waiting])
+    await workers.claim("async", [Stream("default", "async")], 1, block_s=None)
+    found = await runs.holders(Stream("default", "async"), [taken, waiting])
     assert list(found) == [taken]
     assert found[taken].worker_id == "w"
     assert 0 <= await runs.server_time() - found[taken].claimed_at < 10
@@ -130,8 +131,8 @@ async def test_an_outstanding_attempt_whose_message_is_gone_is_found(
     with any_server.client() as client:
         client.xdel(STREAM, ids[1])
     attempts = [(task, 1, entry_id) for task, entry_id in enumerate(ids)]
-    assert await runs.vanished("r", "default", "async", attempts) == [1]
-    assert await runs.vanished("r", "default", "thread", attempts) == []
+    assert await runs.vanished("r", Stream("default", "async"), attempts) == [1]
+    assert await runs.vanished("r", Stream("default", "thread"), attempts) == []
 
 
 async def test_an_entry_without_data_of_a_dead_worker_is_acknowledged(
@@ -153,7 +154,7 @@ async def test_foreign_names_and_keys_hide_no_worker_and_no_queue(
 ) -> None:
     _, entry = await one_held(runs, workers)
     await registered(workers, "alive")
-    keys, stream = runs.keys, runs.keys.queue("foreign", "async")
+    keys, stream = runs.keys, runs.keys.queue(Stream("foreign", "async"))
     with any_server.client() as client:
         client.zadd(keys.leases, {b"\xff\xfe": 9e15, b"\xfe": 1, "x": 9e15, "endless": "inf"})
         client.set(keys.worker("x"), "no worker", px=60_000)
@@ -174,11 +175,11 @@ async def test_a_queue_that_vanished_hides_no_other(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
-    await runs.dispatch("r", epoch, "other", "async", [(5, 1, b"")])
+    await runs.dispatch("r", epoch, Stream("other", "async"), [(5, 1, b"")])
     [entry] = await dispatched(runs, epoch, 0)
     await registered(workers, "w")
     await claimed(workers, "w")
     await workers.leave()
     with any_server.client() as client:
-        client.delete(runs.keys.queue("other", "async"))
+        client.delete(runs.keys.queue(Stream("other", "async")))
     assert [claim.entry_id for claim in await runs.dead_claims()] == [entry]

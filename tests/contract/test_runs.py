@@ -18,6 +18,7 @@ from astrum.errors import (
 from astrum.machine.run_counter import RunCounts
 from astrum.protocol.records import encode_counts
 from astrum.protocol.status import CoordinatorStatus
+from astrum.protocol.streams import Stream
 from astrum.redis import Outstanding, RunStore, Verdict, WorkerStore, blobs
 from astrum.redis.scripts import LedCounts
 from astrum.values.compression import shrink
@@ -114,7 +115,7 @@ async def test_a_lapsed_lease_can_be_taken_and_fences_the_old_leader(runs: RunSt
     with pytest.raises(LeadershipLostError):
         await dispatched(runs, old, 0)
     with pytest.raises(LeadershipLostError):
-        await runs.revoke("r", old, "default", "async", [settlement(0, "1-0")])
+        await runs.revoke("r", old, Stream("default", "async"), [settlement(0, "1-0")])
     with pytest.raises(LeadershipLostError):
         await runs.finish("r", old, "completed", result_ttl_s=60, tails=False)
     with pytest.raises(LeadershipLostError):
@@ -158,18 +159,18 @@ async def test_a_repeated_dispatch_adds_nothing_and_returns_the_true_states(
     epoch = await led_run(runs)
     ids = await dispatched(runs, epoch, 0, 1)
     assert await dispatched(runs, epoch, 0, 1) == ids
-    found = {n: Outstanding(1, ids[n], "default", "async") for n in (0, 1)}
+    found = {n: Outstanding(1, ids[n], Stream("default", "async")) for n in (0, 1)}
     assert await runs.outstanding("r") == found
     await registered(workers, "w")
     assert [claim.entry_id for claim in await claimed(workers, "w")] == ids
     await workers.settle("r", STREAM, [settlement(0, ids[0])])
     await workers.settle("r", STREAM, [settlement(1, ids[1], final=False)])
     assert await dispatched(runs, epoch, 0, 1) == ["1!w", "1=w"]
-    second = await runs.dispatch("r", epoch, "default", "async", [(0, 2, b""), (1, 2, b"")])
+    second = await runs.dispatch("r", epoch, Stream("default", "async"), [(0, 2, b""), (1, 2, b"")])
     assert second[0] == "1!w"
-    fence = f"2:{second[1]}/default:a"
-    assert await runs.dispatch("r", epoch, "default", "async", [(1, 3, b"")]) == [fence]
-    assert await runs.dispatch("r", epoch, "other", "async", [(1, 2, b"")]) == [fence]
+    fence = f"2:{second[1]}/default:a:"
+    assert await runs.dispatch("r", epoch, Stream("default", "async"), [(1, 3, b"")]) == [fence]
+    assert await runs.dispatch("r", epoch, Stream("other", "async"), [(1, 2, b"")]) == [fence]
 
 
 async def test_more_attempts_than_one_script_takes_are_dispatched_and_revoked(
@@ -179,7 +180,7 @@ async def test_more_attempts_than_one_script_takes_are_dispatched_and_revoked(
     ids = await dispatched(runs, epoch, *range(1201))
     assert len(set(ids)) == 1201
     ends = [settlement(task, entry_id) for task, entry_id in enumerate(ids)]
-    verdicts = await runs.revoke("r", epoch, "default", "async", ends)
+    verdicts = await runs.revoke("r", epoch, Stream("default", "async"), ends)
     assert verdicts == [Verdict.SETTLED] * 1201
     info = await runs.run_info("r")
     assert info is not None
@@ -188,7 +189,9 @@ async def test_more_attempts_than_one_script_takes_are_dispatched_and_revoked(
 
 async def test_a_signature_travels_with_its_message(runs: RunStore, workers: WorkerStore) -> None:
     epoch = await led_run(runs)
-    await runs.dispatch("r", epoch, "default", "async", [(0, 1, b"data", b"sig"), (1, 1, b"bare")])
+    await runs.dispatch(
+        "r", epoch, Stream("default", "async"), [(0, 1, b"data", b"sig"), (1, 1, b"bare")]
+    )
     await registered(workers, "w")
     claims = await claimed(workers, "w")
     assert [(claim.data, claim.signature) for claim in claims] == [
@@ -252,7 +255,7 @@ async def test_a_run_does_not_end_while_an_attempt_is_outstanding(runs: RunStore
     epoch = await led_run(runs)
     [entry] = await dispatched(runs, epoch, 0)
     assert not await runs.finish("r", epoch, "failed", result_ttl_s=60, tails=False)
-    await runs.revoke("r", epoch, "default", "async", [settlement(0, entry)])
+    await runs.revoke("r", epoch, Stream("default", "async"), [settlement(0, entry)])
     assert await runs.finish("r", epoch, "failed", result_ttl_s=60, tails=False)
     assert await runs.finish("r", epoch, "failed", result_ttl_s=60, tails=False)
     info = await runs.run_info("r")

@@ -27,6 +27,7 @@ from astrum.protocol.status import (
     decode_coordinator_status,
     encode_coordinator_status,
 )
+from astrum.protocol.streams import Stream
 from astrum.redis import RedisSettings, RunStore, Settlement, Verdict, WorkerStore
 from astrum.redis.scripts import LedCounts
 from tests.contract.model import GoneError, Model, StaleError, entry_of, outstanding
@@ -108,7 +109,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def stream(self, queue: str) -> str:
         """Return the key of a queue's stream."""
-        return self.runs.keys.queue(queue, "async")
+        return self.runs.keys.queue(Stream(queue, "async"))
 
     # --- runs -------------------------------------------------------------------------------
 
@@ -237,7 +238,9 @@ class StoreMachine(RuleBasedStateMachine):
         except (StaleError, GoneError) as error:
             kind = LeadershipLostError if isinstance(error, StaleError) else RunNotFoundError
             expected = kind if items else []
-        work = self.runs.dispatch(run_id, int(self.real(str(epoch))), queue, "async", messages)
+        work = self.runs.dispatch(
+            run_id, int(self.real(str(epoch))), Stream(queue, "async"), messages
+        )
         told = self.told(work)
         if isinstance(told, list) and isinstance(expected, list):
             self.learn(told, expected)
@@ -283,7 +286,7 @@ class StoreMachine(RuleBasedStateMachine):
         work = {
             "w": lambda: as_worker(self.workers, worker_id).settle(run_id, stream, reals),
             "x": lambda: self.runs.settle_lost(run_id, stream, worker_id, reals),
-            "c": lambda: self.runs.revoke(run_id, real_epoch, queue, "async", reals),
+            "c": lambda: self.runs.revoke(run_id, real_epoch, Stream(queue, "async"), reals),
         }[mode]()
         assert self.told(work) == expected
 
@@ -339,12 +342,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(worker_id=WORKERS, count=st.integers(1, 3), queues=st.permutations(["one", "two"]))
     def claim(self, worker_id: str, count: int, queues: list[str]) -> None:
+        asked = [Stream(queue, "async") for queue in queues]
         streams = [self.stream(queue) for queue in queues]
         if any(name not in self.model.state.streams for name in streams):
             self.model.make_groups(streams)
         expected = self.model.claim(streams, worker_id, count)
         told = self.run(
-            as_worker(self.workers, worker_id).claim("async", queues, count, block_s=None)
+            as_worker(self.workers, worker_id).claim("async", asked, count, block_s=None)
         )
         assert [(c.stream, self.translated(c.entry_id)) for c in told] == expected
         assert not self.workers.loss.suspected
@@ -403,7 +407,7 @@ class StoreMachine(RuleBasedStateMachine):
                 task: outstanding(
                     found.attempt,
                     self.translated(found.entry_id),
-                    self.runs.keys.queue(found.queue, found.lane),
+                    self.runs.keys.queue(found.stream),
                 )
                 for task, found in self.run(self.runs.outstanding(run_id)).items()
             }

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from astrum.protocol.status import WorkerStatus, encode_status
+from astrum.protocol.streams import Stream
 from astrum.redis import (
     Claim,
     LeaseClient,
@@ -98,7 +99,11 @@ async def test_a_blocked_claim_receives_a_dispatched_attempt(
 ) -> None:
     epoch = await led_run(runs)
     await registered(workers, "w")
-    waiting = asyncio.create_task(workers.claim("async", ["default", "other"], 5, block_s=20.0))
+    waiting = asyncio.create_task(
+        workers.claim(
+            "async", [Stream("default", "async"), Stream("other", "async")], 5, block_s=20.0
+        )
+    )
     [entry] = await dispatched(runs, epoch, 0)
     claims = await asyncio.wait_for(waiting, 5)
     assert claims == [Claim(STREAM, entry, b"message 0")]
@@ -110,12 +115,19 @@ async def test_a_claim_respects_its_limit_and_prefers_earlier_queues(
     epoch = await led_run(runs)
     for number, queue in enumerate(("low", "high")):
         items = [(10 * number + task, 1, queue.encode()) for task in range(3)]
-        await runs.dispatch("r", epoch, queue, "thread", items)
+        await runs.dispatch("r", epoch, Stream(queue, "thread"), items)
     await registered(workers, "w")
-    claims = await workers.claim("thread", ["high", "low"], 4, block_s=5.0)
+    claims = await workers.claim(
+        "thread", [Stream("high", "thread"), Stream("low", "thread")], 4, block_s=5.0
+    )
     assert [claim.data for claim in claims] == [b"high"] * 3 + [b"low"]
-    assert await workers.claim("thread", ["high", "low"], 0, block_s=5.0) == []
-    assert (await runs.backlog())[runs.keys.queue("low", "thread")] == (2, 1)
+    assert (
+        await workers.claim(
+            "thread", [Stream("high", "thread"), Stream("low", "thread")], 0, block_s=5.0
+        )
+        == []
+    )
+    assert (await runs.backlog())[runs.keys.queue(Stream("low", "thread"))] == (2, 1)
 
 
 async def test_unblock_ends_claims_under_way_and_those_about_to_wait(
@@ -123,7 +135,9 @@ async def test_unblock_ends_claims_under_way_and_those_about_to_wait(
 ) -> None:
     await registered(workers, "w")
     for turns in range(12):
-        claim = asyncio.create_task(workers.claim("async", ["default"], 1, block_s=20.0))
+        claim = asyncio.create_task(
+            workers.claim("async", [Stream("default", "async")], 1, block_s=20.0)
+        )
         for _ in range(turns):
             await asyncio.sleep(0)
         await workers.unblock()
@@ -136,8 +150,10 @@ async def test_a_claim_after_an_ended_wait_waits_again(
     epoch = await led_run(runs)
     await registered(workers, "w")
     await workers.unblock()
-    assert await workers.claim("async", ["default"], 1, block_s=20.0) == []
-    waiting = asyncio.create_task(workers.claim("async", ["default"], 1, block_s=20.0))
+    assert await workers.claim("async", [Stream("default", "async")], 1, block_s=20.0) == []
+    waiting = asyncio.create_task(
+        workers.claim("async", [Stream("default", "async")], 1, block_s=20.0)
+    )
     await dispatched(runs, epoch, 0)
     assert len(await asyncio.wait_for(waiting, 5)) == 1
 
@@ -171,7 +187,7 @@ async def test_one_settle_wins_and_all_others_are_fenced(
     ]
     assert await workers.settle("r", STREAM, [end]) == [Verdict.REPEATED]
     assert await as_worker(workers, "v").settle("r", STREAM, [end]) == [Verdict.FENCED]
-    assert await runs.revoke("r", epoch, "default", "async", [end]) == [Verdict.FENCED]
+    assert await runs.revoke("r", epoch, Stream("default", "async"), [end]) == [Verdict.FENCED]
     assert len(await runs.read_journal({"r": "0-0"}, block_s=None, count=10)) == 1
 
 
@@ -195,8 +211,8 @@ async def test_an_attempt_dispatched_again_fences_the_one_before(
     await registered(workers, "w")
     await claimed(workers, "w")
     assert await workers.are_still_held("r", [(0, 1, (STREAM, first))]) == [True]
-    await runs.revoke("r", epoch, "default", "async", [settlement(0, first, final=False)])
-    await runs.dispatch("r", epoch, "default", "async", [(0, 2, b"again")])
+    await runs.revoke("r", epoch, Stream("default", "async"), [settlement(0, first, final=False)])
+    await runs.dispatch("r", epoch, Stream("default", "async"), [(0, 2, b"again")])
     asked = [(0, 1, (STREAM, first)), (7, 1, (STREAM, "1-1"))]
     assert await workers.are_still_held("r", asked) == [False, False]
     assert await workers.settle("r", STREAM, [settlement(0, first)]) == [Verdict.FENCED]
@@ -211,10 +227,10 @@ async def test_an_end_in_another_stream_than_the_attempt_s_is_fenced(
 ) -> None:
     """An entry id is unique in its stream only: in another one it may be another run's."""
     epoch, entry = await one_held(runs, workers)
-    other = runs.keys.queue("other", "async")
+    other = runs.keys.queue(Stream("other", "async"))
     end = settlement(0, entry)
     assert await workers.settle("r", other, [end]) == [Verdict.FENCED]
-    assert await runs.revoke("r", epoch, "other", "async", [end]) == [Verdict.FENCED]
+    assert await runs.revoke("r", epoch, Stream("other", "async"), [end]) == [Verdict.FENCED]
     assert await workers.are_still_held("r", [(0, 1, (other, entry))]) == [False]
     assert await workers.settle("r", STREAM, [end]) == [Verdict.SETTLED]
 
@@ -234,7 +250,7 @@ async def test_an_attempt_dispatched_again_after_a_loss_fences_its_lost_message(
     assert await workers.are_still_held("r", asked) == [False, True]
     end = settlement(0, lost)
     assert await workers.settle("r", STREAM, [end]) == [Verdict.FENCED]
-    assert await runs.revoke("r", epoch, "default", "async", [end]) == [Verdict.FENCED]
+    assert await runs.revoke("r", epoch, Stream("default", "async"), [end]) == [Verdict.FENCED]
     assert await runs.settle_lost("r", STREAM, "dead", [end]) == [Verdict.FENCED]
     assert await runs.read_journal({"r": "0-0"}, block_s=None, count=10) == []
     assert await as_worker(workers, "v").settle("r", STREAM, [settlement(0, again)]) == [
@@ -286,8 +302,8 @@ async def test_a_settled_attempt_is_in_no_stream(
         assert client.xlen(STREAM) == 3
         await workers.settle("r", STREAM, [settlement(0, ids[0])])
         assert client.xlen(STREAM) == 2
-        await runs.revoke("r", epoch, "default", "async", [settlement(1, ids[1])])
-        await runs.revoke("r", epoch, "default", "async", [settlement(2, ids[2])])
+        await runs.revoke("r", epoch, Stream("default", "async"), [settlement(1, ids[1])])
+        await runs.revoke("r", epoch, Stream("default", "async"), [settlement(2, ids[2])])
         assert client.xlen(STREAM) == 0
 
 
@@ -307,7 +323,9 @@ async def test_an_unused_queue_is_not_taken_for_a_loss(
     epoch = await led_run(runs)
     await dispatched(runs, epoch, 0)
     for _ in range(2):
-        await workers.claim("async", ["default", "unused"], 1, block_s=None)
+        await workers.claim(
+            "async", [Stream("default", "async"), Stream("unused", "async")], 1, block_s=None
+        )
     assert not workers.loss.suspected
 
 

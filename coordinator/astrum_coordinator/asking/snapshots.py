@@ -10,8 +10,9 @@ from astrum.errors import DecodeError
 from astrum.machine.report import TaskExecutionStatistics
 from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.plan import Plan
-from astrum.protocol.records import Outstanding, QueueLane, RunInfo
+from astrum.protocol.records import Outstanding, RunInfo
 from astrum.protocol.status import decode_served
+from astrum.protocol.streams import Stream
 from astrum.redis.run_store import RunStore
 from astrum.view import (
     QueueState,
@@ -63,7 +64,7 @@ async def queue_states_of(store: RunStore) -> list[QueueState]:
     sizes = {}
     for key, size in (await store.queue_sizes()).items():
         with suppress(ValueError):  # not a queue's key
-            sizes[store.keys.queue_of(key)] = size
+            sizes[store.keys.stream_of(key)] = size
     listens = {
         worker.worker_id: queues.split(",")
         for worker in await store.workers()
@@ -113,34 +114,34 @@ async def _moment(
     return moment, pool
 
 
-def _by_stream(out: Mapping[int, Outstanding]) -> dict[QueueLane, list[int]]:
-    streams: dict[QueueLane, list[int]] = {}
+def _by_stream(out: Mapping[int, Outstanding]) -> dict[Stream, list[int]]:
+    streams: dict[Stream, list[int]] = {}
     for task, found in out.items():
-        streams.setdefault((found.queue, found.lane), []).append(task)
+        streams.setdefault(found.stream, []).append(task)
     return streams
 
 
 async def _taken(
-    store: RunStore, streams: Mapping[QueueLane, list[int]], out: Mapping[int, Outstanding]
+    store: RunStore, streams: Mapping[Stream, list[int]], out: Mapping[int, Outstanding]
 ) -> dict[int, Taken]:
     found: dict[int, Taken] = {}
-    for (queue, lane), tasks in streams.items():
+    for stream, tasks in streams.items():
         entries = {out[task].entry_id: task for task in tasks}
-        holders = await store.holders(queue, lane, list(entries))
+        holders = await store.holders(stream, list(entries))
         for entry_id, holder in holders.items():
             found[entries[entry_id]] = Taken(holder.worker_id, holder.claimed_at)
     return found
 
 
-async def _queued(store: RunStore, streams: Mapping[QueueLane, list[int]]) -> dict[QueueLane, int]:
-    keys = {store.keys.queue(*stream): stream for stream in streams}
+async def _queued(store: RunStore, streams: Mapping[Stream, list[int]]) -> dict[Stream, int]:
+    keys = {store.keys.queue(stream): stream for stream in streams}
     sizes = await store.queue_sizes(list(keys))
     return {keys[key]: size.waiting for key, size in sizes.items()}
 
 
 def _sent(found: Outstanding) -> Sent:
     ms, _, sequence = found.entry_id.partition("-")
-    return Sent(found.attempt, int(ms) / 1000, int(sequence))
+    return Sent(found.attempt, int(ms) / 1000, int(sequence), found.stream.offer)
 
 
 def _with_statuses(

@@ -90,8 +90,9 @@ def _of_workers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
 
 def _streams(keys: Keys) -> tuple[str, ...]:
     from astrum.protocol.keys import LANE_SUFFIX
+    from astrum.protocol.streams import Stream
 
-    return tuple(keys.queue("*", lane) for lane in LANE_SUFFIX)
+    return tuple(keys.queue(Stream("*", lane, "*")) for lane in LANE_SUFFIX)
 
 
 @click.command(short_help="Print access rules for the server.")

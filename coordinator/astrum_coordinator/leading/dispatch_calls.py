@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from astrum.machine.events import Outcome
 from astrum.machine.failure import Failure
 from astrum.planning.plan import Plan
-from astrum.protocol.records import QueueLane
+from astrum.protocol.streams import Stream
 
 
 class RunRef(NamedTuple):
@@ -27,7 +27,7 @@ class SentAttempt(NamedTuple):
 
     attempt: int
     entry_id: str
-    queue_lane: QueueLane
+    stream: Stream
     known_at: float
 
 

@@ -27,7 +27,8 @@ from astrum.protocol.messages import (
     encode_message,
     encode_record,
 )
-from astrum.protocol.records import Holder, Outstanding, QueueLane
+from astrum.protocol.records import Holder, Outstanding
+from astrum.protocol.streams import Stream
 from astrum.redis.records import queued_ms
 from astrum.redis.scripts import DispatchItem
 from astrum.redis.settlement import Settlement
@@ -104,12 +105,12 @@ class Dispatcher(Service):
             self._revocations.append(revocation)
         self._wake_up()
 
-    def sent_before(self, time_s: float) -> dict[QueueLane, list[tuple[int, SentAttempt]]]:
+    def sent_before(self, time_s: float) -> dict[Stream, list[tuple[int, SentAttempt]]]:
         """Return (task, attempt) of what was sent before a monotonic time and has not ended."""
-        found: dict[QueueLane, list[tuple[int, SentAttempt]]] = {}
+        found: dict[Stream, list[tuple[int, SentAttempt]]] = {}
         for task, sent in self._sent.items():
             if sent.known_at < time_s:
-                found.setdefault(sent.queue_lane, []).append((task, sent))
+                found.setdefault(sent.stream, []).append((task, sent))
         return found
 
     def remember(self, task: int, found: Outstanding) -> None:
@@ -117,8 +118,7 @@ class Dispatcher(Service):
 
         Entry ids are unique in one stream only: in a guessed one it could be another run's entry.
         """
-        attempt, entry_id, queue, lane = found
-        self._sent[task] = SentAttempt(attempt, entry_id, (queue, lane), time.monotonic())
+        self._sent[task] = SentAttempt(*found, time.monotonic())
 
     def forget(self, task: int) -> None:
         """Forget where an attempt stood, since the journal says that it ended."""
@@ -148,8 +148,8 @@ class Dispatcher(Service):
 
     async def _flush(self) -> None:
         is_refused = False
-        for queue_lane, batch in self._next_batches().items():
-            is_refused |= not await self._send(queue_lane, batch)
+        for stream, batch in self._next_batches().items():
+            is_refused |= not await self._send(stream, batch)
         if is_refused:
             await self._refused.wait()
         else:
@@ -175,13 +175,13 @@ class Dispatcher(Service):
 
     # --- dispatching --------------------------------------------------------------------
 
-    async def _send(self, queue_lane: QueueLane, batch: list[Dispatch]) -> bool:
+    async def _send(self, stream: Stream, batch: list[Dispatch]) -> bool:
         """Send a batch; `False`: the server refused it, and it is sent again behind all else.
 
         So what is refused holds up no other queue, and can be withdrawn meanwhile.
         """
         try:
-            await self._deliver(queue_lane, batch)
+            await self._deliver(stream, batch)
         except StoreError as error:
             if not self._refused.failures:
                 logger.warning("run %s: %s; trying again", self._run_id, error)
@@ -190,8 +190,8 @@ class Dispatcher(Service):
             return False
         return True
 
-    def _next_batches(self) -> dict[QueueLane, list[Dispatch]]:
-        batches: dict[QueueLane, list[Dispatch]] = {}
+    def _next_batches(self) -> dict[Stream, list[Dispatch]]:
+        batches: dict[Stream, list[Dispatch]] = {}
         for _ in range(min(len(self._commands), self._config.batch_items)):
             command = self._commands.popleft()
             if self._unsent.get(command.task) != command.attempt:
@@ -202,11 +202,11 @@ class Dispatcher(Service):
                 del self._unsent[command.task]
                 self._listener.on_withdrawn(command.task, command.attempt)
                 continue
-            queue_lane = _queue_lane(self._tasks.spec(command.task), command.exclusive)
-            batches.setdefault(queue_lane, []).append(command)
+            stream = _stream(self._tasks.spec(command.task), command.exclusive)
+            batches.setdefault(stream, []).append(command)
         return batches
 
-    async def _deliver(self, queue_lane: QueueLane, batch: list[Dispatch]) -> None:
+    async def _deliver(self, stream: Stream, batch: list[Dispatch]) -> None:
         items: list[DispatchItem] = []
         size = 0
         for command in batch:
@@ -219,15 +219,14 @@ class Dispatcher(Service):
             items.append(DispatchItem(command.task, command.attempt, data, signature))
             size += len(data)
             if size >= self._config.batch_bytes:
-                await self._deliver_items(queue_lane, items)
+                await self._deliver_items(stream, items)
                 items, size = [], 0
-        await self._deliver_items(queue_lane, items)
+        await self._deliver_items(stream, items)
 
-    async def _deliver_items(self, queue_lane: QueueLane, items: list[DispatchItem]) -> None:
+    async def _deliver_items(self, stream: Stream, items: list[DispatchItem]) -> None:
         if not items:
             return
-        queue, lane = queue_lane
-        replies = await self._store.dispatch(self._run_id, self._epoch, queue, lane, items)
+        replies = await self._store.dispatch(self._run_id, self._epoch, stream, items)
         now = time.monotonic()
         for (task, attempt, _, _), reply in zip(items, replies, strict=True):
             mark = reply.lstrip(_DIGITS)[:1]
@@ -236,7 +235,7 @@ class Dispatcher(Service):
                 self._confirm(task)
             if mark == "-":
                 if is_awaited:
-                    self._sent[task] = SentAttempt(attempt, reply, queue_lane, now)
+                    self._sent[task] = SentAttempt(attempt, reply, stream, now)
             elif mark == ":":
                 self._listener.on_mismatch()
             else:
@@ -282,17 +281,17 @@ class Dispatcher(Service):
     # --- revoking -----------------------------------------------------------------------
 
     async def _revoke(self, revocations: list[Revocation]) -> None:
-        by_lane: dict[QueueLane, list[tuple[Revocation, str]]] = {}
+        by_stream: dict[Stream, list[tuple[Revocation, str]]] = {}
         for revocation in revocations:
             sent = self._sent.get(revocation.task)
             if sent is None or sent.attempt != revocation.attempt:
                 continue  # settled meanwhile: the journal says how
-            by_lane.setdefault(sent.queue_lane, []).append((revocation, sent.entry_id))
-        for (queue, lane), found in by_lane.items():
+            by_stream.setdefault(sent.stream, []).append((revocation, sent.entry_id))
+        for stream, found in by_stream.items():
             ids = [entry_id for _, entry_id in found]
-            holders = await self._store.holders(queue, lane, ids)
+            holders = await self._store.holders(stream, ids)
             settlements = [self._settlement(*pair, holders.get(pair[1])) for pair in found]
-            await self._store.revoke(self._run_id, self._epoch, queue, lane, settlements)
+            await self._store.revoke(self._run_id, self._epoch, stream, settlements)
             await self._hint(settlements)
 
     def _settlement(
@@ -316,5 +315,5 @@ class Dispatcher(Service):
             await self._store.publish(self._seal.seal_hint(RevokedHint(self._run_id, attempts)))
 
 
-def _queue_lane(spec: TaskSpec, exclusive: bool) -> QueueLane:
-    return spec.queue, "exclusive" if exclusive else spec.lane
+def _stream(spec: TaskSpec, exclusive: bool) -> Stream:
+    return Stream(spec.queue, "exclusive" if exclusive else spec.lane)

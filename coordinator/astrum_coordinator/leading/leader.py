@@ -37,8 +37,9 @@ from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import LeaderEvent, Record, encode_event, encode_record
-from astrum.protocol.records import QueueLane, RunInfo
+from astrum.protocol.records import RunInfo
 from astrum.protocol.status import LedRun
+from astrum.protocol.streams import Stream
 from astrum.redis.journals import BEGINNING
 from astrum.redis.records import JournalEntry
 from astrum.runtime.loops import Backoff, end_task
@@ -376,8 +377,8 @@ class RunLeader:
         """Settle an attempt from here."""
         self._led.dispatcher.revoke(revocation)
 
-    def dispatched_before(self, least_s: float) -> dict[QueueLane, list[tuple[int, SentAttempt]]]:
-        """Return (task, attempt), by queue and lane, dispatched at least ``least_s`` ago."""
+    def dispatched_before(self, least_s: float) -> dict[Stream, list[tuple[int, SentAttempt]]]:
+        """Return (task, attempt), by stream, dispatched at least ``least_s`` ago."""
         return self._led.dispatcher.sent_before(time.monotonic() - least_s)
 
     def _schedule(self, command: ScheduleRetry) -> None:

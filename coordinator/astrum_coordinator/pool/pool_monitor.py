@@ -184,11 +184,11 @@ class PoolMonitor(PeriodicService):
     async def _send_again(self, leader: RunLeader, pool: LivePool) -> None:
         """Send attempts again whose message was set aside or lost: no worker will end them."""
         running = {(one.task, one.attempt) for one in pool.running(leader.run_id)}
-        for (queue, lane), sent in leader.dispatched_before(self._config.vanished_after_s).items():
+        for stream, sent in leader.dispatched_before(self._config.vanished_after_s).items():
             waiting = {t: e for t, e in sent if (t, e.attempt) not in running}
             attempts = [(task, e.attempt, e.entry_id) for task, e in waiting.items()]
-            for task in await self._store.vanished(leader.run_id, queue, lane, attempts):
-                why = f"its message is no longer in the queue {queue!r}"
+            for task in await self._store.vanished(leader.run_id, stream, attempts):
+                why = f"its message is no longer in the queue {stream.queue!r}"
                 name = leader.state.tasks.name(task)
                 logger.warning("run %s: task %r: %s; it is sent again", leader.run_id, name, why)
                 failure = Failure((VANISHED,), why)

@@ -13,6 +13,7 @@ from astrum.machine.failure import Failure
 from astrum.planning import Plan, TaskSpec
 from astrum.protocol.messages import Record, TaskMessage, decode_message, encode_record
 from astrum.protocol.status import RunningAttempt, WorkerStatus, encode_status
+from astrum.protocol.streams import Stream
 from astrum.redis import Claim, RunStore, Settlement, WorkerStore
 from astrum.values.codec import Codec
 from astrum_coordinator import Coordinator, CoordinatorConfig
@@ -69,12 +70,12 @@ class ManualWorker:
 
     async def claim(self, lane: str = "async", block_s: float = DEADLINE_S) -> ManualClaim:
         """Wait for one attempt and claim it."""
-        [claim] = await self.store.claim(lane, ["default"], 1, block_s=block_s)
+        [claim] = await self.store.claim(lane, [Stream("default", lane)], 1, block_s=block_s)
         return ManualClaim(claim)
 
     async def claim_all(self, lane: str = "async") -> list[ManualClaim]:
         """Claim all attempts that wait."""
-        claims = await self.store.claim(lane, ["default"], 10_000, block_s=None)
+        claims = await self.store.claim(lane, [Stream("default", lane)], 10_000, block_s=None)
         return [ManualClaim(claim) for claim in claims]
 
     async def succeed(self, held: ManualClaim, value: object = None) -> None:

@@ -16,6 +16,7 @@ from astrum.config import AstrumConfig
 from astrum.machine.events import TaskFoundUnserved
 from astrum.planning import RetryPolicy, TaskSpec
 from astrum.protocol.messages import decode_entry
+from astrum.protocol.streams import Stream
 from astrum.redis import RedisSettings, RunStore
 from astrum.redis.journals import BEGINNING
 from astrum_coordinator import Coordinator
@@ -101,7 +102,7 @@ async def test_a_lost_message_with_an_id_ahead_of_the_clock_is_noticed(
     coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     await hand.register("a")
-    stream = runs.keys.queue("default", "async")
+    stream = runs.keys.queue(Stream("default", "async"))
     await stamp_ahead(runs, stream)
     await runs.client.execute("XTRIM", stream, "MAXLEN", 0)
     run = asyncio.create_task(coordinator.run_flow(flow(FLAKY), AstrumConfig(), run_id="r"))
@@ -125,7 +126,7 @@ def reaper(runs: RunStore) -> Reaper:
 async def one_held(hand: ManualWorker, runs: RunStore, run_id: str = "r") -> None:
     epoch = await led_run(runs, run_id)
     await dispatched(runs, epoch, 0, run_id=run_id)
-    await hand.store.claim("async", ["default"], 1, block_s=None)
+    await hand.store.claim("async", [Stream("default", "async")], 1, block_s=None)
 
 
 async def holds(hand: ManualWorker) -> bool:

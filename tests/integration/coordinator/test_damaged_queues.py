@@ -8,6 +8,7 @@ from dataclasses import replace
 from astrum.config import AstrumConfig
 from astrum.planning import TaskSpec
 from astrum.protocol.keys import GROUP
+from astrum.protocol.streams import Stream
 from astrum.redis import RunStore
 from astrum_coordinator import Coordinator
 from astrum_coordinator.context import CoordinatorContext
@@ -41,7 +42,7 @@ async def test_a_message_that_vanished_from_its_queue_is_sent_again(
 ) -> None:
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
-    queue = runs.keys.queue("default", "async")
+    queue = runs.keys.queue(Stream("default", "async"))
     with redis_server.client() as client:
         await eventually(lambda: client.xlen(queue) == 1)
         [(entry_id, _)] = client.xrange(queue)
@@ -58,13 +59,13 @@ async def test_a_damaged_message_of_a_dead_worker_is_a_loss_and_goes_on(
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
     held = await hand.claim()
-    queue = runs.keys.queue("default", "async")
+    queue = runs.keys.queue(Stream("default", "async"))
     with redis_server.client() as client:
         other = client.xadd(queue, {"d": held.claim.data[:-7]}).decode()
         client.xack(queue, GROUP, held.claim.entry_id)
         client.xdel(queue, held.claim.entry_id)
         client.xreadgroup(GROUP, "never-leased", {queue: ">"}, count=1)
-        client.hset(runs.keys.attempts("r"), "0", f"1:{other}/default:a")
+        client.hset(runs.keys.attempts("r"), "0", f"1:{other}/default:a:")
     await hand.succeed(await hand.claim("exclusive"))
     report = await run
     assert report.execution_state == "completed"
@@ -77,7 +78,7 @@ async def test_an_entry_that_is_not_a_message_is_set_aside_once_its_worker_is_de
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(A), AstrumConfig(), run_id="r"))
     held = await hand.claim()
-    queue = runs.keys.queue("default", "async")
+    queue = runs.keys.queue(Stream("default", "async"))
     with redis_server.client() as client:
         client.xadd(queue, {"d": b"\xc1 nonsense"})
         client.xreadgroup(GROUP, "never-leased", {queue: ">"}, count=1)
@@ -109,7 +110,7 @@ async def test_a_run_is_cancelled_although_the_server_refuses_its_dispatches(
     await hand.register("a", "b")
     stuck = TaskSpec(task_id="b", queue="gpu")
     with redis_server.client() as client:
-        client.set(runs.keys.queue("gpu", "async"), "no stream", ex=60)
+        client.set(runs.keys.queue(Stream("gpu", "async")), "no stream", ex=60)
         run = asyncio.create_task(coordinator.run_flow(flow(A, stuck), AstrumConfig(), run_id="r"))
         await hand.succeed(await hand.claim())  # what is stuck holds up no other queue
         await coordinator.cancel("r")
@@ -126,8 +127,8 @@ async def test_no_worker_is_declared_dead_right_after_the_server_was_silent(
     reaper = Reaper(CoordinatorContext(runs, "reaper", config))
     await hand.register("a", lease_s=0.001)
     epoch = await led_run(runs)
-    await runs.dispatch("r", epoch, "default", "async", [(0, 1, b"")])
-    await hand.store.claim("async", ["default"], 1, block_s=None)
+    await runs.dispatch("r", epoch, Stream("default", "async"), [(0, 1, b"")])
+    await hand.store.claim("async", [Stream("default", "async")], 1, block_s=None)
 
     async def judges() -> bool:
         await reaper.pass_once()
@@ -138,8 +139,8 @@ async def test_no_worker_is_declared_dead_right_after_the_server_was_silent(
     await eventually(judges)
     await asyncio.sleep(0.2)  # as if the server had not answered for four passes
     await hand.store.register({}, b"\x90", 0.001)
-    await runs.dispatch("r", epoch, "default", "async", [(1, 1, b"")])
-    await hand.store.claim("async", ["default"], 1, block_s=None)
+    await runs.dispatch("r", epoch, Stream("default", "async"), [(1, 1, b"")])
+    await hand.store.claim("async", [Stream("default", "async")], 1, block_s=None)
     await eventually(runs.dead_claims)  # else the lease may still hold, and nothing is to judge
     assert not await judges()
     await eventually(judges)

@@ -74,11 +74,11 @@ DAMAGES: dict[str, Damage] = {
     "no such time": lambda client: client.hset(RUN, "at", "1e308"),
     "no limit": lambda client: client.hset(RUN, "f:timeout_s", "nan"),
     "fence": lambda client: client.delete(FENCE) and client.set(FENCE, "x"),
-    "task": lambda client: client.hset(FENCE, "abc", "1:1-1/default:a"),
+    "task": lambda client: client.hset(FENCE, "abc", "1:1-1/default:a:"),
     "mark": lambda client: client.hset(FENCE, "0", b"\xff:\xff"),
-    "attempt": lambda client: client.hset(FENCE, "0", "x:1-1/default:a"),
+    "attempt": lambda client: client.hset(FENCE, "0", "x:1-1/default:a:"),
     "stream": lambda client: client.hset(FENCE, "0", "1:1-1/default:z"),
-    "vast attempt": lambda client: client.hset(FENCE, "0", "9" * 30 + ":1-1/default:a"),
+    "vast attempt": lambda client: client.hset(FENCE, "0", "9" * 30 + ":1-1/default:a:"),
     "entry": lambda client: client.hset(FENCE, "0", "1:nonsense"),
 }
 
@@ -160,7 +160,7 @@ async def test_a_leader_that_meets_a_damaged_fence_gives_the_run_up_with_one_err
         await hand.claim()
         leader = coordinator._parts.leaderships.get("r")
         assert leader is not None
-        client.hset(runs.keys.attempts("r"), "0", "9" * 30 + ":1-1/default:a")
+        client.hset(runs.keys.attempts("r"), "0", "9" * 30 + ":1-1/default:a:")
         leader.on_mismatch()
         await eventually(leader.ended.done, "the leader to give up")
         assert leader.ended.result() is LeadershipEnd.UNREADABLE

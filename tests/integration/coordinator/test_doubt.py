@@ -21,6 +21,7 @@ from astrum.protocol.messages import (
     encode_message,
     encode_record,
 )
+from astrum.protocol.streams import Stream
 from astrum.redis import Outstanding, RedisSettings, RunStore
 from astrum.redis.journals import BEGINNING
 from astrum.values.arguments import NO_ARGUMENTS
@@ -85,7 +86,7 @@ async def test_a_leader_adopts_the_attempt_that_redis_holds(
     assert leader is not None
     message = TaskMessage("r", 1, 2, 2, NAMESPACE, "b", "", 0, None, False, False, NO_ARGUMENTS)
     item = (1, 2, encode_message(message))
-    await runs.dispatch("r", leader.epoch, "default", "async", [item])
+    await runs.dispatch("r", leader.epoch, Stream("default", "async"), [item])
     b = await hand.claim()
     await hand.succeed(a)
     await eventually(lambda: (1, 2) in leader.state.outstanding(), "the leader to look again")
@@ -100,14 +101,16 @@ async def test_a_leader_looks_for_an_attempt_of_an_earlier_one_where_the_fence_s
     epoch = await runs.lead("r", "earlier", 60.0)
     assert epoch is not None
     message = TaskMessage("r", 0, 1, 1, NAMESPACE, "a", "", 0, None, False, False, NO_ARGUMENTS)
-    await runs.dispatch("r", epoch, "elsewhere", "thread", [(0, 1, encode_message(message))])
+    await runs.dispatch(
+        "r", epoch, Stream("elsewhere", "thread"), [(0, 1, encode_message(message))]
+    )
     await runs.release("r", "earlier", epoch)
     run = asyncio.create_task(coordinator.resume("r"))
     await eventually(lambda: coordinator._parts.leaderships.get("r"), "the run to be led again")
     await coordinator.cancel("r")
     async with asyncio.timeout(DEADLINE_S):
         assert (await run).execution_state == "cancelled"
-    elsewhere = runs.keys.queue("elsewhere", "thread")
+    elsewhere = runs.keys.queue(Stream("elsewhere", "thread"))
     assert (await runs.queue_sizes([elsewhere]))[elsewhere].waiting == 0
 
 

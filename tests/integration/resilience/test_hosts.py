@@ -171,7 +171,7 @@ class Hosts:
     def holder(self) -> str:
         """Return the host whose worker holds something, by what the server knows."""
         with self.pool.server.client() as client:
-            groups = client.xinfo_consumers("{astrum}:q:default:a", "w")
+            groups = client.xinfo_consumers("{astrum}:q:default:a:", "w")
         pids = {str(process.pid): host for host, process in self.workers.items()}
         [pid] = [str(g["name"]).split(".")[-2] for g in groups if g["pending"]]
         return pids[pid]

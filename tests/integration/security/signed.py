@@ -8,6 +8,7 @@ import pytest
 
 from astrum.protocol.keys import Keys
 from astrum.protocol.signing import KEY_VARIABLE
+from astrum.protocol.streams import Stream
 from astrum.redis import RedisSettings
 from tests.integration.resilience.pool import MODULE, Pool
 from tests.processes import AstrumProcess, wait_until
@@ -16,7 +17,7 @@ from tests.servers import RedisServer
 OLD = "old-0123456789abcdef"
 NEW = "new-0123456789abcdef"
 KEYS = Keys()
-STREAM = KEYS.queue("default", "async")
+STREAM = KEYS.queue(Stream("default", "async"))
 
 
 class SignedPool(Pool):

@@ -15,6 +15,7 @@ from typing import Any
 from astrum.protocol.messages import Record, TaskMessage, encode_message
 from astrum.protocol.sealing import Seal
 from astrum.protocol.status import WorkerStatus
+from astrum.protocol.streams import Stream
 from astrum.redis import RedisSettings, RunStore
 from astrum.values.arguments import pack_arguments
 from astrum.values.codec import Codec
@@ -235,7 +236,7 @@ class Lead:
     ) -> str:
         """Dispatch any bytes as an attempt."""
         [entry_id] = await self.store.dispatch(
-            self.run_id, self.epoch, "default", lane, [(task, attempt, data)]
+            self.run_id, self.epoch, Stream("default", lane), [(task, attempt, data)]
         )
         return entry_id
 

@@ -20,7 +20,7 @@ from astrum_worker.config import WorkerConfig
 from astrum_worker.running.catalog import Catalog, Served
 from tests.eventually import eventually
 
-STREAM = "{astrum}:q:default:a"
+STREAM = "{astrum}:q:default:a:"
 
 
 class Place:

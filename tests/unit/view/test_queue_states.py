@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from astrum.protocol.records import StreamSize
+from astrum.protocol.streams import Stream
 from astrum.view import queue_states
 
 
 def test_the_lanes_of_a_queue_are_added_up_and_the_oldest_counts() -> None:
     sizes = {
-        ("cpu", "async"): StreamSize(2, 1, 4.0),
-        ("cpu", "thread"): StreamSize(1, 3, 9.5),
-        ("cpu", "exclusive"): StreamSize(0, 0, None),
+        Stream("cpu", "async"): StreamSize(2, 1, 4.0),
+        Stream("cpu", "thread"): StreamSize(1, 3, 9.5),
+        Stream("cpu", "exclusive"): StreamSize(0, 0, None),
     }
     [cpu] = queue_states(sizes, {"w2": ["cpu", "io"], "w1": ["cpu"]})[:1]
     assert (cpu.queue, cpu.waiting, cpu.running, cpu.oldest_waiting_s) == ("cpu", 3, 4, 9.5)
@@ -18,8 +19,20 @@ def test_the_lanes_of_a_queue_are_added_up_and_the_oldest_counts() -> None:
     assert set(cpu.lanes) == {"async", "thread", "exclusive"}
 
 
+def test_the_offers_of_a_queue_and_lane_are_added_up() -> None:
+    sizes = {
+        Stream("cpu", "async", "0ld"): StreamSize(2, 1, 4.0),
+        Stream("cpu", "async", "new"): StreamSize(1, 2, 9.5),
+        Stream("cpu", "async", "new.c0de"): StreamSize(0, 1, None),
+        Stream("other", "async", "new"): StreamSize(7, 7, 7.0),
+    }
+    [cpu, _] = queue_states(sizes, {})
+    assert cpu.lanes == {"async": StreamSize(3, 4, 9.5)}
+    assert (cpu.waiting, cpu.running, cpu.oldest_waiting_s) == (3, 4, 9.5)
+
+
 def test_queues_without_workers_and_queues_without_work_are_there_too() -> None:
-    found = queue_states({("lonely", "async"): StreamSize(1, 0, 1.0)}, {"w": ["idle"]})
+    found = queue_states({Stream("lonely", "async"): StreamSize(1, 0, 1.0)}, {"w": ["idle"]})
     assert [(one.queue, one.waiting, len(one.workers)) for one in found] == [
         ("idle", 0, 1),
         ("lonely", 1, 0),
@@ -27,7 +40,7 @@ def test_queues_without_workers_and_queues_without_work_are_there_too() -> None:
 
 
 def test_what_coordinators_hold_ready_is_added_up_also_where_nothing_is_queued() -> None:
-    sizes = {("cpu", "async"): StreamSize(2, 1, 4.0)}
+    sizes = {Stream("cpu", "async"): StreamSize(2, 1, 4.0)}
     found = queue_states(sizes, {}, [{"cpu": 3, "new": 1}, {"cpu": 4}])
     assert [(one.queue, one.waiting, one.held_ready) for one in found] == [
         ("cpu", 2, 7),

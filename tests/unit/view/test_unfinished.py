@@ -16,6 +16,7 @@ from astrum.machine.events import (
 from astrum.machine.failure import Failure
 from astrum.machine.state import RunState
 from astrum.planning import Plan, RetryPolicy, TaskSpec
+from astrum.protocol.streams import Stream
 from astrum.view import RunMoment, Sent, Taken, UnfinishedState, UnfinishedTask, unfinished
 
 NOW = 1_000.0
@@ -47,7 +48,7 @@ def look(
     *,
     sent: dict[int, Sent] | None = None,
     taken: dict[int, Taken] | None = None,
-    queued: dict[tuple[str, str], int] | None = None,
+    queued: dict[Stream, int] | None = None,
     alive: Collection[str] = (WORKER,),
     is_led: bool = True,
     unserved: Collection[str] = (),
@@ -92,7 +93,7 @@ def test_a_queued_task_has_its_queue_its_age_and_its_place_in_the_run() -> None:
     specs = [TaskSpec(f"t{n}", queue="cpu") for n in range(3)]
     state = state_of(*specs, events=[AttemptFoundOutstanding(n, 1) for n in range(3)])
     sent = {0: Sent(1, NOW - 40, 1), 1: Sent(1, NOW - 40, 0), 2: Sent(1, NOW - 65)}
-    tasks = look(state, sent=sent, queued={("cpu", "async"): 3})
+    tasks = look(state, sent=sent, queued={Stream("cpu", "async"): 3})
     assert [tasks[f"t{n}"].position for n in range(3)] == [3, 2, 1]
     assert tasks["t0"].text == "waits in queue 'cpu' for 40 s, at place 3 of 3"
     assert (tasks["t0"].state, tasks["t0"].since) == (UnfinishedState.QUEUED, NOW - 40)
@@ -100,7 +101,7 @@ def test_a_queued_task_has_its_queue_its_age_and_its_place_in_the_run() -> None:
 
 def test_no_place_is_given_among_tasks_of_other_runs() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
-    task = look(state, sent={0: Sent(1, NOW - 40)}, queued={("default", "async"): 7})["a"]
+    task = look(state, sent={0: Sent(1, NOW - 40)}, queued={Stream("default", "async"): 7})["a"]
     assert (task.position, task.text) == (None, "waits in queue 'default' for 40 s, where 7 wait")
 
 

@@ -42,6 +42,7 @@ class Consumer(Service):
         self.name = f"claiming ({lane})"
         self.lane = lane
         self._store = context.store
+        self._streams = context.streams(lane)
         self._config = context.config
         self._gate = context.gate
         self._doubt = context.doubt
@@ -84,7 +85,7 @@ class Consumer(Service):
         self._claiming_since = time.monotonic()
         self._quiet.clear()
         try:
-            claims = await self._store.claim(self.lane, self._config.queues, count, block_s=block_s)
+            claims = await self._store.claim(self.lane, self._streams, count, block_s=block_s)
         finally:
             self._claiming_since = None
             self._quiet.set()

@@ -53,7 +53,7 @@ class ExclusiveLane(PeriodicService):
     ) -> None:
         super().__init__(context.config.exclusive_every_s)
         self._store = context.store
-        self._queues = context.config.queues
+        self._streams = context.streams(LANE)
         self._gate = context.gate
         self._consumers = consumers
         self._attempts = attempts
@@ -94,7 +94,7 @@ class ExclusiveLane(PeriodicService):
 
     async def _take(self) -> bool:
         """Run one exclusive attempt; false if none waits any more, or this worker cannot run it."""
-        claims = await self._store.claim(LANE, self._queues, 1, block_s=None)
+        claims = await self._store.claim(LANE, self._streams, 1, block_s=None)
         if not claims:
             return False
         runnable = [self._attempts.accept(LANE, claim) for claim in claims]
@@ -139,7 +139,7 @@ class ExclusiveLane(PeriodicService):
         return True
 
     async def _is_waiting(self) -> bool:
-        return await self._store.waiting(LANE, self._queues) > 0
+        return await self._store.waiting(self._streams) > 0
 
     async def _hold(self) -> bool:
         return await self._store.acquire_exclusive(_HOLD_S)

@@ -128,8 +128,7 @@ class BlockedProcessEnd:
 
     async def _return_unknown(self, store: WorkerStore, told: set[EntryKey]) -> None:
         """Hand back what the server delivered and the event loop could not receive any more."""
-        config, keys = self._context.config, store.keys
-        streams = [keys.queue(queue, lane) for queue in config.queues for lane in LANE_SUFFIX]
+        streams = [store.keys.queue(one) for one in self._context.streams(*LANE_SUFFIX)]
         known = told | {held.claim.key for held in self._attempts.held()}
         ends = []
         for claim in await store.own_claims(streams):

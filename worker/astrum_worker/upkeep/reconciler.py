@@ -46,7 +46,7 @@ class Reconciler(PeriodicService):
         self._reconcile_due = time.monotonic() + config.reconcile_every_s
         self._must_register = False
         self._lanes = {
-            store.keys.queue(queue, lane): lane for queue in config.queues for lane in LANE_SUFFIX
+            store.keys.queue(stream): stream.lane for stream in context.streams(*LANE_SUFFIX)
         }
 
     def lapsed(self) -> None:
