@@ -16,6 +16,7 @@
     │   ├── RunConflictError              one run id, two different plans
     │   ├── LeadershipLostError           another coordinator leads the run now
     │   └── WorkerStartError              a local worker that ended before it served
+    ├── NotInPoolError                    a queue, namespace, task or worker that is not there
     ├── TransportError                    a value that cannot travel from task to task
     │   ├── EncodeError                   ``path`` and ``type_name`` of what cannot be encoded
     │   ├── DecodeError                   bytes that are not a message or value of Astrum's
@@ -117,6 +118,10 @@ class LeadershipLostError(RunError):
 
 class WorkerStartError(RunError):
     """A worker process on this machine that ended before it served; carries what it printed."""
+
+
+class NotInPoolError(AstrumError):
+    """A queue, namespace, task or worker that nothing in the pool knows."""
 
 
 class TransportError(AstrumError):

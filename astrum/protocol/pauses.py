@@ -71,7 +71,8 @@ class Pauses:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pauses) and self._by_target == other._by_target
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(frozenset(self._by_target))
 
     def get(self, target: PauseTarget) -> Pause | None:
         """Return the pause of exactly this target, `None` if it has none."""
@@ -92,6 +93,9 @@ class Pauses:
         """Return why no attempt of a task is dispatched now, "" if nothing holds it back."""
         pause = self.holding(namespace, task_id, queue)
         return "" if pause is None else str(pause)
+
+
+NO_PAUSES = Pauses()
 
 
 def encode_pause(pause: Pause) -> bytes:

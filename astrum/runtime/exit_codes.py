@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from astrum.errors import (
     AstrumError,
+    NotInPoolError,
     RunEndedError,
     SchedulerError,
     StoreConfigurationError,
@@ -19,6 +20,7 @@ from astrum.errors import (
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a device that takes no more data."""
+_WRONG_USAGE = (SchedulerError, StoreConfigurationError, RunEndedError, NotInPoolError)
 _SIGNAL_BASE = 128
 _NORMAL_STOP = 15  # SIGTERM: what init systems and containers stop a service with
 
@@ -47,7 +49,7 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
     >>> exit_code_of(StoreConfigurationError("wrong password"))
     <ExitCode.WRONG_USAGE: 2>
     """
-    if isinstance(error, (SchedulerError, StoreConfigurationError, RunEndedError)):
+    if isinstance(error, _WRONG_USAGE):
         return ExitCode.WRONG_USAGE
     if isinstance(error, StoreRefusesWritesError):
         return ExitCode.PERSON_NEEDED

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from astrum.protocol.pauses import NO_PAUSES, PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import StreamSize
 from astrum.protocol.streams import Stream
 
@@ -17,7 +18,9 @@ class QueueState:
     ``waiting`` attempts wait for a worker, the oldest for ``oldest_waiting_s`` (`None`: none
     waits); ``running`` are with one. ``workers`` are the live workers that listen to the queue.
     ``held_ready`` tasks wait for nothing but capacity and are with their coordinators, in no
-    stream yet: with ``waiting`` they are the whole backlog, some seconds old.
+    stream yet. ``backlog`` is both together: what the queue has and no worker has begun, some
+    seconds old. ``demand`` is the backlog and what runs: the number that an autoscaler divides.
+    ``paused`` says who paused the queue and why, "" if it is not paused.
     ``lanes`` has the same counts by kind of slot: "async", "thread", "exclusive".
     """
 
@@ -28,24 +31,41 @@ class QueueState:
     workers: tuple[str, ...]
     lanes: Mapping[str, StreamSize]
     held_ready: int = 0
+    backlog: int = 0
+    demand: int = 0
+    paused: str = ""
 
 
 def queue_states(
     sizes: Mapping[Stream, StreamSize],
     listens: Mapping[str, Collection[str]],
     held: Iterable[Mapping[str, int]] = (),
+    pauses: Pauses = NO_PAUSES,
 ) -> list[QueueState]:
     """Return every queue that was used recently, is to be used or has a live worker, by name.
 
     ``listens`` has the queues that each live worker listens to, ``held`` what each coordinator
-    holds ready by queue.
+    holds ready by queue, ``pauses`` what operators have paused.
     """
     ready: Counter[str] = Counter()
     for counts in held:
         ready.update(counts)
     names = {stream.queue for stream in sizes} | {q for queues in listens.values() for q in queues}
+    names |= {pause.target.name for pause in pauses if pause.target.kind is PauseKind.QUEUE}
     found = [_queue_state(name, sizes, listens) for name in sorted(names | ready.keys())]
-    return [replace(one, held_ready=ready[one.queue]) for one in found]
+    return [_completed(one, ready[one.queue], pauses) for one in found]
+
+
+def _completed(one: QueueState, held_ready: int, pauses: Pauses) -> QueueState:
+    pause = pauses.get(PauseTarget(PauseKind.QUEUE, one.queue))
+    backlog = one.waiting + held_ready
+    return replace(
+        one,
+        held_ready=held_ready,
+        backlog=backlog,
+        demand=backlog + one.running,
+        paused="" if pause is None else str(pause),
+    )
 
 
 def _queue_state(

@@ -23,6 +23,7 @@ from astrum.machine.task_state import (
     WAITING,
 )
 from astrum.planning.plan import TaskSpec
+from astrum.protocol.pauses import NO_PAUSES, Pause, Pauses
 from astrum.protocol.streams import Stream
 
 EXCLUSIVE = "exclusive"
@@ -44,6 +45,8 @@ class UnfinishedState(StrEnum):
     """A worker has taken it."""
     UNSERVED = "unserved"
     """For a worker that serves it: there is none."""
+    PAUSED = "paused"
+    """For the end of a pause of its queue, its namespace or the task."""
 
 
 class Sent(NamedTuple):
@@ -82,7 +85,8 @@ class RunMoment:
     """The data of an open run at one moment.
 
     ``sent`` and ``taken`` are by task number, ``queued`` counts by stream the attempts, of any run,
-    that wait there for a worker. ``alive`` are the ids of the live workers.
+    that wait there for a worker. ``alive`` are the ids of the live workers, ``pauses`` what
+    operators have paused.
     """
 
     state: RunState
@@ -92,6 +96,7 @@ class RunMoment:
     taken: Mapping[int, Taken] = field(default_factory=dict)
     queued: Mapping[Stream, int] = field(default_factory=dict)
     alive: Collection[str] = ()
+    pauses: Pauses = NO_PAUSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +104,8 @@ class UnfinishedTask:
     """The state of one unfinished task.
 
     ``attempt`` is the number of the attempt that is under way or comes next. ``since`` is when it
-    was sent to its queue or was taken by ``worker_id``, ``due_at`` when its next attempt begins.
+    was sent to its queue, was taken by ``worker_id`` or paused, ``due_at`` when its next attempt
+    begins.
     ``position`` counts from 1 in its queue and is `None` where it is not known for sure.
     ``exclusive``: its attempt is the only one on its worker. ``waits_for`` are needs that have not
     succeeded. ``text`` says all of it.
@@ -162,6 +168,9 @@ class _Look:
         if state == WAITING:
             return self._waiting(task)
         spec = self._state.tasks.spec(task)
+        pause = self._moment.pauses.holding(self._plan.namespace, spec.task_id, spec.queue)
+        if pause is not None:
+            return self._paused(task, pause)
         if not self._pool.serves(self._plan.namespace, spec):
             why = self._pool.why_not(self._plan.namespace, spec)
             return self._made(task, UnfinishedState.UNSERVED, why, since=self._sent_at(task))
@@ -197,6 +206,12 @@ class _Look:
         if stream[1] == EXCLUSIVE:
             text += ", for a worker that runs nothing else, since a worker was lost with it"
         return self._made(task, UnfinishedState.QUEUED, text, since=since, position=position)
+
+    def _paused(self, task: int, pause: Pause) -> UnfinishedTask:
+        text = str(pause)
+        if pause.at:
+            text += f" ({age_text(self._moment.now - pause.at)} ago)"
+        return self._made(task, UnfinishedState.PAUSED, text, since=pause.at or None)
 
     def _waiting(self, task: int) -> UnfinishedTask:
         index, states = self._plan.index, self._state.states

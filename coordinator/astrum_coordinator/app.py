@@ -31,14 +31,16 @@ from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
 from astrum.view import QueueState, RunSnapshot
+from astrum_coordinator.asking.operations import Operations
 from astrum_coordinator.asking.snapshots import queue_states_of, take_snapshot
+from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import encode_plan
 from astrum_coordinator.parts import Parts, compose
-from astrum_coordinator.submission import submission_details, submitter
+from astrum_coordinator.submission import submission_details
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -62,7 +64,7 @@ def new_run_id() -> str:
     return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(4)
 
 
-class Coordinator:
+class Coordinator(Operations):
     """Runs flows on a pool of workers that share a Redis or Valkey server.
 
     ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also
@@ -120,7 +122,11 @@ class Coordinator:
 
     @property
     def _store(self) -> RunStore:
-        return self._parts.context.store
+        return self._context.store
+
+    @property
+    def _context(self) -> CoordinatorContext:
+        return self._parts.context
 
     def _begin_to_lead(self) -> None:
         for service in self._parts.services:

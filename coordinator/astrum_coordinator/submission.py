@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
-import socket
 from collections.abc import Mapping
 
 from astrum.errors import RunError
@@ -13,21 +11,13 @@ from astrum.execution.invoke import Flow
 from astrum.protocol.records import LABEL, TRACEPARENT, is_traceparent
 from astrum.runtime.version import installed_version
 from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
+from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.leading.leader import TIMEOUT_DETAIL
 
 MAX_LABELS = 32
 MAX_VALUE = 256
 _MAX_MODULES_TEXT = 500
 _NAME = re.compile(r"[\w.@/+-]{1,64}", re.ASCII)
-
-
-def submitter() -> str:
-    """Return who runs this process, where: ``ann@host:4711``; without a user ``host:4711``."""
-    try:
-        user = f"{getpass.getuser()}@"
-    except (KeyError, OSError, ImportError):  # a container may run as a user without a name
-        user = ""
-    return f"{user}{socket.gethostname()}:{os.getpid()}"
 
 
 def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:

@@ -71,7 +71,7 @@ async def queue_states_of(store: RunStore) -> list[QueueState]:
         if (queues := worker.details.get("queues"))
     }
     held = [coordinator.status.ready for coordinator in await store.coordinators()]
-    return queue_states(sizes, listens, held)
+    return queue_states(sizes, listens, held, await store.paused())
 
 
 async def live_pool(store: RunStore) -> tuple[LivePool, set[str]]:
@@ -110,6 +110,7 @@ async def _moment(
         taken=taken,
         queued=queued,
         alive=alive,
+        pauses=await store.paused(),
     )
     return moment, pool
 

@@ -15,6 +15,7 @@ from astrum_coordinator.cli.cancel import cancel
 from astrum_coordinator.cli.coordinators import coordinators
 from astrum_coordinator.cli.endings import Commands
 from astrum_coordinator.cli.options import log_option
+from astrum_coordinator.cli.pause import pause, unpause
 from astrum_coordinator.cli.plan import plan
 from astrum_coordinator.cli.queues import queues
 from astrum_coordinator.cli.run import run
@@ -41,5 +42,6 @@ def main() -> None:
 
 _COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, cancel)
 _ABOUT_THE_POOL = (workers, queues, coordinators, acl)
-for command in (*_COMMANDS, *_ABOUT_THE_POOL):
+_OPERATING = (pause, unpause)
+for command in (*_COMMANDS, *_ABOUT_THE_POOL, *_OPERATING):
     main.add_command(command)

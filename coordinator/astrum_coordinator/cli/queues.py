@@ -30,8 +30,8 @@ def queues(names: tuple[str, ...], server: ServerOptions, as_json: bool) -> None
     """Show for each QUEUE (default: all) what waits, what runs, and how many workers serve it.
 
     Lists the queues that were used recently and those that live workers listen to. Tasks that
-    are held ready are with their coordinator, because of a limit, and join the queue later: an
-    autoscaler adds them to those that wait.
+    are held ready are with their coordinator, because of a limit, and join the queue later.
+    --json adds both up ("backlog"), and what runs ("demand"): an autoscaler divides by that.
     """
     found = chosen(ask(server, lambda coordinator: coordinator.queues()), names)
     if as_json:
@@ -66,7 +66,6 @@ def queues_table(found: Sequence[QueueState]) -> Table:
     table.columns[0].no_wrap = True
     for one in found:
         oldest = one.oldest_waiting_s
-        is_stuck = (one.waiting or one.held_ready) and not one.workers
         cells = (
             one.queue,
             f"{one.held_ready:,}",
@@ -74,7 +73,16 @@ def queues_table(found: Sequence[QueueState]) -> Table:
             f"{one.running:,}",
             "-" if oldest is None else duration_text(oldest),
             f"{len(one.workers):,}",
-            f"no live worker listens: start one with --queue {one.queue}" if is_stuck else "",
+            note_text(one),
         )
         table.add_row(*map(Text, cells))
     return table
+
+
+def note_text(one: QueueState) -> str:
+    """Return what keeps a queue from going on, "" if nothing does."""
+    if one.paused:
+        return f"{one.paused}; `unpause --queue {one.queue}` ends that"
+    if one.backlog and not one.workers:
+        return f"no live worker listens: start one with --queue {one.queue}"
+    return ""

@@ -10,11 +10,13 @@ from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.options import json_option, log_option
+from astrum_coordinator.cli.pause import say_paused
 from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from astrum.protocol.pauses import Pauses
     from astrum.protocol.records import RunInfo
     from astrum_coordinator.app import Coordinator
 
@@ -31,18 +33,21 @@ COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader", ""
 def runs(server: ServerOptions, as_json: bool, limit: int) -> None:
     """List the latest runs of a server."""
 
-    async def question(coordinator: Coordinator) -> tuple[list[RunInfo], int]:
-        return await coordinator.runs(limit), len(await coordinator.workers())
+    async def question(coordinator: Coordinator) -> tuple[list[RunInfo], int, Pauses]:
+        found, workers = await coordinator.runs(limit), await coordinator.workers()
+        return found, len(workers), await coordinator.paused()
 
-    found, workers = ask(server, question)
+    found, workers, paused = ask(server, question)
     if as_json:
         from astrum_coordinator.display.report_view import to_json
 
-        print_json([to_json(info) for info in found])
+        print_json([to_json(info) | {"paused": paused_text(info, paused)} for info in found])
     else:
         print_table(runs_table(found), "no runs" if not found else "")
         if not workers and any(info.is_open for info in found):
             say("no live worker: open runs wait; start one with astrum-worker MODULE")
+        if any(info.is_open for info in found):
+            say_paused(paused)
 
 
 def runs_table(found: list[RunInfo]) -> Table:
@@ -72,6 +77,14 @@ def runs_table(found: list[RunInfo]) -> Table:
             Text(note_text(info)),
         )
     return table
+
+
+def paused_text(info: RunInfo, paused: Pauses) -> str:
+    """Return why nothing of an open run's namespace is dispatched, "" if it is not paused."""
+    from astrum.protocol.pauses import PauseKind, PauseTarget
+
+    pause = paused.get(PauseTarget(PauseKind.NAMESPACE, info.details.get("namespace", "")))
+    return str(pause) if pause is not None and info.is_open else ""
 
 
 def tasks_text(info: RunInfo) -> str:

@@ -11,13 +11,16 @@ from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.options import json_option, log_option
+from astrum_coordinator.cli.pause import say_paused
 from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from astrum.protocol.pauses import Pauses
     from astrum.protocol.records import WorkerInfo
     from astrum.protocol.status import WorkerStatus
+    from astrum_coordinator.app import Coordinator
 
 COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lease")
 
@@ -34,7 +37,11 @@ COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lea
 @log_option
 def workers(server: ServerOptions, here: bool, as_json: bool) -> None:
     """List the live workers of a server: what they serve and how much they run."""
-    found = ask(server, lambda coordinator: coordinator.workers())
+
+    async def question(coordinator: Coordinator) -> tuple[list[WorkerInfo], Pauses]:
+        return await coordinator.workers(), await coordinator.paused()
+
+    found, paused = ask(server, question)
     if here:
         host = socket.gethostname()
         found = [info for info in found if info.details.get("host") == host]
@@ -42,6 +49,7 @@ def workers(server: ServerOptions, here: bool, as_json: bool) -> None:
         print_json([worker_to_json(info) for info in found])
     else:
         print_table(workers_table(found), "no live workers" if not found else "")
+        say_paused(paused)
     if here and not found:
         raise SystemExit(ExitCode.FAILED)
 

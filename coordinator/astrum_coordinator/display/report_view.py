@@ -37,6 +37,7 @@ STATUS_STYLE = {
     "pending": "dim",
     "lost": "magenta",
     "unserved": "bold yellow",
+    "paused": "bold yellow",
     "retrying": "magenta",
 }
 _ORDER = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from astrum.protocol.pauses import Pause, PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import StreamSize
 from astrum.protocol.streams import Stream
 from astrum.view import queue_states
@@ -45,4 +46,24 @@ def test_what_coordinators_hold_ready_is_added_up_also_where_nothing_is_queued()
     assert [(one.queue, one.waiting, one.held_ready) for one in found] == [
         ("cpu", 2, 7),
         ("new", 0, 1),
+    ]
+
+
+def test_the_backlog_is_what_no_worker_has_begun_and_the_demand_has_what_runs_too() -> None:
+    sizes = {Stream("cpu", "async"): StreamSize(2, 5, 4.0)}
+    [cpu] = queue_states(sizes, {}, [{"cpu": 3}])
+    assert (cpu.backlog, cpu.demand) == (5, 10)
+
+
+def test_a_paused_queue_is_listed_also_if_nothing_uses_it() -> None:
+    pauses = Pauses(
+        [
+            Pause(PauseTarget(PauseKind.QUEUE, "cpu"), "ann", 1.0, "why"),
+            Pause(PauseTarget(PauseKind.NAMESPACE, "io")),
+        ]
+    )
+    found = queue_states({}, {"w": ["io"]}, [], pauses)
+    assert [(one.queue, one.paused) for one in found] == [
+        ("cpu", "queue 'cpu' is paused by ann: why"),
+        ("io", ""),
     ]

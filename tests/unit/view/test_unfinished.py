@@ -16,6 +16,7 @@ from astrum.machine.events import (
 from astrum.machine.failure import Failure
 from astrum.machine.state import RunState
 from astrum.planning import Plan, RetryPolicy, TaskSpec
+from astrum.protocol.pauses import NO_PAUSES, Pause, PauseKind, Pauses, PauseTarget
 from astrum.protocol.streams import Stream
 from astrum.view import RunMoment, Sent, Taken, UnfinishedState, UnfinishedTask, unfinished
 
@@ -52,6 +53,7 @@ def look(
     alive: Collection[str] = (WORKER,),
     is_led: bool = True,
     unserved: Collection[str] = (),
+    pauses: Pauses = NO_PAUSES,
 ) -> dict[str, UnfinishedTask]:
     moment = RunMoment(
         state=state,
@@ -61,6 +63,7 @@ def look(
         taken=taken or {},
         queued=queued or {},
         alive=alive,
+        pauses=pauses,
     )
     return {task.task_id: task for task in unfinished(moment, FakePool(unserved))}
 
@@ -182,3 +185,15 @@ def test_no_age_is_negative_when_clocks_disagree() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     task = look(state, taken={0: Taken(WORKER, NOW + 7_200)})["a"]
     assert task.text == f"runs on {WORKER} for 0 s"
+
+
+def test_a_paused_task_says_who_paused_it_and_one_that_runs_or_waits_for_others_does_not() -> None:
+    pauses = Pauses([Pause(PauseTarget(PauseKind.NAMESPACE, "n"), "ann", NOW - 65, "disk is full")])
+    state = state_of(A, B, events=[AttemptFoundOutstanding(0, 1)])
+    sent = {0: Sent(1, NOW - 2)}
+    places = look(state, sent=sent, queued={Stream("default", "async"): 1}, pauses=pauses)
+    assert (places["a"].state, places["a"].since) == (UnfinishedState.PAUSED, NOW - 65)
+    assert places["a"].text == ("namespace 'n' is paused by ann: disk is full (1 min 05 s ago)")
+    assert places["b"].state is UnfinishedState.WAITING
+    taken = {0: Taken(WORKER, NOW - 1)}
+    assert look(state, sent=sent, taken=taken, pauses=pauses)["a"].state is UnfinishedState.RUNNING

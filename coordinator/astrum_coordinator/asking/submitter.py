@@ -1,0 +1,16 @@
+"""Names who asks for something: user, host and process."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+
+
+def submitter() -> str:
+    """Return who runs this process, where: ``ann@host:4711``; without a user ``host:4711``."""
+    try:
+        user = f"{getpass.getuser()}@"
+    except (KeyError, OSError, ImportError):  # a container may run as a user without a name
+        user = ""
+    return f"{user}{socket.gethostname()}:{os.getpid()}"

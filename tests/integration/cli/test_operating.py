@@ -1,0 +1,57 @@
+"""The commands of operators, against a real server and real processes."""
+
+from __future__ import annotations
+
+import json
+
+from tests.integration.cli.conftest import Cli, Write
+from tests.servers import Server
+
+FLOW = """
+    from astrum import task
+
+    @task("load", queue="cpu", namespace="etl")
+    def load() -> int:
+        return 1
+"""
+
+
+def test_what_is_paused_is_shown_wherever_one_would_look(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    assert cli("submit", "flow.py", "--run-id", "r", **env).returncode == 0
+    done = cli("pause", "--queue", "cpu", "--task", "etl/load", "--reason", "disk is full", **env)
+    assert done.returncode == 0, done.stderr
+    [queue, task] = json.loads(cli("pause", "--list", "--json", **env).stdout)
+    assert (queue["kind"], queue["name"], queue["reason"]) == ("queue", "cpu", "disk is full")
+    assert (task["kind"], task["name"]) == ("task", "etl/load")
+    [shown] = json.loads(cli("queues", "--json", **env).stdout)
+    assert "is paused by" in shown["paused"]
+    assert "unpause --queue cpu" in cli("queues", **env).stdout
+    assert "unpause --task etl/load" in cli("runs", **env).stderr
+    assert "unpause --queue cpu" in cli("workers", **env).stderr
+    [unfinished] = json.loads(cli("show", "r", "--json", **env).stdout)["unfinished_tasks"]
+    assert (unfinished["state"], "disk is full" in unfinished["text"]) == ("paused", True)
+    again = cli("unpause", "--queue", "cpu", "--namespace", "etl", **env)
+    assert (again.returncode, again.stderr) == (1, "namespace 'etl' was not paused\n")
+    assert cli("unpause", "--all", **env).stdout == "nothing is paused\n"
+
+
+def test_a_pause_of_what_nothing_has_names_the_nearest(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    assert cli("submit", "flow.py", "--run-id", "r", **env).returncode == 0
+    for option, wrong, right in (
+        ("--queue", "cpus", "cpu"),
+        ("--namespace", "elt", "etl"),
+        ("--task", "etl/lod", "etl/load"),
+    ):
+        done = cli("pause", option, wrong, **env)
+        assert (done.returncode, f"did you mean '{right}'?" in done.stderr) == (2, True), done
+    assert cli("pause", "--task", "load", **env).returncode == 2
+    assert cli("pause", **env).returncode == 2
+    assert cli("pause", "--queue", "later", "--anyway", **env).returncode == 0
