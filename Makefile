@@ -7,10 +7,10 @@ PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tests chaos soak fuzz bench bench-quick bench-micro constraints clean set-up set-up-to-run set-up-to-measure
+.PHONY: help demo test lint format tests chaos soak fuzz bench bench-quick bench-scheduling bench-micro constraints clean set-up set-up-to-run set-up-to-measure
 
 help:  ## say what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: set-up-to-run  ## set up, then run the census of the standard library on an embedded server
 	$(BIN)/astrum-coordinator run examples/stdlib_census.py
@@ -50,6 +50,9 @@ bench: set-up-to-measure  ## measure beside the floor and peers; BENCH_ARGS="--o
 
 bench-quick: set-up-to-measure  ## the same in two minutes, with small sizes
 	$(BENCH)/python -m benchmarks --quick $(BENCH_ARGS)
+
+bench-scheduling: set-up-to-measure  ## measure turns and versions; OLD=PYTHON of another checkout compares
+	$(BENCH)/python -m benchmarks.scheduling --new $(BENCH)/python $(if $(OLD),--old $(OLD)) $(BENCH_ARGS)
 
 bench-micro: set-up-to-measure  ## time the hot pure functions
 	$(BENCH)/pytest benchmarks/micro -p no:randomly -p no:xdist $(BENCH_ARGS)

@@ -20,15 +20,18 @@ QUICK_CASES = ("fan_out", "chain", "sync_fan_out", "in_process", "start_up")
 QUICK_PEERS = ("ray", "dramatiq", "arq", "taskiq")
 
 
-def _split(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
+def split_names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
+    """Return the names in a list with commas; "none" and nothing name none."""
     if text is None:
         return None
     return [name.strip() for name in text.split(",") if name.strip() not in ("", "none")]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--only", callback=_split, metavar="A,B", help=f"Of: {', '.join(CASES)}.")
-@click.option("--peers", callback=_split, metavar="A,B", help=f"Of: {', '.join(PEERS)}; or none.")
+@click.option("--only", callback=split_names, metavar="A,B", help=f"Of: {', '.join(CASES)}.")
+@click.option(
+    "--peers", callback=split_names, metavar="A,B", help=f"Of: {', '.join(PEERS)}; or none."
+)
 @click.option("--rounds", type=click.IntRange(min=1), help="[default: 3; quick: 1]")
 @click.option("--peer-tasks", default=5_000, show_default=True, help="Size of peers' fan-outs.")
 @click.option(

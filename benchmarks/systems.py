@@ -50,7 +50,7 @@ class Peer:
         if stamp.exists() and stamp.read_text() == wanted:
             return
         for command in self._commands():
-            _run(command, INSTALL_TIMEOUT_S, {})
+            run_command(command, INSTALL_TIMEOUT_S, os.environ)
         stamp.write_text(wanted)
 
     def _commands(self) -> list[list[str]]:
@@ -112,15 +112,16 @@ def _drive(
 ) -> dict[str, float]:
     python = str(PEERS[system].python) if system in PEERS else sys.executable
     command = [python, str(DRIVER), system, work, str(tasks)]
-    output = _run(command, timeout_s, {"BENCH_REDIS_URL": url, **extra})
+    output = run_command(command, timeout_s, {**os.environ, "BENCH_REDIS_URL": url, **extra})
     numbers: dict[str, float] = json.loads(output.strip().splitlines()[-1])
     return numbers
 
 
-def _run(command: list[str], timeout_s: float, extra: Mapping[str, str]) -> str:
+def run_command(command: list[str], timeout_s: float, environment: Mapping[str, str]) -> str:
+    """Run a command and return its output; raises `SystemFailedError` with its last lines."""
     process = subprocess.Popen(
         command,
-        env={**os.environ, **extra},
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
