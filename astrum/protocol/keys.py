@@ -20,6 +20,9 @@ SIGNATURE_FIELD = "s"
 OUTSTANDING_FIELD = "#"
 """The field of a run's attempt hash that counts its outstanding attempts."""
 
+DRAIN_FIELD = "drain"
+"""The field of a worker's hash that asks it to drain."""
+
 LATE_FIELD = "~"
 """The field that counts ends that came after another end of the attempt, and were dropped."""
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from astrum.errors import StoreError
 from astrum.machine.run_counter import RunCounts
+from astrum.protocol.drains import DrainRequest
 from astrum.protocol.status import CoordinatorStatus, WorkerStatus
 from astrum.protocol.streams import Stream
 
@@ -156,12 +157,16 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
-    """A live worker: its registration, the rest of its lease, its last reported status."""
+    """A live worker: its registration, the rest of its lease, its last reported status.
+
+    ``drain`` is the request to drain, `None` if there is none.
+    """
 
     worker_id: str
     lease_s: float
     details: Mapping[str, str]
     status: WorkerStatus
+    drain: DrainRequest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

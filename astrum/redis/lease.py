@@ -9,6 +9,8 @@ from typing import Any
 
 import redis.exceptions as driver
 
+from astrum.protocol.drains import DrainRequest, decode_drain
+from astrum.protocol.keys import DRAIN_FIELD
 from astrum.redis import scripts
 from astrum.redis.script_library import ScriptCall, ScriptLibrary
 from astrum.redis.server_clock import ServerClock
@@ -53,6 +55,14 @@ class LeaseClient:
     def set_status(self, worker_id: str, status: bytes) -> bool:
         """Do as `WorkerStore.set_status`."""
         return bool(self._call(scripts.status(self._keys, worker_id, status)))
+
+    def drain_request(self, worker_id: str) -> DrainRequest | None:
+        """Return the request that this worker drains, `None` if there is none."""
+        command = ("HGET", self._keys.worker(worker_id), DRAIN_FIELD)
+        try:
+            return decode_drain(self._client.execute_command(*command) or b"")
+        except FAILURES as error:
+            raise translate(error, self._settings) from error
 
     def close(self) -> None:
         """Drop the connection; harmless when repeated."""

@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from astrum.errors import StoreError
-from astrum.protocol.keys import GROUP, LATE_FIELD, OUTSTANDING_FIELD, Keys, is_run_id
+from astrum.protocol.drains import decode_drain
+from astrum.protocol.keys import DRAIN_FIELD, GROUP, LATE_FIELD, OUTSTANDING_FIELD, Keys, is_run_id
 from astrum.protocol.messages import LATEST_S
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo, damaged, decode_counts
 from astrum.protocol.status import decode_coordinator_status, decode_status
@@ -133,6 +134,7 @@ def _read_worker(worker_id: str, lease_s: float, fields: dict[bytes, bytes]) -> 
         lease_s=lease_s,
         details=texts(fields, b"f:"),
         status=decode_status(fields.get(b"status", b"")),
+        drain=decode_drain(fields.get(DRAIN_FIELD.encode(), b"")),
     )
 
 

@@ -1,9 +1,10 @@
-"""What operators do to a pool: pause, for now."""
+"""What operators do to a pool: pause parts of it, drain workers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from astrum.protocol.drains import DrainRequest, encode_drain
 from astrum.protocol.pauses import Pause, Pauses, PauseTarget, decode_pauses, encode_pause
 from astrum.redis import operating_scripts
 from astrum.redis.entries import pairs
@@ -38,3 +39,10 @@ class OperatingStore(QueryStore):
     async def keep_pauses(self) -> None:
         """Let all pauses live on."""
         await self.client.execute("PEXPIRE", self.keys.paused, operating_scripts.PAUSES_TTL_MS)
+
+    # --- workers -------------------------------------------------------------------------------
+
+    async def drain(self, worker_id: str, request: DrainRequest) -> bool:
+        """Ask a worker to drain, at its next heartbeat; `False` if it is not alive."""
+        call = operating_scripts.drain(self.keys, worker_id, encode_drain(request))
+        return bool(await self.client.call(call))

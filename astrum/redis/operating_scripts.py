@@ -16,3 +16,8 @@ def pause(keys: Keys, pauses: Iterable[tuple[str, bytes]]) -> ScriptCall:
     for field, data in pauses:
         arguments += [field, data]
     return ScriptCall("pause", [keys.paused], arguments)
+
+
+def drain(keys: Keys, worker_id: str, request: str) -> ScriptCall:
+    """Ask a live worker to drain. Reply: 0 if it is not alive."""
+    return ScriptCall("drain", [keys.leases, keys.worker(worker_id)], [worker_id, request])

@@ -11,6 +11,7 @@ import redis
 
 from astrum.errors import AstrumError, StoreConfigurationError
 from astrum.machine.run_counter import RunCounts
+from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
 from astrum.protocol.records import encode_counts
 from astrum.protocol.status import CoordinatorStatus
@@ -139,6 +140,7 @@ async def operate(runs: RunStore) -> None:
     await runs.keep_pauses()
     assert await runs.paused()
     assert await runs.unpause([target]) == [target]
+    assert await runs.drain("alive", DrainRequest("me"))
 
 
 def _counts(epoch: int) -> LedCounts:
@@ -163,6 +165,7 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
         await registered(workers, "w")
         assert lease.beat("w", LEASE_S)
         assert lease.set_status("w", b"busy")
+        assert lease.drain_request("w") is None
         lease.close()
         await workers.claim(
             "thread", [Stream("default", "thread"), Stream("other", "thread")], 1, block_s=None

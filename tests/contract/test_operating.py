@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
-from astrum.redis import RunStore
+from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
 from astrum.redis.operating_scripts import PAUSES_TTL_MS
+from tests.contract.steps import registered
 
 QUEUE = PauseTarget(PauseKind.QUEUE, "cpu")
 TASK = PauseTarget.of_task("etl", "load")
@@ -25,3 +27,20 @@ async def test_pauses_have_a_life_that_is_prolonged(runs: RunStore) -> None:
     await runs.client.execute("PEXPIRE", runs.keys.paused, 60_000)
     await runs.keep_pauses()
     assert await runs.client.execute("PTTL", runs.keys.paused) > 60_000
+
+
+async def test_a_request_to_drain_waits_in_the_workers_record_for_its_heartbeat(
+    runs: RunStore, workers: WorkerStore, any_settings: RedisSettings
+) -> None:
+    await registered(workers, "w")
+    await registered(workers, "dead")
+    await runs.end_lease("dead")
+    request = DrainRequest("ann@host:1", replace=True)
+    assert await runs.drain("w", request)
+    assert not await runs.drain("dead", request)
+    assert not await runs.drain("unknown", request)
+    await registered(workers, "w")  # again, as after a lapse of its lease
+    lease = LeaseClient(any_settings)
+    assert lease.drain_request("w") == request
+    lease.close()
+    assert [info.drain for info in await runs.workers()] == [request]

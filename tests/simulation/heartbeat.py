@@ -33,6 +33,9 @@ class Line:
     def __init__(self, network: Network) -> None:
         self.network = network
 
+    def drain_request(self, worker_id: str) -> None:
+        """Do as `LeaseClient.drain_request`; no operator asks for anything here."""
+
     def beat(self, worker_id: str, lease_s: float, status: bytes = b"") -> bool:
         """Do as `LeaseClient.beat`."""
         self._meet_fault()

@@ -22,6 +22,7 @@ from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.slots import Slots
 from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.blocked_process_end import BlockedProcessEnd
+from astrum_worker.upkeep.drain import Drain
 from astrum_worker.upkeep.hung_tasks import HungTasks
 from astrum_worker.upkeep.hung_threads import HungThreads
 from astrum_worker.upkeep.lease import Lease
@@ -78,6 +79,7 @@ def compose(
     consumers = _consumers(context, attempts, slots)
     board = StatusBoard(context, attempts, consumers, detector, invoker.pool)
     lease = _lease(context, reconciler, board, lease_type)
+    lease.on_drain(Drain(stop).begin)
     context.gate.before_claim(lease.judge)
     context.gate.on_close(attempts.hand_back_waiting)
     return Parts(

@@ -1,6 +1,7 @@
 """Messages between a worker process and its supervisor, over a socket pair.
 
-The process says that it serves, and which task ended it if one did. The supervisor passes stop
+The process says that it serves, which task ended it if one did, and before it ends by itself
+whether another process shall follow. The supervisor passes stop
 signals on, so that a process drains even if a task replaced its signal handlers. If the supervisor
 ends, the socket closes, and the process drains as well.
 """
@@ -15,6 +16,8 @@ from contextlib import suppress
 
 READY = "ready"
 ENDED_BY = "ended by "
+LEAVES = "leaves"
+REPLACED = "replaced"
 _MOST_BYTES = 4096
 _LONGEST_NAME = 1000
 
@@ -28,6 +31,15 @@ def say_ended_by(task: str) -> None:
     """
     if _link is not None:
         _link.say(ENDED_BY + " ".join(task.split())[:_LONGEST_NAME])
+
+
+def say_drains(*, is_replaced: bool) -> None:
+    """Tell the supervisor, if there is one, whether another process shall follow this one.
+
+    Call it before the process ends in order, on its own or because an operator asked for it.
+    """
+    if _link is not None:
+        _link.say(REPLACED if is_replaced else LEAVES)
 
 
 class SupervisorLink:
@@ -63,6 +75,7 @@ class ChildLink:
         self._pending = b""
         self.has_served = False
         self.ended_by = ""
+        self.parting = ""
 
     async def follow(self) -> None:
         """Read the messages of the process, until cancelled or until the socket closes."""
@@ -92,3 +105,5 @@ class ChildLink:
                 self._served()
             elif line.startswith(ENDED_BY):
                 self.ended_by = line.removeprefix(ENDED_BY)
+            elif line in (LEAVES, REPLACED):
+                self.parting = line

@@ -1,12 +1,14 @@
-"""The requests of operators: pauses, for whole pools and without any code of the flows."""
+"""The requests of operators, for whole pools and without any code of the flows."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from astrum.errors import NotInPoolError, RunError
+from astrum.errors import NotInPoolError, RunError, listed, nearest
+from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
+from astrum.protocol.records import WorkerInfo
 from astrum_coordinator.asking.pool_names import check_known
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.context import CoordinatorContext
@@ -57,6 +59,41 @@ class Operations(ABC):
     async def paused(self) -> Pauses:
         """Return what is paused, by whom, since when and why."""
         return await self._context.store.paused()
+
+    # --- workers -------------------------------------------------------------------------------
+
+    async def drain(
+        self, *workers: str, replace: bool = False, by: str | None = None
+    ) -> list[WorkerInfo]:
+        """Let workers finish what they run, hand back the rest and end; returns which.
+
+        Each is an id, or the beginning of one that no other live worker has. They begin at their
+        next heartbeat. With ``replace`` their supervisor starts a new process in their place.
+        Raises `NotInPoolError` for an id that no live worker has; then none is drained.
+        """
+        store = self._context.store
+        chosen = chosen_workers(workers, await store.workers())
+        request = DrainRequest(submitter() if by is None else by, replace)
+        return [one for one in chosen if await store.drain(one.worker_id, request)]
+
+
+def chosen_workers(names: Iterable[str], live: Sequence[WorkerInfo]) -> list[WorkerInfo]:
+    """Return the workers with these ids, or with ids that begin like this.
+
+    Raises `NotInPoolError` if there is none, or more than one.
+    """
+    chosen: dict[str, WorkerInfo] = {}
+    for name in names:
+        found = [one for one in live if one.worker_id == name]
+        found = found or [one for one in live if name and one.worker_id.startswith(name)]
+        if not found:
+            hint = nearest(name, [one.worker_id for one in live])
+            raise NotInPoolError(f"no live worker has the id {name!r}{hint}; `workers` lists all")
+        if len(found) > 1:
+            ids = listed([one.worker_id for one in found], 3)
+            raise NotInPoolError(f"{name!r} begins the ids of several workers: {ids}")
+        chosen[found[0].worker_id] = found[0]
+    return list(chosen.values())
 
 
 def pause_targets(

@@ -64,7 +64,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.coordinator("*"),), "del hgetall hset pexpire"),
         ((keys.untidied,), "pexpire pttl zadd zrange zrem zscore"),
         ((keys.leases,), "zadd zrange zrem zrevrangebyscore zscore"),
-        ((keys.worker("*"),), "del hget hgetall"),
+        ((keys.worker("*"),), "del exists hget hgetall hset"),
         ((keys.dead_letters,), "pexpire xadd"),
         ((keys.paused,), "hdel hgetall hset pexpire"),
     ]
@@ -83,7 +83,7 @@ def _of_workers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.blob("*", "*"),), "getrange set"),
         ((keys.leases,), "pexpire zadd zcount zrem zscore"),
         ((keys.exclusive,), "pexpire pttl zadd zcard zrem zremrangebyscore zscore"),
-        ((keys.worker("*"),), "del exists hdel hset pexpire"),
+        ((keys.worker("*"),), "del exists hdel hget hset pexpire"),
         ((keys.dead_letters,), "pexpire xadd"),
     ]
 

@@ -17,6 +17,7 @@ from astrum_coordinator.cli.printing import print_json, print_table
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from astrum.protocol.drains import DrainRequest
     from astrum.protocol.pauses import Pauses
     from astrum.protocol.records import WorkerInfo
     from astrum.protocol.status import WorkerStatus
@@ -63,6 +64,7 @@ def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
         "lease_s": info.lease_s,
         "details": to_json(info.details),
         "status": to_json(info.status),
+        "drain": None if info.drain is None else to_json(info.drain._asdict()),
     }
 
 
@@ -82,7 +84,7 @@ def workers_table(found: list[WorkerInfo]) -> Table:
             info.details.get("queues", ""),
             info.details.get("serves", ""),
             running_text(info.status),
-            state_text(info.status),
+            state_text(info.status, info.drain),
             duration_text(max(info.lease_s, 0.0)),
         )
         table.add_row(*map(Text, cells))
@@ -95,8 +97,10 @@ def running_text(status: WorkerStatus) -> str:
     return f"{len(status.running)} of {slots}" if slots else str(len(status.running))
 
 
-def state_text(status: WorkerStatus) -> str:
+def state_text(status: WorkerStatus, drain: DrainRequest | None = None) -> str:
     """Return whether a worker claims attempts, and if not, why."""
+    if drain is not None and status.drain_left_s is None:
+        return f"asked to drain by {drain.by}" if drain.by else "asked to drain"
     if status.blocked is not None:
         who = status.blocked.task_id or status.blocked.where
         return f"blocked by {who} for {status.blocked.age_s:.0f} s"

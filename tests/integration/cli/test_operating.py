@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.integration.cli.conftest import Cli, Write
+from tests.processes import AstrumProcess, wait_until
 from tests.servers import Server
 
 FLOW = """
@@ -55,3 +57,40 @@ def test_a_pause_of_what_nothing_has_names_the_nearest(
     assert cli("pause", "--task", "load", **env).returncode == 2
     assert cli("pause", **env).returncode == 2
     assert cli("pause", "--queue", "later", "--anyway", **env).returncode == 0
+
+
+HELD = """
+    import asyncio, os
+    from astrum import task
+
+    @task("hold", namespace="etl")
+    async def hold() -> str:
+        open("FOLDER/hold.began", "w").close()
+        while not os.path.exists("FOLDER/hold.end"):
+            await asyncio.sleep(0.02)
+        return "done"
+"""
+
+
+def test_a_drained_worker_finishes_ends_with_0_and_is_not_started_again(
+    write: Write, cli: Cli, redis_server: Server, tmp_path: Path
+) -> None:
+    flow = write("held.py", HELD.replace("FOLDER", str(tmp_path)))
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    options = (str(flow), "--lease", "1", "--redis", redis_server.url)
+    serve = AstrumProcess("astrum_coordinator", "serve", environment=env)
+    worker = AstrumProcess("astrum_worker", *options, supervised=True)
+    with serve, worker:
+        assert cli("submit", str(flow), "--run-id", "r", **env).returncode == 0
+        wait_until((tmp_path / "hold.began").exists, "the task's begin")
+        [live] = json.loads(cli("workers", "--json", **env).stdout)
+        wrong = cli("drain", "x" + live["worker_id"], **env)
+        assert (wrong.returncode, live["worker_id"] in wrong.stderr) == (2, True), wrong
+        done = cli("drain", live["worker_id"][:-4], **env)
+        assert (done.returncode, "runs 1 attempt" in done.stderr) == (0, True), done
+        wait_until(lambda: "this worker drains, as" in worker.output, "the drain")
+        (tmp_path / "hold.end").touch()
+        assert worker.wait() == 0
+        report = json.loads(cli("wait", "r", "--json", **env).stdout)
+        assert "another one starts" not in worker.output
+    assert report["task_return_set"] == {"hold": "done"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from astrum.protocol.drains import DrainRequest
 from astrum.protocol.status import LaneStatus, LoopBlock, RunningAttempt, WorkerStatus
 from astrum_coordinator.cli.workers import running_text, state_text
 
@@ -24,6 +25,13 @@ def test_the_state_of_a_worker_says_whether_it_claims_and_if_not_why(
     status: WorkerStatus, text: str
 ) -> None:
     assert state_text(status) == text
+
+
+def test_a_worker_that_has_not_begun_to_drain_says_who_asked_it_to() -> None:
+    request = DrainRequest("ann@host:1")
+    assert state_text(WorkerStatus(), request) == "asked to drain by ann@host:1"
+    draining = WorkerStatus(not_claiming=("draining",), drain_left_s=9.7)
+    assert state_text(draining, request) == "draining, 10 s left"
 
 
 def test_running_attempts_are_shown_beside_the_slots() -> None:

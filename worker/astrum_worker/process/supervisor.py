@@ -22,7 +22,7 @@ from typing import NamedTuple
 from astrum.runtime.cli.signals import StopSignals, stop_signals
 from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop, describe_ending
 from astrum.runtime.loops import end_task, in_process_group
-from astrum_worker.supervisor_link import ChildLink
+from astrum_worker.supervisor_link import LEAVES, REPLACED, ChildLink
 
 logger = logging.getLogger("astrum.worker")
 
@@ -39,11 +39,15 @@ REAP_EVERY_S = 1.0
 
 
 class ChildEnd(NamedTuple):
-    """The end of a worker process; ``ended_by`` is the task that it named, "" if it named none."""
+    """The end of a worker process; ``ended_by`` is the task that it named, "" if it named none.
+
+    ``parting`` is what the process said before it ended in order, "" if it said nothing.
+    """
 
     code: int
     has_served: bool
     ended_by: str = ""
+    parting: str = ""
 
 
 class TaskEnds:
@@ -112,23 +116,20 @@ class Supervisor:
         while not self._stopping.is_set():
             started_at = time.monotonic()
             end = await self._run_child(may_wait=not is_first)
-            if self._stopping.is_set():
+            if self._stopping.is_set() or end.parting == LEAVES:
                 self._note_code(end.code)
                 return
             if self._is_last(end):
                 return
+            is_first = False
             if time.monotonic() - started_at >= HEALTHY_AFTER_S:
                 delay_s = FIRST_DELAY_S
-            logger.warning(
-                "a worker process ended with %s%s; another one starts in %.1f s",
-                describe_ending(end.code),
-                f" because of task {end.ended_by!r}" if end.ended_by else "",
-                delay_s,
-            )
+                if end.parting == REPLACED:
+                    continue
+            _tell_end(end, delay_s)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay_s)
             delay_s = min(2 * delay_s, LONGEST_DELAY_S)
-            is_first = False
 
     def _is_last(self, end: ChildEnd) -> bool:
         """Stop all if another process would end in the same way; return whether that is so."""
@@ -162,7 +163,7 @@ class Supervisor:
                 _end_group(process.pid)
                 await end_task(following)
             link.read_rest()
-            return ChildEnd(code, link.has_served, link.ended_by)
+            return ChildEnd(code, link.has_served, link.ended_by, link.parting)
 
     async def _start(self, fd: int, may_wait: bool) -> Process:
         return await asyncio.create_subprocess_exec(
@@ -235,6 +236,22 @@ class Supervisor:
             if found.si_pid in self._children:
                 return  # asyncio collects it in a moment
             os.waitid(os.P_PID, found.si_pid, options)
+
+
+def _tell_end(end: ChildEnd, delay_s: float) -> None:
+    if end.parting == REPLACED:
+        logger.warning(
+            "a worker process was replaced within %.0f s of its start; the next one starts in "
+            "%.1f s, and later each time. A higher --max-rss or --max-attempts may help",
+            *(HEALTHY_AFTER_S, delay_s),
+        )
+        return
+    logger.warning(
+        "a worker process ended with %s%s; another one starts in %.1f s",
+        describe_ending(end.code),
+        f" because of task {end.ended_by!r}" if end.ended_by else "",
+        delay_s,
+    )
 
 
 def _end_group(leader: int) -> None:

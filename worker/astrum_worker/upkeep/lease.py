@@ -11,9 +11,11 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from astrum.errors import StoreError
+from astrum.protocol.drains import DrainRequest
 from astrum.redis import LeaseClient
 from astrum_worker.config import WorkerConfig
 
@@ -65,6 +67,7 @@ class Lease:
         self._config = config
         self._status = status
         self._listener = listener
+        self._on_drain: Callable[[DrainRequest], None] | None = None
         self._written: object = None
         self._good_at = 0.0
         self._beat_due = 0.0
@@ -73,6 +76,10 @@ class Lease:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def on_drain(self, call: Callable[[DrainRequest], None]) -> None:
+        """Call ``call`` on the event loop while the server has a request to drain."""
+        self._on_drain = call
 
     @property
     def is_trusted(self) -> bool:
@@ -140,6 +147,13 @@ class Lease:
         self._good_at = started_at
         self._beat_due = started_at + self._config.beat_every_s * random.uniform(0.9, 1.1)
         self._written = version
+        self._look_for_drain()
+
+    def _look_for_drain(self) -> None:
+        call = self._on_drain
+        request = None if call is None else self._client.drain_request(self._worker_id)
+        if call is not None and request is not None:
+            self._on_loop(partial(call, request))
 
     def _write_status(self) -> None:
         status, version = self._status.snapshot(), self._status.version()
