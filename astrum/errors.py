@@ -16,7 +16,7 @@
     │   ├── RunConflictError              one run id, two different plans
     │   ├── LeadershipLostError           another coordinator leads the run now
     │   └── WorkerStartError              a local worker that ended before it served
-    ├── NotInPoolError                    a queue, namespace, task or worker that is not there
+    ├── NotInPoolError                    a queue, task, worker or letter that is not there
     ├── TransportError                    a value that cannot travel from task to task
     │   ├── EncodeError                   ``path`` and ``type_name`` of what cannot be encoded
     │   ├── DecodeError                   bytes that are not a message or value of Astrum's
@@ -121,7 +121,7 @@ class WorkerStartError(RunError):
 
 
 class NotInPoolError(AstrumError):
-    """A queue, namespace, task or worker that nothing in the pool knows."""
+    """The name of a queue, namespace, task, worker or dead letter that the pool does not have."""
 
 
 class TransportError(AstrumError):

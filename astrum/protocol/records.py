@@ -48,6 +48,17 @@ class LastWord(NamedTuple):
     rss_bytes: int | None = None
 
 
+class DeadLetter(NamedTuple):
+    """An entry that could not be read and was set aside; ``stream`` is a key."""
+
+    letter_id: str
+    stream: str
+    entry_id: str
+    reason: str
+    data: bytes
+    signature: bytes = b""
+
+
 class Outstanding(NamedTuple):
     """A dispatched, unsettled attempt of a task and the stream entry that carries it."""
 

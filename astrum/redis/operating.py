@@ -1,14 +1,21 @@
-"""What operators do to a pool: pause parts of it, drain workers."""
+"""What operators do to a pool: pause parts of it, drain workers, read dead letters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from astrum.protocol.drains import DrainRequest, encode_drain
+from astrum.protocol.keys import FIELD, SIGNATURE_FIELD
 from astrum.protocol.pauses import Pause, Pauses, PauseTarget, decode_pauses, encode_pause
+from astrum.protocol.records import DeadLetter
 from astrum.redis import operating_scripts
 from astrum.redis.entries import pairs
 from astrum.redis.queries import QueryStore
+from astrum.redis.scripts import chunks
+
+_LETTERS = 50
+"""Dead letters in one reply: each may have some hundred KiB."""
+_TEXTS = (b"stream", b"entry", b"reason")
 
 
 class OperatingStore(QueryStore):
@@ -46,3 +53,29 @@ class OperatingStore(QueryStore):
         """Ask a worker to drain, at its next heartbeat; `False` if it is not alive."""
         call = operating_scripts.drain(self.keys, worker_id, encode_drain(request))
         return bool(await self.client.call(call))
+
+    # --- dead letters --------------------------------------------------------------------------
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        """Return all dead letters, oldest first."""
+        found: list[DeadLetter] = []
+        begin = "-"
+        while True:
+            command = ("XRANGE", self.keys.dead_letters, begin, "+", "COUNT", _LETTERS)
+            reply = await self.bulk.execute(*command)
+            found += [_letter(entry_id.decode(), pairs(flat or [])) for entry_id, flat in reply]
+            if len(reply) < _LETTERS:
+                return found
+            begin = f"({found[-1].letter_id}"
+
+    async def clear_dead_letters(self, letter_ids: Sequence[str]) -> int:
+        """Delete these dead letters; return how many there were."""
+        key = self.keys.dead_letters
+        commands = [("XDEL", key, *part) for part in chunks(letter_ids)]
+        return sum(await self.client.pipeline(commands))
+
+
+def _letter(letter_id: str, fields: dict[bytes, bytes]) -> DeadLetter:
+    stream, entry_id, reason = (fields.get(name, b"").decode("utf-8", "replace") for name in _TEXTS)
+    data, signature = fields.get(FIELD.encode(), b""), fields.get(SIGNATURE_FIELD.encode(), b"")
+    return DeadLetter(letter_id, stream, entry_id, reason, data, signature)

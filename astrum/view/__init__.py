@@ -3,6 +3,7 @@
 May import `protocol`, `machine`, `planning` and `errors`.
 """
 
+from astrum.view.dead_letters import DeadLetterView, view_of
 from astrum.view.queues import QueueState, queue_states
 from astrum.view.snapshot import RunSnapshot
 from astrum.view.unfinished import (
@@ -16,6 +17,7 @@ from astrum.view.unfinished import (
 )
 
 __all__ = [
+    "DeadLetterView",
     "Pool",
     "QueueState",
     "RunMoment",
@@ -26,4 +28,5 @@ __all__ = [
     "UnfinishedTask",
     "queue_states",
     "unfinished",
+    "view_of",
 ]

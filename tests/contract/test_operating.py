@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
-from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
+from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore, operating
 from astrum.redis.operating_scripts import PAUSES_TTL_MS
-from tests.contract.steps import registered
+from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered
 
 QUEUE = PauseTarget(PauseKind.QUEUE, "cpu")
 TASK = PauseTarget.of_task("etl", "load")
@@ -44,3 +46,22 @@ async def test_a_request_to_drain_waits_in_the_workers_record_for_its_heartbeat(
     assert lease.drain_request("w") == request
     lease.close()
     assert [info.drain for info in await runs.workers()] == [request]
+
+
+async def test_dead_letters_are_read_whole_and_deleted_by_their_ids(
+    runs: RunStore, workers: WorkerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operating, "_LETTERS", 2)
+    epoch = await led_run(runs)
+    entries = await dispatched(runs, epoch, 0, 1, 2)
+    await registered(workers, "w")
+    for claim in await claimed(workers, "w"):
+        await workers.set_aside(claim, "caf\u00e9")
+    letters = await runs.dead_letters()
+    assert [(one.entry_id, one.data, one.reason) for one in letters] == [
+        (entry, b"message %d" % task, "caf\u00e9") for task, entry in enumerate(entries)
+    ]
+    assert {one.stream for one in letters} == {STREAM}
+    first, *rest = [one.letter_id for one in letters]
+    assert await runs.clear_dead_letters(rest) == 2
+    assert [one.letter_id for one in await runs.dead_letters()] == [first]

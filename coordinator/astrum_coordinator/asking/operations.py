@@ -9,6 +9,7 @@ from astrum.errors import NotInPoolError, RunError, listed, nearest
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import WorkerInfo
+from astrum.view import DeadLetterView, view_of
 from astrum_coordinator.asking.pool_names import check_known
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.context import CoordinatorContext
@@ -75,6 +76,25 @@ class Operations(ABC):
         chosen = chosen_workers(workers, await store.workers())
         request = DrainRequest(submitter() if by is None else by, replace)
         return [one for one in chosen if await store.drain(one.worker_id, request)]
+
+    # --- dead letters --------------------------------------------------------------------------
+
+    async def dead_letters(self, *letter_ids: str) -> list[DeadLetterView]:
+        """Return these dead letters, by default all: entries of queues that could not be read.
+
+        Raises `NotInPoolError` for an id that none has.
+        """
+        letters = {one.letter_id: one for one in await self._context.store.dead_letters()}
+        for letter_id in letter_ids:
+            if letter_id not in letters:
+                hint = nearest(letter_id, letters)
+                raise NotInPoolError(f"no dead letter has the id {letter_id!r}{hint}")
+        return [view_of(letters[letter_id]) for letter_id in dict.fromkeys(letter_ids or letters)]
+
+    async def clear_dead_letters(self, *letter_ids: str) -> int:
+        """Delete these dead letters, by default all there are now; return how many."""
+        ids = [one.letter_id for one in await self.dead_letters(*letter_ids)]
+        return await self._context.store.clear_dead_letters(ids)
 
 
 def chosen_workers(names: Iterable[str], live: Sequence[WorkerInfo]) -> list[WorkerInfo]:

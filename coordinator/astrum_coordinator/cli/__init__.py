@@ -13,6 +13,7 @@ from astrum.runtime.cli.commands import CONTEXT
 from astrum_coordinator.cli.acl import acl
 from astrum_coordinator.cli.cancel import cancel
 from astrum_coordinator.cli.coordinators import coordinators
+from astrum_coordinator.cli.dead import dead
 from astrum_coordinator.cli.drain import drain
 from astrum_coordinator.cli.endings import Commands
 from astrum_coordinator.cli.options import log_option
@@ -43,6 +44,6 @@ def main() -> None:
 
 _COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, cancel)
 _ABOUT_THE_POOL = (workers, queues, coordinators, acl)
-_OPERATING = (pause, unpause, drain)
+_OPERATING = (pause, unpause, drain, dead)
 for command in (*_COMMANDS, *_ABOUT_THE_POOL, *_OPERATING):
     main.add_command(command)

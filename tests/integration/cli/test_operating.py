@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import redis
+
+from astrum.protocol.keys import Keys
 from tests.integration.cli.conftest import Cli, Write
 from tests.processes import AstrumProcess, wait_until
 from tests.servers import Server
@@ -94,3 +97,22 @@ def test_a_drained_worker_finishes_ends_with_0_and_is_not_started_again(
         report = json.loads(cli("wait", "r", "--json", **env).stdout)
         assert "another one starts" not in worker.output
     assert report["task_return_set"] == {"hold": "done"}
+
+
+def test_dead_letters_are_listed_shown_and_cleared(cli: Cli, redis_server: Server) -> None:
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    assert cli("dead", **env).stdout.startswith("no dead letters")
+    with redis.Redis.from_url(redis_server.url, protocol=2) as client:
+        told = {"d": b"\xff\x00\x1b[2J", "s": b"", "reason": "why", "stream": "q", "entry": "9-0"}
+        letter = client.xadd(Keys().dead_letters, told).decode()
+        client.pexpire(Keys().dead_letters, 60_000)
+    assert letter in cli("dead", **env).stdout
+    shown = cli("dead", letter, **env).stdout
+    assert "ff 00 1b 5b 32 4a" in shown
+    assert "q, entry 9-0" in shown
+    assert "\x1b" not in shown
+    wrong = cli("dead", "1-0", "--clear", **env)
+    assert (wrong.returncode, "no dead letter has the id" in wrong.stderr) == (2, True)
+    [told_json] = json.loads(cli("dead", "--clear", "--json", **env).stdout)
+    assert (told_json["letter_id"], told_json["reason"]) == (letter, "why")
+    assert json.loads(cli("dead", "--json", **env).stdout) == []

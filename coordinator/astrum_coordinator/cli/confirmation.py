@@ -1,0 +1,22 @@
+"""Asks a person before something is deleted; programs are not asked."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from astrum.runtime.cli.commands import say
+from astrum.runtime.cli.options import option
+
+yes_option = option("--yes", is_flag=True, help="Do not ask on a terminal.")
+
+
+def is_confirmed(question: str, yes: bool) -> bool:
+    """Return whether to go on: asks if a person is there, unless ``yes``."""
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    if click.confirm(question, err=True):
+        return True
+    say("nothing was deleted")
+    return False
