@@ -17,6 +17,7 @@ from astrum.machine.events import (
     Outcome,
     RetryFellDue,
     Revoke,
+    RoutesChanged,
     RunTimedOut,
     ScheduleRetry,
     TaskFoundUnserved,
@@ -32,6 +33,7 @@ from astrum.machine.report import (
     TaskStageStatistics,
 )
 from astrum.machine.report_builder import RunTimes, build_report, failed_planning_report
+from astrum.machine.routes import Routes
 from astrum.machine.state import RunState
 from astrum.machine.task_state import TaskState
 from astrum.machine.task_table import TaskTable
@@ -53,6 +55,8 @@ __all__ = [
     "Outcome",
     "RetryFellDue",
     "Revoke",
+    "Routes",
+    "RoutesChanged",
     "RunState",
     "RunTimedOut",
     "RunTimes",

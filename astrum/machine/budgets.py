@@ -38,7 +38,7 @@ _NOT_TAKEN_UP = (UNSERVED, VANISHED)
 
 @dataclass(slots=True)
 class TaskBudget:
-    """The budget of one task. ``exclusive``: its next attempt runs alone on its worker."""
+    """The budget of one task."""
 
     raised: int = 0
     losses: int = 0
@@ -46,7 +46,6 @@ class TaskBudget:
     handed_back: int = 0
     given_back: int = 0
     never_began: int = 0
-    exclusive: bool = False
     due_at: float = 0.0
     delay_s: float = 0.0
 
@@ -87,22 +86,24 @@ class NextAttempt(NamedTuple):
 
 
 class TaskBudgets:
-    """The budgets of a run's tasks, by task number."""
+    """The budgets of a run's tasks, by task number.
+
+    ``exclusive`` holds the tasks whose attempts must be the only ones on their worker. ``by_task``
+    is empty as long as every attempt has succeeded.
+    """
 
     def __init__(self) -> None:
-        self._by_task: dict[int, TaskBudget] = {}
+        self.exclusive: set[int] = set()
+        self.by_task: dict[int, TaskBudget] = {}
         self._lost_to: dict[str, list[tuple[int, bool]]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._by_task)
 
     def peek(self, task: int) -> TaskBudget:
         """Return a task's budget, to read it."""
-        return self._by_task.get(task, _NONE)
+        return self.by_task.get(task, _NONE)
 
     def entry(self, task: int) -> TaskBudget:
         """Return a task's budget, to change it."""
-        return self._by_task.setdefault(task, TaskBudget())
+        return self.by_task.setdefault(task, TaskBudget())
 
     @property
     def lost_workers(self) -> Collection[str]:
@@ -160,7 +161,10 @@ class TaskBudgets:
         budget.sole_losses += was_sole
         # A task that kills its worker takes other attempts with it, and it is not known yet which
         # task did it: each of them runs alone until it has succeeded.
-        budget.exclusive = event.shared_loss <= FEW_SUSPECTS or budget.losses > 1
+        if event.shared_loss <= FEW_SUSPECTS or budget.losses > 1:
+            self.exclusive.add(event.task)
+        else:
+            self.exclusive.discard(event.task)
         self._lost_to.setdefault(event.worker_id, []).append((event.task, was_sole))
         return budget
 
@@ -171,8 +175,8 @@ class TaskBudgets:
     def forgive(self, worker_id: str) -> None:
         """Remove the losses that were counted for a worker that is alive after all."""
         for task, was_sole in self._lost_to.pop(worker_id, ()):
-            self._by_task[task].losses -= 1
-            self._by_task[task].sole_losses -= was_sole
+            self.by_task[task].losses -= 1
+            self.by_task[task].sole_losses -= was_sole
 
 
 def _quarantine(event: AttemptSettled, budget: TaskBudget) -> Failure:

@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from astrum.machine.failure import Failure
+from astrum.machine.routes import FIRST_STREAM, Routes
 
 
 class Outcome(IntEnum):
@@ -67,10 +68,14 @@ class AttemptWithdrawn(NamedTuple):
 
 
 class AttemptFoundOutstanding(NamedTuple):
-    """On resume: an attempt that an earlier leader dispatched and that is not settled yet."""
+    """On resume: an attempt that an earlier leader dispatched and that is not settled yet.
+
+    ``stream`` is where it stands.
+    """
 
     task: int
     attempt: int
+    stream: int = FIRST_STREAM
 
 
 class RetryFellDue(NamedTuple):
@@ -127,9 +132,19 @@ class WorkerReturned(NamedTuple):
 
 
 class CapacityChanged(NamedTuple):
-    """A new limit: so many attempts may be outstanding at once from now on."""
+    """A new limit: so many attempts may be outstanding in a stream from now on.
 
+    Tell it before the first routes that lead to the stream.
+    """
+
+    stream: int
     capacity: int
+
+
+class RoutesChanged(NamedTuple):
+    """New routes for what is dispatched from now on; what is outstanding stays where it is."""
+
+    routes: Routes
 
 
 Event = (
@@ -142,6 +157,7 @@ Event = (
     | TaskFoundUnserved
     | WorkerReturned
     | CapacityChanged
+    | RoutesChanged
 )
 
 # --- commands --------------------------------------------------------------------------------
@@ -150,13 +166,14 @@ Event = (
 class Dispatch(NamedTuple):
     """Start this attempt. ``exclusive``: as the only one on its worker, which it may kill.
 
-    ``never_began`` counts the attempts before it that did not begin.
+    ``never_began`` counts the attempts before it that did not begin. ``stream`` is where it goes.
     """
 
     task: int
     attempt: int
     exclusive: bool = False
     never_began: int = 0
+    stream: int = FIRST_STREAM
 
     @property
     def try_number(self) -> int:

@@ -21,6 +21,10 @@ An event about a task changes it in these states alone (`astrum.machine.task_sta
     RetryFellDue              BACKING_OFF
     TaskFoundUnserved         READY, OUTSTANDING, BACKING_OFF
 
+A ready task has a route: the streams that its attempts may go to (`astrum.machine.routes`). It is
+dispatched as soon as one of them has room, and the plan's concurrency limit allows it; among tasks
+that have room, the longest remaining path goes first (`astrum.machine.dispatching`).
+
 A run moves from history (events handled before `RunState.start`, which give no commands) to open,
 then to stopping once a task has failed for good or a stop was requested, then to finished. To
 resume a run, its journal is handled again.
@@ -33,12 +37,10 @@ There are three separate budgets: errors of the user's code (the task's `RetryPo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from heapq import heappop, heappush
-from sys import maxsize
+from collections.abc import Collection, Sequence
 
 from astrum.machine.attempt_log import AttemptLog
-from astrum.machine.budgets import TaskBudgets
+from astrum.machine.dispatching import Dispatching
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
@@ -46,12 +48,12 @@ from astrum.machine.events import (
     CancelRequested,
     CapacityChanged,
     Command,
-    Dispatch,
     Event,
     Finish,
     Outcome,
     RetryFellDue,
     Revoke,
+    RoutesChanged,
     RunTimedOut,
     ScheduleRetry,
     TaskFoundUnserved,
@@ -69,45 +71,35 @@ from astrum.machine.task_state import (
     WAITING,
     TaskEvent,
 )
-from astrum.machine.task_table import TaskTable
 from astrum.planning.plan import Plan, TaskSpec
-from astrum.planning.priorities import NUMBER_MASK
 
 # Plain names too: to look up a member of an enum takes as long as the comparison with it.
 _SUCCESS, _NEVER_BEGAN = Outcome.SUCCEEDED, Outcome.NEVER_BEGAN
 
 
-class RunState:
+class RunState(Dispatching):
     """One run of one plan.
 
-    ``run_key`` (the run id) seeds the jitter. ``capacity`` bounds the attempts outstanding at
-    once; the plan's concurrency limit bounds them too.
+    ``run_key`` (the run id) seeds the jitter. ``capacity`` bounds the attempts outstanding in each
+    stream until `CapacityChanged` does; the plan's concurrency limit bounds those in all streams.
     """
 
     def __init__(self, plan: Plan, *, run_key: str = "", capacity: int | None = None) -> None:
+        super().__init__(plan, capacity)
         self.plan = plan
-        self.tasks = TaskTable(plan)
         self.attempt_log = AttemptLog()
-        self.states = bytearray()
-        self.attempts: list[int] = []
-        self.outstanding_count = 0
         self.finished: str | None = None
         self._run_key = run_key
-        self._capacity = self._bounded(capacity)
         self._needs_left: list[int] = []
         self._awaited_left = 0
         self._has_tails = False
-        self._budgets = TaskBudgets()
-        self._started = False
         self._stopping: str | None = None
-        self._ready: list[int] = []
         self._add(plan.tasks, [len(spec.needs) for spec in plan.tasks])
 
     def _add(self, specs: Sequence[TaskSpec], needs_left: Sequence[int]) -> None:
         """Take in the next tasks of the table; those that need nothing are ready."""
         first, count = len(self.states), len(specs)
-        self.states.extend(bytes(count))
-        self.attempts.extend([0] * count)
+        self._extend(count)
         self._needs_left.extend(needs_left)
         awaited = sum(spec.awaited for spec in specs)
         self._awaited_left += awaited
@@ -130,21 +122,6 @@ class RunState:
         """True if nothing new starts any more."""
         return self._stopping is not None
 
-    def outstanding(self) -> Iterator[tuple[int, int]]:
-        """All (task, attempt) that are dispatched and not settled."""
-        return ((task, self.attempts[task]) for task in self.tasks_in(OUTSTANDING))
-
-    def ready(self) -> Iterator[int]:
-        """All tasks that only wait for capacity."""
-        return self.tasks_in(READY)
-
-    def tasks_in(self, place: int) -> Iterator[int]:
-        """All tasks in that state; fast also for a million tasks."""
-        task = self.states.find(place)
-        while task >= 0:
-            yield task
-            task = self.states.find(place, task + 1)
-
     @property
     def lost_workers(self) -> Collection[str]:
         """As `astrum.machine.budgets.TaskBudgets.lost_workers`."""
@@ -158,10 +135,6 @@ class RunState:
         """Return when the next attempt of a task that is backing off begins."""
         return self._budgets.peek(task).due_at
 
-    def is_exclusive(self, task: int) -> bool:
-        """Return whether the task's attempts must be the only ones on their worker."""
-        return self._budgets.peek(task).exclusive
-
     # --- the two ways in ----------------------------------------------------------------
 
     def start(self) -> list[Command]:
@@ -169,6 +142,7 @@ class RunState:
         self._started = True
         if self.stopping:
             return self._revoke_outstanding() + self._finish_if_over()
+        self._sort_ready()
         delays: list[Command] = [
             self._delay(task) for task, state in enumerate(self.states) if state == BACKING_OFF
         ]
@@ -180,7 +154,7 @@ class RunState:
             return []
         if not self._started and isinstance(event, AttemptFoundOutstanding | AttemptSettled):
             # The journal holds only ends: in history an end may be the only trace of a dispatch.
-            self._catch_up(event.task, event.attempt)
+            self._catch_up(event)
         match event:
             case AttemptSettled() if self._is_current(event):
                 return self._on_settled(event)
@@ -194,8 +168,8 @@ class RunState:
                 self._budgets.forgive(worker_id)
             case CancelRequested() | RunTimedOut():
                 return self._on_stop_requested(event)
-            case CapacityChanged(capacity):
-                return self._on_capacity(capacity)
+            case CapacityChanged() | RoutesChanged():
+                return self._on_streams_changed(event)
         return []
 
     def _is_legal(self, event: TaskEvent) -> bool:
@@ -205,18 +179,26 @@ class RunState:
 
     def _is_current(self, event: AttemptSettled | AttemptWithdrawn | RetryFellDue) -> bool:
         """Return whether the event is legal and about the current attempt of its task."""
-        return self._is_legal(event) and self.attempts[event.task] == event.attempt
+        # As `_is_legal`, which would cost another call for every attempt.
+        task, states = event.task, self.states
+        return (
+            0 <= task < len(states)
+            and self.attempts[task] == event.attempt
+            and type(event) in LEGAL[states[task]]
+        )
 
     # --- attempts -----------------------------------------------------------------------
 
     def _on_settled(self, event: AttemptSettled) -> list[Command]:
         self.outstanding_count -= 1
+        if self._elsewhere:
+            self._leave(event.task)
         if event.outcome is _NEVER_BEGAN:
             return self._on_never_began(event.task)
         self.attempt_log.settled.append(event)
         if event.outcome is _SUCCESS:
             self._succeed(event.task)
-            if self._ready or self.stopping or not self._awaited_left:
+            if any(self._heaps) or self._stopping is not None or not self._awaited_left:
                 return self._proceed()
             return []
         if self.stopping:
@@ -226,6 +208,7 @@ class RunState:
 
     def _on_withdrawn(self, task: int) -> list[Command]:
         self.outstanding_count -= 1
+        self._leave(task)
         self.attempts[task] -= 1
         self._make_ready(task)
         return self._proceed()
@@ -274,52 +257,38 @@ class RunState:
 
     # --- dispatching --------------------------------------------------------------------
 
-    def _make_ready(self, task: int) -> None:
-        self.states[task] = READY
-        heappush(self._ready, self.tasks.priorities[task] | task)
+    def has_more(self, stream: int) -> bool:
+        """Return whether more attempts would go to a stream if it had more capacity."""
+        return self._stopping is None and super().has_more(stream)
 
     def _proceed(self) -> list[Command]:
-        """Dispatch what is ready, as far as capacity goes, the longest remaining path first."""
+        """Dispatch what is ready, or finish."""
         if not self._started or self._stopping is not None:
             return self._finish_if_over()
-        ready, states = self._ready, self.states
-        commands: list[Command] = []
-        while ready and self.outstanding_count < self._capacity:
-            task = heappop(ready) & NUMBER_MASK
-            if states[task] != READY:
-                # An event may change a task's state while its entry stays in the heap: an
-                # attempt was found outstanding, or a late end arrived. Such an entry is stale.
-                continue
-            states[task] = OUTSTANDING
-            self.outstanding_count += 1
-            self.attempts[task] += 1
-            if self._budgets:
-                budget = self._budgets.peek(task)
-                known = (budget.exclusive, budget.never_began)
-                commands.append(Dispatch(task, self.attempts[task], *known))
-            else:
-                commands.append(Dispatch(task, self.attempts[task]))
+        commands = self._dispatch_ready()
         # The end comes after the dispatches: tail tasks that are ready start although no awaited
         # task is left.
         if not self._awaited_left:
             commands += self._finish_if_over()
         return commands
 
-    def _catch_up(self, task: int, attempt: int) -> None:
+    def _on_streams_changed(self, event: CapacityChanged | RoutesChanged) -> list[Command]:
+        if isinstance(event, RoutesChanged):
+            self._set_routes(event.routes)
+        else:
+            self._set_capacity(event.stream, event.capacity)
+        return self._proceed()
+
+    def _catch_up(self, event: AttemptFoundOutstanding | AttemptSettled) -> None:
         """In history: note that an earlier leader dispatched this attempt."""
+        task, attempt = event.task, event.attempt
         is_legal = self._is_legal(AttemptFoundOutstanding(task, attempt))
         if is_legal and attempt > self.attempts[task]:
             self.attempts[task] = attempt
             self.states[task] = OUTSTANDING
             self.outstanding_count += 1
-
-    def _on_capacity(self, capacity: int) -> list[Command]:
-        self._capacity = self._bounded(capacity)
-        return self._proceed() if self._started else []
-
-    def _bounded(self, capacity: int | None) -> int:
-        limits = [x for x in (capacity, self.plan.concurrency_limit) if x is not None]
-        return min(limits, default=maxsize)
+            if isinstance(event, AttemptFoundOutstanding):
+                self._enter(task, event.stream)
 
     # --- the end ------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from astrum.machine.events import (
     ScheduleRetry,
 )
 from astrum.machine.observer import RunObserver
+from astrum.machine.routes import FIRST_STREAM
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import LeaderEvent, Record, encode_event, encode_record
@@ -371,7 +372,7 @@ class RunLeader:
         """Dispatch at most ``capacity`` attempts at once from now on."""
         if capacity != self._capacity:
             self._capacity = capacity
-            self._take_in(CapacityChanged(capacity))
+            self._take_in(CapacityChanged(FIRST_STREAM, capacity))
 
     def revoke(self, revocation: Revocation) -> None:
         """Settle an attempt from here."""

@@ -153,7 +153,7 @@ class RunMachine(RuleBasedStateMachine):
     def capacity_changes(self, capacity: int) -> None:
         if self.state.finished is None:
             self.capacity = capacity
-        self.obey(self.state.handle(CapacityChanged(capacity)))
+        self.obey(self.state.handle(CapacityChanged(0, capacity)))
 
     @rule(
         task=st.integers(-2, 8),

@@ -54,8 +54,8 @@ def test_the_smaller_of_both_limits_holds() -> None:
 def test_more_capacity_is_used_at_once_and_less_revokes_nothing() -> None:
     state = RunState(plan(spec("a"), spec("b"), spec("c")), capacity=1)
     state.start()
-    assert state.handle(CapacityChanged(2)) == [Dispatch(B, 1)]
-    assert state.handle(CapacityChanged(1)) == []
+    assert state.handle(CapacityChanged(0, 2)) == [Dispatch(B, 1)]
+    assert state.handle(CapacityChanged(0, 1)) == []
     assert state.handle(end(A)) == []
     assert state.handle(end(B)) == [Dispatch(C, 1)]
 
@@ -164,7 +164,7 @@ def test_no_event_is_handled_after_the_end() -> None:
     state = RunState(plan(spec("a")))
     state.start()
     state.handle(end(A))
-    for late in (CancelRequested(1.0), RunTimedOut(1.0, 1.0), end(A), CapacityChanged(3)):
+    for late in (CancelRequested(1.0), RunTimedOut(1.0, 1.0), end(A), CapacityChanged(0, 3)):
         assert state.handle(late) == []
     assert state.finished == "completed"
 

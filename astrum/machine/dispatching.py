@@ -1,0 +1,194 @@
+"""The dispatching of a run's ready tasks: which goes next, and into which stream."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush
+from sys import maxsize
+
+from astrum.machine.budgets import TaskBudgets
+from astrum.machine.events import Command, Dispatch
+from astrum.machine.routes import FIRST_STREAM, Routes
+from astrum.machine.task_state import OUTSTANDING, READY
+from astrum.machine.task_table import TaskTable
+from astrum.planning.plan import Plan
+from astrum.planning.priorities import NUMBER_MASK
+
+# The constructor of a named tuple is a function that calls this one.
+_new_tuple = tuple.__new__
+
+
+class Dispatching:
+    """The states of a run's tasks, and the order of their dispatch; the base of `RunState`.
+
+    There is one heap of ready tasks per route, then one per route for exclusive attempts. In
+    history they are empty, since a ready task may still turn out to be outstanding. From the start
+    on, a task leaves its heap only with its dispatch, or with all others when the routes change.
+    """
+
+    def __init__(self, plan: Plan, capacity: int | None) -> None:
+        self.tasks = TaskTable(plan)
+        self.states = bytearray()
+        self.attempts: list[int] = []
+        self.outstanding_count = 0
+        self._started = False
+        self._budgets = TaskBudgets()
+        self._limit = maxsize if plan.concurrency_limit is None else plan.concurrency_limit
+        self._default_capacity = maxsize if capacity is None else capacity
+        self._capacities: dict[int, int] = {}
+        self._first_bound = min(self._limit, self._default_capacity)
+        # By task: the stream of an outstanding attempt that is not in the first stream. Most runs
+        # use no other one, and then an attempt costs nothing here.
+        self._elsewhere: dict[int, int] = {}
+        self._counts_elsewhere: Counter[int] = Counter()
+        self._routes = Routes()
+        self._route_of: Sequence[int] = ()
+        self._streams: Sequence[tuple[int, ...]] = ()
+        self._is_simple = True
+        self._heaps: list[list[int]] = []
+        self._set_routes(self._routes)
+
+    def _extend(self, count: int) -> None:
+        """Take in the next tasks of the table."""
+        self.states.extend(bytes(count))
+        self.attempts.extend([0] * count)
+        self._route_of = self._routes.of_all(self.tasks)
+
+    # --- queries of a host --------------------------------------------------------------
+
+    def outstanding(self) -> Iterator[tuple[int, int]]:
+        """All (task, attempt) that are dispatched and not settled."""
+        return ((task, self.attempts[task]) for task in self.tasks_in(OUTSTANDING))
+
+    def ready(self) -> Iterator[int]:
+        """All tasks that only wait for capacity."""
+        return self.tasks_in(READY)
+
+    def tasks_in(self, place: int) -> Iterator[int]:
+        """All tasks in that state; fast also for a million tasks."""
+        task = self.states.find(place)
+        while task >= 0:
+            yield task
+            task = self.states.find(place, task + 1)
+
+    def is_exclusive(self, task: int) -> bool:
+        """Return whether the task's attempts must be the only ones on their worker."""
+        return task in self._budgets.exclusive
+
+    def has_stream(self, task: int) -> bool:
+        """Return whether the task's route leads to any stream, so that it may be dispatched."""
+        return bool(self._streams[self._heap_number(task)])
+
+    def has_more(self, stream: int) -> bool:
+        """Return whether more attempts would go to a stream if it had more capacity."""
+        return self.outstanding_count < self._limit and any(
+            heap and stream in streams
+            for heap, streams in zip(self._heaps, self._streams, strict=True)
+        )
+
+    # --- routes and streams -------------------------------------------------------------
+
+    def _set_capacity(self, stream: int, capacity: int) -> None:
+        self._capacities[stream] = capacity
+        if stream == FIRST_STREAM:
+            self._first_bound = min(self._limit, capacity)
+
+    def _set_routes(self, routes: Routes) -> None:
+        """Replace the routes, and sort what is ready by them; the rest stays where it is."""
+        self._routes = routes
+        self._route_of = routes.of_all(self.tasks)
+        self._streams = (*routes.choices, *routes.alone)
+        # If so, and as long as no attempt is elsewhere, what is outstanding is in the first stream.
+        self._is_simple = list(routes.choices) == [(FIRST_STREAM,)]
+        self._heaps = [[] for _ in self._streams]
+        if self._started:
+            self._sort_ready()
+
+    def _room(self, stream: int) -> int:
+        """Return how many more attempts may go to a stream, below 0 after its capacity fell."""
+        if stream == FIRST_STREAM:
+            count = self.outstanding_count - len(self._elsewhere)
+        else:
+            count = self._counts_elsewhere[stream]
+        return self._capacities.get(stream, self._default_capacity) - count
+
+    def _heap_number(self, task: int) -> int:
+        route = self._route_of[task] if self._route_of else 0
+        return route + len(self._routes.choices) if self.is_exclusive(task) else route
+
+    def _enter(self, task: int, stream: int) -> None:
+        """Note that an attempt is in a stream."""
+        if stream != FIRST_STREAM:
+            self._elsewhere[task] = stream
+            self._counts_elsewhere[stream] += 1
+
+    def _leave(self, task: int) -> None:
+        """Note that the attempt of a task has left its stream."""
+        stream = self._elsewhere.pop(task, FIRST_STREAM)
+        if stream != FIRST_STREAM:
+            self._counts_elsewhere[stream] -= 1
+
+    # --- ready tasks --------------------------------------------------------------------
+
+    def _sort_ready(self) -> None:
+        """Put all ready tasks into their heaps, which are empty."""
+        heaps, priorities = self._heaps, self.tasks.priorities
+        if self._route_of or self._budgets.exclusive:
+            for task in self.ready():
+                heaps[self._heap_number(task)].append(priorities[task] | task)
+        else:
+            heaps[0] += [priorities[task] | task for task in self.ready()]
+        for heap in heaps:
+            heapify(heap)
+
+    def _make_ready(self, task: int) -> None:
+        self.states[task] = READY
+        if self._started:
+            is_routed = self._route_of or self._budgets.exclusive
+            heap = self._heaps[self._heap_number(task) if is_routed else 0]
+            heappush(heap, self.tasks.priorities[task] | task)
+
+    def _dispatch_ready(self) -> list[Command]:
+        """Dispatch what is ready, as far as there is room, the longest remaining path first."""
+        commands: list[Command] = []
+        states, attempts, budgets = self.states, self.attempts, self._budgets.by_task
+        heap, stream, exclusive, never_began = self._heaps[0], FIRST_STREAM, False, 0
+        is_simple = self._is_simple and not self._elsewhere and not self._budgets.exclusive
+        bound = self._first_bound if is_simple else self._limit
+        while self.outstanding_count < bound:
+            if not is_simple:
+                choice = self._next_choice()
+                if choice is None:
+                    break
+                heap, stream, exclusive = choice
+            elif not heap:
+                break
+            task = heappop(heap) & NUMBER_MASK
+            states[task] = OUTSTANDING
+            self.outstanding_count += 1
+            attempts[task] = attempt = attempts[task] + 1
+            if not is_simple:
+                self._enter(task, stream)
+            if budgets:
+                never_began = self._budgets.peek(task).never_began
+            row = (task, attempt, exclusive, never_began, stream)
+            commands.append(_new_tuple(Dispatch, row))
+        return commands
+
+    def _next_choice(self) -> tuple[list[int], int, bool] | None:
+        """Return the heap that is next, a stream, and whether the attempt is exclusive.
+
+        The heap with the best first task is next, among those whose route has a stream with room;
+        the attempt goes into the one with the most room. `None` if there is no room for any.
+        """
+        best: list[int] | None = None
+        into, number_of_best = FIRST_STREAM, 0
+        for number, (heap, streams) in enumerate(zip(self._heaps, self._streams, strict=True)):
+            if heap and streams and (best is None or heap[0] < best[0]):
+                stream = max(streams, key=self._room)
+                if self._room(stream) > 0:
+                    best, into, number_of_best = heap, stream, number
+        if best is None:
+            return None
+        return best, into, number_of_best >= len(self._routes.choices)

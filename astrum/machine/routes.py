@@ -1,0 +1,35 @@
+"""The routes of a run: to which streams the attempts of each task may go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from astrum.machine.task_table import TaskTable
+
+FIRST_STREAM = 0
+"""The stream of all attempts as long as a host has given no routes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The routes of a run, and the route of each of its tasks.
+
+    A stream is a number that the host gives; it never means another stream during the run. There
+    is at least one route. ``choices`` holds for each the streams that an attempt may go to, in the
+    order of preference; nothing is dispatched on a route without any. ``alone`` holds the same for
+    exclusive attempts. ``of`` holds for each task of the plan the number of its route; it may be
+    empty if all tasks have route 0. A child has the route of its template.
+    """
+
+    choices: Sequence[tuple[int, ...]] = ((FIRST_STREAM,),)
+    alone: Sequence[tuple[int, ...]] = ((FIRST_STREAM,),)
+    of: Sequence[int] = ()
+
+    def of_all(self, tasks: TaskTable) -> Sequence[int]:
+        """Return the route of each task of a run, empty if all have route 0."""
+        of, index = self.of, tasks.plan.index
+        if not of or len(of) == len(tasks):
+            return of
+        children = range(len(of), len(tasks))
+        return [*of, *(of[index[tasks.spec(child).task_id]] for child in children)]
