@@ -79,6 +79,14 @@ class Keys:
         """Return whether a key is that of a stream of attempts under this prefix."""
         return key.startswith(f"{{{self.prefix}}}:q:")
 
+    def is_exclusive(self, key: str) -> bool:
+        """Return whether a key is that of a stream of exclusive attempts.
+
+        >>> Keys().is_exclusive(Keys().queue(Stream("default", "exclusive")))
+        True
+        """
+        return self.is_queue(key) and self.stream_name(key).split(":")[1:2] == ["x"]
+
     def stream_name(self, stream: str) -> str:
         """Return the part of a stream's key that no other stream has, for `outstanding`.
 
@@ -114,6 +122,18 @@ class Keys:
     def queues(self) -> str:
         """Set of the stream keys that were ever dispatched to; the reaper walks it."""
         return f"{{{self.prefix}}}:queues"
+
+    def want(self, stream: str) -> str:
+        """Sorted set: runs that have more for the stream with this key, by the ms until then.
+
+        Each leader that dispatches there learns from it among how many runs the stream is shared.
+        """
+        return f"{{{self.prefix}}}:want:{self.stream_name(stream)}"
+
+    @property
+    def alone(self) -> str:
+        """Set of the keys of exclusive streams that hold something, for idle workers to ask."""
+        return f"{{{self.prefix}}}:alone"
 
     def run(self, run_id: str) -> str:
         """Hash: state, epoch, owner and length of its lease, times and labels of one run.

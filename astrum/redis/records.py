@@ -14,6 +14,18 @@ def queued_ms(entry_id: str, until_s: float) -> int:
     return max(round(until_s * 1000) - int(entry_id.partition("-")[0]), 0)
 
 
+class Dispatched(NamedTuple):
+    """The reply to a dispatch.
+
+    ``states`` has one per attempt (see `RunStore.dispatch`). ``length`` counts all attempts in the
+    stream, those with workers included. ``claimants`` counts the runs that have more for it.
+    """
+
+    states: list[str]
+    length: int
+    claimants: int
+
+
 EntryKey = tuple[str, str]
 """Stream and entry id."""
 

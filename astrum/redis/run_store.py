@@ -22,7 +22,7 @@ from astrum.redis.entries import names_of, pairs
 from astrum.redis.fence import outstanding_in
 from astrum.redis.journals import JournalStore
 from astrum.redis.operating import OperatingStore
-from astrum.redis.records import DeadClaim
+from astrum.redis.records import DeadClaim, Dispatched
 from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, LedCounts, chunks
 from astrum.redis.settings import RedisSettings
 from astrum.redis.settlement import Settlement, Verdict
@@ -156,10 +156,16 @@ class RunStore(OperatingStore, JournalStore):
         epoch: int,
         stream: Stream,
         items: Sequence[tuple[int, int, bytes] | tuple[int, int, bytes, bytes]],
-    ) -> list[str]:
+        *,
+        has_more: bool = False,
+    ) -> Dispatched:
         """Dispatch (task, attempt, message[, signature]) each at most once; repeatable.
 
-        Returns for each the entry id if that very attempt is outstanding in this stream,
+        ``has_more``: the run has more ready for this stream, and counts for `scripts.WANT_S` as one
+        that wants to dispatch there; without it, it does not any more. Without items this only
+        asks how full the stream is, and how many runs want to dispatch there.
+
+        The state of each is the entry id if that very attempt is outstanding in this stream,
         else the fence instead: ``<attempt>=<who>`` or ``<attempt>!<who>`` was settled,
         ``<attempt>:<entry>/<stream>`` is another attempt, or in another stream (the leader's view
         of the run is wrong: read the journal again).
@@ -169,11 +175,14 @@ class RunStore(OperatingStore, JournalStore):
         """
         key = self.keys.queue(stream)
         states: list[str] = []
-        for part in chunks([DispatchItem(*item) for item in items]):
+        parts = list(chunks([DispatchItem(*item) for item in items])) or [()]
+        for part in parts:
             self._refuse_under_suspicion(run_id)
-            reply = await self.client.call(scripts.dispatch(self.keys, run_id, epoch, key, part))
-            states += scripts.read_dispatched(run_id, epoch, reply)
-        return states
+            more = has_more or part is not parts[-1]
+            call = scripts.dispatch(self.keys, run_id, epoch, key, part, has_more=more)
+            sent = scripts.read_dispatched(run_id, epoch, await self.client.call(call))
+            states += sent.states
+        return sent._replace(states=states)
 
     async def revoke(
         self, run_id: str, epoch: int, stream: Stream, settlements: Sequence[Settlement]
@@ -183,6 +192,15 @@ class RunStore(OperatingStore, JournalStore):
         Raises `LeadershipLostError`.
         """
         return await self._settle("c", epoch, run_id, self.keys.queue(stream), settlements)
+
+    async def take_back(
+        self, run_id: str, epoch: int, stream: Stream, settlements: Sequence[Settlement]
+    ) -> list[Verdict]:
+        """Settle outstanding attempts that no worker has claimed, as their leader; repeatable.
+
+        The others are fenced, and stay as they are. Raises `LeadershipLostError`.
+        """
+        return await self._settle("u", epoch, run_id, self.keys.queue(stream), settlements)
 
     async def finish(
         self,

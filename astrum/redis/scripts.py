@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from astrum.errors import LeadershipLostError, RunNotFoundError
 from astrum.protocol.keys import GROUP, Keys
+from astrum.redis.records import Dispatched
 from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.settlement import Settlement, Verdict
 
@@ -22,6 +23,8 @@ OPEN_TTL_S = 7 * 86400.0
 QUEUE_TTL_S = OPEN_TTL_S
 """The time for which a queue outlives its last dispatch: as long as a run that may wait there."""
 IDLE_QUEUE_TTL_S = 3600.0
+WANT_S = 3.0
+"""The time for which a run counts among those that have more for a stream."""
 BLOBS_PER_PART = 1000
 """The number of blobs whose lives one call changes; it takes the server a few milliseconds."""
 STREAMS_PER_PART = 200
@@ -146,21 +149,34 @@ class DispatchItem(NamedTuple):
 
 
 def dispatch(
-    keys: Keys, run_id: str, epoch: int, stream: str, items: Iterable[DispatchItem]
+    keys: Keys,
+    run_id: str,
+    epoch: int,
+    stream: str,
+    items: Iterable[DispatchItem],
+    *,
+    has_more: bool,
 ) -> ScriptCall:
     """Dispatch attempts. Reply: see `read_dispatched`."""
-    names = [keys.run(run_id), keys.attempts(run_id), stream, keys.queues]
-    arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms(), keys.stream_name(stream)]
+    names = [keys.run(run_id), keys.attempts(run_id), stream, keys.queues, keys.want(stream)]
+    want_ms = _ms(WANT_S) if has_more else 0
+    name = keys.stream_name(stream)
+    arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms(), name, run_id, want_ms]
     for item in items:
         arguments += item
-    return ScriptCall("dispatch", names, arguments)
+    return ScriptCall("dispatch", names + _alone(keys, stream), arguments)
 
 
-def read_dispatched(run_id: str, epoch: int, reply: Sequence[bytes]) -> list[str]:
+def _alone(keys: Keys, stream: str) -> list[str]:
+    return [keys.alone] if keys.is_exclusive(stream) else []
+
+
+def read_dispatched(run_id: str, epoch: int, reply: Sequence[Any]) -> Dispatched:
     """Return one state per item; raises `LeadershipLostError` and `RunNotFoundError`."""
-    status, *states = reply
+    status, *rest = reply
     if status == b"OK":
-        return [state.decode() for state in states]
+        length, claimants, *states = rest
+        return Dispatched([state.decode() for state in states], length, claimants)
     if status == b"GONE":
         raise RunNotFoundError(f"run {run_id!r} is gone")
     raise _leadership_lost(run_id, epoch)
@@ -169,10 +185,10 @@ def read_dispatched(run_id: str, epoch: int, reply: Sequence[bytes]) -> list[str
 def settle(
     keys: Keys, mode: str, who: str | int, run_id: str, stream: str, items: Iterable[Settlement]
 ) -> ScriptCall:
-    """Record ends of attempts; mode "w", "x" or "c" as in the script. Reply: `read_verdicts`."""
+    """Record ends of attempts, in a mode of the script. Reply: `read_verdicts`."""
     # Only the keys that the mode needs: access rules keep workers away from the run's own record.
-    others = {"w": [], "x": [keys.leases], "c": [keys.run(run_id)]}[mode]
-    names = [keys.attempts(run_id), keys.journal(run_id), stream, *others]
+    others = {"w": [], "x": [keys.leases]}.get(mode, [keys.run(run_id)])
+    names = [keys.attempts(run_id), keys.journal(run_id), stream, *others, *_alone(keys, stream)]
     arguments: list[Argument] = [mode, who, GROUP, keys.stream_name(stream)]
     for item in items:
         arguments += (item.task, item.attempt, item.entry_id, int(item.final), item.record)

@@ -88,13 +88,14 @@ class WorkerStore(Store):
         asked = self._asked.get(lane)
         return math.inf if asked is None else asked.silent_s
 
-    async def waiting(self, streams: Sequence[Stream]) -> int:
-        """Return how many attempts in these streams wait for a worker, without claiming any."""
+    async def waiting_alone(self, streams: Sequence[Stream]) -> int:
+        """Return how many exclusive attempts in these streams wait, without claiming any."""
         keys = [self.keys.queue(stream) for stream in streams]
-        lengths = await self.client.pipeline([("XLEN", key) for key in keys], tolerant=True)
-        if not any(lengths):  # as nearly always
+        marks = await self.client.execute("SMISMEMBER", self.keys.alone, *keys)
+        if not any(marks):  # as nearly always
             return 0
-        found = await backlog_of(self.client, keys)
+        held = [key for key, holds in zip(keys, marks, strict=True) if holds]
+        found = await backlog_of(self.client, held)
         return sum(backlog.waiting for backlog in found.values())
 
     async def acquire_exclusive(self, for_s: float) -> bool:

@@ -246,7 +246,7 @@ class Coordinator:
         self, stream: Stream, items: list[tuple[int, int, bytes]], loses_reply: bool
     ) -> None:
         try:
-            states = await self.store.dispatch(RUN, self.epoch, stream, items)
+            sent = await self.store.dispatch(RUN, self.epoch, stream, items)
         except LeadershipLostError:
             self.epoch = 0
             self.world.counts["stale dispatch"] += 1
@@ -257,7 +257,7 @@ class Coordinator:
         if loses_reply:
             self.world.counts["dispatch reply lost"] += 1
             return
-        for (task, attempt, _), state in zip(items, states, strict=True):
+        for (task, attempt, _), state in zip(items, sent.states, strict=True):
             if ":" in state:
                 self.world.violated(f"task {task} was believed free but is {state}")
             self.out[task] = (attempt, state)  # settled already: the journal will tell

@@ -91,7 +91,7 @@ def library_without(ablation: str | None) -> ScriptLibrary:
     """Return the product's scripts, less one safeguard."""
     texts = {name: with_the_walks_clock(text) for name, text in read_sources().items()}
     cuts = {
-        "gate": ("settle", f"if run_is_here and {OUTSTANDING} then", "if true then"),
+        "gate": ("settle", f"elseif run_is_here and {OUTSTANDING} then", "elseif true then"),
         "entry-id": ("settle", OUTSTANDING, OUTSTANDING_UNDER_ANY_ENTRY),
         "dispatch-once": (
             "dispatch",

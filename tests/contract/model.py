@@ -123,6 +123,8 @@ class State:
     workers: dict[str, Registered] = field(default_factory=dict)
     coordinators: dict[str, Announced] = field(default_factory=dict)
     dead_letters: list[tuple[bytes, str]] = field(default_factory=list)
+    wants: dict[str, dict[str, int]] = field(default_factory=dict)
+    alone: set[str] = field(default_factory=set)
 
 
 class Model:
@@ -249,8 +251,13 @@ class Model:
 
     # --- attempts ---------------------------------------------------------------------------
 
-    def dispatch(self, run_id: str, epoch: int, stream: str, items: Iterable[Item]) -> list[str]:
-        """For each attempt its entry id, or the fence instead; raises as the store."""
+    def dispatch(
+        self, run_id: str, epoch: int, stream: str, items: Iterable[Item], want_ms: int = 0
+    ) -> tuple[list[str], int, int]:
+        """For each attempt its entry id, or the fence instead; the length; who wants more.
+
+        Raises as the store.
+        """
         run = self.state.runs.get(run_id)
         if run is None:
             raise GoneError
@@ -268,11 +275,21 @@ class Model:
                 entry_id = entry_of(state)
                 is_this = state == outstanding(attempt, entry_id, stream)
                 states.append(entry_id if is_this else state)
-        return states
+        found = self.state.streams.get(stream, Stream())
+        return states, len(found.entries), self._claimants(run_id, stream, want_ms)
+
+    def _claimants(self, run_id: str, stream: str, want_ms: int) -> int:
+        wants, now = self.state.wants.setdefault(stream, {}), self.now_ms()
+        wants.pop(run_id, None)
+        if want_ms:
+            wants[run_id] = now + want_ms
+        return sum(until >= now for until in wants.values())
 
     def _add(self, stream: str, data: bytes, signature: bytes) -> str:
         entry_id = self._next_id()
         self.state.queues.add(stream)
+        if ":x:" in stream:
+            self.state.alone.add(stream)
         found = self.state.streams.setdefault(stream, Stream())
         found.entries[entry_id] = (data, signature)
         found.undelivered.append(entry_id)
@@ -285,11 +302,14 @@ class Model:
         run = self.state.runs.get(run_id)
         if mode == "x" and self.state.leases.get(who, 0) > self.now_ms():
             return None
-        if mode == "c" and (run is None or str(run.epoch) != who):
+        if mode in "cu" and (run is None or str(run.epoch) != who):
             raise StaleError
         records: list[bytes] = []
         verdicts = []
         for end in settlements:
+            if mode == "u" and self.is_claimed(stream, end.entry_id):
+                verdicts.append(Verdict.FENCED)
+                continue
             verdict = self._settle(run, who, stream, end, records)
             verdicts.append(verdict)
             if mode == "w" and run is not None and verdict is Verdict.FENCED:
@@ -299,6 +319,11 @@ class Model:
             size = len(records).to_bytes(4, "big")
             run.journal[self._next_id()] = b"\xdd" + size + b"".join(records)
         return verdicts
+
+    def is_claimed(self, stream: str, entry_id: str) -> bool:
+        """Whether a worker holds an entry."""
+        found = self.state.streams.get(stream)
+        return found is not None and any(entry_id in held for held in found.pending.values())
 
     def _settle(
         self, run: Run | None, who: str, stream: str, end: Settlement, records: list[bytes]
@@ -319,6 +344,8 @@ class Model:
             return False
         was_held = found.acknowledge(entry_id)
         found.delete(entry_id)
+        if not found.entries:
+            self.state.alone.discard(stream)
         return was_held
 
     # --- workers ----------------------------------------------------------------------------

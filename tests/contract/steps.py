@@ -25,7 +25,8 @@ async def led_run(runs: RunStore, run_id: str = "r") -> int:
 async def dispatched(runs: RunStore, epoch: int, *tasks: int, run_id: str = "r") -> list[str]:
     """Dispatch the first attempt of each task; return the entry ids."""
     items = [(task, 1, b"message %d" % task) for task in tasks]
-    return await runs.dispatch(run_id, epoch, Stream("default", "async"), items)
+    sent = await runs.dispatch(run_id, epoch, Stream("default", "async"), items)
+    return sent.states
 
 
 async def stored(store: RunStore | WorkerStore, run_id: str, data: bytes) -> str:

@@ -16,7 +16,7 @@ from astrum.protocol.pauses import PauseKind, PauseTarget
 from astrum.protocol.records import encode_counts
 from astrum.protocol.status import CoordinatorStatus
 from astrum.protocol.streams import Stream
-from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
+from astrum.redis import LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
 from astrum.redis.scripts import LedCounts
 from astrum.values.references import digest_of
 from astrum_coordinator.cli.acl import KEYLESS, ROLES, Grant, grants
@@ -35,6 +35,7 @@ from tests.contract.steps import (
 from tests.servers import RedisServer, find_binaries
 
 DB = "1"
+ALONE = Stream("default", "exclusive", "0ff3r")
 Preparation = Callable[[RedisSettings], Awaitable[None]]
 Work = Callable[[RedisSettings, RedisSettings], Awaitable[None]]
 """With the settings of the user in question, and those of one who may do everything."""
@@ -103,6 +104,10 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert await runs.holders(Stream("new", "thread"), [found[0].entry_id]) == {}
         assert await runs.vanished("r", Stream("new", "thread"), [(0, 1, found[0].entry_id)]) == []
         await runs.revoke("r", epoch, Stream("new", "thread"), [settlement(0, found[0].entry_id)])
+        sent = await runs.dispatch("r", epoch, ALONE, [(2, 1, b"m"), (3, 1, b"m")], has_more=True)
+        ends = [settlement(task, sent.states[task - 2]) for task in (2, 3)]
+        assert await runs.take_back("r", epoch, ALONE, ends) == [Verdict.SETTLED] * 2
+        await runs.dispatch("r", epoch, ALONE, [])
         await runs.append_event("r", b"\x90", epoch=epoch)
         await runs.read_journal({"r": "0-0"}, block_s=1.0, count=9)
         assert await runs.read_journal({"r": "0-0"}, block_s=None, count=9)
@@ -173,7 +178,9 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
             "thread", [Stream("default", "thread"), Stream("other", "thread")], 1, block_s=None
         )
         [first, second] = await claimed(workers, "w")
-        await workers.waiting([Stream("default", "async")])
+        assert await workers.waiting_alone([ALONE]) == 1
+        [alone] = await workers.claim("exclusive", [ALONE], 1, block_s=None)
+        await workers.settle("fresh", alone.stream, [settlement(2, alone.entry_id)])
         assert await workers.acquire_exclusive(60)
         assert await workers.acquire_exclusive(60)
         await workers.release_exclusive()
@@ -196,6 +203,7 @@ async def prepare_work(settings: RedisSettings) -> None:
     async with RunStore.open(settings) as runs:
         epoch = await led_run(runs, "fresh")
         await dispatched(runs, epoch, 0, 1, run_id="fresh")
+        await runs.dispatch("fresh", epoch, ALONE, [(2, 1, b"m")])
 
 
 DOES: dict[str, tuple[Preparation, Work]] = {

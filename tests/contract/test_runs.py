@@ -166,11 +166,13 @@ async def test_a_repeated_dispatch_adds_nothing_and_returns_the_true_states(
     await workers.settle("r", STREAM, [settlement(0, ids[0])])
     await workers.settle("r", STREAM, [settlement(1, ids[1], final=False)])
     assert await dispatched(runs, epoch, 0, 1) == ["1!w", "1=w"]
-    second = await runs.dispatch("r", epoch, Stream("default", "async"), [(0, 2, b""), (1, 2, b"")])
+    items = [(0, 2, b""), (1, 2, b"")]
+    second = (await runs.dispatch("r", epoch, Stream("default", "async"), items)).states
     assert second[0] == "1!w"
     fence = f"2:{second[1]}/default:a:"
-    assert await runs.dispatch("r", epoch, Stream("default", "async"), [(1, 3, b"")]) == [fence]
-    assert await runs.dispatch("r", epoch, Stream("other", "async"), [(1, 2, b"")]) == [fence]
+    for stream, attempt in ((Stream("default", "async"), 3), (Stream("other", "async"), 2)):
+        sent = await runs.dispatch("r", epoch, stream, [(1, attempt, b"")])
+        assert sent.states == [fence]
 
 
 async def test_more_attempts_than_one_script_takes_are_dispatched_and_revoked(

@@ -28,7 +28,8 @@ from astrum.protocol.status import (
     encode_coordinator_status,
 )
 from astrum.protocol.streams import Stream
-from astrum.redis import RedisSettings, RunStore, Settlement, Verdict, WorkerStore
+from astrum.redis import RedisSettings, RunStore, Settlement, Verdict, WorkerStore, scripts
+from astrum.redis.records import Dispatched
 from astrum.redis.scripts import LedCounts
 from tests.contract.model import GoneError, Model, StaleError, entry_of, outstanding
 from tests.contract.steps import as_worker
@@ -40,12 +41,20 @@ WORKERS = st.sampled_from(["v", "w"])
 TASKS = st.integers(0, 2)
 ATTEMPTS = st.sampled_from([1, 1, 2, 3])
 RARELY = st.sampled_from([False, False, False, True])
-QUEUES = st.sampled_from(["one", "two"])
+PLACES = [
+    Stream("one", "async"),
+    Stream("one", "async", "0ff3r"),
+    Stream("two", "thread", "0ff3r"),
+    Stream("two", "exclusive", "0ff3r.c0d3"),
+]
+STREAMS = st.sampled_from(PLACES)
 LEASES = st.sampled_from([1000.0, 1000.0, 0.001])
 """Live for longer than the test, or over at once."""
 
 Result = TypeVar("Result")
 STEP_MS = 1000
+LONG_S, LONG_MS = 50.0, 10**9
+"""Longer than a test lasts on the server's clock, and on the model's, which is faster."""
 EXAMPLES = 50
 PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("ASTRUM_SHRINK") else [])]
 """To make a failure small takes longer than all else: on demand."""
@@ -107,9 +116,9 @@ class StoreMachine(RuleBasedStateMachine):
             while self.run(self.runs.server_time()) < began + 2 * lease_s:
                 pass
 
-    def stream(self, queue: str) -> str:
-        """Return the key of a queue's stream."""
-        return self.runs.keys.queue(Stream(queue, "async"))
+    def key(self, stream: Stream) -> str:
+        """Return the key of a stream."""
+        return self.runs.keys.queue(stream)
 
     # --- runs -------------------------------------------------------------------------------
 
@@ -223,28 +232,38 @@ class StoreMachine(RuleBasedStateMachine):
 
     # --- attempts ---------------------------------------------------------------------------
 
-    @rule(queue=QUEUES, items=st.lists(st.tuples(TASKS, ATTEMPTS), min_size=1, max_size=3))
-    def dispatch_more(self, queue: str, items: list[tuple[int, int]]) -> None:
-        self.dispatch("r", queue, items)
+    @rule(
+        stream=STREAMS, items=st.lists(st.tuples(TASKS, ATTEMPTS), min_size=1), more=st.booleans()
+    )
+    def dispatch_more(self, stream: Stream, items: list[tuple[int, int]], more: bool) -> None:
+        self.dispatch("r", stream, items, more)
 
-    @rule(run_id=RUNS, queue=QUEUES, items=st.lists(st.tuples(TASKS, ATTEMPTS), max_size=3))
-    def dispatch(self, run_id: str, queue: str, items: list[tuple[int, int]]) -> None:
+    @rule(
+        run_id=RUNS,
+        stream=STREAMS,
+        items=st.lists(st.tuples(TASKS, ATTEMPTS), max_size=3),
+        more=st.booleans(),
+    )
+    def dispatch(
+        self, run_id: str, stream: Stream, items: list[tuple[int, int]], more: bool
+    ) -> None:
         epoch = self.epochs[run_id]
         expected: object
         messages = [(task, attempt, b"m%d" % task, b"s%d" % attempt) for task, attempt in items]
         try:
-            states = self.model.dispatch(run_id, epoch, self.stream(queue), messages)
-            expected = states if items else []
-        except (StaleError, GoneError) as error:
-            kind = LeadershipLostError if isinstance(error, StaleError) else RunNotFoundError
-            expected = kind if items else []
-        work = self.runs.dispatch(
-            run_id, int(self.real(str(epoch))), Stream(queue, "async"), messages
-        )
-        told = self.told(work)
-        if isinstance(told, list) and isinstance(expected, list):
-            self.learn(told, expected)
-            told = [self.translated(state) for state in told]
+            sent = self.model.dispatch(
+                run_id, epoch, self.key(stream), messages, LONG_MS if more else 0
+            )
+            expected = Dispatched(*sent)
+        except StaleError:
+            expected = LeadershipLostError
+        except GoneError:
+            expected = RunNotFoundError
+        real = int(self.real(str(epoch)))
+        told = self.told(self.runs.dispatch(run_id, real, stream, messages, has_more=more))
+        if isinstance(told, Dispatched) and isinstance(expected, Dispatched):
+            self.learn(told.states, expected.states)
+            told = told._replace(states=[self.translated(state) for state in told.states])
         assert told == expected
 
     def learn(self, told: list[str], expected: list[str]) -> None:
@@ -256,51 +275,59 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        mode=st.sampled_from("wwwxc"),
+        mode=st.sampled_from("wwwxcuu"),
         run_id=RUNS,
-        queue=QUEUES,
         worker_id=WORKERS,
         count=st.integers(1, 2),
     )
-    def settle(
-        self, data: Any, mode: str, run_id: str, queue: str, worker_id: str, count: int
-    ) -> None:
-        ends = [
-            Settlement(
-                *self.an_attempt(data, run_id),
-                data.draw(st.booleans()),
-                b"\x01",
-            )
-            for _ in range(count)
-        ]
+    def settle(self, data: Any, mode: str, run_id: str, worker_id: str, count: int) -> None:
+        stream, attempts = self.some_attempts(data, run_id, count)
+        ends = [Settlement(*one, data.draw(st.booleans()), b"\x01") for one in attempts]
         reals = [end._replace(entry_id=self.real(end.entry_id)) for end in ends]
-        epoch = self.epochs[run_id]
-        who = str(epoch) if mode == "c" else worker_id
+        epoch, key = self.epochs[run_id], self.key(stream)
+        who = str(epoch) if mode in "cu" else worker_id
         expected: object
         try:
-            verdicts = self.model.settle(mode, who, run_id, self.stream(queue), ends)
+            verdicts = self.model.settle(mode, who, run_id, key, ends)
             expected = [Verdict.FENCED] * count if verdicts is None else verdicts
         except StaleError:
             expected = LeadershipLostError
-        real_epoch, stream = int(self.real(str(epoch))), self.stream(queue)
+        real_epoch = int(self.real(str(epoch)))
         work = {
-            "w": lambda: as_worker(self.workers, worker_id).settle(run_id, stream, reals),
-            "x": lambda: self.runs.settle_lost(run_id, stream, worker_id, reals),
-            "c": lambda: self.runs.revoke(run_id, real_epoch, Stream(queue, "async"), reals),
+            "w": lambda: as_worker(self.workers, worker_id).settle(run_id, key, reals),
+            "x": lambda: self.runs.settle_lost(run_id, key, worker_id, reals),
+            "c": lambda: self.runs.revoke(run_id, real_epoch, stream, reals),
+            "u": lambda: self.runs.take_back(run_id, real_epoch, stream, reals),
         }[mode]()
         assert self.told(work) == expected
 
-    def an_attempt(self, data: Any, run_id: str) -> tuple[int, int, str]:
-        """Draw an attempt, mostly one that is outstanding."""
+    def some_attempts(
+        self, data: Any, run_id: str, count: int
+    ) -> tuple[Stream, list[tuple[int, int, str]]]:
+        """Draw attempts and one stream, mostly that of the first."""
+        drawn = [self.an_attempt(data, run_id) for _ in range(count)]
+        own = drawn[0][1]
+        stream = data.draw(st.sampled_from([own, own, own, *PLACES]))
+        return stream, [attempt for attempt, _ in drawn]
+
+    def an_attempt(self, data: Any, run_id: str) -> tuple[tuple[int, int, str], Stream]:
+        """Draw an attempt, mostly one that is outstanding, and the stream that it is in."""
         run = self.model.state.runs.get(run_id)
         known = [
-            (task, int(state.partition(":")[0]), entry_of(state))
+            ((task, int(state.partition(":")[0]), entry_of(state)), self.stream_of(state))
             for task, state in (run.attempts.items() if run else ())
             if ":" in state
         ]
-        some = st.tuples(TASKS, ATTEMPTS, st.sampled_from(self.entries))
-        drawn: tuple[int, int, str] = data.draw(st.sampled_from(known) | some if known else some)
+        some = st.tuples(st.tuples(TASKS, ATTEMPTS, st.sampled_from(self.entries)), STREAMS)
+        drawn: tuple[tuple[int, int, str], Stream] = data.draw(
+            st.sampled_from(known) | some if known else some
+        )
         return drawn
+
+    def stream_of(self, fence: str) -> Stream:
+        """Return the stream in the fence of an outstanding attempt."""
+        keys = self.runs.keys
+        return keys.stream_of(keys.stream_named(fence.partition("/")[2]))
 
     # --- workers ----------------------------------------------------------------------------
 
@@ -317,38 +344,35 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), worker_id=WORKERS, final=RARELY)
     def work(self, data: Any, worker_id: str, final: bool) -> None:
-        self.claim(worker_id, 2, ["one", "two"])
-        task, attempt, entry_id = self.an_attempt(data, "r")
-        end = Settlement(task, attempt, entry_id, final, b"\x02")
-        real = end._replace(entry_id=self.real(entry_id))
+        self.claim(worker_id, 2, PLACES)
+        stream, [attempt] = self.some_attempts(data, "r", 1)
+        end = Settlement(*attempt, final, b"\x02")
+        real = end._replace(entry_id=self.real(end.entry_id))
         for _ in range(2):  # as after a lost reply
-            [expected] = self.model.settle("w", worker_id, "r", self.stream("one"), [end]) or []
-            told = self.run(
-                as_worker(self.workers, worker_id).settle("r", self.stream("one"), [real])
-            )
-            assert told == [expected]
+            [expected] = self.model.settle("w", worker_id, "r", self.key(stream), [end]) or []
+            worker = as_worker(self.workers, worker_id)
+            assert self.run(worker.settle("r", self.key(stream), [real])) == [expected]
 
     @rule(data=st.data(), worker_id=WORKERS, lease_s=LEASES)
     def reap(self, data: Any, worker_id: str, lease_s: float) -> None:
-        self.claim(worker_id, 2, ["one", "two"])
+        self.claim(worker_id, 2, PLACES)
         self.register(worker_id, lease_s)
         self.bury(worker_id)
-        task, attempt, entry_id = self.an_attempt(data, "r")
-        end = Settlement(task, attempt, entry_id, False, b"\x03")
-        real = end._replace(entry_id=self.real(entry_id))
-        expected = self.model.settle("x", worker_id, "r", self.stream("one"), [end])
-        work = self.runs.settle_lost("r", self.stream("one"), worker_id, [real])
+        stream, [attempt] = self.some_attempts(data, "r", 1)
+        end = Settlement(*attempt, False, b"\x03")
+        real = end._replace(entry_id=self.real(end.entry_id))
+        expected = self.model.settle("x", worker_id, "r", self.key(stream), [end])
+        work = self.runs.settle_lost("r", self.key(stream), worker_id, [real])
         assert self.run(work) == (expected or [Verdict.FENCED])
 
-    @rule(worker_id=WORKERS, count=st.integers(1, 3), queues=st.permutations(["one", "two"]))
-    def claim(self, worker_id: str, count: int, queues: list[str]) -> None:
-        asked = [Stream(queue, "async") for queue in queues]
-        streams = [self.stream(queue) for queue in queues]
-        if any(name not in self.model.state.streams for name in streams):
-            self.model.make_groups(streams)
-        expected = self.model.claim(streams, worker_id, count)
+    @rule(worker_id=WORKERS, count=st.integers(1, 3), streams=st.permutations(PLACES))
+    def claim(self, worker_id: str, count: int, streams: list[Stream]) -> None:
+        keys = [self.key(stream) for stream in streams]
+        if any(name not in self.model.state.streams for name in keys):
+            self.model.make_groups(keys)
+        expected = self.model.claim(keys, worker_id, count)
         told = self.run(
-            as_worker(self.workers, worker_id).claim("async", asked, count, block_s=None)
+            as_worker(self.workers, worker_id).claim("async", streams, count, block_s=None)
         )
         assert [(c.stream, self.translated(c.entry_id)) for c in told] == expected
         assert not self.workers.loss.suspected
@@ -366,13 +390,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), run_id=RUNS)
     def ask_still_mine(self, data: Any, run_id: str) -> None:
-        items = [self.an_attempt(data, run_id)]
-        run = self.model.state.runs.get(run_id)
-        [(task, attempt, entry_id)] = items
-        stream = self.stream(data.draw(QUEUES))
-        fence = outstanding(attempt, entry_id, stream)
-        expected = run is not None and run.attempts.get(task) == fence
-        reals = [(task, attempt, (stream, self.real(entry_id)))]
+        stream, [(task, attempt, entry_id)] = self.some_attempts(data, run_id, 1)
+        run, key = self.model.state.runs.get(run_id), self.key(stream)
+        expected = run is not None and run.attempts.get(task) == outstanding(attempt, entry_id, key)
+        reals = [(task, attempt, (key, self.real(entry_id)))]
         assert self.run(self.workers.are_still_held(run_id, reals)) == [expected]
 
     @rule(worker_id=WORKERS)
@@ -414,6 +435,14 @@ class StoreMachine(RuleBasedStateMachine):
             assert told_attempts == {t: s for t, s in run.attempts.items() if ":" in s}
 
     @invariant()
+    def exclusive_streams_are_named_while_they_hold_something(self) -> None:
+        alone = self.run(self.runs.client.execute("SMEMBERS", self.runs.keys.alone))
+        assert {name.decode() for name in alone} == self.model.state.alone
+        waiting = self.run(self.workers.waiting_alone(PLACES))
+        streams = self.model.state.streams
+        assert waiting == sum(len(streams[name].undelivered) for name in self.model.state.alone)
+
+    @invariant()
     def coordinators_are_the_same(self) -> None:
         told = {c.owner: (c.details, c.status) for c in self.run(self.runs.coordinators())}
         assert told == {
@@ -441,8 +470,12 @@ class StoreMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(120)
 def test_the_stores_do_what_the_model_says(
-    request: pytest.FixtureRequest, any_server: Server, any_settings: RedisSettings
+    request: pytest.FixtureRequest,
+    any_server: Server,
+    any_settings: RedisSettings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(scripts, "WANT_S", LONG_S)
     is_default = request.node.callspec.params["any_server"] == server_names()[0]
     bound = type("Bound", (StoreMachine,), {"where": any_settings, "server": any_server})
     run_state_machine_as_test(

@@ -116,17 +116,17 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
 """What is taken away, by the name of the safeguard."""
 FIRST_MISSED = {
     "bound of outstanding attempts": 0,
-    "full replay": 3,
-    "audit while reconciling": 20,
-    "reaping": 22,
-    "gate": 25,
+    "reaping": 1,
+    "own claims": 16,
+    "full replay": 17,
+    "gate": 21,
+    "settling again": 54,
+    "loss watch": 55,
+    "look at outstanding attempts": 60,
     "still mine": 60,
+    "audit while reconciling": 82,
     "knowing what was settled": 95,
-    "loss watch": 95,
-    "settling again": 95,
-    "look at outstanding attempts": 107,
-    "reading again after a loss": 280,
-    "own claims": 555,
+    "reading again after a loss": 115,
 }
 """The first seed that breaks a promise without the safeguard."""
 TESTED_ALONE = {

@@ -184,6 +184,9 @@ class Commands:
         known = self._hash(key)
         return [known.get(field.decode()) for field in fields]
 
+    def do_smismember(self, _: Connection, key: bytes, *members: bytes) -> list[int]:
+        return [int(member.decode() in self.model.state.alone) for member in members]
+
     def do_smembers(self, _: Connection, key: bytes) -> list[str]:
         return sorted(self.model.state.queues)
 
@@ -383,14 +386,16 @@ class Commands:
     def script_dispatch(self, keys: list[str], args: list[bytes]) -> list[Any]:
         items = [
             (int(args[i]), int(args[i + 1]), args[i + 2], args[i + 3])
-            for i in range(4, len(args), 4)
+            for i in range(6, len(args), 4)
         ]
+        told = (run_of(keys[0]), int(args[0]), keys[2], items, int(args[5]))
         try:
-            return ["OK", *self.model.dispatch(run_of(keys[0]), int(args[0]), keys[2], items)]
+            states, *counts = self.model.dispatch(*told)
         except StaleError:
             return ["STALE", "another"]
         except GoneError:
             return ["GONE"]
+        return ["OK", *counts, *states]
 
     def script_settle(self, keys: list[str], args: list[bytes]) -> list[Any]:
         ends = [

@@ -315,13 +315,13 @@ class World:
         """See that no leader has more attempts outstanding than it may."""
         dispatch = self.network.model.dispatch
 
-        def watched(run_id: str, *rest: Any) -> list[str]:
-            states = dispatch(run_id, *rest)
+        def watched(run_id: str, *rest: Any) -> Any:
+            sent = dispatch(run_id, *rest)
             limit = self.flows[run_id].plan.concurrency_limit or self.outstanding_limit
             most = min(limit, self.outstanding_limit)
             if self.network.model.state.runs[run_id].outstanding > most:
                 self.errors.append(f"{run_id}: more than {most} attempts are outstanding")
-            return states
+            return sent
 
         self.network.model.dispatch = watched  # type: ignore[method-assign, assignment]
 

@@ -1,17 +1,20 @@
 -- Dispatch attempts of an open run: a stream entry and the fence, for each at most once.
--- KEYS run attempts stream queues
--- ARGV epoch group queue_ttl_ms stream_name [task attempt data signature]...
--- Returns {'OK', state...}: the entry id if that very attempt is outstanding in this stream, else
--- the task's fence (a:id/stream, a=who, a!who); {'STALE', epoch}, {'CLOSED', state} or {'GONE'}.
+-- KEYS run attempts stream queues want [exclusive stream: alone]
+-- ARGV epoch group queue_ttl_ms stream_name run_id want_ms(0: nothing more is ready)
+--   [task attempt data signature]...
+-- Returns {'OK', length, claimants, state...}: how many attempts are in the stream, how many runs
+-- want to dispatch more to it, and for each attempt the entry id if that very attempt is
+-- outstanding in this stream, else the task's fence (a:id/stream, a=who, a!who); {'STALE', epoch},
+-- {'CLOSED', state} or {'GONE'}.
 -- The first write is denied when memory is full, so a refused dispatch leaves no trace.
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
 local tasks = {'#'}
-for i = 5, #ARGV, 4 do tasks[#tasks + 1] = ARGV[i] end
+for i = 7, #ARGV, 4 do tasks[#tasks + 1] = ARGV[i] end
 local states = redis.call('HMGET', KEYS[2], unpack(tasks))
 if not h[2] or not states[1] then return {'GONE'} end
 if h[1] ~= ARGV[1] then return {'STALE', h[1]} end
 if h[2] ~= 'open' then return {'CLOSED', h[2]} end
-local out, changes, changed = {'OK'}, {}, {}
+local out, changes, changed = {'OK', 0, 0}, {}, {}
 
 local function add(data, signature)
   local entry = {'*', 'd', data}
@@ -24,9 +27,9 @@ local function add(data, signature)
   return id
 end
 
-for i = 5, #ARGV, 4 do
+for i = 7, #ARGV, 4 do
   local task, attempt = ARGV[i], ARGV[i + 1]
-  local state = changed[task] or states[(i + 3) / 4]  -- a task may come twice in one batch
+  local state = changed[task] or states[(i + 1) / 4]  -- a task may come twice in one batch
   local last = state and tonumber(string.match(state, '^%d+')) or 0
   if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then
     local id = add(ARGV[i + 2], ARGV[i + 3])
@@ -46,5 +49,27 @@ if #changes > 0 then
   -- An idle queue is about to expire; a queue outlives the runs that may have something in it.
   local long = tonumber(ARGV[3])
   if redis.call('PTTL', KEYS[3]) < long / 2 then live_long(KEYS[3], KEYS[4], long) end
+  if KEYS[6] then
+    redis.call('SADD', KEYS[6], KEYS[3])
+    redis.call('PEXPIRE', KEYS[6], long)
+  end
 end
+
+-- After the entries: ZREM is allowed when memory is full, and after it all writes would be. A look
+-- without attempts is answered then too.
+local function claimants(want, want_ms)
+  if want_ms == 0 and redis.call('ZCARD', want) == 0 then return 0 end  -- as for most runs
+  local now = now_ms()
+  if want_ms == 0 then
+    redis.call('ZREM', want, ARGV[5])
+  elseif type(redis.pcall('ZADD', want, now + want_ms, ARGV[5])) == 'number' then
+    redis.call('PEXPIRE', want, want_ms)
+  end
+  redis.call('ZREMRANGEBYSCORE', want, '-inf', now)
+  -- Ends of a minute ahead and more are from before the server's clock was set back.
+  return redis.call('ZCOUNT', want, now, now + 60000)
+end
+
+out[2] = redis.call('XLEN', KEYS[3])
+out[3] = claimants(KEYS[5], tonumber(ARGV[6]))
 return out

@@ -1,17 +1,17 @@
 -- Record the one end of attempts: the gate that every outcome passes.
--- KEYS attempts journal stream [x: leases] [c: run]
+-- KEYS attempts journal stream [x: leases] [c, u: run] [exclusive stream: alone]
 -- ARGV mode who group stream_name [task attempt entry_id final record]...
 -- mode w: worker `who` reports. x: `who` is dead and its attempts are lost. c: the leader of epoch
--- `who` revokes.
+-- `who` revokes. u: it takes back what no worker has claimed; what one has is fenced and stays.
 -- Returns {'OK', verdict...} with 1 settled, 2 settled before by the same party, 0 fenced;
--- {'ALIVE'} (x) or {'STALE'} (c).
+-- {'ALIVE'} (x) or {'STALE'} (c, u).
 -- A worker's end that is fenced came too late: the field '~' of a run that is here counts them.
 -- XACK comes first: it is allowed when memory is full, and after it everything is. The journal
 -- comes before the fence: if it cannot be written, the attempt must not look settled.
 if ARGV[1] == 'x' then
   local lease_end = redis.call('ZSCORE', KEYS[4], ARGV[2])
   if lease_end and tonumber(lease_end) > now_ms() then return {'ALIVE'} end
-elseif ARGV[1] == 'c' then
+elseif ARGV[1] == 'c' or ARGV[1] == 'u' then
   if redis.call('HGET', KEYS[4], 'ep') ~= ARGV[2] then return {'STALE'} end
 end
 local tasks = {'#'}
@@ -20,15 +20,25 @@ if #tasks == 1 then return {'OK'} end
 local states = redis.call('HMGET', KEYS[1], unpack(tasks))
 local run_is_here = states[1]
 local out, ids, changes, records, changed, late = {'OK'}, {}, {}, {}, {}, 0
+
+local function is_claimed(id)
+  local pending = redis.pcall('XPENDING', KEYS[3], ARGV[3], id, id, 1)
+  return not pending.err and #pending > 0  -- an error: the stream is gone, and its entries with it
+end
+
 for k = 2, #tasks do
   local i, task = 4 + 5 * (k - 2), tasks[k]
   local attempt, id, final, record = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
   -- One malformed id would fail the whole XACK.
-  if string.find(id, '^%d+%-%d+$') then ids[#ids + 1] = id end
+  local is_id = string.find(id, '^%d+%-%d+$')
+  local is_kept = ARGV[1] == 'u' and is_id and is_claimed(id)
+  if is_id and not is_kept then ids[#ids + 1] = id end
   local mark = attempt .. (final == '1' and '!' or '=') .. ARGV[2]
   local state = changed[task] or states[k]  -- a task may come twice in one batch
   local verdict = 0
-  if run_is_here and state == attempt .. ':' .. id .. '/' .. ARGV[4] then
+  if is_kept then
+    verdict = 0
+  elseif run_is_here and state == attempt .. ':' .. id .. '/' .. ARGV[4] then
     verdict = 1
     changed[task] = mark
     changes[#changes + 1] = task
@@ -57,6 +67,8 @@ if n > 0 then
 end
 if #ids > 0 then
   redis.call('XDEL', KEYS[3], unpack(ids))
+  local alone = KEYS[ARGV[1] == 'w' and 4 or 5]
+  if alone and redis.call('XLEN', KEYS[3]) == 0 then redis.call('SREM', alone, KEYS[3]) end
   if late > 0 then redis.call('HINCRBY', KEYS[1], '~', late) end
 end
 return out

@@ -226,9 +226,9 @@ class Dispatcher(Service):
     async def _deliver_items(self, stream: Stream, items: list[DispatchItem]) -> None:
         if not items:
             return
-        replies = await self._store.dispatch(self._run_id, self._epoch, stream, items)
+        sent = await self._store.dispatch(self._run_id, self._epoch, stream, items)
         now = time.monotonic()
-        for (task, attempt, _, _), reply in zip(items, replies, strict=True):
+        for (task, attempt, _, _), reply in zip(items, sent.states, strict=True):
             mark = reply.lstrip(_DIGITS)[:1]
             is_awaited = self._unsent.get(task) == attempt  # else `forget` came first, see there
             if is_awaited:

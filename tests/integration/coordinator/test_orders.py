@@ -13,6 +13,7 @@ from astrum.data_transport.bindings import Binding
 from astrum.errors import RunError, StoreConfigurationError
 from astrum.planning import RetryPolicy, TaskSpec
 from astrum.redis import RedisSettings, RunStore
+from astrum.redis.records import Dispatched
 from astrum_coordinator import Coordinator
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
@@ -140,7 +141,7 @@ async def test_a_cancelled_run_withdraws_what_was_never_sent(
     reached, allowed = asyncio.Event(), asyncio.Event()
     dispatch, sent = RunStore.dispatch, 0
 
-    async def slow(self: RunStore, *args: Any) -> list[str]:
+    async def slow(self: RunStore, *args: Any) -> Dispatched:
         nonlocal sent
         sent += len(args[-1])
         reached.set()

@@ -235,10 +235,10 @@ class Lead:
         self, task: int, data: bytes, *, lane: str = "async", attempt: int = 1
     ) -> str:
         """Dispatch any bytes as an attempt."""
-        [entry_id] = await self.store.dispatch(
-            self.run_id, self.epoch, Stream("default", lane), [(task, attempt, data)]
-        )
-        return entry_id
+        items = [(task, attempt, data)]
+        stream = Stream("default", lane)
+        sent = await self.store.dispatch(self.run_id, self.epoch, stream, items)
+        return sent.states[0]
 
     async def read(self) -> list[Record]:
         """Return all records up to now."""

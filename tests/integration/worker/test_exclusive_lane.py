@@ -30,7 +30,7 @@ class FakePool:
         self.closed: list[str] = []
         self.accepts: Callable[[], bool] = lambda: True
 
-    async def waiting(self, *_: Any) -> int:
+    async def waiting_alone(self, *_: Any) -> int:
         return 1
 
     async def acquire_exclusive(self, *_: Any) -> bool:

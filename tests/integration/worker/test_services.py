@@ -42,7 +42,7 @@ class Place:
         self.flushes: asyncio.Queue[asyncio.Event] = asyncio.Queue()
         self.claims = [CLAIM]
 
-    async def waiting(self, *_: object) -> int:
+    async def waiting_alone(self, *_: object) -> int:
         return 1
 
     async def acquire_exclusive(self, *_: object) -> bool:

@@ -139,7 +139,7 @@ class ExclusiveLane(PeriodicService):
         return True
 
     async def _is_waiting(self) -> bool:
-        return await self._store.waiting(self._streams) > 0
+        return await self._store.waiting_alone(self._streams) > 0
 
     async def _hold(self) -> bool:
         return await self._store.acquire_exclusive(_HOLD_S)

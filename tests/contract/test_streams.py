@@ -1,0 +1,120 @@
+"""Streams of several offers: how full they are, who wants more, and what is taken back."""
+
+from __future__ import annotations
+
+from astrum.protocol.streams import Stream
+from astrum.redis import RedisSettings, RunStore, Verdict, WorkerStore, scripts
+from tests.contract.steps import as_worker, led_run, registered, settlement
+from tests.keyspace import unowned_keys
+from tests.servers import RedisServer, Server
+
+HOME, OTHER = Stream("default", "async", "0ff3r"), Stream("default", "async", "0ther")
+ALONE = Stream("default", "exclusive", "0ff3r")
+
+
+async def test_a_dispatch_tells_how_many_attempts_of_all_runs_are_in_its_stream(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch, another = await led_run(runs), await led_run(runs, "s")
+    await runs.dispatch("s", another, HOME, [(0, 1, b"m")])
+    await workers.claim("async", [HOME], 1, block_s=None)
+    assert (await runs.dispatch("r", epoch, HOME, [(0, 1, b"m"), (1, 1, b"m")])).length == 3
+    assert (await runs.dispatch("r", epoch, OTHER, [(2, 1, b"m")])).length == 1
+    assert await runs.dispatch("r", epoch, HOME, []) == ([], 3, 0), "it only looks"
+
+
+async def test_runs_with_more_for_a_stream_are_counted_until_they_have_no_more(
+    runs: RunStore, any_server: Server
+) -> None:
+    epoch, another = await led_run(runs), await led_run(runs, "s")
+    sent = await runs.dispatch("r", epoch, HOME, [(0, 1, b"m")], has_more=True)
+    assert sent.claimants == 1
+    assert (await runs.dispatch("s", another, HOME, [], has_more=True)).claimants == 2
+    assert (await runs.dispatch("s", another, OTHER, [])).claimants == 0
+    assert (await runs.dispatch("r", epoch, HOME, [])).claimants == 1
+    assert (await runs.dispatch("s", another, HOME, [])).claimants == 0
+    with any_server.client() as client:
+        assert not client.exists(runs.keys.want(runs.keys.queue(HOME)))
+
+
+async def test_a_run_that_is_not_heard_of_any_more_does_not_count(
+    runs: RunStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    want = runs.keys.want(runs.keys.queue(HOME))
+    with any_server.client() as client:
+        client.zadd(want, {"silent": 1.0, "before the clock was set back": 9e15})
+        sent = await runs.dispatch("r", epoch, HOME, [], has_more=True)
+        assert sent.claimants == 1
+        assert client.zscore(want, "silent") is None
+        assert 0 < int(client.pttl(want)) <= scripts.WANT_S * 1000
+
+
+async def test_more_attempts_than_one_call_takes_count_as_more(runs: RunStore) -> None:
+    epoch = await led_run(runs)
+    items = [(task, 1, b"m") for task in range(scripts.MAX_ITEMS + 1)]
+    sent = await runs.dispatch("r", epoch, HOME, items)
+    assert (len(sent.states), sent.length, sent.claimants) == (len(items), len(items), 0)
+
+
+async def test_a_look_is_answered_while_memory_is_full(own_server: RedisServer) -> None:
+    async with RunStore.open(RedisSettings(url=own_server.tcp_url)) as runs:
+        epoch = await led_run(runs)
+        await runs.dispatch("r", epoch, HOME, [(0, 1, b"m")], has_more=True)
+        with own_server.client() as client:
+            client.config_set("maxmemory", 1)
+        assert (await runs.dispatch("r", epoch, HOME, [], has_more=True)).length == 1
+        assert await runs.dispatch("r", epoch, HOME, []) == ([], 1, 0)
+
+
+async def test_what_no_worker_has_is_taken_back_and_can_be_sent_to_another_stream(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    taken, waiting = (await runs.dispatch("r", epoch, HOME, [(0, 1, b"m"), (1, 1, b"m")])).states
+    await registered(workers, "w")
+    [claim] = await as_worker(workers, "w").claim("async", [HOME], 1, block_s=None)
+    assert claim.entry_id == taken
+    ends = [settlement(0, taken, final=False), settlement(1, waiting, final=False)]
+    verdicts = [Verdict.FENCED, Verdict.SETTLED]
+    assert await runs.take_back("r", epoch, OTHER, ends) == [Verdict.FENCED] * 2, "not there"
+    assert await runs.take_back("r", epoch, HOME, ends) == verdicts
+    verdicts[1] = Verdict.REPEATED
+    assert await runs.take_back("r", epoch, HOME, ends) == verdicts
+    [moved] = (await runs.dispatch("r", epoch, OTHER, [(1, 2, b"m")])).states
+    assert {task: found[1:] for task, found in (await runs.outstanding("r")).items()} == {
+        0: (taken, HOME),
+        1: (moved, OTHER),
+    }
+    assert await workers.are_still_held("r", [(0, 1, claim.key)]) == [True]
+    assert await workers.settle("r", claim.stream, [settlement(0, taken)]) == [Verdict.SETTLED]
+
+
+async def test_what_vanished_with_its_stream_can_be_taken_back(
+    runs: RunStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    [entry] = (await runs.dispatch("r", epoch, HOME, [(0, 1, b"m")])).states
+    with any_server.client() as client:
+        client.delete(runs.keys.queue(HOME))
+    assert await runs.take_back("r", epoch, HOME, [settlement(0, entry)]) == [Verdict.SETTLED]
+
+
+async def test_exclusive_attempts_that_wait_are_seen_in_any_of_many_streams(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    many = [Stream("default", "exclusive", f"0ff3r{number}") for number in range(9)]
+    assert await workers.waiting_alone([*many, ALONE]) == 0
+    ids = (await runs.dispatch("r", epoch, ALONE, [(0, 1, b"m"), (1, 1, b"m")])).states
+    assert await workers.waiting_alone([*many, ALONE]) == 2
+    assert await workers.waiting_alone(many) == 0
+    await workers.claim("exclusive", [ALONE], 1, block_s=None)
+    assert await workers.waiting_alone([ALONE]) == 1
+    with any_server.client() as client:
+        key = runs.keys.queue(ALONE)
+        assert unowned_keys(client) == []
+        await workers.settle("r", key, [settlement(0, ids[0])])
+        assert client.sismember(runs.keys.alone, key)
+        await runs.take_back("r", epoch, ALONE, [settlement(1, ids[1])])
+        assert not client.exists(runs.keys.alone)
