@@ -17,7 +17,6 @@ from astrum.redis.settings import (
     RedisSettings,
     ServerIdentity,
     ServerLossDetector,
-    open_sync_client,
 )
 from astrum.redis.settlement import Settlement, Verdict
 from astrum.redis.translation import translate
@@ -40,6 +39,5 @@ __all__ = [
     "WorkerInfo",
     "WorkerStore",
     "check_server",
-    "open_sync_client",
     "translate",
 ]

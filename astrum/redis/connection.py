@@ -17,8 +17,10 @@ import hiredis
 import redis.exceptions as driver
 
 from astrum.redis.address import Address
+from astrum.redis.places import Answer
 from astrum.redis.script_library import Argument
-from astrum.redis.settings import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, RedisSettings
+from astrum.redis.settings import COMMAND_TIMEOUT_S, RedisSettings
+from astrum.redis.translation import FAILURES
 
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """TCP keepalive: seconds of silence before the first probe, between probes, and their number."""
@@ -172,31 +174,66 @@ class Connection(asyncio.Protocol):
 
 
 async def open_connection(settings: RedisSettings) -> Connection:
-    """Connect and log in; raises the driver's errors, ``OSError`` and `StoreConfigurationError`."""
-    address = settings.address
-    async with asyncio.timeout(CONNECT_TIMEOUT_S):
-        connection = await _connect(settings, address)
-        try:
-            await _log_in(connection, address)
-        except BaseException:
+    """Connect to where the server is now, and log in.
+
+    Raises the driver's errors, ``OSError`` and kinds of `StoreError`.
+    """
+    search = settings.places.search(settings.address, settings.keys.leases, settings.masked_url)
+    connection, there = None, None
+    try:
+        visit = next(search)
+        while True:
+            if visit.address != there and connection is not None:
+                connection.drop()
+                connection = None
+            try:
+                async with asyncio.timeout(visit.timeout_s):
+                    connection = connection or await _connect(settings, visit.address)
+                    there = visit.address
+                    answer: Answer = await _send_all(connection, visit.commands)
+            except FAILURES as error:
+                answer = error
+            visit = search.send(answer)
+    except StopIteration:
+        assert connection is not None
+        return connection
+    except BaseException:
+        if connection is not None:
             connection.drop()
-            raise
-    return connection
+        raise
 
 
 async def _connect(settings: RedisSettings, address: Address) -> Connection:
     loop = asyncio.get_running_loop()
     if address.path:
         _, connection = await loop.create_unix_connection(Connection, address.path)
-        return connection
-    transport, connection = await loop.create_connection(
-        Connection, address.host, address.port, ssl=settings.tls_context()
-    )
-    _keep_alive(transport.get_extra_info("socket"))
+    else:
+        transport, connection = await loop.create_connection(
+            Connection, address.host, address.port, ssl=settings.tls_context()
+        )
+        keep_alive(transport.get_extra_info("socket"))
+    try:
+        for command in login(address):
+            try:
+                await connection.send(command)
+            except driver.ResponseError as error:
+                raise refused_login(command, error) from None
+    except BaseException:
+        connection.drop()
+        raise
     return connection
 
 
-def _keep_alive(connection: socket.socket) -> None:
+async def _send_all(connection: Connection, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    """Send commands in one trip; a refusal is a reply, a failure of the connection is raised."""
+    replies = await asyncio.gather(*map(connection.send, commands), return_exceptions=True)
+    for reply in replies:
+        if isinstance(reply, BaseException) and not isinstance(reply, driver.ResponseError):
+            raise reply
+    return replies
+
+
+def keep_alive(connection: socket.socket) -> None:
     """Detect a lost peer also where nothing is sent, as by a subscriber."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEP_ALIVE.items():
@@ -204,13 +241,17 @@ def _keep_alive(connection: socket.socket) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-async def _log_in(connection: Connection, address: Address) -> None:
+def login(address: Address) -> list[tuple[Argument, ...]]:
+    """Return the first commands of a connection."""
+    commands: list[tuple[Argument, ...]] = []
     if address.password or address.username:
         user = [address.username] if address.username else []
-        credentials = [*user, address.password]
-        try:
-            await connection.send(["AUTH", *credentials])
-        except driver.ResponseError as error:
-            raise driver.AuthenticationError(str(error)) from None
+        commands.append(("AUTH", *user, address.password))
     if address.database:
-        await connection.send(["SELECT", address.database])
+        commands.append(("SELECT", address.database))
+    return commands
+
+
+def refused_login(command: Sequence[Argument], error: driver.ResponseError) -> Exception:
+    """Return the error for a command of the login that the server refused."""
+    return driver.AuthenticationError(str(error)) if command[0] == "AUTH" else error

@@ -5,6 +5,7 @@ garbage collection in it cannot cost the lease.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import redis.exceptions as driver
@@ -12,9 +13,10 @@ import redis.exceptions as driver
 from astrum.protocol.drains import DrainRequest, decode_drain
 from astrum.protocol.keys import DRAIN_FIELD
 from astrum.redis import scripts
-from astrum.redis.script_library import ScriptCall, ScriptLibrary
+from astrum.redis.blocking import BlockingConnection, open_blocking
+from astrum.redis.script_library import Argument, ScriptCall, ScriptLibrary
 from astrum.redis.server_clock import ServerClock
-from astrum.redis.settings import RedisSettings, open_sync_client
+from astrum.redis.settings import RedisSettings
 from astrum.redis.translation import FAILURES, is_no_master, translate
 
 LEASE_TIMEOUT_S = 2.0
@@ -37,7 +39,9 @@ class LeaseClient:
         self._keys = settings.keys
         self._library = ScriptLibrary()
         self._clock = clock or ServerClock()
-        self._client: Any = open_sync_client(settings, timeout_s=timeout_s)
+        self._timeout_s = timeout_s
+        self._context = settings.tls_context()
+        self._connection: BlockingConnection | None = None
 
     def beat(self, worker_id: str, lease_s: float, status: bytes = b"") -> bool:
         """Renew the lease by the server's clock and report the status, if there is one.
@@ -60,23 +64,40 @@ class LeaseClient:
         """Return the request that this worker drains, `None` if there is none."""
         command = ("HGET", self._keys.worker(worker_id), DRAIN_FIELD)
         try:
-            return decode_drain(self._client.execute_command(*command) or b"")
+            return decode_drain(self._send(command) or b"")
         except FAILURES as error:
             raise translate(error, self._settings) from error
 
     def close(self) -> None:
         """Drop the connection; harmless when repeated."""
-        self._client.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _call(self, call: ScriptCall) -> Any:
         command = self._library.command(call)
         try:
             try:
-                return self._client.execute_command(*command)
-            except driver.NoScriptError:
-                self._client.execute_command(*self._library.load_command(call.name))
-                return self._client.execute_command(*command)
+                return self._send(command)
+            except driver.ResponseError as error:
+                if not str(error).startswith("NOSCRIPT"):
+                    raise
+            self._send(self._library.load_command(call.name))
+            return self._send(command)
         except FAILURES as error:
-            if is_no_master(error):  # the next beat must look up the master again
-                self.close()
             raise translate(error, self._settings) from error
+
+    def _send(self, command: Sequence[Argument]) -> Any:
+        connection = self._connection
+        if connection is None or not connection.is_usable():
+            self.close()
+            self._connection = connection = open_blocking(
+                self._settings, self._context, self._timeout_s
+            )
+        try:
+            return connection.send(command)
+        except FAILURES as error:
+            # The reply may still come; and the next beat must look up the master again.
+            if not isinstance(error, driver.ResponseError) or is_no_master(error):
+                self.close()
+            raise

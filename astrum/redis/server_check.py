@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 
 from astrum.errors import StoreConfigurationError
+from astrum.redis.address import SENTINEL_FORM
 from astrum.redis.client import Client
-from astrum.redis.settings import NO_SENTINEL, RedisSettings, ServerIdentity
+from astrum.redis.places import master_names
+from astrum.redis.settings import RedisSettings, ServerIdentity
 
 OLDEST_VERSION = (6, 2)
 _EVICTING = ("allkeys-", "volatile-")
@@ -23,7 +25,8 @@ async def check_server(client: Client) -> ServerIdentity:
     """
     settings = client.settings
     info = parse_info(await client.execute("INFO"))
-    _require_data(info, settings)
+    if info.get("redis_mode", info.get("server_mode")) == "sentinel":
+        raise await _no_server(client)
     _require_version(info, settings)
     _require_no_eviction(info, settings)
     # Every node answers INFO at any time; only a command on a key shows whether this one serves.
@@ -44,9 +47,15 @@ def parse_info(text: bytes) -> dict[str, str]:
     return {name: value for name, separator, value in pairs if separator}
 
 
-def _require_data(info: Mapping[str, str], settings: RedisSettings) -> None:
-    if info.get("redis_mode", info.get("server_mode")) == "sentinel":
-        raise StoreConfigurationError(f"{settings.masked_url} is a Sentinel: {NO_SENTINEL}")
+async def _no_server(client: Client) -> StoreConfigurationError:
+    """Return the error for the address of a Sentinel, with the URL to write."""
+    [masters] = await client.pipeline([("SENTINEL", "masters")], tolerant=True)
+    names = master_names(masters)
+    form = SENTINEL_FORM.replace("MASTER", names[0], 1) if len(names) == 1 else SENTINEL_FORM
+    return StoreConfigurationError(
+        f"{client.settings.masked_url} is a Sentinel and not a server: name the Sentinels and the "
+        f"master that they watch, as in {form}"
+    )
 
 
 def _require_version(info: Mapping[str, str], settings: RedisSettings) -> None:

@@ -1,40 +1,28 @@
-"""The server's settings, the blocking client, and the detection of lost writes.
-
-The client library's own retries are off: a script whose reply was lost is repeated by the caller,
-which knows whether that is right.
-"""
+"""The server's settings, and the detection of lost writes."""
 
 from __future__ import annotations
 
 import os
 import re
-import socket
 import ssl
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import unquote
 from weakref import WeakSet
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from astrum.errors import StoreConfigurationError
 from astrum.protocol.keys import DEFAULT_PREFIX, Keys
 from astrum.protocol.signing import KEY_VARIABLE, Signer
-from astrum.redis.address import Address, read_address
+from astrum.redis.address import SENTINEL_FORM, Address, read_address
+from astrum.redis.places import Places
 
 DEFAULT_URL = "redis://localhost:6379/0"
-CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 5.0
 
-NO_SENTINEL = (
-    "Astrum does not speak to Sentinel; give it the master's own address, or one that follows the "
-    "master (a service name, a proxy), as redis://host:6379/0"
-)
-_SCHEMES = ("redis", "rediss", "unix")
+_WATCHED = ("redis+sentinel", "rediss+sentinel")
+_SCHEMES = ("redis", "rediss", "unix", *_WATCHED)
 _NO_PORT = re.compile(r"^([^/?#\[]*:)(?!\d*(?:[/?#]|$))[^/?#]*")
-_SHOWN_OPTIONS = ("db", "username", "protocol")
+_SHOWN_OPTIONS = ("db", "username", "protocol", "sentinel_username")
 _IDENTITY = re.compile(rb"^(?:run_id|master_replid):(\w+)", re.MULTILINE)
 
 
@@ -43,7 +31,8 @@ class RedisSettings:
     """The address of the server, and the credentials of this process.
 
     ``url``: ``redis://``, ``rediss://`` (TLS) or ``unix://``, with user and password if the
-    server wants them. ``prefix`` separates installations on one server. ``tls_ca_file`` is the
+    server wants them; ``redis+sentinel://`` or ``rediss+sentinel://`` for the master that Sentinels
+    name. ``prefix`` separates installations on one server. ``tls_ca_file`` is the
     authority to trust instead of the system's, ``tls_cert_file`` and ``tls_key_file`` are the
     client's certificate. ``signing_keys``: the first signs, all verify; without keys nothing is
     signed. Raises `StoreConfigurationError` for an invalid setting.
@@ -55,17 +44,16 @@ class RedisSettings:
     tls_cert_file: str | None = None
     tls_key_file: str | None = None
     signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    places: Places = field(default_factory=Places, init=False, repr=False, compare=False)
+    """What all connections with these settings have learned about where the server is."""
 
     def __post_init__(self) -> None:
         scheme, separator, _ = self.url.partition("://")
-        if "sentinel" in scheme.lower():
-            raise StoreConfigurationError(f"{self.masked_url!r}: {NO_SENTINEL}")
         if not separator or scheme not in _SCHEMES:
-            raise StoreConfigurationError(
-                f"{self.masked_url!r} is not a server URL: it must begin with redis://, rediss:// "
-                "or unix://"
-            )
-        if scheme != "unix":
+            raise _no_server_url(self.masked_url, scheme)
+        if scheme in _WATCHED:
+            _ = self.address
+        elif scheme != "unix":
             _check_database(self.url)
         try:
             Keys(self.prefix)
@@ -73,10 +61,11 @@ class RedisSettings:
             raise StoreConfigurationError(str(error)) from None
         if self.signing_keys:
             _check_keys(self.signing_keys)
-        if scheme == "redis" and self.tls_ca_file:
+        if scheme.startswith("redis") and not self.is_encrypted and self.tls_ca_file:
             raise StoreConfigurationError(
-                f"{self.masked_url}: an authority to trust is given, but redis:// is not "
-                "encrypted; write rediss:// (or unset ASTRUM_REDIS_CA)"
+                f"{self.masked_url}: an authority to trust is given, but {scheme}:// is not "
+                f"encrypted; write {scheme.replace('redis', 'rediss')}:// (or unset "
+                "ASTRUM_REDIS_CA)"
             )
         if self.tls_key_file and not self.tls_cert_file:
             raise StoreConfigurationError("a key file without a certificate (ASTRUM_REDIS_CERT)")
@@ -136,15 +125,20 @@ class RedisSettings:
     @property
     def passwords(self) -> tuple[str, ...]:
         """The secrets that must never be shown, as in the URL and as they are sent."""
-        raw = _password_in(self.url)
-        return tuple({text for text in (raw, unquote(raw)) if text})
+        raw = _passwords_in(self.url)
+        return tuple({text for word in raw for text in (word, unquote(word)) if text})
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the URL asks for TLS."""
+        return self.url.startswith("rediss")
 
     def tls_context(self) -> ssl.SSLContext | None:
         """Return how to speak TLS with the server, `None` for a URL without TLS.
 
         Raises `StoreConfigurationError` for a file that cannot be used.
         """
-        if not self.url.startswith("rediss:"):
+        if not self.is_encrypted:
             return None
         try:
             context = ssl.create_default_context(cafile=self.tls_ca_file)
@@ -173,6 +167,18 @@ class ServerIdentity:
     run_id: str
     replication_id: str
     version: str
+
+
+def _no_server_url(shown: str, scheme: str) -> StoreConfigurationError:
+    if "sentinel" in scheme.lower():
+        return StoreConfigurationError(
+            f"{shown!r}: the URL of a server that Sentinels watch has the form {SENTINEL_FORM}, "
+            "with rediss+sentinel:// for TLS"
+        )
+    return StoreConfigurationError(
+        f"{shown!r} is not a server URL: it must begin with redis://, rediss://, unix:// or, for "
+        "Sentinel, redis+sentinel://"
+    )
 
 
 def _check_keys(keys: tuple[bytes, ...]) -> None:
@@ -216,11 +222,19 @@ def mask_url(url: str) -> str:
     if scheme == "unix" and rest.startswith("/"):
         return f"{scheme}{separator}{_mask_options(rest)}"
     credentials, at, address = rest.rpartition("@")
+    if re.search(r"(?i)[?&]\w*password=", credentials):  # its end is taken for the host
+        return f"{scheme}{separator}***"
     user, colon, _ = credentials.partition(":")
     if not at:  # in the place of the port there may be a password without its host
-        address = _NO_PORT.sub(r"\1***", address)
+        address = _hide_ports(address, "," if scheme in _WATCHED else "")
     shown = f"{user}:***" if colon else "***" if at else ""
     return f"{scheme}{separator}{shown}{at}{_mask_options(address)}"
+
+
+def _hide_ports(address: str, separator: str) -> str:
+    """Replace each port that is not a number."""
+    parts = address.split(separator) if separator else [address]
+    return separator.join(_NO_PORT.sub(r"\1***", part) for part in parts)
 
 
 def _mask_options(address: str) -> str:
@@ -243,10 +257,9 @@ def _path_of(url: str) -> str:
     return re.split("[?#]", address, maxsplit=1)[0].partition("/")[2]
 
 
-def _password_in(url: str) -> str:
+def _passwords_in(url: str) -> list[str]:
     credentials = url.partition("://")[2].rpartition("@")[0]
-    in_query = re.search(r"(?i)[?&]password=([^&]+)", url)
-    return credentials.partition(":")[2] or (in_query.group(1) if in_query else "")
+    return [credentials.partition(":")[2], *re.findall(r"(?i)[?&]\w*password=([^&]+)", url)]
 
 
 class Droppable(Protocol):
@@ -311,54 +324,3 @@ class ServerLossDetector:
         if is_another:
             self.suspect()
         return is_another
-
-
-def open_sync_client(
-    settings: RedisSettings, *, timeout_s: float = COMMAND_TIMEOUT_S
-) -> redis.Redis:
-    """Return the blocking client of a heartbeat thread, which never retries by itself."""
-    address, context = settings.address, settings.tls_context()
-    kind: Any  # the driver's common base is abstract
-    options = _options(address, timeout_s)
-    if address.path:
-        kind = redis.UnixDomainSocketConnection
-    else:
-        # Not by options: with those the driver would trust the system's authorities as well.
-        kind = redis.Connection if context is None else _tls_connection(context)
-    client = redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **options))
-    client.response_callbacks.clear()
-    return client
-
-
-def _tls_connection(context: ssl.SSLContext) -> type[redis.Connection]:
-    class TlsConnection(redis.SSLConnection):
-        def _connect(self) -> socket.socket:
-            raw: socket.socket = redis.Connection._connect(self)  # type: ignore[no-untyped-call]
-            try:
-                return context.wrap_socket(raw, server_hostname=self.host)
-            except BaseException:
-                raw.close()
-                raise
-
-    return TlsConnection
-
-
-def _options(address: Address, read_timeout_s: float) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "protocol": 2,
-        "decode_responses": False,
-        "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": read_timeout_s,
-        "health_check_interval": 0,
-        "username": address.username or None,
-        "password": address.password or None,
-        "db": address.database,
-    }
-    if address.path:
-        return options | {"path": address.path}
-    return options | {
-        "host": address.host,
-        "port": address.port,
-        "socket_connect_timeout": min(CONNECT_TIMEOUT_S, read_timeout_s),
-        "socket_keepalive": True,
-    }

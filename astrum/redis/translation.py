@@ -30,7 +30,10 @@ _PASSING = {
     "NOREPLICAS": "the server has too few replicas and refuses writes",
     "MASTERDOWN": "the server is a replica that lost its master",
     "CLUSTERDOWN": "the cluster is down",
-    "TRYAGAIN": "the cluster is moving the keys",
+    "TRYAGAIN": "the cluster is moving the keys to another node",
+    "ASK": "the cluster is moving the keys to another node",
+    "non local key in a cluster": "the cluster is moving the keys to another node",
+    "MOVED": "the keys are on another node of the cluster now",
     "OOM": "the server's memory is full (maxmemory) and it refuses writes",
     "UNBLOCKED": "the server changed its role",
     "NOGROUP": "a stream or its consumer group is gone (has the server lost data?)",
@@ -54,13 +57,9 @@ _STANDING = {
     "DB index is out of range": "the server has no such database: use a smaller number, or 0",
     "invalid DB index": "the server has no such database: use a smaller number, or 0",
     "SELECT is not allowed in cluster mode": (
-        "a cluster has no database but 0: leave the number out of the URL"
+        "a cluster has no database but 0: leave the number out of the URL, and separate "
+        "deployments by --prefix"
     ),
-    "non local key in a cluster": (
-        "the server is a cluster node that does not own these keys: use the URL of the owner"
-    ),
-    "MOVED": "the server is a cluster node that does not own these keys: use the URL of the owner",
-    "ASK": "the server is a cluster node that is giving these keys away",
     "CROSSSLOT": "the server is a cluster that spreads the keys over slots",
     "WRONGTYPE": "a key has a foreign type: does another application use the prefix {prefix!r}?",
 }
@@ -96,15 +95,15 @@ def translate(error: BaseException, settings: RedisSettings) -> StoreError:
     if code in _STANDING:
         advice = _STANDING[code].format(prefix=settings.prefix)
         return StoreConfigurationError(f"{where}: {advice} ({text})")
-    return _by_kind(error, where, text)
+    return _by_kind(error, settings, text)
 
 
 def is_no_master(error: BaseException) -> bool:
-    """Return whether a server refuses as a replica: another one may be the master now."""
+    """Return whether a server refuses what another one may do: the master, or the keys' owner."""
     code = _code_of(error)
     if code == "UNBLOCKED":  # or a stream that was waited for is gone
         return "instance state" in str(error)
-    return code in ("READONLY", "MASTERDOWN")
+    return code in ("READONLY", "MASTERDOWN", "MOVED", "CLUSTERDOWN")
 
 
 def is_about_keys(error: BaseException) -> bool:
@@ -113,7 +112,8 @@ def is_about_keys(error: BaseException) -> bool:
     return is_reply and _code_of(error) in ("", "NOGROUP", "WRONGTYPE")
 
 
-def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
+def _by_kind(error: BaseException, settings: RedisSettings, text: str) -> StoreError:
+    where = settings.masked_url
     if any(isinstance(cause, driver.AuthenticationError) for cause in _chain(error)):
         return StoreConfigurationError(f"{where}: cannot log in: {text}")
     if any(isinstance(cause, driver.InvalidResponse) for cause in _chain(error)):
@@ -124,7 +124,7 @@ def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
     if refusal is not None:
         return _of_tls(refusal, where, text)
     if isinstance(error, (driver.TimeoutError, TimeoutError)):
-        hint = "; is TLS spoken at that port?" if where.startswith("rediss:") else ""
+        hint = "; is TLS spoken at that port?" if settings.is_encrypted else ""
         return StoreUnavailableError(f"{where}: no answer in time ({text}){hint}")
     refused = next((cause for cause in _chain(error) if isinstance(cause, PermissionError)), None)
     if refused is not None:
@@ -133,7 +133,7 @@ def _by_kind(error: BaseException, where: str, text: str) -> StoreError:
         return StoreConfigurationError(f"{where}: a socket's path has less than 108 bytes: {text}")
     if isinstance(error, (driver.ConnectionError, OSError, EOFError)):
         was_cut = any(isinstance(cause, ConnectionResetError) for cause in _chain(error))
-        if was_cut and where.startswith("rediss:"):
+        if was_cut and settings.is_encrypted:
             return _cut_short(where, text)
         advice = _CHECK_ADDRESS if _has_no_server(error) else ""
         return StoreUnavailableError(f"{where}: cannot be reached: {text}{advice}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 import redis
@@ -167,13 +167,12 @@ async def reap(runs: RunStore) -> None:
 
 
 async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
-    lease = LeaseClient(settings)
     async with WorkerStore(settings, "w") as workers:
         await registered(workers, "w")
-        assert lease.beat("w", LEASE_S)
-        assert lease.set_status("w", b"busy")
-        assert lease.drain_request("w") is None
-        lease.close()
+        with closing(LeaseClient(settings)) as lease:
+            assert lease.beat("w", LEASE_S)
+            assert lease.set_status("w", b"busy")
+            assert lease.drain_request("w") is None
         await workers.claim(
             "thread", [Stream("default", "thread"), Stream("other", "thread")], 1, block_s=None
         )

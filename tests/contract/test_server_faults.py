@@ -187,6 +187,8 @@ async def ancient_port() -> AsyncIterator[int]:
                 writer.write(b"-ERR Unknown subcommand or wrong number of arguments for 'ID'\r\n")
             elif word == b"INFO\r\n":
                 writer.write(b"$21\r\nredis_version:4.0.7\r\n\r\n")
+            elif word == b"ZSCORE\r\n":
+                writer.write(b"$-1\r\n")
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -254,6 +256,9 @@ async def test_an_error_names_a_key_of_a_foreign_type(own_server: RedisServer) -
             await runs.create_run("r", b"plan", {})
 
 
+MASTERS = b"*2\r\n*2\r\n$4\r\nname\r\n$4\r\nmain\r\n*2\r\n$4\r\nname\r\n$5\r\nother\r\n"
+
+
 async def informed(info: bytes, of_key: bytes = b"$-1") -> StoreError | None:
     """Return how a server that reports this about itself, and of a key, is refused, if it is."""
 
@@ -265,6 +270,7 @@ async def informed(info: bytes, of_key: bytes = b"$-1") -> StoreError | None:
             b"CLIENT\r\n": b":1\r\n",
             b"INFO\r\n": b"$%d\r\n%s\r\n" % (len(info), info),
             b"ZSCORE\r\n": of_key + b"\r\n",
+            b"SENTINEL\r\n": MASTERS,
         }
         while word := await reader.readline():
             writer.write(replies.get(word, b""))
@@ -295,14 +301,24 @@ async def test_a_sentinel_is_not_taken_for_a_server() -> None:
     for name in (b"redis_mode", b"server_mode"):
         error = await informed(b"redis_version:7.2.0\r\n%s:sentinel\r\n" % name)
         assert isinstance(error, StoreConfigurationError)
-        assert "does not speak to Sentinel" in str(error)
+        assert "redis+sentinel://HOST:26379,HOST:26379/MASTER/0" in str(error)
 
 
 async def test_a_server_that_answers_only_info_is_not_ready() -> None:
     """INFO is answered by a cluster's every node, and by a server that is loading."""
     info = b"redis_version:7.2.0\r\n"
-    error = await informed(info, b"-MOVED 7591 127.0.0.1:17822")
-    assert isinstance(error, StoreConfigurationError)
-    assert "use the URL of the owner (MOVED 7591 127.0.0.1:17822)" in str(error)
-    for reply in (b"-LOADING Redis is loading", b"-MASTERDOWN Client with MASTER is down"):
+    for reply in (
+        b"-MOVED 7591 127.0.0.1:1",  # nothing listens there
+        b"-MOVED 7591 :1",
+        b"-LOADING Redis is loading",
+        b"-MASTERDOWN Client with MASTER is down",
+        b"-CLUSTERDOWN The cluster is down",
+    ):
         assert isinstance(await informed(info, reply), StoreUnavailableError)
+
+
+async def test_a_cluster_without_an_owner_of_the_keys_is_refused_at_the_start() -> None:
+    reply = b"-CLUSTERDOWN Hash slot not served"
+    error = await informed(b"redis_version:7.2.0\r\n", reply)
+    assert isinstance(error, StoreConfigurationError)
+    assert "no node of the cluster owns the slot" in str(error)

@@ -27,6 +27,12 @@ from astrum.redis.translation import is_about_keys
         ("redis://host:1/0?secret", "redis://host:1/0?***"),
         ("redis://host:1/0#secret", "redis://host:1/0#***"),
         ("redis://secret@host", "redis://***@host"),
+        ("redis+sentinel://a:1,b:2/main/0", "redis+sentinel://a:1,b:2/main/0"),
+        ("redis+sentinel://bob:secret@a,b/main", "redis+sentinel://bob:***@a,b/main"),
+        (
+            "redis+sentinel://a/main?sentinel_username=eve&sentinel_password=secret",
+            "redis+sentinel://a/main?sentinel_username=eve&sentinel_password=***",
+        ),
     ],
 )
 def test_a_shown_url_has_no_password(url: str, shown: str) -> None:

@@ -6,11 +6,14 @@ import pytest
 
 from astrum.errors import StoreConfigurationError
 from astrum.redis import RedisSettings
-from astrum.redis.address import Address, read_address
+from astrum.redis.address import Address, Node, read_address
 
 TCP = Address("", "localhost", 6379, "", "", 0)
 ODD = TCP._replace(host="h", password="p@s:w#r/d?%41+ x")
 SOCKET = Address("/run/s", "", 0, "", "", 0)
+WATCHED = Address("", "", 0, "", "", 0, (Node("a", 1), Node("b", 26379)), "main")
+V6 = (Node("::1", 7),)
+WATCHED_URL = "redis+sentinel://a:1,b/main"
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,15 @@ SOCKET = Address("/run/s", "", 0, "", "", 0)
         ("unix:///run/s?db=15", SOCKET._replace(database=15)),
         ("unix://bob:s@/run/s", SOCKET._replace(username="bob", password="s")),
         ("unix:///a%20b/s", SOCKET._replace(path="/a b/s")),
+        (WATCHED_URL, WATCHED),
+        (f"{WATCHED_URL}/5", WATCHED._replace(database=5)),
+        (f"{WATCHED_URL}?db=5", WATCHED._replace(database=5)),
+        ("redis+sentinel://[::1]:7/a%2Fb", WATCHED._replace(sentinels=V6, master="a/b")),
+        ("rediss+sentinel://bob:s@a:1,b/main", WATCHED._replace(username="bob", password="s")),
+        (
+            f"{WATCHED_URL}?sentinel_username=eve&sentinel_password=t",
+            WATCHED._replace(sentinel_username="eve", sentinel_password="t"),
+        ),
     ],
 )
 def test_every_part_of_a_url_is_taken(url: str, address: Address) -> None:
@@ -70,11 +82,31 @@ def test_invalid_parts_of_a_url_are_refused_without_being_shown(url: str, why: s
     assert settings.database == 0
 
 
-@pytest.mark.parametrize("scheme", ["sentinel", "redis+sentinel", "rediss+sentinel"])
-def test_the_error_for_the_url_of_a_sentinel_says_what_to_use(scheme: str) -> None:
-    with pytest.raises(StoreConfigurationError, match="does not speak to Sentinel") as caught:
-        RedisSettings(url=f"{scheme}://:SuperSecret@host:26379/mymaster")
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("sentinel://:SuperSecret@host:26379/main", "has the form redis[+]sentinel://HOST"),
+        ("redis-sentinel://:SuperSecret@host", "has the form redis[+]sentinel://HOST"),
+        ("redis+sentinel://:SuperSecret@host:26379", "the name of the master"),
+        ("redis+sentinel://:SuperSecret@host/", "the name of the master"),
+        ("redis+sentinel://host:SuperSecret/main", "percent-encoded"),
+        ("redis+sentinel://a:1,host:SuperSecret/main", "percent-encoded"),
+        ("redis+sentinel://:SuperSecret@a:0,b/main", "from 1 to 65535"),
+        ("redis+sentinel://:SuperSecret@a/main/x", "a number"),
+        ("redis+sentinel://a/main?sentinel=SuperSecret", "sentinel_username and sentinel_password"),
+        ("redis+sentinel://a/main?sentinel_password=Super@Secret", "percent-encoded"),
+        ("redis://a/0?sentinel_password=SuperSecret", "no option 'sentinel_password'"),
+    ],
+)
+def test_a_wrong_url_of_sentinels_is_refused_without_being_shown(url: str, why: str) -> None:
+    with pytest.raises(StoreConfigurationError, match=why) as caught:
+        _ = RedisSettings(url=url).address
     assert "Secret" not in str(caught.value)
+
+
+def test_an_authority_to_trust_needs_a_url_with_tls() -> None:
+    with pytest.raises(StoreConfigurationError, match=r"write rediss[+]sentinel://"):
+        RedisSettings(url=WATCHED_URL, tls_ca_file="ca.pem")
 
 
 @pytest.mark.parametrize("prefix", ["", *(f"a{c}b" for c in "{}*?[]\\() \t\n\x00\x7f\ud800")])

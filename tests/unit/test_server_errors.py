@@ -27,6 +27,9 @@ PASSING = [
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
     "TRYAGAIN Multiple keys request during rehashing of slot",
     "CLUSTERDOWN Hash slot not served",
+    "MOVED 7591 127.0.0.1:17822",
+    "ASK 7591 127.0.0.1:17822",
+    "ERR Script attempted to access a non local key in a cluster node",
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
     "NOSCRIPT No matching script. Please use EVAL.",
 ]
@@ -44,9 +47,7 @@ STANDING = [
     ("DENIED Redis is running in protected mode because protected mode is enabled", "protected"),
     ("ERR DB index is out of range", "no such database"),
     ("ERR SELECT is not allowed in cluster mode", "no database but 0"),
-    ("MOVED 7591 127.0.0.1:17822", "127.0.0.1:17822"),
     ("CROSSSLOT Keys in request don't hash to the same slot", "cluster"),
-    ("ERR Script attempted to access a non local key in a cluster node", "cluster node"),
     ("ERR unknown command 'EVALSHA', with args beginning with: ", "too old"),
     ("WRONGTYPE Operation against a key holding the wrong kind of value", "'mine'"),
 ]
