@@ -32,6 +32,7 @@ from astrum.flow.task_declaration import (
 from astrum.flow.task_lookup import Others, TaskIds, no_tasks
 from astrum.flow.task_options import Reference, TaskOptions, check_option_names
 from astrum.machine import ExecutionReport
+from astrum.planning.fingerprint import fingerprint
 from astrum.planning.inputs import check_filled
 from astrum.planning.order import TaskOrder
 from astrum.runtime.collector import collector_paused
@@ -150,6 +151,13 @@ class SchedulerRegistry:
 
     def _scheduler(self, selection: Selection, config: AstrumConfig) -> DynamicScheduler:
         registered = self._tasks
+
+        def left_out() -> dict[str, str]:
+            return {
+                task_id: fingerprint(function, inputs.slots, registered[task_id].options.version)
+                for task_id, (function, inputs) in selection.left_out.items()
+            }
+
         return DynamicScheduler(
             tasks=selection.functions.items(),
             task_order=selection.orders(),
@@ -159,6 +167,7 @@ class SchedulerRegistry:
             config=config,
             inputs=selection.inputs,
             local_only=selection.local_only,
+            left_out=left_out,
         )
 
     async def run(

@@ -62,7 +62,8 @@ class DynamicScheduler:
     same tasks. ``task_data_refs`` are used if ``has_data_path``, besides the annotations of the
     functions. Of ``concurrency_context``, a semaphore, only the number of free places counts.
     ``task_policies`` are the options of tasks that are not the default; ``inputs`` are already
-    resolved relations, ``local_only`` says why no other process can run these functions.
+    resolved relations, ``local_only`` says why no other process can run these functions,
+    ``left_out`` gives the fingerprints of the other tasks of the namespace.
 
     Raises ``TypeError`` for a coroutine object, a non-callable, a name that is repeated or not a
     string, and `TaskRegistrationError` for a generator function or a misplaced reference.
@@ -85,6 +86,7 @@ class DynamicScheduler:
         config: AstrumConfig | None = None,
         inputs: Mapping[str, TaskInputs] | None = None,
         local_only: str = "",
+        left_out: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.namespace = namespace
         self.config = checked_config(AstrumConfig(silence=silence) if config is None else config)
@@ -102,6 +104,7 @@ class DynamicScheduler:
         self._limit = _places(concurrency_context) or self.config.concurrency_limit
         self._inputs = inputs
         self._local_only = local_only
+        self._left_out = left_out
         self._is_executing = False
         self._checked: _Draft | None = None
         self._flows: dict[bool, Flow] = {}
@@ -219,6 +222,7 @@ class DynamicScheduler:
             concurrency_limit=self._limit,
             check_types=not self.config.skip_type_check,
             fingerprints=fingerprints,
+            left_out=self._left_out,
         )
 
     def _check_names(self, needs: Mapping[str, Any]) -> None:

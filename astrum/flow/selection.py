@@ -12,17 +12,22 @@ from astrum.flow.methods import MethodBinder, underlying
 from astrum.flow.task_declaration import RegisteredTask
 from astrum.flow.task_lookup import TaskIds
 from astrum.flow.task_options import Reference
+from astrum.planning.build import NO_INPUTS
 from astrum.planning.inputs import add_data_needs, resolve_task_inputs
 from astrum.planning.order import TaskOrder, walk_upstream_first
 
 
 class Selection(NamedTuple):
-    """The tasks of one flow, upstream first: bound functions, needs and inputs."""
+    """The tasks of one flow, upstream first: bound functions, needs and inputs.
+
+    ``left_out`` are the functions of the other tasks that are declared, with their inputs.
+    """
 
     functions: dict[str, Callable[..., Any]]
     needs: dict[str, Sequence[str]]
     inputs: dict[str, TaskInputs]
     local_only: str
+    left_out: dict[str, tuple[Callable[..., Any], TaskInputs]]
 
     def orders(self) -> list[TaskOrder]:
         """Return the tasks with their dependencies, upstream first."""
@@ -52,6 +57,7 @@ def select(
     needs = add_data_needs(declared, inputs, config)
     roots = None if targets is None else ids.targets(targets)
     chosen = _chosen(needs, roots, ids)
+    members = frozenset(chosen)
     for task_id in chosen if bind and unbound else ():
         if task_id in unbound:
             raise unbound[task_id]
@@ -60,6 +66,11 @@ def select(
         needs={task_id: needs[task_id] for task_id in chosen},
         inputs={task_id: inputs[task_id] for task_id in chosen if task_id in inputs},
         local_only=_local_only(chosen, functions, config),
+        left_out={
+            task_id: (function, inputs.get(task_id, NO_INPUTS))
+            for task_id, function in (functions.items() if len(chosen) < len(functions) else ())
+            if task_id not in members
+        },
     )
 
 

@@ -23,6 +23,7 @@ class TaskOptions(TypedDict, total=False):
     - ``retry``: how many more times a failed task is tried (default 0), or a `RetryPolicy`.
     - ``timeout``: the seconds that one attempt may take (default: no limit).
     - ``queue``: only workers that serve this queue run the task (default: ``"default"``).
+    - ``version``: names the version of the task's code, in place of a digest of its source.
     """
 
     depends_on: Iterable[Reference] | None
@@ -30,6 +31,7 @@ class TaskOptions(TypedDict, total=False):
     retry: int | RetryPolicy
     timeout: float | None
     queue: str
+    version: str | None
 
 
 def check_option_names(task_id: Any, options: Iterable[str], *others: str) -> None:

@@ -4,15 +4,17 @@ May import `data_transport`, `config` and `errors`.
 """
 
 from astrum.data_transport.bindings import Binding
-from astrum.planning.build import AttemptOptions, build_plan, lane_of
+from astrum.planning.build import AttemptOptions, build_plan
+from astrum.planning.contract import lane_of
 from astrum.planning.execution_plan import ExecutionPlan, ExecutionStage
-from astrum.planning.fingerprint import advice, difference, fingerprint
+from astrum.planning.fingerprint import VERSION_POLICIES, advice, difference, fingerprint
 from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Lane, Plan, TaskSpec
 from astrum.planning.planner import ExecutionPlanner
 from astrum.planning.retry_policy import RetryPolicy
 
 __all__ = [
+    "VERSION_POLICIES",
     "AttemptOptions",
     "Binding",
     "ExecutionPlan",

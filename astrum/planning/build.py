@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from types import FunctionType
+from dataclasses import dataclass, replace
 from typing import Any
 
 from astrum.data_transport.bindings import TaskInputs
 from astrum.errors import TaskRegistrationError
+from astrum.planning.contract import lane_of
 from astrum.planning.fingerprint import fingerprint
-from astrum.planning.plan import DEFAULT_QUEUE, NO_RETRY, Lane, Plan, TaskSpec
+from astrum.planning.offer import namespace_version
+from astrum.planning.plan import DEFAULT_QUEUE, NO_RETRY, Lane, Plan, TaskSpec, is_queue_name
 from astrum.planning.retry_policy import RetryPolicy
 
 
@@ -24,6 +23,7 @@ class AttemptOptions:
     retry: RetryPolicy = NO_RETRY
     timeout_s: float | None = None
     queue: str = DEFAULT_QUEUE
+    version: str = ""
 
 
 DEFAULT_OPTIONS = AttemptOptions()
@@ -40,14 +40,26 @@ def make_options(task_id: str, options: Mapping[str, Any]) -> AttemptOptions:
         raise TaskRegistrationError(
             f"task {task_id!r}: timeout must be a positive number of seconds, got {timeout!r}"
         )
-    if not isinstance(queue, str) or not queue or "," in queue:
+    if not isinstance(queue, str) or not is_queue_name(queue):
         raise TaskRegistrationError(
-            f"task {task_id!r}: queue must be one name, without a comma, got {queue!r}"
+            f"task {task_id!r}: queue must be one name, without ':' and ',', got {queue!r}"
         )
     policy = make_retry(task_id, options.get("retry", 0))
-    if policy is NO_RETRY and timeout is None and queue == DEFAULT_QUEUE:
+    version = _version(task_id, options.get("version"))
+    if policy is NO_RETRY and timeout is None and queue == DEFAULT_QUEUE and not version:
         return DEFAULT_OPTIONS
-    return AttemptOptions(retry=policy, timeout_s=timeout, queue=queue)
+    return AttemptOptions(retry=policy, timeout_s=timeout, queue=queue, version=version)
+
+
+def _version(task_id: str, version: Any) -> str:
+    if version is None:
+        return ""
+    if not isinstance(version, str) or not version.isprintable() or not version.strip():
+        raise TaskRegistrationError(
+            f'task {task_id!r}: version must be a string that is not empty, such as version="3", '
+            f"got {version!r}"
+        )
+    return version
 
 
 def make_retry(task_id: str, retry: Any) -> RetryPolicy:
@@ -66,19 +78,6 @@ def _is_duration(value: Any) -> bool:
     return is_number and math.isfinite(value) and value > 0
 
 
-def lane_of(function: Callable[..., Any]) -> Lane:
-    """Return "async" for a callable that returns a coroutine, else "thread"."""
-    if type(function) is FunctionType and not function.__dict__:  # nothing marks or wraps it
-        return "async" if function.__code__.co_flags & inspect.CO_COROUTINE else "thread"
-    if inspect.iscoroutinefunction(function):
-        return "async"
-    called: Any = function
-    while isinstance(called, functools.partial):
-        called = called.func
-    is_object = not (inspect.isroutine(called) or inspect.isclass(called))
-    return "async" if is_object and inspect.iscoroutinefunction(called.__call__) else "thread"
-
-
 def build_plan(
     namespace: str,
     needs: Mapping[str, Sequence[str]],
@@ -90,8 +89,13 @@ def build_plan(
     concurrency_limit: int | None = None,
     check_types: bool = True,
     fingerprints: bool = False,
+    left_out: Callable[[], Mapping[str, str]] = dict,
 ) -> Plan:
-    """Return the plan of an acyclic graph whose keys are in upstream-first order."""
+    """Return the plan of an acyclic graph whose keys are in upstream-first order.
+
+    With ``fingerprints`` the plan says which code it was made from. ``left_out`` gives those of
+    the other tasks of the namespace, by their ids.
+    """
     tails = frozenset(tail_tasks)
     lanes: dict[int, Lane] = {}  # many tasks may share one function
     specs: list[TaskSpec] = []
@@ -111,9 +115,16 @@ def build_plan(
                 timeout_s=chosen.timeout_s,
                 queue=chosen.queue,
                 lane=lane,
-                fingerprint=fingerprint(function, filling.slots) if fingerprints else "",
+                fingerprint=(
+                    fingerprint(function, filling.slots, chosen.version) if fingerprints else ""
+                ),
                 awaited=task_id not in tails,
                 optional=tuple(filling.defaults),
             )
         )
-    return Plan(namespace, tuple(specs), concurrency_limit, check_types)
+    plan = Plan(namespace, tuple(specs), concurrency_limit, check_types)
+    if not fingerprints:
+        return plan
+    own = {spec.task_id: spec.fingerprint for spec in specs}
+    offer, code = namespace_version(namespace, {**left_out(), **own})
+    return replace(plan, offer=offer, code=code)

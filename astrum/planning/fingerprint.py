@@ -1,9 +1,9 @@
 """A short name for a task's code, by which two hosts find out whether they run the same.
 
-It has a digest of the function's source, and one for each piece of data that the function brings
-along: in closure variables, default values and the arguments of a partial. So two hosts can also
-see *what* differs. Constants of modules, functions that the task calls, and objects that are not
-data (connections, locks, instances of plain classes) do not count.
+It has a digest of the function's source, one of what it takes and gives, and one for each piece of
+data that it brings along: in closure variables, default values and the arguments of a partial. So
+two hosts can also see *what* differs. Constants of modules, functions that the task calls, and
+objects that are not data (connections, locks, instances of plain classes) do not count.
 """
 
 from __future__ import annotations
@@ -17,54 +17,89 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from astrum.data_transport.declared.callables import CACHED
+from astrum.data_transport.declared.text_annotations import ANNOTATED
+from astrum.planning.contract import contract
 from astrum.planning.data_digest import SCALARS, data_digest, scalar_digest
 
 _DEFINITION = re.compile(r"^([ \t]*)(?:async\s+def|def)\b", re.MULTILINE)
-_cache: dict[tuple[str, CodeType], str] = {}
+_cache: dict[tuple[object, ...], str] = {}
 MAX_CACHED = 100_000
+COMPATIBLE, EXACT = "compatible", "exact"
+VERSION_POLICIES = (COMPATIBLE, EXACT)
+"""Which code may run a task: the plan's or one with other sources, or the plan's alone."""
+SOURCE_DIGITS = 16
+"""The length of the first part of a fingerprint, which names the source."""
 _MAX_LAYERS = 100
 _MAX_NAMED = 3
 _WITH_CODE = (FunctionType, functools.partial, CACHED)
 """Kinds that count by their code and their data when they are in a closure."""
 
 
-def fingerprint(function: Callable[..., Any], filled: Collection[str | int] = ()) -> str:
-    """Return 16 hex digits of the function's source, without its decorators and indentation,
-    followed by a digest for each piece of data that it brings along.
+def fingerprint(
+    function: Callable[..., Any], filled: Collection[str | int] = (), version: str = ""
+) -> str:
+    """Return ``<source>.<contract>``, 16 hex digits each, and a line for each piece of data.
 
-    The same source and data give the same string on every Python version and from every path. A
-    function without source is known by its name and parameters only. Default values of parameters
-    that are ``filled`` do not count.
+    The source is that of the function, without its decorators and indentation; a ``version``
+    takes its place. The contract is as in `astrum.planning.contract`. The same source and data
+    give the same string on every Python version and from every path. A function without source is
+    known by its name and parameters only. Default values of parameters that are ``filled`` do not
+    count.
     """
     if type(function) is FunctionType and not function.__dict__:
         plain = _plain_pieces(function, filled)
         if plain is not None:
-            source = _source_digest(function)
-            return _BETWEEN.join((source, *plain)) if plain else source
-    return _joined(_source_digest(function), _pieces(function, filled, frozenset()))
+            head = _plain_head(function, version)
+            return _BETWEEN.join((head, *plain)) if plain else head
+    return _joined(_head(function, version), _pieces(function, filled, frozenset()))
 
 
-def difference(planned: str, served: str) -> str:
-    """Return what differs between two fingerprints of one task, "" if nothing does.
+def is_same(planned: str, served: str) -> bool:
+    """Return whether two fingerprints of one task name the same code; "" is not checked."""
+    return not planned or not served or planned == served
 
-    >>> difference("a\\nclosure variable 'who'=1", "a\\nclosure variable 'who'=2")
+
+def is_compatible(planned: str, served: str) -> bool:
+    """Return whether two fingerprints of one task differ in their sources at most.
+
+    >>> is_compatible("0123456789abcdef.aa", "fedcba9876543210.aa")
+    True
+    """
+    return is_same(planned, served) or planned[SOURCE_DIGITS:] == served[SOURCE_DIGITS:]
+
+
+def fits(planned: str, served: str, versions: str) -> bool:
+    """Return whether code may run a task under one of the `VERSION_POLICIES`."""
+    return is_same(planned, served) if versions == EXACT else is_compatible(planned, served)
+
+
+def difference(planned: str, served: str, versions: str) -> str:
+    """Return what differs between two fingerprints of one task, "" if nothing does that counts.
+
+    What counts is as in `fits`.
+
+    >>> difference("a.c\\nclosure variable 'who'=1", "a.c\\nclosure variable 'who'=2", "exact")
     "other data in its closure variable 'who'"
     """
-    if not planned or not served or planned == served:
+    if fits(planned, served, versions):
         return ""
-    source, *pieces = planned.split(_BETWEEN)
-    other_source, *other_pieces = served.split(_BETWEEN)
-    if source != other_source:
-        return "another version of its source"
-    found = [piece.rpartition("=")[0] for piece in sorted({*pieces} ^ {*other_pieces})]
+    head, *pieces = planned.split(_BETWEEN)
+    other_head, *other_pieces = served.split(_BETWEEN)
+    if head[SOURCE_DIGITS:] != other_head[SOURCE_DIGITS:]:
+        return "other parameters, types or lane"
+    data = _other_data(pieces, other_pieces)
+    if head == other_head:
+        return data
+    return f"another version of its source{data and ', with '}{data}"
+
+
+def _other_data(pieces: list[str], others: list[str]) -> str:
+    found = [piece.rpartition("=")[0] for piece in sorted({*pieces} ^ {*others})]
+    if not found:
+        return ""
     names = list(dict.fromkeys(found))
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     return f"other data in its {', '.join(names[:_MAX_NAMED])}{more}"
-
-
-def data_pieces(fingerprint: str) -> list[str]:
-    """Return the digests of the data that a function brings along, each with where it is."""
-    return fingerprint.split(_BETWEEN)[1:]
 
 
 def advice(what: str) -> str:
@@ -84,7 +119,37 @@ def _joined(source: str, pieces: dict[str, str]) -> str:
     return _BETWEEN.join([source, *[f"{place}={digest}" for place, digest in pieces.items()]])
 
 
-# --- the source --------------------------------------------------------------------------
+# --- the source and the contract ---------------------------------------------------------
+
+
+def _head(function: Any, version: str) -> str:
+    source = _digest(f"version {version}") if version else _source_digest(function)
+    return f"{source}.{contract(function)}"
+
+
+def _plain_head(function: FunctionType, version: str) -> str:
+    """Return the result of `_head`, computed once for all functions that one ``def`` makes with
+    the same plain types. Most functions of large flows are such.
+    """
+    code, annotations = function.__code__, function.__annotations__
+    parts = [code.co_filename, code, version, *annotations]
+    for one in annotations.values():
+        plain = one.__origin__ if type(one) is ANNOTATED else one
+        if type(plain) is not type:
+            return _head(function, version)
+        parts.append(plain)
+    key = tuple(parts)
+    known = _cache.get(key)
+    if known is None:
+        known = _cached(key, _head(function, version))
+    return known
+
+
+def _cached(key: tuple[object, ...], digest: str) -> str:
+    if len(_cache) >= MAX_CACHED:
+        _cache.clear()
+    _cache[key] = digest
+    return digest
 
 
 def _source_digest(function: Any) -> str:
@@ -93,11 +158,7 @@ def _source_digest(function: Any) -> str:
         return _digest(f"{type(function).__qualname__}:{getattr(function, '__name__', '')}")
     key = (code.co_filename, code)
     known = _cache.get(key)
-    if known is None:
-        if len(_cache) >= MAX_CACHED:
-            _cache.clear()
-        known = _cache[key] = _digest(_text_of(code))
-    return known
+    return _cached(key, _digest(_text_of(code))) if known is None else known
 
 
 def _code_of(function: Any) -> CodeType | None:

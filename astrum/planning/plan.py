@@ -7,6 +7,7 @@ not refer to them. It can be written to a store and led by a process that never 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,10 +23,16 @@ Lane = Literal["async", "thread"]
 
 DEFAULT_QUEUE = "default"
 _LANES = ("async", "thread")
+_DIGEST = re.compile("(?:[0-9a-f]{16})?")
 NO_RETRY = RetryPolicy()
 PLAN_VERSION = 2
 """Readers ignore parts of a plan's data that they do not know. What they must not ignore needs a
 new version."""
+
+
+def is_queue_name(text: str) -> bool:
+    """Return whether a string can name a queue: names of streams and lists of queues hold it."""
+    return bool(text) and ":" not in text and "," not in text
 
 
 class TaskSpec(NamedTuple):
@@ -54,13 +61,16 @@ class Plan:
     """The tasks of one run, upstream first; a task's place in ``tasks`` is its number.
 
     Task ids are unique, and every need and every binding's source is the id of an earlier task.
-    ``check_types`` asks for run-time checks of injected values.
+    ``check_types`` asks for run-time checks of injected values. ``offer`` and ``code`` name the
+    whole namespace that the plan was made from (`astrum.planning.offer`; "": they are not known).
     """
 
     namespace: str
     tasks: tuple[TaskSpec, ...]
     concurrency_limit: int | None = None
     check_types: bool = True
+    offer: str = ""
+    code: str = ""
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -114,6 +124,8 @@ class Plan:
             "namespace": self.namespace,
             "concurrency_limit": self.concurrency_limit,
             "check_types": self.check_types,
+            "offer": self.offer,
+            "code": self.code,
             "tasks": [_spec_to_data(spec, self.index) for spec in self.tasks],
         }
 
@@ -132,10 +144,15 @@ class Plan:
         limit, namespace = data.get("concurrency_limit"), data.get("namespace")
         if type(namespace) is not str or not (limit is None or (type(limit) is int and limit > 0)):
             raise ValueError("its namespace or its concurrency limit is damaged")
+        offer, code = data.get("offer", ""), data.get("code", "")
+        if not all(type(one) is str and _DIGEST.fullmatch(one) for one in (offer, code)):
+            raise ValueError("its offer or its code is not a name of 16 hex digits")
         return cls(
             namespace=namespace,
             concurrency_limit=limit,
             check_types=bool(data.get("check_types")),
+            offer=offer,
+            code=code,
             tasks=_specs_from_data(data["tasks"]),
         )
 
@@ -208,8 +225,8 @@ def _timeout_from_data(timeout_s: Any) -> float | None:
 
 
 def _queue_from_data(queue: Any) -> str:
-    if type(queue) is not str or not queue:
-        raise ValueError("its queue is not a name")
+    if type(queue) is not str or not is_queue_name(queue):
+        raise ValueError("its queue is not a name without ':' and ','")
     return queue
 
 

@@ -52,11 +52,11 @@ class TaskMessage(NamedTuple):
     is for ``current_attempt()``. ``exclusive``: it runs alone on its worker. ``arguments`` is
     made by `astrum.values.arguments.pack_arguments`.
 
-    Nothing reads the other fields yet: they are room in the format. ``child_index`` and
+    ``versions`` says which code may run it (`astrum.planning.VERSION_POLICIES`; "": compatible
+    code). Nothing reads the other fields yet: they are room in the format. ``child_index`` and
     ``child_key`` say which child of a mapped task it is (-1 and "": none). ``watch`` lists what
     to observe of the result and report in `Record.seen`: each a kind and a path. ``limits`` names
-    the limits of which it holds a share. ``versions`` says which code may run it ("": as its worker
-    does by default), and ``trace`` is the W3C ``traceparent`` that it belongs to.
+    the limits of which it holds a share. ``trace`` is the W3C ``traceparent`` that it belongs to.
     """
 
     run_id: str

@@ -71,6 +71,10 @@ LABEL = "label:"
 """The beginning of a detail that is a label."""
 TRACEPARENT = "traceparent"
 """The detail that is the W3C ``traceparent`` of a run, and the variable that sets it."""
+VERSIONS, CODE = "versions", "code"
+"""The details that say which code may run a run, and which code its plan was made from."""
+UNSERVED_LIMIT = "unserved_limit_s"
+"""The detail that says how long a run waits for a worker that serves its tasks."""
 _TRACEPARENT = re.compile("(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NO_COUNTS = RunCounts()
 _COUNTS = re.compile(rb"[0-9]{1,18}(?: [0-9]{1,18})*")
@@ -148,6 +152,16 @@ class RunInfo:
         """The W3C ``traceparent`` that the run belongs to, "" without a valid one."""
         text = self.details.get(TRACEPARENT, "")
         return text if is_traceparent(text) else ""
+
+    @property
+    def versions(self) -> str:
+        """Which code may run the run's tasks, "" if its leader decides."""
+        return self.details.get(VERSIONS, "")
+
+    @property
+    def code(self) -> str:
+        """The code that its plan was made from (`Plan.code`), "" if it is not known."""
+        return self.details.get(CODE, "")
 
     def duration(self, name: str) -> float | None:
         """Return a detail as seconds, ``None`` if it is missing.

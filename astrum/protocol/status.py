@@ -171,13 +171,14 @@ def _decoded(data: bytes, readers: Mapping[str, _Reader]) -> dict[str, Any]:
 
 
 class ServedTask(NamedTuple):
-    """A task that a worker serves: the fingerprint of its code, and the offer of its namespace.
+    """A task that a worker serves: the fingerprint of its code, and the version of its namespace.
 
-    ``offer`` is as in `astrum.planning.offer`, "" if the worker does not tell it.
+    ``offer`` and ``code`` are as in `astrum.planning.offer`, "" if the worker does not tell them.
     """
 
     fingerprint: str
     offer: str = ""
+    code: str = ""
 
 
 def encode_served(served: Mapping[tuple[str, str], ServedTask]) -> bytes:
@@ -193,7 +194,7 @@ def decode_served(data: bytes) -> dict[tuple[str, str], ServedTask]:
     """
     rows = unpack(data, max_bytes=MAX_STATUS_BYTES) if data else []
     try:
-        served = {(namespace, task_id): ServedTask(*told[:2]) for namespace, task_id, *told in rows}
+        served = {(namespace, task_id): ServedTask(*told[:3]) for namespace, task_id, *told in rows}
     except (TypeError, ValueError) as error:
         raise DecodeError(f"a list of served tasks is malformed: {error}") from None
     if not all(type(text) is str for key, value in served.items() for text in (*key, *value)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from astrum.errors import nearest
+from astrum.planning.fingerprint import COMPATIBLE, VERSION_POLICIES
 from astrum.values.payload import MAX_ARGUMENT_BYTES
 
 LEAST_OUTSTANDING = 2_000
@@ -22,7 +24,8 @@ class CoordinatorConfig:
     the leader settles it. Every ``vanished_after_s`` a leader asks whether an attempt dispatched
     that long ago, which no worker runs, is still in its queue. For ``reap_grace_s`` after the
     server has not answered, no worker is declared dead: the workers have to reach it again too.
-    For ``start_patience_s`` the start waits for a server that cannot serve yet.
+    For ``start_patience_s`` the start waits for a server that cannot serve yet. ``versions`` says
+    which code may run the tasks of a run that does not say it: "compatible" or "exact".
     """
 
     lease_s: float = 10.0
@@ -41,6 +44,7 @@ class CoordinatorConfig:
     timeout_grace_s: float = 5.0
     vanished_after_s: float = 10.0
     start_patience_s: float = 0.0
+    versions: str = COMPATIBLE
     batch_items: int = 256
     batch_bytes: int = 256 * 1024
     max_argument_bytes: int = MAX_ARGUMENT_BYTES
@@ -48,8 +52,14 @@ class CoordinatorConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if value is not None and value <= 0 and item.name != "start_patience_s":
+            is_number = value is not None and item.name not in ("start_patience_s", "versions")
+            if is_number and value <= 0:
                 raise ValueError(f"{item.name} must be positive, got {value!r}")
+        if self.versions not in VERSION_POLICIES:
+            raise ValueError(
+                f"versions must be one of {', '.join(VERSION_POLICIES)}, got {self.versions!r}"
+                f"{nearest(str(self.versions), VERSION_POLICIES)}"
+            )
         if not self.renew_every_s < self.step_down_after_s < self.lease_s:
             raise ValueError(
                 "a leader must renew before it steps down, and step down before its lease ends: "

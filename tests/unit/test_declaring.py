@@ -198,7 +198,7 @@ def test_a_timeout_that_is_not_a_positive_number_is_refused(
         registry.task("load", timeout=timeout)(work)  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("queue", ["", None, 3, "cpu,gpu"])
+@pytest.mark.parametrize("queue", ["", None, 3, "cpu,gpu", "cpu:big"])
 def test_a_queue_that_is_not_a_name_is_refused(registry: SchedulerRegistry, queue: object) -> None:
     with pytest.raises(TaskRegistrationError, match=r"task 'load'.*queue"):
         registry.task("load", queue=queue)(work)  # type: ignore[call-overload]

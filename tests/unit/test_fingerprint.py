@@ -27,6 +27,7 @@ from pydantic import BaseModel, HttpUrl, PrivateAttr, SecretStr
 
 from astrum.planning import difference, fingerprint
 from astrum.planning.data_digest import data_digest
+from astrum.planning.fingerprint import SOURCE_DIGITS, fits
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -49,7 +50,7 @@ def factory(n: int) -> Callable[[], int]:
 
 
 def test_a_fingerprint_is_a_short_string() -> None:
-    assert len(fingerprint(factory)) == 16
+    assert len(fingerprint(factory)) == 33
 
 
 def test_functions_of_one_source_and_data_have_one_fingerprint() -> None:
@@ -58,7 +59,7 @@ def test_functions_of_one_source_and_data_have_one_fingerprint() -> None:
 
 def test_data_in_a_closure_is_part_of_the_fingerprint() -> None:
     one, two = fingerprint(factory(1)), fingerprint(factory(2))
-    assert difference(one, two) == "other data in its closure variable 'n'"
+    assert difference(one, two, "") == "other data in its closure variable 'n'"
 
 
 def test_different_sources_have_different_fingerprints() -> None:
@@ -97,7 +98,8 @@ def test_methods_partials_and_wrappers_are_named_by_their_function() -> None:
 
     expected = fingerprint(Holder.work)
     assert fingerprint(Holder().work) == expected
-    assert fingerprint(functools.partial(Holder.work)) == expected
+    # It still takes ``self``, so it has another contract.
+    assert fingerprint(functools.partial(Holder.work))[:SOURCE_DIGITS] == expected[:SOURCE_DIGITS]
     assert fingerprint(functools.cache(Holder.work)) == expected
     assert fingerprint(wrapper) == expected
 
@@ -200,14 +202,41 @@ DIFFERENT: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
 @pytest.mark.parametrize("place", DIFFERENT)
 def test_the_place_of_other_data_is_named(place: str) -> None:
     one, two, where = DIFFERENT[place]
-    assert difference(fingerprint(one), fingerprint(two)) == f"other data in its {where}"
+    assert difference(fingerprint(one), fingerprint(two), "") == f"other data in its {where}"
     assert fingerprint(one).partition("\n")[0] == fingerprint(two).partition("\n")[0]
 
 
-def test_another_source_is_reported_before_other_data() -> None:
-    told = difference(fingerprint(factory(1)), fingerprint(with_default(1)))
-    assert told == "another version of its source"
-    assert difference("", fingerprint(factory(1))) == ""
+def otherwise(n: int) -> Callable[[], int]:
+    def inner() -> int:
+        return n + 0
+
+    return inner
+
+
+def test_another_source_counts_only_if_the_code_must_be_the_same() -> None:
+    one, two = fingerprint(factory(1)), fingerprint(otherwise(1))
+    assert fits(one, two, "")
+    assert fits(one, two, "compatible")
+    assert not fits(one, two, "exact")
+    assert difference(one, two, "compatible") == ""
+    assert difference(one, two, "exact") == "another version of its source"
+    assert difference(one, fingerprint(otherwise(2)), "compatible") == (
+        "another version of its source, with other data in its closure variable 'n'"
+    )
+
+
+def test_other_parameters_are_reported_before_all_else() -> None:
+    told = difference(fingerprint(factory(1)), fingerprint(with_default(1)), "compatible")
+    assert told == "other parameters, types or lane"
+    assert difference("", fingerprint(factory(1)), "exact") == ""
+
+
+def test_a_version_takes_the_place_of_the_source() -> None:
+    one, two = fingerprint(factory(1), version="3"), fingerprint(otherwise(1), version="3")
+    assert one == two
+    assert one != fingerprint(factory(1), version="4")
+    assert one != fingerprint(factory(2), version="3")
+    assert fits(one, fingerprint(factory(1), version="4"), "compatible")
 
 
 def test_the_default_value_of_a_filled_parameter_does_not_count() -> None:
@@ -432,6 +461,6 @@ def test_plain_data_has_the_same_digest_by_the_fast_and_the_slow_way(data: objec
     long.marked = True  # type: ignore[attr-defined]
     assert fingerprint(short) == fingerprint(long)
     assert fingerprint(short, ["n"]) == fingerprint(long, [0])
-    assert difference(fingerprint(short), fingerprint(make(2))) == (
+    assert difference(fingerprint(short), fingerprint(make(2)), "") == (
         "other data in its closure variable 'extra'"
     )

@@ -12,7 +12,7 @@ from astrum_worker.cli import main
 from astrum_worker.process.signals import Signals
 
 
-@pytest.mark.parametrize("queue", ["", "cpu,gpu"])
+@pytest.mark.parametrize("queue", ["", "cpu,gpu", "cpu:big"])
 def test_a_queue_without_a_name_or_with_two_is_refused(queue: str) -> None:
     done = CliRunner().invoke(main, ["flow.py", "--queue", "default", "--queue", queue])
     assert done.exit_code == 2

@@ -28,10 +28,13 @@ def checked_queues(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return each name once; refuse empty names and lists: the option is repeated for several."""
+    from astrum.planning.plan import is_queue_name  # late: it takes longer than all of the above
+
     for queue in value:
-        if not queue or "," in queue:
+        if not is_queue_name(queue):
             raise click.BadParameter(
-                f"{queue!r} is not a queue name; repeat the option to serve several queues"
+                f"{queue!r} is not a queue name; repeat the option to serve several queues, and "
+                "use names without ':' and ','"
             )
     return tuple(dict.fromkeys(value))
 

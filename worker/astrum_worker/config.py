@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from astrum.planning.plan import DEFAULT_QUEUE
+from astrum.planning.plan import DEFAULT_QUEUE, is_queue_name
 from astrum.redis import RedisSettings
 from astrum.redis.blobs import MAX_BLOB_BYTES
 
@@ -65,8 +65,8 @@ class WorkerConfig:
     def __post_init__(self) -> None:
         if not self.modules:
             raise ValueError("a worker needs at least one module")
-        if not self.queues or any(not queue for queue in self.queues):
-            raise ValueError("a worker needs at least one queue, and queues need names")
+        if not self.queues or not all(map(is_queue_name, self.queues)):
+            raise ValueError("a worker needs at least one queue, named without ':' and ','")
         for name in ("concurrency", "threads", "lease_s", "block_s", "batch_items", "batch_bytes"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")

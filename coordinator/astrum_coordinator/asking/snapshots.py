@@ -9,6 +9,7 @@ from contextlib import suppress
 from astrum.errors import DecodeError
 from astrum.machine.report import TaskExecutionStatistics
 from astrum.machine.task_state import OUTSTANDING
+from astrum.planning.fingerprint import COMPATIBLE
 from astrum.planning.plan import Plan
 from astrum.protocol.records import Outstanding, RunInfo
 from astrum.protocol.status import decode_served
@@ -111,6 +112,7 @@ async def _moment(
         queued=queued,
         alive=alive,
         pauses=await store.paused(),
+        versions=info.versions or COMPATIBLE,
     )
     return moment, pool
 

@@ -6,17 +6,22 @@ from typing import NamedTuple, Protocol
 
 from astrum.machine.events import Outcome
 from astrum.machine.failure import Failure
+from astrum.planning.fingerprint import COMPATIBLE
 from astrum.planning.plan import Plan
 from astrum.protocol.streams import Stream
 
 
 class RunRef(NamedTuple):
-    """A run, and the epoch under which it is led here; ``trace`` is its ``traceparent``, or ""."""
+    """A run, and the epoch under which it is led here.
+
+    ``trace`` is its ``traceparent``, or "". ``versions`` says which code may run its tasks.
+    """
 
     run_id: str
     epoch: int
     plan: Plan
     trace: str = ""
+    versions: str = COMPATIBLE
 
 
 class SentAttempt(NamedTuple):

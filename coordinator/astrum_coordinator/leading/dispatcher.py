@@ -62,7 +62,7 @@ class Dispatcher(Service):
     ) -> None:
         super().__init__()
         self.name = f"dispatch-{run.run_id}"
-        self._run_id, self._epoch, self._plan, self._trace = run
+        self._run_id, self._epoch, self._plan, self._trace, self._versions = run
         self._tasks = tasks
         self._results = results
         self._store = context.store
@@ -266,6 +266,7 @@ class Dispatcher(Service):
                 check_types=self._plan.check_types,
                 exclusive=command.exclusive,
                 arguments=arguments,
+                versions=self._versions,
                 trace=self._trace,
             )
         )

@@ -122,6 +122,11 @@ class RunLeader:
         return self._run.plan
 
     @property
+    def versions(self) -> str:
+        """Which code may run the tasks (`astrum.planning.VERSION_POLICIES`)."""
+        return self._run.versions
+
+    @property
     def state(self) -> RunState:
         """The state of the run as far as its journal was read."""
         return self._led.state

@@ -178,7 +178,8 @@ class Leaderships:
             data = await self._store.load_plan(info.run_id)
             # A plan of many tasks takes long to decode; the leases of others must not wait for it.
             plan = await asyncio.to_thread(decode_plan, data, info.run_id, self._context.seal)
-        run = RunRef(info.run_id, epoch, plan, info.traceparent)
+        versions = info.versions or self._context.config.versions
+        run = RunRef(info.run_id, epoch, plan, info.traceparent, versions)
         return RunLeader(self._context, info, run, observer=observer)
 
     def _drop(self, leader: RunLeader) -> None:

@@ -41,7 +41,7 @@ class RunWriter:
         ``known`` is the run as its leader knows it: its counts and how it ended are kept for the
         list of runs. Raises `RunNotFoundError` if the run's record is gone.
         """
-        run_id, epoch, plan, _ = self._run
+        run_id, epoch, plan, *_ = self._run
         write = partial(
             self._context.store.finish,
             run_id,

@@ -39,9 +39,9 @@ class _Offer(NamedTuple):
     fingerprint: str
     queues: frozenset[str] | None
 
-    def refusal(self, spec: TaskSpec) -> str:
+    def refusal(self, spec: TaskSpec, versions: str) -> str:
         """Return why this worker does not serve a task whose name it knows, "" if it serves it."""
-        differs = difference(spec.fingerprint, self.fingerprint)
+        differs = difference(spec.fingerprint, self.fingerprint, versions)
         if differs:
             return f"the live workers have {differs}: {advice(differs)}"
         if self.queues is not None and spec.queue not in self.queues:
@@ -71,7 +71,7 @@ class LivePool:
         self._is_empty = not workers
         self._running: dict[str, list[Running]] = {}
         self._served: list[tuple[Served, frozenset[str] | None]] = []
-        self._verdicts: dict[tuple[str, str, str, str], bool] = {}
+        self._verdicts: dict[tuple[str, ...], bool] = {}
         for worker in workers:
             self._take_in_status(worker.status)
             queues = worker.details.get("queues")
@@ -82,13 +82,13 @@ class LivePool:
         """Return the attempts of a run that workers report to run."""
         return self._running.get(run_id, ())
 
-    def serves(self, namespace: str, spec: TaskSpec) -> bool:
-        """Return whether any live worker would run the task."""
-        key = (namespace, spec.task_id, spec.fingerprint, spec.queue)
+    def serves(self, namespace: str, spec: TaskSpec, versions: str) -> bool:
+        """Return whether any live worker would run the task; ``versions`` says with which code."""
+        key = (namespace, spec.task_id, spec.fingerprint, spec.queue, versions)
         verdict = self._verdicts.get(key)
         if verdict is None:
             offers = self._offers(namespace, spec)
-            verdict = self._verdicts[key] = any(not offer.refusal(spec) for offer in offers)
+            verdict = self._verdicts[key] = any(not o.refusal(spec, versions) for o in offers)
         return verdict
 
     def _offers(self, namespace: str, spec: TaskSpec) -> Iterator[_Offer]:
@@ -98,9 +98,10 @@ class LivePool:
             if task is not None:
                 yield _Offer(task.fingerprint, queues)
 
-    def why_not(self, namespace: str, spec: TaskSpec) -> str:
+    def why_not(self, namespace: str, spec: TaskSpec, versions: str) -> str:
         """Return why no worker serves a task, and what to do about it."""
-        why = "; ".join(sorted({o.refusal(spec) for o in self._offers(namespace, spec)}))
+        offers = self._offers(namespace, spec)
+        why = "; ".join(sorted({offer.refusal(spec, versions) for offer in offers}))
         if self.is_starting:
             why = "the local workers are still starting (does a module take long to import?)"
         elif self._is_empty:

@@ -108,7 +108,7 @@ class PoolMonitor(PeriodicService):
         found = {
             (leader.run_id, task): self._unserved.get((leader.run_id, task), _Unserved(now, False))
             for task in _on_offer(leader.state)
-            if not pool.serves(namespace, spec(task))
+            if not pool.serves(namespace, spec(task), leader.versions)
         }
         limit_s = self._config.unserved_limit_s
         leader.note_unserved(
@@ -131,7 +131,7 @@ class PoolMonitor(PeriodicService):
         for key in due:
             found[key] = found[key]._replace(is_noted=True)
         for _, task in due[:_TASKS_NAMED]:
-            why = pool.why_not(leader.plan.namespace, leader.state.tasks.spec(task))
+            why = _why_not(leader, pool, task)
             logger.warning("run %s: %s; %s", leader.run_id, why, self._what_next())
         if len(due) > _TASKS_NAMED:
             more = len(due) - _TASKS_NAMED
@@ -154,7 +154,7 @@ class PoolMonitor(PeriodicService):
     ) -> None:
         for (_, task), one in found.items():
             if one.since <= before:
-                why = pool.why_not(leader.plan.namespace, leader.state.tasks.spec(task))
+                why = _why_not(leader, pool, task)
                 waited_s = time.monotonic() - one.since
                 text = f"{why}; waited {waited_s:.0f} s"
                 leader.journal(TaskFoundUnserved(task, leader.server_now(), text))
@@ -209,10 +209,15 @@ def _until(leader: RunLeader, found: Iterable[_Unserved], before: float) -> floa
     return None if left_s is None else leader.server_now() + max(left_s, 0.0)
 
 
+def _why_not(leader: RunLeader, pool: LivePool, task: int) -> str:
+    spec = leader.state.tasks.spec(task)
+    return pool.why_not(leader.plan.namespace, spec, leader.versions)
+
+
 def _summary(leader: RunLeader, pool: LivePool, unserved: Sequence[int]) -> str:
     if not unserved:
         return ""
-    why = pool.why_not(leader.plan.namespace, leader.state.tasks.spec(unserved[0]))
+    why = _why_not(leader, pool, unserved[0])
     more = len(unserved) - 1
     return f"{why} (and {more:,} more like it)" if more else why
 

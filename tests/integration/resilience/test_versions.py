@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import importlib.util
 import textwrap
@@ -19,6 +20,7 @@ from tests.integration.resilience.pool import QUICK, Pool
 from tests.integration.resilience.test_workers import FAST, begin, ends_of
 from tests.integration.worker.pool import open_run
 
+EXACT = dataclasses.replace(FAST, versions="exact")
 OLD = """
     from astrum import F, Ref, task
 
@@ -75,7 +77,7 @@ async def test_a_worker_with_another_source_of_the_task_hands_it_back_uncharged(
 ) -> None:
     wrong = pool.worker(*QUICK, module=str(written / module))
     pool.release("middle")
-    async with Coordinator(RedisSettings(url=pool.server.url), config=FAST) as coordinator:
+    async with Coordinator(RedisSettings(url=pool.server.url), config=EXACT) as coordinator:
         run = begin(coordinator, "chain")
         await eventually(lambda: "settled as handed back" in wrong.output)
         pool.worker(*QUICK)
@@ -105,7 +107,7 @@ async def test_waiting_for_the_right_worker_reports_why_the_others_do_not_serve(
     pool: Pool, written: Path
 ) -> None:
     pool.worker(*QUICK, module=str(written / "old.py"))
-    async with Coordinator(RedisSettings(url=pool.server.url), config=FAST) as coordinator:
+    async with Coordinator(RedisSettings(url=pool.server.url), config=EXACT) as coordinator:
         flow = build_scheduler(namespace="chain").flow(fingerprints=True)
         run_id = await coordinator.submit_flow(flow)
         resumed = asyncio.create_task(coordinator.resume(run_id))

@@ -75,11 +75,11 @@ async def test_an_unknown_task_is_handed_back_with_advice(pool: Pool, lead: Lead
     assert "did you mean 'add'" in worker.said
 
 
-async def test_a_task_of_another_source_is_handed_back(pool: Pool, lead: Lead) -> None:
+async def test_a_task_of_another_contract_is_handed_back(pool: Pool, lead: Lead) -> None:
     worker = pool.start()
-    await lead.dispatch(0, "add", {"a": 1, "b": 1}, fingerprint="0" * 16)
+    await lead.dispatch(0, "add", {"a": 1, "b": 1}, fingerprint=".".join(["0" * 16] * 2))
     assert (await lead.record(0)).outcome is Outcome.HANDED_BACK
-    assert "another version of its source" in worker.said
+    assert "other parameters, types or lane" in worker.said
 
 
 async def test_a_message_of_another_protocol_version_is_handed_back(pool: Pool, lead: Lead) -> None:

@@ -45,14 +45,14 @@ def test_what_a_coordinator_says_comes_back() -> None:
 
 
 def test_what_a_worker_serves_comes_back() -> None:
-    served = {("n", "t"): ServedTask("f", "o"), ("n", "u"): ServedTask("")}
+    served = {("n", "t"): ServedTask("f", "o", "c"), ("n", "u"): ServedTask("")}
     assert decode_served(encode_served(served)) == served
     assert decode_served(b"") == {}
 
 
-def test_rows_of_served_tasks_may_lack_the_offer_or_have_more() -> None:
-    rows = [("n", "t", "f"), ("n", "u", "f", "o", "later", 7)]
-    expected = {("n", "t"): ServedTask("f"), ("n", "u"): ServedTask("f", "o")}
+def test_rows_of_served_tasks_may_lack_the_last_parts_or_have_more() -> None:
+    rows = [("n", "t", "f"), ("n", "u", "f", "o", "c", "later", 7)]
+    expected = {("n", "t"): ServedTask("f"), ("n", "u"): ServedTask("f", "o", "c")}
     assert decode_served(msgpack.packb(rows)) == expected
 
 

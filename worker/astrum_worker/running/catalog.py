@@ -4,51 +4,73 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from astrum.errors import FlowImportError, nearest
-from astrum.execution.invoke import BoundTask
+from astrum.execution.invoke import BoundTask, Flow
 from astrum.flow.loading import Workflow, load_workflows
-from astrum.planning import advice, difference
-from astrum.planning.offer import OfferedTask, offer
+from astrum.planning import VERSION_POLICIES, Plan, advice, difference
+from astrum.planning.fingerprint import fits
+from astrum.planning.offer import NamespaceVersion, namespace_version
 from astrum.protocol.messages import TaskMessage
 from astrum.protocol.status import ServedTask, encode_served
 from astrum.values.codec import Codec
 
 logger = logging.getLogger("astrum.worker")
 
+_KNOWN_POLICIES = ("", *VERSION_POLICIES)
 Address = tuple[str, str]
 """Namespace and task id."""
 
 
 class Served(NamedTuple):
-    """One task as this process has it; ``is_wanted`` as `Plan.wanted_results`."""
+    """One task as this process has it; ``is_wanted`` as `Plan.wanted_results`.
+
+    ``code`` is that of its namespace, as in `astrum.planning.offer`.
+    """
 
     task: BoundTask
     fingerprint: str
     codec: Codec
     is_wanted: bool = True
+    code: str = ""
 
 
 class Catalog:
-    """All that this worker serves, by address."""
+    """All that this worker serves, by address; ``versions`` are those of its namespaces."""
 
-    def __init__(self, served: Mapping[Address, Served]) -> None:
+    def __init__(
+        self,
+        served: Mapping[Address, Served],
+        versions: Mapping[str, NamespaceVersion] = MappingProxyType({}),
+    ) -> None:
         self._served = dict(served)
+        self._versions = {
+            namespace: versions.get(namespace, NamespaceVersion()) for namespace, _ in served
+        }
 
     @classmethod
     def load(cls, modules: Iterable[str]) -> Catalog:
         """Import the modules and return all that they declare; raises `SchedulerError` kinds."""
         names = list(modules)
-        served: dict[Address, Served] = {}
-        for workflow in load_workflows(names):
-            served.update(_serve(workflow))
-        if not served:
+        catalog = cls.of(load_workflows(names))
+        if not len(catalog):
             raise FlowImportError(
                 f"{' '.join(names)} declares no task that a worker can run: expected @task "
                 "functions, or a SchedulerRegistry or DynamicScheduler at module level"
             )
-        return cls(served)
+        return catalog
+
+    @classmethod
+    def of(cls, workflows: Iterable[Workflow]) -> Catalog:
+        """Return all that these workflows declare; raises `FlowImportError`."""
+        flows = [_servable(workflow) for workflow in workflows]
+        versions = _versions([flow.plan for flow in flows])
+        served: dict[Address, Served] = {}
+        for flow in flows:
+            served.update(_serve(flow, versions[flow.plan.namespace].code))
+        return cls(served, versions)
 
     def __len__(self) -> int:
         return len(self._served)
@@ -66,39 +88,44 @@ class Catalog:
         """The namespaces served and the number of tasks in each: ``"billing (4), default (2)"``."""
         return ", ".join(f"{name} ({count})" for name, count in self.namespaces.items())
 
+    def offers(self) -> dict[str, str]:
+        """Return the offer of each namespace, "" where it is not known."""
+        return {namespace: version.offer for namespace, version in self._versions.items()}
+
+    def codes(self) -> dict[str, str]:
+        """Return the code of each namespace, "" where it is not known."""
+        return {namespace: version.code for namespace, version in self._versions.items()}
+
     def advertisement(self) -> bytes:
         """Return the catalog for the store; see `astrum.protocol.status.ServedTask`."""
-        offers = self._offers()
         return encode_served(
             {
-                (namespace, task_id): ServedTask(served.fingerprint, offers[namespace])
+                (namespace, task_id): ServedTask(served.fingerprint, *self._versions[namespace])
                 for (namespace, task_id), served in self._served.items()
             }
         )
 
-    def _offers(self) -> dict[str, str]:
-        """Return the offer of each namespace."""
-        tasks: dict[str, list[OfferedTask]] = {}
-        for (namespace, task_id), (task, fingerprint, *_) in self._served.items():
-            row = OfferedTask(task_id, task.lane, task.function, fingerprint)
-            tasks.setdefault(namespace, []).append(row)
-        return {namespace: offer(rows) for namespace, rows in tasks.items()}
-
     def find(self, message: TaskMessage) -> Served | None:
-        """Return the task that a message names, `None` if it is unknown or has another source."""
+        """Return the task that a message names, `None` if it is unknown or its code does not fit.
+
+        A policy of a later version fits no code.
+        """
         served = self._served.get((message.namespace, message.task_id))
-        if served is None:
+        if served is None or message.versions not in _KNOWN_POLICIES:
             return None
-        wanted = message.fingerprint
-        is_other = wanted and served.fingerprint and wanted != served.fingerprint
-        return None if is_other else served
+        return served if fits(message.fingerprint, served.fingerprint, message.versions) else None
 
     def why_not(self, message: TaskMessage) -> str:
         """Return why `find` returned `None`, and what to do."""
         what = f"task {message.task_id!r} of namespace {message.namespace!r}"
         served = self._served.get((message.namespace, message.task_id))
+        if message.versions not in _KNOWN_POLICIES:
+            return (
+                f"{what}: this worker does not know the version policy {message.versions!r}: "
+                "run the same Astrum version on all hosts"
+            )
         if served is not None:
-            differs = difference(message.fingerprint, served.fingerprint)
+            differs = difference(message.fingerprint, served.fingerprint, message.versions)
             return f"{what}: this worker has {differs} than the plan; {advice(differs)}"
         known = [task_id for namespace, task_id in self._served if namespace == message.namespace]
         hint = nearest(message.task_id, known)
@@ -108,7 +135,7 @@ class Catalog:
         )
 
 
-def _serve(workflow: Workflow) -> dict[Address, Served]:
+def _servable(workflow: Workflow) -> Flow:
     flow, unbound = workflow.servable()
     for task_id in unbound:
         logger.warning(
@@ -117,12 +144,30 @@ def _serve(workflow: Workflow) -> dict[Address, Served]:
             task_id,
             workflow.namespace,
         )
+    return flow
+
+
+def _versions(plans: Iterable[Plan]) -> dict[str, NamespaceVersion]:
+    """Return the version of each namespace: what its plans say, of all tasks if they differ."""
+    said: dict[str, set[NamespaceVersion]] = {}
+    fingerprints: dict[str, dict[str, str]] = {}
+    for plan in plans:
+        said.setdefault(plan.namespace, set()).add(NamespaceVersion(plan.offer, plan.code))
+        known = fingerprints.setdefault(plan.namespace, {})
+        known.update((spec.task_id, spec.fingerprint) for spec in plan.tasks)
+    return {
+        name: versions.pop() if len(versions) == 1 else namespace_version(name, fingerprints[name])
+        for name, versions in said.items()
+    }
+
+
+def _serve(flow: Flow, code: str) -> dict[Address, Served]:
     codec = Codec(flow.types)
     namespace = flow.plan.namespace
     fingerprints = {spec.task_id: spec.fingerprint for spec in flow.plan.tasks}
     return {
         (namespace, task_id): Served(
-            task, fingerprints[task_id], codec, task_id in flow.plan.wanted_results
+            task, fingerprints[task_id], codec, task_id in flow.plan.wanted_results, code
         )
         for task_id, task in flow.tasks.items()
     }
