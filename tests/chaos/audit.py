@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from astrum.machine.budgets import LOSS_BUDGET
+from tests.flows.chaos import has_same_body, has_same_parameters
 
 UNCOUNTED = ("lost", "handed_back", "failed", "cancelled")
 """Ends of attempts after which a task may run again."""
@@ -32,6 +33,24 @@ class Token(NamedTuple):
     pid: int
     nonce: str
     at: float
+    code: str = "a"
+
+
+class Planned(NamedTuple):
+    """The code that a run was planned with, and its policy about other versions."""
+
+    code: str
+    policy: str
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether tasks may not be executed with another body."""
+        return self.policy != "compatible"
+
+    def allows(self, token: Token) -> bool:
+        """Tell whether a task of the run may be executed with the code that it was."""
+        same = has_same_body if self.is_exact else has_same_parameters
+        return same(token.task_id, self.code, token.code)
 
 
 @dataclass
@@ -73,6 +92,7 @@ def audit(
     successes: Counter[str],
     server_losses: Sequence[Window] = (),
     victims: Collection[int] = (),
+    planned: Sequence[Planned] = (),
 ) -> Verdict:
     """Judge one ended run.
 
@@ -81,6 +101,7 @@ def audit(
     forgotten: what was executed then may be executed again. ``victims`` are the processes that
     were killed: a task that three of them took along cannot be told from one that kills, and is
     quarantined, which fails its run; then the tasks that had not run do not count as a loss.
+    ``planned``: the run's code; several if a server forgot the run and it was submitted again.
     """
     verdict = Verdict(tasks=report["total_tasks"])
     run_id = report["run_id"]
@@ -93,6 +114,8 @@ def audit(
     by_task: dict[str, list[Token]] = defaultdict(list)
     for token in tokens:
         by_task[token.task_id].append(token)
+        if planned and not any(plan.allows(token) for plan in planned):
+            verdict.problems.append(f"run {run_id}: {token} was executed for {planned}")
     for row in report["task_statistics"]:
         if not quarantined or row["status"] not in ("failed", "cancelled"):
             _judge_outcome(verdict, run_id, row, successes)

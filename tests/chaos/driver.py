@@ -21,7 +21,8 @@ from typing import Any
 
 from astrum.errors import StoreError
 from tests.chaos.audit import LOSS_WINDOW_S, Verdict, audit, pid_of
-from tests.chaos.faults import Faults, Injection
+from tests.chaos.faults import Faults
+from tests.chaos.injection import Injection
 from tests.chaos.pool import ChaosPool
 
 OPEN_RUNS = 3
@@ -85,6 +86,7 @@ class Driver:
         """Inject the faults for so long, each at least once; then audit all runs."""
         began_at, result = time.monotonic(), Result(scenario)
         self._submitted, self._injecting = [], True
+        self._pool.planned.clear()
         self._may_forget = ROLLBACK in faults
         submitting = asyncio.create_task(self._keep_submitting(scenario))
         try:
@@ -103,7 +105,7 @@ class Driver:
             self._pool.tend()
             if len(await self._open()) < self._open_runs:
                 run_id = f"{name}-{len(self._submitted)}"
-                if await asyncio.to_thread(self._pool.submit, run_id):
+                if await asyncio.to_thread(self._pool.submit, run_id, self._rng):
                     self._submitted.append(run_id)
             await asyncio.sleep(0.1)
 
@@ -146,7 +148,7 @@ class Driver:
         forgotten = [run_id for run_id in self._submitted if run_id not in known]
         for run_id in forgotten:
             assert self._may_forget, f"run {run_id} vanished"
-            await asyncio.to_thread(self._pool.submit, run_id)
+            await asyncio.to_thread(self._pool.submit, run_id, self._rng)
         return forgotten
 
     async def _audit(self, result: Result) -> None:
@@ -161,7 +163,8 @@ class Driver:
         for run_id in self._submitted:
             report = await asyncio.to_thread(self._pool.show, run_id)
             successes = await self._pool.successes(run_id, list(report["original_tasks"]))
-            result.verdict.add(audit(report, tokens[run_id], successes, losses, victims))
+            plans = self._pool.planned[run_id]
+            result.verdict.add(audit(report, tokens[run_id], successes, losses, victims, plans))
             reports.append(report)
         result.verdict.problems += self._pool.unexpected_ends + self._pool.leftovers()
         self._pool.unexpected_ends = []

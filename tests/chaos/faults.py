@@ -8,25 +8,22 @@ import shutil
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from astrum.errors import StoreError
+from tests.chaos.deploys import Deploys
+from tests.chaos.injection import Injection
 from tests.chaos.pool import ChaosPool, Member
+from tests.flows.chaos import name_of
 
 LEADER_LEASE_S = 10.0
 DELAY_S = 0.05
-
-
-@dataclass
-class Injection:
-    """One fault: when it began, when its cause was over, whom it hit, what it cost."""
-
-    fault: str
-    began_at: float
-    over_at: float
-    victim_pid: int = 0
-    recovered_s: float | None = None
+PAUSE_S = 3.0
+PAUSED = (
+    ("--queue", "default"),
+    ("--namespace", "grid"),
+    ("--task", f"grid/{name_of(7, 7)}"),
+)
 
 
 class Faults:
@@ -36,10 +33,13 @@ class Faults:
         self._pool = pool
         self._lease_s = worker_lease_s
         self._rng = rng
+        self._deploys = Deploys(pool)
         self.by_name: Mapping[str, Callable[[], Awaitable[Injection]]] = {
             "worker kill -9": self.worker_killed,
             "worker SIGSTOP > lease": self.worker_stopped,
             "worker SIGTERM": self.worker_drained,
+            "rolling deploy": self._deploys.roll,
+            "pause and unpause": self.paused,
             "worker link cut": self.worker_cut,
             "worker link half-open": self.worker_half_open,
             "coordinator kill -9": self.coordinator_killed,
@@ -68,9 +68,7 @@ class Faults:
     async def worker_drained(self) -> Injection:
         member = self._any("worker")
         pid, at = member.process.pid, time.time()
-        member.is_ending = True
-        member.process.send(signal.SIGTERM)
-        await asyncio.to_thread(member.process.wait)
+        await self._pool.drain(member)
         self._pool.replace(member)
         return Injection("", at, time.time(), pid)
 
@@ -100,6 +98,21 @@ class Faults:
         led = await self._led_by(member.process.pid)
         injection = await self._link_fault(member, 1.2 * LEADER_LEASE_S, _freeze)
         return await self._until_led_by_others(led, injection)
+
+    # --- operators --------------------------------------------------------------------------
+
+    async def paused(self) -> Injection:
+        """Pause the queue, the namespace or a task that all runs have, and end that."""
+        what = self._rng.choice(PAUSED)
+        at = time.time()
+        await self._order("pause", *what, "--reason", "chaos")
+        await asyncio.sleep(PAUSE_S)
+        await self._order("unpause", *what)
+        return Injection("", at, time.time())
+
+    async def _order(self, *arguments: str) -> None:
+        done = await asyncio.to_thread(self._pool.command, *arguments)
+        assert done.returncode == 0, f"{arguments}: {done.stderr}"
 
     # --- the server and the network ---------------------------------------------------------
 

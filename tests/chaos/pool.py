@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,8 +21,8 @@ from astrum.machine.events import Outcome
 from astrum.protocol.messages import Record, decode_entry
 from astrum.protocol.records import RunInfo
 from astrum.redis import RedisSettings, RunStore
-from tests.chaos.audit import Token, read_tokens
-from tests.flows.chaos import TOKENS_VARIABLE
+from tests.chaos.audit import Planned, Token, read_tokens
+from tests.flows.chaos import CODE_VARIABLE, CODES, TOKENS_VARIABLE
 from tests.processes import ROOT, AstrumProcess
 from tests.proxy import Proxy, target_of
 from tests.servers import RedisServer
@@ -27,6 +30,9 @@ from tests.servers import RedisServer
 DURABLE = {"appendonly": "yes", "appendfsync": "everysec"}
 MODULE = "tests.flows.chaos"
 COMMAND_TIMEOUT_S = 120.0
+FIRST_CODE = CODES[0]
+POLICIES = ("",)
+"""The policies that runs are submitted with; "" is the default, by which code must be the same."""
 
 
 @dataclass
@@ -36,6 +42,7 @@ class Member:
     kind: str
     link: Proxy
     process: AstrumProcess
+    code: str = FIRST_CODE
     is_ending: bool = False
 
 
@@ -43,22 +50,25 @@ class ChaosPool:
     """Workers and coordinators that are restarted when they end, as an orchestrator would."""
 
     def __init__(
-        self, folder: Path, *, workers: int, coordinators: int, worker_options: list[str]
+        self, folder: Path, *, codes: Sequence[str], coordinators: int, worker_options: list[str]
     ) -> None:
+        """Prepare a pool with a worker for each of ``codes``."""
         folder.mkdir(parents=True)
         self.folder = folder
         self.server = RedisServer(tcp=False, options=DURABLE)
         self._options = worker_options
-        self._counts = {"worker": workers, "coordinator": coordinators}
+        self._first = [*(("worker", code) for code in codes)]
+        self._first += [("coordinator", FIRST_CODE)] * coordinators
         self.members: list[Member] = []
+        self.planned: dict[str, list[Planned]] = {}
+        self.retired: set[str] = set()
+        self.arriving: set[str] = set()
         self.unexpected_ends: list[str] = []
         self._logs = 0
 
     def __enter__(self) -> ChaosPool:
         self.server.start()
-        for kind, count in self._counts.items():
-            for _ in range(count):
-                self.members.append(self._start(kind))
+        self.members = [self._start(kind, code) for kind, code in self._first]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,10 +86,18 @@ class ChaosPool:
         member.process.kill()
         self.replace(member)
 
-    def replace(self, member: Member) -> None:
-        """Put another process in the place of one that ended."""
+    async def drain(self, member: Member) -> None:
+        """End a member as an orchestrator does, and wait for its end."""
+        member.is_ending = True
+        member.process.send(signal.SIGTERM)
+        await asyncio.to_thread(member.process.wait)
+
+    def replace(self, member: Member, code: str = "") -> Member:
+        """Put another process in the place of one that ended, with other code if that is given."""
         self._dispose(member)
-        self.members[self.members.index(member)] = self._start(member.kind)
+        other = self._start(member.kind, code or member.code)
+        self.members[self.members.index(member)] = other
+        return other
 
     def tend(self) -> None:
         """Replace what ended without being asked to, and remember that it did."""
@@ -95,17 +113,21 @@ class ChaosPool:
         """Whether every member has come up."""
         return all("serv" in member.process.output for member in self.members)
 
-    def _start(self, kind: str) -> Member:
+    def codes(self) -> list[str]:
+        """Return the versions of the code that workers have and that new runs may be of."""
+        return sorted({member.code for member in self.of("worker")} - self.retired)
+
+    def _start(self, kind: str, code: str) -> Member:
         link = Proxy(target_of(self.server))
         link.__enter__()
-        environment = {TOKENS_VARIABLE: str(self.folder / "tokens")}
+        environment = {TOKENS_VARIABLE: str(self.folder / "tokens"), CODE_VARIABLE: code}
         if kind == "worker":
             arguments = [MODULE, "--redis", link.url, "--wait", *self._options]
             process = AstrumProcess("astrum_worker", *arguments, environment=environment)
         else:
             arguments = ["serve", "--redis", link.url]
             process = AstrumProcess("astrum_coordinator", *arguments, environment=environment)
-        return Member(kind, link, process)
+        return Member(kind, link, process, code)
 
     def _dispose(self, member: Member) -> None:
         self._logs += 1
@@ -116,14 +138,24 @@ class ChaosPool:
 
     # --- runs -------------------------------------------------------------------------------
 
-    def submit(self, run_id: str) -> bool:
-        """Submit a run by the command; false if the server could not be reached."""
-        done = self._command("submit", MODULE, "--run-id", run_id)
+    def submit(self, run_id: str, rng: random.Random) -> bool:
+        """Submit a run of any code that is served; false if the server could not be reached."""
+        plans = self.planned.setdefault(run_id, [])
+        if not plans or plans[-1].code not in {member.code for member in self.of("worker")}:
+            policy = rng.choice(POLICIES)
+            plans.append(Planned(rng.choice(self.codes()), policy))
+        code, policy = plans[-1]
+        options = ["--versions", policy] if policy else []
+        self.arriving.add(run_id)
+        try:
+            done = self.command("submit", MODULE, "--run-id", run_id, *options, code=code)
+        finally:
+            self.arriving.discard(run_id)
         return done.returncode == 0
 
     def show(self, run_id: str) -> dict[str, Any]:
         """Return the report of a run, by the command."""
-        done = self._command("show", run_id, "--json")
+        done = self.command("show", run_id, "--json")
         assert done.returncode == 0, done.stderr
         report: dict[str, Any] = json.loads(done.stdout)
         return report
@@ -154,7 +186,8 @@ class ChaosPool:
                     found.append(f"{raw.decode()} still has {length} entries")
         return found
 
-    def _command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, code: str = FIRST_CODE) -> subprocess.CompletedProcess[str]:
+        """Run a command of the coordinator, which has this code."""
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -167,6 +200,7 @@ class ChaosPool:
                 self.server.url,
             ],
             cwd=ROOT,
+            env={**os.environ, CODE_VARIABLE: code},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

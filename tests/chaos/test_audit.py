@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.chaos.audit import Token, Verdict, Window, audit
+import pytest
+
+from tests.chaos.audit import Planned, Token, Verdict, Window, audit
 
 
 def report(*attempts: tuple[int, str], value: str = "n1", state: str = "completed") -> Any:
@@ -92,6 +94,26 @@ def test_a_value_computed_from_a_withdrawn_value_is_found() -> None:
     found = report((1, "lost"), (2, "completed"), value="n2")
     [problem] = judged(found, FIRST, SECOND).problems
     assert "b was computed from a value of a that is not the reported one" in problem
+
+
+@pytest.mark.parametrize(
+    ("task_id", "planned", "ran", "is_allowed"),
+    [
+        ("t02_03", Planned("a", "compatible"), "b", True),
+        ("t02_03", Planned("a", "exact"), "b", False),
+        ("t02_03", Planned("b", "exact"), "c", True),
+        ("t05_01", Planned("b", "compatible"), "c", False),
+        ("t05_01", Planned("a", "exact"), "b", True),
+    ],
+)
+def test_a_task_may_run_with_other_code_as_far_as_its_run_allows(
+    task_id: str, planned: Planned, ran: str, is_allowed: bool
+) -> None:
+    token = Token("r", task_id, 1, 7, "m", 5.0, ran)
+    assert planned.allows(token) is is_allowed
+    found = report((1, "completed"))
+    problems = audit(found, [token], Counter("ab"), planned=[planned]).problems
+    assert any("was executed for" in problem for problem in problems) is not is_allowed
 
 
 def quarantined() -> Any:

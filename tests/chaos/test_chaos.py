@@ -8,16 +8,19 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.driver import Driver, Result, table, write_json
 from tests.chaos.pool import ChaosPool
+from tests.flows.chaos import CODES
 from tests.servers import find_binaries
 
 MINUTES = float(os.environ.get("ASTRUM_CHAOS_MINUTES", "0"))
 JSON_VARIABLE = "ASTRUM_CHAOS_JSON"
+SAME = ("a",)
 SHORT_LEASE_S, DEFAULT_LEASE_S = 2.0, 15.0
 
 QUICK = [
@@ -38,6 +41,10 @@ SLOW = [
     "server rolled back",
     "server's memory full > leases",
 ]
+OPERATORS = [
+    "rolling deploy",
+    "pause and unpause",
+]
 
 pytestmark = [
     pytest.mark.chaos,
@@ -53,10 +60,15 @@ Scenario = tuple[str, list[str], float]
 
 
 async def storm(
-    folder: Path, lease_s: float, scenarios: list[Scenario], *, open_runs: int, workers: int
+    folder: Path,
+    lease_s: float,
+    scenarios: list[Scenario],
+    *,
+    open_runs: int,
+    codes: Sequence[str],
 ) -> list[Result]:
     """Run the scenarios on a pool of their own; what one finds does not end the others."""
-    pool = ChaosPool(folder, workers=workers, coordinators=2, worker_options=options(lease_s))
+    pool = ChaosPool(folder, codes=codes, coordinators=2, worker_options=options(lease_s))
     results = []
     with pool:
         driver = Driver(pool, lease_s, random.Random(), open_runs=open_runs)
@@ -82,25 +94,28 @@ async def test_a_short_storm_of_faults_loses_nothing_and_counts_nothing_twice(
     mixed: list[Scenario] = [("all faults at once", QUICK, 20.0)]
     at_defaults: list[Scenario] = [("worker kill -9, default lease", ["worker kill -9"], 1.0)]
     results = await asyncio.gather(
-        storm(tmp_path / "short", SHORT_LEASE_S, mixed, open_runs=2, workers=3),
-        storm(tmp_path / "default", DEFAULT_LEASE_S, at_defaults, open_runs=1, workers=2),
+        storm(tmp_path / "short", SHORT_LEASE_S, mixed, open_runs=2, codes=SAME * 3),
+        storm(tmp_path / "default", DEFAULT_LEASE_S, at_defaults, open_runs=1, codes=SAME * 2),
     )
     judge([result for part in results for result in part])
 
 
 @pytest.mark.skipif(MINUTES <= 0, reason="make chaos MINUTES=10 runs it")
 async def test_every_fault_for_its_share_of_the_time(tmp_path: Path) -> None:
-    share_s = MINUTES * 60 / (len(QUICK) + len(SLOW) + 4)
-    each: list[Scenario] = [(fault, [fault], share_s) for fault in QUICK + SLOW]
-    each.append(("all of these at once", QUICK + SLOW, 2 * share_s))
+    every = QUICK + SLOW + OPERATORS
+    share_s = MINUTES * 60 / (len(every) + 6)
+    each: list[Scenario] = [(fault, [fault], share_s) for fault in every]
+    each.append(("all of these at once", every, 2 * share_s))
     at_defaults: list[Scenario] = [
         ("worker kill -9, default lease", ["worker kill -9"], 2 * share_s)
     ]
+    mixed: list[Scenario] = [("mixed versions, all at once", QUICK + SLOW, 2 * share_s)]
     judge(
         [
-            *await storm(tmp_path / "short", SHORT_LEASE_S, each, open_runs=3, workers=3),
+            *await storm(tmp_path / "short", SHORT_LEASE_S, each, open_runs=3, codes=SAME * 3),
+            *await storm(tmp_path / "mixed", SHORT_LEASE_S, mixed, open_runs=3, codes=CODES),
             *await storm(
-                tmp_path / "default", DEFAULT_LEASE_S, at_defaults, open_runs=3, workers=3
+                tmp_path / "default", DEFAULT_LEASE_S, at_defaults, open_runs=3, codes=SAME * 3
             ),
         ]
     )

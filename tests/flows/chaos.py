@@ -3,6 +3,9 @@
 Every execution appends a token to the file that ``ASTRUM_CHAOS_TOKENS`` names, and returns its
 nonce with the nonces of the values that it was given: the audit of a run sees which execution
 each value stems from.
+
+``ASTRUM_CHAOS_CODE`` says which version of the code a process has: "a" is the first, "b" has other
+bodies of some tasks, "c" has these and another parameter of some others.
 """
 
 import asyncio
@@ -16,6 +19,9 @@ from astrum import F, Ref, SchedulerRegistry, current_attempt
 
 WIDTH, DEPTH = 40, 15
 TOKENS_VARIABLE = "ASTRUM_CHAOS_TOKENS"
+CODE_VARIABLE = "ASTRUM_CHAOS_CODE"
+CODES = ("a", "b", "c")
+CODE = os.environ.get(CODE_VARIABLE, "a")
 
 grid = SchedulerRegistry("grid")
 
@@ -25,10 +31,26 @@ def name_of(row: int, column: int) -> str:
     return f"t{row:02}_{column % WIDTH:02}"
 
 
+REWRITTEN = {name_of(row, column) for row in range(2, DEPTH, 4) for column in range(3, WIDTH, 8)}
+EXTENDED = {name_of(5, column) for column in range(1, WIDTH, 8)}
+
+
+def has_same_body(name: str, code: str, other: str) -> bool:
+    """Tell whether a task has the same function in two versions of the code."""
+    is_rewritten = name in REWRITTEN and (code == "a") != (other == "a")
+    return has_same_parameters(name, code, other) and not is_rewritten
+
+
+def has_same_parameters(name: str, code: str, other: str) -> bool:
+    """Tell whether a task has the same parameters in two versions of the code."""
+    return name not in EXTENDED or (code == "c") == (other == "c")
+
+
 def leave_token() -> str:
     """Append a line for this execution and return its nonce."""
     context, nonce = current_attempt(), os.urandom(6).hex()
-    token = [context.run_id, context.task_id, context.attempt, os.getpid(), nonce, time.time()]
+    who = (context.run_id, context.task_id, context.attempt, os.getpid())
+    token = [*who, nonce, time.time(), CODE]
     file = os.open(os.environ[TOKENS_VARIABLE], os.O_APPEND | os.O_CREAT | os.O_WRONLY)
     try:
         os.write(file, json.dumps(token).encode() + b"\n")
@@ -77,7 +99,43 @@ def _declare_sync(row: int, column: int) -> None:
         return _value(nonce, **{left: a, right: b})
 
 
+def _declare_rewritten(row: int, column: int) -> None:
+    left, right = name_of(row - 1, column), name_of(row - 1, column + 1)
+
+    @grid.task(name_of(row, column), retry=1)
+    async def then(
+        a: Ref[dict[str, Any], F(left)], b: Ref[dict[str, Any], F(right)]
+    ) -> dict[str, Any]:
+        nonce = leave_token()
+        await asyncio.sleep(_pause_s() / 2)
+        return _value(nonce, **{left: a, right: b})
+
+
+def _declare_extended(row: int, column: int) -> None:
+    left, right = name_of(row - 1, column), name_of(row - 1, column + 1)
+
+    @grid.task(name_of(row, column), retry=1)
+    async def then(
+        a: Ref[dict[str, Any], F(left)], b: Ref[dict[str, Any], F(right)], share: float = 0.5
+    ) -> dict[str, Any]:
+        nonce = leave_token()
+        await asyncio.sleep(_pause_s() * share)
+        return _value(nonce, **{left: a, right: b})
+
+
+def _declare(row: int, column: int) -> None:
+    name = name_of(row, column)
+    if name in EXTENDED and CODE == "c":
+        _declare_extended(row, column)
+    elif name in REWRITTEN and CODE != "a":
+        _declare_rewritten(row, column)
+    elif (row + column) % 8 == 7:
+        _declare_sync(row, column)
+    else:
+        _declare_async(row, column)
+
+
 for _column in range(WIDTH):
     _declare_first(_column)
     for _row in range(1, DEPTH):
-        (_declare_sync if (_row + _column) % 8 == 7 else _declare_async)(_row, _column)
+        _declare(_row, _column)
