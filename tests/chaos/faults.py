@@ -37,7 +37,8 @@ class Faults:
         self.by_name: Mapping[str, Callable[[], Awaitable[Injection]]] = {
             "worker kill -9": self.worker_killed,
             "worker SIGSTOP > lease": self.worker_stopped,
-            "worker SIGTERM": self.worker_drained,
+            "worker SIGTERM": self.worker_terminated,
+            "worker drained": self.worker_drained,
             "rolling deploy": self._deploys.roll,
             "pause and unpause": self.paused,
             "worker link cut": self.worker_cut,
@@ -65,10 +66,12 @@ class Faults:
         member = self._any("worker")
         return await self._stopped(member, 1.5 * self._lease_s)
 
-    async def worker_drained(self) -> Injection:
+    async def worker_terminated(self) -> Injection:
         member = self._any("worker")
         pid, at = member.process.pid, time.time()
-        await self._pool.drain(member)
+        member.is_ending = True
+        member.process.send(signal.SIGTERM)
+        await asyncio.to_thread(member.process.wait)
         self._pool.replace(member)
         return Injection("", at, time.time(), pid)
 
@@ -100,6 +103,13 @@ class Faults:
         return await self._until_led_by_others(led, injection)
 
     # --- operators --------------------------------------------------------------------------
+
+    async def worker_drained(self) -> Injection:
+        member = self._any("worker")
+        pid, at = member.process.pid, time.time()
+        await self._pool.drain(member)
+        self._pool.replace(member)
+        return Injection("", at, time.time(), pid)
 
     async def paused(self) -> Injection:
         """Pause the queue, the namespace or a task that all runs have, and end that."""

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -87,9 +88,11 @@ class ChaosPool:
         self.replace(member)
 
     async def drain(self, member: Member) -> None:
-        """End a member as an orchestrator does, and wait for its end."""
+        """Let a worker end as an operator does, and wait for its end."""
         member.is_ending = True
-        member.process.send(signal.SIGTERM)
+        worker = f"{socket.gethostname()}.{member.process.pid}."
+        done = await asyncio.to_thread(self.command, "drain", worker)
+        assert done.returncode == 0, done.stderr
         await asyncio.to_thread(member.process.wait)
 
     def replace(self, member: Member, code: str = "") -> Member:

@@ -42,6 +42,7 @@ SLOW = [
     "server's memory full > leases",
 ]
 OPERATORS = [
+    "worker drained",
     "rolling deploy",
     "pause and unpause",
 ]
