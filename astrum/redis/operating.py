@@ -1,9 +1,10 @@
-"""What operators do to a pool: pause parts of it, drain workers, read dead letters."""
+"""What operators do to a pool: pause parts of it, drain workers, read dead letters, delete runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from astrum.errors import RunError, RunNotFoundError
 from astrum.protocol.drains import DrainRequest, encode_drain
 from astrum.protocol.keys import FIELD, SIGNATURE_FIELD
 from astrum.protocol.pauses import Pause, Pauses, PauseTarget, decode_pauses, encode_pause
@@ -13,6 +14,8 @@ from astrum.redis.entries import pairs
 from astrum.redis.queries import QueryStore
 from astrum.redis.scripts import chunks
 
+_FIRST_PART = b"0"
+"""The cursor before the first part, and after the last."""
 _LETTERS = 50
 """Dead letters in one reply: each may have some hundred KiB."""
 _TEXTS = (b"stream", b"entry", b"reason")
@@ -73,6 +76,23 @@ class OperatingStore(QueryStore):
         key = self.keys.dead_letters
         commands = [("XDEL", key, *part) for part in chunks(letter_ids)]
         return sum(await self.client.pipeline(commands))
+
+    # --- runs ----------------------------------------------------------------------------------
+
+    async def forget(self, run_id: str) -> None:
+        """Delete an ended run with its values and all its keys; repeatable while it is there.
+
+        Raises `RunNotFoundError`, and `RunError` for an open run.
+        """
+        cursor = _FIRST_PART
+        while True:
+            cursor = await self.client.call(operating_scripts.forget(self.keys, run_id, cursor))
+            if cursor == b"OPEN":
+                raise RunError(f"run {run_id!r} is open: cancel it first, then forget it")
+            if cursor == b"GONE":
+                raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
+            if cursor == _FIRST_PART:
+                return
 
 
 def _letter(letter_id: str, fields: dict[bytes, bytes]) -> DeadLetter:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from astrum.protocol.keys import Keys
 from astrum.redis.script_library import Argument, ScriptCall
+from astrum.redis.scripts import BLOBS_PER_PART
 
 PAUSES_TTL_MS = 7 * 86_400_000
 
@@ -21,3 +22,17 @@ def pause(keys: Keys, pauses: Iterable[tuple[str, bytes]]) -> ScriptCall:
 def drain(keys: Keys, worker_id: str, request: str) -> ScriptCall:
     """Ask a live worker to drain. Reply: 0 if it is not alive."""
     return ScriptCall("drain", [keys.leases, keys.worker(worker_id)], [worker_id, request])
+
+
+def forget(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:
+    """Delete a part of an ended run. Reply: the next cursor, "0", "OPEN" or "GONE"."""
+    of_the_run = [
+        keys.run(run_id),
+        keys.plan(run_id),
+        keys.attempts(run_id),
+        keys.journal(run_id),
+        keys.blobs(run_id),
+        keys.end(run_id),
+    ]
+    names = [*of_the_run, keys.runs, keys.history, keys.untidied, keys.index]
+    return ScriptCall("forget", names, [run_id, cursor, BLOBS_PER_PART, keys.blob(run_id, "")])

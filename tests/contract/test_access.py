@@ -146,6 +146,7 @@ async def operate(runs: RunStore) -> None:
     assert await runs.paused()
     assert await runs.unpause([target]) == [target]
     assert await runs.drain("alive", DrainRequest("me"))
+    await runs.forget("theirs")
     letters = [letter.letter_id for letter in await runs.dead_letters()]
     assert await runs.clear_dead_letters(letters) == len(letters) > 0
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from astrum.errors import RunError, RunNotFoundError
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
-from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore, operating
+from astrum.redis import (
+    LeaseClient,
+    RedisSettings,
+    RunStore,
+    WorkerStore,
+    operating,
+    operating_scripts,
+)
 from astrum.redis.operating_scripts import PAUSES_TTL_MS
-from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered
+from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered, stored
 
 QUEUE = PauseTarget(PauseKind.QUEUE, "cpu")
 TASK = PauseTarget.of_task("etl", "load")
@@ -65,3 +73,41 @@ async def test_dead_letters_are_read_whole_and_deleted_by_their_ids(
     first, *rest = [one.letter_id for one in letters]
     assert await runs.clear_dead_letters(rest) == 2
     assert [one.letter_id for one in await runs.dead_letters()] == [first]
+
+
+async def ended_run(runs: RunStore, run_id: str, values: int = 3) -> None:
+    epoch = await led_run(runs, run_id)
+    for number in range(values):
+        await stored(runs, run_id, b"%d" % number)
+    assert await runs.finish(run_id, epoch, "completed", result_ttl_s=600, tails=True)
+
+
+async def keys_of(runs: RunStore) -> set[str]:
+    return {key.decode() for key in await runs.client.execute("KEYS", "*")}
+
+
+async def test_a_forgotten_run_leaves_no_key_and_no_place_in_any_index(
+    runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operating_scripts, "BLOBS_PER_PART", 10)
+    await ended_run(runs, "kept")
+    before = await keys_of(runs)
+    # So many values that their set is scanned in several parts.
+    await ended_run(runs, "big", values=600)
+    await runs.client.execute("ZADD", runs.keys.untidied, 1, "big")
+    await runs.forget("big")
+    assert await keys_of(runs) - {runs.keys.untidied} == before
+    assert [info.run_id for info in await runs.list_runs()] == ["kept"]
+    for index in (runs.keys.history, runs.keys.untidied, runs.keys.runs, runs.keys.index):
+        assert await runs.client.execute("ZSCORE", index, "big") is None
+    with pytest.raises(RunNotFoundError):
+        await runs.forget("big")
+    assert await runs.create_run("big", b"another plan", {})
+
+
+async def test_an_open_run_is_not_forgotten(runs: RunStore) -> None:
+    await led_run(runs)
+    before = await keys_of(runs)
+    with pytest.raises(RunError, match="cancel it first"):
+        await runs.forget("r")
+    assert await keys_of(runs) == before

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from astrum.errors import NotInPoolError, RunError, listed, nearest
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
-from astrum.protocol.records import WorkerInfo
+from astrum.protocol.records import RunInfo, WorkerInfo
 from astrum.view import DeadLetterView, view_of
 from astrum_coordinator.asking.pool_names import check_known
 from astrum_coordinator.asking.submitter import submitter
+from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.context import CoordinatorContext
 
 
@@ -95,6 +96,24 @@ class Operations(ABC):
         """Delete these dead letters, by default all there are now; return how many."""
         ids = [one.letter_id for one in await self.dead_letters(*letter_ids)]
         return await self._context.store.clear_dead_letters(ids)
+
+    # --- runs ----------------------------------------------------------------------------------
+
+    async def forget(self, *run_ids: str) -> list[RunInfo]:
+        """Delete ended runs with their results and reports at once; returns what they were.
+
+        Raises `RunNotFoundError`, and `RunError` for an open run, before anything is deleted.
+        """
+        store = self._context.store
+        found = [await found_run(store, run_id) for run_id in dict.fromkeys(run_ids)]
+        for info in found:
+            if info.is_open:
+                raise RunError(
+                    f"run {info.run_id} is open: `cancel {info.run_id}` ends it, then forget it"
+                )
+        for info in found:
+            await store.forget(info.run_id)
+        return found
 
 
 def chosen_workers(names: Iterable[str], live: Sequence[WorkerInfo]) -> list[WorkerInfo]:

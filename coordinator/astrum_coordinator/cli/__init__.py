@@ -16,6 +16,7 @@ from astrum_coordinator.cli.coordinators import coordinators
 from astrum_coordinator.cli.dead import dead
 from astrum_coordinator.cli.drain import drain
 from astrum_coordinator.cli.endings import Commands
+from astrum_coordinator.cli.forget import forget
 from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.pause import pause, unpause
 from astrum_coordinator.cli.plan import plan
@@ -44,6 +45,6 @@ def main() -> None:
 
 _COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, cancel)
 _ABOUT_THE_POOL = (workers, queues, coordinators, acl)
-_OPERATING = (pause, unpause, drain, dead)
+_OPERATING = (pause, unpause, drain, dead, forget)
 for command in (*_COMMANDS, *_ABOUT_THE_POOL, *_OPERATING):
     main.add_command(command)

@@ -43,13 +43,12 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
     end = keys.end("*")
     return [
         # This pattern takes in all other keys of a run.
-        ((keys.run("*"),), "exists hdel hget hgetall hmget hset pexpire pttl"),
+        ((keys.run("*"),), "exists hdel hget hgetall hmget hset pexpire pttl unlink"),
         ((keys.plan("*"),), "getrange set"),
         ((attempts,), "hincrby hscan"),
         ((journal,), "xlen xrange"),
         ((journal, end), "xadd xread"),  # one grant: a single command reads streams of both
         ((blobs,), "sscan"),
-        ((attempts, journal, blobs), "unlink"),
         ((keys.blob("*", "*"),), "getrange pexpire unlink"),
         (
             _streams(keys),

@@ -116,3 +116,22 @@ def test_dead_letters_are_listed_shown_and_cleared(cli: Cli, redis_server: Serve
     [told_json] = json.loads(cli("dead", "--clear", "--json", **env).stdout)
     assert (told_json["letter_id"], told_json["reason"]) == (letter, "why")
     assert json.loads(cli("dead", "--json", **env).stdout) == []
+
+
+def test_a_run_is_forgotten_only_after_its_end(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    assert cli("submit", "flow.py", "--run-id", "open", **env).returncode == 0
+    ran = cli("run", "flow.py", "--workers", "1", "--run-id", "over", ASTRUM_QUEUE="cpu", **env)
+    assert ran.returncode == 0, ran.stderr
+    refused = cli("forget", "over", "open", **env)
+    assert (refused.returncode, "`cancel open` ends it" in refused.stderr) == (1, True), refused
+    unknown = cli("forget", "ovr", **env)
+    assert (unknown.returncode, "did you mean 'over'?" in unknown.stderr) == (1, True)
+    [told] = json.loads(cli("forget", "over", "--json", **env).stdout)
+    assert (told["run_id"], told["state"]) == ("over", "completed")
+    assert [run["run_id"] for run in json.loads(cli("runs", "--json", **env).stdout)] == ["open"]
+    with redis.Redis.from_url(redis_server.url, protocol=2) as client:
+        assert list(client.scan_iter("*over*")) == []
