@@ -37,7 +37,7 @@ class Dispatching:
         self._limit = maxsize if plan.concurrency_limit is None else plan.concurrency_limit
         self._default_capacity = maxsize if capacity is None else capacity
         self._capacities: dict[int, int] = {}
-        self._first_bound = min(self._limit, self._default_capacity)
+        self._first_bound = min(self._limit, self._capacity(FIRST_STREAM))
         # By task: the stream of an outstanding attempt that is not in the first stream. Most runs
         # use no other one, and then an attempt costs nothing here.
         self._elsewhere: dict[int, int] = {}
@@ -92,7 +92,10 @@ class Dispatching:
     def _set_capacity(self, stream: int, capacity: int) -> None:
         self._capacities[stream] = capacity
         if stream == FIRST_STREAM:
-            self._first_bound = min(self._limit, capacity)
+            self._first_bound = min(self._limit, self._capacity(stream))
+
+    def _capacity(self, stream: int) -> int:
+        return self._capacities.get(stream, self._default_capacity)
 
     def _set_routes(self, routes: Routes) -> None:
         """Replace the routes, and sort what is ready by them; the rest stays where it is."""
@@ -111,7 +114,7 @@ class Dispatching:
             count = self.outstanding_count - len(self._elsewhere)
         else:
             count = self._counts_elsewhere[stream]
-        return self._capacities.get(stream, self._default_capacity) - count
+        return self._capacity(stream) - count
 
     def _heap_number(self, task: int) -> int:
         route = self._route_of[task] if self._route_of else 0

@@ -89,7 +89,7 @@ def _adopt_all(self: Attempts, lanes: Any, claims: Any) -> int:
 
 ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "audit while reconciling": [(Attempts, "adopt", _adopt_all)],
-    "bound of outstanding attempts": [(RunState, "_bounded", lambda self, capacity: 10_000)],
+    "bound of outstanding attempts": [(RunState, "_capacity", lambda self, stream: 10_000)],
     "entry id in the fence": [(Model, "_settle", _settle_under_any_entry)],
     "final mark": [(WorkerStore, "settle", _settle_never_finally)],
     "full replay": [(RunLeader, "_replay", _nothing_async)],
