@@ -15,6 +15,7 @@ class Reason(Enum):
     UNREGISTERED = "unregistered"
     EXCLUSIVE = "exclusive"
     BACKLOG = "backlog"
+    REPLACED = "replaced"
 
 
 class ClaimGate:

@@ -15,6 +15,7 @@ from astrum.runtime.cli.options import (
     URL_VARIABLE,
     LogLevel,
     ServerOptions,
+    Size,
     option,
     server_options,
 )
@@ -107,6 +108,18 @@ class WorkerCommand(SteadyCommand):
     metavar="SECONDS",
     help="How long an async task may block the event loop before the worker process ends because "
     "of it; 0 for no limit.",
+)
+@option(
+    "--max-attempts",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Replace a process by a fresh one after so many attempts, a little earlier at random.",
+)
+@option(
+    "--max-rss",
+    "max_rss_bytes",
+    type=Size(),
+    help="Replace a process by a fresh one when it uses more memory after an attempt: 2GiB.",
 )
 @option(
     "--lease",

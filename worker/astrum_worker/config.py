@@ -33,6 +33,9 @@ class WorkerConfig:
     ``hung_patience_s``. A blocking read waits ``block_s`` at most; a reader that has not finished
     a read for three times that is restarted.
 
+    After ``max_attempts``, or with more than ``max_rss_bytes`` of memory after an attempt, the
+    worker ends, for a new process to take its place (`None`: no limit).
+
     The event loop counts as blocked after ``blocked_after_s``, and a warning is logged. If one
     attempt blocks it for longer than ``blocked_limit_s`` the process ends; 0 means no limit.
     """
@@ -51,6 +54,8 @@ class WorkerConfig:
     status_every_s: float = 0.5
     blocked_after_s: float = 1.0
     blocked_limit_s: float = 300.0
+    max_attempts: int | None = None
+    max_rss_bytes: int | None = None
     reconcile_every_s: float = 30.0
     exclusive_every_s: float = 1.0
     resettle_window_s: float = 5.0
@@ -74,6 +79,9 @@ class WorkerConfig:
             raise ValueError(f"max_value_bytes must be in 1..{MAX_BLOB_BYTES}: readers refuse more")
         if self.grace_s < 0 or self.hung_limit < 1:
             raise ValueError("grace_s may not be negative, max_hung must be at least 1")
+        for limit in (self.max_attempts, self.max_rss_bytes):
+            if limit is not None and limit < 1:
+                raise ValueError(f"max_attempts and max_rss_bytes must be positive, got {limit!r}")
         if self.blocked_limit_s < 0:
             raise ValueError(f"blocked_limit_s may not be negative, got {self.blocked_limit_s!r}")
 

@@ -29,6 +29,11 @@ class Counters:
     restored: int = 0
     hung: int = 0
 
+    @property
+    def ended(self) -> int:
+        """The number of attempts that ran here to an end."""
+        return self.succeeded + self.failed + self.timed_out
+
     def count(self, outcome: Outcome) -> None:
         """Count an attempt by how it ended here."""
         if outcome is Outcome.SUCCEEDED:

@@ -29,6 +29,7 @@ from astrum_worker.upkeep.lease import Lease
 from astrum_worker.upkeep.loop_block_detector import LoopBlockDetector
 from astrum_worker.upkeep.reconciler import Reconciler
 from astrum_worker.upkeep.registration import Registration, new_worker_id
+from astrum_worker.upkeep.replacement import Replacement
 from astrum_worker.upkeep.revocations import Revocations
 from astrum_worker.upkeep.status import StatusBoard
 
@@ -101,12 +102,21 @@ def compose(
             *consumers,
         ],
         followers=[
+            *_replacement(context, attempts, stop),
             reconciler,
             Revocations(store, attempts, context.seal),
             HungTasks(attempts, config.hung_patience_s),
             HungThreads(invoker.pool, config, stop),
         ],
     )
+
+
+def _replacement(
+    context: WorkerContext, attempts: Attempts, stop: Callable[[int], None]
+) -> list[Service]:
+    config = context.config
+    is_limited = config.max_attempts is not None or config.max_rss_bytes is not None
+    return [Replacement(context, attempts, stop)] if is_limited else []
 
 
 def _consumers(

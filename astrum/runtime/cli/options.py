@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar
@@ -12,6 +13,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 URL_VARIABLE = "ASTRUM_REDIS_URL"
 LEVELS = ("debug", "info", "warning", "error")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) *(?:([kmgt])(i?b?))?b?", re.IGNORECASE)
+_UNITS = "kmgt"
 _OTHER_NAMES = {"warn": "warning", "critical": "error", "fatal": "error", "trace": "debug"}
 
 
@@ -116,3 +119,21 @@ class LogLevel(click.Choice[str]):
         """Return the level's own name."""
         name = str(value).strip().lower()
         return super().convert(_OTHER_NAMES.get(name, name), param, ctx)
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: ``2GiB``, ``512M`` (as MiB), ``2GB`` (powers of 1000) or plain bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number of bytes."""
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(str(value).strip())
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is not a size: write 512MiB or 2GiB", param, ctx)
+        number, unit, ending = match.groups()
+        power = _UNITS.index(unit.lower()) + 1 if unit else 0
+        base = 1000 if ending in ("b", "B") else 1024
+        return round(float(number) * float(base**power))

@@ -43,6 +43,12 @@ async def end_by_name() -> None:
 async def leave_a_child() -> int:
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid
 
+KEPT = []
+
+@task("keep", namespace="pool")
+async def keep() -> None:
+    KEPT.append(b"x" * (300 * 1024 * 1024))
+
 @task("block", namespace="pool")
 async def block() -> None:
     open("block.started", "w").close()
@@ -196,3 +202,35 @@ def is_gone(pid: int) -> bool:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
+
+
+async def test_a_worker_with_enough_attempts_ends_when_all_ended_and_a_fresh_one_follows(
+    pool: Pool, lead: Lead, module: str
+) -> None:
+    worker = await supervised(pool, module, "--max-attempts", "1", "--grace", "0")
+    await lead.dispatch(0, "wait_for", {"name": "slow"})
+    await pool.reached("slow.started")
+    await lead.dispatch(1, "add", {"a": 1, "b": 2})
+    await eventually(lambda: "claims nothing more, since it has run 1 attempt" in worker.said)
+    await lead.dispatch(2, "add", {"a": 3, "b": 4})
+    pool.release("slow")
+    assert [await lead.value(task) for task in (1, 2)] == [3, 7]
+    assert (await lead.record(0)).outcome.name == "SUCCEEDED"
+    assert "a worker process was replaced within 10 s of its start" in worker.said
+    assert len(lead.records) == 3
+
+
+async def test_a_limit_of_memory_below_what_an_idle_process_uses_is_refused(pool: Pool) -> None:
+    worker = pool.start("--max-rss", "8MiB", supervised=True)
+    assert await worker.ended() == 2
+    assert "before its first attempt, which is above --max-rss of 8 MiB" in worker.said
+
+
+async def test_a_worker_that_uses_too_much_memory_is_replaced(
+    pool: Pool, lead: Lead, module: str
+) -> None:
+    worker = await supervised(pool, module, "--max-rss", "300MiB")
+    await lead.dispatch(0, "keep")
+    await lead.record(0)
+    await eventually(lambda: served(worker) == 2)
+    assert "MiB of memory; it ends when what it runs has ended" in worker.said

@@ -15,11 +15,12 @@ from astrum.runtime.loops import end_task, hide
 from astrum.runtime.patched_library import refuse_patched_library
 from astrum.runtime.standard_streams import exit_at_once, let_go_of_stdout, say_line
 from astrum_worker.app import Worker
-from astrum_worker.config import WorkerConfig
+from astrum_worker.config import MIB, WorkerConfig
 from astrum_worker.process.signals import Signals
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.supervisor_link import READY, SupervisorLink, say_ended_by
+from astrum_worker.upkeep.memory import rss_bytes
 
 logger = logging.getLogger("astrum.worker")
 
@@ -35,6 +36,8 @@ def serve(config: WorkerConfig, supervisor_fd: int | None, talkative: bool) -> i
     try:
         catalog = Catalog.load(config.modules)
         refuse_patched_library()
+        if not _has_room(config.max_rss_bytes):
+            return ExitCode.WRONG_USAGE
         slow_down_collector()
         process = _Process(config, catalog, supervisor_fd, talkative)
         code = run_steadily(process.run(), process.disturbed, process.broken)
@@ -42,6 +45,22 @@ def serve(config: WorkerConfig, supervisor_fd: int | None, talkative: bool) -> i
         code = ExitCode.INTERRUPTED
     let_go_of_stdout()
     return code
+
+
+def _has_room(max_rss_bytes: int | None) -> bool:
+    """Return whether this process is below its limit of memory, and log an error if not."""
+    if max_rss_bytes is None:
+        return True
+    used = rss_bytes()
+    if used is None:
+        logger.error("--max-rss needs a system that tells how much memory a process uses")
+    elif used >= max_rss_bytes:
+        logger.error(
+            "this process uses %.0f MiB before its first attempt, which is above --max-rss of "
+            "%.0f MiB: give a higher limit",
+            *(used / MIB, max_rss_bytes / MIB),
+        )
+    return used is not None and used < max_rss_bytes
 
 
 class _Process:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from astrum.execution.threads import ThreadPool
 from astrum.protocol.status import (
@@ -20,8 +18,7 @@ from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.upkeep.loop_block_detector import Blockage, LoopBlockDetector
-
-_STATM = Path("/proc/self/statm")
+from astrum_worker.upkeep.memory import rss_bytes
 
 
 class StatusBoard:
@@ -69,7 +66,7 @@ class StatusBoard:
             unsettled=self._attempts.unsettled,
             drain_left_s=None if drain_until is None else max(round(drain_until - now, 3), 0.0),
             hung_threads=self._threads.hung,
-            rss_bytes=_rss_bytes(),
+            rss_bytes=rss_bytes(),
             cpu_s=round(time.process_time(), 2),
             counters=self._counters.to_data(),
         )
@@ -94,11 +91,3 @@ def _age_s(held: ClaimedAttempt, now: float) -> float:
 def _blocked(blockage: Blockage) -> LoopBlock:
     task_id = "" if blockage.held is None else blockage.held.task_id
     return LoopBlock(round(blockage.age_s, 3), blockage.where, task_id, blockage.source)
-
-
-def _rss_bytes() -> int | None:
-    """Return the memory of this process that is in use, `None` where the system does not say."""
-    try:
-        return int(_STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, AttributeError, ValueError, IndexError):
-        return None

@@ -1,0 +1,51 @@
+"""When a worker process is replaced: sizes on the command line, and the limits."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from astrum.runtime.cli.options import Size
+from astrum_worker.upkeep.replacement import Limits
+
+GIB = 1024**3
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("2GiB", 2 * GIB),
+        ("2g", 2 * GIB),
+        ("2 GB", 2 * 10**9),
+        ("1.5GiB", 3 * GIB // 2),
+        ("512MiB", GIB // 2),
+        ("4096", 4096),
+        ("4096b", 4096),
+    ],
+)
+def test_sizes_have_the_usual_units(text: str, size: int) -> None:
+    assert Size().convert(text, None, None) == size
+
+
+@pytest.mark.parametrize("text", ["", "2 Gigs", "-1", "0", "2iB", "GiB", "1e9", "nan"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a size"):
+        Size().convert(text, None, None)
+
+
+def test_a_limit_of_attempts_is_never_exceeded_and_differs_among_processes() -> None:
+    def first(limits: Limits) -> int:
+        return next(n for n in range(2_000) if limits.reached(n, None))
+
+    firsts = {first(Limits(1_000, None)) for _ in range(50)}
+    assert all(900 <= number <= 1_000 for number in firsts)
+    assert len(firsts) > 10
+    assert first(Limits(1, None)) == 1
+
+
+def test_memory_counts_only_after_an_attempt() -> None:
+    limits = Limits(None, GIB)
+    assert limits.reached(0, 2 * GIB) == ""
+    assert limits.reached(1, GIB // 2) == ""
+    assert limits.reached(1, 2 * GIB) == "it uses 2,048 MiB of memory"
+    assert limits.reached(1, None) == ""
