@@ -13,6 +13,7 @@ from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode, after_stop
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.asking import patient_coordinator
+from astrum_coordinator.cli.http_answers import http_option, listening
 from astrum_coordinator.cli.options import json_option, log_option, require_redis
 
 if TYPE_CHECKING:
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Lead every run that has no leader.")
 @server_options
+@http_option
 @log_option
 @click.pass_context
-def serve(ctx: click.Context, server: ServerOptions) -> None:
+def serve(ctx: click.Context, server: ServerOptions, http_address: tuple[str, int] | None) -> None:
     """Lead every run that has no leader, until stopped; needs none of the runs' code.
+
+    With --http it also answers autoscalers: GET /queues has what `queues --json` prints.
 
     On SIGTERM or Ctrl-C it stops leading its runs, and another coordinator may lead them.
     """
@@ -36,15 +40,18 @@ def serve(ctx: click.Context, server: ServerOptions) -> None:
     settings = require_redis(server)
     log_to_stderr(ctx.meta.get("astrum.log_level", "info"))
     interrupts = Interrupts()
-    interrupts.run(lambda interrupts: _serve(settings, interrupts))
+    interrupts.run(lambda interrupts: _serve(settings, http_address, interrupts))
     ctx.exit(after_stop(interrupts.received))
 
 
-async def _serve(settings: RedisSettings, interrupts: Interrupts) -> None:
+async def _serve(
+    settings: RedisSettings, http_address: tuple[str, int] | None, interrupts: Interrupts
+) -> None:
     try:
         async with patient_coordinator(settings) as coordinator:
             say(f"serving {settings.masked_url}, prefix {settings.prefix!r}")
-            await coordinator.serve()
+            async with listening(coordinator, http_address):
+                await coordinator.serve()
     except asyncio.CancelledError:
         if not interrupts.received:
             raise

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -135,3 +139,32 @@ def test_a_run_is_forgotten_only_after_its_end(
     assert [run["run_id"] for run in json.loads(cli("runs", "--json", **env).stdout)] == ["open"]
     with redis.Redis.from_url(redis_server.url, protocol=2) as client:
         assert list(client.scan_iter("*over*")) == []
+
+
+def get(address: str) -> Any:
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return json.load(answer)
+
+
+def test_an_autoscaler_reads_the_demand_of_a_queue_without_any_worker(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    assert cli("submit", "flow.py", "--run-id", "r", **env).returncode == 0
+    options = ("serve", "--http", "127.0.0.1:0")
+    with AstrumProcess("astrum_coordinator", *options, environment=env) as serve:
+        wait_until(lambda: "answering on " in serve.output, "the address")
+        [address] = re.findall(r"answering on (\S+)/queues", serve.output)
+        wait_until(lambda: get(f"{address}/queues/cpu")["demand"] == 1, "the backlog")
+        assert get(f"{address}/queues/cpu")["backlog"] == 1
+        assert get(f"{address}/queues/other")["demand"] == 0
+        [listed] = get(f"{address}/queues")
+        [printed] = json.loads(cli("queues", "--json", **env).stdout)
+        assert listed.keys() == printed.keys()
+        assert (printed["backlog"], printed["demand"]) == (1, 1)
+        taken = cli("serve", "--http", address.removeprefix("http://"), **env)
+        assert (taken.returncode, "nothing can listen on" in taken.stderr) == (2, True), taken
+        serve.send(signal.SIGTERM)
+        assert serve.wait() == 0
+    assert cli("serve", "--http", "8080", **env).returncode == 2

@@ -1,0 +1,136 @@
+"""A small HTTP server for machines that poll: GET requests, short answers, no connection kept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import unquote
+
+logger = logging.getLogger("astrum.http")
+
+MOST_CONNECTIONS = 64
+LONGEST_HEAD = 8 * 1024
+PATIENCE_S = 5.0
+"""Seconds for a client to send its request, and to take the answer."""
+
+
+class Answer(NamedTuple):
+    """What a request gets."""
+
+    body: bytes
+    status: HTTPStatus = HTTPStatus.OK
+    content_type: str = "application/json"
+
+
+def refusal(status: HTTPStatus, why: str = "") -> Answer:
+    """Return an answer that says what is wrong, as a line of text."""
+    return Answer(f"{why or status.phrase}\n".encode(), status, "text/plain; charset=utf-8")
+
+
+Handler = Callable[[str], Awaitable[Answer]]
+"""Answers the request for a path, such as ``/queues``; without query, unquoted."""
+
+
+class HttpServer:
+    """Answers GET and HEAD on one address by ``handler``; ``port`` 0 takes a free one."""
+
+    def __init__(self, host: str, port: int, handler: Handler) -> None:
+        self._host = host
+        self._port = port
+        self._handler = handler
+        self._server: asyncio.Server | None = None
+        self._talking: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen from now on; raises ``OSError`` if the address cannot be used."""
+        self._server = await asyncio.start_server(
+            self._talk, self._host, self._port, limit=LONGEST_HEAD
+        )
+
+    async def stop(self) -> None:
+        """Close the address and all connections."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._talking:
+            task.cancel()
+        await asyncio.gather(*self._talking, return_exceptions=True)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        if self._server is None:
+            return self._port
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._talking.add(task)
+        try:
+            with suppress(OSError, TimeoutError):
+                await self._exchange(reader, writer)
+        finally:
+            self._talking.discard(task)
+            writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            method, answer = await self._read(reader)
+        async with asyncio.timeout(PATIENCE_S):
+            writer.write(_encoded(answer, with_body=method != "HEAD"))
+            await writer.drain()
+
+    async def _read(self, reader: asyncio.StreamReader) -> tuple[str, Answer]:
+        """Read a request and return its method and the answer."""
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return "", refusal(HTTPStatus.BAD_REQUEST)
+        except asyncio.LimitOverrunError:
+            return "", refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        words = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
+        if len(words) != 3 or not words[2].startswith("HTTP/1."):
+            return "", refusal(HTTPStatus.BAD_REQUEST)
+        method, target, _ = words
+        if method not in ("GET", "HEAD"):
+            return method, refusal(HTTPStatus.METHOD_NOT_ALLOWED)
+        if len(self._talking) > MOST_CONNECTIONS:
+            return method, refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once")
+        try:
+            return method, await self._handler(unquote(target.partition("?")[0]))
+        except Exception:
+            logger.exception("a request failed")
+            return method, refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _encoded(answer: Answer, *, with_body: bool) -> bytes:
+    head = (
+        f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n"
+        f"Content-Type: {answer.content_type}\r\n"
+        f"Content-Length: {len(answer.body)}\r\n"
+        "Cache-Control: no-store\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode("latin-1") + (answer.body if with_body else b"")
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``; an IPv6 address is in brackets.
+
+    Raises ``ValueError`` for anything else.
+
+    >>> parse_address("127.0.0.1:8080"), parse_address("[::1]:80")
+    (('127.0.0.1', 8080), ('::1', 80))
+    """
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        colon = ""
+    if not (host and colon and port.isascii() and port.isdecimal() and int(port) < 65536):
+        raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:8080")
+    return host, int(port)
