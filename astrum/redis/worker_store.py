@@ -65,20 +65,24 @@ class WorkerStore(Store):
         """Claim up to ``count`` attempts from streams of a lane, those of the earlier ones first.
 
         Waits up to ``block_s`` (at most 30) for the first, or not at all if ``None``; one call
-        per lane at a time. While several streams are waited for and ``count`` is smaller than
-        their number, each may give one. A missing group is created again, from the beginning of
-        its stream; if it had been there before, ``loss`` is suspected.
+        per lane at a time. If ``count`` is smaller than the number of streams, attempts that come
+        just before it waits may be more than ``count``, at most one of each stream. A missing group
+        is created again, from the beginning of its stream; if it had been there before, ``loss``
+        is suspected.
         """
         keys = [self.keys.queue(stream) for stream in streams]
         if count < 1 or not keys:
             return []
+        # The read that waits takes an equal share of each stream. Only the script knows an order,
+        # and can give less than one of each.
+        looks_first = len({one.queue for one in streams}) > 1 or count < len(streams)
         try:
-            entries = await self._claim(lane, keys, count, block_s)
+            entries = await self._claim(lane, keys, count, block_s, looks_first)
         except StoreError as error:
             if "NOGROUP" not in str(error):
                 raise
             await self._make_groups(keys)
-            entries = await self._claim(lane, keys, count, block_s)
+            entries = await self._claim(lane, keys, count, block_s, looks_first)
         # After a claim that gave something, the later streams may never have been looked at.
         self._known.update([entry.stream for entry in entries] or keys)
         return await self._readable(entries)
@@ -178,9 +182,10 @@ class WorkerStore(Store):
         streams: Sequence[str],
         count: int,
         block_s: float | None,
+        looks_first: bool,
     ) -> list[Entry]:
         self._asked[lane] = self.client
-        if len(streams) > 1 or block_s is None:
+        if looks_first or block_s is None:
             reply = await self.client.call(scripts.claim(streams, self.worker_id, count))
             if reply or block_s is None:
                 return list(read_streams(reply))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from astrum.protocol.streams import Stream
 from astrum.redis import RedisSettings, RunStore, Verdict, WorkerStore, scripts
 from tests.contract.steps import as_worker, led_run, registered, settlement
@@ -98,6 +100,35 @@ async def test_what_vanished_with_its_stream_can_be_taken_back(
     with any_server.client() as client:
         client.delete(runs.keys.queue(HOME))
     assert await runs.take_back("r", epoch, HOME, [settlement(0, entry)]) == [Verdict.SETTLED]
+
+
+async def test_a_claim_over_many_streams_takes_no_more_than_it_may(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    many = [Stream("default", "async", f"0ff3r{number}") for number in range(60)]
+    waiting = asyncio.create_task(workers.claim("async", many, 1, block_s=20.0))
+    for task, stream in enumerate(many):
+        await runs.dispatch("r", epoch, stream, [(task, 1, b"m"), (100 + task, 1, b"m")])
+    first = len(await waiting)
+    assert 1 <= first <= len(many), "at most one of each, of what came just before it waited"
+    assert len(await workers.claim("async", many, 7, block_s=20.0)) == 7
+    assert len(await workers.claim("async", many, 30, block_s=None)) == 30
+    sizes = await runs.queue_sizes()
+    assert sum(size.held for size in sizes.values()) == first + 37
+
+
+async def test_a_claim_of_one_queue_takes_a_part_of_each_stream(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    for number, stream in enumerate((HOME, OTHER)):
+        items = [(10 * number + task, 1, b"m") for task in range(5)]
+        await runs.dispatch("r", epoch, stream, items)
+    claims = await workers.claim("async", [HOME, OTHER], 4, block_s=20.0)
+    assert sorted(claim.stream for claim in claims) == [
+        runs.keys.queue(stream) for stream in (HOME, HOME, OTHER, OTHER)
+    ]
 
 
 async def test_exclusive_attempts_that_wait_are_seen_in_any_of_many_streams(

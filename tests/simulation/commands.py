@@ -109,7 +109,9 @@ class Commands:
 
     # --- the server -------------------------------------------------------------------------
 
-    def do_info(self, _: Connection) -> str:
+    def do_info(self, _: Connection, *sections: bytes) -> str:
+        if sections == (b"cluster",):
+            return "cluster_enabled:0\r\n"
         identity = self.network.identity
         return (
             f"redis_version:7.2.0\r\nmaxmemory_policy:noeviction\r\n"

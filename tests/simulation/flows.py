@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from astrum.data_transport.bindings import Binding, TaskInputs
 from astrum.execution.attempt import current_attempt
 from astrum.execution.invoke import BoundTask, Flow
+from astrum.planning.offer import NamespaceVersion
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.values.codec import Codec
@@ -78,7 +80,15 @@ def random_flow(rng: random.Random, book: Book, namespace: str, ending: str) -> 
         inputs = TaskInputs(bindings)
         tasks[spec.task_id] = BoundTask(spec.task_id, _function(book, nature), inputs, "async")
     limit = rng.choice((None, None, 1, 3))
-    return Flow(Plan(namespace, tuple(specs), concurrency_limit=limit), tasks)
+    version = version_of(namespace)
+    plan = Plan(namespace, tuple(specs), concurrency_limit=limit, **version._asdict())
+    return Flow(plan, tasks)
+
+
+def version_of(namespace: str) -> NamespaceVersion:
+    """Return an offer and a code that no other namespace has."""
+    names = (f"{what} of {namespace}".encode() for what in NamespaceVersion._fields)
+    return NamespaceVersion(*(hashlib.blake2b(name, digest_size=8).hexdigest() for name in names))
 
 
 def name_of(task: int) -> str:
@@ -86,7 +96,7 @@ def name_of(task: int) -> str:
     return f"t{task}"
 
 
-def catalog_of(flows: Iterable[Flow]) -> Catalog:
+def catalog_of(flows: Collection[Flow]) -> Catalog:
     """Return what a worker that serves the flows serves."""
     codec = Codec()
     return Catalog(
@@ -94,7 +104,8 @@ def catalog_of(flows: Iterable[Flow]) -> Catalog:
             (flow.plan.namespace, spec.task_id): Served(flow.tasks[spec.task_id], "", codec)
             for flow in flows
             for spec in flow.plan.tasks
-        }
+        },
+        {flow.plan.namespace: version_of(flow.plan.namespace) for flow in flows},
     )
 
 

@@ -16,6 +16,7 @@ from astrum_worker.claim_gate import Reason
 from astrum_worker.config import WorkerConfig
 from astrum_worker.parts import compose
 from astrum_worker.running.catalog import Catalog
+from astrum_worker.streams import cost_of_streams
 from astrum_worker.upkeep.lease import Lease
 
 logger = logging.getLogger("astrum.worker")
@@ -107,6 +108,8 @@ class Worker:
         for service in (*parts.followers, *parts.claiming):
             service.start()
         self._announce(parts.registration.start_line())
+        if cost := cost_of_streams(len(parts.context.streams("async"))):
+            logger.warning("%s", cost)
 
     def _end_waiting_claims(self) -> None:
         """Make a closed gate take effect at once."""

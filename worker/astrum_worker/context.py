@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from astrum.protocol.keys import LANE_SUFFIX
 from astrum.protocol.sealing import Seal
 from astrum.protocol.streams import Stream
 from astrum.redis import WorkerStore
@@ -18,7 +20,8 @@ from astrum_worker.streams import streams_of_lane
 class WorkerContext:
     """The worker's store, which knows the worker's id, and what its parts share.
 
-    ``doubt`` is raised by the parts that may have lost a claim.
+    ``doubt`` is raised by the parts that may have lost a claim. ``offers`` are those that the
+    streams of each namespace name.
     """
 
     store: WorkerStore
@@ -27,11 +30,20 @@ class WorkerContext:
     counters: Counters = field(default_factory=Counters)
     seal: Seal = field(default_factory=Seal)
     doubt: Doubt = field(default_factory=Doubt)
+    offers: Sequence[Sequence[str]] = ()
 
-    def streams(self, *lanes: str) -> list[Stream]:
-        """Return the streams of these lanes that the worker reads."""
-        queues = self.config.queues
-        return [stream for lane in lanes for stream in streams_of_lane(lane, queues)]
+    def streams(self, lane: str, turn: int = 0) -> list[Stream]:
+        """Return the streams of a lane that the worker reads, as `streams_of_lane`."""
+        return streams_of_lane(lane, self.config.queues, self.offers, turn)
+
+    @property
+    def turns(self) -> int:
+        """The number of turns after which the order of `streams` repeats."""
+        return max(1, len(self.offers))
+
+    def all_streams(self) -> list[Stream]:
+        """Return the streams of all lanes that the worker reads."""
+        return [stream for lane in LANE_SUFFIX for stream in self.streams(lane)]
 
     @property
     def worker_id(self) -> str:

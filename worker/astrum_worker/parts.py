@@ -21,6 +21,7 @@ from astrum_worker.running.claim_reader import ClaimReader
 from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.slots import Slots
 from astrum_worker.settling.settler import Settler
+from astrum_worker.streams import offers_read
 from astrum_worker.upkeep.blocked_process_end import BlockedProcessEnd
 from astrum_worker.upkeep.drain import Drain
 from astrum_worker.upkeep.hung_tasks import HungTasks
@@ -66,7 +67,9 @@ def compose(
 ) -> Parts:
     """Make a worker; a part that finds that it should end calls ``stop`` with an exit code."""
     store = WorkerStore(config.redis, new_worker_id())
-    context = WorkerContext(store, config, seal=Seal(config.redis.signing_keys))
+    offers = offers_read(catalog.offers(), catalog.codes())
+    seal = Seal(config.redis.signing_keys)
+    context = WorkerContext(store, config, seal=seal, offers=offers)
     registration = Registration(context, catalog)
     invoker = Invoker(config.threads, name="astrum-task")
     blobs = BlobCache(store.get_blob, config.blob_cache_bytes)

@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from astrum.protocol.streams import Stream
 
+MANY_STREAMS = 50
+"""More in a lane are announced with their cost."""
+UNROUTED = ("",)
+"""The offer of attempts that are dispatched without an offer."""
 
-def streams_of_lane(lane: str, queues: Sequence[str]) -> list[Stream]:
-    """Return the streams of a lane, those of the earlier queues first.
 
-    >>> streams_of_lane("async", ["high", "low"])
-    [Stream(queue='high', lane='async', offer=''), Stream(queue='low', lane='async', offer='')]
+def offers_read(offers: Mapping[str, str], codes: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Return for each namespace the offers that its streams name, from its offer and its code.
+
+    The first has the runs that take any code with this offer, the second those that take this
+    code alone.
+
+    >>> offers_read({"billing": "0ff3r", "new": "0ther"}, {"billing": "c0d3"})
+    [('0ff3r', '0ff3r.c0d3'), ('0ther',)]
     """
-    return [Stream(queue, lane) for queue in queues]
+    return [
+        (offer, f"{offer}.{codes[namespace]}") if codes.get(namespace) else (offer,)
+        for namespace, offer in offers.items()
+        if offer
+    ]
+
+
+def streams_of_lane(
+    lane: str, queues: Sequence[str], offers: Sequence[Sequence[str]] = (), turn: int = 0
+) -> list[Stream]:
+    """Return the streams of a lane: those of the earlier queues first, in each one by namespace.
+
+    ``offers`` are those of each namespace. Which namespace comes first changes with ``turn``, since
+    one that always came first would be served alone while it has enough for the worker.
+
+    >>> [f"{s.queue}/{s.offer}" for s in streams_of_lane("async", ["high", "low"], ["a", "b"], 1)]
+    ['high/b', 'high/a', 'high/', 'low/b', 'low/a', 'low/']
+    """
+    first = turn % len(offers) if offers else 0
+    in_turn = (*offers[first:], *offers[:first], UNROUTED)
+    return [
+        Stream(queue, lane, offer)
+        for queue in queues
+        for namespace in in_turn
+        for offer in namespace
+    ]
+
+
+def cost_of_streams(count: int) -> str:
+    """Return what it costs to read so many streams in a lane, "" if they are not many.
+
+    >>> cost_of_streams(50), cost_of_streams(60).partition(":")[0]
+    ('', 'this worker reads 60 streams in each lane')
+    """
+    if count <= MANY_STREAMS:
+        return ""
+    return (
+        f"this worker reads {count} streams in each lane: two for each namespace and queue, and "
+        "one for each queue. Each claim asks the server for all of them, which takes it about "
+        f"{count} microseconds; workers with fewer modules or fewer queues cost it less"
+    )

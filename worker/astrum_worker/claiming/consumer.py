@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 from astrum.protocol.status import LaneStatus
 from astrum.redis import Claim
@@ -42,7 +43,7 @@ class Consumer(Service):
         self.name = f"claiming ({lane})"
         self.lane = lane
         self._store = context.store
-        self._streams = context.streams(lane)
+        self._streams = cycle([context.streams(lane, turn) for turn in range(context.turns)])
         self._config = context.config
         self._gate = context.gate
         self._doubt = context.doubt
@@ -81,18 +82,20 @@ class Consumer(Service):
         return LaneStatus(slots.limit, slots.used, slots.free, age_s)
 
     async def _claim(self, count: int) -> None:
+        streams = next(self._streams)
         block_s = None if self._expects_more else self._wait_s()
         self._claiming_since = time.monotonic()
         self._quiet.clear()
         try:
-            claims = await self._store.claim(self.lane, self._streams, count, block_s=block_s)
+            claims = await self._store.claim(self.lane, streams, count, block_s=block_s)
         finally:
             self._claiming_since = None
             self._quiet.set()
         self._read_at = time.monotonic()
         if self._backoff.failures:
             self._doubt.note()
-        self._expects_more = len(claims) >= count
+        # A read that waited gives each of several streams a part of the count.
+        self._expects_more = len(claims) >= max(1, count // len(streams))
         if claims:
             runnable = [self._accept(claim) for claim in claims]
             self._is_modest = not any(runnable)

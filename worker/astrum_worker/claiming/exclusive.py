@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import cycle
 
 from astrum.errors import StoreError
 from astrum.runtime.service import PeriodicService
@@ -54,6 +55,7 @@ class ExclusiveLane(PeriodicService):
         super().__init__(context.config.exclusive_every_s)
         self._store = context.store
         self._streams = context.streams(LANE)
+        self._in_turn = cycle([context.streams(LANE, turn) for turn in range(context.turns)])
         self._gate = context.gate
         self._consumers = consumers
         self._attempts = attempts
@@ -94,7 +96,7 @@ class ExclusiveLane(PeriodicService):
 
     async def _take(self) -> bool:
         """Run one exclusive attempt; false if none waits any more, or this worker cannot run it."""
-        claims = await self._store.claim(LANE, self._streams, 1, block_s=None)
+        claims = await self._store.claim(LANE, next(self._in_turn), 1, block_s=None)
         if not claims:
             return False
         runnable = [self._attempts.accept(LANE, claim) for claim in claims]

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 
 from astrum.errors import AstrumError, RunNotFoundError
 from astrum.machine.events import Outcome
-from astrum.protocol.keys import LANE_SUFFIX
 from astrum.protocol.messages import Record, attribute
 from astrum.redis import Claim, EntryKey, Settlement, WorkerStore
 from astrum.runtime.exit_codes import ExitCode
@@ -128,7 +127,7 @@ class BlockedProcessEnd:
 
     async def _return_unknown(self, store: WorkerStore, told: set[EntryKey]) -> None:
         """Hand back what the server delivered and the event loop could not receive any more."""
-        streams = [store.keys.queue(one) for one in self._context.streams(*LANE_SUFFIX)]
+        streams = [store.keys.queue(one) for one in self._context.all_streams()]
         known = told | {held.claim.key for held in self._attempts.held()}
         ends = []
         for claim in await store.own_claims(streams):

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from astrum.protocol.keys import LANE_SUFFIX
 from astrum.runtime.service import PeriodicService
 from astrum_worker.claim_gate import Reason
 from astrum_worker.context import WorkerContext
@@ -45,9 +44,7 @@ class Reconciler(PeriodicService):
         self._reconcile_every_s = config.reconcile_every_s
         self._reconcile_due = time.monotonic() + config.reconcile_every_s
         self._must_register = False
-        self._lanes = {
-            store.keys.queue(stream): stream.lane for stream in context.streams(*LANE_SUFFIX)
-        }
+        self._lanes = {store.keys.queue(stream): stream.lane for stream in context.all_streams()}
 
     def lapsed(self) -> None:
         """Note that the lease had expired: claim nothing until the worker is registered again."""
