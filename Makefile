@@ -21,7 +21,7 @@ lint: set-up  ## check format, lint, types, layers and words
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy examples/*.py
+	$(BIN)/mypy examples/*.py examples/operating/*.py
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_words.py
 
