@@ -67,6 +67,8 @@ class Outstanding(NamedTuple):
     stream: Stream
 
 
+RESULT_TTL = "result_ttl_s"
+"""The detail that says how long an ended run is kept; `finish.lua` reads it."""
 LABEL = "label:"
 """The beginning of a detail that is a label."""
 TRACEPARENT = "traceparent"

@@ -40,7 +40,7 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import encode_plan
 from astrum_coordinator.parts import Parts, compose
-from astrum_coordinator.submission import submission_details
+from astrum_coordinator.submission import life_details, submission_details
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -166,6 +166,7 @@ class Coordinator(Operations):
         namespace: str | None = None,
         config: AstrumConfig | None = None,
         timeout_s: float | None = None,
+        result_ttl_s: float | None = None,
         run_id: str | None = None,
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
@@ -179,6 +180,7 @@ class Coordinator(Operations):
             flow,
             config,
             timeout_s=timeout_s,
+            result_ttl_s=result_ttl_s,
             run_id=run_id,
             observer=observer,
             labels=labels,
@@ -191,6 +193,7 @@ class Coordinator(Operations):
         config: AstrumConfig,
         *,
         timeout_s: float | None = None,
+        result_ttl_s: float | None = None,
         run_id: str | None = None,
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
@@ -204,7 +207,12 @@ class Coordinator(Operations):
         """
         run_id = run_id or new_run_id()
         submission = self.submit_flow(
-            flow, run_id=run_id, timeout_s=timeout_s, labels=labels, traceparent=traceparent
+            flow,
+            run_id=run_id,
+            timeout_s=timeout_s,
+            result_ttl_s=result_ttl_s,
+            labels=labels,
+            traceparent=traceparent,
         )
         submitting = asyncio.create_task(submission)
         try:
@@ -222,11 +230,13 @@ class Coordinator(Operations):
         *,
         run_id: str | None = None,
         timeout_s: float | None = None,
+        result_ttl_s: float | None = None,
         labels: Mapping[str, str] = NO_LABELS,
         traceparent: str = "",
     ) -> str:
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
+        Once it has ended it is kept for ``result_ttl_s``, by default as long as its leader says.
         The same ``run_id`` with the same plan is the same run; with another plan it raises
         `RunConflictError`. ``labels`` are short strings by name that `runs` shows, and
         ``traceparent`` is that of the W3C's Trace Context, which each task message carries; those
@@ -237,6 +247,7 @@ class Coordinator(Operations):
         run_id = run_id or new_run_id()
         details = submission_details(flow, timeout_s, labels, traceparent)
         data = encode_plan(flow.plan, run_id, self._parts.context.seal)
+        details |= life_details(result_ttl_s)
         await patiently(
             lambda: self._store.create_run(run_id, data, details),
             patience_s=_PATIENCE_S,

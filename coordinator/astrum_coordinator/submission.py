@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
 
 from astrum.errors import RunError
 from astrum.execution.invoke import Flow
-from astrum.protocol.records import LABEL, TRACEPARENT, is_traceparent
+from astrum.protocol.records import LABEL, RESULT_TTL, TRACEPARENT, is_traceparent
 from astrum.runtime.version import installed_version
 from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
 from astrum_coordinator.asking.submitter import submitter
@@ -62,6 +63,15 @@ def submission_details(
         details[TIMEOUT_DETAIL] = f"{timeout_s:g}"
     known = {name: value for name, value in details.items() if value}
     return known | {f"{LABEL}{name}": value for name, value in checked_labels(labels).items()}
+
+
+def life_details(result_ttl_s: float | None) -> dict[str, str]:
+    """Return the detail that says how long an ended run is kept, none if its leader decides."""
+    if result_ttl_s is None:
+        return {}
+    if not 0 < result_ttl_s < math.inf:
+        raise RunError(f"result_ttl_s must be a positive number of seconds, got {result_ttl_s!r}")
+    return {RESULT_TTL: f"{result_ttl_s:.3f}"}
 
 
 def _modules(flow: Flow) -> str:

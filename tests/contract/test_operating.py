@@ -7,6 +7,7 @@ import pytest
 from astrum.errors import RunError, RunNotFoundError
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
+from astrum.protocol.records import RESULT_TTL
 from astrum.redis import (
     LeaseClient,
     RedisSettings,
@@ -111,3 +112,18 @@ async def test_an_open_run_is_not_forgotten(runs: RunStore) -> None:
     with pytest.raises(RunError, match="cancel it first"):
         await runs.forget("r")
     assert await keys_of(runs) == before
+
+
+@pytest.mark.parametrize(("own", "life_s"), [({}, 600), ({RESULT_TTL: "5000"}, 5_000)])
+async def test_an_ended_run_is_kept_for_its_own_time_else_for_that_of_its_leader(
+    runs: RunStore, own: dict[str, str], life_s: int
+) -> None:
+    await runs.create_run("r", b"plan", own)
+    epoch = await runs.lead("r", "leader", 30.0)
+    assert epoch is not None
+    await stored(runs, "r", b"value")
+    assert await runs.finish("r", epoch, "completed", result_ttl_s=600, tails=True)
+    for key in await keys_of(runs):
+        if ":run:r" in key or ":b:r:" in key:
+            left_ms = await runs.client.execute("PTTL", key)
+            assert life_s * 1000 - 60_000 < left_ms <= life_s * 1000, key

@@ -1,11 +1,11 @@
-"""When a worker process is replaced: sizes on the command line, and the limits."""
+"""When a worker process is replaced; sizes and durations on the command line."""
 
 from __future__ import annotations
 
 import click
 import pytest
 
-from astrum.runtime.cli.options import Size
+from astrum.runtime.cli.options import Duration, Size
 from astrum_worker.upkeep.replacement import Limits
 
 GIB = 1024**3
@@ -31,6 +31,19 @@ def test_sizes_have_the_usual_units(text: str, size: int) -> None:
 def test_other_sizes_are_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not a size"):
         Size().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("1.5m", 90), ("12H", 43_200), ("7 d", 604_800), (5.0, 5)]
+)
+def test_durations_are_seconds_or_have_a_unit(text: str | float, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "7w", "inf", "nan", "1h30m"])
+def test_other_durations_are_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a duration"):
+        Duration().convert(text, None, None)
 
 
 def test_a_limit_of_attempts_is_never_exceeded_and_differs_among_processes() -> None:

@@ -1,13 +1,14 @@
 -- End a run: its state, a limited life for all its keys, a place in the history.
 -- KEYS run plan attempts journal blobs runs history untidied end index
 -- ARGV epoch state ttl_ms tails run_id run_prefix counts [detail value]...
+-- The life is what the run says of itself, else what the caller gives.
 -- A run that has blobs is noted in `untidied`, with the time at which they expire: `tidy`
 -- shortens their lives part by part. If nothing does, they expire by themselves.
 -- The entry in `end` wakes the processes that wait for it; they read the state from the run.
 -- Returns 1 ended (now, or before by the same epoch in the same state), 0 attempts are
 -- outstanding, -1 another epoch leads or ended it, -2 no such run.
 local DAY_MS = 86400000  -- at least so long another coordinator can continue with `untidied`
-local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
+local h = redis.call('HMGET', KEYS[1], 'ep', 'st', 'f:result_ttl_s')
 if not h[2] then return -2 end
 if h[1] ~= ARGV[1] then return -1 end
 if h[2] ~= 'open' then return h[2] == ARGV[2] and 1 or -1 end
@@ -20,7 +21,8 @@ redis.call('HSET', KEYS[1], 'st', ARGV[2], 'end', now, 'n', ARGV[7])
 for i = 8, #ARGV, 2 do
   redis.call('HSET', KEYS[1], 'f:' .. ARGV[i], ARGV[i + 1])
 end
-local ttl = tonumber(ARGV[3])
+local own = tonumber(h[3] or '')
+local ttl = own and own > 0 and math.max(1, math.floor(own * 1000)) or tonumber(ARGV[3])
 for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ttl) end
 redis.pcall('XADD', KEYS[9], '*', 'st', ARGV[2])
 redis.call('PEXPIRE', KEYS[9], ttl)

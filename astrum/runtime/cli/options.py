@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from functools import wraps
@@ -15,6 +16,8 @@ URL_VARIABLE = "ASTRUM_REDIS_URL"
 LEVELS = ("debug", "info", "warning", "error")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) *(?:([kmgt])(i?b?))?b?", re.IGNORECASE)
 _UNITS = "kmgt"
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) *([smhd])?", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _OTHER_NAMES = {"warn": "warning", "critical": "error", "fatal": "error", "trace": "debug"}
 
 
@@ -137,3 +140,19 @@ class Size(click.ParamType[int]):
         power = _UNITS.index(unit.lower()) + 1 if unit else 0
         base = 1000 if ending in ("b", "B") else 1024
         return round(float(number) * float(base**power))
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, or a number with a unit: ``90``, ``90s``, ``15m``, ``12h``, ``7d``."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        match = _DURATION.fullmatch(str(value).strip())
+        seconds = float(match[1]) * _SECONDS[(match[2] or "s").lower()] if match else 0.0
+        if not 0 < seconds < math.inf:
+            self.fail(f"{value!r} is not a duration: write 3600, 12h or 7d", param, ctx)
+        return seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from astrum.runtime.cli.options import ServerOptions
 from astrum_coordinator.cli.options import require_redis
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-def patient_coordinator(settings: RedisSettings) -> Coordinator:
-    """Return the coordinator of a command, to be entered."""
+def patient_coordinator(settings: RedisSettings, **config: Any) -> Coordinator:
+    """Return the coordinator of a command, to be entered; ``config`` as in `CoordinatorConfig`."""
     from astrum.redis.patience import START_PATIENCE_S
     from astrum_coordinator.app import Coordinator
     from astrum_coordinator.config import CoordinatorConfig
 
-    return Coordinator(settings, config=CoordinatorConfig(start_patience_s=START_PATIENCE_S))
+    chosen = CoordinatorConfig(start_patience_s=START_PATIENCE_S, **config)
+    return Coordinator(settings, config=chosen)
 
 
 def ask(server: ServerOptions, question: Callable[[Coordinator], Awaitable[Answer]]) -> Answer:

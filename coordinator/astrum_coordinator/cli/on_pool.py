@@ -112,6 +112,7 @@ class PoolSession:
                 self._flow,
                 AstrumConfig(concurrency_limit=self._settings.choice.concurrency_limit),
                 timeout_s=self._settings.timeout_s,
+                result_ttl_s=self._settings.result_ttl_s,
                 run_id=self._run_id,
                 observer=self._progress,
                 labels=self._settings.labels,

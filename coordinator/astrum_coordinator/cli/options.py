@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from astrum.runtime.cli.logs import log_to_stderr
-from astrum.runtime.cli.options import LogLevel, ServerOptions, option
+from astrum.runtime.cli.options import Duration, LogLevel, ServerOptions, option
 
 if TYPE_CHECKING:
     from astrum.redis.settings import RedisSettings
@@ -68,6 +68,15 @@ label_option = option(
     metavar="NAME=VALUE",
     callback=_labels,
     help="A label of the run, for the list of runs. Repeatable.",
+)
+
+
+result_ttl_option = option(
+    "--result-ttl",
+    "result_ttl_s",
+    type=Duration(),
+    help="How long an ended run is kept with its results: 3600, 12h, 7d.  [default: 24h, or what "
+    "the leader was started with]",
 )
 
 

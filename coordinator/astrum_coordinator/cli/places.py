@@ -16,6 +16,7 @@ from astrum_coordinator.cli.run_settings import RunTarget
 LOCAL_CONTRADICTIONS = {
     "redis_url": "--local runs all tasks in this process: --redis has no meaning there",
     "workers": "--local runs all tasks in this process, without workers: drop --workers",
+    "result_ttl_s": "--local keeps nothing at a server: drop --result-ttl",
     "prefix": "--local uses no server, so there are no keys to give a --prefix",
     "embedded": "--local runs all tasks in this process, --embedded on a private server: drop one",
 }

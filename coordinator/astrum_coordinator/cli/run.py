@@ -15,7 +15,13 @@ from astrum.runtime.standard_streams import make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
 from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
-from astrum_coordinator.cli.options import json_option, label_option, log_option, run_id_option
+from astrum_coordinator.cli.options import (
+    json_option,
+    label_option,
+    log_option,
+    result_ttl_option,
+    run_id_option,
+)
 from astrum_coordinator.cli.places import check_labels, choose_place, place_text
 from astrum_coordinator.cli.run_settings import RunSettings
 
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     help="Run on a private server with local workers, even if ASTRUM_REDIS_URL is set.",
 )
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
+@result_ttl_option
 @run_id_option
 @attach_option
 @label_option
@@ -67,6 +74,7 @@ def run(
     report: Path | None,
     quiet: bool,
     timeout: float | None,
+    result_ttl_s: float | None,
     run_id: str | None,
     attach: bool,
     labels: dict[str, str],
@@ -91,7 +99,9 @@ def run(
     check_labels(labels, local=place.local)
     choice = FlowChoice(**{name: rest[name] for name in FlowChoice._fields})
     folder = working_directory()
-    settings = RunSettings(choice, place, timeout, run_id, quiet, attach, labels, folder)
+    settings = RunSettings(
+        choice, place, timeout, run_id, quiet, attach, labels, folder, result_ttl_s=result_ttl_s
+    )
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)
         there = stdout if as_json else None

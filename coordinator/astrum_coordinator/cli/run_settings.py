@@ -35,3 +35,4 @@ class RunSettings(NamedTuple):
     labels: Mapping[str, str] = MappingProxyType({})
     folder: Path | None = None
     """The directory where the command was started; its modules may change the current one."""
+    result_ttl_s: float | None = None

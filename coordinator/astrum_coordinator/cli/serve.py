@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,23 +14,32 @@ from astrum.runtime.exit_codes import ExitCode, after_stop
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.http_answers import http_option, listening
-from astrum_coordinator.cli.options import json_option, log_option, require_redis
+from astrum_coordinator.cli.options import json_option, log_option, require_redis, result_ttl_option
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
     from astrum.redis.settings import RedisSettings
+    from astrum_coordinator.app import Coordinator
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.display.progress import RunProgress
 
 
 @click.command(short_help="Lead every run that has no leader.")
 @server_options
+@result_ttl_option
 @http_option
 @log_option
 @click.pass_context
-def serve(ctx: click.Context, server: ServerOptions, http_address: tuple[str, int] | None) -> None:
+def serve(
+    ctx: click.Context,
+    /,
+    server: ServerOptions,
+    http_address: tuple[str, int] | None,
+    **chosen: Any,
+) -> None:
     """Lead every run that has no leader, until stopped; needs none of the runs' code.
 
+    --result-ttl is for the runs that were submitted without it.
     With --http it also answers autoscalers: GET /queues has what `queues --json` prints.
 
     On SIGTERM or Ctrl-C it stops leading its runs, and another coordinator may lead them.
@@ -40,15 +49,20 @@ def serve(ctx: click.Context, server: ServerOptions, http_address: tuple[str, in
     settings = require_redis(server)
     log_to_stderr(ctx.meta.get("astrum.log_level", "info"))
     interrupts = Interrupts()
-    interrupts.run(lambda interrupts: _serve(settings, http_address, interrupts))
+    config = {name: value for name, value in chosen.items() if value is not None}
+    coordinator = patient_coordinator(settings, **config)
+    interrupts.run(lambda interrupts: _serve(settings, coordinator, http_address, interrupts))
     ctx.exit(after_stop(interrupts.received))
 
 
 async def _serve(
-    settings: RedisSettings, http_address: tuple[str, int] | None, interrupts: Interrupts
+    settings: RedisSettings,
+    opening: Coordinator,
+    http_address: tuple[str, int] | None,
+    interrupts: Interrupts,
 ) -> None:
     try:
-        async with patient_coordinator(settings) as coordinator:
+        async with opening as coordinator:
             say(f"serving {settings.masked_url}, prefix {settings.prefix!r}")
             async with listening(coordinator, http_address):
                 await coordinator.serve()

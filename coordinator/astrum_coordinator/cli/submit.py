@@ -11,7 +11,13 @@ from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
 from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
-from astrum_coordinator.cli.options import label_option, log_option, require_redis, run_id_option
+from astrum_coordinator.cli.options import (
+    label_option,
+    log_option,
+    require_redis,
+    result_ttl_option,
+    run_id_option,
+)
 from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_text
 
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 @attach_option
 @label_option
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
+@result_ttl_option
 @log_option
 @click.pass_context
 def submit(
@@ -35,6 +42,7 @@ def submit(
     run_id: str | None,
     attach: bool,
     timeout: float | None,
+    result_ttl_s: float | None,
     labels: dict[str, str],
     **rest: Any,
 ) -> None:
@@ -58,6 +66,7 @@ def submit(
                     flow,
                     run_id=run_id,
                     timeout_s=timeout,
+                    result_ttl_s=result_ttl_s,
                     labels=labels,
                     traceparent=traceparent_of_environment(),
                 )

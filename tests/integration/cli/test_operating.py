@@ -168,3 +168,24 @@ def test_an_autoscaler_reads_the_demand_of_a_queue_without_any_worker(
         serve.send(signal.SIGTERM)
         assert serve.wait() == 0
     assert cli("serve", "--http", "8080", **env).returncode == 2
+
+
+def test_a_run_is_kept_for_its_own_time_or_for_that_of_the_serving_coordinator(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    flow = str(write("flow.py", FLOW))
+    env = {"ASTRUM_REDIS_URL": redis_server.url, "ASTRUM_QUEUE": "cpu"}
+    assert cli("submit", flow, "--run-id", "own", "--result-ttl", "2h", **env).returncode == 0
+    assert cli("submit", flow, "--run-id", "theirs", **env).returncode == 0
+    serve = AstrumProcess("astrum_coordinator", "serve", "--result-ttl", "15m", environment=env)
+    with serve, AstrumProcess("astrum_worker", flow, environment=env):
+        for run_id in ("own", "theirs"):
+            assert cli("wait", run_id, **env).returncode == 0
+    ran = cli("run", flow, "--workers", "1", "--run-id", "ran", "--result-ttl", "3h", **env)
+    assert ran.returncode == 0, ran.stderr
+    with redis.Redis.from_url(redis_server.url, protocol=2) as client:
+        lives = {run_id: client.ttl(Keys().run(run_id)) for run_id in ("own", "theirs", "ran")}
+    for run_id, life_s in {"own": 7200, "theirs": 900, "ran": 10_800}.items():
+        assert life_s - 60 < lives[run_id] <= life_s, lives
+    assert cli("run", flow, "--local", "--result-ttl", "1h").returncode == 2
+    assert cli("submit", flow, "--result-ttl", "soon", **env).returncode == 2
