@@ -266,7 +266,7 @@ class RunStore(OperatingStore, JournalStore):
         return names_of(await self.client.execute("ZRANGE", self.keys.untidied, 0, limit - 1))
 
     async def keep_queues(self) -> None:
-        """Let queues in use live on, idle ones expire soon, and forget those that did."""
+        """Let queues in use live on, and drop those that were idle for a day."""
         for part in chunks(await reaping.streams_of(self.client, self.keys), STREAMS_PER_PART):
             await self.client.call(scripts.queue_lives(self.keys, part))
 

@@ -22,7 +22,9 @@ OPEN_TTL_S = 7 * 86400.0
 """The time for which an open run outlives its last leader."""
 QUEUE_TTL_S = OPEN_TTL_S
 """The time for which a queue outlives its last dispatch: as long as a run that may wait there."""
-IDLE_QUEUE_TTL_S = 3600.0
+IDLE_QUEUE_TTL_S = 86400.0
+SPARE_QUEUE_TTL_S = 3600.0
+"""The rest of an idle queue's life in which coordinators drop it, with its name."""
 WANT_S = 3.0
 """The time for which a run counts among those that have more for a stream."""
 BLOBS_PER_PART = 1000
@@ -331,14 +333,14 @@ def drop(
 
 
 def group(keys: Keys, streams: Iterable[str]) -> ScriptCall:
-    """Make sure that streams and their group exist. Reply: how many were missing."""
+    """Make sure that streams and their group exist. Reply: how many were lost, not dropped."""
     return ScriptCall("group", [keys.queues, *streams], [GROUP, queue_ttl_ms()])
 
 
 def queue_lives(keys: Keys, streams: Iterable[str]) -> ScriptCall:
-    """Let streams in use live on and idle ones expire soon."""
-    lives_ms: list[Argument] = [queue_ttl_ms(), _ms(IDLE_QUEUE_TTL_S)]
-    return ScriptCall("queue_lives", [keys.queues, *streams], lives_ms)
+    """Let streams in use live on, and drop those that were idle for long."""
+    lives_ms: list[Argument] = [queue_ttl_ms(), _ms(IDLE_QUEUE_TTL_S), _ms(SPARE_QUEUE_TTL_S)]
+    return ScriptCall("queue_lives", [keys.queues, keys.alone, *streams], lives_ms)
 
 
 def heal(keys: Keys, jumped_s: float) -> ScriptCall:

@@ -67,8 +67,8 @@ class WorkerStore(Store):
         Waits up to ``block_s`` (at most 30) for the first, or not at all if ``None``; one call
         per lane at a time. If ``count`` is smaller than the number of streams, attempts that come
         just before it waits may be more than ``count``, at most one of each stream. A missing group
-        is created again, from the beginning of its stream; if it had been there before, ``loss``
-        is suspected.
+        is created again, from the beginning of its stream. If it had been there before, ``loss``
+        is suspected, unless its stream was idle for long and was dropped.
         """
         keys = [self.keys.queue(stream) for stream in streams]
         if count < 1 or not keys:
@@ -196,8 +196,8 @@ class WorkerStore(Store):
 
     async def _make_groups(self, streams: Sequence[str]) -> None:
         for stream in streams:
-            was_missing = await self.client.call(scripts.group(self.keys, [stream]))
-            if was_missing and stream in self._known:
+            was_lost = await self.client.call(scripts.group(self.keys, [stream]))
+            if was_lost and stream in self._known:
                 self.loss.suspect()
 
     async def _readable(self, entries: Iterable[Entry]) -> list[Claim]:

@@ -385,12 +385,13 @@ class Model:
         return out
 
     def make_groups(self, streams: Iterable[str]) -> int:
-        """Make sure that streams exist; the number of those that were missing."""
+        """Make sure that streams exist; the number of those that were lost."""
         missing = [name for name in streams if name not in self.state.streams]
+        lost = self.state.queues.intersection(missing)
         for name in missing:
             self.state.streams[name] = Stream()
         self.state.queues.update(streams)
-        return len(missing)
+        return len(lost)
 
     def set_aside(self, stream: str, entry_id: str, data: bytes, reason: str) -> bool:
         """Move a held entry to the dead letters."""

@@ -86,6 +86,10 @@ async def prepare(settings: RedisSettings) -> None:
         await client.execute("ZADD", KEYS.untidied, 1, "gone")
         await client.execute("PEXPIRE", KEYS.untidied, 60_000)
         await client.execute("SADD", KEYS.queues, KEYS.queue(Stream("expired", "async")))
+        idle = KEYS.queue(Stream("idle", "async"))
+        await client.execute("XGROUP", "CREATE", idle, "w", "0", "MKSTREAM")
+        await client.execute("PEXPIRE", idle, 60_000)
+        await client.execute("SADD", KEYS.queues, idle)
         await client.execute("PEXPIRE", KEYS.queues, 60_000)
         await client.execute("ZADD", KEYS.leases, 9e14, "alive")
 

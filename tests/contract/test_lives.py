@@ -199,7 +199,7 @@ async def test_a_new_run_under_the_id_of_an_untidied_one_keeps_its_values(
 # --- queues -------------------------------------------------------------------------------
 
 
-async def test_an_idle_queue_expires_soon_and_is_forgotten_then(
+async def test_an_idle_queue_is_dropped_with_its_name_after_a_day(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     epoch = await led_run(runs)
@@ -219,11 +219,16 @@ async def test_an_idle_queue_expires_soon_and_is_forgotten_then(
         client.pexpire(STREAM, HOUR_MS)
         assert await life() > 6 * DAY_MS, "a worker reads it"
         await workers.leave()
-        assert 0 < await life() <= HOUR_MS
+        assert DAY_MS < await life() <= DAY_MS + HOUR_MS
+        client.pexpire(STREAM, HOUR_MS)
+        assert await life() == -2
+        assert not client.exists(runs.keys.queues), "its name goes with it"
+        client.xgroup_create(STREAM, "w", mkstream=True)
+        client.sadd(runs.keys.queues, STREAM)
         client.pexpire(STREAM, 1)
         await eventually(lambda: not client.exists(STREAM), "the queue's end")
         assert await life() == -2
-        assert not client.exists(runs.keys.queues)
+        assert not client.exists(runs.keys.queues), "where no coordinator was there in time"
 
 
 async def test_an_attempt_dispatched_to_an_expiring_queue_is_kept(
@@ -234,10 +239,42 @@ async def test_an_attempt_dispatched_to_an_expiring_queue_is_kept(
     await workers.leave()
     await runs.keep_queues()
     with any_server.client() as client:
-        assert client.pttl(STREAM) <= HOUR_MS
+        assert client.pttl(STREAM) <= DAY_MS + HOUR_MS
         await dispatched(runs, epoch, 0)
         assert client.pttl(STREAM) > 6 * DAY_MS
         assert client.pttl(runs.keys.queues) >= client.pttl(STREAM)
+
+
+async def test_a_queue_that_was_dropped_does_not_look_lost_to_its_reader(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    await claimed(workers, "w")
+    await workers.leave()
+    with any_server.client() as client:
+        client.pexpire(STREAM, HOUR_MS)
+        await runs.keep_queues()
+        assert not client.exists(STREAM)
+        assert await claimed(workers, "w") == []
+        assert not workers.loss.suspected
+        client.delete(STREAM)
+        assert await claimed(workers, "w") == []
+        assert workers.loss.suspected, "it is named, so it was not dropped"
+
+
+async def test_upkeep_corrects_which_exclusive_streams_hold_something(
+    runs: RunStore, workers: WorkerStore, any_server: Server
+) -> None:
+    epoch = await led_run(runs)
+    full, empty = (Stream("default", "exclusive", offer) for offer in ("full", "empty"))
+    for task, stream in enumerate((full, empty)):
+        await runs.dispatch("r", epoch, stream, [(task, 1, b"m")])
+    keys = runs.keys
+    with any_server.client() as client:
+        client.xtrim(keys.queue(empty), 0)
+        client.srem(keys.alone, keys.queue(full))
+        await runs.keep_queues()
+        assert client.smembers(keys.alone) == {keys.queue(full).encode()}
+        assert unowned_keys(client) == []
 
 
 async def test_a_dispatch_or_a_claim_creates_an_expired_queue_again(

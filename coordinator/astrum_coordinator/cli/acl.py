@@ -53,7 +53,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         (
             _streams(keys),
             "pexpire pttl xack xadd xdel xgroup|create xgroup|delconsumer xinfo|consumers "
-            "xinfo|groups xlen xpending xrange",
+            "xinfo|groups xlen xpending xrange unlink",
         ),
         ((keys.queues,), "pexpire sadd smembers srem"),
         ((keys.want("*"),), "pexpire zadd zcard zcount zrem zremrangebyscore"),
@@ -77,7 +77,7 @@ def _of_workers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
             _streams(keys),
             "pexpire xack xdel xgroup|create xgroup|delconsumer xlen xpending xrange xreadgroup",
         ),
-        ((keys.queues,), "pexpire sadd smembers srem"),
+        ((keys.queues,), "pexpire sadd sismember smembers srem"),
         ((keys.alone,), "smismember srem"),
         ((keys.attempts("*"),), "hincrby hmget hset pttl"),
         ((keys.journal("*"),), "pexpire xadd"),
