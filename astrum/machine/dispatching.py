@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from sys import maxsize
@@ -41,7 +40,7 @@ class Dispatching:
         # By task: the stream of an outstanding attempt that is not in the first stream. Most runs
         # use no other one, and then an attempt costs nothing here.
         self._elsewhere: dict[int, int] = {}
-        self._counts_elsewhere: Counter[int] = Counter()
+        self._counts_elsewhere: dict[int, int] = {}
         self._routes = Routes()
         self._route_of: Sequence[int] = ()
         self._streams: Sequence[tuple[int, ...]] = ()
@@ -113,7 +112,7 @@ class Dispatching:
         if stream == FIRST_STREAM:
             count = self.outstanding_count - len(self._elsewhere)
         else:
-            count = self._counts_elsewhere[stream]
+            count = self._counts_elsewhere.get(stream, 0)
         return self._capacity(stream) - count
 
     def _heap_number(self, task: int) -> int:
@@ -124,7 +123,7 @@ class Dispatching:
         """Note that an attempt is in a stream."""
         if stream != FIRST_STREAM:
             self._elsewhere[task] = stream
-            self._counts_elsewhere[stream] += 1
+            self._counts_elsewhere[stream] = self._counts_elsewhere.get(stream, 0) + 1
 
     def _leave(self, task: int) -> None:
         """Note that the attempt of a task has left its stream."""
@@ -189,7 +188,7 @@ class Dispatching:
         into, number_of_best = FIRST_STREAM, 0
         for number, (heap, streams) in enumerate(zip(self._heaps, self._streams, strict=True)):
             if heap and streams and (best is None or heap[0] < best[0]):
-                stream = max(streams, key=self._room)
+                stream = streams[0] if len(streams) == 1 else max(streams, key=self._room)
                 if self._room(stream) > 0:
                     best, into, number_of_best = heap, stream, number
         if best is None:

@@ -19,7 +19,18 @@ from dataclasses import dataclass
 import pytest
 
 from astrum import DynamicScheduler, TaskOrder
-from astrum.machine import AttemptSettled, Dispatch, Outcome, RunState, RunTimes, build_report
+from astrum.machine import (
+    AttemptSettled,
+    CancelRequested,
+    Dispatch,
+    Outcome,
+    Revoke,
+    Routes,
+    RoutesChanged,
+    RunState,
+    RunTimes,
+    build_report,
+)
 from astrum.planning import Plan, TaskSpec, build_plan
 from astrum.planning.planner import upstream_first
 from astrum.values.arguments import pack_arguments
@@ -82,6 +93,30 @@ def run_to_end(plan: Plan) -> RunState:
     return state
 
 
+def run_routed(plan: Plan, routes: Routes, capacity: int) -> RunState:
+    """Run the state machine with several routes, and streams that are full most of the time."""
+    state = RunState(plan, run_key="guard", capacity=capacity)
+    state.handle(RoutesChanged(routes))
+    commands = state.start()
+    for command in commands:  # grows while it is walked
+        if isinstance(command, Dispatch):
+            settled = AttemptSettled(command.task, command.attempt, Outcome.SUCCEEDED, 1, 1, 1)
+            commands += state.handle(settled)
+    assert state.finished == "completed"
+    return state
+
+
+def run_cancelled(plan: Plan) -> RunState:
+    """Cancel a run when all its ready tasks are outstanding."""
+    state = RunState(plan, run_key="guard")
+    state.start()
+    for command in state.handle(CancelRequested(1.0)):
+        if isinstance(command, Revoke):
+            state.handle(AttemptSettled(command.task, command.attempt, Outcome.CANCELLED, 1, 1, 1))
+    assert state.finished == "cancelled"
+    return state
+
+
 def run_watched(plan: Plan) -> RunProgress:
     """Run the state machine with the live view's picture of it kept up to date."""
     state, progress = RunState(plan, run_key="guard"), RunProgress()
@@ -100,6 +135,17 @@ def run_watched(plan: Plan) -> RunProgress:
 def think(shape: Shape, tasks: int) -> Callable[[], object]:
     plan = plan_of(shape, tasks)
     return lambda: run_to_end(Plan(plan.namespace, plan.tasks))
+
+
+def think_routed(shape: Shape, tasks: int) -> Callable[[], object]:
+    plan = plan_of(shape, tasks)
+    routes = Routes(((1,), (2, 3), (3,)), ((4,),) * 3, [task % 3 for task in range(tasks)])
+    return lambda: run_routed(Plan(plan.namespace, plan.tasks), routes, WIDTH)
+
+
+def cancel(shape: Shape, tasks: int) -> Callable[[], object]:
+    plan = plan_of(shape, tasks)
+    return lambda: run_cancelled(Plan(plan.namespace, plan.tasks))
 
 
 def report(shape: Shape, tasks: int) -> Callable[[], object]:
@@ -147,6 +193,8 @@ Step = Callable[[Shape, int], Callable[[], object]]
 # Turns of a plain loop that one task may cost at most; about four times what it costs now.
 LIMITS: list[tuple[Step, tuple[Shape, ...], float]] = [
     (think, SHAPES, 350),
+    (think_routed, SHAPES, 1_000),
+    (cancel, (wide,), 400),
     (watch, SHAPES, 550),
     (report, SHAPES, 800),
     (plan, SHAPES, 700),
