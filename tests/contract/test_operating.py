@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import redis
 
 from astrum.errors import RunError, RunNotFoundError
 from astrum.protocol.drains import DrainRequest
@@ -18,6 +19,7 @@ from astrum.redis import (
 )
 from astrum.redis.operating_scripts import PAUSES_TTL_MS
 from tests.contract.steps import STREAM, claimed, dispatched, led_run, registered, stored
+from tests.servers import RedisServer
 
 QUEUE = PauseTarget(PauseKind.QUEUE, "cpu")
 TASK = PauseTarget.of_task("etl", "load")
@@ -127,3 +129,17 @@ async def test_an_ended_run_is_kept_for_its_own_time_else_for_that_of_its_leader
         if ":run:r" in key or ":b:r:" in key:
             left_ms = await runs.client.execute("PTTL", key)
             assert life_s * 1000 - 60_000 < left_ms <= life_s * 1000, key
+
+
+async def test_an_operator_can_act_while_memory_is_full(own_server: RedisServer) -> None:
+    settings = RedisSettings(url=own_server.url)
+    async with RunStore.open(settings) as runs, WorkerStore(settings, "w") as workers:
+        await registered(workers, "w")
+        await ended_run(runs, "over")
+        with redis.Redis.from_url(own_server.url, protocol=2) as client:
+            client.config_set("maxmemory", 1)
+        await runs.pause([QUEUE], by="ann")
+        assert await runs.drain("w", DrainRequest("ann"))
+        await runs.forget("over")
+        assert await runs.unpause([QUEUE]) == [QUEUE]
+        assert [info.drain for info in await runs.workers()] == [DrainRequest("ann")]

@@ -34,8 +34,8 @@ def show(
 ) -> None:
     """Show how RUN ended, or how far it is: its tasks, their errors and tracebacks.
 
-    A task that has not ended waits for others, is ready, queued, running, retrying, or unserved
-    (no live worker would run it); the last column says why, where and since when.
+    A task that has not ended waits for others, is ready, queued, running, retrying, paused, or
+    unserved (no live worker would run it); the last column says why, where and since when.
 
     --json prints the same object as run --json; while the run is open it also has
     "unfinished_tasks". Results are read for --json and --task only.

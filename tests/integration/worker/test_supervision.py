@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from astrum.protocol.drains import DrainRequest
 from astrum.runtime.cli.signals import SAME_FOR_S
 from astrum_worker.process.supervisor import TaskEnds
 from tests.eventually import eventually
@@ -234,3 +235,18 @@ async def test_a_worker_that_uses_too_much_memory_is_replaced(
     await lead.record(0)
     await eventually(lambda: served(worker) == 2)
     assert "MiB of memory; it ends when what it runs has ended" in worker.said
+
+
+async def test_a_worker_that_an_operator_replaces_hands_back_what_does_not_end_in_its_grace(
+    pool: Pool, lead: Lead, module: str
+) -> None:
+    worker = await supervised(pool, module, "--grace", "0", "--lease", "1")
+    await lead.dispatch(0, "wait_for", {"name": "never"})
+    await pool.reached("never.started")
+    [live] = await lead.store.workers()
+    assert await lead.store.drain(live.worker_id, DrainRequest("ann", replace=True))
+    assert (await lead.record(0)).outcome.name == "HANDED_BACK"
+    await eventually(lambda: served(worker) == 2)
+    assert "this worker drains, as ann asked; a new process takes its place" in worker.said
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 0

@@ -1,4 +1,4 @@
 """The worker as a process: its supervisor, signals, log and event loop.
 
-May import `astrum`, and of the worker `app`, `config`, `running` and `supervisor_link`.
+May import `astrum`, and of the worker `app`, `config`, `running`, `supervisor_link` and `upkeep`.
 """

@@ -1,4 +1,4 @@
-"""Periodic checks: lease, reconciliation, revocations, blocked loops, hung tasks and threads.
+"""Checks beside the work: lease, reconciliation, revocations, hung tasks, drains, replacement.
 
 May import `astrum`, and of the worker `claim_gate`, `config`, `context`, `claiming`, `running`,
 `settling` and `supervisor_link`.
