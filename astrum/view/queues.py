@@ -20,6 +20,7 @@ class QueueState:
     ``held_ready`` tasks wait for nothing but capacity and are with their coordinators, in no
     stream yet. ``backlog`` is both together: what the queue has and no worker has begun, some
     seconds old. ``demand`` is the backlog and what runs: the number that an autoscaler divides.
+    Of a paused queue it is only what runs.
     ``paused`` says who paused the queue and why, "" if it is not paused.
     ``lanes`` has the same counts by kind of slot: "async", "thread", "exclusive".
     """
@@ -63,7 +64,7 @@ def _completed(one: QueueState, held_ready: int, pauses: Pauses) -> QueueState:
         one,
         held_ready=held_ready,
         backlog=backlog,
-        demand=backlog + one.running,
+        demand=one.running + (backlog if pause is None else 0),
         paused="" if pause is None else str(pause),
     )
 

@@ -55,6 +55,13 @@ def test_the_backlog_is_what_no_worker_has_begun_and_the_demand_has_what_runs_to
     assert (cpu.backlog, cpu.demand) == (5, 10)
 
 
+def test_the_backlog_of_a_paused_queue_asks_for_no_workers() -> None:
+    sizes = {Stream("cpu", "async"): StreamSize(2, 5, 4.0)}
+    pauses = Pauses([Pause(PauseTarget(PauseKind.QUEUE, "cpu"))])
+    [cpu] = queue_states(sizes, {}, [{"cpu": 3}], pauses)
+    assert (cpu.backlog, cpu.demand) == (5, 5)
+
+
 def test_a_paused_queue_is_listed_also_if_nothing_uses_it() -> None:
     pauses = Pauses(
         [
