@@ -45,7 +45,7 @@ class Planned(NamedTuple):
     @property
     def is_exact(self) -> bool:
         """Whether tasks may not be executed with another body."""
-        return self.policy != "compatible"
+        return self.policy == "exact"
 
     def allows(self, token: Token) -> bool:
         """Tell whether a task of the run may be executed with the code that it was."""

@@ -33,7 +33,7 @@ MODULE = "tests.flows.chaos"
 COMMAND_TIMEOUT_S = 120.0
 FIRST_CODE = CODES[0]
 POLICIES = ("",)
-"""The policies that runs are submitted with; "" is the default, by which code must be the same."""
+"""The policies that runs are submitted with; "" is the default, which is "compatible"."""
 
 
 @dataclass
