@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from astrum.machine.budgets import LOSS_BUDGET
+from tests.chaos.injection import Injection
 from tests.flows.chaos import has_same_body, has_same_parameters
 
 UNCOUNTED = ("lost", "handed_back", "failed", "cancelled")
@@ -124,6 +125,21 @@ def audit(
     _judge_lineage(verdict, run_id, report["task_return_set"])
     verdict.problems += [f"run {run_id}: {name} ran and is not reported" for name in by_task]
     return verdict
+
+
+def begun_while_quiet(
+    tokens: Mapping[str, Iterable[Token]], injections: Iterable[Injection]
+) -> list[str]:
+    """Return a sentence for each execution that began although a pause was to hold it back."""
+    return [
+        f"run {run_id}: {token} began while {injection.fault!r} held it back"
+        for injection in injections
+        if injection.quiet_from is not None
+        for run_id, found in tokens.items()
+        for token in found
+        if injection.quiet_from <= token.at <= injection.over_at
+        and (not injection.quiet_task or token.task_id == injection.quiet_task)
+    ]
 
 
 def _is_taken(row: dict[str, Any], victims: Collection[int]) -> bool:

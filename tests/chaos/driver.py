@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from astrum.errors import StoreError
-from tests.chaos.audit import LOSS_WINDOW_S, Verdict, audit, pid_of
+from tests.chaos.audit import LOSS_WINDOW_S, Verdict, audit, begun_while_quiet, pid_of
 from tests.chaos.faults import Faults
 from tests.chaos.injection import Injection
 from tests.chaos.pool import ChaosPool
@@ -166,6 +166,7 @@ class Driver:
             plans = self._pool.planned[run_id]
             result.verdict.add(audit(report, tokens[run_id], successes, losses, victims, plans))
             reports.append(report)
+        result.verdict.problems += begun_while_quiet(tokens, result.injections)
         result.verdict.problems += self._pool.unexpected_ends + self._pool.leftovers()
         self._pool.unexpected_ends = []
         measure_recovery(result.injections, reports)

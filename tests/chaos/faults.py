@@ -18,11 +18,16 @@ from tests.flows.chaos import name_of
 
 LEADER_LEASE_S = 10.0
 DELAY_S = 0.05
-PAUSE_S = 3.0
+PAUSE_S = 6.0
+QUIET_AFTER_S = 4.0
+"""Until then what was claimed before a pause may begin: leaders look for pauses every 2 s."""
+PAUSES_HOLD = False
+"""Whether leaders obey pauses."""
+PAUSED_TASK = name_of(7, 7)
 PAUSED = (
     ("--queue", "default"),
     ("--namespace", "grid"),
-    ("--task", f"grid/{name_of(7, 7)}"),
+    ("--task", f"grid/{PAUSED_TASK}"),
 )
 
 
@@ -117,8 +122,12 @@ class Faults:
         at = time.time()
         await self._order("pause", *what, "--reason", "chaos")
         await asyncio.sleep(PAUSE_S)
+        injection = Injection("", at, time.time())
+        if PAUSES_HOLD:
+            injection.quiet_from = at + QUIET_AFTER_S
+            injection.quiet_task = PAUSED_TASK if "--task" in what else ""
         await self._order("unpause", *what)
-        return Injection("", at, time.time())
+        return injection
 
     async def _order(self, *arguments: str) -> None:
         done = await asyncio.to_thread(self._pool.command, *arguments)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.audit import Planned, Token, Verdict, Window, audit
+from tests.chaos.audit import Planned, Token, Verdict, Window, audit, begun_while_quiet
+from tests.chaos.injection import Injection
 
 
 def report(*attempts: tuple[int, str], value: str = "n1", state: str = "completed") -> Any:
@@ -114,6 +115,18 @@ def test_a_task_may_run_with_other_code_as_far_as_its_run_allows(
     found = report((1, "completed"))
     problems = audit(found, [token], Counter("ab"), planned=[planned]).problems
     assert any("was executed for" in problem for problem in problems) is not is_allowed
+
+
+@pytest.mark.parametrize(
+    ("task_id", "at", "is_found"),
+    [("", 5.0, True), ("a", 5.0, True), ("b", 5.0, False), ("", 3.0, False)],
+)
+def test_what_begins_while_a_pause_holds_it_back_is_found(
+    task_id: str, at: float, is_found: bool
+) -> None:
+    pause = Injection("pause", 1.0, 6.0, quiet_from=4.0, quiet_task=task_id)
+    problems = begun_while_quiet({"r": [FIRST._replace(at=at)]}, [pause, Injection("", 0.0, 9.0)])
+    assert any("held it back" in problem for problem in problems) is is_found
 
 
 def quarantined() -> Any:
