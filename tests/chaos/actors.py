@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 RUN = "r"
 QUEUES = ("one", "two")
 LANES = ("async", "thread")
+OFFERS = ("0ld", "new")
 RESEND_S = 5.0
 ERROR_RATE = 0.2
 MAX_ERRORS = 3
 """A task that raised this often fails the run; a leader that forgets errors exceeds it."""
 
 
-def place_of(task: int) -> Stream:
-    """Return the stream of a task."""
-    return Stream(QUEUES[task % 2], LANES[task // 2 % 2])
+def place_of(task: int, offer: str = OFFERS[0]) -> Stream:
+    """Return the stream of a task for workers with an offer."""
+    return Stream(QUEUES[task % 2], LANES[task // 2 % 2], offer)
 
 
 def record(task: int, attempt: int, outcome: str, value: Any = None) -> bytes:
@@ -46,6 +47,7 @@ class Worker:
         self.held: dict[tuple[str, str], Claim] = {}
         self.results: list[tuple[str, Settlement]] = []
         self.sent: list[tuple[float, str, Settlement]] = []
+        self.offers = world.rng.choice((OFFERS, OFFERS, OFFERS[:1], OFFERS[1:]))
         self.paused = 0
         self.suspects_loss = False
 
@@ -72,7 +74,7 @@ class Worker:
         if not unaware:
             await self.face_loss()
         lane, count = self.world.rng.choice(LANES), self.world.rng.randint(1, 3)
-        streams = [Stream(queue, lane) for queue in QUEUES]
+        streams = [Stream(queue, lane, offer) for queue in QUEUES for offer in self.offers]
         claims = await self.store.claim(lane, streams, count, block_s=None)
         if loses_reply:
             self.world.counts["claim reply lost"] += 1
@@ -156,7 +158,8 @@ class Coordinator:
         self.values: dict[int, int] = {}
         self.errors: collections.Counter[int] = collections.Counter()
         self.attempts: collections.Counter[int] = collections.Counter()
-        self.out: dict[int, tuple[int, str]] = {}
+        self.out: dict[int, tuple[int, str, Stream]] = {}
+        self.chosen: dict[tuple[int, int], str] = {}
 
     @property
     def has_failed(self) -> bool:
@@ -175,7 +178,7 @@ class Coordinator:
         """Build the state again from what the server holds."""
         self._forget()
         for task, found in (await self.store.outstanding(RUN)).items():
-            self.out[task] = (found.attempt, found.entry_id)
+            self.out[task] = (found.attempt, found.entry_id, found.stream)
             self.attempts[task] = found.attempt
         if self.world.ablation == "full-replay":
             self.cursor = self._end_of_journal()
@@ -238,7 +241,10 @@ class Coordinator:
             attempt = self.attempts[task] + 1
             arguments = [self.values[need] for need in self.world.dag[task]]
             message = msgpack.packb([RUN, task, attempt, arguments])
-            by_place.setdefault(place_of(task), []).append((task, attempt, message))
+            # Sent again after a lost reply, an attempt goes where it went before.
+            offer = self.chosen.setdefault((task, attempt), self.world.rng.choice(OFFERS))
+            place = place_of(task, offer)
+            by_place.setdefault(place, []).append((task, attempt, message))
         for stream, items in by_place.items():
             await self._deliver(stream, items, loses_reply)
 
@@ -260,7 +266,7 @@ class Coordinator:
         for (task, attempt, _), state in zip(items, sent.states, strict=True):
             if ":" in state:
                 self.world.violated(f"task {task} was believed free but is {state}")
-            self.out[task] = (attempt, state)  # settled already: the journal will tell
+            self.out[task] = (attempt, state, stream)  # settled already: the journal will tell
 
     async def reap(self) -> None:
         """Settle what dead workers hold, then drop those that hold nothing."""
@@ -286,12 +292,44 @@ class Coordinator:
             await self._revoke(self.world.rng.choice(list(self.out)), "timeout", final=False)
 
     async def _revoke(self, task: int, outcome: str, *, final: bool) -> None:
-        attempt, entry_id = self.out[task]
+        attempt, entry_id, _ = self.out[task]
         end = Settlement(task, attempt, entry_id, final, record(task, attempt, outcome))
         try:
-            await self.store.revoke(RUN, self.epoch, place_of(task), [end])
+            await self.store.revoke(RUN, self.epoch, self._stream(task), [end])
         except LeadershipLostError:
             self.epoch = 0
+
+    def _stream(self, task: int) -> Stream:
+        is_guessed = self.world.ablation == "guessed-stream"
+        return place_of(task) if is_guessed else self.out[task][2]
+
+    async def move_some(self, *, loses_reply: bool = False) -> None:
+        """Take back what waits in a stream, to send it to another one."""
+        if not await self.leads() or not self.out:
+            return
+        stream = self._stream(self.world.rng.choice(list(self.out)))
+        tasks = [task for task in self.out if self._stream(task) == stream]
+        for task in await self._taken_back(stream, tasks):
+            if not loses_reply:
+                self.attempts[task] = self.out.pop(task)[0]
+                self.world.counts["moved"] += 1
+
+    async def _taken_back(self, stream: Stream, tasks: list[int]) -> list[int]:
+        if self.world.ablation == "unsettled-move":
+            return tasks
+        ends = [
+            Settlement(task, attempt, entry_id, False, record(task, attempt, "moved"))
+            for task in tasks
+            for attempt, entry_id, _ in [self.out[task]]
+        ]
+        try:
+            verdicts = await self.store.take_back(RUN, self.epoch, stream, ends)
+        except LeadershipLostError:
+            self.epoch = 0
+            return []
+        self.world.counts["move fenced"] += verdicts.count(Verdict.FENCED)
+        pairs = zip(tasks, verdicts, strict=True)
+        return [task for task, verdict in pairs if verdict is not Verdict.FENCED]
 
     async def finish(self) -> None:
         """End the run when all succeeded, or when one task failed for good."""

@@ -40,11 +40,23 @@ BEGINNING_MS = 1_600_000_000_000
 SERVER_TIME = """local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)"""
 
-ABLATIONS = ("gate", "entry-id", "dispatch-once", "epoch", "full-replay", "own-pel", "union")
+ABLATIONS = (
+    "gate",
+    "entry-id",
+    "dispatch-once",
+    "epoch",
+    "full-replay",
+    "own-pel",
+    "union",
+    "guessed-stream",
+    "unsettled-move",
+)
 """Safeguards that can be taken away; each must be missed."""
 OUTSTANDING = "state == attempt .. ':' .. id .. '/' .. ARGV[4]"
 OUTSTANDING_UNDER_ANY_ENTRY = "state and string.sub(state, 1, #attempt + 1) == attempt .. ':'"
 """A fence that knows which attempt is out, but not by which of its messages."""
+OUTSTANDING_IN_ANY_STREAM = "string.match(state or '', '^[^/]*') == attempt .. ':' .. id"
+"""A fence that knows which message, but not in which stream it is: a leader has to guess."""
 
 
 class Violation(AssertionError):
@@ -93,6 +105,7 @@ def library_without(ablation: str | None) -> ScriptLibrary:
     cuts = {
         "gate": ("settle", f"elseif run_is_here and {OUTSTANDING} then", "elseif true then"),
         "entry-id": ("settle", OUTSTANDING, OUTSTANDING_UNDER_ANY_ENTRY),
+        "guessed-stream": ("settle", OUTSTANDING, OUTSTANDING_IN_ANY_STREAM),
         "dispatch-once": (
             "dispatch",
             "if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then",
@@ -176,13 +189,15 @@ class Walk:
             await worker.reconcile()
 
     async def leader_step(self, leader: Coordinator, dice: float) -> None:
-        """Let a coordinator read, dispatch, renew, reap or revoke."""
+        """Let a coordinator read, dispatch, move, renew, reap or revoke."""
         if leader.paused:
             return
         if dice < 0.70:
             await (leader.read() if leader.epoch else leader.acquire())
-        elif dice < 0.84:
+        elif dice < 0.82:
             await leader.dispatch(loses_reply=self.rng.random() < 0.1)
+        elif dice < 0.84:
+            await leader.move_some(loses_reply=self.rng.random() < 0.1)
         elif dice < 0.89:
             await leader.renew()
         elif dice < 0.94:
@@ -244,6 +259,7 @@ class Walk:
             await (leader.renew() if leader.epoch else leader.acquire())
             await leader.read()
             await leader.reap()
+            await leader.move_some()  # no worker that is left may read where it is
             await leader.dispatch()
             await leader.finish()
 

@@ -9,7 +9,7 @@ from tests.servers import RedisServer, Server, find_binaries
 
 SEEDS = 100
 SEEDS_TO_MISS_A_SAFEGUARD = 60
-FIRST_MISSED = {"entry-id": 762}
+FIRST_MISSED = {"entry-id": 2680}
 """Where to begin for a safeguard that the first seeds do not miss."""
 
 pytestmark = pytest.mark.skipif(not find_binaries(), reason="no server binary")
@@ -25,7 +25,14 @@ def server(redis_server: Server) -> RedisServer:
 @pytest.mark.timeout(120)
 async def test_no_fault_breaks_a_promise(server: RedisServer) -> None:
     counts = await walk(server, range(SEEDS))
-    for fault in ("rollback", "worker killed", "leader killed", "claim reply lost", "reaped"):
+    for fault in (
+        "rollback",
+        "worker killed",
+        "leader killed",
+        "claim reply lost",
+        "reaped",
+        "moved",
+    ):
         assert counts[fault] > 0, f"the walk met no {fault}: {counts}"
 
 

@@ -116,15 +116,15 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
 """What is taken away, by the name of the safeguard."""
 FIRST_MISSED = {
     "bound of outstanding attempts": 0,
-    "reaping": 1,
-    "own claims": 16,
-    "full replay": 17,
-    "gate": 21,
-    "settling again": 54,
-    "loss watch": 55,
+    "full replay": 5,
+    "settling again": 8,
+    "loss watch": 14,
+    "reaping": 20,
+    "gate": 25,
+    "audit while reconciling": 35,
     "look at outstanding attempts": 60,
     "still mine": 60,
-    "audit while reconciling": 82,
+    "own claims": 74,
     "knowing what was settled": 95,
     "reading again after a loss": 115,
 }
