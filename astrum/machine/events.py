@@ -42,7 +42,8 @@ class AttemptSettled(NamedTuple):
     ``blocked`` says for how long it blocked the event loop and where, "" if it did not.
     ``queued_s`` is how long it waited from its dispatch on until a worker with a free slot took it,
     ``prepared_s`` how long its arguments were fetched and decoded from then until ``started_at``; 0
-    in process. ``seen`` has what was to be observed of its result.
+    in process. ``seen`` has what was to be observed of its result, ``code`` names the code that ran
+    (`astrum.planning.offer`), "" if it was the plan's.
     """
 
     task: int
@@ -58,6 +59,7 @@ class AttemptSettled(NamedTuple):
     queued_s: float = 0.0
     prepared_s: float = 0.0
     seen: tuple[int, ...] = ()
+    code: str = ""
 
 
 class AttemptWithdrawn(NamedTuple):

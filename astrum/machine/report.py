@@ -40,7 +40,8 @@ class TaskAttemptStatistics:
     event loop, and at which line ("" if it did not, and in process); ``error_message`` repeats it.
     ``traceback`` is that of the failure, "" if there is none. Before ``start_time`` it waited
     ``queued_s`` for a worker with a free slot, then ``prepared_s`` for its arguments to be fetched
-    and decoded there; both are 0 in process.
+    and decoded there; both are 0 in process. ``code`` names the code of its namespace that ran it,
+    as `workers` does, "" if that was the plan's.
     """
 
     task_name: str
@@ -58,6 +59,7 @@ class TaskAttemptStatistics:
     traceback: str = ""
     queued_s: float = 0.0
     prepared_s: float = 0.0
+    code: str = ""
 
 
 @dataclass(slots=True)

@@ -201,6 +201,7 @@ def _attempt_statistics(
         failure.traceback if failure else "",
         event.queued_s,
         event.prepared_s,
+        event.code,
     )
 
 

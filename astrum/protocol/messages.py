@@ -176,9 +176,9 @@ class Record(NamedTuple):
     ``value`` is the encoded result of a succeeded attempt, or a reference to it.
     ``shared_loss``, ``blocked`` and ``seen`` are as in `AttemptSettled`. It was dispatched
     ``prepared_ms`` and ``queued_ms`` before ``started_at``: first it waited for a worker with a
-    free slot, then its arguments were fetched and decoded. ``code`` names the code that ran, "" if
-    it was the plan's. ``log`` is the digest of the blob with what it logged, ``b""`` if there is
-    none; nothing writes ``seen``, ``code`` and ``log`` yet.
+    free slot, then its arguments were fetched and decoded. ``code`` is the code of the task's
+    namespace that ran, "" if the task's code was the plan's. ``log`` is the digest of the blob with
+    what it logged, ``b""`` if there is none; nothing writes ``seen`` and ``log`` yet.
     """
 
     task: int
@@ -213,6 +213,7 @@ class Record(NamedTuple):
             self.queued_ms / 1000,
             self.prepared_ms / 1000,
             self.seen,
+            self.code,
         )
 
 

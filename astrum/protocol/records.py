@@ -73,9 +73,9 @@ LABEL = "label:"
 """The beginning of a detail that is a label."""
 TRACEPARENT = "traceparent"
 """The detail that is the W3C ``traceparent`` of a run, and the variable that sets it."""
-VERSIONS, CODE = "versions", "code"
-"""The details that say which code may run a run, and which code its plan was made from."""
-UNSERVED_LIMIT = "unserved_limit_s"
+VERSIONS, OFFER, CODE = "versions", "offer", "code"
+"""The details that say which code may run a run, and which one its plan was made from."""
+UNSERVED_LIMIT, NO_LIMIT = "unserved_limit_s", "none"
 """The detail that says how long a run waits for a worker that serves its tasks."""
 _TRACEPARENT = re.compile("(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NO_COUNTS = RunCounts()
@@ -161,9 +161,27 @@ class RunInfo:
         return self.details.get(VERSIONS, "")
 
     @property
-    def code(self) -> str:
-        """The code that its plan was made from (`Plan.code`), "" if it is not known."""
-        return self.details.get(CODE, "")
+    def needs(self) -> dict[str, str]:
+        """What an open run needs of workers: the offer, the code of its plan, and the policy.
+
+        Empty if the run is over, or if it is not known.
+        """
+        if not self.is_open or not self.details.get(CODE):
+            return {}
+        return {name: self.details.get(name, "") for name in (OFFER, CODE, VERSIONS)}
+
+    def unserved_limit_s(self, leaders: float | None) -> float | None:
+        """Return how long the run waits for a worker that serves its tasks; `None`: always.
+
+        A run that says nothing, or nothing valid, has the limit of its leader.
+        """
+        if self.details.get(UNSERVED_LIMIT) == NO_LIMIT:
+            return None
+        try:
+            limit_s = self.duration(UNSERVED_LIMIT) or leaders
+        except StoreError:  # its leader looks at all its runs in one pass
+            limit_s = leaders
+        return None if limit_s == math.inf else limit_s
 
     def duration(self, name: str) -> float | None:
         """Return a detail as seconds, ``None`` if it is missing.

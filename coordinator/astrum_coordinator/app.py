@@ -171,6 +171,8 @@ class Coordinator(Operations):
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
         traceparent: str = "",
+        versions: str = "",
+        unserved_limit_s: float | None = None,
     ) -> ExecutionReport:
         """Run tasks of a namespace on the workers; see `astrum.machine`, and `run_flow`."""
         config = checked_config(config)
@@ -185,6 +187,8 @@ class Coordinator(Operations):
             observer=observer,
             labels=labels,
             traceparent=traceparent,
+            versions=versions,
+            unserved_limit_s=unserved_limit_s,
         )
 
     async def run_flow(
@@ -198,6 +202,8 @@ class Coordinator(Operations):
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
         traceparent: str = "",
+        versions: str = "",
+        unserved_limit_s: float | None = None,
     ) -> ExecutionReport:
         """Submit a planned flow, lead it, and return its report.
 
@@ -213,6 +219,8 @@ class Coordinator(Operations):
             result_ttl_s=result_ttl_s,
             labels=labels,
             traceparent=traceparent,
+            versions=versions,
+            unserved_limit_s=unserved_limit_s,
         )
         submitting = asyncio.create_task(submission)
         try:
@@ -233,6 +241,8 @@ class Coordinator(Operations):
         result_ttl_s: float | None = None,
         labels: Mapping[str, str] = NO_LABELS,
         traceparent: str = "",
+        versions: str = "",
+        unserved_limit_s: float | None = None,
     ) -> str:
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
@@ -240,12 +250,16 @@ class Coordinator(Operations):
         The same ``run_id`` with the same plan is the same run; with another plan it raises
         `RunConflictError`. ``labels`` are short strings by name that `runs` shows, and
         ``traceparent`` is that of the W3C's Trace Context, which each task message carries; those
-        of the first submission count. Raises `StoreUnavailableError` if the server does not answer
-        for a while.
+        of the first submission count. ``versions`` says which code may run the tasks: "compatible",
+        or "exact", which is the plan's alone. A task that no live worker serves fails the run after
+        ``unserved_limit_s``; ``math.inf``: never. Where these are left out, the run's leader
+        decides. Raises `StoreUnavailableError` if the server does not answer for a while.
         """
         _check_flow(flow)
         run_id = run_id or new_run_id()
-        details = submission_details(flow, timeout_s, labels, traceparent)
+        details = submission_details(
+            flow, timeout_s, labels, traceparent, versions, unserved_limit_s
+        )
         data = encode_plan(flow.plan, run_id, self._parts.context.seal)
         details |= life_details(result_ttl_s)
         await patiently(

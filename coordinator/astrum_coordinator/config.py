@@ -55,14 +55,19 @@ class CoordinatorConfig:
             is_number = value is not None and item.name not in ("start_patience_s", "versions")
             if is_number and value <= 0:
                 raise ValueError(f"{item.name} must be positive, got {value!r}")
-        if self.versions not in VERSION_POLICIES:
-            raise ValueError(
-                f"versions must be one of {', '.join(VERSION_POLICIES)}, got {self.versions!r}"
-                f"{nearest(str(self.versions), VERSION_POLICIES)}"
-            )
+        check_versions(self.versions)
         if not self.renew_every_s < self.step_down_after_s < self.lease_s:
             raise ValueError(
                 "a leader must renew before it steps down, and step down before its lease ends: "
                 f"renew_every_s={self.renew_every_s:g} < step_down_after_s="
                 f"{self.step_down_after_s:g} < lease_s={self.lease_s:g} does not hold"
             )
+
+
+def check_versions(versions: object) -> None:
+    """Raise ``ValueError`` for what is not a policy for versions, with the nearest one."""
+    if versions not in VERSION_POLICIES:
+        raise ValueError(
+            f"versions must be one of {', '.join(VERSION_POLICIES)}, got {versions!r}"
+            f"{nearest(str(versions), VERSION_POLICIES)}"
+        )

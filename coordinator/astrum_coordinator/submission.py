@@ -9,10 +9,22 @@ from collections.abc import Mapping
 
 from astrum.errors import RunError
 from astrum.execution.invoke import Flow
-from astrum.protocol.records import LABEL, RESULT_TTL, TRACEPARENT, is_traceparent
+from astrum.planning.fingerprint import COMPATIBLE, EXACT
+from astrum.protocol.records import (
+    CODE,
+    LABEL,
+    NO_LIMIT,
+    OFFER,
+    RESULT_TTL,
+    TRACEPARENT,
+    UNSERVED_LIMIT,
+    VERSIONS,
+    is_traceparent,
+)
 from astrum.runtime.version import installed_version
 from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
 from astrum_coordinator.asking.submitter import submitter
+from astrum_coordinator.config import check_versions
 from astrum_coordinator.leading.leader import TIMEOUT_DETAIL
 
 MAX_LABELS = 32
@@ -45,7 +57,12 @@ def traceparent_of_environment() -> str:
 
 
 def submission_details(
-    flow: Flow, timeout_s: float | None, labels: Mapping[str, str], traceparent: str
+    flow: Flow,
+    timeout_s: float | None,
+    labels: Mapping[str, str],
+    traceparent: str,
+    versions: str,
+    unserved_limit_s: float | None,
 ) -> dict[str, str]:
     """Return what is kept with a run; raises `RunError` for what it cannot have."""
     if traceparent and not is_traceparent(traceparent):
@@ -58,6 +75,10 @@ def submission_details(
         "version": installed_version(),
         "modules": _modules(flow),
         TRACEPARENT: traceparent,
+        OFFER: flow.plan.offer,
+        CODE: flow.plan.code,
+        VERSIONS: _checked_versions(versions, flow),
+        UNSERVED_LIMIT: _limit_text(unserved_limit_s),
     }
     if timeout_s is not None:
         details[TIMEOUT_DETAIL] = f"{timeout_s:g}"
@@ -72,6 +93,31 @@ def life_details(result_ttl_s: float | None) -> dict[str, str]:
     if not 0 < result_ttl_s < math.inf:
         raise RunError(f"result_ttl_s must be a positive number of seconds, got {result_ttl_s!r}")
     return {RESULT_TTL: f"{result_ttl_s:.3f}"}
+
+
+def _checked_versions(versions: str, flow: Flow) -> str:
+    try:
+        check_versions(versions or COMPATIBLE)
+    except ValueError as error:
+        raise RunError(str(error)) from None
+    if versions == EXACT and not flow.plan.code:
+        raise RunError(
+            'versions="exact" needs a flow that says which code it was made from: take '
+            "build_scheduler().flow(fingerprints=True)"
+        )
+    return versions
+
+
+def _limit_text(limit_s: float | None) -> str:
+    """Return the limit of a run as its detail, "" if the run has that of its leader."""
+    if limit_s is None:
+        return ""
+    if not limit_s > 0:
+        raise RunError(
+            f"unserved_limit_s must be a positive number of seconds, got {limit_s!r}; write "
+            "math.inf for a run that always waits"
+        )
+    return NO_LIMIT if math.isinf(limit_s) else f"{limit_s:g}"
 
 
 def _modules(flow: Flow) -> str:

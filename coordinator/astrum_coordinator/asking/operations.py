@@ -6,11 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 from astrum.errors import NotInPoolError, RunError, listed, nearest
+from astrum.planning.offer import NamespaceVersion
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import RunInfo, WorkerInfo
 from astrum.view import DeadLetterView, view_of
 from astrum_coordinator.asking.pool_names import check_known
+from astrum_coordinator.asking.snapshots import served_versions
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.context import CoordinatorContext
@@ -63,6 +65,12 @@ class Operations(ABC):
         return await self._context.store.paused()
 
     # --- workers -------------------------------------------------------------------------------
+
+    async def served_versions(
+        self, workers: Iterable[WorkerInfo]
+    ) -> dict[str, dict[str, NamespaceVersion]]:
+        """Return the offer and code of each namespace that these serve, by worker id."""
+        return await served_versions(self._context.store, [one.worker_id for one in workers])
 
     async def drain(
         self, *workers: str, replace: bool = False, by: str | None = None

@@ -10,6 +10,7 @@ from astrum.errors import DecodeError
 from astrum.machine.report import TaskExecutionStatistics
 from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.fingerprint import COMPATIBLE
+from astrum.planning.offer import NamespaceVersion
 from astrum.planning.plan import Plan
 from astrum.protocol.records import Outstanding, RunInfo
 from astrum.protocol.status import decode_served
@@ -81,6 +82,19 @@ async def live_pool(store: RunStore) -> tuple[LivePool, set[str]]:
     alive = {worker.worker_id for worker in workers}
     served = {name: _served(data) for name, data in (await store.served_by(alive)).items()}
     return LivePool(workers, served), alive
+
+
+async def served_versions(
+    store: RunStore, workers: Sequence[str]
+) -> dict[str, dict[str, NamespaceVersion]]:
+    """Return the version of each namespace that these workers serve, by their ids."""
+    return {
+        worker_id: {
+            namespace: NamespaceVersion(task.offer, task.code)
+            for (namespace, _), task in _served(data).items()
+        }
+        for worker_id, data in (await store.served_by(workers)).items()
+    }
 
 
 def _served(data: bytes) -> Served:

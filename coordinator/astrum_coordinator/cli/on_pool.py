@@ -117,6 +117,8 @@ class PoolSession:
                 observer=self._progress,
                 labels=self._settings.labels,
                 traceparent=traceparent_of_environment(),
+                versions=self._settings.versions,
+                unserved_limit_s=self._settings.unserved_limit_s,
             )
         )
         stopper = Stopper(coordinator, self._run_id, work)

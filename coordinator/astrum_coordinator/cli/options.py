@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -77,6 +78,49 @@ result_ttl_option = option(
     type=Duration(),
     help="How long an ended run is kept with its results: 3600, 12h, 7d.  [default: 24h, or what "
     "the leader was started with]",
+)
+
+
+class VersionPolicy(click.ParamType[str]):
+    """Which code may run a task, with the nearest name for one that there is not."""
+
+    name = "versions"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name of a policy."""
+        from astrum_coordinator.config import check_versions
+
+        try:
+            check_versions(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+class UnservedLimit(Duration):
+    """A duration, or ``none`` for no limit, which becomes infinity."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        return math.inf if value == "none" else super().convert(value, param, ctx)
+
+
+versions_option = option(
+    "--versions",
+    type=VersionPolicy(),
+    metavar="compatible|exact",
+    help="Which code may run the tasks: any with the parameters, types and data of the plan, or "
+    "the plan's alone.  [default: compatible, or what the leader was started with]",
+)
+unserved_option = option(
+    "--unserved-limit",
+    "unserved_limit_s",
+    type=UnservedLimit(),
+    metavar="DURATION|none",
+    help="How long a task waits for a worker that serves it, before the run fails: "
+    "300, 5m, 2h.  [default: 5m, or what the leader was started with]",
 )
 
 

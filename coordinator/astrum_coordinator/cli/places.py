@@ -18,6 +18,9 @@ LOCAL_CONTRADICTIONS = {
     "workers": "--local runs all tasks in this process, without workers: drop --workers",
     "result_ttl_s": "--local keeps nothing at a server: drop --result-ttl",
     "prefix": "--local uses no server, so there are no keys to give a --prefix",
+    "versions": "--local runs the code of this process: --versions has no meaning there",
+    "unserved_limit_s": "--local runs all tasks in this process, without workers to wait for: drop "
+    "--unserved-limit",
     "embedded": "--local runs all tasks in this process, --embedded on a private server: drop one",
 }
 EMBEDDED_CONTRADICTION = (

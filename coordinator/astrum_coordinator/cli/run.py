@@ -21,6 +21,8 @@ from astrum_coordinator.cli.options import (
     log_option,
     result_ttl_option,
     run_id_option,
+    unserved_option,
+    versions_option,
 )
 from astrum_coordinator.cli.places import check_labels, choose_place, place_text
 from astrum_coordinator.cli.run_settings import RunSettings
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
 @run_id_option
 @attach_option
 @label_option
+@versions_option
+@unserved_option
 @json_option
 @option(
     "--report",
@@ -78,6 +82,8 @@ def run(
     run_id: str | None,
     attach: bool,
     labels: dict[str, str],
+    versions: str | None,
+    unserved_limit_s: float | None,
     **rest: Any,
 ) -> None:
     """Run the tasks of MODULE and wait for the end.
@@ -100,7 +106,8 @@ def run(
     choice = FlowChoice(**{name: rest[name] for name in FlowChoice._fields})
     folder = working_directory()
     settings = RunSettings(
-        choice, place, timeout, run_id, quiet, attach, labels, folder, result_ttl_s=result_ttl_s
+        *(choice, place, timeout, run_id, quiet, attach, labels, folder),
+        *(result_ttl_s, versions or "", unserved_limit_s),
     )
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)

@@ -36,3 +36,5 @@ class RunSettings(NamedTuple):
     folder: Path | None = None
     """The directory where the command was started; its modules may change the current one."""
     result_ttl_s: float | None = None
+    versions: str = ""
+    unserved_limit_s: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -39,15 +39,20 @@ def runs(server: ServerOptions, as_json: bool, limit: int) -> None:
 
     found, workers, paused = ask(server, question)
     if as_json:
-        from astrum_coordinator.display.report_view import to_json
-
-        print_json([to_json(info) | {"paused": paused_text(info, paused)} for info in found])
+        print_json([run_to_json(info, paused) for info in found])
     else:
         print_table(runs_table(found), "no runs" if not found else "")
         if not workers and any(info.is_open for info in found):
             say("no live worker: open runs wait; start one with astrum-worker MODULE")
         if any(info.is_open for info in found):
             say_paused(paused)
+
+
+def run_to_json(info: RunInfo, paused: Pauses) -> dict[str, Any]:
+    """Return one run, what it needs of workers, and why it is paused."""
+    from astrum_coordinator.display.report_view import to_json
+
+    return {**to_json(info), "needs": info.needs, "paused": paused_text(info, paused)}
 
 
 def runs_table(found: list[RunInfo]) -> Table:
@@ -102,9 +107,18 @@ def tasks_text(info: RunInfo) -> str:
 
 
 def note_text(info: RunInfo) -> str:
-    """Return the labels of a run and how it ended, if it did not succeed."""
+    """Return the labels of a run, the code that it needs, and how it ended unsuccessfully."""
     labels = " ".join(f"{name}={value}" for name, value in sorted(info.labels.items()))
-    return "; ".join(text for text in (labels, end_text(info)) if text)
+    return "; ".join(text for text in (labels, code_text(info), end_text(info)) if text)
+
+
+def code_text(info: RunInfo) -> str:
+    """Return which code an open run needs, "" if that is not known."""
+    from astrum.planning.fingerprint import EXACT
+
+    if not info.needs:
+        return ""
+    return f"needs {'exactly ' if info.versions == EXACT else ''}code {info.needs['code']}"
 
 
 def end_text(info: RunInfo) -> str:

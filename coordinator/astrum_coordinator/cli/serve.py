@@ -14,7 +14,14 @@ from astrum.runtime.exit_codes import ExitCode, after_stop
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.http_answers import http_option, listening
-from astrum_coordinator.cli.options import json_option, log_option, require_redis, result_ttl_option
+from astrum_coordinator.cli.options import (
+    json_option,
+    log_option,
+    require_redis,
+    result_ttl_option,
+    unserved_option,
+    versions_option,
+)
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Lead every run that has no leader.")
 @server_options
+@versions_option
+@unserved_option
 @result_ttl_option
 @http_option
 @log_option
@@ -39,7 +48,7 @@ def serve(
 ) -> None:
     """Lead every run that has no leader, until stopped; needs none of the runs' code.
 
-    --result-ttl is for the runs that were submitted without it.
+    --versions, --unserved-limit and --result-ttl are for runs that were submitted without them.
     With --http it also answers autoscalers: GET /queues has what `queues --json` prints.
 
     On SIGTERM or Ctrl-C it stops leading its runs, and another coordinator may lead them.

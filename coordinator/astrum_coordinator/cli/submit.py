@@ -17,6 +17,8 @@ from astrum_coordinator.cli.options import (
     require_redis,
     result_ttl_option,
     run_id_option,
+    unserved_option,
+    versions_option,
 )
 from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_text
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 @run_id_option
 @attach_option
 @label_option
+@versions_option
+@unserved_option
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @result_ttl_option
 @log_option
@@ -44,6 +48,8 @@ def submit(
     timeout: float | None,
     result_ttl_s: float | None,
     labels: dict[str, str],
+    versions: str | None,
+    unserved_limit_s: float | None,
     **rest: Any,
 ) -> None:
     """Plan MODULE, store the run and print its id; a serving coordinator leads it.
@@ -69,6 +75,8 @@ def submit(
                     result_ttl_s=result_ttl_s,
                     labels=labels,
                     traceparent=traceparent_of_environment(),
+                    versions=versions or "",
+                    unserved_limit_s=unserved_limit_s,
                 )
 
         stored = asyncio.run(store())

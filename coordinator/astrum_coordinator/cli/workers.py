@@ -15,13 +15,18 @@ from astrum_coordinator.cli.pause import say_paused
 from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.table import Table
 
+    from astrum.planning.offer import NamespaceVersion
     from astrum.protocol.drains import DrainRequest
     from astrum.protocol.pauses import Pauses
     from astrum.protocol.records import WorkerInfo
     from astrum.protocol.status import WorkerStatus
     from astrum_coordinator.app import Coordinator
+
+    Versions = Mapping[str, Mapping[str, NamespaceVersion]]
 
 COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lease")
 
@@ -39,20 +44,28 @@ COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lea
 def workers(server: ServerOptions, here: bool, as_json: bool) -> None:
     """List the live workers of a server: what they serve and how much they run."""
 
-    async def question(coordinator: Coordinator) -> tuple[list[WorkerInfo], Pauses]:
-        return await coordinator.workers(), await coordinator.paused()
+    async def question(coordinator: Coordinator) -> tuple[list[WorkerInfo], Versions, Pauses]:
+        found = await coordinator.workers()
+        return found, await coordinator.served_versions(found), await coordinator.paused()
 
-    found, paused = ask(server, question)
+    found, versions, paused = ask(server, question)
     if here:
         host = socket.gethostname()
         found = [info for info in found if info.details.get("host") == host]
     if as_json:
-        print_json([worker_to_json(info) for info in found])
+        print_json([worker_to_json(info) | served_versions(versions, info) for info in found])
     else:
         print_table(workers_table(found), "no live workers" if not found else "")
         say_paused(paused)
     if here and not found:
         raise SystemExit(ExitCode.FAILED)
+
+
+def served_versions(versions: Versions, info: WorkerInfo) -> dict[str, Any]:
+    """Return the offer and the code of each namespace that a worker serves."""
+    from astrum_coordinator.display.report_view import to_json
+
+    return {"versions": to_json(versions.get(info.worker_id, {}))}
 
 
 def worker_to_json(info: WorkerInfo) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from astrum.machine import ExecutionReport, TaskExecutionStatistics
+    from astrum.machine import ExecutionReport, TaskAttemptStatistics, TaskExecutionStatistics
     from astrum.view import UnfinishedTask
 
 MAX_ROWS = 50
@@ -182,9 +182,14 @@ def _remark(stat: TaskExecutionStatistics, places: Places) -> str:
         return place.text
     blocked = [row.blocked for row in stat.attempt_statistics if row.blocked]
     error = _first_line(stat.error_message or "")
-    if not blocked or blocked[-1] in error:
-        return error
-    return f"{error}{error and '; '}{blocked[-1]}"
+    said = [error] if not blocked or blocked[-1] in error else [error, blocked[-1]]
+    said += [code_text(row) for row in stat.attempt_statistics[-1:]]
+    return "; ".join(filter(None, said))
+
+
+def code_text(attempt: TaskAttemptStatistics) -> str:
+    """Return which code ran an attempt, "" if it was that of the plan."""
+    return f"ran code {attempt.code}, not the plan's" if attempt.code else ""
 
 
 def _first_line(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from astrum_coordinator.display.report_view import (
     MAX_ROWS,
     STATUS_STYLE,
+    code_text,
     duration_text,
     end_text,
     plain_table,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from astrum.machine import ExecutionReport, TaskExecutionStatistics
+    from astrum.machine import ExecutionReport, TaskAttemptStatistics, TaskExecutionStatistics
     from astrum.view import RunSnapshot
 
 MAX_RESULT_CHARS = 2_000
@@ -134,9 +135,13 @@ def _attempts(stat: TaskExecutionStatistics) -> Table:
             Text(time_text(row.start_time)),
             Text(duration_text(row.duration)),
             Text(row.worker_id),
-            Text((row.error_message or "").partition("\n")[0]),
+            Text("; ".join(filter(None, (_first_line(row), code_text(row))))),
         )
     return table
+
+
+def _first_line(row: TaskAttemptStatistics) -> str:
+    return (row.error_message or "").partition("\n")[0]
 
 
 def _result(report: ExecutionReport, task_id: str) -> list[RenderableType]:

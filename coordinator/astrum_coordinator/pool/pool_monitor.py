@@ -110,7 +110,7 @@ class PoolMonitor(PeriodicService):
             for task in _on_offer(leader.state)
             if not pool.serves(namespace, spec(task), leader.versions)
         }
-        limit_s = self._config.unserved_limit_s
+        limit_s = self._limit_s(leader)
         leader.note_unserved(
             _summary(leader, pool, sorted(task for _, task in found)),
             None if limit_s is None else _until(leader, found.values(), now - limit_s),
@@ -132,7 +132,7 @@ class PoolMonitor(PeriodicService):
             found[key] = found[key]._replace(is_noted=True)
         for _, task in due[:_TASKS_NAMED]:
             why = _why_not(leader, pool, task)
-            logger.warning("run %s: %s; %s", leader.run_id, why, self._what_next())
+            logger.warning("run %s: %s; %s", leader.run_id, why, self._what_next(leader))
         if len(due) > _TASKS_NAMED:
             more = len(due) - _TASKS_NAMED
             logger.warning("run %s: no worker serves %d more of its tasks", leader.run_id, more)
@@ -143,8 +143,11 @@ class PoolMonitor(PeriodicService):
             self._is_start_noted = True
             logger.warning("run %s waits: its local workers are still starting", leader.run_id)
 
-    def _what_next(self) -> str:
-        limit_s = self._config.unserved_limit_s
+    def _limit_s(self, leader: RunLeader) -> float | None:
+        return leader.info.unserved_limit_s(self._config.unserved_limit_s)
+
+    def _what_next(self, leader: RunLeader) -> str:
+        limit_s = self._limit_s(leader)
         if limit_s is None:
             return "it waits until a worker does"
         return f"the run fails unless a worker does within {limit_s:g} s"

@@ -8,11 +8,12 @@ import functools
 import importlib.util
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import msgpack
 import pytest
 
-from astrum import build_scheduler
+from astrum import AstrumConfig, build_scheduler
 from astrum.redis import RedisSettings, RunStore
 from astrum_coordinator import Coordinator
 from tests.eventually import eventually
@@ -54,6 +55,19 @@ DATA = """
 
     registry = make("the worker's")
 """
+SHOP = """
+    import asyncio
+    from astrum import SchedulerRegistry
+
+    shop = SchedulerRegistry("shop")
+
+    async def which(more: {kind} = 1) -> str:
+        await asyncio.sleep(0.05)
+        return "{name}"
+
+    for number in range(12):
+        shop.task(f"t{{number}}")(which)
+"""
 OTHER = """
     from astrum import task
 
@@ -68,7 +82,19 @@ def written(tmp_path: Path) -> Path:
     (tmp_path / "old.py").write_text(textwrap.dedent(OLD))
     (tmp_path / "data.py").write_text(textwrap.dedent(DATA))
     (tmp_path / "other.py").write_text(textwrap.dedent(OTHER))
+    for name, kind in (("one", "int"), ("two", "int"), ("third", "float")):
+        text = textwrap.dedent(SHOP.format(name=name, kind=kind))
+        (tmp_path / f"shop_{name}.py").write_text(text)
     return tmp_path
+
+
+def imported(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"planned_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize("module", ["old.py", "other.py"])
@@ -130,15 +156,49 @@ async def test_waiting_for_the_right_worker_reports_why_the_others_do_not_serve(
     assert "another version of its source" in messages[0]
 
 
+async def test_old_and_new_bodies_share_the_tasks_of_a_run(pool: Pool, written: Path) -> None:
+    for name in ("one", "two"):
+        pool.worker(*QUICK, "--concurrency", "2", module=str(written / f"shop_{name}.py"))
+    planned = imported(written / "shop_one.py").shop.build_scheduler().flow(fingerprints=True)
+    newer = imported(written / "shop_two.py").shop.build_scheduler().flow(fingerprints=True)
+    async with Coordinator(RedisSettings(url=pool.server.url), config=FAST) as coordinator:
+        report = await coordinator.run_flow(planned, AstrumConfig())
+        found = await coordinator.served_versions(await coordinator.workers())
+    assert {*report.task_return_set.values()} == {"one", "two"}
+    ran = {s.task_name: s.attempt_statistics[-1].code for s in report.task_statistics}
+    codes = {"one": "", "two": newer.plan.code}
+    assert ran == {task: codes[name] for task, name in report.task_return_set.items()}
+    assert "handed_back" not in {
+        e for s in report.task_statistics for e in ends_of(report, s.task_name)
+    }
+    offer = planned.plan.offer
+    served = {(offer, planned.plan.code), (offer, newer.plan.code)}
+    assert {version["shop"] for version in found.values()} == served
+
+
+@pytest.mark.parametrize(("versions", "beside"), [("exact", "two"), ("compatible", "third")])
+async def test_an_old_worker_runs_alone_what_newer_ones_cannot(
+    pool: Pool, written: Path, versions: str, beside: str
+) -> None:
+    for name in ("one", beside):
+        pool.worker(*QUICK, module=str(written / f"shop_{name}.py"))
+    # Some of the tasks name the code of the whole namespace too.
+    shop = imported(written / "shop_one.py").shop
+    planned = shop.build_scheduler(["t0", "t1"]).flow(fingerprints=True)
+    async with Coordinator(RedisSettings(url=pool.server.url), config=FAST) as coordinator:
+        report = await coordinator.run_flow(planned, AstrumConfig(), versions=versions)
+        info = await coordinator.run_info(report.run_id)
+    assert {*report.task_return_set.values()} == {"one"}
+    assert {s.attempt_statistics[-1].code for s in report.task_statistics} == {""}
+    assert info is not None
+    assert info.details["code"] == planned.plan.code
+
+
 async def test_a_task_with_other_data_than_the_plan_is_refused_by_the_name_of_the_data(
     pool: Pool, written: Path
 ) -> None:
     worker = pool.worker(*QUICK, module=str(written / "data.py"))
-    spec = importlib.util.spec_from_file_location("planned_data", written / "data.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = imported(written / "data.py")
     async with Coordinator(RedisSettings(url=pool.server.url), config=FAST) as coordinator:
         same = await module.registry.run(executor=coordinator)
         assert same.task_return_set == {"closure": "the worker's", "default": "the worker's"}

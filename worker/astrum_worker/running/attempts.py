@@ -388,7 +388,9 @@ def _held(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedA
             message.timeout_s,
             message.check_types,
         )
-        return ClaimedAttempt(claim, lane, message.task, message.attempt, context)
+        held = ClaimedAttempt(claim, lane, message.task, message.attempt, context)
+        held.code = reading.other_code
+        return held
     if type(reading) is Refused:
         context = AttemptContext(reading.run_id, "", reading.attempt, worker_id=worker_id)
         return ClaimedAttempt(claim, lane, reading.task, reading.attempt, context)

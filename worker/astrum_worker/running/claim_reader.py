@@ -19,6 +19,12 @@ class Runnable(NamedTuple):
     message: TaskMessage
     served: Served
 
+    @property
+    def other_code(self) -> str:
+        """The code that runs it, "" if the task's code is the plan's."""
+        planned, served = self.message.fingerprint, self.served
+        return served.code if planned and planned != served.fingerprint else ""
+
 
 class Refused(NamedTuple):
     """An attempt that is settled without being run."""

@@ -50,7 +50,8 @@ class ClaimedAttempt:
     ``task`` and ``attempt`` are numbers: with the claim's entry id they are the fence.
     ``context`` is what the attempt's code sees. ``job`` is the asyncio task that its code runs
     in, `None` before and afterwards. ``block`` is set while it blocks the event loop.
-    ``longest_block`` is the longest one that is over: seconds and source line.
+    ``longest_block`` is the longest one that is over: seconds and source line. ``code`` is as in
+    `Record`.
     """
 
     claim: Claim
@@ -65,6 +66,7 @@ class ClaimedAttempt:
     cancelled_at: float = math.inf
     block: Block | None = None
     longest_block: tuple[float, str] | None = None
+    code: str = ""
 
     @property
     def run_id(self) -> str:

@@ -36,6 +36,7 @@ def ended(
         failure=failure,
         prepared_ms=max(round((started_at - held.started_at) * 1000), 0),
         blocked=held.blocked(),
+        code=held.code,
     )
     return Ending(record, blob)
 
