@@ -64,9 +64,9 @@ _SERVER_OPTIONS = (
         "redis_url",
         envvar=URL_VARIABLE,
         metavar="URL",
-        help="The server to use: redis://, rediss:// (TLS) or unix://. Put a password in the "
-        "environment variable rather than here: command lines are visible to every user on this "
-        "host.",
+        help="The server to use: redis://, rediss:// (TLS), unix:// or, with Sentinel, "
+        "redis+sentinel://HOST:PORT,HOST:PORT/MASTER. Put a password in the environment variable "
+        "rather than here: command lines are visible to every user on this host.",
     ),
     option(
         "--redis-ca",

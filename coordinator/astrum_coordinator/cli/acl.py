@@ -23,6 +23,8 @@ ROLES = ("coordinator", "worker")
 _KEYLESS = ("client|id", "client|unblock", "evalsha", "info", "script|load", "select", "time")
 KEYLESS = {"coordinator": (*_KEYLESS, "publish"), "worker": (*_KEYLESS, "subscribe")}
 """Commands without keys that each role may send; the channel is that of the hints."""
+OF_CLUSTERS = ("cluster|slots",)
+"""What both roles may ask a node of a cluster besides, to know the other nodes."""
 
 
 class Grant(NamedTuple):
@@ -131,7 +133,7 @@ def rule(
 ) -> str:
     """Return the ACL SETUSER command of one role."""
     patterns = dict.fromkeys(pattern for grant in granted for pattern in grant.patterns)
-    sent = KEYLESS[role] if keyless is None else keyless
+    sent = (*KEYLESS[role], *OF_CLUSTERS) if keyless is None else keyless
     channels = " ".join(f"&{pattern}" for pattern in keys.controls)
     root = f"resetchannels {channels} -@all {_allowed(sent)} {_reached(patterns)}"
     if plain:
