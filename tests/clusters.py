@@ -106,8 +106,11 @@ class Watched:
     @property
     def url(self) -> str:
         """The address of the master, by two Sentinels."""
-        sentinels = f"127.0.0.1:{self._dead_port},127.0.0.1:{self.sentinel.port}"
-        return f"redis+sentinel://{sentinels}/{MASTER}/0"
+        return self.url_by(self.sentinel.port)
+
+    def url_by(self, port: int) -> str:
+        """Return the address of the master by a port that leads to the Sentinel."""
+        return f"redis+sentinel://127.0.0.1:{self._dead_port},127.0.0.1:{port}/{MASTER}/0"
 
     @property
     def master(self) -> RedisServer:

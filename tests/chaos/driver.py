@@ -21,14 +21,14 @@ from typing import Any
 
 from astrum.errors import StoreError
 from tests.chaos.audit import LOSS_WINDOW_S, Verdict, audit, begun_while_quiet, pid_of
-from tests.chaos.faults import Faults
+from tests.chaos.faults import FAILOVER, Faults
 from tests.chaos.injection import Injection
 from tests.chaos.pool import ChaosPool
 
 OPEN_RUNS = 3
 DRAIN_TIMEOUT_S = 120.0
 ROLLBACK = "server rolled back"
-SERVER_FAULTS = ("server kill -9 (AOF)", "server restart", ROLLBACK)
+SERVER_FAULTS = ("server kill -9 (AOF)", "server restart", ROLLBACK, FAILOVER)
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Driver:
         began_at, result = time.monotonic(), Result(scenario)
         self._submitted, self._injecting = [], True
         self._pool.planned.clear()
-        self._may_forget = ROLLBACK in faults
+        self._may_forget = ROLLBACK in faults or FAILOVER in faults
         submitting = asyncio.create_task(self._keep_submitting(scenario))
         try:
             await self._inject(faults, began_at + seconds, result)
@@ -143,7 +143,7 @@ class Driver:
             await asyncio.sleep(0.1)
 
     async def _forgotten(self) -> list[str]:
-        """Submit again what a server that was rolled back does not know any more."""
+        """Submit again what a server that lost its last writes does not know any more."""
         known = {run.run_id for run in await self._pool.runs()}
         forgotten = [run_id for run_id in self._submitted if run_id not in known]
         for run_id in forgotten:

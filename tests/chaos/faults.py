@@ -16,6 +16,7 @@ from tests.chaos.injection import Injection
 from tests.chaos.pool import ChaosPool, Member
 from tests.flows.chaos import name_of
 
+FAILOVER = "failover"
 LEADER_LEASE_S = 10.0
 DELAY_S = 0.05
 PAUSE_S = 6.0
@@ -55,6 +56,7 @@ class Faults:
             "server restart": self.server_restarted,
             "server rolled back": self.server_rolled_back,
             "server's memory full > leases": self.memory_full,
+            FAILOVER: self.failed_over,
             "all links cut": self.all_cut,
             "all links slow": self.all_slow,
         }
@@ -158,6 +160,14 @@ class Faults:
         copy.rename(server.directory / "appendonlydir")
         await asyncio.to_thread(server.start)
         return Injection("", at, time.time())
+
+    async def failed_over(self) -> Injection:
+        """Kill the master, of a pool that has a Sentinel; the other server takes its place."""
+        at = time.time()
+        await asyncio.to_thread(self._pool.watched.fail_over)
+        injection = Injection("", at, time.time())
+        await asyncio.to_thread(self._pool.watched.mend)
+        return injection
 
     async def memory_full(self) -> Injection:
         """Have the server refuse whatever may need memory, for longer than all leases."""

@@ -23,6 +23,7 @@ from astrum.protocol.messages import Record, decode_entry
 from astrum.protocol.records import RunInfo
 from astrum.redis import RedisSettings, RunStore
 from tests.chaos.audit import Planned, Token, read_tokens
+from tests.clusters import Watched
 from tests.flows.chaos import CODE_VARIABLE, CODES, TOKENS_VARIABLE
 from tests.processes import ROOT, AstrumProcess
 from tests.proxy import Proxy, target_of
@@ -51,12 +52,22 @@ class ChaosPool:
     """Workers and coordinators that are restarted when they end, as an orchestrator would."""
 
     def __init__(
-        self, folder: Path, *, codes: Sequence[str], coordinators: int, worker_options: list[str]
+        self,
+        folder: Path,
+        *,
+        codes: Sequence[str],
+        coordinators: int,
+        worker_options: list[str],
+        is_watched: bool = False,
     ) -> None:
-        """Prepare a pool with a worker for each of ``codes``."""
+        """Prepare a pool with a worker for each of ``codes``.
+
+        With ``is_watched`` its server is a master with a replica, and the links lead to the
+        Sentinel that knows it: what cuts or slows links does not reach the server then.
+        """
         folder.mkdir(parents=True)
         self.folder = folder
-        self.server = RedisServer(tcp=False, options=DURABLE)
+        self._place = Watched(DURABLE) if is_watched else RedisServer(options=DURABLE)
         self._options = worker_options
         self._first = [*(("worker", code) for code in codes)]
         self._first += [("coordinator", FIRST_CODE)] * coordinators
@@ -68,7 +79,7 @@ class ChaosPool:
         self._logs = 0
 
     def __enter__(self) -> ChaosPool:
-        self.server.start()
+        self._place.__enter__()
         self.members = [self._start(kind, code) for kind, code in self._first]
         return self
 
@@ -76,7 +87,18 @@ class ChaosPool:
         for member in self.members:
             member.process.close()
             member.link.close()
-        self.server.close()
+        self._place.__exit__()
+
+    @property
+    def server(self) -> RedisServer:
+        """The server, or the master of now."""
+        return self._place.master if isinstance(self._place, Watched) else self._place
+
+    @property
+    def watched(self) -> Watched:
+        """The master with its replica and its Sentinel."""
+        assert isinstance(self._place, Watched), "the pool was made without a Sentinel"
+        return self._place
 
     def of(self, kind: str) -> list[Member]:
         """Return the members of one kind."""
@@ -121,16 +143,23 @@ class ChaosPool:
         return sorted({member.code for member in self.of("worker")} - self.retired)
 
     def _start(self, kind: str, code: str) -> Member:
-        link = Proxy(target_of(self.server))
-        link.__enter__()
+        link, url = self._link()
         environment = {TOKENS_VARIABLE: str(self.folder / "tokens"), CODE_VARIABLE: code}
         if kind == "worker":
-            arguments = [MODULE, "--redis", link.url, "--wait", *self._options]
+            arguments = [MODULE, "--redis", url, "--wait", *self._options]
             process = AstrumProcess("astrum_worker", *arguments, environment=environment)
         else:
-            arguments = ["serve", "--redis", link.url]
+            arguments = ["serve", "--redis", url]
             process = AstrumProcess("astrum_coordinator", *arguments, environment=environment)
         return Member(kind, link, process, code)
+
+    def _link(self) -> tuple[Proxy, str]:
+        """Return a link of one member's own, and the URL of the server by it."""
+        if isinstance(self._place, Watched):
+            link = Proxy(target_of(self._place.sentinel)).__enter__()
+            return link, self._place.url_by(link.port)
+        link = Proxy(target_of(self._place)).__enter__()
+        return link, link.url
 
     def _dispose(self, member: Member) -> None:
         self._logs += 1
@@ -169,12 +198,12 @@ class ChaosPool:
 
     async def runs(self) -> list[RunInfo]:
         """Return what is known of all runs."""
-        async with RunStore.open(RedisSettings(url=self.server.url)) as store:
+        async with RunStore.open(RedisSettings(url=self._place.url)) as store:
             return await store.list_runs(1000)
 
     async def successes(self, run_id: str, task_ids: Sequence[str]) -> Counter[str]:
         """Count the records of success in a run's journal by task."""
-        async with RunStore.open(RedisSettings(url=self.server.url)) as store:
+        async with RunStore.open(RedisSettings(url=self._place.url)) as store:
             entries = await store.read_journal({run_id: "0-0"}, block_s=None, count=1_000_000)
         records = [r for e in entries for r in decode_entry(e.data) if isinstance(r, Record)]
         return Counter(task_ids[r.task] for r in records if r.outcome is Outcome.SUCCEEDED)
@@ -200,7 +229,7 @@ class ChaosPool:
                 "astrum_coordinator",
                 *arguments,
                 "--redis",
-                self.server.url,
+                self._place.url,
             ],
             cwd=ROOT,
             env={**os.environ, CODE_VARIABLE: code},

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.driver import Driver, Result, table, write_json
+from tests.chaos.faults import FAILOVER
 from tests.chaos.pool import ChaosPool
 from tests.flows.chaos import CODES
 from tests.servers import find_binaries
@@ -46,6 +47,15 @@ OPERATORS = [
     "rolling deploy",
     "pause and unpause",
 ]
+WATCHED = [
+    FAILOVER,
+    "worker kill -9",
+    "worker SIGSTOP > lease",
+    "worker SIGTERM",
+    "coordinator kill -9",
+    "coordinator SIGSTOP > lease",
+]
+"""The faults of a pool whose master a Sentinel watches; its links do not lead to the server."""
 
 pytestmark = [
     pytest.mark.chaos,
@@ -67,9 +77,16 @@ async def storm(
     *,
     open_runs: int,
     codes: Sequence[str],
+    is_watched: bool = False,
 ) -> list[Result]:
     """Run the scenarios on a pool of their own; what one finds does not end the others."""
-    pool = ChaosPool(folder, codes=codes, coordinators=2, worker_options=options(lease_s))
+    pool = ChaosPool(
+        folder,
+        codes=codes,
+        coordinators=2,
+        worker_options=options(lease_s),
+        is_watched=is_watched,
+    )
     results = []
     with pool:
         driver = Driver(pool, lease_s, random.Random(), open_runs=open_runs)
@@ -104,15 +121,27 @@ async def test_a_short_storm_of_faults_loses_nothing_and_counts_nothing_twice(
 @pytest.mark.skipif(MINUTES <= 0, reason="make chaos MINUTES=10 runs it")
 async def test_every_fault_for_its_share_of_the_time(tmp_path: Path) -> None:
     every = QUICK + SLOW + OPERATORS
-    share_s = MINUTES * 60 / (len(every) + 6)
+    share_s = MINUTES * 60 / (len(every) + 9)
     each: list[Scenario] = [(fault, [fault], share_s) for fault in every]
     each.append(("all of these at once", every, 2 * share_s))
     at_defaults: list[Scenario] = [
         ("worker kill -9, default lease", ["worker kill -9"], 2 * share_s)
     ]
     mixed: list[Scenario] = [("mixed versions, all at once", QUICK + SLOW, 2 * share_s)]
+    watched: list[Scenario] = [
+        (FAILOVER, [FAILOVER], share_s),
+        ("failovers and kills at once", WATCHED, 2 * share_s),
+    ]
     judge(
         [
+            *await storm(
+                tmp_path / "watched",
+                SHORT_LEASE_S,
+                watched,
+                open_runs=3,
+                codes=SAME * 3,
+                is_watched=True,
+            ),
             *await storm(tmp_path / "short", SHORT_LEASE_S, each, open_runs=3, codes=SAME * 3),
             *await storm(tmp_path / "mixed", SHORT_LEASE_S, mixed, open_runs=3, codes=CODES),
             *await storm(
