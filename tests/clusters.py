@@ -48,14 +48,16 @@ def follows(replica: RedisServer) -> bool:
 class Sentinel(RedisServer):
     """A Sentinel that is alone in its decisions, and quick."""
 
-    def __init__(self, master: RedisServer, lines: Sequence[str] = ()) -> None:
-        super().__init__(tcp=True)
+    def __init__(
+        self, master_port: int, lines: Sequence[str] = (), binary: str | None = None
+    ) -> None:
+        super().__init__(binary, tcp=True)
         self._lines = [
             f"port {self.port}",
             "bind 127.0.0.1",
             f"dir {self.directory}",
             f"unixsocket {self.directory}/s",
-            f"sentinel monitor {MASTER} 127.0.0.1 {master.port} 1",
+            f"sentinel monitor {MASTER} 127.0.0.1 {master_port} 1",
             f"sentinel down-after-milliseconds {MASTER} 200",
             f"sentinel failover-timeout {MASTER} 1000",
             *lines,
@@ -95,7 +97,7 @@ class Watched:
             self.servers = [self._server(stack) for _ in range(2)]
             send(self.servers[1], "REPLICAOF", "127.0.0.1", self.servers[0].port)
             until(lambda: follows(self.servers[1]), "a replica that follows")
-            self.sentinel = stack.enter_context(Sentinel(self.servers[0], self._lines))
+            self.sentinel = stack.enter_context(Sentinel(self.servers[0].port, self._lines))
             until(self._is_whole, "a replica that can be promoted")
             self._stack = stack.pop_all()
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import pytest
 from astrum.errors import StoreConfigurationError, StoreError, StoreUnavailableError
 from astrum.redis import LeaseClient, RedisSettings, RunStore
 from tests.certificates import OPENSSL, Authority, Certificate
+from tests.clusters import MASTER, Sentinel
 from tests.integration.cli.conftest import Cli, Write, cli, write
 from tests.processes import AstrumProcess, serving, worker
 from tests.servers import RedisServer, find_binaries, free_port, speaks_tls
@@ -36,6 +37,7 @@ class TlsServer(NamedTuple):
     client: Certificate
     other_ca: str
     other_client: Certificate
+    sentinel_url: str
 
     def settings(self, **changes: str | None) -> RedisSettings:
         files = {"tls_ca_file": self.ca, "tls_cert_file": self.client.cert}
@@ -65,12 +67,17 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
     }
     with ExitStack() as stack:
         stack.enter_context(RedisServer(binary, options=options))
+        sentinel_port = free_port()
+        theirs = options | {"tls-port": str(sentinel_port), "tls-replication": "yes"}
+        lines = [f"{name} {value}" for name, value in theirs.items()]
+        stack.enter_context(Sentinel(port, lines, binary))
         yield TlsServer(
             f"rediss://127.0.0.1:{port}/0",
             ours.ca,
             ours.issue("client"),
             others.ca,
             others.issue("stranger"),
+            f"rediss+sentinel://127.0.0.1:{sentinel_port}/{MASTER}/0",
         )
 
 
@@ -83,6 +90,17 @@ async def refusal(settings: RedisSettings) -> str:
     with pytest.raises(StoreError) as of_store:
         await RunStore.open(settings).__aenter__()
     return f"{of_lease.value}\n{of_store.value}"
+
+
+async def test_a_master_is_found_by_tls_with_its_sentinel(tls: TlsServer) -> None:
+    settings = tls.settings(url=tls.sentinel_url)
+    with closing(LeaseClient(settings)) as lease:
+        lease.beat("w", 5.0)
+    async with RunStore.open(settings) as runs:
+        assert await runs.server_time() > 0
+    with pytest.raises(StoreConfigurationError, match="is not trusted"):
+        async with RunStore.open(tls.settings(url=tls.sentinel_url, tls_ca_file=tls.other_ca)):
+            pass
 
 
 async def test_both_clients_work_with_a_certificate(tls: TlsServer) -> None:
