@@ -19,6 +19,7 @@ from astrum.errors import StoreError, StoreUnavailableError, TransportError
 from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
 from astrum.machine.task_table import TaskTable
+from astrum.planning.fingerprint import COMPATIBLE
 from astrum.planning.plan import TaskSpec
 from astrum.protocol.messages import (
     Record,
@@ -62,7 +63,9 @@ class Dispatcher(Service):
     ) -> None:
         super().__init__()
         self.name = f"dispatch-{run.run_id}"
-        self._run_id, self._epoch, self._plan, self._trace, self._versions = run
+        self._run_id, self._epoch, self._plan, self._trace, versions = run
+        # What a message leaves out costs nothing.
+        self._versions = "" if versions == COMPATIBLE else versions
         self._tasks = tasks
         self._results = results
         self._store = context.store
