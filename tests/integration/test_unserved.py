@@ -57,3 +57,19 @@ async def test_a_task_that_live_workers_keep_handing_back_is_reported_and_fails_
     assert report.execution_state == "failed"
     assert "no worker serves task 'nobodys' of namespace 'unserved'" in report.error_summary[-1]
     assert "the run fails unless a worker does within 1 s" in caplog.text
+
+
+async def test_a_runs_own_limit_takes_precedence_over_that_of_its_leader(
+    pool: RedisSettings,
+) -> None:
+    registry = SchedulerRegistry("unserved")
+
+    @registry.task("nobodys")
+    async def nobodys() -> None: ...
+
+    flow = registry.build_scheduler().flow(fingerprints=True)
+    patient = replace(IMPATIENT, unserved_limit_s=None)
+    async with Coordinator(pool, config=patient) as coordinator, asyncio.timeout(DEADLINE_S):
+        report = await coordinator.run_flow(flow, AstrumConfig(), unserved_limit_s=0.3)
+    assert report.execution_state == "failed"
+    assert "no worker serves task 'nobodys'" in report.error_summary[-1]
