@@ -212,6 +212,16 @@ def test_the_table_names_the_line_at_which_a_task_blocked_the_event_loop(status:
     assert ("luck; blocked" in text) is (status == "failed")
 
 
+def test_the_table_and_the_json_name_the_code_that_ran_where_it_was_not_the_plans() -> None:
+    other = task("newer")
+    other.attempt_statistics[-1].code = "0123456789abcdef"
+    report = report_of(task("same"), other)
+    text = " ".join(rendered(report).split())
+    assert text.count("ran code 0123456789abcdef, not the plan's") == text.count("ran code") == 1
+    rows = report_to_json(report)["task_statistics"]
+    assert [row["attempt_statistics"][-1]["code"] for row in rows] == ["", "0123456789abcdef"]
+
+
 def test_a_long_table_ends_after_fifty_rows_and_says_how_many_are_left() -> None:
     text = rendered(report_of(*(task(f"task-{i}") for i in range(120))))
     assert text.count("task-") == 50
