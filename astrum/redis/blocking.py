@@ -89,6 +89,7 @@ def open_blocking(
         assert connection is not None
         return connection
     except BaseException:
+        search.close()
         if connection is not None:
             connection.close()
         raise

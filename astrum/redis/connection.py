@@ -198,6 +198,7 @@ async def open_connection(settings: RedisSettings) -> Connection:
         assert connection is not None
         return connection
     except BaseException:
+        search.close()
         if connection is not None:
             connection.drop()
         raise

@@ -84,15 +84,17 @@ class Places:
         """Return Sentinels in the order to ask them: those that failed last time come last."""
         return sorted(nodes, key=self._failures)
 
-    def expect_failure(self, address: Address) -> None:
-        """Note that a visit begins; if the search is given up, the next one begins elsewhere."""
-        node = address.node
-        self._failed = (*(failed for failed in self._failed if failed != node), node)
-
-    def note_answer(self, address: Address) -> None:
-        """Note that a visited address has answered."""
-        node = address.node
-        self._failed = tuple(failed for failed in self._failed if failed != node)
+    def visit(self, visit: Visit) -> Generator[Visit, Answer, Answer]:
+        """Make a visit, and note whether it failed; so has one that its search is given up in."""
+        has_failed = True
+        try:
+            answer = yield visit
+            has_failed = isinstance(answer, Exception)
+        finally:
+            node = visit.address.node
+            others = tuple(failed for failed in self._failed if failed != node)
+            self._failed = (*others, node) if has_failed else others
+        return answer
 
     def learn(self, nodes: Sequence[Node]) -> None:
         """Note all nodes of the cluster."""
@@ -133,9 +135,8 @@ class _OwnerSearch:
             if address in visited:
                 continue
             visited.add(address)
-            self._places.expect_failure(address)
             probe = (("ZSCORE", self._key, ""), ("INFO", "cluster"))
-            answer = yield Visit(address, timeout_s, probe)
+            answer = yield from self._places.visit(Visit(address, timeout_s, probe))
             owner = self._owner(address, answer)
             if owner == address:
                 yield from self._arrive(address, answer)
@@ -149,7 +150,6 @@ class _OwnerSearch:
         if isinstance(answer, Exception):
             self._failure = self._failure or answer
             return None
-        self._places.note_answer(asked)
         reply = answer[0]
         if is_moved(reply):
             self._refusal = self._refusal or reply
@@ -209,15 +209,13 @@ class _MasterSearch:
 
     def _ask(self, sentinel: Node) -> Generator[Visit, Answer, Address | None]:
         address, master = self._address.of_sentinel(sentinel), self._address.master
-        self._places.expect_failure(address)
         question = ("SENTINEL", "get-master-addr-by-name", master)
-        answer = yield Visit(address, EACH_TIMEOUT_S, (question,))
+        answer = yield from self._places.visit(Visit(address, EACH_TIMEOUT_S, (question,)))
         if isinstance(answer, driver.AuthenticationError):
             raise self._refused(sentinel, answer)
         if isinstance(answer, Exception):
             self._silent.append((sentinel, answer))
             return None
-        self._places.note_answer(address)
         if isinstance(answer[0], driver.ResponseError):
             raise self._refused(sentinel, answer[0])
         if answer[0] is not None:

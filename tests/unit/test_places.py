@@ -121,6 +121,15 @@ def test_the_master_is_asked_of_every_sentinel_until_one_answers() -> None:
     assert world.visits == ["s:3", "m:9"]  # those that failed come last
 
 
+def test_a_search_that_is_given_up_begins_elsewhere_the_next_time() -> None:
+    world = World({"s:1": named("m", 9), "s:2": named("m", 9), "m:9": MASTER})
+    search = world.places.search(WATCHED, "key", "URL")
+    assert str(next(search).address) == "s:1"  # and it does not answer in time
+    search.close()
+    world.find(WATCHED)
+    assert world.visits == ["s:2", "m:9"]
+
+
 def test_a_sentinel_that_names_a_replica_is_not_believed() -> None:
     world = World({"s:1": named("old", 8), "old:8": REPLICA, "s:2": named("m", 9), "m:9": MASTER})
     assert world.find(WATCHED) == "m:9"

@@ -179,6 +179,16 @@ async def test_a_run_goes_on_when_the_owner_becomes_a_replica(
     assert len(executions) == STEPS
 
 
+async def test_a_heartbeat_leaves_an_owner_that_became_a_replica(cluster: Cluster) -> None:
+    settings = RedisSettings(url=cluster.other.tcp_url)
+    with closing(LeaseClient(settings)) as lease:
+        lease.beat("w", 60.0)
+        await asyncio.to_thread(cluster.swap)
+        with pytest.raises(StoreUnavailableError, match="on another node"):
+            lease.beat("w", 60.0)
+        lease.beat("w", 60.0)
+
+
 def test_commands_work_through_any_node_of_a_cluster(cluster_pool: Pool, cluster: Cluster) -> None:
     url = cluster.other.tcp_url
     cluster_pool.serve(url)
