@@ -56,10 +56,10 @@ class Operator:
         """Run a command of the coordinator and show what it prints."""
         self.say(f"\n$ astrum-coordinator {line}")
         done = self._run(line.split(), release)
-        lines = (done.stdout + done.stderr).strip("\n").splitlines()
+        lines = [line[:WIDTH].rstrip() for line in (done.stdout + done.stderr).splitlines()]
         if len(lines) > MOST_LINES:
             lines[MOST_LINES // 2 : -MOST_LINES // 2] = ["..."]
-        self.say("\n".join(line[:WIDTH].rstrip() for line in lines))
+        self.say("\n".join(lines).strip("\n"))
 
     def ask(self, line: str) -> Any:
         """Return what a command says as JSON, without showing it."""

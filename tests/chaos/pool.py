@@ -33,8 +33,7 @@ DURABLE = {"appendonly": "yes", "appendfsync": "everysec"}
 MODULE = "tests.flows.chaos"
 COMMAND_TIMEOUT_S = 120.0
 FIRST_CODE = CODES[0]
-POLICIES = ("",)
-"""The policies that runs are submitted with; "" is the default, which is "compatible"."""
+POLICIES = ("compatible", "exact")
 
 
 @dataclass
@@ -177,10 +176,10 @@ class ChaosPool:
             policy = rng.choice(POLICIES)
             plans.append(Planned(rng.choice(self.codes()), policy))
         code, policy = plans[-1]
-        options = ["--versions", policy] if policy else []
         self.arriving.add(run_id)
         try:
-            done = self.command("submit", MODULE, "--run-id", run_id, *options, code=code)
+            options = ("--run-id", run_id, "--versions", policy)
+            done = self.command("submit", MODULE, *options, code=code)
         finally:
             self.arriving.discard(run_id)
         return done.returncode == 0
