@@ -4,8 +4,8 @@
 
 On a private server, three workers run two runs of ``old/orders.py``. Workers with
 ``new/orders.py`` take their place one by one; it has another body of some tasks and another
-parameter of some others. Then an old worker comes back for what only the old code can run. Takes
-about two minutes.
+parameter of some others. One of the two runs is exact. Then an old worker comes back for what only
+the old code can run. Takes some minutes.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def deploy(operator: Operator) -> bool:
     operator.step("three workers with the old code, and two runs under way")
     old = [operator.start_worker("old") for _ in range(3)]
     operator.start_coordinator()
-    for run_id in ("morning-1", "morning-2"):
-        operator.type(f"submit orders.py --run-id {run_id}", "old")
+    operator.type("submit orders.py --run-id morning-1", "old")
+    operator.type("submit orders.py --run-id morning-2 --versions exact", "old")
     operator.until(lambda: _has_results(operator), "tasks have ended")
     look(operator)
 

@@ -35,7 +35,7 @@ class Deploys:
         self._pool.retired = {old}
         for member in others:
             await self._replace(member, new)
-        await self._until_no_run_needs(old, new)
+        await self._until_all_runs_fit(new)
         await self._replace(last, new)
         self._pool.retired = set()
         return Injection("", at, time.time())
@@ -45,17 +45,18 @@ class Deploys:
         self._pool.replace(member, code)
         await asyncio.to_thread(wait_until, self._pool.all_serve, "the new worker serves")
 
-    async def _until_no_run_needs(self, old: str, new: str) -> None:
+    async def _until_all_runs_fit(self, code: str) -> None:
         deadline = time.monotonic() + OLD_RUNS_TIMEOUT_S
-        while needing := [r for r in await self._open() if self._needs(r, old, new)]:
-            assert time.monotonic() < deadline, f"runs of {old} that do not end: {needing}"
+        while others := [r for r in await self._open() if not self._fits(r, code)]:
+            assert time.monotonic() < deadline, f"runs that {code} cannot end: {others}"
             await asyncio.sleep(0.1)
 
-    def _needs(self, run_id: str, old: str, new: str) -> bool:
+    def _fits(self, run_id: str, code: str) -> bool:
+        """Tell whether workers with this code can run all tasks of a run."""
         plan: Planned = self._pool.planned[run_id][-1]
-        if plan.code != old:
-            return False
-        return plan.is_exact or not all(has_same_parameters(name, old, new) for name in EXTENDED)
+        if plan.is_exact:
+            return plan.code == code
+        return all(has_same_parameters(name, plan.code, code) for name in EXTENDED)
 
     async def _open(self) -> list[str]:
         while True:
