@@ -226,6 +226,9 @@ async def cancel(tasks: int, slots: int) -> Numbers:
         await coordinator.cancel(run_id)
         await until(is_over, "the cancelled run is over", every_s=0.005)
         seconds = time.perf_counter() - began
+        state = (await coordinator.run_info(run_id)).state
+    if state != "cancelled":
+        raise SystemExit(f"the run was to be cancelled and is {state}")
     return {"tasks": tasks, "cancel_seconds": seconds}
 
 
