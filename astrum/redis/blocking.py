@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import ssl
 from collections.abc import Sequence
@@ -56,9 +56,9 @@ class BlockingConnection:
 
     def is_usable(self) -> bool:
         """Return whether the other end has neither closed it nor sent what was not asked for."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return not poll.poll(0)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            return not selector.select(0)
 
     def close(self) -> None:
         """Close it at once; harmless when repeated."""
