@@ -41,6 +41,7 @@ class Dispatching:
         # use no other one, and then an attempt costs nothing here.
         self._elsewhere: dict[int, int] = {}
         self._counts_elsewhere: dict[int, int] = {}
+        self._left_elsewhere: dict[int, int] = {}
         self._routes = Routes()
         self._route_of: Sequence[int] = ()
         self._streams: Sequence[tuple[int, ...]] = ()
@@ -86,6 +87,12 @@ class Dispatching:
             for heap, streams in zip(self._heaps, self._streams, strict=True)
         )
 
+    def outstanding_in(self, stream: int) -> int:
+        """Return the number of outstanding attempts in a stream."""
+        if stream == FIRST_STREAM:
+            return self.outstanding_count - len(self._elsewhere)
+        return self._counts_elsewhere.get(stream, 0)
+
     # --- routes and streams -------------------------------------------------------------
 
     def _set_capacity(self, stream: int, capacity: int) -> None:
@@ -109,11 +116,7 @@ class Dispatching:
 
     def _room(self, stream: int) -> int:
         """Return how many more attempts may go to a stream, below 0 after its capacity fell."""
-        if stream == FIRST_STREAM:
-            count = self.outstanding_count - len(self._elsewhere)
-        else:
-            count = self._counts_elsewhere.get(stream, 0)
-        return self._capacity(stream) - count
+        return self._capacity(stream) - self.outstanding_in(stream)
 
     def _heap_number(self, task: int) -> int:
         route = self._route_of[task] if self._route_of else 0
@@ -130,6 +133,7 @@ class Dispatching:
         stream = self._elsewhere.pop(task, FIRST_STREAM)
         if stream != FIRST_STREAM:
             self._counts_elsewhere[stream] -= 1
+            self._left_elsewhere[stream] = self._left_elsewhere.get(stream, 0) + 1
 
     # --- ready tasks --------------------------------------------------------------------
 

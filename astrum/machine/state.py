@@ -60,6 +60,7 @@ from astrum.machine.events import (
     WorkerReturned,
 )
 from astrum.machine.failure import UNSERVED, Failure
+from astrum.machine.routes import FIRST_STREAM
 from astrum.machine.task_state import (
     BACKING_OFF,
     CANCELLED,
@@ -121,6 +122,15 @@ class RunState(Dispatching):
     def stopping(self) -> bool:
         """True if nothing new starts any more."""
         return self._stopping is not None
+
+    def ended_in(self, stream: int) -> int:
+        """Return how many attempts have left a stream since the run was read.
+
+        Those that ended before it count as if they had been in the first stream.
+        """
+        if stream != FIRST_STREAM:
+            return self._left_elsewhere.get(stream, 0)
+        return len(self.attempt_log.settled) - sum(self._left_elsewhere.values())
 
     @property
     def lost_workers(self) -> Collection[str]:

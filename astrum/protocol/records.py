@@ -157,7 +157,7 @@ class RunInfo:
 
     @property
     def versions(self) -> str:
-        """Which code may run the run's tasks, "" if its leader decides."""
+        """Which code may run the run's tasks, "" if its first leader is to decide."""
         return self.details.get(VERSIONS, "")
 
     @property

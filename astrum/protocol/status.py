@@ -52,12 +52,14 @@ class LaneStatus(NamedTuple):
 
     ``free`` is how many attempts the worker would claim now. That is more than the free slots
     while attempts are very short. ``read_age_s`` is how long ago its queues were last read.
+    ``ended`` counts the attempts that have run in the lane since the worker started.
     """
 
     slots: int
     used: int
     free: int = 0
     read_age_s: float | None = None
+    ended: int = 0
 
 
 class LoopBlock(NamedTuple):
@@ -253,7 +255,7 @@ _ATTEMPT = (_string, _count, _string, _count, _number, _string)
 _WORKER_READERS: dict[str, _Reader] = {
     "running": _rows(_row(RunningAttempt, *_ATTEMPT)),
     "waiting": _rows(_row(WaitingAttempt, *_ATTEMPT)),
-    "lanes": _by_name(_row(LaneStatus, _count, _count, _count, _number)),
+    "lanes": _by_name(_row(LaneStatus, _count, _count, _count, _number, _count)),
     "not_claiming": _rows(_string),
     "blocked": _row(LoopBlock, _number, _string, _string, _string),
     "unsettled": _count,

@@ -60,13 +60,16 @@ class RunStore(OperatingStore, JournalStore):
             )
         return bool(reply)
 
-    async def lead(self, run_id: str, owner: str, lease_s: float) -> int | None:
+    async def lead(
+        self, run_id: str, owner: str, lease_s: float, *, versions: str = ""
+    ) -> int | None:
         """Acquire the leadership and return its epoch, higher than any before it.
 
         ``None``: another owner's lease is live, or the run is over or gone. Acquiring again as the
-        same owner starts a new epoch. ``owner`` must be unique to the process.
+        same owner starts a new epoch. ``owner`` must be unique to the process. ``versions`` is kept
+        as the run's policy from now on if it has none yet.
         """
-        call = scripts.lead(self.keys, "acquire", run_id, owner, 0, lease_s)
+        call = scripts.lead(self.keys, run_id, owner, lease_s, versions)
         return int(await self.client.call(call)) or None
 
     async def renew(self, owner: str, epochs: Mapping[str, int], lease_s: float) -> set[str]:
@@ -83,7 +86,7 @@ class RunStore(OperatingStore, JournalStore):
 
     async def release(self, run_id: str, owner: str, epoch: int) -> None:
         """End the leadership at once, so that others may adopt the run; repeatable."""
-        await self.client.call(scripts.lead(self.keys, "release", run_id, owner, epoch, 1.0))
+        await self.client.call(scripts.release(self.keys, run_id, owner, epoch))
 
     async def announce(
         self,
@@ -183,6 +186,11 @@ class RunStore(OperatingStore, JournalStore):
             sent = scripts.read_dispatched(run_id, epoch, await self.client.call(call))
             states += sent.states
         return sent._replace(states=states)
+
+    async def look(self, stream: Stream, run_ids: Sequence[str]) -> Dispatched:
+        """Return how full a stream is, for runs that have more ready for it than they may send."""
+        call = scripts.look(self.keys, self.keys.queue(stream), run_ids)
+        return Dispatched([], *await self.client.call(call))
 
     async def revoke(
         self, run_id: str, epoch: int, stream: Stream, settlements: Sequence[Settlement]

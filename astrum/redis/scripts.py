@@ -83,9 +83,15 @@ def create(keys: Keys, run_id: str, plan: bytes, details: Mapping[str, str]) -> 
     return ScriptCall("create", names, arguments)
 
 
-def lead(keys: Keys, mode: str, run_id: str, owner: str, epoch: int, lease_s: float) -> ScriptCall:
-    """Acquire or release a run's leadership. Reply: the epoch, or 0."""
-    arguments: list[Argument] = [mode, owner, epoch, _ms(lease_s), run_id, _ms(OPEN_TTL_S)]
+def lead(keys: Keys, run_id: str, owner: str, lease_s: float, versions: str) -> ScriptCall:
+    """Acquire a run's leadership. Reply: the epoch, or 0."""
+    arguments: list[Argument] = ["acquire", owner, 0, _ms(lease_s), run_id, _ms(OPEN_TTL_S)]
+    return ScriptCall("lead", [keys.run(run_id), keys.runs], [*arguments, versions])
+
+
+def release(keys: Keys, run_id: str, owner: str, epoch: int) -> ScriptCall:
+    """End a run's leadership. Reply: 0 if it was not held."""
+    arguments: list[Argument] = ["release", owner, epoch, 0, run_id, _ms(OPEN_TTL_S), ""]
     return ScriptCall("lead", [keys.run(run_id), keys.runs], arguments)
 
 
@@ -182,6 +188,14 @@ def read_dispatched(run_id: str, epoch: int, reply: Sequence[Any]) -> Dispatched
     if status == b"GONE":
         raise RunNotFoundError(f"run {run_id!r} is gone")
     raise _leadership_lost(run_id, epoch)
+
+
+def look(keys: Keys, stream: str, run_ids: Iterable[str]) -> ScriptCall:
+    """Ask how full a stream is, for runs that want to dispatch more there.
+
+    Reply: the number of its attempts, and of runs that do.
+    """
+    return ScriptCall("look", [stream, keys.want(stream)], [_ms(WANT_S), *run_ids])
 
 
 def settle(

@@ -22,7 +22,6 @@ from astrum.machine.task_state import (
     SUCCEEDED,
     WAITING,
 )
-from astrum.planning.fingerprint import COMPATIBLE
 from astrum.planning.plan import TaskSpec
 from astrum.protocol.pauses import NO_PAUSES, Pause, Pauses
 from astrum.protocol.streams import Stream
@@ -70,13 +69,13 @@ class Taken(NamedTuple):
 
 
 class Pool(Protocol):
-    """The live workers at that moment."""
+    """The live workers at that moment, as the run sees them."""
 
-    def serves(self, namespace: str, spec: TaskSpec, versions: str) -> bool:
-        """Return whether any live worker would run the task; ``versions`` says with which code."""
+    def serves(self, spec: TaskSpec) -> bool:
+        """Return whether any live worker would run the task."""
         ...
 
-    def why_not(self, namespace: str, spec: TaskSpec, versions: str) -> str:
+    def why_not(self, spec: TaskSpec) -> str:
         """Return why no worker serves a task, and what to do about it."""
         ...
 
@@ -87,8 +86,7 @@ class RunMoment:
 
     ``sent`` and ``taken`` are by task number, ``queued`` counts by stream the attempts, of any run,
     that wait there for a worker. ``alive`` are the ids of the live workers, ``pauses`` what
-    operators have paused. ``versions`` says which code may run the tasks
-    (`astrum.planning.VERSION_POLICIES`).
+    operators have paused.
     """
 
     state: RunState
@@ -99,7 +97,6 @@ class RunMoment:
     queued: Mapping[Stream, int] = field(default_factory=dict)
     alive: Collection[str] = ()
     pauses: Pauses = NO_PAUSES
-    versions: str = COMPATIBLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,9 +171,8 @@ class _Look:
         pause = self._moment.pauses.holding(self._plan.namespace, spec.task_id, spec.queue)
         if pause is not None:
             return self._paused(task, pause)
-        asked = (self._plan.namespace, spec, self._moment.versions)
-        if not self._pool.serves(*asked):
-            why = self._pool.why_not(*asked)
+        if not self._pool.serves(spec):
+            why = self._pool.why_not(spec)
             return self._made(task, UnfinishedState.UNSERVED, why, since=self._sent_at(task))
         if state == OUTSTANDING:
             return self._queued(task)

@@ -138,7 +138,7 @@ class Coordinator(Operations):
         ``pids`` returns the live ones. While none of them serves yet, no warning asks for more
         workers.
         """
-        self._parts.monitor.expect(pids)
+        self._parts.pool.expect(pids)
 
     async def worker_pids(self) -> set[int]:
         """Return the process ids of the live workers on this host."""

@@ -8,8 +8,6 @@ from astrum.errors import nearest
 from astrum.planning.fingerprint import COMPATIBLE, VERSION_POLICIES
 from astrum.values.payload import MAX_ARGUMENT_BYTES
 
-LEAST_OUTSTANDING = 2_000
-
 
 @dataclass(frozen=True, kw_only=True)
 class CoordinatorConfig:
@@ -17,9 +15,9 @@ class CoordinatorConfig:
 
     A leader renews its lease of ``lease_s`` every ``renew_every_s`` and steps down on its own
     ``step_down_after_s`` after the start of the last good renewal. ``outstanding_limit`` bounds
-    the dispatched attempts of one run (`None`: two for each slot of the live workers, at least
-    `LEAST_OUTSTANDING`). Results of ended runs are kept for ``result_ttl_s``. A
-    task that no live worker serves fails its run after ``unserved_limit_s`` (`None`: it waits).
+    the dispatched attempts of one run in one stream (`None`: by the pace of the stream). Results of
+    ended runs are kept for ``result_ttl_s``. A task that no live worker serves fails its run after
+    ``unserved_limit_s`` (`None`: it waits).
     ``timeout_grace_s`` is how long a worker may be late to report an attempt's timeout before
     the leader settles it. Every ``vanished_after_s`` a leader asks whether an attempt dispatched
     that long ago, which no worker runs, is still in its queue. For ``reap_grace_s`` after the

@@ -10,11 +10,13 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.adoption import Adoption, Renewal
 from astrum_coordinator.leading.journal_reader import JournalReader
 from astrum_coordinator.leading.leaderships import Leaderships
+from astrum_coordinator.leading.room_watch import RoomWatch
 from astrum_coordinator.leading.subscriptions import Subscriptions
 from astrum_coordinator.pool.pool_monitor import PoolMonitor
 from astrum_coordinator.pool.presence import Presence
 from astrum_coordinator.pool.reaper import Reaper
 from astrum_coordinator.pool.upkeep import Upkeep
+from astrum_coordinator.scheduling.pool_view import PoolView
 
 
 class Parts(NamedTuple):
@@ -29,27 +31,30 @@ class Parts(NamedTuple):
     leaderships: Leaderships
     reports: ReportLoader
     completion: RunCompletion
+    pool: PoolView
     reader: JournalReader
     reaper: Reaper
     monitor: PoolMonitor
     adoption: Adoption
-    services: tuple[Presence, JournalReader, Renewal, Reaper, Upkeep, PoolMonitor]
+    services: tuple[Presence, JournalReader, Renewal, Reaper, Upkeep, RoomWatch, PoolMonitor]
 
 
 def compose(context: CoordinatorContext) -> Parts:
     """Make the parts of a coordinator whose store is open."""
     subscriptions = Subscriptions(context.store)
-    leaderships = Leaderships(context, subscriptions)
+    pool = PoolView(context)
+    leaderships = Leaderships(context, subscriptions, pool)
     reader = JournalReader(context, subscriptions, leaderships.resync)
     reports = ReportLoader(context.store, context.seal)
     reaper = Reaper(context)
-    monitor = PoolMonitor(context, leaderships)
+    monitor = PoolMonitor(context, leaderships, pool)
     return Parts(
         context=context,
         subscriptions=subscriptions,
         leaderships=leaderships,
         reports=reports,
         completion=RunCompletion(leaderships, subscriptions, reports),
+        pool=pool,
         reader=reader,
         reaper=reaper,
         monitor=monitor,
@@ -60,6 +65,7 @@ def compose(context: CoordinatorContext) -> Parts:
             Renewal(context, leaderships),
             reaper,
             Upkeep(context, leaderships),
+            RoomWatch(context, leaderships),
             monitor,
         ),
     )

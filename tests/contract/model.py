@@ -278,6 +278,14 @@ class Model:
         found = self.state.streams.get(stream, Stream())
         return states, len(found.entries), self._claimants(run_id, stream, want_ms)
 
+    def look(self, stream: str, run_ids: Iterable[str], want_ms: int) -> tuple[int, int]:
+        """The length of a stream, and how many runs want to dispatch more there."""
+        claimants = 0
+        for run_id in run_ids:
+            claimants = self._claimants(run_id, stream, want_ms)
+        found = self.state.streams.get(stream)
+        return (len(found.entries) if found else 0), claimants
+
     def _claimants(self, run_id: str, stream: str, want_ms: int) -> int:
         wants, now = self.state.wants.setdefault(stream, {}), self.now_ms()
         wants.pop(run_id, None)

@@ -30,7 +30,7 @@ class WorkerContext:
     counters: Counters = field(default_factory=Counters)
     seal: Seal = field(default_factory=Seal)
     doubt: Doubt = field(default_factory=Doubt)
-    offers: Sequence[Sequence[str]] = ()
+    offers: Sequence[Sequence[str]] = (("",),)
 
     def streams(self, lane: str, turn: int = 0) -> list[Stream]:
         """Return the streams of a lane that the worker reads, as `streams_of_lane`."""

@@ -8,8 +8,6 @@ from astrum.protocol.streams import Stream
 
 MANY_STREAMS = 50
 """More in a lane are announced with their cost."""
-UNROUTED = ("",)
-"""The offer of attempts that are dispatched without an offer."""
 
 
 def offers_read(offers: Mapping[str, str], codes: Mapping[str, str]) -> list[tuple[str, ...]]:
@@ -24,12 +22,11 @@ def offers_read(offers: Mapping[str, str], codes: Mapping[str, str]) -> list[tup
     return [
         (offer, f"{offer}.{codes[namespace]}") if codes.get(namespace) else (offer,)
         for namespace, offer in offers.items()
-        if offer
     ]
 
 
 def streams_of_lane(
-    lane: str, queues: Sequence[str], offers: Sequence[Sequence[str]] = (), turn: int = 0
+    lane: str, queues: Sequence[str], offers: Sequence[Sequence[str]], turn: int = 0
 ) -> list[Stream]:
     """Return the streams of a lane: those of the earlier queues first, in each one by namespace.
 
@@ -37,10 +34,10 @@ def streams_of_lane(
     one that always came first would be served alone while it has enough for the worker.
 
     >>> [f"{s.queue}/{s.offer}" for s in streams_of_lane("async", ["high", "low"], ["a", "b"], 1)]
-    ['high/b', 'high/a', 'high/', 'low/b', 'low/a', 'low/']
+    ['high/b', 'high/a', 'low/b', 'low/a']
     """
     first = turn % len(offers) if offers else 0
-    in_turn = (*offers[first:], *offers[:first], UNROUTED)
+    in_turn = (*offers[first:], *offers[:first])
     return [
         Stream(queue, lane, offer)
         for queue in queues
@@ -58,7 +55,7 @@ def cost_of_streams(count: int) -> str:
     if count <= MANY_STREAMS:
         return ""
     return (
-        f"this worker reads {count} streams in each lane: two for each namespace and queue, and "
-        "one for each queue. Each claim asks the server for all of them, which takes it about "
+        f"this worker reads {count} streams in each lane: two for each namespace and "
+        "queue. Each claim asks the server for all of them, which takes it about "
         f"{count} microseconds; workers with fewer modules or fewer queues cost it less"
     )

@@ -57,19 +57,6 @@ end
 
 -- After the entries: ZREM is allowed when memory is full, and after it all writes would be. A look
 -- without attempts is answered then too.
-local function claimants(want, want_ms)
-  if want_ms == 0 and redis.call('ZCARD', want) == 0 then return 0 end  -- as for most runs
-  local now = now_ms()
-  if want_ms == 0 then
-    redis.call('ZREM', want, ARGV[5])
-  elseif type(redis.pcall('ZADD', want, now + want_ms, ARGV[5])) == 'number' then
-    redis.call('PEXPIRE', want, want_ms)
-  end
-  redis.call('ZREMRANGEBYSCORE', want, '-inf', now)
-  -- Ends of a minute ahead and more are from before the server's clock was set back.
-  return redis.call('ZCOUNT', want, now, now + 60000)
-end
-
 out[2] = redis.call('XLEN', KEYS[3])
-out[3] = claimants(KEYS[5], tonumber(ARGV[6]))
+out[3] = claimants(KEYS[5], ARGV[5], tonumber(ARGV[6]))
 return out

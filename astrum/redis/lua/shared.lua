@@ -9,3 +9,18 @@ local function live_long(stream, queues, ttl_ms)
   redis.call('PEXPIRE', stream, ttl_ms)
   redis.call('PEXPIRE', queues, ttl_ms)
 end
+
+-- Note whether a run wants to dispatch more to a stream than it may, for a while, and return how
+-- many runs do. `want_ms` is 0 for a run that does not.
+local function claimants(want, run_id, want_ms)
+  if want_ms == 0 and redis.call('ZCARD', want) == 0 then return 0 end  -- as for most runs
+  local now = now_ms()
+  if want_ms == 0 then
+    redis.call('ZREM', want, run_id)
+  elseif type(redis.pcall('ZADD', want, now + want_ms, run_id)) == 'number' then
+    redis.call('PEXPIRE', want, want_ms)
+  end
+  redis.call('ZREMRANGEBYSCORE', want, '-inf', now)
+  -- Ends of a minute ahead and more are from before the server's clock was set back.
+  return redis.call('ZCOUNT', want, now, now + 60000)
+end

@@ -1,4 +1,4 @@
 """Answers about runs and requests of operators: reports, waiting for an end, pauses, drains.
 
-May import `astrum`, and of the coordinator `context`, `leading` and `pool`.
+May import `astrum`, and of the coordinator `context`, `leading` and `scheduling`.
 """

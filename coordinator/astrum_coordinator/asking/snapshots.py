@@ -30,7 +30,8 @@ from astrum.view import (
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
 from astrum_coordinator.asking.waiting import found_run
-from astrum_coordinator.pool.live_workers import LivePool, Served
+from astrum_coordinator.scheduling.live_workers import LivePool, Served
+from astrum_coordinator.scheduling.run_pool import RunPool
 
 
 async def take_snapshot(
@@ -106,7 +107,7 @@ def _served(data: bytes) -> Served:
 
 async def _moment(
     store: RunStore, follower: RunFollower, info: RunInfo
-) -> tuple[RunMoment, LivePool]:
+) -> tuple[RunMoment, RunPool]:
     state = follower.state
     out = {
         task: found
@@ -126,9 +127,8 @@ async def _moment(
         queued=queued,
         alive=alive,
         pauses=await store.paused(),
-        versions=info.versions or COMPATIBLE,
     )
-    return moment, pool
+    return moment, RunPool(pool, state.plan.namespace, info.versions or COMPATIBLE)
 
 
 def _by_stream(out: Mapping[int, Outstanding]) -> dict[Stream, list[int]]:

@@ -1,4 +1,4 @@
 """Leading runs: adoption, the leader of one run, dispatching, the journal, reports.
 
-May import `astrum`, and of the coordinator `config` and `context`.
+May import `astrum`, and of the coordinator `context` and `scheduling`.
 """

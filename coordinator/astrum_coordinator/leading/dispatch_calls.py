@@ -37,13 +37,17 @@ class SentAttempt(NamedTuple):
 
 
 class Revocation(NamedTuple):
-    """An attempt to settle from here: cancelled, or timed out with its reason."""
+    """An attempt to settle from here: cancelled, timed out with its reason, or taken back.
+
+    With ``if_unclaimed`` it is settled only if no worker has claimed it.
+    """
 
     task: int
     attempt: int
     outcome: Outcome
     failure: Failure | None = None
     blocked: str = ""
+    if_unclaimed: bool = False
 
 
 class DispatchListener(Protocol):
@@ -67,3 +71,10 @@ class DispatchListener(Protocol):
 
     def on_already_settled(self) -> None:
         """Handle that an attempt that was to be sent has been settled before."""
+
+    def on_told(self, stream: Stream, length: int, others: int) -> None:
+        """Handle what the server says of a stream after a dispatch.
+
+        ``length`` is how many attempts it holds, of all runs; ``others`` is how many other runs
+        want more there.
+        """

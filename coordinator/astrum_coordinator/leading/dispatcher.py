@@ -18,9 +18,7 @@ from functools import partial
 from astrum.errors import StoreError, StoreUnavailableError, TransportError
 from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
-from astrum.machine.task_table import TaskTable
 from astrum.planning.fingerprint import COMPATIBLE
-from astrum.planning.plan import TaskSpec
 from astrum.protocol.messages import (
     Record,
     RevokedHint,
@@ -44,6 +42,7 @@ from astrum_coordinator.leading.dispatch_calls import (
     SentAttempt,
 )
 from astrum_coordinator.leading.results import Results
+from astrum_coordinator.leading.run_streams import RunStreams
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -56,8 +55,8 @@ class Dispatcher(Service):
     def __init__(
         self,
         run: RunRef,
-        tasks: TaskTable,
         results: Results,
+        streams: RunStreams,
         context: CoordinatorContext,
         listener: DispatchListener,
     ) -> None:
@@ -66,8 +65,9 @@ class Dispatcher(Service):
         self._run_id, self._epoch, self._plan, self._trace, versions = run
         # What a message leaves out costs nothing.
         self._versions = "" if versions == COMPATIBLE else versions
-        self._tasks = tasks
+        self._tasks = results.tasks
         self._results = results
+        self._streams = streams
         self._store = context.store
         self._config = context.config
         self._seal = context.seal
@@ -151,8 +151,8 @@ class Dispatcher(Service):
 
     async def _flush(self) -> None:
         is_refused = False
-        for stream, batch in self._next_batches().items():
-            is_refused |= not await self._send(stream, batch)
+        for number, batch in self._next_batches().items():
+            is_refused |= not await self._send(number, batch)
         if is_refused:
             await self._refused.wait()
         else:
@@ -178,13 +178,13 @@ class Dispatcher(Service):
 
     # --- dispatching --------------------------------------------------------------------
 
-    async def _send(self, stream: Stream, batch: list[Dispatch]) -> bool:
+    async def _send(self, number: int, batch: list[Dispatch]) -> bool:
         """Send a batch; `False`: the server refused it, and it is sent again behind all else.
 
         So what is refused holds up no other queue, and can be withdrawn meanwhile.
         """
         try:
-            await self._deliver(stream, batch)
+            await self._deliver(number, batch)
         except StoreError as error:
             if not self._refused.failures:
                 logger.warning("run %s: %s; trying again", self._run_id, error)
@@ -193,8 +193,9 @@ class Dispatcher(Service):
             return False
         return True
 
-    def _next_batches(self) -> dict[Stream, list[Dispatch]]:
-        batches: dict[Stream, list[Dispatch]] = {}
+    def _next_batches(self) -> dict[int, list[Dispatch]]:
+        """Return the next commands by the numbers of their streams."""
+        batches: dict[int, list[Dispatch]] = {}
         for _ in range(min(len(self._commands), self._config.batch_items)):
             command = self._commands.popleft()
             if self._unsent.get(command.task) != command.attempt:
@@ -205,11 +206,10 @@ class Dispatcher(Service):
                 del self._unsent[command.task]
                 self._listener.on_withdrawn(command.task, command.attempt)
                 continue
-            stream = _stream(self._tasks.spec(command.task), command.exclusive)
-            batches.setdefault(stream, []).append(command)
+            batches.setdefault(command.stream, []).append(command)
         return batches
 
-    async def _deliver(self, stream: Stream, batch: list[Dispatch]) -> None:
+    async def _deliver(self, number: int, batch: list[Dispatch]) -> None:
         items: list[DispatchItem] = []
         size = 0
         for command in batch:
@@ -222,16 +222,21 @@ class Dispatcher(Service):
             items.append(DispatchItem(command.task, command.attempt, data, signature))
             size += len(data)
             if size >= self._config.batch_bytes:
-                await self._deliver_items(stream, items)
+                await self._deliver_items(number, items)
                 items, size = [], 0
-        await self._deliver_items(stream, items)
+        await self._deliver_items(number, items)
 
-    async def _deliver_items(self, stream: Stream, items: list[DispatchItem]) -> None:
+    async def _deliver_items(self, number: int, items: list[DispatchItem]) -> None:
         if not items:
             return
-        sent = await self._store.dispatch(self._run_id, self._epoch, stream, items)
+        stream, has_more = self._streams[number], self._streams.wants_more(number)
+        asked_at = time.monotonic()
+        found = await self._store.dispatch(
+            self._run_id, self._epoch, stream, items, has_more=has_more
+        )
         now = time.monotonic()
-        for (task, attempt, _, _), reply in zip(items, sent.states, strict=True):
+        self._streams.note_call(now - asked_at)
+        for (task, attempt, _, _), reply in zip(items, found.states, strict=True):
             mark = reply.lstrip(_DIGITS)[:1]
             is_awaited = self._unsent.get(task) == attempt  # else `forget` came first, see there
             if is_awaited:
@@ -245,6 +250,7 @@ class Dispatcher(Service):
                 # The attempt has ended, so its record is in the journal. If that record has no
                 # valid signature the leader ignored it, and has to settle the attempt itself now.
                 self._listener.on_already_settled()
+        self._listener.on_told(stream, found.length, found.claimants - has_more)
 
     def _confirm(self, task: int) -> None:
         del self._unsent[task]
@@ -285,24 +291,31 @@ class Dispatcher(Service):
     # --- revoking -----------------------------------------------------------------------
 
     async def _revoke(self, revocations: list[Revocation]) -> None:
-        by_stream: dict[Stream, list[tuple[Revocation, str]]] = {}
+        found: dict[tuple[Stream, bool], list[tuple[Revocation, str]]] = {}
         for revocation in revocations:
             sent = self._sent.get(revocation.task)
             if sent is None or sent.attempt != revocation.attempt:
                 continue  # settled meanwhile: the journal says how
-            by_stream.setdefault(sent.stream, []).append((revocation, sent.entry_id))
-        for stream, found in by_stream.items():
-            ids = [entry_id for _, entry_id in found]
-            holders = await self._store.holders(stream, ids)
-            settlements = [self._settlement(*pair, holders.get(pair[1])) for pair in found]
-            await self._store.revoke(self._run_id, self._epoch, stream, settlements)
-            await self._hint(settlements)
+            key = (sent.stream, revocation.if_unclaimed)
+            found.setdefault(key, []).append((revocation, sent.entry_id))
+        for (stream, if_unclaimed), group in found.items():
+            await (self._take_back if if_unclaimed else self._revoke_from)(stream, group)
+
+    async def _revoke_from(self, stream: Stream, group: list[tuple[Revocation, str]]) -> None:
+        holders = await self._store.holders(stream, [entry_id for _, entry_id in group])
+        settlements = [self._settlement(*pair, holders.get(pair[1])) for pair in group]
+        await self._store.revoke(self._run_id, self._epoch, stream, settlements)
+        await self._hint(settlements)
+
+    async def _take_back(self, stream: Stream, group: list[tuple[Revocation, str]]) -> None:
+        settlements = [self._settlement(*pair, None) for pair in group]
+        await self._store.take_back(self._run_id, self._epoch, stream, settlements)
 
     def _settlement(
         self, revocation: Revocation, entry_id: str, holder: Holder | None
     ) -> Settlement:
         """Return the end of an attempt, and who had it until then."""
-        task, attempt, outcome, failure, blocked = revocation
+        task, attempt, outcome, failure, blocked, _ = revocation
         record = Record(task, attempt, outcome, failure=failure, blocked=blocked)
         if holder is not None:
             record = record._replace(
@@ -317,7 +330,3 @@ class Dispatcher(Service):
         attempts = [(s.task, s.attempt) for s in settlements]
         with suppress(StoreUnavailableError):
             await self._store.publish(self._seal.seal_hint(RevokedHint(self._run_id, attempts)))
-
-
-def _stream(spec: TaskSpec, exclusive: bool) -> Stream:
-    return Stream(spec.queue, "exclusive" if exclusive else spec.lane)

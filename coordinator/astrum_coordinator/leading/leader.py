@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 
 from astrum.errors import (
     DecodeError,
@@ -22,21 +23,17 @@ from astrum.errors import (
 from astrum.execution.run_log import guarded
 from astrum.machine.events import (
     AttemptWithdrawn,
-    CapacityChanged,
     Command,
     Dispatch,
     Event,
     Finish,
     Outcome,
-    RetryFellDue,
     Revoke,
     RunTimedOut,
     ScheduleRetry,
 )
 from astrum.machine.observer import RunObserver
-from astrum.machine.routes import FIRST_STREAM
 from astrum.machine.state import RunState
-from astrum.planning.plan import Plan
 from astrum.protocol.messages import LeaderEvent, Record, encode_event, encode_record
 from astrum.protocol.records import RunInfo
 from astrum.protocol.status import LedRun
@@ -44,20 +41,20 @@ from astrum.protocol.streams import Stream
 from astrum.redis.journals import BEGINNING
 from astrum.redis.records import JournalEntry
 from astrum.runtime.loops import Backoff, end_task
-from astrum_coordinator.config import LEAST_OUTSTANDING
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.background import BackgroundTasks
 from astrum_coordinator.leading.dispatch_calls import Revocation, RunRef, SentAttempt
 from astrum_coordinator.leading.led_state import LedState
 from astrum_coordinator.leading.results import Results
+from astrum_coordinator.leading.run_timers import RunTimers
 from astrum_coordinator.leading.run_writer import RunWriter
 from astrum_coordinator.leading.unknown_rows import UnknownRows
+from astrum_coordinator.scheduling.pool_view import PoolLook, PoolView
+from astrum_coordinator.scheduling.run_pool import RunPool
 
 logger = logging.getLogger("astrum.coordinator")
 
 TIMEOUT_DETAIL = "timeout_s"
-_RUN_TIMER = -1
-"""In place of a task's number: the timer of the run's timeout."""
 
 
 class LeadershipEnd(StrEnum):
@@ -73,7 +70,8 @@ class LeadershipEnd(StrEnum):
 class RunLeader:
     """One run that this process leads, under the epoch it was granted.
 
-    It is the `DispatchListener` of its dispatcher.
+    It is the `DispatchListener` of its dispatcher. ``has_history``: the run had begun before this
+    process led it.
     """
 
     def __init__(
@@ -81,30 +79,31 @@ class RunLeader:
         context: CoordinatorContext,
         info: RunInfo,
         run: RunRef,
+        pool: PoolView,
         *,
         observer: RunObserver | None = None,
     ) -> None:
         self.info = info
+        self.plan = run.plan
         self.ended: asyncio.Future[LeadershipEnd] = asyncio.get_running_loop().create_future()
         self._context = context
         self._run = run
+        self._pool = pool
         self._writer = RunWriter(context, run)
         self._unknown_rows = UnknownRows(run.run_id)
         self._observers = [] if observer is None else [guarded(observer)]
         self._background = BackgroundTasks(self._on_background_failure)
-        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._timers = RunTimers()
         self._finishing: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._is_reread_due = False
         self._rereads = Backoff()
-        self._capacity = context.config.outstanding_limit or LEAST_OUTSTANDING
-        self._server_offset_s = 0.0
         self._unserved: tuple[str, float | None] = ("", None)
-        self._has_history = False
+        self.has_history = False
         self._led = self._new_state()
 
     def _new_state(self) -> LedState:
-        return LedState(self._context, self._run, self, self._capacity)
+        return LedState(self._context, self._run, self, self._pool.paces)
 
     @property
     def run_id(self) -> str:
@@ -115,16 +114,6 @@ class RunLeader:
     def epoch(self) -> int:
         """The epoch under which the run is led here."""
         return self._run.epoch
-
-    @property
-    def plan(self) -> Plan:
-        """The plan of the run."""
-        return self._run.plan
-
-    @property
-    def versions(self) -> str:
-        """Which code may run the tasks (`astrum.planning.VERSION_POLICIES`)."""
-        return self._run.versions
 
     @property
     def state(self) -> RunState:
@@ -142,11 +131,6 @@ class RunLeader:
         return self._led.cursor
 
     @property
-    def has_history(self) -> bool:
-        """True if the run had begun before this process led it."""
-        return self._has_history
-
-    @property
     def age_s(self) -> float:
         """Seconds since the run was created."""
         return max(self.server_now() - self.info.created_at, 0.0)
@@ -154,7 +138,8 @@ class RunLeader:
     def status(self, ready: Mapping[str, int]) -> LedRun:
         """Return what to publish of the run; ``ready`` is how many tasks it holds, by queue."""
         led, out = self._led, self.state.outstanding_count
-        run = LedRun(self.run_id, ready, self._capacity, out, self._is_reread_due, *self._unserved)
+        most, is_in_doubt = led.streams.capacity, self._is_reread_due
+        run = LedRun(self.run_id, ready, most, out, is_in_doubt, *self._unserved)
         return run._replace(refused=led.dispatcher.refused, unsigned_ends=led.unsigned_ends.seen)
 
     # --- life ---------------------------------------------------------------------------
@@ -182,13 +167,15 @@ class RunLeader:
         old, self._led = self._led, self._new_state()
         await self._stop_acting(old)
         led, store = self._led, self._context.store
-        self._server_offset_s = await store.server_time() - time.monotonic()
+        self._timers.learn_time(await store.server_time())
+        self.on_pool(await self._pool.latest())
         # Read before the journal: an attempt that ends between the two reads is then in the
         # journal. In the other order it would be in neither, and seem never to have been made.
         found = await store.outstanding(self.run_id)
         await self._replay()
         led.restore_outstanding(found)
-        self._has_history = led.cursor != BEGINNING or bool(found)
+        led.streams.begin()
+        self.has_history = led.cursor != BEGINNING or bool(found)
         if self.ended.done():
             return
         self._arm_run_timeout()
@@ -202,8 +189,6 @@ class RunLeader:
         await self._background.stop()  # the dispatcher may have started more until it stopped
 
     async def _stop_acting(self, led: LedState) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
         self._timers.clear()
         finishing, self._finishing = self._finishing, None
         if finishing is not None:
@@ -239,12 +224,9 @@ class RunLeader:
 
     def _arm_run_timeout(self) -> None:
         limit_s = self.info.duration(TIMEOUT_DETAIL)
-        if limit_s is None or self.state.stopping:
-            return
-        # Never longer than the limit: the server's clock may have been set since.
-        left_s = min(max(self.info.created_at + limit_s - self.server_now(), 0.0), limit_s)
-        loop = asyncio.get_running_loop()
-        self._timers[_RUN_TIMER] = loop.call_later(left_s, self._on_run_timeout, limit_s)
+        if limit_s is not None and not self.state.stopping:
+            on_late = partial(self._on_run_timeout, limit_s)
+            self._timers.limit_run(self.info.created_at, limit_s, on_late)
 
     def _on_run_timeout(self, limit_s: float) -> None:
         self.journal(RunTimedOut(self.server_now(), limit_s, self._unserved[0]))
@@ -258,7 +240,7 @@ class RunLeader:
 
     def server_now(self) -> float:
         """Return the server's time, as it was when the run was read and has gone on since."""
-        return time.monotonic() + self._server_offset_s
+        return self._timers.server_now()
 
     # --- events in ----------------------------------------------------------------------
 
@@ -269,6 +251,7 @@ class RunLeader:
         """
         try:
             self._read(entries)
+            self._led.streams.note_ends()
         except Exception:
             logger.exception("run %s: its journal could not be processed", self.run_id)
             self.on_mismatch()
@@ -309,8 +292,9 @@ class RunLeader:
         else:
             self._take_in(item)
 
-    def _take_in(self, event: Event) -> None:
-        self._obey(event, self.state.handle(event))
+    def _take_in(self, *events: Event) -> None:
+        for event in events:
+            self._obey(event, self.state.handle(event))
 
     def journal(self, event: LeaderEvent) -> None:
         """Write an event of this leader to the journal, from where it takes effect."""
@@ -367,17 +351,34 @@ class RunLeader:
             if type(command) is Dispatch:
                 self._led.dispatcher.dispatch(command)
             elif type(command) is ScheduleRetry:
-                self._schedule(command)
+                is_history = self._opening.locked()
+                self._timers.schedule_retry(command, self._take_in, is_history=is_history)
             elif type(command) is Revoke:
                 self.revoke(Revocation(command.task, command.attempt, Outcome.CANCELLED))
             elif type(command) is Finish:
                 self._finishing = self._background.start(self._finish(command.state))
 
-    def set_capacity(self, capacity: int) -> None:
-        """Dispatch at most ``capacity`` attempts at once from now on."""
-        if capacity != self._capacity:
-            self._capacity = capacity
-            self._take_in(CapacityChanged(FIRST_STREAM, capacity))
+    def on_pool(self, look: PoolLook) -> None:
+        """Send attempts where the pool of this moment can run them, as many as it can take."""
+        self._take_in(*self._led.streams.on_pool(self.run_pool(look), look.pauses))
+
+    def run_pool(self, look: PoolLook) -> RunPool:
+        """Return the pool as it is for this run."""
+        return look.for_runs_of(self.plan.namespace, self._run.versions)
+
+    def on_told(self, stream: Stream, length: int, others: int) -> None:
+        """As `DispatchListener.on_told`."""
+        self._take_in(*self._led.streams.on_told(stream, length, others))
+
+    def held_back(self) -> list[Stream]:
+        """Return the streams for which ready tasks are held back, and of which nothing is known."""
+        return [] if self._opening.locked() else self._led.streams.held_back()
+
+    def take_back(self, tasks: Iterable[int]) -> None:
+        """Take back the outstanding attempts of tasks that no worker has claimed."""
+        for task in tasks:
+            known = (task, self.state.attempts[task], Outcome.NEVER_BEGAN)
+            self.revoke(Revocation(*known, if_unclaimed=True))
 
     def revoke(self, revocation: Revocation) -> None:
         """Settle an attempt from here."""
@@ -386,15 +387,6 @@ class RunLeader:
     def dispatched_before(self, least_s: float) -> dict[Stream, list[tuple[int, SentAttempt]]]:
         """Return (task, attempt), by stream, dispatched at least ``least_s`` ago."""
         return self._led.dispatcher.sent_before(time.monotonic() - least_s)
-
-    def _schedule(self, command: ScheduleRetry) -> None:
-        # A delay read from history began earlier. A new one begins now: the stamps of a journal
-        # never go back, so they are useless after the server's clock went back.
-        is_history = self._opening.locked()
-        delay_s = command.left_s(self.server_now()) if is_history else command.delay_s
-        event = RetryFellDue(command.task, command.attempt)
-        loop = asyncio.get_running_loop()
-        self._timers[command.task] = loop.call_later(delay_s, self._take_in, event)
 
     async def _finish(self, state: str) -> None:
         await self._led.dispatcher.drained()

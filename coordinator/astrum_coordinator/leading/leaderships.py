@@ -18,6 +18,7 @@ from astrum.errors import (
     StoreError,
 )
 from astrum.machine.observer import RunObserver
+from astrum.planning.fingerprint import COMPATIBLE
 from astrum.planning.plan import Plan
 from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
@@ -30,6 +31,7 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.dispatch_calls import RunRef
 from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
 from astrum_coordinator.leading.subscriptions import Subscriptions
+from astrum_coordinator.scheduling.pool_view import PoolView
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -71,8 +73,11 @@ def _closed(run_id: str) -> RunError:
 class Leaderships:
     """All runs led by one coordinator, under its owner id."""
 
-    def __init__(self, context: CoordinatorContext, subscriptions: Subscriptions) -> None:
+    def __init__(
+        self, context: CoordinatorContext, subscriptions: Subscriptions, pool: PoolView
+    ) -> None:
         self._context = context
+        self._pool = pool
         self._subscriptions = subscriptions
         self._store = context.store
         self._owner = context.owner
@@ -136,7 +141,9 @@ class Leaderships:
         if self._is_released:
             raise _closed(run_id)
         asked_at = time.monotonic()
-        epoch = await self._store.lead(run_id, self._owner, self._config.lease_s)
+        epoch = await self._store.lead(
+            run_id, self._owner, self._config.lease_s, versions=self._config.versions
+        )
         if epoch is None:
             return None
         try:
@@ -178,9 +185,8 @@ class Leaderships:
             data = await self._store.load_plan(info.run_id)
             # A plan of many tasks takes long to decode; the leases of others must not wait for it.
             plan = await asyncio.to_thread(decode_plan, data, info.run_id, self._context.seal)
-        versions = info.versions or self._context.config.versions
-        run = RunRef(info.run_id, epoch, plan, info.traceparent, versions)
-        return RunLeader(self._context, info, run, observer=observer)
+        run = RunRef(info.run_id, epoch, plan, info.traceparent, info.versions or COMPATIBLE)
+        return RunLeader(self._context, info, run, self._pool, observer=observer)
 
     def _drop(self, leader: RunLeader) -> None:
         self._subscriptions.discard(leader)

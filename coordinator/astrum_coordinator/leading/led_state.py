@@ -15,28 +15,30 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.dispatch_calls import DispatchListener, RunRef
 from astrum_coordinator.leading.dispatcher import Dispatcher
 from astrum_coordinator.leading.results import NIL, Results
+from astrum_coordinator.leading.run_streams import RunStreams
 from astrum_coordinator.leading.unsigned_ends import UnsignedEnds
+from astrum_coordinator.scheduling.paces import Paces
+from astrum_coordinator.scheduling.routes import Router
 
 
 class LedState:
     """The state and the results of a led run, and its dispatcher, up to the journal's ``cursor``.
 
-    ``capacity`` limits the attempts that are dispatched at once.
+    ``paces`` are those of all streams of the coordinator.
     """
 
     def __init__(
-        self,
-        context: CoordinatorContext,
-        run: RunRef,
-        listener: DispatchListener,
-        capacity: int,
+        self, context: CoordinatorContext, run: RunRef, listener: DispatchListener, paces: Paces
     ) -> None:
+        config = context.config
         self.cursor = BEGINNING
         with collector_paused():
-            self.state = RunState(run.plan, run_key=run.run_id, capacity=capacity)
-        self.results = Results(self.state.tasks, context.config.max_argument_bytes)
+            self.state = RunState(run.plan, run_key=run.run_id)
+        self.results = Results(self.state.tasks, config.max_argument_bytes)
         self.unsigned_ends = UnsignedEnds()
-        self.dispatcher = Dispatcher(run, self.state.tasks, self.results, context, listener)
+        router = Router(run.plan, run.versions)
+        self.streams = RunStreams(self.state, router, paces, config.outstanding_limit)
+        self.dispatcher = Dispatcher(run, self.results, self.streams, context, listener)
 
     def advance(self, entry_id: str) -> bool:
         """Move the cursor to a journal entry; ``False`` if it was read before."""
@@ -55,6 +57,7 @@ class LedState:
     def restore_outstanding(self, found: Mapping[int, Outstanding]) -> None:
         """Take in which attempts an earlier leader, or this one, has out."""
         for task, outstanding in found.items():
-            self.state.handle(AttemptFoundOutstanding(task, outstanding.attempt))
+            stream = self.streams.number(outstanding.stream)
+            self.state.handle(AttemptFoundOutstanding(task, outstanding.attempt, stream))
         for task, _ in self.state.outstanding():
             self.dispatcher.remember(task, found[task])

@@ -23,7 +23,7 @@ class Results:
     """Encoded results by task number."""
 
     def __init__(self, tasks: TaskTable, max_argument_bytes: int) -> None:
-        self._tasks = tasks
+        self.tasks = tasks
         self._index = tasks.plan.index
         self._values: list[bytes | None] = []
         self._max_argument_bytes = max_argument_bytes
@@ -32,7 +32,7 @@ class Results:
     def keep(self, task: int, value: bytes) -> None:
         """Hold the encoded result of a task, or the reference to it."""
         if task >= len(self._values):  # the table has grown, or this is the first result
-            self._values += [None] * (len(self._tasks) - len(self._values))
+            self._values += [None] * (len(self.tasks) - len(self._values))
         self._values[task] = value
 
     def items(self) -> Iterator[tuple[int, bytes]]:

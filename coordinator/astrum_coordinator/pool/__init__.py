@@ -1,4 +1,4 @@
 """The workers of the pool: which are live, which are stuck, settling for those that died.
 
-May import `astrum`, and of the coordinator `config`, `context` and `leading`.
+May import `astrum`, and of the coordinator `context`, `leading` and `scheduling`.
 """

@@ -1,36 +1,32 @@
 """Detects what the journal cannot show: unserved tasks, overdue attempts, lost queue entries.
 
-It compares led runs with the status of the live workers, which also decides how many attempts a
-run may have dispatched at once.
+It compares led runs with the status of the live workers, and tells each run of changes in the pool.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from astrum.errors import DecodeError
 from astrum.machine.attempt_log import UNCHARGED
 from astrum.machine.events import Outcome, TaskFoundUnserved, WorkerReturned
 from astrum.machine.failure import TIMED_OUT, VANISHED, Failure
 from astrum.machine.state import RunState
 from astrum.machine.task_state import BACKING_OFF, OUTSTANDING
 from astrum.protocol.records import WorkerInfo
-from astrum.protocol.status import decode_served
 from astrum.runtime.service import PeriodicService
-from astrum_coordinator.config import LEAST_OUTSTANDING
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.dispatch_calls import Revocation
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import Leaderships
-from astrum_coordinator.pool.live_workers import LivePool, Served
+from astrum_coordinator.pool.moves import Moves
+from astrum_coordinator.scheduling.live_workers import LivePool
+from astrum_coordinator.scheduling.pool_view import PoolView
+from astrum_coordinator.scheduling.run_pool import RunPool
 
 logger = logging.getLogger("astrum.coordinator")
-
-OUTSTANDING_PER_SLOT = 2
-"""Attempts per slot, so that a worker that ends an attempt finds the next one waiting."""
 
 _TASKS_NAMED = 5
 """The most unserved tasks of a run that are named in the log per pass."""
@@ -49,89 +45,77 @@ class PoolMonitor(PeriodicService):
 
     name = "watch"
 
-    def __init__(self, context: CoordinatorContext, leaderships: Leaderships) -> None:
+    def __init__(
+        self, context: CoordinatorContext, leaderships: Leaderships, pool: PoolView
+    ) -> None:
         super().__init__(context.config.watch_every_s)
         self._store = context.store
         self._config = context.config
         self._leaderships = leaderships
-        self._served: dict[str, Served] = {}
+        self._pool = pool
+        self._moves = Moves()
         self._unserved: dict[Key, _Unserved] = {}
         self._vanished_due = time.monotonic() + context.config.vanished_after_s
-        self._expected: Callable[[], Collection[int]] = tuple
         self._is_start_noted = False
-
-    def expect(self, pids: Callable[[], Collection[int]]) -> None:
-        """Do not warn of unserved tasks until one of these processes is registered."""
-        self._expected = pids
 
     async def pass_once(self) -> None:
         """Compare all led runs with the live workers once."""
         if not len(self._leaderships):
             self._unserved.clear()
             return
-        workers = await self._store.workers()
-        await self._learn_served(workers)
-        pool = LivePool(workers, self._served, is_starting=self._is_starting(workers))
+        look = await self._pool.look()
         found: dict[Key, _Unserved] = {}
         for leader in self._leaderships:
-            self._look_for_returned(leader, workers)
-            self._look_for_hung(leader, pool)
+            self._look_for_returned(leader, look.workers)
+            self._look_for_hung(leader, look.live)
             if not leader.state.stopping:
-                found |= self._look_for_unserved(leader, pool)
-            if self._config.outstanding_limit is None:
-                leader.set_capacity(max(LEAST_OUTSTANDING, OUTSTANDING_PER_SLOT * pool.slots))
+                run_pool = leader.run_pool(look)
+                found |= self._look_for_unserved(
+                    leader, run_pool, is_starting=look.live.is_starting
+                )
+                leader.on_pool(look)
+                self._moves.look(leader, run_pool, look.pauses, time.monotonic())
         self._unserved = found  # tasks that are served again, settled or over are forgotten
-        await self._look_for_vanished(pool)
-
-    def _is_starting(self, workers: Sequence[WorkerInfo]) -> bool:
-        expected = set(map(str, self._expected()))
-        return bool(expected) and expected.isdisjoint(w.details.get("pid", "") for w in workers)
-
-    async def _learn_served(self, workers: list[WorkerInfo]) -> None:
-        alive = {worker.worker_id for worker in workers}
-        self._served = {wid: served for wid, served in self._served.items() if wid in alive}
-        for worker_id in alive - self._served.keys():
-            self._served[worker_id] = self._read(worker_id, await self._store.served(worker_id))
-
-    def _read(self, worker_id: str, data: bytes) -> Served:
-        try:
-            return decode_served(data)
-        except DecodeError as error:
-            logger.warning("worker %s counts as one that serves nothing: %s", worker_id, error)
-            return {}
+        self._moves.keep_only({leader.run_id for leader in self._leaderships})
+        await self._look_for_vanished(look.live)
 
     # --- tasks that no worker serves ----------------------------------------------------
 
-    def _look_for_unserved(self, leader: RunLeader, pool: LivePool) -> dict[Key, _Unserved]:
-        spec, namespace = leader.state.tasks.spec, leader.plan.namespace
+    def _look_for_unserved(
+        self, leader: RunLeader, pool: RunPool, *, is_starting: bool
+    ) -> dict[Key, _Unserved]:
+        spec = leader.state.tasks.spec
         now = time.monotonic()
         found = {
             (leader.run_id, task): self._unserved.get((leader.run_id, task), _Unserved(now, False))
             for task in _on_offer(leader.state)
-            if not pool.serves(namespace, spec(task), leader.versions)
+            if not pool.serves(spec(task))
         }
         limit_s = self._limit_s(leader)
         leader.note_unserved(
             _summary(leader, pool, sorted(task for _, task in found)),
             None if limit_s is None else _until(leader, found.values(), now - limit_s),
         )
-        self._note(leader, pool, found, now - self._config.unserved_notice_s)
+        due = self._not_noted(found, now - self._config.unserved_notice_s)
+        if is_starting:
+            self._note_start(leader, due)
+        else:
+            self._note(leader, pool, found, due)
         if limit_s is not None:
             self._fail_first(leader, pool, found, now - limit_s)
         return found
 
+    def _not_noted(self, found: Mapping[Key, _Unserved], before: float) -> list[Key]:
+        return [key for key, one in found.items() if one.since <= before and not one.is_noted]
+
     def _note(
-        self, leader: RunLeader, pool: LivePool, found: dict[Key, _Unserved], before: float
+        self, leader: RunLeader, pool: RunPool, found: dict[Key, _Unserved], due: Sequence[Key]
     ) -> None:
-        """Warn of each task that no worker has served since ``before``, once."""
-        due = [key for key, one in found.items() if one.since <= before and not one.is_noted]
-        if pool.is_starting:
-            self._note_start(leader, due)
-            return
+        """Warn once of each task that no worker has served for some seconds."""
         for key in due:
             found[key] = found[key]._replace(is_noted=True)
         for _, task in due[:_TASKS_NAMED]:
-            why = _why_not(leader, pool, task)
+            why = pool.why_not(leader.state.tasks.spec(task))
             logger.warning("run %s: %s; %s", leader.run_id, why, self._what_next(leader))
         if len(due) > _TASKS_NAMED:
             more = len(due) - _TASKS_NAMED
@@ -153,11 +137,11 @@ class PoolMonitor(PeriodicService):
         return f"the run fails unless a worker does within {limit_s:g} s"
 
     def _fail_first(
-        self, leader: RunLeader, pool: LivePool, found: dict[Key, _Unserved], before: float
+        self, leader: RunLeader, pool: RunPool, found: dict[Key, _Unserved], before: float
     ) -> None:
         for (_, task), one in found.items():
             if one.since <= before:
-                why = _why_not(leader, pool, task)
+                why = pool.why_not(leader.state.tasks.spec(task))
                 waited_s = time.monotonic() - one.since
                 text = f"{why}; waited {waited_s:.0f} s"
                 leader.journal(TaskFoundUnserved(task, leader.server_now(), text))
@@ -212,15 +196,10 @@ def _until(leader: RunLeader, found: Iterable[_Unserved], before: float) -> floa
     return None if left_s is None else leader.server_now() + max(left_s, 0.0)
 
 
-def _why_not(leader: RunLeader, pool: LivePool, task: int) -> str:
-    spec = leader.state.tasks.spec(task)
-    return pool.why_not(leader.plan.namespace, spec, leader.versions)
-
-
-def _summary(leader: RunLeader, pool: LivePool, unserved: Sequence[int]) -> str:
+def _summary(leader: RunLeader, pool: RunPool, unserved: Sequence[int]) -> str:
     if not unserved:
         return ""
-    why = _why_not(leader, pool, unserved[0])
+    why = pool.why_not(leader.state.tasks.spec(unserved[0]))
     more = len(unserved) - 1
     return f"{why} (and {more:,} more like it)" if more else why
 

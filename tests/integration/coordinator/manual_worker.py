@@ -12,7 +12,7 @@ from astrum.machine.events import Outcome
 from astrum.machine.failure import Failure
 from astrum.planning import Plan, TaskSpec
 from astrum.protocol.messages import Record, TaskMessage, decode_message, encode_record
-from astrum.protocol.status import RunningAttempt, WorkerStatus, encode_status
+from astrum.protocol.status import LaneStatus, RunningAttempt, WorkerStatus, encode_status
 from astrum.protocol.streams import Stream
 from astrum.redis import Claim, RunStore, Settlement, WorkerStore
 from astrum.values.codec import Codec
@@ -38,6 +38,9 @@ FAST = CoordinatorConfig(
 def flow(*specs: TaskSpec) -> Flow:
     """Return a flow of a plan whose tasks have no code."""
     return Flow(Plan(NAMESPACE, specs), {})
+
+
+SLOTS = 1_000
 
 
 class ManualClaim:
@@ -67,6 +70,8 @@ class ManualWorker:
         served = msgpack.packb([(NAMESPACE, task_id, "") for task_id in task_ids])
         details["queues"] = queues
         await self.store.register(details, served, lease_s)
+        lanes = {lane: LaneStatus(SLOTS, 0) for lane in ("async", "thread")}
+        await self.store.set_status(encode_status(WorkerStatus(lanes=lanes)))
 
     async def claim(self, lane: str = "async", block_s: float = DEADLINE_S) -> ManualClaim:
         """Wait for one attempt and claim it."""

@@ -128,7 +128,7 @@ async def test_a_deposed_leader_that_still_tries_to_dispatch_stops_trying(
 ) -> None:
     tries = 0
 
-    async def refused(*_: Any) -> list[str]:
+    async def refused(*_: Any, **__: Any) -> list[str]:
         nonlocal tries
         tries += 1
         raise StoreConfigurationError("no permission")

@@ -76,10 +76,10 @@ async def test_a_retry_is_not_made_at_once_because_the_clock_went_back(
     held = await hand.claim()
     leader = coordinator._parts.leaderships.get("r")
     assert leader is not None
-    leader._server_offset_s += 2 * HOUR_S  # its own idea of the time, from before
+    leader._timers._ahead_s += 2 * HOUR_S  # its own idea of the time, from before
     await hand.fail(held)
     await eventually(lambda: leader.state.states[0] == 3, "that the failure is known")
-    [timer] = leader._timers.values()
+    [timer] = leader._timers._timers.values()
     assert timer.when() - asyncio.get_running_loop().time() > 60
     await coordinator.cancel("r")
     await run

@@ -119,7 +119,7 @@ async def test_commands_that_fail_by_a_bug_are_sent_again(
 ) -> None:
     dispatch = coordinator._store.dispatch
 
-    async def failing(*_: Any) -> list[str]:
+    async def failing(*_: Any, **__: Any) -> list[str]:
         monkeypatch.setattr(coordinator._store, "dispatch", dispatch)
         raise RuntimeError("a fault of ours")
 

@@ -22,6 +22,7 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.leading.subscriptions import Subscriptions
 from astrum_coordinator.pool.presence import Presence
+from astrum_coordinator.scheduling.pool_view import PoolView
 from astrum_coordinator.submission import traceparent_of_environment
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
@@ -60,7 +61,7 @@ async def test_a_coordinator_is_seen_with_what_it_leads_and_holds_ready_until_it
 async def test_a_led_run_says_what_the_server_refuses_and_until_when_a_task_may_wait(
     coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refused(*_: Any) -> list[str]:
+    async def refused(*_: Any, **__: Any) -> list[str]:
         raise StoreConfigurationError("no permission")
 
     with monkeypatch.context() as patch:
@@ -146,7 +147,8 @@ async def test_a_dead_coordinator_is_not_seen_any_more_once_others_may_lead_its_
     """What it held ready would count twice: its successor holds the same."""
     config = dataclasses.replace(FAST, lease_s=0.3, step_down_after_s=0.25)
     context = CoordinatorContext(runs, "dead", config)
-    await Presence(context, Leaderships(context, Subscriptions(runs))).pass_once()
+    leaderships = Leaderships(context, Subscriptions(runs), PoolView(context))
+    await Presence(context, leaderships).pass_once()
     assert [seen.owner for seen in await runs.coordinators()] == ["dead"]
 
     async def is_gone() -> bool:

@@ -8,7 +8,6 @@ import pytest
 
 from astrum.protocol.keys import Keys
 from astrum.protocol.signing import KEY_VARIABLE
-from astrum.protocol.streams import Stream
 from astrum.redis import RedisSettings
 from tests.integration.resilience.pool import MODULE, Pool
 from tests.processes import AstrumProcess, wait_until
@@ -17,7 +16,6 @@ from tests.servers import RedisServer
 OLD = "old-0123456789abcdef"
 NEW = "new-0123456789abcdef"
 KEYS = Keys()
-STREAM = KEYS.queue(Stream("default", "async"))
 
 
 class SignedPool(Pool):
@@ -39,16 +37,26 @@ class SignedPool(Pool):
         keys = tuple(key.encode() for key in self.keys.split(",") if key)
         return RedisSettings(url=self.server.url, signing_keys=keys)
 
+    @property
+    def stream(self) -> str:
+        """The stream that the workers read, once one of them does."""
+        with self.server.client() as client:
+            wait_until(lambda: client.exists(KEYS.queues) == 1, "a stream")
+            names = client.smembers(KEYS.queues)
+        streams = [KEYS.stream_of(name.decode()) for name in names]
+        [found] = [one for one in streams if one.lane == "async" and "." not in one.offer]
+        return KEYS.queue(found)
+
     def forge(self, fields: dict[str | bytes, bytes]) -> bytes:
         """Write an entry to the queue as anyone with access to the server can."""
         with self.server.client() as client:
-            entry_id: bytes = client.xadd(STREAM, fields)
+            entry_id: bytes = client.xadd(self.stream, fields)
         return entry_id
 
     def queue_is_empty(self) -> None:
         """Wait until nothing is left in the queue."""
         with self.server.client() as client:
-            wait_until(lambda: client.xlen(STREAM) == 0, "an empty queue")
+            wait_until(lambda: client.xlen(self.stream) == 0, "an empty queue")
 
 
 def said(process: AstrumProcess, text: str) -> None:
@@ -56,4 +64,4 @@ def said(process: AstrumProcess, text: str) -> None:
     wait_until(lambda: text in process.output, f"{text!r} in\n{process.output}")
 
 
-__all__ = ["KEYS", "MODULE", "NEW", "OLD", "STREAM", "SignedPool", "said"]
+__all__ = ["KEYS", "MODULE", "NEW", "OLD", "SignedPool", "said"]

@@ -20,7 +20,7 @@ from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore
 from astrum.values.arguments import pack_arguments
 from tests.integration.resilience.pool import MODULE, statuses
-from tests.integration.security.signed import KEYS, NEW, OLD, STREAM, SignedPool, said
+from tests.integration.security.signed import KEYS, NEW, OLD, SignedPool, said
 from tests.processes import wait_until
 
 
@@ -69,7 +69,7 @@ def test_a_copy_of_a_signed_message_is_not_executed_again(signed: SignedPool) ->
     signed.submit("stuck", "r1")
     signed.started("held")
     with signed.server.client() as client:
-        [(_, fields), *_] = client.xrange(STREAM)
+        [(_, fields), *_] = client.xrange(signed.stream)
     signed.release("held")
     signed.release("other")
     signed.ended("r1")

@@ -6,15 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from astrum.protocol.messages import Record, TaskMessage, encode_message
 from astrum.protocol.sealing import Seal
-from astrum.protocol.status import WorkerStatus
+from astrum.protocol.status import WorkerStatus, decode_served
 from astrum.protocol.streams import Stream
 from astrum.redis import RedisSettings, RunStore
 from astrum.values.arguments import pack_arguments
@@ -101,6 +103,24 @@ async def who() -> str:
 async def die() -> None:
     os._exit(9)
 """
+
+
+@cache
+def offer() -> str:
+    """Return what workers of the flow offer, as they compute it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "pool_flow.py").write_text(textwrap.dedent(FLOW))
+        code = (
+            "from astrum_worker.running.catalog import Catalog\n"
+            "print(Catalog.load(['pool_flow.py']).offers()['pool'])"
+        )
+        told = subprocess.run([sys.executable, "-c", code], cwd=folder, stdout=-1, check=True)
+    return told.stdout.decode().strip()
+
+
+def stream(lane: str = "async") -> Stream:
+    """Return the stream of a lane that the workers of the flow read."""
+    return Stream("default", lane, offer())
 
 
 class WorkerProcess:
@@ -236,9 +256,19 @@ class Lead:
     ) -> str:
         """Dispatch any bytes as an attempt."""
         items = [(task, attempt, data)]
-        stream = Stream("default", lane)
+        stream = Stream("default", lane, await self.offer())
         sent = await self.store.dispatch(self.run_id, self.epoch, stream, items)
         return sent.states[0]
+
+    async def offer(self) -> str:
+        """Return what a live worker offers, or what one would if there was any."""
+        live = [worker.worker_id for worker in await self.store.workers()]
+        offers = {
+            namespace: task.offer
+            for data in (await self.store.served_by(live)).values()
+            for (namespace, _), task in decode_served(data).items()
+        }
+        return offers.get("pool") or next(iter(offers.values()), offer())
 
     async def read(self) -> list[Record]:
         """Return all records up to now."""

@@ -11,13 +11,12 @@ from astrum.machine.events import Outcome
 from astrum.protocol.keys import Keys
 from astrum.protocol.messages import Record, RevokedHint, encode_hint, encode_record
 from astrum.protocol.sealing import Seal
-from astrum.protocol.streams import Stream
 from astrum.redis import RedisSettings, Settlement, WorkerStore
 from astrum.values.arguments import pack_arguments
 from astrum.values.references import BlobRef, encode_reference, reference_of
 from tests.contract.steps import stored
 from tests.eventually import eventually
-from tests.integration.worker.pool import CODEC, Lead, Pool
+from tests.integration.worker.pool import CODEC, Lead, Pool, stream
 from tests.servers import Server
 
 
@@ -115,7 +114,7 @@ async def test_bytes_that_are_not_a_message_are_set_aside(
     keys = Keys()
     with redis_server.client() as client:
         await eventually(lambda: client.xlen(keys.dead_letters) == 1)
-        assert client.xlen(keys.queue(Stream("default", "async"))) == 0
+        assert client.xlen(keys.queue(stream())) == 0
 
 
 async def test_a_foreign_entry_is_set_aside_and_counted(
@@ -123,7 +122,7 @@ async def test_a_foreign_entry_is_set_aside_and_counted(
 ) -> None:
     worker = await pool.start().serving()
     with redis_server.client() as client:
-        client.xadd(Keys().queue(Stream("default", "async")), {"foo": "bar"})
+        client.xadd(Keys().queue(stream()), {"foo": "bar"})
         await eventually(lambda: client.xlen(Keys().dead_letters) == 1)
     assert "set aside" in worker.said
 
@@ -178,7 +177,7 @@ async def test_an_attempt_that_its_leader_revoked_is_cancelled_and_its_slot_is_f
     await pool.reached("c.started")
     gone = encode_record(Record(0, 1, Outcome.CANCELLED))
     settlement = Settlement(0, 1, entry_id, True, gone)
-    await lead.store.revoke(lead.run_id, lead.epoch, Stream("default", "async"), [settlement])
+    await lead.store.revoke(lead.run_id, lead.epoch, stream(), [settlement])
     await pool.reached("c.cleaned")  # without a hint: at the next beat
     await lead.dispatch(1, "who")
     assert await lead.value(1) == worker.worker_id
@@ -193,7 +192,7 @@ async def test_a_claim_whose_reply_was_lost_still_runs(
     await pool.reached("n.started")
     await lead.dispatch(1, "add", {"a": 1, "b": 2})
     async with WorkerStore(settings, worker.worker_id) as store:  # as if its reply had got lost
-        claims = await store.claim("async", [Stream("default", "async")], 1, block_s=None)
+        claims = await store.claim("async", [stream()], 1, block_s=None)
         assert len(claims) == 1
     with redis_server.client() as client:  # the worker reconnects and asks what it holds
         for row in client.client_list():
@@ -254,5 +253,5 @@ async def test_a_worker_that_must_only_run_signed_messages_hands_others_back(
     assert (await lead.record(0)).outcome is Outcome.HANDED_BACK
     data = lead.message(1, "who", {})
     item = (1, 1, data, seal.task_signature(lead.run_id, data))
-    await lead.store.dispatch(lead.run_id, lead.epoch, Stream("default", "async"), [item])
+    await lead.store.dispatch(lead.run_id, lead.epoch, stream(), [item])
     assert await lead.value(1) == worker.worker_id

@@ -30,10 +30,10 @@ class FakePool:
     def __init__(self, unserved: Collection[str] = ()) -> None:
         self.unserved = unserved
 
-    def serves(self, namespace: str, spec: TaskSpec, versions: str) -> bool:
+    def serves(self, spec: TaskSpec) -> bool:
         return spec.task_id not in self.unserved
 
-    def why_not(self, namespace: str, spec: TaskSpec, versions: str) -> str:
+    def why_not(self, spec: TaskSpec) -> str:
         return f"no worker serves task {spec.task_id!r}: so it is"
 
 

@@ -79,7 +79,7 @@ class Consumer(Service):
         """Return the lane's slots and the age of its last read, at a monotonic time."""
         slots, read_at = self._slots, self._read_at
         age_s = None if read_at is None else round(max(now - read_at, 0.0), 3)
-        return LaneStatus(slots.limit, slots.used, slots.free, age_s)
+        return LaneStatus(slots.limit, slots.used, slots.free, age_s, slots.ended)
 
     async def _claim(self, count: int) -> None:
         streams = next(self._streams)

@@ -32,6 +32,7 @@ class Slots:
         self._running = 0
         self._mean_s = 0.0
         self._ended = 0
+        self._ended_before_stall = 0
         self._ahead = 0
         self._pays = True
         self._freed = asyncio.Event()
@@ -41,6 +42,11 @@ class Slots:
     def claimed(self) -> int:
         """The number of claimed attempts."""
         return self._claimed
+
+    @property
+    def ended(self) -> int:
+        """The number of attempts that have ended after they ran."""
+        return self._ended_before_stall + self._ended
 
     @property
     def used(self) -> int:
@@ -86,6 +92,7 @@ class Slots:
 
     def stalled(self, waited_s: float) -> None:
         """Note that an attempt waited this long for a slot; claim fewer ahead from now on."""
+        self._ended_before_stall += self._ended
         self._ended = 0
         self._learn(max(waited_s, self._mean_s), 1.0)
 

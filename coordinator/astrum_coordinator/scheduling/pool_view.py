@@ -1,0 +1,99 @@
+"""What a coordinator knows of the pool: the live workers, and what operators have paused."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from astrum.errors import DecodeError
+from astrum.protocol.pauses import Pauses
+from astrum.protocol.records import WorkerInfo
+from astrum.protocol.status import decode_served
+from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.scheduling.live_workers import LivePool, Served
+from astrum_coordinator.scheduling.paces import Paces
+from astrum_coordinator.scheduling.run_pool import RunPool
+from astrum_coordinator.scheduling.work_rates import WorkRates
+
+logger = logging.getLogger("astrum.coordinator")
+
+
+class PoolLook:
+    """The pool at one moment: its live workers, and what operators have paused."""
+
+    def __init__(self, workers: Sequence[WorkerInfo], live: LivePool, pauses: Pauses) -> None:
+        self.workers = workers
+        self.live = live
+        self.pauses = pauses
+        self._run_pools: dict[tuple[str, str], RunPool] = {}
+
+    def for_runs_of(self, namespace: str, versions: str) -> RunPool:
+        """Return the live workers as the runs of a namespace see them, under a version policy."""
+        key = (namespace, versions)
+        found = self._run_pools.get(key)
+        if found is None:
+            found = self._run_pools[key] = RunPool(self.live, namespace, versions)
+        return found
+
+
+class PoolView:
+    """Reads the pool for all leaders of a coordinator; ``paces`` are those of its streams."""
+
+    def __init__(self, context: CoordinatorContext) -> None:
+        self.paces = Paces()
+        self._store = context.store
+        self._longest_age_s = 2 * context.config.watch_every_s
+        self._served: dict[str, Served] = {}
+        self._rates = WorkRates()
+        self._expected: Callable[[], Collection[int]] = tuple
+        self._looking = asyncio.Lock()
+        self._latest: PoolLook | None = None
+        self._looked_at = 0.0
+
+    def expect(self, pids: Callable[[], Collection[int]]) -> None:
+        """Let tasks count as about to be served until one of these processes is registered."""
+        self._expected = pids
+
+    async def latest(self) -> PoolLook:
+        """Return the latest look at the pool; looks if that was long ago."""
+        async with self._looking:  # many runs that are adopted at once share one look
+            age_s = time.monotonic() - self._looked_at
+            if self._latest is not None and age_s < self._longest_age_s:
+                return self._latest
+            return await self._look()
+
+    async def look(self) -> PoolLook:
+        """Read the pool now."""
+        async with self._looking:
+            return await self._look()
+
+    async def _look(self) -> PoolLook:
+        workers = await self._store.workers()
+        await self._learn_served(workers)
+        now = time.monotonic()
+        self._rates.look(now, workers)
+        live = LivePool(workers, self._served, self._rates, is_starting=self._is_starting(workers))
+        self._latest = PoolLook(workers, live, await self._store.paused())
+        self._looked_at = now
+        return self._latest
+
+    def _is_starting(self, workers: Sequence[WorkerInfo]) -> bool:
+        expected = set(map(str, self._expected()))
+        return bool(expected) and expected.isdisjoint(w.details.get("pid", "") for w in workers)
+
+    async def _learn_served(self, workers: Sequence[WorkerInfo]) -> None:
+        alive = {worker.worker_id for worker in workers}
+        self._served = {wid: served for wid, served in self._served.items() if wid in alive}
+        missing = alive - self._served.keys()
+        if missing:
+            for worker_id, data in (await self._store.served_by(missing)).items():
+                self._served[worker_id] = self._read(worker_id, data)
+
+    def _read(self, worker_id: str, data: bytes) -> Served:
+        try:
+            return decode_served(data)
+        except DecodeError as error:
+            logger.warning("worker %s counts as one that serves nothing: %s", worker_id, error)
+            return {}

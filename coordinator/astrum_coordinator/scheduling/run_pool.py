@@ -1,0 +1,91 @@
+"""The live workers as a run sees them: which tasks they serve, and which streams they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from astrum.errors import listed, nearest
+from astrum.planning import advice, difference
+from astrum.planning.fingerprint import EXACT
+from astrum.planning.plan import TaskSpec
+from astrum.protocol.streams import Stream
+from astrum_coordinator.scheduling.live_workers import LivePool, Readers
+
+_NAMED = 8
+
+
+class RunPool:
+    """The live workers for the runs of one namespace under one version policy."""
+
+    def __init__(self, pool: LivePool, namespace: str, versions: str) -> None:
+        self._pool = pool
+        self._namespace = namespace
+        self._versions = versions
+        self._is_exact = versions == EXACT
+        self._served_by: dict[tuple[str, str, str, str], tuple[Readers, ...]] = {}
+
+    def serves(self, spec: TaskSpec) -> bool:
+        """Return whether any live worker would run the task."""
+        return bool(self.readers(spec))
+
+    def readers(self, spec: TaskSpec) -> tuple[Readers, ...]:
+        """Return the streams whose readers would run a task."""
+        key = (spec.task_id, spec.fingerprint, spec.queue, spec.lane)
+        found = self._served_by.get(key)
+        if found is None:
+            found = self._served_by[key] = tuple(self._find(spec))
+        return found
+
+    def _find(self, spec: TaskSpec) -> Iterator[Readers]:
+        for readers in self.candidates(spec.queue, spec.lane):
+            task = readers.served.get((self._namespace, spec.task_id))
+            if task and not difference(spec.fingerprint, task.fingerprint, self._versions):
+                yield readers
+
+    def candidates(self, queue: str, lane: str) -> list[Readers]:
+        """Return all streams of the namespace that have readers, in the order of their offers."""
+        found = self._pool.readers(self._namespace, queue, lane, exact=self._is_exact)
+        return [found[offer] for offer in sorted(found)]
+
+    def readers_of(self, stream: Stream) -> Readers | None:
+        """Return who reads a stream, `None` if no live worker does."""
+        queue, lane, offer = stream
+        found = self._pool.readers(self._namespace, queue, lane, exact=self._is_exact)
+        return found.get(offer)
+
+    def why_not(self, spec: TaskSpec) -> str:
+        """Return why no worker serves a task, and what to do about it."""
+        why = "; ".join(sorted(set(self._refusals(spec))))
+        if self._pool.is_starting:
+            why = "the local workers are still starting (does a module take long to import?)"
+        elif not self._pool.workers:
+            why = "there is no live worker: start one with astrum-worker MODULE"
+        elif not why:
+            why = self._unknown(spec.task_id)
+        return f"no worker serves task {spec.task_id!r} of namespace {self._namespace!r}: {why}"
+
+    def _refusals(self, spec: TaskSpec) -> Iterator[str]:
+        """Yield why each worker that knows a task does not serve it."""
+        for worker in self._pool.workers:
+            task = worker.served.get((self._namespace, spec.task_id))
+            if task is None:
+                continue
+            differs = difference(spec.fingerprint, task.fingerprint, self._versions)
+            if differs:
+                yield f"the live workers have {differs}: {advice(differs)}"
+            elif worker.queues is not None and spec.queue not in worker.queues:
+                yield (
+                    f"no live worker listens to its queue {spec.queue!r}: start one with "
+                    f"--queue {spec.queue}"
+                )
+            elif not worker.claims:
+                yield "the live workers that serve it are draining: start another one"
+
+    def _unknown(self, task_id: str) -> str:
+        known = sorted(
+            {t for one in self._pool.workers for n, t in one.served if n == self._namespace}
+        )
+        return (
+            f"the live workers serve {listed(known, _NAMED)} there{nearest(task_id, known)}; "
+            "start one with the module that declares it"
+        )
