@@ -22,7 +22,7 @@ DELAY_S = 0.05
 PAUSE_S = 6.0
 QUIET_AFTER_S = 4.0
 """Until then what was claimed before a pause may begin: leaders look for pauses every 2 s."""
-PAUSES_HOLD = False
+PAUSES_HOLD = True
 """Whether leaders obey pauses."""
 PAUSED_TASK = name_of(7, 7)
 PAUSED = (

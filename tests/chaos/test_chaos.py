@@ -54,6 +54,7 @@ WATCHED = [
     "worker SIGTERM",
     "coordinator kill -9",
     "coordinator SIGSTOP > lease",
+    "rolling deploy",
 ]
 """The faults of a pool whose master a Sentinel watches; its links do not lead to the server."""
 

@@ -63,6 +63,11 @@ class Run:
         """How many attempts are dispatched and not settled."""
         return sum(":" in state for state in self.attempts.values())
 
+    def outstanding_in(self, stream: str) -> int:
+        """How many of them are in a stream."""
+        name = stream.partition(":q:")[2]
+        return sum(state.partition("/")[2] == name for state in self.attempts.values())
+
 
 @dataclass
 class Stream:

@@ -312,15 +312,16 @@ class World:
         self.network.model.settle = watched  # type: ignore[method-assign, assignment]
 
     def watch_bound(self) -> None:
-        """See that no leader has more attempts outstanding than it may."""
+        """See that no leader has more attempts outstanding than it may, in a stream and in all."""
         dispatch = self.network.model.dispatch
 
-        def watched(run_id: str, *rest: Any) -> Any:
-            sent = dispatch(run_id, *rest)
-            limit = self.flows[run_id].plan.concurrency_limit or self.outstanding_limit
-            most = min(limit, self.outstanding_limit)
-            if self.network.model.state.runs[run_id].outstanding > most:
-                self.errors.append(f"{run_id}: more than {most} attempts are outstanding")
+        def watched(run_id: str, epoch: int, stream: str, *rest: Any) -> Any:
+            sent = dispatch(run_id, epoch, stream, *rest)
+            run, limit = self.network.model.state.runs[run_id], self.outstanding_limit
+            if run.outstanding > (self.flows[run_id].plan.concurrency_limit or run.outstanding):
+                self.errors.append(f"{run_id}: {run.outstanding} attempts are outstanding")
+            if (count := run.outstanding_in(stream)) > limit:
+                self.errors.append(f"{run_id}: {count} attempts are outstanding in {stream}")
             return sent
 
         self.network.model.dispatch = watched  # type: ignore[method-assign, assignment]
