@@ -82,10 +82,12 @@ class Dispatching:
 
     def has_more(self, stream: int) -> bool:
         """Return whether more attempts would go to a stream if it had more capacity."""
-        return self.outstanding_count < self._limit and any(
-            heap and stream in streams
-            for heap, streams in zip(self._heaps, self._streams, strict=True)
-        )
+        if self.outstanding_count >= self._limit:
+            return False
+        for heap, streams in zip(self._heaps, self._streams, strict=True):
+            if heap and stream in streams:
+                return True
+        return False
 
     def outstanding_in(self, stream: int) -> int:
         """Return the number of outstanding attempts in a stream."""

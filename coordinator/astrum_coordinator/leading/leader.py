@@ -368,7 +368,9 @@ class RunLeader:
 
     def on_told(self, stream: Stream, length: int, others: int) -> None:
         """As `DispatchListener.on_told`."""
-        self._take_in(*self._led.streams.on_told(stream, length, others))
+        event = self._led.streams.on_told(stream, length, others)
+        if event is not None:
+            self._take_in(event)
 
     def held_back(self) -> list[Stream]:
         """Return the streams for which ready tasks are held back, and of which nothing is known."""

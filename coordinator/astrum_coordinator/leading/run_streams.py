@@ -71,17 +71,19 @@ class RunStreams:
     # --- what changes with the pool -----------------------------------------------------------
 
     def on_pool(self, run_pool: RunPool, pauses: Pauses) -> Iterator[Event]:
-        """Yield what a look at the pool changes: routes, and capacities."""
+        """Yield the events of a look at the pool: capacities, and routes if they change."""
         signature = (self._router.signature(run_pool), pauses)
         routes = None
         if signature != self._signature:
             self._signature = signature
             routes = self._router.routes(run_pool, pauses, self.number)
+        now = time.monotonic()
         for number, known in enumerate(self._known):
             readers = run_pool.readers_of(known.stream)
             known.pace.slots = readers.slots if readers else 0
             known.pace.rate = readers.rate if readers else 0.0
-            yield from self._changed(number)
+            if self._has_new_capacity(number, now):
+                yield CapacityChanged(number, known.capacity)
         if routes is not None:  # after the capacities: a new stream would have no bound
             yield RoutesChanged(routes)
 
@@ -108,16 +110,18 @@ class RunStreams:
         """Learn from a call how far the server is."""
         self._paces.note_call(took_s)
 
-    def on_told(self, stream: Stream, length: int, others: int) -> Iterator[Event]:
-        """Yield what changes by what the server says of a stream.
+    def on_told(self, stream: Stream, length: int, others: int) -> CapacityChanged | None:
+        """Return the new capacity of a stream by what the server says of it, if it changes.
 
         ``length`` is how many attempts it holds, of all runs; ``others`` is how many other runs
         want more there.
         """
-        number = self.number(stream)
+        number, now = self.number(stream), time.monotonic()
         known = self._known[number]
-        known.length, known.others, known.told_at = length, others, time.monotonic()
-        return self._changed(number)
+        known.length, known.others, known.told_at = length, others, now
+        if self._has_new_capacity(number, now):
+            return CapacityChanged(number, known.capacity)
+        return None
 
     def held_back(self) -> list[Stream]:
         """Return the streams that the run wants more of and has heard nothing of for a while."""
@@ -128,13 +132,13 @@ class RunStreams:
             if known.told_at < before and known.pace.slots and self._state.has_more(number)
         ]
 
-    def _changed(self, number: int) -> Iterator[Event]:
+    def _has_new_capacity(self, number: int, now: float) -> bool:
         known = self._known[number]
-        target = known.pace.target(time.monotonic(), self._paces.round_trip_s)
+        target = known.pace.target(now, self._paces.round_trip_s)
         own = self._state.outstanding_in(number)
         bound = capacity(target, own, known.length, known.others)
         if self._limit is not None:
             bound = min(bound, self._limit)
-        if bound != known.capacity:
-            known.capacity = bound
-            yield CapacityChanged(number, bound)
+        is_new = bound != known.capacity
+        known.capacity = bound
+        return is_new
