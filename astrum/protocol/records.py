@@ -200,6 +200,21 @@ class RunInfo:
         return seconds
 
 
+WORKER_DETAILS = (
+    "host",
+    "pid",
+    "version",
+    "python",
+    "platform",
+    "env",
+    "lease_s",
+    "queues",
+    "serves",
+    "slots",
+)
+"""The details of its registration that a worker can have."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
     """A live worker: its registration, the rest of its lease, its last reported status.

@@ -11,7 +11,14 @@ from astrum.errors import StoreError
 from astrum.protocol.drains import decode_drain
 from astrum.protocol.keys import DRAIN_FIELD, GROUP, LATE_FIELD, OUTSTANDING_FIELD, Keys, is_run_id
 from astrum.protocol.messages import LATEST_S
-from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo, damaged, decode_counts
+from astrum.protocol.records import (
+    WORKER_DETAILS,
+    CoordinatorInfo,
+    RunInfo,
+    WorkerInfo,
+    damaged,
+    decode_counts,
+)
 from astrum.protocol.status import decode_coordinator_status, decode_status
 from astrum.redis.client import Client
 from astrum.redis.entries import leases_of, names_of, pairs, server_ms, texts
@@ -118,23 +125,27 @@ async def workers(client: Client, keys: Keys) -> list[WorkerInfo]:
     now = server_ms(time)
     left = {worker_id: (end - now) / 1000 for worker_id, end in sorted(leases_of(leases).items())}
     live = [worker_id for worker_id, lease_s in left.items() if lease_s > 0]
+    # Not the whole record: what a worker serves may be large, and is asked for once.
+    asked = ("status", DRAIN_FIELD, *(f"f:{name}" for name in WORKER_DETAILS))
     replies = await client.pipeline(
-        [("HGETALL", keys.worker(worker_id)) for worker_id in live], tolerant=True
+        [("HMGET", keys.worker(worker_id), *asked) for worker_id in live], tolerant=True
     )
     return [
-        _read_worker(worker_id, left[worker_id], pairs(flat))
-        for worker_id, flat in zip(live, replies, strict=True)
-        if isinstance(flat, list)
+        _read_worker(worker_id, left[worker_id], values)
+        for worker_id, values in zip(live, replies, strict=True)
+        if isinstance(values, list)
     ]
 
 
-def _read_worker(worker_id: str, lease_s: float, fields: dict[bytes, bytes]) -> WorkerInfo:
+def _read_worker(worker_id: str, lease_s: float, values: Sequence[bytes | None]) -> WorkerInfo:
+    status, drain, *details = values
+    told = zip(WORKER_DETAILS, details, strict=True)
     return WorkerInfo(
         worker_id=worker_id,
         lease_s=lease_s,
-        details=texts(fields, b"f:"),
-        status=decode_status(fields.get(b"status", b"")),
-        drain=decode_drain(fields.get(DRAIN_FIELD.encode(), b"")),
+        details={name: text.decode("utf-8", "replace") for name, text in told if text is not None},
+        status=decode_status(status or b""),
+        drain=decode_drain(drain or b""),
     )
 
 

@@ -67,7 +67,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.coordinator("*"),), "del hgetall hset pexpire"),
         ((keys.untidied,), "pexpire pttl zadd zrange zrem zscore"),
         ((keys.leases,), "zadd zrange zrem zrevrangebyscore zscore"),
-        ((keys.worker("*"),), "del hget hgetall hset pexpire pttl"),
+        ((keys.worker("*"),), "del hget hmget hset pexpire pttl"),
         ((keys.dead_letters,), "pexpire xadd xdel xrange"),
         ((keys.paused,), "hdel hgetall hset pexpire"),
     ]
