@@ -8,6 +8,9 @@ from astrum.errors import nearest
 from astrum.planning.fingerprint import COMPATIBLE, VERSION_POLICIES
 from astrum.values.payload import MAX_ARGUMENT_BYTES
 
+SHORTEST_TTL_S, LONGEST_TTL_S = 0.001, 10 * 365 * 86_400.0
+"""How long an ended run may be kept; a server refuses lives that are much longer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoordinatorConfig:
@@ -51,15 +54,25 @@ class CoordinatorConfig:
         for item in fields(self):
             value = getattr(self, item.name)
             is_number = value is not None and item.name not in ("start_patience_s", "versions")
-            if is_number and value <= 0:
+            if is_number and not value > 0:
                 raise ValueError(f"{item.name} must be positive, got {value!r}")
         check_versions(self.versions)
+        check_result_ttl(self.result_ttl_s)
         if not self.renew_every_s < self.step_down_after_s < self.lease_s:
             raise ValueError(
                 "a leader must renew before it steps down, and step down before its lease ends: "
                 f"renew_every_s={self.renew_every_s:g} < step_down_after_s="
                 f"{self.step_down_after_s:g} < lease_s={self.lease_s:g} does not hold"
             )
+
+
+def check_result_ttl(result_ttl_s: float) -> None:
+    """Raise ``ValueError`` for a time that an ended run cannot be kept for."""
+    if not SHORTEST_TTL_S <= result_ttl_s <= LONGEST_TTL_S:
+        raise ValueError(
+            "result_ttl_s must be a number of seconds from "
+            f"{SHORTEST_TTL_S} to {LONGEST_TTL_S:.0f} (3650 days), got {result_ttl_s!r}"
+        )
 
 
 def check_versions(versions: object) -> None:

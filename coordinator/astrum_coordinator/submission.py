@@ -24,7 +24,7 @@ from astrum.protocol.records import (
 from astrum.runtime.version import installed_version
 from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
 from astrum_coordinator.asking.submitter import submitter
-from astrum_coordinator.config import check_versions
+from astrum_coordinator.config import check_result_ttl, check_versions
 from astrum_coordinator.leading.leader import TIMEOUT_DETAIL
 
 MAX_LABELS = 32
@@ -90,8 +90,10 @@ def life_details(result_ttl_s: float | None) -> dict[str, str]:
     """Return the detail that says how long an ended run is kept, none if its leader decides."""
     if result_ttl_s is None:
         return {}
-    if not 0 < result_ttl_s < math.inf:
-        raise RunError(f"result_ttl_s must be a positive number of seconds, got {result_ttl_s!r}")
+    try:
+        check_result_ttl(result_ttl_s)
+    except ValueError as error:
+        raise RunError(str(error)) from None
     return {RESULT_TTL: f"{result_ttl_s:.3f}"}
 
 

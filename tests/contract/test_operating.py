@@ -116,7 +116,20 @@ async def test_an_open_run_is_not_forgotten(runs: RunStore) -> None:
     assert await keys_of(runs) == before
 
 
-@pytest.mark.parametrize(("own", "life_s"), [({}, 600), ({RESULT_TTL: "5000"}, 5_000)])
+TEN_YEARS_S = 3650 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("own", "life_s"),
+    [
+        ({}, 600),
+        ({RESULT_TTL: "5000"}, 5_000),
+        ({RESULT_TTL: "8639999999913600.000"}, TEN_YEARS_S),
+        ({RESULT_TTL: "inf"}, TEN_YEARS_S),
+        ({RESULT_TTL: "nan"}, 600),
+        ({RESULT_TTL: "much"}, 600),
+    ],
+)
 async def test_an_ended_run_is_kept_for_its_own_time_else_for_that_of_its_leader(
     runs: RunStore, own: dict[str, str], life_s: int
 ) -> None:

@@ -18,10 +18,11 @@ redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('PEXPIRE', KEYS[3], ARGV[4])
 redis.call('ZADD', KEYS[6], 0, ARGV[1])
 redis.call('PEXPIRE', KEYS[6], ARGV[4])
--- `finish` drops what has ended and expired; here go the oldest that expired without an end.
+redis.call('ZADD', KEYS[7], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[7], math.max(redis.call('PTTL', KEYS[7]), ARGV[4]))
+-- `finish` drops what has ended and expired; here go the oldest that expired without an end. Last,
+-- since their records are not in KEYS: a cluster that moves the slot may refuse to look.
 for _, old in ipairs(redis.call('ZRANGE', KEYS[7], 0, 99)) do
   if redis.call('EXISTS', ARGV[5] .. old) == 0 then redis.call('ZREM', KEYS[7], old) end
 end
-redis.call('ZADD', KEYS[7], now, ARGV[1])
-redis.call('PEXPIRE', KEYS[7], math.max(redis.call('PTTL', KEYS[7]), ARGV[4]))
 return 1

@@ -1,13 +1,15 @@
 -- End a run: its state, a limited life for all its keys, a place in the history.
 -- KEYS run plan attempts journal blobs runs history untidied end index
 -- ARGV epoch state ttl_ms tails run_id run_prefix counts [detail value]...
--- The life is what the run says of itself, else what the caller gives.
+-- The life is what the run says of itself, else what the caller gives; ten years at most, since
+-- the server refuses much longer ones.
 -- A run that has blobs is noted in `untidied`, with the time at which they expire: `tidy`
 -- shortens their lives part by part. If nothing does, they expire by themselves.
 -- The entry in `end` wakes the processes that wait for it; they read the state from the run.
 -- Returns 1 ended (now, or before by the same epoch in the same state), 0 attempts are
 -- outstanding, -1 another epoch leads or ended it, -2 no such run.
 local DAY_MS = 86400000  -- at least so long another coordinator can continue with `untidied`
+local LONGEST_MS = 3650 * DAY_MS
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st', 'f:result_ttl_s')
 if not h[2] then return -2 end
 if h[1] ~= ARGV[1] then return -1 end
@@ -23,6 +25,7 @@ for i = 8, #ARGV, 2 do
 end
 local own = tonumber(h[3] or '')
 local ttl = own and own > 0 and math.max(1, math.floor(own * 1000)) or tonumber(ARGV[3])
+ttl = math.min(ttl, LONGEST_MS)
 for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ttl) end
 redis.pcall('XADD', KEYS[9], '*', 'st', ARGV[2])
 redis.call('PEXPIRE', KEYS[9], ttl)
@@ -31,13 +34,14 @@ if blobs_live ~= -2 then
   redis.call('ZADD', KEYS[8], now + ttl, ARGV[5])
   redis.call('PEXPIRE', KEYS[8], math.max(redis.call('PTTL', KEYS[8]), blobs_live, ttl, DAY_MS))
 end
+redis.call('ZADD', KEYS[7], now, ARGV[5])
+redis.call('PEXPIRE', KEYS[7], math.max(redis.call('PTTL', KEYS[7]), ttl))
+redis.call('PEXPIRE', KEYS[10], math.max(redis.call('PTTL', KEYS[10]), ttl))
+-- Last, since these records are not in KEYS: a cluster that moves the slot may refuse to look.
 for _, old in ipairs(redis.call('ZRANGE', KEYS[7], 0, 99)) do
   if redis.call('EXISTS', ARGV[6] .. old) == 0 then
     redis.call('ZREM', KEYS[7], old)
     redis.call('ZREM', KEYS[10], old)
   end
 end
-redis.call('ZADD', KEYS[7], now, ARGV[5])
-redis.call('PEXPIRE', KEYS[7], math.max(redis.call('PTTL', KEYS[7]), ttl))
-redis.call('PEXPIRE', KEYS[10], math.max(redis.call('PTTL', KEYS[10]), ttl))
 return 1

@@ -72,10 +72,27 @@ label_option = option(
 )
 
 
+class ResultTtl(Duration):
+    """A duration for which a server can keep a run."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        from astrum_coordinator.config import check_result_ttl
+
+        seconds = super().convert(value, param, ctx)
+        try:
+            check_result_ttl(seconds)
+        except ValueError:
+            self.fail(f"{value!r} is not a time from 0.001s to 3650d", param, ctx)
+        return seconds
+
+
 result_ttl_option = option(
     "--result-ttl",
     "result_ttl_s",
-    type=Duration(),
+    type=ResultTtl(),
     help="How long an ended run is kept with its results: 3600, 12h, 7d.  [default: 24h, or what "
     "the leader was started with]",
 )

@@ -15,7 +15,7 @@ from astrum.protocol.records import RunInfo
 from astrum_coordinator import CoordinatorConfig
 from astrum_coordinator.cli import main
 from astrum_coordinator.cli.runs import code_text
-from astrum_coordinator.submission import submission_details
+from astrum_coordinator.submission import life_details, submission_details
 
 
 def flow_of(*, fingerprints: bool = True) -> Flow:
@@ -89,6 +89,11 @@ def test_what_cannot_be_kept_with_a_run_is_refused_with_what_to_write() -> None:
             submitted(limit_s=limit_s, flow=flow_of())
     with pytest.raises(ValueError, match="did you mean 'compatible'"):
         CoordinatorConfig(versions="compatble")
+    for ttl_s in (0.0, -1.0, 0.0001, 1e12, math.inf, math.nan):
+        with pytest.raises(RunError, match="result_ttl_s must be"):
+            life_details(ttl_s)
+        with pytest.raises(ValueError, match="result_ttl_s must be"):
+            CoordinatorConfig(result_ttl_s=ttl_s)
 
 
 @pytest.mark.parametrize("command", [("run", "flow.py"), ("submit", "flow.py"), ("serve",)])
@@ -98,6 +103,8 @@ def test_what_cannot_be_kept_with_a_run_is_refused_with_what_to_write() -> None:
         ("--versions", "exct", "did you mean 'exact'"),
         ("--unserved-limit", "never", "is not a duration"),
         ("--unserved-limit", "0", "is not a duration"),
+        ("--result-ttl", "99999999d", "is not a time from 0.001s to 3650d"),
+        ("--result-ttl", "0.0001", "is not a time from 0.001s to 3650d"),
     ],
 )
 def test_a_wrong_policy_or_limit_is_wrong_usage(
