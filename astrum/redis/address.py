@@ -140,7 +140,10 @@ def _watched(place: str, options: Mapping[str, str]) -> tuple[Address, str]:
     master, _, database = path.partition("/")
     if not master:
         raise ValueError(f"it needs the name of the master, as in {SENTINEL_FORM}")
-    sentinels = tuple(_node(address, SENTINEL_PORT) for address in addresses.split(","))
+    each = addresses.split(",")
+    if len(each) > 1 and not all(each):
+        raise ValueError(f"an address between the commas is missing; its form is {SENTINEL_FORM}")
+    sentinels = tuple(_node(address, SENTINEL_PORT) for address in each)
     login = (options.get(name, "") for name in SENTINEL_OPTIONS)
     return Address("", "", 0, "", "", 0, sentinels, unquote(master), *login), database.strip("/")
 
@@ -156,7 +159,10 @@ def _node(address: str, default_port: int) -> Node:
     number = _number(port or str(default_port), "the port is not a number; " + _ENCODE)
     if not 0 < number <= _LAST_PORT:
         raise ValueError(f"the port must be a number from 1 to {_LAST_PORT}")
-    return Node(unquote(host) or DEFAULT_HOST, number)
+    host = unquote(host)
+    if any(character.isspace() for character in host):
+        raise ValueError("a host has no spaces in it")
+    return Node(host or DEFAULT_HOST, number)
 
 
 def _once(what: str, first: str, second: str) -> str:

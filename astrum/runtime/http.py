@@ -44,6 +44,7 @@ class HttpServer:
         self._handler = handler
         self._server: asyncio.Server | None = None
         self._talking: set[asyncio.Task[None]] = set()
+        self._asking: dict[asyncio.Task[None], None] = {}  # who has not sent a whole request yet
 
     async def start(self) -> None:
         """Listen from now on; raises ``OSError`` if the address cannot be used."""
@@ -69,22 +70,37 @@ class HttpServer:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        self._make_room()
         self._talking.add(task)
+        self._asking[task] = None
         try:
-            with suppress(OSError, TimeoutError):
+            # A cancelled task of a connection is an error in the log of some versions of Python.
+            with suppress(OSError, TimeoutError, asyncio.CancelledError):
                 await self._exchange(reader, writer)
         finally:
+            self._asking.pop(task, None)
             self._talking.discard(task)
             writer.close()
 
+    def _make_room(self) -> None:
+        """Close the connection that has been without a request for longest if there are too many.
+
+        So those that never ask do not keep others out, nor take all descriptors.
+        """
+        if len(self._talking) >= MOST_CONNECTIONS and self._asking:
+            oldest = next(iter(self._asking))
+            del self._asking[oldest]
+            self._talking.discard(oldest)
+            oldest.cancel()
+
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            method, answer = await self._read(reader)
+            method, answer = await self._answered(reader)
         async with asyncio.timeout(PATIENCE_S):
             writer.write(_encoded(answer, with_body=method != "HEAD"))
             await writer.drain()
 
-    async def _read(self, reader: asyncio.StreamReader) -> tuple[str, Answer]:
+    async def _answered(self, reader: asyncio.StreamReader) -> tuple[str, Answer]:
         """Read a request and return its method and the answer."""
         try:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -92,19 +108,25 @@ class HttpServer:
             return "", refusal(HTTPStatus.BAD_REQUEST)
         except asyncio.LimitOverrunError:
             return "", refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        task = asyncio.current_task()
+        assert task is not None
+        self._asking.pop(task, None)
         words = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
         if len(words) != 3 or not words[2].startswith("HTTP/1."):
             return "", refusal(HTTPStatus.BAD_REQUEST)
         method, target, _ = words
+        return method, await self._answer(method, target)
+
+    async def _answer(self, method: str, target: str) -> Answer:
         if method not in ("GET", "HEAD"):
-            return method, refusal(HTTPStatus.METHOD_NOT_ALLOWED)
+            return refusal(HTTPStatus.METHOD_NOT_ALLOWED)
         if len(self._talking) > MOST_CONNECTIONS:
-            return method, refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once")
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once")
         try:
-            return method, await self._handler(unquote(target.partition("?")[0]))
+            return await self._handler(unquote(target.partition("?")[0]))
         except Exception:
             logger.exception("a request failed")
-            return method, refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
+            return refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _encoded(answer: Answer, *, with_body: bool) -> bytes:

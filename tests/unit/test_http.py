@@ -7,7 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from astrum.runtime.http import LONGEST_HEAD, Answer, HttpServer, parse_address
+from astrum.runtime.http import (
+    LONGEST_HEAD,
+    MOST_CONNECTIONS,
+    Answer,
+    HttpServer,
+    parse_address,
+)
 
 
 async def echo(path: str) -> Answer:
@@ -73,6 +79,35 @@ async def test_a_request_that_fails_leaves_the_server_answering(
     assert (await ask(server, b"GET /broken HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 500")
     assert "a request failed" in caplog.text
     assert (await ask(server, b"GET / HTTP/1.1\r\n\r\n")).endswith(b"/")
+
+
+async def test_clients_that_do_not_ask_make_room_for_others(
+    server: HttpServer,
+) -> None:
+    silent = [
+        await asyncio.open_connection("127.0.0.1", server.port) for _ in range(MOST_CONNECTIONS + 9)
+    ]
+    try:
+        assert (await ask(server, b"GET /ab HTTP/1.1\r\n\r\n")).endswith(b"/ab")
+        for reader, _ in silent[:10]:
+            assert await reader.read() == b"", "the oldest were closed"
+        assert not silent[-1][0].at_eof()
+    finally:
+        for _, writer in silent:
+            writer.close()
+
+
+async def test_the_server_stops_in_silence_while_clients_are_connected(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = HttpServer("127.0.0.1", 0, echo)
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    await ask(server, b"GET /ab HTTP/1.1\r\n\r\n")
+    await server.stop()
+    assert await reader.read() == b""
+    writer.close()
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("text", ["8080", ":8080", "host:", "host:x", "host:70000", "::1:80", ""])

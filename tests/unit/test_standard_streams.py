@@ -150,9 +150,11 @@ def test_the_child_of_a_fork_writes_as_well(pipe: tuple[int, int], make: Make) -
     reading, writing = pipe
     writer = make(writing)
     writer.write(b"parent ")
+    writer.settle()  # a write waits for a moment only, and the child would overtake it
     child = os.fork()
     if not child:
         writer.write(b"child")
+        writer.settle()
         os._exit(0)
     os.waitpid(child, 0)
     assert read_all(reading, writing) == b"parent child"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import click
 import pytest
 
 from astrum.runtime.cli.options import Duration, Size
+from astrum_worker.supervisor_link import LEAVES, REPLACED, ChildLink
 from astrum_worker.upkeep.replacement import Limits
 
 GIB = 1024**3
@@ -62,3 +65,23 @@ def test_memory_counts_only_after_an_attempt() -> None:
     assert limits.reached(1, GIB // 2) == ""
     assert limits.reached(1, 2 * GIB) == "it uses 2,048 MiB of memory"
     assert limits.reached(1, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "parting"),
+    [
+        ((REPLACED,), REPLACED),
+        ((LEAVES, REPLACED), LEAVES),
+        ((REPLACED, LEAVES), LEAVES),
+        ((REPLACED, REPLACED), REPLACED),
+    ],
+)
+def test_an_operator_s_drain_stands_if_the_process_reaches_a_limit_as_well(
+    said: tuple[str, ...], parting: str
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        link = ChildLink(ours, lambda: None)
+        theirs.sendall("".join(f"{line}\n" for line in said).encode())
+        link.read_rest()
+    assert link.parting == parting

@@ -105,5 +105,6 @@ class ChildLink:
                 self._served()
             elif line.startswith(ENDED_BY):
                 self.ended_by = line.removeprefix(ENDED_BY)
-            elif line in (LEAVES, REPLACED):
+            elif line == LEAVES or (line == REPLACED and not self.parting):
+                # An operator's request stands: the process may reach a limit before or after it.
                 self.parting = line

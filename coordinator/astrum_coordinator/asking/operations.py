@@ -97,7 +97,9 @@ class Operations(ABC):
         for letter_id in letter_ids:
             if letter_id not in letters:
                 hint = nearest(letter_id, letters)
-                raise NotInPoolError(f"no dead letter has the id {letter_id!r}{hint}")
+                raise NotInPoolError(
+                    f"no dead letter has the id {letter_id!r}{hint}; `dead` lists all"
+                )
         return [view_of(letters[letter_id]) for letter_id in dict.fromkeys(letter_ids or letters)]
 
     async def clear_dead_letters(self, *letter_ids: str) -> int:
@@ -160,5 +162,5 @@ def pause_targets(
         if target.kind is PauseKind.TASK and not (namespace and slash and task_id):
             raise NotInPoolError(f"{target.name!r} does not name a task: write NAMESPACE/TASK")
         if not target.name:
-            raise NotInPoolError(f"a {target.kind} has no empty name")
+            raise NotInPoolError(f"the name of a {target.kind} is empty")
     return list(dict.fromkeys(targets))

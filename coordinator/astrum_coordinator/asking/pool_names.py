@@ -31,7 +31,10 @@ async def check_known(context: CoordinatorContext, targets: Sequence[PauseTarget
 
 def _unknown(target: PauseTarget, known: Iterable[PauseTarget]) -> str:
     hint = nearest(target.name, [one.name for one in known if one.kind is target.kind])
-    return f"no live worker and no open run has the {target}{hint}"
+    return (
+        f"no live worker and no open run has the {target}{hint} (--anyway, or anyway=True, pauses "
+        "it all the same)"
+    )
 
 
 async def _of_workers(context: CoordinatorContext) -> set[PauseTarget]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -90,15 +91,23 @@ async def listening(
     try:
         await server.start()
     except OSError as error:
-        where = f"{address[0]}:{address[1]}"
-        raise click.UsageError(
-            f"--http: nothing can listen on {where}: {error.strerror or error}"
-        ) from None
+        raise click.UsageError(_not_listening(address, error)) from None
     try:
         say(f"answering on http://{address[0]}:{server.port}/queues")
         yield
     finally:
         await server.stop()
+
+
+def _not_listening(address: tuple[str, int], error: OSError) -> str:
+    """Return what is wrong with an address and what to do."""
+    known = error.errno is not None and error.errno > 0  # else it is a failed look-up of the name
+    why = os.strerror(error.errno or 0) if known else error.strerror or str(error)
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return (
+        f"--http: this process cannot listen on {host}:{address[1]}: {why[:1].lower()}{why[1:]}; "
+        "give a free port of this host, as in 127.0.0.1:8080"
+    )
 
 
 def checked_address(

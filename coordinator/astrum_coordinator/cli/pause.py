@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -187,9 +188,14 @@ def pauses_table(pauses: Pauses) -> Table:
     return table
 
 
+def how_to_end(kind: str, name: str) -> str:
+    """Return what ends a pause, as one would type it."""
+    return f"`unpause --{kind} {shlex.quote(name)}` ends that"
+
+
 def say_paused(pauses: Pauses) -> None:
     """Say below a table what is paused, since it explains why nothing begins."""
     for one in list(pauses)[:_SAID]:
-        say(f"{one}; `unpause --{one.target.kind} {one.target.name}` ends that")
+        say(f"{one}; {how_to_end(one.target.kind, one.target.name)}")
     if len(pauses) > _SAID:
         say(f"and {len(pauses) - _SAID:,} more are paused: see `pause --list`")

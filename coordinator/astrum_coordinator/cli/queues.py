@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 from astrum.runtime.cli.options import ServerOptions, server_options
 from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.options import json_option, log_option
+from astrum_coordinator.cli.pause import how_to_end
 from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def queues_table(found: Sequence[QueueState]) -> Table:
 def note_text(one: QueueState) -> str:
     """Return what keeps a queue from going on, "" if nothing does."""
     if one.paused:
-        return f"{one.paused}; `unpause --queue {one.queue}` ends that"
+        return f"{one.paused}; {how_to_end('queue', one.queue)}"
     if one.backlog and not one.workers:
-        return f"no live worker listens: start one with --queue {one.queue}"
+        return f"no live worker listens: start one with --queue {shlex.quote(one.queue)}"
     return ""

@@ -112,11 +112,15 @@ def running_text(status: WorkerStatus) -> str:
 
 def state_text(status: WorkerStatus, drain: DrainRequest | None = None) -> str:
     """Return whether a worker claims attempts, and if not, why."""
+    asked = ""
     if drain is not None and status.drain_left_s is None:
-        return f"asked to drain by {drain.by}" if drain.by else "asked to drain"
+        asked = f"asked to drain by {drain.by}" if drain.by else "asked to drain"
     if status.blocked is not None:
         who = status.blocked.task_id or status.blocked.where
-        return f"blocked by {who} for {status.blocked.age_s:.0f} s"
+        blocked = f"blocked by {who} for {status.blocked.age_s:.0f} s"
+        return f"{asked}, {blocked}" if asked else blocked
+    if asked:
+        return asked
     if status.drain_left_s is not None:
         return f"draining, {status.drain_left_s:.0f} s left"
     return ", ".join(status.not_claiming).replace("_", " ") or "claiming"

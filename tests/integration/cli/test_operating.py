@@ -61,6 +61,7 @@ def test_a_pause_of_what_nothing_has_names_the_nearest(
     ):
         done = cli("pause", option, wrong, **env)
         assert (done.returncode, f"did you mean '{right}'?" in done.stderr) == (2, True), done
+        assert "--anyway" in done.stderr
     assert cli("pause", "--task", "load", **env).returncode == 2
     assert cli("pause", **env).returncode == 2
     assert cli("pause", "--queue", "later", "--anyway", **env).returncode == 0
@@ -91,6 +92,9 @@ def test_a_drained_worker_finishes_ends_with_0_and_is_not_started_again(
         assert cli("submit", str(flow), "--run-id", "r", **env).returncode == 0
         wait_until((tmp_path / "hold.began").exists, "the task's begin")
         [live] = json.loads(cli("workers", "--json", **env).stdout)
+        [run] = json.loads(cli("runs", "--json", **env).stdout)
+        assert run["needs"] == {**live["versions"]["etl"], "versions": "compatible"}
+        assert (run["paused"], live["drain"]) == ("", None)
         wrong = cli("drain", "x" + live["worker_id"], **env)
         assert (wrong.returncode, live["worker_id"] in wrong.stderr) == (2, True), wrong
         done = cli("drain", live["worker_id"][:-4], **env)
@@ -164,7 +168,8 @@ def test_an_autoscaler_reads_the_demand_of_a_queue_without_any_worker(
         assert listed.keys() == printed.keys()
         assert (printed["backlog"], printed["demand"]) == (1, 1)
         taken = cli("serve", "--http", address.removeprefix("http://"), **env)
-        assert (taken.returncode, "nothing can listen on" in taken.stderr) == (2, True), taken
+        assert taken.returncode == 2, taken
+        assert "address already in use; give a free port" in taken.stderr
         serve.send(signal.SIGTERM)
         assert serve.wait() == 0
     assert cli("serve", "--http", "8080", **env).returncode == 2

@@ -10,6 +10,7 @@ from astrum.errors import RunNotFoundError, StoreRefusesWritesError
 from astrum.redis import Settlement
 from astrum.redis.settings import ServerLossDetector
 from astrum.values.references import Blob
+from astrum_worker.settling.settler import late_text
 from astrum_worker.settling.storing import Outgoing, Storing
 
 
@@ -86,3 +87,10 @@ async def test_a_value_is_stored_again_after_the_server_may_have_lost_it() -> No
     assert not place.storing.lacks(end)
     place.server.loss.suspect()
     assert place.storing.lacks(end)
+
+
+def test_many_ends_that_came_too_late_are_one_line() -> None:
+    place = Place()
+    ends = [place.add(task, size=1) for task in range(3)]
+    assert late_text(ends[:1]).startswith("run r: the end of task 0, attempt 1 came too late")
+    assert late_text(ends).startswith("run r: the end of task 0, attempt 1 and of 2 more attempts")

@@ -30,6 +30,8 @@ def test_the_state_of_a_worker_says_whether_it_claims_and_if_not_why(
 def test_a_worker_that_has_not_begun_to_drain_says_who_asked_it_to() -> None:
     request = DrainRequest("ann@host:1")
     assert state_text(WorkerStatus(), request) == "asked to drain by ann@host:1"
+    blocked = WorkerStatus(blocked=LoopBlock(31.0, "pdf.py:8", "parse"))
+    assert state_text(blocked, request) == "asked to drain by ann@host:1, blocked by parse for 31 s"
     draining = WorkerStatus(not_claiming=("draining",), drain_left_s=9.7)
     assert state_text(draining, request) == "draining, 10 s left"
 

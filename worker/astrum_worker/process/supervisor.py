@@ -117,7 +117,7 @@ class Supervisor:
             started_at = time.monotonic()
             end = await self._run_child(may_wait=not is_first)
             if self._stopping.is_set() or end.parting == LEAVES:
-                self._note_code(end.code)
+                self._note_last(end)
                 return
             if self._is_last(end):
                 return
@@ -175,8 +175,16 @@ class Supervisor:
             **in_process_group(0),
         )
 
-    def _note_code(self, code: int) -> None:
+    def _note_last(self, end: ChildEnd) -> None:
         """Keep the worst exit code: dropped results first, then the reason for stopping."""
+        code = end.code
+        if code < 0 and not self._stopping.is_set():
+            logger.warning(
+                "a worker process ended with %s while it drained; what it was running is lost and "
+                "runs again",
+                describe_ending(code),
+            )
+            code = ExitCode.FAILED
         if code == ExitCode.NOT_HANDED_OVER or not self._exit_code:
             self._exit_code = max(code, 0)
 

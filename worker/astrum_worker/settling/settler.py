@@ -12,7 +12,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import compress
 
 from astrum.redis import Claim, EntryKey, Verdict
 from astrum.runtime.service import Service
@@ -170,8 +171,9 @@ class Settler(Service):
         del self._queues[place]
         if queue:
             self._queues[place] = queue  # at the end of the queue
-        for report, verdict in zip(batch, verdicts, strict=True):
-            self._delivered(report, verdict)
+        late = [self._delivered(*each) for each in zip(batch, verdicts, strict=True)]
+        if any(late):
+            logger.info("%s", late_text(list(compress(batch, late))))
         self._items -= len(batch)
         self._bytes -= sum(report.size for report in batch)
         self._note()
@@ -198,20 +200,17 @@ class Settler(Service):
                 report = queue.popleft()
                 (self._storing.add if self._storing.lacks(report) else queue.append)(report)
 
-    def _delivered(self, report: Outgoing, verdict: Verdict) -> None:
+    def _delivered(self, report: Outgoing, verdict: Verdict) -> bool:
+        """Note what became of an end; return whether it came too late."""
         is_repeat = report.is_done
-        if verdict is Verdict.FENCED and not is_repeat:
+        is_late = verdict is Verdict.FENCED and not is_repeat
+        if is_late:
             self._counters.fenced += 1
-            logger.info(
-                "run %s: the end of task %d, attempt %d came too late: it was settled by others",
-                report.run_id,
-                report.settlement.task,
-                report.settlement.attempt,
-            )
         elif verdict is Verdict.SETTLED and is_repeat:
             self._counters.restored += 1
         self._remember(report)  # fenced too: it counts if the server loses the other end
         report.note_done()
+        return is_late
 
     # --- bookkeeping --------------------------------------------------------------------
 
@@ -256,3 +255,13 @@ class Settler(Service):
     def _fullness(self) -> float:
         config = self._config
         return max(self._items / config.unsettled_items, self._bytes / config.unsettled_bytes)
+
+
+def late_text(late: Sequence[Outgoing]) -> str:
+    """Return one line about ends of one run that came too late: a cancelled run may have many."""
+    first = late[0].settlement
+    others = f" and of {len(late) - 1:,} more attempts" if len(late) > 1 else ""
+    return (
+        f"run {late[0].run_id}: the end of task {first.task}, attempt {first.attempt}{others} came "
+        "too late: it was settled by others, or the run was cancelled"
+    )
