@@ -41,12 +41,16 @@ class Dispatching:
         # use no other one, and then an attempt costs nothing here.
         self._elsewhere: dict[int, int] = {}
         self._counts_elsewhere: dict[int, int] = {}
-        self._left_elsewhere: dict[int, int] = {}
+        self._ended_elsewhere: dict[int, int] = {}
         self._routes = Routes()
         self._route_of: Sequence[int] = ()
         self._streams: Sequence[tuple[int, ...]] = ()
         self._is_simple = True
         self._heaps: list[list[int]] = []
+        self._heaps_of: dict[int, list[int]] = {}
+        # The heaps that may have a task for a stream with room. All others are empty, or all of
+        # their streams are full: with hundreds of routes to look at each would take too long.
+        self._candidates: set[int] = set()
         self._set_routes(self._routes)
 
     def _extend(self, count: int) -> None:
@@ -84,10 +88,7 @@ class Dispatching:
         """Return whether more attempts would go to a stream if it had more capacity."""
         if self.outstanding_count >= self._limit:
             return False
-        for heap, streams in zip(self._heaps, self._streams, strict=True):
-            if heap and stream in streams:
-                return True
-        return False
+        return any(self._heaps[number] for number in self._heaps_of.get(stream, ()))
 
     def outstanding_in(self, stream: int) -> int:
         """Return the number of outstanding attempts in a stream."""
@@ -99,6 +100,7 @@ class Dispatching:
 
     def _set_capacity(self, stream: int, capacity: int) -> None:
         self._capacities[stream] = capacity
+        self._candidates.update(self._heaps_of.get(stream, ()))
         if stream == FIRST_STREAM:
             self._first_bound = min(self._limit, self._capacity(stream))
 
@@ -113,6 +115,11 @@ class Dispatching:
         # If so, and as long as no attempt is elsewhere, what is outstanding is in the first stream.
         self._is_simple = list(routes.choices) == [(FIRST_STREAM,)]
         self._heaps = [[] for _ in self._streams]
+        self._heaps_of = {}
+        for number, streams in enumerate(self._streams):
+            for stream in streams:
+                self._heaps_of.setdefault(stream, []).append(number)
+        self._candidates = set(range(len(self._heaps)))
         if self._started:
             self._sort_ready()
 
@@ -130,12 +137,13 @@ class Dispatching:
             self._elsewhere[task] = stream
             self._counts_elsewhere[stream] = self._counts_elsewhere.get(stream, 0) + 1
 
-    def _leave(self, task: int) -> None:
-        """Note that the attempt of a task has left its stream."""
+    def _leave(self, task: int) -> int:
+        """Note that the attempt of a task has left its stream, and return the stream."""
         stream = self._elsewhere.pop(task, FIRST_STREAM)
         if stream != FIRST_STREAM:
             self._counts_elsewhere[stream] -= 1
-            self._left_elsewhere[stream] = self._left_elsewhere.get(stream, 0) + 1
+            self._candidates.update(self._heaps_of.get(stream, ()))
+        return stream
 
     # --- ready tasks --------------------------------------------------------------------
 
@@ -154,8 +162,9 @@ class Dispatching:
         self.states[task] = READY
         if self._started:
             is_routed = self._route_of or self._budgets.exclusive
-            heap = self._heaps[self._heap_number(task) if is_routed else 0]
-            heappush(heap, self.tasks.priorities[task] | task)
+            number = self._heap_number(task) if is_routed else 0
+            self._candidates.add(number)
+            heappush(self._heaps[number], self.tasks.priorities[task] | task)
 
     def _dispatch_ready(self) -> list[Command]:
         """Dispatch what is ready, as far as there is room, the longest remaining path first."""
@@ -164,6 +173,8 @@ class Dispatching:
         heap, stream, exclusive, never_began = self._heaps[0], FIRST_STREAM, False, 0
         is_simple = self._is_simple and not self._elsewhere and not self._budgets.exclusive
         bound = self._first_bound if is_simple else self._limit
+        if not is_simple:  # what left the first stream was not noted, see `_elsewhere`
+            self._candidates.update(self._heaps_of.get(FIRST_STREAM, ()))
         while self.outstanding_count < bound:
             if not is_simple:
                 choice = self._next_choice()
@@ -192,11 +203,15 @@ class Dispatching:
         """
         best: list[int] | None = None
         into, number_of_best = FIRST_STREAM, 0
-        for number, (heap, streams) in enumerate(zip(self._heaps, self._streams, strict=True)):
-            if heap and streams and (best is None or heap[0] < best[0]):
-                stream = streams[0] if len(streams) == 1 else max(streams, key=self._room)
-                if self._room(stream) > 0:
-                    best, into, number_of_best = heap, stream, number
+        for number in tuple(self._candidates):
+            heap, streams = self._heaps[number], self._streams[number]
+            if best is not None and heap and heap[0] > best[0]:
+                continue
+            stream = streams[0] if len(streams) == 1 else max(streams, key=self._room, default=-1)
+            if heap and streams and self._room(stream) > 0:
+                best, into, number_of_best = heap, stream, number
+            else:
+                self._candidates.discard(number)
         if best is None:
             return None
         return best, into, number_of_best >= len(self._routes.choices)

@@ -124,13 +124,14 @@ class RunState(Dispatching):
         return self._stopping is not None
 
     def ended_in(self, stream: int) -> int:
-        """Return how many attempts have left a stream since the run was read.
+        """Return how many attempts in a stream have ended since the run was read.
 
-        Those that ended before it count as if they had been in the first stream.
+        Those that never began do not count. Those that ended before it count as if they had been
+        in the first stream.
         """
         if stream != FIRST_STREAM:
-            return self._left_elsewhere.get(stream, 0)
-        return len(self.attempt_log.settled) - sum(self._left_elsewhere.values())
+            return self._ended_elsewhere.get(stream, 0)
+        return len(self.attempt_log.settled) - sum(self._ended_elsewhere.values())
 
     @property
     def lost_workers(self) -> Collection[str]:
@@ -201,11 +202,12 @@ class RunState(Dispatching):
 
     def _on_settled(self, event: AttemptSettled) -> list[Command]:
         self.outstanding_count -= 1
-        if self._elsewhere:
-            self._leave(event.task)
+        stream = self._leave(event.task) if self._elsewhere else FIRST_STREAM
         if event.outcome is _NEVER_BEGAN:
             return self._on_never_began(event.task)
         self.attempt_log.settled.append(event)
+        if stream != FIRST_STREAM:
+            self._ended_elsewhere[stream] = self._ended_elsewhere.get(stream, 0) + 1
         if event.outcome is _SUCCESS:
             self._succeed(event.task)
             if any(self._heaps) or self._stopping is not None or not self._awaited_left:

@@ -9,6 +9,7 @@ import msgpack
 
 from astrum.protocol.records import CoordinatorInfo, RunInfo, StreamSize, WorkerInfo
 from astrum.redis import listing, scripts
+from astrum.redis.entries import names_of
 from astrum.redis.reaping import streams_of
 from astrum.redis.records import JournalEntry
 from astrum.redis.store import Store
@@ -31,6 +32,10 @@ class QueryStore(Store):
     async def workers(self) -> list[WorkerInfo]:
         """Return the live workers."""
         return await listing.workers(self.client, self.keys)
+
+    async def worker_ids(self) -> list[str]:
+        """Return the ids of the workers that are live or have just died."""
+        return names_of(await self.client.execute("ZRANGE", self.keys.leases, 0, -1))
 
     async def coordinators(self) -> list[CoordinatorInfo]:
         """Return the coordinators that were heard of in the last seconds."""

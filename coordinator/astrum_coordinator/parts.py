@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from astrum.runtime.service import Service
 from astrum_coordinator.asking.completion import RunCompletion
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.context import CoordinatorContext
@@ -12,6 +13,7 @@ from astrum_coordinator.leading.journal_reader import JournalReader
 from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.leading.room_watch import RoomWatch
 from astrum_coordinator.leading.subscriptions import Subscriptions
+from astrum_coordinator.pool.pool_changes import PoolChanges
 from astrum_coordinator.pool.pool_monitor import PoolMonitor
 from astrum_coordinator.pool.presence import Presence
 from astrum_coordinator.pool.reaper import Reaper
@@ -36,7 +38,7 @@ class Parts(NamedTuple):
     reaper: Reaper
     monitor: PoolMonitor
     adoption: Adoption
-    services: tuple[Presence, JournalReader, Renewal, Reaper, Upkeep, RoomWatch, PoolMonitor]
+    services: tuple[Service, ...]
 
 
 def compose(context: CoordinatorContext) -> Parts:
@@ -66,6 +68,7 @@ def compose(context: CoordinatorContext) -> Parts:
             reaper,
             Upkeep(context, leaderships),
             RoomWatch(context, leaderships),
+            PoolChanges(context, leaderships, monitor),
             monitor,
         ),
     )

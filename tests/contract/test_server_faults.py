@@ -13,6 +13,7 @@ from astrum.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from astrum.protocol.streams import Stream
 from astrum.redis import (
     LeaseClient,
     RedisSettings,
@@ -62,6 +63,8 @@ async def test_a_full_server_refuses_dispatches_whole_and_takes_every_settle(
             await dispatched(runs, epoch, 2)
         with pytest.raises(StoreUnavailableError, match="memory is full"):
             await runs.create_run("s", b"plan", {})
+        look = await runs.look(Stream("default", "async"), ["r"])
+        assert (look.length, look.claimants) == (2, 0), "that the run wants more is not noted"
         ends = [settlement(0, ids[0]), settlement(1, ids[1])]
         assert await workers.settle("r", STREAM, ends) == [Verdict.SETTLED] * 2
         assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)

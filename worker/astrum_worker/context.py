@@ -13,7 +13,7 @@ from astrum_worker.claim_gate import ClaimGate
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
 from astrum_worker.doubt import Doubt
-from astrum_worker.streams import streams_of_lane
+from astrum_worker.streams import streams_of_lane, turns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class WorkerContext:
     @property
     def turns(self) -> int:
         """The number of turns after which the order of `streams` repeats."""
-        return max(1, len(self.offers))
+        return turns_of(self.offers)
 
     def all_streams(self) -> list[Stream]:
         """Return the streams of all lanes that the worker reads."""

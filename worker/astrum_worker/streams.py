@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from astrum.protocol.streams import Stream
+
+_Item = TypeVar("_Item")
 
 MANY_STREAMS = 50
 """More in a lane are announced with their cost."""
@@ -30,20 +33,36 @@ def streams_of_lane(
 ) -> list[Stream]:
     """Return the streams of a lane: those of the earlier queues first, in each one by namespace.
 
-    ``offers`` are those of each namespace. Which namespace comes first changes with ``turn``, since
-    one that always came first would be served alone while it has enough for the worker.
+    ``offers`` are those of each namespace. Which namespace comes first changes with ``turn``, and
+    after a round of all namespaces which of its streams does: one that always came first would be
+    served alone while it has enough for the worker.
 
     >>> [f"{s.queue}/{s.offer}" for s in streams_of_lane("async", ["high", "low"], ["a", "b"], 1)]
     ['high/b', 'high/a', 'low/b', 'low/a']
+    >>> [s.offer for s in streams_of_lane("async", ["high"], [("a", "a.code")], 1)]
+    ['a.code', 'a']
     """
-    first = turn % len(offers) if offers else 0
-    in_turn = (*offers[first:], *offers[:first])
+    rounds, first = divmod(turn, max(1, len(offers)))
     return [
         Stream(queue, lane, offer)
         for queue in queues
-        for namespace in in_turn
-        for offer in namespace
+        for namespace in _rotated(offers, first)
+        for offer in _rotated(namespace, rounds)
     ]
+
+
+def turns_of(offers: Sequence[Sequence[str]]) -> int:
+    """Return the number of turns after which the order of `streams_of_lane` repeats.
+
+    >>> turns_of([("a", "a.code"), ("b", "b.code")]), turns_of([])
+    (4, 1)
+    """
+    return max(1, len(offers) * max(map(len, offers), default=1))
+
+
+def _rotated(items: Sequence[_Item], by: int) -> Sequence[_Item]:
+    first = by % len(items) if items else 0
+    return [*items[first:], *items[:first]]
 
 
 def cost_of_streams(count: int) -> str:

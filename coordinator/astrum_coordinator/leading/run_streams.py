@@ -56,7 +56,8 @@ class RunStreams:
         number = self._numbers.get(stream)
         if number is None:
             number = self._numbers[stream] = len(self._known)
-            self._known.append(_KnownStream(stream, self._paces.of(stream)))
+            pace, ended = self._paces.of(stream), self._state.ended_in(number)
+            self._known.append(_KnownStream(stream, pace, ended=ended))
         return number
 
     def __getitem__(self, number: int) -> Stream:
@@ -118,7 +119,8 @@ class RunStreams:
         """
         number, now = self.number(stream), time.monotonic()
         known = self._known[number]
-        known.length, known.others, known.told_at = length, others, now
+        # A server without memory could not note that this run wants more, and did not count it.
+        known.length, known.others, known.told_at = length, max(others, 0), now
         if self._has_new_capacity(number, now):
             return CapacityChanged(number, known.capacity)
         return None

@@ -70,9 +70,7 @@ class PoolMonitor(PeriodicService):
             self._look_for_hung(leader, look.live)
             if not leader.state.stopping:
                 run_pool = leader.run_pool(look)
-                found |= self._look_for_unserved(
-                    leader, run_pool, is_starting=look.live.is_starting
-                )
+                found |= self._look_for_unserved(leader, run_pool, look.live)
                 leader.on_pool(look)
                 self._moves.look(leader, run_pool, look.pauses, time.monotonic())
         self._unserved = found  # tasks that are served again, settled or over are forgotten
@@ -82,14 +80,15 @@ class PoolMonitor(PeriodicService):
     # --- tasks that no worker serves ----------------------------------------------------
 
     def _look_for_unserved(
-        self, leader: RunLeader, pool: RunPool, *, is_starting: bool
+        self, leader: RunLeader, pool: RunPool, live: LivePool
     ) -> dict[Key, _Unserved]:
         spec = leader.state.tasks.spec
         now = time.monotonic()
+        runs = _running(leader, live)
         found = {
             (leader.run_id, task): self._unserved.get((leader.run_id, task), _Unserved(now, False))
             for task in _on_offer(leader.state)
-            if not pool.serves(spec(task))
+            if not pool.serves(spec(task)) and (task, leader.state.attempts[task]) not in runs
         }
         limit_s = self._limit_s(leader)
         leader.note_unserved(
@@ -97,7 +96,7 @@ class PoolMonitor(PeriodicService):
             None if limit_s is None else _until(leader, found.values(), now - limit_s),
         )
         due = self._not_noted(found, now - self._config.unserved_notice_s)
-        if is_starting:
+        if live.is_starting:
             self._note_start(leader, due)
         else:
             self._note(leader, pool, found, due)
@@ -170,7 +169,7 @@ class PoolMonitor(PeriodicService):
 
     async def _send_again(self, leader: RunLeader, pool: LivePool) -> None:
         """Send attempts again whose message was set aside or lost: no worker will end them."""
-        running = {(one.task, one.attempt) for one in pool.running(leader.run_id)}
+        running = _running(leader, pool)
         for stream, sent in leader.dispatched_before(self._config.vanished_after_s).items():
             waiting = {t: e for t, e in sent if (t, e.attempt) not in running}
             attempts = [(task, e.attempt, e.entry_id) for task, e in waiting.items()]
@@ -204,17 +203,23 @@ def _summary(leader: RunLeader, pool: RunPool, unserved: Sequence[int]) -> str:
     return f"{why} (and {more:,} more like it)" if more else why
 
 
+def _running(leader: RunLeader, live: LivePool) -> set[tuple[int, int]]:
+    """Return (task, attempt) that workers report to run; one that drains may run it for long."""
+    return {(one.task, one.attempt) for one in live.running(leader.run_id)}
+
+
 def _on_offer(state: RunState) -> Iterator[int]:
-    """Yield the tasks that a worker holds or could take.
+    """Yield the tasks that a worker holds or could take, and that are not paused.
 
     Those are outstanding, or back off after an attempt that is not counted: a worker that does
     not serve a task hands it back, so such a task is rarely outstanding.
     """
     for task, _ in state.outstanding():
-        yield task
+        if state.has_stream(task):
+            yield task
     retried = state.attempt_log.retried
     for task in state.tasks_in(BACKING_OFF):
-        if retried.get((task, state.attempts[task])) == UNCHARGED:
+        if retried.get((task, state.attempts[task])) == UNCHARGED and state.has_stream(task):
             yield task
 
 

@@ -19,6 +19,11 @@ from astrum_coordinator.scheduling.work_rates import WorkRates
 
 logger = logging.getLogger("astrum.coordinator")
 
+FRESH_S = 0.25
+"""A run that begins takes a look as old as this for the pool of this moment."""
+_LOOKS_APART = 10
+"""Looks at a big pool for runs that begin take a tenth of the time at most."""
+
 
 class PoolLook:
     """The pool at one moment: its live workers, and what operators have paused."""
@@ -44,23 +49,26 @@ class PoolView:
     def __init__(self, context: CoordinatorContext) -> None:
         self.paces = Paces()
         self._store = context.store
-        self._longest_age_s = 2 * context.config.watch_every_s
         self._served: dict[str, Served] = {}
         self._rates = WorkRates()
         self._expected: Callable[[], Collection[int]] = tuple
         self._looking = asyncio.Lock()
         self._latest: PoolLook | None = None
         self._looked_at = 0.0
+        self._took_s = 0.0
 
     def expect(self, pids: Callable[[], Collection[int]]) -> None:
         """Let tasks count as about to be served until one of these processes is registered."""
         self._expected = pids
 
     async def latest(self) -> PoolLook:
-        """Return the latest look at the pool; looks if that was long ago."""
+        """Return the latest look at the pool; looks if that was not just now.
+
+        A worker that came, or a pause, must not go unnoticed by a run that begins after it.
+        """
         async with self._looking:  # many runs that are adopted at once share one look
             age_s = time.monotonic() - self._looked_at
-            if self._latest is not None and age_s < self._longest_age_s:
+            if self._latest is not None and age_s < max(FRESH_S, _LOOKS_APART * self._took_s):
                 return self._latest
             return await self._look()
 
@@ -70,13 +78,14 @@ class PoolView:
             return await self._look()
 
     async def _look(self) -> PoolLook:
+        began = time.monotonic()
         workers = await self._store.workers()
         await self._learn_served(workers)
         now = time.monotonic()
         self._rates.look(now, workers)
         live = LivePool(workers, self._served, self._rates, is_starting=self._is_starting(workers))
         self._latest = PoolLook(workers, live, await self._store.paused())
-        self._looked_at = now
+        self._looked_at, self._took_s = now, now - began
         return self._latest
 
     def _is_starting(self, workers: Sequence[WorkerInfo]) -> bool:

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from astrum.protocol.records import WorkerInfo
 
+_LEAST_APART_S = 1.0
+
 
 class WorkRates:
     """Compares the counters of each worker's lanes at two looks.
 
     Counters are some seconds old, so a rate that has just risen is not trusted at once: it may
-    only double from one look to the next.
+    only double from one look to the next. Looks that follow each other closely are not compared.
     """
 
     def __init__(self) -> None:
@@ -21,7 +23,9 @@ class WorkRates:
 
     def look(self, now: float, workers: Iterable[WorkerInfo]) -> None:
         """Take in the counters of all live workers, at a monotonic time."""
-        passed_s = max(now - self._looked_at, 1e-3)
+        passed_s = now - self._looked_at
+        if passed_s < _LEAST_APART_S:
+            return
         ended = {
             (worker.worker_id, lane): status.ended
             for worker in workers

@@ -23,6 +23,7 @@ from astrum.machine import (
     RunState,
     TaskState,
 )
+from astrum.machine.routes import FIRST_STREAM
 from astrum.planning import Plan, RetryPolicy
 from tests.unit.machine.events_of import A, B, C, D, end, lost, plan, spec
 
@@ -328,3 +329,12 @@ def test_any_routes_at_any_time(
         return run
 
     assert lived().said == lived().said, "the same events give the same commands"
+
+
+def test_what_never_began_is_an_end_in_no_stream() -> None:
+    state = routed(FOUR, TWO_QUEUES, s1=1, s2=1)
+    state.start()
+    state.handle(end(C, 1, Outcome.NEVER_BEGAN))
+    assert [state.ended_in(stream) for stream in (FIRST_STREAM, HOME, OTHER)] == [0, 0, 0]
+    state.handle(end(C, 2))
+    assert [state.ended_in(stream) for stream in (FIRST_STREAM, HOME, OTHER)] == [0, 0, 1]

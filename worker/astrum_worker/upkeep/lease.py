@@ -121,11 +121,14 @@ class Lease:
             self._on_loop(self.judge)
 
     def _work(self) -> None:
-        while not self._stopping.wait(self._config.status_every_s):
+        # The first status goes out at once: leaders learn from it how many slots there are.
+        wait_s = 0.0
+        while not self._stopping.wait(wait_s):
             try:
                 self.pass_once()
             except Exception:
                 logger.exception("the heartbeat thread failed once; it continues")
+            wait_s = self._config.status_every_s
 
     def _beat_if_due(self) -> None:
         started_at = time.monotonic()
