@@ -15,6 +15,7 @@ import asyncio
 import difflib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -191,6 +192,10 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description="A rolling deploy under load.")
     parser.add_argument("--transcript", type=Path, help="also write everything to this file")
     path = parser.parse_args().transcript
+    this_task = asyncio.current_task()
+    assert this_task is not None
+    # As Ctrl-C does it: then the processes are ended as well.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this_task.cancel)
     with ExitStack() as processes:
         transcript = processes.enter_context(path.open("w")) if path else None
         async with EmbeddedServer() as server:
@@ -201,4 +206,7 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    try:
+        sys.exit(asyncio.run(main()))
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
