@@ -14,11 +14,16 @@ from astrum_coordinator.cli.pause import say_paused
 from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.table import Table
 
+    from astrum.planning.offer import NamespaceVersion
     from astrum.protocol.pauses import Pauses
     from astrum.protocol.records import RunInfo
     from astrum_coordinator.app import Coordinator
+
+    Versions = Mapping[str, Mapping[str, NamespaceVersion]]
 
 COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader", "")
 
@@ -33,15 +38,16 @@ COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader", ""
 def runs(server: ServerOptions, as_json: bool, limit: int) -> None:
     """List the latest runs of a server."""
 
-    async def question(coordinator: Coordinator) -> tuple[list[RunInfo], int, Pauses]:
-        found, workers = await coordinator.runs(limit), await coordinator.workers()
-        return found, len(workers), await coordinator.paused()
+    async def question(coordinator: Coordinator) -> tuple[list[RunInfo], Versions, Pauses]:
+        found = await coordinator.runs(limit)
+        versions = await coordinator.served_versions(await coordinator.workers())
+        return found, versions, await coordinator.paused()
 
     found, workers, paused = ask(server, question)
     if as_json:
         print_json([run_to_json(info, paused) for info in found])
     else:
-        print_table(runs_table(found), "no runs" if not found else "")
+        print_table(runs_table(found, workers), "no runs" if not found else "")
         if not workers and any(info.is_open for info in found):
             say("no live worker: open runs wait; start one with astrum-worker MODULE")
         if any(info.is_open for info in found):
@@ -55,8 +61,8 @@ def run_to_json(info: RunInfo, paused: Pauses) -> dict[str, Any]:
     return {**to_json(info), "needs": info.needs, "paused": paused_text(info, paused)}
 
 
-def runs_table(found: list[RunInfo]) -> Table:
-    """Return one row per run."""
+def runs_table(found: list[RunInfo], workers: Versions) -> Table:
+    """Return one row per run; ``workers`` is what the live ones serve."""
     from rich.text import Text
 
     from astrum_coordinator.display.report_view import (
@@ -79,7 +85,7 @@ def runs_table(found: list[RunInfo]) -> Table:
             Text(time_text(info.created_at)),
             Text(duration_text(took) if took is not None else "-"),
             Text(info.owner if info.is_open and info.lease_s > 0 else "-"),
-            Text(note_text(info)),
+            Text(note_text(info, workers)),
         )
     return table
 
@@ -106,19 +112,25 @@ def tasks_text(info: RunInfo) -> str:
     return ", ".join(parts)
 
 
-def note_text(info: RunInfo) -> str:
+def note_text(info: RunInfo, workers: Versions) -> str:
     """Return the labels of a run, the code that it needs, and how it ended unsuccessfully."""
     labels = " ".join(f"{name}={value}" for name, value in sorted(info.labels.items()))
-    return "; ".join(text for text in (labels, code_text(info), end_text(info)) if text)
+    return "; ".join(text for text in (labels, code_text(info, workers), end_text(info)) if text)
 
 
-def code_text(info: RunInfo) -> str:
-    """Return which code an open run needs, "" if that is not known."""
+def code_text(info: RunInfo, workers: Versions) -> str:
+    """Return which code an open run needs, and whether workers have it; "" if it is not known."""
     from astrum.planning.fingerprint import EXACT
+    from astrum.planning.offer import NamespaceVersion
 
     if not info.needs:
         return ""
-    return f"needs {'exactly ' if info.versions == EXACT else ''}code {info.needs['code']}"
+    namespace, is_exact = info.details.get("namespace", ""), info.versions == EXACT
+    needed = NamespaceVersion(info.needs["offer"], info.needs["code"])
+    served = [found[namespace] for found in workers.values() if namespace in found]
+    fit = [one for one in served if one == needed or (one.offer == needed.offer and not is_exact)]
+    missing = "" if fit or not workers else ", which no live worker has as a whole"
+    return f"needs {'exactly ' if is_exact else ''}code {needed.code}{missing}"
 
 
 def end_text(info: RunInfo) -> str:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from astrum import SchedulerRegistry
 from astrum.errors import RunError
 from astrum.execution.invoke import Flow
+from astrum.planning.offer import NamespaceVersion
 from astrum.protocol.records import RunInfo
 from astrum_coordinator import CoordinatorConfig
 from astrum_coordinator.cli import main
@@ -52,9 +53,17 @@ def test_a_run_keeps_which_code_it_needs_until_it_is_over() -> None:
 
 def test_the_list_of_runs_says_which_code_an_open_run_needs() -> None:
     flow = flow_of()
-    assert code_text(submitted("compatible", flow=flow)) == f"needs code {flow.plan.code}"
-    assert code_text(submitted("exact", flow=flow)) == f"needs exactly code {flow.plan.code}"
-    assert code_text(submitted("exact", flow=flow, state="failed")) == ""
+    same, newer = (NamespaceVersion(flow.plan.offer, code) for code in (flow.plan.code, "newer"))
+    needs, missing = f"code {flow.plan.code}", ", which no live worker has as a whole"
+    run, exact = (submitted(policy, flow=flow) for policy in ("compatible", "exact"))
+    for served in ({}, {"w": {"n": same}}):
+        assert code_text(run, served) == f"needs {needs}"
+        assert code_text(exact, served) == f"needs exactly {needs}"
+    assert code_text(run, {"w": {"n": newer}}) == f"needs {needs}"
+    assert code_text(exact, {"w": {"n": newer}}) == f"needs exactly {needs}{missing}"
+    assert code_text(run, {"w": {"other": same}}) == f"needs {needs}{missing}"
+    assert code_text(run, {"w": {"n": NamespaceVersion("other", "")}}) == f"needs {needs}{missing}"
+    assert code_text(submitted("exact", flow=flow, state="failed"), {}) == ""
 
 
 @pytest.mark.parametrize(
