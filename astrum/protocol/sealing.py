@@ -12,9 +12,9 @@ import msgpack
 
 from astrum.errors import DecodeError
 from astrum.protocol.messages import (
+    Hint,
     LeaderEvent,
     Record,
-    RevokedHint,
     decode_entry,
     decode_hint,
     encode_entry,
@@ -104,12 +104,12 @@ class Seal:
             )
         return plan
 
-    def seal_hint(self, hint: RevokedHint) -> bytes:
+    def seal_hint(self, hint: Hint) -> bytes:
         """Return a hint in the form to publish."""
         data = encode_hint(hint)
         return self.signer.sign("hint", "", data) + data if self.signer else data
 
-    def open_hint(self, data: bytes) -> RevokedHint:
+    def open_hint(self, data: bytes) -> Hint:
         """Read a hint; raises `DecodeError` if it is malformed or not signed."""
         if self.signer is None:
             return decode_hint(data)

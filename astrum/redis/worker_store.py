@@ -92,6 +92,11 @@ class WorkerStore(Store):
         asked = self._asked.get(lane)
         return math.inf if asked is None else asked.silent_s
 
+    async def are_used(self, streams: Sequence[Stream]) -> bool:
+        """Return whether attempts were dispatched to any of these streams lately."""
+        keys = [self.keys.queue(stream) for stream in streams]
+        return bool(keys) and any(await self.client.execute("SMISMEMBER", self.keys.queues, *keys))
+
     async def waiting_alone(self, streams: Sequence[Stream]) -> int:
         """Return how many exclusive attempts in these streams wait, without claiming any."""
         keys = [self.keys.queue(stream) for stream in streams]

@@ -131,6 +131,17 @@ async def test_a_claim_of_one_queue_takes_a_part_of_each_stream(
     ]
 
 
+async def test_a_worker_learns_whether_streams_were_dispatched_to(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    assert not await workers.are_used([HOME, OTHER])
+    assert not await workers.are_used([])
+    await runs.dispatch("r", epoch, OTHER, [(0, 1, b"m")])
+    assert await workers.are_used([HOME, OTHER])
+    assert not await workers.are_used([HOME])
+
+
 async def test_exclusive_attempts_that_wait_are_seen_in_any_of_many_streams(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:

@@ -27,8 +27,8 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
     from astrum.machine.state import RunState
     from astrum.planning import Plan, RetryPolicy, TaskSpec
     from astrum.protocol.messages import (
+        Hint,
         Record,
-        RevokedHint,
         TaskMessage,
         claimed_ends,
         decode_entry,
@@ -139,8 +139,8 @@ def write_seeds(corpus: Path) -> None:
     seeds = [
         encode_plan(plan, "r", OPEN) + b"\xc1" + entry,
         SEALED.seal_entry("r", *rows),
-        SEALED.seal_hint(RevokedHint("r", [(0, 1)])),
-        encode_hint(RevokedHint("r", [(0, 1)])),
+        SEALED.seal_hint(Hint("r", [(0, 1)])),
+        encode_hint(Hint("r", [(0, 1)])),
         encode_message(message),
         encode_reference(BlobRef("d" * 32, 9, ("k", 0))),
         msgpack.packb([["n", "a", "f"]]),

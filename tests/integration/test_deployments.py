@@ -14,7 +14,7 @@ import pytest
 from astrum.config import AstrumConfig
 from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
-from astrum.protocol.messages import RevokedHint, encode_hint
+from astrum.protocol.messages import Hint, encode_hint
 from astrum.redis import RedisSettings, RunStore, WorkerStore
 from astrum_coordinator import Coordinator
 from tests.eventually import eventually
@@ -104,8 +104,8 @@ async def test_a_hint_is_heard_in_its_own_deployment_only(redis_server: Server) 
             names = [sender.keys.control for sender in senders]
             await eventually(lambda: all(n == 1 for _, n in client.pubsub_numsub(*names)))
         for number, sender in reversed(list(enumerate(senders))):
-            await sender.publish(encode_hint(RevokedHint("r", [(number, 1)])))
+            await sender.publish(encode_hint(Hint("r", [(number, 1)])))
         for number, one in enumerate(heard):
-            assert await one == encode_hint(RevokedHint("r", [(number, 1)]))
+            assert await one == encode_hint(Hint("r", [(number, 1)]))
         for stream in hints:
             await stream.aclose()  # type: ignore[attr-defined]

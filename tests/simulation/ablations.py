@@ -16,9 +16,9 @@ from astrum_coordinator.pool.pool_monitor import PoolMonitor
 from astrum_coordinator.pool.reaper import Reaper
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.settling.settler import Settler
+from astrum_worker.upkeep.hints import Hints
 from astrum_worker.upkeep.lease import Lease
 from astrum_worker.upkeep.reconciler import Reconciler
-from astrum_worker.upkeep.revocations import Revocations
 from tests.contract.model import Model, entry_of
 
 
@@ -94,7 +94,7 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "final mark": [(WorkerStore, "settle", _settle_never_finally)],
     "full replay": [(RunLeader, "_replay", _nothing_async)],
     "gate": [(Model, "_settle", _settle_without_gate)],
-    "hints": [(Revocations, "_obey", _nothing)],
+    "hints": [(Hints, "_obey", _nothing_async)],
     "knowing what was settled": [(Settler, "knows", lambda self, key: False)],
     "look at outstanding attempts": [(RunStore, "outstanding", _none_outstanding)],
     "loss watch": [(ServerLossDetector, "connected_to", _never_another)],

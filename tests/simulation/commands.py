@@ -191,7 +191,9 @@ class Commands:
         return [known.get(field.decode()) for field in fields]
 
     def do_smismember(self, _: Connection, key: bytes, *members: bytes) -> list[int]:
-        return [int(member.decode() in self.model.state.alone) for member in members]
+        state = self.model.state
+        known = state.alone if key.endswith(b":alone") else state.queues
+        return [int(member.decode() in known) for member in members]
 
     def do_smembers(self, _: Connection, key: bytes) -> list[str]:
         return sorted(self.model.state.queues)

@@ -13,6 +13,7 @@ from astrum_worker.claim_gate import ClaimGate
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
 from astrum_worker.doubt import Doubt
+from astrum_worker.exact_runs import ExactRuns
 from astrum_worker.streams import streams_of_lane, turns_of
 
 
@@ -21,7 +22,7 @@ class WorkerContext:
     """The worker's store, which knows the worker's id, and what its parts share.
 
     ``doubt`` is raised by the parts that may have lost a claim. ``offers`` are those that the
-    streams of each namespace name.
+    streams of each namespace name. ``exact_runs`` says whether the streams of exact runs are read.
     """
 
     store: WorkerStore
@@ -31,9 +32,10 @@ class WorkerContext:
     seal: Seal = field(default_factory=Seal)
     doubt: Doubt = field(default_factory=Doubt)
     offers: Sequence[Sequence[str]] = (("",),)
+    exact_runs: ExactRuns = field(default_factory=ExactRuns)
 
     def streams(self, lane: str, turn: int = 0) -> list[Stream]:
-        """Return the streams of a lane that the worker reads, as `streams_of_lane`."""
+        """Return the streams of a lane that the worker may read, as `streams_of_lane`."""
         return streams_of_lane(lane, self.config.queues, self.offers, turn)
 
     @property
@@ -42,7 +44,7 @@ class WorkerContext:
         return turns_of(self.offers)
 
     def all_streams(self) -> list[Stream]:
-        """Return the streams of all lanes that the worker reads."""
+        """Return the streams of all lanes that the worker may read."""
         return [stream for lane in LANE_SUFFIX for stream in self.streams(lane)]
 
     @property

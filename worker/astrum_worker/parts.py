@@ -24,6 +24,7 @@ from astrum_worker.settling.settler import Settler
 from astrum_worker.streams import offers_read
 from astrum_worker.upkeep.blocked_process_end import BlockedProcessEnd
 from astrum_worker.upkeep.drain import Drain
+from astrum_worker.upkeep.hints import Hints
 from astrum_worker.upkeep.hung_tasks import HungTasks
 from astrum_worker.upkeep.hung_threads import HungThreads
 from astrum_worker.upkeep.lease import Lease
@@ -31,7 +32,6 @@ from astrum_worker.upkeep.loop_block_detector import LoopBlockDetector
 from astrum_worker.upkeep.reconciler import Reconciler
 from astrum_worker.upkeep.registration import Registration, new_worker_id
 from astrum_worker.upkeep.replacement import Replacement
-from astrum_worker.upkeep.revocations import Revocations
 from astrum_worker.upkeep.status import StatusBoard
 
 
@@ -107,7 +107,7 @@ def compose(
         followers=[
             *_replacement(context, attempts, stop),
             reconciler,
-            Revocations(store, attempts, context.seal),
+            Hints(context, attempts),
             HungTasks(attempts, config.hung_patience_s),
             HungThreads(invoker.pool, config, stop),
         ],

@@ -51,6 +51,15 @@ def streams_of_lane(
     ]
 
 
+def is_exact(stream: Stream) -> bool:
+    """Return whether a stream has attempts of exact runs, which take one code alone.
+
+    >>> [is_exact(Stream("default", "async", offer)) for offer in ("0ff3r", "0ff3r.c0d3")]
+    [False, True]
+    """
+    return "." in stream.offer
+
+
 def turns_of(offers: Sequence[Sequence[str]]) -> int:
     """Return the number of turns after which the order of `streams_of_lane` repeats.
 

@@ -9,7 +9,8 @@ local function heal(index, prefix, ends, is_wrong)
   for i = 1, #ends, 2 do
     local length = redis.pcall('HGET', prefix .. ends[i], 'lz')
     length = type(length) == 'string' and tonumber(length)
-    if length and is_wrong(tonumber(ends[i + 1]), length) then
+    if length and not is_wrong(tonumber(ends[i + 1]), length) then return end
+    if length then
       redis.call('ZADD', index, now + length, ends[i])
       healed = healed + 1
     end
@@ -19,6 +20,8 @@ redis.call('ZREM', KEYS[1], '')  -- changes nothing; after it a full memory allo
 for i = 1, 2 do
   local latest = redis.call('ZREVRANGEBYSCORE', KEYS[i], '+inf', '(' .. now, 'WITHSCORES',
     'LIMIT', 0, ARGV[3])
+  -- The latest first: no other lease ends later than one that is right. One that is wrong and ends
+  -- before it is too long by less than the longest lease, and is not looked for.
   heal(KEYS[i], ARGV[i], latest, function(lease_end, length) return lease_end > now + length end)
   local jumped = tonumber(ARGV[4])
   if jumped > 0 then

@@ -79,7 +79,7 @@ def _of_workers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
             _streams(keys),
             "pexpire xack xdel xgroup|create xgroup|delconsumer xlen xpending xrange xreadgroup",
         ),
-        ((keys.queues,), "pexpire sadd sismember smembers srem"),
+        ((keys.queues,), "pexpire sadd sismember smembers smismember srem"),
         ((keys.alone,), "smismember srem"),
         ((keys.attempts("*"),), "hincrby hmget hset pttl"),
         ((keys.journal("*"),), "pexpire xadd"),

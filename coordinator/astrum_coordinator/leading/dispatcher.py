@@ -18,10 +18,10 @@ from functools import partial
 from astrum.errors import StoreError, StoreUnavailableError, TransportError
 from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
-from astrum.planning.fingerprint import COMPATIBLE
+from astrum.planning.fingerprint import COMPATIBLE, EXACT
 from astrum.protocol.messages import (
+    Hint,
     Record,
-    RevokedHint,
     TaskMessage,
     encode_message,
     encode_record,
@@ -84,6 +84,7 @@ class Dispatcher(Service):
         self._idle = asyncio.Event()
         self._idle.set()
         self._sent: dict[int, SentAttempt] = {}
+        self._announced: set[int] = set()
 
     @property
     def refused(self) -> str:
@@ -236,6 +237,11 @@ class Dispatcher(Service):
         )
         now = time.monotonic()
         self._streams.note_call(now - asked_at)
+        if self._versions == EXACT and number not in self._announced:
+            self._announced.add(number)
+            keys = self._store.keys
+            name = keys.stream_name(keys.queue(stream))
+            await self._publish(Hint(self._run_id, streams=[name]))
         for (task, attempt, _, _), reply in zip(items, found.states, strict=True):
             mark = reply.lstrip(_DIGITS)[:1]
             is_awaited = self._unsent.get(task) == attempt  # else `forget` came first, see there
@@ -327,6 +333,8 @@ class Dispatcher(Service):
         return Settlement(task, attempt, entry_id, False, row)
 
     async def _hint(self, settlements: Iterable[Settlement]) -> None:
-        attempts = [(s.task, s.attempt) for s in settlements]
+        await self._publish(Hint(self._run_id, [(s.task, s.attempt) for s in settlements]))
+
+    async def _publish(self, hint: Hint) -> None:
         with suppress(StoreUnavailableError):
-            await self._store.publish(self._seal.seal_hint(RevokedHint(self._run_id, attempts)))
+            await self._store.publish(self._seal.seal_hint(hint))

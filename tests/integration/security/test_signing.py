@@ -8,8 +8,8 @@ import pytest
 
 from astrum.machine.events import Outcome
 from astrum.protocol.messages import (
+    Hint,
     Record,
-    RevokedHint,
     TaskMessage,
     encode_entry,
     encode_hint,
@@ -132,7 +132,7 @@ def test_a_forged_hint_stops_nothing(signed: SignedPool, signature: bytes) -> No
     signed.submit("stuck")
     signed.started("held")
     with signed.server.client() as client:
-        forged = signature + encode_hint(RevokedHint("r", [(0, 1), (1, 1)]))
+        forged = signature + encode_hint(Hint("r", [(0, 1), (1, 1)]))
         assert client.publish(KEYS.control, forged) == 1
     signed.release("held")
     signed.release("other")

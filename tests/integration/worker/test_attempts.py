@@ -9,7 +9,7 @@ import pytest
 
 from astrum.machine.events import Outcome
 from astrum.protocol.keys import Keys
-from astrum.protocol.messages import Record, RevokedHint, encode_hint, encode_record
+from astrum.protocol.messages import Hint, Record, encode_hint, encode_record
 from astrum.protocol.sealing import Seal
 from astrum.redis import RedisSettings, Settlement, WorkerStore
 from astrum.values.arguments import pack_arguments
@@ -216,7 +216,7 @@ async def test_a_hint_cancels_a_revoked_attempt_long_before_the_next_beat(
 
 
 async def _heard(lead: Lead, pairs: list[tuple[int, int]], pool: Pool) -> bool:
-    await lead.store.publish(encode_hint(RevokedHint(lead.run_id, pairs)))
+    await lead.store.publish(encode_hint(Hint(lead.run_id, pairs)))
     return (pool.folder / "c.cleaned").exists()
 
 

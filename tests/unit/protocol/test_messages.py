@@ -22,9 +22,9 @@ from astrum.machine.events import (
 from astrum.machine.failure import Failure
 from astrum.protocol.messages import (
     PROTOCOL_VERSION,
+    Hint,
     LeaderEvent,
     Record,
-    RevokedHint,
     TaskMessage,
     decode_entry,
     decode_hint,
@@ -200,9 +200,23 @@ def whole_row(item: Record | LeaderEvent) -> list[Any]:
     return row + [""] * (2 + len(item) - len(row))
 
 
+def test_a_hint_names_streams_of_exact_runs_and_an_earlier_one_does_not() -> None:
+    hint = Hint("r", streams=("default:a:0.1",))
+    assert decode_hint(encode_hint(hint)) == Hint("r", [], ("default:a:0.1",))
+    earlier = msgpack.unpackb(encode_hint(hint))[:3]
+    assert decode_hint(msgpack.packb(earlier)) == Hint("r", [])
+
+
+@pytest.mark.parametrize("streams", [7, [7], [b"x"]])
+def test_a_hint_with_streams_that_are_not_names_is_refused(streams: object) -> None:
+    row = [*msgpack.unpackb(encode_hint(Hint("r")))[:3], streams]
+    with pytest.raises(DecodeError):
+        decode_hint(msgpack.packb(row))
+
+
 def test_fields_that_a_later_version_adds_to_a_hint_are_ignored() -> None:
-    hint = RevokedHint("r", [(1, 2)])
-    later = [*msgpack.unpackb(encode_hint(hint))[:2], [[1, 2, "more"]], "more"]
+    hint = Hint("r", [(1, 2)])
+    later = [*msgpack.unpackb(encode_hint(hint))[:2], [[1, 2, "more"]], [], "more"]
     assert decode_hint(msgpack.packb(later)) == hint
 
 

@@ -7,12 +7,12 @@ import pytest
 
 from astrum.errors import DecodeError
 from astrum.machine.events import Outcome
-from astrum.protocol.messages import Record, RevokedHint, encode_entry, encode_hint, encode_record
+from astrum.protocol.messages import Hint, Record, encode_entry, encode_hint, encode_record
 from astrum.protocol.sealing import Seal
 from astrum.protocol.signing import SIGNATURE_BYTES
 
 OURS, THEIRS = Seal([b"o" * 16]), Seal([b"t" * 16])
-HINT = RevokedHint("r", [(0, 1)])
+HINT = Hint("r", [(0, 1)])
 PLAN = b"the plan"
 RECORDS = [Record(task, 1, Outcome.CANCELLED) for task in range(3)]
 ROWS = [encode_record(record) for record in RECORDS]
@@ -35,7 +35,7 @@ def test_an_entry_signed_by_a_known_key_is_opened() -> None:
     [
         THEIRS.seal_hint(HINT),
         NO_SIGNATURE + encode_hint(HINT),
-        OURS.seal_hint(HINT)[:SIGNATURE_BYTES] + encode_hint(RevokedHint("r", [(0, 2)])),
+        OURS.seal_hint(HINT)[:SIGNATURE_BYTES] + encode_hint(Hint("r", [(0, 2)])),
         encode_hint(HINT),
         b"",
     ],

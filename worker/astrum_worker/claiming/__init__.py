@@ -1,4 +1,5 @@
 """Claims dispatched attempts from the server when the worker may run more.
 
-May import `astrum`, and of the worker `claim_gate`, `context`, `doubt`, `running` and `settling`.
+May import `astrum`, and of the worker `claim_gate`, `context`, `doubt`, `running`, `settling` and
+`streams`.
 """

@@ -14,6 +14,7 @@ from astrum.runtime.service import PeriodicService, Service
 from astrum_worker.context import WorkerContext
 from astrum_worker.doubt import Doubt
 from astrum_worker.running.slots import Slots
+from astrum_worker.streams import is_exact
 
 logger = logging.getLogger("astrum.worker")
 
@@ -43,7 +44,10 @@ class Consumer(Service):
         self.name = f"claiming ({lane})"
         self.lane = lane
         self._store = context.store
-        self._streams = cycle([context.streams(lane, turn) for turn in range(context.turns)])
+        turns = [context.streams(lane, turn) for turn in range(context.turns)]
+        self._streams = cycle(turns)
+        self._without_exact = cycle([[s for s in turn if not is_exact(s)] for turn in turns])
+        self._exact_runs = context.exact_runs
         self._config = context.config
         self._gate = context.gate
         self._doubt = context.doubt
@@ -82,7 +86,7 @@ class Consumer(Service):
         return LaneStatus(slots.limit, slots.used, slots.free, age_s, slots.ended)
 
     async def _claim(self, count: int) -> None:
-        streams = next(self._streams)
+        streams = next(self._streams if self._exact_runs.are_known else self._without_exact)
         block_s = None if self._expects_more else self._wait_s()
         self._claiming_since = time.monotonic()
         self._quiet.clear()

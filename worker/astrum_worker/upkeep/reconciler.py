@@ -12,6 +12,7 @@ from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.settling.settler import Settler
+from astrum_worker.streams import is_exact
 
 logger = logging.getLogger("astrum.worker")
 
@@ -44,7 +45,10 @@ class Reconciler(PeriodicService):
         self._reconcile_every_s = config.reconcile_every_s
         self._reconcile_due = time.monotonic() + config.reconcile_every_s
         self._must_register = False
-        self._lanes = {store.keys.queue(stream): stream.lane for stream in context.all_streams()}
+        streams = context.all_streams()
+        self._lanes = {store.keys.queue(stream): stream.lane for stream in streams}
+        self._exact_runs = context.exact_runs
+        self._exact_streams = [stream for stream in streams if is_exact(stream)]
 
     def lapsed(self) -> None:
         """Note that the lease had expired: claim nothing until the worker is registered again."""
@@ -75,6 +79,8 @@ class Reconciler(PeriodicService):
             self._must_register = False
             self._gate.open(Reason.UNREGISTERED)
         await self.verify()
+        if not self._exact_runs.are_known:
+            self._exact_runs.are_known = await self._store.are_used(self._exact_streams)
         self._attempts.end_forgotten()
         if self._doubt.take():
             self._reconcile_due = 0.0
