@@ -14,7 +14,7 @@ from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
 from astrum_worker.doubt import Doubt
 from astrum_worker.exact_runs import ExactRuns
-from astrum_worker.streams import streams_of_lane, turns_of
+from astrum_worker.streams import is_exact, streams_of_lane, turns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,15 @@ class WorkerContext:
     def all_streams(self) -> list[Stream]:
         """Return the streams of all lanes that the worker may read."""
         return [stream for lane in LANE_SUFFIX for stream in self.streams(lane)]
+
+    def exact_streams(self) -> list[Stream]:
+        """Return those of all streams that have attempts of exact runs."""
+        return list(filter(is_exact, self.all_streams()))
+
+    async def look_for_exact_runs(self) -> None:
+        """Read the streams of exact runs from now on if one was used lately."""
+        if not self.exact_runs.are_known:
+            self.exact_runs.are_known = await self.store.are_used(self.exact_streams())
 
     @property
     def worker_id(self) -> str:

@@ -7,7 +7,7 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.pool.pool_monitor import PoolMonitor
 
-CHECK_EVERY_S = 0.5
+CHECK_EVERY_S = 1.0
 
 
 class PoolChanges(PeriodicService):

@@ -21,6 +21,8 @@ logger = logging.getLogger("astrum.worker")
 
 LANE = "exclusive"
 _LOOKS_WHILE_BUSY = 3
+_RARE = 2
+"""As long as no exclusive attempt waits, a worker looks less often by this factor."""
 _LOOK_EVERY_S = 1.0
 _HOLD_S = 5.0
 """The seconds for which the pool waits for a worker that died while it made room."""
@@ -68,6 +70,7 @@ class ExclusiveLane(PeriodicService):
         """If an exclusive attempt waits and it is this worker's turn, drain and run it."""
         if not self._gate.lets_claim() or not await self._is_waiting():
             self._looks = 0
+            self._wait_s *= _RARE  # hardly ever does one wait, and all workers look
             return
         self._looks += 1
         if self._attempts.running_count and not self._is_its_turn():

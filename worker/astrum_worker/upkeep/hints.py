@@ -9,7 +9,6 @@ from astrum.protocol.messages import Hint
 from astrum.runtime.service import Service
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
-from astrum_worker.streams import is_exact
 
 
 class Hints(Service):
@@ -22,12 +21,14 @@ class Hints(Service):
         self._store = store = context.store
         self._attempts = attempts
         self._seal = context.seal
-        self._exact_runs = context.exact_runs
-        exact = filter(is_exact, context.all_streams())
-        self._exact_streams = {store.keys.stream_name(store.keys.queue(one)) for one in exact}
+        self._context = context
+        self._exact_streams = {
+            store.keys.stream_name(store.keys.queue(stream)) for stream in context.exact_streams()
+        }
 
     async def run_once(self) -> None:
         """Listen until the connection ends."""
+        await self._context.look_for_exact_runs()  # a hint may have been missed until now
         async with aclosing(self._store.hints()) as hints:  # type: ignore[type-var]
             async for data in hints:
                 try:
@@ -38,6 +39,7 @@ class Hints(Service):
 
     async def _obey(self, hint: Hint) -> None:
         self._attempts.revoke(hint.run_id, hint.attempts)
-        if not self._exact_runs.are_known and not self._exact_streams.isdisjoint(hint.streams):
-            self._exact_runs.are_known = True
+        exact_runs = self._context.exact_runs
+        if not exact_runs.are_known and not self._exact_streams.isdisjoint(hint.streams):
+            exact_runs.are_known = True
             await self._store.unblock()  # the reads under way do not include these streams

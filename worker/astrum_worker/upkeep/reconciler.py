@@ -12,7 +12,6 @@ from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.settling.settler import Settler
-from astrum_worker.streams import is_exact
 
 logger = logging.getLogger("astrum.worker")
 
@@ -45,10 +44,8 @@ class Reconciler(PeriodicService):
         self._reconcile_every_s = config.reconcile_every_s
         self._reconcile_due = time.monotonic() + config.reconcile_every_s
         self._must_register = False
-        streams = context.all_streams()
-        self._lanes = {store.keys.queue(stream): stream.lane for stream in streams}
-        self._exact_runs = context.exact_runs
-        self._exact_streams = [stream for stream in streams if is_exact(stream)]
+        self._context = context
+        self._lanes = {store.keys.queue(stream): stream.lane for stream in context.all_streams()}
 
     def lapsed(self) -> None:
         """Note that the lease had expired: claim nothing until the worker is registered again."""
@@ -79,13 +76,12 @@ class Reconciler(PeriodicService):
             self._must_register = False
             self._gate.open(Reason.UNREGISTERED)
         await self.verify()
-        if not self._exact_runs.are_known:
-            self._exact_runs.are_known = await self._store.are_used(self._exact_streams)
         self._attempts.end_forgotten()
         if self._doubt.take():
             self._reconcile_due = 0.0
         if time.monotonic() >= self._reconcile_due:
             await self.reconcile()
+            await self._context.look_for_exact_runs()
             await self._store.keep_queues(self._lanes)
             self._reconcile_due = time.monotonic() + self._reconcile_every_s
 
