@@ -123,7 +123,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         news = await runs.wait_for_news({"r": "0-0"}, {"r": "0-0"}, block_s=1.0, count=9)
         assert news.entries
         assert news.ended.keys() == {"r"}
-        their_epoch = await runs.lead("theirs", "me", LEASE_S)
+        their_epoch = await runs.lead("theirs", "me", LEASE_S, versions="exact")
         assert their_epoch
         assert await runs.get_blob("theirs", digest_of(b"big")) == b"big"
         await runs.prolong("theirs")

@@ -3,7 +3,7 @@
 -- ARGV mode(acquire|release) owner epoch lease_ms run_id open_ttl_ms versions
 -- The first leader's default for `versions` is kept with a run that does not say its own.
 -- Returns the epoch that is led (after release: 1), or 0 for no.
-local h = redis.call('HMGET', KEYS[1], 'st', 'ep', 'ow')
+local h = redis.call('HMGET', KEYS[1], 'st', 'ep', 'ow', 'f:versions')
 if h[1] ~= 'open' then
   redis.call('ZREM', KEYS[2], ARGV[5])
   return 0
@@ -25,7 +25,7 @@ if h[3] ~= ARGV[2] and lease_end and tonumber(lease_end) > now then return 0 end
 -- At least the time: an epoch handed out before the server lost its last writes never returns.
 epoch = math.max(epoch + 1, now)
 redis.call('HSET', KEYS[1], 'ep', string.format('%.0f', epoch), 'ow', ARGV[2], 'lz', ARGV[4])
-if ARGV[7] ~= '' then redis.call('HSETNX', KEYS[1], 'f:versions', ARGV[7]) end
+if ARGV[7] ~= '' and not h[4] then redis.call('HSET', KEYS[1], 'f:versions', ARGV[7]) end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ARGV[6])
 return epoch
