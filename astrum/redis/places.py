@@ -258,9 +258,15 @@ class _MasterSearch:
         sentinel, error = self._silent[0]
         if any(isinstance(error, ssl.SSLError) for _, error in self._silent):
             return error
+        is_late = any(isinstance(error, TimeoutError) for _, error in self._silent)
+        tls = (
+            "; is TLS spoken at these ports?"
+            if is_late and self._shown.startswith("rediss")
+            else ""
+        )
         return StoreUnavailableError(
             f"{self._shown}: no Sentinel answers (do they run, and are the addresses right?); "
-            f"{sentinel}: {str(error) or type(error).__name__}"
+            f"{sentinel}: {str(error) or type(error).__name__}{tls}"
         )
 
 

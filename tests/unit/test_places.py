@@ -31,9 +31,9 @@ class World:
         self.visits: list[str] = []
         self.passwords: dict[str, str] = {}
 
-    def find(self, address: Address) -> str:
+    def find(self, address: Address, shown: str = "URL") -> str:
         """Search, and return the address of the last visit."""
-        search, there = self.places.search(address, "key", "URL"), ""
+        search, there = self.places.search(address, "key", shown), ""
         answer: Any = None
         self.visits = []
         while True:
@@ -143,6 +143,13 @@ def test_a_dead_master_is_tried_once_in_a_search() -> None:
     with pytest.raises(ConnectionRefusedError):
         world.find(WATCHED)
     assert world.visits.count("m:9") == 1
+
+
+def test_sentinels_that_do_not_speak_tls_are_silent() -> None:
+    for shown, is_hinted in (("rediss+sentinel://s", True), ("redis+sentinel://s", False)):
+        with pytest.raises(StoreUnavailableError) as caught:
+            World({"s:1": TimeoutError()}).find(WATCHED, shown)
+        assert ("is TLS spoken" in str(caught.value)) is is_hinted
 
 
 def test_sentinels_that_are_all_down_are_named_as_such() -> None:
