@@ -56,8 +56,8 @@ def _version(task_id: str, version: Any) -> str:
         return ""
     if not isinstance(version, str) or not version.isprintable() or not version.strip():
         raise TaskRegistrationError(
-            f'task {task_id!r}: version must be a string that is not empty, such as version="3", '
-            f"got {version!r}"
+            f"task {task_id!r}: version must be a printable string that is not empty, such as "
+            f'version="3", got {version!r}'
         )
     return version
 

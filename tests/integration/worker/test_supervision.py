@@ -250,3 +250,18 @@ async def test_a_worker_that_an_operator_replaces_hands_back_what_does_not_end_i
     assert "this worker drains, as ann asked; a new process takes its place" in worker.said
     worker.signal(signal.SIGTERM)
     assert await worker.ended() == 0
+
+
+async def test_a_worker_killed_while_it_drains_fails_and_is_not_started_again(
+    pool: Pool, lead: Lead, module: str
+) -> None:
+    worker = await supervised(pool, module, "--lease", "1")
+    await lead.dispatch(0, "wait_for", {"name": "never"})
+    await pool.reached("never.started")
+    [live] = await lead.store.workers()
+    assert await lead.store.drain(live.worker_id, DrainRequest("ann"))
+    await eventually(lambda: "none takes its place" in worker.said)
+    the_child(worker).kill()
+    assert await worker.ended() == 1
+    assert "ended with signal 9 (SIGKILL) while it drained" in worker.said
+    assert served(worker) == 1

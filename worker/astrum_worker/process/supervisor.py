@@ -203,7 +203,7 @@ class Supervisor:
 
     def _stop(self, number: int, code: int) -> None:
         if not self._stopping.is_set():
-            self._exit_code = code
+            self._exit_code = self._exit_code or code  # of those that were drained before
             self._stopping.set()
             patience_s = self._grace_s + STOP_MARGIN_S
             asyncio.get_running_loop().call_later(patience_s, self._kill_the_late, patience_s)
