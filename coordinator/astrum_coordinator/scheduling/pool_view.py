@@ -64,13 +64,16 @@ class PoolView:
     async def latest(self) -> PoolLook:
         """Return the latest look at the pool; looks if that was not just now.
 
-        A worker that came, or a pause, must not go unnoticed by a run that begins after it.
+        A worker that came a moment ago, or any pause, must not go unnoticed by a run that begins.
         """
         async with self._looking:  # many runs that are adopted at once share one look
-            age_s = time.monotonic() - self._looked_at
-            if self._latest is not None and age_s < max(FRESH_S, _LOOKS_APART * self._took_s):
-                return self._latest
-            return await self._look()
+            age_s, latest = time.monotonic() - self._looked_at, self._latest
+            if latest is None or age_s >= max(FRESH_S, _LOOKS_APART * self._took_s):
+                return await self._look()
+            pauses = await self._store.paused()
+            if pauses != latest.pauses:
+                latest = self._latest = PoolLook(latest.workers, latest.live, pauses)
+            return latest
 
     async def look(self) -> PoolLook:
         """Read the pool now."""
