@@ -15,7 +15,7 @@ logger = logging.getLogger("astrum.http")
 MOST_CONNECTIONS = 64
 LONGEST_HEAD = 8 * 1024
 PATIENCE_S = 5.0
-"""Seconds for a client to send its request, and to take the answer."""
+"""Seconds for a client to send its request, for the answer to be found, and to take it."""
 
 
 class Answer(NamedTuple):
@@ -94,8 +94,7 @@ class HttpServer:
             oldest.cancel()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            method, answer = await self._answered(reader)
+        method, answer = await self._answered(reader)
         async with asyncio.timeout(PATIENCE_S):
             writer.write(_encoded(answer, with_body=method != "HEAD"))
             await writer.drain()
@@ -103,7 +102,8 @@ class HttpServer:
     async def _answered(self, reader: asyncio.StreamReader) -> tuple[str, Answer]:
         """Read a request and return its method and the answer."""
         try:
-            head = await reader.readuntil(b"\r\n\r\n")
+            async with asyncio.timeout(PATIENCE_S):
+                head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:
             return "", refusal(HTTPStatus.BAD_REQUEST)
         except asyncio.LimitOverrunError:
@@ -123,7 +123,10 @@ class HttpServer:
         if len(self._talking) > MOST_CONNECTIONS:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once")
         try:
-            return await self._handler(unquote(target.partition("?")[0]))
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._handler(unquote(target.partition("?")[0]))
+        except TimeoutError:
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "no answer in time; try again")
         except Exception:
             logger.exception("a request failed")
             return refusal(HTTPStatus.INTERNAL_SERVER_ERROR)

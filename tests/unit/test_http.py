@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from astrum.runtime import http
 from astrum.runtime.http import (
     LONGEST_HEAD,
     MOST_CONNECTIONS,
@@ -19,6 +20,8 @@ from astrum.runtime.http import (
 async def echo(path: str) -> Answer:
     if path == "/broken":
         raise ValueError("as it happens")
+    if path == "/endless":
+        await asyncio.Event().wait()
     return Answer(path.encode(), content_type="text/plain")
 
 
@@ -79,6 +82,15 @@ async def test_a_request_that_fails_leaves_the_server_answering(
     assert (await ask(server, b"GET /broken HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 500")
     assert "a request failed" in caplog.text
     assert (await ask(server, b"GET / HTTP/1.1\r\n\r\n")).endswith(b"/")
+
+
+async def test_an_answer_that_takes_too_long_is_a_refusal(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "PATIENCE_S", 0.05)
+    reply = await ask(server, b"GET /endless HTTP/1.1\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 503")
+    assert b"no answer in time" in reply
 
 
 async def test_clients_that_do_not_ask_make_room_for_others(
