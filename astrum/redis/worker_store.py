@@ -135,10 +135,10 @@ class WorkerStore(Store):
         return await streams_of(self.client, self.keys)
 
     async def keep_queues(self, streams: Iterable[str]) -> None:
-        """Let the queues that the worker serves live on, where no coordinator does."""
+        """Let the queues that the worker serves, and the leases, live on without a coordinator."""
+        kept = (*streams, self.keys.queues, self.keys.leases)
         await self.client.pipeline(
-            [("PEXPIRE", key, scripts.queue_ttl_ms()) for key in (*streams, self.keys.queues)],
-            tolerant=True,
+            [("PEXPIRE", key, scripts.queue_ttl_ms()) for key in kept], tolerant=True
         )
 
     async def settle(

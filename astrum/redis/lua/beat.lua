@@ -7,6 +7,7 @@ local now = now_ms()
 local lease_end = redis.call('ZSCORE', KEYS[1], ARGV[1])
 local is_registered = redis.call('PEXPIRE', KEYS[2], ARGV[3]) == 1
 redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+-- Else the set of leases has its life from the registration, and the worker prolongs it at times.
+if not lease_end then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 if is_registered and ARGV[5] ~= '' then redis.call('HSET', KEYS[2], 'status', ARGV[5]) end
 return (is_registered and lease_end and tonumber(lease_end) > now) and now or -now
