@@ -114,7 +114,7 @@ def _limit_text(limit_s: float | None) -> str:
     """Return the limit of a run as its detail, "" if the run has that of its leader."""
     if limit_s is None:
         return ""
-    if not limit_s > 0:
+    if not isinstance(limit_s, (int, float)) or not limit_s > 0:
         raise RunError(
             f"unserved_limit_s must be a positive number of seconds, got {limit_s!r}; write "
             "math.inf for a run that always waits"

@@ -146,6 +146,7 @@ class Duration(click.ParamType[float]):
     """Seconds, or a number with a unit: ``90``, ``90s``, ``15m``, ``12h``, ``7d``."""
 
     name = "duration"
+    advice = "write 3600, 12h or 7d"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -154,5 +155,5 @@ class Duration(click.ParamType[float]):
         match = _DURATION.fullmatch(str(value).strip())
         seconds = float(match[1]) * _SECONDS[(match[2] or "s").lower()] if match else 0.0
         if not 0 < seconds < math.inf:
-            self.fail(f"{value!r} is not a duration: write 3600, 12h or 7d", param, ctx)
+            self.fail(f"{value!r} is not a duration: {self.advice}", param, ctx)
         return seconds

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from astrum.errors import NotInPoolError, RunError, listed, nearest
 from astrum.planning.offer import NamespaceVersion
+from astrum.planning.plan import is_queue_name
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import RunInfo, WorkerInfo
@@ -43,6 +44,7 @@ class Operations(ABC):
         open run has, unless ``anyway``.
         """
         targets = pause_targets(queues, namespaces, tasks)
+        check_queue_names(targets)
         if not anyway:
             await check_known(self._context, targets)
         who = submitter() if by is None else by
@@ -154,6 +156,9 @@ def pause_targets(
         (PauseKind.NAMESPACE, namespaces),
         (PauseKind.TASK, tasks),
     )
+    for kind, names in named:
+        if isinstance(names, str):
+            raise RunError(f"{kind}s takes a list of names, got {names!r}: write [{names!r}]")
     targets = [PauseTarget(kind, name) for kind, names in named for name in names]
     if not targets:
         raise RunError("name at least one queue, namespace or task")
@@ -164,3 +169,12 @@ def pause_targets(
         if not target.name:
             raise NotInPoolError(f"the name of a {target.kind} is empty")
     return list(dict.fromkeys(targets))
+
+
+def check_queue_names(targets: Iterable[PauseTarget]) -> None:
+    """Raise `NotInPoolError` for what cannot be the name of a queue: its pause has no effect."""
+    for kind, name in targets:
+        if kind is PauseKind.QUEUE and not is_queue_name(name):
+            raise NotInPoolError(
+                f"no queue can have the name {name!r}: names are without ':' and ','"
+            )

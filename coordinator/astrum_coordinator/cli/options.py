@@ -117,6 +117,8 @@ class VersionPolicy(click.ParamType[str]):
 class UnservedLimit(Duration):
     """A duration, or ``none`` for no limit, which becomes infinity."""
 
+    advice = "write 300, 5m or 2h, or none for a run that always waits"
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:

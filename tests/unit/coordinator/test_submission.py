@@ -93,9 +93,9 @@ def test_what_cannot_be_kept_with_a_run_is_refused_with_what_to_write() -> None:
         submitted("exactly", flow=flow_of())
     with pytest.raises(RunError, match=r"flow\(fingerprints=True\)"):
         submitted("exact", flow=flow_of(fingerprints=False))
-    for limit_s in (0, -1.0, math.nan):
+    for limit_s in (0, -1.0, math.nan, "5m"):
         with pytest.raises(RunError, match=r"write math\.inf"):
-            submitted(limit_s=limit_s, flow=flow_of())
+            submitted(limit_s=limit_s, flow=flow_of())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="did you mean 'compatible'"):
         CoordinatorConfig(versions="compatble")
     for ttl_s in (0.0, -1.0, 0.0001, 1e12, math.inf, math.nan):
@@ -110,7 +110,7 @@ def test_what_cannot_be_kept_with_a_run_is_refused_with_what_to_write() -> None:
     ("option", "value", "told"),
     [
         ("--versions", "exct", "did you mean 'exact'"),
-        ("--unserved-limit", "never", "is not a duration"),
+        ("--unserved-limit", "never", "or none for a run that always waits"),
         ("--unserved-limit", "0", "is not a duration"),
         ("--result-ttl", "99999999d", "is not a time from 0.001s to 3650d"),
         ("--result-ttl", "0.0001", "is not a time from 0.001s to 3650d"),
