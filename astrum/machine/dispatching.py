@@ -69,6 +69,12 @@ class Dispatching:
         """All tasks that only wait for capacity."""
         return self.tasks_in(READY)
 
+    def ready_without_stream(self) -> Iterator[int]:
+        """All ready tasks whose routes lead to no stream, since an operator paused them."""
+        for heap, streams in zip(self._heaps, self._streams, strict=True):
+            if not streams:
+                yield from (entry & NUMBER_MASK for entry in heap)
+
     def tasks_in(self, place: int) -> Iterator[int]:
         """All tasks in that state; fast also for a million tasks."""
         task = self.states.find(place)

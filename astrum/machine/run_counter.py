@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from astrum.machine.events import AttemptSettled, Outcome
@@ -60,6 +61,13 @@ class RunCounter:
         marks = int.from_bytes(self.state.states.translate(_ONE_IF_READY), "big")
         counts = {queue: (marks & mask).bit_count() for queue, mask in self._in_queue.items()}
         return {queue: count for queue, count in counts.items() if count}
+
+    def paused(self) -> dict[str, int]:
+        """Return how many of the ready tasks are held back by pauses, by queue."""
+        state = self.state
+        if state.stopping:
+            return {}
+        return dict(Counter(state.tasks.spec(t).queue for t in state.ready_without_stream()))
 
     def _count_unsuccessful(self) -> None:
         log = self.state.attempt_log

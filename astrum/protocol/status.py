@@ -121,13 +121,14 @@ class LedRun(NamedTuple):
 class CoordinatorStatus:
     """The work of a coordinator at one moment.
 
-    ``ready`` is what it holds in all its runs, by queue. ``leaderships`` are at most
-    `MAX_LED_RUNS` of the ``led_count`` runs that it leads.
+    ``ready`` is what it holds in all its runs, by queue, and ``paused`` how much of that pauses
+    hold back. ``leaderships`` are at most `MAX_LED_RUNS` of the ``led_count`` runs that it leads.
     """
 
     led_count: int = 0
     ready: Mapping[str, int] = field(default_factory=dict)
     leaderships: tuple[LedRun, ...] = ()
+    paused: Mapping[str, int] = field(default_factory=dict)
 
 
 def encode_coordinator_status(status: CoordinatorStatus) -> bytes:
@@ -270,5 +271,6 @@ _LED_RUN = (_string, _BY_QUEUE, _count, _count, _flag, _string, _number, _string
 _COORDINATOR_READERS: dict[str, _Reader] = {
     "led_count": _count,
     "ready": _BY_QUEUE,
+    "paused": _BY_QUEUE,
     "leaderships": _rows(_row(LedRun, *_LED_RUN)),
 }

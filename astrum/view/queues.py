@@ -20,7 +20,7 @@ class QueueState:
     ``held_ready`` tasks wait for nothing but capacity and are with their coordinators, in no
     stream yet. ``backlog`` is both together: what the queue has and no worker has begun, some
     seconds old. ``demand`` is the backlog and what runs: the number that an autoscaler divides.
-    Of a paused queue it is only what runs.
+    Of a paused queue it is only what runs, and what other pauses hold back does not count.
     ``paused`` says who paused the queue and why, "" if it is not paused.
     ``lanes`` has the same counts by kind of slot: "async", "thread", "exclusive".
     """
@@ -42,29 +42,34 @@ def queue_states(
     listens: Mapping[str, Collection[str]],
     held: Iterable[Mapping[str, int]] = (),
     pauses: Pauses = NO_PAUSES,
+    paused: Iterable[Mapping[str, int]] = (),
 ) -> list[QueueState]:
     """Return every queue that was used recently, is to be used or has a live worker, by name.
 
     ``listens`` has the queues that each live worker listens to, ``held`` what each coordinator
-    holds ready by queue, ``pauses`` what operators have paused.
+    holds ready by queue, ``pauses`` what operators have paused. ``paused`` has how much of what
+    each coordinator holds is held back by pauses.
     """
     ready: Counter[str] = Counter()
     for counts in held:
         ready.update(counts)
+    idle: Counter[str] = Counter()
+    for counts in paused:
+        idle.update(counts)
     names = {stream.queue for stream in sizes} | {q for queues in listens.values() for q in queues}
     names |= {pause.target.name for pause in pauses if pause.target.kind is PauseKind.QUEUE}
     found = [_queue_state(name, sizes, listens) for name in sorted(names | ready.keys())]
-    return [_completed(one, ready[one.queue], pauses) for one in found]
+    return [_completed(one, ready[one.queue], idle[one.queue], pauses) for one in found]
 
 
-def _completed(one: QueueState, held_ready: int, pauses: Pauses) -> QueueState:
+def _completed(one: QueueState, held_ready: int, idle: int, pauses: Pauses) -> QueueState:
     pause = pauses.get(PauseTarget(PauseKind.QUEUE, one.queue))
     backlog = one.waiting + held_ready
     return replace(
         one,
         held_ready=held_ready,
         backlog=backlog,
-        demand=one.running + (backlog if pause is None else 0),
+        demand=one.running + (max(backlog - idle, 0) if pause is None else 0),
         paused="" if pause is None else str(pause),
     )
 

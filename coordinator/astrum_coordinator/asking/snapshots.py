@@ -73,8 +73,9 @@ async def queue_states_of(store: RunStore) -> list[QueueState]:
         for worker in await store.workers()
         if (queues := worker.details.get("queues"))
     }
-    held = [coordinator.status.ready for coordinator in await store.coordinators()]
-    return queue_states(sizes, listens, held, await store.paused())
+    told = [coordinator.status for coordinator in await store.coordinators()]
+    held, paused = [one.ready for one in told], [one.paused for one in told]
+    return queue_states(sizes, listens, held, await store.paused(), paused)
 
 
 async def live_pool(store: RunStore) -> tuple[LivePool, set[str]]:

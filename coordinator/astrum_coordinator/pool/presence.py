@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from astrum.errors import StoreError
@@ -83,10 +85,16 @@ class Presence(PeriodicService):
 
     def _status(self, leaders: list[RunLeader]) -> CoordinatorStatus:
         rows = [leader.status(self._counters[leader.run_id].ready()) for leader in leaders]
-        ready: dict[str, int] = {}
-        for row in rows:
-            for queue, count in row.ready.items():
-                ready[queue] = ready.get(queue, 0) + count
         return CoordinatorStatus(
-            led_count=len(rows), ready=ready, leaderships=tuple(rows[:MAX_LED_RUNS])
+            led_count=len(rows),
+            ready=_sum(row.ready for row in rows),
+            paused=_sum(counter.paused() for counter in self._counters.values()),
+            leaderships=tuple(rows[:MAX_LED_RUNS]),
         )
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)

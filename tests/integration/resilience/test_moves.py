@@ -183,7 +183,7 @@ async def test_a_run_that_begins_right_after_its_worker_came_starts_at_once(
         await asyncio.to_thread(pool.worker, *QUICK, module=str(new))
         submitted_at = time.time()
         run = await begin(coordinator, flow_of(old, "waits0"))
-        assert starts(await run.ended())[0] - submitted_at < 0.5
+        assert starts(await run.ended())[0] - submitted_at < 1.5
         await waiting.cancelled()
 
 

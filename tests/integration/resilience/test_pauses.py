@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from astrum.redis import RedisSettings
-from astrum_coordinator import Coordinator
+from astrum_coordinator import Coordinator, CoordinatorConfig
 from tests.eventually import eventually
 from tests.integration.resilience.modules import begin, flow_of, write
 from tests.integration.resilience.pool import QUICK, Pool
@@ -39,12 +39,15 @@ PAUSES: dict[str, Any] = {
     "namespace": {"namespaces": ["shop"]},
     "task": {"tasks": [f"shop/next{number}" for number in range(6)]},
 }
+SOON_S = 5.0
 IMPATIENT = dataclasses.replace(FAST, unserved_notice_s=0.1, unserved_limit_s=0.4)
 
 
 @pytest.fixture
 async def coordinator(pool: Pool) -> AsyncIterator[Coordinator]:
-    async with Coordinator(RedisSettings(url=pool.server.url)) as coordinator:
+    # A pause is noticed without the look at the whole pool, which is due later.
+    config = CoordinatorConfig(watch_every_s=20.0, renew_every_s=0.3)
+    async with Coordinator(RedisSettings(url=pool.server.url), config=config) as coordinator:
         yield coordinator
 
 
@@ -79,7 +82,7 @@ async def test_a_pause_takes_back_what_waits_and_an_unpause_goes_on_at_once(
         return await in_streams(coordinator) == (0, 1)
 
     await eventually(nothing_waits, "the end of what waits")
-    assert loop.time() - paused_at < 1.5, "sooner than a look at the pool is due"
+    assert loop.time() - paused_at < SOON_S, "sooner than a look at the pool is due"
     pool.release("runs")
 
     async def is_idle() -> bool:
@@ -87,11 +90,17 @@ async def test_a_pause_takes_back_what_waits_and_an_unpause_goes_on_at_once(
 
     await eventually(is_idle, "the end of what runs")
     assert await run.state() == "open"
+
+    async def is_told() -> bool:
+        [one] = [row for row in await coordinator.queues() if row.queue == "default"]
+        return (one.held_ready, one.demand) == (6, 0)
+
+    await eventually(is_told, "held tasks that ask for no workers")
     assert pool.executions() == {"runs": 1}
     unpaused_at = loop.time()
     await coordinator.unpause(**PAUSES[what])
     assert (await run.ended()).execution_state == "completed"
-    assert loop.time() - unpaused_at < 1.5
+    assert loop.time() - unpaused_at < SOON_S
     assert sum(pool.executions().values()) == 7
 
 

@@ -9,6 +9,8 @@ from astrum.machine import (
     Outcome,
     RunState,
 )
+from astrum.machine.events import RoutesChanged
+from astrum.machine.routes import Routes
 from astrum.machine.run_counter import LONGEST_FAILURE, RunCounter, RunCounts, end_details
 from astrum.planning import Plan, TaskSpec
 from astrum.planning.retry_policy import RetryPolicy
@@ -84,3 +86,12 @@ def test_a_cancelled_run_says_why_and_no_text_is_long() -> None:
     [text] = end_details(state).values()
     assert text.startswith("the run was cancelled: xxx")
     assert len(text) == LONGEST_FAILURE
+
+
+def test_what_pauses_hold_back_is_counted_by_queue() -> None:
+    specs = [TaskSpec(task_id=f"t{n}", queue=queue) for n, queue in enumerate(["cpu", "io", "cpu"])]
+    state = state_of(*specs, capacity=0)
+    counter = RunCounter(state)
+    assert counter.paused() == {}
+    state.handle(RoutesChanged(Routes(choices=((), (0,)), alone=((), (0,)), of=(0, 1, 0))))
+    assert (counter.ready(), counter.paused()) == ({"cpu": 2, "io": 1}, {"cpu": 2})

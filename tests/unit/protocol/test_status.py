@@ -40,7 +40,9 @@ parts = st.sampled_from([*WorkerStatus.__dataclass_fields__, "later"])
 
 def test_what_a_coordinator_says_comes_back() -> None:
     led = LedRun("r", {"q": 1}, 10, 2, True, "no worker serves 't'", 9.5, "OOM", 3)
-    said = CoordinatorStatus(led_count=1, ready={"q": 1}, leaderships=(led, LedRun("s", {}, 1, 0)))
+    said = CoordinatorStatus(
+        led_count=1, ready={"q": 1}, paused={"q": 1}, leaderships=(led, LedRun("s", {}, 1, 0))
+    )
     assert decode_coordinator_status(encode_coordinator_status(said)) == said
 
 

@@ -62,6 +62,12 @@ def test_the_backlog_of_a_paused_queue_asks_for_no_workers() -> None:
     assert (cpu.backlog, cpu.demand) == (5, 5)
 
 
+def test_what_a_paused_namespace_or_task_has_ready_asks_for_no_workers() -> None:
+    sizes = {Stream("cpu", "async"): StreamSize(2, 5, 4.0)}
+    [cpu] = queue_states(sizes, {}, [{"cpu": 7}, {"cpu": 3}], paused=[{"cpu": 6}, {}])
+    assert (cpu.held_ready, cpu.backlog, cpu.demand) == (10, 12, 11)
+
+
 def test_a_paused_queue_is_listed_also_if_nothing_uses_it() -> None:
     pauses = Pauses(
         [
