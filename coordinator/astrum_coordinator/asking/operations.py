@@ -120,12 +120,19 @@ class Operations(ABC):
         found = [await found_run(store, run_id) for run_id in dict.fromkeys(run_ids)]
         for info in found:
             if info.is_open:
-                raise RunError(
-                    f"run {info.run_id} is open: `cancel {info.run_id}` ends it, then forget it"
-                )
+                raise RunError(_why_not_forgotten(info))
         for info in found:
             await store.forget(info.run_id)
         return found
+
+
+def _why_not_forgotten(info: RunInfo) -> str:
+    if info.lease_s > 0:
+        return f"run {info.run_id} is open: `cancel {info.run_id}` ends it, then forget it"
+    return (
+        f"run {info.run_id} is open and no coordinator leads it: `cancel {info.run_id}` ends it "
+        "once `serve` or `resume` does, then forget it"
+    )
 
 
 def chosen_workers(names: Iterable[str], live: Sequence[WorkerInfo]) -> list[WorkerInfo]:

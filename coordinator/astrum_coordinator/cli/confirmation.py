@@ -16,7 +16,11 @@ def is_confirmed(question: str, yes: bool) -> bool:
     """Return whether to go on: asks if a person is there, unless ``yes``."""
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
-    if click.confirm(question, err=True):
-        return True
+    try:
+        if click.confirm(question, err=True):
+            return True
+    except click.Abort as abort:  # click would end both with exit code 1
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
     say("nothing was deleted")
     return False

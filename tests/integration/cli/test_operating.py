@@ -64,6 +64,8 @@ def test_a_pause_of_what_nothing_has_names_the_nearest(
         assert "--anyway" in done.stderr
     assert cli("pause", "--task", "load", **env).returncode == 2
     assert cli("pause", **env).returncode == 2
+    impossible = cli("pause", "--queue", "a:b", "--anyway", **env)
+    assert (impossible.returncode, "no queue can have the name" in impossible.stderr) == (2, True)
     assert cli("pause", "--queue", "later", "--anyway", **env).returncode == 0
 
 
@@ -136,6 +138,7 @@ def test_a_run_is_forgotten_only_after_its_end(
     assert ran.returncode == 0, ran.stderr
     refused = cli("forget", "over", "open", **env)
     assert (refused.returncode, "`cancel open` ends it" in refused.stderr) == (1, True), refused
+    assert "no coordinator leads it" in refused.stderr
     unknown = cli("forget", "ovr", **env)
     assert (unknown.returncode, "did you mean 'over'?" in unknown.stderr) == (1, True)
     [told] = json.loads(cli("forget", "over", "--json", **env).stdout)
