@@ -74,10 +74,20 @@ class RunStreams:
     def on_pool(self, run_pool: RunPool, pauses: Pauses) -> Iterator[Event]:
         """Yield the events of a look at the pool: capacities, and routes if they change."""
         signature = (self._router.signature(run_pool), pauses)
-        routes = None
+        routes, first_new = None, len(self._known)
         if signature != self._signature:
             self._signature = signature
             routes = self._router.routes(run_pool, pauses, self.number)
+        changes = list(self._capacities(run_pool))
+        if routes is not None:
+            # A new stream would have no bound under the new routes. A known one that has lost its
+            # last reader may hold more than before, which is not for the old routes.
+            yield from (change for change in changes if change.stream >= first_new)
+            yield RoutesChanged(routes)
+            changes = [change for change in changes if change.stream < first_new]
+        yield from changes
+
+    def _capacities(self, run_pool: RunPool) -> Iterator[CapacityChanged]:
         now = time.monotonic()
         for number, known in enumerate(self._known):
             readers = run_pool.readers_of(known.stream)
@@ -85,8 +95,6 @@ class RunStreams:
             known.pace.rate = readers.rate if readers else 0.0
             if self._has_new_capacity(number, now):
                 yield CapacityChanged(number, known.capacity)
-        if routes is not None:  # after the capacities: a new stream would have no bound
-            yield RoutesChanged(routes)
 
     # --- what changes with the work -----------------------------------------------------------
 
