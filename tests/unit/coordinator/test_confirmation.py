@@ -14,18 +14,14 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture(autouse=True)
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("stdin", "stderr"):
-        monkeypatch.setattr(f"sys.{name}", Terminal())
-
-
 def answers(monkeypatch: pytest.MonkeyPatch, answer: str | type[BaseException]) -> None:
     def read(prompt: str) -> str:
         if isinstance(answer, str):
             return answer
         raise answer
 
+    for name in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", Terminal())
     monkeypatch.setattr("click.termui.visible_prompt_func", read)
 
 
