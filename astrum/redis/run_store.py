@@ -23,7 +23,7 @@ from astrum.redis.fence import outstanding_in
 from astrum.redis.journals import JournalStore
 from astrum.redis.operating import OperatingStore
 from astrum.redis.records import DeadClaim, Dispatched
-from astrum.redis.scripts import STREAMS_PER_PART, DispatchItem, LedCounts, chunks
+from astrum.redis.scripts import MAX_ITEMS, STREAMS_PER_PART, DispatchItem, LedCounts, chunks
 from astrum.redis.settings import RedisSettings
 from astrum.redis.settlement import Settlement, Verdict
 
@@ -177,15 +177,20 @@ class RunStore(OperatingStore, JournalStore):
         suspected loss is not handled yet: a value that the server lost must not be used.
         """
         key = self.keys.queue(stream)
+        rows = [item if type(item) is DispatchItem else DispatchItem(*item) for item in items]
         states: list[str] = []
-        parts = list(chunks([DispatchItem(*item) for item in items])) or [()]
-        for part in parts:
-            self._refuse_under_suspicion(run_id)
-            more = has_more or part is not parts[-1]
-            call = scripts.dispatch(self.keys, run_id, epoch, key, part, has_more=more)
-            sent = scripts.read_dispatched(run_id, epoch, await self.client.call(call))
-            states += sent.states
-        return sent._replace(states=states)
+        for part in chunks(rows[:-MAX_ITEMS] if len(rows) > MAX_ITEMS else ()):
+            states += (await self._dispatch(run_id, epoch, key, part, has_more=True)).states
+        last = rows[len(states) :]
+        sent = await self._dispatch(run_id, epoch, key, last, has_more=has_more)
+        return sent._replace(states=states + sent.states) if states else sent
+
+    async def _dispatch(
+        self, run_id: str, epoch: int, key: str, items: Sequence[DispatchItem], *, has_more: bool
+    ) -> Dispatched:
+        self._refuse_under_suspicion(run_id)
+        call = scripts.dispatch(self.keys, run_id, epoch, key, items, has_more=has_more)
+        return scripts.read_dispatched(run_id, epoch, await self.client.call(call))
 
     async def look(self, stream: Stream, run_ids: Sequence[str]) -> Dispatched:
         """Return how full a stream is, for runs that have more ready for it than they may send."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from astrum.errors import LeadershipLostError, RunNotFoundError
@@ -166,17 +167,20 @@ def dispatch(
     has_more: bool,
 ) -> ScriptCall:
     """Dispatch attempts. Reply: see `read_dispatched`."""
-    names = [keys.run(run_id), keys.attempts(run_id), stream, keys.queues, keys.want(stream)]
+    name, want, alone = _names(keys, stream)
+    names = [keys.run(run_id), keys.attempts(run_id), stream, keys.queues, want, *alone]
     want_ms = _ms(WANT_S) if has_more else 0
-    name = keys.stream_name(stream)
     arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms(), name, run_id, want_ms]
     for item in items:
         arguments += item
-    return ScriptCall("dispatch", names + _alone(keys, stream), arguments)
+    return ScriptCall("dispatch", names, arguments)
 
 
-def _alone(keys: Keys, stream: str) -> list[str]:
-    return [keys.alone] if keys.is_exclusive(stream) else []
+@lru_cache(maxsize=1024)
+def _names(keys: Keys, stream: str) -> tuple[str, str, tuple[str, ...]]:
+    """Return a stream's name, the key of who wants it, and that of exclusive work if it is such."""
+    alone = (keys.alone,) if keys.is_exclusive(stream) else ()
+    return keys.stream_name(stream), keys.want(stream), alone
 
 
 def read_dispatched(run_id: str, epoch: int, reply: Sequence[Any]) -> Dispatched:
@@ -204,8 +208,9 @@ def settle(
     """Record ends of attempts, in a mode of the script. Reply: `read_verdicts`."""
     # Only the keys that the mode needs: access rules keep workers away from the run's own record.
     others = {"w": [], "x": [keys.leases]}.get(mode, [keys.run(run_id)])
-    names = [keys.attempts(run_id), keys.journal(run_id), stream, *others, *_alone(keys, stream)]
-    arguments: list[Argument] = [mode, who, GROUP, keys.stream_name(stream)]
+    name, _, alone = _names(keys, stream)
+    names = [keys.attempts(run_id), keys.journal(run_id), stream, *others, *alone]
+    arguments: list[Argument] = [mode, who, GROUP, name]
     for item in items:
         arguments += (item.task, item.attempt, item.entry_id, int(item.final), item.record)
     return ScriptCall("settle", names, arguments)
