@@ -5,8 +5,9 @@ Made once per pass, for all runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from astrum.machine.failure import blocking_text
@@ -50,26 +51,46 @@ class Readers:
 
 
 class LiveWorker(NamedTuple):
-    """A live worker: what it serves, and the queues it listens to (`None`: it does not say).
-
-    ``codes`` has the offer and the code of each namespace that it serves.
-    """
+    """A live worker: what it serves, and the queues it listens to (`None`: it does not say)."""
 
     worker_id: str
     served: Served
     queues: frozenset[str] | None
     status: WorkerStatus
-    codes: Mapping[str, tuple[str, str]]
-
-    def reads(self, namespace: str, queue: str) -> bool:
-        """Return whether it claims attempts of a namespace from a queue."""
-        listens = self.queues is None or queue in self.queues
-        return listens and namespace in self.codes and self.claims
 
     @property
     def claims(self) -> bool:
         """True unless it drains."""
         return DRAINING not in self.status.not_claiming
+
+
+class _Equals:
+    """Workers that serve the same, listen to the same queues, and claim.
+
+    ``codes`` has the offer and the code of each namespace that they serve.
+    """
+
+    def __init__(self, served: Served, queues: frozenset[str] | None, rates: WorkRates) -> None:
+        self.served = served
+        self.workers: list[LiveWorker] = []
+        self.codes = {namespace: (task.offer, task.code) for (namespace, _), task in served.items()}
+        self._queues = queues
+        self._rates = rates
+        self._by_lane: dict[str, tuple[int, float]] = {}
+
+    def read(self, namespace: str, queue: str) -> bool:
+        """Return whether they claim attempts of a namespace from a queue."""
+        return namespace in self.codes and (self._queues is None or queue in self._queues)
+
+    def at_work(self, lane: str) -> tuple[int, float]:
+        """Return how many attempts of a lane they run at once, and end per second."""
+        found = self._by_lane.get(lane)
+        if found is None:
+            lanes = [worker.status.lanes.get(lane) for worker in self.workers]
+            slots = sum(status.slots if status else 1 for status in lanes)
+            rate = sum(self._rates.of(worker.worker_id, lane) for worker in self.workers)
+            found = self._by_lane[lane] = slots, rate
+        return found
 
 
 class LivePool:
@@ -89,7 +110,7 @@ class LivePool:
     ) -> None:
         self.is_starting = is_starting
         self.workers = [_live_worker(one, served.get(one.worker_id, {})) for one in workers]
-        self._rates = rates or WorkRates()
+        self._equals = _equals(self.workers, rates or WorkRates())
         self._running: dict[str, list[Running]] = {}
         self._readers: dict[tuple[str, str, str, bool], Mapping[str, Readers]] = {}
         for worker in workers:
@@ -117,15 +138,15 @@ class LivePool:
         self, namespace: str, queue: str, lane: str, exact: bool
     ) -> Mapping[str, Readers]:
         found: dict[str, Readers] = {}
-        for worker in self.workers:
-            if not worker.reads(namespace, queue):
+        for equals in self._equals:
+            if not equals.read(namespace, queue):
                 continue
-            offer, code = worker.codes[namespace]
+            offer, code = equals.codes[namespace]
             name = f"{offer}.{code}" if exact else offer
-            readers = found.setdefault(name, Readers(Stream(queue, lane, name), worker.served))
-            status = worker.status.lanes.get(lane)
-            readers.slots += status.slots if status else 1
-            readers.rate += self._rates.of(worker.worker_id, lane)
+            readers = found.setdefault(name, Readers(Stream(queue, lane, name), equals.served))
+            slots, rate = equals.at_work(lane)
+            readers.slots += slots
+            readers.rate += rate
         return found
 
     def _take_in_status(self, status: WorkerStatus) -> None:
@@ -136,9 +157,29 @@ class LivePool:
 
 def _live_worker(worker: WorkerInfo, served: Served) -> LiveWorker:
     queues = worker.details.get("queues")
-    listens = None if queues is None else frozenset(queues.split(","))
-    codes = {namespace: (task.offer, task.code) for (namespace, _), task in served.items()}
-    return LiveWorker(worker.worker_id, served, listens, worker.status, codes)
+    listens = None if queues is None else _queues(queues)
+    return LiveWorker(worker.worker_id, served, listens, worker.status)
+
+
+@lru_cache(maxsize=128)
+def _queues(text: str) -> frozenset[str]:
+    return frozenset(text.split(","))
+
+
+def _equals(workers: Iterable[LiveWorker], rates: WorkRates) -> list[_Equals]:
+    """Group the workers that claim: a big pool has many workers, but of a few kinds.
+
+    Workers that advertise the same share one object for it, see `PoolView`.
+    """
+    found: dict[tuple[int, frozenset[str] | None], _Equals] = {}
+    for worker in workers:
+        if worker.claims:
+            key = (id(worker.served), worker.queues)
+            equals = found.get(key)
+            if equals is None:
+                equals = found[key] = _Equals(worker.served, worker.queues, rates)
+            equals.workers.append(worker)
+    return list(found.values())
 
 
 def _blame(row: RunningAttempt, block: LoopBlock | None) -> tuple[str, str]:

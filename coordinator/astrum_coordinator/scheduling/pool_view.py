@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -50,6 +51,8 @@ class PoolView:
         self.paces = Paces()
         self._store = context.store
         self._served: dict[str, Served] = {}
+        # By digest: the workers of a big pool say the same, and each would cost megabytes.
+        self._decoded: dict[bytes, Served] = {}
         self._rates = WorkRates()
         self._expected: Callable[[], Collection[int]] = tuple
         self._looking = asyncio.Lock()
@@ -102,10 +105,17 @@ class PoolView:
         if missing:
             for worker_id, data in (await self._store.served_by(missing)).items():
                 self._served[worker_id] = self._read(worker_id, data)
+            in_use = {id(served) for served in self._served.values()}
+            self._decoded = {key: one for key, one in self._decoded.items() if id(one) in in_use}
 
     def _read(self, worker_id: str, data: bytes) -> Served:
-        try:
-            return decode_served(data)
-        except DecodeError as error:
-            logger.warning("worker %s counts as one that serves nothing: %s", worker_id, error)
-            return {}
+        digest = hashlib.blake2b(data, digest_size=16).digest()
+        found = self._decoded.get(digest)
+        if found is None:
+            try:
+                found = decode_served(data)
+            except DecodeError as error:
+                logger.warning("worker %s counts as one that serves nothing: %s", worker_id, error)
+                found = {}
+            self._decoded[digest] = found
+        return found

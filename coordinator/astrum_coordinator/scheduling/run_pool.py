@@ -22,6 +22,7 @@ class RunPool:
         self._namespace = namespace
         self._versions = versions
         self._is_exact = versions == EXACT
+        self._candidates: dict[tuple[str, str], list[Readers]] = {}
         self._served_by: dict[tuple[str, str, str, str], tuple[Readers, ...]] = {}
 
     def serves(self, spec: TaskSpec) -> bool:
@@ -44,8 +45,12 @@ class RunPool:
 
     def candidates(self, queue: str, lane: str) -> list[Readers]:
         """Return all streams of the namespace that have readers, in the order of their offers."""
-        found = self._pool.readers(self._namespace, queue, lane, exact=self._is_exact)
-        return [found[offer] for offer in sorted(found)]
+        key = (queue, lane)
+        candidates = self._candidates.get(key)
+        if candidates is None:
+            found = self._pool.readers(self._namespace, *key, exact=self._is_exact)
+            candidates = self._candidates[key] = [found[offer] for offer in sorted(found)]
+        return candidates
 
     def readers_of(self, stream: Stream) -> Readers | None:
         """Return who reads a stream, `None` if no live worker does."""
