@@ -93,7 +93,7 @@ async def listening(
     except OSError as error:
         raise click.UsageError(_not_listening(address, error)) from None
     try:
-        say(f"answering on http://{address[0]}:{server.port}/queues")
+        say(f"answering on http://{address_text(address[0], server.port)}/queues")
         yield
     finally:
         await server.stop()
@@ -103,11 +103,19 @@ def _not_listening(address: tuple[str, int], error: OSError) -> str:
     """Return what is wrong with an address and what to do."""
     known = error.errno is not None and error.errno > 0  # else it is a failed look-up of the name
     why = os.strerror(error.errno or 0) if known else error.strerror or str(error)
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
     return (
-        f"--http: this process cannot listen on {host}:{address[1]}: {why[:1].lower()}{why[1:]}; "
-        "give a free port of this host, as in 127.0.0.1:8080"
+        f"--http: this process cannot listen on {address_text(*address)}: "
+        f"{why[:1].lower()}{why[1:]}; give a free port of this host, as in 127.0.0.1:8080"
     )
+
+
+def address_text(host: str, port: int) -> str:
+    """Return an address as `parse_address` reads it.
+
+    >>> address_text("::1", 80)
+    '[::1]:80'
+    """
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def checked_address(

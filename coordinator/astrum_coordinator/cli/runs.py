@@ -40,7 +40,8 @@ def runs(server: ServerOptions, as_json: bool, limit: int) -> None:
 
     async def question(coordinator: Coordinator) -> tuple[list[RunInfo], Versions, Pauses]:
         found = await coordinator.runs(limit)
-        versions = await coordinator.served_versions(await coordinator.workers())
+        live = await coordinator.workers() if any(info.is_open for info in found) else []
+        versions = await coordinator.served_versions(live)
         return found, versions, await coordinator.paused()
 
     found, workers, paused = ask(server, question)
