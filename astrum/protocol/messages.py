@@ -1,4 +1,4 @@
-"""The messages between coordinator and workers: task messages, journal records, hints.
+"""The messages between coordinator and workers: task messages and journal records.
 
 All are msgpack arrays that begin with the protocol's version or a kind. Values inside are byte
 strings, decoded only by the process that needs them: a coordinator copies them from a record into
@@ -367,35 +367,3 @@ def decode_failure(row: Any) -> Failure:
 def event_of(item: Record | LeaderEvent, recorded_at: float) -> Event:
     """Return the event for the state machine that a journal item holds."""
     return item.to_event(recorded_at) if isinstance(item, Record) else item
-
-
-class Hint(NamedTuple):
-    """A hint to workers that they may look now and not only later; it may be lost or late.
-
-    ``attempts``, pairs of task and attempt, need not continue. To ``streams``, named as in the
-    fence, the run begins to send: workers read those of exact runs only once there are some.
-    """
-
-    run_id: str
-    attempts: Sequence[tuple[int, int]] = ()
-    streams: Sequence[str] = ()
-
-
-def encode_hint(hint: Hint) -> bytes:
-    """Return the bytes of a hint for the control channel."""
-    packed: bytes = msgpack.packb((PROTOCOL_VERSION, *hint))
-    return packed
-
-
-def decode_hint(data: bytes) -> Hint:
-    """Read a hint; raises `DecodeError` for anything else."""
-    try:
-        version, run_id, attempts, *more = unpack(data)
-        pairs = [(int(task), int(attempt)) for task, attempt, *_ in attempts]
-        streams = tuple(more[0]) if more else ()
-    except (TypeError, ValueError) as error:
-        raise DecodeError(f"a hint is malformed: {error}") from None
-    is_valid = isinstance(run_id, str) and all(isinstance(name, str) for name in streams)
-    if version != PROTOCOL_VERSION or not is_valid:
-        raise DecodeError("a hint has another protocol version, or parts of the wrong type")
-    return Hint(run_id, pairs, streams)

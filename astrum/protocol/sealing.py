@@ -11,15 +11,8 @@ from collections.abc import Callable, Sequence
 import msgpack
 
 from astrum.errors import DecodeError
-from astrum.protocol.messages import (
-    Hint,
-    LeaderEvent,
-    Record,
-    decode_entry,
-    decode_hint,
-    encode_entry,
-    encode_hint,
-)
+from astrum.protocol.hints import Hint, decode_hint, encode_hint
+from astrum.protocol.messages import LeaderEvent, Record, decode_entry, encode_entry
 from astrum.protocol.signing import KEY_VARIABLE, SIGNATURE_BYTES, Signer
 from astrum.values.unpacking import unpack
 

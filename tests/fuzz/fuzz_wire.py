@@ -26,17 +26,15 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
     from astrum.machine.failure import Failure
     from astrum.machine.state import RunState
     from astrum.planning import Plan, RetryPolicy, TaskSpec
+    from astrum.protocol.hints import Hint, decode_hint, encode_hint
     from astrum.protocol.messages import (
-        Hint,
         Record,
         TaskMessage,
         claimed_ends,
         decode_entry,
-        decode_hint,
         decode_message,
         encode_entry,
         encode_event,
-        encode_hint,
         encode_message,
         encode_record,
         event_of,

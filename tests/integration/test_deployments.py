@@ -14,7 +14,7 @@ import pytest
 from astrum.config import AstrumConfig
 from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
-from astrum.protocol.messages import Hint, encode_hint
+from astrum.protocol.hints import Hint, encode_hint
 from astrum.redis import RedisSettings, RunStore, WorkerStore
 from astrum_coordinator import Coordinator
 from tests.eventually import eventually

@@ -7,12 +7,11 @@ import signal
 import pytest
 
 from astrum.machine.events import Outcome
+from astrum.protocol.hints import Hint, encode_hint
 from astrum.protocol.messages import (
-    Hint,
     Record,
     TaskMessage,
     encode_entry,
-    encode_hint,
     encode_message,
     encode_record,
 )

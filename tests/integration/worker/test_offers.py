@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 
+from astrum.protocol.hints import Hint, encode_hint
 from astrum.protocol.keys import Keys
-from astrum.protocol.messages import Hint, encode_hint
 from astrum.protocol.status import decode_served
 from astrum.protocol.streams import Stream
 from astrum_worker.streams import MANY_STREAMS, offers_read, streams_of_lane

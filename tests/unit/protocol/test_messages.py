@@ -20,18 +20,16 @@ from astrum.machine.events import (
     WorkerReturned,
 )
 from astrum.machine.failure import Failure
+from astrum.protocol.hints import Hint, decode_hint, encode_hint
 from astrum.protocol.messages import (
     PROTOCOL_VERSION,
-    Hint,
     LeaderEvent,
     Record,
     TaskMessage,
     decode_entry,
-    decode_hint,
     decode_message,
     encode_entry,
     encode_event,
-    encode_hint,
     encode_message,
     encode_record,
     event_of,

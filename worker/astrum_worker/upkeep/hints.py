@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from astrum.errors import DecodeError
-from astrum.protocol.messages import Hint
+from astrum.protocol.hints import Hint
 from astrum.runtime.service import Service
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
