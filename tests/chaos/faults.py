@@ -22,8 +22,6 @@ DELAY_S = 0.05
 PAUSE_S = 6.0
 QUIET_AFTER_S = 4.0
 """Until then what was claimed before a pause may begin: leaders look for pauses every 2 s."""
-PAUSES_HOLD = True
-"""Whether leaders obey pauses."""
 PAUSED_TASK = name_of(7, 7)
 PAUSED = (
     ("--queue", "default"),
@@ -121,13 +119,12 @@ class Faults:
     async def paused(self) -> Injection:
         """Pause the queue, the namespace or a task that all runs have, and end that."""
         what = self._rng.choice(PAUSED)
-        at = time.time()
         await self._order("pause", *what, "--reason", "chaos")
+        at = time.time()  # on a busy machine the command alone takes a second
         await asyncio.sleep(PAUSE_S)
         injection = Injection("", at, time.time())
-        if PAUSES_HOLD:
-            injection.quiet_from = at + QUIET_AFTER_S
-            injection.quiet_task = PAUSED_TASK if "--task" in what else ""
+        injection.quiet_from = at + QUIET_AFTER_S
+        injection.quiet_task = PAUSED_TASK if "--task" in what else ""
         await self._order("unpause", *what)
         return injection
 

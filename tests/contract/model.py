@@ -130,6 +130,7 @@ class State:
     dead_letters: list[tuple[bytes, str]] = field(default_factory=list)
     wants: dict[str, dict[str, int]] = field(default_factory=dict)
     alone: set[str] = field(default_factory=set)
+    paused: dict[str, bytes] = field(default_factory=dict)
 
 
 class Model:

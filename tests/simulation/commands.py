@@ -162,7 +162,7 @@ class Commands:
     def _hash(self, key: bytes) -> dict[str, Any]:
         text = key.decode()
         if text == "{astrum}:paused":
-            return {}  # no operator is here
+            return dict(self.model.state.paused)
         if text.startswith("{astrum}:w:"):
             known = self.model.state.workers.get(text.removeprefix("{astrum}:w:"))
             if known is None:
@@ -182,6 +182,9 @@ class Commands:
 
     def do_pexpire(self, _: Connection, key: bytes, life: bytes) -> int:
         return 1  # no test lasts that long
+
+    def do_hdel(self, _: Connection, key: bytes, field: bytes) -> int:
+        return int(self.model.state.paused.pop(field.decode(), None) is not None)
 
     def do_hget(self, _: Connection, key: bytes, field: bytes) -> Any:
         return self._hash(key).get(field.decode())
@@ -340,6 +343,11 @@ class Commands:
 
     def script_prolong(self, keys: list[str], args: list[bytes]) -> str:
         return "0"  # here nothing lives long enough to expire
+
+    def script_pause(self, keys: list[str], args: list[bytes]) -> int:
+        fields = zip(args[1::2], args[2::2], strict=True)
+        self.model.state.paused.update((field.decode(), data) for field, data in fields)
+        return 1
 
     def script_tidy(self, keys: list[str], args: list[bytes]) -> str:
         return "0"

@@ -42,6 +42,7 @@ def in_world(world: World) -> Iterator[None]:
         with (
             patch.object(time, "monotonic", world.loop.time),
             patch.object(time, "time", world.loop.time),
+            world.promises.watching_leaders(),
             patch.object(secrets, "token_hex", lambda n: f"{chance.getrandbits(8 * n):0{2 * n}x}"),
         ):
             yield

@@ -22,6 +22,8 @@ EVERY_FAULT = (
     "message slow",
     "message reset",
     "message stall",
+    "held back",
+    "taken back",
 )
 SEEDS_TO_MISS_A_SAFEGUARD = 60
 """A change of the product changes the stories of all seeds: the first that misses is nearby."""

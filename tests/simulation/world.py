@@ -17,20 +17,26 @@ from typing import Any
 from astrum.config import AstrumConfig
 from astrum.errors import AstrumError
 from astrum.machine.report import ExecutionReport
-from astrum.redis import RedisSettings, Verdict
+from astrum.planning.plan import DEFAULT_QUEUE
+from astrum.protocol.pauses import PauseKind, PauseTarget
+from astrum.redis import RedisSettings, RunStore
 from astrum_coordinator.app import Coordinator
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_worker.app import Worker
 from astrum_worker.config import WorkerConfig
 from tests.contract.model import State
-from tests.simulation.flows import ENDINGS, Book, catalog_of, random_flow
+from tests.simulation.asked import draw
+from tests.simulation.flows import Book, catalog_of
 from tests.simulation.heartbeat import Line, LoopLease
 from tests.simulation.loop import OUTSIDE, Process, StuckError, VirtualLoop, current_process
+from tests.simulation.promises import Promises
 from tests.simulation.server import Network, Weather
 
 BEGIN_S = 1_700_000_000.0
 ROUGH_S = 30.0
 PATIENCE_S = 400.0
+SETTLES_S = 20.0
+"""Until then those are back that the last faults hit, and runs have leaders again."""
 REST_S = 30.0
 """After the last end: time for what still runs to be noticed and dropped."""
 SETTINGS = RedisSettings(url="unix:///simulated")
@@ -55,21 +61,20 @@ class World:
         self._show = show
         self.story: list[str] = []
         self.network = Network(self.loop, random.Random(rng.random()), self.say)
-        self.book = Book(random.Random(rng.random()), self._entry)
-        self.endings = [rng.choice(ENDINGS) for _ in range(rng.choice((1, 1, 2)))]
-        self.flows = {
-            f"r{i}": random_flow(rng, self.book, f"n{i}", ending)
-            for i, ending in enumerate(self.endings)
-        }
-        self.run_timeouts = {
-            f"r{i}": 20.0 if ending == "timeout" else None for i, ending in enumerate(self.endings)
-        }
-        self.catalog = catalog_of(self.flows.values())
-        self.outstanding_limit = rng.choice((2, 5, 50))
-        self.slots = rng.choice((1, 2, 4))
+        self.promises = Promises(self)
+        book = Book(random.Random(rng.random()), self.promises.entry, self.promises.check)
+        self.book = book
+        self.asked = draw(rng, book)
+        self.flows = {run_id: run.flow for run_id, run in self.asked.runs.items()}
+        # A crowd has to wait for slots alone: so only the share lets a small run in.
+        self.outstanding_limit = 50 if self.asked.has_crowd else rng.choice((2, 5, 50))
+        self.slots = 1 if self.asked.has_crowd else rng.choice((1, 2, 4))
         self.reports: dict[str, ExecutionReport] = {}
         self.last_reports: dict[str, ExecutionReport] = {}
         self.workers: dict[Process, Worker] = {}
+        self.deployed = list(range(len(self.asked.editions)))
+        self.edition_of: dict[Process, int] = {}
+        self.coordinators: dict[Process, Coordinator] = {}
         self.roles: dict[Process, Callable[[], None]] = {}
         self.snapshots: list[tuple[float, State]] = []
         self.rolled_back_at = 0.0
@@ -77,7 +82,6 @@ class World:
         self.is_calm = False
         self.counts = self.network.counts
         self.errors: list[str] = []
-        self.delivered: set[tuple[str, str]] = set()
         self._serial: Counter[str] = Counter()
 
     def say(self, text: str) -> None:
@@ -100,6 +104,7 @@ class World:
     def _ended(self, process: Process, task: asyncio.Task[Any]) -> None:
         again = self.roles.pop(process, None)
         self.workers.pop(process, None)
+        self.coordinators.pop(process, None)
         if task.cancelled() or again is None:
             return
         error = task.exception()
@@ -107,14 +112,21 @@ class World:
         if error is not None and not isinstance(error, AstrumError):
             self.errors.append(f"{process}: {error!r}")
         if error is not None or again in (self.add_worker, self.add_server):
-            self._later(1.0, again)
+            self.later(1.0, again)
 
-    def _later(self, delay_s: float, call: Callable[..., None], *args: Any) -> None:
+    def later(self, delay_s: float, call: Callable[..., None], *args: Any) -> None:
+        """Call something of the world's own after a while."""
         self.loop.call_in(OUTSIDE, self.loop.time() + delay_s, call, *args)
 
-    def add_worker(self) -> None:
-        """Start a worker."""
-        self._start("w", self._work, self.add_worker)
+    def add_worker(self, edition: int | None = None) -> None:
+        """Start a worker with any version of the code, as after a deploy, or with one."""
+        if edition is None:
+            edition = self.rng.choice(self.deployed)
+        self.edition_of[self._start("w", self._work, self.add_worker)] = edition
+
+    def live_editions(self) -> set[int]:
+        """Return the versions of the code that live workers have."""
+        return {self.edition_of[process] for process in self.workers}
 
     async def _work(self, process: Process) -> None:
         config = WorkerConfig(
@@ -130,7 +142,7 @@ class World:
         line: Any = Line(self.network)
         worker = Worker(
             config,
-            self.catalog,
+            catalog_of(self.asked.editions[self.edition_of[process]]),
             lambda _: None,
             lease_type=lambda worker_id, client, *rest: LoopLease(worker_id, line, *rest),
         )
@@ -143,20 +155,24 @@ class World:
 
     async def _serve(self, process: Process) -> None:
         async with self._coordinator() as coordinator:
+            self.coordinators[process] = coordinator
             await coordinator.serve()
 
     def add_runner(self, run_id: str) -> None:
         """Start a coordinator that sees one run through."""
         again = lambda: self.add_runner(run_id)  # noqa: E731
-        self._start("r", lambda process: self._see_through(run_id), again)
+        self._start("r", lambda process: self._see_through(process, run_id), again)
 
-    async def _see_through(self, run_id: str) -> None:
+    async def _see_through(self, process: Process, run_id: str) -> None:
+        asked = self.asked.runs[run_id]
         async with self._coordinator() as coordinator:
+            self.coordinators[process] = coordinator
             report = await coordinator.run_flow(
-                self.flows[run_id],
+                asked.flow,
                 AstrumConfig(),
                 run_id=run_id,
-                timeout_s=self.run_timeouts[run_id],
+                timeout_s=asked.timeout_s,
+                versions=asked.versions,
             )
             self.reports[run_id] = report
             self.reported_at[run_id] = self.loop.time()
@@ -182,6 +198,31 @@ class World:
         async with self._coordinator() as coordinator:
             await coordinator.cancel(run_id, "simulated")
 
+    def add_operator(self, target: PauseTarget, for_s: float) -> None:
+        """Start a process that pauses something for a while."""
+        self.counts["held back"] += 1
+        again = lambda: self.add_operator(target, for_s)  # noqa: E731
+        self._start("o", lambda process: self._hold(target, for_s), again)
+
+    async def _hold(self, target: PauseTarget, for_s: float) -> None:
+        async with RunStore.open(SETTINGS) as store:
+            await store.pause([target], by="simulated")
+            self.say(f"{target} is paused")
+            await asyncio.sleep(for_s)
+            await store.unpause([target])
+            self.say(f"{target} is not paused any more")
+
+    def _a_target(self) -> PauseTarget:
+        flow = self.rng.choice(list(self.flows.values()))
+        namespace, task = flow.plan.namespace, self.rng.choice(flow.plan.tasks)
+        return self.rng.choice(
+            (
+                PauseTarget(PauseKind.QUEUE, task.queue),
+                PauseTarget(PauseKind.NAMESPACE, namespace),
+                PauseTarget.of_task(namespace, task.task_id),
+            )
+        )
+
     def add_reader(self, run_id: str) -> None:
         """Start a process that asks for the report of a run that is over."""
         again = lambda: self.add_reader(run_id)  # noqa: E731
@@ -205,15 +246,28 @@ class World:
             for _ in range(rng.choice((0, 0, 1, 2, 4))):
                 at_s = rng.uniform(0.3, ROUGH_S)
                 if kind == "crash":
-                    self._later(at_s - rng.uniform(0.0, MOST_LOST_S), self.remember)
-                self._later(at_s, getattr(self, kind))
-        for run_id, ending in zip(self.flows, self.endings, strict=True):
-            if ending == "cancel":
-                self._later(rng.uniform(1.0, ROUGH_S), self.add_canceller, run_id)
+                    self.later(at_s - rng.uniform(0.0, MOST_LOST_S), self.remember)
+                self.later(at_s, getattr(self, kind))
+        if rng.random() < 0.5:
+            self.later(rng.uniform(1.0, ROUGH_S / 2), self.deploy)
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            at_s, for_s = rng.uniform(0.3, ROUGH_S), rng.choice((1.0, 4.0, 10.0))
+            self.later(at_s, self.add_operator, self._a_target(), for_s)
+        if self.asked.has_crowd and rng.random() < 0.5:
+            queue = PauseTarget(PauseKind.QUEUE, DEFAULT_QUEUE)
+            self.later(ROUGH_S + SETTLES_S + 3.0, self.add_operator, queue, 8.0)
+        for run_id, run in self.asked.runs.items():
+            if run.ending == "cancel":
+                self.later(rng.uniform(1.0, ROUGH_S), self.add_canceller, run_id)
 
     def _victim(self, *kinds: str) -> Process | None:
         alive = [p for p in self.roles if not p.is_paused and p.name[0] in kinds]
         return self.rng.choice(alive) if alive else None
+
+    @property
+    def settled_from(self) -> float:
+        """From then on no fault has any effect."""
+        return BEGIN_S + ROUGH_S + SETTLES_S
 
     def kill(self) -> None:
         """End a process as kill -9 does."""
@@ -224,10 +278,11 @@ class World:
         self.counts[f"killed {victim.name[0]}"] += 1
         again = self.roles.pop(victim)
         self.workers.pop(victim, None)
+        self.coordinators.pop(victim, None)
         victim.is_dead = True
         victim.ready.clear()
         self.network.disconnect(victim)
-        self._later(self.rng.choice((0.1, 2.0, 8.0)), again)
+        self.later(self.rng.choice((0.1, 2.0, 8.0)), again)
 
     def pause(self) -> None:
         """Stop a process for a while, perhaps longer than its lease."""
@@ -238,7 +293,7 @@ class World:
         self.say(f"pause {victim} for {for_s:g} s")
         self.counts[f"paused {victim.name[0]}"] += 1
         victim.is_paused = True
-        self._later(for_s, self._resume, victim)
+        self.later(for_s, self._resume, victim)
 
     def _resume(self, victim: Process) -> None:
         self.say(f"resume {victim}")
@@ -253,7 +308,7 @@ class World:
         self.say(f"cut {victim} off for {for_s:g} s")
         self.counts[f"cut off {victim.name[0]}"] += 1
         self.network.cut_off.add(victim)
-        self._later(for_s, self._connect, victim)
+        self.later(for_s, self._connect, victim)
 
     def _connect(self, victim: Process) -> None:
         self.say(f"{victim} is connected again")
@@ -279,7 +334,7 @@ class World:
         self.say(f"the server crashes for {down_s:g} s{', losing writes' if lost else ''}")
         self.counts["server rolled back" if lost else "server restarted"] += 1
         self.network.stop()
-        self._later(down_s, self._come_back, lost)
+        self.later(down_s, self._come_back, lost)
 
     def _come_back(self, lost: State | None) -> None:
         self.say("the server is back")
@@ -298,44 +353,36 @@ class World:
         if worker is not None:
             self.loop.call_in(victim, self.loop.time(), worker.request_stop)
 
-    def watch_settling(self) -> None:
-        """Note whose results were recorded: such an attempt is not run there again."""
-        settle = self.network.model.settle
-
-        def watched(mode: str, who: str, run_id: str, stream: str, ends: Any) -> Any:
-            verdicts = settle(mode, who, run_id, stream, ends)
-            for end, verdict in zip(ends, verdicts or (), strict=verdicts is not None):
-                if mode == "w" and verdict is Verdict.SETTLED:
-                    self.delivered.add((end.entry_id, who))
-            return verdicts
-
-        self.network.model.settle = watched  # type: ignore[method-assign, assignment]
-
-    def watch_bound(self) -> None:
-        """See that no leader has more attempts outstanding than it may, in a stream and in all."""
-        dispatch = self.network.model.dispatch
-
-        def watched(run_id: str, epoch: int, stream: str, *rest: Any) -> Any:
-            sent = dispatch(run_id, epoch, stream, *rest)
-            run, limit = self.network.model.state.runs[run_id], self.outstanding_limit
-            if run.outstanding > (self.flows[run_id].plan.concurrency_limit or run.outstanding):
-                self.errors.append(f"{run_id}: {run.outstanding} attempts are outstanding")
-            if (count := run.outstanding_in(stream)) > limit:
-                self.errors.append(f"{run_id}: {count} attempts are outstanding in {stream}")
-            return sent
-
-        self.network.model.dispatch = watched  # type: ignore[method-assign, assignment]
-
     def grow_calm(self) -> None:
         """No more faults."""
         self.is_calm = True
         self.network.weather = Weather()
         self.say("it grows calm")
         self.add_server()  # a run that the server had forgotten to be over needs a leader
-        for run_id, ending in zip(self.flows, self.endings, strict=True):
+        self.deploy()
+        for run_id, run in self.asked.runs.items():
             is_known = run_id in self.network.model.state.runs or run_id not in self.reports
-            if ending == "cancel" and is_known:
+            if run.ending == "cancel" and is_known:
                 self.add_canceller(run_id)  # the server may have forgotten that it was asked
+            if run.after_calm_s is not None:
+                self.later(run.after_calm_s, self.add_runner, run_id)
+        self.later(SETTLES_S, self._settle_down)
+
+    def deploy(self) -> None:
+        """Leave only workers with versions that are needed, and one of each at least."""
+        self.counts["deployed"] += len(self.deployed) > 1
+        self.deployed = self.asked.sufficient(self.rng.sample(self.deployed, len(self.deployed)))
+        for edition in self.deployed:
+            self.add_worker(edition)
+        for process, worker in self.workers.items():
+            if self.edition_of[process] not in self.deployed:
+                self.say(f"drain {process}: its version is not needed any more")
+                self.loop.call_in(process, self.loop.time(), worker.request_stop)
+
+    def _settle_down(self) -> None:
+        # A server that was taken back may have forgotten that a pause had ended.
+        self.network.model.state.paused.clear()
+        self.later(SETTLES_S / 10, self.promises.look_at_turns)
 
     # --- the course of events ---------------------------------------------------------------
 
@@ -345,12 +392,12 @@ class World:
             self.add_worker()
         for _ in range(self.rng.choice((0, 1, 2))):
             self.add_server()
-        for run_id in self.flows:
-            self.add_runner(run_id)
-        self.watch_bound()
-        self.watch_settling()
+        for run_id, run in self.asked.runs.items():
+            if run.after_calm_s is None:
+                self.add_runner(run_id)
+        self.promises.watch()
         self.plan_faults()
-        self._later(ROUGH_S, self.grow_calm)
+        self.later(ROUGH_S, self.grow_calm)
         end = BEGIN_S + ROUGH_S + PATIENCE_S
         if not self.loop.run_until(self._is_over, end):
             raise Violation(f"no end after {PATIENCE_S:g} calm seconds: {self._state_of_runs()}")
@@ -366,15 +413,6 @@ class World:
             and len(self.reports) == len(self.flows)
             and all(run.state != "open" for run in runs.values())
         )
-
-    def _entry(self) -> str:
-        job = asyncio.current_task(self.loop)
-        worker = self.workers[current_process()]
-        held = worker.parts.attempts.running()
-        entry_id = next(one.claim.entry_id for one in held if one.job is job)
-        if (entry_id, worker.worker_id) in self.delivered:
-            self.errors.append(f"{entry_id} was settled and is run again by the same worker")
-        return entry_id
 
     def _state_of_runs(self) -> str:
         runs = self.network.model.state.runs

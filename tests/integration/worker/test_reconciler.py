@@ -158,3 +158,17 @@ async def test_claims_of_a_server_that_lost_its_last_writes_are_not_run(
     place.when_asked = lambda: None
     await place.reconciler.reconcile()
     assert await place.idle() == [1]
+
+
+async def test_an_attempt_that_others_have_settled_is_cancelled(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none_is_held(run_id: str, items: Sequence[object]) -> list[bool]:
+        return [False] * len(items)
+
+    monkeypatch.setattr(place.worker.parts.context.store, "are_still_held", none_is_held)
+    place.may_end.clear()
+    place.attempts.accept("async", place.claim())
+    await eventually(lambda: place.runs, "the attempt to begin")
+    await place.reconciler.verify()
+    await eventually(lambda: not place.attempts.running_count, "the attempt to end")
