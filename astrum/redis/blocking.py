@@ -13,7 +13,7 @@ import redis.exceptions as driver
 
 from astrum.redis.address import Address
 from astrum.redis.connection import keep_alive, login, refused_login
-from astrum.redis.places import Answer
+from astrum.redis.places import Answer, why_it_ended
 from astrum.redis.script_library import Argument
 from astrum.redis.settings import RedisSettings
 from astrum.redis.translation import FAILURES
@@ -81,7 +81,7 @@ def open_blocking(
                 limit_s = min(visit.timeout_s, timeout_s)
                 connection = connection or BlockingConnection(visit.address, context, limit_s)
                 there = visit.address
-                answer: Answer = [_reply(connection, command) for command in visit.commands]
+                answer: Answer = _replies(connection, visit.commands)
             except FAILURES as error:
                 answer = error
             visit = search.send(answer)
@@ -95,11 +95,17 @@ def open_blocking(
         raise
 
 
-def _reply(connection: BlockingConnection, command: Sequence[Argument]) -> Any:
-    try:
-        return connection.send(command)
-    except driver.ResponseError as error:
-        return error
+def _replies(connection: BlockingConnection, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    """Send commands one by one; a refusal is a reply, a failure of the connection is raised."""
+    replies: list[Any] = []
+    for command in commands:
+        try:
+            replies.append(connection.send(command))
+        except driver.ResponseError as error:
+            replies.append(error)
+        except FAILURES as error:
+            raise why_it_ended(replies, error) from None
+    return replies
 
 
 def _connected(address: Address, context: ssl.SSLContext | None, timeout_s: float) -> socket.socket:

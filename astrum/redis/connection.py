@@ -17,7 +17,7 @@ import hiredis
 import redis.exceptions as driver
 
 from astrum.redis.address import Address
-from astrum.redis.places import Answer
+from astrum.redis.places import Answer, why_it_ended
 from astrum.redis.script_library import Argument
 from astrum.redis.settings import COMMAND_TIMEOUT_S, RedisSettings
 from astrum.redis.translation import FAILURES
@@ -229,8 +229,8 @@ async def _send_all(connection: Connection, commands: Sequence[Sequence[Argument
     """Send commands in one trip; a refusal is a reply, a failure of the connection is raised."""
     replies = await asyncio.gather(*map(connection.send, commands), return_exceptions=True)
     for reply in replies:
-        if isinstance(reply, BaseException) and not isinstance(reply, driver.ResponseError):
-            raise reply
+        if isinstance(reply, Exception) and not isinstance(reply, driver.ResponseError):
+            raise why_it_ended(replies, reply)
     return replies
 
 

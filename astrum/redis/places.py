@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import redis.exceptions as driver
@@ -113,6 +113,11 @@ class Places:
     def _failures(self, node: Node) -> int:
         """Return 0 for a node that answered last time, else more the later it failed."""
         return self._failed.index(node) + 1 if node in self._failed else 0
+
+
+def why_it_ended(replies: Iterable[Any], failure: Exception) -> Exception:
+    """Return why a connection ended: a server that has no place for it says so, then closes it."""
+    return next((reply for reply in replies if isinstance(reply, Exception)), failure)
 
 
 class _OwnerSearch:

@@ -156,5 +156,7 @@ def test_a_version_changes_the_code_and_not_the_offer() -> None:
 
 @pytest.mark.parametrize("version", ["", " ", 3, 1.5, "a\nb"])
 def test_a_version_that_is_not_a_string_is_refused_with_what_to_write(version: Any) -> None:
-    with pytest.raises(TaskRegistrationError, match=r'must be a string .* such as version="3"'):
+    with pytest.raises(
+        TaskRegistrationError, match=r'must be a printable string .* such as version="3"'
+    ):
         SchedulerRegistry("shop").task("load", version=version)(plain)

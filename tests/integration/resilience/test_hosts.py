@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from astrum.protocol.keys import Keys
 from tests.integration.resilience.pool import QUICK, Pool, attempts, statuses
 from tests.processes import AstrumProcess, wait_until
 from tests.servers import RedisServer, find_binaries
@@ -171,7 +172,8 @@ class Hosts:
     def holder(self) -> str:
         """Return the host whose worker holds something, by what the server knows."""
         with self.pool.server.client() as client:
-            groups = client.xinfo_consumers("{astrum}:q:default:a:", "w")
+            streams = client.smembers(Keys().queues)
+            groups = [one for stream in streams for one in client.xinfo_consumers(stream, "w")]
         pids = {str(process.pid): host for host, process in self.workers.items()}
         [pid] = [str(g["name"]).split(".")[-2] for g in groups if g["pending"]]
         return pids[pid]

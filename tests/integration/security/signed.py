@@ -38,25 +38,24 @@ class SignedPool(Pool):
         return RedisSettings(url=self.server.url, signing_keys=keys)
 
     @property
-    def stream(self) -> str:
-        """The stream that the workers read, once one of them does."""
+    def streams(self) -> list[str]:
+        """The async streams that the workers read, once one of them does; full ones first."""
         with self.server.client() as client:
             wait_until(lambda: client.exists(KEYS.queues) == 1, "a stream")
-            names = client.smembers(KEYS.queues)
-        streams = [KEYS.stream_of(name.decode()) for name in names]
-        [found] = [one for one in streams if one.lane == "async" and "." not in one.offer]
-        return KEYS.queue(found)
+            names = [name.decode() for name in client.smembers(KEYS.queues)]
+            found = [name for name in names if KEYS.stream_of(name).lane == "async"]
+            return sorted(found, key=lambda name: (-client.xlen(name), name))
 
     def forge(self, fields: dict[str | bytes, bytes]) -> bytes:
         """Write an entry to the queue as anyone with access to the server can."""
         with self.server.client() as client:
-            entry_id: bytes = client.xadd(self.stream, fields)
+            entry_id: bytes = client.xadd(self.streams[0], fields)
         return entry_id
 
     def queue_is_empty(self) -> None:
         """Wait until nothing is left in the queue."""
         with self.server.client() as client:
-            wait_until(lambda: client.xlen(self.stream) == 0, "an empty queue")
+            wait_until(lambda: not any(map(client.xlen, self.streams)), "an empty queue")
 
 
 def said(process: AstrumProcess, text: str) -> None:

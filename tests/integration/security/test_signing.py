@@ -68,7 +68,7 @@ def test_a_copy_of_a_signed_message_is_not_executed_again(signed: SignedPool) ->
     signed.submit("stuck", "r1")
     signed.started("held")
     with signed.server.client() as client:
-        [(_, fields), *_] = client.xrange(signed.stream)
+        [(_, fields), *_] = client.xrange(signed.streams[0])
     signed.release("held")
     signed.release("other")
     signed.ended("r1")
