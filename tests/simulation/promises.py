@@ -48,7 +48,7 @@ class Promises:
         self._held_until = 0.0
 
     def watch(self) -> None:
-        """Watch what the server hears to dispatch and to settle."""
+        """Watch what the server is asked to dispatch and to settle."""
         self._watch_settling()
         self._watch_bound()
 
