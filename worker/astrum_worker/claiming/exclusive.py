@@ -21,7 +21,7 @@ logger = logging.getLogger("astrum.worker")
 
 LANE = "exclusive"
 _LOOKS_WHILE_BUSY = 3
-_RARE = 3
+_RARE = 2
 """As long as no exclusive attempt waits, a worker looks less often by this factor."""
 _LOOK_EVERY_S = 1.0
 _HOLD_S = 5.0
