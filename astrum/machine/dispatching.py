@@ -94,7 +94,11 @@ class Dispatching:
         """Return whether more attempts would go to a stream if it had more capacity."""
         if self.outstanding_count >= self._limit:
             return False
-        return any(self._heaps[number] for number in self._heaps_of.get(stream, ()))
+        heaps = self._heaps
+        for number in self._heaps_of.get(stream, ()):  # noqa: SIM110 - asked for every dispatch
+            if heaps[number]:
+                return True
+        return False
 
     def outstanding_in(self, stream: int) -> int:
         """Return the number of outstanding attempts in a stream."""

@@ -18,6 +18,8 @@ from astrum_coordinator.scheduling.paces import Paces
 from astrum_coordinator.scheduling.routes import EXCLUSIVE, Router
 from astrum_coordinator.scheduling.run_pool import RunPool
 
+CALCULATE_EVERY_S = 0.02
+"""A run that holds nothing back calculates its capacities at most so often."""
 LOOK_EVERY_S = 0.5
 """A run that holds ready tasks back asks so often whether there is room for them now."""
 
@@ -31,6 +33,7 @@ class _KnownStream:
     length: int = 0
     others: int = 0
     told_at: float = 0.0
+    calculated_at: float = 0.0
     ended: int = 0
     capacity: int = -1
 
@@ -129,6 +132,10 @@ class RunStreams:
         known = self._known[number]
         # A server without memory could not note that this run wants more, and did not count it.
         known.length, known.others, known.told_at = length, max(others, 0), now
+        # The links of a chain come one by one: to calculate the capacity for each costs much of
+        # what it costs to send it.
+        if now < known.calculated_at + CALCULATE_EVERY_S and not self._state.has_more(number):
+            return None
         if self._has_new_capacity(number, now):
             return CapacityChanged(number, known.capacity)
         return None
@@ -150,5 +157,5 @@ class RunStreams:
         if self._limit is not None:
             bound = min(bound, self._limit)
         is_new = bound != known.capacity
-        known.capacity = bound
+        known.capacity, known.calculated_at = bound, now
         return is_new

@@ -21,7 +21,7 @@ from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leaderships import Leaderships
 
 _WITHDRAW_S = 1.0
-_ALL_EVERY = 10
+ALL_EVERY = 40
 """Passes after which unchanged counts are written again, as the server may have lost them."""
 
 
@@ -56,7 +56,7 @@ class Presence(PeriodicService):
         leaders = list(self._led)
         self._counters = {leader.run_id: self._counter(leader) for leader in leaders}
         led = [LedCounts(leader.run_id, leader.epoch, self._counts(leader)) for leader in leaders]
-        if self._passes % _ALL_EVERY == 0:
+        if self._passes % ALL_EVERY == 0:
             self._written.clear()
         news = [counts for counts in led if self._written.get(counts.run_id) != counts]
         self._is_published = True

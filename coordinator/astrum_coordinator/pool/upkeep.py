@@ -13,7 +13,7 @@ from astrum_coordinator.leading.leaderships import Leaderships
 logger = logging.getLogger("astrum.coordinator")
 
 CHECK_EVERY_S = 5.0
-LIVES_EVERY_S = 60.0
+LIVES_EVERY_S = 600.0
 """Seconds between two renewals; open runs and queues live for an hour or more."""
 
 

@@ -15,6 +15,9 @@ from astrum_worker.settling.settler import Settler
 
 logger = logging.getLogger("astrum.worker")
 
+KEEP_QUEUES_EVERY_S = 600.0
+"""An idle queue lives for a day from then on."""
+
 
 class Reconciler(PeriodicService):
     """Cancels attempts that others have settled, and runs claims whose delivery was lost.
@@ -43,6 +46,7 @@ class Reconciler(PeriodicService):
         self._register = register
         self._reconcile_every_s = config.reconcile_every_s
         self._reconcile_due = time.monotonic() + config.reconcile_every_s
+        self._keep_queues_due = 0.0
         self._must_register = False
         self._context = context
         self._lanes = {store.keys.queue(stream): stream.lane for stream in context.all_streams()}
@@ -82,8 +86,13 @@ class Reconciler(PeriodicService):
         if time.monotonic() >= self._reconcile_due:
             await self.reconcile()
             await self._context.look_for_exact_runs()
-            await self._store.keep_queues(self._lanes)
+            await self._keep_queues()
             self._reconcile_due = time.monotonic() + self._reconcile_every_s
+
+    async def _keep_queues(self) -> None:
+        if time.monotonic() >= self._keep_queues_due:
+            await self._store.keep_queues(self._lanes)
+            self._keep_queues_due = time.monotonic() + KEEP_QUEUES_EVERY_S
 
     async def verify(self) -> None:
         """Cancel attempts that run here and were settled by others."""
