@@ -12,8 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 _METADATA = (".dist-info", ".egg-info")
 
 
+@cache
 def installed_version() -> str:
-    """Return Astrum's version, "" if it runs without being installed."""
+    """Return Astrum's version, "" if it runs without being installed.
+
+    It is asked for at each submission, and reading the metadata takes half a millisecond.
+    """
     try:
         return version("astrum-pool")
     except PackageNotFoundError:
