@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from astrum.config import AstrumConfig
-from astrum.data_transport import F, From, Ref, T, To
+from astrum.data_transport import F, From, Input, Ref, T, To
 from astrum.errors import (
     AstrumError,
     SchedulerError,
@@ -65,6 +65,7 @@ __all__ = [
     "ExecutionState",
     "F",
     "From",
+    "Input",
     "Ref",
     "RegisteredTask",
     "RetryPolicy",

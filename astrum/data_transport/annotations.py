@@ -82,7 +82,37 @@ class To:
     target: Locator = None
 
 
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Fill the annotated parameter from a named value that the run is started with, an *input*.
+
+    Without a ``name`` the input is called like the parameter; a ``locator`` takes one part of it.
+    The parameter's own default value is the input's default; an input without one must be given.
+    The value of a ``secret`` input is shown as ``***`` everywhere.
+
+    >>> Input("order", "customer_id")
+    Input(name='order', locator='customer_id', secret=False)
+    """
+
+    name: str | None = None
+    locator: Locator = None
+    secret: bool = field(default=False, kw_only=True)
+
+
 F = From
 T = To
+MARKS = (From, To, Input)
+"""The classes of all marks."""
 
-__all__ = ["NO_DEFAULT", "F", "From", "Locator", "Ref", "T", "TaskReference", "To"]
+__all__ = [
+    "MARKS",
+    "NO_DEFAULT",
+    "F",
+    "From",
+    "Input",
+    "Locator",
+    "Ref",
+    "T",
+    "TaskReference",
+    "To",
+]

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Path = tuple[str | int, ...]
 """Locators applied one after the other to a result; ``()`` is the whole result."""
 
 
-class Binding(NamedTuple):
-    """One parameter of a task that is filled from an upstream result.
+Origin = Literal["task", "input"]
+"""The kind of source that a value comes from: another task's result, or an input of the run."""
 
-    ``parameter`` is a parameter's name, or a position for results sent by position.
+
+class Binding(NamedTuple):
+    """One parameter of a task that is filled from an upstream result or an input of the run.
+
+    ``parameter`` is a parameter's name, or a position for results sent by position. ``source`` is
+    the id of a task, or the name of an input if that is the ``origin``.
     """
 
     parameter: str | int
     source: str
     path: Path = ()
+    origin: Origin = "task"
 
 
 class Supply(NamedTuple):
@@ -34,7 +40,8 @@ class TaskInputs(NamedTuple):
     ``expected`` maps a parameter to the type declared for it, for run-time checks; a parameter
     without a declared type is absent. ``undeclared`` are the bindings that the `TaskData` they
     come from leaves out of its ``from_tasks`` or ``to_tasks``. ``defaults`` hold what a parameter
-    gets if the part that it reads is absent.
+    gets if the part that it reads is absent. Parameters in ``secrets`` read an input whose value
+    is not shown.
     """
 
     bindings: tuple[Binding, ...] = ()
@@ -42,6 +49,7 @@ class TaskInputs(NamedTuple):
     expected: Mapping[str | int, Any] = MappingProxyType({})
     undeclared: tuple[Binding, ...] = ()
     defaults: Mapping[str | int, Any] = MappingProxyType({})
+    secrets: frozenset[str | int] = frozenset()
 
     @property
     def slots(self) -> list[str | int]:

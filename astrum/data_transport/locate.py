@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from astrum.data_transport.bindings import Binding
 from astrum.data_transport.type_kinds import is_model
 from astrum.errors import LocateError, TransportError
 
@@ -211,12 +212,12 @@ def shown_path(path: tuple[str | int, ...], whole: str = "") -> str:
     return whole + "".join(f"[{step!r}]" for step in path)
 
 
-def binding_error(
-    task_id: str, parameter: str | int, source: str, error: LocateError
-) -> TransportError:
-    """Return the error of a parameter whose upstream result lacks what it asks for."""
+def binding_error(task_id: str, binding: Binding, error: LocateError) -> TransportError:
+    """Return the error of a parameter whose source lacks what it asks for."""
+    source, place = binding.source, f"task {task_id!r}, parameter {binding.parameter!r}"
+    if binding.origin == "input":
+        lacks = str(error).replace("the result has", "it has", 1)
+        return TransportError(f"{place}, from the input {source!r}: {lacks}")
     default = f"F({source!r}, {error.locator!r}, default=None)"
     advice = f"; if it may be absent, say what stands for it: {default}" if error.is_absent else ""
-    return TransportError(
-        f"task {task_id!r}, parameter {parameter!r}, from {source!r}: {error}{advice}"
-    )
+    return TransportError(f"{place}, from {source!r}: {error}{advice}")

@@ -8,6 +8,7 @@ from uuid import uuid4
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from astrum.data_transport.annotations import NO_DEFAULT
+from astrum.data_transport.declared.relations import check_input_name
 from astrum.data_transport.types.class_fields import reduced
 
 
@@ -30,7 +31,8 @@ class DTRela(BaseModel):
     At the source ``key`` is a dict key or attribute and ``index`` a list index; at the target
     they are a parameter's name and position. ``single_item``, or neither of the two, means the
     whole value. ``from_function``, a callable (sync or async) or a constant, supplies the value
-    instead of an upstream task; ``related_task`` may then be left out. At the source, ``default``
+    instead of an upstream task, and so does ``input``, the name of an input of the run, which is
+    not shown if it is ``secret``; ``related_task`` is then left out. At the source, ``default``
     replaces a part that the result does not have.
     """
 
@@ -41,13 +43,27 @@ class DTRela(BaseModel):
     single_item: bool = False
     related_task: str = ""
     from_function: Any = None
+    input: str | None = None
+    secret: bool = False
     default: Any = Field(default=NO_DEFAULT, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _has_a_source(self) -> DTRela:
-        if not self.related_task and self.from_function is None:
-            raise ValueError("a relation needs a related_task or a from_function")
+        if self.input is not None:
+            self._check_input(self.input)
+        elif self.secret:
+            raise ValueError("secret is for a relation with an input")
+        elif not self.related_task and self.from_function is None:
+            raise ValueError("a relation needs a related_task, an input or a from_function")
         return self
+
+    def _check_input(self, name: str) -> None:
+        if self.related_task or self.from_function is not None or self.default is not NO_DEFAULT:
+            raise ValueError(
+                f"a relation with input={name!r} has neither a related_task nor a from_function, "
+                "and its default is that of the parameter"
+            )
+        check_input_name(name, "a relation")
 
 
 class DataItem(BaseModel):

@@ -101,7 +101,7 @@ class InProcessRun:
         # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
         self._free_threads = None if limit is None else asyncio.Semaphore(limit)
         self._results: dict[str, Any] = {}
-        self._values = WireValues(flow) if options.check_wire else LiveValues(self._results)
+        self._values = WireValues(flow, {}) if options.check_wire else LiveValues(self._results, {})
         self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._patience: dict[int, asyncio.TimerHandle] = {}

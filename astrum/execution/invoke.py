@@ -11,12 +11,13 @@ import copy
 import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, cast
 
 from astrum.data_transport import fitted
 from astrum.data_transport.bindings import TaskInputs
+from astrum.data_transport.types.run_inputs import DeclaredInput
 from astrum.errors import InjectionError
 from astrum.execution.attempt import CURRENT, AttemptContext
 from astrum.execution.endings import (
@@ -48,7 +49,8 @@ class Flow:
 
     ``local_only`` says why other processes cannot run it, "" if they can. ``types`` are the
     named types that its values may have (see `astrum.data_transport.declared_types`).
-    ``planning_s`` is the time that planning took.
+    ``planning_s`` is the time that planning took. ``inputs`` are those of its plan, by name, as
+    its tasks declare them.
     """
 
     plan: Plan
@@ -56,6 +58,7 @@ class Flow:
     local_only: str = ""
     types: Iterable[type] = ()
     planning_s: float = 0.0
+    inputs: Mapping[str, DeclaredInput] = field(default_factory=dict)
 
 
 class Invoker:
@@ -239,5 +242,6 @@ def _origin(task: BoundTask, parameter: str | int) -> str:
     for binding in task.inputs.bindings:
         if binding.parameter == parameter:
             where = "".join(f"[{step!r}]" for step in binding.path)
-            return f" (from the result of {binding.source!r}{where})"
+            whole = "the input" if binding.origin == "input" else "the result of"
+            return f" (from {whole} {binding.source!r}{where})"
     return ""

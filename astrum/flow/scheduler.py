@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from astrum.config import AstrumConfig, checked_config
 from astrum.data_transport import check_types, declared_types, why_local_only
 from astrum.data_transport.bindings import TaskInputs
+from astrum.data_transport.types.run_inputs import declarations_in, declared_inputs
 from astrum.errors import (
     SchedulerError,
     TaskDependencyError,
@@ -20,6 +21,7 @@ from astrum.errors import (
     TaskNotFoundError,
     nearest,
 )
+from astrum.execution.input_specs import input_specs
 from astrum.execution.invoke import BoundTask, Flow
 from astrum.flow.task_declaration import check_task_function
 from astrum.machine import ExecutionReport, failed_planning_report
@@ -31,6 +33,7 @@ from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Plan
 from astrum.planning.planner import ExecutionPlanner, checked_orders, upstream_first
 from astrum.planning.retry_policy import RetryPolicy
+from astrum.planning.run_inputs import InputSpec
 from astrum.runtime.collector import collector_paused
 
 if TYPE_CHECKING:
@@ -194,8 +197,9 @@ class DynamicScheduler:
         return self._checked
 
     def _new_flow(self, fingerprints: bool) -> Flow:
-        plan = self._new_plan(fingerprints)
-        inputs = self._draft().inputs
+        inputs, types = self._draft().inputs, _DeclaredTypes(self._functions)
+        declared = declared_inputs(declarations_in(inputs, self._functions))
+        plan = self._new_plan(fingerprints, input_specs(declared, types, schemas=fingerprints))
         bound = {
             spec.task_id: BoundTask(
                 spec.task_id,
@@ -208,9 +212,9 @@ class DynamicScheduler:
         local_only = self._local_only
         if fingerprints and not local_only:
             local_only = why_local_only(inputs, self._functions, self.config)
-        return Flow(plan, bound, local_only, _DeclaredTypes(self._functions))
+        return Flow(plan, bound, local_only, types, inputs=declared)
 
-    def _new_plan(self, fingerprints: bool) -> Plan:
+    def _new_plan(self, fingerprints: bool, run_inputs: Sequence[InputSpec]) -> Plan:
         draft = self._draft()
         return build_plan(
             self.namespace,
@@ -223,6 +227,7 @@ class DynamicScheduler:
             check_types=not self.config.skip_type_check,
             fingerprints=fingerprints,
             left_out=self._left_out,
+            run_inputs=run_inputs,
         )
 
     def _check_names(self, needs: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Lane, Plan, TaskSpec
 from astrum.planning.planner import ExecutionPlanner
 from astrum.planning.retry_policy import RetryPolicy
+from astrum.planning.run_inputs import InputSpec
 
 __all__ = [
     "VERSION_POLICIES",
@@ -20,6 +21,7 @@ __all__ = [
     "ExecutionPlan",
     "ExecutionPlanner",
     "ExecutionStage",
+    "InputSpec",
     "Lane",
     "Plan",
     "RetryPolicy",

@@ -14,6 +14,7 @@ from astrum.planning.fingerprint import fingerprint
 from astrum.planning.offer import namespace_version
 from astrum.planning.plan import DEFAULT_QUEUE, NO_RETRY, Lane, Plan, TaskSpec, is_queue_name
 from astrum.planning.retry_policy import RetryPolicy
+from astrum.planning.run_inputs import InputSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +91,12 @@ def build_plan(
     check_types: bool = True,
     fingerprints: bool = False,
     left_out: Callable[[], Mapping[str, str]] = dict,
+    run_inputs: Sequence[InputSpec] = (),
 ) -> Plan:
     """Return the plan of an acyclic graph whose keys are in upstream-first order.
 
     With ``fingerprints`` the plan says which code it was made from. ``left_out`` gives those of
-    the other tasks of the namespace, by their ids.
+    the other tasks of the namespace, by their ids. ``run_inputs`` are sorted by name.
     """
     tails = frozenset(tail_tasks)
     lanes: dict[int, Lane] = {}  # many tasks may share one function
@@ -122,7 +124,7 @@ def build_plan(
                 optional=tuple(filling.defaults),
             )
         )
-    plan = Plan(namespace, tuple(specs), concurrency_limit, check_types)
+    plan = Plan(namespace, tuple(specs), concurrency_limit, check_types, inputs=tuple(run_inputs))
     if not fingerprints:
         return plan
     own = {spec.task_id: spec.fingerprint for spec in specs}

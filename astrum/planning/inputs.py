@@ -69,8 +69,8 @@ def check_filled(functions: Functions, inputs: Mapping[str, TaskInputs]) -> None
             also = "".join(f", {name!r}" for name in missing[1:])
             raise TaskRegistrationError(
                 f"task {task_id!r}, parameter {one!r}{also} has no default value and nothing "
-                f'fills it: annotate it with its source, {one}: Ref[type, F("task")], or give it '
-                "a default value"
+                f'fills it: annotate it with its source, {one}: Ref[type, F("task")] or '
+                f"{one}: Ref[type, Input()], or give it a default value"
             )
 
 
@@ -84,11 +84,12 @@ def add_data_needs(
     """
     complete = dict(needs)
     for task_id, task_inputs in inputs.items():
-        if not task_inputs.bindings or task_id not in needs:
+        bindings = task_inputs.bindings
+        if not bindings or task_id not in needs:
             continue
         declared = needs[task_id]
         known = declared if len(declared) < MANY else frozenset(declared)
-        missing = [b.source for b in task_inputs.bindings if b.source not in known]
+        missing = [b.source for b in bindings if b.source not in known and b.origin == "task"]
         if missing:
             if not config.auto_sync_dependencies:
                 _demand_upstream(task_id, missing, needs)

@@ -62,8 +62,10 @@ def transport_table(bindings: Iterable[tuple[str, Binding]]) -> Table:
     for row, (task_id, binding) in enumerate(bindings):
         if row == MAX_ROWS:
             break
-        path = ".".join(map(str, binding.path)) or "(whole result)"
-        table.add_row(*map(_plain, (task_id, str(binding.parameter), binding.source, path)))
+        is_input = binding.origin == "input"
+        path = ".".join(map(str, binding.path)) or ("(whole)" if is_input else "(whole result)")
+        source = f"input {binding.source}" if is_input else binding.source
+        table.add_row(*map(_plain, (task_id, str(binding.parameter), source, path)))
     return table
 
 

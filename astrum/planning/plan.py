@@ -17,6 +17,13 @@ from astrum.data_transport.bindings import Binding
 from astrum.errors import TaskRegistrationError
 from astrum.planning.priorities import priorities
 from astrum.planning.retry_policy import RetryPolicy
+from astrum.planning.run_inputs import (
+    InputSpec,
+    inputs_from_data,
+    inputs_to_data,
+    places_of,
+    with_readers,
+)
 
 Lane = Literal["async", "thread"]
 """The kind of slot that an attempt takes: the event loop's or a thread's."""
@@ -25,7 +32,7 @@ DEFAULT_QUEUE = "default"
 _LANES = ("async", "thread")
 _DIGEST = re.compile("(?:[0-9a-f]{16})?")
 NO_RETRY = RetryPolicy()
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 """Readers ignore parts of a plan's data that they do not know. What they must not ignore needs a
 new version."""
 
@@ -60,9 +67,11 @@ class TaskSpec(NamedTuple):
 class Plan:
     """The tasks of one run, upstream first; a task's place in ``tasks`` is its number.
 
-    Task ids are unique, and every need and every binding's source is the id of an earlier task.
+    Task ids are unique, and every need and every binding's source is the id of an earlier task,
+    or an input of the run.
     ``check_types`` asks for run-time checks of injected values. ``offer`` and ``code`` name the
     whole namespace that the plan was made from (`astrum.planning.offer`; "": they are not known).
+    ``inputs`` are sorted by name, and hold the source of every binding that reads an input.
     """
 
     namespace: str
@@ -71,6 +80,7 @@ class Plan:
     check_types: bool = True
     offer: str = ""
     code: str = ""
+    inputs: tuple[InputSpec, ...] = ()
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -83,7 +93,7 @@ class Plan:
 
         Of all other tasks only the end matters.
         """
-        read = {binding.source for spec in self.tasks for binding in spec.bindings}
+        read = {b.source for spec in self.tasks for b in spec.bindings if b.origin == "task"}
         last = {
             spec.task_id
             for spec, after in zip(self.tasks, self.dependents, strict=True)
@@ -119,15 +129,19 @@ class Plan:
 
     def to_data(self) -> dict[str, Any]:
         """Return the plan as dicts, lists, tuples, numbers and strings, for any serializer."""
-        return {
+        places = places_of(self.inputs)
+        data: dict[str, Any] = {
             "version": PLAN_VERSION,
             "namespace": self.namespace,
             "concurrency_limit": self.concurrency_limit,
             "check_types": self.check_types,
             "offer": self.offer,
             "code": self.code,
-            "tasks": [_spec_to_data(spec, self.index) for spec in self.tasks],
+            "tasks": [_spec_to_data(spec, self.index, places) for spec in self.tasks],
         }
+        if self.inputs:
+            data["inputs"] = inputs_to_data(self.inputs)
+        return data
 
     @classmethod
     def from_data(cls, data: Any) -> Plan:
@@ -147,17 +161,20 @@ class Plan:
         offer, code = data.get("offer", ""), data.get("code", "")
         if not all(type(one) is str and _DIGEST.fullmatch(one) for one in (offer, code)):
             raise ValueError("its offer or its code is not a name of 16 hex digits")
+        inputs = inputs_from_data(data.get("inputs", []))
+        tasks = _specs_from_data(data["tasks"], [spec.name for spec in inputs])
         return cls(
             namespace=namespace,
             concurrency_limit=limit,
             check_types=bool(data.get("check_types")),
             offer=offer,
             code=code,
-            tasks=_specs_from_data(data["tasks"]),
+            tasks=tasks,
+            inputs=with_readers(inputs, {spec.task_id: spec.bindings for spec in tasks}),
         )
 
 
-def _spec_to_data(spec: TaskSpec, index: Mapping[str, int]) -> list[Any]:
+def _spec_to_data(spec: TaskSpec, index: Mapping[str, int], places: Mapping[str, int]) -> list[Any]:
     # Numbers instead of ids keep the plan of a wide fan-in small; most options have their default.
     options = {
         name: value
@@ -169,7 +186,10 @@ def _spec_to_data(spec: TaskSpec, index: Mapping[str, int]) -> list[Any]:
     return [
         spec.task_id,
         [index[need] for need in spec.needs],
-        [(b.parameter, index[b.source], b.path) for b in spec.bindings],
+        [
+            (b.parameter, (index if b.origin == "task" else places)[b.source], b.path)
+            for b in spec.bindings
+        ],
         *([options] if options else []),
     ]
 
@@ -186,12 +206,12 @@ def _retry_to_data(retry: RetryPolicy) -> list[Any]:
     ]
 
 
-def _specs_from_data(rows: Sequence[Any]) -> tuple[TaskSpec, ...]:
+def _specs_from_data(rows: Sequence[Any], inputs: Sequence[str]) -> tuple[TaskSpec, ...]:
     ids: list[str] = []
     specs = []
     for number, row in enumerate(rows):
         try:
-            specs.append(_spec_from_data(row, ids))
+            specs.append(_spec_from_data(row, ids, inputs))
         except (TypeError, ValueError, LookupError, TaskRegistrationError) as error:
             raise ValueError(f"task {number} is damaged: {error}") from None
         ids.append(specs[-1].task_id)  # only now: nothing needs itself or a later task
@@ -200,14 +220,14 @@ def _specs_from_data(rows: Sequence[Any]) -> tuple[TaskSpec, ...]:
     return tuple(specs)
 
 
-def _spec_from_data(row: Sequence[Any], ids: Sequence[str]) -> TaskSpec:
+def _spec_from_data(row: Sequence[Any], ids: Sequence[str], inputs: Sequence[str]) -> TaskSpec:
     task_id, needs, bindings, *more = row
     if type(task_id) is not str:
         raise ValueError("its id is not a string")
     return TaskSpec(
         task_id,
         tuple([_earlier(ids, need) for need in needs]),
-        tuple([_binding_from_data(binding, ids) for binding in bindings]),
+        tuple([_binding_from_data(binding, ids, inputs) for binding in bindings]),
         **(_options_from_data(more[0]) if more else {}),
     )
 
@@ -254,10 +274,12 @@ def _earlier(ids: Sequence[str], number: Any) -> str:
     return ids[number]
 
 
-def _binding_from_data(row: Sequence[Any], ids: Sequence[str]) -> Binding:
+def _binding_from_data(row: Sequence[Any], ids: Sequence[str], inputs: Sequence[str]) -> Binding:
     parameter, source, path, *_ = row
     if not all(type(step) in (str, int) for step in (parameter, *path)):
         raise ValueError("a binding has parts of the wrong type")
+    if type(source) is int and source < 0:
+        return Binding(parameter, inputs[-1 - source], tuple(path), "input")
     return Binding(parameter, _earlier(ids, source), tuple(path))
 
 

@@ -28,6 +28,7 @@ NAMES = [
     "To",
     "F",
     "T",
+    "Input",
     "ExecutionState",
     "StageStatus",
     "TaskOptions",

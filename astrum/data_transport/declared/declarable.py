@@ -9,6 +9,7 @@ from inspect import Parameter as P
 from types import FunctionType
 from typing import Any
 
+from astrum.data_transport.annotations import Input
 from astrum.data_transport.declared.callables import (
     CACHED,
     YIELDS,
@@ -42,7 +43,7 @@ def check_declarable(function: Callable[..., Any]) -> None:
         if misplaced_in_default(value):
             raise ValueError(
                 f"parameter {name!r} has the reference {value!r} as its value: write it in the "
-                f'annotation, {name}: Ref[type, F("task")]'
+                f"annotation, {name}: Ref[type, {_mark_to_write(value)}]"
             )
     if type(function) is not FunctionType and is_cached(function):
         _check_cached(function)
@@ -68,6 +69,10 @@ def unfilled(function: Callable[..., Any], filled: Collection[Slot]) -> list[str
         and parameter.kind not in _SLOTLESS
         and not _is_filled(parameter, position, filled)
     ]
+
+
+def _mark_to_write(value: object) -> str:
+    return "Input()" if isinstance(value, Input) else 'F("task")'
 
 
 def _is_simple(function: FunctionType) -> bool:

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import From, To
+from astrum.data_transport.annotations import MARKS, From, Input, To
 from astrum.data_transport.declared.text_annotations import (
     ANNOTATED,
     Owner,
@@ -23,6 +23,7 @@ from astrum.data_transport.declared.text_annotations import (
 from astrum.data_transport.type_kinds import UNION_ORIGINS, is_alias
 
 _WRITE = 'write Ref[type, F("task")]'
+_WRITE_INPUT = "write Ref[type, Input()]"
 _MAX_ALIASES = 50
 _MAX_NESTED = 8
 """The depth to which a default value is searched: it may be a container of itself."""
@@ -59,7 +60,7 @@ def is_plain(annotation: Any) -> bool:
     if kind is not ANNOTATED or type(annotation.__origin__) is not type:
         return False
     extras = annotation.__metadata__
-    return len(extras) == 1 and type(extras[0]) in (From, To)
+    return len(extras) == 1 and type(extras[0]) in MARKS
 
 
 def marks_in(annotation: Any) -> Iterator[Mark]:
@@ -82,12 +83,12 @@ def whole_marks(annotation: Any) -> list[Any]:
 
 def is_relation(extra: object) -> bool:
     """Return whether an item of `Annotated` is a relation."""
-    return isinstance(extra, (From, To)) or type(extra) is tuple
+    return isinstance(extra, MARKS) or type(extra) is tuple
 
 
 def misplaced_in_default(default: object, depth: int = 0) -> bool:
     """Tell whether a parameter's default value is meant to be a reference, or holds one."""
-    if isinstance(default, (From, To)):
+    if isinstance(default, MARKS):
         return True
     if depth > _MAX_NESTED:
         return False
@@ -120,7 +121,9 @@ def _opened(annotation: Any) -> Any:
     return annotation
 
 
-def _as_written(mark: From | To) -> str:
+def _as_written(mark: From | To | Input) -> str:
+    if isinstance(mark, Input):
+        return repr(mark)
     letter, part = ("F", mark.locator) if isinstance(mark, From) else ("T", mark.local)
     task = getattr(mark.task, "__name__", repr(mark.task))
     return f"{letter}({task})" if part is None else f"{letter}({task}, {part!r})"
@@ -130,8 +133,9 @@ _Seen = frozenset[tuple[int, str]]
 
 
 def _marks(annotation: Any, inside: str, seen: _Seen) -> Iterator[Mark]:
-    if isinstance(annotation, (From, To)):
-        raise ValueError(f"{_as_written(annotation)} stands where a type belongs: {_WRITE}")
+    if isinstance(annotation, MARKS):
+        write = _WRITE_INPUT if isinstance(annotation, Input) else _WRITE
+        raise ValueError(f"{_as_written(annotation)} stands where a type belongs: {write}")
     if annotation is typing.Annotated:
         raise ValueError(f"Ref stands alone: {_WRITE}")
     if type(annotation) is type:
@@ -158,6 +162,8 @@ def _marks_of_generic(annotation: Any, inside: str, seen: _Seen) -> Iterator[Mar
         for extra in annotation.__metadata__:
             if extra is From or extra is To:
                 raise ValueError(f"the reference in {annotation!r} names no task: {_WRITE}")
+            if extra is Input:
+                raise ValueError(f"Input in {annotation!r} is not called: {_WRITE_INPUT}")
             if is_relation(extra):
                 yield Mark(extra, inside)
     elif origin in UNION_ORIGINS:

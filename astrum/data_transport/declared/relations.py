@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import NO_DEFAULT, From, To
+from astrum.data_transport.annotations import NO_DEFAULT, From, Input, To
 from astrum.data_transport.declared.fast_paths import is_class, plain_mark
 from astrum.data_transport.declared.marks import misplaced_in_default, whole_marks
 from astrum.data_transport.declared.signatures import Declaration, Parameter
 
 _FROM_SIZES = (1, 2)
 _TO_SIZES = (3,)
+_INPUT_NAME = re.compile(r"[^\W\d][\w.-]*")
 
 
 class Relations(NamedTuple):
     """All relations of one function: the sources of its parameters, the targets of its result."""
 
-    inputs: tuple[tuple[Parameter, From], ...] = ()
+    inputs: tuple[tuple[Parameter, From | Input], ...] = ()
     output: To | None = None
 
 
@@ -26,17 +28,17 @@ def relations_of(declaration: Declaration) -> Relations:
 
     The message names the parameter, not the task: a function may be several tasks.
     """
-    inputs = []
+    inputs: list[tuple[Parameter, From | Input]] = []
     for parameter in (*declaration.parameters.values(), declaration.rest, declaration.named_rest):
         if parameter is None:
             continue
-        mark = plain_mark(parameter.annotation)
+        mark: From | Input | None = plain_mark(parameter.annotation)
         if mark is None or parameter is declaration.named_rest:
             mark = mark_of(parameter, declaration)
         if mark is not None:
             inputs.append((parameter, mark))
-    mark = _mark_in(declaration.returns, None)
-    return Relations(tuple(inputs), None if mark is None else _as_to(mark))
+    sent = _mark_in(declaration.returns, None)
+    return Relations(tuple(inputs), None if sent is None else _as_to(sent))
 
 
 def place_of(relation: Parameter | To | None) -> str:
@@ -46,7 +48,7 @@ def place_of(relation: Parameter | To | None) -> str:
     return "the return value" if isinstance(relation, To) else f"parameter {relation.name!r}"
 
 
-def mark_of(parameter: Parameter, declaration: Declaration) -> From | None:
+def mark_of(parameter: Parameter, declaration: Declaration) -> From | Input | None:
     """Return the relation of a parameter; ``ValueError`` for one that is not valid."""
     mark = _mark_in(parameter.annotation, parameter)
     return None if mark is None else _as_from(mark, parameter, declaration)
@@ -65,12 +67,14 @@ def _mark_in(annotation: Any, parameter: Parameter | None) -> Any:
     return marks[0] if marks else None
 
 
-def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From:
+def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From | Input:
     place = place_of(parameter)
     if isinstance(mark, To):
         raise ValueError(f"{place} has {mark!r}: To belongs on a return annotation, use From")
     if parameter is declaration.named_rest:
         raise ValueError(f"{place} collects any names, so no single value can fill it")
+    if isinstance(mark, Input):
+        return _checked_input(mark, parameter)
     if not isinstance(mark, From):
         mark = From(*_of_size(mark, _FROM_SIZES, '("source", "key")', place))
     _check_locator(mark.locator, place)
@@ -78,8 +82,29 @@ def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From:
     return typing.cast(From, mark)
 
 
+def _checked_input(mark: Input, parameter: Parameter) -> Input:
+    place = place_of(parameter)
+    name = parameter.name if mark.name is None else mark.name
+    check_input_name(name, place)
+    _check_locator(mark.locator, place)
+    if type(mark.secret) is not bool:
+        raise ValueError(f"{place} has an input with secret={mark.secret!r}; use True or False")
+    return Input(name, mark.locator, secret=mark.secret)
+
+
+def check_input_name(name: object, place: str) -> None:
+    """Raise ``ValueError`` for a name that no input can have; ``place`` is where it stands."""
+    if not isinstance(name, str) or not _INPUT_NAME.fullmatch(name):
+        raise ValueError(
+            f"{place} names the input {name!r}: the name of an input begins with a letter or '_', "
+            "and has letters, digits, '_', '-' and '.' only"
+        )
+
+
 def _as_to(mark: Any) -> To:
     place = "the return value"
+    if isinstance(mark, Input):
+        raise ValueError(f"{place} has {mark!r}: Input belongs on a parameter")
     if isinstance(mark, From):
         raise ValueError(f"{place} has {mark!r}: From belongs on a parameter, use To")
     if not isinstance(mark, To):

@@ -88,6 +88,23 @@ def annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:
     return {**annotations, **own}
 
 
+def default_of(function: Callable[..., Any], slot: str | int) -> Any:
+    """Return the default value of the parameter with a name or position, `ABSENT` if none."""
+    called: Any = function
+    is_classmethod = isinstance(called, classmethod)
+    try:
+        signature = inspect.signature(called.__func__ if is_classmethod else called)
+    except ValueError:  # written in C
+        return ABSENT
+    parameters = list(signature.parameters.values())
+    if parameters and (is_classmethod or is_unbound_method(function, parameters[0].name)):
+        del parameters[0]
+    for position, parameter in enumerate(parameters):
+        if slot in (position, parameter.name):
+            return parameter.default
+    return ABSENT
+
+
 def siblings_of(functions: Iterable[Callable[..., Any]]) -> Siblings:
     """Return the functions among ``functions`` by where they were defined."""
     return Siblings(plain for f in functions if (plain := source_function(f)) is not None)

@@ -28,15 +28,26 @@ def routes_in(data: TaskData) -> Iterator[tuple[DataItem, Route]]:
     known = frozenset(data.from_tasks)
     for item in data.input_data_item:
         origin, end = item.from_relation, item.to_relation
-        source = origin.related_task if origin else ""
+        source = _source(origin)
         target = (end.related_task if end else "") or data.task_id
-        yield item, _route(item, source, target, source in known)
+        declared = source in known or _reads_input(origin)
+        yield item, _route(item, source, target, declared)
     known = frozenset(data.to_tasks)
     for item in data.output_data_item:
         origin, end = item.from_relation, item.to_relation
         if end is not None:
             source = (origin.related_task if origin else "") or data.task_id
             yield item, _route(item, source, end.related_task, end.related_task in known)
+
+
+def _reads_input(origin: DTRela | None) -> bool:
+    return origin is not None and origin.input is not None
+
+
+def _source(origin: DTRela | None) -> str:
+    if origin is None:
+        return ""
+    return origin.related_task if origin.input is None else origin.input
 
 
 def _route(item: DataItem, source: str, target: str, declared: bool) -> Route:
@@ -52,6 +63,8 @@ def _route(item: DataItem, source: str, target: str, declared: bool) -> Route:
         provider=provider,
         declared=declared or not source,
         default=ABSENT if origin is None else origin.default,
+        origin="input" if _reads_input(origin) else "task",
+        secret=origin is not None and origin.secret,
     )
 
 
@@ -71,6 +84,8 @@ def _path(origin: DTRela | None) -> Path:
 def _slot(origin: DTRela | None, end: DTRela | None) -> tuple[str | None, int | None]:
     if end is not None and (end.key is not None or end.index is not None):
         return end.key, end.index
+    if origin is not None and origin.input is not None:
+        return origin.input, None
     if origin is not None and origin.key is not None:
         return origin.key, None
     return None, 0

@@ -52,6 +52,7 @@ class _Filling:
     expected: dict[_Slot, Any] = field(default_factory=dict)
     undeclared: set[_Slot] = field(default_factory=set)
     defaults: dict[_Slot, Any] = field(default_factory=dict)
+    secrets: set[_Slot] = field(default_factory=set)
     positions: bool = False
 
     def renamed(self, task_id: str, declaration: Declaration) -> _Filling:
@@ -62,6 +63,7 @@ class _Filling:
             {slots[old]: kind for old, kind in self.expected.items()},
             {slots[old] for old in self.undeclared},
             {slots[old]: value for old, value in self.defaults.items()},
+            {slots[old] for old in self.secrets},
         )
 
     def inputs(self) -> TaskInputs:
@@ -69,7 +71,8 @@ class _Filling:
         bindings = tuple([f for f in fillers if type(f) is Binding])
         supplies = tuple([f for f in fillers if type(f) is Supply])
         undeclared = tuple([b for b in bindings if b.parameter in bare]) if bare else ()
-        return TaskInputs(bindings, supplies, self.expected, undeclared, self.defaults)
+        secrets = frozenset(self.secrets)
+        return TaskInputs(bindings, supplies, self.expected, undeclared, self.defaults, secrets)
 
 
 class _Resolver:
@@ -93,6 +96,8 @@ class _Resolver:
             filling.expected[slot] = expected
         if route.default is not ABSENT:
             filling.defaults[slot] = route.default
+        if route.secret:
+            filling.secrets.add(slot)
         if type(slot) is int:
             filling.positions = True
         if not route.declared:
@@ -109,7 +114,9 @@ class _Resolver:
     def _allowed_value(self, route: Route) -> type | None:
         """Return the class of the value; None if the item's class is that of the whole result."""
         allowed = route.allowed
-        if allowed is None or not route.path or route.source not in self._functions:
+        if allowed is None or not route.path or route.origin == "input":
+            return allowed
+        if route.source not in self._functions:
             return allowed
         whole = self._declaration(route.source).returns
         try:
@@ -135,6 +142,8 @@ class _Resolver:
     def _check_ends(self, route: Route) -> None:
         if route.target not in self._functions:
             raise self._unknown(route.target, f"task {route.source!r} sends a value to")
+        if route.origin == "input":
+            return
         if route.source and route.source not in self._functions:
             raise self._unknown(route.source, f"{_slot_name(route)} reads")
         if not route.source and route.provider is ABSENT:
@@ -168,6 +177,8 @@ def _slot_of(route: Route, parameter: Parameter) -> _Slot:
 
 
 def _source_name(route: Route) -> str:
+    if route.origin == "input":
+        return f"input {route.source!r}"
     return f"task {route.source!r}" if route.source else "from_function"
 
 
@@ -178,12 +189,12 @@ def _parameter_names(parameters: Mapping[str, Parameter]) -> str:
 def _filler(route: Route, slot: _Slot) -> _Filler:
     if route.provider is not ABSENT:
         return Supply(slot, route.provider)
-    return Binding(slot, route.source, route.path)
+    return Binding(slot, route.source, route.path, route.origin)
 
 
 def _moved(filler: _Filler, slot: _Slot) -> _Filler:
     if type(filler) is Binding:
-        return Binding(slot, filler.source, filler.path)
+        return filler._replace(parameter=slot)
     return Supply(slot, filler.provider) if type(filler) is Supply else filler
 
 
@@ -228,4 +239,4 @@ def _described(filler: _Filler) -> str:
     if isinstance(filler, Supply):
         return "one from from_function"
     part = "".join(f"[{step!r}]" for step in filler.path)
-    return f"{filler.source!r}{part}"
+    return f"{'input ' if filler.origin == 'input' else ''}{filler.source!r}{part}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from astrum.data_transport.bindings import Path
+from astrum.data_transport.bindings import Origin, Path
 from astrum.data_transport.declared.signatures import ABSENT, Parameter
 
 Neighbours = Mapping[str, Mapping[str, None]]
@@ -20,7 +20,8 @@ class Route(NamedTuple):
     supplies the value without a task; ``source`` is then "". ``default``, unless `ABSENT`,
     replaces a part that the result does not have. ``allowed`` is a class that the value must
     have in addition to what the parameter declares. ``declared`` is true if the `TaskData` that
-    holds the item names the task at the other end.
+    holds the item names the task at the other end. ``source`` names an input of the run if that is
+    the ``origin``; the value of a ``secret`` one is not shown.
     """
 
     source: str
@@ -33,6 +34,8 @@ class Route(NamedTuple):
     provider: Any = ABSENT
     declared: bool = True
     default: Any = ABSENT
+    origin: Origin = "task"
+    secret: bool = False
 
 
 class DeclaredRoutes(NamedTuple):
@@ -47,7 +50,7 @@ def topology(routes: Iterable[Route]) -> tuple[Neighbours, Neighbours]:
     sources: dict[str, dict[str, None]] = {}
     targets: dict[str, dict[str, None]] = {}
     for route in routes:
-        if route.source:
+        if route.source and route.origin == "task":
             sources.setdefault(route.target, {})[route.source] = None
             targets.setdefault(route.source, {})[route.target] = None
     return sources, targets

@@ -36,9 +36,16 @@ def _data_item(route: Route, allowed: type | None) -> DataItem:
     return DataItem.model_construct(
         allow_data_model=allowed,
         data_ref=f"{route.source}->{route.target}.{slot}",
-        from_relation=_rela(route.source, key, index, step is None, route.default),
+        from_relation=_source(route, key, index, step is None),
         to_relation=_rela(route.target, route.name, route.position),
     )
+
+
+def _source(route: Route, key: str | None, index: int | None, whole: bool) -> DTRela:
+    if route.origin == "task":
+        return _rela(route.source, key, index, whole, route.default)
+    source = _rela("", key, index, whole)
+    return source.model_copy(update={"input": route.source, "secret": route.secret})
 
 
 def _rela(

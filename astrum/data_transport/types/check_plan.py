@@ -17,6 +17,7 @@ from astrum.data_transport.types.assignability import could_fit
 from astrum.data_transport.types.class_fields import named_types, stripped, type_name
 from astrum.data_transport.types.inference import inferred_result
 from astrum.data_transport.types.part_types import NoSuchPart, type_at
+from astrum.data_transport.types.run_inputs import check_run_inputs, declarations_in
 from astrum.data_transport.types.sendable import why_not_sendable
 from astrum.errors import TaskRegistrationError
 
@@ -31,7 +32,8 @@ def check_types(
     """Check for every binding that its source's declared result fits the parameter's type.
 
     Raises `TaskRegistrationError`, naming both tasks, the parameter and both types, for a sure
-    mismatch or a field that the source's type does not have; with
+    mismatch or a field that the source's type does not have, and for inputs of the run that are not
+    declared in one way; with
     ``allow_no_dir_definition=False`` also for a source that declares no result, and with
     ``strict_topology=True`` for a relation that ``from_tasks`` or ``to_tasks`` leave out.
     ``skip_type_check`` leaves only the last.
@@ -44,7 +46,9 @@ def check_types(
     for task_id, task_inputs in inputs.items():
         expected = task_inputs.expected
         for binding in task_inputs.bindings:
-            checker.check(task_id, binding, expected.get(binding.parameter, Any))
+            if binding.origin == "task":
+                checker.check(task_id, binding, expected.get(binding.parameter, Any))
+    check_run_inputs(declarations_in(inputs, functions))
     if config.check_wire and (reason := why_local_only(inputs, functions, config)):
         raise TaskRegistrationError(reason)
 
@@ -65,7 +69,9 @@ def why_local_only(
         reason
         for task_id, task_inputs in inputs.items()
         for binding in task_inputs.bindings
-        if binding.path and (reason := checker.why_not_sendable(task_id, binding))
+        if binding.path
+        and binding.origin == "task"
+        and (reason := checker.why_not_sendable(task_id, binding))
     )
     return next(found, "")
 

@@ -106,7 +106,8 @@ def transports(flow: Flow) -> Iterator[Transport]:
         task = flow.tasks[spec.task_id]
         for binding in spec.bindings:
             expected = _expected(task, binding.parameter)
-            yield Transport(binding.source, binding.path, spec.task_id, binding.parameter, expected)
+            source = f"input {binding.source}" if binding.origin == "input" else binding.source
+            yield Transport(source, binding.path, spec.task_id, binding.parameter, expected)
         for supply in task.inputs.supplies:
             expected = _expected(task, supply.parameter)
             yield Transport(
@@ -192,6 +193,7 @@ def _task_to_json(flow: Flow, spec: TaskSpec, stage: int) -> dict[str, Any]:
         "inputs": [
             {
                 "parameter": binding.parameter,
+                "origin": binding.origin,
                 "source": binding.source,
                 "path": list(binding.path),
                 "expected": _expected(task, binding.parameter) or None,

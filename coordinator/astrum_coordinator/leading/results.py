@@ -6,10 +6,11 @@ bytes, and of a result kept apart (a blob) only the reference travels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error
-from astrum.errors import LocateError
+from astrum.errors import LocateError, TransportError
 from astrum.machine.task_table import TaskTable
 from astrum.planning.plan import TaskSpec
 from astrum.values.payload import pack_task_arguments, part_of_result
@@ -20,12 +21,13 @@ NIL = b"\xc0"
 
 
 class Results:
-    """Encoded results by task number."""
+    """Encoded results by task number, and the encoded inputs of the run by name."""
 
     def __init__(self, tasks: TaskTable, max_argument_bytes: int) -> None:
         self.tasks = tasks
         self._index = tasks.plan.index
         self._values: list[bytes | None] = []
+        self._inputs: Mapping[str, bytes] = {}
         self._max_argument_bytes = max_argument_bytes
         self._projector = Projector()
 
@@ -34,6 +36,10 @@ class Results:
         if task >= len(self._values):  # the table has grown, or this is the first result
             self._values += [None] * (len(self.tasks) - len(self._values))
         self._values[task] = value
+
+    def keep_inputs(self, values: Mapping[str, bytes]) -> None:
+        """Hold the encoded inputs of the run, or the references to them."""
+        self._inputs = values
 
     def items(self) -> Iterator[tuple[int, bytes]]:
         """Give the encoded results by task number, in its order."""
@@ -49,20 +55,32 @@ class Results:
         parts = (
             (binding.parameter, part)
             for binding in spec.bindings
-            if (part := self._part(spec, *binding)) is not None
+            if (part := self._part(spec, binding)) is not None
         )
         return pack_task_arguments(spec.task_id, parts, self._max_argument_bytes)
 
-    def _part(
-        self, spec: TaskSpec, parameter: str | int, source: str, path: tuple[str | int, ...]
-    ) -> bytes | None:
+    def _part(self, spec: TaskSpec, binding: Binding) -> bytes | None:
+        parameter, source, path, origin = binding
+        data = self._result(spec, source) if origin == "task" else self._input(spec, source)
+        try:
+            return part_of_result(data, path, self._projector, (source, origin))
+        except LocateError as error:
+            if error.is_absent and parameter in spec.optional:
+                return None
+            raise binding_error(spec.task_id, binding, error) from None
+
+    def _result(self, spec: TaskSpec, source: str) -> bytes:
         number = self._index[source]
         data = self._values[number] if number < len(self._values) else None
         if data is None:
             raise LookupError(f"task {spec.task_id!r} was dispatched before {source!r} succeeded")
-        try:
-            return part_of_result(data, path, self._projector, source)
-        except LocateError as error:
-            if error.is_absent and parameter in spec.optional:
-                return None
-            raise binding_error(spec.task_id, parameter, source, error) from None
+        return data
+
+    def _input(self, spec: TaskSpec, name: str) -> bytes:
+        data = self._inputs.get(name)
+        if data is None:
+            raise TransportError(
+                f"task {spec.task_id!r} reads the input {name!r}, which the run was created "
+                "without; start a new run"
+            )
+        return data

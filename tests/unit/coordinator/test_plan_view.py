@@ -76,6 +76,7 @@ def test_the_json_plan_holds_what_a_coordinator_needs_to_know() -> None:
     assert (send["retry"], send["lane"]) == (None, "thread")
     assert send["inputs"][0] == {
         "parameter": "first",
+        "origin": "task",
         "source": "fetch",
         "path": ["rows"],
         "expected": "int",

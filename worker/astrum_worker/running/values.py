@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from typing import Any
 
+from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error
 from astrum.errors import LocateError
 from astrum.execution.large_values import Aside
@@ -66,8 +67,9 @@ def _part(
         if error.is_absent and parameter in served.task.inputs.defaults:
             return None
         bindings = served.task.inputs.bindings
-        source = next((b.source for b in bindings if b.parameter == parameter), "")
-        raise binding_error(served.task.task_id, parameter, source, error) from None
+        unknown = Binding(parameter, "")
+        binding = next((b for b in bindings if b.parameter == parameter), unknown)
+        raise binding_error(served.task.task_id, binding, error) from None
 
 
 def encode_result(

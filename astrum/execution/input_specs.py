@@ -1,0 +1,67 @@
+"""Makes the inputs of a plan from what tasks declare: defaults, types as text and as schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from astrum.data_transport.declared.signatures import ABSENT
+from astrum.data_transport.types.class_fields import type_name
+from astrum.data_transport.types.run_inputs import DeclaredInput
+from astrum.errors import EncodeError
+from astrum.planning.run_inputs import InputSpec
+
+
+def input_specs(
+    declared: Mapping[str, DeclaredInput], types: Iterable[type], *, schemas: bool
+) -> tuple[InputSpec, ...]:
+    """Return the inputs of a plan, sorted by name; with ``schemas`` also for other processes.
+
+    An input whose default value cannot travel counts as one without a default: where a run is
+    planned, that is refused.
+    """
+    if not declared:
+        return ()
+    defaults = _encoded_defaults(declared, types)
+    return tuple(
+        InputSpec(
+            name,
+            type_name(one.type),
+            _schema(one.type) if schemas else "",
+            defaults.get(name),
+            one.secret,
+            one.readers,
+        )
+        for name, one in declared.items()
+    )
+
+
+def _encoded_defaults(
+    declared: Mapping[str, DeclaredInput], types: Iterable[type]
+) -> dict[str, bytes]:
+    given = {name: one.default for name, one in declared.items() if one.default is not ABSENT}
+    if not given:
+        return {}
+    from astrum.values.codec import Codec  # it imports pydantic, which is slow
+
+    codec = Codec(types)
+    found = {}
+    for name, default in given.items():
+        try:
+            found[name] = codec.encode(default)
+        except EncodeError:
+            continue
+    return found
+
+
+def _schema(kind: Any) -> str:
+    if kind is Any:
+        return ""
+    from pydantic import TypeAdapter  # slow
+
+    try:
+        schema = TypeAdapter(kind).json_schema()
+    except Exception:  # of a class that pydantic cannot describe; its name is all that is known
+        return ""
+    return json.dumps(schema, sort_keys=True, separators=(",", ":"))
