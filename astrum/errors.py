@@ -16,6 +16,7 @@
     │   ├── RunConflictError              one run id, two different plans
     │   ├── LeadershipLostError           another coordinator leads the run now
     │   └── WorkerStartError              a local worker that ended before it served
+    ├── RunInputError                     inputs that a run cannot have (``mistakes``: all of them)
     ├── NotInPoolError                    a queue, task, worker or letter that is not there
     ├── TransportError                    a value that cannot travel from task to task
     │   ├── EncodeError                   ``path`` and ``type_name`` of what cannot be encoded
@@ -118,6 +119,17 @@ class LeadershipLostError(RunError):
 
 class WorkerStartError(RunError):
     """A worker process on this machine that ended before it served; carries what it printed."""
+
+
+class RunInputError(AstrumError):
+    """Inputs that are missing, unknown, of another type or too large; there is no run.
+
+    ``mistakes`` holds one sentence for each; the message is all of them, one per line.
+    """
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        self.mistakes = list(mistakes)
+        super().__init__("\n".join(self.mistakes))
 
 
 class NotInPoolError(AstrumError):

@@ -25,6 +25,7 @@ from astrum.execution.endings import (
 )
 from astrum.execution.in_process_values import LiveValues, WireValues
 from astrum.execution.invoke import Flow, Invoker
+from astrum.execution.run_inputs import CheckedInputs, checked_inputs
 from astrum.execution.run_log import STARTS_HERE, with_log
 from astrum.execution.task_reuse import TaskReuser
 from astrum.execution.threads import drop
@@ -48,6 +49,7 @@ from astrum.machine.report_builder import RunTimes, build_report
 from astrum.machine.state import RunState
 from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.plan import TaskSpec
+from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import leave_behind, runs_in
 
@@ -75,22 +77,26 @@ class InProcessOptions:
     observer: RunObserver | None = None
 
 
-async def run_in_process(flow: Flow, options: InProcessOptions) -> ExecutionReport:
+async def run_in_process(
+    flow: Flow, options: InProcessOptions, inputs: GivenInputs = NO_INPUTS
+) -> ExecutionReport:
     """Run ``flow`` on the current loop and return its report.
 
-    Failures of tasks are in the report. Cancelling the caller cancels what runs, waits for its
-    clean-up and propagates ``CancelledError``.
+    Raises `RunInputError` for inputs that it cannot have. Failures of tasks are in the report.
+    Cancelling the caller cancels what runs, waits for its clean-up and propagates
+    ``CancelledError``.
     """
-    return await InProcessRun(flow, options).run()
+    return await InProcessRun(flow, options, checked_inputs(flow, inputs)).run()
 
 
 class InProcessRun:
     """One run of a flow on the loop that runs when it is made; see `run_in_process`."""
 
-    def __init__(self, flow: Flow, options: InProcessOptions) -> None:
+    def __init__(self, flow: Flow, options: InProcessOptions, inputs: CheckedInputs) -> None:
         self._loop = asyncio.get_running_loop()
         self._flow = flow
         self._options = options
+        self._inputs = inputs
         self._run_id = options.run_id or uuid.uuid4().hex
         self._observer = with_log(options.observer, self._run_id, STARTS_HERE, options.silence)
         with collector_paused():
@@ -101,7 +107,11 @@ class InProcessRun:
         # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
         self._free_threads = None if limit is None else asyncio.Semaphore(limit)
         self._results: dict[str, Any] = {}
-        self._values = WireValues(flow, {}) if options.check_wire else LiveValues(self._results, {})
+        self._values = (
+            WireValues(flow, inputs.encoded())
+            if options.check_wire
+            else LiveValues(self._results, inputs.values)
+        )
         self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._patience: dict[int, asyncio.TimerHandle] = {}
@@ -122,7 +132,13 @@ class InProcessRun:
             self._clean_up()
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         with collector_paused():
-            return build_report(self._state, times, self._results, run_id=self._run_id)
+            return build_report(
+                self._state,
+                times,
+                self._results,
+                run_id=self._run_id,
+                inputs=self._inputs.shown,
+            )
 
     def disturbed(self, error: BaseException | None) -> list[str]:
         """Handle an error of the event loop itself, which continues; name the async tasks.

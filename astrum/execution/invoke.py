@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 from astrum.data_transport import fitted
-from astrum.data_transport.bindings import TaskInputs
+from astrum.data_transport.bindings import Binding, TaskInputs
+from astrum.data_transport.types.class_fields import type_name
 from astrum.data_transport.types.run_inputs import DeclaredInput
 from astrum.errors import InjectionError
 from astrum.execution.attempt import CURRENT, AttemptContext
@@ -232,16 +233,37 @@ def _fit_all(task: BoundTask, values: dict[str | int, Any]) -> None:
         try:
             values[parameter] = fitted(values[parameter], expected)
         except InjectionError as error:
-            origin = _origin(task, parameter)
-            raise InjectionError(
-                f"task {task.task_id!r}, parameter {parameter!r}{origin}: {error}"
-            ) from None
+            binding = _binding(task, parameter)
+            if binding is not None and binding.origin == "input":
+                values[parameter] = _converted_input(task, binding, values[parameter], expected)
+                continue
+            raise _misfit(task, binding, parameter, str(error)) from None
 
 
-def _origin(task: BoundTask, parameter: str | int) -> str:
-    for binding in task.inputs.bindings:
-        if binding.parameter == parameter:
-            where = "".join(f"[{step!r}]" for step in binding.path)
-            whole = "the input" if binding.origin == "input" else "the result of"
-            return f" (from {whole} {binding.source!r}{where})"
-    return ""
+def _converted_input(task: BoundTask, binding: Binding, value: Any, expected: Any) -> Any:
+    """Return an input that was sent without its type, such as the dict of a model."""
+    from astrum.execution.input_values import value_fitted  # it may import pydantic
+
+    try:
+        return value_fitted(value, expected)
+    except InjectionError as error:
+        hidden = binding.parameter in task.inputs.secrets
+        why = f"expected {type_name(expected)}, got ***" if hidden else str(error)
+        raise _misfit(task, binding, binding.parameter, why) from None
+
+
+def _misfit(
+    task: BoundTask, binding: Binding | None, parameter: str | int, why: str
+) -> InjectionError:
+    origin = "" if binding is None else f" (from {_source_of(binding)})"
+    return InjectionError(f"task {task.task_id!r}, parameter {parameter!r}{origin}: {why}")
+
+
+def _binding(task: BoundTask, parameter: str | int) -> Binding | None:
+    return next((b for b in task.inputs.bindings if b.parameter == parameter), None)
+
+
+def _source_of(binding: Binding) -> str:
+    where = "".join(f"[{step!r}]" for step in binding.path)
+    whole = "the input" if binding.origin == "input" else "the result of"
+    return f"{whole} {binding.source!r}{where}"

@@ -35,6 +35,7 @@ from astrum.machine import ExecutionReport
 from astrum.planning.fingerprint import fingerprint
 from astrum.planning.inputs import check_filled
 from astrum.planning.order import TaskOrder
+from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.runtime.collector import collector_paused
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -176,15 +177,22 @@ class SchedulerRegistry:
         config: AstrumConfig | None = None,
         *,
         executor: Executor | None = None,
+        inputs: GivenInputs = NO_INPUTS,
+        run_id: str = "",
     ) -> ExecutionReport:
         """Run the targets and all tasks upstream of them; without an ``executor`` in this process.
+
+        ``inputs`` are the values that parameters with `Input` read, by name, or a dataclass or
+        pydantic model with fields of these names. Raises `RunInputError` for all that is wrong
+        with them.
 
         In process, a result is shared by its readers, by the attempts of each and by the report:
         a task that changes its argument changes it for all of them, and workers would not. See
         ``check_wire`` of `AstrumConfig`. Failures of tasks are in the report. Raises
         `TaskRegistrationError`.
         """
-        return await self.build_scheduler(target_tasks, config=config).execute(executor)
+        scheduler = self.build_scheduler(target_tasks, config=config)
+        return await scheduler.execute(executor, inputs=inputs, run_id=run_id)
 
     def _add(self, declared: RegisteredTask) -> None:
         with self._lock:
@@ -334,10 +342,12 @@ async def run(
     namespace: str | None = None,
     config: AstrumConfig | None = None,
     executor: Executor | None = None,
+    inputs: GivenInputs = NO_INPUTS,
+    run_id: str = "",
 ) -> ExecutionReport:
     """Do as `SchedulerRegistry.run` for a namespace (default: the active one).
 
     In process, results are shared: change a copy of an argument, never the argument itself.
     """
     registry = _with_tasks(namespace, target_tasks)
-    return await registry.run(target_tasks, config, executor=executor)
+    return await registry.run(target_tasks, config, executor=executor, inputs=inputs, run_id=run_id)

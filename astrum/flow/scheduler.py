@@ -6,7 +6,7 @@ import asyncio
 import copy
 import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -33,7 +33,8 @@ from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Plan
 from astrum.planning.planner import ExecutionPlanner, checked_orders, upstream_first
 from astrum.planning.retry_policy import RetryPolicy
-from astrum.planning.run_inputs import InputSpec
+from astrum.planning.run_inputs import NO_INPUTS as NO_RUN_INPUTS
+from astrum.planning.run_inputs import GivenInputs, InputSpec
 from astrum.runtime.collector import collector_paused
 
 if TYPE_CHECKING:
@@ -48,7 +49,11 @@ class Executor(Protocol):
     """An object that can run a flow to its end: for example a coordinator."""
 
     async def run_flow(self, flow: Flow, config: AstrumConfig) -> ExecutionReport:
-        """Run the flow and return its report; failures of tasks are in the report."""
+        """Run the flow and return its report; failures of tasks are in the report.
+
+        An executor that can run flows with inputs, or under a given run id, takes them as
+        ``inputs`` and ``run_id``; they are passed only if there are any.
+        """
 
 
 class _Draft(NamedTuple):
@@ -153,25 +158,34 @@ class DynamicScheduler:
             self._flows[fingerprints] = self._new_flow(fingerprints)
         return replace(self._flows[fingerprints], planning_s=time.perf_counter() - began)
 
-    async def execute(self, executor: Executor | None = None) -> ExecutionReport:
+    async def execute(
+        self,
+        executor: Executor | None = None,
+        *,
+        inputs: GivenInputs = NO_RUN_INPUTS,
+        run_id: str = "",
+    ) -> ExecutionReport:
         """Run the graph and return its report; without an ``executor`` in this process.
 
-        Failures of tasks and of planning are in the report. Raises
-        `TaskDuplicateExecutionError` while it is already executing, and ``TypeError`` for an
-        ``executor`` that cannot run flows.
+        ``inputs`` are values by name, or a dataclass or pydantic model with such fields. Failures
+        of tasks and of planning are in the report. Raises `RunInputError` for inputs that the
+        graph cannot have, `TaskDuplicateExecutionError` while it is already executing, and
+        ``TypeError`` for an ``executor`` that cannot run flows.
         """
         _check_executor(executor)
         if self._is_executing:
             raise TaskDuplicateExecutionError("this scheduler is executing already")
         self._is_executing = True
         try:
-            report = await self._execute(executor)
+            report = await self._execute(executor, inputs, run_id)
         finally:
             self._is_executing = False
         self.task_return_set = report.task_return_set
         return report
 
-    async def _execute(self, executor: Executor | None) -> ExecutionReport:
+    async def _execute(
+        self, executor: Executor | None, inputs: GivenInputs, run_id: str
+    ) -> ExecutionReport:
         started_at = time.time()
         try:
             flow = self.flow(fingerprints=executor is not None)
@@ -180,8 +194,11 @@ class DynamicScheduler:
         if self.config.visualize:
             _show(flow.plan)
         if executor is not None:
-            return await executor.run_flow(flow, self.config)
-        return await _run_here(flow, self.config)
+            settings = {"inputs": inputs, "run_id": run_id}
+            given = {name: value for name, value in settings.items() if value}
+            run_flow: Callable[..., Awaitable[ExecutionReport]] = executor.run_flow
+            return await run_flow(flow, self.config, **given)
+        return await _run_here(flow, self.config, inputs, run_id)
 
     def _draft(self) -> _Draft:
         if self._checked is None:
@@ -266,14 +283,19 @@ def _check_executor(executor: Any) -> None:
     )
 
 
-async def _run_here(flow: Flow, config: AstrumConfig) -> ExecutionReport:
+async def _run_here(
+    flow: Flow, config: AstrumConfig, inputs: GivenInputs, run_id: str
+) -> ExecutionReport:
     # Imported late: the codec behind it needs pydantic, the slowest import of all.
     from astrum.execution.in_process import InProcessOptions, run_in_process
 
     options = InProcessOptions(
-        silence=config.silence, check_wire=config.check_wire, thread_limit=config.thread_limit
+        silence=config.silence,
+        check_wire=config.check_wire,
+        thread_limit=config.thread_limit,
+        run_id=run_id,
     )
-    return await run_in_process(flow, options)
+    return await run_in_process(flow, options, inputs)
 
 
 class _DeclaredTypes:

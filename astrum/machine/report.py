@@ -99,6 +99,8 @@ class ExecutionReport:
 
     ``task_return_set`` holds the results of all tasks that succeeded, ``original_tasks`` each
     task's dependencies, ``error_summary`` one line per failure, retry and loss, in order.
+    ``inputs`` are the values that the run was started with, defaults included; a secret one is
+    ``***``.
     """
 
     total_start_time: float
@@ -119,6 +121,7 @@ class ExecutionReport:
     tail_tasks: list[str] = field(default_factory=list)
     task_return_set: dict[str, Any] = field(default_factory=dict)
     run_id: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         # Short, since `asyncio.run` calls it when the report is its result.

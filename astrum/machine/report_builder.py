@@ -20,6 +20,7 @@ from astrum.machine.report import (
 from astrum.machine.state import RunState
 from astrum.machine.task_state import CANCELLED, FAILED, OUTSTANDING, SUCCEEDED
 from astrum.planning.plan import Plan, TaskSpec
+from astrum.planning.run_inputs import NO_INPUTS
 
 _ATTEMPT_STATUS = {
     Outcome.SUCCEEDED: "completed",
@@ -56,11 +57,12 @@ def build_report(
     run_id: str = "",
     ended_as: str | None = None,
     is_led: bool = True,
+    inputs: Mapping[str, Any] = NO_INPUTS,
 ) -> ExecutionReport:
     """Return the report of a run that is finished or under way.
 
     ``ended_as`` says how the run ended if that is known from elsewhere than its events. Without
-    ``is_led`` the run is pending: it is open, and has no leader now.
+    ``is_led`` the run is pending: it is open, and has no leader now. ``inputs`` are for people.
     """
     plan = state.plan
     levels = plan.levels
@@ -86,6 +88,7 @@ def build_report(
         tail_tasks=[spec.task_id for spec in plan.tasks if not spec.awaited],
         task_return_set=dict(results),
         run_id=run_id,
+        inputs=dict(inputs),
     )
 
 

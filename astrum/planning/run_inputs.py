@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import Field
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from astrum.data_transport.bindings import Binding
+
+
+class DataclassInstance(Protocol):
+    """An instance of a dataclass, whose fields are inputs."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+class Model(Protocol):
+    """An instance of a pydantic model, whose fields are inputs."""
+
+    def model_dump(self) -> dict[str, Any]: ...
+
+
+GivenInputs = Mapping[str, Any] | DataclassInstance | Model
+"""The inputs of a run as a caller gives them: values by name, or an object with such fields."""
+NO_INPUTS: Mapping[str, Any] = MappingProxyType({})
 
 
 class InputSpec(NamedTuple):

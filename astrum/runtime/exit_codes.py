@@ -13,6 +13,7 @@ from astrum.errors import (
     AstrumError,
     NotInPoolError,
     RunEndedError,
+    RunInputError,
     SchedulerError,
     StoreConfigurationError,
     StoreRefusesWritesError,
@@ -20,7 +21,13 @@ from astrum.errors import (
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a device that takes no more data."""
-_WRONG_USAGE = (SchedulerError, StoreConfigurationError, RunEndedError, NotInPoolError)
+_WRONG_USAGE = (
+    SchedulerError,
+    StoreConfigurationError,
+    RunEndedError,
+    RunInputError,
+    NotInPoolError,
+)
 _SIGNAL_BASE = 128
 _NORMAL_STOP = 15  # SIGTERM: what init systems and containers stop a service with
 

@@ -41,6 +41,11 @@ def pack_result(
             f"the result of task {task_id!r} has {len(data):,} bytes, the limit is "
             f"{max_bytes:,}: return less, or store it elsewhere and return where it is"
         )
+    return pack_value(data, inline_bytes=inline_bytes)
+
+
+def pack_value(data: bytes, *, inline_bytes: int = INLINE_BYTES) -> EncodedResult:
+    """Return an encoded value as it is sent: shrunk, and apart if it is big."""
     packed = shrink(data)
     if len(packed) <= inline_bytes:
         return EncodedResult(packed)

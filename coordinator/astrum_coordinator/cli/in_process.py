@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from astrum.execution.in_process import InProcessOptions, InProcessRun
 from astrum.execution.invoke import Flow
+from astrum.execution.run_inputs import checked_inputs
 from astrum.machine import ExecutionReport, RunTimes, build_report
 from astrum.runtime.collector import collector_paused
 from astrum_coordinator.cli import output
@@ -39,7 +40,7 @@ class LocalSession:
 
     async def run(self, interrupts: Interrupts) -> ExecutionReport | None:
         """Run the flow to its end; `None` if it was interrupted before there was a run."""
-        run = InProcessRun(self._flow, self._options)
+        run = InProcessRun(self._flow, self._options, checked_inputs(self._flow))
         interrupts.on_disturbance(partial(_disturbed, run))
         try:
             with output.display(self._progress, self._quiet):
