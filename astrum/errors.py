@@ -105,8 +105,12 @@ class RunNotFoundError(RunError):
     """No run has this id, or its record has expired."""
 
 
+class PlanNotFoundError(RunNotFoundError):
+    """The server has no plan of this digest: it was never sent, or has expired."""
+
+
 class RunConflictError(RunError):
-    """A run id that is taken by a run with another plan."""
+    """A run id that is taken by a run with another flow or other inputs."""
 
 
 class RunEndedError(RunError):

@@ -142,9 +142,9 @@ class Keys:
         """
         return f"{{{self.prefix}}}:run:{run_id}"
 
-    def plan(self, run_id: str) -> str:
-        """String: the immutable plan."""
-        return f"{{{self.prefix}}}:run:{run_id}:plan"
+    def plan(self, digest: str) -> str:
+        """String: an immutable plan, under its digest; runs with the same plan share it."""
+        return f"{{{self.prefix}}}:plan:{digest}"
 
     def attempts(self, run_id: str) -> str:
         """Hash, the fence: task number to ``<att>:<entry>/<stream name>``, ``<att>=<who>`` or

@@ -121,6 +121,8 @@ class RunInfo:
     recorded, and that were dropped.
     ``released_at`` and ``released_by`` say when a leader last gave the run back, and which.
     ``counts`` are a few seconds old while the run is open, `None` before its leader has told any.
+    ``start_at`` is the time before which the run has no leader, `None` if it has passed.
+    ``plan_digest`` names its plan, and ``header`` is the sealed `RunHeader`.
     ``details`` are the strings given at creation and at the finish.
     """
 
@@ -137,6 +139,9 @@ class RunInfo:
     counts: RunCounts | None = None
     released_at: float | None = None
     released_by: str = ""
+    start_at: float | None = None
+    plan_digest: str = ""
+    header: bytes = b""
 
     @property
     def is_open(self) -> bool:

@@ -1,4 +1,4 @@
-"""Signs and verifies plans, task messages, journal rows and hints.
+"""Signs and verifies plans, headers of runs, task messages, journal rows and hints.
 
 With keys, what is not signed is refused: write access to the server alone does not make a process
 run or believe anything. Without keys all data is passed on unchanged.
@@ -22,8 +22,8 @@ _ADVICE = f"was it forged, or has a process no {KEY_VARIABLE} or another one?"
 class Seal:
     """Signs with the first of ``keys``, and accepts signatures of any of them.
 
-    A sealed journal row is the msgpack pair [signature, row]; a sealed plan or hint has its
-    signature in front; a task message's stands beside it.
+    A sealed journal row is the msgpack pair [signature, row]; a sealed plan, header or hint has
+    its signature in front; a task message's stands beside it.
     """
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
@@ -81,21 +81,31 @@ class Seal:
             raise DecodeError(f"a row is not signed by a key of this process; {_ADVICE}")
         return decode_entry(encode_entry(rows), note_unknown)
 
-    def seal_plan(self, run_id: str, plan: bytes) -> bytes:
-        """Return a plan in the form to store."""
-        return self.signer.sign("plan", run_id, plan) + plan if self.signer else plan
+    def seal_plan(self, plan: bytes) -> bytes:
+        """Return a plan in the form to store; it belongs to no run."""
+        return self.signer.sign("plan", "", plan) + plan if self.signer else plan
 
-    def open_plan(self, run_id: str, data: bytes) -> bytes:
+    def open_plan(self, digest: str, data: bytes) -> bytes:
         """Return the plan's own bytes; raises `DecodeError` if it is not signed."""
         if self.signer is None:
             return data
         signature, plan = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
-        if not self.signer.verify("plan", run_id, plan, signature):
-            raise DecodeError(
-                f"the plan of run {run_id} is not signed by a key of this process; give the "
-                f"submitter and all coordinators the same {KEY_VARIABLE}"
-            )
+        if not self.signer.verify("plan", "", plan, signature):
+            raise _not_signed(f"the plan {digest}")
         return plan
+
+    def seal_header(self, run_id: str, header: bytes) -> bytes:
+        """Return the header of a run in the form to store."""
+        return self.signer.sign("header", run_id, header) + header if self.signer else header
+
+    def open_header(self, run_id: str, data: bytes) -> bytes:
+        """Return the header's own bytes; raises `DecodeError` if it is not signed for the run."""
+        if self.signer is None:
+            return data
+        signature, header = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
+        if not self.signer.verify("header", run_id, header, signature):
+            raise _not_signed(f"the header of run {run_id}")
+        return header
 
     def seal_hint(self, hint: Hint) -> bytes:
         """Return a hint in the form to publish."""
@@ -114,3 +124,10 @@ class Seal:
     def _is_ours(self, run_id: str, row: bytes, signature: bytes) -> bool:
         assert self.signer is not None
         return self.signer.verify("record", run_id, row, signature)
+
+
+def _not_signed(what: str) -> DecodeError:
+    return DecodeError(
+        f"{what} is not signed by a key of this process; give the submitter and all coordinators "
+        f"the same {KEY_VARIABLE}"
+    )

@@ -93,7 +93,10 @@ def _read_run(record: RawRun) -> RunInfo:
 
 def _run_info_of(record: RawRun, fields: dict[bytes, bytes]) -> RunInfo:
     ended, released = fields.get(b"end"), fields.get(b"ra")
-    lease_ms = max(0.0, float(record.lease_end or 0) - record.time)
+    lease_end = float(record.lease_end or 0)
+    # Without an owner, that time is not the end of a lease: the run begins then.
+    is_delayed = not fields[b"ow"] and lease_end > record.time
+    lease_ms = 0.0 if is_delayed else max(0.0, lease_end - record.time)
     outstanding, late_ends = (int(count or 0) for count in record.counts)
     return RunInfo(
         run_id=record.run_id,
@@ -109,6 +112,9 @@ def _run_info_of(record: RawRun, fields: dict[bytes, bytes]) -> RunInfo:
         counts=decode_counts(fields.get(b"n", b"")),
         released_at=None if released is None else _seconds(released),
         released_by=fields.get(b"rb", b"").decode(),
+        start_at=lease_end / 1000 if is_delayed else None,
+        plan_digest=fields.get(b"pd", b"").decode(),
+        header=fields.get(b"hd", b""),
     )
 
 

@@ -28,7 +28,6 @@ def forget(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:
     """Delete a part of an ended run. Reply: the next cursor, "0", "OPEN" or "GONE"."""
     of_the_run = [
         keys.run(run_id),
-        keys.plan(run_id),
         keys.attempts(run_id),
         keys.journal(run_id),
         keys.blobs(run_id),

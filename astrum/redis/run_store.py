@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from astrum.errors import (
     LeadershipLostError,
+    PlanNotFoundError,
     RunConflictError,
     RunError,
     RunNotFoundError,
@@ -15,6 +17,7 @@ from astrum.errors import (
 from astrum.machine.run_counter import RunCounts
 from astrum.protocol.keys import is_run_id
 from astrum.protocol.records import NO_COUNTS, Holder, LastWord, Outstanding, encode_counts
+from astrum.protocol.run_header import NewRun
 from astrum.protocol.status import CoordinatorStatus, encode_coordinator_status
 from astrum.protocol.streams import Stream
 from astrum.redis import blobs, reaping, scripts
@@ -23,14 +26,27 @@ from astrum.redis.fence import outstanding_in
 from astrum.redis.journals import JournalStore
 from astrum.redis.operating import OperatingStore
 from astrum.redis.records import DeadClaim, Dispatched
-from astrum.redis.scripts import MAX_ITEMS, STREAMS_PER_PART, DispatchItem, LedCounts, chunks
+from astrum.redis.scripts import (
+    MAX_ITEMS,
+    STREAMS_PER_PART,
+    Creation,
+    DispatchItem,
+    LedCounts,
+    chunks,
+)
 from astrum.redis.settings import RedisSettings
 from astrum.redis.settlement import Settlement, Verdict
 
 FIRST_PART = b"0"
 """The cursor before the first part, and after the last."""
+NO_PLANS: Mapping[str, bytes] = {}
 FENCE_PART = 2_000
 """The approximate number of a run's tasks in one reply."""
+
+
+def _check_id(run_id: str) -> None:
+    if not is_run_id(run_id):
+        raise RunError(f"{run_id!r} is not a run id: use 1 to 200 letters, digits and . _ @ + -")
 
 
 class RunStore(OperatingStore, JournalStore):
@@ -43,22 +59,52 @@ class RunStore(OperatingStore, JournalStore):
 
     # --- the run -----------------------------------------------------------------------------
 
-    async def create_run(self, run_id: str, plan: bytes, details: Mapping[str, str]) -> bool:
+    async def create_run(self, run: NewRun, plan: bytes = b"") -> bool:
         """Create an open run without a leader; repeatable.
 
-        ``False``: it exists already with the same plan. Raises `RunConflictError` if it exists
-        with another one, and `RunError` for an id that cannot be a run's.
+        ``plan`` is stored if the server does not have it. ``False``: the run exists already with
+        the same identity. Raises `RunConflictError` if it exists with another one,
+        `PlanNotFoundError` if the server has no plan of this digest and none is given, and
+        `RunError` for an id that cannot be a run's.
         """
-        if not is_run_id(run_id):
-            raise RunError(
-                f"{run_id!r} is not a run id: use 1 to 200 letters, digits and . _ @ + -"
-            )
-        reply = await self.bulk.call(scripts.create(self.keys, run_id, plan, details))
-        if reply == -1:
+        (reply,) = await self.create_runs([run], {run.plan_digest: plan})
+        if reply is Creation.CONFLICT:
             raise RunConflictError(
-                f"run {run_id!r} exists already, with another plan: take another run id"
+                f"run {run.run_id!r} exists already, with another flow or other inputs: take "
+                "another run id"
             )
+        if reply is Creation.PLAN_UNKNOWN:
+            raise PlanNotFoundError(f"the server has no plan {run.plan_digest}: send it again")
         return bool(reply)
+
+    async def create_runs(
+        self, runs: Sequence[NewRun], plans: Mapping[str, bytes] = NO_PLANS
+    ) -> list[Creation]:
+        """Create runs, as `create_run` does, and return what became of each.
+
+        ``plans`` are stored by digest if the server does not have them.
+        """
+        for run in runs:
+            _check_id(run.run_id)
+        replies = await self._create([(run, b"") for run in runs])
+        unknown = [n for n, reply in enumerate(replies) if reply is Creation.PLAN_UNKNOWN]
+        # One plan goes with the first run that needs it.
+        sent: set[str] = set()
+        again = []
+        for n in unknown:
+            digest = runs[n].plan_digest
+            again.append((runs[n], b"" if digest in sent else plans.get(digest, b"")))
+            sent.add(digest)
+        for n, reply in zip(unknown, await self._create(again), strict=True):
+            replies[n] = reply
+        return replies
+
+    async def _create(self, runs: Sequence[tuple[NewRun, bytes]]) -> list[Creation]:
+        replies: list[Creation] = []
+        for part in chunks(runs):
+            calls = [self.bulk.call(scripts.create(self.keys, *pair)) for pair in part]
+            replies += map(Creation, await asyncio.gather(*calls))
+        return replies
 
     async def lead(
         self, run_id: str, owner: str, lease_s: float, *, versions: str = ""
@@ -118,11 +164,11 @@ class RunStore(OperatingStore, JournalStore):
                 return found[:limit]
             asked *= 2
 
-    async def load_plan(self, run_id: str) -> bytes:
-        """Return the plan; raises `RunNotFoundError`."""
-        plan = await blobs.read_bounded(self.bulk, self.keys.plan(run_id))
+    async def load_plan(self, digest: str) -> bytes:
+        """Return a plan in its stored form; raises `PlanNotFoundError`."""
+        plan = await blobs.read_bounded(self.bulk, self.keys.plan(digest))
         if plan is None:
-            raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
+            raise PlanNotFoundError(f"the plan {digest} is gone: submit the run again")
         return plan
 
     async def outstanding(self, run_id: str) -> dict[int, Outstanding]:

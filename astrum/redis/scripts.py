@@ -6,13 +6,14 @@ thread and of the tests of the protocol.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from astrum.errors import LeadershipLostError, RunNotFoundError
 from astrum.protocol.keys import GROUP, Keys
+from astrum.protocol.run_header import NewRun
 from astrum.redis.records import Dispatched
 from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.settlement import Settlement, Verdict
@@ -65,7 +66,6 @@ def _flat(details: Mapping[str, str]) -> list[str]:
 def _run_keys(keys: Keys, run_id: str) -> list[str]:
     return [
         keys.run(run_id),
-        keys.plan(run_id),
         keys.attempts(run_id),
         keys.journal(run_id),
         keys.blobs(run_id),
@@ -75,13 +75,25 @@ def _run_keys(keys: Keys, run_id: str) -> list[str]:
 # --- runs ------------------------------------------------------------------------------------
 
 
-def create(keys: Keys, run_id: str, plan: bytes, details: Mapping[str, str]) -> ScriptCall:
-    """Create a run. Reply: 1 created, 0 exists, -1 exists with another plan."""
-    digest = hashlib.blake2b(plan, digest_size=16).hexdigest()
-    rest = (keys.run(""), *_flat(details))
-    arguments: list[Argument] = [run_id, plan, digest, _ms(OPEN_TTL_S), *rest]
-    names = [*_run_keys(keys, run_id), keys.runs, keys.index]
-    return ScriptCall("create", names, arguments)
+class Creation(IntEnum):
+    """The replies to `create`."""
+
+    PLAN_UNKNOWN = -2
+    CONFLICT = -1
+    EXISTS = 0
+    CREATED = 1
+
+
+def create(keys: Keys, run: NewRun, plan: bytes = b"") -> ScriptCall:
+    """Create a run; without ``plan`` the server must have it. Reply: a `Creation`."""
+    run_id, digest, header, identity, details, values, start_at = run
+    arguments: list[Argument] = [run_id, digest, _ms(OPEN_TTL_S), keys.run("")]
+    arguments += [identity, header, round(start_at * 1000), plan, len(values)]
+    names = [*_run_keys(keys, run_id), keys.runs, keys.index, keys.plan(digest)]
+    for blob in values:
+        names.append(keys.blob(run_id, blob.digest))
+        arguments += blob
+    return ScriptCall("create", names, [*arguments, *_flat(details)])
 
 
 def lead(keys: Keys, run_id: str, owner: str, lease_s: float, versions: str) -> ScriptCall:
@@ -133,7 +145,8 @@ def announce(
 
 def prolong(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:
     """Let an open run live on, from a cursor of its blobs. Reply: the next cursor, or "0"."""
-    arguments: list[Argument] = [cursor, _ms(OPEN_TTL_S), BLOBS_PER_PART, keys.blob(run_id, "")]
+    prefixes = (keys.blob(run_id, ""), keys.plan(""))
+    arguments: list[Argument] = [cursor, _ms(OPEN_TTL_S), BLOBS_PER_PART, *prefixes]
     return ScriptCall("prolong", [*_run_keys(keys, run_id), keys.index], arguments)
 
 
@@ -271,6 +284,7 @@ def finish(
         int(tails),
         run_id,
         keys.run(""),
+        keys.plan(""),
         counts,
         *_flat(details),
     ]

@@ -14,6 +14,7 @@ from types import MappingProxyType, TracebackType
 from astrum.config import AstrumConfig, checked_config
 from astrum.errors import (
     AstrumError,
+    RunConflictError,
     RunError,
     TaskRegistrationError,
 )
@@ -23,9 +24,9 @@ from astrum.flow.registry import build_scheduler
 from astrum.machine.events import CancelRequested
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
-from astrum.planning.plan import Plan
 from astrum.protocol.messages import encode_event
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
+from astrum.protocol.run_header import NewRun, RunHeader
 from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
@@ -38,8 +39,8 @@ from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
-from astrum_coordinator.leading.leaderships import encode_plan
 from astrum_coordinator.parts import Parts, compose
+from astrum_coordinator.stored_runs import StoredRuns, encode_plan, new_run
 from astrum_coordinator.submission import life_details, submission_details
 
 logger = logging.getLogger("astrum.coordinator")
@@ -127,6 +128,10 @@ class Coordinator(Operations):
     @property
     def _context(self) -> CoordinatorContext:
         return self._parts.context
+
+    @property
+    def _stored(self) -> StoredRuns:
+        return self._parts.stored
 
     def _begin_to_lead(self) -> None:
         for service in self._parts.services:
@@ -226,7 +231,7 @@ class Coordinator(Operations):
         try:
             await asyncio.shield(submitting)
             watching = with_log(observer, run_id, SENT_TO_WORKERS, config.silence)
-            known = await self._see_through(run_id, watching, flow.plan)
+            known = await self._see_through(run_id, watching)
         except asyncio.CancelledError:
             await self._cancel_and_wait(run_id, submitting)
             raise
@@ -247,10 +252,11 @@ class Coordinator(Operations):
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
         Once it has ended it is kept for ``result_ttl_s``, by default as long as its leader says.
-        The same ``run_id`` with the same plan is the same run; with another plan it raises
-        `RunConflictError`. ``labels`` are short strings by name that `runs` shows, and
-        ``traceparent`` is that of the W3C's Trace Context, which each task message carries; those
-        of the first submission count. ``versions`` says which code may run the tasks: "compatible",
+        The same ``run_id`` with the same flow (its namespace) and inputs is the same run, whatever
+        its tasks and its code; with others it raises `RunConflictError`.
+        ``labels`` are short strings by name that `runs` shows, and ``traceparent`` is that of the
+        W3C's Trace Context, which each task message carries; those of the first submission count.
+        ``versions`` says which code may run the tasks: "compatible",
         or "exact", which is the plan's alone. A task that no live worker serves fails the run after
         ``unserved_limit_s``; ``math.inf``: never. Where these are left out, the run's leader
         decides. Raises `StoreUnavailableError` if the server does not answer for a while.
@@ -260,15 +266,24 @@ class Coordinator(Operations):
         details = submission_details(
             flow, timeout_s, labels, traceparent, versions, unserved_limit_s
         )
-        data = encode_plan(flow.plan, run_id, self._parts.context.seal)
+        stored = encode_plan(flow.plan, self._context.seal)
+        self._stored.keep(stored.digest, flow.plan)
+        header = RunHeader(flow.plan.namespace, stored.digest)
         details |= life_details(result_ttl_s)
+        run = new_run(run_id, header, self._context.seal, details)
         await patiently(
-            lambda: self._store.create_run(run_id, data, details),
+            lambda: self._create(run, stored.data),
             patience_s=_PATIENCE_S,
             what=f"run {run_id} is to be submitted",
             log=logger,
         )
         return run_id
+
+    async def _create(self, run: NewRun, plan: bytes) -> None:
+        try:
+            await self._store.create_run(run, plan)
+        except RunConflictError:
+            raise await self._stored.conflict(run) from None
 
     async def resume(
         self,
@@ -295,11 +310,9 @@ class Coordinator(Operations):
         finally:
             await adoption.stop()
 
-    async def _see_through(
-        self, run_id: str, observer: RunObserver | None, plan: Plan | None = None
-    ) -> RunLeader | None:
+    async def _see_through(self, run_id: str, observer: RunObserver | None) -> RunLeader | None:
         self._begin_to_lead()
-        return await self._parts.completion.see_through(run_id, observer, plan)
+        return await self._parts.completion.see_through(run_id, observer)
 
     async def _cancel_and_wait(self, run_id: str, submitting: asyncio.Task[str]) -> None:
         try:

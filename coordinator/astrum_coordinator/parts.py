@@ -19,6 +19,7 @@ from astrum_coordinator.pool.presence import Presence
 from astrum_coordinator.pool.reaper import Reaper
 from astrum_coordinator.pool.upkeep import Upkeep
 from astrum_coordinator.scheduling.pool_view import PoolView
+from astrum_coordinator.stored_runs import StoredRuns
 
 
 class Parts(NamedTuple):
@@ -29,6 +30,7 @@ class Parts(NamedTuple):
     """
 
     context: CoordinatorContext
+    stored: StoredRuns
     subscriptions: Subscriptions
     leaderships: Leaderships
     reports: ReportLoader
@@ -45,13 +47,15 @@ def compose(context: CoordinatorContext) -> Parts:
     """Make the parts of a coordinator whose store is open."""
     subscriptions = Subscriptions(context.store)
     pool = PoolView(context)
-    leaderships = Leaderships(context, subscriptions, pool)
+    stored = StoredRuns(context.store, context.seal)
+    leaderships = Leaderships(context, stored, subscriptions, pool)
     reader = JournalReader(context, subscriptions, leaderships.resync)
-    reports = ReportLoader(context.store, context.seal)
+    reports = ReportLoader(context.store, stored, context.seal)
     reaper = Reaper(context)
     monitor = PoolMonitor(context, leaderships, pool)
     return Parts(
         context=context,
+        stored=stored,
         subscriptions=subscriptions,
         leaderships=leaderships,
         reports=reports,

@@ -26,6 +26,7 @@ import redis
 from astrum.redis import RedisSettings, RunStore, WorkerStore
 from astrum.redis.script_library import ScriptLibrary, read_sources
 from tests.chaos.actors import MAX_ERRORS, QUEUES, RUN, Coordinator, Worker
+from tests.contract.steps import create_run
 from tests.keyspace import unowned_keys
 from tests.servers import RedisServer
 
@@ -134,7 +135,7 @@ class Walk:
     async def run(self) -> None:
         """Walk to the end and check; raises `Violation`."""
         self.world.pass_time(0)
-        await self.world.runs.create_run(RUN, b"plan", {})
+        await create_run(self.world.runs, RUN)
         for _ in range(WORKERS):
             await self.hire()
         while self.step < ROUGH_STEPS and not self.is_over():

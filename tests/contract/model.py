@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from astrum.protocol.run_header import NewRun
 from astrum.redis import Settlement, Verdict
 
 OPEN = "open"
@@ -42,9 +43,11 @@ class GoneError(Exception):
 class Run:
     """One run: who leads it, how its attempts stand, what its journal says."""
 
-    plan: bytes
+    identity: str
     details: dict[str, str]
     created_at: int
+    plan_digest: str = ""
+    header: bytes = b""
     state: str = OPEN
     epoch: int = 0
     owner: str = ""
@@ -122,6 +125,7 @@ class State:
     """Everything that a server holds."""
 
     runs: dict[str, Run] = field(default_factory=dict)
+    plans: dict[str, bytes] = field(default_factory=dict)
     streams: dict[str, Stream] = field(default_factory=dict)
     queues: set[str] = field(default_factory=set)
     leases: dict[str, int] = field(default_factory=dict)
@@ -157,12 +161,19 @@ class Model:
 
     # --- runs -------------------------------------------------------------------------------
 
-    def create_run(self, run_id: str, plan: bytes, details: Mapping[str, str]) -> int:
-        """1 created, 0 exists with the same plan, -1 exists with another."""
+    def create_run(self, run: NewRun, plan: bytes) -> int:
+        """1 created, 0 exists with the same identity, -1 with another, -2 the plan is unknown."""
+        run_id, digest, header, identity, details, values, start_at = run
         known = self.state.runs.get(run_id)
         if known is not None:
-            return 0 if known.plan == plan else -1
-        self.state.runs[run_id] = Run(plan, dict(details), self.now_ms())
+            return 0 if known.identity == identity else -1
+        if not plan and digest not in self.state.plans:
+            return -2
+        self.state.plans.setdefault(digest, plan)
+        new = Run(identity, dict(details), self.now_ms(), digest, header)
+        new.lease_end = round(start_at * 1000)
+        new.blobs.update(values)
+        self.state.runs[run_id] = new
         return 1
 
     def acquire(self, run_id: str, owner: str, lease_ms: int) -> int:

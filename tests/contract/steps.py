@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 from astrum.protocol.keys import Keys
+from astrum.protocol.run_header import NewRun, plan_digest
 from astrum.protocol.streams import Stream
 from astrum.redis import Claim, RunStore, Settlement, WorkerStore
 from astrum.values.references import Blob, digest_of
 
 LEASE_S = 30.0
+NO_DETAILS: Mapping[str, str] = {}
 ALREADY_OVER_S = 0.001
 STREAM = Keys().queue(Stream("default", "async"))
 
 
+def new_run(run_id: str, plan: bytes = b"plan", details: Mapping[str, str] = NO_DETAILS) -> NewRun:
+    """Return a run to create, of no readable plan; two with another one have other identities."""
+    return NewRun(run_id, plan_digest(plan), b"header", plan.decode(), details)
+
+
+async def create_run(
+    runs: RunStore, run_id: str, plan: bytes = b"plan", details: Mapping[str, str] = NO_DETAILS
+) -> bool:
+    """Create a `new_run`."""
+    return await runs.create_run(new_run(run_id, plan, details), plan)
+
+
 async def led_run(runs: RunStore, run_id: str = "r") -> int:
     """Create a run and lead it; return the epoch."""
-    await runs.create_run(run_id, b"plan of " + run_id.encode(), {"namespace": "n"})
+    await create_run(runs, run_id, b"plan of " + run_id.encode(), {"namespace": "n"})
     epoch = await runs.lead(run_id, "leader", LEASE_S)
     assert epoch is not None
     return epoch

@@ -14,6 +14,7 @@ from astrum.machine.run_counter import RunCounts
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
 from astrum.protocol.records import encode_counts
+from astrum.protocol.run_header import plan_digest
 from astrum.protocol.status import CoordinatorStatus
 from astrum.protocol.streams import Stream
 from astrum.redis import LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
@@ -101,7 +102,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.announce("leader", {"host": "h"}, CoordinatorStatus(), [_counts(epoch)], 60.0)
         assert await runs.coordinators()
         await runs.withdraw("leader")
-        assert await runs.load_plan("r")
+        assert await runs.load_plan(plan_digest(b"plan of r"))
         await runs.dispatch("r", epoch, Stream("new", "thread"), [(0, 1, b"m"), (1, 1, b"m")])
         found = await runs.outstanding("r")
         assert await runs.attempt_state("r", 0)

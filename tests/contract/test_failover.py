@@ -12,6 +12,7 @@ from astrum.errors import (
     RunNotFoundError,
     StoreUnavailableError,
 )
+from astrum.protocol.run_header import plan_digest
 from astrum.protocol.streams import Stream
 from astrum.redis import (
     JournalEntry,
@@ -21,6 +22,7 @@ from astrum.redis import (
     WorkerStore,
 )
 from tests.contract.steps import (
+    create_run,
     dispatched,
     led_run,
     registered,
@@ -116,7 +118,7 @@ async def test_one_connection_to_another_server_closes_all_others(
         endpoint.divert(target_of(new_master))
         await runs.bulk.close()
         with pytest.raises(StoreUnavailableError, match="replaced"):
-            await runs.load_plan("r")
+            await runs.load_plan(plan_digest(b"plan of r"))
         with pytest.raises(StoreUnavailableError):
             await waiting
 
@@ -172,7 +174,7 @@ async def test_no_old_command_is_sent_after_another_one_has_found_the_new_server
         own_server.restart()
         with pytest.raises(StoreUnavailableError, match="lost"):
             await runs.server_time()  # the old connection is over
-        work = [runs.create_run(f"s{i}", b"plan", {}) for i in range(3)]
+        work = [create_run(runs, f"s{i}") for i in range(3)]
         replies = await asyncio.gather(*work, return_exceptions=True)
         assert [type(reply) for reply in replies] == [StoreUnavailableError] * 3
         assert await runs.list_runs() == []

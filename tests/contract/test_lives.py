@@ -16,6 +16,7 @@ from tests.contract.steps import (
     LEASE_S,
     STREAM,
     claimed,
+    create_run,
     dispatched,
     led_run,
     registered,
@@ -110,7 +111,7 @@ async def test_the_index_lives_as_long_as_each_run_that_it_names(
 ) -> None:
     epoch = await led_run(runs)
     await runs.finish("r", epoch, "completed", result_ttl_s=30 * DAY_MS / 1000, tails=False)
-    await runs.create_run("open", b"plan", {})
+    await create_run(runs, "open")
     with any_server.client() as client:
         assert client.pttl(runs.keys.index) > 29 * DAY_MS
         for key in (runs.keys.index, runs.keys.run("open")):

@@ -25,6 +25,7 @@ from tests.contract.steps import (
     LEASE_S,
     STREAM,
     claimed,
+    create_run,
     dispatched,
     led_run,
     registered,
@@ -62,7 +63,7 @@ async def test_a_full_server_refuses_dispatches_whole_and_takes_every_settle(
         with pytest.raises(StoreUnavailableError, match="memory is full"):
             await dispatched(runs, epoch, 2)
         with pytest.raises(StoreUnavailableError, match="memory is full"):
-            await runs.create_run("s", b"plan", {})
+            await create_run(runs, "s")
         look = await runs.look(Stream("default", "async"), ["r"])
         assert (look.length, look.claimants) == (2, 0), "that the run wants more is not noted"
         ends = [settlement(0, ids[0]), settlement(1, ids[1])]
@@ -134,7 +135,7 @@ async def test_an_error_names_the_rights_that_a_user_lacks(own_server: RedisServ
     url = f"redis://bob:pw@127.0.0.1:{own_server.port}"
     async with RunStore.open(RedisSettings(url=url)) as runs:
         with pytest.raises(StoreConfigurationError, match="access list") as caught:
-            await runs.create_run("r", b"plan", {})
+            await create_run(runs, "r")
     assert "bob:***@" in str(caught.value)
 
 
@@ -214,7 +215,7 @@ async def test_a_replica_refuses_writes_for_now(own_server: RedisServer) -> None
         with own_server.client() as client:
             client.execute_command("REPLICAOF", "127.0.0.1", "1")
         with pytest.raises(StoreUnavailableError, match="replica"):
-            await runs.create_run("s", b"plan", {})
+            await create_run(runs, "s")
 
 
 async def test_a_reply_that_arrives_slowly_is_read_completely(
@@ -245,7 +246,7 @@ async def test_scripts_are_loaded_again_into_a_server_that_lost_them(
 ) -> None:
     settings = RedisSettings(url=own_server.url)
     async with RunStore.open(settings) as runs:
-        await runs.create_run("r", b"plan", {})
+        await create_run(runs, "r")
         with own_server.client() as client:
             client.script_flush()
         assert await runs.lead("r", "leader", 5.0) is not None
@@ -256,7 +257,7 @@ async def test_an_error_names_a_key_of_a_foreign_type(own_server: RedisServer) -
         with own_server.client() as client:
             client.set(runs.keys.run("r"), "foreign")
         with pytest.raises(StoreConfigurationError, match="prefix 'astrum'"):
-            await runs.create_run("r", b"plan", {})
+            await create_run(runs, "r")
 
 
 MASTERS = b"*2\r\n*2\r\n$4\r\nname\r\n$4\r\nmain\r\n*2\r\n$4\r\nname\r\n$5\r\nother\r\n"

@@ -32,7 +32,7 @@ from astrum.redis import RedisSettings, RunStore, Settlement, Verdict, WorkerSto
 from astrum.redis.records import Dispatched
 from astrum.redis.scripts import LedCounts
 from tests.contract.model import GoneError, Model, StaleError, entry_of, outstanding
-from tests.contract.steps import as_worker
+from tests.contract.steps import as_worker, create_run, new_run
 from tests.servers import Server, server_names
 
 RUNS = st.sampled_from(["r", "r", "r", "s"])
@@ -130,9 +130,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(run_id=RUNS, plan=st.sampled_from([b"plan", b"another"]))
     def create(self, run_id: str, plan: bytes) -> None:
-        expected = self.model.create_run(run_id, plan, {"f": "x"})
+        expected = self.model.create_run(new_run(run_id, plan, {"f": "x"}), plan)
         try:
-            told = int(self.run(self.runs.create_run(run_id, plan, {"f": "x"})))
+            told = int(self.run(create_run(self.runs, run_id, plan, {"f": "x"})))
         except RunConflictError:
             told = -1
         assert told == expected

@@ -39,6 +39,13 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
         encode_record,
         event_of,
     )
+    from astrum.protocol.run_header import (
+        RunHeader,
+        StoredPlan,
+        decode_header,
+        encode_header,
+        plan_digest,
+    )
     from astrum.protocol.sealing import Seal
     from astrum.protocol.status import decode_served, decode_status
     from astrum.redis import Claim
@@ -54,7 +61,7 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
         split,
         unpack_arguments,
     )
-    from astrum_coordinator.leading.leaderships import decode_plan, encode_plan
+    from astrum_coordinator.stored_runs import decode_plan, encode_plan
     from astrum_worker.running.catalog import Catalog
     from astrum_worker.running.claim_reader import ClaimReader
     from tests.unit.values.samples import CODEC
@@ -75,7 +82,8 @@ READERS = (
     decode_hint,
     decode_served,
     lambda data: SEALED.open_entry("r", data),
-    lambda data: SEALED.open_plan("r", data),
+    lambda data: SEALED.open_plan("digest", data),
+    decode_header,
     SEALED.open_hint,
 )
 
@@ -100,7 +108,7 @@ def read_all_ways(data: bytes) -> None:
 def _lead(data: bytes) -> None:
     """Split the bytes to a plan and its journal; what is read as a plan can be led."""
     plan_bytes, _, journal = data.partition(b"\xc1")  # a byte that msgpack never uses
-    plan = decode_plan(plan_bytes, "r", OPEN)
+    plan = decode_plan(StoredPlan(plan_digest(plan_bytes), plan_bytes), OPEN)
     state = RunState(plan, run_key="r")
     state.start()
     for item in decode_entry(journal):
@@ -135,7 +143,8 @@ def write_seeds(corpus: Path) -> None:
     entry = encode_entry(rows)
     row = {"run_id": "r", "task": 0, "task_id": "a", "attempt": 1, "age_s": 0.5}
     seeds = [
-        encode_plan(plan, "r", OPEN) + b"\xc1" + entry,
+        encode_plan(plan, OPEN).data + b"\xc1" + entry,
+        encode_header(RunHeader("n", "c0ffee", {"day": b"\x07"}, 2)),
         SEALED.seal_entry("r", *rows),
         SEALED.seal_hint(Hint("r", [(0, 1)])),
         encode_hint(Hint("r", [(0, 1)])),

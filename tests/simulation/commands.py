@@ -15,8 +15,10 @@ from astrum.protocol.messages import (
     encode_event,
     encode_record,
 )
+from astrum.protocol.run_header import NewRun
 from astrum.redis import Settlement
 from astrum.redis.script_library import ScriptLibrary
+from astrum.values.references import Blob
 from tests.contract.model import GoneError, Model, Run, StaleError, Stream, entry_of
 from tests.simulation.resp import NilArray, Refused
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 BUSY = object()
 """The reply comes later: the command waits."""
 
-_RUN_KEY = re.compile(r"\{astrum\}:run:([^:]+)(?::(?:plan|d|j|b|e))?")
+_RUN_KEY = re.compile(r"\{astrum\}:run:([^:]+)(?::(?:d|j|b|e))?")
 _BLOB_KEY = re.compile(r"\{astrum\}:b:([^:]+):(.*)")
 
 
@@ -156,8 +158,7 @@ class Commands:
         if blob:
             run = self.model.state.runs.get(blob[1])
             return run.blobs.get(blob[2]) if run else None
-        run = self._run(key)
-        return run.plan if run else None
+        return self.model.state.plans.get(key.decode().removeprefix("{astrum}:plan:"))
 
     def _hash(self, key: bytes) -> dict[str, Any]:
         text = key.decode()
@@ -315,7 +316,18 @@ class Commands:
         return script([key.decode() for key in keys], arguments)
 
     def script_create(self, keys: list[str], args: list[bytes]) -> int:
-        return self.model.create_run(args[0].decode(), args[1], _details(args[5:]))
+        run_id, digest, _, _, identity, header, start_ms, plan, count, *rest = args
+        split = 2 * int(count)
+        run = NewRun(
+            run_id.decode(),
+            digest.decode(),
+            header,
+            identity.decode(),
+            _details(rest[split:]),
+            tuple(Blob(rest[i].decode(), rest[i + 1]) for i in range(0, split, 2)),
+            int(start_ms) / 1000,
+        )
+        return self.model.create_run(run, plan)
 
     def script_lead(self, keys: list[str], args: list[bytes]) -> int:
         mode, owner, run_id = args[0], args[1].decode(), args[4].decode()
@@ -390,7 +402,7 @@ class Commands:
 
     def script_finish(self, keys: list[str], args: list[bytes]) -> int:
         epoch, state, tails, run_id = int(args[0]), args[1].decode(), args[3] == b"1", args[4]
-        counts, details = args[6].decode(), _details(args[7:])
+        counts, details = args[7].decode(), _details(args[8:])
         told = (run_id.decode(), epoch, state)
         try:
             return int(self.model.finish(*told, tails=tails, counts=counts, details=details))
@@ -486,10 +498,12 @@ def _head(run: Run) -> dict[str, Any]:
         "ep": run.epoch,
         "ow": run.owner,
         "at": run.created_at,
+        "pd": run.plan_digest,
     }
     ended = {} if run.ended_at is None else {"end": run.ended_at}
     released = {} if run.released is None else dict(zip(("ra", "rb"), run.released, strict=True))
-    texts = {name: str(value) for name, value in (known | ended | released).items()}
+    texts: dict[str, Any] = {name: str(value) for name, value in (known | ended | released).items()}
+    texts |= {"hd": run.header}
     texts |= {"n": run.counts} if run.counts else {}
     return texts | {f"f:{name}": value for name, value in run.details.items()}
 

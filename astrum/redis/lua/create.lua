@@ -1,28 +1,42 @@
 -- Create an open run without a leader.
--- KEYS run plan attempts journal blobs runs index
--- ARGV run_id plan digest open_ttl_ms run_prefix [detail value]...
--- Returns 1 created, 0 exists with the same plan, -1 exists with another plan.
-local digest = redis.call('HGET', KEYS[1], 'pd')
-if digest then
-  return digest == ARGV[3] and 0 or -1
+-- KEYS run attempts journal blobs runs index plan [blob]...
+-- ARGV run_id plan_digest open_ttl_ms run_prefix identity header start_at_ms plan blobs
+--   [blob data]... [detail value]...
+-- The plan is empty if the server should have it. The run has no leader before start_at_ms.
+-- Returns 1 created, 0 exists with the same identity, -1 exists with another one, -2 the plan is
+-- not known here: send it.
+local identity = redis.call('HGET', KEYS[1], 'id')
+if identity then return identity == ARGV[5] and 0 or -1 end
+if ARGV[8] == '' and redis.call('EXISTS', KEYS[7]) == 0 then return -2 end
+local now, ttl, first_detail = now_ms(), tonumber(ARGV[3]), 10 + 2 * tonumber(ARGV[9])
+local fields = {'st', 'open', 'ep', '0', 'ow', '', 'at', now, 'pd', ARGV[2], 'id', ARGV[5],
+  'hd', ARGV[6]}
+for i = first_detail, #ARGV, 2 do
+  fields[#fields + 1] = 'f:' .. ARGV[i]
+  fields[#fields + 1] = ARGV[i + 1]
 end
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[4])
-redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5])  -- big values are freed in the background
-local now = now_ms()
-redis.call('HSET', KEYS[1], 'st', 'open', 'ep', '0', 'ow', '', 'at', now, 'pd', ARGV[3])
-for i = 6, #ARGV, 2 do
-  redis.call('HSET', KEYS[1], 'f:' .. ARGV[i], ARGV[i + 1])
+-- HSET comes first: it is denied when memory is full, so a refused creation leaves no trace.
+redis.call('HSET', KEYS[1], unpack(fields))
+redis.call('PEXPIRE', KEYS[1], ttl)
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])  -- big values are freed in the background
+redis.call('HSET', KEYS[2], '#', 0)
+redis.call('PEXPIRE', KEYS[2], ttl)
+for i = 8, #KEYS do
+  local n = 10 + 2 * (i - 8)
+  redis.call('SET', KEYS[i], ARGV[n + 1], 'PX', ttl)
+  redis.call('SADD', KEYS[4], ARGV[n])
 end
-redis.call('HSET', KEYS[3], '#', 0)
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-redis.call('PEXPIRE', KEYS[3], ARGV[4])
-redis.call('ZADD', KEYS[6], 0, ARGV[1])
-redis.call('PEXPIRE', KEYS[6], ARGV[4])
-redis.call('ZADD', KEYS[7], now, ARGV[1])
-redis.call('PEXPIRE', KEYS[7], math.max(redis.call('PTTL', KEYS[7]), ARGV[4]))
+if #KEYS > 7 then redis.call('PEXPIRE', KEYS[4], ttl) end
+if ARGV[8] == '' or not redis.call('SET', KEYS[7], ARGV[8], 'PX', ttl, 'NX') then
+  keep_plan(KEYS[7], ttl)
+end
+redis.call('ZADD', KEYS[5], ARGV[7], ARGV[1])
+redis.call('PEXPIRE', KEYS[5], ttl)
+redis.call('ZADD', KEYS[6], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[6], math.max(redis.call('PTTL', KEYS[6]), ttl))
 -- `finish` drops what has ended and expired; here go the oldest that expired without an end. Last,
 -- since their records are not in KEYS: a cluster that moves the slot may refuse to look.
-for _, old in ipairs(redis.call('ZRANGE', KEYS[7], 0, 99)) do
-  if redis.call('EXISTS', ARGV[5] .. old) == 0 then redis.call('ZREM', KEYS[7], old) end
+for _, old in ipairs(redis.call('ZRANGE', KEYS[6], 0, 99)) do
+  if redis.call('EXISTS', ARGV[4] .. old) == 0 then redis.call('ZREM', KEYS[6], old) end
 end
 return 1

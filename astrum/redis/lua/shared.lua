@@ -10,6 +10,12 @@ local function live_long(stream, queues, ttl_ms)
   redis.call('PEXPIRE', queues, ttl_ms)
 end
 
+-- Let a plan live for so long at least; one without an expiry is published, and stays so.
+local function keep_plan(plan, ttl_ms)
+  local left = redis.call('PTTL', plan)
+  if left >= 0 and left < ttl_ms then redis.call('PEXPIRE', plan, ttl_ms) end
+end
+
 -- Note whether a run wants to dispatch more to a stream than it may, for a while, and return how
 -- many runs do. `want_ms` is 0 for a run that does not.
 local function claimants(want, run_id, want_ms)

@@ -1,4 +1,5 @@
 """Answers about runs and requests of operators: reports, waiting for an end, pauses, drains.
 
-May import `astrum`, and of the coordinator `context`, `leading` and `scheduling`.
+May import `astrum`, and of the coordinator `context`, `leading`, `scheduling` and
+`stored_runs`.
 """

@@ -10,7 +10,6 @@ from functools import partial
 
 from astrum.errors import RunError
 from astrum.machine.observer import RunObserver
-from astrum.planning.plan import Plan
 from astrum.runtime.loops import Backoff
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.run_follower import RunFollower
@@ -33,15 +32,13 @@ class RunCompletion:
         self._subscriptions = subscriptions
         self._reports = reports
 
-    async def see_through(
-        self, run_id: str, observer: RunObserver | None, plan: Plan | None = None
-    ) -> RunLeader | None:
+    async def see_through(self, run_id: str, observer: RunObserver | None) -> RunLeader | None:
         """Wait until the run is over, for as long as the server is away.
 
         Returns the leader if it ended the run and so knows all of it. A follower may not know all:
         the server may have lost some of what was read.
         """
-        lead = partial(self._leaderships.adopt, run_id, observer=observer, plan=plan)
+        lead = partial(self._leaderships.adopt, run_id, observer=observer)
         backoff = Backoff(longest_s=1.0)
         follower: RunFollower | None = None
         while True:

@@ -17,6 +17,7 @@ from astrum_coordinator.asking.snapshots import served_versions
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.stored_runs import StoredRuns
 
 
 class Operations(ABC):
@@ -26,6 +27,11 @@ class Operations(ABC):
     @abstractmethod
     def _context(self) -> CoordinatorContext:
         """The store and what belongs to it."""
+
+    @property
+    @abstractmethod
+    def _stored(self) -> StoredRuns:
+        """The reader of plans and headers."""
 
     async def pause(
         self,
@@ -46,7 +52,7 @@ class Operations(ABC):
         targets = pause_targets(queues, namespaces, tasks)
         check_queue_names(targets)
         if not anyway:
-            await check_known(self._context, targets)
+            await check_known(self._context, self._stored, targets)
         who = submitter() if by is None else by
         await self._context.store.pause(targets, by=who, reason=reason)
         return await self.paused()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
@@ -12,18 +11,20 @@ from astrum.protocol.pauses import PauseKind, PauseTarget
 from astrum.protocol.status import decode_served
 from astrum_coordinator.asking.snapshots import queue_states_of
 from astrum_coordinator.context import CoordinatorContext
-from astrum_coordinator.leading.leaderships import decode_plan
+from astrum_coordinator.stored_runs import StoredRuns
 
 _RUNS = 200
 _PLANS = 20
 """The most plans that are read to find a name: of the latest open runs."""
 
 
-async def check_known(context: CoordinatorContext, targets: Sequence[PauseTarget]) -> None:
+async def check_known(
+    context: CoordinatorContext, stored: StoredRuns, targets: Sequence[PauseTarget]
+) -> None:
     """Raise `NotInPoolError` for a target that no live worker and no open run has."""
     known = set(await _of_workers(context))
     if not known.issuperset(targets):
-        known.update(await _of_runs(context))
+        known.update(await _of_runs(context, stored))
     for target in targets:
         if target not in known:
             raise NotInPoolError(_unknown(target, known))
@@ -49,19 +50,14 @@ async def _of_workers(context: CoordinatorContext) -> set[PauseTarget]:
     return found
 
 
-async def _of_runs(context: CoordinatorContext) -> set[PauseTarget]:
+async def _of_runs(context: CoordinatorContext, stored: StoredRuns) -> set[PauseTarget]:
     """Return what the latest open runs consist of."""
     runs = [info for info in await context.store.list_runs(_RUNS) if info.is_open]
     found = {PauseTarget(PauseKind.NAMESPACE, info.details.get("namespace", "")) for info in runs}
     for info in runs[:_PLANS]:
         with suppress(RunError, DecodeError):  # it has just expired, or is not readable here
-            found |= _of_plan(await _plan(context, info.run_id))
+            found |= _of_plan((await stored.load(info)).plan)
     return found
-
-
-async def _plan(context: CoordinatorContext, run_id: str) -> Plan:
-    data = await context.store.load_plan(run_id)
-    return await asyncio.to_thread(decode_plan, data, run_id, context.seal)
 
 
 def _of_plan(plan: Plan) -> set[PauseTarget]:

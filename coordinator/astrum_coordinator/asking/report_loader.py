@@ -21,7 +21,7 @@ from astrum_coordinator.asking.result_types import types_declared_here
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.leading.leader import RunLeader
-from astrum_coordinator.leading.leaderships import decode_plan
+from astrum_coordinator.stored_runs import StoredRuns
 
 PLANNED_S_DETAIL = "planning_s"
 
@@ -29,8 +29,9 @@ PLANNED_S_DETAIL = "planning_s"
 class ReportLoader:
     """Builds the reports of runs that are in the store."""
 
-    def __init__(self, store: RunStore, seal: Seal) -> None:
+    def __init__(self, store: RunStore, stored: StoredRuns, seal: Seal) -> None:
         self.store = store
+        self._stored = stored
         self._seal = seal
 
     async def report(
@@ -84,7 +85,7 @@ class ReportLoader:
         task_id: str | None = None,
     ) -> RunFollower:
         """Return a follower of a run that has read nothing yet; arguments as in `read`."""
-        plan = decode_plan(await self.store.load_plan(run_id), run_id, self._seal)
+        plan, _ = await self._stored.load(await found_run(self.store, run_id))
         if task_id is not None:
             values = _number_of(plan, task_id, run_id)
         return RunFollower(run_id, plan, self._seal, observer=observer, values=values)

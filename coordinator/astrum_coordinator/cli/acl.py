@@ -46,7 +46,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
     return [
         # This pattern takes in all other keys of a run.
         ((keys.run("*"),), "exists hdel hget hgetall hmget hset pexpire pttl unlink"),
-        ((keys.plan("*"),), "getrange set"),
+        ((keys.plan("*"),), "exists getrange pexpire pttl set"),
         ((attempts,), "hincrby hscan"),
         ((journal,), "xlen xrange"),
         ((journal, end), "xadd xread"),  # one grant: a single command reads streams of both

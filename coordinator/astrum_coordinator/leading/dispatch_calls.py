@@ -8,13 +8,17 @@ from astrum.machine.events import Outcome
 from astrum.machine.failure import Failure
 from astrum.planning.fingerprint import COMPATIBLE
 from astrum.planning.plan import Plan
+from astrum.protocol.run_header import RunHeader
 from astrum.protocol.streams import Stream
+
+NO_HEADER = RunHeader("", "")
 
 
 class RunRef(NamedTuple):
     """A run, and the epoch under which it is led here.
 
     ``trace`` is its ``traceparent``, or "". ``versions`` says which code may run its tasks.
+    ``header`` is what the run was created with: it has the inputs.
     """
 
     run_id: str
@@ -22,6 +26,7 @@ class RunRef(NamedTuple):
     plan: Plan
     trace: str = ""
     versions: str = COMPATIBLE
+    header: RunHeader = NO_HEADER
 
 
 class SentAttempt(NamedTuple):

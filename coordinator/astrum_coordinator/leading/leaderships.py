@@ -8,62 +8,23 @@ import time
 from collections.abc import Iterator, Sequence
 from weakref import WeakValueDictionary
 
-import msgpack
-
 from astrum.errors import (
     AstrumError,
-    DecodeError,
-    PayloadTooLargeError,
     RunError,
     StoreError,
 )
 from astrum.machine.observer import RunObserver
 from astrum.planning.fingerprint import COMPATIBLE
-from astrum.planning.plan import Plan
 from astrum.protocol.records import RunInfo
-from astrum.protocol.sealing import Seal
-from astrum.redis.blobs import MAX_BLOB_BYTES
-from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import end_task
-from astrum.values.compression import inflate, shrink
-from astrum.values.unpacking import unpack
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.dispatch_calls import RunRef
 from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
 from astrum_coordinator.leading.subscriptions import Subscriptions
 from astrum_coordinator.scheduling.pool_view import PoolView
+from astrum_coordinator.stored_runs import StoredRuns
 
 logger = logging.getLogger("astrum.coordinator")
-
-
-@collector_paused()
-def encode_plan(plan: Plan, run_id: str, seal: Seal) -> bytes:
-    """Return a plan as the bytes that the store keeps.
-
-    Raises `PayloadTooLargeError` for one that no coordinator would read back.
-    """
-    packed: bytes = msgpack.packb(plan.to_data())
-    data = seal.seal_plan(run_id, shrink(packed))
-    size = max(len(packed), len(data))
-    if size > MAX_BLOB_BYTES:
-        raise PayloadTooLargeError(
-            f"the plan of run {run_id} with {len(plan.tasks):,} tasks has {size:,} bytes, the "
-            f"limit is {MAX_BLOB_BYTES:,}: split it into several runs"
-        )
-    return data
-
-
-@collector_paused()
-def decode_plan(data: bytes, run_id: str, seal: Seal) -> Plan:
-    """Rebuild a plan from the bytes that a submission stored.
-
-    Raises `DecodeError` for bytes that are not a plan, or whose signature is not valid.
-    """
-    fields = unpack(inflate(seal.open_plan(run_id, data)))
-    try:
-        return Plan.from_data(fields)
-    except ValueError as error:
-        raise DecodeError(f"the plan of run {run_id} cannot be read: {error}") from None
 
 
 def _closed(run_id: str) -> RunError:
@@ -74,9 +35,14 @@ class Leaderships:
     """All runs led by one coordinator, under its owner id."""
 
     def __init__(
-        self, context: CoordinatorContext, subscriptions: Subscriptions, pool: PoolView
+        self,
+        context: CoordinatorContext,
+        stored: StoredRuns,
+        subscriptions: Subscriptions,
+        pool: PoolView,
     ) -> None:
         self._context = context
+        self._stored = stored
         self._pool = pool
         self._subscriptions = subscriptions
         self._store = context.store
@@ -99,16 +65,14 @@ class Leaderships:
         """Return the leader of a run that this process leads."""
         return self._leaders.get(run_id)
 
-    async def adopt(
-        self, run_id: str, *, observer: RunObserver | None = None, plan: Plan | None = None
-    ) -> RunLeader | None:
+    async def adopt(self, run_id: str, *, observer: RunObserver | None = None) -> RunLeader | None:
         """Return the run's leader in this process, which may have ended already.
 
-        `None` if another process leads it or it is over. ``plan`` is the run's plan if this process
-        made it. Raises `RunError` once the runs were released. A caller that is cancelled does not
-        cancel the adoption: the run may have attempts out already, and others may wait for it.
+        `None` if another process leads it or it is over. Raises `RunError` once the runs were
+        released. A caller that is cancelled does not cancel the adoption: the run may have
+        attempts out already, and others may wait for it.
         """
-        adopting = asyncio.create_task(self._adopt_or_join(run_id, observer, plan))
+        adopting = asyncio.create_task(self._adopt_or_join(run_id, observer))
         self._adopting.add(adopting)
         adopting.add_done_callback(self._on_adopted)
         await asyncio.wait([adopting])
@@ -121,23 +85,19 @@ class Leaderships:
         if not adopting.cancelled():
             adopting.exception()  # seen: its caller may have been cancelled
 
-    async def _adopt_or_join(
-        self, run_id: str, observer: RunObserver | None, plan: Plan | None
-    ) -> RunLeader | None:
+    async def _adopt_or_join(self, run_id: str, observer: RunObserver | None) -> RunLeader | None:
         # One at a time: acquiring twice as the same owner would depose the first leader, which
         # would not notice it.
         lock = self._locks.setdefault(run_id, asyncio.Lock())
         async with lock:
             leader = self._leaders.get(run_id)
             if leader is None or leader.ended.done():
-                return await self._adopt(run_id, observer, plan)
+                return await self._adopt(run_id, observer)
             if observer is not None:
                 leader.attach(observer)
             return leader
 
-    async def _adopt(
-        self, run_id: str, observer: RunObserver | None, plan: Plan | None
-    ) -> RunLeader | None:
+    async def _adopt(self, run_id: str, observer: RunObserver | None) -> RunLeader | None:
         if self._is_released:
             raise _closed(run_id)
         asked_at = time.monotonic()
@@ -150,7 +110,7 @@ class Leaderships:
             info = await self._store.run_info(run_id)
             if info is None:
                 return None
-            leader = await self._leader(info, epoch, observer, plan)
+            leader = await self._leader(info, epoch, observer)
         except BaseException:
             await self._release(run_id, epoch)
             raise
@@ -178,14 +138,10 @@ class Leaderships:
         except (RunError, StoreError) as error:
             logger.info("run %s: its lease runs out by itself: %s", run_id, error)
 
-    async def _leader(
-        self, info: RunInfo, epoch: int, observer: RunObserver | None, plan: Plan | None
-    ) -> RunLeader:
-        if plan is None:
-            data = await self._store.load_plan(info.run_id)
-            # A plan of many tasks takes long to decode; the leases of others must not wait for it.
-            plan = await asyncio.to_thread(decode_plan, data, info.run_id, self._context.seal)
-        run = RunRef(info.run_id, epoch, plan, info.traceparent, info.versions or COMPATIBLE)
+    async def _leader(self, info: RunInfo, epoch: int, observer: RunObserver | None) -> RunLeader:
+        plan, header = await self._stored.load(info)
+        versions = info.versions or COMPATIBLE
+        run = RunRef(info.run_id, epoch, plan, info.traceparent, versions, header)
         return RunLeader(self._context, info, run, self._pool, observer=observer)
 
     def _drop(self, leader: RunLeader) -> None:

@@ -12,9 +12,11 @@ import pytest
 from astrum.errors import StoreConfigurationError
 from astrum.machine.events import TaskFoundUnserved
 from astrum.planning import RetryPolicy
+from astrum.protocol.run_header import plan_digest
 from astrum.redis import Outstanding, RedisSettings, RunStore
 from astrum_coordinator import Coordinator
 from astrum_coordinator.leading.leader import LeadershipEnd
+from tests.contract.steps import create_run
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow, take_over
 from tests.integration.coordinator.steps import (
@@ -71,9 +73,9 @@ async def test_a_run_without_a_readable_plan_is_skipped_and_delays_no_other(
 ) -> None:
     await hand.register("a")
     for number in range(3):
-        await runs.create_run(f"bad{number}", b"no plan", {})
-    await runs.create_run("gone", b"no plan", {})
-    await runs.client.execute("DEL", runs.keys.plan("gone"))
+        await create_run(runs, f"bad{number}", b"no plan")
+    await create_run(runs, "gone", b"another plan")
+    await runs.client.execute("DEL", runs.keys.plan(plan_digest(b"another plan")))
     await coordinator.submit_flow(flow(A), run_id="r")
     async with serving(coordinator):
         await hand.succeed(await hand.claim())

@@ -19,18 +19,20 @@ from astrum.machine.events import CancelRequested
 from astrum.planning import Plan, TaskSpec
 from astrum.protocol.keys import Keys
 from astrum.protocol.messages import encode_entry, encode_event
+from astrum.protocol.run_header import RunHeader
 from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore
 from astrum_coordinator import Coordinator
 from astrum_coordinator.leading.leader import LeadershipEnd
-from astrum_coordinator.leading.leaderships import encode_plan
+from astrum_coordinator.stored_runs import encode_plan, new_run
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import NAMESPACE, ManualWorker, flow
 from tests.servers import Server
 
 A = TaskSpec(task_id="a")
 DAY_MS = 86_400_000
-RUN, PLAN = Keys().run("0evil"), Keys().plan("0evil")
+PLANNED = encode_plan(Plan(NAMESPACE, (A, TaskSpec(task_id="b"))), Seal())
+RUN, PLAN = Keys().run("0evil"), Keys().plan(PLANNED.digest)
 FENCE, JOURNAL = Keys().attempts("0evil"), Keys().journal("0evil")
 
 Damage = Callable[["redis.Redis"], Any]
@@ -38,9 +40,10 @@ Damage = Callable[["redis.Redis"], Any]
 
 def plant(client: redis.Redis, damage: Damage) -> None:
     """Store a run without a leader, before all others, and damage it."""
-    plan = encode_plan(Plan(NAMESPACE, (A,)), "0evil", Seal())
-    record: dict[Any, Any] = {"st": "open", "ep": "0", "ow": "", "at": "1000", "pd": "x"}
-    client.set(PLAN, plan)
+    run = new_run("0evil", RunHeader(NAMESPACE, PLANNED.digest), Seal(), {})
+    record: dict[Any, Any] = {"st": "open", "ep": "0", "ow": "", "at": "1000"}
+    record |= {"pd": PLANNED.digest, "id": run.identity, "hd": run.header}
+    client.set(PLAN, PLANNED.data, px=DAY_MS)
     client.hset(RUN, mapping=record)
     client.hset(FENCE, "#", 0)
     damage(client)
@@ -68,6 +71,9 @@ DAMAGES: dict[str, Damage] = {
     "epoch": lambda client: client.hset(RUN, "ep", "abc"),
     "record": lambda client: client.delete(RUN) and client.set(RUN, "x"),
     "plan": lambda client: client.setrange(PLAN, 64 * 1024 * 1024, b"x"),
+    "header": lambda client: client.hset(RUN, "hd", b"x"),
+    "no header": lambda client: client.hdel(RUN, "hd"),
+    "another plan": lambda client: client.hset(RUN, "pd", "c0ffee"),
     "journal": lambda client: client.set(JOURNAL, "x"),
     "count": lambda client: client.hset(FENCE, "#", "abc"),
     "no time": lambda client: client.hset(RUN, "at", "nan"),

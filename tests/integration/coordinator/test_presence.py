@@ -23,6 +23,7 @@ from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.leading.subscriptions import Subscriptions
 from astrum_coordinator.pool.presence import ALL_EVERY, Presence
 from astrum_coordinator.scheduling.pool_view import PoolView
+from astrum_coordinator.stored_runs import StoredRuns
 from astrum_coordinator.submission import traceparent_of_environment
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
@@ -147,7 +148,9 @@ async def test_a_dead_coordinator_is_not_seen_any_more_once_others_may_lead_its_
     """What it held ready would count twice: its successor holds the same."""
     config = dataclasses.replace(FAST, lease_s=0.3, step_down_after_s=0.25)
     context = CoordinatorContext(runs, "dead", config)
-    leaderships = Leaderships(context, Subscriptions(runs), PoolView(context))
+    leaderships = Leaderships(
+        context, StoredRuns(runs, context.seal), Subscriptions(runs), PoolView(context)
+    )
     await Presence(context, leaderships).pass_once()
     assert [seen.owner for seen in await runs.coordinators()] == ["dead"]
 

@@ -14,9 +14,11 @@ import pytest
 
 from astrum.errors import StoreConfigurationError, StoreUnavailableError
 from astrum.protocol.keys import Keys
+from astrum.protocol.run_header import plan_digest
 from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
 from tests.access import denied, make_user
 from tests.clusters import MASTER, Cluster, Watched, send
+from tests.contract.steps import create_run
 from tests.contract.test_access import heard
 from tests.eventually import eventually
 from tests.flows.resilience import STEPS
@@ -254,13 +256,13 @@ async def _lists(runs: RunStore) -> bool:
 async def test_keys_that_move_to_another_node_are_waited_for(cluster: Cluster) -> None:
     source, target = cluster.owner, cluster.nodes[2]
     async with RunStore.open(RedisSettings(url=cluster.other.tcp_url)) as runs:
-        await runs.create_run("r", b"plan", {})
+        await create_run(runs, "r")
         cluster.begin_move(target)
         with pytest.raises(StoreUnavailableError, match="moving the keys"):
-            await runs.create_run("s", b"plan", {})
+            await create_run(runs, "s")
         cluster.move_keys(target)
         with pytest.raises(StoreUnavailableError, match="moving the keys"):
-            await runs.load_plan("r")
+            await runs.load_plan(plan_digest(b"plan"))
         cluster.end_move(target)
         assert await eventually(lambda: _has_plan(runs), "the plan at its new node")
     cluster.begin_move(source)
@@ -270,7 +272,7 @@ async def test_keys_that_move_to_another_node_are_waited_for(cluster: Cluster) -
 
 async def _has_plan(runs: RunStore) -> bool:
     try:
-        return bool(await runs.load_plan("r"))
+        return bool(await runs.load_plan(plan_digest(b"plan")))
     except StoreUnavailableError:
         return False
 

@@ -93,10 +93,11 @@ def test_a_message_of_another_run_is_refused(signed: SignedPool) -> None:
 def test_a_forged_plan_is_refused_and_holds_up_no_other_run(signed: SignedPool) -> None:
     signed.submit("stuck", "forged")
     with signed.server.client() as client:
-        plan: bytes = client.get(KEYS.plan("forged"))
-        client.set(KEYS.plan("forged"), plan[32:], keepttl=True)
+        key = KEYS.plan(client.hget(KEYS.run("forged"), "pd").decode())
+        plan: bytes = client.get(key)
+        client.set(key, plan[32:], keepttl=True)
     serve = signed.serve()
-    said(serve, "the plan of run forged is not signed")
+    said(serve, "is not signed by a key of this process")
     signed.worker()
     signed.release("middle")
     signed.submit("chain", "good")

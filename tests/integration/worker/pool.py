@@ -21,6 +21,7 @@ from astrum.protocol.streams import Stream
 from astrum.redis import RedisSettings, RunStore
 from astrum.values.arguments import pack_arguments
 from astrum.values.codec import Codec
+from tests.contract.steps import create_run
 from tests.eventually import eventually
 
 CODEC = Codec()
@@ -309,7 +310,7 @@ class Lead:
 async def open_run(settings: RedisSettings, run_id: str = "r1") -> AsyncIterator[Lead]:
     """Create a run and lead it."""
     async with RunStore.open(settings) as store:
-        await store.create_run(run_id, b"plan", {})
+        await create_run(store, run_id)
         epoch = await store.lead(run_id, "tester", 60.0)
         assert epoch is not None
         yield Lead(store, run_id, epoch)

@@ -15,10 +15,11 @@ from astrum.data_transport.bindings import Binding
 from astrum.errors import DecodeError, PayloadTooLargeError
 from astrum.machine.state import RunState
 from astrum.planning import Plan, RetryPolicy, TaskSpec
+from astrum.protocol.run_header import StoredPlan, plan_digest
 from astrum.protocol.sealing import Seal
 from astrum.values.codes import Code, whole_ext
-from astrum_coordinator.leading import leaderships as leaderships
-from astrum_coordinator.leading.leaderships import decode_plan, encode_plan
+from astrum_coordinator import stored_runs
+from astrum_coordinator.stored_runs import decode_plan, encode_plan
 from tests.unit.values.test_hostile_bytes import at_most
 
 KEY = b"0123456789abcdef"
@@ -40,15 +41,19 @@ anything = st.recursive(
 )
 
 
+def stored(data: bytes) -> StoredPlan:
+    return StoredPlan(plan_digest(data), data)
+
+
 def read(data: bytes) -> None:
     try:
-        plan = decode_plan(data, "r", Seal())
+        plan = decode_plan(stored(data), Seal())
     except DecodeError:
         return
     # What was read can be led.
     assert len(plan.index) == len(plan.tasks) == len(plan.priorities) == len(plan.levels)
     RunState(plan, run_key="r").start()
-    assert decode_plan(encode_plan(plan, "r", Seal()), "r", Seal()) == plan
+    assert decode_plan(encode_plan(plan, Seal()), Seal()) == plan
 
 
 @settings(max_examples=300)
@@ -95,30 +100,33 @@ def test_a_plan_with_any_part_replaced_is_read_or_refused(data: st.DataObject) -
 )
 def test_the_reason_is_said(change: dict[str, Any], why: str) -> None:
     with pytest.raises(DecodeError, match=why):
-        decode_plan(msgpack.packb(PLAN.to_data() | change), "r", Seal())
+        decode_plan(stored(msgpack.packb(PLAN.to_data() | change)), Seal())
 
 
 def test_a_compression_bomb_is_refused_before_it_is_built() -> None:
     bomb = zlib.compress(bytes(60_000_000))
     data = whole_ext(Code.COMPRESSED, b"\x01\xff\xff\xff\xff" + bomb)
     with at_most(1), pytest.raises(DecodeError, match="64 MiB"):
-        decode_plan(data, "r", Seal())
+        decode_plan(stored(data), Seal())
 
 
-def test_a_plan_is_signed_for_its_run_only() -> None:
+def test_a_plan_is_read_only_if_it_is_signed_and_has_its_digest() -> None:
     seal = Seal([KEY])
-    stored = encode_plan(PLAN, "r", seal)
-    assert decode_plan(stored, "r", seal) == PLAN
-    for data, run_id in ((stored, "other"), (stored[32:], "r"), (b"", "r"), (stored[:-1], "r")):
+    plan = encode_plan(PLAN, seal)
+    assert decode_plan(plan, seal) == PLAN
+    for data in (plan.data[32:], b"", plan.data[:-1]):
         with pytest.raises(DecodeError, match="is not signed by a key of this process"):
-            decode_plan(data, run_id, seal)
+            decode_plan(plan._replace(data=data), seal)
+    other = encode_plan(Plan("other", PLAN.tasks), seal)
+    with pytest.raises(DecodeError, match=f"the plan {plan.digest} was changed in the store"):
+        decode_plan(other._replace(digest=plan.digest), seal)
 
 
 def test_a_plan_that_no_coordinator_would_read_back_is_not_submitted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    size = len(encode_plan(PLAN, "r", Seal()))
-    monkeypatch.setattr(leaderships, "MAX_BLOB_BYTES", size)
-    assert encode_plan(PLAN, "r", Seal())
+    size = len(encode_plan(PLAN, Seal()).data)
+    monkeypatch.setattr(stored_runs, "MAX_BLOB_BYTES", size)
+    assert encode_plan(PLAN, Seal())
     with pytest.raises(PayloadTooLargeError, match=f"2 tasks has {size + 32} bytes.* {size}:"):
-        encode_plan(PLAN, "r", Seal([KEY]))
+        encode_plan(PLAN, Seal([KEY]))

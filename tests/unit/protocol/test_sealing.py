@@ -27,7 +27,8 @@ def entry(*seals: Seal) -> bytes:
 
 def test_an_entry_signed_by_a_known_key_is_opened() -> None:
     assert OURS.open_hint(OURS.seal_hint(HINT)) == HINT
-    assert OURS.open_plan("r", OURS.seal_plan("r", PLAN)) == PLAN
+    assert OURS.open_plan("digest", OURS.seal_plan(PLAN)) == PLAN
+    assert OURS.open_header("r", OURS.seal_header("r", PLAN)) == PLAN
     assert OURS.open_entry("r", entry(OURS, OURS, OURS)) == RECORDS
 
 
@@ -49,12 +50,22 @@ def test_a_hint_that_is_not_signed_by_a_known_key_is_refused(hint: bytes) -> Non
 
 @pytest.mark.parametrize(
     "plan",
-    [THEIRS.seal_plan("r", PLAN), OURS.seal_plan("s", PLAN), NO_SIGNATURE + PLAN, PLAN],
-    ids=["another key", "another run", "no key", "no signature"],
+    [THEIRS.seal_plan(PLAN), OURS.seal_header("", PLAN), NO_SIGNATURE + PLAN, PLAN],
+    ids=["another key", "a header", "no key", "no signature"],
 )
-def test_a_plan_that_is_not_signed_for_its_run_is_refused(plan: bytes) -> None:
-    with pytest.raises(DecodeError, match="not signed"):
-        OURS.open_plan("r", plan)
+def test_a_plan_that_is_not_signed_is_refused(plan: bytes) -> None:
+    with pytest.raises(DecodeError, match="the plan c0ffee is not signed"):
+        OURS.open_plan("c0ffee", plan)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [THEIRS.seal_header("r", PLAN), OURS.seal_header("s", PLAN), OURS.seal_plan(PLAN), PLAN],
+    ids=["another key", "another run", "a plan", "no signature"],
+)
+def test_a_header_that_is_not_signed_for_its_run_is_refused(header: bytes) -> None:
+    with pytest.raises(DecodeError, match="the header of run r is not signed"):
+        OURS.open_header("r", header)
 
 
 @pytest.mark.parametrize("bad", range(3))
