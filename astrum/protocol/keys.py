@@ -14,6 +14,8 @@ from astrum.protocol.streams import Stream
 
 DEFAULT_PREFIX = "astrum"
 GROUP = "w"
+SERVERS = "serve"
+"""The group of the processes that serve."""
 FIELD = "d"
 """The one field of every stream entry (repeated names would collapse in clients)."""
 SIGNATURE_FIELD = "s"
@@ -172,6 +174,14 @@ class Keys:
     def runs(self) -> str:
         """Sorted set: open run ids by the ms at which their leader's lease ends (0 = no owner)."""
         return f"{{{self.prefix}}}:runs"
+
+    @property
+    def wake(self) -> str:
+        """Stream, bounded, group `SERVERS`: runs that wait for a leader; hints, never acknowledged.
+
+        It exists only after some process has served.
+        """
+        return f"{{{self.prefix}}}:wake"
 
     @property
     def history(self) -> str:

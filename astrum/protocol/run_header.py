@@ -41,6 +41,7 @@ class NewRun(NamedTuple):
     """A run to create. ``header`` is sealed; ``blobs`` are its big inputs.
 
     No coordinator leads it before ``start_at``, in seconds since the epoch (0: it starts at once).
+    ``wakes``: one of the processes that serve leads it, else its creator does.
     """
 
     run_id: str
@@ -50,6 +51,7 @@ class NewRun(NamedTuple):
     details: Mapping[str, str] = {}
     blobs: tuple[Blob, ...] = ()
     start_at: float = 0.0
+    wakes: bool = True
 
 
 def plan_digest(data: bytes) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
-from astrum.errors import LeadershipLostError
+from astrum.errors import LeadershipLostError, StoreError
+from astrum.protocol.keys import SERVERS, is_run_id
 from astrum.redis import scripts
 from astrum.redis.client import Client
-from astrum.redis.entries import read_entry, read_streams
+from astrum.redis.entries import names_of, read_entry, read_streams
 from astrum.redis.queries import QueryStore
 from astrum.redis.records import JournalEntry
 from astrum.redis.script_library import ScriptLibrary
@@ -20,6 +22,7 @@ BEGINNING = "0-0"
 
 JOURNAL_BYTES = 1024 * 1024
 """The approximate number of a journal's bytes in one reply."""
+WAKES_TTL_MS = 7 * 86_400_000
 WAITING_READ_ENTRIES = 64
 """The most entries, of up to some 256 KiB each, in the reply of a read that waits."""
 
@@ -41,7 +44,7 @@ class JournalStore(QueryStore):
     So a process that only waits for the end of a run reads nothing else of it.
     """
 
-    waits = ("journal",)
+    waits = ("journal", "wake")
 
     def __init__(self, settings: RedisSettings, *, library: ScriptLibrary | None = None) -> None:
         super().__init__(settings, library=library)
@@ -82,6 +85,25 @@ class JournalStore(QueryStore):
                 entry = read_entry("", row)
                 found.append(JournalEntry(run_id, entry.entry_id, entry.data or b""))
         return found
+
+    async def join_servers(self) -> None:
+        """Make sure that there is a stream of wakes, with the group of the processes that serve."""
+        create = ("XGROUP", "CREATE", self.keys.wake, SERVERS, "$", "MKSTREAM")
+        with suppress(StoreError):  # there is one already
+            await self.client.execute(*create)
+        await self.client.execute("PEXPIRE", self.keys.wake, WAKES_TTL_MS)
+
+    async def wait_for_wakes(self, *, block_s: float, count: int) -> list[str]:
+        """Return runs that wait for a leader, each given to one of the processes that serve.
+
+        Waits at most ``block_s`` for the first. Raises `StoreError` before `join_servers`.
+        """
+        command = ("GROUP", SERVERS, SERVERS, "COUNT", count, *block_option(block_s), "NOACK")
+        reply = await self._read(
+            "wake", block_s, "XREADGROUP", *command, "STREAMS", self.keys.wake, ">"
+        )
+        found = names_of(entry.data or b"" for entry in read_streams(reply))
+        return [run_id for run_id in found if is_run_id(run_id)]
 
     async def wait_for_news(
         self,

@@ -43,6 +43,55 @@ async def run_info(client: Client, keys: Keys, run_id: str) -> RunInfo | None:
     return None
 
 
+class Adopted(NamedTuple):
+    """A run whose leadership was acquired, as it is from then on.
+
+    ``server_s`` was the server's time then. A run without history has no entry in its
+    journal, and its fence names no task.
+    """
+
+    info: RunInfo
+    has_history: bool
+    server_s: float
+
+
+def read_adopted(
+    run_id: str, time_ms: int, row: Any, lease_s: float
+) -> Adopted | StoreError | None:
+    """Return a run from its row in the reply of `scripts.adopt`, or the error of a damaged one."""
+    if not isinstance(row, list):
+        return damaged(run_id, row.decode("utf-8", "replace")) if row else None
+    _, fields, counts, history = row
+    record = RawRun(run_id, time_ms, fields, counts, time_ms + 1000 * lease_s)
+    try:
+        info = _read_run(record)
+    except StoreError as error:
+        return error
+    return Adopted(info, bool(history), time_ms / 1000)
+
+
+class Orphans(NamedTuple):
+    """Open runs without a leader, those longest without one first.
+
+    The ``fresh`` are new or were given back. Within ``next_s`` no lease ends and no delayed run
+    begins; `None`: there is none.
+    """
+
+    run_ids: list[str]
+    fresh: frozenset[str]
+    next_s: float | None
+
+
+def read_orphans(reply: Sequence[Any]) -> Orphans:
+    """Return the runs in a reply of `scripts.orphans`, without names that cannot be runs'."""
+    next_ms, *rows = reply
+    ids = [run_id.decode("utf-8", "replace") for run_id in rows[::2]]
+    scores = {run_id: float(at) for run_id, at in zip(ids, rows[1::2], strict=True)}
+    known = [run_id for run_id in scores if is_run_id(run_id)]
+    fresh = frozenset(run_id for run_id in known if not scores[run_id])
+    return Orphans(known, fresh, None if next_ms < 0 else next_ms / 1000)
+
+
 async def list_runs(client: Client, keys: Keys, limit: int) -> list[RunInfo]:
     """Return the latest ``limit`` runs, newest first; damaged records are left out."""
     found: dict[str, RunInfo] = {}

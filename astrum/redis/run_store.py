@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from astrum.errors import (
     LeadershipLostError,
     PlanNotFoundError,
-    RunConflictError,
-    RunError,
     RunNotFoundError,
+    StoreError,
     StoreUnavailableError,
 )
 from astrum.machine.run_counter import RunCounts
-from astrum.protocol.keys import is_run_id
 from astrum.protocol.records import NO_COUNTS, Holder, LastWord, Outstanding, encode_counts
-from astrum.protocol.run_header import NewRun
 from astrum.protocol.status import CoordinatorStatus, encode_coordinator_status
 from astrum.protocol.streams import Stream
-from astrum.redis import blobs, reaping, scripts
+from astrum.redis import blobs, listing, reaping, scripts
+from astrum.redis.creation import CreationStore
 from astrum.redis.entries import names_of, pairs
 from astrum.redis.fence import outstanding_in
 from astrum.redis.journals import JournalStore
+from astrum.redis.listing import Adopted
 from astrum.redis.operating import OperatingStore
 from astrum.redis.records import DeadClaim, Dispatched
 from astrum.redis.scripts import (
     MAX_ITEMS,
     STREAMS_PER_PART,
-    Creation,
     DispatchItem,
     LedCounts,
     chunks,
@@ -39,17 +36,12 @@ from astrum.redis.settlement import Settlement, Verdict
 
 FIRST_PART = b"0"
 """The cursor before the first part, and after the last."""
-NO_PLANS: Mapping[str, bytes] = {}
+RUNS_PER_ADOPTION = 100
 FENCE_PART = 2_000
 """The approximate number of a run's tasks in one reply."""
 
 
-def _check_id(run_id: str) -> None:
-    if not is_run_id(run_id):
-        raise RunError(f"{run_id!r} is not a run id: use 1 to 200 letters, digits and . _ @ + -")
-
-
-class RunStore(OperatingStore, JournalStore):
+class RunStore(CreationStore, OperatingStore, JournalStore):
     """A coordinator's side of the store."""
 
     @classmethod
@@ -59,64 +51,32 @@ class RunStore(OperatingStore, JournalStore):
 
     # --- the run -----------------------------------------------------------------------------
 
-    async def create_run(self, run: NewRun, plan: bytes = b"") -> bool:
-        """Create an open run without a leader; repeatable.
+    async def adopt(
+        self, run_ids: Sequence[str], owner: str, lease_s: float, *, versions: str = ""
+    ) -> list[Adopted | StoreError | None]:
+        """Acquire the leadership of runs, each under an epoch higher than any before it.
 
-        ``plan`` is stored if the server does not have it. ``False``: the run exists already with
-        the same identity. Raises `RunConflictError` if it exists with another one,
-        `PlanNotFoundError` if the server has no plan of this digest and none is given, and
-        `RunError` for an id that cannot be a run's.
+        ``None``: another owner's lease is live, or the run is over or gone. A run whose record is
+        damaged has the error instead. Acquiring again as the same owner starts a new epoch.
+        ``owner`` must be unique to the process. ``versions`` is kept as the run's policy from now
+        on if it has none yet.
         """
-        (reply,) = await self.create_runs([run], {run.plan_digest: plan})
-        if reply is Creation.CONFLICT:
-            raise RunConflictError(
-                f"run {run.run_id!r} exists already, with another flow or other inputs: take "
-                "another run id"
-            )
-        if reply is Creation.PLAN_UNKNOWN:
-            raise PlanNotFoundError(f"the server has no plan {run.plan_digest}: send it again")
-        return bool(reply)
-
-    async def create_runs(
-        self, runs: Sequence[NewRun], plans: Mapping[str, bytes] = NO_PLANS
-    ) -> list[Creation]:
-        """Create runs, as `create_run` does, and return what became of each.
-
-        ``plans`` are stored by digest if the server does not have them.
-        """
-        for run in runs:
-            _check_id(run.run_id)
-        replies = await self._create([(run, b"") for run in runs])
-        unknown = [n for n, reply in enumerate(replies) if reply is Creation.PLAN_UNKNOWN]
-        # One plan goes with the first run that needs it.
-        sent: set[str] = set()
-        again = []
-        for n in unknown:
-            digest = runs[n].plan_digest
-            again.append((runs[n], b"" if digest in sent else plans.get(digest, b"")))
-            sent.add(digest)
-        for n, reply in zip(unknown, await self._create(again), strict=True):
-            replies[n] = reply
-        return replies
-
-    async def _create(self, runs: Sequence[tuple[NewRun, bytes]]) -> list[Creation]:
-        replies: list[Creation] = []
-        for part in chunks(runs):
-            calls = [self.bulk.call(scripts.create(self.keys, *pair)) for pair in part]
-            replies += map(Creation, await asyncio.gather(*calls))
-        return replies
+        found: list[Adopted | StoreError | None] = []
+        for part in chunks(run_ids, RUNS_PER_ADOPTION):
+            call = scripts.adopt(self.keys, part, owner, lease_s, versions)
+            time_ms, rows = await self.client.call(call)
+            for run_id, row in zip(part, rows, strict=True):
+                found.append(listing.read_adopted(run_id, time_ms, row, lease_s))
+        return found
 
     async def lead(
         self, run_id: str, owner: str, lease_s: float, *, versions: str = ""
     ) -> int | None:
-        """Acquire the leadership and return its epoch, higher than any before it.
-
-        ``None``: another owner's lease is live, or the run is over or gone. Acquiring again as the
-        same owner starts a new epoch. ``owner`` must be unique to the process. ``versions`` is kept
-        as the run's policy from now on if it has none yet.
-        """
-        call = scripts.lead(self.keys, run_id, owner, lease_s, versions)
-        return int(await self.client.call(call)) or None
+        """Acquire the leadership of one run and return its epoch; see `adopt`."""
+        (found,) = await self.adopt([run_id], owner, lease_s, versions=versions)
+        if isinstance(found, StoreError):
+            raise found
+        return None if found is None else found.info.epoch
 
     async def renew(self, owner: str, epochs: Mapping[str, int], lease_s: float) -> set[str]:
         """Renew the leases of runs (id to epoch); return those that the owner still leads.
@@ -153,16 +113,15 @@ class RunStore(OperatingStore, JournalStore):
         commands = [("ZREM", self.keys.coordinators, owner), ("DEL", self.keys.coordinator(owner))]
         await self.client.pipeline(commands)
 
-    async def orphans(self, limit: int = 100) -> list[str]:
-        """Return ids of open runs without a leader, those longest without one first."""
+    async def orphans(self, limit: int = 100) -> listing.Orphans:
+        """Return open runs without a leader, those longest without one first."""
         asked = limit
         while True:
             reply = await self.client.call(scripts.orphans(self.keys, asked))
-            ids = [run_id.decode("utf-8", "replace") for run_id in reply]
-            found = [run_id for run_id in ids if is_run_id(run_id)]  # others are not Astrum's
-            if len(found) >= limit or len(reply) < asked:
-                return found[:limit]
-            asked *= 2
+            found = listing.read_orphans(reply)
+            if len(found.run_ids) >= limit or len(reply) // 2 < asked:
+                return found._replace(run_ids=found.run_ids[:limit])
+            asked *= 2  # some are not Astrum's
 
     async def load_plan(self, digest: str) -> bytes:
         """Return a plan in its stored form; raises `PlanNotFoundError`."""

@@ -86,26 +86,33 @@ class Creation(IntEnum):
 
 def create(keys: Keys, run: NewRun, plan: bytes = b"") -> ScriptCall:
     """Create a run; without ``plan`` the server must have it. Reply: a `Creation`."""
-    run_id, digest, header, identity, details, values, start_at = run
+    run_id, digest, header, identity, details, values, start_at, wakes = run
     arguments: list[Argument] = [run_id, digest, _ms(OPEN_TTL_S), keys.run("")]
-    arguments += [identity, header, round(start_at * 1000), plan, len(values)]
-    names = [*_run_keys(keys, run_id), keys.runs, keys.index, keys.plan(digest)]
+    arguments += [identity, header, round(start_at * 1000)]
+    arguments += [int(wakes and not start_at), plan, len(values)]
+    names = [*_run_keys(keys, run_id), keys.runs, keys.index, keys.plan(digest), keys.wake]
     for blob in values:
         names.append(keys.blob(run_id, blob.digest))
         arguments += blob
     return ScriptCall("create", names, [*arguments, *_flat(details)])
 
 
-def lead(keys: Keys, run_id: str, owner: str, lease_s: float, versions: str) -> ScriptCall:
-    """Acquire a run's leadership. Reply: the epoch, or 0."""
-    arguments: list[Argument] = ["acquire", owner, 0, _ms(lease_s), run_id, _ms(OPEN_TTL_S)]
-    return ScriptCall("lead", [keys.run(run_id), keys.runs], [*arguments, versions])
+def adopt(
+    keys: Keys, run_ids: Iterable[str], owner: str, lease_s: float, versions: str
+) -> ScriptCall:
+    """Acquire the leadership of runs. Reply: `listing.read_adopted`."""
+    names = [keys.runs]
+    arguments: list[Argument] = [owner, _ms(lease_s), _ms(OPEN_TTL_S), versions]
+    for run_id in run_ids:
+        names += (keys.run(run_id), keys.attempts(run_id), keys.journal(run_id))
+        arguments.append(run_id)
+    return ScriptCall("adopt", names, arguments)
 
 
 def release(keys: Keys, run_id: str, owner: str, epoch: int) -> ScriptCall:
     """End a run's leadership. Reply: 0 if it was not held."""
-    arguments: list[Argument] = ["release", owner, epoch, 0, run_id, _ms(OPEN_TTL_S), ""]
-    return ScriptCall("lead", [keys.run(run_id), keys.runs], arguments)
+    arguments: list[Argument] = [owner, epoch, run_id, _ms(OPEN_TTL_S)]
+    return ScriptCall("release", [keys.run(run_id), keys.runs], arguments)
 
 
 def renew(keys: Keys, owner: str, epochs: Iterable[tuple[str, int]], lease_s: float) -> ScriptCall:
@@ -292,7 +299,7 @@ def finish(
 
 
 def orphans(keys: Keys, limit: int) -> ScriptCall:
-    """List open runs without a leader. Reply: their ids."""
+    """List open runs without a leader. Reply: the ms until the next one, ids and scores."""
     return ScriptCall("orphans", [keys.runs], [limit])
 
 

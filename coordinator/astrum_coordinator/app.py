@@ -16,7 +16,6 @@ from astrum.errors import (
     AstrumError,
     RunConflictError,
     RunError,
-    TaskRegistrationError,
 )
 from astrum.execution.invoke import Flow
 from astrum.execution.run_log import SENT_TO_WORKERS, with_log
@@ -41,23 +40,13 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.parts import Parts, compose
 from astrum_coordinator.stored_runs import StoredRuns, encode_plan, new_run
-from astrum_coordinator.submission import life_details, submission_details
+from astrum_coordinator.submission import check_flow, life_details, submission_details
 
 logger = logging.getLogger("astrum.coordinator")
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 _PATIENCE_S = 10.0
 """Seconds for which a submission or a cancel waits for a server, for example at a restart."""
-
-
-def _check_flow(flow: object) -> None:
-    if not isinstance(flow, Flow):
-        raise TypeError(
-            f"submit_flow() takes a Flow, got a {type(flow).__name__}: pass "
-            "registry.build_scheduler().flow(fingerprints=True)"
-        )
-    if flow.local_only:
-        raise TaskRegistrationError(f"this flow cannot run on workers: {flow.local_only}")
 
 
 def new_run_id() -> str:
@@ -83,6 +72,8 @@ class Coordinator(Operations):
         self._config = config or CoordinatorConfig()
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._opened: Parts | None = None
+        self._led_here: set[str] = set()
+        """Runs to submit and to lead here: no process that serves is woken for them."""
 
     async def __aenter__(self) -> Coordinator:
         store = await patiently(
@@ -104,7 +95,7 @@ class Coordinator(Operations):
         # coordinator can lead these runs while a service here still acts on them.
         parts = self._parts
         try:
-            for service in reversed((*parts.services, parts.adoption)):
+            for service in reversed((*parts.services, parts.adoption, parts.wakes)):
                 await service.stop()
             await parts.leaderships.release()
         finally:
@@ -217,6 +208,7 @@ class Coordinator(Operations):
         it is over and propagates ``CancelledError``.
         """
         run_id = run_id or new_run_id()
+        self._led_here.add(run_id)
         submission = self.submit_flow(
             flow,
             run_id=run_id,
@@ -235,6 +227,8 @@ class Coordinator(Operations):
         except asyncio.CancelledError:
             await self._cancel_and_wait(run_id, submitting)
             raise
+        finally:
+            self._led_here.discard(run_id)
         return await self._parts.reports.report(run_id, flow.types, known=known)
 
     async def submit_flow(
@@ -261,7 +255,7 @@ class Coordinator(Operations):
         ``unserved_limit_s``; ``math.inf``: never. Where these are left out, the run's leader
         decides. Raises `StoreUnavailableError` if the server does not answer for a while.
         """
-        _check_flow(flow)
+        check_flow(flow)
         run_id = run_id or new_run_id()
         details = submission_details(
             flow, timeout_s, labels, traceparent, versions, unserved_limit_s
@@ -271,6 +265,7 @@ class Coordinator(Operations):
         header = RunHeader(flow.plan.namespace, stored.digest)
         details |= life_details(result_ttl_s)
         run = new_run(run_id, header, self._context.seal, details)
+        run = run._replace(wakes=run_id not in self._led_here)
         await patiently(
             lambda: self._create(run, stored.data),
             patience_s=_PATIENCE_S,
@@ -303,12 +298,14 @@ class Coordinator(Operations):
     async def serve(self) -> None:
         """Adopt and lead every run that has no live leader, until cancelled."""
         self._begin_to_lead()
-        adoption = self._parts.adoption
-        adoption.start()
+        finders = (self._parts.wakes, self._parts.adoption)
+        for finder in finders:
+            finder.start()
         try:
             await asyncio.Event().wait()
         finally:
-            await adoption.stop()
+            for finder in finders:
+                await finder.stop()
 
     async def _see_through(self, run_id: str, observer: RunObserver | None) -> RunLeader | None:
         self._begin_to_lead()

@@ -8,7 +8,7 @@ from astrum.runtime.service import Service
 from astrum_coordinator.asking.completion import RunCompletion
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.context import CoordinatorContext
-from astrum_coordinator.leading.adoption import Adoption, Renewal
+from astrum_coordinator.leading.adoption import Adoption, Renewal, Wakes
 from astrum_coordinator.leading.journal_reader import JournalReader
 from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.leading.room_watch import RoomWatch
@@ -26,7 +26,7 @@ class Parts(NamedTuple):
     """All parts of one open coordinator; none of them works before it is started.
 
     The services that every leader of a run needs are in ``services``, those that find work last.
-    They stop in the reverse order. ``adoption`` finds runs for `Coordinator.serve`.
+    They stop in the reverse order. ``adoption`` and ``wakes`` find runs for `Coordinator.serve`.
     """
 
     context: CoordinatorContext
@@ -40,6 +40,7 @@ class Parts(NamedTuple):
     reaper: Reaper
     monitor: PoolMonitor
     adoption: Adoption
+    wakes: Wakes
     services: tuple[Service, ...]
 
 
@@ -52,6 +53,7 @@ def compose(context: CoordinatorContext) -> Parts:
     reader = JournalReader(context, subscriptions, leaderships.resync)
     reports = ReportLoader(context.store, stored, context.seal)
     reaper = Reaper(context)
+    adoption = Adoption(context, leaderships)
     monitor = PoolMonitor(context, leaderships, pool)
     return Parts(
         context=context,
@@ -64,7 +66,8 @@ def compose(context: CoordinatorContext) -> Parts:
         reader=reader,
         reaper=reaper,
         monitor=monitor,
-        adoption=Adoption(context, leaderships),
+        adoption=adoption,
+        wakes=Wakes(context, adoption),
         services=(
             Presence(context, leaderships),
             reader,

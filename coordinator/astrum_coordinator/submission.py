@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from astrum.errors import RunError
+from astrum.errors import RunError, TaskRegistrationError
 from astrum.execution.invoke import Flow
 from astrum.planning.fingerprint import COMPATIBLE, EXACT
 from astrum.protocol.records import (
@@ -31,6 +31,17 @@ MAX_LABELS = 32
 MAX_VALUE = 256
 _MAX_MODULES_TEXT = 500
 _NAME = re.compile(r"[\w.@/+-]{1,64}", re.ASCII)
+
+
+def check_flow(flow: object) -> None:
+    """Raise unless this is a flow that can run on workers."""
+    if not isinstance(flow, Flow):
+        raise TypeError(
+            f"submit_flow() takes a Flow, got a {type(flow).__name__}: pass "
+            "registry.build_scheduler().flow(fingerprints=True)"
+        )
+    if flow.local_only:
+        raise TaskRegistrationError(f"this flow cannot run on workers: {flow.local_only}")
 
 
 def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:

@@ -135,6 +135,7 @@ class State:
     wants: dict[str, dict[str, int]] = field(default_factory=dict)
     alone: set[str] = field(default_factory=set)
     paused: dict[str, bytes] = field(default_factory=dict)
+    wake: Stream | None = None
 
 
 class Model:
@@ -163,7 +164,7 @@ class Model:
 
     def create_run(self, run: NewRun, plan: bytes) -> int:
         """1 created, 0 exists with the same identity, -1 with another, -2 the plan is unknown."""
-        run_id, digest, header, identity, details, values, start_at = run
+        run_id, digest, header, identity, details, values, start_at, wakes = run
         known = self.state.runs.get(run_id)
         if known is not None:
             return 0 if known.identity == identity else -1
@@ -174,6 +175,10 @@ class Model:
         new.lease_end = round(start_at * 1000)
         new.blobs.update(values)
         self.state.runs[run_id] = new
+        if wakes and not start_at and self.state.wake is not None:
+            entry_id = self._next_id()
+            self.state.wake.entries[entry_id] = (run_id.encode(), b"")
+            self.state.wake.undelivered.append(entry_id)
         return 1
 
     def acquire(self, run_id: str, owner: str, lease_ms: int) -> int:

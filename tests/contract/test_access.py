@@ -97,7 +97,9 @@ async def prepare(settings: RedisSettings) -> None:
 
 async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
     async with RunStore.open(settings) as runs:
+        await runs.join_servers()
         epoch = await led_run(runs)
+        assert await runs.wait_for_wakes(block_s=1.0, count=9) == ["r"]
         assert await runs.renew("leader", {"r": epoch}, LEASE_S)
         await runs.announce("leader", {"host": "h"}, CoordinatorStatus(), [_counts(epoch)], 60.0)
         assert await runs.coordinators()
@@ -135,7 +137,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.finish("theirs", their_epoch, "completed", result_ttl_s=60, tails=True)
         await runs.run_info("r")
         await runs.list_runs()
-        await runs.orphans()
+        (await runs.orphans()).run_ids
         await runs.backlog()
         await runs.queue_sizes()
         assert await runs.read_outline("r", "0-0")

@@ -21,7 +21,8 @@ from astrum.protocol.records import encode_counts
 from astrum.protocol.run_header import plan_digest
 from astrum.protocol.status import CoordinatorStatus
 from astrum.protocol.streams import Stream
-from astrum.redis import Outstanding, RunStore, Verdict, WorkerStore, blobs
+from astrum.redis import Outstanding, RedisSettings, RunStore, Verdict, WorkerStore, blobs
+from astrum.redis.listing import Adopted
 from astrum.redis.scripts import LedCounts
 from astrum.values.compression import shrink
 from astrum.values.references import Blob, digest_of
@@ -33,6 +34,7 @@ from tests.contract.steps import (
     create_run,
     dispatched,
     led_run,
+    new_run,
     one_held,
     registered,
     settlement,
@@ -61,9 +63,64 @@ async def test_an_unknown_run_is_named(runs: RunStore) -> None:
 
 async def test_a_new_run_is_an_orphan_until_a_coordinator_leads_it(runs: RunStore) -> None:
     await create_run(runs, "r")
-    assert await runs.orphans() == ["r"]
+    assert (await runs.orphans()).run_ids == ["r"]
     assert await runs.lead("r", "leader", LEASE_S) is not None
-    assert await runs.orphans() == []
+    assert (await runs.orphans()).run_ids == []
+
+
+async def test_each_new_run_wakes_one_of_those_that_serve(
+    runs: RunStore, any_settings: RedisSettings
+) -> None:
+    await create_run(runs, "before")
+    assert not await runs.client.execute("EXISTS", runs.keys.wake)
+    async with RunStore.open(any_settings) as other:
+        await runs.join_servers()
+        await other.join_servers()
+        waiting = [
+            asyncio.create_task(s.wait_for_wakes(block_s=20.0, count=9)) for s in (runs, other)
+        ]
+        run_ids = [f"r{number}" for number in range(6)]
+        await asyncio.gather(*(create_run(other, run_id) for run_id in run_ids))
+        assert not await create_run(other, "r0")
+        await other.create_run(new_run("led here")._replace(run_id="led", wakes=False), b"plan")
+        await other.create_run(new_run("late")._replace(start_at=9e9), b"plan")
+        told = await asyncio.gather(*waiting)
+        told.append(await runs.wait_for_wakes(block_s=0.01, count=9))
+        assert sorted(run_id for part in told for run_id in part) == run_ids
+
+
+async def test_a_delayed_run_is_led_when_it_is_due(runs: RunStore) -> None:
+    due = await runs.server_time() + 0.2
+    await runs.create_run(new_run("late")._replace(start_at=due), b"plan")
+    info = await runs.run_info("late")
+    assert info is not None
+    assert info.lease_s == 0.0
+    assert info.start_at == pytest.approx(due, abs=0.001)
+    assert await runs.lead("late", "leader", LEASE_S) is None
+    orphans = await runs.orphans()
+    assert orphans.run_ids == []
+    assert 0 < (orphans.next_s or 0) <= 0.2
+    await asyncio.sleep(orphans.next_s or 0)
+    assert await runs.orphans() == (["late"], frozenset(), None)
+    assert await runs.lead("late", "leader", LEASE_S) is not None
+
+
+async def test_runs_are_adopted_in_one_call_and_a_damaged_one_costs_no_other(
+    runs: RunStore,
+) -> None:
+    for run_id in ("new", "old", "led", "bad"):
+        await create_run(runs, run_id)
+    await runs.append_event("old", b"event")
+    assert await runs.lead("led", "another", LEASE_S)
+    await runs.client.execute("SET", runs.keys.journal("bad"), "x", "PX", 60_000)
+    new, old, led, bad, gone = await runs.adopt(["new", "old", "led", "bad", "x"], "me", LEASE_S)
+    assert isinstance(new, Adopted)
+    assert isinstance(old, Adopted)
+    assert (new.info.run_id, new.info.owner, new.has_history) == ("new", "me", False)
+    assert (old.info.run_id, old.info.owner, old.has_history) == ("old", "me", True)
+    assert new.info.plan_digest == plan_digest(b"plan")
+    assert (led, gone) == (None, None)
+    assert isinstance(bad, StoreError)
 
 
 async def test_invalid_run_ids_hide_no_orphan(runs: RunStore, any_server: Server) -> None:
@@ -71,8 +128,8 @@ async def test_invalid_run_ids_hide_no_orphan(runs: RunStore, any_server: Server
         client.zadd(runs.keys.runs, {b"\xff\xfe": 0, "a:b": 0, "": 0})
     for run_id in ("r", "s", "t"):
         await create_run(runs, run_id)
-    assert await runs.orphans() == ["r", "s", "t"]
-    assert await runs.orphans(limit=2) == ["r", "s"]
+    assert (await runs.orphans()).run_ids == ["r", "s", "t"]
+    assert (await runs.orphans(limit=2)).run_ids == ["r", "s"]
 
 
 async def test_a_live_lease_keeps_others_out(runs: RunStore) -> None:
@@ -131,7 +188,7 @@ async def test_a_released_run_is_free_at_once_and_its_old_epoch_is_invalid(
 ) -> None:
     epoch = await led_run(runs)
     await runs.release("r", "leader", epoch)
-    assert await runs.orphans() == ["r"]
+    assert (await runs.orphans()).run_ids == ["r"]
     with pytest.raises(LeadershipLostError):
         await dispatched(runs, epoch, 0)
     newer = await runs.lead("r", "another", LEASE_S)
@@ -482,9 +539,9 @@ async def test_an_expired_run_leaves_the_index_when_a_coordinator_tries_to_lead_
     await create_run(runs, "r")
     with any_server.client() as client:
         client.delete(runs.keys.run("r"))
-        assert await runs.orphans() == ["r"]
+        assert (await runs.orphans()).run_ids == ["r"]
         assert await runs.lead("r", "leader", LEASE_S) is None
-        assert await runs.orphans() == []
+        assert (await runs.orphans()).run_ids == []
 
 
 async def test_a_hint_reaches_its_listeners(runs: RunStore, workers: WorkerStore) -> None:

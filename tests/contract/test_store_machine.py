@@ -463,7 +463,7 @@ class StoreMachine(RuleBasedStateMachine):
         told = self.run(self.runs.dead_claims())
         found = [(c.stream, c.worker_id, self.translated(c.entry_id), c.data) for c in told]
         assert sorted(found) == sorted(self.model.dead_claims())
-        assert self.run(self.runs.orphans()) == self.model.orphans()
+        assert self.run(self.runs.orphans()).run_ids == self.model.orphans()
         alive = {worker.worker_id for worker in self.run(self.runs.workers())}
         assert alive == {w for w in self.model.state.leases if not self.model.is_dead(w)}
 

@@ -12,7 +12,8 @@ from astrum.protocol.pauses import Pauses
 from astrum.redis import RunStore, ServerLossDetector, Settlement, WorkerStore
 from astrum_coordinator.leading import run_streams
 from astrum_coordinator.leading.dispatcher import Dispatcher
-from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
+from astrum_coordinator.leading.leader import RunLeader
+from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.pool.moves import Moves
 from astrum_coordinator.pool.pool_monitor import PoolMonitor

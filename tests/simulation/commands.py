@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BUSY = object()
 """The reply comes later: the command waits."""
 
+WAKE = "{astrum}:wake"
 _RUN_KEY = re.compile(r"\{astrum\}:run:([^:]+)(?::(?:d|j|b|e))?")
 _BLOB_KEY = re.compile(r"\{astrum\}:b:([^:]+):(.*)")
 
@@ -254,14 +255,23 @@ class Commands:
     def _read_group(self, names: list[str], worker_id: str, count: int) -> Any:
         found = []
         for name in names:
-            stream = self.model.state.streams.get(name)
+            stream = self._read_stream(name)
             given = stream.deliver(worker_id, count) if stream else []
             if stream and given:
                 found.append([name, [_entry(stream, entry_id) for entry_id in given]])
         return found or None
 
+    def _read_stream(self, name: str) -> Stream | None:
+        state = self.model.state
+        return state.wake if name == WAKE else state.streams.get(name)
+
+    def do_xgroup(self, _: Connection, what: bytes, key: bytes, *rest: bytes) -> str:
+        assert (what, key.decode()) == (b"CREATE", WAKE)
+        self.model.state.wake = self.model.state.wake or Stream()
+        return "OK"
+
     def _require_groups(self, names: Iterable[str]) -> None:
-        if any(name not in self.model.state.streams for name in names):
+        if any(self._read_stream(name) is None for name in names):
             raise Refused("NOGROUP No such key or consumer group")
 
     def _stream(self, key: bytes) -> Stream:
@@ -316,7 +326,7 @@ class Commands:
         return script([key.decode() for key in keys], arguments)
 
     def script_create(self, keys: list[str], args: list[bytes]) -> int:
-        run_id, digest, _, _, identity, header, start_ms, plan, count, *rest = args
+        run_id, digest, _, _, identity, header, start_ms, wakes, plan, count, *rest = args
         split = 2 * int(count)
         run = NewRun(
             run_id.decode(),
@@ -326,14 +336,30 @@ class Commands:
             _details(rest[split:]),
             tuple(Blob(rest[i].decode(), rest[i + 1]) for i in range(0, split, 2)),
             int(start_ms) / 1000,
+            wakes == b"1",
         )
         return self.model.create_run(run, plan)
 
-    def script_lead(self, keys: list[str], args: list[bytes]) -> int:
-        mode, owner, run_id = args[0], args[1].decode(), args[4].decode()
-        epoch, lease_ms = int(args[2]), int(args[3])
-        if mode == b"acquire":
-            return self.model.acquire(run_id, owner, lease_ms)
+    def script_adopt(self, keys: list[str], args: list[bytes]) -> list[Any]:
+        owner, lease_ms = args[0].decode(), int(args[1])
+        rows = [self._adopted(run_id.decode(), owner, lease_ms) for run_id in args[4:]]
+        return [self.model.now_ms(), rows]
+
+    def _adopted(self, run_id: str, owner: str, lease_ms: int) -> Any:
+        epoch = self.model.acquire(run_id, owner, lease_ms)
+        if not epoch:
+            return 0
+        run = self.model.state.runs[run_id]
+        head = [part for pair in _head(run).items() for part in pair]
+        return [
+            epoch,
+            head,
+            [str(run.outstanding), str(run.late_ends)],
+            len(run.journal) + len(run.attempts),
+        ]
+
+    def script_release(self, keys: list[str], args: list[bytes]) -> int:
+        owner, epoch, run_id = args[0].decode(), int(args[1]), args[2].decode()
         return int(self.model.release(run_id, owner, epoch))
 
     def script_renew(self, keys: list[str], args: list[bytes]) -> list[int]:
@@ -390,8 +416,10 @@ class Commands:
             and entry_of(mark) not in stream.entries
         ]
 
-    def script_orphans(self, keys: list[str], args: list[bytes]) -> list[str]:
-        return self.model.orphans()
+    def script_orphans(self, keys: list[str], args: list[bytes]) -> list[Any]:
+        ids = self.model.orphans()
+        scores = [str(self.model.state.runs[run_id].lease_end) for run_id in ids]
+        return [-1, *(part for pair in zip(ids, scores, strict=True) for part in pair)]
 
     def script_append(self, keys: list[str], args: list[bytes]) -> int:
         epoch = int(args[1]) if args[1] else None
@@ -526,6 +554,7 @@ def _position(entry_id: str) -> tuple[int, int]:
 def _options(words: tuple[bytes, ...]) -> tuple[int, float | None, tuple[bytes, ...]]:
     """Return COUNT, BLOCK in seconds and what follows STREAMS."""
     start = words.index(b"STREAMS")
-    named = dict(zip(words[:start:2], words[1:start:2], strict=True))
+    options = [word for word in words[:start] if word != b"NOACK"]
+    named = dict(zip(options[::2], options[1::2], strict=True))
     block = float(named[b"BLOCK"]) / 1000 if b"BLOCK" in named else None
     return int(named[b"COUNT"]), block, words[start + 1 :]

@@ -1,14 +1,15 @@
 -- Create an open run without a leader.
--- KEYS run attempts journal blobs runs index plan [blob]...
--- ARGV run_id plan_digest open_ttl_ms run_prefix identity header start_at_ms plan blobs
+-- KEYS run attempts journal blobs runs index plan wake [blob]...
+-- ARGV run_id plan_digest open_ttl_ms run_prefix identity header start_at_ms wakes(0/1) plan blobs
 --   [blob data]... [detail value]...
--- The plan is empty if the server should have it. The run has no leader before start_at_ms.
+-- The plan is empty if the server should have it. Waking tells the processes that serve; the
+-- first look of one that begins finds the run without it. The run has no leader before start_at_ms.
 -- Returns 1 created, 0 exists with the same identity, -1 exists with another one, -2 the plan is
 -- not known here: send it.
 local identity = redis.call('HGET', KEYS[1], 'id')
 if identity then return identity == ARGV[5] and 0 or -1 end
-if ARGV[8] == '' and redis.call('EXISTS', KEYS[7]) == 0 then return -2 end
-local now, ttl, first_detail = now_ms(), tonumber(ARGV[3]), 10 + 2 * tonumber(ARGV[9])
+if ARGV[9] == '' and redis.call('EXISTS', KEYS[7]) == 0 then return -2 end
+local now, ttl, first_detail = now_ms(), tonumber(ARGV[3]), 11 + 2 * tonumber(ARGV[10])
 local fields = {'st', 'open', 'ep', '0', 'ow', '', 'at', now, 'pd', ARGV[2], 'id', ARGV[5],
   'hd', ARGV[6]}
 for i = first_detail, #ARGV, 2 do
@@ -21,19 +22,20 @@ redis.call('PEXPIRE', KEYS[1], ttl)
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])  -- big values are freed in the background
 redis.call('HSET', KEYS[2], '#', 0)
 redis.call('PEXPIRE', KEYS[2], ttl)
-for i = 8, #KEYS do
-  local n = 10 + 2 * (i - 8)
+for i = 9, #KEYS do
+  local n = 11 + 2 * (i - 9)
   redis.call('SET', KEYS[i], ARGV[n + 1], 'PX', ttl)
   redis.call('SADD', KEYS[4], ARGV[n])
 end
-if #KEYS > 7 then redis.call('PEXPIRE', KEYS[4], ttl) end
-if ARGV[8] == '' or not redis.call('SET', KEYS[7], ARGV[8], 'PX', ttl, 'NX') then
+if #KEYS > 8 then redis.call('PEXPIRE', KEYS[4], ttl) end
+if ARGV[9] == '' or not redis.call('SET', KEYS[7], ARGV[9], 'PX', ttl, 'NX') then
   keep_plan(KEYS[7], ttl)
 end
 redis.call('ZADD', KEYS[5], ARGV[7], ARGV[1])
 redis.call('PEXPIRE', KEYS[5], ttl)
 redis.call('ZADD', KEYS[6], now, ARGV[1])
 redis.call('PEXPIRE', KEYS[6], math.max(redis.call('PTTL', KEYS[6]), ttl))
+if ARGV[8] == '1' then wake(KEYS[8], ARGV[1]) end
 -- `finish` drops what has ended and expired; here go the oldest that expired without an end. Last,
 -- since their records are not in KEYS: a cluster that moves the slot may refuse to look.
 for _, old in ipairs(redis.call('ZRANGE', KEYS[6], 0, 99)) do

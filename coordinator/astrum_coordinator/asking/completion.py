@@ -14,7 +14,8 @@ from astrum.runtime.loops import Backoff
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.run_follower import RunFollower
 from astrum_coordinator.asking.waiting import CHECK_EVERY_S, Answer, current_info, insist
-from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
+from astrum_coordinator.leading.leader import RunLeader
+from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.leading.subscriptions import Subscriptions
 

@@ -47,7 +47,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         # This pattern takes in all other keys of a run.
         ((keys.run("*"),), "exists hdel hget hgetall hmget hset pexpire pttl unlink"),
         ((keys.plan("*"),), "exists getrange pexpire pttl set"),
-        ((attempts,), "hincrby hscan"),
+        ((attempts,), "hincrby hlen hscan"),
         ((journal,), "xlen xrange"),
         ((journal, end), "xadd xread"),  # one grant: a single command reads streams of both
         ((blobs,), "sscan"),
@@ -60,6 +60,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.queues,), "pexpire sadd smembers srem"),
         ((keys.want("*"),), "pexpire zadd zcard zcount zrem zremrangebyscore"),
         ((keys.alone,), "pexpire sadd srem"),
+        ((keys.wake,), "pexpire xadd xgroup|create xreadgroup"),
         ((keys.runs,), "pexpire zadd zrangebyscore zrem zrevrangebyscore zscore"),
         ((keys.history,), "pexpire pttl zadd zrange zrem"),
         ((keys.index,), "pexpire pttl zadd zrange zrem zrevrange"),

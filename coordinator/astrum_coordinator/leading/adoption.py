@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from astrum.errors import StoreError, StoreUnavailableError
 from astrum.machine.task_state import TaskState
-from astrum.runtime.service import PeriodicService
+from astrum.runtime.service import PeriodicService, Service
 from astrum_coordinator.context import CoordinatorContext
-from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
+from astrum_coordinator.leading.leader import RunLeader
+from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from astrum_coordinator.leading.leaderships import Leaderships
 
 logger = logging.getLogger("astrum.coordinator")
 
 RUNS_PER_PASS = 100
+RUNS_PER_WAKE = 32
+"""The most runs taken at once: what is not taken yet, another process may take."""
 LONGEST_PAUSE_S = 60.0
 """The longest pause before another try to adopt a run that the server refused to show."""
 
@@ -56,16 +60,31 @@ class Adoption(PeriodicService):
         self._leaderships = leaderships
         self._refused: dict[str, _Refusal] = {}
         """Run id to the monotonic time until which it is left to others."""
+        self._fresh: frozenset[str] = frozenset()
+        self._has_looked = False
 
     async def pass_once(self) -> None:
         """Look for runs once."""
-        found = await self._store.orphans(RUNS_PER_PASS + len(self._refused))
+        orphans = await self._store.orphans(RUNS_PER_PASS + len(self._refused))
+        found = orphans.run_ids
         self._forget_absent(found)
-        for run_id in found:
-            refusal = self._refused.get(run_id)
-            is_due = refusal is None or refusal.until <= time.monotonic()
-            if is_due and self._leaderships.get(run_id) is None:
-                await self._adopt(run_id)
+        # The process that was woken for a run, this one or another, begins with it at once.
+        left = orphans.fresh - self._fresh if self._has_looked else frozenset()
+        self._fresh, self._has_looked = orphans.fresh, True
+        if orphans.next_s is not None:
+            self._wait_s = min(self._wait_s, orphans.next_s)
+        await self.adopt([run_id for run_id in found if run_id not in left])
+
+    async def adopt(self, run_ids: Iterable[str]) -> None:
+        """Lead these runs if they have no leader and are not left to others."""
+        now = time.monotonic()
+        due = [run_id for run_id in run_ids if self._is_due(run_id, now)]
+        await asyncio.gather(*map(self._adopt, due))
+
+    def _is_due(self, run_id: str, now: float) -> bool:
+        refusal = self._refused.get(run_id)
+        is_due = refusal is None or refusal.until <= now
+        return is_due and self._leaderships.get(run_id) is None
 
     def _forget_absent(self, found: Sequence[str]) -> None:
         """Forget refused runs that are over, or that other coordinators lead."""
@@ -103,6 +122,31 @@ class Adoption(PeriodicService):
         if how is LeadershipEnd.UNREADABLE:
             self._refuse(leader.run_id)
         _log_end(leader, how)
+
+
+class Wakes(Service):
+    """Adopts the runs for which this process is woken; each wakes one of those that serve."""
+
+    name = "wakes"
+
+    def __init__(self, context: CoordinatorContext, adoption: Adoption) -> None:
+        super().__init__()
+        self._store = context.store
+        self._block_s = context.config.journal_block_s
+        self._adoption = adoption
+        self._has_joined = False
+
+    async def run_once(self) -> None:
+        """Wait for runs and adopt them."""
+        if not self._has_joined:
+            await self._store.join_servers()
+            self._has_joined = True
+        try:
+            found = await self._store.wait_for_wakes(block_s=self._block_s, count=RUNS_PER_WAKE)
+        except StoreError:
+            self._has_joined = False  # the server may have lost the stream
+            raise
+        await self._adoption.adopt(found)
 
 
 def _log_end(leader: RunLeader, how: LeadershipEnd) -> None:

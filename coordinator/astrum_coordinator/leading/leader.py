@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from functools import partial
 
 from astrum.errors import (
@@ -35,15 +34,16 @@ from astrum.machine.events import (
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.protocol.messages import LeaderEvent, Record, encode_event, encode_record
-from astrum.protocol.records import RunInfo
 from astrum.protocol.status import LedRun
 from astrum.protocol.streams import Stream
 from astrum.redis.journals import BEGINNING
+from astrum.redis.listing import Adopted
 from astrum.redis.records import JournalEntry
 from astrum.runtime.loops import Backoff, end_task
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.background import BackgroundTasks
 from astrum_coordinator.leading.dispatch_calls import Revocation, RunRef, SentAttempt
+from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from astrum_coordinator.leading.led_state import LedState
 from astrum_coordinator.leading.results import Results
 from astrum_coordinator.leading.run_timers import RunTimers
@@ -57,16 +57,6 @@ logger = logging.getLogger("astrum.coordinator")
 TIMEOUT_DETAIL = "timeout_s"
 
 
-class LeadershipEnd(StrEnum):
-    """The reason why this process does not lead a run any more."""
-
-    FINISHED = "finished"
-    DEPOSED = "deposed"
-    VANISHED = "vanished"
-    RELEASED = "released"
-    UNREADABLE = "unreadable"
-
-
 class RunLeader:
     """One run that this process leads, under the epoch it was granted.
 
@@ -77,13 +67,14 @@ class RunLeader:
     def __init__(
         self,
         context: CoordinatorContext,
-        info: RunInfo,
+        adopted: Adopted,
         run: RunRef,
         pool: PoolView,
         *,
         observer: RunObserver | None = None,
     ) -> None:
-        self.info = info
+        self.info = adopted.info
+        self._adopted: Adopted | None = adopted
         self.plan = run.plan
         self.ended: asyncio.Future[LeadershipEnd] = asyncio.get_running_loop().create_future()
         self._context = context
@@ -166,6 +157,21 @@ class RunLeader:
         # The new state comes first: what arrives meanwhile is history to it, and begins nothing.
         old, self._led = self._led, self._new_state()
         await self._stop_acting(old)
+        led, adopted = self._led, self._adopted
+        self._adopted = None  # it is known of this moment only
+        if adopted is not None and not adopted.has_history:
+            self._timers.learn_time(adopted.server_s)
+            self.on_pool(await self._pool.latest())
+        else:
+            await self._read_history()
+        led.streams.begin()
+        if self.ended.done():
+            return
+        self._arm_run_timeout()
+        led.dispatcher.start()
+        self._obey(None, led.state.start())
+
+    async def _read_history(self) -> None:
         led, store = self._led, self._context.store
         self._timers.learn_time(await store.server_time())
         self.on_pool(await self._pool.latest())
@@ -174,13 +180,7 @@ class RunLeader:
         found = await store.outstanding(self.run_id)
         await self._replay()
         led.restore_outstanding(found)
-        led.streams.begin()
         self.has_history = led.cursor != BEGINNING or bool(found)
-        if self.ended.done():
-            return
-        self._arm_run_timeout()
-        led.dispatcher.start()
-        self._obey(None, led.state.start())
 
     async def close(self) -> None:
         """Stop all work on the run; its state in Redis does not change."""

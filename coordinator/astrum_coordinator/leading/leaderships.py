@@ -15,11 +15,13 @@ from astrum.errors import (
 )
 from astrum.machine.observer import RunObserver
 from astrum.planning.fingerprint import COMPATIBLE
-from astrum.protocol.records import RunInfo
+from astrum.redis.listing import Adopted
 from astrum.runtime.loops import end_task
 from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.leading.adopt_calls import AdoptCalls
 from astrum_coordinator.leading.dispatch_calls import RunRef
-from astrum_coordinator.leading.leader import LeadershipEnd, RunLeader
+from astrum_coordinator.leading.leader import RunLeader
+from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from astrum_coordinator.leading.subscriptions import Subscriptions
 from astrum_coordinator.scheduling.pool_view import PoolView
 from astrum_coordinator.stored_runs import StoredRuns
@@ -47,6 +49,7 @@ class Leaderships:
         self._subscriptions = subscriptions
         self._store = context.store
         self._owner = context.owner
+        self._calls = AdoptCalls(context)
         self._config = context.config
         self._leaders: dict[str, RunLeader] = {}
         self._renewed_at: dict[str, float] = {}
@@ -101,18 +104,13 @@ class Leaderships:
         if self._is_released:
             raise _closed(run_id)
         asked_at = time.monotonic()
-        epoch = await self._store.lead(
-            run_id, self._owner, self._config.lease_s, versions=self._config.versions
-        )
-        if epoch is None:
+        adopted = await self._calls.adopt(run_id)
+        if adopted is None:
             return None
         try:
-            info = await self._store.run_info(run_id)
-            if info is None:
-                return None
-            leader = await self._leader(info, epoch, observer)
+            leader = await self._leader(adopted, observer)
         except BaseException:
-            await self._release(run_id, epoch)
+            await self._release(run_id, adopted.info.epoch)
             raise
         self._leaders[run_id] = leader
         self._renewed_at[run_id] = asked_at
@@ -138,11 +136,12 @@ class Leaderships:
         except (RunError, StoreError) as error:
             logger.info("run %s: its lease runs out by itself: %s", run_id, error)
 
-    async def _leader(self, info: RunInfo, epoch: int, observer: RunObserver | None) -> RunLeader:
+    async def _leader(self, adopted: Adopted, observer: RunObserver | None) -> RunLeader:
+        info = adopted.info
         plan, header = await self._stored.load(info)
         versions = info.versions or COMPATIBLE
-        run = RunRef(info.run_id, epoch, plan, info.traceparent, versions, header)
-        return RunLeader(self._context, info, run, self._pool, observer=observer)
+        run = RunRef(info.run_id, info.epoch, plan, info.traceparent, versions, header)
+        return RunLeader(self._context, adopted, run, self._pool, observer=observer)
 
     def _drop(self, leader: RunLeader) -> None:
         self._subscriptions.discard(leader)

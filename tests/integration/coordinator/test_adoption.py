@@ -15,7 +15,7 @@ from astrum.planning import RetryPolicy
 from astrum.protocol.run_header import plan_digest
 from astrum.redis import Outstanding, RedisSettings, RunStore
 from astrum_coordinator import Coordinator
-from astrum_coordinator.leading.leader import LeadershipEnd
+from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from tests.contract.steps import create_run
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow, take_over
@@ -85,7 +85,7 @@ async def test_a_run_without_a_readable_plan_is_skipped_and_delays_no_other(
     bad = ["bad0", "bad1", "bad2", "gone"]
     assert len(refusals) == len(bad)
     assert all(f"run {run_id} " in caplog.text for run_id in bad)
-    assert sorted(await runs.orphans()) == bad
+    assert sorted((await runs.orphans()).run_ids) == bad
 
 
 async def test_a_run_that_a_server_refuses_to_give_is_tried_again(

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from astrum.errors import RunError
+from astrum.execution.invoke import Flow
 from astrum.machine.report import ExecutionReport
-from astrum.planning import TaskSpec
+from astrum.planning import Plan, TaskSpec
 from astrum.redis import RedisSettings, RunStore
 from astrum.redis.journals import BEGINNING
 from astrum_coordinator import Coordinator
 from astrum_coordinator.display.progress import RunProgress
 from tests.eventually import eventually
-from tests.integration.coordinator.manual_worker import ManualWorker, flow
+from tests.integration.coordinator.manual_worker import ManualWorker
 from tests.integration.coordinator.steps import PATIENT, A, begin, dispatchers, runs_ended
 
 
@@ -52,8 +53,8 @@ async def test_a_caller_that_is_cancelled_while_submitting_leaves_no_open_run(
 async def test_a_cancelled_submission_under_a_taken_id_does_not_cancel_the_other_run(
     coordinator: Coordinator, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await coordinator.submit_flow(flow(A), run_id="r")
-    await cancelled_while_submitting(coordinator, TaskSpec(task_id="another"), monkeypatch)
+    await coordinator.submit_flow(Flow(Plan("another", (A,)), {}), run_id="r")
+    await cancelled_while_submitting(coordinator, A, monkeypatch)
     assert not await runs_ended(runs)
     await coordinator.cancel("r")
     await coordinator.resume("r")
@@ -89,7 +90,7 @@ async def test_closing_releases_the_runs_and_wakes_those_that_wait_for_them(
         await hand.claim()
     with pytest.raises(RunError, match="closed"):
         await run
-    assert await runs.orphans() == ["r"]
+    assert (await runs.orphans()).run_ids == ["r"]
     assert dispatchers() == []
 
 
@@ -103,17 +104,17 @@ async def test_closing_during_an_adoption_leaves_the_run_to_others(
     await hand.register("a")
     is_adopting = asyncio.Event()
 
-    async def outstanding(run_id: str) -> None:
+    async def latest() -> None:
         is_adopting.set()
         await asyncio.Event().wait()
 
     async with Coordinator(settings, config=PATIENT) as coordinator:
-        monkeypatch.setattr(coordinator._store, "outstanding", outstanding)
+        monkeypatch.setattr(coordinator._parts.pool, "latest", latest)
         run = begin(coordinator, A)
         await is_adopting.wait()
     with pytest.raises(RunError, match="closed"):
         await run
-    assert await runs.orphans() == ["r"]
+    assert (await runs.orphans()).run_ids == ["r"]
     assert await runs.read_journal({"r": BEGINNING}, block_s=None, count=1) == []
 
 

@@ -23,7 +23,7 @@ from astrum.protocol.run_header import RunHeader
 from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore
 from astrum_coordinator import Coordinator
-from astrum_coordinator.leading.leader import LeadershipEnd
+from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from astrum_coordinator.stored_runs import encode_plan, new_run
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import NAMESPACE, ManualWorker, flow
@@ -148,7 +148,7 @@ async def test_waiting_for_a_run_whose_journal_has_a_foreign_type_is_an_error(
     await hand.claim()
     with redis_server.client() as client:
         spoil_journal(client, runs, "r")
-    with pytest.raises(StoreError, match="foreign type"):
+    with pytest.raises(StoreError, match="record of run 'r' is damaged: WRONGTYPE"):
         async with asyncio.timeout(10):
             await run
 
@@ -196,7 +196,7 @@ async def test_rows_of_a_later_version_are_skipped_and_logged_once(
 
 
 async def is_orphan(runs: RunStore, run_id: str) -> bool:
-    return run_id in await runs.orphans()
+    return run_id in (await runs.orphans()).run_ids
 
 
 async def has_ended(runs: RunStore, run_id: str) -> bool:

@@ -28,7 +28,7 @@ from astrum.values.arguments import NO_ARGUMENTS
 from astrum.values.codec import Codec
 from astrum_coordinator import Coordinator
 from astrum_coordinator.leading.dispatcher import Dispatcher
-from astrum_coordinator.leading.leader import LeadershipEnd
+from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from tests.eventually import DEADLINE_S, eventually
 from tests.integration.coordinator.manual_worker import (
     FAST,
@@ -140,7 +140,7 @@ async def test_a_run_whose_history_cannot_be_read_is_released_at_once(
     monkeypatch.setattr(coordinator._store, "outstanding", refused)
     with pytest.raises(StoreConfigurationError):
         await coordinator._parts.leaderships.adopt("r")
-    assert await runs.orphans() == ["r"]
+    assert (await runs.orphans()).run_ids == ["r"]
     led = coordinator._parts.leaderships
     await eventually(lambda: not len(led), "the coordinator to give it up")
 

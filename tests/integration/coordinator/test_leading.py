@@ -8,12 +8,13 @@ import pytest
 
 from astrum.config import AstrumConfig
 from astrum.errors import RunConflictError
-from astrum.planning import TaskSpec
+from astrum.execution.invoke import Flow
+from astrum.planning import Plan, TaskSpec
 from astrum.redis import RedisSettings, RunStore
 from astrum_coordinator import Coordinator
 from astrum_coordinator.display.progress import RunProgress
 from tests.eventually import eventually
-from tests.integration.coordinator.manual_worker import ManualWorker, flow
+from tests.integration.coordinator.manual_worker import NAMESPACE, ManualWorker, flow
 from tests.integration.coordinator.steps import A, begin, leader_of, serving
 
 
@@ -107,15 +108,16 @@ async def test_running_the_same_plan_under_the_same_id_again_gives_the_report_of
     assert await hand.claim_all() == []
 
 
-async def test_running_another_plan_under_the_same_id_is_a_conflict(
+async def test_a_run_id_of_another_flow_is_a_conflict_and_other_tasks_are_not(
     coordinator: Coordinator, hand: ManualWorker
 ) -> None:
     await hand.register("a")
     run = begin(coordinator, A)
     await hand.succeed(await hand.claim())
     await run
-    with pytest.raises(RunConflictError):
-        await begin(coordinator, TaskSpec(task_id="b"))
+    assert (await begin(coordinator, TaskSpec(task_id="b"))).task_return_set == {"a": None}
+    with pytest.raises(RunConflictError, match=f"'r' exists already, of flow '{NAMESPACE}'"):
+        await coordinator.submit_flow(Flow(Plan("other", (A,)), {}), run_id="r")
 
 
 async def test_a_run_ends_without_its_tails_and_they_may_end_later(

@@ -11,8 +11,14 @@ from typing import Any
 import pytest
 
 from astrum.errors import StoreUnavailableError
+from astrum.flow.registry import build_scheduler
+from astrum.protocol.run_header import RunHeader
+from astrum.protocol.sealing import Seal
 from astrum.redis import RedisSettings, RunStore
+from astrum.redis.scripts import Creation
 from astrum_coordinator import Coordinator
+from astrum_coordinator.stored_runs import encode_plan, new_run
+from tests.eventually import eventually
 from tests.integration.resilience.pool import MODULE, Pool, statuses
 from tests.integration.resilience.test_workers import FAST
 from tests.processes import wait_until
@@ -51,6 +57,28 @@ def test_a_stopped_serving_coordinator_gives_its_runs_to_another_at_once(pool: P
     assert time.monotonic() - stopped_at < 5.0
     pool.release("middle")
     assert pool.ended()["execution_state"] == "completed"
+
+
+async def test_two_that_serve_share_many_runs_and_each_run_is_begun_once(pool: Pool) -> None:
+    pool.worker()
+    coordinators = [pool.serve(), pool.serve()]
+    flow = build_scheduler(["first"], namespace="chain").flow(fingerprints=True)
+    seal, run_ids = Seal(), [f"r{number:03}" for number in range(300)]
+    plan = encode_plan(flow.plan, seal)
+    header = RunHeader("chain", plan.digest)
+    async with RunStore.open(RedisSettings(url=pool.server.url)) as store:
+        runs = [new_run(run_id, header, seal, {}) for run_id in run_ids]
+        assert set(await store.create_runs(runs, {plan.digest: plan.data})) == {Creation.CREATED}
+
+        async def all_ended() -> bool:
+            return not (await store.client.execute("ZCARD", store.keys.runs))
+
+        await eventually(all_ended, "the end of all runs")
+        assert {info.state for info in await store.list_runs(400)} == {"completed"}
+    begun = [one.output.count(" is started here, epoch ") for one in coordinators]
+    assert sum(begun) == len(run_ids)
+    assert min(begun) > len(run_ids) / 5
+    assert pool.executions() == {"first": len(run_ids)}
 
 
 def test_a_run_whose_command_was_killed_is_resumed_and_nothing_completed_runs_again(

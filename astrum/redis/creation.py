@@ -1,0 +1,71 @@
+"""Creates runs, with their plans where the server does not have them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from astrum.errors import PlanNotFoundError, RunConflictError, RunError
+from astrum.protocol.keys import is_run_id
+from astrum.protocol.run_header import NewRun
+from astrum.redis import scripts
+from astrum.redis.scripts import Creation, chunks
+from astrum.redis.store import Store
+
+NO_PLANS: Mapping[str, bytes] = {}
+
+
+def _check_id(run_id: str) -> None:
+    if not is_run_id(run_id):
+        raise RunError(f"{run_id!r} is not a run id: use 1 to 200 letters, digits and . _ @ + -")
+
+
+class CreationStore(Store):
+    """A store that creates runs."""
+
+    async def create_run(self, run: NewRun, plan: bytes = b"") -> bool:
+        """Create an open run without a leader; repeatable.
+
+        ``plan`` is stored if the server does not have it. ``False``: the run exists already with
+        the same identity. Raises `RunConflictError` if it exists with another one,
+        `PlanNotFoundError` if the server has no plan of this digest and none is given, and
+        `RunError` for an id that cannot be a run's.
+        """
+        (reply,) = await self.create_runs([run], {run.plan_digest: plan})
+        if reply is Creation.CONFLICT:
+            raise RunConflictError(
+                f"run {run.run_id!r} exists already, with another flow or other inputs: take "
+                "another run id"
+            )
+        if reply is Creation.PLAN_UNKNOWN:
+            raise PlanNotFoundError(f"the server has no plan {run.plan_digest}: send it again")
+        return bool(reply)
+
+    async def create_runs(
+        self, runs: Sequence[NewRun], plans: Mapping[str, bytes] = NO_PLANS
+    ) -> list[Creation]:
+        """Create runs, as `create_run` does, and return what became of each.
+
+        ``plans`` are stored by digest if the server does not have them.
+        """
+        for run in runs:
+            _check_id(run.run_id)
+        replies = await self._create([(run, b"") for run in runs])
+        unknown = [n for n, reply in enumerate(replies) if reply is Creation.PLAN_UNKNOWN]
+        # One plan goes with the first run that needs it.
+        sent: set[str] = set()
+        again = []
+        for n in unknown:
+            digest = runs[n].plan_digest
+            again.append((runs[n], b"" if digest in sent else plans.get(digest, b"")))
+            sent.add(digest)
+        for n, reply in zip(unknown, await self._create(again), strict=True):
+            replies[n] = reply
+        return replies
+
+    async def _create(self, runs: Sequence[tuple[NewRun, bytes]]) -> list[Creation]:
+        replies: list[Creation] = []
+        for part in chunks(runs):
+            calls = [self.bulk.call(scripts.create(self.keys, *pair)) for pair in part]
+            replies += map(Creation, await asyncio.gather(*calls))
+        return replies
