@@ -158,10 +158,6 @@ class Keys:
         """Stream without a group: all events of the run, in order."""
         return f"{{{self.prefix}}}:run:{run_id}:j"
 
-    def end(self, run_id: str) -> str:
-        """Stream with one entry, made when the run ends, so that processes can wait for it."""
-        return f"{{{self.prefix}}}:run:{run_id}:e"
-
     def blob(self, run_id: str, digest: str) -> str:
         """String: one value too big for a message, named by its content."""
         return f"{{{self.prefix}}}:b:{run_id}:{digest}"
@@ -182,6 +178,11 @@ class Keys:
         It exists only after some process has served.
         """
         return f"{{{self.prefix}}}:wake"
+
+    @property
+    def done(self) -> str:
+        """Stream, bounded: ids of runs in the order of their ends, for processes that wait."""
+        return f"{{{self.prefix}}}:done"
 
     @property
     def history(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from astrum.errors import LeadershipLostError, StoreError
 from astrum.protocol.keys import SERVERS, is_run_id
 from astrum.redis import scripts
 from astrum.redis.client import Client
-from astrum.redis.entries import names_of, read_entry, read_streams
+from astrum.redis.entries import Entry, is_after, names_of, read_entry, read_streams
 from astrum.redis.queries import QueryStore
 from astrum.redis.records import JournalEntry
 from astrum.redis.script_library import ScriptLibrary
@@ -30,18 +30,21 @@ WAITING_READ_ENTRIES = 64
 class News(NamedTuple):
     """The result of a waiting read.
 
-    ``ended`` has for each run that has ended the id of the entry that says so.
+    ``ended`` are the runs that have ended, up to the cursor ``done``. With ``has_gap`` others may
+    have ended that are not named any more: ask for each.
     """
 
     entries: list[JournalEntry]
-    ended: dict[str, str]
+    ended: list[str]
+    done: str | None = None
+    has_gap: bool = False
 
 
 class JournalStore(QueryStore):
     """A store that reads and extends journals.
 
-    The end of a run is not an entry of its journal: it is a stream of its own with one entry.
-    So a process that only waits for the end of a run reads nothing else of it.
+    The end of a run is not an entry of its journal: one stream names all runs that end. So a
+    process that only waits for ends reads nothing else of its runs.
     """
 
     waits = ("journal", "wake")
@@ -77,7 +80,7 @@ class JournalStore(QueryStore):
         `BEGINNING` is the first cursor. For ``block_s`` see `wait_for_news`; `None`: not at all.
         """
         if block_s is not None:
-            return (await self.wait_for_news(cursors, {}, block_s=block_s, count=count)).entries
+            return (await self.wait_for_news(cursors, None, block_s=block_s, count=count)).entries
         found = []
         for run_id, cursor in cursors.items():
             call = scripts.read(self.keys, run_id, cursor, count, JOURNAL_BYTES)
@@ -105,32 +108,55 @@ class JournalStore(QueryStore):
         found = names_of(entry.data or b"" for entry in read_streams(reply))
         return [run_id for run_id in found if is_run_id(run_id)]
 
+    async def done_cursor(self) -> str:
+        """Return the cursor after which `wait_for_news` names the runs that end from now on."""
+        latest = await self.client.execute("XREVRANGE", self.keys.done, "+", "-", "COUNT", 1)
+        return latest[0][0].decode() if latest else BEGINNING
+
     async def wait_for_news(
         self,
         journals: Mapping[str, str],
-        ends: Mapping[str, str],
+        done: str | None,
         *,
         block_s: float | None,
         count: int,
     ) -> News:
-        """Wait for journal entries and for ends of runs, each after a cursor by run id.
+        """Wait for journal entries, each after a cursor by run id, and for ends of any runs.
 
+        The ends are those after the cursor ``done``; `None`: not wanted.
         At most ``block_s`` (at most 30), or not at all if ``None``; `unblock` ends the wait. One
         waiting call at a time.
         """
-        of_journals = {self.keys.journal(run_id): run_id for run_id in journals}
-        of_ends = {self.keys.end(run_id): run_id for run_id in ends}
-        if not of_journals and not of_ends:
-            return News([], {})
-        most = max(1, min(count, WAITING_READ_ENTRIES // max(1, len(of_journals))))
-        cursors = (*journals.values(), *ends.values())
-        command = ["COUNT", most, *block_option(block_s), "STREAMS", *of_journals, *of_ends]
-        reply = await self._read("journal", block_s, "XREAD", *command, *cursors)
-        news = News([], {})
-        for entry in read_streams(reply):
-            run_id = of_journals.get(entry.stream)
-            if run_id is None:
-                news.ended[of_ends[entry.stream]] = entry.entry_id
-            else:
-                news.entries.append(JournalEntry(run_id, entry.entry_id, entry.data or b""))
-        return news
+        streams = {self.keys.journal(run_id): run_id for run_id in journals}
+        cursors = list(journals.values())
+        names = list(streams)
+        if done is not None:
+            names.append(self.keys.done)
+            cursors.append(done)
+        if not names:
+            return News([], [])
+        most = max(1, min(count, WAITING_READ_ENTRIES // max(1, len(streams))))
+        command = ["COUNT", most, *block_option(block_s), "STREAMS", *names, *cursors]
+        reply = await self._read("journal", block_s, "XREAD", *command)
+        return await self._news(streams, list(read_streams(reply)), done, most)
+
+    async def _news(
+        self, streams: Mapping[str, str], found: Sequence[Entry], done: str | None, most: int
+    ) -> News:
+        entries = [
+            JournalEntry(streams[entry.stream], entry.entry_id, entry.data or b"")
+            for entry in found
+            if entry.stream in streams
+        ]
+        ends = [entry for entry in found if entry.stream not in streams]
+        if not ends:
+            return News(entries, [], done)
+        ended = names_of(entry.data or b"" for entry in ends)
+        # The stream is much longer than one reply, so who reads less than is there has lost none.
+        has_gap = len(ends) == most and await self._begins_with(ends[0].entry_id)
+        return News(entries, ended, ends[-1].entry_id, has_gap)
+
+    async def _begins_with(self, entry_id: str) -> bool:
+        """Return whether no earlier end is there any more: some after the cursor may be gone."""
+        first = await self.client.execute("XRANGE", self.keys.done, "-", "+", "COUNT", 1)
+        return not first or not is_after(entry_id, first[0][0].decode())

@@ -31,7 +31,6 @@ def forget(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:
         keys.attempts(run_id),
         keys.journal(run_id),
         keys.blobs(run_id),
-        keys.end(run_id),
     ]
     names = [*of_the_run, keys.runs, keys.history, keys.untidied, keys.index]
     return ScriptCall("forget", names, [run_id, cursor, BLOBS_PER_PART, keys.blob(run_id, "")])

@@ -283,7 +283,7 @@ def finish(
 ) -> ScriptCall:
     """End a run. Reply: 1 ended, 0 attempts are outstanding, -1 another leads, -2 no run."""
     indexes = [keys.runs, keys.history, keys.untidied]
-    names = [*_run_keys(keys, run_id), *indexes, keys.end(run_id), keys.index]
+    names = [*_run_keys(keys, run_id), *indexes, keys.done, keys.index]
     arguments: list[Argument] = [
         epoch,
         state,

@@ -57,7 +57,6 @@ class Run:
     released: tuple[int, str] | None = None
     attempts: dict[int, str] = field(default_factory=dict)
     journal: dict[str, bytes] = field(default_factory=dict)
-    end: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     late_ends: int = 0
 
@@ -136,6 +135,7 @@ class State:
     alone: set[str] = field(default_factory=set)
     paused: dict[str, bytes] = field(default_factory=dict)
     wake: Stream | None = None
+    done: dict[str, bytes] = field(default_factory=dict)
 
 
 class Model:
@@ -268,7 +268,7 @@ class Model:
         run.state, run.ended_at, run.lease_end = state, self.now_ms(), 0
         run.counts = counts
         run.details.update(details)
-        run.end[self._next_id()] = state.encode()
+        self.state.done[self._next_id()] = run_id.encode()
         return True
 
     # --- attempts ---------------------------------------------------------------------------

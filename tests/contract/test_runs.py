@@ -89,6 +89,28 @@ async def test_each_new_run_wakes_one_of_those_that_serve(
         assert sorted(run_id for part in told for run_id in part) == run_ids
 
 
+async def test_ends_of_runs_are_named_in_their_order_and_a_gap_is_noticed(
+    runs: RunStore,
+) -> None:
+    epochs = {run_id: await led_run(runs, run_id) for run_id in ("first", "a", "b", "c")}
+
+    async def end(run_id: str) -> None:
+        epoch = epochs[run_id]
+        assert await runs.finish(run_id, epoch, "completed", result_ttl_s=60, tails=False)
+
+    await end("first")
+    cursor = await runs.done_cursor()
+    for run_id in ("a", "b", "c"):
+        await end(run_id)
+    all_ends = await runs.wait_for_news({}, cursor, block_s=None, count=3)
+    assert (all_ends.ended, all_ends.has_gap) == (["a", "b", "c"], False)
+    await runs.client.execute("XTRIM", runs.keys.done, "MAXLEN", 2)
+    later = await runs.wait_for_news({}, cursor, block_s=None, count=2)
+    assert (later.ended, later.has_gap) == (["b", "c"], True)
+    rest = await runs.wait_for_news({}, later.done, block_s=None, count=2)
+    assert (rest.ended, rest.done, rest.has_gap) == ([], later.done, False)
+
+
 async def test_a_delayed_run_is_led_when_it_is_due(runs: RunStore) -> None:
     due = await runs.server_time() + 0.2
     await runs.create_run(new_run("late")._replace(start_at=due), b"plan")

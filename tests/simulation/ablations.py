@@ -134,10 +134,10 @@ FIRST_MISSED = {
     "loss watch": 6,
     "settling again": 6,
     "bound of outstanding attempts": 8,
-    "still mine": 13,
     "look at outstanding attempts": 18,
     "audit while reconciling": 19,
     "moves": 28,
+    "still mine": 111,
 }
 """The first seed that breaks a promise without the safeguard."""
 TESTED_ALONE = {

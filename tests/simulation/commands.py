@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 BUSY = object()
 """The reply comes later: the command waits."""
 
+DONE = b"{astrum}:done"
 WAKE = "{astrum}:wake"
-_RUN_KEY = re.compile(r"\{astrum\}:run:([^:]+)(?::(?:d|j|b|e))?")
+_RUN_KEY = re.compile(r"\{astrum\}:run:([^:]+)(?::(?:d|j|b))?")
 _BLOB_KEY = re.compile(r"\{astrum\}:b:([^:]+):(.*)")
 
 
@@ -233,9 +234,8 @@ class Commands:
     def _read(self, pairs: Iterable[tuple[bytes, bytes]], count: int) -> Any:
         found = []
         for key, cursor in pairs:
-            run = self._run(key)
             after = _position(cursor.decode())
-            stream = {} if run is None else run.end if key.endswith(b":e") else run.journal
+            stream = self._readable(key)
             entries = [
                 [entry_id, [b"d", data]]
                 for entry_id, data in stream.items()
@@ -244,6 +244,15 @@ class Commands:
             if entries:
                 found.append([key, entries[:count]])
         return found or None
+
+    def _readable(self, key: bytes) -> dict[str, bytes]:
+        if key == DONE:
+            return self.model.state.done
+        run = self._run(key)
+        return {} if run is None else run.journal
+
+    def do_xrevrange(self, _: Connection, key: bytes, *rest: bytes) -> list[Any]:
+        return [[entry_id, [b"d", data]] for entry_id, data in self._readable(key).items()][-1:]
 
     def do_xreadgroup(self, connection: Connection, *words: bytes) -> Any:
         worker_id = words[2].decode()

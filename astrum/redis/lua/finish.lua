@@ -1,11 +1,11 @@
 -- End a run: its state, a limited life for all its keys, a place in the history.
--- KEYS run attempts journal blobs runs history untidied end index
+-- KEYS run attempts journal blobs runs history untidied done index
 -- ARGV epoch state ttl_ms tails run_id run_prefix plan_prefix counts [detail value]...
 -- The life is what the run says of itself, else what the caller gives; ten years at most, since
 -- the server refuses much longer ones.
 -- A run that has blobs is noted in `untidied`, with the time at which they expire: `tidy`
 -- shortens their lives part by part. If nothing does, they expire by themselves.
--- The entry in `end` wakes the processes that wait for it; they read the state from the run.
+-- The entry in `done` wakes the processes that wait for it; they read the state from the run.
 -- Returns 1 ended (now, or before by the same epoch in the same state), 0 attempts are
 -- outstanding, -1 another epoch leads or ended it, -2 no such run.
 local DAY_MS = 86400000  -- at least so long another coordinator can continue with `untidied`
@@ -27,8 +27,8 @@ local own = tonumber(h[3] or '')
 local ttl = own and own > 0 and math.max(1, math.floor(own * 1000)) or tonumber(ARGV[3])
 ttl = math.min(ttl, LONGEST_MS)
 for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ttl) end
-redis.pcall('XADD', KEYS[8], '*', 'st', ARGV[2])
-redis.call('PEXPIRE', KEYS[8], ttl)
+redis.pcall('XADD', KEYS[8], 'MAXLEN', '~', 10000, '*', 'd', ARGV[5])
+redis.call('PEXPIRE', KEYS[8], math.max(redis.call('PTTL', KEYS[8]), ttl))
 local blobs_live = redis.call('PTTL', KEYS[4])
 if blobs_live ~= -2 then
   redis.call('ZADD', KEYS[7], now + ttl, ARGV[5])

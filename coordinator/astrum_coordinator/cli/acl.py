@@ -42,14 +42,14 @@ def grants(role: str, keys: Keys) -> list[Grant]:
 
 def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
     attempts, journal, blobs = keys.attempts("*"), keys.journal("*"), keys.blobs("*")
-    end = keys.end("*")
     return [
         # This pattern takes in all other keys of a run.
         ((keys.run("*"),), "exists hdel hget hgetall hmget hset pexpire pttl unlink"),
         ((keys.plan("*"),), "exists getrange pexpire pttl set"),
         ((attempts,), "hincrby hlen hscan"),
-        ((journal,), "xlen xrange"),
-        ((journal, end), "xadd xread"),  # one grant: a single command reads streams of both
+        ((journal,), "xadd xlen xrange"),
+        ((keys.done,), "pexpire pttl xadd xrange xrevrange"),
+        ((journal, keys.done), "xread"),  # one grant: a single command reads streams of both
         ((blobs,), "sscan"),
         ((keys.blob("*", "*"),), "getrange pexpire unlink"),
         (

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from astrum.errors import StoreError, StoreUnavailableError
+from astrum.redis.journals import BEGINNING
 from astrum.redis.settings import ServerIdentity
 from astrum.runtime.service import Service
 from astrum_coordinator.context import CoordinatorContext
@@ -44,38 +45,43 @@ class JournalReader(Service):
             logger.warning("Redis answers again")
 
     async def _read(self) -> None:
-        journals, ends = self._subscriptions.journal_cursors(), self._subscriptions.end_cursors()
-        if not journals and not ends:
-            await self._subscriptions.wait_for_one()
+        subscriptions = self._subscriptions
+        if not subscriptions.journal_cursors() and not subscriptions.wants_ends():
+            await subscriptions.wait_for_one()
             return
-        block_s, count = self._config.journal_block_s, self._config.journal_count
         try:
-            news = await self._store.wait_for_news(journals, ends, block_s=block_s, count=count)
+            if subscriptions.wants_ends() and subscriptions.done is None:
+                subscriptions.begin_ends(await self._store.done_cursor())
+            await self._wait_for_news()
         except StoreUnavailableError:
             raise
         except StoreError as error:
             if not await self._give_up_unreadable():
                 raise error
-        else:
-            self._subscriptions.hand_over(news, journals)
+
+    async def _wait_for_news(self) -> None:
+        journals = self._subscriptions.journal_cursors()
+        done = self._subscriptions.done if self._subscriptions.wants_ends() else None
+        block_s, count = self._config.journal_block_s, self._config.journal_count
+        news = await self._store.wait_for_news(journals, done, block_s=block_s, count=count)
+        self._subscriptions.hand_over(news, journals)
 
     async def _give_up_unreadable(self) -> int:
         """Give up the streams that the server refuses to read; return how many."""
         given_up = 0
         for run_id, cursor in self._subscriptions.journal_cursors().items():
-            if error := await self._refusal({run_id: cursor}, {}):
+            if error := await self._refusal({run_id: cursor}, None):
                 self._subscriptions.give_up_journal(run_id, error)
                 given_up += 1
-        for run_id, cursor in self._subscriptions.end_cursors().items():
-            if await self._refusal({}, {run_id: cursor}):
-                self._subscriptions.give_up_end(run_id)
-                given_up += 1
+        if self._subscriptions.wants_ends() and await self._refusal({}, BEGINNING):
+            self._subscriptions.give_up_ends()
+            given_up += 1
         return given_up
 
-    async def _refusal(self, journals: dict[str, str], ends: dict[str, str]) -> StoreError | None:
+    async def _refusal(self, journals: dict[str, str], done: str | None) -> StoreError | None:
         """Return why the server refuses to read a stream, `None` if it does not."""
         try:
-            await self._store.wait_for_news(journals, ends, block_s=None, count=1)
+            await self._store.wait_for_news(journals, done, block_s=None, count=1)
         except StoreError as error:
             if isinstance(error, StoreUnavailableError) or "NOPERM" in str(error):
                 raise  # it is not for this stream

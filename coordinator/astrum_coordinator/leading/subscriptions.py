@@ -11,7 +11,7 @@ from typing import Protocol
 
 from astrum.errors import RunError
 from astrum.redis.entries import is_after
-from astrum.redis.journals import BEGINNING, News
+from astrum.redis.journals import News
 from astrum.redis.records import JournalEntry
 from astrum.redis.run_store import RunStore
 
@@ -62,7 +62,8 @@ class Subscriptions:
         self._store = store
         self._subscribers: dict[str, list[JournalSubscriber]] = {}
         self._waiting: dict[str, list[EndOfRun]] = {}
-        self._end_cursors: dict[str, str] = {}
+        self._done: str | None = None
+        self._is_done_refused = False
         self._is_needed = asyncio.Event()
         self._is_closed = False
 
@@ -81,13 +82,12 @@ class Subscriptions:
 
     @asynccontextmanager
     async def end_of(self, run_id: str) -> AsyncIterator[EndOfRun]:
-        """Return the end of a run to wait for; the wait ends at once if the run has ended before.
+        """Return the end of a run to wait for: ask for the run's state, then wait, by turns.
 
         The server may lose the entry that would end the wait, so always wait with a limit.
         """
         end = EndOfRun()
         self._waiting.setdefault(run_id, []).append(end)
-        self._end_cursors[run_id] = BEGINNING
         try:
             await self._read_again()
             yield end
@@ -95,14 +95,13 @@ class Subscriptions:
             self._waiting[run_id].remove(end)
             if not self._waiting[run_id]:
                 del self._waiting[run_id]
-                self._end_cursors.pop(run_id, None)
+            if not self._waiting:
+                self._done = None  # the next one that waits begins with the ends of its own time
 
     def close(self) -> None:
         """End all waiting for runs: this coordinator is closed."""
         self._is_closed = True
-        for ends in self._waiting.values():
-            for end in ends:
-                end.notify()
+        self._notify_all()
 
     def check_open(self, run_id: str) -> None:
         """Raise `RunError` once this coordinator was closed: its store must not be used then."""
@@ -118,16 +117,26 @@ class Subscriptions:
     async def wait_for_one(self) -> None:
         """Return as soon as there is something to read."""
         self._is_needed.clear()
-        if not self._subscribers and not self._end_cursors:  # a wait may go on without a cursor
+        if not self._subscribers and not self.wants_ends():
             await self._is_needed.wait()
 
     def journal_cursors(self) -> dict[str, str]:
         """Return the cursors of the journals to read, by run id."""
         return {run_id: _earliest(found) for run_id, found in self._subscribers.items()}
 
-    def end_cursors(self) -> dict[str, str]:
-        """Return the runs whose end is waited for, with a cursor in the stream of each end."""
-        return dict(self._end_cursors)
+    def wants_ends(self) -> bool:
+        """Return whether ends of runs are waited for, and can be read."""
+        return bool(self._waiting) and not self._is_done_refused
+
+    @property
+    def done(self) -> str | None:
+        """The cursor in the stream of ends, `None` before `begin_ends`."""
+        return self._done
+
+    def begin_ends(self, cursor: str) -> None:
+        """Read ends after this cursor; what ended before it is asked for again."""
+        self._done = cursor
+        self._notify_all()
 
     def hand_over(self, news: News, asked: Mapping[str, str]) -> None:
         """Pass the result of a read after the cursors ``asked`` to its subscribers."""
@@ -137,11 +146,13 @@ class Subscriptions:
                 # One that began again meanwhile, at an earlier cursor, would miss entries.
                 if not is_after(asked[run_id], subscriber.cursor):
                     subscriber.take_in(entries)
-        for run_id, entry_id in news.ended.items():
-            if run_id in self._end_cursors:
-                self._end_cursors[run_id] = entry_id
+        if self._done is not None:
+            self._done = news.done
+        for run_id in news.ended:
             for end in self._waiting.get(run_id, ()):
                 end.notify()
+        if news.has_gap:
+            self._notify_all()
 
     def give_up_journal(self, run_id: str, error: Exception) -> None:
         """Stop reading a journal that the server refuses."""
@@ -149,9 +160,14 @@ class Subscriptions:
             subscriber.give_up(error)
         self._subscribers.pop(run_id, None)
 
-    def give_up_end(self, run_id: str) -> None:
-        """Stop waiting for the end of a run whose stream cannot be read."""
-        self._end_cursors.pop(run_id, None)
+    def give_up_ends(self) -> None:
+        """Stop reading the stream of ends, which the server refuses: who waits asks by turns."""
+        self._is_done_refused, self._done = True, None
+
+    def _notify_all(self) -> None:
+        for ends in self._waiting.values():
+            for end in ends:
+                end.notify()
 
     def _of(self, run_id: str) -> list[JournalSubscriber]:
         return list(self._subscribers.get(run_id, ()))

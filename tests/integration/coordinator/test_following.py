@@ -44,7 +44,7 @@ async def test_the_end_of_a_run_is_pushed_to_who_waits_for_it(
 ) -> None:
     first = await hand.claim()
     waiting = asyncio.create_task(coordinator.wait("r"))
-    await eventually(lambda: coordinator._parts.subscriptions.end_cursors(), "the wait")
+    await eventually(lambda: coordinator._parts.subscriptions.done, "the wait")
     await hand.succeed(first)
     await hand.succeed(await hand.claim(), 2)
     report = await waiting
@@ -69,15 +69,15 @@ async def test_all_that_follow_and_wait_share_one_reading_call(
     hand: ManualWorker,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[tuple[set[str], set[str]]] = []
+    asked: list[tuple[set[str], bool]] = []
     store = coordinator._store
     wait_for_news = store.wait_for_news
 
     async def noted(
-        journals: Mapping[str, str], ends: Mapping[str, str], *, block_s: float | None, count: int
+        journals: Mapping[str, str], done: str | None, *, block_s: float | None, count: int
     ) -> News:
-        asked.append((set(journals), set(ends)))
-        return await wait_for_news(journals, ends, block_s=block_s, count=count)
+        asked.append((set(journals), done is not None))
+        return await wait_for_news(journals, done, block_s=block_s, count=count)
 
     monkeypatch.setattr(store, "wait_for_news", noted)
     held = await hand.claim()
@@ -90,7 +90,7 @@ async def test_all_that_follow_and_wait_share_one_reading_call(
         asyncio.create_task(coordinator.resume("other")),
     ]
     both = {"r", "other"}
-    await eventually(lambda: asked and asked[-1] == (both, both), "one call for all")
+    await eventually(lambda: asked and asked[-1] == (both, True), "one call for all")
     await hand.succeed(held)
     await eventually(lambda: progress.succeeded == 1, "the follower to be told")
     await hand.succeed(await hand.claim())
@@ -98,7 +98,7 @@ async def test_all_that_follow_and_wait_share_one_reading_call(
     reports = await asyncio.gather(*tasks)
     assert {report.execution_state for report in reports} == {"completed"}
     assert coordinator._parts.subscriptions.journal_cursors() == {}
-    assert coordinator._parts.subscriptions.end_cursors() == {}
+    assert coordinator._parts.subscriptions.done is None
 
 
 async def test_who_follows_without_wanting_results_keeps_none(
@@ -120,9 +120,22 @@ async def test_a_reader_with_nothing_left_to_read_waits(runs: RunStore) -> None:
     """It would block the event loop otherwise: its loop had nothing else to wait for."""
     subscriptions = Subscriptions(runs)
     async with subscriptions.end_of("r"):
-        subscriptions.give_up_end("r")
+        subscriptions.give_up_ends()
         reading = asyncio.create_task(subscriptions.wait_for_one())
         await asyncio.sleep(0)
         assert not reading.done()
         async with subscriptions.end_of("another"):
             await reading
+
+
+async def test_after_a_gap_in_the_stream_of_ends_all_that_wait_ask_again(runs: RunStore) -> None:
+    subscriptions = Subscriptions(runs)
+    async with subscriptions.end_of("r") as end:
+        for news in (News([], ["r"], "5-0"), News([], ["another"], "6-0", has_gap=True)):
+            subscriptions.hand_over(news, {})
+            async with asyncio.timeout(5.0):
+                await end.wait(NEVER_S)
+        subscriptions.hand_over(News([], ["another"], "7-0"), {})
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await end.wait(NEVER_S)
