@@ -117,6 +117,10 @@ class RunEndedError(RunError):
     """A run id that was given to be run and belongs to a run that ended."""
 
 
+class RetryRefusedError(RunError):
+    """A run, or a task of it, that cannot be tried again as it is now."""
+
+
 class LeadershipLostError(RunError):
     """Another coordinator leads the run now; this one may only read."""
 

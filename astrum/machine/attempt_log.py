@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from astrum.machine.events import AttemptSettled, Outcome
+from astrum.machine.events import AttemptSettled, Outcome, Reopened
 from astrum.machine.failure import Failure
 
 UNCHARGED = -1
@@ -21,6 +21,8 @@ class AttemptLog:
     failures: dict[int, Failure] = field(default_factory=dict)
     """The reason why a task failed for good."""
     stop_reason: str = ""
+    reopened: list[Reopened] = field(default_factory=list)
+    """When the run was reopened after an end, by whom, and for which tasks."""
 
     def was_retried(self, event: AttemptSettled) -> bool:
         """Return whether an attempt failed or was lost, and its task was tried again.

@@ -172,6 +172,17 @@ class TaskBudgets:
         """Count an attempt that a worker had no free slot for."""
         self.entry(task).never_began += 1
 
+    def renew(self, task: int) -> None:
+        """Give a task new budgets; how many of its attempts never began stays known."""
+        old = self.by_task.pop(task, None)
+        if old is None:
+            return
+        if old.never_began:
+            self.entry(task).never_began = old.never_began
+        self.exclusive.discard(task)
+        for losses in self._lost_to.values():
+            losses[:] = [loss for loss in losses if loss[0] != task]
+
     def forgive(self, worker_id: str) -> None:
         """Remove the losses that were counted for a worker that is alive after all."""
         for task, was_sole in self._lost_to.pop(worker_id, ()):

@@ -133,6 +133,26 @@ class WorkerReturned(NamedTuple):
     at: float
 
 
+class Reopened(NamedTuple):
+    """An ended run is open again: these tasks run again, by default all that did not succeed.
+
+    `astrum.machine.reopening.tasks_to_run` says what else runs with them. Attempts go on counting,
+    and all budgets are new.
+    """
+
+    tasks: tuple[int, ...]
+    at: float
+    by: str = ""
+
+
+class RetryHurried(NamedTuple):
+    """Somebody asked that the next attempt of these tasks does not wait for its delay."""
+
+    tasks: tuple[int, ...]
+    at: float
+    by: str = ""
+
+
 class CapacityChanged(NamedTuple):
     """A new limit: so many attempts may be outstanding in a stream from now on.
 
@@ -158,6 +178,8 @@ Event = (
     | RunTimedOut
     | TaskFoundUnserved
     | WorkerReturned
+    | Reopened
+    | RetryHurried
     | CapacityChanged
     | RoutesChanged
 )

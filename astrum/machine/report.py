@@ -93,12 +93,25 @@ class TaskStageStatistics:
     wait_tasks: list[str]
 
 
+@dataclass(slots=True)
+class ReopenedStatistics:
+    """One time that the run was opened again after an end: when, and by whom.
+
+    ``tasks`` were named to run again; without any, all that had not succeeded did.
+    """
+
+    at: float
+    by: str
+    tasks: list[str]
+
+
 @dataclass(slots=True, repr=False)
 class ExecutionReport:
     """The outcome of a whole run, or how far it is.
 
     ``task_return_set`` holds the results of all tasks that succeeded, ``original_tasks`` each
     task's dependencies, ``error_summary`` one line per failure, retry and loss, in order.
+    ``reopened`` says when the run was tried again after an end.
     ``inputs`` are the values that the run was started with, defaults included; a secret one is
     ``***``.
     """
@@ -121,6 +134,7 @@ class ExecutionReport:
     tail_tasks: list[str] = field(default_factory=list)
     task_return_set: dict[str, Any] = field(default_factory=dict)
     run_id: str = ""
+    reopened: list[ReopenedStatistics] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:

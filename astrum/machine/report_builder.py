@@ -13,6 +13,7 @@ from astrum.machine.failure import Failure
 from astrum.machine.report import (
     ExecutionReport,
     ExecutionState,
+    ReopenedStatistics,
     TaskAttemptStatistics,
     TaskExecutionStatistics,
     TaskStageStatistics,
@@ -89,6 +90,10 @@ def build_report(
         task_return_set=dict(results),
         run_id=run_id,
         inputs=dict(inputs),
+        reopened=[
+            ReopenedStatistics(event.at, event.by, [state.tasks.name(task) for task in event.tasks])
+            for event in state.attempt_log.reopened
+        ],
     )
 
 

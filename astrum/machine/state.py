@@ -27,7 +27,8 @@ that have room, the longest remaining path goes first (`astrum.machine.dispatchi
 
 A run moves from history (events handled before `RunState.start`, which give no commands) to open,
 then to stopping once a task has failed for good or a stop was requested, then to finished. To
-resume a run, its journal is handled again.
+resume a run, its journal is handled again. A `Reopened` in it opens the run after an end: the tasks
+that are to run again (`astrum.machine.reopening`) begin as at first, and go on counting attempts.
 
 Attempt numbers are fences: an event about an attempt that is not the current one changes nothing.
 There are three separate budgets: errors of the user's code (the task's `RetryPolicy`), lost workers
@@ -39,8 +40,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from astrum.machine.attempt_log import AttemptLog
-from astrum.machine.dispatching import Dispatching
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
@@ -51,7 +50,9 @@ from astrum.machine.events import (
     Event,
     Finish,
     Outcome,
+    Reopened,
     RetryFellDue,
+    RetryHurried,
     Revoke,
     RoutesChanged,
     RunTimedOut,
@@ -60,6 +61,7 @@ from astrum.machine.events import (
     WorkerReturned,
 )
 from astrum.machine.failure import UNSERVED, Failure
+from astrum.machine.reopening import Reopening
 from astrum.machine.routes import FIRST_STREAM
 from astrum.machine.task_state import (
     BACKING_OFF,
@@ -78,7 +80,7 @@ from astrum.planning.plan import Plan, TaskSpec
 _SUCCESS, _NEVER_BEGAN = Outcome.SUCCEEDED, Outcome.NEVER_BEGAN
 
 
-class RunState(Dispatching):
+class RunState(Reopening):
     """One run of one plan.
 
     ``run_key`` (the run id) seeds the jitter. ``capacity`` bounds the attempts outstanding in each
@@ -87,14 +89,9 @@ class RunState(Dispatching):
 
     def __init__(self, plan: Plan, *, run_key: str = "", capacity: int | None = None) -> None:
         super().__init__(plan, capacity)
-        self.plan = plan
-        self.attempt_log = AttemptLog()
         self.finished: str | None = None
         self._run_key = run_key
-        self._needs_left: list[int] = []
-        self._awaited_left = 0
         self._has_tails = False
-        self._stopping: str | None = None
         self._add(plan.tasks, [len(spec.needs) for spec in plan.tasks])
 
     def _add(self, specs: Sequence[TaskSpec], needs_left: Sequence[int]) -> None:
@@ -175,12 +172,22 @@ class RunState(Dispatching):
                 return self._on_due(event.task)
             case TaskFoundUnserved() if self._is_legal(event):
                 return self._on_unserved(event)
+            case CapacityChanged() | RoutesChanged():
+                return self._on_streams_changed(event)
+        return self._on_request(event)
+
+    def _on_request(self, event: Event) -> list[Command]:
+        """Take in an event that is not about a single attempt or the streams."""
+        match event:
             case WorkerReturned(worker_id):
                 self._budgets.forgive(worker_id)
             case CancelRequested() | RunTimedOut():
                 return self._on_stop_requested(event)
-            case CapacityChanged() | RoutesChanged():
-                return self._on_streams_changed(event)
+            case Reopened() if self._is_decided() and not self._started:
+                self._fail_what_never_ran()
+                self._reopen(event)
+            case RetryHurried(tasks):
+                return self._on_hurried(tasks)
         return []
 
     def _is_legal(self, event: TaskEvent) -> bool:
@@ -265,6 +272,14 @@ class RunState(Dispatching):
         if self.stopping:
             return []
         self._make_ready(task)
+        return self._proceed()
+
+    def _on_hurried(self, tasks: Sequence[int]) -> list[Command]:
+        if self.stopping:
+            return []
+        for task in tasks:
+            if 0 <= task < len(self.states) and self.states[task] == BACKING_OFF:
+                self._make_ready(task)
         return self._proceed()
 
     # --- dispatching --------------------------------------------------------------------
@@ -360,7 +375,7 @@ class RunState(Dispatching):
         elif self._awaited_left:
             return []
         else:
-            self.finished = "completed"
+            self.finished = self._ends_as
         return [Finish(self.finished)]
 
     def _fail_what_never_ran(self) -> None:

@@ -27,6 +27,8 @@ from astrum.machine.events import (
     CancelRequested,
     Event,
     Outcome,
+    Reopened,
+    RetryHurried,
     RunTimedOut,
     TaskFoundUnserved,
     WorkerReturned,
@@ -38,7 +40,9 @@ from astrum.values.unpacking import unpack
 PROTOCOL_VERSION = 2
 _LEADER = -1
 """Replaces the task number in records of events that come from the leader or a user."""
-_EVENT_KINDS = _CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
+_CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
+_REOPENED, _HURRIED = "reopened", "hurried"
+_EVENT_KINDS = (_CANCEL, _TIMEOUT, _UNSERVED, _RETURNED, _REOPENED, _HURRIED)
 LATEST_S = 253402300799.0
 """The last second of the year 9999; later times are invalid."""
 _LONGEST_MS = 10**11
@@ -225,7 +229,9 @@ def encode_record(record: Record) -> bytes:
 _CANCEL_DEFAULTS = ("", "")
 _TIMEOUT_DEFAULTS = ("",)
 """Those of the last fields of a cancellation and of a run's timeout."""
-LeaderEvent = CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned
+LeaderEvent = (
+    CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned | Reopened | RetryHurried
+)
 
 
 def encode_event(event: LeaderEvent) -> bytes:
@@ -236,6 +242,9 @@ def encode_event(event: LeaderEvent) -> bytes:
         row = (_LEADER, _TIMEOUT, *_trimmed(event, _TIMEOUT_DEFAULTS))
     elif isinstance(event, WorkerReturned):
         row = (_LEADER, _RETURNED, event.at, event.worker_id)
+    elif isinstance(event, (Reopened, RetryHurried)):
+        kind = _REOPENED if isinstance(event, Reopened) else _HURRIED
+        row = (_LEADER, kind, event.at, event.tasks, event.by)
     else:
         row = (_LEADER, _UNSERVED, event.at, event.task, event.message)
     return _packed(row)
@@ -355,6 +364,9 @@ def _decode_event(row: Sequence[Any]) -> LeaderEvent:
         return RunTimedOut(at, float(row[3]), *map(str, row[4:5]))
     if kind == _UNSERVED:
         return TaskFoundUnserved(int(row[3]), at, str(row[4]))
+    if kind in (_REOPENED, _HURRIED):
+        event = Reopened if kind == _REOPENED else RetryHurried
+        return event(tuple(map(int, row[3])), at, str(row[4]))
     return WorkerReturned(str(row[3]), at)
 
 

@@ -94,6 +94,26 @@ class OperatingStore(QueryStore):
             if cursor == _FIRST_PART:
                 return
 
+    async def reopen(
+        self, run_id: str, entry: bytes, state: str, final_tasks: Iterable[int] = ()
+    ) -> bool:
+        """Open a run that ended in ``state``, without a leader; ``entry`` goes to its journal.
+
+        ``final_tasks`` had succeeded and run again. ``False``: the run is in another state, for
+        example open since a moment ago. Raises `RunNotFoundError`, also if a part of the run has
+        expired. The caller has to prolong its values next (`RunStore.prolong`).
+        """
+        call = operating_scripts.reopen(self.keys, run_id, entry, state, final_tasks)
+        reply = await self.client.call(call)
+        if reply == -1:
+            raise RunNotFoundError(f"no run has the id {run_id!r}, or its record has expired")
+        if reply == -2:
+            raise RunNotFoundError(
+                f"a part of run {run_id!r} has expired, so it cannot be tried again: start a new "
+                "run, and keep such runs longer with --result-ttl"
+            )
+        return bool(reply)
+
 
 def _letter(letter_id: str, fields: dict[bytes, bytes]) -> DeadLetter:
     stream, entry_id, reason = (fields.get(name, b"").decode("utf-8", "replace") for name in _TEXTS)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from astrum.protocol.keys import Keys
 from astrum.redis.script_library import Argument, ScriptCall
-from astrum.redis.scripts import BLOBS_PER_PART
+from astrum.redis.scripts import BLOBS_PER_PART, OPEN_TTL_S
 
 PAUSES_TTL_MS = 7 * 86_400_000
 
@@ -34,3 +34,18 @@ def forget(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:
     ]
     names = [*of_the_run, keys.runs, keys.history, keys.untidied, keys.index]
     return ScriptCall("forget", names, [run_id, cursor, BLOBS_PER_PART, keys.blob(run_id, "")])
+
+
+def reopen(
+    keys: Keys, run_id: str, entry: bytes, state: str, final_tasks: Iterable[int]
+) -> ScriptCall:
+    """Open an ended run. Reply: 1 opened, 0 another state, -1 no run, -2 partly expired."""
+    of_the_run = [
+        keys.run(run_id),
+        keys.attempts(run_id),
+        keys.journal(run_id),
+        keys.blobs(run_id),
+    ]
+    indexes = [keys.runs, keys.history, keys.untidied, keys.end(run_id), keys.index]
+    arguments: list[Argument] = [run_id, entry, state, round(OPEN_TTL_S * 1000), keys.plan("")]
+    return ScriptCall("reopen", [*of_the_run, *indexes], [*arguments, *final_tasks])

@@ -12,6 +12,7 @@ from enum import IntEnum
 from astrum.errors import (
     AstrumError,
     NotInPoolError,
+    RetryRefusedError,
     RunEndedError,
     RunInputError,
     SchedulerError,
@@ -25,6 +26,7 @@ _WRONG_USAGE = (
     SchedulerError,
     StoreConfigurationError,
     RunEndedError,
+    RetryRefusedError,
     RunInputError,
     NotInPoolError,
 )

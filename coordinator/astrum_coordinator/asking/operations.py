@@ -13,6 +13,7 @@ from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import RunInfo, WorkerInfo
 from astrum.view import DeadLetterView, view_of
 from astrum_coordinator.asking.pool_names import check_known
+from astrum_coordinator.asking.retrying import Retry, retry_run
 from astrum_coordinator.asking.snapshots import served_versions
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.waiting import found_run
@@ -116,6 +117,19 @@ class Operations(ABC):
         return await self._context.store.clear_dead_letters(ids)
 
     # --- runs ----------------------------------------------------------------------------------
+
+    async def retry(
+        self, run_id: str, tasks: Sequence[str] = (), *, now: bool = False, by: str | None = None
+    ) -> Retry:
+        """Try a failed or cancelled run again: only what did not succeed runs, in the same run.
+
+        With ``tasks`` only these, what they need, and what needs them; of a completed run they must
+        be named. Any coordinator that serves leads the run. With ``now`` attempts of a run that is
+        under way begin without the rest of their delay. Raises as `retry_run`.
+        """
+        who = submitter() if by is None else by
+        context = self._context
+        return await retry_run(context.store, context.seal, run_id, tasks, by=who, now=now)
 
     async def forget(self, *run_ids: str) -> list[RunInfo]:
         """Delete ended runs with their results and reports at once; returns what they were.

@@ -22,6 +22,7 @@ from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.pause import pause, unpause
 from astrum_coordinator.cli.plan import plan
 from astrum_coordinator.cli.queues import queues
+from astrum_coordinator.cli.retry import retry
 from astrum_coordinator.cli.run import run
 from astrum_coordinator.cli.runs import runs
 from astrum_coordinator.cli.serve import resume, serve
@@ -44,7 +45,7 @@ def main() -> None:
     """
 
 
-_COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, cancel)
+_COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, cancel, retry)
 _ABOUT_THE_POOL = (workers, queues, coordinators, acl)
 _OPERATING = (pause, unpause, drain, dead, forget)
 for command in (*_COMMANDS, *_ABOUT_THE_POOL, *_OPERATING):

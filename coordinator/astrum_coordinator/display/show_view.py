@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from astrum.errors import listed
 from astrum_coordinator.display.report_view import (
     MAX_ROWS,
     STATUS_STYLE,
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from astrum.machine import ExecutionReport, TaskAttemptStatistics, TaskExecutionStatistics
+    from astrum.machine.report import ReopenedStatistics
     from astrum.view import RunSnapshot
 
 MAX_RESULT_CHARS = 2_000
+_NAMED = 8
 _TROUBLED = ("failed", "retrying")
 
 
@@ -98,13 +101,20 @@ def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
 
 
 def origin_text(snapshot: RunSnapshot) -> str:
-    """Return who submitted a run, and its labels; "" if neither is known."""
+    """Return who submitted a run, its labels, and who retried it; "" if none is known."""
     labels = " ".join(f"{name}={value}" for name, value in sorted(snapshot.labels.items()))
     texts = (
         snapshot.submitted_by and f"submitted by {snapshot.submitted_by}",
         labels and f"labels: {labels}",
+        *map(_reopening_text, snapshot.report.reopened),
     )
     return "; ".join(filter(None, texts))
+
+
+def _reopening_text(reopened: ReopenedStatistics) -> str:
+    by = f" by {reopened.by}" if reopened.by else ""
+    named = f" ({listed(reopened.tasks, _NAMED)})" if reopened.tasks else ""
+    return f"retried {time_text(reopened.at)}{by}{named}"
 
 
 def _table(

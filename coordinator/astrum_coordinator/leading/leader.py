@@ -226,7 +226,9 @@ class RunLeader:
         limit_s = self.info.duration(TIMEOUT_DETAIL)
         if limit_s is not None and not self.state.stopping:
             on_late = partial(self._on_run_timeout, limit_s)
-            self._timers.limit_run(self.info.created_at, limit_s, on_late)
+            reopened = self.state.attempt_log.reopened
+            begun_at = reopened[-1].at if reopened else self.info.created_at
+            self._timers.limit_run(begun_at, limit_s, on_late)
 
     def _on_run_timeout(self, limit_s: float) -> None:
         self.journal(RunTimedOut(self.server_now(), limit_s, self._unserved[0]))

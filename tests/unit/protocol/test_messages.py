@@ -15,6 +15,8 @@ from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
     Outcome,
+    Reopened,
+    RetryHurried,
     RunTimedOut,
     TaskFoundUnserved,
     WorkerReturned,
@@ -88,6 +90,8 @@ events = st.one_of(
     st.builds(RunTimedOut, seconds, seconds, texts),
     st.builds(TaskFoundUnserved, numbers, seconds, texts),
     st.builds(WorkerReturned, texts, seconds),
+    st.builds(Reopened, st.lists(numbers, max_size=3).map(tuple), seconds, texts),
+    st.builds(RetryHurried, st.lists(numbers, max_size=3).map(tuple), seconds, texts),
 )
 junk = st.recursive(
     st.none()

@@ -1,0 +1,122 @@
+"""Tries an ended run again: what did not succeed runs once more, in the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from astrum.errors import RetryRefusedError, TaskNotFoundError, nearest
+from astrum.machine.events import Reopened, RetryHurried
+from astrum.machine.reopening import tasks_to_run
+from astrum.machine.task_state import BACKING_OFF, SUCCEEDED
+from astrum.planning.plan import Plan
+from astrum.protocol.messages import encode_event
+from astrum.protocol.records import RunInfo
+from astrum.protocol.sealing import Seal
+from astrum.redis.run_store import RunStore
+from astrum_coordinator.asking.run_follower import RunFollower
+from astrum_coordinator.asking.waiting import found_run
+from astrum_coordinator.stored_runs import StoredRuns
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What a request to try a run again does: these tasks run, upstream first.
+
+    ``reopened`` is false if the run was under way, and delays before next attempts were cut short.
+    """
+
+    run_id: str
+    tasks: tuple[str, ...]
+    reopened: bool
+
+
+async def retry_run(
+    store: RunStore,
+    seal: Seal,
+    run_id: str,
+    tasks: Sequence[str],
+    *,
+    by: str,
+    now: bool = False,
+) -> Retry:
+    """Run what did not succeed in a run that failed or was cancelled, or what of it is named.
+
+    Of a completed run tasks must be named; they and all that needs them run again. With ``now``
+    attempts of an open run that wait for their delay begin at once. Raises `RunNotFoundError`,
+    `TaskNotFoundError`, and `RetryRefusedError` for a run that cannot be tried again, with what to do.
+    """
+    info = await found_run(store, run_id)
+    plan, _ = await StoredRuns(store, seal).load(info)
+    named = _numbers(plan, tasks, run_id)
+    if info.is_open:
+        return await _hurry(store, seal, plan, info, named, by=by, now=now)
+    if info.state == "completed" and not named:
+        raise RetryRefusedError(
+            f"run {run_id} completed, so there is nothing to try again: name the tasks that are to "
+            "run once more, with all that needs them"
+        )
+    run = RunFollower(run_id, plan, seal, values=None)
+    await run.catch_up(store)
+    states = run.state.states
+    if info.state != "completed":
+        _refuse_succeeded(plan, states, named, run_id)
+    again = tasks_to_run(plan, states, named)
+    if not again:
+        raise RetryRefusedError(f"run {run_id}: there is nothing to try again, all its tasks succeeded")
+    event = Reopened(tuple(named), await store.server_time(), by)
+    entry = seal.seal_entry(run_id, encode_event(event))
+    final = [task for task in again if states[task] == SUCCEEDED]
+    if not await store.reopen(run_id, entry, info.state, final):
+        await run.catch_up(store)  # the reply to this very request may have been lost
+        if run.state.attempt_log.reopened[-1:] != [event]:
+            raise RetryRefusedError(f"run {run_id} is under way again: somebody else has just retried it")
+    await store.prolong(run_id)
+    return Retry(run_id, tuple(plan.tasks[task].task_id for task in again), reopened=True)
+
+
+async def _hurry(
+    store: RunStore,
+    seal: Seal,
+    plan: Plan,
+    info: RunInfo,
+    named: Sequence[int],
+    *,
+    by: str,
+    now: bool,
+) -> Retry:
+    run_id = info.run_id
+    if not now:
+        raise RetryRefusedError(
+            f"run {run_id} is under way: failed attempts are tried again by themselves as often as "
+            "their tasks say; --now cuts the delay before the next attempt short, and `cancel` "
+            "ends the run"
+        )
+    run = RunFollower(run_id, plan, seal, values=None)
+    await run.catch_up(store)
+    states = run.state.states
+    waiting = [task for task in named or range(len(states)) if states[task] == BACKING_OFF]
+    if not waiting:
+        raise RetryRefusedError(f"run {run_id}: no task waits for its next attempt; `show {run_id}` tells")
+    event = RetryHurried(tuple(waiting), await store.server_time(), by)
+    if not await store.append_event(run_id, seal.seal_entry(run_id, encode_event(event))):
+        raise RetryRefusedError(f"run {run_id} has just ended")
+    return Retry(run_id, tuple(plan.tasks[task].task_id for task in waiting), reopened=False)
+
+
+def _numbers(plan: Plan, tasks: Sequence[str], run_id: str) -> list[int]:
+    for task_id in tasks:
+        if task_id not in plan.index:
+            hint = nearest(task_id, plan.index)
+            raise TaskNotFoundError(f"run {run_id} has no task {task_id!r}{hint}")
+    return sorted({plan.index[task_id] for task_id in tasks})
+
+
+def _refuse_succeeded(plan: Plan, states: Sequence[int], named: Sequence[int], run_id: str) -> None:
+    for task in named:
+        if states[task] == SUCCEEDED:
+            raise RetryRefusedError(
+                f"task {plan.tasks[task].task_id!r} of run {run_id} has succeeded, and only what "
+                "did not is tried again; retry the run without it, and once it has completed, name "
+                "the task"
+            )
