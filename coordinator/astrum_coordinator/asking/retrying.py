@@ -63,14 +63,18 @@ async def retry_run(
         _refuse_succeeded(plan, states, named, run_id)
     again = tasks_to_run(plan, states, named)
     if not again:
-        raise RetryRefusedError(f"run {run_id}: there is nothing to try again, all its tasks succeeded")
+        raise RetryRefusedError(
+            f"run {run_id}: there is nothing to try again, all its tasks succeeded"
+        )
     event = Reopened(tuple(named), await store.server_time(), by)
     entry = seal.seal_entry(run_id, encode_event(event))
     final = [task for task in again if states[task] == SUCCEEDED]
     if not await store.reopen(run_id, entry, info.state, final):
         await run.catch_up(store)  # the reply to this very request may have been lost
         if run.state.attempt_log.reopened[-1:] != [event]:
-            raise RetryRefusedError(f"run {run_id} is under way again: somebody else has just retried it")
+            raise RetryRefusedError(
+                f"run {run_id} is under way again: somebody else has just retried it"
+            )
     await store.prolong(run_id)
     return Retry(run_id, tuple(plan.tasks[task].task_id for task in again), reopened=True)
 
@@ -97,7 +101,9 @@ async def _hurry(
     states = run.state.states
     waiting = [task for task in named or range(len(states)) if states[task] == BACKING_OFF]
     if not waiting:
-        raise RetryRefusedError(f"run {run_id}: no task waits for its next attempt; `show {run_id}` tells")
+        raise RetryRefusedError(
+            f"run {run_id}: no task waits for its next attempt; `show {run_id}` tells"
+        )
     event = RetryHurried(tuple(waiting), await store.server_time(), by)
     if not await store.append_event(run_id, seal.seal_entry(run_id, encode_event(event))):
         raise RetryRefusedError(f"run {run_id} has just ended")

@@ -78,7 +78,9 @@ async def test_tasks_of_a_completed_run_run_again_if_they_are_named(
         row = hand.record(held, Outcome.SUCCEEDED, value=b"\x01")
         await hand.settle(held, row, final=True)
     await running
-    with pytest.raises(RetryRefusedError, match="completed, so there is nothing to try again: name"):
+    with pytest.raises(
+        RetryRefusedError, match="completed, so there is nothing to try again: name"
+    ):
         await coordinator.retry("r")
     assert (await coordinator.retry("r", ["parse"])).tasks == ("parse", "store")
     running = asyncio.create_task(coordinator.resume("r"))
