@@ -44,7 +44,7 @@ async def retry_run(
 
     Of a completed run tasks must be named; they and all that needs them run again. With ``now``
     attempts of an open run that wait for their delay begin at once. Raises `RunNotFoundError`,
-    `TaskNotFoundError`, and `RetryRefusedError` for a run that cannot be tried again, with what to do.
+    `TaskNotFoundError`, and `RetryRefusedError`, which says what to do.
     """
     info = await found_run(store, run_id)
     plan, _ = await StoredRuns(store, seal).load(info)
