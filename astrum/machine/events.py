@@ -146,7 +146,7 @@ class Reopened(NamedTuple):
 
 
 class RetryHurried(NamedTuple):
-    """Somebody asked that the next attempt of these tasks does not wait for its delay."""
+    """The next attempt of these tasks is not to wait for its delay."""
 
     tasks: tuple[int, ...]
     at: float

@@ -1,4 +1,4 @@
-"""Tries an ended run again: what did not succeed runs once more, in the same run."""
+"""Tries an ended run again: what did not succeed runs a second time, in the same run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def retry_run(
     if info.state == "completed" and not named:
         raise RetryRefusedError(
             f"run {run_id} completed, so there is nothing to try again: name the tasks that are to "
-            "run once more, with all that needs them"
+            "run again, with all that needs them"
         )
     run = RunFollower(run_id, plan, seal, values=None)
     await run.catch_up(store)
@@ -73,7 +73,7 @@ async def retry_run(
         await run.catch_up(store)  # the reply to this very request may have been lost
         if run.state.attempt_log.reopened[-1:] != [event]:
             raise RetryRefusedError(
-                f"run {run_id} is under way again: somebody else has just retried it"
+                f"run {run_id} is under way again: it was retried from elsewhere a moment ago"
             )
     await store.prolong(run_id)
     return Retry(run_id, tuple(plan.tasks[task].task_id for task in again), reopened=True)

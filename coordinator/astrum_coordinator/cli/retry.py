@@ -35,7 +35,7 @@ def retry(
     """Open RUN again, which failed or was cancelled, and run only what did not succeed.
 
     With TASK only these tasks run, with what they need and what needs them. Of a completed run the
-    tasks must be named: they run once more, with all that needs them. The code is that of the
+    tasks must be named: they run again, with all that needs them. The code is that of the
     workers, the inputs are those of the run. A serving coordinator leads the run, or `resume`.
 
     \b
