@@ -46,6 +46,6 @@ def reopen(
         keys.journal(run_id),
         keys.blobs(run_id),
     ]
-    indexes = [keys.runs, keys.history, keys.untidied, keys.end(run_id), keys.index, keys.wake]
+    indexes = [keys.runs, keys.history, keys.untidied, keys.index, keys.wake]
     arguments: list[Argument] = [run_id, entry, state, round(OPEN_TTL_S * 1000), keys.plan("")]
     return ScriptCall("reopen", [*of_the_run, *indexes], [*arguments, *final_tasks])

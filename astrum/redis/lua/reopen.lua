@@ -1,5 +1,5 @@
 -- Open an ended run again, without a leader.
--- KEYS run attempts journal blobs runs history untidied end index wake
+-- KEYS run attempts journal blobs runs history untidied index wake
 -- ARGV run_id entry state ttl_ms plan_prefix [task]...
 -- The entry says which tasks run again; `task` are those of them that had succeeded, whose fences
 -- are final. The state is the one that the asker has seen.
@@ -35,7 +35,6 @@ keep_plan(plan, ttl)
 redis.call('PEXPIRE', KEYS[5], ttl)
 redis.call('ZREM', KEYS[6], ARGV[1])
 redis.call('ZREM', KEYS[7], ARGV[1])
-redis.call('UNLINK', KEYS[8])
-redis.call('PEXPIRE', KEYS[9], math.max(redis.call('PTTL', KEYS[9]), ttl))
-wake(KEYS[10], ARGV[1])
+redis.call('PEXPIRE', KEYS[8], math.max(redis.call('PTTL', KEYS[8]), ttl))
+wake(KEYS[9], ARGV[1])
 return 1
