@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 LARGE_BYTES = 64 * 1024
 """Work on a value of more bytes is done in a thread: it would block the loop for too long."""
@@ -36,15 +37,20 @@ def in_process_group(group: int) -> dict[str, Any]:
     return {"preexec_fn": partial(os.setpgid, 0, group)}
 
 
+_hidden: WeakSet[asyncio.Task[Any]] = WeakSet()
+"""The hidden tasks: to look for one in ``asyncio.all_tasks()`` costs a step for each that runs."""
+
+
 def hide(task: asyncio.Task[Any]) -> None:
     """Take a task out of ``asyncio.all_tasks()``: user code may cancel all that it finds there."""
     asyncio.tasks._unregister_task(task)
+    _hidden.add(task)
 
 
 def hide_like_caller(task: asyncio.Task[Any]) -> None:
     """Hide a task if the task that makes it is hidden."""
     caller = asyncio.current_task()
-    if caller is not None and caller not in asyncio.all_tasks():
+    if caller is not None and caller in _hidden:
         hide(task)
 
 

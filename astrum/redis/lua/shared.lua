@@ -13,7 +13,7 @@ end
 -- Tell the processes that serve of a run without a leader. It is a hint: without any such process
 -- there is no stream, and what cannot be added is found by a look at `runs`.
 local function wake(stream, run_id)
-  redis.pcall('XADD', stream, 'NOMKSTREAM', 'MAXLEN', '~', 1000, '*', 'd', run_id)
+  redis.pcall('XADD', stream, 'NOMKSTREAM', 'MAXLEN', '~', 10000, '*', 'd', run_id)
 end
 
 -- Let a plan live for so long at least; one without an expiry is published, and stays so.

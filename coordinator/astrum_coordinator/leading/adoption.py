@@ -65,7 +65,8 @@ class Adoption(PeriodicService):
 
     async def pass_once(self) -> None:
         """Look for runs once."""
-        orphans = await self._store.orphans(RUNS_PER_PASS + len(self._refused))
+        limit = RUNS_PER_PASS + len(self._refused)
+        orphans = await self._store.orphans(limit)
         found = orphans.run_ids
         self._forget_absent(found)
         # The process that was woken for a run, this one or another, begins with it at once.
@@ -73,6 +74,8 @@ class Adoption(PeriodicService):
         self._fresh, self._has_looked = orphans.fresh, True
         if orphans.next_s is not None:
             self._wait_s = min(self._wait_s, orphans.next_s)
+        if len(found) == limit:
+            self._wait_s = 0.0  # there are more
         await self.adopt([run_id for run_id in found if run_id not in left])
 
     async def adopt(self, run_ids: Iterable[str]) -> None:

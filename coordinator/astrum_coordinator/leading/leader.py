@@ -154,16 +154,17 @@ class RunLeader:
         self.on_already_settled()
 
     async def _open(self) -> None:
-        # The new state comes first: what arrives meanwhile is history to it, and begins nothing.
-        old, self._led = self._led, self._new_state()
-        await self._stop_acting(old)
-        led, adopted = self._led, self._adopted
-        self._adopted = None  # it is known of this moment only
+        adopted, self._adopted = self._adopted, None  # it is known of that moment only
         if adopted is not None and not adopted.has_history:
             self._timers.learn_time(adopted.server_s)
             self.on_pool(await self._pool.latest())
         else:
+            # The new state comes first: what arrives meanwhile is history to it, and begins
+            # nothing.
+            old, self._led = self._led, self._new_state()
+            await self._stop_acting(old)
             await self._read_history()
+        led = self._led
         led.streams.begin()
         if self.ended.done():
             return

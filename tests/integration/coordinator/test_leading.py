@@ -160,3 +160,17 @@ async def test_questions_start_no_background_work(settings: RedisSettings) -> No
         assert asyncio.all_tasks() == before
     async with Coordinator(settings) as coordinator:
         assert (await coordinator.resume("r")).execution_state == "cancelled"
+
+
+async def test_a_small_run_that_has_ended_takes_at_most_6_kb_of_the_server_beside_its_values(
+    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
+) -> None:
+    await hand.register("a", "b", "c")
+    run = begin(coordinator, A, TaskSpec(task_id="b", needs=("a",)), TaskSpec("c", needs=("b",)))
+    for _ in range(3):
+        await hand.succeed(await hand.claim())
+    assert (await run).execution_state == "completed"
+    keys = await runs.client.execute("KEYS", runs.keys.run("r") + "*")
+    sizes = [await runs.client.execute("MEMORY", "USAGE", key) for key in keys]
+    assert len(sizes) == 3
+    assert sum(sizes) <= 6 * 1024
