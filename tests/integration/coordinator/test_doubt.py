@@ -137,6 +137,7 @@ async def test_a_run_whose_history_cannot_be_read_is_released_at_once(
         raise StoreConfigurationError("no permission")
 
     await coordinator.submit_flow(flow(A), run_id="r")
+    await coordinator.cancel("r")
     monkeypatch.setattr(coordinator._store, "outstanding", refused)
     with pytest.raises(StoreConfigurationError):
         await coordinator._parts.leaderships.adopt("r")

@@ -12,6 +12,7 @@ import pytest
 
 from astrum.errors import StoreUnavailableError
 from astrum.flow.registry import build_scheduler
+from astrum.protocol.messages import encode_entry
 from astrum.protocol.run_header import RunHeader
 from astrum.protocol.sealing import Seal
 from astrum.redis import RedisSettings, RunStore
@@ -148,12 +149,14 @@ def test_ctrl_c_on_a_run_cancels_it_on_all_workers(pool: Pool) -> None:
 # --- a server that fails while a run is being adopted ---------------------------------------
 
 
-@pytest.mark.parametrize("call", ["read_journal", "outstanding", "server_time"])
+@pytest.mark.parametrize("call", ["adopt", "read_journal", "outstanding", "server_time"])
 async def test_an_adoption_that_the_server_interrupts_is_completed(
     pool: Pool, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     pool.worker()
     pool.submit("steps")
+    async with RunStore.open(RedisSettings(url=pool.server.url)) as runs:
+        await runs.append_event("r", encode_entry([]))  # it has a history to read
     fails = iter([True])
     real = getattr(RunStore, call)
 
@@ -167,6 +170,7 @@ async def test_an_adoption_that_the_server_interrupts_is_completed(
         serving = asyncio.create_task(coordinator.serve())
         report = await asyncio.to_thread(pool.ended)
         serving.cancel()
+    assert not list(fails)
     assert report["execution_state"] == "completed"
 
 
