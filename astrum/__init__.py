@@ -51,7 +51,12 @@ from astrum.planning import (
 )
 
 if TYPE_CHECKING:
+    from astrum_coordinator import Client as Client
     from astrum_coordinator import Coordinator as Coordinator
+    from astrum_coordinator import RunEvent as RunEvent
+    from astrum_coordinator import RunHandle as RunHandle
+
+_OF_THE_COORDINATOR = ("Client", "Coordinator", "RunEvent", "RunHandle")
 
 __all__ = [
     "DEFAULT_NAMESPACE",
@@ -98,10 +103,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Coordinator":
-        return import_module("astrum_coordinator").Coordinator
+    if name in _OF_THE_COORDINATOR:
+        return getattr(import_module("astrum_coordinator"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "Coordinator"]
+    return [*__all__, *_OF_THE_COORDINATOR]

@@ -13,7 +13,10 @@
     │   └── FlowImportError               a module or attribute that cannot be loaded
     ├── RunError                          raised to code that awaits or asks for a run
     │   ├── RunNotFoundError
-    │   ├── RunConflictError              one run id, two different plans
+    │   ├── RunConflictError              one run id, two flows or two sets of inputs
+    │   ├── FlowNotFoundError             a name under which no flow is published
+    │   ├── TaskFailedError               a result that a handle waits for and that never comes
+    │   ├── RunCancelledError             the same, because the run was cancelled
     │   ├── LeadershipLostError           another coordinator leads the run now
     │   └── WorkerStartError              a local worker that ended before it served
     ├── RunInputError                     inputs that a run cannot have (``mistakes``: all of them)
@@ -111,6 +114,26 @@ class PlanNotFoundError(RunNotFoundError):
 
 class RunConflictError(RunError):
     """A run id that is taken by a run with another flow or other inputs."""
+
+
+class FlowNotFoundError(RunError):
+    """No flow is published under this name."""
+
+
+class TaskFailedError(RunError):
+    """The result of a task that has none: it failed, or was never run because another failed.
+
+    ``run_id`` and ``task_id`` name it.
+    """
+
+    def __init__(self, message: str, *, run_id: str = "", task_id: str = "") -> None:
+        self.run_id = run_id
+        self.task_id = task_id
+        super().__init__(message)
+
+
+class RunCancelledError(RunError):
+    """The result of a task that has none: its run was cancelled."""
 
 
 class RunEndedError(RunError):

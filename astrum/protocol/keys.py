@@ -167,6 +167,11 @@ class Keys:
         return f"{{{self.prefix}}}:run:{run_id}:b"
 
     @property
+    def flows(self) -> str:
+        """Hash: the sealed record of each published flow by its name."""
+        return f"{{{self.prefix}}}:flows"
+
+    @property
     def runs(self) -> str:
         """Sorted set: open run ids by the ms at which their leader's lease ends (0 = no owner)."""
         return f"{{{self.prefix}}}:runs"

@@ -42,6 +42,8 @@ class NewRun(NamedTuple):
 
     No coordinator leads it before ``start_at``, in seconds since the epoch (0: it starts at once).
     ``wakes``: one of the processes that serve leads it, else its creator does.
+    ``published`` are the name and the record of the flow, which must still be published like that;
+    without a record it is not asked.
     """
 
     run_id: str
@@ -52,6 +54,7 @@ class NewRun(NamedTuple):
     blobs: tuple[Blob, ...] = ()
     start_at: float = 0.0
     wakes: bool = True
+    published: tuple[str, bytes] = ("", b"")
 
 
 def plan_digest(data: bytes) -> str:

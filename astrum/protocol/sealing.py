@@ -107,6 +107,19 @@ class Seal:
             raise _not_signed(f"the header of run {run_id}")
         return header
 
+    def seal_flow(self, name: str, record: bytes) -> bytes:
+        """Return the record of a published flow in the form to store."""
+        return self.signer.sign("flow", name, record) + record if self.signer else record
+
+    def open_flow(self, name: str, data: bytes) -> bytes:
+        """Return the record's own bytes; raises `DecodeError` if it is not signed for the name."""
+        if self.signer is None:
+            return data
+        signature, record = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
+        if not self.signer.verify("flow", name, record, signature):
+            raise _not_signed(f"the published flow {name!r}")
+        return record
+
     def seal_hint(self, hint: Hint) -> bytes:
         """Return a hint in the form to publish."""
         data = encode_hint(hint)

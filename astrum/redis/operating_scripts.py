@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from astrum.protocol.keys import Keys
+from astrum.protocol.run_header import StoredPlan
 from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.scripts import BLOBS_PER_PART, OPEN_TTL_S
 
@@ -49,3 +50,18 @@ def reopen(
     indexes = [keys.runs, keys.history, keys.untidied, keys.index, keys.wake]
     arguments: list[Argument] = [run_id, entry, state, round(OPEN_TTL_S * 1000), keys.plan("")]
     return ScriptCall("reopen", [*of_the_run, *indexes], [*arguments, *final_tasks])
+
+
+def publish(
+    keys: Keys, name: str, record: bytes, plan: StoredPlan, old: tuple[bytes, str]
+) -> ScriptCall:
+    """Publish a flow in place of another record. Reply: 0 if there is not that one now."""
+    names = [keys.flows, keys.plan(plan.digest)]
+    ttl_ms = round(OPEN_TTL_S * 1000)
+    return ScriptCall("publish", names, [name, record, plan.data, keys.plan(""), *old, ttl_ms])
+
+
+def unpublish(keys: Keys, name: str, record: bytes, digest: str) -> ScriptCall:
+    """Remove a published flow. Reply: 0 if its record is another one now."""
+    names = [keys.flows, keys.plan(digest)]
+    return ScriptCall("unpublish", names, [name, record, round(OPEN_TTL_S * 1000)])

@@ -25,6 +25,11 @@ class QueryStore(Store):
         """Return the record of a run, ``None`` if there is none."""
         return await listing.run_info(self.client, self.keys, run_id)
 
+    async def run_state(self, run_id: str) -> str | None:
+        """Return a run's state, "open" or how it ended; ``None`` if there is no such run."""
+        state = await self.client.execute("HGET", self.keys.run(run_id), "st")
+        return None if state is None else state.decode("utf-8", "replace")
+
     async def list_runs(self, limit: int = 100) -> list[RunInfo]:
         """Return the latest runs, open or ended within their result's life, newest first."""
         return await listing.list_runs(self.client, self.keys, limit)

@@ -20,6 +20,7 @@ from astrum.redis import blobs, listing, reaping, scripts
 from astrum.redis.creation import CreationStore
 from astrum.redis.entries import names_of, pairs
 from astrum.redis.fence import outstanding_in
+from astrum.redis.flows import FlowStore
 from astrum.redis.journals import JournalStore
 from astrum.redis.listing import Adopted
 from astrum.redis.operating import OperatingStore
@@ -41,7 +42,7 @@ FENCE_PART = 2_000
 """The approximate number of a run's tasks in one reply."""
 
 
-class RunStore(CreationStore, OperatingStore, JournalStore):
+class RunStore(CreationStore, FlowStore, OperatingStore, JournalStore):
     """A coordinator's side of the store."""
 
     @classmethod

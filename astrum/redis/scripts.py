@@ -78,6 +78,7 @@ def _run_keys(keys: Keys, run_id: str) -> list[str]:
 class Creation(IntEnum):
     """The replies to `create`."""
 
+    FLOW_CHANGED = -3
     PLAN_UNKNOWN = -2
     CONFLICT = -1
     EXISTS = 0
@@ -86,11 +87,12 @@ class Creation(IntEnum):
 
 def create(keys: Keys, run: NewRun, plan: bytes = b"") -> ScriptCall:
     """Create a run; without ``plan`` the server must have it. Reply: a `Creation`."""
-    run_id, digest, header, identity, details, values, start_at, wakes = run
+    run_id, digest, header, identity, details, values, start_at, wakes, published = run
     arguments: list[Argument] = [run_id, digest, _ms(OPEN_TTL_S), keys.run("")]
     arguments += [identity, header, round(start_at * 1000)]
-    arguments += [int(wakes and not start_at), plan, len(values)]
+    arguments += [int(wakes and not start_at), plan, len(values), *published]
     names = [*_run_keys(keys, run_id), keys.runs, keys.index, keys.plan(digest), keys.wake]
+    names.append(keys.flows)
     for blob in values:
         names.append(keys.blob(run_id, blob.digest))
         arguments += blob

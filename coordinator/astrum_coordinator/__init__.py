@@ -5,23 +5,29 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.client.client import Client
+    from astrum_coordinator.client.handle import RunHandle
+    from astrum_coordinator.client.run_events import RunEvent
     from astrum_coordinator.config import CoordinatorConfig
 
-__all__ = ["Coordinator", "CoordinatorConfig"]
+__all__ = ["Client", "Coordinator", "CoordinatorConfig", "RunEvent", "RunHandle"]
+
+_PLACES = {
+    "Client": "client.client",
+    "Coordinator": "app",
+    "CoordinatorConfig": "config",
+    "RunEvent": "client.run_events",
+    "RunHandle": "client.handle",
+}
 
 
 def __getattr__(name: str) -> Any:
     # The command line must answer --help without importing a Redis client.
-    if name == "Coordinator":
-        from astrum_coordinator.app import Coordinator
-
-        return Coordinator
-    if name == "CoordinatorConfig":
-        from astrum_coordinator.config import CoordinatorConfig
-
-        return CoordinatorConfig
+    if name in _PLACES:
+        return getattr(import_module(f"astrum_coordinator.{_PLACES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

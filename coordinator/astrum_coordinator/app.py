@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 import socket
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType, TracebackType
 
@@ -20,10 +19,8 @@ from astrum.errors import (
 from astrum.execution.invoke import Flow
 from astrum.execution.run_log import SENT_TO_WORKERS, with_log
 from astrum.flow.registry import build_scheduler
-from astrum.machine.events import CancelRequested
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
-from astrum.protocol.messages import encode_event
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
 from astrum.protocol.run_header import NewRun, RunHeader
 from astrum.protocol.sealing import Seal
@@ -32,6 +29,7 @@ from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
 from astrum.view import QueueState, RunSnapshot
 from astrum_coordinator.asking.operations import Operations
+from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.snapshots import queue_states_of, take_snapshot
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.waiting import found_run, until_over
@@ -39,8 +37,9 @@ from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.parts import Parts, compose
+from astrum_coordinator.publishing import Publishing
 from astrum_coordinator.stored_runs import StoredRuns, encode_plan, new_run
-from astrum_coordinator.submission import check_flow, life_details, submission_details
+from astrum_coordinator.submission import check_flow, life_details, new_run_id, submission_details
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -49,12 +48,7 @@ _PATIENCE_S = 10.0
 """Seconds for which a submission or a cancel waits for a server, for example at a restart."""
 
 
-def new_run_id() -> str:
-    """Return an id that sorts by time and is unique: ``20260131-235959-a1b2c3d4``."""
-    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(4)
-
-
-class Coordinator(Operations):
+class Coordinator(Operations, Publishing):
     """Runs flows on a pool of workers that share a Redis or Valkey server.
 
     ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also
@@ -334,12 +328,7 @@ class Coordinator(Operations):
         The report says ``by`` whom, by default the user, host and process; "" leaves it out.
         """
         who = submitter() if by is None else by
-        event = CancelRequested(await self._store.server_time(), reason, who)
-        entry = self._parts.context.seal.seal_entry(run_id, encode_event(event))
-        asked = await self._store.append_event(run_id, entry)
-        if not asked:
-            await found_run(self._store, run_id)  # raises if there is none
-        return asked
+        return await cancel_run(self._store, self._context.seal, run_id, reason, who)
 
     async def report(
         self, run_id: str, *, types: Iterable[type] = (), results: bool = True

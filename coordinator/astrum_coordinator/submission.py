@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
+import secrets
+import time
 from collections.abc import Mapping
 
 from astrum.errors import RunError, TaskRegistrationError
 from astrum.execution.invoke import Flow
 from astrum.planning.fingerprint import COMPATIBLE, EXACT
+from astrum.planning.plan import Plan
 from astrum.protocol.records import (
     CODE,
     LABEL,
@@ -44,6 +47,11 @@ def check_flow(flow: object) -> None:
         raise TaskRegistrationError(f"this flow cannot run on workers: {flow.local_only}")
 
 
+def new_run_id() -> str:
+    """Return an id that sorts by time and is unique: ``20260131-235959-a1b2c3d4``."""
+    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(4)
+
+
 def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Return labels that a run can have; raises `RunError` for others."""
     if len(labels) > MAX_LABELS:
@@ -76,19 +84,40 @@ def submission_details(
     unserved_limit_s: float | None,
 ) -> dict[str, str]:
     """Return what is kept with a run; raises `RunError` for what it cannot have."""
+    return plan_details(flow.plan, modules_of(flow)) | {
+        PLANNED_S_DETAIL: f"{flow.planning_s:.6f}",
+        **option_details(flow.plan, timeout_s, labels, traceparent, versions, unserved_limit_s),
+    }
+
+
+def plan_details(plan: Plan, modules: str) -> dict[str, str]:
+    """Return what is kept with every run of a plan."""
+    details = {
+        "namespace": plan.namespace,
+        "tasks": str(len(plan.tasks)),
+        "by": submitter(),
+        "version": installed_version(),
+        "modules": modules,
+        OFFER: plan.offer,
+        CODE: plan.code,
+    }
+    return {name: value for name, value in details.items() if value}
+
+
+def option_details(
+    plan: Plan,
+    timeout_s: float | None,
+    labels: Mapping[str, str],
+    traceparent: str,
+    versions: str,
+    unserved_limit_s: float | None,
+) -> dict[str, str]:
+    """Return what is kept of how one run was asked for; raises as `submission_details`."""
     if traceparent and not is_traceparent(traceparent):
         raise RunError(f"{traceparent!r} is not a traceparent of the form 00-TRACE-SPAN-FLAGS")
     details = {
-        "namespace": flow.plan.namespace,
-        "tasks": str(len(flow.plan.tasks)),
-        PLANNED_S_DETAIL: f"{flow.planning_s:.6f}",
-        "by": submitter(),
-        "version": installed_version(),
-        "modules": _modules(flow),
         TRACEPARENT: traceparent,
-        OFFER: flow.plan.offer,
-        CODE: flow.plan.code,
-        VERSIONS: _checked_versions(versions, flow),
+        VERSIONS: _checked_versions(versions, plan),
         UNSERVED_LIMIT: _limit_text(unserved_limit_s),
     }
     if timeout_s is not None:
@@ -108,12 +137,12 @@ def life_details(result_ttl_s: float | None) -> dict[str, str]:
     return {RESULT_TTL: f"{result_ttl_s:.3f}"}
 
 
-def _checked_versions(versions: str, flow: Flow) -> str:
+def _checked_versions(versions: str, plan: Plan) -> str:
     try:
         check_versions(versions or COMPATIBLE)
     except ValueError as error:
         raise RunError(str(error)) from None
-    if versions == EXACT and not flow.plan.code:
+    if versions == EXACT and not plan.code:
         raise RunError(
             'versions="exact" needs a flow that says which code it was made from: take '
             "build_scheduler().flow(fingerprints=True)"
@@ -133,7 +162,7 @@ def _limit_text(limit_s: float | None) -> str:
     return NO_LIMIT if math.isinf(limit_s) else f"{limit_s:g}"
 
 
-def _modules(flow: Flow) -> str:
+def modules_of(flow: Flow) -> str:
     """Return the modules that the functions of a flow come from, as far as they fit in a line."""
     names = {getattr(task.function, "__module__", None) for task in flow.tasks.values()}
     text = ",".join(sorted(name for name in names if isinstance(name, str)))

@@ -14,7 +14,7 @@ from astrum.machine.run_counter import RunCounts
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
 from astrum.protocol.records import encode_counts
-from astrum.protocol.run_header import plan_digest
+from astrum.protocol.run_header import StoredPlan, plan_digest
 from astrum.protocol.status import CoordinatorStatus
 from astrum.protocol.streams import Stream
 from astrum.redis import LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
@@ -157,6 +157,11 @@ async def operate(runs: RunStore) -> None:
     await runs.forget("theirs")
     letters = [letter.letter_id for letter in await runs.dead_letters()]
     assert await runs.clear_dead_letters(letters) == len(letters) > 0
+    plan = StoredPlan("digest", b"plan")
+    assert await runs.publish_flow("f", b"record", plan, (b"", "before"))
+    assert await runs.flow_record("f") == b"record"
+    assert await runs.flow_records() == {"f": b"record"}
+    assert await runs.unpublish_flow("f", b"record", "digest")
 
 
 def _counts(epoch: int) -> LedCounts:

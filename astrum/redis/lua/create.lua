@@ -1,15 +1,16 @@
 -- Create an open run without a leader.
--- KEYS run attempts journal blobs runs index plan wake [blob]...
+-- KEYS run attempts journal blobs runs index plan wake flows [blob]...
 -- ARGV run_id plan_digest open_ttl_ms run_prefix identity header start_at_ms wakes(0/1) plan blobs
---   [blob data]... [detail value]...
+--   flow record [blob data]... [detail value]...
 -- The plan is empty if the server should have it. Waking tells the processes that serve; the
 -- first look of one that begins finds the run without it. The run has no leader before start_at_ms.
 -- Returns 1 created, 0 exists with the same identity, -1 exists with another one, -2 the plan is
--- not known here: send it.
+-- not known here: send it, -3 the published flow has another record now ('': it is not asked).
 local identity = redis.call('HGET', KEYS[1], 'id')
 if identity then return identity == ARGV[5] and 0 or -1 end
+if ARGV[12] ~= '' and redis.call('HGET', KEYS[9], ARGV[11]) ~= ARGV[12] then return -3 end
 if ARGV[9] == '' and redis.call('EXISTS', KEYS[7]) == 0 then return -2 end
-local now, ttl, first_detail = now_ms(), tonumber(ARGV[3]), 11 + 2 * tonumber(ARGV[10])
+local now, ttl, first_detail = now_ms(), tonumber(ARGV[3]), 13 + 2 * tonumber(ARGV[10])
 local fields = {'st', 'open', 'ep', '0', 'ow', '', 'at', now, 'pd', ARGV[2], 'id', ARGV[5],
   'hd', ARGV[6]}
 for i = first_detail, #ARGV, 2 do
@@ -22,12 +23,12 @@ redis.call('PEXPIRE', KEYS[1], ttl)
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])  -- big values are freed in the background
 redis.call('HSET', KEYS[2], '#', 0)
 redis.call('PEXPIRE', KEYS[2], ttl)
-for i = 9, #KEYS do
-  local n = 11 + 2 * (i - 9)
+for i = 10, #KEYS do
+  local n = 13 + 2 * (i - 10)
   redis.call('SET', KEYS[i], ARGV[n + 1], 'PX', ttl)
   redis.call('SADD', KEYS[4], ARGV[n])
 end
-if #KEYS > 8 then redis.call('PEXPIRE', KEYS[4], ttl) end
+if #KEYS > 9 then redis.call('PEXPIRE', KEYS[4], ttl) end
 if ARGV[9] == '' or not redis.call('SET', KEYS[7], ARGV[9], 'PX', ttl, 'NX') then
   keep_plan(KEYS[7], ttl)
 end

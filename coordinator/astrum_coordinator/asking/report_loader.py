@@ -98,10 +98,14 @@ class ReportLoader:
             name = known.state.tasks.name(task)
             if wanted not in (True, name):
                 continue
-            if reference_of(data) is not None:
-                data = await self._fetched(run_id, data)
-            results[name] = self._decoded(data, codec)
+            results[name] = await self.decoded(run_id, data, codec)
         return results
+
+    async def decoded(self, run_id: str, data: bytes, codec: Codec) -> Any:
+        """Return a result of a run, fetched first if its record has only a reference to it."""
+        if reference_of(data) is not None:
+            data = await self._fetched(run_id, data)
+        return self._decoded(data, codec)
 
     async def _fetched(self, run_id: str, data: bytes) -> bytes:
         reference = reference_of(data)

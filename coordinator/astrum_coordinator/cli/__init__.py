@@ -21,6 +21,7 @@ from astrum_coordinator.cli.forget import forget
 from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.pause import pause, unpause
 from astrum_coordinator.cli.plan import plan
+from astrum_coordinator.cli.published import flows, publish, unpublish
 from astrum_coordinator.cli.queues import queues
 from astrum_coordinator.cli.retry import retry
 from astrum_coordinator.cli.run import run
@@ -48,5 +49,6 @@ def main() -> None:
 _COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, cancel, retry)
 _ABOUT_THE_POOL = (workers, queues, coordinators, acl)
 _OPERATING = (pause, unpause, drain, dead, forget)
-for command in (*_COMMANDS, *_ABOUT_THE_POOL, *_OPERATING):
+_PUBLISHED = (publish, flows, unpublish)
+for command in (*_COMMANDS, *_PUBLISHED, *_ABOUT_THE_POOL, *_OPERATING):
     main.add_command(command)

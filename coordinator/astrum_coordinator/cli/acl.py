@@ -71,6 +71,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.worker("*"),), "del hget hmget hset pexpire pttl"),
         ((keys.dead_letters,), "pexpire xadd xdel xrange"),
         ((keys.paused,), "hdel hgetall hset pexpire"),
+        ((keys.flows,), "hdel hget hgetall hset"),
     ]
 
 

@@ -12,7 +12,7 @@ from astrum.config import AstrumConfig
 from astrum.errors import AstrumError, StoreError
 from astrum.execution.invoke import Flow
 from astrum.machine import ExecutionReport
-from astrum_coordinator.app import Coordinator, new_run_id
+from astrum_coordinator.app import Coordinator
 from astrum_coordinator.cli import output, workers_output
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import has_ended
@@ -25,7 +25,7 @@ from astrum_coordinator.embedded.local_workers import (
     WorkerOutput,
 )
 from astrum_coordinator.embedded.server import EmbeddedServer
-from astrum_coordinator.submission import traceparent_of_environment
+from astrum_coordinator.submission import new_run_id, traceparent_of_environment
 
 if TYPE_CHECKING:
     from astrum_coordinator.cli.run_settings import RunSettings

@@ -35,6 +35,7 @@ class LedState:
         with collector_paused():
             self.state = RunState(run.plan, run_key=run.run_id)
         self.results = Results(self.state.tasks, config.max_argument_bytes)
+        self.results.keep_inputs(run.header.inputs)
         self.unsigned_ends = UnsignedEnds()
         router = Router(run.plan, run.versions)
         self.streams = RunStreams(self.state, router, paces, config.outstanding_limit)

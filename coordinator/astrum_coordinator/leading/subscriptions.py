@@ -87,9 +87,11 @@ class Subscriptions:
         The server may lose the entry that would end the wait, so always wait with a limit.
         """
         end = EndOfRun()
+        is_first = not self._waiting
         self._waiting.setdefault(run_id, []).append(end)
         try:
-            await self._read_again()
+            if is_first:  # else the read under way, or the next one, is for all ends already
+                await self._read_again()
             yield end
         finally:
             self._waiting[run_id].remove(end)

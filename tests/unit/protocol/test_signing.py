@@ -56,7 +56,9 @@ def test_missing_and_short_keys_and_unknown_purposes_are_value_errors() -> None:
         Signer([])
     with pytest.raises(ValueError, match="at least 16 bytes"):
         Signer([NEW, b"short"])
-    with pytest.raises(ValueError, match="'other' is not one of plan, header, task, record, hint"):
+    with pytest.raises(
+        ValueError, match="'other' is not one of plan, header, flow, task, record, hint"
+    ):
         Signer([NEW]).sign(wrong, "r", b"d")
 
 

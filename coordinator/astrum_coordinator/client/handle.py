@@ -1,0 +1,273 @@
+"""A handle of one run: asks for its result and state, waits, and sends requests about it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import lru_cache, partial
+from typing import Any, TypeVar, overload
+
+from astrum.data_transport import fitted
+from astrum.data_transport.types.class_fields import named_types
+from astrum.errors import RunCancelledError, RunError, TaskFailedError, TaskNotFoundError, nearest
+from astrum.machine.report import ExecutionReport
+from astrum.planning.plan import Plan
+from astrum.protocol.records import RunInfo
+from astrum.values.codec import Codec
+from astrum_coordinator.asking.requests import cancel_run
+from astrum_coordinator.asking.result_types import types_declared_here
+from astrum_coordinator.asking.retrying import Retry, retry_run
+from astrum_coordinator.asking.submitter import submitter
+from astrum_coordinator.asking.waiting import Answer, found_run, insist
+from astrum_coordinator.client.client_parts import ClientParts
+from astrum_coordinator.client.run_events import (
+    EventFollower,
+    Place,
+    RunEvent,
+    TaskFollower,
+    place_of,
+)
+from astrum_coordinator.client.run_value import value_of
+from astrum_coordinator.publishing import last_tasks
+
+Value = TypeVar("Value")
+
+NET_S = 15.0
+"""Ends of runs are pushed. This is the time after which a lost one is noticed all the same."""
+
+
+class RunHandle:
+    """One run, known by its id: made by `Client.start`, or by `Client.handle` in any process.
+
+    All methods wait for as long as the server is away, or until their ``timeout``, in seconds.
+    They raise `RunNotFoundError` if there is no such run, or it has expired.
+    """
+
+    def __init__(self, parts: ClientParts, run_id: str, plan: Plan | None = None) -> None:
+        self.run_id = run_id
+        self._parts = parts
+        self._plan = plan
+
+    def __repr__(self) -> str:
+        return f"RunHandle({self.run_id!r})"
+
+    # --- results -----------------------------------------------------------------------------
+
+    @overload
+    async def result(self, task: str | None = None, *, timeout: float | None = None) -> Any: ...
+
+    @overload
+    async def result(
+        self, task: str | None = None, *, timeout: float | None = None, type: type[Value]
+    ) -> Value: ...
+
+    async def result(
+        self, task: str | None = None, *, timeout: float | None = None, type: Any = Any
+    ) -> Any:
+        """Wait for the result of a task, by default of the only one at the end of the flow.
+
+        That of another task comes as soon as it has succeeded. With ``type`` the value is checked
+        against it, and a dict becomes the dataclass or model that it names. Raises
+        `TaskFailedError`, `RunCancelledError`, and ``TimeoutError`` if it is not there in time.
+        """
+        what = f"result of task {task!r}" if task else "result"
+        async with self._within(timeout, f"has no {what}"):
+            plan = await self._known_plan()
+            name = self._chosen(plan, task)
+            number = plan.index[name]
+            if plan.dependents[number]:
+                data = await self._result_on_the_way(plan, number)
+            else:
+                data = await self._result_at_the_end(plan, number)
+            codec = _codec(tuple(dict.fromkeys([*named_types(type), *types_declared_here(plan)])))
+            value = await self._insist(
+                lambda: self._parts.reports.decoded(self.run_id, data, codec)
+            )
+        return fitted(value, type)
+
+    def _chosen(self, plan: Plan, task: str | None) -> str:
+        if task is not None:
+            if task not in plan.index:
+                hint = nearest(task, plan.index)
+                raise TaskNotFoundError(f"run {self.run_id} has no task {task!r}{hint}")
+            return task
+        last = last_tasks(plan)
+        if len(last) != 1:
+            raise RunError(
+                f"run {self.run_id} ends with several tasks: name one of {', '.join(last)} in "
+                "result()"
+            )
+        return last[0]
+
+    async def _result_at_the_end(self, plan: Plan, number: int) -> bytes:
+        state = await self._ended()
+        if state == "completed":
+            read = partial(value_of, self._parts.store, self._parts.seal, self.run_id, number)
+            data = await self._insist(read)
+            if data is not None:
+                return data
+        return await self._result_now(plan, number)
+
+    async def _result_on_the_way(self, plan: Plan, number: int) -> bytes:
+        subscriptions, store = self._parts.subscriptions, self._parts.store
+        self._parts.reader.start()
+        async with subscriptions.end_of(self.run_id) as end:
+            run = TaskFollower(self.run_id, plan, self._parts.seal, end, number)
+            await self._insist(lambda: run.catch_up(store))
+            await subscriptions.add(run)
+            try:
+                while not run.is_over and await self._state() == "open":
+                    await end.wait(NET_S)
+                    await self._insist(lambda: run.catch_up(store))
+            finally:
+                subscriptions.discard(run)
+        if run.has_result:
+            return run.results[number]
+        return await self._result_now(plan, number)
+
+    async def _result_now(self, plan: Plan, number: int) -> bytes:
+        """Return a result that must be there by now; raises with the reason if it is not."""
+        name = plan.tasks[number].task_id
+        run = await self._insist(partial(self._parts.reports.read, self.run_id, task_id=name))
+        if number in run.results and run.state.tasks.name(number) == name:
+            return run.results[number]
+        report = await self.report(results=False)
+        raise _why_there_is_none(report, name)
+
+    # --- waiting -----------------------------------------------------------------------------
+
+    async def wait(self, timeout: float | None = None) -> RunInfo:
+        """Wait until the run is over and return what is known of it.
+
+        Raises ``TimeoutError`` if it is still open after ``timeout``.
+        """
+        async with self._within(timeout, "is still open"):
+            await self._ended()
+            return await self.status()
+
+    async def status(self) -> RunInfo:
+        """Return what is known of the run now: its state, its times, who leads it, its labels."""
+        return await self._insist(lambda: found_run(self._parts.store, self.run_id))
+
+    async def report(self, *, results: bool = True) -> ExecutionReport:
+        """Return the report of the run, as far as it is now; see `Coordinator.report`."""
+        return await self._insist(lambda: self._parts.reports.report(self.run_id, results=results))
+
+    async def events(self, after: str = "") -> AsyncIterator[RunEvent]:
+        """Yield what happens in the run from its beginning on, and end after its end.
+
+        ``after`` is the cursor of an event that is known already: then those behind it follow.
+        """
+        place = place_of(after) if after else Place()
+        plan = await self._known_plan()
+        subscriptions, store = self._parts.subscriptions, self._parts.store
+        self._parts.reader.start()
+        async with subscriptions.end_of(self.run_id) as end:
+            run = EventFollower(self.run_id, plan, self._parts.seal, end, place)
+            await self._insist(lambda: run.catch_up(store))
+            await subscriptions.add(run)
+            try:
+                while await self._state() == "open":
+                    while run.found:
+                        yield run.found.popleft()
+                    await end.wait(NET_S)
+                await self._insist(lambda: run.catch_up(store))
+            finally:
+                subscriptions.discard(run)
+        info = await self.status()
+        run.ended(info.ended_at or time.time(), info.state)
+        for event in run.found:
+            yield event
+
+    # --- requests ----------------------------------------------------------------------------
+
+    async def cancel(self, reason: str = "", *, by: str | None = None) -> bool:
+        """Ask for the run's end, durably. ``False`` if it was over already."""
+        who = submitter() if by is None else by
+        parts = self._parts
+        return await self._insist(
+            lambda: cancel_run(parts.store, parts.seal, self.run_id, reason, who)
+        )
+
+    async def retry(
+        self, tasks: Sequence[str] = (), *, now: bool = False, by: str | None = None
+    ) -> Retry:
+        """Run what did not succeed in a run that failed or was cancelled, or what of it is named.
+
+        With ``now`` attempts that wait for their delay begin at once. Raises `RetryRefusedError`.
+        """
+        if isinstance(tasks, str):
+            raise TypeError(f"retry() takes a list of task ids, got {tasks!r}: write [{tasks!r}]")
+        who = submitter() if by is None else by
+        parts = self._parts
+        return await self._insist(
+            lambda: retry_run(parts.store, parts.seal, self.run_id, tasks, by=who, now=now)
+        )
+
+    # --- steps -------------------------------------------------------------------------------
+
+    async def _ended(self) -> str:
+        """Wait until the run is over and return its state."""
+        self._parts.reader.start()
+        async with self._parts.subscriptions.end_of(self.run_id) as end:
+            while (state := await self._state()) == "open":
+                await end.wait(NET_S)
+        return state
+
+    async def _state(self) -> str:
+        state = await self._insist(lambda: self._parts.store.run_state(self.run_id))
+        if state is None:
+            await found_run(self._parts.store, self.run_id)  # raises, with the nearest id
+        return state or "open"
+
+    async def _known_plan(self) -> Plan:
+        if self._plan is None:
+            info = await self.status()
+            self._plan = (await self._insist(lambda: self._parts.stored.load(info))).plan
+        return self._plan
+
+    async def _insist(self, action: Callable[[], Awaitable[Answer]]) -> Answer:
+        return await insist(self._parts.subscriptions, self.run_id, action)
+
+    def _within(self, timeout: float | None, what: str) -> _Limit:
+        return _Limit(timeout, f"run {self.run_id} {what} after {timeout or 0:g} s")
+
+
+class _Limit:
+    """A time limit whose error says what was not there in time."""
+
+    def __init__(self, timeout_s: float | None, text: str) -> None:
+        self._limit = asyncio.timeout(timeout_s)
+        self._text = text
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> None:
+        try:
+            await self._limit.__aexit__(*error)
+        except TimeoutError:
+            raise TimeoutError(f"{self._text}: wait longer, or ask for its status()") from None
+
+
+@lru_cache(maxsize=64)
+def _codec(types: tuple[type, ...]) -> Codec:
+    return Codec.opaque(types)
+
+
+def _why_there_is_none(report: ExecutionReport, task: str) -> RunError:
+    run_id, rows = report.run_id, {row.task_name: row for row in report.task_statistics}
+    row = rows.get(task)
+    if row is not None and row.status == "failed":
+        text = f"task {task!r} of run {run_id} failed: {row.error_message}"
+        return TaskFailedError(
+            f"{text}; `retry {run_id}` tries it again", run_id=run_id, task_id=task
+        )
+    why = "; ".join(report.error_summary[:3]) or f"the run is {report.execution_state}"
+    text = f"task {task!r} of run {run_id} has no result: {why}"
+    if report.execution_state == "cancelled":
+        return RunCancelledError(f"{text}; `retry {run_id}` runs what did not succeed")
+    return TaskFailedError(
+        f"{text}; `retry {run_id}` runs what did not succeed", run_id=run_id, task_id=task
+    )

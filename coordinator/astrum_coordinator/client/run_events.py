@@ -1,0 +1,146 @@
+"""The events of a run for users: what its journal says, one event at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from astrum.errors import RunError
+from astrum.machine.events import (
+    AttemptSettled,
+    CancelRequested,
+    Command,
+    Event,
+    Outcome,
+    Reopened,
+    RunTimedOut,
+    TaskFoundUnserved,
+)
+from astrum.machine.state import RunState
+from astrum.machine.task_state import CANCELLED, FAILED, SUCCEEDED
+from astrum.planning.plan import Plan
+from astrum.protocol.sealing import Seal
+from astrum_coordinator.asking.run_follower import RunFollower
+from astrum_coordinator.leading.subscriptions import EndOfRun
+
+END = "end"
+"""The last part of the cursor of a run's end."""
+
+
+class RunEvent(NamedTuple):
+    """Something that happened in a run, at a time in seconds since the epoch.
+
+    ``kind`` is "task_succeeded", "task_failed", "task_retrying" (an attempt ended without success
+    and another follows), "task_unserved", "cancel_requested", "run_timed_out", "run_reopened",
+    "run_completed", "run_failed" or "run_cancelled". ``task`` and ``attempt`` are "" and 0 for what
+    is about the run, ``detail`` is one line for people. Pass ``cursor`` as ``after`` to go on
+    behind this event.
+    """
+
+    at: float
+    kind: str
+    task: str = ""
+    attempt: int = 0
+    detail: str = ""
+    cursor: str = ""
+
+
+class Place(NamedTuple):
+    """The place of an event: the journal entry, and the number of the event in it."""
+
+    entry: tuple[int, int] = (0, 0)
+    number: float = 0
+
+
+def place_of(cursor: str) -> Place:
+    """Return the place that a cursor names; raises `RunError` for a string that is not one."""
+    entry, _, number = cursor.partition("/")
+    try:
+        ms, _, sequence = entry.partition("-")
+        return Place((int(ms), int(sequence)), float("inf") if number == END else int(number))
+    except ValueError:
+        raise RunError(
+            f"{cursor!r} is not the cursor of an event: pass `RunEvent.cursor` as it is"
+        ) from None
+
+
+class EventFollower(RunFollower):
+    """Follows a run and collects its events in ``found``; those up to ``after`` are left out."""
+
+    def __init__(self, run_id: str, plan: Plan, seal: Seal, end: EndOfRun, after: Place) -> None:
+        super().__init__(run_id, plan, seal, values=None)
+        self.found: deque[RunEvent] = deque()
+        self._end = end
+        self._after = after
+        self._told_of = self.cursor
+        self._number = 0
+
+    def ended(self, at: float, state: str) -> None:
+        """Keep the end of the run, as the last event so far."""
+        self._collect(RunEvent(at, f"run_{state}", cursor=f"{self.cursor}/{END}"))
+
+    def _notify(self, event: Event, commands: Sequence[Command] = ()) -> None:
+        told = _told(self.state, event)
+        if told is None:
+            return
+        self._number = self._number + 1 if self._told_of == self.cursor else 1
+        self._told_of = self.cursor
+        self._collect(told._replace(cursor=f"{self.cursor}/{self._number}"))
+
+    def _collect(self, event: RunEvent) -> None:
+        if place_of(event.cursor) > self._after:
+            self.found.append(event)
+            self._end.notify()
+
+
+class TaskFollower(RunFollower):
+    """Follows a run until one of its tasks is over, whose result it keeps."""
+
+    def __init__(self, run_id: str, plan: Plan, seal: Seal, end: EndOfRun, task: int) -> None:
+        super().__init__(run_id, plan, seal, values=task)
+        self._end = end
+        self._task = task
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the task has succeeded."""
+        return self.state.states[self._task] == SUCCEEDED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the task has succeeded, failed or been cancelled."""
+        return self.state.states[self._task] in (SUCCEEDED, FAILED, CANCELLED)
+
+    def _notify(self, event: Event, commands: Sequence[Command] = ()) -> None:
+        if self.is_over:
+            self._end.notify()
+
+
+def _told(state: RunState, event: Event | None) -> RunEvent | None:
+    if isinstance(event, AttemptSettled):
+        return _attempt(state, event)
+    if isinstance(event, CancelRequested):
+        return RunEvent(event.at, "cancel_requested", detail=event.text)
+    if isinstance(event, RunTimedOut):
+        return RunEvent(event.at, "run_timed_out", detail=event.reason)
+    if isinstance(event, TaskFoundUnserved):
+        task = state.tasks.name(event.task)
+        return RunEvent(event.at, "task_unserved", task, detail=event.message)
+    if isinstance(event, Reopened):
+        by = f"by {event.by}" if event.by else ""
+        return RunEvent(event.at, "run_reopened", detail=by)
+    return None
+
+
+def _attempt(state: RunState, event: AttemptSettled) -> RunEvent | None:
+    if event.outcome is Outcome.NEVER_BEGAN:
+        return None
+    kind = "task_retrying"
+    if event.outcome is Outcome.SUCCEEDED:
+        kind = "task_succeeded"
+    elif state.finished is not None or state.states[event.task] == FAILED:
+        kind = "task_failed"
+    detail = "" if event.failure is None else event.failure.message
+    name = state.tasks.name(event.task)
+    return RunEvent(event.ended_at, kind, name, event.attempt, detail)

@@ -1,0 +1,144 @@
+"""Starts runs of published flows: checks their inputs, and creates them in one call each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from astrum.errors import PlanNotFoundError, RunError
+from astrum.planning.plan import Plan
+from astrum.planning.run_inputs import GivenInputs
+from astrum.protocol.published_flows import PublishedFlow
+from astrum.protocol.run_header import NewRun, RunHeader
+from astrum.redis.scripts import Creation
+from astrum_coordinator.client.checked_inputs import checked_against_plan
+from astrum_coordinator.client.client_parts import ClientParts
+from astrum_coordinator.publishing import not_published, read_flow
+from astrum_coordinator.stored_runs import new_run
+from astrum_coordinator.submission import life_details, option_details, plan_details
+
+logger = logging.getLogger("astrum.client")
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """How a run is started, as the arguments of `Client.start`."""
+
+    labels: Mapping[str, str]
+    timeout_s: float | None = None
+    result_ttl_s: float | None = None
+    priority: int = 0
+    at: datetime | float | None = None
+    traceparent: str = ""
+    versions: str = ""
+    unserved_limit_s: float | None = None
+
+
+class LoadedFlow(NamedTuple):
+    """A published flow as this process has read it, with what each of its runs is created with."""
+
+    record: bytes
+    flow: PublishedFlow
+    plan: Plan
+    details: Mapping[str, str]
+
+
+class Wish(NamedTuple):
+    """A run that is to be started."""
+
+    run_id: str
+    inputs: GivenInputs
+
+
+class Starting:
+    """Starts runs; the flows are read once, and again when they are published again."""
+
+    def __init__(self, parts: ClientParts) -> None:
+        self._parts = parts
+        self._flows: dict[str, LoadedFlow] = {}
+
+    async def start(self, name: str, wishes: Sequence[Wish], options: StartOptions) -> Plan:
+        """Create these runs, or none if one of them cannot be; return the plan of the flow.
+
+        Those that exist already with the same inputs are the same runs. Raises
+        `FlowNotFoundError`, `RunInputError` and `RunConflictError`.
+        """
+        for _ in range(_ATTEMPTS):
+            loaded = self._flows.get(name) or await self._load(name)
+            runs = [_new_run(self._parts, loaded, wish, options) for wish in wishes]
+            replies = await self._parts.store.create_runs(runs)
+            if not {Creation.FLOW_CHANGED, Creation.PLAN_UNKNOWN} & set(replies):
+                await self._raise_conflict(runs, replies)
+                return loaded.plan
+            self._flows.pop(name, None)
+        raise RunError(f"flow {name!r} is published again and again just now: try it later")
+
+    async def _load(self, name: str) -> LoadedFlow:
+        record = await self._parts.store.flow_record(name)
+        if not record:
+            raise await not_published(self._parts.store, name)
+        flow = read_flow(self._parts.seal, name, record)
+        try:
+            plan = await self._parts.stored.plan(flow.plan_digest)
+            await self._parts.store.load_plan(flow.plan_digest)
+        except PlanNotFoundError:
+            raise PlanNotFoundError(
+                f"the plan of flow {name!r} is gone from the server, which may have lost data: "
+                "publish the flow again"
+            ) from None
+        details = plan_details(plan, flow.modules)
+        loaded = self._flows[name] = LoadedFlow(record, flow, plan, details)
+        return loaded
+
+    async def _raise_conflict(self, runs: Sequence[NewRun], replies: Sequence[Creation]) -> None:
+        for run, reply in zip(runs, replies, strict=True):
+            if reply is Creation.CONFLICT:
+                raise await self._parts.stored.conflict(run)
+
+
+def _new_run(parts: ClientParts, loaded: LoadedFlow, wish: Wish, options: StartOptions) -> NewRun:
+    plan, flow = loaded.plan, loaded.flow
+    details = dict(loaded.details) | option_details(
+        plan,
+        options.timeout_s,
+        options.labels,
+        options.traceparent,
+        options.versions,
+        options.unserved_limit_s,
+    )
+    run = new_run(
+        wish.run_id,
+        RunHeader(flow.name, flow.plan_digest, priority=_checked_priority(options.priority)),
+        parts.seal,
+        details | life_details(options.result_ttl_s),
+        inputs=checked_against_plan(plan, wish.inputs),
+        start_at=_seconds(options.at),
+    )
+    return run._replace(published=(flow.name, loaded.record))
+
+
+def _checked_priority(priority: Any) -> int:
+    if type(priority) is not int or not -9 <= priority <= 9:
+        raise RunError(f"the priority of a run is a whole number from -9 to 9, got {priority!r}")
+    return priority
+
+
+def _seconds(at: datetime | float | None) -> float:
+    """Return a time as seconds since the epoch, 0 for "at once"."""
+    if at is None:
+        return 0.0
+    if isinstance(at, datetime):
+        if at.tzinfo is None:
+            raise RunError(
+                f"at={at!r} has no time zone: write datetime(..., tzinfo=ZoneInfo(...)) or "
+                "datetime.now(UTC)"
+            )
+        return at.timestamp()
+    return float(at)
