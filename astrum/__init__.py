@@ -55,8 +55,17 @@ if TYPE_CHECKING:
     from astrum_coordinator import Coordinator as Coordinator
     from astrum_coordinator import RunEvent as RunEvent
     from astrum_coordinator import RunHandle as RunHandle
+    from astrum_coordinator import SyncClient as SyncClient
+    from astrum_coordinator import SyncRunHandle as SyncRunHandle
 
-_OF_THE_COORDINATOR = ("Client", "Coordinator", "RunEvent", "RunHandle")
+_OF_THE_COORDINATOR = (
+    "Client",
+    "Coordinator",
+    "RunEvent",
+    "RunHandle",
+    "SyncClient",
+    "SyncRunHandle",
+)
 
 __all__ = [
     "DEFAULT_NAMESPACE",

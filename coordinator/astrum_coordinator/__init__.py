@@ -13,9 +13,18 @@ if TYPE_CHECKING:
     from astrum_coordinator.client.client import Client
     from astrum_coordinator.client.handle import RunHandle
     from astrum_coordinator.client.run_events import RunEvent
+    from astrum_coordinator.client.sync import SyncClient, SyncRunHandle
     from astrum_coordinator.config import CoordinatorConfig
 
-__all__ = ["Client", "Coordinator", "CoordinatorConfig", "RunEvent", "RunHandle"]
+__all__ = [
+    "Client",
+    "Coordinator",
+    "CoordinatorConfig",
+    "RunEvent",
+    "RunHandle",
+    "SyncClient",
+    "SyncRunHandle",
+]
 
 _PLACES = {
     "Client": "client.client",
@@ -23,6 +32,8 @@ _PLACES = {
     "CoordinatorConfig": "config",
     "RunEvent": "client.run_events",
     "RunHandle": "client.handle",
+    "SyncClient": "client.sync",
+    "SyncRunHandle": "client.sync",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,33 +24,9 @@ from astrum.errors import (
     TaskNotFoundError,
 )
 from astrum.redis import RedisSettings
+from tests.integration.client.conftest import MODULE, publish
 from tests.processes import ROOT, AstrumProcess, serving, worker
 from tests.servers import RedisServer
-
-MODULE = "tests.flows.services"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """A server with one worker and one process that serves."""
-    with ExitStack() as stack:
-        server = stack.enter_context(RedisServer(options={"appendonly": "yes"}))
-        stack.enter_context(worker(server.url, MODULE))
-        stack.enter_context(AstrumProcess("astrum_coordinator", "serve", "--redis", server.url))
-        asyncio.run(serving(RedisSettings(url=server.url), 1))
-        publish(server.url, "billing", "waiting")
-        yield server
-
-
-def publish(url: str, *names: str) -> None:
-    for name in names:
-        assert command("publish", MODULE, "-n", name, "--redis", url) == f"{name}\n"
-
-
-def command(*arguments: str) -> str:
-    words = [sys.executable, "-m", "astrum_coordinator", *arguments]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout
 
 
 @pytest.fixture
