@@ -14,12 +14,12 @@ from astrum.machine.run_counter import RunCounts
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
 from astrum.protocol.records import encode_counts
-from astrum.protocol.run_header import StoredPlan, plan_digest
+from astrum.protocol.run_header import NewRun, StoredPlan, plan_digest
 from astrum.protocol.status import CoordinatorStatus
 from astrum.protocol.streams import Stream
 from astrum.redis import LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
 from astrum.redis.scripts import LedCounts
-from astrum.values.references import digest_of
+from astrum.values.references import Blob, digest_of
 from astrum_coordinator.cli.acl import KEYLESS, ROLES, Grant, grants
 from tests.access import KEYS, denied, make_user, needs_plain_rules, url_of
 from tests.contract.steps import (
@@ -145,6 +145,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.served_by(["alive"])
         await runs.publish(b"hint")
         await operate(runs)
+        assert await runs.reopen("r", b"\x90", "completed", [0])
 
 
 async def operate(runs: RunStore) -> None:
@@ -220,9 +221,80 @@ async def prepare_work(settings: RedisSettings) -> None:
         await runs.dispatch("fresh", epoch, ALONE, [(2, 1, b"m")])
 
 
+async def prepare_start(settings: RedisSettings) -> None:
+    async with RunStore.open(settings) as runs:
+        epoch = await led_run(runs, "ended")
+        await dispatched(runs, epoch, 0, run_id="ended")
+        await stored(runs, "ended", b"big")
+        await runs.append_event("ended", b"\x90")
+        await runs.finish("ended", epoch, "failed", result_ttl_s=60, tails=True)
+        await runs.client.execute("ZADD", KEYS.index, 1, "long gone")
+        await runs.join_servers()
+        assert await runs.publish_flow("f", b"record", StoredPlan("d", b"plan"), (b"", ""))
+
+
+async def start_and_ask(settings: RedisSettings, theirs: RedisSettings) -> None:
+    async with RunStore.open(settings) as runs:
+        assert await runs.flow_records() == {"f": await runs.flow_record("f")}
+        assert await runs.load_plan("d")
+        big = Blob(digest_of(b"big input"), b"big input")
+        run = NewRun("mine", "d", b"header", "identity", blobs=(big,), published=("f", b"record"))
+        assert await runs.create_run(run)
+        await runs.append_event("mine", b"\x90")
+        await ask_of_runs(runs, "mine")
+        assert await runs.reopen("ended", b"\x90", "failed", [0])
+        await runs.prolong("ended")
+
+
+async def ask_of_runs(runs: RunStore, run_id: str) -> None:
+    assert await runs.run_state(run_id)
+    assert await runs.run_info(run_id)
+    await runs.outstanding("ended")
+    assert await runs.list_runs()
+    assert await runs.done_cursor() > "0-0"
+    news = await runs.wait_for_news({run_id: "0-0"}, "0-0", block_s=1.0, count=1)
+    assert (news.ended, news.has_gap) == (["ended"], True)
+    assert await runs.read_outline(run_id, "0-0")
+    assert await runs.read_journal({run_id: "0-0"}, block_s=None, count=9)
+    assert await runs.get_blob("ended", digest_of(b"big")) == b"big"
+    await asyncio.gather(
+        runs.read_journal({run_id: "9999999999999-0"}, block_s=20.0, count=9), runs.unblock()
+    )
+
+
+async def prepare_view(settings: RedisSettings) -> None:
+    await prepare_start(settings)
+    async with RunStore.open(settings) as runs, WorkerStore(settings, "w") as workers:
+        epoch = await led_run(runs, "open")
+        await registered(workers, "w")
+        await dispatched(runs, epoch, 0, run_id="open")
+        await claimed(workers, "w")
+        await dispatched(runs, epoch, 1, run_id="open")
+        await runs.announce("leader", {"host": "h"}, CoordinatorStatus(), [], 60.0)
+
+
+async def view(settings: RedisSettings, theirs: RedisSettings) -> None:
+    async with RunStore.open(settings) as runs:
+        await ask_of_runs(runs, "ended")
+        assert await runs.flow_records() == {"f": await runs.flow_record("f")}
+        assert await runs.load_plan("d")
+        assert await runs.workers()
+        assert await runs.served("w") is not None
+        assert await runs.served_by(["w"])
+        assert await runs.coordinators()
+        stream = Stream("default", "async")
+        assert await runs.queue_sizes()
+        assert await runs.backlog()
+        await runs.holders(stream, ["1-0"])
+        await runs.paused()
+        await runs.dead_letters()
+
+
 DOES: dict[str, tuple[Preparation, Work]] = {
     "coordinator": (prepare, coordinate),
     "worker": (prepare_work, work),
+    "starter": (prepare_start, start_and_ask),
+    "viewer": (prepare_view, view),
 }
 
 
@@ -320,6 +392,46 @@ async def test_a_worker_may_not(
     async with WorkerStore(settings, "w") as workers:
         with pytest.raises(StoreConfigurationError, match="access list"):
             await workers.client.execute(*attack)
+
+
+@pytest.mark.parametrize("role", ["starter", "viewer"])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        ("SET", KEYS.plan("r"), "forged"),
+        ("HSET", KEYS.flows, "billing", "forged"),
+        ("XADD", STREAM, "*", "d", "forged"),
+        ("ZREM", KEYS.runs, "r"),
+        ("ZADD", KEYS.leases, 1, "w"),
+        ("HSET", KEYS.paused, "queue:default", "forged"),
+        ("DEL", KEYS.journal("r")),
+        ("CONFIG", "GET", "*"),
+    ],
+    ids=lambda attack: " ".join(map(str, attack)),
+)
+async def test_a_starter_and_a_viewer_may_not(
+    server: RedisServer, admin: redis.Redis, attack: tuple[str | int, ...], role: str
+) -> None:
+    if needs_plain_rules(admin):
+        pytest.skip("this takes selectors")
+    make_user(admin, role)
+    async with RunStore.open(RedisSettings(url=url_of(server.url, role))) as runs:
+        with pytest.raises(StoreConfigurationError, match="access list"):
+            await runs.client.execute(*attack)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [("HSET", KEYS.run("r"), "st", "open"), ("ZADD", KEYS.runs, 0, "r")],
+    ids=lambda write: " ".join(map(str, write)),
+)
+async def test_a_viewer_writes_no_run(
+    server: RedisServer, admin: redis.Redis, write: tuple[str | int, ...]
+) -> None:
+    make_user(admin, "viewer")
+    async with RunStore.open(RedisSettings(url=url_of(server.url, "viewer"))) as runs:
+        with pytest.raises(StoreConfigurationError, match="access list"):
+            await runs.client.execute(*write)
 
 
 async def test_a_worker_may_not_write_to_a_queue(server: RedisServer, admin: redis.Redis) -> None:

@@ -8,7 +8,7 @@ local h = redis.call('HMGET', KEYS[1], 'st', 'ep', 'pd')
 if not h[1] then return -1 end
 if h[1] ~= ARGV[3] then return 0 end
 local plan, now, ttl = ARGV[5] .. (h[3] or ''), now_ms(), tonumber(ARGV[4])
-if redis.call('EXISTS', KEYS[2], plan) < 2 then return -2 end
+if redis.call('EXISTS', KEYS[2]) + redis.call('EXISTS', plan) < 2 then return -2 end
 local fences = {}
 for i = 6, #ARGV do
   local fence = redis.call('HGET', KEYS[2], ARGV[i])

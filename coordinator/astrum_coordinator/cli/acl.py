@@ -19,12 +19,17 @@ from astrum_coordinator.cli.printing import print_text
 if TYPE_CHECKING:
     from astrum.protocol.keys import Keys
 
-ROLES = ("coordinator", "worker")
+ROLES = ("coordinator", "worker", "starter", "viewer")
 _KEYLESS = ("client|id", "client|unblock", "evalsha", "info", "script|load", "select", "time")
-KEYLESS = {"coordinator": (*_KEYLESS, "publish"), "worker": (*_KEYLESS, "subscribe")}
+KEYLESS = {
+    "coordinator": (*_KEYLESS, "publish"),
+    "worker": (*_KEYLESS, "subscribe"),
+    "starter": _KEYLESS,
+    "viewer": _KEYLESS,
+}
 """Commands without keys that each role may send; the channel is that of the hints."""
 OF_CLUSTERS = ("cluster|slots",)
-"""What both roles may ask a node of a cluster besides, to know the other nodes."""
+"""What all roles may ask a node of a cluster besides, to know the other nodes."""
 
 
 class Grant(NamedTuple):
@@ -36,7 +41,7 @@ class Grant(NamedTuple):
 
 def grants(role: str, keys: Keys) -> list[Grant]:
     """Return what a role must be allowed, besides the commands without keys."""
-    rows = _of_coordinators(keys) if role == "coordinator" else _of_workers(keys)
+    rows = _ROWS[role](keys)
     return [Grant(patterns, tuple(commands.split())) for patterns, commands in rows]
 
 
@@ -94,6 +99,56 @@ def _of_workers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
     ]
 
 
+def _of_starters(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
+    """Start runs of published flows, ask, cancel and retry: no queue, and no plan to write."""
+    return [
+        ((keys.run("*"),), "exists hdel hget hgetall hmget hset pexpire pttl unlink"),
+        ((keys.attempts("*"),), "hscan"),
+        ((keys.journal("*"),), "xadd xlen xrange"),
+        ((keys.done,), "xrange xrevrange"),
+        ((keys.journal("*"), keys.done), "xread"),
+        ((keys.blobs("*"),), "sadd sscan"),
+        ((keys.blob("*", "*"),), "getrange pexpire set"),
+        ((keys.plan("*"),), "exists getrange pexpire pttl"),
+        ((keys.flows,), "hget hgetall"),
+        ((keys.wake,), "xadd"),
+        ((keys.runs,), "pexpire zadd zscore"),
+        ((keys.index,), "pexpire pttl zadd zrange zrem zrevrange"),
+        ((keys.history, keys.untidied), "zrem"),
+        ((keys.leases,), "zscore"),
+    ]
+
+
+def _of_viewers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
+    """Read all that the commands of people and dashboards show; write nothing."""
+    return [
+        ((keys.run("*"),), "hget hgetall hmget"),
+        ((keys.attempts("*"),), "hscan"),
+        ((keys.journal("*"),), "xrange"),
+        ((keys.done,), "xrange xrevrange"),
+        ((keys.journal("*"), keys.done), "xread"),
+        ((keys.blob("*", "*"), keys.plan("*")), "getrange"),
+        ((keys.flows,), "hget hgetall"),
+        (_streams(keys), "xlen xpending xrange"),
+        ((keys.queues,), "smembers"),
+        ((keys.runs,), "zscore"),
+        ((keys.index,), "zrevrange"),
+        ((keys.coordinators,), "zrange"),
+        ((keys.leases,), "zrange zscore"),
+        ((keys.coordinator("*"), keys.paused), "hgetall"),
+        ((keys.worker("*"),), "hget hmget"),
+        ((keys.dead_letters,), "xrange"),
+    ]
+
+
+_ROWS = {
+    "coordinator": _of_coordinators,
+    "worker": _of_workers,
+    "starter": _of_starters,
+    "viewer": _of_viewers,
+}
+
+
 def _streams(keys: Keys) -> tuple[str, ...]:
     from astrum.protocol.keys import LANE_SUFFIX
     from astrum.protocol.streams import Stream
@@ -110,7 +165,10 @@ def _streams(keys: Keys) -> tuple[str, ...]:
 )
 @log_option
 def acl(prefix: str | None, plain: bool) -> None:
-    """Print ACL rules for Redis or Valkey: one user for coordinators, one for workers.
+    """Print ACL rules for Redis or Valkey: users for coordinators, workers, starters and viewers.
+
+    A starter is a service that starts published flows and asks for their results; a viewer only
+    reads.
 
     Replace the passwords, then send the lines to the server. They are valid for one --prefix.
     """
