@@ -28,7 +28,7 @@ def input_specs(
         InputSpec(
             name,
             type_name(one.type),
-            _schema(one.type) if schemas else "",
+            schema_of(one.type) if schemas else "",
             defaults.get(name),
             one.secret,
             one.readers,
@@ -55,7 +55,8 @@ def _encoded_defaults(
     return found
 
 
-def _schema(kind: Any) -> str:
+def schema_of(kind: Any) -> str:
+    """Return the JSON schema of a type as text, "" if it is not known."""
     if kind is Any:
         return ""
     from pydantic import TypeAdapter  # slow

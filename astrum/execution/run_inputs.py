@@ -10,15 +10,20 @@ from astrum.data_transport import fitted
 from astrum.data_transport.declared.signatures import ABSENT
 from astrum.data_transport.types.class_fields import type_name
 from astrum.data_transport.types.run_inputs import DeclaredInput
-from astrum.errors import EncodeError, RunInputError, TransportError, listed, nearest
+from astrum.errors import (
+    EncodeError,
+    InjectionError,
+    RunInputError,
+    TransportError,
+    listed,
+    nearest,
+)
 from astrum.execution.invoke import Flow
-from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
+from astrum.planning.run_inputs import HIDDEN, NO_INPUTS, GivenInputs
 from astrum.values.codec import Codec
 from astrum.values.payload import MAX_VALUE_BYTES, EncodedResult, pack_value
 from astrum.values.read_once import check_read_often
 
-HIDDEN = "***"
-"""Replaces the value of a secret input wherever it would be shown."""
 _MAX_NAMES = 8
 
 
@@ -126,7 +131,8 @@ def collect(
             values[name] = convert(name)
         except TransportError as error:
             one = wanted[name]
-            why = f"expected {one.type_text}, got {HIDDEN}" if one.secret else str(error)
+            hides = one.secret and isinstance(error, InjectionError)
+            why = f"expected {one.type_text}, got {HIDDEN}" if hides else str(error)
             mistakes.append(f"the input {name!r}: {why}")
     missing = [name for name, one in wanted.items() if one.is_required and name not in {*given}]
     return Collected(values, mistakes + [_missing(name, wanted[name]) for name in missing])

@@ -25,6 +25,8 @@ class Model(Protocol):
 GivenInputs = Mapping[str, Any] | DataclassInstance | Model
 """The inputs of a run as a caller gives them: values by name, or an object with such fields."""
 NO_INPUTS: Mapping[str, Any] = MappingProxyType({})
+HIDDEN = "***"
+"""Replaces the value of a secret input wherever it would be shown."""
 
 
 class InputSpec(NamedTuple):

@@ -17,10 +17,12 @@ from astrum.errors import (
     RunError,
 )
 from astrum.execution.invoke import Flow
+from astrum.execution.run_inputs import checked_inputs
 from astrum.execution.run_log import SENT_TO_WORKERS, with_log
 from astrum.flow.registry import build_scheduler
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
+from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
 from astrum.protocol.run_header import NewRun, RunHeader
 from astrum.protocol.sealing import Seal
@@ -155,6 +157,7 @@ class Coordinator(Operations, Publishing):
         *,
         namespace: str | None = None,
         config: AstrumConfig | None = None,
+        inputs: GivenInputs = NO_INPUTS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
         run_id: str | None = None,
@@ -171,6 +174,7 @@ class Coordinator(Operations, Publishing):
         return await self.run_flow(
             flow,
             config,
+            inputs=inputs,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
             run_id=run_id,
@@ -186,6 +190,7 @@ class Coordinator(Operations, Publishing):
         flow: Flow,
         config: AstrumConfig,
         *,
+        inputs: GivenInputs = NO_INPUTS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
         run_id: str | None = None,
@@ -205,6 +210,7 @@ class Coordinator(Operations, Publishing):
         self._led_here.add(run_id)
         submission = self.submit_flow(
             flow,
+            inputs=inputs,
             run_id=run_id,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
@@ -229,6 +235,7 @@ class Coordinator(Operations, Publishing):
         self,
         flow: Flow,
         *,
+        inputs: GivenInputs = NO_INPUTS,
         run_id: str | None = None,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
@@ -239,6 +246,8 @@ class Coordinator(Operations, Publishing):
     ) -> str:
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
+        ``inputs`` are those that its tasks read, by name, or a dataclass or pydantic model with
+        them; they are checked first, and `RunInputError` tells all mistakes.
         Once it has ended it is kept for ``result_ttl_s``, by default as long as its leader says.
         The same ``run_id`` with the same flow (its namespace) and inputs is the same run, whatever
         its tasks and its code; with others it raises `RunConflictError`.
@@ -258,7 +267,8 @@ class Coordinator(Operations, Publishing):
         self._stored.keep(stored.digest, flow.plan)
         header = RunHeader(flow.plan.namespace, stored.digest)
         details |= life_details(result_ttl_s)
-        run = new_run(run_id, header, self._context.seal, details)
+        encoded = checked_inputs(flow, inputs).encoded()
+        run = new_run(run_id, header, self._context.seal, details, inputs=encoded)
         run = run._replace(wakes=run_id not in self._led_here)
         await patiently(
             lambda: self._create(run, stored.data),

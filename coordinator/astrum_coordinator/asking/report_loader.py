@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from astrum.errors import DecodeError, TaskNotFoundError, nearest
@@ -10,6 +10,7 @@ from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.planning.plan import Plan
+from astrum.planning.run_inputs import HIDDEN
 from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
@@ -21,7 +22,7 @@ from astrum_coordinator.asking.result_types import types_declared_here
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.leading.leader import RunLeader
-from astrum_coordinator.stored_runs import StoredRuns
+from astrum_coordinator.stored_runs import StoredRuns, read_header
 
 PLANNED_S_DETAIL = "planning_s"
 
@@ -52,17 +53,34 @@ class ReportLoader:
         info = await found_run(self.store, run_id)
         known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
-        values = {}
-        if results is not False:
+        values, inputs = {}, read_header(info, self._seal).inputs
+        if inputs or results is not False:
             declared = types_declared_here(state.plan)
             codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
+        if results is not False:
             values = await self._decoded_all(run_id, known, codec, results)
+        shown = await self._shown_inputs(run_id, state.plan, inputs, codec) if inputs else {}
         times, ended_as = await self._times(info), None if info.is_open else info.state
         with collector_paused():
             is_led = not info.is_open or info.lease_s > 0
             return build_report(
-                state, times, values, run_id=run_id, ended_as=ended_as, is_led=is_led
+                state,
+                times,
+                values,
+                run_id=run_id,
+                inputs=shown,
+                ended_as=ended_as,
+                is_led=is_led,
             )
+
+    async def _shown_inputs(
+        self, run_id: str, plan: Plan, inputs: Mapping[str, bytes], codec: Codec
+    ) -> dict[str, Any]:
+        secrets = {spec.name for spec in plan.inputs if spec.secret}
+        return {
+            name: HIDDEN if name in secrets else await self.decoded(run_id, data, codec)
+            for name, data in inputs.items()
+        }
 
     async def read(
         self, run_id: str, *, values: int | None = EVERY, task_id: str | None = None

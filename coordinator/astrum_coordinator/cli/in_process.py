@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from astrum.execution.in_process import InProcessOptions, InProcessRun
 from astrum.execution.invoke import Flow
-from astrum.execution.run_inputs import checked_inputs
+from astrum.execution.run_inputs import CheckedInputs
 from astrum.machine import ExecutionReport, RunTimes, build_report
 from astrum.runtime.collector import collector_paused
 from astrum_coordinator.cli import output
@@ -27,9 +27,12 @@ logger = logging.getLogger("astrum.run")
 class LocalSession:
     """A run without server and workers."""
 
-    def __init__(self, settings: RunSettings, flow: Flow, progress: RunProgress) -> None:
+    def __init__(
+        self, settings: RunSettings, flow: Flow, inputs: CheckedInputs, progress: RunProgress
+    ) -> None:
         self._quiet = settings.quiet
         self._flow = flow
+        self._inputs = inputs
         self._progress = progress
         self._planned_at = time.time()
         self._options = InProcessOptions(
@@ -40,7 +43,7 @@ class LocalSession:
 
     async def run(self, interrupts: Interrupts) -> ExecutionReport | None:
         """Run the flow to its end; `None` if it was interrupted before there was a run."""
-        run = InProcessRun(self._flow, self._options, checked_inputs(self._flow))
+        run = InProcessRun(self._flow, self._options, self._inputs)
         interrupts.on_disturbance(partial(_disturbed, run))
         try:
             with output.display(self._progress, self._quiet):
@@ -57,7 +60,8 @@ class LocalSession:
             return None
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         with collector_paused():
-            return build_report(state, times, {}, run_id=self._options.run_id)
+            inputs = self._inputs.shown
+            return build_report(state, times, {}, run_id=self._options.run_id, inputs=inputs)
 
 
 def _disturbed(run: InProcessRun, error: BaseException | None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from astrum.config import AstrumConfig
 from astrum.errors import AstrumError, StoreError
 from astrum.execution.invoke import Flow
+from astrum.execution.run_inputs import CheckedInputs
 from astrum.machine import ExecutionReport
 from astrum_coordinator.app import Coordinator
 from astrum_coordinator.cli import output, workers_output
@@ -42,9 +43,12 @@ CANCELLING = "cancelling the run"
 class PoolSession:
     """A run led by this process, with the server and the workers that it needs."""
 
-    def __init__(self, settings: RunSettings, flow: Flow, progress: RunProgress) -> None:
+    def __init__(
+        self, settings: RunSettings, flow: Flow, inputs: CheckedInputs, progress: RunProgress
+    ) -> None:
         self._settings = settings
         self._flow = flow
+        self._inputs = inputs
         self._progress = progress
         self._run_id = settings.run_id or new_run_id()
 
@@ -111,6 +115,7 @@ class PoolSession:
             coordinator.run_flow(
                 self._flow,
                 AstrumConfig(concurrency_limit=self._settings.choice.concurrency_limit),
+                inputs=self._inputs.values,
                 timeout_s=self._settings.timeout_s,
                 result_ttl_s=self._settings.result_ttl_s,
                 run_id=self._run_id,

@@ -15,6 +15,7 @@ from astrum.runtime.standard_streams import make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
 from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
+from astrum_coordinator.cli.inputs import InputArguments, checked, inputs_options
 from astrum_coordinator.cli.options import (
     json_option,
     label_option,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from astrum.execution.invoke import Flow
+    from astrum.execution.run_inputs import CheckedInputs
     from astrum.machine import ExecutionReport
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.display.progress import RunProgress
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 )
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @result_ttl_option
+@inputs_options
 @run_id_option
 @attach_option
 @label_option
@@ -84,6 +87,7 @@ def run(
     labels: dict[str, str],
     versions: str | None,
     unserved_limit_s: float | None,
+    given: InputArguments,
     **rest: Any,
 ) -> None:
     """Run the tasks of MODULE and wait for the end.
@@ -107,7 +111,7 @@ def run(
     folder = working_directory()
     settings = RunSettings(
         *(choice, place, timeout, run_id, quiet, attach, labels, folder),
-        *(result_ttl_s, versions or "", unserved_limit_s),
+        *(result_ttl_s, versions or "", unserved_limit_s, given),
     )
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)
@@ -125,11 +129,12 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
     if not settings.place.local:  # it shows what the workers print
         make_steady("stdout")
     flow = load_flow(settings.choice, fingerprints=not settings.place.local)
+    inputs = checked(flow, settings.given)
     if not settings.quiet:
         say(place_text(settings.place))
     progress = RunProgress()
     interrupts = Interrupts()
-    report = interrupts.run(session(settings, flow, progress))
+    report = interrupts.run(session(settings, flow, inputs, progress))
     if report is None:
         say("interrupted before the run began")
         return None, interrupts.exit_code
@@ -137,7 +142,9 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
     return report, end_code(report, interrupts)
 
 
-def session(settings: RunSettings, flow: Flow, progress: RunProgress) -> Work:
+def session(
+    settings: RunSettings, flow: Flow, inputs: CheckedInputs, progress: RunProgress
+) -> Work:
     """Return the function that runs the flow where the options choose."""
     if settings.place.local:
         from astrum.runtime.patched_library import refuse_patched_library
@@ -145,10 +152,10 @@ def session(settings: RunSettings, flow: Flow, progress: RunProgress) -> Work:
         refuse_patched_library()  # the module was loaded after the parts that it replaces
         from astrum_coordinator.cli.in_process import LocalSession
 
-        return LocalSession(settings, flow, progress).run
+        return LocalSession(settings, flow, inputs, progress).run
     from astrum_coordinator.cli.on_pool import PoolSession
 
-    return PoolSession(settings, flow, progress).run
+    return PoolSession(settings, flow, inputs, progress).run
 
 
 def end_code(report: ExecutionReport, interrupts: Interrupts) -> int:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from astrum.runtime.cli.options import ServerOptions
 from astrum_coordinator.cli.flows import FlowChoice
+from astrum_coordinator.cli.inputs import InputArguments
 
 
 class RunTarget(NamedTuple):
@@ -38,3 +39,4 @@ class RunSettings(NamedTuple):
     result_ttl_s: float | None = None
     versions: str = ""
     unserved_limit_s: float | None = None
+    given: InputArguments = InputArguments()

@@ -11,6 +11,7 @@ from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
 from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
+from astrum_coordinator.cli.inputs import InputArguments, checked, inputs_options
 from astrum_coordinator.cli.options import (
     label_option,
     log_option,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Store a run for a serving coordinator.")
 @flow_options
 @server_options
+@inputs_options
 @run_id_option
 @attach_option
 @label_option
@@ -50,6 +52,7 @@ def submit(
     labels: dict[str, str],
     versions: str | None,
     unserved_limit_s: float | None,
+    given: InputArguments,
     **rest: Any,
 ) -> None:
     """Plan MODULE, store the run and print its id; a serving coordinator leads it.
@@ -64,12 +67,14 @@ def submit(
     settings = require_redis(server)
     with reserved_stdout() as stdout:
         flow = load_flow(FlowChoice(**rest), fingerprints=True)
+        inputs = checked(flow, given)
 
         async def store() -> str:
             async with patient_coordinator(settings) as coordinator:
                 await has_ended(coordinator, run_id, attach)
                 return await coordinator.submit_flow(
                     flow,
+                    inputs=inputs.values,
                     run_id=run_id,
                     timeout_s=timeout,
                     result_ttl_s=result_ttl_s,

@@ -15,7 +15,7 @@ from astrum.planning.run_inputs import GivenInputs
 from astrum.protocol.published_flows import PublishedFlow
 from astrum.protocol.run_header import NewRun, RunHeader
 from astrum.redis.scripts import Creation
-from astrum_coordinator.client.checked_inputs import checked_against_plan
+from astrum.execution.planned_inputs import checked_against_plan
 from astrum_coordinator.client.client_parts import ClientParts
 from astrum_coordinator.publishing import not_published, read_flow
 from astrum_coordinator.stored_runs import new_run

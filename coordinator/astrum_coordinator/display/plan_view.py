@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -11,11 +11,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from astrum.data_transport.declared.signatures import ABSENT
+from astrum.data_transport.types.class_fields import type_name
+from astrum.data_transport.types.run_inputs import DeclaredInput
 from astrum.execution.invoke import BoundTask, Flow
 from astrum.planning.execution_plan import ExecutionPlan, ExecutionStage, build_execution_plan
 from astrum.planning.picture import task_tree
 from astrum.planning.plan import NO_RETRY, Plan, TaskSpec
-from astrum_coordinator.display.report_view import count_text, plain_table
+from astrum.planning.run_inputs import HIDDEN, NO_INPUTS
+from astrum_coordinator.display.report_view import count_text, plain_table, to_json, value_text
 
 MAX_ROWS = 60
 MAX_TREE_TASKS = 120
@@ -32,8 +36,11 @@ class Transport(NamedTuple):
     expected: str
 
 
-def plan_view(flow: Flow) -> RenderableType:
-    """Return sizes, stages, tree and transports of a plan, each bounded."""
+def plan_view(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> RenderableType:
+    """Return sizes, stages, tree, inputs and transports of a plan, each bounded.
+
+    ``values`` are the inputs that a run of it would be given.
+    """
     needs = {spec.task_id: spec.needs for spec in flow.plan.tasks}
     stages = build_execution_plan(needs)
     parts: list[RenderableType] = [
@@ -42,6 +49,8 @@ def plan_view(flow: Flow) -> RenderableType:
         _left_out(len(stages.stages), "stage"),
         _tree(flow.plan, needs),
     ]
+    if flow.inputs:
+        parts += [input_table(flow, values), _left_out(len(flow.inputs), "input")]
     shown = list(islice(transports(flow), MAX_ROWS))
     if shown:
         total = sum(_transport_count(flow, spec) for spec in flow.plan.tasks)
@@ -88,6 +97,31 @@ def _tree(plan: Plan, needs: dict[str, tuple[str, ...]]) -> RenderableType:
     if more > 0:
         tree.add(Text(f"... {count_text(more, 'more task')}", "dim"))
     return tree
+
+
+def input_table(flow: Flow, values: Mapping[str, Any]) -> Table:
+    """Return (input, its type, its value: given, the default one, or missing; its readers)."""
+    table = plain_table("Input", "Type", "Value", "Read by")
+    for one in list(flow.inputs.values())[:MAX_ROWS]:
+        row = _input_to_json(one, values)
+        value = value_text(row["value"]) if one.name in values else "missing"
+        if one.name not in values and not row["required"]:
+            value = f"{value_text(row['default'])} (default)"
+        table.add_row(*map(Text, (one.name, row["type"], value, _names(row["readers"]))))
+    return table
+
+
+def _input_to_json(one: DeclaredInput, values: Mapping[str, Any]) -> dict[str, Any]:
+    required = one.default is ABSENT
+    return {
+        "name": one.name,
+        "type": type_name(one.type),
+        "required": required,
+        "default": None if required else HIDDEN if one.secret else to_json(one.default),
+        "secret": one.secret,
+        "readers": list(one.readers),
+        "value": HIDDEN if one.secret and one.name in values else to_json(values.get(one.name)),
+    }
 
 
 def transport_table(rows: list[Transport]) -> Table:
@@ -168,8 +202,8 @@ def _dot_text(text: str) -> str:
     return f'"{escaped}"'
 
 
-def plan_to_json(flow: Flow) -> dict[str, Any]:
-    """Return the whole plan as a value for JSON."""
+def plan_to_json(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> dict[str, Any]:
+    """Return the whole plan as a value for JSON; ``values`` as for `plan_view`."""
     plan = flow.plan
     return {
         "namespace": plan.namespace,
@@ -177,6 +211,7 @@ def plan_to_json(flow: Flow) -> dict[str, Any]:
         "total_stages": max(plan.levels, default=-1) + 1,
         "concurrency_limit": plan.concurrency_limit,
         "check_types": plan.check_types,
+        "inputs": [_input_to_json(one, values) for one in flow.inputs.values()],
         "tasks": [
             _task_to_json(flow, spec, stage)
             for spec, stage in zip(plan.tasks, plan.levels, strict=True)

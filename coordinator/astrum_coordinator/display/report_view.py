@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime as dt
+import json
 import math
 import time
 from collections import deque
@@ -15,6 +16,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from astrum.planning.run_inputs import HIDDEN
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,6 +31,7 @@ MAX_ROWS = 50
 MAX_SUMMARY_LINES = 30
 MAX_DEPTH = 50
 MAX_REPR_CHARS = 2_000
+MAX_VALUE_CHARS = 100
 
 STATUS_STYLE = {
     "completed": "green",
@@ -208,6 +212,8 @@ def report_view(
     from rich.text import Text
 
     parts: list[RenderableType] = []
+    if report.inputs:
+        parts.append(Text(inputs_text(report.inputs), "dim"))
     if report.task_statistics:
         parts.append(task_table(report.task_statistics))
     left_out = len(report.task_statistics) - MAX_ROWS
@@ -217,6 +223,21 @@ def report_view(
         parts += [Text(line, "red") for line in summary_lines(report, said)]
     parts.append(end_text(report))
     return Group(*parts)
+
+
+def inputs_text(inputs: Mapping[str, Any]) -> str:
+    """Return the inputs of a run in one line each.
+
+    >>> inputs_text({"day": dt.date(2026, 1, 2), "limit": 5})
+    'input day = "2026-01-02"\\ninput limit = 5'
+    """
+    return "\n".join(f"input {name} = {value_text(value)}" for name, value in inputs.items())
+
+
+def value_text(value: Any) -> str:
+    """Return a value as JSON in one short line; what stands for a secret one stays as it is."""
+    text = value if value == HIDDEN else json.dumps(to_json(value), ensure_ascii=False)
+    return text if len(text) <= MAX_VALUE_CHARS else text[: MAX_VALUE_CHARS - 3] + "..."
 
 
 def end_text(report: ExecutionReport) -> Text:

@@ -12,6 +12,7 @@ from astrum_coordinator.display.report_view import (
     code_text,
     duration_text,
     end_text,
+    inputs_text,
     plain_table,
     report_to_json,
     status_of,
@@ -85,7 +86,9 @@ def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
     from rich.text import Text
 
     stats = chosen_tasks(snapshot, chosen)
-    parts: list[RenderableType] = [*_table(snapshot, stats, chosen)]
+    inputs = {} if chosen.is_part else snapshot.report.inputs
+    parts: list[RenderableType] = [Text(inputs_text(inputs), "dim")] if inputs else []
+    parts += _table(snapshot, stats, chosen)
     if chosen.task_id is not None:
         parts += [_attempts(stat) for stat in stats if stat.attempt_statistics]
         parts += _result(snapshot.report, chosen.task_id)
