@@ -7,7 +7,7 @@ import enum
 import functools
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from astrum import (
     DynamicScheduler,
     F,
+    Input,
     Ref,
     RetryPolicy,
     SchedulerRegistry,
@@ -449,3 +450,21 @@ with use_namespace("references"):
         n: Ref[int, F("answered_big", "n", default=0)],
     ) -> list[Any]:
         return [note, big, n]
+
+
+# --- inputs ------------------------------------------------------------------------------------
+
+
+@task("list_days", namespace="inputs")
+def list_days(first: Ref[date, Input()], count: Ref[int, Input()] = 2) -> list[str]:
+    return [str(first + timedelta(days=number)) for number in range(count)]
+
+
+@task("bill", namespace="inputs")
+async def bill(
+    order: Ref[Order, Input("order")],
+    tags: Ref[tuple[str, ...], Input("order", "tags")],
+    token: Ref[str, Input("token", secret=True)],
+    days: Ref[list[str], F("list_days")],
+) -> tuple[Order, tuple[str, ...], int, int]:
+    return order, tags, len(token), len(days)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 import tests.flows.parity as flows
-from astrum import AstrumConfig, ExecutionReport, build_scheduler
+from astrum import AstrumConfig, DynamicScheduler, ExecutionReport, build_scheduler
+from astrum.errors import RunConflictError, RunInputError
+from astrum.execution.planned_inputs import checked_against_plan
+from astrum.protocol.run_header import RunHeader
+from astrum.protocol.sealing import Seal
 from astrum_coordinator import Coordinator
+from astrum_coordinator.stored_runs import encode_plan, new_run
 
 CONFIG = AstrumConfig(check_wire=True)
 
@@ -93,6 +99,49 @@ async def test_results_keep_their_types_across_processes(coordinator: Coordinato
     assert report.task_return_set["point"] == flows.Point(3, 4)
     assert type(report.task_return_set["point"]) is flows.Point
     assert report.task_return_set["colours"] is flows.Colour.BLUE
+
+
+ORDER = flows.Order("A-1", Decimal("1.50"), ("x", "y"))
+INPUTS = {"first": date(2026, 11, 28), "order": ORDER, "token": "s3cret"}
+
+
+async def test_inputs_give_the_same_in_both_modes(coordinator: Coordinator) -> None:
+    def make() -> DynamicScheduler:
+        return build_scheduler(namespace="inputs", config=CONFIG)
+
+    local = await make().execute(inputs=INPUTS)
+    distributed = await make().execute(coordinator, inputs=INPUTS)
+    assert outcome_of(distributed) == outcome_of(local)
+    assert local.task_return_set["bill"] == (ORDER, ("x", "y"), 6, 2)
+    assert distributed.inputs == local.inputs == {**INPUTS, "count": 2, "token": "***"}
+    again = await coordinator.report(distributed.run_id)
+    assert again.inputs == local.inputs
+
+
+async def test_plain_data_for_a_declared_class_becomes_one_on_the_worker(
+    coordinator: Coordinator,
+) -> None:
+    flow = build_scheduler(namespace="inputs").flow(fingerprints=True)
+    plain = {"order_id": "A-1", "amount": "1.50", "tags": ["x", "y"]}
+    found = checked_against_plan(flow.plan, {**INPUTS, "order": plain})
+    stored = encode_plan(flow.plan, Seal())
+    run = new_run("plain", RunHeader("inputs", stored.digest), Seal(), {}, inputs=found)
+    await coordinator._store.create_run(run, stored.data)
+    report = await coordinator.resume("plain")
+    assert report.task_return_set["bill"][0] == ORDER
+
+
+async def test_a_run_id_is_for_one_flow_and_its_inputs(coordinator: Coordinator) -> None:
+    flow = build_scheduler(namespace="inputs").flow(fingerprints=True)
+    await coordinator.submit_flow(flow, inputs=INPUTS, run_id="once")
+    await coordinator.submit_flow(flow, inputs=dict(reversed(INPUTS.items())), run_id="once")
+    with pytest.raises(RunConflictError, match="run 'once' exists already, with another 'count'"):
+        await coordinator.submit_flow(flow, inputs={**INPUTS, "count": 3}, run_id="once")
+    with pytest.raises(RunInputError, match="'first' is missing"):
+        await coordinator.submit_flow(flow, run_id="never")
+    assert await coordinator.run_info("never") is None
+    await coordinator.cancel("once")
+    await coordinator.resume("once")
 
 
 async def test_every_attempt_says_which_worker_ran_it(coordinator: Coordinator) -> None:
