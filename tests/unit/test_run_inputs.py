@@ -156,7 +156,7 @@ def taking(kind: Any) -> Flow:
 
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(),
-    float: st.floats(allow_nan=False),
+    float: st.floats(allow_nan=False, allow_infinity=False),
     bool: st.booleans(),
     Decimal: st.decimals(allow_nan=False, allow_infinity=False),
     date: st.dates(),

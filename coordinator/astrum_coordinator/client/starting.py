@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from astrum.errors import PlanNotFoundError, RunError
+from astrum.execution.planned_inputs import checked_against_plan
 from astrum.planning.plan import Plan
 from astrum.planning.run_inputs import GivenInputs
 from astrum.protocol.published_flows import PublishedFlow
 from astrum.protocol.run_header import NewRun, RunHeader
 from astrum.redis.scripts import Creation
-from astrum.execution.planned_inputs import checked_against_plan
 from astrum_coordinator.client.client_parts import ClientParts
 from astrum_coordinator.publishing import not_published, read_flow
 from astrum_coordinator.stored_runs import new_run

@@ -90,7 +90,8 @@ class Subscriptions:
         is_first = not self._waiting
         self._waiting.setdefault(run_id, []).append(end)
         try:
-            if is_first:  # else the read under way, or the next one, is for all ends already
+            # The read under way, or the next one, is for all ends already, unless it was refused.
+            if is_first or self._is_done_refused:
                 await self._read_again()
             yield end
         finally:
