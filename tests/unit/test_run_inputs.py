@@ -94,7 +94,7 @@ async def test_a_dataclass_or_a_model_gives_its_fields() -> None:
         assert report.execution_state == "completed"
 
 
-def test_all_mistakes_are_told_at_once_and_nothing_is_replaced_by_a_default() -> None:
+def test_all_mistakes_are_listed_at_once_and_nothing_is_replaced_by_a_default() -> None:
     with pytest.raises(RunInputError) as caught:
         checked_inputs(flow_of(orders()), {"dya": 1, "limit": "5", "token": 9, "order": Order(1)})
     lines = str(caught.value).splitlines()

@@ -48,7 +48,7 @@ def test_texts_and_a_file_give_the_inputs(write: Write, cli: Cli, mode: tuple[st
 
 
 @pytest.mark.parametrize("command", ["run", "submit", "plan"])
-def test_all_mistakes_are_told_and_the_exit_code_is_2(
+def test_all_mistakes_are_listed_and_the_exit_code_is_2(
     write: Write, cli: Cli, redis_server: Server, command: str
 ) -> None:
     write("flow.py", FLOW)
