@@ -92,7 +92,7 @@ def _rule(spec: InputSpec) -> _Rule:
 
 
 def _standard_type(text: str) -> Any:
-    """Return the type that a text names, if it has only standard types; `Any` otherwise."""
+    """Return the type that a string names, if it has only standard types; `Any` otherwise."""
     try:
         return _type_of(ast.parse(text, mode="eval").body)
     except (SyntaxError, LookupError, TypeError, ValueError, RecursionError):

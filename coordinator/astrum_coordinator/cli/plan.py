@@ -34,7 +34,7 @@ FORMATS = ("table", "mermaid", "dot", "json")
 def plan(ctx: click.Context, /, form: str, given: InputArguments, **rest: Any) -> None:
     """Show the plan of MODULE without running it: stages, dependencies, inputs, data transport.
 
-    With --input and --inputs it shows the values as well. What is wrong with them is told after
+    With --input and --inputs it shows the values as well. What is wrong with them follows
     the plan, and the exit code is 2.
     """
     # What the modules print during their import is not part of the plan.
