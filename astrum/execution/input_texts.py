@@ -20,7 +20,7 @@ def inputs_from_text(
 ) -> Collected:
     """Return the inputs of a run of ``flow``, and all that is wrong with them.
 
-    ``texts`` are converted by the declared types; a text that begins with ``@`` names the file
+    ``texts`` are converted by the declared types; a string that begins with ``@`` names the file
     whose content counts, and ``@@`` stands for one ``@``. ``values`` come from JSON; of a name in
     both the text counts.
     """
