@@ -22,6 +22,7 @@ lint: set-up  ## check format, lint, types, layers and words
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy examples/*.py examples/operating/*.py
+	cd examples/order_service && MYPYPATH=../../worker:../../coordinator ../../$(BIN)/mypy --config-file ../../pyproject.toml *.py
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_words.py
 
