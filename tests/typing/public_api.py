@@ -10,12 +10,17 @@ from typing import assert_type
 
 from astrum import (
     AstrumConfig,
+    Client,
     Coordinator,
     ExecutionReport,
     F,
     Ref,
     RetryPolicy,
+    RunEvent,
+    RunHandle,
     SchedulerRegistry,
+    SyncClient,
+    SyncRunHandle,
     run,
     task,
 )
@@ -61,3 +66,26 @@ async def on_a_pool() -> None:
         coordinator.no_such_method()  # type: ignore[attr-defined]
         await coordinator.run(timeout_s="soon")  # type: ignore[arg-type]
     Coordinator(7)  # type: ignore[arg-type]
+
+
+async def from_a_service() -> None:
+    async with Client("redis://host") as client:
+        handle = await client.start("billing", inputs={"order": "A-17"}, run_id="bill-A-17")
+        assert_type(handle, RunHandle)
+        assert_type(await handle.result(type=str), str)
+        assert_type(await handle.result("price", timeout=1.0, type=list[int]), list[int])
+        assert_type(await handle.wait(1.0), RunInfo)
+        assert_type(await handle.report(), ExecutionReport)
+        assert_type(await handle.cancel("why"), bool)
+        assert_type([event async for event in handle.events()], list[RunEvent])
+        assert_type(await client.start_many("billing", [{"order": "a"}]), list[RunHandle])
+        await client.start("billing", inputs=7)  # type: ignore[arg-type]
+
+
+def from_a_script() -> None:
+    with SyncClient("redis://host") as client:
+        handle = client.start("billing")
+        assert_type(handle, SyncRunHandle)
+        assert_type(handle.result(type=str), str)
+        assert_type(list(handle.events()), list[RunEvent])
+        handle.result(timeout="soon")  # type: ignore[call-overload]
