@@ -88,7 +88,6 @@ class Client:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
-        priority: int = 0,
         at: datetime | float | None = None,
         traceparent: str = "",
         versions: str = "",
@@ -107,7 +106,6 @@ class Client:
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
-            priority=priority,
             at=at,
             traceparent=traceparent,
             versions=versions,
@@ -125,7 +123,6 @@ class Client:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
-        priority: int = 0,
         at: datetime | float | None = None,
     ) -> list[RunHandle]:
         """Start one run for each of ``inputs``, together, and return their handles in this order.
@@ -142,7 +139,6 @@ class Client:
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
-            priority=priority,
             at=at,
         )
         wishes = [Wish(run_id, one) for run_id, one in zip(ids, given, strict=True)]

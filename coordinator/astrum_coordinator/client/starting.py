@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from astrum.errors import PlanNotFoundError, RunError
 from astrum.execution.planned_inputs import checked_against_plan
@@ -34,7 +34,6 @@ class StartOptions:
     labels: Mapping[str, str]
     timeout_s: float | None = None
     result_ttl_s: float | None = None
-    priority: int = 0
     at: datetime | float | None = None
     traceparent: str = ""
     versions: str = ""
@@ -115,19 +114,13 @@ def _new_run(parts: ClientParts, loaded: LoadedFlow, wish: Wish, options: StartO
     )
     run = new_run(
         wish.run_id,
-        RunHeader(flow.name, flow.plan_digest, priority=_checked_priority(options.priority)),
+        RunHeader(flow.name, flow.plan_digest),
         parts.seal,
         details | life_details(options.result_ttl_s),
         inputs=checked_against_plan(plan, wish.inputs),
         start_at=_seconds(options.at),
     )
     return run._replace(published=(flow.name, loaded.record))
-
-
-def _checked_priority(priority: Any) -> int:
-    if type(priority) is not int or not -9 <= priority <= 9:
-        raise RunError(f"the priority of a run is a whole number from -9 to 9, got {priority!r}")
-    return priority
 
 
 def _seconds(at: datetime | float | None) -> float:

@@ -112,7 +112,6 @@ class SyncClient:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
-        priority: int = 0,
         at: datetime | float | None = None,
         traceparent: str = "",
         versions: str = "",
@@ -126,7 +125,6 @@ class SyncClient:
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
-            priority=priority,
             at=at,
             traceparent=traceparent,
             versions=versions,
@@ -143,7 +141,6 @@ class SyncClient:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
-        priority: int = 0,
         at: datetime | float | None = None,
     ) -> list[SyncRunHandle]:
         """Start one run for each of ``inputs``; see `Client.start_many`."""
@@ -154,7 +151,6 @@ class SyncClient:
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
-            priority=priority,
             at=at,
         )
         return [SyncRunHandle(self, handle.run_id) for handle in self.run(started)]
