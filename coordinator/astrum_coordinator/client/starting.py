@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ from astrum_coordinator.submission import life_details, option_details, plan_det
 logger = logging.getLogger("astrum.client")
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
+LONGEST_DELAY_S = 6 * 86400.0
+"""The longest wait before a run begins: an open run without a leader lives for a week."""
 _ATTEMPTS = 10
 
 
@@ -127,11 +130,16 @@ def _seconds(at: datetime | float | None) -> float:
     """Return a time as seconds since the epoch, 0 for "at once"."""
     if at is None:
         return 0.0
-    if isinstance(at, datetime):
-        if at.tzinfo is None:
-            raise RunError(
-                f"at={at!r} has no time zone: write datetime(..., tzinfo=ZoneInfo(...)) or "
-                "datetime.now(UTC)"
-            )
-        return at.timestamp()
-    return float(at)
+    if isinstance(at, datetime) and at.tzinfo is None:
+        raise RunError(
+            f"at={at!r} has no time zone: write datetime(..., tzinfo=ZoneInfo(...)) or "
+            "datetime.now(UTC)"
+        )
+    seconds = at.timestamp() if isinstance(at, datetime) else float(at)
+    if not 0 < seconds <= time.time() + LONGEST_DELAY_S:
+        days = round(LONGEST_DELAY_S / 86400)
+        raise RunError(
+            f"at={at!r} is not a time within the next {days} days: a run that waits longer would "
+            "expire before it begins; start it later"
+        )
+    return seconds

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from astrum.errors import (
     FlowNotFoundError,
     RunCancelledError,
     RunConflictError,
+    RunError,
     RunInputError,
     RunNotFoundError,
     TaskFailedError,
@@ -78,10 +82,23 @@ async def test_wrong_starts_are_refused_with_what_to_do(client: Client) -> None:
         await client.start("biling", inputs={"order": "x"})
     with pytest.raises(RunInputError, match="order"):
         await client.start("billing", inputs={"ordr": "x"}, run_id="never")
+    for at in (time.time() + 7 * 86400, math.nan, datetime(2026, 1, 1)):
+        with pytest.raises(RunError, match=r"within the next 6 days|has no time zone"):
+            await client.start("billing", inputs={"order": "x"}, at=at, run_id="never")
     with pytest.raises(RunNotFoundError):
         await client.handle("never").status()
     with pytest.raises(RunNotFoundError):
         await client.handle("never").result(timeout=5)
+
+
+async def test_a_run_begins_at_its_time(client: Client) -> None:
+    due = time.time() + 1.5
+    handle = await client.start("billing", inputs={"order": "A-9"}, at=due, run_id="later")
+    past = await client.start("billing", inputs={"order": "A-9"}, at=due - 60, run_id="past")
+    assert await past.result(timeout=10)
+    assert await handle.result(timeout=15)
+    report = await handle.report()
+    assert min(task.start_time for task in report.task_statistics) >= due - 0.2
 
 
 async def test_a_failure_is_raised_and_can_be_tried_again(client: Client) -> None:
