@@ -66,17 +66,21 @@ class Peer:
 
 
 WITH_LAYERS = ("fan_out", "sync_fan_out", "chain", "layered")
+SMALL_RUNS = "small_runs"
+WITH_RUNS = ("fan_out", "sync_fan_out", "chain", SMALL_RUNS)
 PEERS = {
     peer.name: peer
     for peer in (
         Peer("ray", ("ray==2.60.0",), WITH_LAYERS),
         Peer("dramatiq", ("dramatiq[redis]==2.2.1",)),
         Peer("arq", ("arq==0.28.0",)),
-        Peer("taskiq", ("taskiq==0.13.0", "taskiq-redis==1.2.4")),
+        Peer("taskiq", ("taskiq==0.13.0", "taskiq-redis==1.2.4"), WITH_RUNS),
         Peer("streaq", ("streaq==7.2.0",)),
-        Peer("dask", ("dask[distributed]==2026.8.0",), WITH_LAYERS),
-        Peer("celery", ("celery[redis]==5.7.0",)),
+        Peer("dask", ("dask[distributed]==2026.8.0",), (*WITH_LAYERS, SMALL_RUNS)),
+        Peer("celery", ("celery[redis]==5.7.0",), WITH_RUNS),
         Peer("rq", ("rq==3.0.0",), WITH_LAYERS),
+        Peer("dbos", ("dbos==3.4.0",), (SMALL_RUNS,)),
+        Peer("prefect", ("prefect==3.9.1",), (SMALL_RUNS,)),
     )
 }
 

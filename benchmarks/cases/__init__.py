@@ -12,6 +12,7 @@ from benchmarks.cases.many_readers import ManyReaders
 from benchmarks.cases.million import Million
 from benchmarks.cases.resume import Resume
 from benchmarks.cases.round_trip import RoundTrip
+from benchmarks.cases.small_runs import SmallRuns
 from benchmarks.cases.start_up import StartUp
 
 CASES: dict[str, Case] = {
@@ -19,6 +20,7 @@ CASES: dict[str, Case] = {
     for case in (
         FanOut(),
         Chain(),
+        SmallRuns(),
         SyncFanOut(),
         Layered(),
         RoundTrip(),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import run_rates
 from celery import Celery, chord
 from celery import chain as celery_chain
 from driver import URL, WARM_UP_HOPS, WARM_UP_TASKS, Numbers, Work, script, timed, worker
+
+RUNS_AT_ONCE = 32
 
 app = Celery("drive_celery", broker=URL, backend=URL)
 app.conf.update(
@@ -66,4 +71,23 @@ def chain(hops: int) -> Numbers:
         return timed(hops, lambda: _chain(hops), hops)
 
 
-WORKS: dict[str, Work] = {"fan_out": fan_out, "sync_fan_out": fan_out, "chain": chain}
+def small_runs(runs: int) -> Numbers:
+    """Run many short chains, each awaited in a thread of this process: it has no async client."""
+
+    async def run(number: int) -> object:
+        return await asyncio.get_running_loop().run_in_executor(threads, _small_run, number)
+
+    with _pool(), ThreadPoolExecutor(RUNS_AT_ONCE) as threads:
+        return asyncio.run(run_rates.measure(run, runs, RUNS_AT_ONCE))
+
+
+def _small_run(number: int) -> int:
+    return int(celery_chain(hop.s(number), hop.s(), hop.s())().get(interval=0.001))
+
+
+WORKS: dict[str, Work] = {
+    "fan_out": fan_out,
+    "sync_fan_out": fan_out,
+    "chain": chain,
+    "small_runs": small_runs,
+}

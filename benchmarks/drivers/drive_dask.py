@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import run_rates
 from distributed import Client, Future, LocalCluster
 from driver import VALUE, WARM_UP_HOPS, WARM_UP_TASKS, Numbers, Work, last_layer, layered, timed
+
+RUNS_AT_ONCE = 256
 
 
 async def noop(number: int) -> None:
@@ -83,9 +87,31 @@ def layers(tasks: int) -> Numbers:
         return timed(tasks, lambda: _layered(client, tasks), len(last_layer(tasks)))
 
 
+async def _small_runs(runs: int) -> Numbers:
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    async with (
+        LocalCluster(**options, processes=True, asynchronous=True) as cluster,
+        Client(cluster, asynchronous=True) as client,
+    ):
+
+        async def run(number: int) -> object:
+            future = client.submit(hop, number, pure=False)
+            for _ in range(2):
+                future = client.submit(hop, future, pure=False)
+            return await future
+
+        return await run_rates.measure(run, runs, RUNS_AT_ONCE)
+
+
+def small_runs(runs: int) -> Numbers:
+    """Run many short chains; nothing is stored, so that a crash of the scheduler loses them."""
+    return asyncio.run(_small_runs(runs))
+
+
 WORKS: dict[str, Work] = {
     "fan_out": fan_out,
     "sync_fan_out": sync_fan_out,
     "chain": chain,
     "layered": layers,
+    "small_runs": small_runs,
 }
