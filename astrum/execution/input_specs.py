@@ -9,7 +9,7 @@ from typing import Any
 from astrum.data_transport.declared.signatures import ABSENT
 from astrum.data_transport.types.class_fields import type_name
 from astrum.data_transport.types.run_inputs import DeclaredInput
-from astrum.errors import EncodeError
+from astrum.errors import EncodeError, TaskRegistrationError
 from astrum.planning.run_inputs import InputSpec
 
 
@@ -18,12 +18,11 @@ def input_specs(
 ) -> tuple[InputSpec, ...]:
     """Return the inputs of a plan, sorted by name; with ``schemas`` also for other processes.
 
-    An input whose default value cannot travel counts as one without a default: where a run is
-    planned, that is refused.
+    Raises `TaskRegistrationError` for a default value that cannot travel to them.
     """
     if not declared:
         return ()
-    defaults = _encoded_defaults(declared, types)
+    defaults = _encoded_defaults(declared, types, must_travel=schemas)
     return tuple(
         InputSpec(
             name,
@@ -38,7 +37,7 @@ def input_specs(
 
 
 def _encoded_defaults(
-    declared: Mapping[str, DeclaredInput], types: Iterable[type]
+    declared: Mapping[str, DeclaredInput], types: Iterable[type], *, must_travel: bool
 ) -> dict[str, bytes]:
     given = {name: one.default for name, one in declared.items() if one.default is not ABSENT}
     if not given:
@@ -50,8 +49,12 @@ def _encoded_defaults(
     for name, default in given.items():
         try:
             found[name] = codec.encode(default)
-        except EncodeError:
-            continue
+        except EncodeError as error:
+            if must_travel:
+                advice = error.advice if declared[name].secret else error
+                raise TaskRegistrationError(
+                    f"the default value of the input {name!r} cannot travel to workers: {advice}"
+                ) from None
     return found
 
 

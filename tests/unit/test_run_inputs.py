@@ -143,6 +143,19 @@ def test_two_tasks_that_declare_one_input_differently_are_refused(
         flow_of(registry)
 
 
+async def test_a_default_that_cannot_travel_is_refused_for_workers_alone() -> None:
+    class Socket: ...
+
+    registry = SchedulerRegistry("n")
+
+    @registry.task("use")
+    def use(socket: Ref[Any, Input()] = Socket()) -> None: ...  # noqa: B008 - it is the point
+
+    assert (await registry.run()).execution_state == "completed"
+    with pytest.raises(TaskRegistrationError, match="default value of the input 'socket' cannot"):
+        flow_of(registry)
+
+
 def taking(kind: Any) -> Flow:
     """A flow with one input of a type."""
     registry = SchedulerRegistry("taking")
