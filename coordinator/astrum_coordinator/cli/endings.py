@@ -33,11 +33,11 @@ class Commands(SteadyCommand, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for a misspelt one, suggest the nearest."""
+        if args and args[0].partition(":")[0].endswith(".py"):
+            ctx.fail(f"no such command {args[0]!r}; did you mean 'run {args[0]}'?")
         known = get_close_matches(args[0], self.commands, n=1) if args else []
         if known and args[0] not in self.commands:
             ctx.fail(f"no such command {args[0]!r}; did you mean {known[0]!r}?")
-        if args and args[0].partition(":")[0].endswith(".py"):
-            ctx.fail(f"no such command {args[0]!r}; did you mean 'run {args[0]}'?")
         return super().resolve_command(ctx, args)
 
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from astrum_coordinator.cli import main
+from astrum_coordinator.cli.acl import ROLES
 from tests.integration.cli.conftest import Cli, Write, environment
 
 COMMANDS = ("run", "plan", "submit", "serve", "resume", "runs", "show", "cancel", "workers", "acl")
@@ -142,6 +143,6 @@ def test_a_plan_with_a_cycle_is_an_error_that_lists_the_cycle(write: Write, cli:
 
 def test_access_rules_are_printed_for_the_prefix() -> None:
     lines = CliRunner().invoke(main, ["acl", "--prefix", "mine"]).output.splitlines()
-    assert [line.split()[2] for line in lines] == ["astrum-coordinator", "astrum-worker"]
+    assert [line.split()[2] for line in lines] == [f"astrum-{role}" for role in ROLES]
     assert all(" ~{mine}:" in line and "~*" not in line for line in lines)
     assert CliRunner().invoke(main, ["acl", "--prefix", "a*"]).exit_code == 2

@@ -27,7 +27,7 @@ FLOW = """
     ) -> str:
         return f"{day:%d.%m.%Y} {order.number} {token[:1]} {limit}"
 """
-GIVEN = ("--input", "day=2026-11-28", "--input", "token=007", "--inputs", "more.json")
+GIVEN = ("--input", "day=2026-11-28", "--input", "token=007-s3cret", "--inputs", "more.json")
 
 
 @pytest.mark.parametrize("mode", [("--local",), ("--workers", "1")], ids=["local", "workers"])
@@ -44,7 +44,7 @@ def test_texts_and_a_file_give_the_inputs(write: Write, cli: Cli, mode: tuple[st
         "order": {"number": 7},
         "token": "***",
     }
-    assert "007" not in done.stdout + done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "submit", "plan"])
@@ -76,4 +76,4 @@ def test_show_has_the_inputs_of_a_run_without_its_secrets(
     shown = cli("show", "r", **env)
     assert "input day = " in shown.stdout
     assert "input token = ***" in shown.stdout
-    assert "007" not in shown.stdout + cli("show", "r", "--json", **env).stdout
+    assert "s3cret" not in shown.stdout + cli("show", "r", "--json", **env).stdout

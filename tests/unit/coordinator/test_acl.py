@@ -42,5 +42,5 @@ def test_workers_reach_neither_plans_nor_the_records_of_runs() -> None:
 def test_the_command_prints_one_line_per_role(options: list[str]) -> None:
     printed = CliRunner().invoke(main, ["acl", "--prefix", "mine", *options]).output
     lines = printed.splitlines()
-    assert [line.split()[2] for line in lines] == ["astrum-coordinator", "astrum-worker"]
+    assert [line.split()[2] for line in lines] == [f"astrum-{role}" for role in ROLES]
     assert all(("(" in line) != bool(options) for line in lines)
