@@ -57,9 +57,9 @@ def submit(
 ) -> None:
     """Plan MODULE, store the run and print its id; a serving coordinator leads it.
 
-    The same --run-id with the same flow and inputs is the same run, so repeating a submit is safe while it
-    is open. If the run has ended, the command ends with exit code 2. With --attach the command
-    waits for the end, prints how the run ended, and has its exit code.
+    The same --run-id with the same flow and inputs is the same run, so repeating a submit is safe
+    while it is open. If the run has ended, the command ends with exit code 2. With --attach the
+    command waits for the end, prints how the run ended, and has its exit code.
     """
     from astrum_coordinator.submission import traceparent_of_environment
 

@@ -67,10 +67,11 @@ class Starting:
         self._flows: dict[str, LoadedFlow] = {}
 
     async def start(self, name: str, wishes: Sequence[Wish], options: StartOptions) -> Plan:
-        """Create these runs, or none if one of them cannot be; return the plan of the flow.
+        """Create these runs; return the plan of the flow.
 
         Those that exist already with the same inputs are the same runs. Raises
-        `FlowNotFoundError`, `RunInputError` and `RunConflictError`.
+        `FlowNotFoundError` and `RunInputError` before any is created. After a
+        `RunConflictError`, for the id of a run with other inputs, the others are created.
         """
         for _ in range(_ATTEMPTS):
             loaded = self._flows.get(name) or await self._load(name)
