@@ -163,6 +163,10 @@ def write_report(report: ExecutionReport, path: Path) -> None:
     from astrum_coordinator.display.report_view import report_to_json
 
     if _is_written_in_place(path):
+        # The file may be standard output, which has another position there than the file opened
+        # here: what tasks have printed would be written over the beginning of the report.
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
         with path.open("a", encoding="utf-8") as there:
             print_json(report_to_json(report), there)
         return
