@@ -175,11 +175,15 @@ class Model:
         new.lease_end = round(start_at * 1000)
         new.blobs.update(values)
         self.state.runs[run_id] = new
-        if wakes and not start_at and self.state.wake is not None:
+        if wakes and not start_at:
+            self._wake(run_id)
+        return 1
+
+    def _wake(self, run_id: str) -> None:
+        if self.state.wake is not None:
             entry_id = self._next_id()
             self.state.wake.entries[entry_id] = (run_id.encode(), b"")
             self.state.wake.undelivered.append(entry_id)
-        return 1
 
     def acquire(self, run_id: str, owner: str, lease_ms: int) -> int:
         """The new epoch, or 0."""
@@ -269,6 +273,25 @@ class Model:
         run.counts = counts
         run.details.update(details)
         self.state.done[self._next_id()] = run_id.encode()
+        return True
+
+    def reopen(self, run_id: str, entry: bytes, state: str, final_tasks: Iterable[int]) -> bool:
+        """Open a run that ended in ``state``, without a leader; raises `GoneError`."""
+        run = self.state.runs.get(run_id)
+        if run is None:
+            raise GoneError
+        if run.state != state:
+            return False
+        run.state, run.owner, run.lease_end, run.ended_at = OPEN, "", 0, None
+        run.epoch = max(run.epoch + 1, self.now_ms())
+        for name in ("reason", "failure", "longest"):
+            run.details.pop(name, None)
+        for task in final_tasks:
+            run.attempts[task] = run.attempts.get(task, "").replace("!", "=")
+            if not run.attempts[task]:
+                del run.attempts[task]
+        run.journal[self._next_id()] = entry
+        self._wake(run_id)
         return True
 
     # --- attempts ---------------------------------------------------------------------------

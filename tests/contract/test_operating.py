@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import redis
 
-from astrum.errors import RunError, RunNotFoundError
+from astrum.errors import LeadershipLostError, RunError, RunNotFoundError
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
 from astrum.protocol.records import RESULT_TTL
 from astrum.protocol.run_header import plan_digest
+from astrum.protocol.streams import Stream
 from astrum.redis import (
     LeaseClient,
     RedisSettings,
@@ -26,6 +27,7 @@ from tests.contract.steps import (
     dispatched,
     led_run,
     registered,
+    settlement,
     stored,
 )
 from tests.servers import RedisServer
@@ -167,3 +169,22 @@ async def test_an_operator_can_act_while_memory_is_full(own_server: RedisServer)
         await runs.forget("over")
         assert await runs.unpause([QUEUE]) == [QUEUE]
         assert [info.drain for info in await runs.workers()] == [DrainRequest("ann")]
+
+
+async def test_a_reopened_run_counts_attempts_on_and_refuses_its_last_leader(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    entries = await dispatched(runs, epoch, 0, 1)
+    await workers.settle("r", STREAM, [settlement(task, e) for task, e in enumerate(entries)])
+    await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)
+    assert await runs.reopen("r", b"\x91", "completed", [1])
+    assert not await runs.reopen("r", b"\x91", "completed", [1])  # as after a lost reply
+    with pytest.raises(LeadershipLostError):
+        await dispatched(runs, epoch, 1)
+    next_epoch = await runs.lead("r", "next", 30.0)
+    assert next_epoch is not None
+    again = [(0, 2, b"m"), (1, 1, b"m"), (1, 2, b"m")]
+    sent = await runs.dispatch("r", next_epoch, Stream("default", "async"), again)
+    assert sent.states[:2] == ["1!w", "1=w"]
+    assert set(await runs.outstanding("r")) == {1}

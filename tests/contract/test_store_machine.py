@@ -206,7 +206,12 @@ class StoreMachine(RuleBasedStateMachine):
         expected: object
         try:
             expected = self.model.finish(
-                run_id, epoch, state, tails=tails, counts="7 0 0 0 0", details={"e": "y"}
+                run_id,
+                epoch,
+                state,
+                tails=tails,
+                counts="7 0 0 0 0",
+                details={"e": "y", "reason": "z"},
             )
         except StaleError:
             expected = LeadershipLostError
@@ -219,9 +224,28 @@ class StoreMachine(RuleBasedStateMachine):
             result_ttl_s=1000,
             tails=tails,
             counts=RunCounts(7),
-            details={"e": "y"},
+            details={"e": "y", "reason": "z"},
         )
         assert self.told(work) == expected
+
+    @rule(
+        run_id=RUNS,
+        state=st.sampled_from(["completed", "failed"]),
+        again=st.sets(TASKS),
+    )
+    def reopen(self, run_id: str, state: str, again: set[int]) -> None:
+        """Open an ended run; its last leader keeps its epoch, and must be refused from now on."""
+        expected: object
+        try:
+            expected = self.model.reopen(run_id, b"\x91", state, again)
+        except GoneError:
+            expected = RunNotFoundError
+        assert self.told(self.runs.reopen(run_id, b"\x91", state, again)) == expected
+        if expected is True:
+            info = self.run(self.runs.run_info(run_id))
+            assert info is not None
+            assert info.epoch > int(self.real(str(self.epochs[run_id])))
+            self.same(str(info.epoch), str(self.model.state.runs[run_id].epoch))
 
     def told(self, work: Awaitable[Any]) -> object:
         """Return a reply, or the kind of its error."""
