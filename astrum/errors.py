@@ -141,7 +141,7 @@ class RunEndedError(RunError):
 
 
 class RetryRefusedError(RunError):
-    """A run, or a task of it, that cannot be tried again as it is now."""
+    """A run, or a task of it, that cannot be tried again in its state."""
 
 
 class LeadershipLostError(RunError):

@@ -213,11 +213,13 @@ def shown_path(path: tuple[str | int, ...], whole: str = "") -> str:
 
 
 def binding_error(task_id: str, binding: Binding, error: LocateError) -> TransportError:
-    """Return the error of a parameter whose source lacks what it asks for."""
+    """Return the error of a parameter whose source lacks what it asks for.
+
+    Of an input it does not say what is there instead: the input may be secret.
+    """
     source, place = binding.source, f"task {task_id!r}, parameter {binding.parameter!r}"
     if binding.origin == "input":
-        lacks = str(error).replace("the result has", "it has", 1)
-        return TransportError(f"{place}, from the input {source!r}: {lacks}")
+        return TransportError(f"{place}: the input {source!r} has no part {error.locator!r}")
     default = f"F({source!r}, {error.locator!r}, default=None)"
     advice = f"; if it may be absent, say what stands for it: {default}" if error.is_absent else ""
     return TransportError(f"{place}, from {source!r}: {error}{advice}")

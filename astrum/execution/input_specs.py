@@ -12,6 +12,9 @@ from astrum.data_transport.types.run_inputs import DeclaredInput
 from astrum.errors import EncodeError, TaskRegistrationError
 from astrum.planning.run_inputs import InputSpec
 
+_BY_NAME = ("properties", "$defs")
+"""The parts of a schema that map names, such as that of a field, to schemas."""
+
 
 def input_specs(
     declared: Mapping[str, DeclaredInput], types: Iterable[type], *, schemas: bool
@@ -27,7 +30,7 @@ def input_specs(
         InputSpec(
             name,
             type_name(one.type),
-            schema_of(one.type) if schemas else "",
+            schema_of(one.type, secret=one.secret) if schemas else "",
             defaults.get(name),
             one.secret,
             one.readers,
@@ -58,8 +61,11 @@ def _encoded_defaults(
     return found
 
 
-def schema_of(kind: Any) -> str:
-    """Return the JSON schema of a type as text, "" if it is not known."""
+def schema_of(kind: Any, *, secret: bool = False) -> str:
+    """Return the JSON schema of a type as text, "" if it is not known.
+
+    That of a ``secret`` input has no defaults of fields, which could be secrets themselves.
+    """
     if kind is Any:
         return ""
     from pydantic import TypeAdapter  # slow
@@ -68,4 +74,20 @@ def schema_of(kind: Any) -> str:
         schema = TypeAdapter(kind).json_schema()
     except Exception:  # of a class that pydantic cannot describe; its name is all that is known
         return ""
-    return json.dumps(schema, sort_keys=True, separators=(",", ":"))
+    shown = _without_defaults(schema) if secret else schema
+    return json.dumps(shown, sort_keys=True, separators=(",", ":"))
+
+
+def _without_defaults(schema: Any) -> Any:
+    """Return a schema without the values that fields have if they are left out."""
+    if isinstance(schema, list):
+        return [_without_defaults(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: _without_defaults(one) for name, one in part.items()}
+        if key in _BY_NAME
+        else _without_defaults(part)
+        for key, part in schema.items()
+        if key != "default"
+    }

@@ -41,7 +41,7 @@ from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.parts import Parts, compose
 from astrum_coordinator.publishing import Publishing
 from astrum_coordinator.stored_runs import StoredRuns, encode_plan, new_run
-from astrum_coordinator.submission import check_flow, life_details, new_run_id, submission_details
+from astrum_coordinator.submission import RunOptions, check_flow, new_run_id, submission_details
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -260,13 +260,13 @@ class Coordinator(Operations, Publishing):
         """
         check_flow(flow)
         run_id = run_id or new_run_id()
-        details = submission_details(
-            flow, timeout_s, labels, traceparent, versions, unserved_limit_s
+        options = RunOptions(
+            labels, timeout_s, result_ttl_s, traceparent, versions, unserved_limit_s
         )
+        details = submission_details(flow, options)
         stored = encode_plan(flow.plan, self._context.seal)
         self._stored.keep(stored.digest, flow.plan)
         header = RunHeader(flow.plan.namespace, stored.digest)
-        details |= life_details(result_ttl_s)
         encoded = checked_inputs(flow, inputs).encoded()
         run = new_run(run_id, header, self._context.seal, details, inputs=encoded)
         run = run._replace(wakes=run_id not in self._led_here)

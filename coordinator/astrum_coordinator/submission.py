@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from astrum.errors import RunError, TaskRegistrationError
 from astrum.execution.invoke import Flow
@@ -75,18 +76,23 @@ def traceparent_of_environment() -> str:
     return text if is_traceparent(text) else ""
 
 
-def submission_details(
-    flow: Flow,
-    timeout_s: float | None,
-    labels: Mapping[str, str],
-    traceparent: str,
-    versions: str,
-    unserved_limit_s: float | None,
-) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is to be led and kept, as the arguments of `Coordinator.submit_flow`."""
+
+    labels: Mapping[str, str]
+    timeout_s: float | None = None
+    result_ttl_s: float | None = None
+    traceparent: str = ""
+    versions: str = ""
+    unserved_limit_s: float | None = None
+
+
+def submission_details(flow: Flow, options: RunOptions) -> dict[str, str]:
     """Return what is kept with a run; raises `RunError` for what it cannot have."""
     return plan_details(flow.plan, modules_of(flow)) | {
         PLANNED_S_DETAIL: f"{flow.planning_s:.6f}",
-        **option_details(flow.plan, timeout_s, labels, traceparent, versions, unserved_limit_s),
+        **option_details(flow.plan, options),
     }
 
 
@@ -104,37 +110,32 @@ def plan_details(plan: Plan, modules: str) -> dict[str, str]:
     return {name: value for name, value in details.items() if value}
 
 
-def option_details(
-    plan: Plan,
-    timeout_s: float | None,
-    labels: Mapping[str, str],
-    traceparent: str,
-    versions: str,
-    unserved_limit_s: float | None,
-) -> dict[str, str]:
+def option_details(plan: Plan, options: RunOptions) -> dict[str, str]:
     """Return what is kept of how one run was asked for; raises as `submission_details`."""
+    traceparent, timeout_s = options.traceparent, options.timeout_s
     if traceparent and not is_traceparent(traceparent):
         raise RunError(f"{traceparent!r} is not a traceparent of the form 00-TRACE-SPAN-FLAGS")
     details = {
         TRACEPARENT: traceparent,
-        VERSIONS: _checked_versions(versions, plan),
-        UNSERVED_LIMIT: _limit_text(unserved_limit_s),
+        VERSIONS: _checked_versions(options.versions, plan),
+        UNSERVED_LIMIT: _limit_text(options.unserved_limit_s),
+        RESULT_TTL: _life_text(options.result_ttl_s),
+        TIMEOUT_DETAIL: "" if timeout_s is None else f"{timeout_s:g}",
     }
-    if timeout_s is not None:
-        details[TIMEOUT_DETAIL] = f"{timeout_s:g}"
     known = {name: value for name, value in details.items() if value}
-    return known | {f"{LABEL}{name}": value for name, value in checked_labels(labels).items()}
+    labels = checked_labels(options.labels)
+    return known | {f"{LABEL}{name}": value for name, value in labels.items()}
 
 
-def life_details(result_ttl_s: float | None) -> dict[str, str]:
-    """Return the detail that says how long an ended run is kept, none if its leader decides."""
+def _life_text(result_ttl_s: float | None) -> str:
+    """Return how long an ended run is kept as its detail, "" if its leader decides."""
     if result_ttl_s is None:
-        return {}
+        return ""
     try:
         check_result_ttl(result_ttl_s)
     except ValueError as error:
         raise RunError(str(error)) from None
-    return {RESULT_TTL: f"{result_ttl_s:.3f}"}
+    return f"{result_ttl_s:.3f}"
 
 
 def _checked_versions(versions: str, plan: Plan) -> str:

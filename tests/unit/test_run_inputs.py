@@ -115,6 +115,39 @@ def test_the_value_of_a_secret_is_in_no_message() -> None:
     assert "s3cret" not in str(checked_inputs(flow, GIVEN).shown)
 
 
+@pytest.mark.parametrize("check_wire", [False, True])
+async def test_an_absent_part_of_a_secret_says_nothing_of_what_is_there(check_wire: bool) -> None:
+    registry = SchedulerRegistry("n")
+
+    @registry.task("login")
+    def login(name: Ref[str, Input("login", "user", secret=True)]) -> None: ...
+
+    config = AstrumConfig(check_wire=check_wire)
+    report = await registry.run(config=config, inputs={"login": {"s3cret": 1}})
+    assert "the input 'login' has no part 'user'" in report.error_summary[0]
+    assert "s3cret" not in str(report.task_statistics)
+
+
+class Login(pydantic.BaseModel):
+    name: str
+    default: str | None = "s3cret"
+
+
+def test_the_schema_of_a_secret_input_has_no_defaults_of_fields() -> None:
+    registry = SchedulerRegistry("n")
+
+    @registry.task("login")
+    def login(
+        secret: Ref[Login, Input(secret=True)], token: Ref[str, Input(secret=True)]
+    ) -> None: ...
+
+    plan = without_code(flow_of(registry))
+    assert "s3cret" not in str(plan.to_data())
+    assert '"default":' in plan.inputs[0].schema  # the field of that name
+    with pytest.raises(RunInputError, match=r"'token': expected str, got \*\*\*"):
+        checked_against_plan(plan, {"secret": {"name": "ann"}, "token": 7})
+
+
 @pytest.mark.parametrize(
     ("declared", "message"),
     [

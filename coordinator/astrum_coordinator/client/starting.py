@@ -20,7 +20,7 @@ from astrum.redis.scripts import Creation
 from astrum_coordinator.client.client_parts import ClientParts
 from astrum_coordinator.publishing import not_published, read_flow
 from astrum_coordinator.stored_runs import new_run
-from astrum_coordinator.submission import life_details, option_details, plan_details
+from astrum_coordinator.submission import RunOptions, option_details, plan_details
 
 logger = logging.getLogger("astrum.client")
 
@@ -31,16 +31,10 @@ _ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class StartOptions:
+class StartOptions(RunOptions):
     """How a run is started, as the arguments of `Client.start`."""
 
-    labels: Mapping[str, str]
-    timeout_s: float | None = None
-    result_ttl_s: float | None = None
     at: datetime | float | None = None
-    traceparent: str = ""
-    versions: str = ""
-    unserved_limit_s: float | None = None
 
 
 class LoadedFlow(NamedTuple):
@@ -108,19 +102,12 @@ class Starting:
 
 def _new_run(parts: ClientParts, loaded: LoadedFlow, wish: Wish, options: StartOptions) -> NewRun:
     plan, flow = loaded.plan, loaded.flow
-    details = dict(loaded.details) | option_details(
-        plan,
-        options.timeout_s,
-        options.labels,
-        options.traceparent,
-        options.versions,
-        options.unserved_limit_s,
-    )
+    details = dict(loaded.details) | option_details(plan, options)
     run = new_run(
         wish.run_id,
         RunHeader(flow.name, flow.plan_digest),
         parts.seal,
-        details | life_details(options.result_ttl_s),
+        details,
         inputs=checked_against_plan(plan, wish.inputs),
         start_at=_seconds(options.at),
     )

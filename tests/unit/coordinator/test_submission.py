@@ -16,7 +16,7 @@ from astrum.protocol.records import RunInfo
 from astrum_coordinator import CoordinatorConfig
 from astrum_coordinator.cli import main
 from astrum_coordinator.cli.runs import code_text
-from astrum_coordinator.submission import life_details, submission_details
+from astrum_coordinator.submission import RunOptions, option_details, submission_details
 
 
 def flow_of(*, fingerprints: bool = True) -> Flow:
@@ -38,7 +38,9 @@ def submitted(
         ended_at=None,
         outstanding=0,
         late_ends=0,
-        details=submission_details(flow, None, {}, "", versions, limit_s),
+        details=submission_details(
+            flow, RunOptions({}, versions=versions, unserved_limit_s=limit_s)
+        ),
     )
 
 
@@ -100,7 +102,7 @@ def test_what_cannot_be_kept_with_a_run_is_refused_with_what_to_write() -> None:
         CoordinatorConfig(versions="compatble")
     for ttl_s in (0.0, -1.0, 0.0001, 1e12, math.inf, math.nan):
         with pytest.raises(RunError, match="result_ttl_s must be"):
-            life_details(ttl_s)
+            option_details(flow_of().plan, RunOptions({}, result_ttl_s=ttl_s))
         with pytest.raises(ValueError, match="result_ttl_s must be"):
             CoordinatorConfig(result_ttl_s=ttl_s)
 
