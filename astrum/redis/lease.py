@@ -12,7 +12,7 @@ import redis.exceptions as driver
 
 from astrum.protocol.drains import DrainRequest, decode_drain
 from astrum.protocol.keys import DRAIN_FIELD
-from astrum.redis import scripts
+from astrum.redis import worker_scripts
 from astrum.redis.blocking import BlockingConnection, open_blocking
 from astrum.redis.script_library import Argument, ScriptCall, ScriptLibrary
 from astrum.redis.server_clock import ServerClock
@@ -52,13 +52,13 @@ class LeaseClient:
         only the start of the last beat that returned counts.
         """
         asked_at = time.time()
-        reply = int(self._call(scripts.beat(self._keys, worker_id, lease_s, status)))
+        reply = int(self._call(worker_scripts.beat(self._keys, worker_id, lease_s, status)))
         self._clock.learn(asked_at, abs(reply) / 1000, time.time())
         return reply > 0
 
     def set_status(self, worker_id: str, status: bytes) -> bool:
         """Do as `WorkerStore.set_status`."""
-        return bool(self._call(scripts.status(self._keys, worker_id, status)))
+        return bool(self._call(worker_scripts.status(self._keys, worker_id, status)))
 
     def drain_request(self, worker_id: str) -> DrainRequest | None:
         """Return the request that this worker drains, `None` if there is none."""

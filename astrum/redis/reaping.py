@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from astrum.protocol.keys import GROUP, Keys
 from astrum.protocol.records import Holder, LastWord
 from astrum.protocol.status import decode_status
-from astrum.redis import scripts
+from astrum.redis import worker_scripts
 from astrum.redis.client import Client
 from astrum.redis.entries import Entry, leases_of, names_of, pairs, read_entry, server_ms
 from astrum.redis.records import DeadClaim
@@ -136,7 +136,7 @@ async def drop(client: Client, keys: Keys, worker_id: str, *, leaves: bool) -> b
     held = 0
     for number, part in enumerate(parts, start=1):
         is_last = number == len(parts)
-        call = scripts.drop(keys, worker_id, part, leaves=leaves, is_last=is_last, held=held)
+        call = worker_scripts.drop(keys, worker_id, part, leaves=leaves, is_last=is_last, held=held)
         held = int(await client.call(call))
         if held < 0:
             return False

@@ -16,7 +16,7 @@ from astrum.machine.run_counter import RunCounts
 from astrum.protocol.records import NO_COUNTS, Holder, LastWord, Outstanding, encode_counts
 from astrum.protocol.status import CoordinatorStatus, encode_coordinator_status
 from astrum.protocol.streams import Stream
-from astrum.redis import blobs, listing, reaping, scripts
+from astrum.redis import blobs, listing, reaping, scripts, worker_scripts
 from astrum.redis.creation import CreationStore
 from astrum.redis.entries import names_of, pairs
 from astrum.redis.fence import outstanding_in
@@ -328,7 +328,7 @@ class RunStore(CreationStore, FlowStore, OperatingStore, JournalStore):
     async def set_aside(self, claim: DeadClaim, reason: str) -> None:
         """Move a dead worker's entry that cannot be read to the dead letters."""
         entry = (claim.stream, claim.entry_id, claim.data, claim.signature)
-        await self.client.call(scripts.set_aside(self.keys, *entry, reason))
+        await self.client.call(worker_scripts.set_aside(self.keys, *entry, reason))
 
     async def holders(self, stream: Stream, entry_ids: Sequence[str]) -> dict[str, Holder]:
         """Return who holds which of these dispatched attempts; those not held are left out."""

@@ -36,9 +36,6 @@ LATEST_LEASES_LOOKED_AT = 100
 OUTLINE_ROWS = 2_000
 OUTLINE_BYTES = 4 * 1024 * 1024
 """The limit of one call, so that it blocks the server for some milliseconds only."""
-WORKER_DETAILS_TTL_S = 300.0
-DEAD_LETTERS_KEPT = 1000
-DEAD_LETTERS_TTL_S = 7 * 86400.0
 
 
 def chunks(items: Sequence[Any], size: int = MAX_ITEMS) -> Iterable[Sequence[Any]]:
@@ -50,16 +47,18 @@ def chunks(items: Sequence[Any], size: int = MAX_ITEMS) -> Iterable[Sequence[Any
     return (items[i : i + size] for i in range(0, len(items), size))
 
 
-def _ms(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
+    """Return a duration in ms, at least 1."""
     return max(1, round(seconds * 1000))
 
 
 def queue_ttl_ms() -> int:
     """Return the life of a queue in use."""
-    return _ms(QUEUE_TTL_S)
+    return milliseconds(QUEUE_TTL_S)
 
 
-def _flat(details: Mapping[str, str]) -> list[str]:
+def flat(details: Mapping[str, str]) -> list[str]:
+    """Return details as arguments: name, value, name, value."""
     return [text for pair in details.items() for text in pair]
 
 
@@ -88,7 +87,7 @@ class Creation(IntEnum):
 def create(keys: Keys, run: NewRun, plan: bytes = b"") -> ScriptCall:
     """Create a run; without ``plan`` the server must have it. Reply: a `Creation`."""
     run_id, digest, header, identity, details, values, start_at, wakes, published = run
-    arguments: list[Argument] = [run_id, digest, _ms(OPEN_TTL_S), keys.run("")]
+    arguments: list[Argument] = [run_id, digest, milliseconds(OPEN_TTL_S), keys.run("")]
     arguments += [identity, header, round(start_at * 1000)]
     arguments += [int(wakes and not start_at), plan, len(values), *published]
     names = [*_run_keys(keys, run_id), keys.runs, keys.index, keys.plan(digest), keys.wake]
@@ -96,7 +95,7 @@ def create(keys: Keys, run: NewRun, plan: bytes = b"") -> ScriptCall:
     for blob in values:
         names.append(keys.blob(run_id, blob.digest))
         arguments += blob
-    return ScriptCall("create", names, [*arguments, *_flat(details)])
+    return ScriptCall("create", names, [*arguments, *flat(details)])
 
 
 def adopt(
@@ -104,7 +103,7 @@ def adopt(
 ) -> ScriptCall:
     """Acquire the leadership of runs. Reply: `listing.read_adopted`."""
     names = [keys.runs]
-    arguments: list[Argument] = [owner, _ms(lease_s), _ms(OPEN_TTL_S), versions]
+    arguments: list[Argument] = [owner, milliseconds(lease_s), milliseconds(OPEN_TTL_S), versions]
     for run_id in run_ids:
         names += (keys.run(run_id), keys.attempts(run_id), keys.journal(run_id))
         arguments.append(run_id)
@@ -113,14 +112,14 @@ def adopt(
 
 def release(keys: Keys, run_id: str, owner: str, epoch: int) -> ScriptCall:
     """End a run's leadership. Reply: 0 if it was not held."""
-    arguments: list[Argument] = [owner, epoch, run_id, _ms(OPEN_TTL_S)]
+    arguments: list[Argument] = [owner, epoch, run_id, milliseconds(OPEN_TTL_S)]
     return ScriptCall("release", [keys.run(run_id), keys.runs], arguments)
 
 
 def renew(keys: Keys, owner: str, epochs: Iterable[tuple[str, int]], lease_s: float) -> ScriptCall:
     """Renew the leases of runs (id, epoch). Reply: 1 or 0 for each."""
     names = [keys.runs]
-    arguments: list[Argument] = [owner, _ms(lease_s), _ms(OPEN_TTL_S)]
+    arguments: list[Argument] = [owner, milliseconds(lease_s), milliseconds(OPEN_TTL_S)]
     for run_id, epoch in epochs:
         names.append(keys.run(run_id))
         arguments += [run_id, epoch]
@@ -145,7 +144,7 @@ def announce(
 ) -> ScriptCall:
     """Publish what a coordinator does, for a while, and the counts of runs that it leads."""
     names = [keys.coordinators, keys.coordinator(owner)]
-    arguments: list[Argument] = [owner, _ms(life_s), status, len(details), *_flat(details)]
+    arguments: list[Argument] = [owner, milliseconds(life_s), status, len(details), *flat(details)]
     for run_id, epoch, counts in led:
         names.append(keys.run(run_id))
         arguments += [epoch, counts]
@@ -155,7 +154,7 @@ def announce(
 def prolong(keys: Keys, run_id: str, cursor: bytes) -> ScriptCall:
     """Let an open run live on, from a cursor of its blobs. Reply: the next cursor, or "0"."""
     prefixes = (keys.blob(run_id, ""), keys.plan(""))
-    arguments: list[Argument] = [cursor, _ms(OPEN_TTL_S), BLOBS_PER_PART, *prefixes]
+    arguments: list[Argument] = [cursor, milliseconds(OPEN_TTL_S), BLOBS_PER_PART, *prefixes]
     return ScriptCall("prolong", [*_run_keys(keys, run_id), keys.index], arguments)
 
 
@@ -191,7 +190,7 @@ def dispatch(
     """Dispatch attempts. Reply: see `read_dispatched`."""
     name, want, alone = _names(keys, stream)
     names = [keys.run(run_id), keys.attempts(run_id), stream, keys.queues, want, *alone]
-    want_ms = _ms(WANT_S) if has_more else 0
+    want_ms = milliseconds(WANT_S) if has_more else 0
     arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms(), name, run_id, want_ms]
     for item in items:
         arguments += item
@@ -221,7 +220,7 @@ def look(keys: Keys, stream: str, run_ids: Iterable[str]) -> ScriptCall:
 
     Reply: the number of its attempts, and of runs that do.
     """
-    return ScriptCall("look", [stream, keys.want(stream)], [_ms(WANT_S), *run_ids])
+    return ScriptCall("look", [stream, keys.want(stream)], [milliseconds(WANT_S), *run_ids])
 
 
 def settle(
@@ -289,13 +288,13 @@ def finish(
     arguments: list[Argument] = [
         epoch,
         state,
-        _ms(result_ttl_s),
+        milliseconds(result_ttl_s),
         int(tails),
         run_id,
         keys.run(""),
         keys.plan(""),
         counts,
-        *_flat(details),
+        *flat(details),
     ]
     return ScriptCall("finish", names, arguments)
 
@@ -325,53 +324,7 @@ def queue_sizes(streams: Sequence[str]) -> ScriptCall:
     return ScriptCall("queue_sizes", streams, [GROUP])
 
 
-# --- workers ---------------------------------------------------------------------------------
-
-
-def register(
-    keys: Keys, worker_id: str, details: Mapping[str, str], served: bytes, lease_s: float
-) -> ScriptCall:
-    """Register a worker with its first lease. Reply: the server's time in ms."""
-    arguments: list[Argument] = [
-        worker_id,
-        _ms(lease_s),
-        _details_ttl_ms(lease_s),
-        _ms(OPEN_TTL_S),
-        served,
-        *_flat(details),
-    ]
-    return ScriptCall("register", [keys.leases, keys.worker(worker_id)], arguments)
-
-
-def beat(keys: Keys, worker_id: str, lease_s: float, status: bytes = b"") -> ScriptCall:
-    """Renew a worker's lease.
-
-    Reply: the server's time in ms, negative if the lease was over or the registration gone.
-    """
-    lives_ms = (_ms(lease_s), _details_ttl_ms(lease_s), _ms(OPEN_TTL_S))
-    arguments: list[Argument] = [worker_id, *lives_ms, status]
-    return ScriptCall("beat", [keys.leases, keys.worker(worker_id)], arguments)
-
-
-def _details_ttl_ms(lease_s: float) -> int:
-    return _ms(max(WORKER_DETAILS_TTL_S, 4 * lease_s))
-
-
-def status(keys: Keys, worker_id: str, data: bytes) -> ScriptCall:
-    """Store a worker's status. Reply: 0 if the worker is not registered."""
-    return ScriptCall("status", [keys.worker(worker_id)], [data])
-
-
-def drop(
-    keys: Keys, worker_id: str, streams: Iterable[str], *, leaves: bool, is_last: bool, held: int
-) -> ScriptCall:
-    """Forget a worker, a part of the streams at a time.
-
-    Reply: in how many streams it holds something, those of earlier parts (``held``) included, or
-    -1 if it is alive.
-    """
-    names = [keys.leases, keys.worker(worker_id), *streams]
-    return ScriptCall("drop", names, [worker_id, GROUP, int(leaves), int(is_last), held])
+# --- the pool ---------------------------------------------------------------------------------
 
 
 def group(keys: Keys, streams: Iterable[str]) -> ScriptCall:
@@ -381,7 +334,8 @@ def group(keys: Keys, streams: Iterable[str]) -> ScriptCall:
 
 def queue_lives(keys: Keys, streams: Iterable[str]) -> ScriptCall:
     """Let streams in use live on, and drop those that were idle for long."""
-    lives_ms: list[Argument] = [queue_ttl_ms(), _ms(IDLE_QUEUE_TTL_S), _ms(SPARE_QUEUE_TTL_S)]
+    lives_s = (IDLE_QUEUE_TTL_S, SPARE_QUEUE_TTL_S)
+    lives_ms: list[Argument] = [queue_ttl_ms(), *map(milliseconds, lives_s)]
     return ScriptCall("queue_lives", [keys.queues, keys.alone, *streams], lives_ms)
 
 
@@ -390,30 +344,3 @@ def heal(keys: Keys, jumped_s: float) -> ScriptCall:
     prefixes = (keys.worker(""), keys.run(""))
     arguments: list[Argument] = [*prefixes, LATEST_LEASES_LOOKED_AT, round(jumped_s * 1000)]
     return ScriptCall("heal", [keys.leases, keys.runs], arguments)
-
-
-def claim(streams: Sequence[str], worker_id: str, count: int) -> ScriptCall:
-    """Claim at most ``count`` entries, earlier streams first. Reply: as XREADGROUP."""
-    return ScriptCall("claim", streams, [GROUP, worker_id, count])
-
-
-def exclusive(keys: Keys, worker_id: str, ttl_s: float) -> ScriptCall:
-    """Let a worker make room for an exclusive attempt; 0 s takes it back. Reply: 1 if it may."""
-    ttl_ms = _ms(ttl_s) if ttl_s else 0
-    return ScriptCall("exclusive", [keys.exclusive, keys.leases], [worker_id, ttl_ms])
-
-
-def set_aside(
-    keys: Keys, stream: str, entry_id: str, data: bytes, signature: bytes, reason: str
-) -> ScriptCall:
-    """Move an entry to the dead letters. Reply: 0 if it was not pending."""
-    arguments: list[Argument] = [
-        GROUP,
-        entry_id,
-        data,
-        signature,
-        reason,
-        DEAD_LETTERS_KEPT,
-        _ms(DEAD_LETTERS_TTL_S),
-    ]
-    return ScriptCall("set_aside", [stream, keys.dead_letters], arguments)

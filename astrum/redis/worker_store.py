@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from astrum.errors import StoreError
 from astrum.protocol.keys import GROUP, LANE_SUFFIX
 from astrum.protocol.streams import Stream
-from astrum.redis import scripts
+from astrum.redis import scripts, worker_scripts
 from astrum.redis.client import Client
 from astrum.redis.entries import Entry, read_streams
 from astrum.redis.listing import backlog_of
@@ -46,13 +46,14 @@ class WorkerStore(Store):
         Register before the first claim, and again when a beat returns ``False``.
         """
         asked_at = time.time()
-        call = scripts.register(self.keys, self.worker_id, details, served, lease_s)
+        call = worker_scripts.register(self.keys, self.worker_id, details, served, lease_s)
         now_ms = await self.client.call(call)
         self.clock.learn(asked_at, int(now_ms) / 1000, time.time())
 
     async def set_status(self, status: bytes) -> bool:
         """Store the worker's status; ``False`` if it is not registered (any more)."""
-        return bool(await self.client.call(scripts.status(self.keys, self.worker_id, status)))
+        call = worker_scripts.status(self.keys, self.worker_id, status)
+        return bool(await self.client.call(call))
 
     async def claim(
         self,
@@ -112,11 +113,12 @@ class WorkerStore(Store):
 
         Only a few workers may do so at a time; ask again before the time is over.
         """
-        return bool(await self.client.call(scripts.exclusive(self.keys, self.worker_id, for_s)))
+        call = worker_scripts.exclusive(self.keys, self.worker_id, for_s)
+        return bool(await self.client.call(call))
 
     async def release_exclusive(self) -> None:
         """Give the permission back, so that another worker can get it."""
-        await self.client.call(scripts.exclusive(self.keys, self.worker_id, 0))
+        await self.client.call(worker_scripts.exclusive(self.keys, self.worker_id, 0))
 
     async def own_claims(self, streams: Iterable[str]) -> list[Claim]:
         """Return all claims of the worker in these streams, by the server's records.
@@ -172,7 +174,7 @@ class WorkerStore(Store):
     async def set_aside(self, claim: Claim, reason: str) -> None:
         """Move a claim that cannot be read to the dead letters, which are bounded."""
         await self.client.call(
-            scripts.set_aside(
+            worker_scripts.set_aside(
                 self.keys, claim.stream, claim.entry_id, claim.data, claim.signature, reason
             )
         )
@@ -191,7 +193,7 @@ class WorkerStore(Store):
     ) -> list[Entry]:
         self._asked[lane] = self.client
         if looks_first or block_s is None:
-            reply = await self.client.call(scripts.claim(streams, self.worker_id, count))
+            reply = await self.client.call(worker_scripts.claim(streams, self.worker_id, count))
             if reply or block_s is None:
                 return list(read_streams(reply))
         share = max(1, count // len(streams))  # COUNT is per stream

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType, TracebackType
 
 from astrum.config import AstrumConfig, checked_config
@@ -42,6 +42,7 @@ from astrum_coordinator.parts import Parts, compose
 from astrum_coordinator.publishing import Publishing
 from astrum_coordinator.stored_runs import StoredRuns, encode_plan, new_run
 from astrum_coordinator.submission import RunOptions, check_flow, new_run_id, submission_details
+from astrum_coordinator.workers_here import WorkersHere
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -50,7 +51,7 @@ _PATIENCE_S = 10.0
 """Seconds for which a submission or a cancel waits for a server, for example at a restart."""
 
 
-class Coordinator(Operations, Publishing):
+class Coordinator(Operations, Publishing, WorkersHere):
     """Runs flows on a pool of workers that share a Redis or Valkey server.
 
     ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also
@@ -123,31 +124,6 @@ class Coordinator(Operations, Publishing):
     def _begin_to_lead(self) -> None:
         for service in self._parts.services:
             service.start()
-
-    def expect_workers(self, pids: Callable[[], Collection[int]]) -> None:
-        """Expect worker processes on this host that were started for the runs led here.
-
-        ``pids`` returns the live ones. While none of them serves yet, no warning asks for more
-        workers.
-        """
-        self._parts.pool.expect(pids)
-
-    async def worker_pids(self) -> set[int]:
-        """Return the process ids of the live workers on this host."""
-        return {int(worker.details.get("pid", 0)) for worker in await self._workers_here()}
-
-    async def worker_ended(self, pid: int, how: str) -> None:
-        """Settle the attempts of a worker process on this host that has ended.
-
-        Without this they are settled when the worker's lease ends.
-        """
-        for worker in await self._workers_here():
-            if worker.details.get("pid") == str(pid):
-                await self._parts.reaper.settle_dead(worker.worker_id, how)
-
-    async def _workers_here(self) -> list[WorkerInfo]:
-        host = socket.gethostname()
-        return [w for w in await self._store.workers() if w.details.get("host") == host]
 
     # --- running ------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import msgpack
 
 from astrum.errors import LeadershipLostError
 from astrum.protocol.streams import Stream
-from astrum.redis import Claim, Settlement, Verdict, scripts
+from astrum.redis import Claim, Settlement, Verdict, worker_scripts
 from tests.contract.steps import as_worker
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Worker:
     async def beat(self) -> None:
         """Renew the lease; if it had been over, drop what others settled meanwhile."""
         await self.face_loss()
-        call = scripts.beat(self.store.keys, self.worker_id, self.world.lease_s)
+        call = worker_scripts.beat(self.store.keys, self.worker_id, self.world.lease_s)
         if await self.store.client.call(call) > 0:
             return
         await self.register()

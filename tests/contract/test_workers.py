@@ -15,7 +15,7 @@ from astrum.redis import (
     RunStore,
     Verdict,
     WorkerStore,
-    scripts,
+    worker_scripts,
 )
 from tests.contract.steps import (
     ALREADY_OVER_S,
@@ -279,7 +279,7 @@ async def test_the_dead_letters_are_bounded(
     any_server: Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(scripts, "DEAD_LETTERS_KEPT", 10)
+    monkeypatch.setattr(worker_scripts, "DEAD_LETTERS_KEPT", 10)
     epoch = await led_run(runs)
     count = 300  # the server drops whole nodes, which have a hundred entries
     await dispatched(runs, epoch, *range(count))

@@ -1,0 +1,86 @@
+"""The builders of the scripts that workers call: leases, claims, what they set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from astrum.protocol.keys import GROUP, Keys
+from astrum.redis.script_library import Argument, ScriptCall
+from astrum.redis.scripts import OPEN_TTL_S, flat, milliseconds
+
+WORKER_DETAILS_TTL_S = 300.0
+DEAD_LETTERS_KEPT = 1000
+DEAD_LETTERS_TTL_S = 7 * 86400.0
+
+
+def register(
+    keys: Keys, worker_id: str, details: Mapping[str, str], served: bytes, lease_s: float
+) -> ScriptCall:
+    """Register a worker with its first lease. Reply: the server's time in ms."""
+    arguments: list[Argument] = [
+        worker_id,
+        milliseconds(lease_s),
+        _details_ttl_ms(lease_s),
+        milliseconds(OPEN_TTL_S),
+        served,
+        *flat(details),
+    ]
+    return ScriptCall("register", [keys.leases, keys.worker(worker_id)], arguments)
+
+
+def beat(keys: Keys, worker_id: str, lease_s: float, status: bytes = b"") -> ScriptCall:
+    """Renew a worker's lease.
+
+    Reply: the server's time in ms, negative if the lease was over or the registration gone.
+    """
+    lives_ms = (milliseconds(lease_s), _details_ttl_ms(lease_s), milliseconds(OPEN_TTL_S))
+    arguments: list[Argument] = [worker_id, *lives_ms, status]
+    return ScriptCall("beat", [keys.leases, keys.worker(worker_id)], arguments)
+
+
+def _details_ttl_ms(lease_s: float) -> int:
+    return milliseconds(max(WORKER_DETAILS_TTL_S, 4 * lease_s))
+
+
+def status(keys: Keys, worker_id: str, data: bytes) -> ScriptCall:
+    """Store a worker's status. Reply: 0 if the worker is not registered."""
+    return ScriptCall("status", [keys.worker(worker_id)], [data])
+
+
+def drop(
+    keys: Keys, worker_id: str, streams: Iterable[str], *, leaves: bool, is_last: bool, held: int
+) -> ScriptCall:
+    """Forget a worker, a part of the streams at a time.
+
+    Reply: in how many streams it holds something, those of earlier parts (``held``) included, or
+    -1 if it is alive.
+    """
+    names = [keys.leases, keys.worker(worker_id), *streams]
+    return ScriptCall("drop", names, [worker_id, GROUP, int(leaves), int(is_last), held])
+
+
+def claim(streams: Sequence[str], worker_id: str, count: int) -> ScriptCall:
+    """Claim at most ``count`` entries, earlier streams first. Reply: as XREADGROUP."""
+    return ScriptCall("claim", streams, [GROUP, worker_id, count])
+
+
+def exclusive(keys: Keys, worker_id: str, ttl_s: float) -> ScriptCall:
+    """Let a worker make room for an exclusive attempt; 0 s takes it back. Reply: 1 if it may."""
+    ttl_ms = milliseconds(ttl_s) if ttl_s else 0
+    return ScriptCall("exclusive", [keys.exclusive, keys.leases], [worker_id, ttl_ms])
+
+
+def set_aside(
+    keys: Keys, stream: str, entry_id: str, data: bytes, signature: bytes, reason: str
+) -> ScriptCall:
+    """Move an entry to the dead letters. Reply: 0 if it was not pending."""
+    arguments: list[Argument] = [
+        GROUP,
+        entry_id,
+        data,
+        signature,
+        reason,
+        DEAD_LETTERS_KEPT,
+        milliseconds(DEAD_LETTERS_TTL_S),
+    ]
+    return ScriptCall("set_aside", [stream, keys.dead_letters], arguments)
