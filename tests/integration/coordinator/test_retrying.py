@@ -57,14 +57,24 @@ async def test_only_what_did_not_succeed_runs_again(
 
 
 async def test_a_serving_coordinator_leads_the_run_at_once(
-    coordinator: Coordinator, hand: ManualWorker, runs: RunStore
+    settings: RedisSettings, hand: ManualWorker, runs: RunStore
 ) -> None:
-    await fail_at_parse(coordinator, hand)
-    async with serving(coordinator):
-        await coordinator.retry("r")
-        await hand.succeed(await hand.claim())
-        await hand.succeed(await hand.claim())
-        await eventually(lambda: runs_ended(runs), "the run to end")
+    """It is told, and does not find the run by its next look only."""
+    rarely = replace(FAST, adopt_every_s=3_600.0)
+    async with Coordinator(settings, config=rarely) as coordinator:
+        await fail_at_parse(coordinator, hand)
+        async with serving(coordinator):
+            await eventually(lambda: _is_listening(runs), "the coordinator to listen for runs")
+            await coordinator.retry("r")
+            await hand.succeed(await hand.claim())
+            await hand.succeed(await hand.claim())
+            await eventually(lambda: runs_ended(runs), "the run to end")
+
+
+async def _is_listening(runs: RunStore) -> bool:
+    """Return whether a process waits for runs; no worker waits for attempts then."""
+    clients = await runs.client.execute("CLIENT", "LIST")
+    return any(b" flags=b " in one and b"cmd=xreadgroup" in one for one in clients.splitlines())
 
 
 async def test_tasks_of_a_completed_run_run_again_if_they_are_named(
