@@ -147,7 +147,10 @@ def _unknown(name: str, wanted: Mapping[str, Wanted]) -> str:
 
 def _missing(name: str, one: Wanted) -> str:
     task = f"task {one.readers[0]!r}" if one.readers else "the flow"
-    return f"the input {name!r} is missing: {task} reads it, its type is {one.type_text}"
+    return (
+        f"the input {name!r} is missing: {task} reads it, its type is {one.type_text}; give it by "
+        f"inputs={{{name!r}: ...}} or --input {name}=VALUE"
+    )
 
 
 def encoded_inputs(

@@ -83,8 +83,8 @@ async def not_published(store: RunStore, name: str) -> FlowNotFoundError:
     """Return the error for a name under which no flow is published."""
     hint = nearest(name, await store.flow_records())
     return FlowNotFoundError(
-        f"no flow is published as {name!r}{hint}; `astrum-coordinator publish MODULE` publishes "
-        "one, `flows` lists all"
+        f"no flow is published as {name!r}{hint} (`astrum-coordinator publish MODULE` publishes "
+        "one, `flows` lists all)"
     )
 
 
