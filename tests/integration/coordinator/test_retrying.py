@@ -60,7 +60,7 @@ async def test_only_what_did_not_succeed_runs_again(
 async def test_a_serving_coordinator_leads_the_run_at_once(
     settings: RedisSettings, hand: ManualWorker, runs: RunStore
 ) -> None:
-    """It is told, and does not find the run by its next look only."""
+    """A wake names the run: the next look for runs is an hour away."""
     rarely = replace(FAST, adopt_every_s=3_600.0)
     async with Coordinator(settings, config=rarely) as coordinator:
         await fail_at_parse(coordinator, hand)
