@@ -26,10 +26,8 @@ class Routes:
     alone: Sequence[tuple[int, ...]] = ((FIRST_STREAM,),)
     of: Sequence[int] = ()
 
-    def of_all(self, tasks: TaskTable) -> Sequence[int]:
+    def of_all(self, tasks: TaskTable) -> list[int]:
         """Return the route of each task of a run, empty if all have route 0."""
         of, index = self.of, tasks.plan.index
-        if not of or len(of) == len(tasks):
-            return of
-        children = range(len(of), len(tasks))
+        children = range(len(of), len(tasks)) if of else ()
         return [*of, *(of[index[tasks.spec(child).task_id]] for child in children)]

@@ -39,7 +39,9 @@ There are three separate budgets: errors of the user's code (the task's `RetryPo
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from types import MappingProxyType
 
+from astrum.machine.ending import Lengths
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
@@ -87,31 +89,34 @@ class RunState(Reopening):
     stream until `CapacityChanged` does; the plan's concurrency limit bounds those in all streams.
     """
 
-    def __init__(self, plan: Plan, *, run_key: str = "", capacity: int | None = None) -> None:
-        super().__init__(plan, capacity)
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        run_key: str = "",
+        capacity: int | None = None,
+        lengths: Lengths = MappingProxyType({}),
+    ) -> None:
+        super().__init__(plan, capacity, lengths)
         self.finished: str | None = None
         self._run_key = run_key
-        self._has_tails = False
-        self._add(plan.tasks, [len(spec.needs) for spec in plan.tasks])
+        self._is_plain = plan.is_plain
+        self._awaited_left = sum(spec.awaited for spec in plan.tasks)
+        self._has_tails = self._awaited_left < len(plan.tasks)
+        self._cleanup_left = sum(spec.always for spec in plan.tasks)
+        self._needs_left = [len(spec.needs) for spec in plan.tasks]
+        self._extend(len(plan.tasks))
+        self._begin()
 
-    def _add(self, specs: Sequence[TaskSpec], needs_left: Sequence[int]) -> None:
-        """Take in the next tasks of the table; those that need nothing are ready."""
-        first, count = len(self.states), len(specs)
-        self._extend(count)
-        self._needs_left.extend(needs_left)
-        awaited = sum(spec.awaited for spec in specs)
-        self._awaited_left += awaited
-        self._has_tails |= awaited < count
-        for task, needs in enumerate(needs_left, first):
-            if not needs:
+    def _begin(self) -> None:
+        """Make ready what needs nothing; add the children of lists that are known."""
+        roots = self.tasks.roots
+        for task, needs in enumerate(self._needs_left.copy()):
+            if not needs and task not in roots:
                 self._make_ready(task)
-
-    def add_children(self, template: int, count: int) -> range:
-        """Add children of a task that still waits; it needs them from now on."""
-        children = self.tasks.add_children(template, count)
-        self._needs_left[template] += count
-        self._add([self.tasks.spec(template)] * count, [0] * count)
-        return children
+        for root in roots.values():
+            self._grow(root)
+        self._spread_ends()
 
     # --- queries of a host --------------------------------------------------------------
 
