@@ -60,7 +60,7 @@ class Dispatching:
         self.states.extend(bytes(count))
         self.attempts.extend([0] * count)
         if template is None:
-            self._route_of = self._routes.of_all(self.tasks)
+            self._route_of = self._routes_of_all()
         elif self._route_of:
             self._route_of.extend([self._route_of[template]] * count)
 
@@ -125,7 +125,7 @@ class Dispatching:
     def _set_routes(self, routes: Routes) -> None:
         """Replace the routes, and sort what is ready by them; the rest stays where it is."""
         self._routes = routes
-        self._route_of = routes.of_all(self.tasks)
+        self._route_of = self._routes_of_all()
         self._streams = (*routes.choices, *routes.alone)
         # If so, and as long as no attempt is elsewhere, what is outstanding is in the first stream.
         self._is_simple = list(routes.choices) == [(FIRST_STREAM,)]
@@ -137,6 +137,12 @@ class Dispatching:
         self._candidates = set(range(len(self._heaps)))
         if self._started:
             self._sort_ready()
+
+    def _routes_of_all(self) -> list[int]:
+        """Return the route of each task, empty if all have route 0."""
+        of, tasks = self._routes.of, self.tasks
+        children = range(len(of), len(tasks)) if of else ()
+        return [*of, *(of[tasks.template(child)] for child in children)]
 
     def _room(self, stream: int) -> int:
         """Return how many more attempts may go to a stream, below 0 after its capacity fell."""
@@ -190,6 +196,12 @@ class Dispatching:
             number = self._heap_number(task) if is_routed else 0
             self._candidates.add(number)
             heappush(self._heaps[number], self.tasks.priorities[task] | task)
+
+    def _pass_gate(self, task: int) -> None:
+        """Note that an attempt has ended: a child that waits for that may go on."""
+        following = self._gates.leave(task) if self._gates is not None else None
+        if following is not None:
+            self._make_ready(following)
 
     def _dispatch_ready(self) -> list[Command]:
         """Dispatch what is ready, as far as there is room, the longest remaining path first."""

@@ -54,6 +54,7 @@ class Ending(Dispatching):
         self._stopping: str | None = None
         self._ends_as = "completed"
         # Tasks that clean up (``always``): how many have not ended, and whether they are to stop.
+        self._has_cleanup = any(spec.always for spec in plan.tasks)
         self._cleanup_left = 0
         self._cleanup_stopped = False
         # Children whose list has failed: their attempts are revoked, and they do not run again.
@@ -74,6 +75,11 @@ class Ending(Dispatching):
         """End a task, and all that ends with it; what has all it needs then becomes ready."""
         self._ends.append((task, state, because))
         self._spread_ends()
+
+    def _succeed_as_seen(self, task: int, seen: tuple[int, ...]) -> None:
+        if seen:
+            self._seen[task] = seen
+        self._end(task, SUCCEEDED)
 
     def _spread_ends(self) -> None:
         ends = self._ends
@@ -172,9 +178,9 @@ class Ending(Dispatching):
             self._ends.append((task, CANCELLED, NO_ONE))
 
     def _may_run(self, task: int) -> bool:
-        """Return whether attempts of a task may still begin: some do after the run's end is sure."""
+        """Return whether attempts of a task may still begin; some do while the run stops."""
         if self._stopping is None:
-            return True
+            return task not in self._revoked
         return self.tasks.spec(task).always and not self._cleanup_stopped
 
     def _judge(self, edge: Edge, state: int, root: int, unit: int) -> _Verdict:
@@ -293,6 +299,11 @@ class Ending(Dispatching):
 
     def _misfit(self, task: int, seen: tuple[int, ...]) -> str:
         """Return why the children that a result stands for cannot be, "" if they can."""
+        if len(seen) != len(self.tasks.spec(task).watches):
+            return (
+                "the process that ran it did not report what the run depends on: it has an "
+                "older version of astrum; update it"
+            )
         template, index = self.tasks.template(task), self.tasks.index(task)
         for one in self.plan.edges.lists_out.get(template, ()):
             for place in matching(self.tasks.roots[one.consumer], one.axis, one.places, index):

@@ -79,7 +79,8 @@ class Reopening(Ending):
                     again.tasks.add(child)
                     is_any = True
         else:
-            is_any = any([self._choose_below(below, chosen, again) for below in place.below])
+            chosen_below = [self._choose_below(below, chosen, again) for below in place.below]
+            is_any = any(chosen_below)
         if is_any:
             again.places.add(place)
         return is_any

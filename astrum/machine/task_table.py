@@ -103,7 +103,7 @@ class TaskTable:
         return str(index[axis]) if keys is None else keys[index[axis]]
 
     def find_name(self, name: str) -> int | None:
-        """Return the number of the task, or of the child, that has this name; `None`: there is none.
+        """Return the number of the task, or of the child, that has this name, `None` if none has.
 
         The time it takes grows with the number of children.
         """

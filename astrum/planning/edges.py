@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from astrum.planning.alignment import aligned
 from astrum.planning.axes import ListSource
-
-if TYPE_CHECKING:
-    from astrum.planning.plan import TaskSpec
+from astrum.planning.task_spec import TaskSpec
 
 
 class Edge(NamedTuple):
