@@ -25,7 +25,8 @@ from astrum.protocol.messages import (
 )
 from astrum.values.arguments import pack_arguments, unpack_arguments
 from astrum.values.codec import Codec
-from astrum.values.projection import project, split
+from astrum.values.lists import join, split
+from astrum.values.projection import project
 
 Measure = Callable[..., Any]
 TASKS = 2_000
@@ -50,7 +51,13 @@ def test_project_a_field(benchmark: Measure) -> None:
 
 def test_split_a_list_of_100_000(benchmark: Measure) -> None:
     data = CODEC.encode([{"id": n, "name": f"row {n}"} for n in range(100_000)])
-    assert len(benchmark(split, data).offsets) == 100_001
+    assert len(benchmark(split, data)) == 100_000
+
+
+@pytest.mark.parametrize(("count", "size"), [(10_000, 1024), (100_000, 1)])
+def test_split_a_list_and_join_its_items(benchmark: Measure, count: int, size: int) -> None:
+    data = CODEC.encode(["x" * size] * count)
+    assert benchmark(lambda: join(list(split(data)))) == data
 
 
 def test_splice_arguments(benchmark: Measure) -> None:
