@@ -84,7 +84,7 @@ def test_what_is_not_a_list_is_refused_by_its_kind(value: Any) -> None:
     assume(type(value) not in (list, tuple))
     data = CODEC.encode(value)
     for read in (split, list_length):
-        with pytest.raises(NotAListError, match="it is .*, not a list or tuple"):
+        with pytest.raises(NotAListError, match=r"it is .*, not a list or tuple"):
             read(data)
 
 
