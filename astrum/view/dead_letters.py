@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from astrum.errors import DecodeError
-from astrum.protocol.messages import attribute, decode_message
+from astrum.protocol.task_message import (attribute, decode_message)
 from astrum.protocol.records import DeadLetter
 
 HEX_BYTES = 256

@@ -27,18 +27,8 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
     from astrum.machine.state import RunState
     from astrum.planning import Plan, RetryPolicy, TaskSpec
     from astrum.protocol.hints import Hint, decode_hint, encode_hint
-    from astrum.protocol.messages import (
-        Record,
-        TaskMessage,
-        claimed_ends,
-        decode_entry,
-        decode_message,
-        encode_entry,
-        encode_event,
-        encode_message,
-        encode_record,
-        event_of,
-    )
+    from astrum.protocol.messages import (Record, claimed_ends, decode_entry, encode_entry, encode_event, encode_record, event_of)
+    from astrum.protocol.task_message import (TaskMessage, decode_message, encode_message)
     from astrum.protocol.run_header import (
         RunHeader,
         StoredPlan,

@@ -20,7 +20,8 @@ from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
 from astrum.planning.fingerprint import COMPATIBLE, EXACT
 from astrum.protocol.hints import Hint
-from astrum.protocol.messages import Record, TaskMessage, encode_message, encode_record
+from astrum.protocol.messages import (Record, encode_record)
+from astrum.protocol.task_message import (TaskMessage, encode_message)
 from astrum.protocol.records import Holder, Outstanding
 from astrum.protocol.streams import Stream
 from astrum.redis.records import queued_ms

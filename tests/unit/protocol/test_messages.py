@@ -23,19 +23,9 @@ from astrum.machine.events import (
 )
 from astrum.machine.failure import Failure
 from astrum.protocol.hints import Hint, decode_hint, encode_hint
-from astrum.protocol.messages import (
-    PROTOCOL_VERSION,
-    LeaderEvent,
-    Record,
-    TaskMessage,
-    decode_entry,
-    decode_message,
-    encode_entry,
-    encode_event,
-    encode_message,
-    encode_record,
-    event_of,
-)
+from astrum.protocol.messages import (LeaderEvent, Record, decode_entry, encode_entry, encode_event, encode_record, event_of)
+from astrum.protocol.rows import PROTOCOL_VERSION
+from astrum.protocol.task_message import (TaskMessage, decode_message, encode_message)
 from astrum.protocol.sealing import Seal
 from astrum.values import unpacking
 

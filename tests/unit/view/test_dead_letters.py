@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from astrum.protocol.messages import TaskMessage, encode_message
+from astrum.protocol.task_message import (TaskMessage, encode_message)
 from astrum.protocol.records import DeadLetter
 from astrum.view import DeadLetterView, view_of
 

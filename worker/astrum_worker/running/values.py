@@ -10,7 +10,7 @@ from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error
 from astrum.errors import LocateError
 from astrum.execution.large_values import Aside
-from astrum.protocol.messages import TaskMessage
+from astrum.protocol.task_message import TaskMessage
 from astrum.runtime.loops import LARGE_BYTES
 from astrum.values.arguments import NO_ARGUMENTS, unpack_arguments
 from astrum.values.compression import inflated_bytes
