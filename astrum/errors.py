@@ -28,6 +28,7 @@
     │   ├── NotAListError                 a value that should be a list
     │   ├── InjectionError                an upstream value that does not fit the parameter
     │   └── PayloadTooLargeError          a value beyond the hard limit
+    ├── Skip                              raised by a task that has nothing to do
     └── StoreError                        Redis or Valkey
         ├── StoreUnavailableError         cannot be reached now; trying again is sensible
         │   └── StoreRefusesWritesError   answers, but takes no writes: its memory is full, say
@@ -217,6 +218,20 @@ class InjectionError(TransportError):
 
 class PayloadTooLargeError(TransportError):
     """A value beyond the hard limit; trying again would not help."""
+
+
+class Skip(AstrumError):
+    """Raised by a task that has nothing to do: it ends as skipped, for this reason.
+
+    It is not tried again. Tasks that need its result are skipped too; one that reads it with a
+    default gets that.
+
+    >>> str(Skip("no new orders"))
+    'no new orders'
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
 
 
 class StoreError(AstrumError):

@@ -13,18 +13,36 @@ Path = tuple[str | int, ...]
 Origin = Literal["task", "input"]
 """The kind of source that a value comes from: another task's result, or an input of the run."""
 
+Holes = Literal["", "fill", "drop", "failure"]
+"""What stands where a source has no result: nothing may be missing, the default, no element, or a
+`TaskFailure`."""
+
 
 class Binding(NamedTuple):
     """One parameter of a task that is filled from an upstream result or an input of the run.
 
     ``parameter`` is a parameter's name, or a position for results sent by position. ``source`` is
     the id of a task, or the name of an input if that is the ``origin``.
+
+    With an ``item``, the value is the child's own element of the list at ``path``, then ``item``
+    within it; the element's number is the child's index on the axis that has this list. With
+    ``others``, the value is the list of the results of ``source`` and of these, in order. ``holes``
+    is what stands where a gathered child or one of the listed tasks has no result: "fill" is the
+    item `ABSENT`, for which the process that runs the task puts the default.
     """
 
     parameter: str | int
     source: str
     path: Path = ()
     origin: Origin = "task"
+    item: Path | None = None
+    others: tuple[str, ...] = ()
+    holes: Holes = ""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The ids of all tasks that it reads, in order; of an input none."""
+        return (self.source, *self.others) if self.origin == "task" else ()
 
 
 class Supply(NamedTuple):
@@ -34,14 +52,22 @@ class Supply(NamedTuple):
     provider: Any
 
 
+class Fill(NamedTuple):
+    """What stands in the holes of a list: ``default``, in lists that are nested ``depth`` deep."""
+
+    default: Any
+    depth: int = 1
+
+
 class TaskInputs(NamedTuple):
     """All that fills a task's parameters.
 
     ``expected`` maps a parameter to the type declared for it, for run-time checks; a parameter
     without a declared type is absent. ``undeclared`` are the bindings that the `TaskData` they
     come from leaves out of its ``from_tasks`` or ``to_tasks``. ``defaults`` hold what a parameter
-    gets if the part that it reads is absent. Parameters in ``secrets`` read an input whose value
-    is not shown.
+    gets if the part that it reads is absent, or if its source has no result; ``fills`` what stands
+    in the holes of a gathered list. Parameters in ``secrets`` read an input whose value is not
+    shown.
     """
 
     bindings: tuple[Binding, ...] = ()
@@ -50,6 +76,7 @@ class TaskInputs(NamedTuple):
     undeclared: tuple[Binding, ...] = ()
     defaults: Mapping[str | int, Any] = MappingProxyType({})
     secrets: frozenset[str | int] = frozenset()
+    fills: Mapping[str | int, Fill] = MappingProxyType({})
 
     @property
     def slots(self) -> list[str | int]:

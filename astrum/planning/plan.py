@@ -6,17 +6,14 @@ not refer to them. It can be written to a store and led by a process that never 
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-from astrum.data_transport.bindings import Binding
-from astrum.errors import TaskRegistrationError
+from astrum.planning.edges_data import Numbers
+from astrum.planning.plan_rows import spec_to_data, specs_from_data
 from astrum.planning.priorities import priorities
-from astrum.planning.retry_policy import RetryPolicy
 from astrum.planning.run_inputs import (
     InputSpec,
     inputs_from_data,
@@ -24,43 +21,37 @@ from astrum.planning.run_inputs import (
     places_of,
     with_readers,
 )
+from astrum.planning.task_spec import (
+    DEFAULT_QUEUE,
+    NO_RETRY,
+    Lane,
+    OnFailure,
+    OnLost,
+    TaskSpec,
+    is_plain,
+    is_queue_name,
+)
 
-Lane = Literal["async", "thread"]
-"""The kind of slot that an attempt takes: the event loop's or a thread's."""
+__all__ = [
+    "DEFAULT_QUEUE",
+    "MAX_CHILDREN",
+    "NO_RETRY",
+    "PLAN_VERSION",
+    "Lane",
+    "OnFailure",
+    "OnLost",
+    "Plan",
+    "TaskSpec",
+    "is_queue_name",
+]
 
-DEFAULT_QUEUE = "default"
-_LANES = ("async", "thread")
-_DIGEST = re.compile("(?:[0-9a-f]{16})?")
-NO_RETRY = RetryPolicy()
-PLAN_VERSION = 3
+PLAN_VERSION = 4
 """Readers ignore parts of a plan's data that they do not know. What they must not ignore needs a
 new version."""
-
-
-def is_queue_name(text: str) -> bool:
-    """Return whether a string can name a queue: names of streams and lists of queues hold it."""
-    return bool(text) and ":" not in text and "," not in text
-
-
-class TaskSpec(NamedTuple):
-    """One task of a plan.
-
-    ``needs`` holds the task ids that must have succeeded first, the sources of all bindings
-    included. ``fingerprint`` names the source the plan was made from ("" = not checked).
-    ``awaited`` is false for tail tasks, whose end the run does not wait for. A parameter in
-    ``optional`` is left out of the arguments if the part that it reads is absent.
-    """
-
-    task_id: str
-    needs: tuple[str, ...] = ()
-    bindings: tuple[Binding, ...] = ()
-    retry: RetryPolicy = NO_RETRY
-    timeout_s: float | None = None
-    queue: str = DEFAULT_QUEUE
-    lane: Lane = "async"
-    fingerprint: str = ""
-    awaited: bool = True
-    optional: tuple[str | int, ...] = ()
+PLAIN_VERSION = 3
+"""The version of a plan without the features that came later, which older processes can lead."""
+MAX_CHILDREN = 1_000_000
+_DIGEST = re.compile("(?:[0-9a-f]{16})?")
 
 
 @dataclass(frozen=True)
@@ -72,6 +63,7 @@ class Plan:
     ``check_types`` asks for run-time checks of injected values. ``offer`` and ``code`` name the
     whole namespace that the plan was made from (`astrum.planning.offer`; "": they are not known).
     ``inputs`` are sorted by name, and hold the source of every binding that reads an input.
+    ``max_children`` bounds the children of each task.
     """
 
     namespace: str
@@ -81,6 +73,12 @@ class Plan:
     offer: str = ""
     code: str = ""
     inputs: tuple[InputSpec, ...] = ()
+    max_children: int = MAX_CHILDREN
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether no task has children, conditions, tolerant needs or a policy of its own."""
+        return all(map(is_plain, self.tasks))
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -93,7 +91,14 @@ class Plan:
 
         Of all other tasks only the end matters.
         """
-        read = {b.source for spec in self.tasks for b in spec.bindings if b.origin == "task"}
+        read = {source for spec in self.tasks for b in spec.bindings for source in b.sources}
+        read.update(
+            one.source
+            for spec in self.tasks
+            for axis in spec.axes
+            for one in axis.lists
+            if one.origin == "task"
+        )
         last = {
             spec.task_id
             for spec, after in zip(self.tasks, self.dependents, strict=True)
@@ -129,16 +134,18 @@ class Plan:
 
     def to_data(self) -> dict[str, Any]:
         """Return the plan as dicts, lists, tuples, numbers and strings, for any serializer."""
-        places = places_of(self.inputs)
+        numbers = Numbers(self.index, places_of(self.inputs))
         data: dict[str, Any] = {
-            "version": PLAN_VERSION,
+            "version": PLAIN_VERSION if self.is_plain else PLAN_VERSION,
             "namespace": self.namespace,
             "concurrency_limit": self.concurrency_limit,
             "check_types": self.check_types,
             "offer": self.offer,
             "code": self.code,
-            "tasks": [_spec_to_data(spec, self.index, places) for spec in self.tasks],
+            "tasks": [spec_to_data(spec, self.index, numbers) for spec in self.tasks],
         }
+        if self.max_children != MAX_CHILDREN:
+            data["max_children"] = self.max_children
         if self.inputs:
             data["inputs"] = inputs_to_data(self.inputs)
         return data
@@ -151,18 +158,21 @@ class Plan:
         """
         if not isinstance(data, dict) or not isinstance(data.get("tasks"), list):
             raise ValueError("it is not a map with a list of tasks")
-        if data.get("version") != PLAN_VERSION:
+        if data.get("version") not in (PLAIN_VERSION, PLAN_VERSION):
             raise ValueError(
                 f"the plan has version {data.get('version')!r}, this process reads {PLAN_VERSION}"
             )
         limit, namespace = data.get("concurrency_limit"), data.get("namespace")
         if type(namespace) is not str or not (limit is None or (type(limit) is int and limit > 0)):
             raise ValueError("its namespace or its concurrency limit is damaged")
+        most = data.get("max_children", MAX_CHILDREN)
+        if type(most) is not int or most < 1:
+            raise ValueError("its bound of children is damaged")
         offer, code = data.get("offer", ""), data.get("code", "")
         if not all(type(one) is str and _DIGEST.fullmatch(one) for one in (offer, code)):
             raise ValueError("its offer or its code is not a name of 16 hex digits")
         inputs = inputs_from_data(data.get("inputs", []))
-        tasks = _specs_from_data(data["tasks"], [spec.name for spec in inputs])
+        tasks = specs_from_data(data["tasks"], [spec.name for spec in inputs])
         return cls(
             namespace=namespace,
             concurrency_limit=limit,
@@ -171,136 +181,5 @@ class Plan:
             code=code,
             tasks=tasks,
             inputs=with_readers(inputs, {spec.task_id: spec.bindings for spec in tasks}),
+            max_children=most,
         )
-
-
-def _spec_to_data(spec: TaskSpec, index: Mapping[str, int], places: Mapping[str, int]) -> list[Any]:
-    # Numbers instead of ids keep the plan of a wide fan-in small; most options have their default.
-    options = {
-        name: value
-        for name, default in _DEFAULT_OPTIONS
-        if (value := getattr(spec, name)) is not default and value != default
-    }
-    if "retry" in options:
-        options["retry"] = _retry_to_data(spec.retry)
-    return [
-        spec.task_id,
-        [index[need] for need in spec.needs],
-        [
-            (b.parameter, (index if b.origin == "task" else places)[b.source], b.path)
-            for b in spec.bindings
-        ],
-        *([options] if options else []),
-    ]
-
-
-def _retry_to_data(retry: RetryPolicy) -> list[Any]:
-    return [
-        retry.max_retries,
-        retry.delay,
-        retry.backoff,
-        retry.max_delay,
-        retry.jitter,
-        list(retry.retry_on),
-        list(retry.give_up_on),
-    ]
-
-
-def _specs_from_data(rows: Sequence[Any], inputs: Sequence[str]) -> tuple[TaskSpec, ...]:
-    ids: list[str] = []
-    specs = []
-    for number, row in enumerate(rows):
-        try:
-            specs.append(_spec_from_data(row, ids, inputs))
-        except (TypeError, ValueError, LookupError, TaskRegistrationError) as error:
-            raise ValueError(f"task {number} is damaged: {error}") from None
-        ids.append(specs[-1].task_id)  # only now: nothing needs itself or a later task
-    if len(set(ids)) != len(ids):
-        raise ValueError("two of its tasks have one id")
-    return tuple(specs)
-
-
-def _spec_from_data(row: Sequence[Any], ids: Sequence[str], inputs: Sequence[str]) -> TaskSpec:
-    task_id, needs, bindings, *more = row
-    if type(task_id) is not str:
-        raise ValueError("its id is not a string")
-    return TaskSpec(
-        task_id,
-        tuple([_earlier(ids, need) for need in needs]),
-        tuple([_binding_from_data(binding, ids, inputs) for binding in bindings]),
-        **(_options_from_data(more[0]) if more else {}),
-    )
-
-
-def _options_from_data(options: Any) -> dict[str, Any]:
-    if type(options) is not dict:
-        raise ValueError("its options are not a map")
-    return {name: _READERS[name](value) for name, value in options.items() if name in _READERS}
-
-
-def _timeout_from_data(timeout_s: Any) -> float | None:
-    if not (timeout_s is None or (type(timeout_s) in (int, float) and 0 < timeout_s < math.inf)):
-        raise ValueError("its timeout is not a positive number")
-    return timeout_s  # type: ignore[no-any-return]
-
-
-def _queue_from_data(queue: Any) -> str:
-    if type(queue) is not str or not is_queue_name(queue):
-        raise ValueError("its queue is not a name without ':' and ','")
-    return queue
-
-
-def _lane_from_data(lane: Any) -> Lane:
-    if lane not in _LANES:
-        raise ValueError(f"it has the unknown lane {lane!r}")
-    return lane  # type: ignore[no-any-return]
-
-
-def _fingerprint_from_data(fingerprint: Any) -> str:
-    if type(fingerprint) is not str:
-        raise ValueError("its fingerprint is not a string")
-    return fingerprint
-
-
-def _optional_from_data(slots: Any) -> tuple[str | int, ...]:
-    if not all(type(slot) in (str, int) for slot in slots):
-        raise ValueError("its optional parameters have the wrong type")
-    return tuple(slots)
-
-
-def _earlier(ids: Sequence[str], number: Any) -> str:
-    if type(number) is not int or number < 0:
-        raise ValueError("it needs a task without a number")
-    return ids[number]
-
-
-def _binding_from_data(row: Sequence[Any], ids: Sequence[str], inputs: Sequence[str]) -> Binding:
-    parameter, source, path, *_ = row
-    if not all(type(step) in (str, int) for step in (parameter, *path)):
-        raise ValueError("a binding has parts of the wrong type")
-    if type(source) is int and source < 0:
-        return Binding(parameter, inputs[-1 - source], tuple(path), "input")
-    return Binding(parameter, _earlier(ids, source), tuple(path))
-
-
-def _retry_from_data(row: Sequence[Any]) -> RetryPolicy:
-    max_retries, delay, backoff, max_delay, jitter, retry_on, give_up_on, *_ = row
-    numbers, names = (delay, backoff, max_delay, jitter), (*retry_on, *give_up_on)
-    if not all(type(n) in (int, float) for n in numbers) or not all(type(n) is str for n in names):
-        raise ValueError("its retry policy has parts of the wrong type")
-    return RetryPolicy(
-        max_retries, delay, backoff, max_delay, jitter, tuple(retry_on), tuple(give_up_on)
-    )
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "retry": _retry_from_data,
-    "timeout_s": _timeout_from_data,
-    "queue": _queue_from_data,
-    "lane": _lane_from_data,
-    "fingerprint": _fingerprint_from_data,
-    "awaited": bool,
-    "optional": _optional_from_data,
-}
-"""Reads each option of a task, by its name in `TaskSpec`."""
-_DEFAULT_OPTIONS = [(name, TaskSpec._field_defaults[name]) for name in _READERS]
