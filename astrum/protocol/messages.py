@@ -7,7 +7,6 @@ outcome or an event that it does not know.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from sys import intern

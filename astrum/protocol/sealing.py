@@ -12,7 +12,7 @@ import msgpack
 
 from astrum.errors import DecodeError
 from astrum.protocol.hints import Hint, decode_hint, encode_hint
-from astrum.protocol.messages import (LeaderEvent, Record, decode_entry, encode_entry)
+from astrum.protocol.messages import LeaderEvent, Record, decode_entry, encode_entry
 from astrum.protocol.signing import KEY_VARIABLE, SIGNATURE_BYTES, Signer
 from astrum.values.unpacking import unpack
 

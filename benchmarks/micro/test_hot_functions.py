@@ -14,8 +14,8 @@ from astrum import DynamicScheduler, TaskOrder
 from astrum.machine import Outcome, RunState, RunTimes, build_report
 from astrum.machine.events import AttemptSettled, Dispatch
 from astrum.planning import Plan, TaskSpec
-from astrum.protocol.messages import (Record, decode_entry, encode_entry, encode_record)
-from astrum.protocol.task_message import (TaskMessage, decode_message, encode_message)
+from astrum.protocol.messages import Record, decode_entry, encode_entry, encode_record
+from astrum.protocol.task_message import TaskMessage, decode_message, encode_message
 from astrum.values.arguments import pack_arguments, unpack_arguments
 from astrum.values.codec import Codec
 from astrum.values.lists import join, split

@@ -19,7 +19,7 @@ from typing import Any
 import redis
 
 from astrum.machine.events import Outcome
-from astrum.protocol.messages import (Record, decode_entry)
+from astrum.protocol.messages import Record, decode_entry
 from astrum.protocol.records import RunInfo
 from astrum.redis import RedisSettings, RunStore
 from tests.chaos.audit import Planned, Token, read_tokens

@@ -7,7 +7,7 @@ import pytest
 
 from astrum.machine.events import CancelRequested, Outcome
 from astrum.machine.failure import Failure
-from astrum.protocol.messages import (Record, decode_entry, encode_entry, encode_event, encode_record)
+from astrum.protocol.messages import Record, decode_entry, encode_entry, encode_event, encode_record
 from astrum.protocol.streams import Stream
 from astrum.redis import JournalEntry, RunStore, WorkerStore
 from astrum.redis.scripts import OUTLINE_ROWS

@@ -26,9 +26,17 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
     from astrum.machine.failure import Failure
     from astrum.machine.state import RunState
     from astrum.planning import Plan, RetryPolicy, TaskSpec
+    from astrum.planning.axes import Watch
     from astrum.protocol.hints import Hint, decode_hint, encode_hint
-    from astrum.protocol.messages import (Record, claimed_ends, decode_entry, encode_entry, encode_event, encode_record, event_of)
-    from astrum.protocol.task_message import (TaskMessage, decode_message, encode_message)
+    from astrum.protocol.messages import (
+        Record,
+        claimed_ends,
+        decode_entry,
+        encode_entry,
+        encode_event,
+        encode_record,
+        event_of,
+    )
     from astrum.protocol.run_header import (
         RunHeader,
         StoredPlan,
@@ -38,6 +46,7 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
     )
     from astrum.protocol.sealing import Seal
     from astrum.protocol.status import decode_served, decode_status
+    from astrum.protocol.task_message import TaskMessage, decode_message, encode_message
     from astrum.redis import Claim
     from astrum.redis.settings import RedisSettings, mask_url
     from astrum.values import (
@@ -122,7 +131,8 @@ def write_seeds(corpus: Path) -> None:
     plan = Plan("n", (TaskSpec(task_id="a", retry=RetryPolicy(2)), spec))
     message = TaskMessage(
         *("r", 0, 1, 1, "n", "a", "f", 2, 1.5, True, False, b"\x92\xa1x\xc4\x01\x07"),
-        *(3, "key", (("len", "x", 0),), ("limit",), 1, "exact", "00-trace-span-01"),
+        *((3, 1), "key", (Watch("choice", ("x", 0), ("a", None), ("k",)),)),
+        *(("limit",), 1, "exact", "00-trace-span-01"),
     )
     failure = Failure(("builtins.ValueError",), "no", "traceback", ("note",))
     rows = [

@@ -8,7 +8,7 @@ from typing import Any
 from astrum.machine.budgets import LOSS_BUDGET
 from astrum.machine.events import CancelRequested, Outcome, RunTimedOut
 from astrum.machine.report import ExecutionReport
-from astrum.protocol.messages import (Record, decode_entry)
+from astrum.protocol.messages import Record, decode_entry
 from astrum.values.codec import Codec
 from astrum_worker.app import Worker
 from tests.contract.model import Run

@@ -21,8 +21,8 @@ from astrum.execution.invoke import BoundTask, Invoker
 from astrum.execution.large_values import Aside, is_large
 from astrum.machine.events import Outcome
 from astrum.planning.build import NO_INPUTS
-from astrum.protocol.task_message import TaskMessage
 from astrum.protocol.sealing import Seal
+from astrum.protocol.task_message import TaskMessage
 from astrum.redis import Claim, RedisSettings
 from astrum.values import BlobRef, Codec, encode_reference, pack_arguments, shrink
 from astrum_worker.config import WorkerConfig

@@ -11,7 +11,7 @@ from astrum.machine.events import AttemptFoundOutstanding, Command, Dispatch, Ev
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.planning.plan import Plan
-from astrum.protocol.messages import (Record, event_of)
+from astrum.protocol.messages import Record, event_of
 from astrum.protocol.records import Outstanding
 from astrum.protocol.sealing import Seal
 from astrum.redis.entries import is_after

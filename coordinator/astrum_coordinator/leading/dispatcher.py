@@ -20,10 +20,10 @@ from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
 from astrum.planning.fingerprint import COMPATIBLE, EXACT
 from astrum.protocol.hints import Hint
-from astrum.protocol.messages import (Record, encode_record)
-from astrum.protocol.task_message import (TaskMessage, encode_message)
+from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.records import Holder, Outstanding
 from astrum.protocol.streams import Stream
+from astrum.protocol.task_message import TaskMessage, encode_message
 from astrum.redis.records import queued_ms
 from astrum.redis.scripts import DispatchItem
 from astrum.redis.settlement import Settlement

@@ -33,7 +33,7 @@ from astrum.machine.events import (
 )
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
-from astrum.protocol.messages import (LeaderEvent, Record, encode_event, encode_record)
+from astrum.protocol.messages import LeaderEvent, Record, encode_event, encode_record
 from astrum.protocol.status import LedRun
 from astrum.protocol.streams import Stream
 from astrum.redis.journals import BEGINNING

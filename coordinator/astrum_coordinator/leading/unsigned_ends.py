@@ -10,7 +10,7 @@ from astrum.errors import StoreUnavailableError
 from astrum.machine.events import Outcome
 from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
 from astrum.machine.state import RunState
-from astrum.protocol.messages import (Record, claimed_ends)
+from astrum.protocol.messages import Record, claimed_ends
 from astrum.redis.run_store import RunStore
 
 

@@ -18,7 +18,7 @@ from astrum.errors import StoreError
 from astrum.machine.events import CancelRequested
 from astrum.planning import Plan, TaskSpec
 from astrum.protocol.keys import Keys
-from astrum.protocol.messages import (encode_entry, encode_event)
+from astrum.protocol.messages import encode_entry, encode_event
 from astrum.protocol.run_header import RunHeader
 from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore

@@ -10,7 +10,7 @@ import pytest
 from astrum.machine.events import Outcome
 from astrum.protocol.hints import Hint, encode_hint
 from astrum.protocol.keys import Keys
-from astrum.protocol.messages import (Record, encode_record)
+from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.sealing import Seal
 from astrum.redis import RedisSettings, Settlement, WorkerStore
 from astrum.values.arguments import pack_arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from astrum.machine.events import Outcome
 from astrum.machine.state import RunState
 from astrum.planning import Plan, TaskSpec
-from astrum.protocol.messages import (Record, encode_entry, encode_record)
+from astrum.protocol.messages import Record, encode_entry, encode_record
 from astrum_coordinator.leading.unsigned_ends import UnsignedEnds
 
 

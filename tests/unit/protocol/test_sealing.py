@@ -8,7 +8,7 @@ import pytest
 from astrum.errors import DecodeError
 from astrum.machine.events import Outcome
 from astrum.protocol.hints import Hint, encode_hint
-from astrum.protocol.messages import (Record, encode_entry, encode_record)
+from astrum.protocol.messages import Record, encode_entry, encode_record
 from astrum.protocol.sealing import Seal
 from astrum.protocol.signing import SIGNATURE_BYTES
 

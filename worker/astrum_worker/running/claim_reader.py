@@ -7,8 +7,8 @@ from typing import NamedTuple
 from astrum.errors import DecodeError
 from astrum.machine.events import Outcome
 from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
-from astrum.protocol.task_message import (MESSAGE_VERSIONS, TaskMessage, attribute, decode_message)
 from astrum.protocol.sealing import Seal
+from astrum.protocol.task_message import MESSAGE_VERSIONS, TaskMessage, attribute, decode_message
 from astrum.redis import Claim
 from astrum_worker.running.catalog import Catalog, Served
 

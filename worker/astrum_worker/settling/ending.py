@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from astrum.machine.events import Outcome
-from astrum.protocol.messages import (Record, encode_record)
+from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.sealing import Seal
 from astrum.redis import Claim, Settlement
 from astrum.redis.records import queued_ms
