@@ -26,6 +26,7 @@
     │   ├── DecodeError                   bytes that are not a message or value of Astrum's
     │   ├── LocateError                   a field or index that the result does not have
     │   ├── NotAListError                 a value that should be a list
+    │   ├── ObservationError              a result without what its run depends on
     │   ├── InjectionError                an upstream value that does not fit the parameter
     │   └── PayloadTooLargeError          a value beyond the hard limit
     ├── Skip                              raised by a task that has nothing to do
@@ -210,6 +211,10 @@ class NotAListError(TransportError):
     def __init__(self, found: str) -> None:
         self.found = found
         super().__init__(f"it is {found}, not a list or tuple")
+
+
+class ObservationError(TransportError):
+    """A result that does not have what its run depends on; names the task that returned it."""
 
 
 class InjectionError(TransportError):

@@ -28,8 +28,8 @@ class TaskMessage(NamedTuple):
     made by `astrum.values.arguments.pack_arguments`.
 
     ``versions`` says which code may run it (`astrum.planning.VERSION_POLICIES`; "": compatible
-    code). ``index`` and ``key`` say which child of a task it is: its place on each axis, and what
-    stands in the brackets of its name if that is not the index. ``watches`` are what to observe of
+    code). ``child_index`` and ``child_key`` say which child of a task it is: its place on each
+    axis, and what stands in the brackets of its name if that is not the index. ``watches`` are what to observe of
     the result and report in `Record.seen`. ``trace`` is the W3C ``traceparent`` that it belongs to.
     Nothing reads ``limits`` and ``priority`` yet: they are room in the format.
     """
@@ -46,8 +46,8 @@ class TaskMessage(NamedTuple):
     check_types: bool
     exclusive: bool
     arguments: bytes
-    index: tuple[int, ...] = ()
-    key: str = ""
+    child_index: tuple[int, ...] = ()
+    child_key: str = ""
     watches: tuple[Watch, ...] = ()
     limits: tuple[str, ...] = ()
     priority: int = 0
@@ -58,7 +58,7 @@ class TaskMessage(NamedTuple):
 def encode_message(message: TaskMessage) -> bytes:
     """Return the bytes of a task message."""
     row = trimmed(message, _MESSAGE_DEFAULTS)
-    version = _CHILD_VERSION if message.index or message.watches else PROTOCOL_VERSION
+    version = _CHILD_VERSION if message.child_index or message.watches else PROTOCOL_VERSION
     if version == PROTOCOL_VERSION and len(row) > _INDEX:
         row = (*row[:_INDEX], _NO_CHILD, *row[_INDEX + 1 :])
     packed: bytes = msgpack.packb((version, *row))
@@ -128,7 +128,7 @@ def _are_choices(row: Any) -> bool:
 
 _NO_CHILD = -1
 """Stands in messages of version 2 for the index."""
-_INDEX = TaskMessage._fields.index("index")
+_INDEX = TaskMessage._fields.index("child_index")
 _WATCHES = TaskMessage._fields.index("watches")
 _LIMITS = TaskMessage._fields.index("limits")
 _MESSAGE_DEFAULTS = tuple(TaskMessage._field_defaults.values())

@@ -131,8 +131,13 @@ def write_seeds(corpus: Path) -> None:
     plan = Plan("n", (TaskSpec(task_id="a", retry=RetryPolicy(2)), spec))
     message = TaskMessage(
         *("r", 0, 1, 1, "n", "a", "f", 2, 1.5, True, False, b"\x92\xa1x\xc4\x01\x07"),
-        *((3, 1), "key", (Watch("choice", ("x", 0), ("a", None), ("k",)),)),
-        *(("limit",), 1, "exact", "00-trace-span-01"),
+        child_index=(3, 1),
+        child_key="key",
+        watches=(Watch("choice", ("x", 0), ("a", None), ("k",)),),
+        limits=("limit",),
+        priority=1,
+        versions="exact",
+        trace="00-trace-span-01",
     )
     failure = Failure(("builtins.ValueError",), "no", "traceback", ("note",))
     rows = [

@@ -38,7 +38,7 @@ from astrum.protocol.sealing import Seal
 from astrum.protocol.task_message import TaskMessage, decode_message, encode_message
 from astrum.values import unpacking
 
-INDEX = TaskMessage._fields.index("index")
+INDEX = TaskMessage._fields.index("child_index")
 texts = st.text(max_size=10)
 numbers = st.integers(0, 2**40)
 seconds = st.floats(0, 1e10)
@@ -64,8 +64,8 @@ task_messages = st.builds(
     check_types=st.booleans(),
     exclusive=st.booleans(),
     arguments=st.binary(max_size=20),
-    index=st.lists(numbers, max_size=3).map(tuple),
-    key=texts,
+    child_index=st.lists(numbers, max_size=3).map(tuple),
+    child_key=texts,
     watches=st.lists(watches, max_size=3).map(tuple),
     limits=st.lists(texts, max_size=3).map(tuple),
     priority=st.integers(-9, 9),
@@ -342,7 +342,7 @@ def test_a_record_with_one_wrong_field_is_a_decode_error_or_well_typed(
 def test_a_message_with_one_wrong_field_is_a_decode_error_or_well_typed(
     message: TaskMessage, index: int, value: Any
 ) -> None:
-    row: list[Any] = [3 if message.index else PROTOCOL_VERSION, *message]
+    row: list[Any] = [3 if message.child_index else PROTOCOL_VERSION, *message]
     row[index] = value
     try:
         again = decode_message(msgpack.packb(row))
@@ -352,7 +352,7 @@ def test_a_message_with_one_wrong_field_is_a_decode_error_or_well_typed(
     assert isinstance(again.run_id, str)
     assert isinstance(again.arguments, bytes)
     assert all(isinstance(name, str) for name in again.limits)
-    assert all(type(number) is int for number in again.index)
+    assert all(type(number) is int for number in again.child_index)
     for watch in again.watches:
         assert isinstance(watch, Watch)
         assert isinstance(watch.kind, str)
@@ -363,12 +363,12 @@ def test_a_message_with_one_wrong_field_is_a_decode_error_or_well_typed(
 @given(task_messages)
 def test_only_what_no_reader_may_ignore_has_a_version_of_its_own(message: TaskMessage) -> None:
     version = msgpack.unpackb(encode_message(message))[0]
-    assert version == (3 if message.index or message.watches else PROTOCOL_VERSION)
+    assert version == (3 if message.child_index or message.watches else PROTOCOL_VERSION)
 
 
 def test_what_an_earlier_version_wrote_is_read() -> None:
     fields = ("r", 0, 1, 1, "n", "a", "", 0, None, False, False, b"")
-    row = [PROTOCOL_VERSION, *fields, -1, "", [], [], 0, "exact", "trace"]
+    row: list[Any] = [PROTOCOL_VERSION, *fields, -1, "", [], [], 0, "exact", "trace"]
     message = TaskMessage(*fields, versions="exact", trace="trace")
     assert decode_message(msgpack.packb(row)) == message
     assert msgpack.unpackb(encode_message(message)) == row
@@ -392,7 +392,7 @@ def test_what_an_earlier_version_wrote_is_read() -> None:
 )
 def test_children_and_watches_that_cannot_be_are_refused(changes: dict[int, Any]) -> None:
     fields = ("r", 0, 1, 1, "n", "a", "", 0, None, False, False, b"")
-    row = [*fields, [1], "k", [["length", [], [], None]], []]
+    row: list[Any] = [*fields, [1], "k", [["length", [], [], None]], []]
     assert decode_message(msgpack.packb([3, *row])).watches == (Watch("length"),)
     for place, value in changes.items():
         row[place] = value
