@@ -47,7 +47,7 @@ class LiveValues:
         return found
 
     def _located(self, spec: TaskSpec, binding: Binding) -> Any:
-        parameter, source, path, origin = binding
+        parameter, source, path, origin = binding[:4]
         try:
             part = locate(self._sources[origin][source], path)
         except LocateError as error:

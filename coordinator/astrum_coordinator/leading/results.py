@@ -60,7 +60,7 @@ class Results:
         return pack_task_arguments(spec.task_id, parts, self._max_argument_bytes)
 
     def _part(self, spec: TaskSpec, binding: Binding) -> bytes | None:
-        parameter, source, path, origin = binding
+        parameter, source, path, origin = binding[:4]
         data = self._result(spec, source) if origin == "task" else self._input(spec, source)
         try:
             return part_of_result(data, path, self._projector, (source, origin))
