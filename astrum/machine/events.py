@@ -18,7 +18,8 @@ class Outcome(IntEnum):
     """The way an attempt ended. The numbers are the wire format.
 
     An attempt is handed back by a worker that cannot run it, or no longer. It never began if its
-    worker had no free place: then it does not count as an attempt, and no report shows it.
+    worker had no free place: then it does not count as an attempt, and no report shows it. It was
+    skipped if the task said that there is nothing to do.
     """
 
     SUCCEEDED = 0
@@ -28,6 +29,7 @@ class Outcome(IntEnum):
     CANCELLED = 4
     HANDED_BACK = 5
     NEVER_BEGAN = 6
+    SKIPPED = 7
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -153,6 +155,28 @@ class RetryHurried(NamedTuple):
     by: str = ""
 
 
+class CleanupStopped(NamedTuple):
+    """The tasks that clean up after the end of a run were to end at once, or took too long."""
+
+    at: float
+    reason: str = ""
+    by: str = ""
+
+
+class Released(NamedTuple):
+    """A person decided what becomes of a task that was held after the loss of its worker.
+
+    ``how`` is "retry", "fail" or "succeed"; ``seen`` has what was to be observed of the result that
+    the person gave.
+    """
+
+    task: int
+    how: str
+    at: float
+    by: str = ""
+    seen: tuple[int, ...] = ()
+
+
 class CapacityChanged(NamedTuple):
     """A new limit: so many attempts may be outstanding in a stream from now on.
 
@@ -180,6 +204,8 @@ Event = (
     | WorkerReturned
     | Reopened
     | RetryHurried
+    | CleanupStopped
+    | Released
     | CapacityChanged
     | RoutesChanged
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from astrum.planning.edges import Edges, edges_of
 from astrum.planning.edges_data import Numbers
 from astrum.planning.plan_rows import spec_to_data, specs_from_data
 from astrum.planning.priorities import priorities
@@ -79,6 +80,11 @@ class Plan:
     def is_plain(self) -> bool:
         """Whether no task has children, conditions, tolerant needs or a policy of its own."""
         return all(map(is_plain, self.tasks))
+
+    @cached_property
+    def edges(self) -> Edges:
+        """The edges between the tasks, by number."""
+        return edges_of(self.tasks)
 
     @cached_property
     def index(self) -> dict[str, int]:

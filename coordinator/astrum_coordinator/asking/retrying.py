@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from astrum.errors import RetryRefusedError, TaskNotFoundError, nearest
 from astrum.machine.events import Reopened, RetryHurried
-from astrum.machine.reopening import tasks_to_run
 from astrum.machine.task_state import BACKING_OFF, SUCCEEDED
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import encode_event
@@ -61,7 +60,7 @@ async def retry_run(
     states = run.state.states
     if info.state != "completed":
         _refuse_succeeded(plan, states, named, run_id)
-    again = tasks_to_run(plan, states, named)
+    again = run.state.tasks_to_run(named)
     if not again:
         raise RetryRefusedError(
             f"run {run_id}: there is nothing to try again, all its tasks succeeded"

@@ -15,6 +15,7 @@ from astrum.machine import (
     CancelRequested,
     Event,
     Outcome,
+    Released,
     RetryFellDue,
     RunState,
     TaskFoundUnserved,
@@ -38,6 +39,7 @@ EVENTS: dict[type, Any] = {
     AttemptSettled: lambda attempt: settled(TASK, attempt, Outcome.SUCCEEDED),
     AttemptWithdrawn: lambda attempt: AttemptWithdrawn(TASK, attempt),
     RetryFellDue: lambda attempt: RetryFellDue(TASK, attempt),
+    Released: lambda _: Released(TASK, "retry", 9.0),
     TaskFoundUnserved: lambda attempt: TaskFoundUnserved(TASK, 9.0, "no worker serves it"),
 }
 
@@ -61,12 +63,22 @@ HISTORIES: dict[TaskState, list[Event]] = {
         CancelRequested(2.0),
         settled(TASK, 1, Outcome.CANCELLED),
     ],
+    TaskState.SKIPPED: [settled(NEED, 1, Outcome.SKIPPED)],
+    TaskState.BLOCKED: [settled(NEED, 1, Outcome.FAILED)],
+    TaskState.HELD: [MET, settled(TASK, 1, Outcome.LOST)],
 }
 """How a task gets into each state, while another one keeps the run open."""
+GOES_ON = PLAN.tasks[NEED]._replace(on_failure="continue")
+HOLDS = PLAN.tasks[TASK]._replace(on_lost="hold")
+PLANS = {
+    TaskState.BLOCKED: Plan("test", (GOES_ON, *PLAN.tasks[TASK:])),
+    TaskState.HELD: Plan("test", (PLAN.tasks[NEED], HOLDS, PLAN.tasks[OTHER])),
+}
+"""The plans with the policies that lead to a state."""
 
 
 def run_with_the_task(is_in: TaskState, *, started: bool) -> RunState:
-    state = RunState(PLAN, capacity=0)  # what is ready stays so
+    state = RunState(PLANS.get(is_in, PLAN), capacity=0)  # what is ready stays so
     for event in HISTORIES[is_in]:
         state.handle(event)
     state.handle(AttemptFoundOutstanding(OTHER, 1))
