@@ -41,14 +41,15 @@ _JOINED_KEPT = 128
 class EncodedResults:
     """Encoded results by task number, and the encoded inputs of the run by name.
 
-    ``failure`` tells what stands for the result of a task that has none.
+    ``failure`` tells what stands for the result of a task that has none; a plan in which nothing
+    reads failures needs none.
     """
 
     def __init__(
         self,
         tasks: TaskTable,
         max_argument_bytes: int,
-        failure: Callable[[int | None], TaskFailure],
+        failure: Callable[[int | None], TaskFailure] | None = None,
     ) -> None:
         self.tasks = tasks
         self.is_plain = tasks.plan.is_plain
@@ -56,7 +57,7 @@ class EncodedResults:
         self._values: list[bytes | None] = []
         self._inputs: Mapping[str, bytes] = {}
         self._max_argument_bytes = max_argument_bytes
-        self.failure = failure
+        self._failure = failure
         self._projector = Projector()
         self._readings = Readings(tasks.plan)
         self._lists = _Lists()
@@ -78,6 +79,11 @@ class EncodedResults:
         """Give the encoded results by task number, in its order."""
         return ((task, data) for task, data in enumerate(self._values) if data is not None)
 
+    def key(self, task: int) -> str:
+        """Return what names a child in the brackets of its name if that is not its index."""
+        is_named = self._readings.keyed(self.tasks.template(task))
+        return self.tasks.key(task) if is_named else ""
+
     def take_unstored(self) -> list[Blob]:
         """Return the big values to store before the arguments that refer to them are sent."""
         blobs, self._unstored = list(self._unstored.values()), {}
@@ -92,6 +98,12 @@ class EncodedResults:
     def value(self, task: int | None) -> bytes | None:
         """Return the encoded result of a task, or the reference to it; `None` if it has none."""
         return self._values[task] if task is not None and task < len(self._values) else None
+
+    def failure(self, task: int | None) -> TaskFailure:
+        """Return what stands for the result of a task that has none."""
+        if self._failure is None:
+            raise LookupError("nothing here knows how tasks ended")
+        return self._failure(task)
 
     # --- arguments ----------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from astrum.execution.threads import ThreadPool, drop
 from astrum.machine.events import Outcome
 from astrum.planning.plan import Lane, Plan
 from astrum.runtime.forks import FORKS, run_here
-from astrum.values.absent import own_copy
+from astrum.values.absent import fill_absent, own_copy
 
 
 class BoundTask(NamedTuple):
@@ -209,6 +209,9 @@ def _bind(
     task: BoundTask, context: AttemptContext, values: dict[str | int, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """Split values into positional and named ones, made to fit their declared types."""
+    for parameter, (default, depth) in task.inputs.fills.items():
+        if parameter in values:
+            values[parameter] = fill_absent(values[parameter], depth, default)
     if context.check_types and task.inputs.expected:
         _fit_all(task, values)
     for parameter, default in task.inputs.defaults.items():

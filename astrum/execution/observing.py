@@ -19,16 +19,17 @@ _COMPARED = (str, int, bool, type(None))
 
 
 def observe(
-    value: Any, watches: Sequence[Watch], task_id: str, max_children: int
+    value: Any, watches: Sequence[Watch], task_id: str, max_children: int | None = None
 ) -> tuple[int, ...]:
     """Return what each watch sees of the result of ``task_id``, in their order.
 
-    Raises `ObservationError`, which fails the task: its own readers could only repeat it.
+    Raises `ObservationError`, which fails the task: its own readers could only repeat it. Without
+    ``max_children``, how many are too many is decided by who gets the numbers.
     """
     return tuple([_observed(value, watch, task_id, max_children) for watch in watches])
 
 
-def _observed(value: Any, watch: Watch, task_id: str, max_children: int) -> int:
+def _observed(value: Any, watch: Watch, task_id: str, max_children: int | None) -> int:
     what = shown_path(watch.path, f"the result of task {task_id!r}")
     try:
         part = locate(value, watch.path)
@@ -61,12 +62,12 @@ def is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and not hasattr(value, "_fields")
 
 
-def _length(part: Any, watch: Watch, what: str, max_children: int) -> int:
+def _length(part: Any, watch: Watch, what: str, max_children: int | None) -> int:
     if not is_list(part):
         raise ObservationError(
             f"{what} is {describe(part)}; {_WHY['length']}, so return a list or a tuple"
         )
-    if len(part) > max_children:
+    if max_children is not None and len(part) > max_children:
         raise ObservationError(
             f"{what} has {len(part):,} elements, and a task may have {max_children:,} children: "
             "return fewer, with several items in each, or raise max_children of AstrumConfig"

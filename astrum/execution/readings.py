@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from astrum.data_transport.bindings import Binding, Path
 from astrum.data_transport.task_failure import TaskFailure
 from astrum.machine.state import RunState
-from astrum.machine.task_state import CANCELLED, FAILED, SKIPPED
+from astrum.machine.task_state import CANCELLED, FAILED, SKIPPED, SUCCEEDED
 from astrum.machine.task_table import TaskTable
 from astrum.planning.alignment import aligned
 from astrum.planning.axes import Axis, ListSource
@@ -134,13 +134,14 @@ def by_task(tasks: TaskTable, results: Mapping[int, Any]) -> dict[str, Any]:
 
     A child without a result has `None` there.
     """
-    found: dict[str, Any] = {}
-    for number in results:
-        template = tasks.template(number)
-        task_id = tasks.spec(template).task_id
-        if task_id not in found:
-            found[task_id] = _nested(tasks.below(template, ()), results)
-    return found
+    if not tasks.roots:
+        return {tasks.spec(number).task_id: value for number, value in results.items()}
+    templates = [tasks.template(number) for number in results]
+    templates += [task for task, root in tasks.roots.items() if root.state == SUCCEEDED]
+    return {
+        tasks.spec(template).task_id: _nested(tasks.below(template, ()), results)
+        for template in dict.fromkeys(templates)
+    }
 
 
 def _nested(numbers: Numbers, results: Mapping[int, Any]) -> Any:
