@@ -8,7 +8,7 @@ travels. A coordinator does this, and a run in process that checks the wire does
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import partial
 
 from astrum.data_transport.bindings import Binding, Path
@@ -16,7 +16,9 @@ from astrum.data_transport.locate import binding_error
 from astrum.data_transport.task_failure import TaskFailure
 from astrum.errors import LocateError, TransportError
 from astrum.execution.gathering import Fetching, Gather, too_early, worked
-from astrum.execution.readings import Reading, Readings, Source
+from astrum.execution.readings import Reading, Readings, Source, failure_of
+from astrum.machine.state import RunState
+from astrum.machine.task_state import SUCCEEDED
 from astrum.machine.task_table import TaskTable
 from astrum.planning.axes import ListSource
 from astrum.planning.plan import TaskSpec
@@ -41,15 +43,14 @@ _JOINED_KEPT = 128
 class EncodedResults:
     """Encoded results by task number, and the encoded inputs of the run by name.
 
-    ``failure`` tells what stands for the result of a task that has none; a plan in which nothing
-    reads failures needs none.
+    ``state`` is that of the run; a plain plan needs none.
     """
 
     def __init__(
         self,
         tasks: TaskTable,
         max_argument_bytes: int,
-        failure: Callable[[int | None], TaskFailure] | None = None,
+        state: RunState | None = None,
     ) -> None:
         self.tasks = tasks
         self.is_plain = tasks.plan.is_plain
@@ -57,7 +58,7 @@ class EncodedResults:
         self._values: list[bytes | None] = []
         self._inputs: Mapping[str, bytes] = {}
         self._max_argument_bytes = max_argument_bytes
-        self._failure = failure
+        self._state = None if self.is_plain else state
         self._projector = Projector()
         self._readings = Readings(tasks.plan)
         self._lists = _Lists()
@@ -96,14 +97,21 @@ class EncodedResults:
         self._lists = _Lists()
 
     def value(self, task: int | None) -> bytes | None:
-        """Return the encoded result of a task, or the reference to it; `None` if it has none."""
-        return self._values[task] if task is not None and task < len(self._values) else None
+        """Return the encoded result of a task, or the reference to it; `None` if it has none.
+
+        A task that failed because of its result has none.
+        """
+        if task is None or task >= len(self._values):
+            return None
+        if self._state is not None and self._state.states[task] != SUCCEEDED:
+            return None
+        return self._values[task]
 
     def failure(self, task: int | None) -> TaskFailure:
         """Return what stands for the result of a task that has none."""
-        if self._failure is None:
+        if self._state is None:
             raise LookupError("nothing here knows how tasks ended")
-        return self._failure(task)
+        return failure_of(self._state, task)
 
     # --- arguments ----------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from astrum.execution.endings import (
     value_failure,
 )
 from astrum.execution.in_process_values import LiveValues, WireValues
+from astrum.execution.input_lists import lengths_of_inputs
 from astrum.execution.invoke import Flow, Invoker
 from astrum.execution.readings import by_task
 from astrum.execution.run_inputs import CheckedInputs, checked_inputs
@@ -101,7 +102,12 @@ class InProcessRun:
         self._run_id = options.run_id or uuid.uuid4().hex
         self._observer = with_log(options.observer, self._run_id, STARTS_HERE, options.silence)
         with collector_paused():
-            self._state = RunState(flow.plan, run_key=self._run_id, capacity=MAX_OUTSTANDING)
+            self._state = RunState(
+                flow.plan,
+                run_key=self._run_id,
+                capacity=MAX_OUTSTANDING,
+                lengths=lengths_of_inputs(flow.plan, inputs.values),
+            )
         self._tasks = self._state.tasks
         limit = options.thread_limit
         self._invoker = Invoker(limit, name="astrum-task")
@@ -135,7 +141,7 @@ class InProcessRun:
             return build_report(
                 self._state,
                 times,
-                by_task(self._state.tasks, self._results),
+                by_task(self._state, self._results),
                 run_id=self._run_id,
                 inputs=self._inputs.shown,
             )

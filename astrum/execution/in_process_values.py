@@ -14,6 +14,7 @@ from astrum.execution.invoke import Flow
 from astrum.execution.observing import keys_of, observe
 from astrum.execution.readings import Numbers, Reading, Readings, failure_of
 from astrum.machine.state import RunState
+from astrum.machine.task_state import SUCCEEDED
 from astrum.planning.axes import ListSource
 from astrum.planning.plan import TaskSpec
 from astrum.values.absent import ABSENT
@@ -122,10 +123,14 @@ class LiveValues:
         numbers = reading.numbers(self._tasks, index)
         if reading.is_list:
             return self._list(spec, binding, numbers)
-        if numbers not in self._results:
+        if not self._has(numbers):
             return self._without_single(spec, binding, numbers)
         value = self._results[numbers]
         return self._part(spec, binding, value) if binding.path else value
+
+    def _has(self, number: Any) -> bool:
+        """Return whether a task has a result: one that failed because of it has none."""
+        return number in self._results and self._state.states[number] == SUCCEEDED
 
     def _part(self, spec: TaskSpec, binding: Binding, value: Any) -> Any:
         try:
@@ -145,7 +150,7 @@ class LiveValues:
         else:
             owner = reading.sources[0]
             number = self._tasks.find(owner.template, owner.index_for(index))
-            if number not in self._results:
+            if not self._has(number):
                 raise too_early(spec, binding.source)
             value = self._results[number]
         try:
@@ -169,7 +174,7 @@ class LiveValues:
         return found
 
     def _item(self, spec: TaskSpec, binding: Binding, number: int | None) -> Any:
-        if number is None or number not in self._results:
+        if not self._has(number):
             return self._without(spec, binding, number)
         value = self._results[number]
         if not binding.path:
@@ -217,9 +222,7 @@ class WireValues(LiveValues):
         super().__init__(state, results, inputs)
         self._codec = Codec(flow.types)
         self._wanted = flow.plan.wanted_results
-        self._sent = EncodedResults(
-            state.tasks, MAX_ARGUMENT_BYTES, lambda task: failure_of(state, task)
-        )
+        self._sent = EncodedResults(state.tasks, MAX_ARGUMENT_BYTES, state)
         self._sent.keep_inputs({name: one.value for name, one in encoded.items()})
         self._blobs: dict[str, bytes] = {}
         self._store(*(one.blob for one in encoded.values()))

@@ -129,17 +129,19 @@ class Readings:
         return Source(number, aligned(axes, own) if own else ())
 
 
-def by_task(tasks: TaskTable, results: Mapping[int, Any]) -> dict[str, Any]:
+def by_task(state: RunState, results: Mapping[int, Any]) -> dict[str, Any]:
     """Return results by the ids of the plan's tasks: those of children as nested lists, in order.
 
-    A child without a result has `None` there.
+    A child without a result has `None` there. A task that failed because of its result has none.
     """
-    if not tasks.roots:
+    tasks, states = state.tasks, state.states
+    if state.plan.is_plain:
         return {tasks.spec(number).task_id: value for number, value in results.items()}
-    templates = [tasks.template(number) for number in results]
-    templates += [task for task, root in tasks.roots.items() if root.state == SUCCEEDED]
+    had = {number: value for number, value in results.items() if states[number] == SUCCEEDED}
+    templates = [tasks.template(number) for number in had]
+    templates += [task for task in tasks.roots if states[task] == SUCCEEDED]
     return {
-        tasks.spec(template).task_id: _nested(tasks.below(template, ()), results)
+        tasks.spec(template).task_id: _nested(tasks.below(template, ()), had)
         for template in dict.fromkeys(templates)
     }
 
@@ -159,7 +161,8 @@ def failure_of(state: RunState, task: int | None) -> TaskFailure:
         return TaskFailure("", "blocked", "the list that it would be an element of did not come")
     root = state.because(task)
     cause = task if root is None else root
-    failure = state.attempt_log.failures.get(cause)
+    log = state.attempt_log
+    failure = log.failures.get(cause) or log.skips.get(cause)
     message, types = ("", ()) if failure is None else (failure.message, failure.types)
     if cause != task:
         ended = _STATUSES.get(state.states[cause], "blocked")

@@ -30,6 +30,7 @@ _ATTEMPT_STATUS = {
     Outcome.TIMED_OUT: "failed",
     Outcome.CANCELLED: "cancelled",
     Outcome.HANDED_BACK: "handed_back",
+    Outcome.SKIPPED: "skipped",
 }
 _TASK_STATUS: dict[int, str] = {
     SUCCEEDED: "completed",

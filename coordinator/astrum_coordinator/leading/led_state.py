@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
-from astrum.execution.readings import failure_of
 from astrum.machine.events import AttemptFoundOutstanding, Outcome
 from astrum.machine.state import RunState
 from astrum.protocol.messages import Record
@@ -36,8 +34,7 @@ class LedState:
         self.cursor = BEGINNING
         with collector_paused():
             self.state = RunState(run.plan, run_key=run.run_id)
-        failure = partial(failure_of, self.state)
-        self.results = Results(self.state.tasks, config.max_argument_bytes, failure)
+        self.results = Results(self.state.tasks, config.max_argument_bytes, self.state)
         self.results.keep_inputs(run.header.inputs)
         self.unsigned_ends = UnsignedEnds()
         router = Router(run.plan, run.versions)
