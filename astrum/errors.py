@@ -25,6 +25,8 @@
     │   ├── EncodeError                   ``path`` and ``type_name`` of what cannot be encoded
     │   ├── DecodeError                   bytes that are not a message or value of Astrum's
     │   ├── LocateError                   a field or index that the result does not have
+    │   ├── NotAListError                 a value that should be a list
+    │   ├── ObservationError              a result without what its run depends on
     │   ├── InjectionError                an upstream value that does not fit the parameter
     │   └── PayloadTooLargeError          a value beyond the hard limit
     ├── Skip                              raised by a task that has nothing to do
@@ -201,6 +203,18 @@ class LocateError(TransportError):
         self.is_absent = is_absent
         kind = "index" if isinstance(locator, int) else "field"
         super().__init__(f"the result has no {kind} {locator!r}; it is {available}")
+
+
+class NotAListError(TransportError):
+    """A value that should be a list or tuple and is something else: ``found``."""
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(f"it is {found}, not a list or tuple")
+
+
+class ObservationError(TransportError):
+    """A result that does not have what its run depends on; names the task that returned it."""
 
 
 class InjectionError(TransportError):

@@ -10,10 +10,10 @@ value of its own. So a task must not change what it is given: it works on a copy
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated as Ref
-from typing import Any
+from typing import Any, Final
 
 TaskReference = str | Callable[..., Any]
 """The id of a task, or its function."""
@@ -27,12 +27,34 @@ NO_DEFAULT: Any = inspect.Parameter.empty
 _SCALARS = (bool, int, float, str, bytes)
 
 
+class _Drop:
+    """The class of `DROP`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "DROP"
+
+    def __reduce__(self) -> str:
+        return "DROP"
+
+
+DROP: Final = _Drop()
+"""As the default of `F`: a gathered list leaves out the results that did not come."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class From:
     """Fill the annotated parameter from an upstream task's result, or from one part of it.
 
-    With a ``locator`` the part may be absent if there is a ``default``: then the parameter gets
-    that. The parameter's own default value never replaces a part, since the reference fills it.
+    Of a task with children it is the list of their results, in order, nested as deep as the lists
+    that the reading task has no children for; of several tasks, ``F(["a", "b"])``, the list of
+    theirs. A ``locator`` applies to each result.
+
+    With a ``default`` the source may end in any way, and the part may be absent: then the
+    parameter gets the default, and in a list it stands in the hole; ``default=DROP`` leaves holes
+    out. With ``failures=True`` a `TaskFailure` stands there. The parameter's own default value
+    never replaces a result, since the reference fills it.
 
     >>> From("load_order", "order_id")
     From(task='load_order', locator='order_id')
@@ -40,9 +62,14 @@ class From:
     From(task='load_order', locator='note', default=None)
     """
 
-    task: TaskReference
+    task: TaskReference | Sequence[TaskReference]
     locator: Locator = None
     default: Any = field(default=NO_DEFAULT, kw_only=True)
+    failures: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.task, list):  # `typing` hashes what stands in brackets
+            object.__setattr__(self, "task", tuple(self.task))
 
     # `typing` keeps one `Ref[...]` for all that are equal, so 0 and False must not be.
     def __eq__(self, other: object) -> bool:
@@ -52,6 +79,7 @@ class From:
             self.task == other.task
             and self.locator == other.locator
             and type(self.locator) is type(other.locator)
+            and self.failures is other.failures
             and _is_same(self.default, other.default)
         )
 
@@ -60,7 +88,9 @@ class From:
 
     def __repr__(self) -> str:
         default = "" if self.default is NO_DEFAULT else f", default={self.default!r}"
-        return f"From(task={self.task!r}, locator={self.locator!r}{default})"
+        failures = f", failures={self.failures!r}" if self.failures else ""
+        task = list(self.task) if isinstance(self.task, tuple) else self.task
+        return f"From(task={task!r}, locator={self.locator!r}{default}{failures})"
 
 
 def _is_same(one: Any, other: Any) -> bool:
@@ -99,14 +129,69 @@ class Input:
     secret: bool = field(default=False, kw_only=True)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Each:
+    """Give the task one child for each element of a list, and fill the parameter with its element.
+
+    ``source`` is a task that returns a list or tuple, ``F(task, "part")`` for a list that is a part
+    of its result, or an `Input`. Of a task that has children itself, the parameter gets the result
+    of the child with the same place; ``Each(Each(task))`` goes on into the lists that its children
+    return. A ``locator`` takes one part of each element. ``key`` is the part of an element, a short
+    string or an integer, that names its child and is never there twice; ``key=True`` is the element
+    itself. Without it the child's place in the list names it.
+
+    >>> Each("list_orders", "customer", key="id")
+    Each(source='list_orders', locator='customer', key='id')
+    """
+
+    source: TaskReference | From | Input | Each
+    locator: Locator = None
+    key: Locator | bool = field(default=None, kw_only=True)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not Each:
+            return NotImplemented
+        return (
+            type(self.source) is type(other.source)
+            and self.source == other.source
+            and _is_same_step(self.locator, other.locator)
+            and _is_same_step(self.key, other.key)
+        )
+
+    def __hash__(self) -> int:
+        return hash((Each, self.source, self.locator, self.key))
+
+
+def _is_same_step(one: object, other: object) -> bool:
+    return type(one) is type(other) and one == other
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The condition that a task's result, or one part of it, has a value; for ``when=`` of `@task`.
+
+    The value is a string, an int, a bool or None; an enum is compared by the name of its member.
+
+    >>> Case("route", "kind", equals="refund")
+    Case(source='route', locator='kind', equals='refund')
+    """
+
+    source: TaskReference
+    locator: Locator = None
+    equals: Any = field(kw_only=True)
+
+
 F = From
 T = To
-MARKS = (From, To, Input)
+MARKS = (From, To, Input, Each)
 """The classes of all marks."""
 
 __all__ = [
+    "DROP",
     "MARKS",
     "NO_DEFAULT",
+    "Case",
+    "Each",
     "F",
     "From",
     "Input",

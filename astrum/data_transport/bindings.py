@@ -52,6 +52,29 @@ class Supply(NamedTuple):
     provider: Any
 
 
+Tolerance = Literal["", "default", "drop", "failure"]
+"""What replaces a result that did not come: nothing, the default, no element, a `TaskFailure`."""
+
+
+class Reads(NamedTuple):
+    """How a source is read, beyond its one whole value.
+
+    ``each`` is the number of `Each` around it, ``item`` the part of an element that is read and
+    ``key`` the part that names a child. With ``others`` the value is the list of the results of
+    the source and of these. A source with a ``tolerance`` may end in any way.
+    """
+
+    each: int = 0
+    item: Path = ()
+    key: Path | None = None
+    others: tuple[str, ...] = ()
+    tolerance: Tolerance = ""
+
+
+PLAIN = Reads()
+"""One value of one source, which must succeed."""
+
+
 class Fill(NamedTuple):
     """What stands in the holes of a list: ``default``, in lists that are nested ``depth`` deep."""
 
@@ -67,7 +90,8 @@ class TaskInputs(NamedTuple):
     come from leaves out of its ``from_tasks`` or ``to_tasks``. ``defaults`` hold what a parameter
     gets if the part that it reads is absent, or if its source has no result; ``fills`` what stands
     in the holes of a gathered list. Parameters in ``secrets`` read an input whose value is not
-    shown.
+    shown. ``reads`` are the parameters that read more, or less strictly, than one whole result, and
+    ``depths`` the levels of lists that gathering puts round the value of a parameter.
     """
 
     bindings: tuple[Binding, ...] = ()
@@ -77,6 +101,8 @@ class TaskInputs(NamedTuple):
     defaults: Mapping[str | int, Any] = MappingProxyType({})
     secrets: frozenset[str | int] = frozenset()
     fills: Mapping[str | int, Fill] = MappingProxyType({})
+    reads: Mapping[str | int, Reads] = MappingProxyType({})
+    depths: Mapping[str | int, int] = MappingProxyType({})
 
     @property
     def slots(self) -> list[str | int]:

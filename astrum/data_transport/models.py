@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from astrum.data_transport.annotations import NO_DEFAULT
-from astrum.data_transport.declared.relations import check_input_name
+from astrum.data_transport.bindings import Path, Reads
+from astrum.data_transport.declared.mark_checks import check_input_name
 from astrum.data_transport.types.class_fields import reduced
 
 
@@ -33,7 +34,11 @@ class DTRela(BaseModel):
     whole value. ``from_function``, a callable (sync or async) or a constant, supplies the value
     instead of an upstream task, and so does ``input``, the name of an input of the run, which is
     not shown if it is ``secret``; ``related_task`` is then left out. At the source, ``default``
-    replaces a part that the result does not have.
+    replaces a result that did not come or a part that it does not have. With ``each`` the task has
+    a child for each element of the list at the source; ``item`` is the part of the element. With
+    ``also`` the value is the list of the results of ``related_task`` and of these tasks.
+    ``missing`` is what stands where a result did not come: with "drop" no element, with "failure"
+    a `TaskFailure`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -46,6 +51,11 @@ class DTRela(BaseModel):
     input: str | None = None
     secret: bool = False
     default: Any = Field(default=NO_DEFAULT, exclude=True, repr=False)
+    each: bool = False
+    item: str | int | None = None
+    also: list[str] = Field(default_factory=list)
+    missing: Literal["", "drop", "failure"] = ""
+    _declared: tuple[Path, Reads] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _has_a_source(self) -> DTRela:
@@ -55,6 +65,10 @@ class DTRela(BaseModel):
             raise ValueError("secret is for a relation with an input")
         elif not self.related_task and self.from_function is None:
             raise ValueError("a relation needs a related_task, an input or a from_function")
+        if self.item is not None and not self.each:
+            raise ValueError("item is a part of each element: write each=True beside it")
+        if self.missing and (self.default is not NO_DEFAULT or self.each):
+            raise ValueError(f"missing={self.missing!r} stands alone, without default or each")
         return self
 
     def _check_input(self, name: str) -> None:

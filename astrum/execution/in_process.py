@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from astrum.config import DEFAULT_THREADS
-from astrum.execution.attempt import CURRENT, AttemptContext
+from astrum.execution.attempt import CURRENT, AttemptContext, told_index
 from astrum.execution.endings import (
     SWALLOW_GRACE_S,
     AttemptResult,
@@ -24,7 +24,9 @@ from astrum.execution.endings import (
     value_failure,
 )
 from astrum.execution.in_process_values import LiveValues, WireValues
+from astrum.execution.input_lists import lengths_of_inputs
 from astrum.execution.invoke import Flow, Invoker
+from astrum.execution.readings import by_task
 from astrum.execution.run_inputs import CheckedInputs, checked_inputs
 from astrum.execution.run_log import STARTS_HERE, with_log
 from astrum.execution.task_reuse import TaskReuser
@@ -100,17 +102,21 @@ class InProcessRun:
         self._run_id = options.run_id or uuid.uuid4().hex
         self._observer = with_log(options.observer, self._run_id, STARTS_HERE, options.silence)
         with collector_paused():
-            self._state = RunState(flow.plan, run_key=self._run_id, capacity=MAX_OUTSTANDING)
+            self._state = RunState(
+                flow.plan,
+                run_key=self._run_id,
+                capacity=MAX_OUTSTANDING,
+                lengths=lengths_of_inputs(flow.plan, inputs.values),
+            )
         self._tasks = self._state.tasks
         limit = options.thread_limit
         self._invoker = Invoker(limit, name="astrum-task")
         # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
         self._free_threads = None if limit is None else asyncio.Semaphore(limit)
-        self._results: dict[str, Any] = {}
+        self._results: dict[int, Any] = {}
+        known = (self._state, self._results, inputs.values)
         self._values = (
-            WireValues(flow, inputs.encoded())
-            if options.check_wire
-            else LiveValues(self._results, inputs.values)
+            WireValues(*known, flow, inputs.encoded()) if options.check_wire else LiveValues(*known)
         )
         self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -135,7 +141,7 @@ class InProcessRun:
             return build_report(
                 self._state,
                 times,
-                self._results,
+                by_task(self._state, self._results),
                 run_id=self._run_id,
                 inputs=self._inputs.shown,
             )
@@ -256,9 +262,12 @@ class InProcessRun:
         self._running.pop(task, None)
         if self._patience:
             self._cancel_timer(task)
-        outcome, _, failure, started_at, ended_at = result
+        outcome, _, failure, started_at, ended_at, seen = result
+        times = (started_at, ended_at, ended_at)
         self._take_in(
-            AttemptSettled(task, attempt, outcome, started_at, ended_at, ended_at, "", failure)
+            AttemptSettled(task, attempt, outcome, *times, "", failure, seen=seen)
+            if seen
+            else AttemptSettled(task, attempt, outcome, *times, "", failure)
         )
         if self._is_over:
             self._close_if_idle()
@@ -278,16 +287,19 @@ class InProcessRun:
             spec.timeout_s,
             plan.check_types,
         )
+        if spec.axes:
+            context.index = told_index(self._tasks.index(task))
+            context.key = self._values.key(task)
         self._running[task] = job, context
         if spec.timeout_s is not None and spec.lane == "async":
             self._abandon_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
         started_at = time.time()
         try:
             if self._free_threads is None or spec.lane == "async":
-                result = await self._invoke(spec, context, job)
+                result = await self._invoke(task, spec, context, job)
             else:
                 async with self._free_threads:
-                    result = await self._invoke(spec, context, job)
+                    result = await self._invoke(task, spec, context, job)
         except asyncio.CancelledError as error:
             result = ended_by(error, context, started_at)
         except GeneratorExit as error:
@@ -303,26 +315,26 @@ class InProcessRun:
         if self._running.get(task, _NOTHING)[1] is not context:  # abandoned, perhaps tried again
             drop(result.value)
             return
-        self._settle(task, command.attempt, self._keep(spec, result))
+        self._settle(task, command.attempt, self._keep(task, result))
 
-    def _keep(self, spec: TaskSpec, result: AttemptResult) -> AttemptResult:
+    def _keep(self, task: int, result: AttemptResult) -> AttemptResult:
         """Keep the value of a success for its readers; return how the attempt ended after all."""
         if result.outcome is not Outcome.SUCCEEDED:
             return result
         try:
-            self._results[spec.task_id] = self._values.keep(spec, result.value)
+            seen = self._values.keep(task, result.value)
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException as error:
             drop(result.value)
             return value_failure(error, "result")
-        return result
+        return result._replace(seen=seen) if seen else result
 
     async def _invoke(
-        self, spec: TaskSpec, context: AttemptContext, job: asyncio.Task[None]
+        self, task: int, spec: TaskSpec, context: AttemptContext, job: asyncio.Task[None]
     ) -> AttemptResult:
         try:
-            arguments = self._values.arguments(spec) if spec.bindings else {}
+            arguments = self._values.arguments(task) if spec.bindings else {}
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException as error:  # a property in user code may raise anything

@@ -7,7 +7,6 @@ conditions everywhere. What happens next is decided elsewhere.
 from __future__ import annotations
 
 import asyncio
-import copy
 import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -33,6 +32,7 @@ from astrum.execution.threads import ThreadPool, drop
 from astrum.machine.events import Outcome
 from astrum.planning.plan import Lane, Plan
 from astrum.runtime.forks import FORKS, run_here
+from astrum.values.absent import fill_absent, own_copy
 
 
 class BoundTask(NamedTuple):
@@ -209,21 +209,20 @@ def _bind(
     task: BoundTask, context: AttemptContext, values: dict[str | int, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """Split values into positional and named ones, made to fit their declared types."""
+    for parameter, (default, depth) in task.inputs.fills.items():
+        if parameter in values:
+            values[parameter] = fill_absent(values[parameter], depth, default)
     if context.check_types and task.inputs.expected:
         _fit_all(task, values)
     for parameter, default in task.inputs.defaults.items():
         if parameter not in values:
-            values[parameter] = _own_copy(default)
+            values[parameter] = own_copy(default)
     positions = [p for p in values if type(p) is int]
     if not positions:
         return [], cast("dict[str, Any]", values)
     positions.sort()
     named = {p: value for p, value in values.items() if isinstance(p, str)}
     return [values[p] for p in positions], named
-
-
-def _own_copy(default: Any) -> Any:
-    return copy.deepcopy(default) if type(default) in (list, dict, set) else default
 
 
 def _fit_all(task: BoundTask, values: dict[str | int, Any]) -> None:

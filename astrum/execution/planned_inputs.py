@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from astrum.data_transport import fitted
 from astrum.errors import InjectionError, RunInputError
+from astrum.execution.input_lists import list_mistakes
 from astrum.execution.input_specs import schema_of
 from astrum.execution.run_inputs import Wanted, collect, encoded_inputs, named_values
 from astrum.planning.plan import Plan
@@ -59,6 +60,8 @@ def checked_against_plan(plan: Plan, given: GivenInputs = NO_INPUTS) -> dict[str
     if found.mistakes:
         raise RunInputError(found.mistakes)
     secrets = frozenset(spec.name for spec in plan.inputs if spec.secret)
+    if mistakes := list_mistakes(plan, found.values, secrets):
+        raise RunInputError(mistakes)
     encoded = encoded_inputs(found.values, Codec(), secrets)
     for spec in plan.inputs:
         if spec.name not in encoded and spec.default is not None:

@@ -18,6 +18,7 @@ from astrum.errors import (
     listed,
     nearest,
 )
+from astrum.execution.input_lists import list_mistakes
 from astrum.execution.invoke import Flow
 from astrum.planning.run_inputs import HIDDEN, NO_INPUTS, GivenInputs
 from astrum.values.codec import Codec
@@ -80,6 +81,8 @@ def complete(flow: Flow, found: Collected) -> CheckedInputs:
     defaults = {n: one.default for n, one in flow.inputs.items() if one.default is not ABSENT}
     values = dict(sorted((defaults | found.values).items()))
     secrets = frozenset(name for name, one in flow.inputs.items() if one.secret)
+    if mistakes := list_mistakes(flow.plan, values, secrets):
+        raise RunInputError(mistakes)
     return CheckedInputs(values, secrets, flow.types)
 
 

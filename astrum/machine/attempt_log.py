@@ -20,6 +20,8 @@ class AttemptLog:
     """(task, attempt) that is tried again, to the user's retries left, or `UNCHARGED`."""
     failures: dict[int, Failure] = field(default_factory=dict)
     """The reason why a task failed for good."""
+    skips: dict[int, Failure] = field(default_factory=dict)
+    """The reason that a task gave when it said that there is nothing to do."""
     stop_reason: str = ""
     reopened: list[Reopened] = field(default_factory=list)
     """When the run was reopened after an end, by whom, and for which tasks."""

@@ -242,12 +242,17 @@ class RunState(Stopping):
                 return self._proceed()
             return []
         if event.outcome is Outcome.SKIPPED:
-            self._end(event.task, SKIPPED)
-            return self._proceed()
+            return self._on_skipped(event)
         if not self._may_run(event.task):
             self._end_while_stopping(event)
             return self._proceed()
         return self._on_unsuccessful(event)
+
+    def _on_skipped(self, event: AttemptSettled) -> list[Command]:
+        if event.failure is not None:
+            self.attempt_log.skips[event.task] = event.failure
+        self._end(event.task, SKIPPED)
+        return self._proceed()
 
     def _on_withdrawn(self, task: int) -> list[Command]:
         self.outstanding_count -= 1

@@ -62,9 +62,10 @@ def specs_from_data(rows: Sequence[Any], inputs: Sequence[str]) -> tuple[TaskSpe
     """
     ids: list[str] = []
     specs = []
+    readers = Readers(ids, inputs)
     for number, row in enumerate(rows):
         try:
-            specs.append(_spec_from_data(row, ids, inputs))
+            specs.append(_spec_from_data(row, readers))
         except (TypeError, ValueError, LookupError, TaskRegistrationError) as error:
             raise ValueError(f"task {number} is damaged: {error}") from None
         ids.append(specs[-1].task_id)  # only now: nothing needs itself or a later task
@@ -74,24 +75,26 @@ def specs_from_data(rows: Sequence[Any], inputs: Sequence[str]) -> tuple[TaskSpe
     return tuple(specs)
 
 
-def _spec_from_data(row: Sequence[Any], ids: Sequence[str], inputs: Sequence[str]) -> TaskSpec:
+def _spec_from_data(row: Sequence[Any], readers: Readers) -> TaskSpec:
     task_id, needs, bindings, *more = row
     if type(task_id) is not str:
         raise ValueError("its id is not a string")
-    readers = Readers(ids, inputs)
     return TaskSpec(
         task_id,
         tuple([readers.earlier(need) for need in needs]),
         tuple([readers.binding(binding) for binding in bindings]),
-        **(_options_from_data(more[0], readers) if more else {}),
+        **(_options_from_data(more[0], readers.by_name) if more else {}),
     )
 
 
-def _options_from_data(options: Any, readers: Readers) -> dict[str, Any]:
+def _options_from_data(options: Any, with_numbers: _ByName) -> dict[str, Any]:
     if type(options) is not dict:
         raise ValueError("its options are not a map")
-    known = {**_READERS, **readers.by_name}
-    return {name: known[name](value) for name, value in options.items() if name in known}
+    known = ((name, _READERS.get(name) or with_numbers.get(name)) for name in options)
+    return {name: read(options[name]) for name, read in known if read is not None}
+
+
+_ByName = Mapping[str, Callable[[Any], Any]]
 
 
 def _timeout_from_data(timeout_s: Any) -> float | None:

@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from astrum.protocol.messages import (
-    Record,
-    decode_entry,
-    encode_entry,
-    encode_event,
-    encode_record,
-)
+from astrum.protocol.messages import Record, decode_entry, encode_entry, encode_event, encode_record
 from astrum.protocol.run_header import NewRun
 from astrum.redis import Settlement
 from astrum.redis.script_library import ScriptLibrary

@@ -50,7 +50,9 @@ def plain_mark(annotation: Any) -> From | None:
     if type(annotation) is ANNOTATED and type(annotation.__origin__) is type:
         marks = annotation.__metadata__
         if len(marks) == 1 and type(marks[0]) is From and type(marks[0].locator) in _LOCATORS:
-            return marks[0] if marks[0].default is NO_DEFAULT else None
+            mark = marks[0]
+            is_plain = mark.default is NO_DEFAULT and not mark.failures
+            return mark if is_plain and type(mark.task) is not tuple else None
     return None
 
 

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import MARKS, From, Input, To
+from astrum.data_transport.annotations import MARKS, Case, Each, From, Input, To
 from astrum.data_transport.declared.text_annotations import (
     ANNOTATED,
     Owner,
@@ -24,6 +24,7 @@ from astrum.data_transport.type_kinds import UNION_ORIGINS, is_alias
 
 _WRITE = 'write Ref[type, F("task")]'
 _WRITE_INPUT = "write Ref[type, Input()]"
+_WRITE_EACH = 'write Ref[type, Each("task")]'
 _MAX_ALIASES = 50
 _MAX_NESTED = 8
 """The depth to which a default value is searched: it may be a container of itself."""
@@ -121,12 +122,19 @@ def _opened(annotation: Any) -> Any:
     return annotation
 
 
-def _as_written(mark: From | To | Input) -> str:
-    if isinstance(mark, Input):
+def _as_written(mark: From | To | Input | Each) -> str:
+    if isinstance(mark, (Input, Each)):
         return repr(mark)
     letter, part = ("F", mark.locator) if isinstance(mark, From) else ("T", mark.local)
     task = getattr(mark.task, "__name__", repr(mark.task))
     return f"{letter}({task})" if part is None else f"{letter}({task}, {part!r})"
+
+
+def how_to_write(mark: From | To | Input | Each) -> str:
+    """Return how an annotation with a mark of this kind is written."""
+    if isinstance(mark, Each):
+        return _WRITE_EACH
+    return _WRITE_INPUT if isinstance(mark, Input) else _WRITE
 
 
 _Seen = frozenset[tuple[int, str]]
@@ -134,7 +142,7 @@ _Seen = frozenset[tuple[int, str]]
 
 def _marks(annotation: Any, inside: str, seen: _Seen) -> Iterator[Mark]:
     if isinstance(annotation, MARKS):
-        write = _WRITE_INPUT if isinstance(annotation, Input) else _WRITE
+        write = how_to_write(annotation)
         raise ValueError(f"{_as_written(annotation)} stands where a type belongs: {write}")
     if annotation is typing.Annotated:
         raise ValueError(f"Ref stands alone: {_WRITE}")
@@ -160,10 +168,7 @@ def _marks_of_generic(annotation: Any, inside: str, seen: _Seen) -> Iterator[Mar
     if origin is typing.Annotated:
         yield from _marks(annotation.__origin__, inside, seen)
         for extra in annotation.__metadata__:
-            if extra is From or extra is To:
-                raise ValueError(f"the reference in {annotation!r} names no task: {_WRITE}")
-            if extra is Input:
-                raise ValueError(f"Input in {annotation!r} is not called: {_WRITE_INPUT}")
+            _refuse_near_mark(extra, annotation)
             if is_relation(extra):
                 yield Mark(extra, inside)
     elif origin in UNION_ORIGINS:
@@ -172,6 +177,18 @@ def _marks_of_generic(annotation: Any, inside: str, seen: _Seen) -> Iterator[Mar
         yield from _marks_of_all(_unpacked(annotation), inside or repr(annotation), seen)
     elif origin is not None and origin is not typing.Literal:
         yield from _marks_of_all(typing.get_args(annotation), inside or repr(annotation), seen)
+
+
+def _refuse_near_mark(extra: object, annotation: Any) -> None:
+    """Raise ``ValueError`` for what is not a mark and must be meant to be one."""
+    if extra is From or extra is To:
+        raise ValueError(f"the reference in {annotation!r} names no task: {_WRITE}")
+    if extra is Input:
+        raise ValueError(f"Input in {annotation!r} is not called: {_WRITE_INPUT}")
+    if extra is Each:
+        raise ValueError(f"Each in {annotation!r} names no list: {_WRITE_EACH}")
+    if isinstance(extra, Case):
+        raise ValueError(f"{extra!r} is a condition of the task: write @task(when={extra!r})")
 
 
 def _marks_of_all(parts: Iterable[Any], inside: str, seen: _Seen) -> Iterator[Mark]:

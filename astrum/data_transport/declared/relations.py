@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import re
 import typing
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import NO_DEFAULT, From, Input, To
+from astrum.data_transport.annotations import Each, From, Input, To
 from astrum.data_transport.declared.fast_paths import is_class, plain_mark
-from astrum.data_transport.declared.marks import misplaced_in_default, whole_marks
+from astrum.data_transport.declared.mark_checks import (
+    check_from,
+    check_locator,
+    checked_each,
+    checked_input,
+)
+from astrum.data_transport.declared.marks import whole_marks
 from astrum.data_transport.declared.signatures import Declaration, Parameter
 
 _FROM_SIZES = (1, 2)
 _TO_SIZES = (3,)
-_INPUT_NAME = re.compile(r"[^\W\d][\w.-]*")
+Source = From | Input | Each
+"""Where the value of a parameter comes from."""
 
 
 class Relations(NamedTuple):
     """All relations of one function: the sources of its parameters, the targets of its result."""
 
-    inputs: tuple[tuple[Parameter, From | Input], ...] = ()
+    inputs: tuple[tuple[Parameter, Source], ...] = ()
     output: To | None = None
 
 
@@ -28,11 +34,11 @@ def relations_of(declaration: Declaration) -> Relations:
 
     The message names the parameter, not the task: a function may be several tasks.
     """
-    inputs: list[tuple[Parameter, From | Input]] = []
+    inputs: list[tuple[Parameter, Source]] = []
     for parameter in (*declaration.parameters.values(), declaration.rest, declaration.named_rest):
         if parameter is None:
             continue
-        mark: From | Input | None = plain_mark(parameter.annotation)
+        mark: Source | None = plain_mark(parameter.annotation)
         if mark is None or parameter is declaration.named_rest:
             mark = mark_of(parameter, declaration)
         if mark is not None:
@@ -48,7 +54,7 @@ def place_of(relation: Parameter | To | None) -> str:
     return "the return value" if isinstance(relation, To) else f"parameter {relation.name!r}"
 
 
-def mark_of(parameter: Parameter, declaration: Declaration) -> From | Input | None:
+def mark_of(parameter: Parameter, declaration: Declaration) -> Source | None:
     """Return the relation of a parameter; ``ValueError`` for one that is not valid."""
     mark = _mark_in(parameter.annotation, parameter)
     return None if mark is None else _as_from(mark, parameter, declaration)
@@ -67,50 +73,32 @@ def _mark_in(annotation: Any, parameter: Parameter | None) -> Any:
     return marks[0] if marks else None
 
 
-def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From | Input:
+def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> Source:
     place = place_of(parameter)
     if isinstance(mark, To):
         raise ValueError(f"{place} has {mark!r}: To belongs on a return annotation, use From")
     if parameter is declaration.named_rest:
         raise ValueError(f"{place} collects any names, so no single value can fill it")
+    if isinstance(mark, Each):
+        return checked_each(mark, parameter.name, place)
     if isinstance(mark, Input):
-        return _checked_input(mark, parameter)
+        return checked_input(mark, parameter.name, place)
     if not isinstance(mark, From):
         mark = From(*_of_size(mark, _FROM_SIZES, '("source", "key")', place))
-    _check_locator(mark.locator, place)
-    _check_default(mark, place)
+    check_from(mark, place)
     return typing.cast(From, mark)
-
-
-def _checked_input(mark: Input, parameter: Parameter) -> Input:
-    place = place_of(parameter)
-    name = parameter.name if mark.name is None else mark.name
-    check_input_name(name, place)
-    _check_locator(mark.locator, place)
-    if type(mark.secret) is not bool:
-        raise ValueError(f"{place} has an input with secret={mark.secret!r}; use True or False")
-    return Input(name, mark.locator, secret=mark.secret)
-
-
-def check_input_name(name: object, place: str) -> None:
-    """Raise ``ValueError`` for a name that no input can have; ``place`` is where it stands."""
-    if not isinstance(name, str) or not _INPUT_NAME.fullmatch(name):
-        raise ValueError(
-            f"{place} names the input {name!r}: the name of an input begins with a letter or '_', "
-            "and has letters, digits, '_', '-' and '.' only"
-        )
 
 
 def _as_to(mark: Any) -> To:
     place = "the return value"
-    if isinstance(mark, Input):
-        raise ValueError(f"{place} has {mark!r}: Input belongs on a parameter")
+    if isinstance(mark, (Input, Each)):
+        raise ValueError(f"{place} has {mark!r}: {type(mark).__name__} belongs on a parameter")
     if isinstance(mark, From):
         raise ValueError(f"{place} has {mark!r}: From belongs on a parameter, use To")
     if not isinstance(mark, To):
         mark = To(*_of_size(mark, _TO_SIZES, '("target", "local", "remote")', place))
-    _check_locator(mark.local, place)
-    _check_locator(mark.target, place)
+    check_locator(mark.local, place)
+    check_locator(mark.target, place)
     return typing.cast(To, mark)
 
 
@@ -124,21 +112,3 @@ def _of_size(
             f"a tuple there has {wanted}, like {example}"
         )
     return mark
-
-
-def _check_default(mark: From, place: str) -> None:
-    if mark.default is NO_DEFAULT:
-        return
-    if mark.locator is None:
-        raise ValueError(
-            f"{place} has a default for a whole result, which is never absent: {mark!r}; "
-            'a default stands for one field, F("task", "field", default=...)'
-        )
-    if misplaced_in_default(mark.default):
-        raise ValueError(f"{place} has a reference as the default of another one: {mark!r}")
-
-
-def _check_locator(locator: object, place: str) -> None:
-    if locator is None or isinstance(locator, str) or type(locator) is int:
-        return
-    raise ValueError(f"{place} has the locator {locator!r}; use a str, an int or None")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from astrum.data_transport.annotations import From, Input, To
-from astrum.data_transport.declared.relations import Relations, place_of, relations_of
+from astrum.data_transport.annotations import DROP, NO_DEFAULT, Each, From, Input, To
+from astrum.data_transport.bindings import PLAIN, Path, Reads, Tolerance
+from astrum.data_transport.declared.mark_checks import path_of
+from astrum.data_transport.declared.relations import Relations, Source, place_of, relations_of
 from astrum.data_transport.declared.signatures import (
     COLLECTING,
     Parameter,
@@ -15,6 +17,9 @@ from astrum.data_transport.declared.signatures import (
 )
 from astrum.data_transport.routing.routes import DeclaredRoutes, Route
 from astrum.data_transport.routing.task_index import TaskIndex
+
+_Where = tuple[str, str | None, int | None, Path, Parameter]
+"""The target of a route, as far as one parameter tells it."""
 
 
 class Generator:
@@ -47,17 +52,34 @@ class Generator:
             self._read[id(function)] = read
         return read
 
-    def _reading(self, task_id: str, parameter: Parameter, mark: From | Input) -> Route:
+    def _reading(self, task_id: str, parameter: Parameter, mark: Source) -> Route:
         # Name and position of the slot, so that an explicit relation to either replaces it.
         name = None if parameter.kind in COLLECTING else parameter.name
-        path = () if mark.locator is None else (mark.locator,)
+        path: Path = () if mark.locator is None else (mark.locator,)
+        reads = PLAIN
+        if isinstance(mark, Each):
+            mark, path, reads = _opened_each(mark)
         slot = (task_id, name, parameter.position, path, parameter)
         if isinstance(mark, Input):
-            return Route(mark.name or "", *slot, origin="input", secret=mark.secret)
-        source = mark.task
-        if type(source) is not str or source not in self._functions:
-            source = self._index.find(source)
-        return Route(source, *slot, default=mark.default)
+            return Route(mark.name or "", *slot, origin="input", secret=mark.secret, reads=reads)
+        if type(mark.task) is tuple or mark.failures or mark.default is not NO_DEFAULT:
+            return self._tolerant(mark, slot)
+        return Route(self._found(mark.task), *slot, reads=reads)
+
+    def _tolerant(self, mark: From, slot: _Where) -> Route:
+        """Return the route of several tasks, or of one that may have no result."""
+        tasks: Any = mark.task if isinstance(mark.task, tuple) else (mark.task,)
+        source, *others = map(self._found, tasks)
+        default, tolerance = mark.default, _tolerance(mark)
+        if tolerance != "default":
+            default = NO_DEFAULT
+        reads = Reads(others=tuple(others), tolerance=tolerance)
+        return Route(source, *slot, default=default, reads=reads)
+
+    def _found(self, task: Any) -> str:
+        if type(task) is str and task in self._functions:
+            return task
+        return self._index.find(task)
 
     def _sending(self, task_id: str, mark: To) -> Route:
         target = self._index.find(mark.task)
@@ -69,6 +91,26 @@ class Generator:
         else:
             name, position = parameter.name, parameter.position
         return Route(task_id, target, name, position, path, parameter)
+
+
+def _opened_each(mark: Each) -> tuple[From | Input, Path, Reads]:
+    """Return what one or two `Each` go round, where the list is in it, and how it is read."""
+    depth, source = 1, mark.source
+    lists: Path = ()
+    if isinstance(source, Each):
+        depth, lists, source = 2, path_of(source.locator), source.source
+    inner: From | Input = source if isinstance(source, (From, Input)) else From(source)  # type: ignore[arg-type]
+    key = None if mark.key is None else () if mark.key is True else path_of(mark.key)
+    path = (*path_of(inner.locator), *lists)
+    return inner, path, Reads(depth, path_of(mark.locator), key)
+
+
+def _tolerance(mark: From) -> Tolerance:
+    if mark.failures:
+        return "failure"
+    if mark.default is DROP:
+        return "drop"
+    return "" if mark.default is NO_DEFAULT else "default"
 
 
 def _default_target(local: str | int | None) -> str | int:

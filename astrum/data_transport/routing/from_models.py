@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from astrum.data_transport.bindings import Path
+from astrum.data_transport.bindings import PLAIN, Path, Reads, Tolerance
+from astrum.data_transport.declared.mark_checks import path_of
 from astrum.data_transport.declared.signatures import ABSENT
 from astrum.data_transport.routing.routes import Route
 
@@ -59,6 +60,7 @@ def _route(item: DataItem, source: str, target: str, declared: bool) -> Route:
         target,
         *_slot(origin, end),
         path=_path(origin),
+        reads=PLAIN if origin is None else _reads(origin),
         allowed=item.allow_data_model,
         provider=provider,
         declared=declared or not source,
@@ -78,7 +80,18 @@ def _provider(origin: DTRela | None, end: DTRela | None) -> Any:
 def _path(origin: DTRela | None) -> Path:
     if origin is None or origin.single_item:
         return ()
+    if origin._declared is not None:
+        return origin._declared[0]
     return tuple(step for step in (origin.key, origin.index) if step is not None)
+
+
+def _reads(origin: DTRela) -> Reads:
+    if origin._declared is not None:
+        return origin._declared[1]
+    tolerance: Tolerance = origin.missing or ("" if origin.default is ABSENT else "default")
+    if not (origin.each or origin.also or tolerance):
+        return PLAIN
+    return Reads(int(origin.each), path_of(origin.item), None, tuple(origin.also), tolerance)
 
 
 def _slot(origin: DTRela | None, end: DTRela | None) -> tuple[str | None, int | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter as P
 from typing import Any
 
-from astrum.data_transport.bindings import Binding, Supply, TaskInputs
+from astrum.data_transport.bindings import PLAIN, Binding, Reads, Supply, TaskInputs
 from astrum.data_transport.declared.signatures import (
     ABSENT,
     COLLECTING,
@@ -53,6 +53,7 @@ class _Filling:
     undeclared: set[_Slot] = field(default_factory=set)
     defaults: dict[_Slot, Any] = field(default_factory=dict)
     secrets: set[_Slot] = field(default_factory=set)
+    reads: dict[_Slot, Reads] = field(default_factory=dict)
     positions: bool = False
 
     def renamed(self, task_id: str, declaration: Declaration) -> _Filling:
@@ -64,6 +65,7 @@ class _Filling:
             {slots[old] for old in self.undeclared},
             {slots[old]: value for old, value in self.defaults.items()},
             {slots[old] for old in self.secrets},
+            {slots[old]: reads for old, reads in self.reads.items()},
         )
 
     def inputs(self) -> TaskInputs:
@@ -72,7 +74,15 @@ class _Filling:
         supplies = tuple([f for f in fillers if type(f) is Supply])
         undeclared = tuple([b for b in bindings if b.parameter in bare]) if bare else ()
         secrets = frozenset(self.secrets)
-        return TaskInputs(bindings, supplies, self.expected, undeclared, self.defaults, secrets)
+        return TaskInputs(
+            bindings,
+            supplies,
+            self.expected,
+            undeclared,
+            self.defaults,
+            secrets,
+            reads=self.reads,
+        )
 
 
 class _Resolver:
@@ -94,6 +104,8 @@ class _Resolver:
         expected = _expected(parameter, self._allowed_value(route))
         if expected is not ABSENT:
             filling.expected[slot] = expected
+        if route.reads is not PLAIN:
+            filling.reads[slot] = route.reads
         if route.default is not ABSENT:
             filling.defaults[slot] = route.default
         if route.secret:
@@ -144,8 +156,9 @@ class _Resolver:
             raise self._unknown(route.target, f"task {route.source!r} sends a value to")
         if route.origin == "input":
             return
-        if route.source and route.source not in self._functions:
-            raise self._unknown(route.source, f"{_slot_name(route)} reads")
+        for source in (route.source, *route.reads.others):
+            if source and source not in self._functions:
+                raise self._unknown(source, f"{_slot_name(route)} reads")
         if not route.source and route.provider is ABSENT:
             raise TaskRegistrationError(f"{_slot_name(route)} has an item without a source")
 
@@ -189,7 +202,10 @@ def _parameter_names(parameters: Mapping[str, Parameter]) -> str:
 def _filler(route: Route, slot: _Slot) -> _Filler:
     if route.provider is not ABSENT:
         return Supply(slot, route.provider)
-    return Binding(slot, route.source, route.path, route.origin)
+    if route.reads is PLAIN:
+        return Binding(slot, route.source, route.path, route.origin)
+    item = route.reads.item if route.reads.each else None
+    return Binding(slot, route.source, route.path, route.origin, item, route.reads.others)
 
 
 def _moved(filler: _Filler, slot: _Slot) -> _Filler:
@@ -239,4 +255,5 @@ def _described(filler: _Filler) -> str:
     if isinstance(filler, Supply):
         return "one from from_function"
     part = "".join(f"[{step!r}]" for step in filler.path)
+    part += "" if filler.item is None else " (each element)"
     return f"{'input ' if filler.origin == 'input' else ''}{filler.source!r}{part}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from astrum.data_transport.bindings import Origin, Path
+from astrum.data_transport.bindings import PLAIN, Origin, Path, Reads
 from astrum.data_transport.declared.signatures import ABSENT, Parameter
 
 Neighbours = Mapping[str, Mapping[str, None]]
@@ -21,7 +21,8 @@ class Route(NamedTuple):
     replaces a part that the result does not have. ``allowed`` is a class that the value must
     have in addition to what the parameter declares. ``declared`` is true if the `TaskData` that
     holds the item names the task at the other end. ``source`` names an input of the run if that is
-    the ``origin``; the value of a ``secret`` one is not shown.
+    the ``origin``; the value of a ``secret`` one is not shown. ``reads`` is `PLAIN` for one value
+    of one source.
     """
 
     source: str
@@ -36,6 +37,7 @@ class Route(NamedTuple):
     default: Any = ABSENT
     origin: Origin = "task"
     secret: bool = False
+    reads: Reads = PLAIN
 
 
 class DeclaredRoutes(NamedTuple):
@@ -51,6 +53,7 @@ def topology(routes: Iterable[Route]) -> tuple[Neighbours, Neighbours]:
     targets: dict[str, dict[str, None]] = {}
     for route in routes:
         if route.source and route.origin == "task":
-            sources.setdefault(route.target, {})[route.source] = None
-            targets.setdefault(route.source, {})[route.target] = None
+            for source in (route.source, *route.reads.others):
+                sources.setdefault(route.target, {})[source] = None
+                targets.setdefault(source, {})[route.target] = None
     return sources, targets

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from astrum.data_transport.annotations import NO_DEFAULT
+from astrum.data_transport.bindings import PLAIN
 from astrum.data_transport.models import DataItem, DTRela, TaskData
 from astrum.data_transport.routing.routes import DeclaredRoutes, Route
 from astrum.data_transport.types.class_fields import reduced
@@ -42,6 +43,23 @@ def _data_item(route: Route, allowed: type | None) -> DataItem:
 
 
 def _source(route: Route, key: str | None, index: int | None, whole: bool) -> DTRela:
+    source = _of_origin(route, key, index, whole)
+    if route.reads is PLAIN:
+        return source
+    each, item, _, others, tolerance = route.reads
+    source = source.model_copy(
+        update={
+            "each": each > 0,
+            "item": item[0] if item else None,
+            "also": list(others),
+            "missing": "" if tolerance == "default" else tolerance,
+        }
+    )
+    source._declared = (route.path, route.reads)
+    return source
+
+
+def _of_origin(route: Route, key: str | None, index: int | None, whole: bool) -> DTRela:
     if route.origin == "task":
         return _rela(route.source, key, index, whole, route.default)
     source = _rela("", key, index, whole)

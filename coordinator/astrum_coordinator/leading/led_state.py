@@ -34,7 +34,7 @@ class LedState:
         self.cursor = BEGINNING
         with collector_paused():
             self.state = RunState(run.plan, run_key=run.run_id)
-        self.results = Results(self.state.tasks, config.max_argument_bytes)
+        self.results = Results(self.state.tasks, config.max_argument_bytes, self.state)
         self.results.keep_inputs(run.header.inputs)
         self.unsigned_ends = UnsignedEnds()
         router = Router(run.plan, run.versions)

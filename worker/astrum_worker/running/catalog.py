@@ -13,8 +13,8 @@ from astrum.flow.loading import Workflow, load_workflows
 from astrum.planning import VERSION_POLICIES, Plan, advice, difference
 from astrum.planning.fingerprint import fits
 from astrum.planning.offer import NamespaceVersion, namespace_version
-from astrum.protocol.messages import TaskMessage
 from astrum.protocol.status import ServedTask, encode_served
+from astrum.protocol.task_message import TaskMessage
 from astrum.values.codec import Codec
 
 logger = logging.getLogger("astrum.worker")

@@ -24,7 +24,7 @@ def ended(
     blob: Blob | None = None,
 ) -> Ending:
     """Return the end of an attempt with this result, whose value is encoded already."""
-    outcome, _, failure, started_at, ended_at = result
+    outcome, _, failure, started_at, ended_at, seen = result
     record = Record(
         task=held.task,
         attempt=held.attempt,
@@ -36,6 +36,7 @@ def ended(
         failure=failure,
         prepared_ms=max(round((started_at - held.started_at) * 1000), 0),
         blocked=held.blocked(),
+        seen=seen,
         code=held.code,
     )
     return Ending(record, blob)

@@ -18,11 +18,10 @@ from astrum.redis.patience import patiently
 from astrum.runtime.loops import runs_in
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.blobs import BlobCache
-from astrum_worker.running.catalog import Served
 from astrum_worker.running.claim_reader import Runnable
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.running.endings import A_COPY, ended, handed_back_as_copy, raised
-from astrum_worker.running.values import decode_arguments, encode_result
+from astrum_worker.running.values import decode_arguments, observe_and_encode
 from astrum_worker.settling.ending import Ending
 
 logger = logging.getLogger("astrum.worker")
@@ -44,7 +43,7 @@ class AttemptExecutor:
             if not await self._is_expected(held):
                 return handed_back_as_copy(held)
             result = await self._result(held, runnable)
-            return await self._encoded(held, runnable.served, result)
+            return await self._encoded(held, runnable, result)
         except asyncio.CancelledError as error:
             if held.context.is_revoked:
                 raise
@@ -80,26 +79,29 @@ class AttemptExecutor:
         except (TransportError, StoreError, RunNotFoundError) as error:
             return value_failure(error, "arguments")
 
-    async def _encoded(self, held: ClaimedAttempt, served: Served, result: AttemptResult) -> Ending:
+    async def _encoded(
+        self, held: ClaimedAttempt, runnable: Runnable, result: AttemptResult
+    ) -> Ending:
         """Return the ending of an attempt; a cancellation after the result does not discard it.
 
-        A large result is encoded, compressed and named in the thread for large values.
+        A large result is observed, encoded, compressed and named in the thread for large values.
         """
         if result.outcome is not Outcome.SUCCEEDED:
             return ended(held, result)
         encode = partial(
-            encode_result,
+            observe_and_encode,
             result.value,
-            served,
+            runnable,
+            held.context.name,
             inline_bytes=self._config.inline_bytes,
             max_bytes=self._config.max_value_bytes,
         )
         try:
             is_small = not is_large(result.value)
-            value, blob = encode() if is_small else await self._invoker.aside.finish(encode)
+            seen, encoded = encode() if is_small else await self._invoker.aside.finish(encode)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # a model's own serializer may raise anything
             refused = value_failure(error, "result")
             return ended(held, refused._replace(started_at=result.started_at))
-        return ended(held, result, value, blob)
+        return ended(held, result._replace(seen=seen), *encoded)
