@@ -49,10 +49,12 @@ def check_types(
         expected = task_inputs.expected
         has_more = bool(task_inputs.reads or task_inputs.depths)
         for binding in task_inputs.bindings:
-            if has_more and checker.check_more(task_id, binding, task_inputs):
-                continue
-            if binding.origin == "task":
+            if has_more and checker.check_list(task_id, binding, task_inputs):
+                pass
+            elif binding.origin == "task":
                 checker.check(task_id, binding, expected.get(binding.parameter, Any))
+            if has_more:
+                check_holes(task_id, binding, task_inputs)
     check_run_inputs(declarations_in(inputs, functions))
     if config.check_wire and (reason := why_local_only(inputs, functions, config)):
         raise TaskRegistrationError(reason)
@@ -142,21 +144,14 @@ class _Checker:
         if not could_fit(given, expected):
             raise _mismatch(task_id, binding, expected, f"gives {type_name(given)}")
 
-    def check_more(self, task_id: str, binding: Binding, task_inputs: TaskInputs) -> bool:
-        """Check one element of a list, a gathered list and what stands in holes.
+    def check_list(self, task_id: str, binding: Binding, task_inputs: TaskInputs) -> bool:
+        """Check one element of a list or a gathered list; return whether it is one of these."""
+        is_list = binding.item is not None or binding.parameter in task_inputs.depths
+        for source in binding.sources if is_list else ():
+            self._check_list(task_id, source, binding, task_inputs)
+        return is_list
 
-        Return whether that is all; a single value is still to be checked.
-        """
-        depth = task_inputs.depths.get(binding.parameter, 0)
-        parts = [
-            self._list_type(task_id, source, binding, task_inputs)
-            for source in (binding.sources if depth or binding.item is not None else ())
-        ]
-        check_holes(task_id, binding, task_inputs, parts)
-        return bool(parts)
-
-    def _list_type(self, task_id: str, source: str, binding: Binding, inputs: TaskInputs) -> Any:
-        """Return the type of an element, or of one gathered result, after checking it."""
+    def _check_list(self, task_id: str, source: str, binding: Binding, inputs: TaskInputs) -> None:
         slot = binding.parameter
         depth, expected = inputs.depths.get(slot, 0), inputs.expected.get(slot, Any)
         key = inputs.reads.get(slot, PLAIN).key
@@ -165,7 +160,7 @@ class _Checker:
         if result is ABSENT:
             if not self._config.allow_no_dir_definition:
                 raise _mismatch(task_id, one, expected, "declares no result type")
-            return Any
+            return
         try:
             part = part_read(result, binding)
             if key is not None:
@@ -176,16 +171,15 @@ class _Checker:
         given = nested(part, depth)
         if not could_fit(given, expected):
             raise _mismatch(task_id, one, expected, f"gives {type_name(given)}{_why(one, depth)}")
-        return part
 
     def why_not_sendable(self, task_id: str, binding: Binding) -> str:
         function = self._functions.get(binding.source)
-        if function is None or (id(function), binding.path) in self._sent:
+        if function is None or (id(function), whole_path(binding)) in self._sent:
             return ""
         result = self._results.of(function)
         reason = "" if result is ABSENT else why_not_sendable(result, whole_path(binding))
         if not reason:
-            self._sent.add((id(function), binding.path))
+            self._sent.add((id(function), whole_path(binding)))
             return ""
         return (
             f"task {task_id!r}, parameter {binding.parameter!r} reads the result"

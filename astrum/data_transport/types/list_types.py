@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc
 import typing
-from collections.abc import Sequence
 from typing import Any
 
 from astrum.data_transport.bindings import PLAIN, Binding, Path, TaskInputs
@@ -101,12 +100,10 @@ def check_key(task_id: str, slot: str | int, element: Any, key: Path) -> None:
     raise TaskRegistrationError(f"task {task_id!r}, parameter {slot!r} has key={shown}: {why}")
 
 
-def check_holes(
-    task_id: str, binding: Binding, inputs: TaskInputs, parts: Sequence[Any] = ()
-) -> None:
+def check_holes(task_id: str, binding: Binding, inputs: TaskInputs) -> None:
     """Check that what replaces a result that did not come fits the parameter.
 
-    ``parts`` are the types of the gathered results. Raises `TaskRegistrationError`.
+    Raises `TaskRegistrationError`.
     """
     slot = binding.parameter
     expected = inputs.expected.get(slot, Any)
