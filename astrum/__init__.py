@@ -8,10 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from astrum.config import AstrumConfig
-from astrum.data_transport import F, From, Input, Ref, T, To
+from astrum.data_transport import DROP, Case, Each, F, From, Input, Ref, T, TaskFailure, To
 from astrum.errors import (
     AstrumError,
     SchedulerError,
+    Skip,
     TaskDependencyError,
     TaskDuplicateExecutionError,
     TaskNotFoundError,
@@ -69,9 +70,12 @@ _OF_THE_COORDINATOR = (
 
 __all__ = [
     "DEFAULT_NAMESPACE",
+    "DROP",
     "AstrumConfig",
     "AstrumError",
+    "Case",
     "DynamicScheduler",
+    "Each",
     "ExecutionPlan",
     "ExecutionPlanner",
     "ExecutionReport",
@@ -85,12 +89,14 @@ __all__ = [
     "RetryPolicy",
     "SchedulerError",
     "SchedulerRegistry",
+    "Skip",
     "StageStatus",
     "T",
     "TaskAttemptStatistics",
     "TaskDependencyError",
     "TaskDuplicateExecutionError",
     "TaskExecutionStatistics",
+    "TaskFailure",
     "TaskNotFoundError",
     "TaskOptions",
     "TaskOrder",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from astrum.errors import nearest
 
 DEFAULT_THREADS = 64
 """Sync functions of one run in process that run at once, unless its config says otherwise."""
+_POLICIES = ("stop", "continue", "ignore")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +26,10 @@ class AstrumConfig:
     ``class_instances`` supplies ``self`` of tasks that are instance methods.
 
     Running: ``concurrency_limit`` bounds the tasks that run at once (``None`` = no bound);
-    ``ignore_tail_task`` names tasks whose end the run does not wait for.
+    ``ignore_tail_task`` names tasks whose end the run does not wait for; ``on_failure`` is the
+    policy of tasks that name none ("stop", "continue" or "ignore"); ``max_children`` bounds the
+    children of each task, and a longer list fails the task that returned it; ``cleanup_s`` bounds
+    the seconds that tasks with ``always=True`` have from the time at which the run stops.
 
     In process, ``thread_limit`` bounds the sync functions that run at once, each in a thread
     (``None`` = no bound). Those beyond it wait for a thread; the waiting time does not count
@@ -37,7 +44,8 @@ class AstrumConfig:
     Output: ``visualize`` prints the graph before it runs, ``silence=False`` logs task starts,
     ends and retries, ``silence_warnings`` suppresses build-time warnings.
 
-    Raises ``TypeError`` or ``ValueError`` for a limit that is not a positive integer.
+    Raises ``TypeError`` or ``ValueError`` for a limit that is not a positive number and for an
+    unknown policy.
     """
 
     skip_type_check: bool = False
@@ -53,10 +61,16 @@ class AstrumConfig:
     class_instances: list[Any] = field(default_factory=list)
     check_wire: bool = False
     thread_limit: int | None = DEFAULT_THREADS
+    on_failure: Literal["stop", "continue", "ignore"] = "stop"
+    max_children: int = 1_000_000
+    cleanup_s: float = 60.0
 
     def __post_init__(self) -> None:
         _check_limit("concurrency_limit", self.concurrency_limit)
         _check_limit("thread_limit", self.thread_limit)
+        _check_limit("max_children", self.max_children, "")
+        _check_policy(self.on_failure)
+        _check_duration("cleanup_s", self.cleanup_s)
         if isinstance(self.ignore_tail_task, str):
             raise TypeError(f"ignore_tail_task must be a list, got {self.ignore_tail_task!r}")
         # Copies: the caller may change its list later, and this object is frozen.
@@ -80,10 +94,25 @@ def checked_config(config: AstrumConfig | None) -> AstrumConfig:
     return config
 
 
-def _check_limit(name: str, limit: Any) -> None:
-    if limit is None:
+def _check_policy(on_failure: Any) -> None:
+    if on_failure not in _POLICIES:
+        hint = nearest(on_failure, _POLICIES) if isinstance(on_failure, str) else ""
+        raise ValueError(
+            f"on_failure must be 'stop', 'continue' or 'ignore', got {on_failure!r}{hint}"
+        )
+
+
+def _check_duration(name: str, seconds: Any) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, got {seconds!r}")
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{name} must be a positive number of seconds, got {seconds!r}")
+
+
+def _check_limit(name: str, limit: Any, or_none: str = " or None") -> None:
+    if limit is None and or_none:
         return
     if isinstance(limit, bool) or not isinstance(limit, int):
-        raise TypeError(f"{name} must be an integer or None, got {limit!r}")
+        raise TypeError(f"{name} must be an integer{or_none}, got {limit!r}")
     if limit <= 0:
         raise ValueError(f"{name} must be at least 1, got {limit}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from astrum.data_transport.annotations import F, From, Input, Ref, T, To
+from astrum.data_transport.annotations import DROP, Case, Each, F, From, Input, Ref, T, To
 from astrum.data_transport.declared.declarable import check_declarable, unfilled
 from astrum.data_transport.declared.text_annotations import remember_names
 from astrum.data_transport.routing.from_annotations import (
@@ -19,6 +19,7 @@ from astrum.data_transport.routing.from_annotations import (
 from astrum.data_transport.routing.from_models import routes_of
 from astrum.data_transport.routing.merge import merge_task_data
 from astrum.data_transport.routing.resolve import resolve_inputs
+from astrum.data_transport.task_failure import TaskFailure
 from astrum.data_transport.types.check_plan import check_types, declared_types, why_local_only
 from astrum.data_transport.types.check_value import fitted
 
@@ -26,14 +27,18 @@ if TYPE_CHECKING:
     from astrum.data_transport.models import DataItem, DTRela, TaskData
 
 __all__ = [
+    "DROP",
+    "Case",
     "DTRela",
     "DataItem",
+    "Each",
     "F",
     "From",
     "Input",
     "Ref",
     "T",
     "TaskData",
+    "TaskFailure",
     "To",
     "auto_generate_data_transports",
     "check_declarable",

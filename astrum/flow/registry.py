@@ -35,6 +35,7 @@ from astrum.machine import ExecutionReport
 from astrum.planning.fingerprint import fingerprint
 from astrum.planning.inputs import check_filled
 from astrum.planning.order import TaskOrder
+from astrum.planning.plan import OnFailure
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.runtime.collector import collector_paused
 
@@ -169,6 +170,7 @@ class SchedulerRegistry:
             inputs=selection.inputs,
             local_only=selection.local_only,
             left_out=left_out,
+            edges=selection.edges,
         )
 
     async def run(
@@ -179,8 +181,12 @@ class SchedulerRegistry:
         executor: Executor | None = None,
         inputs: GivenInputs = NO_INPUTS,
         run_id: str = "",
+        on_failure: OnFailure | None = None,
+        cleanup_s: float | None = None,
     ) -> ExecutionReport:
         """Run the targets and all tasks upstream of them; without an ``executor`` in this process.
+
+        ``on_failure`` and ``cleanup_s`` take precedence over those of ``config``.
 
         ``inputs`` are the values that parameters with `Input` read, by name, or a dataclass or
         pydantic model with fields of these names. Raises `RunInputError` for all that is wrong
@@ -191,7 +197,9 @@ class SchedulerRegistry:
         ``check_wire`` of `AstrumConfig`. Failures of tasks are in the report. Raises
         `TaskRegistrationError`.
         """
-        scheduler = self.build_scheduler(target_tasks, config=config)
+        own = {"on_failure": on_failure, "cleanup_s": cleanup_s}
+        given = {name: value for name, value in own.items() if value is not None}
+        scheduler = self.build_scheduler(target_tasks, config=config, **given)
         return await scheduler.execute(executor, inputs=inputs, run_id=run_id)
 
     def _add(self, declared: RegisteredTask) -> None:
@@ -344,10 +352,20 @@ async def run(
     executor: Executor | None = None,
     inputs: GivenInputs = NO_INPUTS,
     run_id: str = "",
+    on_failure: OnFailure | None = None,
+    cleanup_s: float | None = None,
 ) -> ExecutionReport:
     """Do as `SchedulerRegistry.run` for a namespace (default: the active one).
 
     In process, results are shared: change a copy of an argument, never the argument itself.
     """
     registry = _with_tasks(namespace, target_tasks)
-    return await registry.run(target_tasks, config, executor=executor, inputs=inputs, run_id=run_id)
+    return await registry.run(
+        target_tasks,
+        config,
+        executor=executor,
+        inputs=inputs,
+        run_id=run_id,
+        on_failure=on_failure,
+        cleanup_s=cleanup_s,
+    )

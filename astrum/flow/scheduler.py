@@ -26,12 +26,22 @@ from astrum.execution.invoke import BoundTask, Flow
 from astrum.flow.task_declaration import check_task_function
 from astrum.machine import ExecutionReport, failed_planning_report
 from astrum.planning import picture
-from astrum.planning.build import DEFAULT_OPTIONS, NO_INPUTS, AttemptOptions, build_plan, make_retry
+from astrum.planning.build import (
+    DEFAULT_OPTIONS,
+    NO_INPUTS,
+    NO_TASK_EDGES,
+    AttemptOptions,
+    build_plan,
+    make_retry,
+)
+from astrum.planning.edge_needs import Needs, edges_of
+from astrum.planning.edges import Resolved, TaskEdges
 from astrum.planning.execution_plan import ExecutionPlan, build_execution_plan
 from astrum.planning.inputs import add_data_needs, check_filled, resolve_task_inputs
 from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Plan
 from astrum.planning.planner import ExecutionPlanner, checked_orders, upstream_first
+from astrum.planning.policies import NO_POLICY
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.planning.run_inputs import NO_INPUTS as NO_RUN_INPUTS
 from astrum.planning.run_inputs import GivenInputs, InputSpec
@@ -57,10 +67,11 @@ class Executor(Protocol):
 
 
 class _Draft(NamedTuple):
-    """A checked graph: needs, with every task after those it needs, and resolved inputs."""
+    """A checked graph: needs, with every task after those it needs, resolved inputs and edges."""
 
     needs: dict[str, Sequence[str]]
     inputs: Mapping[str, TaskInputs]
+    edges: Mapping[str, TaskEdges]
 
 
 class DynamicScheduler:
@@ -71,7 +82,8 @@ class DynamicScheduler:
     functions. Of ``concurrency_context``, a semaphore, only the number of free places counts.
     ``task_policies`` are the options of tasks that are not the default; ``inputs`` are already
     resolved relations, ``local_only`` says why no other process can run these functions,
-    ``left_out`` gives the fingerprints of the other tasks of the namespace.
+    ``left_out`` gives the fingerprints of the other tasks of the namespace; ``edges`` belong to
+    ``inputs``.
 
     Raises ``TypeError`` for a coroutine object, a non-callable, a name that is repeated or not a
     string, and `TaskRegistrationError` for a generator function or a misplaced reference.
@@ -95,6 +107,7 @@ class DynamicScheduler:
         inputs: Mapping[str, TaskInputs] | None = None,
         local_only: str = "",
         left_out: Callable[[], Mapping[str, str]] = dict,
+        edges: Mapping[str, TaskEdges] = NO_TASK_EDGES,
     ) -> None:
         self.namespace = namespace
         self.config = checked_config(AstrumConfig(silence=silence) if config is None else config)
@@ -113,6 +126,7 @@ class DynamicScheduler:
         self._inputs = inputs
         self._local_only = local_only
         self._left_out = left_out
+        self._edges = edges
         self._is_executing = False
         self._checked: _Draft | None = None
         self._flows: dict[bool, Flow] = {}
@@ -204,14 +218,28 @@ class DynamicScheduler:
         if self._checked is None:
             needs: Mapping[str, Sequence[str]] = ExecutionPlanner(self._orders).needs()
             self._check_names(needs)
-            inputs = self._inputs
+            inputs, edges = self._inputs, self._edges
             if inputs is None:
                 inputs = resolve_task_inputs(self._functions, self._task_data)
                 check_filled(self._functions, inputs)
+                all_needs = add_data_needs(needs, inputs, self.config)
+                resolved = self._resolved(all_needs, needs, inputs)
+                if resolved is not None:
+                    inputs, edges = resolved
                 check_types(inputs, self._functions, self.config)
-                needs = add_data_needs(needs, inputs, self.config)
-            self._checked = _Draft(upstream_first(needs), inputs)
+                needs = all_needs
+            self._checked = _Draft(upstream_first(needs), inputs, edges)
         return self._checked
+
+    def _resolved(
+        self, needs: Needs, declared: Needs, inputs: Mapping[str, TaskInputs]
+    ) -> Resolved | None:
+        policies = {
+            name: options.policy
+            for name, options in self._options.items()
+            if options.policy != NO_POLICY
+        }
+        return edges_of(needs, declared, inputs, {}, policies, self._functions, self.config)
 
     def _new_flow(self, fingerprints: bool) -> Flow:
         inputs, types = self._draft().inputs, _DeclaredTypes(self._functions)
@@ -245,6 +273,9 @@ class DynamicScheduler:
             fingerprints=fingerprints,
             left_out=self._left_out,
             run_inputs=run_inputs,
+            edges=draft.edges,
+            on_failure=self.config.on_failure,
+            max_children=self.config.max_children,
         )
 
     def _check_names(self, needs: Mapping[str, Any]) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from astrum.config import AstrumConfig
 from astrum.data_transport.bindings import TaskInputs
 from astrum.errors import TaskRegistrationError
+from astrum.flow.edge_options import NO_EDGE_OPTIONS
 from astrum.flow.methods import MethodBinder, underlying
 from astrum.flow.task_declaration import RegisteredTask
 from astrum.flow.task_lookup import TaskIds
 from astrum.flow.task_options import Reference
-from astrum.planning.build import NO_INPUTS
+from astrum.planning.build import DEFAULT_OPTIONS, NO_INPUTS, NO_TASK_EDGES
+from astrum.planning.edge_needs import add_edge_needs, edges_of
+from astrum.planning.edges import TaskEdges
 from astrum.planning.inputs import add_data_needs, resolve_task_inputs
 from astrum.planning.order import TaskOrder, walk_upstream_first
+from astrum.planning.policies import NO_POLICY
 
 
 class Selection(NamedTuple):
@@ -28,6 +33,7 @@ class Selection(NamedTuple):
     inputs: dict[str, TaskInputs]
     local_only: str
     left_out: dict[str, tuple[Callable[..., Any], TaskInputs]]
+    edges: Mapping[str, TaskEdges] = NO_TASK_EDGES
 
     def orders(self) -> list[TaskOrder]:
         """Return the tasks with their dependencies, upstream first."""
@@ -54,23 +60,37 @@ def select(
     ids = ids_of(functions)
     declared = {name: ids.dependencies(name, t.depends_on) for name, t in tasks.items()}
     inputs = resolve_task_inputs(functions, [t.data for t in tasks.values() if t.data])
-    needs = add_data_needs(declared, inputs, config)
+    choices = {
+        name: t.edges.chosen(functools.partial(ids.reference, name))
+        for name, t in tasks.items()
+        if t.edges is not NO_EDGE_OPTIONS
+    }
+    needs = add_edge_needs(add_data_needs(declared, inputs, config), choices)
     roots = None if targets is None else ids.targets(targets)
     chosen = _chosen(needs, roots, ids)
     members = frozenset(chosen)
     for task_id in chosen if bind and unbound else ():
         if task_id in unbound:
             raise unbound[task_id]
+    chosen_needs = {task_id: needs[task_id] for task_id in chosen}
+    chosen_inputs = {task_id: inputs[task_id] for task_id in chosen if task_id in inputs}
+    policies = {
+        name: t.options.policy
+        for name, t in tasks.items()
+        if t.options is not DEFAULT_OPTIONS and t.options.policy != NO_POLICY
+    }
+    resolved = edges_of(chosen_needs, declared, chosen_inputs, choices, policies, functions, config)
     return Selection(
         functions={task_id: functions[task_id] for task_id in chosen},
-        needs={task_id: needs[task_id] for task_id in chosen},
-        inputs={task_id: inputs[task_id] for task_id in chosen if task_id in inputs},
+        needs=chosen_needs,
+        inputs=chosen_inputs if resolved is None else resolved.inputs,
         local_only=_local_only(chosen, functions, config),
         left_out={
             task_id: (function, inputs.get(task_id, NO_INPUTS))
             for task_id, function in (functions.items() if len(chosen) < len(functions) else ())
             if task_id not in members
         },
+        edges=NO_TASK_EDGES if resolved is None else resolved.edges,
     )
 
 

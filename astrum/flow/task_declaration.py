@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from astrum.data_transport import check_declarable
 from astrum.errors import TaskRegistrationError, encodable
+from astrum.flow.edge_options import NO_EDGE_OPTIONS, EdgeOptions, make_edge_options
 from astrum.flow.task_options import Reference
 from astrum.planning.build import AttemptOptions, make_options
 from astrum.planning.retry_policy import RetryPolicy
@@ -26,6 +27,7 @@ class RegisteredTask:
     depends_on: list[Reference]
     data: TaskData | None
     options: AttemptOptions
+    edges: EdgeOptions = NO_EDGE_OPTIONS
 
     @property
     def retry(self) -> int:
@@ -61,9 +63,10 @@ def declaration(task_id: Any, function: Any, options: Mapping[str, Any]) -> Regi
     return RegisteredTask(
         task_id=name,
         function=function,
-        depends_on=_references(name, options.get("depends_on")),
+        depends_on=_references(name, "depends_on", options.get("depends_on")),
         data=None if data is None else _own_data(name, data),
         options=make_options(name, options),
+        edges=make_edge_options(name, options, _references),
     )
 
 
@@ -118,19 +121,18 @@ def checked_name(name: Any, what: str) -> str:
     return name
 
 
-def _references(task_id: str, depends_on: Any) -> list[Reference]:
-    if depends_on is None:
+def _references(task_id: str, option: str, given: Any) -> list[Reference]:
+    if given is None:
         return []
-    if isinstance(depends_on, str) or not isinstance(depends_on, Iterable):
+    if isinstance(given, str) or not isinstance(given, Iterable):
         raise TaskRegistrationError(
-            f"task {task_id!r}: depends_on must be a list of task ids or functions, "
-            f"got {depends_on!r}"
+            f"task {task_id!r}: {option} must be a list of task ids or functions, got {given!r}"
         )
-    references = list(depends_on)
+    references = list(given)
     for reference in references:
         if not isinstance(reference, str) and not is_function(reference):
             raise TaskRegistrationError(
-                f"task {task_id!r}: depends_on may hold task ids and functions, got {reference!r}"
+                f"task {task_id!r}: {option} may hold task ids and functions, got {reference!r}"
             )
     return references
 

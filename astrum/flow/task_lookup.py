@@ -40,6 +40,16 @@ class TaskIds:
         role = f"task {task_id!r}: the dependency"
         return tuple(dict.fromkeys(self._resolve(role, reference) for reference in references))
 
+    def reference(self, task_id: str, role: str, reference: Reference) -> str:
+        """Return the id of a task that an option of another one names; ``role`` says how.
+
+        Raises `TaskRegistrationError` for an unknown one.
+        """
+        found = self._resolve(f"task {task_id!r}: {role}", reference)
+        if found not in self._functions:
+            raise self.unknown(f"task {task_id!r}: {role}", found)
+        return found
+
     def targets(self, references: Iterable[Reference]) -> list[str]:
         """Return the ids of the targets; raises `TaskRegistrationError` for an unknown one."""
         if isinstance(references, str) or not isinstance(references, Iterable):

@@ -24,7 +24,7 @@ from astrum.machine.task_state import (
     WAITING,
 )
 from astrum.planning.axes import ListSource
-from astrum.planning.edges import Edge, ListEdge
+from astrum.planning.graph import Edge, ListEdge
 from astrum.planning.plan import Plan, TaskSpec
 
 Lengths = Mapping[ListSource, int]

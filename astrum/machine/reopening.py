@@ -17,7 +17,7 @@ from astrum.machine.task_state import (
     SUCCEEDED,
     WAITING,
 )
-from astrum.planning.edges import Edge, ListEdge
+from astrum.planning.graph import Edge, ListEdge
 
 
 @dataclass(slots=True)

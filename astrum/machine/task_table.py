@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from astrum.machine.places import Index, Place, find_place, matching
 from astrum.planning.axes import ListSource
-from astrum.planning.edges import ListEdge
+from astrum.planning.graph import ListEdge
 from astrum.planning.plan import Plan, TaskSpec
 
 _NAME = re.compile(r"(.+?)\[(.*)\]", re.DOTALL)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from astrum.data_transport.bindings import TaskInputs
 from astrum.errors import TaskRegistrationError
 from astrum.planning.contract import lane_of
+from astrum.planning.edges import NO_EDGES, TaskEdges
 from astrum.planning.fingerprint import fingerprint
 from astrum.planning.offer import namespace_version
-from astrum.planning.plan import DEFAULT_QUEUE, NO_RETRY, Lane, Plan, TaskSpec, is_queue_name
+from astrum.planning.plan import (
+    DEFAULT_QUEUE,
+    MAX_CHILDREN,
+    NO_RETRY,
+    Lane,
+    OnFailure,
+    Plan,
+    TaskSpec,
+    is_queue_name,
+)
+from astrum.planning.policies import NO_POLICY, Policy, make_policy
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.planning.run_inputs import InputSpec
 
@@ -25,10 +37,12 @@ class AttemptOptions:
     timeout_s: float | None = None
     queue: str = DEFAULT_QUEUE
     version: str = ""
+    policy: Policy = NO_POLICY
 
 
 DEFAULT_OPTIONS = AttemptOptions()
 NO_INPUTS = TaskInputs()
+NO_TASK_EDGES: Mapping[str, TaskEdges] = MappingProxyType({})
 
 
 def make_options(task_id: str, options: Mapping[str, Any]) -> AttemptOptions:
@@ -36,6 +50,8 @@ def make_options(task_id: str, options: Mapping[str, Any]) -> AttemptOptions:
 
     Raises `TaskRegistrationError`, naming the task, for a value that is not valid.
     """
+    if not options:
+        return DEFAULT_OPTIONS
     timeout, queue = options.get("timeout"), options.get("queue", DEFAULT_QUEUE)
     if timeout is not None and not _is_duration(timeout):
         raise TaskRegistrationError(
@@ -47,9 +63,14 @@ def make_options(task_id: str, options: Mapping[str, Any]) -> AttemptOptions:
         )
     policy = make_retry(task_id, options.get("retry", 0))
     version = _version(task_id, options.get("version"))
-    if policy is NO_RETRY and timeout is None and queue == DEFAULT_QUEUE and not version:
-        return DEFAULT_OPTIONS
-    return AttemptOptions(retry=policy, timeout_s=timeout, queue=queue, version=version)
+    own = AttemptOptions(
+        retry=policy,
+        timeout_s=timeout,
+        queue=queue,
+        version=version,
+        policy=make_policy(task_id, options),
+    )
+    return DEFAULT_OPTIONS if own == DEFAULT_OPTIONS else own
 
 
 def _version(task_id: str, version: Any) -> str:
@@ -92,11 +113,15 @@ def build_plan(
     fingerprints: bool = False,
     left_out: Callable[[], Mapping[str, str]] = dict,
     run_inputs: Sequence[InputSpec] = (),
+    edges: Mapping[str, TaskEdges] = NO_TASK_EDGES,
+    on_failure: OnFailure = "stop",
+    max_children: int = MAX_CHILDREN,
 ) -> Plan:
     """Return the plan of an acyclic graph whose keys are in upstream-first order.
 
     With ``fingerprints`` the plan says which code it was made from. ``left_out`` gives those of
-    the other tasks of the namespace, by their ids. ``run_inputs`` are sorted by name.
+    the other tasks of the namespace, by their ids. ``run_inputs`` are sorted by name. ``edges``
+    are those of tasks that have any, ``on_failure`` is for tasks without such a policy.
     """
     tails = frozenset(tail_tasks)
     lanes: dict[int, Lane] = {}  # many tasks may share one function
@@ -124,9 +149,38 @@ def build_plan(
                 optional=tuple(filling.defaults),
             )
         )
-    plan = Plan(namespace, tuple(specs), concurrency_limit, check_types, inputs=tuple(run_inputs))
+    is_plain = on_failure == "stop" and not edges and not any(_has_policy(options))
+    if not is_plain:
+        specs = [_with_policy(spec, options, edges, on_failure) for spec in specs]
+    plan = Plan(
+        namespace,
+        tuple(specs),
+        concurrency_limit,
+        check_types,
+        inputs=tuple(run_inputs),
+        max_children=max_children,
+    )
     if not fingerprints:
         return plan
     own = {spec.task_id: spec.fingerprint for spec in specs}
     offer, code = namespace_version(namespace, {**left_out(), **own})
     return replace(plan, offer=offer, code=code)
+
+
+def _has_policy(options: Mapping[str, AttemptOptions]) -> Iterator[bool]:
+    for chosen in options.values():
+        if chosen is not DEFAULT_OPTIONS and chosen.policy is not NO_POLICY:
+            yield True
+
+
+def _with_policy(
+    spec: TaskSpec,
+    options: Mapping[str, AttemptOptions],
+    edges: Mapping[str, TaskEdges],
+    on_failure: OnFailure,
+) -> TaskSpec:
+    policy = options.get(spec.task_id, DEFAULT_OPTIONS).policy
+    own = edges.get(spec.task_id, NO_EDGES)
+    return spec._replace(
+        **own._asdict(), **policy._replace(on_failure=policy.on_failure or on_failure)._asdict()
+    )

@@ -90,6 +90,8 @@ def add_data_needs(
         declared = needs[task_id]
         known = declared if len(declared) < MANY else frozenset(declared)
         missing = [b.source for b in bindings if b.source not in known and b.origin == "task"]
+        if task_inputs.reads:
+            missing += [one for b in bindings for one in b.others if one not in known]
         if missing:
             if not config.auto_sync_dependencies:
                 _demand_upstream(task_id, missing, needs)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from astrum.planning.edges import Edges, edges_of
 from astrum.planning.edges_data import Numbers
+from astrum.planning.graph import Edges, edges_of
 from astrum.planning.plan_rows import spec_to_data, specs_from_data
 from astrum.planning.priorities import priorities
 from astrum.planning.run_inputs import (

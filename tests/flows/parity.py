@@ -445,7 +445,7 @@ with use_namespace("references"):
 
     @task("optional")
     def optional(
-        note: Ref[str, F("answered", "note", default=None)],
+        note: Ref[str | None, F("answered", "note", default=None)],
         big: Ref[list, F("answered_big", "note", default=[])],
         n: Ref[int, F("answered_big", "n", default=0)],
     ) -> list[Any]:

@@ -37,7 +37,7 @@ async def run(see: Any, reply: Any = None, *, check_wire: bool, **more: Any) -> 
 
 
 def reads(
-    rows: Ref[int, F("ask", "rows")], note: Ref[str, F("ask", "note", default=None)]
+    rows: Ref[int, F("ask", "rows")], note: Ref[str | None, F("ask", "note", default=None)]
 ) -> list[Any]:
     return [rows, note]
 
@@ -138,7 +138,6 @@ def test_references_that_differ_in_their_default_alone_are_different_types() -> 
 @pytest.mark.parametrize(
     ("mark", "told"),
     [
-        (F("ask", default=None), "default for a whole result, which is never absent"),
         (F("ask", "rows", default=F("ask")), "a reference as the default of another one"),
     ],
 )

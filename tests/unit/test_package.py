@@ -49,6 +49,11 @@ NAMES = [
     "RetryPolicy",
     "current_attempt",
     "AstrumError",
+    "Each",
+    "DROP",
+    "Case",
+    "Skip",
+    "TaskFailure",
 ]
 
 

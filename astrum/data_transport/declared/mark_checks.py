@@ -27,12 +27,6 @@ def check_from(mark: From, place: str) -> None:
     check_locator(mark.locator, place)
     if isinstance(mark.task, Sequence) and not isinstance(mark.task, str):
         _check_tasks(mark, mark.task, place)
-    elif isinstance(mark.task, (Input, Each, From)):
-        name = type(mark.task).__name__
-        raise ValueError(
-            f"{place} has {name} inside F: F reads a task's result, so write Ref[type, "
-            f"{mark.task!r}] without F"
-        )
     if type(mark.failures) is not bool:
         raise ValueError(f"{place} has failures={mark.failures!r}; use True or False")
     if mark.default is NO_DEFAULT:

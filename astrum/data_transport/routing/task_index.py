@@ -8,6 +8,7 @@ from functools import cached_property
 from types import MethodType
 from typing import Any
 
+from astrum.data_transport.annotations import MARKS
 from astrum.data_transport.declared.text_annotations import is_unresolved
 from astrum.errors import nearest
 
@@ -49,7 +50,10 @@ class TaskIndex:
                 f"name the task by its id{nearest(name, self._functions)}"
             )
         if not callable(reference) and not hasattr(reference, "__func__"):
-            raise ValueError(f"a relation names a task by id or function, not by {reference!r}")
+            advice = f"; write Ref[type, {reference!r}]" if isinstance(reference, MARKS) else ""
+            raise ValueError(
+                f"a relation names a task by id or function, not by {reference!r}{advice}"
+            )
         return self._one_of(self._matches(reference), reference)
 
     def _known(self, task_id: str) -> str:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import collections.abc
-import inspect
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from astrum.config import AstrumConfig
-from astrum.data_transport.bindings import Binding, Path, TaskInputs
-from astrum.data_transport.declared.callables import source_function
+from astrum.data_transport.bindings import PLAIN, Binding, Path, TaskInputs
 from astrum.data_transport.declared.fast_paths import has_only_classes_of
 from astrum.data_transport.declared.signatures import ABSENT, declaration_of
 from astrum.data_transport.types.assignability import could_fit
 from astrum.data_transport.types.class_fields import named_types, stripped, type_name
-from astrum.data_transport.types.inference import inferred_result
+from astrum.data_transport.types.list_types import (
+    check_holes,
+    check_key,
+    element_type,
+    nested,
+    part_read,
+    whole_path,
+)
 from astrum.data_transport.types.part_types import NoSuchPart, type_at
+from astrum.data_transport.types.result_types import ResultTypes
 from astrum.data_transport.types.run_inputs import check_run_inputs, declarations_in
 from astrum.data_transport.types.sendable import why_not_sendable
 from astrum.errors import TaskRegistrationError
-
-_AWAITABLES = (collections.abc.Awaitable, collections.abc.Coroutine)
 
 
 def check_types(
@@ -45,9 +47,14 @@ def check_types(
     checker = _Checker(functions, config)
     for task_id, task_inputs in inputs.items():
         expected = task_inputs.expected
+        has_more = bool(task_inputs.reads or task_inputs.depths)
         for binding in task_inputs.bindings:
-            if binding.origin == "task":
+            if has_more and checker.check_list(task_id, binding, task_inputs):
+                pass
+            elif binding.origin == "task":
                 checker.check(task_id, binding, expected.get(binding.parameter, Any))
+            if has_more:
+                check_holes(task_id, binding, task_inputs)
     check_run_inputs(declarations_in(inputs, functions))
     if config.check_wire and (reason := why_local_only(inputs, functions, config)):
         raise TaskRegistrationError(reason)
@@ -111,7 +118,7 @@ class _Checker:
     def __init__(self, functions: Mapping[str, Callable[..., Any]], config: AstrumConfig) -> None:
         self._functions = functions
         self._config = config
-        self._results: dict[int, Any] = {}
+        self._results = ResultTypes(functions, config)
         self._fine: set[tuple[int, Path, int]] = set()
         self._sent: set[tuple[int, object]] = set()
 
@@ -119,7 +126,7 @@ class _Checker:
         function = self._functions.get(binding.source)
         if function is None:
             return
-        result = self._result(function)
+        result = self._results.of(function)
         question = (id(result), binding.path, id(expected))
         if question not in self._fine:
             self._check(task_id, binding, expected, result)
@@ -137,40 +144,55 @@ class _Checker:
         if not could_fit(given, expected):
             raise _mismatch(task_id, binding, expected, f"gives {type_name(given)}")
 
+    def check_list(self, task_id: str, binding: Binding, task_inputs: TaskInputs) -> bool:
+        """Check one element of a list or a gathered list; return whether it is one of these."""
+        is_list = binding.item is not None or binding.parameter in task_inputs.depths
+        for source in binding.sources if is_list else ():
+            self._check_list(task_id, source, binding, task_inputs)
+        return is_list
+
+    def _check_list(self, task_id: str, source: str, binding: Binding, inputs: TaskInputs) -> None:
+        slot = binding.parameter
+        depth, expected = inputs.depths.get(slot, 0), inputs.expected.get(slot, Any)
+        key = inputs.reads.get(slot, PLAIN).key
+        one = binding._replace(source=source)
+        result = self._results.of(self._functions[source])
+        if result is ABSENT:
+            if not self._config.allow_no_dir_definition:
+                raise _mismatch(task_id, one, expected, "declares no result type")
+            return
+        try:
+            part = part_read(result, binding)
+            if key is not None:
+                whole = type_at(result, binding.path)
+                check_key(task_id, binding.parameter, element_type(whole), key)
+        except NoSuchPart as error:
+            raise _mismatch(task_id, one, expected, f"returns {error}") from None
+        given = nested(part, depth)
+        if not could_fit(given, expected):
+            raise _mismatch(task_id, one, expected, f"gives {type_name(given)}{_why(one, depth)}")
+
     def why_not_sendable(self, task_id: str, binding: Binding) -> str:
         function = self._functions.get(binding.source)
-        if function is None or (id(function), binding.path) in self._sent:
+        if function is None or (id(function), whole_path(binding)) in self._sent:
             return ""
-        result = self._result(function)
-        reason = "" if result is ABSENT else why_not_sendable(result, binding.path)
+        result = self._results.of(function)
+        reason = "" if result is ABSENT else why_not_sendable(result, whole_path(binding))
         if not reason:
-            self._sent.add((id(function), binding.path))
+            self._sent.add((id(function), whole_path(binding)))
             return ""
         return (
             f"task {task_id!r}, parameter {binding.parameter!r} reads the result"
             f"{_shown_path(binding)} of task {binding.source!r}: {reason}"
         )
 
-    def _result(self, function: Callable[..., Any]) -> Any:
-        found = self._results.get(id(function))
-        if found is None:
-            found = self._results[id(function)] = self._declared_result(function)
-        return found
 
-    def _declared_result(self, function: Callable[..., Any]) -> Any:
-        returns = declaration_of(function).returns
-        if returns is ABSENT:
-            return inferred_result(function) if self._config.infer_via_ast else ABSENT
-        plain = stripped(returns)
-        if type(plain) is type:
-            return plain
-        if typing.get_origin(plain) in _AWAITABLES and not _is_async(function):
-            return typing.get_args(plain)[-1]
-        return plain
-
-
-def _is_async(function: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(source_function(function))
+def _why(binding: Binding, depth: int) -> str:
+    if binding.others:
+        return ", in the list of the results"
+    if not depth:
+        return " as each element"
+    return f", one result for each child; Each({binding.source!r}) gives one child for each"
 
 
 def _shown_path(binding: Binding) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from astrum.data_transport.bindings import Path, TaskInputs
@@ -11,13 +11,17 @@ from astrum.data_transport.declared.signatures import ABSENT, default_of
 from astrum.data_transport.types.assignability import could_fit
 from astrum.data_transport.types.check_value import fitted
 from astrum.data_transport.types.class_fields import type_name
+from astrum.data_transport.types.list_types import element_type, nested
 from astrum.data_transport.types.misfit import got
 from astrum.data_transport.types.part_types import NoSuchPart, type_at
 from astrum.errors import InjectionError, TaskRegistrationError
 
 
 class InputDeclaration(NamedTuple):
-    """One parameter that reads an input: its declared type (`ABSENT`: none) and default value."""
+    """One parameter that reads an input: its declared type (`ABSENT`: none) and default value.
+
+    With an ``item`` it reads that part of each element of a list.
+    """
 
     name: str
     task_id: str
@@ -26,6 +30,17 @@ class InputDeclaration(NamedTuple):
     type: Any
     default: Any
     secret: bool
+    item: Path | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it reads the whole value."""
+        return not self.path and self.item is None
+
+    @property
+    def list_type(self) -> Any:
+        """The type of the input by what a task that reads its elements declares."""
+        return list if self.item or self.type is ABSENT else nested(self.type, 1)
 
     @property
     def place(self) -> str:
@@ -60,6 +75,7 @@ def declarations_in(
             task_inputs.expected.get(binding.parameter, ABSENT),
             default_of(functions[task_id], binding.parameter),
             binding.parameter in task_inputs.secrets,
+            binding.item,
         )
         for task_id, task_inputs in inputs.items()
         for binding in task_inputs.bindings
@@ -80,12 +96,12 @@ def check_run_inputs(declarations: Iterable[InputDeclaration]) -> None:
     """
     for of_one in _by_name(declarations):
         merged = _merged(of_one)
-        whole = [d for d in of_one if not d.path]
+        whole = [d for d in of_one if d.is_whole]
         _check_one(whole, "types", [(d, d.type) for d in whole if d.type is not ABSENT], type_name)
         _check_one(whole, "default values", [(d, d.default) for d in whole], got)
         _check_default(merged, whole)
         for declaration in of_one:
-            if declaration.path:
+            if not declaration.is_whole:
                 _check_part(declaration, merged.type)
 
 
@@ -95,10 +111,12 @@ def _by_name(declarations: Iterable[InputDeclaration]) -> Iterator[list[InputDec
 
 
 def _merged(of_one: list[InputDeclaration]) -> DeclaredInput:
-    whole = [d for d in of_one if not d.path]
+    whole = [d for d in of_one if d.is_whole]
+    types = [d.type for d in whole if d.type is not ABSENT]
+    lists = [d.list_type for d in of_one if d.item is not None and not d.path]
     return DeclaredInput(
         of_one[0].name,
-        next((d.type for d in whole if d.type is not ABSENT), Any),
+        next(chain(types, sorted(lists, key=lambda one: one is list)), Any),
         next((d.default for d in whole if d.default is not ABSENT), ABSENT),
         any(d.secret for d in of_one),
         tuple(dict.fromkeys(d.task_id for d in of_one)),
@@ -148,6 +166,8 @@ def _check_default(merged: DeclaredInput, whole: list[InputDeclaration]) -> None
 def _check_part(declaration: InputDeclaration, whole: Any) -> None:
     part = "".join(f"[{step!r}]" for step in declaration.path)
     reads = f"{declaration.place} reads {part} of the input {declaration.name!r}"
+    if declaration.item is not None:
+        reads = f"{declaration.place} reads each element of the input {declaration.name!r}{part}"
     if declaration.default is not ABSENT:
         raise TaskRegistrationError(
             f"{reads} and has a default value: only a parameter that reads the whole may have "
@@ -155,6 +175,8 @@ def _check_part(declaration: InputDeclaration, whole: Any) -> None:
         )
     try:
         given = type_at(whole, declaration.path)
+        if declaration.item is not None:
+            given = type_at(element_type(given), declaration.item)
     except NoSuchPart as error:
         raise TaskRegistrationError(f"{reads}, which is {error}") from None
     wanted = Any if declaration.type is ABSENT else declaration.type
