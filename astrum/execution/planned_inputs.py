@@ -13,6 +13,7 @@ import decimal
 import json
 import typing
 import uuid
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from astrum.data_transport import fitted
@@ -59,7 +60,7 @@ def checked_against_plan(plan: Plan, given: GivenInputs = NO_INPUTS) -> dict[str
     if found.mistakes:
         raise RunInputError(found.mistakes)
     secrets = frozenset(spec.name for spec in plan.inputs if spec.secret)
-    encoded = encoded_inputs(found.values, Codec(), secrets)
+    encoded = encoded_inputs(found.values, _codec(), secrets)
     for spec in plan.inputs:
         if spec.name not in encoded and spec.default is not None:
             encoded[spec.name] = pack_value(spec.default)
@@ -72,7 +73,7 @@ def _wanted(spec: InputSpec) -> Wanted:
 
 def _converted(spec: InputSpec, value: Any) -> Any:
     check_read_often(value)
-    rule = _rule(spec)
+    rule = _rule(spec.type_text, spec.schema)
     if rule.is_by_type:
         return fitted(value, rule.kind)
     if rule.schema is None and spec.type_text == "Any":
@@ -83,12 +84,18 @@ def _converted(spec: InputSpec, value: Any) -> Any:
     return plain
 
 
-def _rule(spec: InputSpec) -> _Rule:
-    kind = _standard_type(spec.type_text)
+@lru_cache(maxsize=256)
+def _rule(type_text: str, schema: str) -> _Rule:
+    kind = _standard_type(type_text)
     # A class of the user's may have the name of a standard one; then its schema differs.
-    if kind is not Any and schema_of(kind) == spec.schema:
+    if kind is not Any and schema_of(kind) == schema:
         return _Rule(kind)
-    return _Rule(schema=json.loads(spec.schema) if spec.schema else None)
+    return _Rule(schema=json.loads(schema) if schema else None)
+
+
+@lru_cache(maxsize=1)
+def _codec() -> Codec:
+    return Codec()
 
 
 def _standard_type(text: str) -> Any:

@@ -39,7 +39,5 @@ redis.call('PEXPIRE', KEYS[6], math.max(redis.call('PTTL', KEYS[6]), ttl))
 if ARGV[8] == '1' then wake(KEYS[8], ARGV[1]) end
 -- `finish` drops what has ended and expired; here go the oldest that expired without an end. Last,
 -- since their records are not in KEYS: a cluster that moves the slot may refuse to look.
-for _, old in ipairs(redis.call('ZRANGE', KEYS[6], 0, 99)) do
-  if redis.call('EXISTS', ARGV[4] .. old) == 0 then redis.call('ZREM', KEYS[6], old) end
-end
+for _, old in ipairs(expired(KEYS[6], ARGV[4])) do redis.call('ZREM', KEYS[6], old) end
 return 1

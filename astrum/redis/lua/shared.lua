@@ -36,3 +36,21 @@ local function claimants(want, run_id, want_ms)
   -- Ends of a minute ahead and more are from before the server's clock was set back.
   return redis.call('ZCOUNT', want, now, now + 60000)
 end
+
+-- Return runs of an index whose records have expired, oldest first. It looks at few of the oldest
+-- hundred, since every creation and every end of a run comes here: at the first ones, at the next
+-- ones as long as it finds any, and at others by turns, since some runs are kept for longer.
+local function expired(index, run_prefix)
+  local gone = {}
+  local function look(rank)
+    local before = #gone
+    for _, run_id in ipairs(redis.call('ZRANGE', index, rank, rank + 3)) do
+      if redis.call('EXISTS', run_prefix .. run_id) == 0 then gone[#gone + 1] = run_id end
+    end
+    return #gone > before
+  end
+  local rank = 0
+  while look(rank) and rank < 96 do rank = rank + 4 end
+  if rank < 96 then look(rank + 4 * (1 + now_ms() % ((96 - rank) / 4))) end
+  return gone
+end
