@@ -8,9 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from astrum.config import AstrumConfig
-from astrum.data_transport import F, From, Input, Ref, T, To
+from astrum.data_transport import F, From, Input, Ref, Resource, T, To
 from astrum.errors import (
     AstrumError,
+    ResourceError,
     SchedulerError,
     TaskDependencyError,
     TaskDuplicateExecutionError,
@@ -31,6 +32,7 @@ from astrum.flow.registry import (
     task,
     use_namespace,
 )
+from astrum.flow.resources import resource
 from astrum.flow.scheduler import DEFAULT_NAMESPACE, DynamicScheduler
 from astrum.flow.task_declaration import RegisteredTask
 from astrum.flow.task_options import TaskOptions
@@ -82,6 +84,8 @@ __all__ = [
     "Input",
     "Ref",
     "RegisteredTask",
+    "Resource",
+    "ResourceError",
     "RetryPolicy",
     "SchedulerError",
     "SchedulerRegistry",
@@ -105,6 +109,7 @@ __all__ = [
     "clear_registry",
     "current_attempt",
     "get_registry",
+    "resource",
     "run",
     "task",
     "use_namespace",

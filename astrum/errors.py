@@ -17,6 +17,7 @@
     │   ├── FlowNotFoundError             a name under which no flow is published
     │   ├── TaskFailedError               a result that a handle waits for and that never comes
     │   ├── RunCancelledError             the same, because the run was cancelled
+    │   ├── ResourceError                 a resource that could not be opened, or broke
     │   ├── LeadershipLostError           another coordinator leads the run now
     │   └── WorkerStartError              a local worker that ended before it served
     ├── RunInputError                     inputs that a run cannot have (``mistakes``: all of them)
@@ -134,6 +135,17 @@ class TaskFailedError(RunError):
 
 class RunCancelledError(RunError):
     """The result of a task that has none: its run was cancelled."""
+
+
+class ResourceError(RunError):
+    """A resource that could not be opened, or that broke while it was open.
+
+    ``resource`` is its name; ``__cause__`` is the error of its function.
+    """
+
+    def __init__(self, message: str, *, resource: str = "") -> None:
+        self.resource = resource
+        super().__init__(message)
 
 
 class RunEndedError(RunError):

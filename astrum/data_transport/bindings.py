@@ -34,6 +34,17 @@ class Supply(NamedTuple):
     provider: Any
 
 
+class ResourceSlot(NamedTuple):
+    """One parameter filled with a resource of the process; ``expected`` is its declared type.
+
+    ``expected`` is ``typing.Any`` if none is declared.
+    """
+
+    parameter: str | int
+    name: str
+    expected: Any = Any
+
+
 class TaskInputs(NamedTuple):
     """All that fills a task's parameters.
 
@@ -41,7 +52,8 @@ class TaskInputs(NamedTuple):
     without a declared type is absent. ``undeclared`` are the bindings that the `TaskData` they
     come from leaves out of its ``from_tasks`` or ``to_tasks``. ``defaults`` hold what a parameter
     gets if the part that it reads is absent. Parameters in ``secrets`` read an input whose value
-    is not shown.
+    is not shown. ``resources`` are the parameters that are filled with resources; what these give
+    is not checked again at run time.
     """
 
     bindings: tuple[Binding, ...] = ()
@@ -50,8 +62,10 @@ class TaskInputs(NamedTuple):
     undeclared: tuple[Binding, ...] = ()
     defaults: Mapping[str | int, Any] = MappingProxyType({})
     secrets: frozenset[str | int] = frozenset()
+    resources: tuple[ResourceSlot, ...] = ()
 
     @property
     def slots(self) -> list[str | int]:
         """The parameters that are filled."""
-        return [b.parameter for b in self.bindings] + [s.parameter for s in self.supplies]
+        found = [b.parameter for b in self.bindings] + [s.parameter for s in self.supplies]
+        return found + [r.parameter for r in self.resources] if self.resources else found

@@ -10,11 +10,12 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from astrum.config import DEFAULT_THREADS
+from astrum.errors import ResourceError
 from astrum.execution.attempt import CURRENT, AttemptContext
 from astrum.execution.endings import (
     SWALLOW_GRACE_S,
@@ -25,6 +26,7 @@ from astrum.execution.endings import (
 )
 from astrum.execution.in_process_values import LiveValues, WireValues
 from astrum.execution.invoke import Flow, Invoker
+from astrum.execution.resources import OpenResources
 from astrum.execution.run_inputs import CheckedInputs, checked_inputs
 from astrum.execution.run_log import STARTS_HERE, with_log
 from astrum.execution.task_reuse import TaskReuser
@@ -82,7 +84,8 @@ async def run_in_process(
 ) -> ExecutionReport:
     """Run ``flow`` on the current loop and return its report.
 
-    Raises `RunInputError` for inputs that it cannot have. Failures of tasks are in the report.
+    Raises `RunInputError` for inputs that it cannot have, and `ResourceError` if a resource cannot
+    be opened. Failures of tasks are in the report.
     Cancelling the caller cancels what runs, waits for its clean-up and propagates
     ``CancelledError``.
     """
@@ -107,6 +110,8 @@ class InProcessRun:
         # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
         self._free_threads = None if limit is None else asyncio.Semaphore(limit)
         self._results: dict[str, Any] = {}
+        self._resources = OpenResources(self._on_resource_failure)
+        self._resource_error: ResourceError | None = None
         self._values = (
             WireValues(flow, inputs.encoded())
             if options.check_wire
@@ -122,7 +127,7 @@ class InProcessRun:
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> ExecutionReport:
-        """Run the flow to its end."""
+        """Run the flow to its end; raises `ResourceError` if a resource fails."""
         planned_at = time.time()
         self._arm_run_timeout()
         self._obey(None, self._state.start())
@@ -130,6 +135,9 @@ class InProcessRun:
             await self._wait()
         finally:
             self._clean_up()
+            await self._resources.close()
+        if self._resource_error is not None:
+            raise self._resource_error
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         with collector_paused():
             return build_report(
@@ -168,6 +176,11 @@ class InProcessRun:
                 except asyncio.CancelledError:
                     break  # cancelled a second time: leave at once
             raise
+
+    def _on_resource_failure(self, error: ResourceError) -> None:
+        """End the run: the tasks that need the resource cannot run in this process."""
+        self._resource_error = error
+        self._take_in(CancelRequested(time.time()))
 
     def _clean_up(self) -> None:
         for timer in (*self._timers.values(), *self._patience.values()):
@@ -279,20 +292,24 @@ class InProcessRun:
             plan.check_types,
         )
         self._running[task] = job, context
-        if spec.timeout_s is not None and spec.lane == "async":
-            self._abandon_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
         started_at = time.time()
         try:
+            uses = self._flow.tasks[spec.task_id].resources
+            resources = await self._resources.values(uses) if uses else {}
+            if spec.timeout_s is not None and spec.lane == "async":
+                self._abandon_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
             if self._free_threads is None or spec.lane == "async":
-                result = await self._invoke(spec, context, job)
+                result = await self._invoke(spec, context, job, resources)
             else:
                 async with self._free_threads:
-                    result = await self._invoke(spec, context, job)
+                    result = await self._invoke(spec, context, job, resources)
         except asyncio.CancelledError as error:
             result = ended_by(error, context, started_at)
         except GeneratorExit as error:
             if not runs_in(job):  # this coroutine itself is being closed
                 raise
+            result = ended_by(error, context, started_at)
+        except ResourceError as error:  # the run is about to be ended because of it
             result = ended_by(error, context, started_at)
         except KeyboardInterrupt:  # Ctrl-C
             raise
@@ -319,10 +336,15 @@ class InProcessRun:
         return result
 
     async def _invoke(
-        self, spec: TaskSpec, context: AttemptContext, job: asyncio.Task[None]
+        self,
+        spec: TaskSpec,
+        context: AttemptContext,
+        job: asyncio.Task[None],
+        resources: Mapping[str | int, Any],
     ) -> AttemptResult:
         try:
             arguments = self._values.arguments(spec) if spec.bindings else {}
+            arguments |= resources
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException as error:  # a property in user code may raise anything

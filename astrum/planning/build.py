@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from astrum.data_transport.bindings import TaskInputs
@@ -29,6 +30,7 @@ class AttemptOptions:
 
 DEFAULT_OPTIONS = AttemptOptions()
 NO_INPUTS = TaskInputs()
+NO_RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 def make_options(task_id: str, options: Mapping[str, Any]) -> AttemptOptions:
@@ -92,11 +94,13 @@ def build_plan(
     fingerprints: bool = False,
     left_out: Callable[[], Mapping[str, str]] = dict,
     run_inputs: Sequence[InputSpec] = (),
+    resources: Mapping[str, tuple[str, ...]] = NO_RESOURCES,
 ) -> Plan:
     """Return the plan of an acyclic graph whose keys are in upstream-first order.
 
     With ``fingerprints`` the plan says which code it was made from. ``left_out`` gives those of
-    the other tasks of the namespace, by their ids. ``run_inputs`` are sorted by name.
+    the other tasks of the namespace, by their ids. ``run_inputs`` are sorted by name. ``resources``
+    are the names of those that each task needs.
     """
     tails = frozenset(tail_tasks)
     lanes: dict[int, Lane] = {}  # many tasks may share one function
@@ -122,6 +126,7 @@ def build_plan(
                 ),
                 awaited=task_id not in tails,
                 optional=tuple(filling.defaults),
+                resources=resources.get(task_id, ()),
             )
         )
     plan = Plan(namespace, tuple(specs), concurrency_limit, check_types, inputs=tuple(run_inputs))

@@ -48,7 +48,8 @@ class TaskSpec(NamedTuple):
     ``needs`` holds the task ids that must have succeeded first, the sources of all bindings
     included. ``fingerprint`` names the source the plan was made from ("" = not checked).
     ``awaited`` is false for tail tasks, whose end the run does not wait for. A parameter in
-    ``optional`` is left out of the arguments if the part that it reads is absent.
+    ``optional`` is left out of the arguments if the part that it reads is absent. ``resources``
+    are the names of the resources that the task needs, sorted, with those that these need.
     """
 
     task_id: str
@@ -61,6 +62,7 @@ class TaskSpec(NamedTuple):
     fingerprint: str = ""
     awaited: bool = True
     optional: tuple[str | int, ...] = ()
+    resources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,12 @@ def _optional_from_data(slots: Any) -> tuple[str | int, ...]:
     return tuple(slots)
 
 
+def _resources_from_data(names: Any) -> tuple[str, ...]:
+    if not all(type(name) is str and name for name in names):
+        raise ValueError("the names of its resources have the wrong type")
+    return tuple(names)
+
+
 def _earlier(ids: Sequence[str], number: Any) -> str:
     if type(number) is not int or number < 0:
         raise ValueError("it needs a task without a number")
@@ -301,6 +309,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "fingerprint": _fingerprint_from_data,
     "awaited": bool,
     "optional": _optional_from_data,
+    "resources": _resources_from_data,
 }
 """Reads each option of a task, by its name in `TaskSpec`."""
 _DEFAULT_OPTIONS = [(name, TaskSpec._field_defaults[name]) for name in _READERS]

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import MARKS, From, Input, To
+from astrum.data_transport.annotations import MARKS, From, Input, Resource, To
 from astrum.data_transport.declared.text_annotations import (
     ANNOTATED,
     Owner,
@@ -24,6 +24,8 @@ from astrum.data_transport.type_kinds import UNION_ORIGINS, is_alias
 
 _WRITE = 'write Ref[type, F("task")]'
 _WRITE_INPUT = "write Ref[type, Input()]"
+_WRITE_RESOURCE = 'write Ref[type, Resource("name")]'
+_HOW_TO_WRITE: dict[type, str] = {Input: _WRITE_INPUT, Resource: _WRITE_RESOURCE}
 _MAX_ALIASES = 50
 _MAX_NESTED = 8
 """The depth to which a default value is searched: it may be a container of itself."""
@@ -121,8 +123,8 @@ def _opened(annotation: Any) -> Any:
     return annotation
 
 
-def _as_written(mark: From | To | Input) -> str:
-    if isinstance(mark, Input):
+def _as_written(mark: From | To | Input | Resource) -> str:
+    if isinstance(mark, (Input, Resource)):
         return repr(mark)
     letter, part = ("F", mark.locator) if isinstance(mark, From) else ("T", mark.local)
     task = getattr(mark.task, "__name__", repr(mark.task))
@@ -134,7 +136,7 @@ _Seen = frozenset[tuple[int, str]]
 
 def _marks(annotation: Any, inside: str, seen: _Seen) -> Iterator[Mark]:
     if isinstance(annotation, MARKS):
-        write = _WRITE_INPUT if isinstance(annotation, Input) else _WRITE
+        write = _HOW_TO_WRITE.get(type(annotation), _WRITE)
         raise ValueError(f"{_as_written(annotation)} stands where a type belongs: {write}")
     if annotation is typing.Annotated:
         raise ValueError(f"Ref stands alone: {_WRITE}")
@@ -162,8 +164,9 @@ def _marks_of_generic(annotation: Any, inside: str, seen: _Seen) -> Iterator[Mar
         for extra in annotation.__metadata__:
             if extra is From or extra is To:
                 raise ValueError(f"the reference in {annotation!r} names no task: {_WRITE}")
-            if extra is Input:
-                raise ValueError(f"Input in {annotation!r} is not called: {_WRITE_INPUT}")
+            if extra is Input or extra is Resource:
+                what, write = extra.__name__, _HOW_TO_WRITE[extra]
+                raise ValueError(f"{what} in {annotation!r} is not called: {write}")
             if is_relation(extra):
                 yield Mark(extra, inside)
     elif origin in UNION_ORIGINS:

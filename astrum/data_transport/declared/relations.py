@@ -6,7 +6,7 @@ import re
 import typing
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import NO_DEFAULT, From, Input, To
+from astrum.data_transport.annotations import NO_DEFAULT, From, Input, Resource, To
 from astrum.data_transport.declared.fast_paths import is_class, plain_mark
 from astrum.data_transport.declared.marks import misplaced_in_default, whole_marks
 from astrum.data_transport.declared.signatures import Declaration, Parameter
@@ -19,7 +19,7 @@ _INPUT_NAME = re.compile(r"[^\W\d][\w.-]*")
 class Relations(NamedTuple):
     """All relations of one function: the sources of its parameters, the targets of its result."""
 
-    inputs: tuple[tuple[Parameter, From | Input], ...] = ()
+    inputs: tuple[tuple[Parameter, From | Input | Resource], ...] = ()
     output: To | None = None
 
 
@@ -28,11 +28,11 @@ def relations_of(declaration: Declaration) -> Relations:
 
     The message names the parameter, not the task: a function may be several tasks.
     """
-    inputs: list[tuple[Parameter, From | Input]] = []
+    inputs: list[tuple[Parameter, From | Input | Resource]] = []
     for parameter in (*declaration.parameters.values(), declaration.rest, declaration.named_rest):
         if parameter is None:
             continue
-        mark: From | Input | None = plain_mark(parameter.annotation)
+        mark: From | Input | Resource | None = plain_mark(parameter.annotation)
         if mark is None or parameter is declaration.named_rest:
             mark = mark_of(parameter, declaration)
         if mark is not None:
@@ -48,7 +48,7 @@ def place_of(relation: Parameter | To | None) -> str:
     return "the return value" if isinstance(relation, To) else f"parameter {relation.name!r}"
 
 
-def mark_of(parameter: Parameter, declaration: Declaration) -> From | Input | None:
+def mark_of(parameter: Parameter, declaration: Declaration) -> From | Input | Resource | None:
     """Return the relation of a parameter; ``ValueError`` for one that is not valid."""
     mark = _mark_in(parameter.annotation, parameter)
     return None if mark is None else _as_from(mark, parameter, declaration)
@@ -67,7 +67,7 @@ def _mark_in(annotation: Any, parameter: Parameter | None) -> Any:
     return marks[0] if marks else None
 
 
-def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From | Input:
+def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From | Input | Resource:
     place = place_of(parameter)
     if isinstance(mark, To):
         raise ValueError(f"{place} has {mark!r}: To belongs on a return annotation, use From")
@@ -75,6 +75,8 @@ def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> From 
         raise ValueError(f"{place} collects any names, so no single value can fill it")
     if isinstance(mark, Input):
         return _checked_input(mark, parameter)
+    if isinstance(mark, Resource):
+        return _checked_resource(mark, parameter)
     if not isinstance(mark, From):
         mark = From(*_of_size(mark, _FROM_SIZES, '("source", "key")', place))
     _check_locator(mark.locator, place)
@@ -92,6 +94,16 @@ def _checked_input(mark: Input, parameter: Parameter) -> Input:
     return Input(name, mark.locator, secret=mark.secret)
 
 
+def _checked_resource(mark: Resource, parameter: Parameter) -> Resource:
+    name = parameter.name if mark.name is None else mark.name
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"{place_of(parameter)} names the resource {name!r}: the name of a resource is a "
+            "string that is not empty"
+        )
+    return Resource(name)
+
+
 def check_input_name(name: object, place: str) -> None:
     """Raise ``ValueError`` for a name that no input can have; ``place`` is where it stands."""
     if not isinstance(name, str) or not _INPUT_NAME.fullmatch(name):
@@ -105,6 +117,8 @@ def _as_to(mark: Any) -> To:
     place = "the return value"
     if isinstance(mark, Input):
         raise ValueError(f"{place} has {mark!r}: Input belongs on a parameter")
+    if isinstance(mark, Resource):
+        raise ValueError(f"{place} has {mark!r}: Resource belongs on a parameter")
     if isinstance(mark, From):
         raise ValueError(f"{place} has {mark!r}: From belongs on a parameter, use To")
     if not isinstance(mark, To):

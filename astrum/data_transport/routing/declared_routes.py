@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from astrum.data_transport.annotations import From, Input, To
+from astrum.data_transport.annotations import From, Input, Resource, To
 from astrum.data_transport.declared.relations import Relations, place_of, relations_of
 from astrum.data_transport.declared.signatures import (
     COLLECTING,
@@ -47,13 +47,16 @@ class Generator:
             self._read[id(function)] = read
         return read
 
-    def _reading(self, task_id: str, parameter: Parameter, mark: From | Input) -> Route:
+    def _reading(self, task_id: str, parameter: Parameter, mark: From | Input | Resource) -> Route:
         # Name and position of the slot, so that an explicit relation to either replaces it.
         name = None if parameter.kind in COLLECTING else parameter.name
-        path = () if mark.locator is None else (mark.locator,)
+        locator = None if isinstance(mark, Resource) else mark.locator
+        path = () if locator is None else (locator,)
         slot = (task_id, name, parameter.position, path, parameter)
         if isinstance(mark, Input):
             return Route(mark.name or "", *slot, origin="input", secret=mark.secret)
+        if isinstance(mark, Resource):
+            return Route("", *slot, provider=mark)
         source = mark.task
         if type(source) is not str or source not in self._functions:
             source = self._index.find(source)

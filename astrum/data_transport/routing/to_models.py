@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from astrum.data_transport.annotations import NO_DEFAULT
+from astrum.data_transport.declared.signatures import ABSENT
 from astrum.data_transport.models import DataItem, DTRela, TaskData
 from astrum.data_transport.routing.routes import DeclaredRoutes, Route
 from astrum.data_transport.types.class_fields import reduced
@@ -42,6 +43,8 @@ def _data_item(route: Route, allowed: type | None) -> DataItem:
 
 
 def _source(route: Route, key: str | None, index: int | None, whole: bool) -> DTRela:
+    if route.provider is not ABSENT:  # a resource
+        return _rela("", key, index, whole).model_copy(update={"from_function": route.provider})
     if route.origin == "task":
         return _rela(route.source, key, index, whole, route.default)
     source = _rela("", key, index, whole)
