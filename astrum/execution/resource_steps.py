@@ -32,7 +32,8 @@ class Steps(Protocol):
 def steps_of(name: str, function: Callable[..., Any], arguments: Mapping[Any, Any]) -> Steps:
     """Return the steps of a sync or async generator function; nothing of it runs yet."""
     called: Any = function(**arguments)
-    return _AsyncSteps(called) if inspect.isasyncgen(called) else _ThreadSteps(name, called)
+    is_async = inspect.isasyncgenfunction(function)
+    return _AsyncSteps(called) if is_async else _ThreadSteps(name, called)
 
 
 class _AsyncSteps:

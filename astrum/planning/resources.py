@@ -72,9 +72,7 @@ class ResourceGraph:
         """
         return self._sources.get(name) or self._read(name, ())
 
-    def of_tasks(
-        self, inputs: Mapping[str, TaskInputs]
-    ) -> tuple[dict[str, Uses], dict[str, str]]:
+    def of_tasks(self, inputs: Mapping[str, TaskInputs]) -> tuple[dict[str, Uses], dict[str, str]]:
         """Return the resources of each task that needs any, and what tasks lack.
 
         The second has, by task, the name of a needed resource that no function gives. Raises
@@ -160,6 +158,14 @@ def names_needed(uses: Iterable[ResourceUse]) -> tuple[str, ...]:
             found.add(source.name)
             waiting += [use.source for use in source.needs]
     return tuple(sorted(found))
+
+
+def missing_resource(name: str) -> str:
+    """Return that a worker lacks a resource, and what to do, for messages."""
+    return (
+        f"it lacks the resource {name!r}, which no function there gives: give it the module that "
+        f'declares @resource("{name}") too'
+    )
 
 
 def check_resource_function(name: str, function: Any) -> None:

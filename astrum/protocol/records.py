@@ -216,6 +216,7 @@ WORKER_DETAILS = (
     "queues",
     "serves",
     "slots",
+    "lacks",
 )
 """The details of its registration that a worker can have."""
 

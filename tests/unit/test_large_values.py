@@ -216,7 +216,8 @@ async def test_a_worker_encodes_a_large_result_off_its_loop_and_a_small_one_on_i
     codec, invoker = Watching(), Invoker(name="test")
     config = WorkerConfig(modules=("m",), redis=RedisSettings())
     context: Any = SimpleNamespace(store=None, config=config, seal=Seal())
-    executor = AttemptExecutor(context, invoker, BlobCache(None, 1))  # type: ignore[arg-type]
+    nothing: Any = None
+    executor = AttemptExecutor(context, invoker, BlobCache(nothing, 1), nothing)
     held = ClaimedAttempt(Claim("s", "1-0", b""), "async", 0, 1, AttemptContext("r", "make", 1))
     for value in ({"n": 7}, list(range(100_000))):
         result = AttemptResult(Outcome.SUCCEEDED, value, None, 1.0, 2.0)

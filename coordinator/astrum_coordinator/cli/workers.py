@@ -95,13 +95,21 @@ def workers_table(found: list[WorkerInfo]) -> Table:
             info.details.get("host", ""),
             info.details.get("pid", ""),
             info.details.get("queues", ""),
-            info.details.get("serves", ""),
+            serves_text(info.details),
             running_text(info.status),
             state_text(info.status, info.drain),
             duration_text(max(info.lease_s, 0.0)),
         )
         table.add_row(*map(Text, cells))
     return table
+
+
+def serves_text(details: Mapping[str, str]) -> str:
+    """Return what a worker serves, and which resources it lacks: ``"billing (4), no 'db'"``."""
+    from astrum.protocol.lacking import lacking_from_details
+
+    missing = dict.fromkeys(name for _, name in lacking_from_details(details))
+    return ", ".join([details.get("serves", ""), *(f"no {name!r}" for name in missing)])
 
 
 def running_text(status: WorkerStatus) -> str:
