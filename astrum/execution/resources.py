@@ -108,7 +108,7 @@ class OpenResources:
             arguments = await self.values(source.needs)
             steps = steps_of(source.name, source.function, arguments)
             value = await steps.open()
-        except ResourceError as error:  # of one that it needs, which was told
+        except ResourceError as error:  # of one that it needs: it is known already
             held.fail(_Failure(str(error), error.__cause__, error.resource))
             return None
         except BaseException as error:

@@ -271,7 +271,7 @@ def _optional_from_data(slots: Any) -> tuple[str | int, ...]:
 
 
 def _resources_from_data(names: Any) -> tuple[str, ...]:
-    if not all(type(name) is str and name for name in names):
+    if not all(type(name) is str for name in names):
         raise ValueError("the names of its resources have the wrong type")
     return tuple(names)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from astrum import AstrumConfig, ExecutionReport, SchedulerRegistry
+from astrum.execution.resources import CLOSE_S
 from astrum.redis import RedisSettings
+from astrum.runtime.cli.signals import SAME_FOR_S
 from astrum_coordinator import Coordinator, CoordinatorConfig
 from tests.eventually import eventually
 from tests.flows import resources as flows
@@ -67,7 +70,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 @pytest.fixture
 async def coordinator(host: Host) -> AsyncIterator[Coordinator]:
-    config = CoordinatorConfig(watch_every_s=0.2, unserved_notice_s=0.2, unserved_limit_s=2.0)
+    config = CoordinatorConfig(watch_every_s=0.2, unserved_notice_s=0.2)
     async with Coordinator(host.settings, config=config) as coordinator:
         yield coordinator
 
@@ -77,6 +80,11 @@ async def run(
 ) -> ExecutionReport:
     async with asyncio.timeout(DEADLINE_S):
         return await of.run(targets or None, AstrumConfig(), executor=coordinator)
+
+
+async def ended(process: AstrumProcess) -> int:
+    """Wait for the end of a process, while the runs of this one go on."""
+    return await asyncio.to_thread(process.wait)
 
 
 async def test_a_resource_is_opened_once_per_process_for_a_thousand_tasks(
@@ -90,7 +98,7 @@ async def test_a_resource_is_opened_once_per_process_for_a_thousand_tasks(
     pids = set(report.task_return_set.values())
     assert {pid: host.of(pid) for pid in pids} == dict.fromkeys(pids, OPENED)
     worker.send(signal.SIGTERM)
-    assert worker.wait() == 0
+    assert await ended(worker) == 0
     assert {pid: host.of(pid) for pid in pids} == dict.fromkeys(pids, OPENED + CLOSED)
 
 
@@ -101,7 +109,7 @@ async def test_resources_are_closed_in_the_reverse_order_when_a_signal_ends_the_
     worker = await host.worker()
     await run(coordinator, "use", "use_in_thread")
     worker.send(number)
-    assert worker.wait() == code
+    assert await ended(worker) == code
     assert host.of(worker.pid) == OPENED + CLOSED
 
 
@@ -116,7 +124,7 @@ async def test_a_drain_lets_a_task_end_before_its_resource_is_closed(
     await eventually(lambda: "drains" in worker.output)
     host.log.with_suffix(".log.go").touch()
     assert (await running).execution_state == "completed"
-    assert worker.wait() == 0
+    assert await ended(worker) == 0
     assert host.of(worker.pid) == OPENED + CLOSED
 
 
@@ -127,8 +135,11 @@ async def test_a_second_signal_ends_a_worker_at_once_whose_resource_hangs(
     await run(coordinator, "use")
     worker.send(signal.SIGTERM)
     await eventually(lambda: "db hangs" in host.of(worker.pid))
+    first = time.monotonic()
+    await eventually(lambda: time.monotonic() - first > SAME_FOR_S)
     worker.send(signal.SIGTERM)
-    assert worker.wait(3.0) == 143
+    assert await ended(worker) == 143
+    assert time.monotonic() - first < CLOSE_S
     assert "settings closed" not in host.of(worker.pid)
 
 
@@ -138,7 +149,7 @@ async def test_a_resource_that_hangs_while_it_closes_is_left_and_the_others_are_
     worker = await host.worker(DB_HANGS="1")
     await run(coordinator, "use")
     worker.send(signal.SIGTERM)
-    assert worker.wait() == 0
+    assert await ended(worker) == 0
     assert "resource 'db' did not close within 5 s and is left open" in worker.output
     assert host.of(worker.pid) == [*OPENED, "db hangs", "settings closed"]
 
@@ -153,7 +164,7 @@ async def test_a_process_that_is_replaced_closes_its_resources_and_the_next_open
     assert second != first
     assert host.of(second) == OPENED
     worker.send(signal.SIGTERM)
-    assert worker.wait() == 0
+    assert await ended(worker) == 0
 
 
 async def test_the_worker_after_one_that_was_killed_opens_its_own_resources(
@@ -174,7 +185,7 @@ async def test_a_worker_whose_resource_cannot_be_opened_says_so_and_ends_with_1(
 ) -> None:
     broken = await host.worker(*options, supervised=True, DB_FAILS="1")
     running = asyncio.create_task(run(coordinator, of=flows.many))
-    assert broken.wait() == 1
+    assert await ended(broken) == 1
     said = "resource 'db' could not be opened: ConnectionRefusedError: no database at db:5432"
     assert f"{said}; this worker ends with exit code 1" in broken.output
     assert 'raise ConnectionRefusedError("no database at db:5432")' in broken.output
@@ -205,7 +216,8 @@ async def test_a_task_that_no_worker_has_the_resource_for_says_which_is_missing(
     assert re.search(
         r"'use'.* cannot be served here: no function gives the resource 'db'", without.output
     )
-    report = await run(coordinator, "use", "plain")
+    flow = flows.registry.build_scheduler(["use", "plain"]).flow(fingerprints=True)
+    report = await coordinator.run_flow(flow, AstrumConfig(), unserved_limit_s=1.0)
     assert report.execution_state == "failed"
     told = report.error_summary[-1]
     assert "no worker serves task 'use' of namespace 'resources'" in told
