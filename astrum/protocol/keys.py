@@ -177,6 +177,11 @@ class Keys:
         return f"{{{self.prefix}}}:runs"
 
     @property
+    def delayed(self) -> str:
+        """Sorted set: ids of open runs that have not begun, by the ms at which they shall."""
+        return f"{{{self.prefix}}}:delayed"
+
+    @property
     def wake(self) -> str:
         """Stream, bounded, group `SERVERS`: runs that wait for a leader; hints, never acknowledged.
 

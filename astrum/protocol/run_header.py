@@ -40,7 +40,7 @@ class StoredPlan(NamedTuple):
 class NewRun(NamedTuple):
     """A run to create. ``header`` is sealed; ``blobs`` are its big inputs.
 
-    No coordinator leads it before ``start_at``, in seconds since the epoch (0: it starts at once).
+    It waits until ``start_at``, in seconds since the epoch (0: it begins at once).
     ``wakes``: one of the processes that serve leads it, else its creator does.
     ``published`` are the name and the record of the flow, which must still be published like that;
     without a record it is not asked.

@@ -33,6 +33,8 @@ BLOBS_PER_PART = 1000
 """The number of blobs whose lives one call changes; it takes the server a few milliseconds."""
 STREAMS_PER_PART = 200
 LATEST_LEASES_LOOKED_AT = 100
+DUE_RUNS_PER_CALL = 500
+"""The most delayed runs that one call lets begin; it takes the server a few milliseconds."""
 OUTLINE_ROWS = 2_000
 OUTLINE_BYTES = 4 * 1024 * 1024
 """The limit of one call, so that it blocks the server for some milliseconds only."""
@@ -89,9 +91,9 @@ def create(keys: Keys, run: NewRun, plan: bytes = b"") -> ScriptCall:
     run_id, digest, header, identity, details, values, start_at, wakes, published = run
     arguments: list[Argument] = [run_id, digest, milliseconds(OPEN_TTL_S), keys.run("")]
     arguments += [identity, header, round(start_at * 1000)]
-    arguments += [int(wakes and not start_at), plan, len(values), *published]
+    arguments += [int(wakes), plan, len(values), *published]
     names = [*_run_keys(keys, run_id), keys.runs, keys.index, keys.plan(digest), keys.wake]
-    names.append(keys.flows)
+    names += (keys.flows, keys.delayed)
     for blob in values:
         names.append(keys.blob(run_id, blob.digest))
         arguments += blob
@@ -102,7 +104,7 @@ def adopt(
     keys: Keys, run_ids: Iterable[str], owner: str, lease_s: float, versions: str
 ) -> ScriptCall:
     """Acquire the leadership of runs. Reply: `listing.read_adopted`."""
-    names = [keys.runs]
+    names = [keys.runs, keys.delayed]
     arguments: list[Argument] = [owner, milliseconds(lease_s), milliseconds(OPEN_TTL_S), versions]
     for run_id in run_ids:
         names += (keys.run(run_id), keys.attempts(run_id), keys.journal(run_id))
@@ -265,10 +267,14 @@ def vanished(
     return ScriptCall("vanished", [keys.attempts(run_id), stream], arguments)
 
 
-def append(keys: Keys, run_id: str, entry: bytes, epoch: int | None) -> ScriptCall:
+def append(keys: Keys, run_id: str, entry: bytes, epoch: int | None, *, begins: bool) -> ScriptCall:
     """Append a journal entry. Reply: 1 appended, 0 the run is over, -1 another leads."""
+    names = [keys.run(run_id), keys.journal(run_id)]
     arguments: list[Argument] = [entry, "" if epoch is None else epoch]
-    return ScriptCall("append", [keys.run(run_id), keys.journal(run_id)], arguments)
+    if begins:
+        names += (keys.delayed, keys.runs, keys.wake)
+        arguments += (run_id, milliseconds(OPEN_TTL_S))
+    return ScriptCall("append", names, arguments)
 
 
 def finish(
@@ -300,8 +306,9 @@ def finish(
 
 
 def orphans(keys: Keys, limit: int) -> ScriptCall:
-    """List open runs without a leader. Reply: the ms until the next one, ids and scores."""
-    return ScriptCall("orphans", [keys.runs], [limit])
+    """Let due runs begin, and list runs without a leader. Reply: `listing.read_orphans`."""
+    arguments: list[Argument] = [limit, DUE_RUNS_PER_CALL, milliseconds(OPEN_TTL_S)]
+    return ScriptCall("orphans", [keys.runs, keys.delayed, keys.wake], arguments)
 
 
 def put_blob(keys: Keys, run_id: str, digest: str, data: bytes) -> ScriptCall:

@@ -40,6 +40,7 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.parts import Parts, compose
 from astrum_coordinator.publishing import Publishing
+from astrum_coordinator.start_time import StartTime, start_time
 from astrum_coordinator.stored_runs import StoredRuns, encode_plan, new_run
 from astrum_coordinator.submission import RunOptions, check_flow, new_run_id, submission_details
 from astrum_coordinator.workers_here import WorkersHere
@@ -219,6 +220,7 @@ class Coordinator(Operations, Publishing, WorkersHere):
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
+        at: StartTime | None = None,
     ) -> str:
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
@@ -232,7 +234,8 @@ class Coordinator(Operations, Publishing, WorkersHere):
         ``versions`` says which code may run the tasks: "compatible",
         or "exact", which is the plan's alone. A task that no live worker serves fails the run after
         ``unserved_limit_s``; ``math.inf``: never. Where these are left out, the run's leader
-        decides. Raises `StoreUnavailableError` if the server does not answer for a while.
+        decides. ``at`` delays the run, as in `Client.start`. Raises `StoreUnavailableError` if the
+        server does not answer for a while.
         """
         check_flow(flow)
         run_id = run_id or new_run_id()
@@ -247,14 +250,15 @@ class Coordinator(Operations, Publishing, WorkersHere):
         run = new_run(run_id, header, self._context.seal, details, inputs=encoded)
         run = run._replace(wakes=run_id not in self._led_here)
         await patiently(
-            lambda: self._create(run, stored.data),
+            lambda: self._create(run, stored.data, at),
             patience_s=_PATIENCE_S,
             what=f"run {run_id} is to be submitted",
             log=logger,
         )
         return run_id
 
-    async def _create(self, run: NewRun, plan: bytes) -> None:
+    async def _create(self, run: NewRun, plan: bytes, at: StartTime | None) -> None:
+        run = run._replace(start_at=await start_time(self._store, at))
         try:
             await self._store.create_run(run, plan)
         except RunConflictError:

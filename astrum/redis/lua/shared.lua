@@ -16,6 +16,22 @@ local function wake(stream, run_id)
   redis.pcall('XADD', stream, 'NOMKSTREAM', 'MAXLEN', '~', 10000, '*', 'd', run_id)
 end
 
+-- Let a run that waits in `delayed` begin: from now on it is open without a leader. Returns whether
+-- it waited. ZREM comes first: it is allowed when memory is full.
+local function begin(delayed, runs, stream, run_id, ttl_ms)
+  if redis.call('ZREM', delayed, run_id) == 0 then return false end
+  redis.call('ZADD', runs, 0, run_id)
+  redis.call('PEXPIRE', runs, ttl_ms)
+  wake(stream, run_id)
+  return true
+end
+
+-- How long a plan must live that any delayed run may have: `ttl_ms` after the last one begins.
+local function life_of_plan(delayed, ttl_ms)
+  local last = redis.call('ZREVRANGE', delayed, 0, 0, 'WITHSCORES')
+  return tonumber(ttl_ms) + math.max(0, tonumber(last[2] or '0') - now_ms())
+end
+
 -- Let a plan live for so long at least; one without an expiry is published, and stays so.
 local function keep_plan(plan, ttl_ms)
   local left = redis.call('PTTL', plan)

@@ -138,11 +138,12 @@ class ReportLoader:
             return Codec.opaque().decode(data)
 
     async def _times(self, info: RunInfo) -> RunTimes:
-        started_at = info.created_at - (info.duration(PLANNED_S_DETAIL) or 0.0)
+        planned_s = info.duration(PLANNED_S_DETAIL) if info.start_at is None else 0.0
         ended_at = info.ended_at
         if ended_at is None:
             ended_at = await self.store.server_time()
-        return RunTimes(started_at, info.created_at, ended_at)
+        begun_at = min(info.begun_at, ended_at)  # a run that waits has not begun
+        return RunTimes(begun_at - (planned_s or 0.0), begun_at, ended_at)
 
 
 def _number_of(plan: Plan, task_id: str, run_id: str) -> int:

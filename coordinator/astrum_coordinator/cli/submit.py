@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
@@ -23,9 +24,13 @@ from astrum_coordinator.cli.options import (
 )
 from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_text
+from astrum_coordinator.cli.start_options import start_options
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from astrum.redis.settings import RedisSettings
+    from astrum_coordinator.app import Coordinator
 
 
 @click.command(short_help="Store a run for a serving coordinator.")
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 @server_options
 @inputs_options
 @run_id_option
+@start_options
 @attach_option
 @label_option
 @versions_option
@@ -52,6 +58,7 @@ def submit(
     labels: dict[str, str],
     versions: str | None,
     unserved_limit_s: float | None,
+    at: datetime | timedelta | None,
     given: InputArguments,
     **rest: Any,
 ) -> None:
@@ -60,6 +67,9 @@ def submit(
     The same --run-id with the same flow and inputs is the same run, so repeating a submit is safe
     while it is open. If the run has ended, the command ends with exit code 2. With --attach the
     command waits for the end, prints how the run ended, and has its exit code.
+
+    With --at or --delay the run waits until its time, by the server's clock, and costs nothing
+    meanwhile; no process has to run then but `serve`.
     """
     from astrum_coordinator.submission import traceparent_of_environment
 
@@ -72,7 +82,7 @@ def submit(
         async def store() -> str:
             async with patient_coordinator(settings) as coordinator:
                 await has_ended(coordinator, run_id, attach)
-                return await coordinator.submit_flow(
+                stored = await coordinator.submit_flow(
                     flow,
                     inputs=inputs.values,
                     run_id=run_id,
@@ -82,12 +92,25 @@ def submit(
                     traceparent=traceparent_of_environment(),
                     versions=versions or "",
                     unserved_limit_s=unserved_limit_s,
+                    at=at,
                 )
+                if at is not None:
+                    await _say_start(coordinator, stored)
+                return stored
 
         stored = asyncio.run(store())
         print_text(stored, stdout)
         if attach:
             ctx.exit(tell_end(settings, stored))
+
+
+async def _say_start(coordinator: Coordinator, run_id: str) -> None:
+    from astrum_coordinator.display.report_view import wait_text
+
+    info = await coordinator.run_info(run_id)
+    waits_until = None if info is None else info.waits_until
+    past = "does not wait: its time has passed"
+    say(f"run {run_id} {past if waits_until is None else wait_text(waits_until)}")
 
 
 def tell_end(settings: RedisSettings, run_id: str) -> int:
