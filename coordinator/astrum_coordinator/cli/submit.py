@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
@@ -25,12 +24,15 @@ from astrum_coordinator.cli.options import (
 from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_text
 from astrum_coordinator.cli.start_options import start_options
+from astrum_coordinator.cli.wait import say_wait
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from astrum.redis.settings import RedisSettings
-    from astrum_coordinator.app import Coordinator
+
+
+PAST = "does not wait: its time has passed"
 
 
 @click.command(short_help="Store a run for a serving coordinator.")
@@ -95,22 +97,13 @@ def submit(
                     at=at,
                 )
                 if at is not None:
-                    await _say_start(coordinator, stored)
+                    await say_wait(coordinator, stored, PAST)
                 return stored
 
         stored = asyncio.run(store())
         print_text(stored, stdout)
         if attach:
             ctx.exit(tell_end(settings, stored))
-
-
-async def _say_start(coordinator: Coordinator, run_id: str) -> None:
-    from astrum_coordinator.display.report_view import wait_text
-
-    info = await coordinator.run_info(run_id)
-    waits_until = None if info is None else info.waits_until
-    past = "does not wait: its time has passed"
-    say(f"run {run_id} {past if waits_until is None else wait_text(waits_until)}")
 
 
 def tell_end(settings: RedisSettings, run_id: str) -> int:
