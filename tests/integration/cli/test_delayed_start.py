@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from astrum.redis import RedisSettings
 from tests.integration.cli.conftest import Cli, Write
-from tests.processes import AstrumProcess, wait_until
+from tests.processes import AstrumProcess, serving, wait_until
 from tests.servers import RedisServer, Server
 
 FLOW = """
@@ -117,9 +119,10 @@ def test_a_run_is_resumed_before_its_time_and_begins_then(
 ) -> None:
     write("flow.py", FLOW)
     env = {"ASTRUM_REDIS_URL": redis_server.url}
-    cli("submit", "flow.py", "--run-id", "r", "--delay", "4s", "--timeout", "3", **env)
     with AstrumProcess("astrum_worker", str(tmp_path / "flow.py"), environment=env):
-        # Its timeout of 3 s counts from its start.
+        asyncio.run(serving(RedisSettings(url=redis_server.url), 1))
+        # Its timeout counts from its start.
+        cli("submit", "flow.py", "--run-id", "r", "--delay", "6s", "--timeout", "5", **env)
         assert cli("resume", "r", **env).returncode == 0
     [info] = json.loads(cli("runs", "--json", **env).stdout)
     assert began_at(cli, "r", env) >= info["start_at"]
