@@ -18,7 +18,7 @@ _CLOCK_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
 def read_time(text: str, now: datetime) -> datetime:
-    """Return the time that a text names, with its time zone; raises ``ValueError``.
+    """Return the time that a string names, with its time zone; raises ``ValueError``.
 
     ``HH:MM`` is the next time after ``now`` at which the clock shows it. A time without a zone is
     in that of ``now``, or local if that has none.

@@ -89,6 +89,6 @@ def test_a_time_that_has_passed_is_at_once(past: StartTime) -> None:
         ("18:00", "is not a time"),
     ],
 )
-def test_what_is_no_start_is_refused_with_what_to_do(at: Any, said: str) -> None:
+def test_a_time_that_cannot_be_is_refused_with_what_to_do(at: Any, said: str) -> None:
     with pytest.raises(RunError, match=said):
         checked_start(at, NOW)
