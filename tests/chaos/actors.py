@@ -370,7 +370,7 @@ class Coordinator:
         except LeadershipLostError:
             self.epoch, self.told_end = 0, ""
             return
-        if loses_reply:  # the same request comes once more
+        if loses_reply:  # it sends the same request again
             self.world.counts["finish reply lost"] += is_over
             return
         self.told_end = ""

@@ -158,7 +158,7 @@ class Walk:
         await self.check()
 
     async def is_over(self) -> bool:
-        """Whether the run has ended and nobody reopens it any more."""
+        """Whether the run has ended for the last time."""
         if self.operator.left or not self.world.may_be_over:
             return False
         info = await self.world.runs.run_info(RUN)

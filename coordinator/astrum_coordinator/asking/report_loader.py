@@ -9,6 +9,7 @@ from astrum.errors import DecodeError, TaskNotFoundError, nearest
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
+from astrum.machine.task_state import SUCCEEDED
 from astrum.planning.plan import Plan
 from astrum.planning.run_inputs import HIDDEN
 from astrum.protocol.records import RunInfo
@@ -114,8 +115,8 @@ class ReportLoader:
         results: dict[str, Any] = {}
         for task, data in sorted(known.results.items()):
             name = known.state.tasks.name(task)
-            if wanted not in (True, name):
-                continue
+            if wanted not in (True, name) or known.state.states[task] != SUCCEEDED:
+                continue  # a leader also keeps what fell away when the run was reopened
             results[name] = await self.decoded(run_id, data, codec)
         return results
 

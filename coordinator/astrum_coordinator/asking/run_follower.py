@@ -7,9 +7,17 @@ from collections.abc import Sequence
 
 from astrum.errors import DecodeError, StoreConfigurationError
 from astrum.execution.run_log import guarded
-from astrum.machine.events import AttemptFoundOutstanding, Command, Dispatch, Event, Outcome
+from astrum.machine.events import (
+    AttemptFoundOutstanding,
+    Command,
+    Dispatch,
+    Event,
+    Outcome,
+    Reopened,
+)
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
+from astrum.machine.task_state import SUCCEEDED
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import Record, event_of
 from astrum.protocol.records import Outstanding
@@ -107,7 +115,13 @@ class RunFollower:
                 self._find(item.task, item.attempt)
             event = event_of(item, recorded_at)
             self.state.handle(event)
+            if isinstance(event, Reopened):
+                self._forget_what_runs_again()
             self._notify(event)
+
+    def _forget_what_runs_again(self) -> None:
+        states = self.state.states
+        self.results = {t: data for t, data in self.results.items() if states[t] == SUCCEEDED}
 
     def _find(self, task: int, attempt: int) -> None:
         """Add the dispatch of an attempt whose journal record is the first trace of it."""
