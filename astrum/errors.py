@@ -140,11 +140,13 @@ class RunCancelledError(RunError):
 class ResourceError(RunError):
     """A resource that could not be opened, or that broke while it was open.
 
-    ``resource`` is its name; ``__cause__`` is the error of its function.
+    ``resource`` is its name; ``__cause__`` is the error of its function, and ``user_traceback``
+    that error's traceback.
     """
 
-    def __init__(self, message: str, *, resource: str = "") -> None:
+    def __init__(self, message: str, *, resource: str = "", user_traceback: str = "") -> None:
         self.resource = resource
+        self.user_traceback = user_traceback
         super().__init__(message)
 
 

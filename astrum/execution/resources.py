@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from astrum.errors import ResourceError
@@ -20,6 +23,7 @@ from astrum.runtime.loops import hide_like_caller, leave_behind
 
 logger = logging.getLogger("astrum.resources")
 
+_FOLDER = str(Path(__file__).parent)
 CLOSE_S = 5.0
 """The seconds that one resource may take to close; then the others are closed without it."""
 
@@ -136,6 +140,7 @@ class OpenResources:
 
     def _fail(self, held: _Held, what: str, error: BaseException) -> None:
         name = held.source.name
+        error.__traceback__ = _of_users(error.__traceback__)
         held.fail(_Failure(f"resource {name!r} {what}", error, name))
         if held.failure is not None and not (self._has_failed or self._is_closed):
             self._has_failed = True
@@ -149,9 +154,10 @@ class _Failure:
         self._text = text
         self._cause = cause
         self._resource = resource
+        self._traceback = "" if cause is None else "".join(traceback.format_exception(cause))
 
     def again(self) -> ResourceError:
-        error = ResourceError(self._text, resource=self._resource)
+        error = ResourceError(self._text, resource=self._resource, user_traceback=self._traceback)
         error.__cause__ = self._cause
         return error
 
@@ -198,6 +204,13 @@ async def _ended(held: _Held) -> None:
         )
         held.keeper.cancel()
         leave_behind(held.keeper)
+
+
+def _of_users(found: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without the frames of this package that it begins with."""
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(_FOLDER):
+        found = found.tb_next
+    return found
 
 
 def _text(error: BaseException) -> str:

@@ -25,7 +25,13 @@ from astrum_worker.running.blobs import BlobCache
 from astrum_worker.running.catalog import Served
 from astrum_worker.running.claim_reader import Runnable
 from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.running.endings import A_COPY, ended, handed_back_as_copy, raised, stopped
+from astrum_worker.running.endings import (
+    A_COPY,
+    ended,
+    handed_back_as_copy,
+    raised,
+    without_resource,
+)
 from astrum_worker.running.values import decode_arguments, encode_result
 from astrum_worker.settling.ending import Ending
 
@@ -61,7 +67,7 @@ class AttemptExecutor:
             result = await self._result(held, runnable, resources)
             return await self._encoded(held, runnable.served, result)
         except ResourceError as error:  # this worker ends because of it, and others may have it
-            return stopped(held, f"cannot run it: {error}")
+            return without_resource(held, error)
         except asyncio.CancelledError as error:
             if held.context.is_revoked:
                 raise
