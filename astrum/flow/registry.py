@@ -20,7 +20,7 @@ from astrum.data_transport import check_types
 from astrum.data_transport.declared.text_annotations import remember_names
 from astrum.errors import TaskNotFoundError, TaskRegistrationError, nearest
 from astrum.flow.registries_made import note_registry
-from astrum.flow.resource_declaration import resource_name, resource_twice
+from astrum.flow.resource_declaration import G, resource_name, resource_twice
 from astrum.flow.scheduler import DEFAULT_NAMESPACE, DynamicScheduler, Executor
 from astrum.flow.selection import Selection, select
 from astrum.flow.task_declaration import (
@@ -86,10 +86,10 @@ class SchedulerRegistry:
         return function
 
     @overload
-    def resource(self, name: F) -> F: ...
+    def resource(self, name: G) -> G: ...
 
     @overload
-    def resource(self, name: str | None = None) -> Callable[[F], F]: ...
+    def resource(self, name: str | None = None) -> Callable[[G], G]: ...
 
     def resource(self, name: Any = None) -> Any:
         """Declare that the decorated generator function gives a resource; see `astrum.resource`."""
@@ -97,7 +97,7 @@ class SchedulerRegistry:
             return self.declare_resource(None, name, sys._getframe(1))
         return lambda function: self.declare_resource(name, function, sys._getframe(1))
 
-    def declare_resource(self, name: Any, function: F, at: FrameType) -> F:
+    def declare_resource(self, name: Any, function: G, at: FrameType) -> G:
         """Note a resource that is declared in the frame ``at`` and return its function."""
         checked = resource_name(name, function)
         remember_names(function, at)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, TypeVar
 
 from astrum.errors import TaskRegistrationError
 from astrum.flow.task_declaration import checked_name, where_defined
 from astrum.planning.resources import check_resource_function
+
+G = TypeVar("G", bound=Callable[..., Iterator[Any] | AsyncIterator[Any]])
+"""A generator function, sync or async."""
 
 
 def resource_name(name: Any, function: Any) -> str:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, overload
 
 from astrum.flow.registry import get_registry
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-@overload
-def resource(name: F) -> F: ...
+from astrum.flow.resource_declaration import G
 
 
 @overload
-def resource(name: str | None = None, *, namespace: str | None = None) -> Callable[[F], F]: ...
+def resource(name: G) -> G: ...
+
+
+@overload
+def resource(name: str | None = None, *, namespace: str | None = None) -> Callable[[G], G]: ...
 
 
 def resource(name: Any = None, *, namespace: str | None = None) -> Any:
@@ -33,7 +32,7 @@ def resource(name: Any = None, *, namespace: str | None = None) -> Any:
     if callable(name):
         return get_registry(namespace).declare_resource(None, name, sys._getframe(1))
 
-    def declare(function: F) -> F:
+    def declare(function: G) -> G:
         return get_registry(namespace).declare_resource(name, function, sys._getframe(1))
 
     return declare

@@ -169,11 +169,12 @@ def test_only_a_generator_function_can_give_a_resource(registry: SchedulerRegist
     def managed() -> Iterator[Pool]:
         yield Pool()
 
-    for function in (plain, Pool):
+    wrong: list[Any] = [plain, Pool]
+    for function in wrong:
         with pytest.raises(TaskRegistrationError, match="must be a generator function"):
             registry.resource("db")(function)
     with pytest.raises(TaskRegistrationError, match="Drop the decorator between"):
-        registry.resource("db")(managed)
+        registry.resource("db")(managed)  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize("name", ["", 3])

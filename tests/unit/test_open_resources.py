@@ -167,7 +167,7 @@ async def test_a_waiter_that_is_cancelled_does_not_stop_the_opening() -> None:
     await open_ones.close()
 
 
-async def test_one_that_cannot_be_opened_fails_all_that_wait_and_is_told_once() -> None:
+async def test_one_that_cannot_be_opened_fails_all_that_wait_and_is_reported_once() -> None:
     log: Log = []
     told: list[ResourceError] = []
 
@@ -268,7 +268,7 @@ async def test_one_that_hangs_while_it_closes_is_left_after_a_time(
     assert "resource 'db' did not close within 0.05 s and is left open" in caplog.text
 
 
-async def test_one_that_yields_nothing_or_twice_is_told_so(
+async def test_one_that_yields_nothing_or_twice_is_reported(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def none() -> Iterator[int]:

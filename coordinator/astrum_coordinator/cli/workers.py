@@ -70,12 +70,17 @@ def served_versions(versions: Versions, info: WorkerInfo) -> dict[str, Any]:
 
 def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
     """Return one worker with its status read."""
+    from astrum.protocol.lacking import lacking_from_details
     from astrum_coordinator.display.report_view import to_json
 
     return {
         "worker_id": info.worker_id,
         "lease_s": info.lease_s,
         "details": to_json(info.details),
+        "lacks": [
+            {"namespace": namespace, "resource": name}
+            for namespace, name in lacking_from_details(info.details)
+        ],
         "status": to_json(info.status),
         "drain": None if info.drain is None else to_json(info.drain._asdict()),
     }
