@@ -23,6 +23,7 @@ from astrum.machine.events import (
     RunTimedOut,
     ScheduleRetry,
     TaskFoundUnserved,
+    TaskReused,
     WorkerReturned,
 )
 from astrum.machine.failure import Failure
@@ -69,6 +70,7 @@ __all__ = [
     "TaskAttemptStatistics",
     "TaskExecutionStatistics",
     "TaskFoundUnserved",
+    "TaskReused",
     "TaskStageStatistics",
     "TaskState",
     "TaskTable",

@@ -21,6 +21,8 @@ class AttemptLog:
     failures: dict[int, Failure] = field(default_factory=dict)
     """The reason why a task failed for good."""
     stop_reason: str = ""
+    reused: dict[int, str] = field(default_factory=dict)
+    """The run whose result a task has, if it did not run in this one."""
     reopened: list[Reopened] = field(default_factory=list)
     """When the run was reopened after an end, by whom, and for which tasks."""
 

@@ -85,5 +85,6 @@ class Reopening(Dispatching):
         self._needs_left[task] = sum(self.states[need] != SUCCEEDED for need in needs)
         self._budgets.renew(task)
         self.attempt_log.failures.pop(task, None)
+        self.attempt_log.reused.pop(task, None)
         if not self._needs_left[task]:
             self._make_ready(task)

@@ -64,7 +64,10 @@ class TaskAttemptStatistics:
 
 @dataclass(slots=True)
 class TaskExecutionStatistics:
-    """One task of a run. ``retry`` is its retry budget; ``attempt_count`` 0: it never ran."""
+    """One task of a run. ``retry`` is its retry budget; ``attempt_count`` 0: it never ran.
+
+    ``reused_from`` is the run that it has its result from if it did not have to run, else "".
+    """
 
     task_name: str
     stage_id: int
@@ -76,6 +79,7 @@ class TaskExecutionStatistics:
     retry: int = 0
     attempt_count: int = 0
     attempt_statistics: list[TaskAttemptStatistics] = field(default_factory=list)
+    reused_from: str = ""
 
 
 @dataclass(slots=True)
@@ -111,7 +115,8 @@ class ExecutionReport:
 
     ``task_return_set`` holds the results of all tasks that succeeded, ``original_tasks`` each
     task's dependencies, ``error_summary`` one line per failure, retry and loss, in order.
-    ``reopened`` says when the run was tried again after an end.
+    ``reopened`` says when the run was tried again after an end. ``reused_tasks`` of the successful
+    tasks did not run: they have the results of an earlier run.
     ``inputs`` are the values that the run was started with, defaults included; a secret one is
     ``***``.
     """
@@ -136,6 +141,7 @@ class ExecutionReport:
     run_id: str = ""
     reopened: list[ReopenedStatistics] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
+    reused_tasks: int = 0
 
     def __repr__(self) -> str:
         # Short, since `asyncio.run` calls it when the report is its result.

@@ -90,6 +90,7 @@ def build_report(
         task_return_set=dict(results),
         run_id=run_id,
         inputs=dict(inputs),
+        reused_tasks=len(state.attempt_log.reused),
         reopened=[
             ReopenedStatistics(event.at, event.by, [state.tasks.name(task) for task in event.tasks])
             for event in state.attempt_log.reopened
@@ -163,6 +164,7 @@ def _task_statistics(
         max_retries,
         len(rows),
         rows,
+        state.attempt_log.reused.get(task, ""),
     )
 
 

@@ -20,6 +20,7 @@ An event about a task changes it in these states alone (`astrum.machine.task_sta
     AttemptSettled            OUTSTANDING
     RetryFellDue              BACKING_OFF
     TaskFoundUnserved         READY, OUTSTANDING, BACKING_OFF
+    TaskReused                READY (in history)
 
 A ready task has a route: the streams that its attempts may go to (`astrum.machine.routes`). It is
 dispatched as soon as one of them has room, and the plan's concurrency limit allows it; among tasks
@@ -29,6 +30,8 @@ A run moves from history (events handled before `RunState.start`, which give no 
 then to stopping once a task has failed for good or a stop was requested, then to finished. To
 resume a run, its journal is handled again. A `Reopened` in it opens the run after an end: the tasks
 that are to run again (`astrum.machine.reopening`) begin as at first, and go on counting attempts.
+A journal may begin with seeds (`TaskReused`): these tasks have succeeded in an earlier run, and do
+not run (`astrum.machine.taking_over`).
 
 Attempt numbers are fences: an event about an attempt that is not the current one changes nothing.
 There are three separate budgets: errors of the user's code (the task's `RetryPolicy`), lost workers
@@ -58,6 +61,7 @@ from astrum.machine.events import (
     RunTimedOut,
     ScheduleRetry,
     TaskFoundUnserved,
+    TaskReused,
     WorkerReturned,
 )
 from astrum.machine.failure import UNSERVED, Failure
@@ -188,12 +192,18 @@ class RunState(Reopening):
                 self._reopen(event)
             case RetryHurried(tasks):
                 return self._on_hurried(tasks)
+            case TaskReused(task, run_id, _) if self._is_seed(event):
+                self.attempt_log.reused[task] = run_id
+                self._succeed(task)
         return []
 
     def _is_legal(self, event: TaskEvent) -> bool:
         """Return whether the event may change its task in the task's current state."""
         task = event.task
         return 0 <= task < len(self.states) and type(event) in LEGAL[self.states[task]]
+
+    def _is_seed(self, event: TaskReused) -> bool:
+        return not self._started and self._is_legal(event) and not self.attempts[event.task]
 
     def _is_current(self, event: AttemptSettled | AttemptWithdrawn | RetryFellDue) -> bool:
         """Return whether the event is legal and about the current attempt of its task."""

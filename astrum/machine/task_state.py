@@ -10,6 +10,7 @@ from astrum.machine.events import (
     AttemptWithdrawn,
     RetryFellDue,
     TaskFoundUnserved,
+    TaskReused,
 )
 
 
@@ -29,13 +30,18 @@ class TaskState(IntEnum):
 WAITING, READY, OUTSTANDING, BACKING_OFF, SUCCEEDED, FAILED, CANCELLED = map(int, TaskState)
 
 TaskEvent = (
-    AttemptSettled | AttemptWithdrawn | AttemptFoundOutstanding | RetryFellDue | TaskFoundUnserved
+    AttemptSettled
+    | TaskReused
+    | AttemptWithdrawn
+    | AttemptFoundOutstanding
+    | RetryFellDue
+    | TaskFoundUnserved
 )
 """An event about one task."""
 
 LEGAL: dict[int, frozenset[type[TaskEvent]]] = {
     WAITING: frozenset(),
-    READY: frozenset((AttemptFoundOutstanding, TaskFoundUnserved)),
+    READY: frozenset((AttemptFoundOutstanding, TaskFoundUnserved, TaskReused)),
     OUTSTANDING: frozenset((AttemptSettled, AttemptWithdrawn, TaskFoundUnserved)),
     BACKING_OFF: frozenset((AttemptFoundOutstanding, RetryFellDue, TaskFoundUnserved)),
     SUCCEEDED: frozenset(),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from astrum.errors import LeadershipLostError, RunNotFoundError
 from astrum.protocol.keys import GROUP, Keys
-from astrum.protocol.run_header import NewRun
+from astrum.protocol.run_header import NewRun, SeedPart
 from astrum.redis.records import Dispatched
 from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.settlement import Settlement, Verdict
@@ -22,6 +22,8 @@ MAX_ITEMS = 500
 """Items per script call: Lua's ``unpack`` is limited, and a call must not take long."""
 OPEN_TTL_S = 7 * 86400.0
 """The time for which an open run outlives its last leader."""
+SEEDS_TTL_S = 1800.0
+"""The life of seeds whose run is not created yet, and of their values until `prolong`."""
 QUEUE_TTL_S = OPEN_TTL_S
 """The time for which a queue outlives its last dispatch: as long as a run that may wait there."""
 IDLE_QUEUE_TTL_S = 86400.0
@@ -79,6 +81,7 @@ def _run_keys(keys: Keys, run_id: str) -> list[str]:
 class Creation(IntEnum):
     """The replies to `create`."""
 
+    SEEDS_GONE = -4
     FLOW_CHANGED = -3
     PLAN_UNKNOWN = -2
     CONFLICT = -1
@@ -86,18 +89,46 @@ class Creation(IntEnum):
     CREATED = 1
 
 
+class Seeding(IntEnum):
+    """The replies to `seed`."""
+
+    BUSY = -2
+    RUN_EXISTS = -1
+    VALUE_GONE = 0
+    WRITTEN = 1
+
+
 def create(keys: Keys, run: NewRun, plan: bytes = b"") -> ScriptCall:
     """Create a run; without ``plan`` the server must have it. Reply: a `Creation`."""
-    run_id, digest, header, identity, details, values, start_at, wakes, published = run
+    run_id, digest, header, identity, details, values, start_at, wakes, published, seeds = run
     arguments: list[Argument] = [run_id, digest, milliseconds(OPEN_TTL_S), keys.run("")]
     arguments += [identity, header, round(start_at * 1000)]
-    arguments += [int(wakes), plan, len(values), *published]
+    arguments += [int(wakes), plan, len(values), *published, *seeds]
     names = [*_run_keys(keys, run_id), keys.runs, keys.index, keys.plan(digest), keys.wake]
     names += (keys.flows, keys.delayed)
     for blob in values:
         names.append(keys.blob(run_id, blob.digest))
         arguments += blob
+    if seeds.token:
+        names += keys.staged(run_id)
     return ScriptCall("create", names, [*arguments, *flat(details)])
+
+
+def seed(
+    keys: Keys, run_id: str, token: str, old_run_id: str, part: SeedPart, *, is_first: bool
+) -> ScriptCall:
+    """Write seeds of a run that is to be created. Reply: a `Seeding`."""
+    names = [*keys.staged(run_id), keys.run(run_id)]
+    for digest in part.digests:
+        names += (keys.blob(old_run_id, digest), keys.blob(run_id, digest))
+    head: list[Argument] = [token, int(is_first), milliseconds(SEEDS_TTL_S), part.entry]
+    return ScriptCall("seed", names, [*head, len(part.tasks), *part.tasks, *part.digests])
+
+
+def unseed(keys: Keys, run_id: str, token: str) -> ScriptCall:
+    """Remove seeds of a run that was not created. Reply: 0 if nothing is left to do."""
+    names = [*keys.staged(run_id), keys.attempts(run_id), keys.blobs(run_id)]
+    return ScriptCall("unseed", names, [token, BLOBS_PER_PART, keys.blob(run_id, "")])
 
 
 def adopt(

@@ -17,7 +17,6 @@ from astrum.errors import (
     RunError,
 )
 from astrum.execution.invoke import Flow
-from astrum.execution.run_inputs import checked_inputs
 from astrum.execution.run_log import SENT_TO_WORKERS, with_log
 from astrum.flow.registry import build_scheduler
 from astrum.machine.observer import RunObserver
@@ -31,9 +30,11 @@ from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
 from astrum.view import QueueState, RunSnapshot
 from astrum_coordinator.asking.operations import Operations
+from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.snapshots import queue_states_of, take_snapshot
 from astrum_coordinator.asking.submitter import submitter
+from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
@@ -52,7 +53,7 @@ _PATIENCE_S = 10.0
 """Seconds for which a submission or a cancel waits for a server, for example at a restart."""
 
 
-class Coordinator(Operations, Publishing, WorkersHere):
+class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
     """Runs flows on a pool of workers that share a Redis or Valkey server.
 
     ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also
@@ -122,6 +123,10 @@ class Coordinator(Operations, Publishing, WorkersHere):
     def _stored(self) -> StoredRuns:
         return self._parts.stored
 
+    @property
+    def _reports(self) -> ReportLoader:
+        return self._parts.reports
+
     def _begin_to_lead(self) -> None:
         for service in self._parts.services:
             service.start()
@@ -143,6 +148,7 @@ class Coordinator(Operations, Publishing, WorkersHere):
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
+        from_run: str | FromRun | None = None,
     ) -> ExecutionReport:
         """Run tasks of a namespace on the workers; see `astrum.machine`, and `run_flow`."""
         config = checked_config(config)
@@ -160,6 +166,7 @@ class Coordinator(Operations, Publishing, WorkersHere):
             traceparent=traceparent,
             versions=versions,
             unserved_limit_s=unserved_limit_s,
+            from_run=from_run,
         )
 
     async def run_flow(
@@ -176,6 +183,7 @@ class Coordinator(Operations, Publishing, WorkersHere):
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
+        from_run: str | FromRun | None = None,
     ) -> ExecutionReport:
         """Submit a planned flow, lead it, and return its report.
 
@@ -195,6 +203,7 @@ class Coordinator(Operations, Publishing, WorkersHere):
             traceparent=traceparent,
             versions=versions,
             unserved_limit_s=unserved_limit_s,
+            from_run=from_run,
         )
         submitting = asyncio.create_task(submission)
         try:
@@ -206,7 +215,7 @@ class Coordinator(Operations, Publishing, WorkersHere):
             raise
         finally:
             self._led_here.discard(run_id)
-        return await self._parts.reports.report(run_id, flow.types, known=known)
+        return await self._reports.report(run_id, flow.types, known=known)
 
     async def submit_flow(
         self,
@@ -221,6 +230,7 @@ class Coordinator(Operations, Publishing, WorkersHere):
         versions: str = "",
         unserved_limit_s: float | None = None,
         at: StartTime | None = None,
+        from_run: str | FromRun | None = None,
     ) -> str:
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
@@ -236,6 +246,10 @@ class Coordinator(Operations, Publishing, WorkersHere):
         ``unserved_limit_s``; ``math.inf``: never. Where these are left out, the run's leader
         decides. ``at`` delays the run, as in `Client.start`. Raises `StoreUnavailableError` if the
         server does not answer for a while.
+
+        With ``from_run`` those tasks do not run in which that run of the same flow succeeded with
+        the same code and values; inputs that are not given are those of that run. Raises
+        `RunNotFoundError`, `TaskNotFoundError`, and `RunError` for a run of another flow.
         """
         check_flow(flow)
         run_id = run_id or new_run_id()
@@ -246,23 +260,27 @@ class Coordinator(Operations, Publishing, WorkersHere):
         stored = encode_plan(flow.plan, self._context.seal)
         self._stored.keep(stored.digest, flow.plan)
         header = RunHeader(flow.plan.namespace, stored.digest)
-        encoded = checked_inputs(flow, inputs).encoded()
-        run = new_run(run_id, header, self._context.seal, details, inputs=encoded)
+        begun = await self._beginning(flow, run_id, inputs, from_run)
+        run = new_run(run_id, header, self._context.seal, details, inputs=begun.inputs)
         run = run._replace(wakes=run_id not in self._led_here)
         await patiently(
-            lambda: self._create(run, stored.data, at),
+            lambda: self._create(run, stored.data, at, begun),
             patience_s=_PATIENCE_S,
             what=f"run {run_id} is to be submitted",
             log=logger,
         )
         return run_id
 
-    async def _create(self, run: NewRun, plan: bytes, at: StartTime | None) -> None:
+    async def _create(
+        self, run: NewRun, plan: bytes, at: StartTime | None, begun: Beginning
+    ) -> None:
         run = run._replace(start_at=await start_time(self._store, at))
         try:
-            await self._store.create_run(run, plan)
+            await self._store.create_seeded_run(run, plan, begun.old_run_id, begun.seeds)
         except RunConflictError:
             raise await self._stored.conflict(run) from None
+        if begun.seeds:
+            await self._store.prolong(run.run_id)
 
     async def resume(
         self,
@@ -277,7 +295,7 @@ class Coordinator(Operations, Publishing, WorkersHere):
         """
         await found_run(self._store, run_id)
         known = await self._see_through(run_id, observer)
-        return await self._parts.reports.report(run_id, types, known=known)
+        return await self._reports.report(run_id, types, known=known)
 
     async def serve(self) -> None:
         """Adopt and lead every run that has no live leader, until cancelled."""
@@ -332,14 +350,14 @@ class Coordinator(Operations, Publishing, WorkersHere):
         All results are read from the server, decoded and kept in ``task_return_set``: that costs
         time and memory. With ``results=False`` none is fetched. For a single one ask `snapshot`.
         """
-        return await self._parts.reports.report(run_id, types, results=results)
+        return await self._reports.report(run_id, types, results=results)
 
     async def snapshot(self, run_id: str, *, results: bool | str = False) -> RunSnapshot:
         """Return a run's report together with where each unfinished task stands.
 
         ``results`` as in `report`; the id of a task stands for its result alone.
         """
-        return await take_snapshot(self._store, self._parts.reports, run_id, results=results)
+        return await take_snapshot(self._store, self._reports, run_id, results=results)
 
     async def wait(
         self,

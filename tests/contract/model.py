@@ -166,7 +166,7 @@ class Model:
 
     def create_run(self, run: NewRun, plan: bytes) -> int:
         """1 created, 0 exists with the same identity, -1 with another, -2 the plan is unknown."""
-        run_id, digest, header, identity, details, values, start_at, wakes, _ = run
+        run_id, digest, header, identity, details, values, start_at, wakes, *_ = run
         known = self.state.runs.get(run_id)
         if known is not None:
             return 0 if known.identity == identity else -1

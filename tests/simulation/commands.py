@@ -337,6 +337,7 @@ class Commands:
 
     def script_create(self, keys: list[str], args: list[bytes]) -> int:
         run_id, digest, _, _, identity, header, start_ms, wakes, plan, count, *rest = args
+        rest = rest[4:]  # a published flow and seeds: there are none here
         split = 2 * int(count)
         run = NewRun(
             run_id.decode(),

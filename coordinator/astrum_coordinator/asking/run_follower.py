@@ -12,7 +12,6 @@ from astrum.machine.events import (
     Command,
     Dispatch,
     Event,
-    Outcome,
     Reopened,
 )
 from astrum.machine.observer import RunObserver
@@ -112,7 +111,8 @@ class RunFollower:
         for item in items:
             if isinstance(item, Record):
                 self._keep(item)
-                self._find(item.task, item.attempt)
+                if item.attempt:
+                    self._find(item.task, item.attempt)
             event = event_of(item, recorded_at)
             self.state.handle(event)
             if isinstance(event, Reopened):
@@ -137,9 +137,5 @@ class RunFollower:
 
     def _keep(self, record: Record) -> None:
         is_wanted = self._values in (EVERY, record.task)
-        if (
-            is_wanted
-            and record.outcome is Outcome.SUCCEEDED
-            and 0 <= record.task < len(self.state.tasks)
-        ):
+        if is_wanted and record.gives_result and 0 <= record.task < len(self.state.tasks):
             self.results[record.task] = record.value or NIL

@@ -121,6 +121,7 @@ class PoolSession:
         interrupts: Interrupts,
         watch: ResourceWatch,
     ) -> ExecutionReport:
+        from_run = self._settings.from_run
         work = asyncio.ensure_future(
             coordinator.run_flow(
                 self._flow,
@@ -134,6 +135,7 @@ class PoolSession:
                 traceparent=traceparent_of_environment(),
                 versions=self._settings.versions,
                 unserved_limit_s=self._settings.unserved_limit_s,
+                from_run=from_run and from_run.wish(is_quiet=self._settings.quiet),
             )
         )
         stopper = Stopper(coordinator, self._run_id, work)

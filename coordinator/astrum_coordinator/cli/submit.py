@@ -11,7 +11,7 @@ from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
 from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
-from astrum_coordinator.cli.inputs import InputArguments, checked, inputs_options
+from astrum_coordinator.cli.inputs import InputArguments, checked, checked_in_part, inputs_options
 from astrum_coordinator.cli.options import (
     label_option,
     log_option,
@@ -25,6 +25,7 @@ from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_text
 from astrum_coordinator.cli.start_options import start_options
 from astrum_coordinator.cli.wait import say_wait
+from astrum_coordinator.cli.taking_over import FromArguments, from_options
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -39,6 +40,7 @@ PAST = "does not wait: its time has passed"
 @flow_options
 @server_options
 @inputs_options
+@from_options
 @run_id_option
 @start_options
 @attach_option
@@ -62,6 +64,7 @@ def submit(
     unserved_limit_s: float | None,
     at: datetime | timedelta | None,
     given: InputArguments,
+    from_run: FromArguments | None,
     **rest: Any,
 ) -> None:
     """Plan MODULE, store the run and print its id; a serving coordinator leads it.
@@ -72,6 +75,9 @@ def submit(
 
     With --at or --delay the run waits until its time, by the server's clock, and costs nothing
     meanwhile; no process has to run then but `serve`.
+
+    --from RUN starts a new run, for example with fixed code: what RUN has succeeded in and would
+    give the same results again does not run.
     """
     from astrum_coordinator.submission import traceparent_of_environment
 
@@ -79,7 +85,8 @@ def submit(
     settings = require_redis(server)
     with reserved_stdout() as stdout:
         flow = load_flow(FlowChoice(**rest), fingerprints=True)
-        inputs = checked(flow, given)
+        # What is missing may come from the earlier run.
+        inputs = (checked_in_part if from_run else checked)(flow, given)
 
         async def store() -> str:
             async with patient_coordinator(settings) as coordinator:
@@ -95,6 +102,7 @@ def submit(
                     versions=versions or "",
                     unserved_limit_s=unserved_limit_s,
                     at=at,
+                    from_run=None if from_run is None else from_run.wish(),
                 )
                 if at is not None:
                     await say_wait(coordinator, stored, PAST)
