@@ -158,6 +158,10 @@ class RetryRefusedError(RunError):
     """A run, or a task of it, that cannot be tried again in its state."""
 
 
+class TakeOverRefusedError(RunError):
+    """A run that a new one cannot take anything over from, or wishes that contradict each other."""
+
+
 class LeadershipLostError(RunError):
     """Another coordinator leads the run now; this one may only read."""
 

@@ -11,9 +11,9 @@ from astrum.errors import (
     PlanNotFoundError,
     RunConflictError,
     RunError,
-    RunNotFoundError,
     StoreError,
     StoreUnavailableError,
+    TakeOverRefusedError,
 )
 from astrum.protocol.keys import is_run_id
 from astrum.protocol.run_header import NewRun, SeedPart, StagedSeeds
@@ -61,7 +61,7 @@ class CreationStore(Store):
 
         Upstream tasks come first. Big values are copied at the server. Before the run is there, its
         seeds have a short life of their own. Returns and raises as `create_run`; raises
-        `RunNotFoundError` if a value of the earlier run is gone, and `RunError` while another
+        `TakeOverRefusedError` if a value of the earlier run is gone, and `RunError` while another
         process creates the same run. Call `RunStore.prolong` next.
         """
         if not parts:
@@ -86,7 +86,7 @@ class CreationStore(Store):
             if reply is Seeding.RUN_EXISTS:
                 return True
             if reply is Seeding.VALUE_GONE:
-                raise RunNotFoundError(
+                raise TakeOverRefusedError(
                     f"results of run {old_run_id!r} have just expired, so they cannot be taken "
                     "over: start the run without them"
                 )

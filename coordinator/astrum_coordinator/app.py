@@ -249,7 +249,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
 
         With ``from_run`` those tasks do not run in which that run of the same flow succeeded with
         the same code and values; inputs that are not given are those of that run. Raises
-        `RunNotFoundError`, `TaskNotFoundError`, and `RunError` for a run of another flow.
+        `TaskNotFoundError` and `TakeOverRefusedError`.
         """
         check_flow(flow)
         run_id = run_id or new_run_id()

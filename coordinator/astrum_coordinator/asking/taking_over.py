@@ -14,6 +14,7 @@ from astrum.errors import (
     RunError,
     RunInputError,
     RunNotFoundError,
+    TakeOverRefusedError,
     TaskNotFoundError,
     nearest,
 )
@@ -58,7 +59,7 @@ class TakeOver:
     state: str
     reasons: Mapping[str, str]
     inputs: tuple[str, ...] = ()
-    values: Mapping[str, Any] = field(default=NO_INPUTS, repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def tasks(self) -> list[str]:
@@ -195,7 +196,9 @@ def _check_names(wish: FromRun, plan: Plan) -> None:
                 raise TaskNotFoundError(f"{option}: this flow has no task {name!r}{hint}")
     both = sorted({*wish.trust} & {*wish.again})
     if both:
-        raise RunError(f"task {both[0]!r} is both to be trusted and to run again: drop one of them")
+        raise TakeOverRefusedError(
+            f"task {both[0]!r} is both to be trusted and to run again: drop one of them"
+        )
 
 
 class TakingOver(ABC):
@@ -257,15 +260,15 @@ class TakingOver(ABC):
             info = await found_run(store, wish.run_id)
             plan, header = await self._stored.load(info)
         except PlanNotFoundError:
-            raise RunNotFoundError(
+            raise TakeOverRefusedError(
                 f"the plan of run {wish.run_id} has expired, so nothing of it can be taken over: "
                 "start a run without it"
             ) from None
         except RunNotFoundError as error:
             text = f"there is nothing to take over: {error}; `runs` lists those that there are"
-            raise RunNotFoundError(text) from None
+            raise TakeOverRefusedError(text) from None
         if plan.namespace != flow.plan.namespace:
-            raise RunError(
+            raise TakeOverRefusedError(
                 f"run {info.run_id} is of flow {plan.namespace!r} and this is "
                 f"{flow.plan.namespace!r}: take over from a run of the same flow"
             )

@@ -87,6 +87,7 @@ def count_text(count: int, noun: str) -> str:
 def end_line(report: ExecutionReport, waits_until: float | None = None) -> str:
     """Return the one line that says how the run ended, or until when it waits."""
     counts = f"{report.successful_tasks:,} of {count_text(report.total_tasks, 'task')} succeeded"
+    counts += f" ({report.reused_tasks:,} taken over)" if report.reused_tasks else ""
     took = duration_text(report.total_duration)
     name = f"run {report.run_id}" if report.run_id else "the run"
     failed = f", {report.failed_tasks:,} failed" if report.failed_tasks else ""
@@ -189,6 +190,7 @@ def _remark(stat: TaskExecutionStatistics, places: Places) -> str:
     blocked = [row.blocked for row in stat.attempt_statistics if row.blocked]
     error = _first_line(stat.error_message or "")
     said = [error] if not blocked or blocked[-1] in error else [error, blocked[-1]]
+    said += [f"taken over from run {stat.reused_from}"] if stat.reused_from else []
     said += [code_text(row) for row in stat.attempt_statistics[-1:]]
     return "; ".join(filter(None, said))
 
