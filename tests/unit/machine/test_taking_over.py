@@ -46,11 +46,17 @@ CHAIN = plan(spec("a"), spec("b", "a"), spec("c", "b"))
 ALL = [end(A), end(B), end(C)]
 
 
-def earlier(events: Sequence[Event], of: Plan = CHAIN, **changes: object) -> OldRun:
+def earlier(
+    events: Sequence[Event],
+    of: Plan = CHAIN,
+    *,
+    is_open: bool = False,
+    changed: Collection[str] = (),
+) -> OldRun:
     state = RunState(of, run_key="r")
     for event in events:
         state.handle(event)
-    return OldRun("july", state)._replace(**changes)
+    return OldRun("july", state, is_open, changed)
 
 
 def reasons(
@@ -148,7 +154,7 @@ def test_a_default_for_an_absent_part_that_is_new_counts() -> None:
 
 def test_another_value_of_an_input_counts_for_the_tasks_that_read_it() -> None:
     of = plan(spec("a", "DAY"), spec("b", "LIMIT"), spec("c", "a"))
-    old = earlier(ALL, of, changed_inputs=["DAY"])
+    old = earlier(ALL, of, changed=["DAY"])
     assert reasons(old, of) == [
         "the input 'DAY' has another value",
         "",
@@ -278,7 +284,7 @@ def test_a_run_of_seeds_dispatches_exactly_what_is_not_taken_over(
         if data.draw(st.booleans()):
             old.handle(end(task))
     known = replace(of, tasks=tuple(one._replace(fingerprint=CODE) for one in of.tasks))
-    found = reasons(OldRun("july", RunStateOf(known, old)), known)
+    found = reasons(OldRun("july", replayed(known, old)), known)
     new = RunState(known)
     for task, why in enumerate(found):
         if not why:
@@ -286,7 +292,7 @@ def test_a_run_of_seeds_dispatches_exactly_what_is_not_taken_over(
     assert set(new.attempt_log.reused) == {task for task, why in enumerate(found) if not why}
 
 
-def RunStateOf(of: Plan, like: RunState) -> RunState:
+def replayed(of: Plan, like: RunState) -> RunState:
     state = RunState(of)
     for event in like.attempt_log.settled:
         state.handle(event)
