@@ -22,17 +22,16 @@ from astrum.flow.registry import build_scheduler
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
-from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
 from astrum.protocol.run_header import NewRun, RunHeader
 from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
-from astrum.view import QueueState, RunSnapshot
+from astrum.view import RunSnapshot
 from astrum_coordinator.asking.operations import Operations
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.requests import cancel_run
-from astrum_coordinator.asking.snapshots import queue_states_of, take_snapshot
+from astrum_coordinator.asking.snapshots import take_snapshot
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
 from astrum_coordinator.asking.waiting import found_run, until_over
@@ -380,23 +379,3 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         except TimeoutError:
             raise TimeoutError(f"run {run_id!r} is still open after {timeout_s:g} s") from None
         return await self.report(run_id, types=types, results=results)
-
-    async def run_info(self, run_id: str) -> RunInfo | None:
-        """Return the information on a run, `None` if there is none."""
-        return await self._store.run_info(run_id)
-
-    async def runs(self, limit: int = 50) -> list[RunInfo]:
-        """Return what is known of the latest ``limit`` runs, newest first."""
-        return await self._store.list_runs(limit)
-
-    async def queues(self) -> list[QueueState]:
-        """Return for each queue what waits, what runs, and which live workers listen to it."""
-        return await queue_states_of(self._store)
-
-    async def coordinators(self) -> list[CoordinatorInfo]:
-        """Return the coordinators that lead runs or serve: what each leads, and holds ready."""
-        return await self._store.coordinators()
-
-    async def workers(self) -> list[WorkerInfo]:
-        """Return all live workers."""
-        return await self._store.workers()
