@@ -24,8 +24,8 @@ from astrum_coordinator.cli.options import (
 from astrum_coordinator.cli.output import reserved_stdout
 from astrum_coordinator.cli.printing import print_text
 from astrum_coordinator.cli.start_options import start_options
-from astrum_coordinator.cli.wait import say_wait
 from astrum_coordinator.cli.taking_over import FromArguments, from_options
+from astrum_coordinator.cli.wait import say_wait
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
