@@ -20,6 +20,7 @@ from astrum.data_transport import fitted
 from astrum.errors import InjectionError, RunInputError
 from astrum.execution.input_specs import schema_of
 from astrum.execution.run_inputs import Wanted, collect, encoded_inputs, named_values
+from astrum.execution.schema_order import in_schema_order
 from astrum.planning.plan import Plan
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs, InputSpec
 from astrum.values.codec import Codec
@@ -81,6 +82,7 @@ def _converted(spec: InputSpec, value: Any) -> Any:
     plain = _plain(value)
     if rule.schema is not None:
         _check_schema(plain, spec, rule.schema)
+        return in_schema_order(plain, rule.schema)
     return plain
 
 

@@ -450,6 +450,13 @@ class Commands:
         except GoneError:
             return -2
 
+    def script_reopen(self, keys: list[str], args: list[bytes]) -> int:
+        run_id, entry, state, final = args[0].decode(), args[1], args[2].decode(), args[5:]
+        try:
+            return int(self.model.reopen(run_id, entry, state, [int(task) for task in final]))
+        except GoneError:
+            return -1
+
     def script_look(self, keys: list[str], args: list[bytes]) -> list[Any]:
         want_ms, *run_ids = args
         return [*self.model.look(keys[0], [one.decode() for one in run_ids], int(want_ms))]
