@@ -17,6 +17,7 @@
     │   ├── FlowNotFoundError             a name under which no flow is published
     │   ├── TaskFailedError               a result that a handle waits for and that never comes
     │   ├── RunCancelledError             the same, because the run was cancelled
+    │   ├── ResourceError                 a resource that could not be opened, or broke
     │   ├── LeadershipLostError           another coordinator leads the run now
     │   └── WorkerStartError              a local worker that ended before it served
     ├── RunInputError                     inputs that a run cannot have (``mistakes``: all of them)
@@ -139,12 +140,29 @@ class RunCancelledError(RunError):
     """The result of a task that has none: its run was cancelled."""
 
 
+class ResourceError(RunError):
+    """A resource that could not be opened, or that broke while it was open.
+
+    ``resource`` is its name; ``__cause__`` is the error of its function, and ``user_traceback``
+    that error's traceback.
+    """
+
+    def __init__(self, message: str, *, resource: str = "", user_traceback: str = "") -> None:
+        self.resource = resource
+        self.user_traceback = user_traceback
+        super().__init__(message)
+
+
 class RunEndedError(RunError):
     """A run id that was given to be run and belongs to a run that ended."""
 
 
 class RetryRefusedError(RunError):
     """A run, or a task of it, that cannot be tried again in its state."""
+
+
+class TakeOverRefusedError(RunError):
+    """A run that a new one cannot take anything over from, or wishes that contradict each other."""
 
 
 class LeadershipLostError(RunError):

@@ -10,11 +10,12 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from astrum.config import DEFAULT_THREADS
+from astrum.errors import ResourceError
 from astrum.execution.attempt import CURRENT, AttemptContext, told_index
 from astrum.execution.endings import (
     SWALLOW_GRACE_S,
@@ -27,6 +28,7 @@ from astrum.execution.in_process_values import LiveValues, WireValues
 from astrum.execution.input_lists import lengths_of_inputs
 from astrum.execution.invoke import Flow, Invoker
 from astrum.execution.readings import by_task
+from astrum.execution.resources import OpenResources
 from astrum.execution.run_inputs import CheckedInputs, checked_inputs
 from astrum.execution.run_log import STARTS_HERE, with_log
 from astrum.execution.task_reuse import TaskReuser
@@ -50,7 +52,6 @@ from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.machine.state import RunState
 from astrum.machine.task_state import OUTSTANDING
-from astrum.planning.plan import TaskSpec
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import leave_behind, runs_in
@@ -84,7 +85,8 @@ async def run_in_process(
 ) -> ExecutionReport:
     """Run ``flow`` on the current loop and return its report.
 
-    Raises `RunInputError` for inputs that it cannot have. Failures of tasks are in the report.
+    Raises `RunInputError` for inputs that it cannot have, and `ResourceError` if a resource cannot
+    be opened. Failures of tasks are in the report.
     Cancelling the caller cancels what runs, waits for its clean-up and propagates
     ``CancelledError``.
     """
@@ -115,6 +117,8 @@ class InProcessRun:
         self._free_threads = None if limit is None else asyncio.Semaphore(limit)
         self._results: dict[int, Any] = {}
         known = (self._state, self._results, inputs.values)
+        self._resources = OpenResources(self._on_resource_failure)
+        self._resource_error: ResourceError | None = None
         self._values = (
             WireValues(*known, flow, inputs.encoded()) if options.check_wire else LiveValues(*known)
         )
@@ -128,7 +132,7 @@ class InProcessRun:
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> ExecutionReport:
-        """Run the flow to its end."""
+        """Run the flow to its end; raises `ResourceError` if a resource fails."""
         planned_at = time.time()
         self._arm_run_timeout()
         self._obey(None, self._state.start())
@@ -136,6 +140,9 @@ class InProcessRun:
             await self._wait()
         finally:
             self._clean_up()
+            await self._resources.close()
+        if self._resource_error is not None:
+            raise self._resource_error
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         with collector_paused():
             return build_report(
@@ -174,6 +181,11 @@ class InProcessRun:
                 except asyncio.CancelledError:
                     break  # cancelled a second time: leave at once
             raise
+
+    def _on_resource_failure(self, error: ResourceError) -> None:
+        """End the run: the tasks that need the resource cannot run in this process."""
+        self._resource_error = error
+        self._take_in(CancelRequested(time.time()))
 
     def _clean_up(self) -> None:
         for timer in (*self._timers.values(), *self._patience.values()):
@@ -291,20 +303,20 @@ class InProcessRun:
             context.index = told_index(self._tasks.index(task))
             context.key = self._values.key(task)
         self._running[task] = job, context
-        if spec.timeout_s is not None and spec.lane == "async":
-            self._abandon_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
         started_at = time.time()
         try:
-            if self._free_threads is None or spec.lane == "async":
-                result = await self._invoke(task, spec, context, job)
-            else:
-                async with self._free_threads:
-                    result = await self._invoke(task, spec, context, job)
+            uses = self._flow.tasks[spec.task_id].resources
+            resources = await self._resources.values(uses) if uses else {}
+            if spec.timeout_s is not None and spec.lane == "async":
+                self._abandon_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
+            result = await self._invoke_in_turn(task, context, job, resources)
         except asyncio.CancelledError as error:
             result = ended_by(error, context, started_at)
         except GeneratorExit as error:
             if not runs_in(job):  # this coroutine itself is being closed
                 raise
+            result = ended_by(error, context, started_at)
+        except ResourceError as error:  # the run is about to be ended because of it
             result = ended_by(error, context, started_at)
         except KeyboardInterrupt:  # Ctrl-C
             raise
@@ -330,11 +342,30 @@ class InProcessRun:
             return value_failure(error, "result")
         return result._replace(seen=seen) if seen else result
 
-    async def _invoke(
-        self, task: int, spec: TaskSpec, context: AttemptContext, job: asyncio.Task[None]
+    async def _invoke_in_turn(
+        self,
+        task: int,
+        context: AttemptContext,
+        job: asyncio.Task[None],
+        resources: Mapping[str | int, Any],
     ) -> AttemptResult:
+        """Invoke the task when there is a thread for it, if it needs one."""
+        if self._free_threads is None or self._tasks.spec(task).lane == "async":
+            return await self._invoke(task, context, job, resources)
+        async with self._free_threads:
+            return await self._invoke(task, context, job, resources)
+
+    async def _invoke(
+        self,
+        task: int,
+        context: AttemptContext,
+        job: asyncio.Task[None],
+        resources: Mapping[str | int, Any],
+    ) -> AttemptResult:
+        spec = self._tasks.spec(task)
         try:
             arguments = self._values.arguments(task) if spec.bindings else {}
+            arguments |= resources
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException as error:  # a property in user code may raise anything

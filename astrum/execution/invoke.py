@@ -31,17 +31,22 @@ from astrum.execution.large_values import Aside, is_large
 from astrum.execution.threads import ThreadPool, drop
 from astrum.machine.events import Outcome
 from astrum.planning.plan import Lane, Plan
+from astrum.planning.resources import ResourceUse
 from astrum.runtime.forks import FORKS, run_here
 from astrum.values.absent import fill_absent, own_copy
 
 
 class BoundTask(NamedTuple):
-    """A task as a process runs it: its function and the sources of its parameters."""
+    """A task as a process runs it: its function and the sources of its parameters.
+
+    The host opens ``resources`` and passes them among the arguments.
+    """
 
     task_id: str
     function: Callable[..., Any]
     inputs: TaskInputs
     lane: Lane
+    resources: tuple[ResourceUse, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class Flow:
     ``local_only`` says why other processes cannot run it, "" if they can. ``types`` are the
     named types that its values may have (see `astrum.data_transport.declared_types`).
     ``planning_s`` is the time that planning took. ``inputs`` are those of its plan, by name, as
-    its tasks declare them.
+    its tasks declare them. ``lacking`` are the tasks that this process cannot run, since they need
+    a resource that no function here gives: the name of that resource by task id.
     """
 
     plan: Plan
@@ -60,6 +66,7 @@ class Flow:
     types: Iterable[type] = ()
     planning_s: float = 0.0
     inputs: Mapping[str, DeclaredInput] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 class Invoker:

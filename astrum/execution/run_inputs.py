@@ -137,8 +137,19 @@ def collect(
             hides = one.secret and isinstance(error, InjectionError)
             why = f"expected {one.type_text}, got {HIDDEN}" if hides else str(error)
             mistakes.append(f"the input {name!r}: {why}")
-    missing = [name for name, one in wanted.items() if one.is_required and name not in {*given}]
-    return Collected(values, mistakes + [_missing(name, wanted[name]) for name in missing])
+    return Collected(values, mistakes + _all_missing(wanted, given))
+
+
+def missing_inputs(flow: Flow, given: Iterable[str]) -> list[str]:
+    """Return one sentence for each input that must be given, and is not among ``given``."""
+    return _all_missing(wanted_by(flow), given)
+
+
+def _all_missing(wanted: Mapping[str, Wanted], given: Iterable[str]) -> list[str]:
+    names = {*given}
+    return [
+        _missing(name, one) for name, one in wanted.items() if one.is_required and name not in names
+    ]
 
 
 def _unknown(name: str, wanted: Mapping[str, Wanted]) -> str:

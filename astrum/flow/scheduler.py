@@ -42,6 +42,7 @@ from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Plan
 from astrum.planning.planner import ExecutionPlanner, checked_orders, upstream_first
 from astrum.planning.policies import NO_POLICY
+from astrum.planning.resources import NO_FUNCTIONS, ResourceGraph, Uses, names_needed
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.planning.run_inputs import NO_INPUTS as NO_RUN_INPUTS
 from astrum.planning.run_inputs import GivenInputs, InputSpec
@@ -83,7 +84,8 @@ class DynamicScheduler:
     ``task_policies`` are the options of tasks that are not the default; ``inputs`` are already
     resolved relations, ``local_only`` says why no other process can run these functions,
     ``left_out`` gives the fingerprints of the other tasks of the namespace; ``edges`` belong to
-    ``inputs``.
+    ``inputs``. ``resources`` are generator functions by the names of what they give, as for
+    `astrum.resource`.
 
     Raises ``TypeError`` for a coroutine object, a non-callable, a name that is repeated or not a
     string, and `TaskRegistrationError` for a generator function or a misplaced reference.
@@ -108,6 +110,7 @@ class DynamicScheduler:
         local_only: str = "",
         left_out: Callable[[], Mapping[str, str]] = dict,
         edges: Mapping[str, TaskEdges] = NO_TASK_EDGES,
+        resources: Mapping[str, Callable[..., Any]] = NO_FUNCTIONS,
     ) -> None:
         self.namespace = namespace
         self.config = checked_config(AstrumConfig(silence=silence) if config is None else config)
@@ -127,6 +130,7 @@ class DynamicScheduler:
         self._local_only = local_only
         self._left_out = left_out
         self._edges = edges
+        self._resources = ResourceGraph(namespace, resources)
         self._is_executing = False
         self._checked: _Draft | None = None
         self._flows: dict[bool, Flow] = {}
@@ -227,6 +231,7 @@ class DynamicScheduler:
                 if resolved is not None:
                     inputs, edges = resolved
                 check_types(inputs, self._functions, self.config)
+                self._resources.check(inputs, check_types=not self.config.skip_type_check)
                 needs = all_needs
             self._checked = _Draft(upstream_first(needs), inputs, edges)
         return self._checked
@@ -243,23 +248,28 @@ class DynamicScheduler:
 
     def _new_flow(self, fingerprints: bool) -> Flow:
         inputs, types = self._draft().inputs, _DeclaredTypes(self._functions)
+        uses, lacking = self._resources.of_tasks(inputs)
         declared = declared_inputs(declarations_in(inputs, self._functions))
-        plan = self._new_plan(fingerprints, input_specs(declared, types, schemas=fingerprints))
+        run_inputs = input_specs(declared, types, schemas=fingerprints)
+        plan = self._new_plan(fingerprints, run_inputs, uses)
         bound = {
             spec.task_id: BoundTask(
                 spec.task_id,
                 self._functions[spec.task_id],
                 inputs.get(spec.task_id, NO_INPUTS),
                 spec.lane,
+                uses.get(spec.task_id, ()),
             )
             for spec in plan.tasks
         }
         local_only = self._local_only
         if fingerprints and not local_only:
             local_only = why_local_only(inputs, self._functions, self.config)
-        return Flow(plan, bound, local_only, types, inputs=declared)
+        return Flow(plan, bound, local_only, types, inputs=declared, lacking=lacking)
 
-    def _new_plan(self, fingerprints: bool, run_inputs: Sequence[InputSpec]) -> Plan:
+    def _new_plan(
+        self, fingerprints: bool, run_inputs: Sequence[InputSpec], uses: Mapping[str, Uses]
+    ) -> Plan:
         draft = self._draft()
         return build_plan(
             self.namespace,
@@ -276,6 +286,7 @@ class DynamicScheduler:
             edges=draft.edges,
             on_failure=self.config.on_failure,
             max_children=self.config.max_children,
+            resources={task_id: names_needed(used) for task_id, used in uses.items()},
         )
 
     def _check_names(self, needs: Mapping[str, Any]) -> None:

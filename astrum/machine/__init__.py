@@ -25,6 +25,7 @@ from astrum.machine.events import (
     RunTimedOut,
     ScheduleRetry,
     TaskFoundUnserved,
+    TaskReused,
     WorkerReturned,
 )
 from astrum.machine.failure import Failure
@@ -73,6 +74,7 @@ __all__ = [
     "TaskAttemptStatistics",
     "TaskExecutionStatistics",
     "TaskFoundUnserved",
+    "TaskReused",
     "TaskStageStatistics",
     "TaskState",
     "TaskTable",

@@ -23,6 +23,8 @@ class AttemptLog:
     skips: dict[int, Failure] = field(default_factory=dict)
     """The reason that a task gave when it said that there is nothing to do."""
     stop_reason: str = ""
+    reused: dict[int, str] = field(default_factory=dict)
+    """The run whose result a task has, if it did not run in this one."""
     reopened: list[Reopened] = field(default_factory=list)
     """When the run was reopened after an end, by whom, and for which tasks."""
     released: list[Released] = field(default_factory=list)

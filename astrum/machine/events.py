@@ -18,8 +18,9 @@ class Outcome(IntEnum):
     """The way an attempt ended. The numbers are the wire format.
 
     An attempt is handed back by a worker that cannot run it, or no longer. It never began if its
-    worker had no free place: then it does not count as an attempt, and no report shows it. It was
-    skipped if the task said that there is nothing to do.
+    worker had no free place: then it does not count as an attempt, and no report shows it. A task
+    is reused without any attempt: an earlier run has its result. It is skipped if it said that
+    there is nothing to do.
     """
 
     SUCCEEDED = 0
@@ -29,7 +30,8 @@ class Outcome(IntEnum):
     CANCELLED = 4
     HANDED_BACK = 5
     NEVER_BEGAN = 6
-    SKIPPED = 7
+    REUSED = 7
+    SKIPPED = 8
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -62,6 +64,19 @@ class AttemptSettled(NamedTuple):
     prepared_s: float = 0.0
     seen: tuple[int, ...] = ()
     code: str = ""
+
+
+class TaskReused(NamedTuple):
+    """A task has succeeded without an attempt: it has the result that it had in ``run_id``.
+
+    It counts only in history, before any attempt of the task: it is a seed of the run. ``seen`` is
+    as in `AttemptSettled`.
+    """
+
+    task: int
+    run_id: str
+    at: float = 0.0
+    seen: tuple[int, ...] = ()
 
 
 class AttemptWithdrawn(NamedTuple):
@@ -195,6 +210,7 @@ class RoutesChanged(NamedTuple):
 
 Event = (
     AttemptSettled
+    | TaskReused
     | AttemptWithdrawn
     | AttemptFoundOutstanding
     | RetryFellDue

@@ -212,6 +212,7 @@ class Reopening(Ending):
         self.attempt_log.failures.pop(task, None)
         self._because.pop(task, None)
         self._seen.pop(task, None)
+        self.attempt_log.reused.pop(task, None)
 
     def _count_again(self, place: Place, again: _Again) -> None:
         """Count what is left at a place where anything runs again."""

@@ -71,6 +71,8 @@ class TaskExecutionStatistics:
     not: one that failed, or that was skipped. A mapped task has a row for each of its
     ``children``, and its own is about all of them; a child's ``index`` is its place on each axis,
     ``key`` what names it.
+
+    ``reused_from`` is the run that it has its result from if it did not have to run, else "".
     """
 
     task_name: str
@@ -87,6 +89,7 @@ class TaskExecutionStatistics:
     children: list[TaskExecutionStatistics] = field(default_factory=list)
     index: tuple[int, ...] = ()
     key: str = ""
+    reused_from: str = ""
 
 
 @dataclass(slots=True)
@@ -123,7 +126,8 @@ class ExecutionReport:
     ``task_return_set`` holds the results of all tasks that succeeded, ``original_tasks`` each
     task's dependencies, ``error_summary`` one line per failure, retry and loss, in order.
     ``total_tasks`` and the counts are of tasks and children; a mapped task counts as its children.
-    ``reopened`` says when the run was tried again after an end.
+    ``reopened`` says when the run was tried again after an end. ``reused_tasks`` of the successful
+    tasks did not run: they have the results of an earlier run.
     ``inputs`` are the values that the run was started with, defaults included; a secret one is
     ``***``.
     """
@@ -150,6 +154,7 @@ class ExecutionReport:
     inputs: dict[str, Any] = field(default_factory=dict)
     skipped_tasks: int = 0
     blocked_tasks: int = 0
+    reused_tasks: int = 0
 
     def __repr__(self) -> str:
         # Short, since `asyncio.run` calls it when the report is its result.

@@ -94,6 +94,7 @@ def build_report(
         task_return_set=dict(results),
         run_id=run_id,
         inputs=dict(inputs),
+        reused_tasks=len(state.attempt_log.reused),
         reopened=[
             ReopenedStatistics(event.at, event.by, [state.tasks.name(task) for task in event.tasks])
             for event in state.attempt_log.reopened
@@ -161,6 +162,7 @@ class _Rows:
             len(rows),
             rows,
             None if root is None else state.tasks.name(root),
+            reused_from=state.attempt_log.reused.get(task, ""),
         )
 
     def mapped(self, task: int, spec: TaskSpec, stage_id: int) -> TaskExecutionStatistics:

@@ -22,6 +22,7 @@ An event about a task changes it in these states alone (`astrum.machine.task_sta
     RetryFellDue              BACKING_OFF
     Released                  HELD
     TaskFoundUnserved         READY, OUTSTANDING, BACKING_OFF
+    TaskReused                READY (in history)
 
 A mapped task is never dispatched: it has children, as soon as the length of its list is known
 (`astrum.machine.ending`), and ends with the last of them. Its number stands for all of them.
@@ -34,7 +35,9 @@ A run moves from history (events handled before `RunState.start`, which give no 
 then to stopping once a task with the policy "stop" has failed for good or a stop was requested,
 then to finished; while it stops, tasks that clean up run (`astrum.machine.stopping`). To resume a
 run, its journal is handled again. A `Reopened` in it opens the run after an end: the tasks that are
-to run again (`astrum.machine.reopening`) begin as at first, and go on counting attempts.
+to run again (`astrum.machine.reopening`) begin as at first, and go on counting attempts. A journal
+may begin with seeds (`TaskReused`): these tasks have succeeded in an earlier run, and do not run
+(`astrum.machine.taking_over`).
 
 Attempt numbers are fences: an event about an attempt that is not the current one changes nothing.
 There are three separate budgets: errors of the user's code (the task's `RetryPolicy`), lost workers
@@ -66,6 +69,7 @@ from astrum.machine.events import (
     RunTimedOut,
     ScheduleRetry,
     TaskFoundUnserved,
+    TaskReused,
     WorkerReturned,
 )
 from astrum.machine.failure import MISFIT, UNSERVED, Failure
@@ -202,12 +206,24 @@ class RunState(Stopping):
                 self._on_reopened(event)
             case RetryHurried(tasks):
                 return self._on_hurried(tasks)
+            case TaskReused() if self._is_seed(event):
+                self._take_over(event)
         return []
 
     def _is_legal(self, event: TaskEvent) -> bool:
         """Return whether the event may change its task in the task's current state."""
         task = event.task
         return 0 <= task < len(self.states) and type(event) in LEGAL[self.states[task]]
+
+    def _take_over(self, event: TaskReused) -> None:
+        self.attempt_log.reused[event.task] = event.run_id
+        if self._is_plain:
+            self._succeed(event.task)
+        else:
+            self._succeed_as_seen(event.task, event.seen)
+
+    def _is_seed(self, event: TaskReused) -> bool:
+        return not self._started and self._is_legal(event) and not self.attempts[event.task]
 
     def _is_current(self, event: AttemptSettled | AttemptWithdrawn | RetryFellDue) -> bool:
         """Return whether the event is legal and about the current attempt of its task."""

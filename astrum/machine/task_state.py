@@ -11,6 +11,7 @@ from astrum.machine.events import (
     Released,
     RetryFellDue,
     TaskFoundUnserved,
+    TaskReused,
 )
 
 
@@ -37,6 +38,7 @@ ENDED = frozenset((SUCCEEDED, FAILED, CANCELLED, SKIPPED, BLOCKED))
 
 TaskEvent = (
     AttemptSettled
+    | TaskReused
     | AttemptWithdrawn
     | AttemptFoundOutstanding
     | RetryFellDue
@@ -47,7 +49,7 @@ TaskEvent = (
 
 LEGAL: dict[int, frozenset[type[TaskEvent]]] = {
     WAITING: frozenset(),
-    READY: frozenset((AttemptFoundOutstanding, TaskFoundUnserved)),
+    READY: frozenset((AttemptFoundOutstanding, TaskFoundUnserved, TaskReused)),
     OUTSTANDING: frozenset((AttemptSettled, AttemptWithdrawn, TaskFoundUnserved)),
     BACKING_OFF: frozenset((AttemptFoundOutstanding, RetryFellDue, TaskFoundUnserved)),
     SUCCEEDED: frozenset(),

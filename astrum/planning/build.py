@@ -43,6 +43,7 @@ class AttemptOptions:
 DEFAULT_OPTIONS = AttemptOptions()
 NO_INPUTS = TaskInputs()
 NO_TASK_EDGES: Mapping[str, TaskEdges] = MappingProxyType({})
+NO_RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 def make_options(task_id: str, options: Mapping[str, Any]) -> AttemptOptions:
@@ -116,12 +117,14 @@ def build_plan(
     edges: Mapping[str, TaskEdges] = NO_TASK_EDGES,
     on_failure: OnFailure = "stop",
     max_children: int = MAX_CHILDREN,
+    resources: Mapping[str, tuple[str, ...]] = NO_RESOURCES,
 ) -> Plan:
     """Return the plan of an acyclic graph whose keys are in upstream-first order.
 
     With ``fingerprints`` the plan says which code it was made from. ``left_out`` gives those of
     the other tasks of the namespace, by their ids. ``run_inputs`` are sorted by name. ``edges``
     are those of tasks that have any, ``on_failure`` is for tasks without such a policy.
+    ``resources`` are the names of those that each task needs.
     """
     tails = frozenset(tail_tasks)
     lanes: dict[int, Lane] = {}  # many tasks may share one function
@@ -147,6 +150,7 @@ def build_plan(
                 ),
                 awaited=task_id not in tails,
                 optional=tuple(filling.defaults),
+                resources=resources.get(task_id, ()),
             )
         )
     is_plain = on_failure == "stop" and not edges and not any(_has_policy(options))

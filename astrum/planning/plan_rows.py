@@ -121,6 +121,12 @@ def _fingerprint_from_data(fingerprint: Any) -> str:
     return fingerprint
 
 
+def _resources_from_data(names: Any) -> tuple[str, ...]:
+    if not all(type(name) is str for name in names):
+        raise ValueError("the names of its resources have the wrong type")
+    return tuple(names)
+
+
 def _optional_from_data(slots: Any) -> tuple[str | int, ...]:
     if not all(type(slot) in (str, int) for slot in slots):
         raise ValueError("its optional parameters have the wrong type")
@@ -166,6 +172,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "fingerprint": _fingerprint_from_data,
     "awaited": bool,
     "optional": _optional_from_data,
+    "resources": _resources_from_data,
     "watches": watches_from_data,
     "on_failure": _one_of("policy for failures", ON_FAILURE),
     "always": bool,

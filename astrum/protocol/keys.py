@@ -158,6 +158,14 @@ class Keys:
         """Stream without a group: all events of the run, in order."""
         return f"{{{self.prefix}}}:run:{run_id}:j"
 
+    def staged(self, run_id: str) -> tuple[str, str, str]:
+        """Attempts, journal and list of blobs of a run that is to be created with seeds.
+
+        No run has an id with a colon.
+        """
+        apart = f"seeds:{run_id}"
+        return self.attempts(apart), self.journal(apart), self.blobs(apart)
+
     def blob(self, run_id: str, digest: str) -> str:
         """String: one value too big for a message, named by its content."""
         return f"{{{self.prefix}}}:b:{run_id}:{digest}"
@@ -175,6 +183,11 @@ class Keys:
     def runs(self) -> str:
         """Sorted set: open run ids by the ms at which their leader's lease ends (0 = no owner)."""
         return f"{{{self.prefix}}}:runs"
+
+    @property
+    def delayed(self) -> str:
+        """Sorted set: ids of open runs that have not begun, by the ms at which they shall."""
+        return f"{{{self.prefix}}}:delayed"
 
     @property
     def wake(self) -> str:

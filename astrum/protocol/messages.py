@@ -25,6 +25,7 @@ from astrum.machine.events import (
     RetryHurried,
     RunTimedOut,
     TaskFoundUnserved,
+    TaskReused,
     WorkerReturned,
 )
 from astrum.machine.failure import Failure
@@ -51,6 +52,8 @@ class Record(NamedTuple):
     free slot, then its arguments were fetched and decoded. ``code`` is the code of the task's
     namespace that ran, "" if the task's code was the plan's. ``log`` is the digest of the blob with
     what it logged, ``b""`` if there is none; nothing writes ``seen`` and ``log`` yet.
+    A reused task has such a record with attempt 0, and ``reused_from`` is the run that had the
+    result.
     """
 
     task: int
@@ -68,9 +71,17 @@ class Record(NamedTuple):
     seen: tuple[int, ...] = ()
     code: str = ""
     log: bytes = b""
+    reused_from: str = ""
 
-    def to_event(self, recorded_at: float) -> AttemptSettled:
+    @property
+    def gives_result(self) -> bool:
+        """Whether ``value`` is the result of the task."""
+        return self.outcome in (Outcome.SUCCEEDED, Outcome.REUSED)
+
+    def to_event(self, recorded_at: float) -> AttemptSettled | TaskReused:
         """Return the event for a run's state machine."""
+        if self.outcome is Outcome.REUSED:
+            return TaskReused(self.task, self.reused_from, recorded_at)
         return AttemptSettled(
             self.task,
             self.attempt,
@@ -179,11 +190,11 @@ _RECORD_TYPES = with_optional(
         for value in (NoneType, bytes)
         for failure in (NoneType, list)
     ],
-    (int, int, int, str, list, str, bytes),
+    (int, int, int, str, list, str, bytes, str),
 )
 """The types of the fields of a `Record`; the first eight are always there."""
 _SEEN = Record._fields.index("seen")
-_RECORD_DEFAULTS = (1, 0, 0, "", (), "", b"")
+_RECORD_DEFAULTS = (1, 0, 0, "", (), "", b"", "")
 """Those of the fields from ``shared_loss`` on."""
 
 

@@ -121,7 +121,8 @@ class RunInfo:
     recorded, and that were dropped.
     ``released_at`` and ``released_by`` say when a leader last gave the run back, and which.
     ``counts`` are a few seconds old while the run is open, `None` before its leader has told any.
-    ``start_at`` is the time before which the run has no leader, `None` if it has passed.
+    ``start_at`` is the time that a delayed run was given, `None` for one that begins before it.
+    ``waits_until`` is that time while the run waits for it, and has no leader.
     ``plan_digest`` names its plan, and ``header`` is the sealed `RunHeader`.
     ``details`` are the strings given at creation and at the finish.
     """
@@ -140,6 +141,7 @@ class RunInfo:
     released_at: float | None = None
     released_by: str = ""
     start_at: float | None = None
+    waits_until: float | None = None
     plan_digest: str = ""
     header: bytes = b""
 
@@ -147,6 +149,11 @@ class RunInfo:
     def is_open(self) -> bool:
         """True until the run has ended."""
         return self.state == "open"
+
+    @property
+    def begun_at(self) -> float:
+        """The time from which its duration counts: its creation, or that of a delayed start."""
+        return self.created_at if self.start_at is None else self.start_at
 
     @property
     def labels(self) -> dict[str, str]:
@@ -216,6 +223,7 @@ WORKER_DETAILS = (
     "queues",
     "serves",
     "slots",
+    "lacks",
 )
 """The details of its registration that a worker can have."""
 

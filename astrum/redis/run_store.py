@@ -115,7 +115,10 @@ class RunStore(CreationStore, FlowStore, OperatingStore, JournalStore):
         await self.client.pipeline(commands)
 
     async def orphans(self, limit: int = 100) -> listing.Orphans:
-        """Return open runs without a leader, those longest without one first."""
+        """Let delayed runs begin that are due, and return open runs without a leader.
+
+        Those longest without one come first.
+        """
         asked = limit
         while True:
             reply = await self.client.call(scripts.orphans(self.keys, asked))

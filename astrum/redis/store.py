@@ -86,13 +86,13 @@ class Store:
         await self.bulk.close()
         await self.client.close()
 
-    async def unblock(self) -> None:
-        """End every blocked read of this store at once.
+    async def unblock(self, *kinds: str) -> None:
+        """End the blocked reads of these kinds at once, by default all of this store.
 
         A kind of read that is not under way returns at once the next time it would wait.
         """
-        for reader in self._readers.values():
-            await reader.interrupt(self.client)
+        for kind in kinds or self.waits:
+            await self._readers[kind].interrupt(self.client)
 
     async def put_blob(self, run_id: str, blob: Blob) -> None:
         """Store a value for as long as its run lives; repeatable."""

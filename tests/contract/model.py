@@ -52,6 +52,8 @@ class Run:
     epoch: int = 0
     owner: str = ""
     lease_end: int = 0
+    start_at: int | None = None
+    waits: bool = False
     ended_at: int | None = None
     counts: str = ""
     released: tuple[int, str] | None = None
@@ -164,7 +166,7 @@ class Model:
 
     def create_run(self, run: NewRun, plan: bytes) -> int:
         """1 created, 0 exists with the same identity, -1 with another, -2 the plan is unknown."""
-        run_id, digest, header, identity, details, values, start_at, wakes, _ = run
+        run_id, digest, header, identity, details, values, start_at, wakes, *_ = run
         known = self.state.runs.get(run_id)
         if known is not None:
             return 0 if known.identity == identity else -1
@@ -172,10 +174,12 @@ class Model:
             return -2
         self.state.plans.setdefault(digest, plan)
         new = Run(identity, dict(details), self.now_ms(), digest, header)
-        new.lease_end = round(start_at * 1000)
+        start_ms = round(start_at * 1000)
+        if start_ms > self.now_ms():
+            new.start_at, new.waits = start_ms, True
         new.blobs.update(values)
         self.state.runs[run_id] = new
-        if wakes and not start_at:
+        if wakes and not new.waits:
             self._wake(run_id)
         return 1
 
@@ -185,11 +189,23 @@ class Model:
             self.state.wake.entries[entry_id] = (run_id.encode(), b"")
             self.state.wake.undelivered.append(entry_id)
 
+    def begin(self, run_id: str) -> bool:
+        """Let a run that waits begin; false if it does not wait."""
+        run = self.state.runs[run_id]
+        if not run.waits:
+            return False
+        run.waits = False
+        self._wake(run_id)
+        return True
+
     def acquire(self, run_id: str, owner: str, lease_ms: int) -> int:
         """The new epoch, or 0."""
         run, now = self.state.runs.get(run_id), self.now_ms()
         if run is None or run.state != OPEN or (run.owner != owner and run.lease_end > now):
             return 0
+        if run.waits and (run.start_at or 0) > now:
+            return 0
+        run.waits = False
         run.epoch, run.owner = max(run.epoch + 1, now), owner
         run.lease_end = now + lease_ms
         return run.epoch
@@ -233,20 +249,28 @@ class Model:
         ]
 
     def orphans(self) -> list[str]:
-        """Open runs without a live lease, the longest abandoned first."""
+        """Open runs without a live lease, the longest abandoned first; those that are due begin."""
         now = self.now_ms()
-        runs = self.state.runs.items()
-        found = [(r.lease_end, name) for name, r in runs if r.state == OPEN and r.lease_end <= now]
+        for name, run in self.state.runs.items():
+            if run.waits and (run.start_at or 0) <= now:
+                self.begin(name)
+        runs = [(name, r) for name, r in self.state.runs.items() if r.state == OPEN]
+        found = [(r.lease_end, name) for name, r in runs if r.lease_end <= now and not r.waits]
         return [name for _, name in sorted(found)]
 
-    def fact(self, run_id: str, entry: bytes, epoch: int | None) -> bool:
-        """Append to the journal of an open run; raises `StaleError`."""
+    def fact(self, run_id: str, entry: bytes, epoch: int | None, *, begins: bool = False) -> bool:
+        """Append to the journal of an open run; raises `StaleError`.
+
+        ``begins``: a run that waits begins by it.
+        """
         run = self.state.runs.get(run_id)
         if run is None or run.state != OPEN:
             return False
         if epoch is not None and run.epoch != epoch:
             raise StaleError
         run.journal[self._next_id()] = entry
+        if begins and self.begin(run_id):
+            run.start_at = None
         return True
 
     def finish(

@@ -218,7 +218,8 @@ async def test_a_worker_encodes_a_large_result_off_its_loop_and_a_small_one_on_i
     codec, invoker = Watching(), Invoker(name="test")
     config = WorkerConfig(modules=("m",), redis=RedisSettings())
     context: Any = SimpleNamespace(store=None, config=config, seal=Seal())
-    executor = AttemptExecutor(context, invoker, BlobCache(None, 1))  # type: ignore[arg-type]
+    nothing: Any = None
+    executor = AttemptExecutor(context, invoker, BlobCache(nothing, 1), nothing)
     held = ClaimedAttempt(Claim("s", "1-0", b""), "async", 0, 1, AttemptContext("r", "make", 1))
     message = TaskMessage("r", 0, 1, 1, "n", "make", "", 0, None, True, False, b"\x90")
     runnable = Runnable(message._replace(watches=(Watch("length"),)), served_by(codec))

@@ -16,6 +16,22 @@ local function wake(stream, run_id)
   redis.pcall('XADD', stream, 'NOMKSTREAM', 'MAXLEN', '~', 10000, '*', 'd', run_id)
 end
 
+-- Let a run that waits in `delayed` begin: from now on it is open without a leader. Returns whether
+-- it waited. ZREM comes first: it is allowed when memory is full.
+local function begin(delayed, runs, stream, run_id, ttl_ms)
+  if redis.call('ZREM', delayed, run_id) == 0 then return false end
+  redis.call('ZADD', runs, 0, run_id)
+  redis.call('PEXPIRE', runs, ttl_ms)
+  wake(stream, run_id)
+  return true
+end
+
+-- How long a plan must live that any delayed run may have: `ttl_ms` after the last one begins.
+local function life_of_plan(delayed, ttl_ms)
+  local last = redis.call('ZREVRANGE', delayed, 0, 0, 'WITHSCORES')
+  return tonumber(ttl_ms) + math.max(0, tonumber(last[2] or '0') - now_ms())
+end
+
 -- Let a plan live for so long at least; one without an expiry is published, and stays so.
 local function keep_plan(plan, ttl_ms)
   local left = redis.call('PTTL', plan)
@@ -35,4 +51,22 @@ local function claimants(want, run_id, want_ms)
   redis.call('ZREMRANGEBYSCORE', want, '-inf', now)
   -- Ends of a minute ahead and more are from before the server's clock was set back.
   return redis.call('ZCOUNT', want, now, now + 60000)
+end
+
+-- Return runs of an index whose records have expired, oldest first. It looks at few of the oldest
+-- hundred, since every creation and every end of a run comes here: at the first ones, at the next
+-- ones as long as it finds any, and at others by turns, since some runs are kept for longer.
+local function expired(index, run_prefix)
+  local gone = {}
+  local function look(rank)
+    local before = #gone
+    for _, run_id in ipairs(redis.call('ZRANGE', index, rank, rank + 3)) do
+      if redis.call('EXISTS', run_prefix .. run_id) == 0 then gone[#gone + 1] = run_id end
+    end
+    return #gone > before
+  end
+  local rank = 0
+  while look(rank) and rank < 96 do rank = rank + 4 end
+  if rank < 96 then look(rank + 4 * (1 + now_ms() % ((96 - rank) / 4))) end
+  return gone
 end

@@ -89,6 +89,11 @@ async def _hurry(
     now: bool,
 ) -> Retry:
     run_id = info.run_id
+    if info.waits_until is not None:
+        raise RetryRefusedError(
+            f"run {run_id} waits for the time at which it shall start, so there is nothing to try "
+            f"again; `show {run_id}` says when it starts, and `cancel` ends it"
+        )
     if not now:
         raise RetryRefusedError(
             f"run {run_id} is under way: failed attempts are tried again by themselves as often as "

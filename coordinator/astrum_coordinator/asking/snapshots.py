@@ -57,6 +57,7 @@ async def take_snapshot(
         unfinished=tasks,
         now=now,
         late_ends=info.late_ends,
+        waits_until=info.waits_until,
         submitted_by=info.details.get("by", ""),
         labels=info.labels,
     )
@@ -123,6 +124,7 @@ async def _moment(
         state=state,
         now=await store.server_time(),
         is_led=info.lease_s > 0,
+        waits_until=info.waits_until,
         sent={task: _sent(found) for task, found in out.items()},
         taken=taken,
         queued=queued,

@@ -142,6 +142,9 @@ def transports(flow: Flow) -> Iterator[Transport]:
             expected = _expected(task, binding.parameter)
             source = f"input {binding.source}" if binding.origin == "input" else binding.source
             yield Transport(source, binding.path, spec.task_id, binding.parameter, expected)
+        for slot in task.inputs.resources:
+            expected = "" if slot.expected is Any else _type_text(slot.expected)
+            yield Transport(f"resource {slot.name}", (), spec.task_id, slot.parameter, expected)
         for supply in task.inputs.supplies:
             expected = _expected(task, supply.parameter)
             yield Transport(
@@ -150,7 +153,8 @@ def transports(flow: Flow) -> Iterator[Transport]:
 
 
 def _transport_count(flow: Flow, spec: TaskSpec) -> int:
-    return len(spec.bindings) + len(flow.tasks[spec.task_id].inputs.supplies)
+    inputs = flow.tasks[spec.task_id].inputs
+    return len(spec.bindings) + len(inputs.resources) + len(inputs.supplies)
 
 
 def _supplier(provider: Any) -> str:
@@ -161,8 +165,10 @@ def _supplier(provider: Any) -> str:
 
 def _expected(task: BoundTask, parameter: str | int) -> str:
     expected = task.inputs.expected.get(parameter)
-    if expected is None:
-        return ""
+    return "" if expected is None else _type_text(expected)
+
+
+def _type_text(expected: Any) -> str:
     return expected.__qualname__ if type(expected) is type else str(expected)
 
 
@@ -235,6 +241,7 @@ def _task_to_json(flow: Flow, spec: TaskSpec, stage: int) -> dict[str, Any]:
             }
             for binding in spec.bindings
         ],
+        "resources": list(spec.resources),
         "supplied": [supply.parameter for supply in task.inputs.supplies],
         "retry": None if spec.retry == NO_RETRY else dataclasses.asdict(spec.retry),
         "timeout_s": spec.timeout_s,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from astrum.machine.events import AttemptFoundOutstanding, Outcome
+from astrum.machine.events import AttemptFoundOutstanding
 from astrum.machine.state import RunState
 from astrum.protocol.messages import Record
 from astrum.protocol.records import Outstanding
@@ -51,7 +51,7 @@ class LedState:
     def keep(self, record: Record) -> None:
         """Keep the result of an attempt that ended, and forget where the attempt stood."""
         task = record.task
-        if record.outcome is Outcome.SUCCEEDED and 0 <= task < len(self.state.tasks):
+        if record.gives_result and 0 <= task < len(self.state.tasks):
             self.results.keep(task, record.value or NIL)
         self.dispatcher.forget(task)
 

@@ -72,7 +72,7 @@ class Bench:
         self.attempts = Attempts(
             context,
             reading,
-            AttemptExecutor(context, Invoker(), nothing),
+            AttemptExecutor(context, Invoker(), nothing, nothing),
             settler,
             {"async": Slots(slots)},
         )

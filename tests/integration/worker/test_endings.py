@@ -49,7 +49,7 @@ class Bench:
         self.attempts = Attempts(
             context,
             self._intake(),
-            AttemptExecutor(context, self.invoker, nothing),
+            AttemptExecutor(context, self.invoker, nothing, nothing),
             self.settler,
             {"async": Slots(9), "thread": Slots(2)},
         )

@@ -19,6 +19,7 @@ from astrum.machine import (
     RetryFellDue,
     RunState,
     TaskFoundUnserved,
+    TaskReused,
     TaskState,
 )
 from astrum.machine import state as state_module
@@ -41,7 +42,9 @@ EVENTS: dict[type, Any] = {
     RetryFellDue: lambda attempt: RetryFellDue(TASK, attempt),
     Released: lambda _: Released(TASK, "retry", 9.0),
     TaskFoundUnserved: lambda attempt: TaskFoundUnserved(TASK, 9.0, "no worker serves it"),
+    TaskReused: lambda attempt: TaskReused(TASK, "earlier"),
 }
+IN_HISTORY = (AttemptFoundOutstanding, TaskReused)
 
 
 def settled(task: int, attempt: int, outcome: Outcome) -> AttemptSettled:
@@ -99,17 +102,18 @@ def picture(state: RunState) -> tuple[Any, ...]:
 def test_an_event_changes_a_task_exactly_where_the_table_says_so(
     task_state: TaskState, kind: type[TaskEvent]
 ) -> None:
-    state = run_with_the_task(task_state, started=kind is not AttemptFoundOutstanding)
+    state = run_with_the_task(task_state, started=kind not in IN_HISTORY)
     before = picture(state)
     state.handle(EVENTS[kind](state.attempts[TASK]))
     assert (picture(state) != before) == (kind in LEGAL[task_state])
 
 
 @pytest.mark.parametrize("task_state", list(TaskState))
-def test_a_dispatch_is_found_in_history_alone(task_state: TaskState) -> None:
+def test_dispatches_and_seeds_are_found_in_history_alone(task_state: TaskState) -> None:
     state = run_with_the_task(task_state, started=True)
     before = picture(state)
     state.handle(AttemptFoundOutstanding(TASK, state.attempts[TASK] + 1))
+    state.handle(TaskReused(TASK, "earlier"))
     assert picture(state) == before
 
 

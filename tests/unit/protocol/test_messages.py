@@ -19,6 +19,7 @@ from astrum.machine.events import (
     RetryHurried,
     RunTimedOut,
     TaskFoundUnserved,
+    TaskReused,
     WorkerReturned,
 )
 from astrum.machine.failure import Failure
@@ -92,6 +93,7 @@ records = st.builds(
     seen=st.lists(st.integers(-9, 2**40), max_size=3).map(tuple),
     code=texts,
     log=st.binary(max_size=20),
+    reused_from=texts,
 )
 events = st.one_of(
     st.builds(CancelRequested, seconds, texts),
@@ -142,6 +144,9 @@ def test_a_record_becomes_the_event_of_the_state_machine() -> None:
     )
     assert event_of(record, recorded_at=9.0) == event
     assert event_of(CancelRequested(1.0), recorded_at=9.0) == CancelRequested(1.0)
+    seed = Record(3, 0, Outcome.REUSED, value=b"\x01", reused_from="july")
+    assert event_of(seed, recorded_at=9.0) == TaskReused(3, "july", 9.0)
+    assert decode_entry(encode_entry([encode_record(seed)])) == [seed]
 
 
 @given(task_messages, st.lists(junk, max_size=3))
@@ -164,7 +169,7 @@ def test_fields_that_a_later_version_adds_to_a_journal_row_are_ignored(
 
 later_rows = st.one_of(
     records.flatmap(
-        lambda record: (st.integers(-9, -1) | st.integers(7, 2**40)).map(
+        lambda record: (st.integers(-9, -1) | st.integers(len(Outcome), 2**40)).map(
             lambda outcome: [*record[:2], outcome, *whole_row(record)[3:]]
         )
     ),

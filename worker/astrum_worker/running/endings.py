@@ -5,9 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 
+from astrum.errors import ResourceError
 from astrum.execution.endings import AttemptResult
 from astrum.machine.events import Outcome
-from astrum.machine.failure import LOST, NOT_DESCRIBED, UNDESCRIBED, UNSERVED, Failure
+from astrum.machine.failure import (
+    LOST,
+    NOT_DESCRIBED,
+    RESOURCE_FAILED,
+    UNDESCRIBED,
+    UNSERVED,
+    Failure,
+)
 from astrum.protocol.messages import Record
 from astrum.values.references import Blob
 from astrum_worker.running.claimed import ClaimedAttempt
@@ -64,6 +72,12 @@ def stopped(held: ClaimedAttempt, why: str = "is stopping") -> Ending:
     now = time.time()
     result = AttemptResult(Outcome.HANDED_BACK, None, failure, held.started_at, now)
     return ended(held, result)
+
+
+def without_resource(held: ClaimedAttempt, error: ResourceError) -> Ending:
+    """Return the end of an attempt that never got a resource: others run it again, uncharged."""
+    failure = Failure((RESOURCE_FAILED,), f"worker {held.context.worker_id}: {error}")
+    return unrun(held, Outcome.HANDED_BACK, failure)
 
 
 def lost(held: ClaimedAttempt, why: str, shared: int) -> Ending:
