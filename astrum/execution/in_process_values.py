@@ -150,7 +150,7 @@ class LiveValues:
         else:
             owner = reading.sources[0]
             number = self._tasks.find(owner.template, owner.index_for(index))
-            if not self._has(number):
+            if number is None or not self._has(number):
                 raise too_early(spec, binding.source)
             value = self._results[number]
         try:
@@ -174,7 +174,7 @@ class LiveValues:
         return found
 
     def _item(self, spec: TaskSpec, binding: Binding, number: int | None) -> Any:
-        if not self._has(number):
+        if number is None or not self._has(number):
             return self._without(spec, binding, number)
         value = self._results[number]
         if not binding.path:
