@@ -49,7 +49,7 @@ def plan(ctx: click.Context, /, form: str, given: InputArguments, **rest: Any) -
             print_view(plan_view.plan_view(flow, found.values), stdout)
         else:
             draw = plan_view.mermaid if form == "mermaid" else plan_view.dot
-            print_text(draw(flow.plan), stdout)
+            print_text(draw(flow, found.values), stdout)
     for mistake in found.mistakes:
         say(mistake)
     if found.mistakes and given != InputArguments():
