@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -36,10 +36,16 @@ def dependency_lines(needs: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def task_tree(title: str, needs: Mapping[str, Sequence[str]]) -> Tree:
+def task_tree(
+    title: str,
+    needs: Mapping[str, Sequence[str]],
+    label_of: Callable[[str], str] = str,
+    is_optional: Callable[[str, str], bool] = lambda _name, _need: False,
+) -> Tree:
     """Return the graph as a tree; a task with several needs is shown below the last of them.
 
-    ``needs`` must be in upstream-first order; the first 500 tasks are shown.
+    ``needs`` must be in upstream-first order; the first 500 tasks are shown. A "?" marks a need
+    that ``is_optional``: it may end in any way.
     """
     from rich.text import Text
     from rich.tree import Tree
@@ -47,8 +53,14 @@ def task_tree(title: str, needs: Mapping[str, Sequence[str]]) -> Tree:
     root = Tree(Text(title))
     nodes: dict[str, Tree] = {}
     for name, upstream in list(needs.items())[:MAX_TREE_TASKS]:
-        *others, parent = upstream or (None,)
-        label = f"{name}  (also after {_join([o for o in others if o])})" if others else name
+        # A task hangs below the last that it needs, or else below the last that may fail.
+        *others, parent = sorted(upstream, key=lambda up: not is_optional(name, up)) or (None,)
+        label = label_of(name)
+        if parent is not None and is_optional(name, parent):
+            label = f"? {label}"
+        if others:
+            marked = [f"{up}?" if is_optional(name, up) else up for up in others if up]
+            label = f"{label}  (also after {_join(marked)})"
         above = root if parent is None else nodes[parent]
         nodes[name] = above.add(Text(label))
     if len(needs) > MAX_TREE_TASKS:

@@ -192,7 +192,7 @@ def _why(binding: Binding, depth: int) -> str:
         return ", in the list of the results"
     if not depth:
         return " as each element"
-    return f", one result for each child; Each({binding.source!r}) gives one child for each"
+    return f", one result per child (Each({binding.source!r}) reads them one by one)"
 
 
 def _shown_path(binding: Binding) -> str:

@@ -100,4 +100,4 @@ def show(
             print_view(reason_table(taken), stdout)
     else:
         draw = plan_view.mermaid if form == "mermaid" else plan_view.dot
-        print_text(draw(flow.plan), stdout)
+        print_text(draw(flow, values), stdout)

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from astrum.data_transport.bindings import Binding
 from astrum.data_transport.declared.signatures import ABSENT
 from astrum.data_transport.types.class_fields import type_name
 from astrum.data_transport.types.run_inputs import DeclaredInput
@@ -19,6 +20,13 @@ from astrum.planning.execution_plan import ExecutionPlan, ExecutionStage, build_
 from astrum.planning.picture import task_tree
 from astrum.planning.plan import NO_RETRY, Plan, TaskSpec
 from astrum.planning.run_inputs import HIDDEN, NO_INPUTS
+from astrum_coordinator.display.plan_details import (
+    Lengths,
+    binding_to_json,
+    gathers,
+    label,
+    more_to_json,
+)
 from astrum_coordinator.display.report_view import count_text, plain_table, to_json, value_text
 
 MAX_ROWS = 60
@@ -27,13 +35,18 @@ MAX_NAMES = 8
 
 
 class Transport(NamedTuple):
-    """The source of one parameter of a task; ``expected`` is the declared type, "" if none."""
+    """The source of one parameter of a task; ``expected`` is the declared type, "" if none.
+
+    ``prefix`` says how it is read, "" for one value; if it ``is_optional``, it may not come.
+    """
 
     source: str
     path: tuple[str | int, ...]
     task_id: str
     parameter: str | int
     expected: str
+    prefix: str = ""
+    is_optional: bool = False
 
 
 def plan_view(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> RenderableType:
@@ -42,12 +55,14 @@ def plan_view(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> RenderableTy
     ``values`` are the inputs that a run of it would be given.
     """
     needs = {spec.task_id: spec.needs for spec in flow.plan.tasks}
+    lengths = Lengths(flow, values)
     stages = build_execution_plan(needs)
     parts: list[RenderableType] = [
         Text(_sizes(flow.plan, stages), "bold"),
         stage_table(stages),
         _left_out(len(stages.stages), "stage"),
-        _tree(flow.plan, needs),
+        _tree(flow.plan, needs, lengths),
+        *(Text(line, "dim") for line in islice(gathers(flow.plan, lengths), MAX_ROWS)),
     ]
     if flow.inputs:
         parts += [input_table(flow, values), _left_out(len(flow.inputs), "input")]
@@ -90,9 +105,17 @@ def _names(names: list[str]) -> str:
     return f"{text} and {more:,} more" if more > 0 else text
 
 
-def _tree(plan: Plan, needs: dict[str, tuple[str, ...]]) -> RenderableType:
+def _tree(plan: Plan, needs: dict[str, tuple[str, ...]], lengths: Lengths) -> RenderableType:
+    def spec_of(name: str) -> TaskSpec:
+        return plan.tasks[plan.index[name]]
+
     # The tasks stand upstream first, so the first of them never hang below a later one.
-    tree = task_tree("Dependencies", dict(islice(needs.items(), MAX_TREE_TASKS)))
+    tree = task_tree(
+        "Dependencies",
+        dict(islice(needs.items(), MAX_TREE_TASKS)),
+        lambda name: label(plan, spec_of(name), lengths),
+        lambda name, need: need in spec_of(name).tolerant,
+    )
     more = len(needs) - MAX_TREE_TASKS
     if more > 0:
         tree.add(Text(f"... {count_text(more, 'more task')}", "dim"))
@@ -130,7 +153,8 @@ def transport_table(rows: list[Transport]) -> Table:
     for row in rows:
         where = "".join(f"[{step!r}]" for step in row.path)
         target = f"{row.task_id}.{row.parameter}"
-        table.add_row(Text(f"{row.source}{where}"), Text(target), Text(row.expected or "-"))
+        source = f"{row.prefix}{row.source}{where}{'?' if row.is_optional else ''}"
+        table.add_row(Text(source), Text(target), Text(row.expected or "-"))
     return table
 
 
@@ -140,8 +164,16 @@ def transports(flow: Flow) -> Iterator[Transport]:
         task = flow.tasks[spec.task_id]
         for binding in spec.bindings:
             expected = _expected(task, binding.parameter)
-            source = f"input {binding.source}" if binding.origin == "input" else binding.source
-            yield Transport(source, binding.path, spec.task_id, binding.parameter, expected)
+            source = ", ".join(binding.sources) or f"input {binding.source}"
+            yield Transport(
+                source,
+                binding.path if binding.item is None else (*binding.path, *binding.item),
+                spec.task_id,
+                binding.parameter,
+                expected,
+                "" if binding.item is None else "each of ",
+                _is_optional(spec, binding),
+            )
         for slot in task.inputs.resources:
             expected = "" if slot.expected is Any else _type_text(slot.expected)
             yield Transport(f"resource {slot.name}", (), spec.task_id, slot.parameter, expected)
@@ -150,6 +182,10 @@ def transports(flow: Flow) -> Iterator[Transport]:
             yield Transport(
                 f"({_supplier(supply.provider)})", (), spec.task_id, supply.parameter, expected
             )
+
+
+def _is_optional(spec: TaskSpec, binding: Binding) -> bool:
+    return bool(binding.holes) or binding.parameter in spec.optional
 
 
 def _transport_count(flow: Flow, spec: TaskSpec) -> int:
@@ -175,27 +211,41 @@ def _type_text(expected: Any) -> str:
 # --- for programs ---------------------------------------------------------------------------
 
 
-def mermaid(plan: Plan) -> str:
-    """Return the graph as a Mermaid flowchart."""
+def mermaid(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> str:
+    """Return the graph as a Mermaid flowchart; ``values`` as for `plan_view`.
+
+    The line of a need that may end in any way is dotted.
+    """
+    plan, lengths = flow.plan, Lengths(flow, values)
     lines = ["flowchart TD"]
     for number, spec in enumerate(plan.tasks):
-        lines.append(f'    t{number}["{_mermaid_label(spec.task_id)}"]')
-    lines += [f"    t{source} --> t{target}" for source, target in _edges(plan)]
+        lines.append(f'    t{number}["{_mermaid_label(label(plan, spec, lengths))}"]')
+    lines += [
+        f"    t{source} {'-.->' if is_optional else '-->'} t{target}"
+        for source, target, is_optional in _edges(plan)
+    ]
     return "\n".join(lines)
 
 
-def dot(plan: Plan) -> str:
-    """Return the graph in the DOT language of Graphviz."""
+def dot(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> str:
+    """Return the graph in the DOT language of Graphviz, as `mermaid` does."""
+    plan, lengths = flow.plan, Lengths(flow, values)
     lines = [f"digraph {_dot_text(plan.namespace)} {{"]
-    lines += [f"    t{n} [label={_dot_text(spec.task_id)}];" for n, spec in enumerate(plan.tasks)]
-    lines += [f"    t{source} -> t{target};" for source, target in _edges(plan)]
+    lines += [
+        f"    t{number} [label={_dot_text(label(plan, spec, lengths))}];"
+        for number, spec in enumerate(plan.tasks)
+    ]
+    lines += [
+        f"    t{source} -> t{target}{' [style=dashed]' if is_optional else ''};"
+        for source, target, is_optional in _edges(plan)
+    ]
     return "\n".join([*lines, "}"])
 
 
-def _edges(plan: Plan) -> Iterator[tuple[int, int]]:
+def _edges(plan: Plan) -> Iterator[tuple[int, int, bool]]:
     for number, spec in enumerate(plan.tasks):
         for need in spec.needs:
-            yield plan.index[need], number
+            yield plan.index[need], number, need in spec.tolerant
 
 
 def _mermaid_label(text: str) -> str:
@@ -211,21 +261,23 @@ def _dot_text(text: str) -> str:
 def plan_to_json(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> dict[str, Any]:
     """Return the whole plan as a value for JSON; ``values`` as for `plan_view`."""
     plan = flow.plan
+    lengths = Lengths(flow, values)
     return {
         "namespace": plan.namespace,
         "total_tasks": len(plan.tasks),
         "total_stages": max(plan.levels, default=-1) + 1,
         "concurrency_limit": plan.concurrency_limit,
         "check_types": plan.check_types,
+        "max_children": plan.max_children,
         "inputs": [_input_to_json(one, values) for one in flow.inputs.values()],
         "tasks": [
-            _task_to_json(flow, spec, stage)
+            _task_to_json(flow, spec, stage, lengths)
             for spec, stage in zip(plan.tasks, plan.levels, strict=True)
         ],
     }
 
 
-def _task_to_json(flow: Flow, spec: TaskSpec, stage: int) -> dict[str, Any]:
+def _task_to_json(flow: Flow, spec: TaskSpec, stage: int, lengths: Lengths) -> dict[str, Any]:
     task = flow.tasks[spec.task_id]
     return {
         "task": spec.task_id,
@@ -237,6 +289,7 @@ def _task_to_json(flow: Flow, spec: TaskSpec, stage: int) -> dict[str, Any]:
                 "origin": binding.origin,
                 "source": binding.source,
                 "path": list(binding.path),
+                **binding_to_json(binding),
                 "expected": _expected(task, binding.parameter) or None,
             }
             for binding in spec.bindings
@@ -248,4 +301,5 @@ def _task_to_json(flow: Flow, spec: TaskSpec, stage: int) -> dict[str, Any]:
         "queue": spec.queue,
         "lane": spec.lane,
         "awaited": spec.awaited,
+        **more_to_json(flow.plan, spec, lengths),
     }

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 
-from astrum import F, Ref, RetryPolicy, SchedulerRegistry
+from astrum import DROP, Case, Each, F, Input, Ref, RetryPolicy, SchedulerRegistry
 from astrum.execution.invoke import Flow
+from astrum.planning.run_inputs import NO_INPUTS
 from astrum_coordinator.display.plan_view import dot, mermaid, plan_to_json, plan_view, transports
 
 
@@ -37,9 +40,9 @@ def wide(count: int) -> Flow:
     return registry.build_scheduler().flow()
 
 
-def rendered(flow: Flow) -> str:
+def rendered(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> str:
     out = io.StringIO()
-    Console(file=out, width=100).print(plan_view(flow))
+    Console(file=out, width=100).print(plan_view(flow, values))
     return out.getvalue()
 
 
@@ -79,6 +82,9 @@ def test_the_json_plan_holds_what_a_coordinator_needs_to_know() -> None:
         "origin": "task",
         "source": "fetch",
         "path": ["rows"],
+        "item": None,
+        "others": [],
+        "missing": None,
         "expected": "int",
     }
 
@@ -98,8 +104,104 @@ def test_graphs_quote_whatever_a_task_is_called() -> None:
 
     registry.task('a "b" <c>\\')(nothing)
     registry.task("d", depends_on=['a "b" <c>\\'])(nothing)
-    plan = registry.build_scheduler().flow().plan
+    plan = registry.build_scheduler().flow()
     assert 't0["a #quot;b#quot; #lt;c#gt;\\"]' in mermaid(plan)
     assert "t0 --> t1" in mermaid(plan)
     assert r't0 [label="a \"b\" <c>\\"];' in dot(plan)
     assert "t0 -> t1;" in dot(plan)
+
+
+def refunds() -> Flow:
+    """Return a flow with children, a condition, an optional source, cleanup and policies."""
+    registry = SchedulerRegistry("refunds")
+
+    @registry.task
+    def list_files() -> list[str]:
+        return []
+
+    @registry.task(max_failed=0.05, at_once=50, on_failure="continue")
+    def parse(path: Ref[str, Each(list_files, key=True)]) -> int:
+        return 0
+
+    @registry.task(each="product", on_lost="hold")
+    def grid(
+        m: Ref[str, Each(Input("models"))], seed: Ref[int, Each(Input("seeds"))]
+    ) -> dict[str, str]:
+        return {}
+
+    @registry.task
+    def route(counts: Ref[list[int], F(parse, default=DROP)]) -> dict[str, str]:
+        return {}
+
+    @registry.task(when=Case(route, "kind", equals="refund"), on_failure="ignore")
+    def refund(of: Ref[list[list[str]], F(grid, "total")]) -> bool:
+        return True
+
+    @registry.task(when=F(refund), always=True, after=[parse])
+    def clean() -> None: ...
+
+    return registry.build_scheduler().flow()
+
+
+SIZES = {"models": ["a", "b"], "seeds": list(range(600))}
+
+
+def test_the_tree_says_which_tasks_have_children_conditions_and_policies() -> None:
+    lines = rendered(refunds()).splitlines()
+    tree = [line.strip("│├└─ ") for line in lines[lines.index("Dependencies") + 1 :]][:6]
+    assert tree == [
+        "list_files",
+        "parse ×n · each of list_files by itself · keeps going · at most 5 % failed · 50 at once",
+        "? route",
+        "refund · when route.kind = refund · may fail  (also after grid)",
+        "clean · when refund · always  (also after parse?)",
+        "grid ×n · each of [input models, input seeds] · if lost: hold",
+    ]
+
+
+def test_inputs_tell_the_number_of_children_and_what_a_gathered_list_may_weigh() -> None:
+    text = rendered(refunds(), SIZES)
+    assert "grid ×1,200 · each of [input models, input seeds]" in text
+    told = "refund.of gathers ×1,200 results of grid: at most 64 MiB together, 54.6 KiB each"
+    assert told in text
+    assert re.search(r"each of list_files +parse.path +str", text)
+    assert re.search(r"parse\? +route.counts +list\[int\]", text)
+
+
+def test_the_json_plan_has_axes_conditions_and_policies() -> None:
+    plan = json.loads(json.dumps(plan_to_json(refunds(), SIZES)))
+    tasks = {task["task"]: task for task in plan["tasks"]}
+    assert plan["max_children"] == 1_000_000
+    assert tasks["parse"]["axes"] == [
+        {"lists": [{"origin": "task", "source": "list_files", "path": []}], "key": []}
+    ]
+    assert (tasks["parse"]["children"], tasks["grid"]["children"]) == (None, 1_200)
+    assert (tasks["parse"]["max_failed"], tasks["parse"]["at_once"]) == (0.05, 50)
+    assert tasks["route"]["tolerant"] == ["parse"]
+    assert tasks["route"]["inputs"][0]["missing"] == "drop"
+    assert tasks["parse"]["inputs"][0]["item"] == []
+    assert tasks["refund"]["conditions"] == [
+        {"source": "route", "path": ["kind"], "equals": "refund"}
+    ]
+    assert tasks["clean"]["conditions"] == [{"source": "refund", "path": [], "equals": True}]
+    assert (tasks["clean"]["always"], tasks["refund"]["on_failure"]) == (True, "ignore")
+    assert tasks["grid"]["on_lost"] == "hold"
+
+
+def test_graphs_show_optional_needs_as_broken_lines() -> None:
+    flow = refunds()
+    number = flow.plan.index
+    parse, route = number["parse"], number["route"]
+    assert f"t{parse} -.-> t{route}" in mermaid(flow)
+    assert f"t{parse} -> t{route} [style=dashed];" in dot(flow)
+    assert f't{number["clean"]}["clean · when refund · always"]' in mermaid(flow)
+
+
+def test_the_length_of_a_secret_list_is_not_shown() -> None:
+    registry = SchedulerRegistry("secret")
+
+    @registry.task
+    def use(token: Ref[str, Each(Input("tokens", secret=True))]) -> None: ...
+
+    flow = registry.build_scheduler().flow()
+    assert "use ×n · each of input tokens" in rendered(flow, {"tokens": ["a", "b"]})
