@@ -7,7 +7,7 @@ may have 100,000 tasks.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -68,6 +68,20 @@ class Ending(Dispatching):
     def because(self, task: int) -> int | None:
         """Return the task whose end is the reason why this one was skipped or blocked."""
         return self._because.get(task)
+
+    def counts(self) -> Counter[int]:
+        """Return how many tasks and children are in each state; a mapped task is its children."""
+        if not self.tasks.roots:
+            return Counter(self.states)
+        return Counter(self.states[task] for task in self._current_tasks())
+
+    def _current_tasks(self) -> Iterator[int]:
+        """All tasks of the plan and their children, without those of lists that were made again."""
+        for task in range(len(self.plan.tasks)):
+            if task in self.tasks.roots:
+                yield from self.tasks.children(task)
+            else:
+                yield task
 
     # --- ends ---------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from astrum.machine.ending import Ending
@@ -199,14 +199,6 @@ class Reopening(Ending):
         place = self.tasks.place_of(task)
         accepted = self.tasks.spec(task).max_failed is not None
         return place is not None and accepted and not place.is_failing
-
-    def _current_tasks(self) -> Iterator[int]:
-        """All tasks of the plan and their children, without those of lists that were made again."""
-        for task in range(len(self.plan.tasks)):
-            if task in self.tasks.roots:
-                yield from self.tasks.children(task)
-            else:
-                yield task
 
     def _forget_children(self, place: Place) -> None:
         for child in place.children():

@@ -43,7 +43,12 @@ RUN_KEY = "run-1"
 ORDINARY = Failure(("builtins.ValueError", "builtins.Exception"), "no")
 FATAL = Failure(("builtins.KeyError", "builtins.Exception"), "never again")
 TIMES = RunTimes(0.0, 0.0, 1.0)
-SETTLED = (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
+SETTLED = (
+    TaskState.SUCCEEDED,
+    TaskState.FAILED,
+    TaskState.CANCELLED,
+    TaskState.SKIPPED,
+)
 
 policies = st.builds(
     RetryPolicy,
@@ -273,7 +278,8 @@ class RunMachine(RuleBasedStateMachine):
     def it_finishes_exactly_when_it_is_over(self) -> None:
         assert self.finishes == ([self.state.finished] if self.state.finished else [])
         awaited = [t for t, spec in enumerate(self.plan.tasks) if spec.awaited]
-        done = all(task in self.succeeded for task in awaited)
+        states = self.state.states
+        done = all(t in self.succeeded or states[t] == TaskState.SKIPPED for t in awaited)
         if self.state.finished == "completed":
             assert done
         elif self.state.finished is None and not self.state.stopping:

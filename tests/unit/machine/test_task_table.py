@@ -124,4 +124,4 @@ def test_a_report_counts_children_and_has_a_row_per_task_of_the_plan() -> None:
     state.handle(end(3))
     report = build_report(state, RunTimes(0.0, 0.0, 1.0), {})
     assert [row.task_name for row in report.task_statistics] == ["list", "parse", "total"]
-    assert (report.total_tasks, report.successful_tasks) == (4, 2)
+    assert (report.total_tasks, report.successful_tasks) == (4, 2)  # list, total and two children
