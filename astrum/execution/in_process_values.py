@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error, locate, shown_path
@@ -128,7 +128,7 @@ class LiveValues:
         value = self._results[numbers]
         return self._part(spec, binding, value) if binding.path else value
 
-    def _has(self, number: Any) -> bool:
+    def _has(self, number: int | None) -> TypeGuard[int]:
         """Return whether a task has a result: one that failed because of it has none."""
         return number in self._results and self._state.states[number] == SUCCEEDED
 
