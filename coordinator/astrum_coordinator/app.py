@@ -35,6 +35,8 @@ from astrum_coordinator.asking.snapshots import take_snapshot
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
 from astrum_coordinator.asking.waiting import found_run, until_over
+from astrum_coordinator.client.client_parts import ClientParts
+from astrum_coordinator.client.handle import RunHandle
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
@@ -379,3 +381,9 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         except TimeoutError:
             raise TimeoutError(f"run {run_id!r} is still open after {timeout_s:g} s") from None
         return await self.report(run_id, types=types, results=results)
+
+    def handle(self, run_id: str) -> RunHandle:
+        """Return a handle of a run, as `Client.handle` does; its first method asks the server."""
+        parts, context = self._parts, self._context
+        told = (parts.stored, parts.subscriptions, parts.reports, parts.reader)
+        return RunHandle(ClientParts(context.store, context.seal, *told), run_id)
