@@ -68,7 +68,8 @@ class InProcessOptions:
 
     ``silence=False`` logs starts, ends and retries. ``check_wire`` sends every value through
     the codec, as the distributed mode would. ``timeout_s`` bounds the whole run, ``thread_limit``
-    the threads of its sync functions (`None`: as many as there are).
+    the threads of its sync functions (`None`: as many as there are). ``priority`` is only shown:
+    there is no other run to compare with.
     """
 
     silence: bool = True
@@ -76,6 +77,7 @@ class InProcessOptions:
     timeout_s: float | None = None
     thread_limit: int | None = DEFAULT_THREADS
     run_id: str = ""
+    priority: int = 0
     observer: RunObserver | None = None
 
 
@@ -146,6 +148,7 @@ class InProcessRun:
                 self._results,
                 run_id=self._run_id,
                 inputs=self._inputs.shown,
+                priority=self._options.priority,
             )
 
     def disturbed(self, error: BaseException | None) -> list[str]:

@@ -213,12 +213,14 @@ class SchedulerRegistry:
         executor: Executor | None = None,
         inputs: GivenInputs = NO_INPUTS,
         run_id: str = "",
+        priority: int = 0,
     ) -> ExecutionReport:
         """Run the targets and all tasks upstream of them; without an ``executor`` in this process.
 
         ``inputs`` are the values that parameters with `Input` read, by name, or a dataclass or
         pydantic model with fields of these names. Raises `RunInputError` for all that is wrong
-        with them.
+        with them. ``priority``, from -9 to 9, is added to that of each task: on workers it decides
+        whose turn it is among runs.
 
         In process, a result is shared by its readers, by the attempts of each and by the report:
         a task that changes its argument changes it for all of them, and workers would not. See
@@ -226,7 +228,7 @@ class SchedulerRegistry:
         `TaskRegistrationError`.
         """
         scheduler = self.build_scheduler(target_tasks, config=config)
-        return await scheduler.execute(executor, inputs=inputs, run_id=run_id)
+        return await scheduler.execute(executor, inputs=inputs, run_id=run_id, priority=priority)
 
     def _add(self, declared: RegisteredTask) -> None:
         with self._lock:
@@ -378,10 +380,13 @@ async def run(
     executor: Executor | None = None,
     inputs: GivenInputs = NO_INPUTS,
     run_id: str = "",
+    priority: int = 0,
 ) -> ExecutionReport:
     """Do as `SchedulerRegistry.run` for a namespace (default: the active one).
 
     In process, results are shared: change a copy of an argument, never the argument itself.
     """
     registry = _with_tasks(namespace, target_tasks)
-    return await registry.run(target_tasks, config, executor=executor, inputs=inputs, run_id=run_id)
+    return await registry.run(
+        target_tasks, config, executor=executor, inputs=inputs, run_id=run_id, priority=priority
+    )

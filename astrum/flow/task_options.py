@@ -23,6 +23,8 @@ class TaskOptions(TypedDict, total=False):
     - ``retry``: how many more times a failed task is tried (default 0), or a `RetryPolicy`.
     - ``timeout``: the seconds that one attempt may take (default: no limit).
     - ``queue``: only workers that serve this queue run the task (default: ``"default"``).
+    - ``priority``: from -9 to 9 (default 0); of the tasks that could begin, the higher ones do
+      first.
     - ``version``: names the version of the task's code, in place of a digest of its source.
     """
 
@@ -31,6 +33,7 @@ class TaskOptions(TypedDict, total=False):
     retry: int | RetryPolicy
     timeout: float | None
     queue: str
+    priority: int
     version: str | None
 
 

@@ -118,7 +118,7 @@ class ExecutionReport:
     ``reopened`` says when the run was tried again after an end. ``reused_tasks`` of the successful
     tasks did not run: they have the results of an earlier run.
     ``inputs`` are the values that the run was started with, defaults included; a secret one is
-    ``***``.
+    ``***``. ``priority`` is that of the run, without those of its tasks.
     """
 
     total_start_time: float
@@ -142,6 +142,7 @@ class ExecutionReport:
     reopened: list[ReopenedStatistics] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
     reused_tasks: int = 0
+    priority: int = 0
 
     def __repr__(self) -> str:
         # Short, since `asyncio.run` calls it when the report is its result.

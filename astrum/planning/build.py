@@ -14,6 +14,7 @@ from astrum.planning.contract import lane_of
 from astrum.planning.fingerprint import fingerprint
 from astrum.planning.offer import namespace_version
 from astrum.planning.plan import DEFAULT_QUEUE, NO_RETRY, Lane, Plan, TaskSpec, is_queue_name
+from astrum.planning.priorities import is_priority, not_a_priority
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.planning.run_inputs import InputSpec
 
@@ -26,6 +27,7 @@ class AttemptOptions:
     timeout_s: float | None = None
     queue: str = DEFAULT_QUEUE
     version: str = ""
+    priority: int = 0
 
 
 DEFAULT_OPTIONS = AttemptOptions()
@@ -47,11 +49,17 @@ def make_options(task_id: str, options: Mapping[str, Any]) -> AttemptOptions:
         raise TaskRegistrationError(
             f"task {task_id!r}: queue must be one name, without ':' and ',', got {queue!r}"
         )
-    policy = make_retry(task_id, options.get("retry", 0))
-    version = _version(task_id, options.get("version"))
-    if policy is NO_RETRY and timeout is None and queue == DEFAULT_QUEUE and not version:
-        return DEFAULT_OPTIONS
-    return AttemptOptions(retry=policy, timeout_s=timeout, queue=queue, version=version)
+    priority = options.get("priority", 0)
+    if not is_priority(priority):
+        raise TaskRegistrationError(f"task {task_id!r}: {not_a_priority(priority)}")
+    made = AttemptOptions(
+        retry=make_retry(task_id, options.get("retry", 0)),
+        timeout_s=timeout,
+        queue=queue,
+        version=_version(task_id, options.get("version")),
+        priority=priority,
+    )
+    return DEFAULT_OPTIONS if made == DEFAULT_OPTIONS else made
 
 
 def _version(task_id: str, version: Any) -> str:
@@ -127,6 +135,7 @@ def build_plan(
                 awaited=task_id not in tails,
                 optional=tuple(filling.defaults),
                 resources=resources.get(task_id, ()),
+                priority=chosen.priority,
             )
         )
     plan = Plan(namespace, tuple(specs), concurrency_limit, check_types, inputs=tuple(run_inputs))

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from astrum.data_transport.bindings import Binding
 from astrum.errors import TaskRegistrationError
-from astrum.planning.priorities import priorities
+from astrum.planning.priorities import is_priority, not_a_priority, priorities
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.planning.run_inputs import (
     InputSpec,
@@ -49,7 +49,8 @@ class TaskSpec(NamedTuple):
     included. ``fingerprint`` names the source the plan was made from ("" = not checked).
     ``awaited`` is false for tail tasks, whose end the run does not wait for. A parameter in
     ``optional`` is left out of the arguments if the part that it reads is absent. ``resources``
-    are the names of the resources that the task needs, sorted, with those that these need.
+    are the names of the resources that the task needs, sorted, with those that these need. A
+    higher ``priority`` begins sooner.
     """
 
     task_id: str
@@ -63,6 +64,7 @@ class TaskSpec(NamedTuple):
     awaited: bool = True
     optional: tuple[str | int, ...] = ()
     resources: tuple[str, ...] = ()
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Plan:
     @cached_property
     def priorities(self) -> list[int]:
         """For each task number, its place in the order of dispatch; the lowest is first."""
-        return priorities(self.dependents)
+        return priorities(self.dependents, [spec.priority for spec in self.tasks])
 
     def to_data(self) -> dict[str, Any]:
         """Return the plan as dicts, lists, tuples, numbers and strings, for any serializer."""
@@ -276,6 +278,12 @@ def _resources_from_data(names: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _priority_from_data(priority: Any) -> int:
+    if not is_priority(priority):
+        raise ValueError(not_a_priority(priority))
+    return priority  # type: ignore[no-any-return]
+
+
 def _earlier(ids: Sequence[str], number: Any) -> str:
     if type(number) is not int or number < 0:
         raise ValueError("it needs a task without a number")
@@ -310,6 +318,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "awaited": bool,
     "optional": _optional_from_data,
     "resources": _resources_from_data,
+    "priority": _priority_from_data,
 }
 """Reads each option of a task, by its name in `TaskSpec`."""
 _DEFAULT_OPTIONS = [(name, TaskSpec._field_defaults[name]) for name in _READERS]

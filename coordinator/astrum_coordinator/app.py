@@ -146,6 +146,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         run_id: str | None = None,
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        priority: int = 0,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
@@ -164,6 +165,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
             run_id=run_id,
             observer=observer,
             labels=labels,
+            priority=priority,
             traceparent=traceparent,
             versions=versions,
             unserved_limit_s=unserved_limit_s,
@@ -181,6 +183,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         run_id: str | None = None,
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        priority: int = 0,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
@@ -201,6 +204,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
             labels=labels,
+            priority=priority,
             traceparent=traceparent,
             versions=versions,
             unserved_limit_s=unserved_limit_s,
@@ -227,6 +231,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        priority: int = 0,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
@@ -240,6 +245,8 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         Once it has ended it is kept for ``result_ttl_s``, by default as long as its leader says.
         The same ``run_id`` with the same flow (its namespace) and inputs is the same run, whatever
         its tasks and its code; with others it raises `RunConflictError`.
+        ``priority``, from -9 to 9, is added to that of each task: attempts above 0 begin before all
+        others, and the runs of others share what is sent ahead by it, a half for each step down.
         ``labels`` are short strings by name that `runs` shows, and ``traceparent`` is that of the
         W3C's Trace Context, which each task message carries; those of the first submission count.
         ``versions`` says which code may run the tasks: "compatible",
@@ -255,12 +262,12 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         check_flow(flow)
         run_id = run_id or new_run_id()
         options = RunOptions(
-            labels, timeout_s, result_ttl_s, traceparent, versions, unserved_limit_s
+            labels, timeout_s, result_ttl_s, traceparent, versions, unserved_limit_s, priority
         )
         details = submission_details(flow, options)
         stored = encode_plan(flow.plan, self._context.seal)
         self._stored.keep(stored.digest, flow.plan)
-        header = RunHeader(flow.plan.namespace, stored.digest)
+        header = RunHeader(flow.plan.namespace, stored.digest, priority=priority)
         begun = await self._beginning(flow, run_id, inputs, from_run)
         run = new_run(run_id, header, self._context.seal, details, inputs=begun.inputs)
         run = run._replace(wakes=run_id not in self._led_here)
