@@ -80,4 +80,6 @@ def capacity(target: int, own: int, length: int, weight: int, others: int) -> in
     """
     share = max(1, target * weight // (weight + others))
     room = min(target - length, max(1, target // 4))
+    if room > 0 and others > weight:  # the room is mostly theirs: they have not sent the next yet
+        room = room * weight // others
     return max(share, own + room)
