@@ -26,6 +26,7 @@ from astrum.execution.endings import (
 )
 from astrum.execution.in_process_values import LiveValues, WireValues
 from astrum.execution.invoke import Flow, Invoker
+from astrum.execution.ordered_places import OrderedPlaces
 from astrum.execution.resources import OpenResources
 from astrum.execution.run_inputs import CheckedInputs, checked_inputs
 from astrum.execution.run_log import STARTS_HERE, with_log
@@ -110,7 +111,7 @@ class InProcessRun:
         limit = options.thread_limit
         self._invoker = Invoker(limit, name="astrum-task")
         # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
-        self._free_threads = None if limit is None else asyncio.Semaphore(limit)
+        self._free_threads = None if limit is None else OrderedPlaces(limit)
         self._results: dict[str, Any] = {}
         self._resources = OpenResources(self._on_resource_failure)
         self._resource_error: ResourceError | None = None
@@ -304,7 +305,7 @@ class InProcessRun:
             if self._free_threads is None or spec.lane == "async":
                 result = await self._invoke(spec, context, job, resources)
             else:
-                async with self._free_threads:
+                async with self._free_threads.place(self._tasks.priorities[task] | task):
                     result = await self._invoke(spec, context, job, resources)
         except asyncio.CancelledError as error:
             result = ended_by(error, context, started_at)

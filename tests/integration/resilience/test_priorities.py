@@ -160,6 +160,6 @@ async def test_a_retried_run_keeps_its_priority(
 async def test_a_priority_out_of_range_is_refused_with_what_to_write(
     coordinator: Coordinator, module: Path
 ) -> None:
-    with pytest.raises(RunError, match="whole number from -9 to 9 .* got 10"):
+    with pytest.raises(RunError, match=r"whole number from -9 to 9 .* got 10"):
         await coordinator.submit_flow(flow_of(module, "plain"), priority=10)
     assert await coordinator.runs() == []
