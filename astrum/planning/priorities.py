@@ -32,7 +32,7 @@ def is_priority(value: object) -> bool:
 
 
 def not_a_priority(value: object) -> str:
-    """Return what is wrong with a value that is no priority, and what to write."""
+    """Return what is wrong with a value that cannot be a priority, and what to write."""
     return (
         f"priority must be a whole number from {LOWEST} to {HIGHEST} (0 is the default, higher "
         f"begins sooner), got {value!r}"

@@ -145,7 +145,7 @@ class RunStreams:
         return known.rank
 
     def is_news(self, number: int, now: float) -> bool:
-        """Return whether to tell workers that a rare stream is in use, and note that they are told.
+        """Return whether to announce a rare stream to workers now, and note that it is done.
 
         Workers find by themselves what was used before they came, so it is seldom told again.
         """

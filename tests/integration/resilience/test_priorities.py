@@ -152,7 +152,7 @@ async def test_a_retried_run_keeps_its_priority(
     used = await coordinator._store.backlog()
     assert any(key.endswith(":u") for key in used), "the run used an urgent stream"
     again = await coordinator.submit_flow(flow_of(module, "fails"), run_id="r", priority=-1)
-    assert again == "r", "the priority is no part of what the run is"
+    assert again == "r", "it is the same run whatever its priority"
     [info] = await coordinator.runs()
     assert info.priority == 3
 
