@@ -105,8 +105,8 @@ class Client:
         epoch, or a `timedelta` from now, at most a year ahead, by the server's clock. If it has
         passed, the run starts at once. The time of the first start of a run id counts.
 
-        ``priority`` and the other arguments are as in `Coordinator.submit_flow`. Raises `FlowNotFoundError` with
-        the nearest name.
+        ``priority`` and the other arguments are as in `Coordinator.submit_flow`. Raises
+        `FlowNotFoundError` with the nearest name.
         """
         options = StartOptions(
             labels=labels,
