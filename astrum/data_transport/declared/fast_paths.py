@@ -15,7 +15,7 @@ from inspect import Parameter as P
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import NO_DEFAULT, From
+from astrum.data_transport.annotations import NO_DEFAULT, From, Resource
 from astrum.data_transport.declared.text_annotations import ANNOTATED
 
 _ALONE: Any = typing.Annotated
@@ -52,6 +52,13 @@ def plain_mark(annotation: Any) -> From | None:
         if len(marks) == 1 and type(marks[0]) is From and type(marks[0].locator) in _LOCATORS:
             return marks[0] if marks[0].default is NO_DEFAULT else None
     return None
+
+
+def is_resource(annotation: Any) -> bool:
+    """Return whether an annotation, evaluated, is that of a parameter filled with a resource."""
+    if type(annotation) is not ANNOTATED:
+        return False
+    return any(type(extra) is Resource for extra in annotation.__metadata__)
 
 
 def is_class(annotation: Any) -> bool:
