@@ -54,7 +54,8 @@ class ReportLoader:
         info = await found_run(self.store, run_id)
         known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
-        values, inputs = {}, read_header(info, self._seal).inputs
+        header = read_header(info, self._seal)
+        values, inputs = {}, header.inputs
         if inputs or results is not False:
             declared = types_declared_here(state.plan)
             codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
@@ -70,6 +71,7 @@ class ReportLoader:
                 values,
                 run_id=run_id,
                 inputs=shown,
+                priority=header.priority,
                 ended_as=ended_as,
                 is_led=is_led,
             )
