@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from astrum.machine import TaskState
 from astrum.machine.task_state import CANCELLED, ENDED
 from tests.unit.machine.random_plans import INPUTS, RandomPlan
-from tests.unit.machine.random_run import RandomRun
+from tests.unit.machine.random_run import RandomRun, flat
 from tests.unit.machine.reference import End, Index, Reference, Tree
 
 seeds = st.integers(0, 2**40)
@@ -90,3 +90,48 @@ def check_run(seed: int) -> None:
     assert disagreements(run, reference) == []
     if reference.state == "failed" or all(map(is_certain, reference.trees.values())):
         assert run.finishes == [reference.state]
+
+
+def check_stopped(seed: int) -> None:
+    """Runs that stop at some time, or whose failures stop them."""
+    run = RandomRun(RandomPlan(seed, ("stop", "continue", "ignore")), seed)
+    random = Random(seed)
+    requests = random.choice([0, 0, 1])
+    run.check()
+    while not run.finishes:
+        if requests and random.random() < 0.15:
+            requests -= 1
+            run.stop()
+        elif run.state.stopping and random.random() < 0.02:
+            run.stop_cleanup()
+        else:
+            assert run.step(), "it stalls"
+        run.check()
+        if random.random() < 0.15 and not run.finishes:
+            run.lead_anew()
+            run.check()
+        if random.random() < 0.3:
+            run.check_replay()
+    run.check_replay()
+    reference = expected(run)
+    assert disagreements(run, reference, stopped=run.state.stopping) == []
+    if not run.state.attempt_log.stop_reason and (
+        reference.state == "failed" or all(map(is_certain, reference.trees.values()))
+    ):
+        assert run.finishes == [reference.state]
+    check_cleanup(run)
+
+
+def check_cleanup(run: RandomRun) -> None:
+    """Tasks that clean up ran, unless values that they require are missing."""
+    if run.state.attempt_log.cleanup_stopped:
+        return
+    states, tasks = run.state.states, run.state.tasks
+    for number, spec in enumerate(run.plan.tasks):
+        if not spec.always:
+            continue
+        for task in flat(tasks.below(number, ())) if spec.axes else [number]:
+            assert states[task] in ENDED and states[task] != CANCELLED or spec.max_failed is not None
+            if not set(spec.needs) - set(spec.tolerant):
+                assert states[task] != TaskState.BLOCKED
+                assert run.state.attempts[task] > 0, "it did not run"
