@@ -25,10 +25,20 @@ from astrum.machine import (
     ScheduleRetry,
     TaskState,
 )
-from astrum.machine.task_state import BACKING_OFF, CANCELLED, ENDED, HELD, READY, SUCCEEDED
+from astrum.machine.task_state import (
+    BACKING_OFF,
+    BLOCKED,
+    CANCELLED,
+    ENDED,
+    HELD,
+    READY,
+    SKIPPED,
+    SUCCEEDED,
+)
 from tests.unit.machine.random_plans import INPUTS, RandomPlan
 from tests.unit.machine.reference import End, Index
 
+NEVER_RAN = (SKIPPED, BLOCKED, CANCELLED)
 NO = Failure(("builtins.ValueError", "builtins.Exception"), "no")
 NOTHING = Failure(("astrum.errors.Skip",), "nothing to do")
 
@@ -228,6 +238,8 @@ class RandomRun:
         for task, name in enumerate(names):
             mine, other = ours.states[task], theirs.states[task]
             is_due = (task, ours.attempts[task]) in self.fell_due
+            if mine in NEVER_RAN and other in NEVER_RAN and not ours.attempts[task]:
+                continue  # which of the ends is first may depend on what no journal holds
             if mine != other and not (is_due and (mine, other) == (READY, BACKING_OFF)):
                 raise AssertionError((name, TaskState(mine).name, TaskState(other).name))
         hidden = [(s._awaited_left, s._cleanup_left, s._ends_as, s._stopping) for s in (ours, theirs)]
