@@ -55,14 +55,15 @@ class RandomRun:
         self.results: dict[tuple[str, Index], End] = {}
         self.tried: dict[int, list[int]] = {}
         self.dispatched: set[tuple[int, int]] = set()
+        self.left_over: dict[int, int] = {}
         self.begin()
 
     def begin(self) -> None:
-        self.outstanding: dict[int, int] = {}
+        self.outstanding: dict[int, int] = {t: a for t, a in self.left_over.items()}
         self.revoked: set[tuple[int, int]] = set()
         self.fell_due: set[tuple[int, int]] = set()
         self.finishes: list[str] = []
-        self.state = self.replayed({})
+        self.state = self.replayed(self.outstanding)
         self.obey(self.state.start())
 
     def replayed(self, outstanding: dict[int, int]) -> RunState:
@@ -204,6 +205,10 @@ class RandomRun:
     def reopen(self, named: Sequence[int] = ()) -> None:
         self.opening += 1
         self.tried.clear()
+        for task in list(self.outstanding):  # tails, which may end after the run
+            if self.random.random() < 0.5:
+                self.end(task)
+        self.left_over = self.outstanding
         self.journal.append(Reopened(tuple(named), 1.0))
         self.begin()
 
