@@ -63,6 +63,13 @@ class Ending(Dispatching):
         self._seen: dict[int, tuple[int, ...]] = {}
         self._because: dict[int, int] = {}
         self._ends: deque[tuple[int | Place, int, int]] = deque()
+        # The mapped tasks of which others read a single child: of the rest the whole end matters.
+        self._read_by_child = {
+            task
+            for task in self.tasks.roots
+            if task in plan.edges.lists_out
+            or any(len(e.places) == len(plan.tasks[task].axes) for e in plan.edges.out[task])
+        }
 
     # --- queries of a host --------------------------------------------------------------
 
@@ -94,7 +101,9 @@ class Ending(Dispatching):
     def _succeed_as_seen(self, task: int, seen: tuple[int, ...]) -> None:
         if seen:
             self._seen[task] = seen
-        self._end(task, SUCCEEDED)
+        self._end_task(task, SUCCEEDED, NO_ONE)
+        if self._ends:
+            self._spread_ends()
 
     def _spread_ends(self) -> None:
         ends = self._ends
@@ -117,10 +126,14 @@ class Ending(Dispatching):
             self._end_of_plan_task(task)
             self._spread(task, (), state, root, task)
             return
-        place.note(self._as_noted(state, place), root)
+        if state == SUCCEEDED:
+            place.left -= 1
+        else:
+            place.note(self._as_noted(state, place), root)
         if not place.left:
             self._ends.append((place, place.worst, place.worst_because))
-        self._spread(place.template, (*place.index, task - place.first), state, root, task)
+        if place.template in self._read_by_child:
+            self._spread(place.template, (*place.index, task - place.first), state, root, task)
 
     def _as_noted(self, state: int, place: Place) -> int:
         """Return what the end of a child means for its list: some failures may be accepted."""
@@ -162,21 +175,19 @@ class Ending(Dispatching):
         """Judge the edges that leave a task, or the children with these first indexes."""
         edges = self.plan.edges
         for edge in edges.out[template]:
-            if len(edge.places) == len(index):
-                self._judge_consumers(edge, index, self._judge(edge, state, root, unit))
+            if len(edge.places) != len(index):
+                continue
+            verdict = self._judge(edge, state, root, unit)
+            if edge.consumer in self.tasks.roots:
+                for child in self.tasks.having(edge.consumer, edge.places, index):
+                    self._apply(child, verdict)
+            else:
+                self._apply(edge.consumer, verdict)
         for one in edges.lists_out.get(template, ()):
             if len(one.places) == len(index):
                 root_place = self.tasks.roots[one.consumer]
                 for place in matching(root_place, one.axis, one.places, index):
                     self._grow(place)
-
-    def _judge_consumers(self, edge: Edge, index: Index, verdict: _Verdict) -> None:
-        consumer = edge.consumer
-        if consumer in self.tasks.roots:
-            for child in self.tasks.having(consumer, edge.places, index):
-                self._apply(child, verdict)
-        else:
-            self._apply(consumer, verdict)
 
     def _apply(self, task: int, verdict: _Verdict) -> None:
         """Count an edge of a task that waits as met, or end the task."""
@@ -211,6 +222,8 @@ class Ending(Dispatching):
         if not edge.is_required:
             return _MET
         if state == SUCCEEDED:
+            if not edge.conditions:
+                return _MET
             seen = self._seen.get(unit, ())
             if all(seen[watch] == value for watch, value in edge.conditions):
                 return _MET
@@ -287,18 +300,23 @@ class Ending(Dispatching):
             met_later += verdict is not _MET  # what ends without an attempt is never made ready
             if verdict not in (_PENDING, _MET):
                 self._ends.extend((child, *verdict) for child in place.children())
+        mixed = [edge for edge in own if not self._is_all_pending(edge, place)]
+        met_later += len(own) - len(mixed)
         self._needs_left.extend([met_later] * count)
-        for edge in own:
-            self._count_own(edge, place)
-        needs_left = self._needs_left
-        for child in range(place.first, place.first + count):
-            if not needs_left[child] and self.states[child] == WAITING:
-                self._make_ready(child)
+        for edge in mixed:
+            for i, child in enumerate(place.children()):
+                self._count_need(child, edge, (*place.index, i))
+        if not met_later:
+            needs_left = self._needs_left
+            self._make_all_ready([n for n in place.children() if not needs_left[n]])
 
-    def _count_own(self, edge: Edge, place: Place) -> None:
-        """Judge an edge for each new child, as each has a source of its own."""
-        for i, child in enumerate(place.children()):
-            self._count_need(child, edge, (*place.index, i))
+    def _is_all_pending(self, edge: Edge, place: Place) -> bool:
+        """Return whether each new child waits for a source of its own, of which none has ended."""
+        last = len(place.index)
+        if edge.places[-1] != last or last in edge.places[:-1]:
+            return False
+        source = find_place(self.tasks.roots[edge.source], [place.index[p] for p in edge.places[:-1]])
+        return source.is_last and source.left == source.count == place.count
 
     def _count_need(self, task: int, edge: Edge, index: Index) -> None:
         """Count an edge that is not met yet; if it never will be, the task ends."""
@@ -323,6 +341,8 @@ class Ending(Dispatching):
 
     def _misfit(self, task: int, seen: tuple[int, ...]) -> str:
         """Return why the children that a result stands for cannot be, "" if they can."""
+        if not seen and not self.tasks.spec(task).watches:
+            return ""
         if len(seen) != len(self.tasks.spec(task).watches):
             return (
                 "the process that ran it did not report what the run depends on: it has an "
