@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astrum.machine import TaskState
@@ -47,7 +47,7 @@ def compare(run: RandomRun, task: int, index: Index, tree: Tree, stopped: bool) 
         return []
     number = tasks.find(task, index)
     if number is None:
-        if stopped or index[: len(index)] and tree.state != "succeeded":
+        if stopped or (index[: len(index)] and tree.state != "succeeded"):
             return []
         number = task if not index else None
         if number is None:
@@ -71,9 +71,22 @@ def is_certain(tree: Tree) -> bool:
     return all(map(is_certain, tree))
 
 
-def test_runs_that_do_not_stop() -> None:
-    for seed in range(200):
-        check_run(seed)
+@settings(max_examples=200)
+@given(seed=seeds)
+def test_runs_that_do_not_stop_end_as_the_reference_says(seed: int) -> None:
+    check_run(seed)
+
+
+@settings(max_examples=200)
+@given(seed=seeds)
+def test_runs_that_stop_clean_up_once_and_end_as_far_as_the_reference_says(seed: int) -> None:
+    check_stopped(seed)
+
+
+@settings(max_examples=100)
+@given(seed=seeds)
+def test_reopened_runs_run_what_was_told_until_all_has_succeeded(seed: int) -> None:
+    check_reopened(seed)
 
 
 def check_run(seed: int) -> None:
