@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def cancelled(task: int) -> AttemptSettled:
     return end(task, outcome=Outcome.CANCELLED)
 
 
-def failing(**options: object) -> tuple[TaskSpec, TaskSpec]:
+def failing(**options: Any) -> tuple[TaskSpec, TaskSpec]:
     """A list, and a task with a child for each of its elements."""
     base = TaskSpec("parse", ("list",), axes=EACH)
     return TaskSpec("list", watches=LENGTH), base._replace(**options)
@@ -198,7 +199,7 @@ def test_a_held_task_does_what_a_person_decides(how: str, commands: list[Command
 
 
 def test_a_release_after_a_stop_changes_nothing() -> None:
-    history = [lost(0), CancelRequested(1.0), Released(0, "succeed", 2.0)]
+    history: list[Event] = [lost(0), CancelRequested(1.0), Released(0, "succeed", 2.0)]
     state = started(TaskSpec("pay", on_lost="hold"), TaskSpec("next", ("pay",)), events=history)
     assert state.states[0] == TaskState.CANCELLED
     assert state.attempt_log.released == []
