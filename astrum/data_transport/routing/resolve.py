@@ -22,6 +22,7 @@ from astrum.data_transport.types.part_types import NoSuchPart, type_at
 from astrum.errors import TaskRegistrationError, nearest
 
 NO_INPUTS = TaskInputs()
+NO_READS = NO_INPUTS.reads
 _ORDINARY = P.POSITIONAL_OR_KEYWORD
 
 _Slot = str | int
@@ -53,7 +54,7 @@ class _Filling:
     undeclared: set[_Slot] = field(default_factory=set)
     defaults: dict[_Slot, Any] = field(default_factory=dict)
     secrets: set[_Slot] = field(default_factory=set)
-    reads: dict[_Slot, Reads] = field(default_factory=dict)
+    reads: Mapping[_Slot, Reads] = NO_READS
     positions: bool = False
 
     def renamed(self, task_id: str, declaration: Declaration) -> _Filling:
@@ -65,7 +66,7 @@ class _Filling:
             {slots[old] for old in self.undeclared},
             {slots[old]: value for old, value in self.defaults.items()},
             {slots[old] for old in self.secrets},
-            {slots[old]: reads for old, reads in self.reads.items()},
+            {slots[old]: reads for old, reads in self.reads.items()} or NO_READS,
         )
 
     def inputs(self) -> TaskInputs:
@@ -74,15 +75,8 @@ class _Filling:
         supplies = tuple([f for f in fillers if type(f) is Supply])
         undeclared = tuple([b for b in bindings if b.parameter in bare]) if bare else ()
         secrets = frozenset(self.secrets)
-        return TaskInputs(
-            bindings,
-            supplies,
-            self.expected,
-            undeclared,
-            self.defaults,
-            secrets,
-            reads=self.reads,
-        )
+        made = TaskInputs(bindings, supplies, self.expected, undeclared, self.defaults, secrets)
+        return made if self.reads is NO_READS else made._replace(reads=self.reads)
 
 
 class _Resolver:
@@ -105,7 +99,7 @@ class _Resolver:
         if expected is not ABSENT:
             filling.expected[slot] = expected
         if route.reads is not PLAIN:
-            filling.reads[slot] = route.reads
+            filling.reads = {**filling.reads, slot: route.reads}
         if route.default is not ABSENT:
             filling.defaults[slot] = route.default
         if route.secret:
