@@ -22,7 +22,6 @@ from astrum.data_transport.types.part_types import NoSuchPart, type_at
 from astrum.errors import TaskRegistrationError, nearest
 
 NO_INPUTS = TaskInputs()
-NO_READS = NO_INPUTS.reads
 _ORDINARY = P.POSITIONAL_OR_KEYWORD
 
 _Slot = str | int
@@ -54,7 +53,7 @@ class _Filling:
     undeclared: set[_Slot] = field(default_factory=set)
     defaults: dict[_Slot, Any] = field(default_factory=dict)
     secrets: set[_Slot] = field(default_factory=set)
-    reads: Mapping[_Slot, Reads] = NO_READS
+    reads: Mapping[_Slot, Reads] | None = None
     positions: bool = False
 
     def renamed(self, task_id: str, declaration: Declaration) -> _Filling:
@@ -66,7 +65,7 @@ class _Filling:
             {slots[old] for old in self.undeclared},
             {slots[old]: value for old, value in self.defaults.items()},
             {slots[old] for old in self.secrets},
-            {slots[old]: reads for old, reads in self.reads.items()} or NO_READS,
+            self.reads and {slots[old]: reads for old, reads in self.reads.items()},
         )
 
     def inputs(self) -> TaskInputs:
@@ -76,7 +75,7 @@ class _Filling:
         undeclared = tuple([b for b in bindings if b.parameter in bare]) if bare else ()
         secrets = frozenset(self.secrets)
         made = TaskInputs(bindings, supplies, self.expected, undeclared, self.defaults, secrets)
-        return made if self.reads is NO_READS else made._replace(reads=self.reads)
+        return made if self.reads is None else made._replace(reads=self.reads)
 
 
 class _Resolver:
@@ -99,7 +98,7 @@ class _Resolver:
         if expected is not ABSENT:
             filling.expected[slot] = expected
         if route.reads is not PLAIN:
-            filling.reads = {**filling.reads, slot: route.reads}
+            filling.reads = {**(filling.reads or {}), slot: route.reads}
         if route.default is not ABSENT:
             filling.defaults[slot] = route.default
         if route.secret:
