@@ -232,13 +232,14 @@ def test_conditions_share_the_watches_of_their_source() -> None:
     registry = Registry("conditions")
     registry.task(route)
     registry.task(is_big)
-    for name, when in {
+    conditions: dict[str, Any] = {
         "a": Case("route", "kind", equals="refund"),
         "b": Case(route, "kind", equals="sale"),
         "c": Case("route", "kind", equals="refund"),
         "d": F("is_big"),
         "e": Case("is_big", equals=False),
-    }.items():
+    }
+    for name, when in conditions.items():
         registry.task(name, when=when)(work)
     specs = specs_of(registry.build_scheduler().flow())
     assert specs["route"].watches == (Watch("choice", ("kind",), ("refund", "sale")),)
