@@ -8,9 +8,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from astrum.config import AstrumConfig
-from astrum.data_transport import DROP, Case, Each, F, From, Input, Ref, T, TaskFailure, To
+from astrum.data_transport import (
+    DROP,
+    Case,
+    Each,
+    F,
+    From,
+    Input,
+    Ref,
+    Resource,
+    T,
+    TaskFailure,
+    To,
+)
 from astrum.errors import (
     AstrumError,
+    ResourceError,
     SchedulerError,
     Skip,
     TaskDependencyError,
@@ -32,6 +45,7 @@ from astrum.flow.registry import (
     task,
     use_namespace,
 )
+from astrum.flow.resources import resource
 from astrum.flow.scheduler import DEFAULT_NAMESPACE, DynamicScheduler
 from astrum.flow.task_declaration import RegisteredTask
 from astrum.flow.task_options import TaskOptions
@@ -86,6 +100,8 @@ __all__ = [
     "Input",
     "Ref",
     "RegisteredTask",
+    "Resource",
+    "ResourceError",
     "RetryPolicy",
     "SchedulerError",
     "SchedulerRegistry",
@@ -111,6 +127,7 @@ __all__ = [
     "clear_registry",
     "current_attempt",
     "get_registry",
+    "resource",
     "run",
     "task",
     "use_namespace",

@@ -17,6 +17,7 @@
     │   ├── FlowNotFoundError             a name under which no flow is published
     │   ├── TaskFailedError               a result that a handle waits for and that never comes
     │   ├── RunCancelledError             the same, because the run was cancelled
+    │   ├── ResourceError                 a resource that could not be opened, or broke
     │   ├── LeadershipLostError           another coordinator leads the run now
     │   └── WorkerStartError              a local worker that ended before it served
     ├── RunInputError                     inputs that a run cannot have (``mistakes``: all of them)
@@ -25,6 +26,8 @@
     │   ├── EncodeError                   ``path`` and ``type_name`` of what cannot be encoded
     │   ├── DecodeError                   bytes that are not a message or value of Astrum's
     │   ├── LocateError                   a field or index that the result does not have
+    │   ├── NotAListError                 a value that should be a list
+    │   ├── ObservationError              a result without what its run depends on
     │   ├── InjectionError                an upstream value that does not fit the parameter
     │   └── PayloadTooLargeError          a value beyond the hard limit
     ├── Skip                              raised by a task that has nothing to do
@@ -137,12 +140,29 @@ class RunCancelledError(RunError):
     """The result of a task that has none: its run was cancelled."""
 
 
+class ResourceError(RunError):
+    """A resource that could not be opened, or that broke while it was open.
+
+    ``resource`` is its name; ``__cause__`` is the error of its function, and ``user_traceback``
+    that error's traceback.
+    """
+
+    def __init__(self, message: str, *, resource: str = "", user_traceback: str = "") -> None:
+        self.resource = resource
+        self.user_traceback = user_traceback
+        super().__init__(message)
+
+
 class RunEndedError(RunError):
     """A run id that was given to be run and belongs to a run that ended."""
 
 
 class RetryRefusedError(RunError):
     """A run, or a task of it, that cannot be tried again in its state."""
+
+
+class TakeOverRefusedError(RunError):
+    """A run that a new one cannot take anything over from, or wishes that contradict each other."""
 
 
 class LeadershipLostError(RunError):
@@ -201,6 +221,18 @@ class LocateError(TransportError):
         self.is_absent = is_absent
         kind = "index" if isinstance(locator, int) else "field"
         super().__init__(f"the result has no {kind} {locator!r}; it is {available}")
+
+
+class NotAListError(TransportError):
+    """A value that should be a list or tuple and is something else: ``found``."""
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(f"it is {found}, not a list or tuple")
+
+
+class ObservationError(TransportError):
+    """A result that does not have what its run depends on; names the task that returned it."""
 
 
 class InjectionError(TransportError):

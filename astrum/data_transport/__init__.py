@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from astrum.data_transport.annotations import DROP, Case, Each, F, From, Input, Ref, T, To
+from astrum.data_transport.annotations import (
+    DROP,
+    Case,
+    Each,
+    F,
+    From,
+    Input,
+    Ref,
+    Resource,
+    T,
+    To,
+)
 from astrum.data_transport.declared.declarable import check_declarable, unfilled
 from astrum.data_transport.declared.text_annotations import remember_names
 from astrum.data_transport.routing.from_annotations import (
@@ -36,6 +47,7 @@ __all__ = [
     "From",
     "Input",
     "Ref",
+    "Resource",
     "T",
     "TaskData",
     "TaskFailure",

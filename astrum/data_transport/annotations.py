@@ -181,9 +181,23 @@ class Case:
     equals: Any = field(kw_only=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Fill the annotated parameter from what a resource function yields.
+
+    Without a ``name`` the resource is called like the parameter. It is opened once in each process
+    that runs tasks, when the first of them needs it; see `astrum.resource`.
+
+    >>> Resource("db")
+    Resource(name='db')
+    """
+
+    name: str | None = None
+
+
 F = From
 T = To
-MARKS = (From, To, Input, Each)
+MARKS = (From, To, Input, Each, Resource)
 """The classes of all marks."""
 
 __all__ = [
@@ -197,6 +211,7 @@ __all__ = [
     "Input",
     "Locator",
     "Ref",
+    "Resource",
     "T",
     "TaskReference",
     "To",

@@ -82,6 +82,17 @@ class Fill(NamedTuple):
     depth: int = 1
 
 
+class ResourceSlot(NamedTuple):
+    """One parameter filled with a resource of the process; ``expected`` is its declared type.
+
+    ``expected`` is ``typing.Any`` if none is declared.
+    """
+
+    parameter: str | int
+    name: str
+    expected: Any = Any
+
+
 class TaskInputs(NamedTuple):
     """All that fills a task's parameters.
 
@@ -92,6 +103,8 @@ class TaskInputs(NamedTuple):
     in the holes of a gathered list. Parameters in ``secrets`` read an input whose value is not
     shown. ``reads`` are the parameters that read more, or less strictly, than one whole result, and
     ``depths`` the levels of lists that gathering puts round the value of a parameter.
+    ``resources`` are the parameters that are filled with resources; what these give
+    is not checked again at run time.
     """
 
     bindings: tuple[Binding, ...] = ()
@@ -103,8 +116,10 @@ class TaskInputs(NamedTuple):
     fills: Mapping[str | int, Fill] = MappingProxyType({})
     reads: Mapping[str | int, Reads] = MappingProxyType({})
     depths: Mapping[str | int, int] = MappingProxyType({})
+    resources: tuple[ResourceSlot, ...] = ()
 
     @property
     def slots(self) -> list[str | int]:
         """The parameters that are filled."""
-        return [b.parameter for b in self.bindings] + [s.parameter for s in self.supplies]
+        found = [b.parameter for b in self.bindings] + [s.parameter for s in self.supplies]
+        return found + [r.parameter for r in self.resources] if self.resources else found

@@ -16,8 +16,11 @@ from astrum.runtime.forks import FORKS
 class AttemptContext:
     """The running attempt, as `current_attempt` returns it inside a task.
 
-    ``worker_id`` is "" in process. ``cancelled`` becomes true when the attempt is revoked or
-    times out; a sync task that runs long should check it now and then and return.
+    ``worker_id`` is "" in process. ``index`` is the place of a child in its list, for a child of
+    several lists its place on each axis, `None` for any other task. ``key`` is what stands in the
+    brackets of the child's name if that is not the index, else "". ``cancelled``
+    becomes true when the attempt is revoked or times out; a sync task that runs long should check
+    it now and then and return.
     """
 
     run_id: str
@@ -28,6 +31,8 @@ class AttemptContext:
     worker_id: str = ""
     timeout_s: float | None = None
     check_types: bool = True
+    index: int | tuple[int, ...] | None = None
+    key: str = ""
     cancelled: bool = False
     is_revoked: bool = field(default=False, repr=False, compare=False)
     due_at: float = field(default=math.inf, repr=False, compare=False)
@@ -35,13 +40,24 @@ class AttemptContext:
 
     @property
     def idempotency_key(self) -> str:
-        """A string that is the same for all attempts of this task in this run."""
-        return f"{self.run_id}/{self.task_id}"
+        """A string that is the same for all attempts of this task, or child, in this run.
+
+        A child is known by its key, or by its index if its list has no ``key=``: if the list is
+        made again in another order, the same index may be another element.
+        """
+        return f"{self.run_id}/{self.name}"
 
     @property
     def attempt_key(self) -> str:
         """A string that is different for every attempt."""
-        return f"{self.run_id}/{self.task_id}/{self.attempt}"
+        return f"{self.run_id}/{self.name}/{self.attempt}"
+
+    @property
+    def name(self) -> str:
+        """The id of the task, for a child with its key or index: ``parse[A-17]``, ``ocr[2,7]``."""
+        if self.index is None:
+            return self.task_id
+        return f"{self.task_id}[{self.key or shown_index(self.index)}]"
 
     def cancel(self) -> None:
         """Mark the attempt as cancelled; the caller then cancels its asyncio task.
@@ -66,6 +82,24 @@ class AttemptContext:
     def withdraw(self) -> bool:
         """Keep a sync attempt that waits for a thread from beginning; false if it has begun."""
         return self._call is not None and self._call.withdraw()
+
+
+def told_index(index: tuple[int, ...]) -> int | tuple[int, ...] | None:
+    """Return an index in the form that tasks see.
+
+    >>> told_index(()), told_index((3,)), told_index((2, 7))
+    (None, 3, (2, 7))
+    """
+    return (index if len(index) > 1 else index[0]) if index else None
+
+
+def shown_index(index: int | tuple[int, ...]) -> str:
+    """Return an index as the names of children have it.
+
+    >>> shown_index(3), shown_index((2, 7))
+    ('3', '2,7')
+    """
+    return str(index) if isinstance(index, int) else ",".join(map(str, index))
 
 
 class ThreadCall:

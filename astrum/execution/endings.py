@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any, Literal, NamedTuple
 
-from astrum.errors import AstrumError
+from astrum.errors import AstrumError, Skip
 from astrum.execution.attempt import AttemptContext
 from astrum.machine.events import Outcome
 from astrum.machine.failure import TIMED_OUT, Failure
@@ -15,6 +15,8 @@ from astrum.runtime.loops import runs_in
 
 SWALLOW_GRACE_S = 5.0
 """The seconds in which a task must end after its cancellation, before it is given up."""
+SKIPPED = "astrum.errors.Skip"
+"""The type of the failure of an attempt that said that there is nothing to do."""
 TIMEOUT_TYPES = (
     TIMED_OUT,
     "builtins.TimeoutError",
@@ -25,13 +27,17 @@ TIMEOUT_TYPES = (
 
 
 class AttemptResult(NamedTuple):
-    """The end of an attempt; ``value`` is set only if it succeeded."""
+    """The end of an attempt; ``value`` is set only if it succeeded.
+
+    ``seen`` is what its run depends on of the value, as in `AttemptSettled`.
+    """
 
     outcome: Outcome
     value: Any
     failure: Failure | None
     started_at: float
     ended_at: float
+    seen: tuple[int, ...] = ()
 
 
 class AttemptTimeoutError(Exception):
@@ -63,6 +69,8 @@ def outcome_of(error: BaseException, context: AttemptContext) -> tuple[Outcome, 
     if issubclass(type(error), asyncio.CancelledError):
         _forget_cancellations()
         return Outcome.FAILED, Failure.from_cancellation(error)
+    if issubclass(type(error), Skip):
+        return Outcome.SKIPPED, Failure((SKIPPED,), Failure.from_exception(error).message)
     return Outcome.FAILED, Failure.from_exception(error)
 
 

@@ -10,12 +10,13 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from astrum.config import DEFAULT_THREADS
-from astrum.execution.attempt import CURRENT, AttemptContext
+from astrum.errors import ResourceError
+from astrum.execution.attempt import CURRENT, AttemptContext, told_index
 from astrum.execution.endings import (
     SWALLOW_GRACE_S,
     AttemptResult,
@@ -24,7 +25,11 @@ from astrum.execution.endings import (
     value_failure,
 )
 from astrum.execution.in_process_values import LiveValues, WireValues
+from astrum.execution.input_lists import lengths_of_inputs
 from astrum.execution.invoke import Flow, Invoker
+from astrum.execution.ordered_places import OrderedPlaces
+from astrum.execution.readings import by_task
+from astrum.execution.resources import OpenResources
 from astrum.execution.run_inputs import CheckedInputs, checked_inputs
 from astrum.execution.run_log import STARTS_HERE, with_log
 from astrum.execution.task_reuse import TaskReuser
@@ -48,7 +53,6 @@ from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.machine.state import RunState
 from astrum.machine.task_state import OUTSTANDING
-from astrum.planning.plan import TaskSpec
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import leave_behind, runs_in
@@ -66,7 +70,8 @@ class InProcessOptions:
 
     ``silence=False`` logs starts, ends and retries. ``check_wire`` sends every value through
     the codec, as the distributed mode would. ``timeout_s`` bounds the whole run, ``thread_limit``
-    the threads of its sync functions (`None`: as many as there are).
+    the threads of its sync functions (`None`: as many as there are). ``priority`` is only shown:
+    there is no other run to compare with.
     """
 
     silence: bool = True
@@ -74,6 +79,7 @@ class InProcessOptions:
     timeout_s: float | None = None
     thread_limit: int | None = DEFAULT_THREADS
     run_id: str = ""
+    priority: int = 0
     observer: RunObserver | None = None
 
 
@@ -82,7 +88,8 @@ async def run_in_process(
 ) -> ExecutionReport:
     """Run ``flow`` on the current loop and return its report.
 
-    Raises `RunInputError` for inputs that it cannot have. Failures of tasks are in the report.
+    Raises `RunInputError` for inputs that it cannot have, and `ResourceError` if a resource cannot
+    be opened. Failures of tasks are in the report.
     Cancelling the caller cancels what runs, waits for its clean-up and propagates
     ``CancelledError``.
     """
@@ -100,17 +107,23 @@ class InProcessRun:
         self._run_id = options.run_id or uuid.uuid4().hex
         self._observer = with_log(options.observer, self._run_id, STARTS_HERE, options.silence)
         with collector_paused():
-            self._state = RunState(flow.plan, run_key=self._run_id, capacity=MAX_OUTSTANDING)
+            self._state = RunState(
+                flow.plan,
+                run_key=self._run_id,
+                capacity=MAX_OUTSTANDING,
+                lengths=lengths_of_inputs(flow.plan, inputs.values),
+            )
         self._tasks = self._state.tasks
         limit = options.thread_limit
         self._invoker = Invoker(limit, name="astrum-task")
         # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
-        self._free_threads = None if limit is None else asyncio.Semaphore(limit)
-        self._results: dict[str, Any] = {}
+        self._free_threads = None if limit is None else OrderedPlaces(limit)
+        self._results: dict[int, Any] = {}
+        known = (self._state, self._results, inputs.values)
+        self._resources = OpenResources(self._on_resource_failure)
+        self._resource_error: ResourceError | None = None
         self._values = (
-            WireValues(flow, inputs.encoded())
-            if options.check_wire
-            else LiveValues(self._results, inputs.values)
+            WireValues(*known, flow, inputs.encoded()) if options.check_wire else LiveValues(*known)
         )
         self._running: dict[int, tuple[asyncio.Task[None], AttemptContext]] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -122,7 +135,7 @@ class InProcessRun:
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> ExecutionReport:
-        """Run the flow to its end."""
+        """Run the flow to its end; raises `ResourceError` if a resource fails."""
         planned_at = time.time()
         self._arm_run_timeout()
         self._obey(None, self._state.start())
@@ -130,14 +143,18 @@ class InProcessRun:
             await self._wait()
         finally:
             self._clean_up()
+            await self._resources.close()
+        if self._resource_error is not None:
+            raise self._resource_error
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         with collector_paused():
             return build_report(
                 self._state,
                 times,
-                self._results,
+                by_task(self._state, self._results),
                 run_id=self._run_id,
                 inputs=self._inputs.shown,
+                priority=self._options.priority,
             )
 
     def disturbed(self, error: BaseException | None) -> list[str]:
@@ -168,6 +185,11 @@ class InProcessRun:
                 except asyncio.CancelledError:
                     break  # cancelled a second time: leave at once
             raise
+
+    def _on_resource_failure(self, error: ResourceError) -> None:
+        """End the run: the tasks that need the resource cannot run in this process."""
+        self._resource_error = error
+        self._take_in(CancelRequested(time.time()))
 
     def _clean_up(self) -> None:
         for timer in (*self._timers.values(), *self._patience.values()):
@@ -256,9 +278,12 @@ class InProcessRun:
         self._running.pop(task, None)
         if self._patience:
             self._cancel_timer(task)
-        outcome, _, failure, started_at, ended_at = result
+        outcome, _, failure, started_at, ended_at, seen = result
+        times = (started_at, ended_at, ended_at)
         self._take_in(
-            AttemptSettled(task, attempt, outcome, started_at, ended_at, ended_at, "", failure)
+            AttemptSettled(task, attempt, outcome, *times, "", failure, seen=seen)
+            if seen
+            else AttemptSettled(task, attempt, outcome, *times, "", failure)
         )
         if self._is_over:
             self._close_if_idle()
@@ -278,21 +303,24 @@ class InProcessRun:
             spec.timeout_s,
             plan.check_types,
         )
+        if spec.axes:
+            context.index = told_index(self._tasks.index(task))
+            context.key = self._values.key(task)
         self._running[task] = job, context
-        if spec.timeout_s is not None and spec.lane == "async":
-            self._abandon_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
         started_at = time.time()
         try:
-            if self._free_threads is None or spec.lane == "async":
-                result = await self._invoke(spec, context, job)
-            else:
-                async with self._free_threads:
-                    result = await self._invoke(spec, context, job)
+            uses = self._flow.tasks[spec.task_id].resources
+            resources = await self._resources.values(uses) if uses else {}
+            if spec.timeout_s is not None and spec.lane == "async":
+                self._abandon_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
+            result = await self._invoke_in_turn(task, context, job, resources)
         except asyncio.CancelledError as error:
             result = ended_by(error, context, started_at)
         except GeneratorExit as error:
             if not runs_in(job):  # this coroutine itself is being closed
                 raise
+            result = ended_by(error, context, started_at)
+        except ResourceError as error:  # the run is about to be ended because of it
             result = ended_by(error, context, started_at)
         except KeyboardInterrupt:  # Ctrl-C
             raise
@@ -303,26 +331,45 @@ class InProcessRun:
         if self._running.get(task, _NOTHING)[1] is not context:  # abandoned, perhaps tried again
             drop(result.value)
             return
-        self._settle(task, command.attempt, self._keep(spec, result))
+        self._settle(task, command.attempt, self._keep(task, result))
 
-    def _keep(self, spec: TaskSpec, result: AttemptResult) -> AttemptResult:
+    def _keep(self, task: int, result: AttemptResult) -> AttemptResult:
         """Keep the value of a success for its readers; return how the attempt ended after all."""
         if result.outcome is not Outcome.SUCCEEDED:
             return result
         try:
-            self._results[spec.task_id] = self._values.keep(spec, result.value)
+            seen = self._values.keep(task, result.value)
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException as error:
             drop(result.value)
             return value_failure(error, "result")
-        return result
+        return result._replace(seen=seen) if seen else result
+
+    async def _invoke_in_turn(
+        self,
+        task: int,
+        context: AttemptContext,
+        job: asyncio.Task[None],
+        resources: Mapping[str | int, Any],
+    ) -> AttemptResult:
+        """Invoke the task when there is a thread for it, if it needs one."""
+        if self._free_threads is None or self._tasks.spec(task).lane == "async":
+            return await self._invoke(task, context, job, resources)
+        async with self._free_threads.place(self._tasks.priorities[task] | task):
+            return await self._invoke(task, context, job, resources)
 
     async def _invoke(
-        self, spec: TaskSpec, context: AttemptContext, job: asyncio.Task[None]
+        self,
+        task: int,
+        context: AttemptContext,
+        job: asyncio.Task[None],
+        resources: Mapping[str | int, Any],
     ) -> AttemptResult:
+        spec = self._tasks.spec(task)
         try:
-            arguments = self._values.arguments(spec) if spec.bindings else {}
+            arguments = self._values.arguments(task) if spec.bindings else {}
+            arguments |= resources
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException as error:  # a property in user code may raise anything

@@ -3,60 +3,207 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, TypeGuard
 
-from astrum.data_transport.bindings import Binding, Origin
+from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error, locate, shown_path
 from astrum.errors import LocateError
+from astrum.execution.encoded_results import EncodedResults
+from astrum.execution.gathering import Fetching, Result, too_early
 from astrum.execution.invoke import Flow
+from astrum.execution.observing import keys_of, observe
+from astrum.execution.readings import Numbers, Reading, Readings, failure_of
+from astrum.machine.state import RunState
+from astrum.machine.task_state import SUCCEEDED
+from astrum.planning.axes import ListSource
 from astrum.planning.plan import TaskSpec
+from astrum.values.absent import ABSENT
+from astrum.values.arguments import unpack_arguments
 from astrum.values.codec import Codec
-from astrum.values.payload import EncodedResult, pack_result, pack_task_arguments, part_of_result
-from astrum.values.projector import Projector
+from astrum.values.compression import inflate
+from astrum.values.payload import MAX_ARGUMENT_BYTES, EncodedResult, pack_result
+from astrum.values.projection import project
 from astrum.values.read_once import check_read_often
+from astrum.values.references import Blob, BlobRef, reference_of
 from astrum.values.unsent import encode_or_leave_out, unsent_of
 
-_ABSENT = object()
-"""Replaces a part that may be absent and is: the attempt takes the reference's default."""
+_LEFT_OUT: Final = object()
+"""Replaces what is absent and may be: the attempt takes the default, or a list has one less."""
 
 
 class LiveValues:
-    """Results as the live objects that tasks returned: all readers and retries share them."""
+    """Results as the live objects that tasks returned: all readers and retries share them.
 
-    def __init__(self, results: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        self._sources: dict[Origin, Mapping[str, Any]] = {"task": results, "input": inputs}
+    ``results`` are by task number.
+    """
 
-    def keep(self, spec: TaskSpec, value: Any) -> Any:
-        """Return the result in the form to keep; raises kinds of `TransportError`."""
+    def __init__(self, state: RunState, results: dict[int, Any], inputs: Mapping[str, Any]) -> None:
+        self._state = state
+        self._tasks = state.tasks
+        self._plan = state.plan
+        self._is_plain = self._plan.is_plain
+        self._index = self._plan.index
+        self._results = results
+        self._live_inputs = inputs
+        self._readings = Readings(self._plan)
+        self._name_elements_of_inputs()
+
+    def keep(self, task: int, value: Any) -> tuple[int, ...]:
+        """Keep the result of a task, and return what is seen of it.
+
+        Raises kinds of `TransportError`.
+        """
+        spec = self._tasks.spec(task)
+        seen: tuple[int, ...] = ()
+        if spec.watches:
+            seen = observe(value, spec.watches, self._tasks.name(task))
+        self._results[task] = self._kept(task, spec, value)
+        if spec.watches:
+            self._name_elements(task, spec, value)
+        return seen
+
+    def arguments(self, task: int) -> dict[str | int, Any]:
+        """Return the arguments of a task whose needs have ended; raises `TransportError`."""
+        spec = self._tasks.spec(task)
+        if self._is_plain:
+            found = {b.parameter: self._whole(spec, b) for b in spec.bindings}
+        else:
+            index = self._tasks.index(task)
+            found = {
+                reading.binding.parameter: self._read(spec, reading, index)
+                for reading in self._readings.of(self._tasks.template(task))
+            }
+        if spec.optional:
+            return {parameter: part for parameter, part in found.items() if part is not _LEFT_OUT}
+        return found
+
+    def key(self, task: int) -> str:
+        """Return what names a child in the brackets of its name if that is not its index."""
+        is_named = not self._is_plain and self._readings.keyed(self._tasks.template(task))
+        return self._tasks.key(task) if is_named else ""
+
+    def _kept(self, task: int, spec: TaskSpec, value: Any) -> Any:
+        """Return the result in the form to keep."""
         check_read_often(value)
         return value
 
-    def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
-        """Return the arguments of a task whose needs have succeeded; raises `TransportError`."""
-        sources = self._sources
-        found = {
-            binding.parameter: (
-                self._located(spec, binding)
-                if binding.path
-                else sources[binding.origin][binding.source]
-            )
-            for binding in spec.bindings
-        }
-        if spec.optional:
-            return {parameter: part for parameter, part in found.items() if part is not _ABSENT}
+    # --- names of children --------------------------------------------------------------
+
+    def _name_elements(self, task: int, spec: TaskSpec, value: Any) -> None:
+        for watch in spec.watches:
+            if watch.key is not None:
+                items = locate(value, watch.path)
+                source = ListSource(spec.task_id, watch.path)
+                keys = keys_of(items, watch.key, self._tasks.name(task))
+                self._tasks.set_keys(source, self._tasks.index(task), keys)
+
+    def _name_elements_of_inputs(self) -> None:
+        for template in self._tasks.roots:
+            for one, owner, key in self._readings.keyed(template):
+                if owner is None:
+                    items = locate(self._live_inputs[one.source], one.path)
+                    keys = keys_of(items, key, f"the input {one.source!r}")
+                    self._tasks.set_keys(one, (), keys)
+
+    # --- reading ------------------------------------------------------------------------
+
+    def _whole(self, spec: TaskSpec, binding: Binding) -> Any:
+        if binding.origin == "input":
+            value = self._live_inputs[binding.source]
+        else:
+            value = self._results[self._index[binding.source]]
+        return self._part(spec, binding, value) if binding.path else value
+
+    def _read(self, spec: TaskSpec, reading: Reading, index: tuple[int, ...]) -> Any:
+        binding = reading.binding
+        if reading.axis is not None:
+            return self._element(spec, reading, index)
+        if binding.origin == "input":
+            return self._whole(spec, binding)
+        numbers = reading.numbers(self._tasks, index)
+        if reading.is_list:
+            return self._list(spec, binding, numbers)
+        if not self._has(numbers):
+            return self._without_single(spec, binding, numbers)
+        value = self._results[numbers]
+        return self._part(spec, binding, value) if binding.path else value
+
+    def _has(self, number: int | None) -> TypeGuard[int]:
+        """Return whether a task has a result: one that failed because of it has none."""
+        return number in self._results and self._state.states[number] == SUCCEEDED
+
+    def _part(self, spec: TaskSpec, binding: Binding, value: Any) -> Any:
+        try:
+            part = locate(value, binding.path)
+        except LocateError as error:
+            if error.is_absent and binding.parameter in spec.optional:
+                return _LEFT_OUT
+            raise binding_error(spec.task_id, binding, error) from None
+        check_read_often(part, _shown(binding))
+        return part
+
+    def _element(self, spec: TaskSpec, reading: Reading, index: tuple[int, ...]) -> Any:
+        binding, axis = reading.binding, reading.axis
+        assert axis is not None
+        if not reading.sources:
+            value = self._live_inputs[binding.source]
+        else:
+            owner = reading.sources[0]
+            number = self._tasks.find(owner.template, owner.index_for(index))
+            if number is None or not self._has(number):
+                raise too_early(spec, binding.source)
+            value = self._results[number]
+        try:
+            part = locate(value, (*binding.path, index[axis], *(binding.item or ())))
+        except LocateError as error:
+            if error.is_absent and binding.parameter in spec.optional:
+                return _LEFT_OUT
+            raise binding_error(spec.task_id, binding, error) from None
+        check_read_often(part, f"{_shown(binding)}[{index[axis]}]")
+        return part
+
+    def _list(self, spec: TaskSpec, binding: Binding, numbers: Numbers) -> list[Any]:
+        found = []
+        for number in numbers:
+            if isinstance(number, list):
+                found.append(self._list(spec, binding, number))
+                continue
+            item = self._item(spec, binding, number)
+            if item is not _LEFT_OUT:
+                found.append(item)
         return found
 
-    def _located(self, spec: TaskSpec, binding: Binding) -> Any:
-        parameter, source, path, origin = binding[:4]
+    def _item(self, spec: TaskSpec, binding: Binding, number: int | None) -> Any:
+        if number is None or not self._has(number):
+            return self._without(spec, binding, number)
+        value = self._results[number]
+        if not binding.path:
+            return value
         try:
-            part = locate(self._sources[origin][source], path)
+            part = locate(value, binding.path)
         except LocateError as error:
-            if error.is_absent and parameter in spec.optional:
-                return _ABSENT
+            if error.is_absent and binding.holes in ("fill", "drop"):
+                return self._without(spec, binding, number)
             raise binding_error(spec.task_id, binding, error) from None
-        whole = "the input" if origin == "input" else "the result of"
-        check_read_often(part, shown_path(path, f"{whole} {source!r}"))
+        check_read_often(part, _shown(binding))
         return part
+
+    def _without(self, spec: TaskSpec, binding: Binding, number: int | None) -> Any:
+        """Return what stands in a list in the place of a task that has no result."""
+        if binding.holes == "fill":
+            return ABSENT
+        if binding.holes == "drop":
+            return _LEFT_OUT
+        if binding.holes == "failure":
+            return failure_of(self._state, number)
+        raise too_early(spec, binding.source)
+
+    def _without_single(self, spec: TaskSpec, binding: Binding, number: int | None) -> Any:
+        if binding.holes == "failure":
+            return failure_of(self._state, number)
+        if binding.parameter in spec.optional:
+            return _LEFT_OUT
+        raise too_early(spec, binding.source)
 
 
 class WireValues(LiveValues):
@@ -64,42 +211,73 @@ class WireValues(LiveValues):
     process.
     """
 
-    def __init__(self, flow: Flow, inputs: Mapping[str, EncodedResult]) -> None:
+    def __init__(
+        self,
+        state: RunState,
+        results: dict[int, Any],
+        inputs: Mapping[str, Any],
+        flow: Flow,
+        encoded: Mapping[str, EncodedResult],
+    ) -> None:
+        super().__init__(state, results, inputs)
         self._codec = Codec(flow.types)
         self._wanted = flow.plan.wanted_results
-        self._sent: dict[str, EncodedResult] = {}
-        self._inputs = inputs
-        self._projector = Projector()
+        self._sent = EncodedResults(state.tasks, MAX_ARGUMENT_BYTES, state)
+        self._sent.keep_inputs({name: one.value for name, one in encoded.items()})
+        self._blobs: dict[str, bytes] = {}
+        self._store(*(one.blob for one in encoded.values()))
 
-    def keep(self, spec: TaskSpec, value: Any) -> Any:
+    def arguments(self, task: int) -> dict[str | int, Any]:
+        # To join the arguments only checks their size: all of them travel in one message.
+        data = self._fetched(self._sent.fetching_arguments(task))
+        self._store(*self._sent.take_unstored())
+        spec = self._tasks.spec(task)
+        received = [
+            (parameter, self._receive(spec, parameter, part))
+            for parameter, part in unpack_arguments(data).items()
+        ]
+        return {parameter: part for parameter, part in received if part is not _LEFT_OUT}
+
+    def _kept(self, task: int, spec: TaskSpec, value: Any) -> Any:
         is_wanted = spec.task_id in self._wanted
         data = encode_or_leave_out(self._codec.encode, value, is_wanted=is_wanted)
-        self._sent[spec.task_id] = pack_result(spec.task_id, data)
+        sent = pack_result(self._tasks.name(task), data)
+        self._store(sent.blob)
+        self._sent.keep(task, sent.value)
         unsent = unsent_of(data)
         return self._codec.decode(data) if unsent is None else unsent
 
-    def arguments(self, spec: TaskSpec) -> dict[str | int, Any]:
-        cut = [(b, self._cut(spec, b, self._source(b).value)) for b in spec.bindings]
-        sent = [(b, part) for b, part in cut if part is not None]
-        # Only to check their size: all arguments travel in one message.
-        pack_task_arguments(spec.task_id, [(b.parameter, part) for b, part in sent])
-        received = [(b.parameter, self._receive(spec, b, part)) for b, part in sent]
-        return {parameter: part for parameter, part in received if part is not _ABSENT}
+    def _store(self, *blobs: Blob | None) -> None:
+        self._blobs.update((blob.digest, blob.data) for blob in blobs if blob is not None)
 
-    def _source(self, binding: Binding) -> EncodedResult:
-        return (self._sent if binding.origin == "task" else self._inputs)[binding.source]
-
-    def _receive(self, spec: TaskSpec, binding: Binding, part: bytes) -> Any:
-        blob = self._source(binding).blob
-        data = part if blob is None else self._cut(spec, binding, blob.data)
-        return _ABSENT if data is None else self._codec.decode(data)
-
-    def _cut(self, spec: TaskSpec, binding: Binding, value: bytes) -> bytes | None:
+    def _fetched(self, fetching: Fetching[Result]) -> Result:
+        """Return what comes of a generator that asks for big values and for work."""
+        answer: Any = None
         try:
-            return part_of_result(
-                value, binding.path, self._projector, (binding.source, binding.origin)
-            )
+            while True:
+                asked = fetching.send(answer)
+                if isinstance(asked, BlobRef):
+                    answer = inflate(self._blobs[asked.digest])
+                else:
+                    answer = asked()
+        except StopIteration as end:
+            done: Result = end.value
+            return done
+
+    def _receive(self, spec: TaskSpec, parameter: str | int, part: bytes) -> Any:
+        reference = reference_of(part)
+        if reference is None:
+            return self._codec.decode(part)
+        try:
+            data = project(self._blobs[reference.digest], reference.path)
         except LocateError as error:
-            if error.is_absent and binding.parameter in spec.optional:
-                return None
+            if error.is_absent and parameter in spec.optional:
+                return _LEFT_OUT
+            binding = next(b for b in spec.bindings if b.parameter == parameter)
             raise binding_error(spec.task_id, binding, error) from None
+        return self._codec.decode(data)
+
+
+def _shown(binding: Binding) -> str:
+    whole = "the input" if binding.origin == "input" else "the result of"
+    return shown_path(binding.path, f"{whole} {binding.source!r}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from astrum.data_transport.declared.signatures import ABSENT
-from astrum.data_transport.types.class_fields import type_name
+from astrum.data_transport.types.class_fields import members, type_name
 from astrum.data_transport.types.run_inputs import DeclaredInput
 from astrum.errors import EncodeError, TaskRegistrationError
 from astrum.planning.run_inputs import InputSpec
@@ -21,10 +21,13 @@ def input_specs(
 ) -> tuple[InputSpec, ...]:
     """Return the inputs of a plan, sorted by name; with ``schemas`` also for other processes.
 
-    Raises `TaskRegistrationError` for a default value that cannot travel to them.
+    Raises `TaskRegistrationError` for a default value, or for a class, that cannot travel to them.
     """
     if not declared:
         return ()
+    if schemas:
+        for one in declared.values():
+            _check_travels(one, types)
     defaults = _encoded_defaults(declared, types, must_travel=schemas)
     return tuple(
         InputSpec(
@@ -59,6 +62,34 @@ def _encoded_defaults(
                     f"the default value of the input {name!r} cannot travel to workers: {advice}"
                 ) from None
     return found
+
+
+def _check_travels(one: DeclaredInput, types: Iterable[type]) -> None:
+    """Refuse a class of which no value can be sent; a class with others below it may have some."""
+    for kind in members(one.type):
+        is_class = isinstance(kind, type) and kind is not Any
+        if not is_class or kind.__subclasses__() or schema_of(kind):
+            continue
+        refusal = _refusal_of(kind, types)
+        if refusal:
+            raise TaskRegistrationError(
+                f"the input {one.name!r} of task {one.readers[0]!r} has the type "
+                f"{type_name(kind)}, whose values cannot travel to workers: {refusal}"
+            )
+
+
+def _refusal_of(kind: type, types: Iterable[type]) -> str:
+    """Return why values of a class cannot be sent, "" if some may."""
+    from astrum.values.codec import Codec  # it imports pydantic, which is slow
+
+    try:
+        Codec(types).encode(object.__new__(kind))
+    except EncodeError as error:
+        # It has a cause if the empty object could not be read: that does not tell.
+        return "" if error.__cause__ else error.advice
+    except Exception:  # of a class whose objects cannot be made so
+        return ""
+    return ""
 
 
 def schema_of(kind: Any, *, secret: bool = False) -> str:

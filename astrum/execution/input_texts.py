@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from astrum.errors import InjectionError, RunInputError, TransportError
-from astrum.execution.input_values import value_from_json, value_from_text
+from astrum.execution.input_values import exact_json, value_from_json, value_from_text
 from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import Collected, collect, wanted_by
 
@@ -38,7 +37,7 @@ def inputs_from_text(
 def read_json_inputs(path: Path) -> dict[str, Any]:
     """Return the inputs in a file that holds a JSON object; raises `RunInputError`."""
     try:
-        found = json.loads(_content(path))
+        found = exact_json(_content(path))
     except TransportError as error:
         raise RunInputError([str(error)]) from None
     except ValueError as error:

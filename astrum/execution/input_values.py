@@ -37,6 +37,9 @@ def value_from_text(text: str, kind: Any) -> Any:
     if {*members(kind)} - {_NONE} == {Decimal}:  # JSON would make it a float, which is not exact
         with suppress(ValueError):
             return adapter.validate_python(text)
+    if _has_decimals(adapter):
+        with suppress(ValueError):
+            return fitted(adapter.validate_python(exact_json(text)), kind)
     try:
         value = adapter.validate_json(text)
     except ValueError as error:
@@ -50,18 +53,46 @@ def value_from_text(text: str, kind: Any) -> Any:
         raise _refused(text, kind, problem) from None
 
 
-def value_from_json(value: Any, kind: Any) -> Any:
-    """Return the value of type ``kind`` that a value read from JSON means.
+def exact_json(text: str | bytes) -> Any:
+    """Return what JSON says, with a `Decimal` for each number that has a fraction."""
+    return json.loads(text, parse_float=Decimal)
 
-    Raises `InjectionError`.
+
+def value_from_json(value: Any, kind: Any) -> Any:
+    """Return the value of type ``kind`` that a value from `exact_json` means.
+
+    A decimal number keeps its digits if the type has a `Decimal` there. Raises `InjectionError`.
     """
     adapter = None if kind is Any else _adapter(kind)
+    if adapter is not None and _has_decimals(adapter):
+        with suppress(ValueError):
+            return fitted(adapter.validate_python(value), kind)
+    return _from_plain_json(_with_floats(value), kind, adapter)
+
+
+def _from_plain_json(value: Any, kind: Any, adapter: Any) -> Any:
     if adapter is None:
         return fitted(value, kind)
     try:
         return fitted(adapter.validate_json(json.dumps(value)), kind)
     except ValueError as error:
         raise _refused(value, kind, error) from None
+
+
+def _with_floats(value: Any) -> Any:
+    """Return a value from `exact_json` as plain JSON gives it."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, list):
+        return [_with_floats(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _with_floats(item) for name, item in value.items()}
+    return value
+
+
+def _has_decimals(adapter: Any) -> bool:
+    """Tell whether some part of a type is a `Decimal`."""
+    return "'type': 'decimal'" in repr(adapter.core_schema)
 
 
 def value_fitted(value: Any, kind: Any) -> Any:
@@ -73,7 +104,7 @@ def value_fitted(value: Any, kind: Any) -> Any:
         return fitted(value, kind)
     except InjectionError:
         try:
-            return value_from_json(value, kind)
+            return _from_plain_json(value, kind, None if kind is Any else _adapter(kind))
         except (InjectionError, TypeError, ValueError):  # it holds more than JSON has
             pass
         raise

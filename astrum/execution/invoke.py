@@ -7,7 +7,6 @@ conditions everywhere. What happens next is decided elsewhere.
 from __future__ import annotations
 
 import asyncio
-import copy
 import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -32,16 +31,22 @@ from astrum.execution.large_values import Aside, is_large
 from astrum.execution.threads import ThreadPool, drop
 from astrum.machine.events import Outcome
 from astrum.planning.plan import Lane, Plan
+from astrum.planning.resources import ResourceUse
 from astrum.runtime.forks import FORKS, run_here
+from astrum.values.absent import fill_absent, own_copy
 
 
 class BoundTask(NamedTuple):
-    """A task as a process runs it: its function and the sources of its parameters."""
+    """A task as a process runs it: its function and the sources of its parameters.
+
+    The host opens ``resources`` and passes them among the arguments.
+    """
 
     task_id: str
     function: Callable[..., Any]
     inputs: TaskInputs
     lane: Lane
+    resources: tuple[ResourceUse, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class Flow:
     ``local_only`` says why other processes cannot run it, "" if they can. ``types`` are the
     named types that its values may have (see `astrum.data_transport.declared_types`).
     ``planning_s`` is the time that planning took. ``inputs`` are those of its plan, by name, as
-    its tasks declare them.
+    its tasks declare them. ``lacking`` are the tasks that this process cannot run, since they need
+    a resource that no function here gives: the name of that resource by task id.
     """
 
     plan: Plan
@@ -60,6 +66,7 @@ class Flow:
     types: Iterable[type] = ()
     planning_s: float = 0.0
     inputs: Mapping[str, DeclaredInput] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 class Invoker:
@@ -209,21 +216,20 @@ def _bind(
     task: BoundTask, context: AttemptContext, values: dict[str | int, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """Split values into positional and named ones, made to fit their declared types."""
+    for parameter, (default, depth) in task.inputs.fills.items():
+        if parameter in values:
+            values[parameter] = fill_absent(values[parameter], depth, default)
     if context.check_types and task.inputs.expected:
         _fit_all(task, values)
     for parameter, default in task.inputs.defaults.items():
         if parameter not in values:
-            values[parameter] = _own_copy(default)
+            values[parameter] = own_copy(default)
     positions = [p for p in values if type(p) is int]
     if not positions:
         return [], cast("dict[str, Any]", values)
     positions.sort()
     named = {p: value for p, value in values.items() if isinstance(p, str)}
     return [values[p] for p in positions], named
-
-
-def _own_copy(default: Any) -> Any:
-    return copy.deepcopy(default) if type(default) in (list, dict, set) else default
 
 
 def _fit_all(task: BoundTask, values: dict[str | int, Any]) -> None:

@@ -13,12 +13,15 @@ import decimal
 import json
 import typing
 import uuid
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from astrum.data_transport import fitted
 from astrum.errors import InjectionError, RunInputError
+from astrum.execution.input_lists import list_mistakes
 from astrum.execution.input_specs import schema_of
 from astrum.execution.run_inputs import Wanted, collect, encoded_inputs, named_values
+from astrum.execution.schema_order import in_schema_order
 from astrum.planning.plan import Plan
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs, InputSpec
 from astrum.values.codec import Codec
@@ -59,7 +62,9 @@ def checked_against_plan(plan: Plan, given: GivenInputs = NO_INPUTS) -> dict[str
     if found.mistakes:
         raise RunInputError(found.mistakes)
     secrets = frozenset(spec.name for spec in plan.inputs if spec.secret)
-    encoded = encoded_inputs(found.values, Codec(), secrets)
+    if mistakes := list_mistakes(plan, found.values, secrets):
+        raise RunInputError(mistakes)
+    encoded = encoded_inputs(found.values, _codec(), secrets)
     for spec in plan.inputs:
         if spec.name not in encoded and spec.default is not None:
             encoded[spec.name] = pack_value(spec.default)
@@ -72,7 +77,7 @@ def _wanted(spec: InputSpec) -> Wanted:
 
 def _converted(spec: InputSpec, value: Any) -> Any:
     check_read_often(value)
-    rule = _rule(spec)
+    rule = _rule(spec.type_text, spec.schema)
     if rule.is_by_type:
         return fitted(value, rule.kind)
     if rule.schema is None and spec.type_text == "Any":
@@ -80,15 +85,22 @@ def _converted(spec: InputSpec, value: Any) -> Any:
     plain = _plain(value)
     if rule.schema is not None:
         _check_schema(plain, spec, rule.schema)
+        return in_schema_order(plain, rule.schema)
     return plain
 
 
-def _rule(spec: InputSpec) -> _Rule:
-    kind = _standard_type(spec.type_text)
+@lru_cache(maxsize=256)
+def _rule(type_text: str, schema: str) -> _Rule:
+    kind = _standard_type(type_text)
     # A class of the user's may have the name of a standard one; then its schema differs.
-    if kind is not Any and schema_of(kind) == spec.schema:
+    if kind is not Any and schema_of(kind) == schema:
         return _Rule(kind)
-    return _Rule(schema=json.loads(spec.schema) if spec.schema else None)
+    return _Rule(schema=json.loads(schema) if schema else None)
+
+
+@lru_cache(maxsize=1)
+def _codec() -> Codec:
+    return Codec()
 
 
 def _standard_type(text: str) -> Any:

@@ -18,6 +18,7 @@ from astrum.errors import (
     listed,
     nearest,
 )
+from astrum.execution.input_lists import list_mistakes
 from astrum.execution.invoke import Flow
 from astrum.planning.run_inputs import HIDDEN, NO_INPUTS, GivenInputs
 from astrum.values.codec import Codec
@@ -80,6 +81,8 @@ def complete(flow: Flow, found: Collected) -> CheckedInputs:
     defaults = {n: one.default for n, one in flow.inputs.items() if one.default is not ABSENT}
     values = dict(sorted((defaults | found.values).items()))
     secrets = frozenset(name for name, one in flow.inputs.items() if one.secret)
+    if mistakes := list_mistakes(flow.plan, values, secrets):
+        raise RunInputError(mistakes)
     return CheckedInputs(values, secrets, flow.types)
 
 
@@ -134,8 +137,19 @@ def collect(
             hides = one.secret and isinstance(error, InjectionError)
             why = f"expected {one.type_text}, got {HIDDEN}" if hides else str(error)
             mistakes.append(f"the input {name!r}: {why}")
-    missing = [name for name, one in wanted.items() if one.is_required and name not in {*given}]
-    return Collected(values, mistakes + [_missing(name, wanted[name]) for name in missing])
+    return Collected(values, mistakes + _all_missing(wanted, given))
+
+
+def missing_inputs(flow: Flow, given: Iterable[str]) -> list[str]:
+    """Return one sentence for each input that must be given, and is not among ``given``."""
+    return _all_missing(wanted_by(flow), given)
+
+
+def _all_missing(wanted: Mapping[str, Wanted], given: Iterable[str]) -> list[str]:
+    names = {*given}
+    return [
+        _missing(name, one) for name, one in wanted.items() if one.is_required and name not in names
+    ]
 
 
 def _unknown(name: str, wanted: Mapping[str, Wanted]) -> str:

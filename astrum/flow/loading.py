@@ -24,6 +24,7 @@ from astrum.flow.import_paths import put_first, reserved_files, working_director
 from astrum.flow.methods import MethodBinder, underlying
 from astrum.flow.registry import SchedulerRegistry, all_registries
 from astrum.flow.scheduler import DynamicScheduler
+from astrum.planning.offer import namespace_version
 
 _SERVING = AstrumConfig(skip_type_check=True, silence_warnings=True)
 _PACKAGE = str(Path(__file__).parents[1] / "_").removesuffix("_")
@@ -77,6 +78,7 @@ class Workflow:
             return self.source.flow(fingerprints=True), []
         unbound = _unbound(self.source)
         flow = self.source.scheduler_to_serve(_SERVING).flow(fingerprints=True)
+        flow = _without_lacking(flow)
         bound = {task_id: task for task_id, task in flow.tasks.items() if task_id not in unbound}
         return replace(flow, tasks=bound), unbound
 
@@ -85,6 +87,18 @@ class Workflow:
         kind = "namespace" if isinstance(self.source, SchedulerRegistry) else "scheduler"
         files = dict.fromkeys(map(_file_of, _functions(self.source).values()))
         return f"{kind} {self.name!r} of {', '.join(files)}"
+
+
+def _without_lacking(flow: Flow) -> Flow:
+    """Return a flow without the tasks that lack a resource here, with an offer that tells so."""
+    if not flow.lacking:
+        return flow
+    specs = [spec for spec in flow.plan.tasks if spec.task_id not in flow.lacking]
+    version = namespace_version(
+        flow.plan.namespace, {spec.task_id: spec.fingerprint for spec in specs}
+    )
+    tasks = {spec.task_id: flow.tasks[spec.task_id] for spec in specs}
+    return replace(flow, plan=replace(flow.plan, **version._asdict()), tasks=tasks)
 
 
 def load_workflows(modules: Sequence[str]) -> list[Workflow]:

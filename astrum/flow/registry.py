@@ -20,6 +20,7 @@ from astrum.data_transport import check_types
 from astrum.data_transport.declared.text_annotations import remember_names
 from astrum.errors import TaskNotFoundError, TaskRegistrationError, nearest
 from astrum.flow.registries_made import note_registry
+from astrum.flow.resource_declaration import G, resource_name, resource_twice
 from astrum.flow.scheduler import DEFAULT_NAMESPACE, DynamicScheduler, Executor
 from astrum.flow.selection import Selection, select
 from astrum.flow.task_declaration import (
@@ -36,6 +37,7 @@ from astrum.planning.fingerprint import fingerprint
 from astrum.planning.inputs import check_filled
 from astrum.planning.order import TaskOrder
 from astrum.planning.plan import OnFailure
+from astrum.planning.resources import ResourceGraph
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.runtime.collector import collector_paused
 
@@ -48,6 +50,7 @@ class SchedulerRegistry:
     def __init__(self, name: str = DEFAULT_NAMESPACE) -> None:
         self.name = checked_name(name, "a namespace")
         self._tasks: dict[str, RegisteredTask] = {}
+        self._resources: dict[str, Callable[..., Any]] = {}
         self._lock = threading.Lock()
         note_registry(self)
 
@@ -83,6 +86,33 @@ class SchedulerRegistry:
         self._add(declared)
         return function
 
+    @overload
+    def resource(self, name: G) -> G: ...
+
+    @overload
+    def resource(self, name: str | None = None) -> Callable[[G], G]: ...
+
+    def resource(self, name: Any = None) -> Any:
+        """Declare that the decorated generator function gives a resource; see `astrum.resource`."""
+        if callable(name):
+            return self.declare_resource(None, name, sys._getframe(1))
+        return lambda function: self.declare_resource(name, function, sys._getframe(1))
+
+    def declare_resource(self, name: Any, function: G, at: FrameType) -> G:
+        """Note a resource that is declared in the frame ``at`` and return its function."""
+        checked = resource_name(name, function)
+        remember_names(function, at)
+        with self._lock:
+            if checked in self._resources:
+                raise resource_twice(checked, self._resources[checked], self.name)
+            self._resources[checked] = function
+        return function
+
+    def get_all_resources(self) -> dict[str, Callable[..., Any]]:
+        """Return the functions of all resources by name, in the order of their declaration."""
+        with self._lock:
+            return dict(self._resources)
+
     def get_task(self, task_id: str) -> RegisteredTask:
         """Return a declaration; raises `TaskNotFoundError`."""
         found = self._tasks.get(task_id)
@@ -97,9 +127,10 @@ class SchedulerRegistry:
             return dict(self._tasks)
 
     def clear(self) -> None:
-        """Forget all tasks."""
+        """Forget all tasks and resources."""
         with self._lock:
             self._tasks.clear()
+            self._resources.clear()
 
     def build_task_orders(
         self,
@@ -139,6 +170,8 @@ class SchedulerRegistry:
         selection = self._select(target_tasks, config, bind=True)
         check_filled(selection.functions, selection.inputs)
         check_types(selection.inputs, selection.functions, config)
+        resources = ResourceGraph(self.name, self.get_all_resources())
+        resources.check(selection.inputs, check_types=not config.skip_type_check)
         return self._scheduler(selection, config)
 
     @collector_paused()
@@ -171,6 +204,7 @@ class SchedulerRegistry:
             local_only=selection.local_only,
             left_out=left_out,
             edges=selection.edges,
+            resources=self.get_all_resources(),
         )
 
     async def run(
@@ -183,6 +217,7 @@ class SchedulerRegistry:
         run_id: str = "",
         on_failure: OnFailure | None = None,
         cleanup_s: float | None = None,
+        priority: int = 0,
     ) -> ExecutionReport:
         """Run the targets and all tasks upstream of them; without an ``executor`` in this process.
 
@@ -190,7 +225,8 @@ class SchedulerRegistry:
 
         ``inputs`` are the values that parameters with `Input` read, by name, or a dataclass or
         pydantic model with fields of these names. Raises `RunInputError` for all that is wrong
-        with them.
+        with them. ``priority``, from -9 to 9, is added to that of each task: on workers it decides
+        whose turn it is among runs.
 
         In process, a result is shared by its readers, by the attempts of each and by the report:
         a task that changes its argument changes it for all of them, and workers would not. See
@@ -200,7 +236,7 @@ class SchedulerRegistry:
         own = {"on_failure": on_failure, "cleanup_s": cleanup_s}
         given = {name: value for name, value in own.items() if value is not None}
         scheduler = self.build_scheduler(target_tasks, config=config, **given)
-        return await scheduler.execute(executor, inputs=inputs, run_id=run_id)
+        return await scheduler.execute(executor, inputs=inputs, run_id=run_id, priority=priority)
 
     def _add(self, declared: RegisteredTask) -> None:
         with self._lock:
@@ -354,6 +390,7 @@ async def run(
     run_id: str = "",
     on_failure: OnFailure | None = None,
     cleanup_s: float | None = None,
+    priority: int = 0,
 ) -> ExecutionReport:
     """Do as `SchedulerRegistry.run` for a namespace (default: the active one).
 
@@ -368,4 +405,5 @@ async def run(
         run_id=run_id,
         on_failure=on_failure,
         cleanup_s=cleanup_s,
+        priority=priority,
     )

@@ -15,6 +15,7 @@ from astrum.data_transport import check_types, declared_types, why_local_only
 from astrum.data_transport.bindings import TaskInputs
 from astrum.data_transport.types.run_inputs import declarations_in, declared_inputs
 from astrum.errors import (
+    RunError,
     SchedulerError,
     TaskDependencyError,
     TaskDuplicateExecutionError,
@@ -42,6 +43,8 @@ from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Plan
 from astrum.planning.planner import ExecutionPlanner, checked_orders, upstream_first
 from astrum.planning.policies import NO_POLICY
+from astrum.planning.priorities import is_priority, not_a_priority
+from astrum.planning.resources import NO_FUNCTIONS, ResourceGraph, Uses, names_needed
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.planning.run_inputs import NO_INPUTS as NO_RUN_INPUTS
 from astrum.planning.run_inputs import GivenInputs, InputSpec
@@ -61,8 +64,8 @@ class Executor(Protocol):
     async def run_flow(self, flow: Flow, config: AstrumConfig) -> ExecutionReport:
         """Run the flow and return its report; failures of tasks are in the report.
 
-        An executor that can run flows with inputs, or under a given run id, takes them as
-        ``inputs`` and ``run_id``; they are passed only if there are any.
+        An executor that can run flows with inputs, under a given run id or with a priority takes
+        them as ``inputs``, ``run_id`` and ``priority``; they are passed only if there are any.
         """
 
 
@@ -83,7 +86,8 @@ class DynamicScheduler:
     ``task_policies`` are the options of tasks that are not the default; ``inputs`` are already
     resolved relations, ``local_only`` says why no other process can run these functions,
     ``left_out`` gives the fingerprints of the other tasks of the namespace; ``edges`` belong to
-    ``inputs``.
+    ``inputs``. ``resources`` are generator functions by the names of what they give, as for
+    `astrum.resource`.
 
     Raises ``TypeError`` for a coroutine object, a non-callable, a name that is repeated or not a
     string, and `TaskRegistrationError` for a generator function or a misplaced reference.
@@ -108,6 +112,7 @@ class DynamicScheduler:
         local_only: str = "",
         left_out: Callable[[], Mapping[str, str]] = dict,
         edges: Mapping[str, TaskEdges] = NO_TASK_EDGES,
+        resources: Mapping[str, Callable[..., Any]] = NO_FUNCTIONS,
     ) -> None:
         self.namespace = namespace
         self.config = checked_config(AstrumConfig(silence=silence) if config is None else config)
@@ -127,6 +132,7 @@ class DynamicScheduler:
         self._local_only = local_only
         self._left_out = left_out
         self._edges = edges
+        self._resources = ResourceGraph(namespace, resources)
         self._is_executing = False
         self._checked: _Draft | None = None
         self._flows: dict[bool, Flow] = {}
@@ -178,27 +184,31 @@ class DynamicScheduler:
         *,
         inputs: GivenInputs = NO_RUN_INPUTS,
         run_id: str = "",
+        priority: int = 0,
     ) -> ExecutionReport:
         """Run the graph and return its report; without an ``executor`` in this process.
 
         ``inputs`` are values by name, or a dataclass or pydantic model with such fields. Failures
         of tasks and of planning are in the report. Raises `RunInputError` for inputs that the
-        graph cannot have, `TaskDuplicateExecutionError` while it is already executing, and
-        ``TypeError`` for an ``executor`` that cannot run flows.
+        graph cannot have, `RunError` for a ``priority`` that is none,
+        `TaskDuplicateExecutionError` while it is already executing, and ``TypeError`` for an
+        ``executor`` that cannot run flows.
         """
         _check_executor(executor)
+        if not is_priority(priority):
+            raise RunError(not_a_priority(priority))
         if self._is_executing:
             raise TaskDuplicateExecutionError("this scheduler is executing already")
         self._is_executing = True
         try:
-            report = await self._execute(executor, inputs, run_id)
+            report = await self._execute(executor, inputs, run_id, priority)
         finally:
             self._is_executing = False
         self.task_return_set = report.task_return_set
         return report
 
     async def _execute(
-        self, executor: Executor | None, inputs: GivenInputs, run_id: str
+        self, executor: Executor | None, inputs: GivenInputs, run_id: str, priority: int
     ) -> ExecutionReport:
         started_at = time.time()
         try:
@@ -208,11 +218,11 @@ class DynamicScheduler:
         if self.config.visualize:
             _show(flow.plan)
         if executor is not None:
-            settings = {"inputs": inputs, "run_id": run_id}
+            settings = {"inputs": inputs, "run_id": run_id, "priority": priority}
             given = {name: value for name, value in settings.items() if value}
             run_flow: Callable[..., Awaitable[ExecutionReport]] = executor.run_flow
             return await run_flow(flow, self.config, **given)
-        return await _run_here(flow, self.config, inputs, run_id)
+        return await _run_here(flow, self.config, inputs, run_id, priority)
 
     def _draft(self) -> _Draft:
         if self._checked is None:
@@ -227,6 +237,7 @@ class DynamicScheduler:
                 if resolved is not None:
                     inputs, edges = resolved
                 check_types(inputs, self._functions, self.config)
+                self._resources.check(inputs, check_types=not self.config.skip_type_check)
                 needs = all_needs
             self._checked = _Draft(upstream_first(needs), inputs, edges)
         return self._checked
@@ -243,23 +254,28 @@ class DynamicScheduler:
 
     def _new_flow(self, fingerprints: bool) -> Flow:
         inputs, types = self._draft().inputs, _DeclaredTypes(self._functions)
+        uses, lacking = self._resources.of_tasks(inputs)
         declared = declared_inputs(declarations_in(inputs, self._functions))
-        plan = self._new_plan(fingerprints, input_specs(declared, types, schemas=fingerprints))
+        run_inputs = input_specs(declared, types, schemas=fingerprints)
+        plan = self._new_plan(fingerprints, run_inputs, uses)
         bound = {
             spec.task_id: BoundTask(
                 spec.task_id,
                 self._functions[spec.task_id],
                 inputs.get(spec.task_id, NO_INPUTS),
                 spec.lane,
+                uses.get(spec.task_id, ()),
             )
             for spec in plan.tasks
         }
         local_only = self._local_only
         if fingerprints and not local_only:
             local_only = why_local_only(inputs, self._functions, self.config)
-        return Flow(plan, bound, local_only, types, inputs=declared)
+        return Flow(plan, bound, local_only, types, inputs=declared, lacking=lacking)
 
-    def _new_plan(self, fingerprints: bool, run_inputs: Sequence[InputSpec]) -> Plan:
+    def _new_plan(
+        self, fingerprints: bool, run_inputs: Sequence[InputSpec], uses: Mapping[str, Uses]
+    ) -> Plan:
         draft = self._draft()
         return build_plan(
             self.namespace,
@@ -276,6 +292,7 @@ class DynamicScheduler:
             edges=draft.edges,
             on_failure=self.config.on_failure,
             max_children=self.config.max_children,
+            resources={task_id: names_needed(used) for task_id, used in uses.items()},
         )
 
     def _check_names(self, needs: Mapping[str, Any]) -> None:
@@ -315,7 +332,7 @@ def _check_executor(executor: Any) -> None:
 
 
 async def _run_here(
-    flow: Flow, config: AstrumConfig, inputs: GivenInputs, run_id: str
+    flow: Flow, config: AstrumConfig, inputs: GivenInputs, run_id: str, priority: int
 ) -> ExecutionReport:
     # Imported late: the codec behind it needs pydantic, the slowest import of all.
     from astrum.execution.in_process import InProcessOptions, run_in_process
@@ -325,6 +342,7 @@ async def _run_here(
         check_wire=config.check_wire,
         thread_limit=config.thread_limit,
         run_id=run_id,
+        priority=priority,
     )
     return await run_in_process(flow, options, inputs)
 

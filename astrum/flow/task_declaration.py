@@ -73,7 +73,7 @@ def declaration(task_id: Any, function: Any, options: Mapping[str, Any]) -> Regi
 def registered_twice(first: RegisteredTask, namespace: str, is_shared: bool) -> Exception:
     """Return the error of a second task of one id; ``is_shared`` is true for ``@task``'s own."""
     clear = f"clear_registry({namespace!r})" if is_shared else "clear() of this registry"
-    where = _where_defined(first.function)
+    where = where_defined(first.function)
     return TaskRegistrationError(
         f"task {first.task_id!r} is registered twice in namespace {namespace!r}"
         f"{where and f'; the first one is {where}'}. If the same code ran again, as a cell of "
@@ -81,7 +81,8 @@ def registered_twice(first: RegisteredTask, namespace: str, is_shared: bool) -> 
     )
 
 
-def _where_defined(function: Any) -> str:
+def where_defined(function: Any) -> str:
+    """Return the file and the line of a function, "" for one without code."""
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 

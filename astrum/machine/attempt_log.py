@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from astrum.machine.events import AttemptSettled, Outcome, Reopened
+from astrum.machine.events import AttemptSettled, CleanupStopped, Outcome, Released, Reopened
 from astrum.machine.failure import Failure
 
 UNCHARGED = -1
@@ -20,9 +20,17 @@ class AttemptLog:
     """(task, attempt) that is tried again, to the user's retries left, or `UNCHARGED`."""
     failures: dict[int, Failure] = field(default_factory=dict)
     """The reason why a task failed for good."""
+    skips: dict[int, Failure] = field(default_factory=dict)
+    """The reason that a task gave when it said that there is nothing to do."""
     stop_reason: str = ""
+    reused: dict[int, str] = field(default_factory=dict)
+    """The run whose result a task has, if it did not run in this one."""
     reopened: list[Reopened] = field(default_factory=list)
     """When the run was reopened after an end, by whom, and for which tasks."""
+    released: list[Released] = field(default_factory=list)
+    """What people decided about tasks that were held."""
+    cleanup_stopped: CleanupStopped | None = None
+    """Why the tasks that clean up were ended before they were done."""
 
     def was_retried(self, event: AttemptSettled) -> bool:
         """Return whether an attempt failed or was lost, and its task was tried again.

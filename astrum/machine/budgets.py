@@ -16,6 +16,7 @@ from astrum.machine.failure import (
     HANDED_BACK_TOO_OFTEN,
     LOST,
     QUARANTINED,
+    RESOURCE_FAILED,
     UNSERVED,
     VANISHED,
     Failure,
@@ -33,7 +34,7 @@ HAND_BACK_BUDGET = 100
 """Attempts of one task that workers may claim and hand back, for about eight minutes. Each
 deploy that interrupts a task costs one of them, so that a long task survives many."""
 _MOST_DOUBLINGS = 16
-_NOT_TAKEN_UP = (UNSERVED, VANISHED)
+_NOT_TAKEN_UP = (RESOURCE_FAILED, UNSERVED, VANISHED)
 
 
 @dataclass(slots=True)
@@ -66,7 +67,8 @@ class TaskBudget:
     def hand_back(self, event: AttemptSettled) -> float:
         """Count an attempt that was handed back; return how long to wait, at first not at all.
 
-        Another rule is for attempts that no worker serves, or whose message was lost.
+        Another rule is for attempts that no worker serves, whose message was lost, or that never
+        got a resource.
         """
         self.handed_back += 1
         first_type = event.failure.types[:1] if event.failure else ()

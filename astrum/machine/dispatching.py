@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from sys import maxsize
 
 from astrum.machine.budgets import TaskBudgets
 from astrum.machine.events import Command, Dispatch
+from astrum.machine.gates import gates_of
 from astrum.machine.routes import FIRST_STREAM, Routes
 from astrum.machine.task_state import OUTSTANDING, READY
 from astrum.machine.task_table import TaskTable
 from astrum.planning.plan import Plan
-from astrum.planning.priorities import NUMBER_MASK
+from astrum.planning.priorities import NUMBER_MASK, priority_in
 
 # The constructor of a named tuple is a function that calls this one.
 _new_tuple = tuple.__new__
@@ -43,7 +44,7 @@ class Dispatching:
         self._counts_elsewhere: dict[int, int] = {}
         self._ended_elsewhere: dict[int, int] = {}
         self._routes = Routes()
-        self._route_of: Sequence[int] = ()
+        self._route_of: list[int] = []
         self._streams: Sequence[tuple[int, ...]] = ()
         self._is_simple = True
         self._heaps: list[list[int]] = []
@@ -51,13 +52,17 @@ class Dispatching:
         # The heaps that may have a task for a stream with room. All others are empty, or all of
         # their streams are full: with hundreds of routes to look at each would take too long.
         self._candidates: set[int] = set()
+        self._gates = gates_of(self.tasks)
         self._set_routes(self._routes)
 
-    def _extend(self, count: int) -> None:
-        """Take in the next tasks of the table."""
+    def _extend(self, count: int, template: int | None = None) -> None:
+        """Take in the next tasks of the table: those of the plan, or children of a task."""
         self.states.extend(bytes(count))
         self.attempts.extend([0] * count)
-        self._route_of = self._routes.of_all(self.tasks)
+        if template is None:
+            self._route_of = self._routes_of_all()
+        elif self._route_of:
+            self._route_of.extend([self._route_of[template]] * count)
 
     # --- queries of a host --------------------------------------------------------------
 
@@ -100,6 +105,17 @@ class Dispatching:
                 return True
         return False
 
+    def waiting_priority(self, stream: int) -> int | None:
+        """Return the highest priority among the tasks that would go to a stream, `None` of none.
+
+        It is the tasks' own, without that of the run.
+        """
+        if self.outstanding_count >= self._limit:
+            return None
+        heaps = [self._heaps[number] for number in self._heaps_of.get(stream, ())]
+        first = min((heap[0] for heap in heaps if heap), default=None)
+        return None if first is None else priority_in(first)
+
     def outstanding_in(self, stream: int) -> int:
         """Return the number of outstanding attempts in a stream."""
         if stream == FIRST_STREAM:
@@ -120,7 +136,7 @@ class Dispatching:
     def _set_routes(self, routes: Routes) -> None:
         """Replace the routes, and sort what is ready by them; the rest stays where it is."""
         self._routes = routes
-        self._route_of = routes.of_all(self.tasks)
+        self._route_of = self._routes_of_all()
         self._streams = (*routes.choices, *routes.alone)
         # If so, and as long as no attempt is elsewhere, what is outstanding is in the first stream.
         self._is_simple = list(routes.choices) == [(FIRST_STREAM,)]
@@ -132,6 +148,12 @@ class Dispatching:
         self._candidates = set(range(len(self._heaps)))
         if self._started:
             self._sort_ready()
+
+    def _routes_of_all(self) -> list[int]:
+        """Return the route of each task, empty if all have route 0."""
+        of, tasks = self._routes.of, self.tasks
+        children = range(len(of), len(tasks)) if of else ()
+        return [*of, *(of[tasks.template(child)] for child in children)]
 
     def _room(self, stream: int) -> int:
         """Return how many more attempts may go to a stream, below 0 after its capacity fell."""
@@ -160,24 +182,40 @@ class Dispatching:
     def _sort_ready(self) -> None:
         """Put all ready tasks into their heaps, which are empty."""
         heaps, priorities = self._heaps, self.tasks.priorities
+        ready: Iterable[int] = self.ready()
+        if self._gates is not None:
+            ready = self._gates.begin_again(self.tasks_in(OUTSTANDING), list(ready))
         if self._route_of or self._budgets.exclusive:
-            for task in self.ready():
+            for task in ready:
                 heaps[self._heap_number(task)].append(priorities[task] | task)
         else:
-            heaps[0] += [priorities[task] | task for task in self.ready()]
+            heaps[0] += [priorities[task] | task for task in ready]
         for heap in heaps:
             heapify(heap)
 
+    def _sort_again(self) -> None:
+        """Sort what is ready again, after ready tasks have ended without an attempt."""
+        for heap in self._heaps:
+            heap.clear()
+        self._candidates = set(range(len(self._heaps)))
+        self._sort_ready()
+
     def _make_ready(self, task: int) -> None:
         self.states[task] = READY
-        if self._started:
+        if self._started and (self._gates is None or self._gates.admit(task)):
             is_routed = self._route_of or self._budgets.exclusive
             number = self._heap_number(task) if is_routed else 0
             self._candidates.add(number)
             heappush(self._heaps[number], self.tasks.priorities[task] | task)
 
+    def _pass_gate(self, task: int) -> None:
+        """Note that an attempt has ended: a child that waits for that may go on."""
+        following = self._gates.leave(task) if self._gates is not None else None
+        if following is not None:
+            self._make_ready(following)
+
     def _dispatch_ready(self) -> list[Command]:
-        """Dispatch what is ready, as far as there is room, the longest remaining path first."""
+        """Dispatch what is ready, as far as there is room, in the order of `plan.priorities`."""
         commands: list[Command] = []
         states, attempts, budgets = self.states, self.attempts, self._budgets.by_task
         heap, stream, exclusive, never_began = self._heaps[0], FIRST_STREAM, False, 0

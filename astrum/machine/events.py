@@ -18,7 +18,9 @@ class Outcome(IntEnum):
     """The way an attempt ended. The numbers are the wire format.
 
     An attempt is handed back by a worker that cannot run it, or no longer. It never began if its
-    worker had no free place: then it does not count as an attempt, and no report shows it.
+    worker had no free place: then it does not count as an attempt, and no report shows it. A task
+    is reused without any attempt: an earlier run has its result. It is skipped if it said that
+    there is nothing to do.
     """
 
     SUCCEEDED = 0
@@ -28,6 +30,8 @@ class Outcome(IntEnum):
     CANCELLED = 4
     HANDED_BACK = 5
     NEVER_BEGAN = 6
+    REUSED = 7
+    SKIPPED = 8
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -60,6 +64,19 @@ class AttemptSettled(NamedTuple):
     prepared_s: float = 0.0
     seen: tuple[int, ...] = ()
     code: str = ""
+
+
+class TaskReused(NamedTuple):
+    """A task has succeeded without an attempt: it has the result that it had in ``run_id``.
+
+    It counts only in history, before any attempt of the task: it is a seed of the run. ``seen`` is
+    as in `AttemptSettled`.
+    """
+
+    task: int
+    run_id: str
+    at: float = 0.0
+    seen: tuple[int, ...] = ()
 
 
 class AttemptWithdrawn(NamedTuple):
@@ -153,6 +170,28 @@ class RetryHurried(NamedTuple):
     by: str = ""
 
 
+class CleanupStopped(NamedTuple):
+    """The tasks that clean up after the end of a run were to end at once, or took too long."""
+
+    at: float
+    reason: str = ""
+    by: str = ""
+
+
+class Released(NamedTuple):
+    """A person decided what becomes of a task that was held after the loss of its worker.
+
+    ``how`` is "retry", "fail" or "succeed"; ``seen`` has what was to be observed of the result that
+    the person gave.
+    """
+
+    task: int
+    how: str
+    at: float
+    by: str = ""
+    seen: tuple[int, ...] = ()
+
+
 class CapacityChanged(NamedTuple):
     """A new limit: so many attempts may be outstanding in a stream from now on.
 
@@ -171,6 +210,7 @@ class RoutesChanged(NamedTuple):
 
 Event = (
     AttemptSettled
+    | TaskReused
     | AttemptWithdrawn
     | AttemptFoundOutstanding
     | RetryFellDue
@@ -180,6 +220,8 @@ Event = (
     | WorkerReturned
     | Reopened
     | RetryHurried
+    | CleanupStopped
+    | Released
     | CapacityChanged
     | RoutesChanged
 )

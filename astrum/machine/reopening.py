@@ -2,88 +2,238 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 
-from astrum.machine.attempt_log import AttemptLog
-from astrum.machine.dispatching import Dispatching
+from astrum.machine.ending import Ending
 from astrum.machine.events import Reopened
-from astrum.machine.task_state import CANCELLED, OUTSTANDING, SUCCEEDED, WAITING
-from astrum.planning.plan import Plan
+from astrum.machine.places import Index, Place, find_place
+from astrum.machine.task_state import (
+    CANCELLED,
+    ENDED,
+    FAILED,
+    OUTSTANDING,
+    SKIPPED,
+    SUCCEEDED,
+    WAITING,
+)
+from astrum.planning.graph import Edge, ListEdge
 
 
-def tasks_to_run(plan: Plan, states: Sequence[int], named: Collection[int] = ()) -> list[int]:
-    """Return the tasks that run when a run in these states is reopened, upstream first.
+@dataclass(slots=True)
+class _Again:
+    """What runs again: tasks, the places with any of them, and those whose children are new.
 
-    Without ``named`` that is all that did not succeed. Else it is the named ones, what they need
-    that did not succeed, and of what needs them all whose other needs have succeeded or run too.
-    A task that needs a named one that had succeeded runs again as well, with its new result. An
-    attempt that is still outstanding, of a tail task, goes on.
+    ``with_cleanup``: all tasks that clean up do.
     """
-    chosen = _with_upstream(plan, states, named) if named else None
-    again: set[int] = set()
-    for task, spec in enumerate(plan.tasks):
-        if states[task] == OUTSTANDING:
-            continue
-        needs = [plan.index[need] for need in spec.needs]
-        if chosen is None:
-            is_chosen = states[task] != SUCCEEDED
-        else:
-            is_chosen = task in chosen or any(need in again for need in needs)
-        if is_chosen and all(need in again or states[need] == SUCCEEDED for need in needs):
-            again.add(task)
-    return sorted(again)
+
+    with_cleanup: bool
+    tasks: set[int] = field(default_factory=set)
+    places: set[Place] = field(default_factory=set)
+    regrown: list[Place] = field(default_factory=list)
 
 
-def _with_upstream(plan: Plan, states: Sequence[int], named: Collection[int]) -> set[int]:
-    """Return the named tasks with all that they need and that has not succeeded."""
-    found, left = set(named), list(named)
-    while left:
-        for need in plan.tasks[left.pop()].needs:
-            number = plan.index[need]
-            if number not in found and states[number] != SUCCEEDED:
-                found.add(number)
-                left.append(number)
-    return found
-
-
-class Reopening(Dispatching):
+class Reopening(Ending):
     """The part of a run's state that begins again when the run is reopened."""
 
-    def __init__(self, plan: Plan, capacity: int | None) -> None:
-        super().__init__(plan, capacity)
-        self.plan = plan
-        self.attempt_log = AttemptLog()
-        self._needs_left: list[int] = []
-        self._awaited_left = 0
-        self._stopping: str | None = None
-        self._ends_as = "completed"
+    def tasks_to_run(self, named: Collection[int] = ()) -> list[int]:
+        """Return the tasks that run when this run, which has ended, is reopened, upstream first.
+
+        Without ``named`` that is all that did not succeed. Else it is the named ones, what they
+        need that did not succeed, and of what needs them all whose other needs have succeeded or
+        run too. A task that reads a result which is made again runs again as well, and tasks that
+        clean up always do. What a task has skipped stays so. An attempt that is still outstanding,
+        of a tail task, goes on.
+        """
+        return sorted(self._again(named).tasks)
+
+    # --- the choice ---------------------------------------------------------------------
+
+    def _again(self, named: Collection[int]) -> _Again:
+        chosen = self._with_upstream(named) if named else None
+        again = self._choose(chosen, with_cleanup=False)
+        # Tasks that clean up run at the end of each run, and also if it was reopened.
+        return self._choose(chosen, with_cleanup=True) if again.tasks else again
+
+    def _choose(self, chosen: set[int] | None, *, with_cleanup: bool) -> _Again:
+        again = _Again(with_cleanup)
+        for task in range(len(self.plan.tasks)):
+            root = self.tasks.roots.get(task)
+            if root is None:
+                if self._runs_again(task, task, (), chosen, again):
+                    again.tasks.add(task)
+            elif self._choose_below(root, chosen, again):
+                again.tasks.add(task)
+        return again
+
+    def _choose_below(self, place: Place, chosen: set[int] | None, again: _Again) -> bool:
+        """Choose among the children at a place; return whether any of them runs again."""
+        if self._is_grown_again(place, again):
+            again.regrown.append(place)
+            is_any = True
+        elif place.is_last:
+            is_any = False
+            for i, child in enumerate(place.children()):
+                index = (*place.index, i)
+                if self._runs_again(child, place.template, index, chosen, again):
+                    again.tasks.add(child)
+                    is_any = True
+        else:
+            chosen_below = [self._choose_below(below, chosen, again) for below in place.below]
+            is_any = any(chosen_below)
+        if is_any:
+            again.places.add(place)
+        return is_any
+
+    def _is_grown_again(self, place: Place, again: _Again) -> bool:
+        """Return whether the lists that the children at a place come from are made again."""
+        is_known = True
+        axis = len(place.index)
+        if axis == len(self.plan.tasks[place.template].axes):
+            return False
+        for one in self.plan.edges.lists_of[place.template][axis]:
+            if not isinstance(one, ListEdge):
+                continue
+            source = self.tasks.find(one.source, [place.index[at] for at in one.places])
+            if source is not None and source in again.tasks:
+                return True
+            is_known &= source is not None and self.states[source] == SUCCEEDED
+        return is_known and place.count < 0
+
+    def _runs_again(
+        self, task: int, template: int, index: Index, chosen: set[int] | None, again: _Again
+    ) -> bool:
+        state = self.states[task]
+        if state == OUTSTANDING:
+            return False
+        edges = self.plan.edges.into[template]
+        if chosen is not None:
+            is_chosen = task in chosen
+        else:
+            # What was skipped runs again only if what it was skipped for does.
+            is_chosen = state not in (SUCCEEDED, SKIPPED)
+        is_chosen |= again.with_cleanup and self.plan.tasks[template].always
+        if not is_chosen:
+            is_chosen = any(self._is_again(edge, index, again) for edge in edges)
+        return is_chosen and all(self._can_be_met(edge, index, again) for edge in edges)
+
+    def _is_again(self, edge: Edge, index: Index, again: _Again) -> bool:
+        unit = self._unit(edge, index)
+        return unit in again.places if isinstance(unit, Place) else unit in again.tasks
+
+    def _can_be_met(self, edge: Edge, index: Index, again: _Again) -> bool:
+        if not edge.is_required or self._is_again(edge, index, again):
+            return True
+        unit = self._unit(edge, index)
+        return (unit.state if isinstance(unit, Place) else self.states[unit]) == SUCCEEDED
+
+    def _unit(self, edge: Edge, index: Index) -> int | Place:
+        """Return the task, or the place of the children, at the source of an edge."""
+        at = tuple([index[place] for place in edge.places])
+        source = self.tasks.find(edge.source, at)
+        return find_place(self.tasks.roots[edge.source], at) if source is None else source
+
+    def _with_upstream(self, named: Collection[int]) -> set[int]:
+        """Return the named tasks with all that they need and that has not succeeded."""
+        left = [task for one in named for task in self._with_children(one)]
+        found = set(left)
+        while left:
+            task = left.pop()
+            template, index = self.tasks.template(task), self.tasks.index(task)
+            for edge in self.plan.edges.into[template]:
+                unit = self._unit(edge, index)
+                units = unit.children() if isinstance(unit, Place) else (unit,)
+                for need in units if edge.is_required else ():
+                    if need not in found and self.states[need] != SUCCEEDED:
+                        found.add(need)
+                        left.append(need)
+        return found
+
+    def _with_children(self, task: int) -> Iterable[int]:
+        return [task, *self.tasks.children(task)] if task in self.tasks.roots else [task]
+
+    # --- the new beginning --------------------------------------------------------------
 
     def _reopen(self, event: Reopened) -> None:
         """Begin again after an end, in history; what is left out counts as cancelled or failed."""
-        again = tasks_to_run(self.plan, self.states, event.tasks)
-        is_again = bytearray(len(self.states))
-        for task in again:
-            is_again[task] = True
-            self.states[task] = WAITING
-        is_whole = True
-        for task, state in enumerate(self.states):
-            if state not in (SUCCEEDED, OUTSTANDING) and not is_again[task]:
-                is_whole &= not self.tasks.spec(task).awaited
-                if task not in self.attempt_log.failures:
-                    self.states[task] = CANCELLED
-        for task in again:
-            self._begin_again(task)
-        self._awaited_left = sum(self.tasks.spec(task).awaited for task in again)
-        self._ends_as = "completed" if is_whole else "failed"
+        again = self._again(event.tasks)
+        for place in again.regrown:
+            self._forget_children(place)
+        self._ends_as = "completed" if self._is_whole(again) else "failed"
         self._stopping = None
+        self._cleanup_stopped = False
+        self._revoked.clear()
         self.attempt_log.stop_reason = ""
         self.attempt_log.reopened.append(event)
+        for task in again.tasks:
+            self._forget_end(task)
+        for root in self.tasks.roots.values():
+            self._count_again(root, again)
+        specs = self.plan.tasks
+        of_plan = [task for task in again.tasks if task < len(specs)]
+        self._awaited_left = sum(specs[task].awaited for task in of_plan)
+        self._cleanup_left = sum(specs[task].always for task in of_plan)
+        for task in sorted(again.tasks):
+            if task not in self.tasks.roots:
+                self._wait_again(task)
+        for place in list(self._unfinished_places()):
+            self._grow(place)
+        self._spread_ends()
 
-    def _begin_again(self, task: int) -> None:
-        index = self.plan.index
-        needs = [index[need] for need in self.tasks.spec(task).needs]
-        self._needs_left[task] = sum(self.states[need] != SUCCEEDED for need in needs)
+    def _is_whole(self, again: _Again) -> bool:
+        """Return whether the run can complete; note as cancelled what never ran and is left out."""
+        is_whole = True
+        for task in self._current_tasks():
+            state, spec = self.states[task], self.tasks.spec(task)
+            if state in (SUCCEEDED, OUTSTANDING, SKIPPED) or task in again.tasks:
+                continue
+            is_accepted = state == FAILED and (spec.on_failure == "ignore" or self._accepts(task))
+            is_whole &= not spec.awaited or is_accepted
+            if state not in ENDED:
+                failed = task in self.attempt_log.failures
+                self.states[task] = FAILED if failed else CANCELLED
+        return is_whole
+
+    def _accepts(self, task: int) -> bool:
+        """Return whether the failure of a child is one of those that its task accepts."""
+        place = self.tasks.place_of(task)
+        accepted = self.tasks.spec(task).max_failed is not None
+        return place is not None and accepted and not place.is_failing
+
+    def _forget_children(self, place: Place) -> None:
+        for child in place.children():
+            self._forget_end(child)
+            self.states[child] = CANCELLED
+        self.tasks.regrow(place)
+
+    def _forget_end(self, task: int) -> None:
+        self.states[task] = WAITING
         self._budgets.renew(task)
         self.attempt_log.failures.pop(task, None)
+        self._because.pop(task, None)
+        self._seen.pop(task, None)
+        self.attempt_log.reused.pop(task, None)
+
+    def _count_again(self, place: Place, again: _Again) -> None:
+        """Count what is left at a place where anything runs again."""
+        if place not in again.places or place.count < 0:
+            return
+        place.begin_again()
+        if place.is_last:
+            for child in place.children():
+                if self.states[child] in ENDED:
+                    root = self._because.get(child, child)
+                    place.note(self._as_noted(child, self.states[child], place), root)
+            return
+        for below in place.below:
+            self._count_again(below, again)
+            if below.state != WAITING:
+                place.note(below.state, below.because)
+
+    def _wait_again(self, task: int) -> None:
+        template, index = self.tasks.template(task), self.tasks.index(task)
+        self._needs_left[task] = 0
+        for edge in self.plan.edges.into[template]:
+            self._count_need(task, edge, index)
         if not self._needs_left[task]:
-            self._make_ready(task)
+            self._has_all_it_needs(task)

@@ -34,7 +34,7 @@ class StageStatus(StrEnum):
 class TaskAttemptStatistics:
     """One attempt of a task.
 
-    ``status`` is "completed", "failed", "cancelled", or, when distributed, "lost" and
+    ``status`` is "completed", "failed", "cancelled", "skipped", or, when distributed, "lost" and
     "handed_back", which cost none of the user's retries. ``worker_id`` is ``host:pid:…`` of the
     worker process, "" in process. ``blocked`` says for how long the attempt blocked its worker's
     event loop, and at which line ("" if it did not, and in process); ``error_message`` repeats it.
@@ -64,7 +64,16 @@ class TaskAttemptStatistics:
 
 @dataclass(slots=True)
 class TaskExecutionStatistics:
-    """One task of a run. ``retry`` is its retry budget; ``attempt_count`` 0: it never ran."""
+    """One task of a run. ``retry`` is its retry budget; ``attempt_count`` 0: it never ran.
+
+    ``status`` is "completed", "failed", "cancelled", "skipped" or "blocked", and before its end
+    "pending", "running" or "held". ``because`` is the task at the root of it, if the task itself is
+    not: one that failed, or that was skipped. A mapped task has a row for each of its
+    ``children``, and its own is about all of them; a child's ``index`` is its place on each axis,
+    ``key`` what names it.
+
+    ``reused_from`` is the run that it has its result from if it did not have to run, else "".
+    """
 
     task_name: str
     stage_id: int
@@ -76,6 +85,11 @@ class TaskExecutionStatistics:
     retry: int = 0
     attempt_count: int = 0
     attempt_statistics: list[TaskAttemptStatistics] = field(default_factory=list)
+    because: str | None = None
+    children: list[TaskExecutionStatistics] = field(default_factory=list)
+    index: tuple[int, ...] = ()
+    key: str = ""
+    reused_from: str = ""
 
 
 @dataclass(slots=True)
@@ -111,9 +125,11 @@ class ExecutionReport:
 
     ``task_return_set`` holds the results of all tasks that succeeded, ``original_tasks`` each
     task's dependencies, ``error_summary`` one line per failure, retry and loss, in order.
-    ``reopened`` says when the run was tried again after an end.
+    ``total_tasks`` and the counts are of tasks and children; a mapped task counts as its children.
+    ``reopened`` says when the run was tried again after an end. ``reused_tasks`` of the successful
+    tasks did not run: they have the results of an earlier run.
     ``inputs`` are the values that the run was started with, defaults included; a secret one is
-    ``***``.
+    ``***``. ``priority`` is that of the run, without those of its tasks.
     """
 
     total_start_time: float
@@ -136,6 +152,10 @@ class ExecutionReport:
     run_id: str = ""
     reopened: list[ReopenedStatistics] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
+    skipped_tasks: int = 0
+    blocked_tasks: int = 0
+    reused_tasks: int = 0
+    priority: int = 0
 
     def __repr__(self) -> str:
         # Short, since `asyncio.run` calls it when the report is its result.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 from astrum.machine.clocks import on_one_clock
+from astrum.machine.error_summary import ATTEMPT_STATUS, error_summary, failure_text
 from astrum.machine.events import AttemptSettled, Outcome
-from astrum.machine.failure import Failure
 from astrum.machine.report import (
     ExecutionReport,
     ExecutionState,
@@ -19,22 +18,24 @@ from astrum.machine.report import (
     TaskStageStatistics,
 )
 from astrum.machine.state import RunState
-from astrum.machine.task_state import CANCELLED, FAILED, OUTSTANDING, SUCCEEDED
+from astrum.machine.task_state import (
+    BLOCKED,
+    CANCELLED,
+    FAILED,
+    HELD,
+    OUTSTANDING,
+    SKIPPED,
+    SUCCEEDED,
+)
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.planning.run_inputs import NO_INPUTS
 
-_ATTEMPT_STATUS = {
-    Outcome.SUCCEEDED: "completed",
-    Outcome.FAILED: "failed",
-    Outcome.LOST: "lost",
-    Outcome.TIMED_OUT: "failed",
-    Outcome.CANCELLED: "cancelled",
-    Outcome.HANDED_BACK: "handed_back",
-}
 _TASK_STATUS: dict[int, str] = {
     SUCCEEDED: "completed",
     FAILED: "failed",
     CANCELLED: "cancelled",
+    SKIPPED: "skipped",
+    BLOCKED: "blocked",
 }
 NOT_STARTED = "not started"
 
@@ -59,6 +60,7 @@ def build_report(
     ended_as: str | None = None,
     is_led: bool = True,
     inputs: Mapping[str, Any] = NO_INPUTS,
+    priority: int = 0,
 ) -> ExecutionReport:
     """Return the report of a run that is finished or under way.
 
@@ -70,26 +72,31 @@ def build_report(
     ended_as = ended_as or state.finished
     tasks = _all_task_statistics(state, levels, times, is_over=ended_as is not None)
     stages = _stage_statistics(plan, levels, tasks)
+    counts = state.counts()
     return ExecutionReport(
         total_start_time=times.started_at,
         total_end_time=times.ended_at,
         total_duration=max(times.ended_at - times.started_at, 0.0),
         planning_duration=max(times.planned_at - times.started_at, 0.0),
         execution_duration=max(times.ended_at - times.planned_at, 0.0),
-        total_tasks=len(state.tasks),
+        total_tasks=sum(counts.values()),
         total_stages=len(stages),
         max_parallelism=_max_parallelism(plan, levels),
-        successful_tasks=state.states.count(SUCCEEDED),
-        failed_tasks=state.states.count(FAILED),
+        successful_tasks=counts[SUCCEEDED],
+        failed_tasks=counts[FAILED],
+        skipped_tasks=counts[SKIPPED],
+        blocked_tasks=counts[BLOCKED],
         execution_state=ExecutionState((ended_as or "running") if is_led else "pending"),
         stage_statistics=stages,
         task_statistics=[stat for stat in tasks if stat is not None],
-        error_summary=_error_summary(state),
+        error_summary=error_summary(state),
         original_tasks={spec.task_id: list(spec.needs) for spec in plan.tasks},
         tail_tasks=[spec.task_id for spec in plan.tasks if not spec.awaited],
         task_return_set=dict(results),
         run_id=run_id,
         inputs=dict(inputs),
+        reused_tasks=len(state.attempt_log.reused),
+        priority=priority,
         reopened=[
             ReopenedStatistics(event.at, event.by, [state.tasks.name(task) for task in event.tasks])
             for event in state.attempt_log.reopened
@@ -116,59 +123,97 @@ def failed_planning_report(error: Exception, started_at: float, ended_at: float)
     )
 
 
+class _Rows:
+    """Makes the rows of a run's tasks, each with its attempts."""
+
+    def __init__(self, state: RunState, times: RunTimes, *, is_over: bool) -> None:
+        self.state = state
+        self.is_over = is_over
+        self.attempts: list[list[AttemptSettled] | None] = [None] * len(state.states)
+        for event in on_one_clock(state.attempt_log.settled, state.tasks, times.planned_at):
+            known = self.attempts[event.task]
+            if known is None:
+                self.attempts[event.task] = [event]
+            else:
+                known.append(event)
+
+    def row(self, task: int, spec: TaskSpec, stage_id: int) -> TaskExecutionStatistics:
+        """Return the row of a task of the plan, or of a child."""
+        state, max_retries = self.state, spec.retry.max_retries
+        rows: list[TaskAttemptStatistics] = []
+        start = end = 0.0
+        for event in self.attempts[task] or ():
+            rows.append(
+                _attempt_statistics(
+                    len(rows) + 1, event, spec.task_id, max_retries, state.attempt_log.retried
+                )
+            )
+        if rows:
+            start, end = rows[0].start_time, rows[-1].end_time
+        task_state = state.states[task]
+        root = state.because(task)
+        return TaskExecutionStatistics(
+            spec.task_id,
+            stage_id,
+            start,
+            end,
+            end - start if end > start else 0.0,
+            _TASK_STATUS.get(task_state) or _unended_status(task_state, self.is_over),
+            None if task_state == SUCCEEDED else _error_message(state, task, rows, self.is_over),
+            max_retries,
+            len(rows),
+            rows,
+            None if root is None else state.tasks.name(root),
+            reused_from=state.attempt_log.reused.get(task, ""),
+        )
+
+    def mapped(self, task: int, spec: TaskSpec, stage_id: int) -> TaskExecutionStatistics:
+        """Return the row of a mapped task, with those of its children."""
+        own, tasks = self.row(task, spec, stage_id), self.state.tasks
+        for child in tasks.children(task):
+            row = self.row(child, spec, stage_id)
+            row.task_name = tasks.name(child)
+            row.index, row.key = tasks.index(child), tasks.key(child)
+            own.children.append(row)
+        ran = [row for row in own.children if row.attempt_count]
+        own.attempt_count = sum(row.attempt_count for row in ran)
+        own.start_time = min([row.start_time for row in ran], default=0.0)
+        own.end_time = max([row.end_time for row in ran], default=0.0)
+        own.duration = max(own.end_time - own.start_time, 0.0)
+        if self.state.states[task] not in _TASK_STATUS:
+            own.status = _worst_status(own.children, own.status)
+        if own.error_message == NOT_STARTED and ran:
+            own.error_message = None
+        return own
+
+
+_STATUSES = ("failed", "running", "held", "blocked", "cancelled")
+
+
+def _worst_status(children: Sequence[TaskExecutionStatistics], own: str) -> str:
+    """Return the status of a mapped task that has not ended as a whole."""
+    statuses = {row.status for row in children}
+    return next((status for status in _STATUSES if status in statuses), own)
+
+
 def _all_task_statistics(
     state: RunState, levels: list[int], times: RunTimes, *, is_over: bool
 ) -> list[TaskExecutionStatistics | None]:
     """Tasks by number; a tail that still runs when the run is over is in ``tail_tasks`` only."""
-    log, states = state.attempt_log, state.states
-    attempts: list[list[AttemptSettled] | None] = [None] * len(states)
-    for event in on_one_clock(log.settled, state.tasks, times.planned_at):
-        known = attempts[event.task]
-        if known is None:
-            attempts[event.task] = [event]
-        else:
-            known.append(event)
+    rows, states, roots = _Rows(state, times, is_over=is_over), state.states, state.tasks.roots
     return [
-        _task_statistics(state, task, spec, levels[task], attempts[task] or (), is_over)
+        (rows.mapped if task in roots else rows.row)(task, spec, levels[task])
         if spec.awaited or states[task] in _TASK_STATUS
         else None
         for task, spec in enumerate(state.plan.tasks)
     ]
 
 
-def _task_statistics(
-    state: RunState,
-    task: int,
-    spec: TaskSpec,
-    stage_id: int,
-    attempts: Sequence[AttemptSettled],
-    is_over: bool,
-) -> TaskExecutionStatistics:
-    task_id, max_retries, retried = spec.task_id, spec.retry.max_retries, state.attempt_log.retried
-    rows: list[TaskAttemptStatistics] = []
-    start = end = 0.0
-    for event in attempts:
-        rows.append(_attempt_statistics(len(rows) + 1, event, task_id, max_retries, retried))
-    if rows:
-        start, end = rows[0].start_time, rows[-1].end_time
-    task_state = state.states[task]
-    return TaskExecutionStatistics(
-        task_id,
-        stage_id,
-        start,
-        end,
-        end - start if end > start else 0.0,
-        _TASK_STATUS.get(task_state) or _unended_status(task_state, is_over),
-        None if task_state == SUCCEEDED else _error_message(state, task, rows, is_over),
-        max_retries,
-        len(rows),
-        rows,
-    )
-
-
 def _unended_status(task_state: int, is_over: bool) -> str:
     if is_over:
         return "cancelled"
+    if task_state == HELD:
+        return "held"
     return "running" if task_state == OUTSTANDING else "pending"
 
 
@@ -180,7 +225,19 @@ def _error_message(
         return failure.summary
     if rows and rows[-1].error_message:
         return rows[-1].error_message
+    root = state.because(task)
+    if root is not None:
+        return _why_without_attempt(state, task, root)
     return NOT_STARTED if is_over and not rows else None
+
+
+def _why_without_attempt(state: RunState, task: int, root: int) -> str:
+    """Return why a task ended without an attempt: what it needs failed or was skipped."""
+    name = state.tasks.name(root)
+    if state.states[root] == SUCCEEDED:
+        return f"its condition on {name!r} is not met"
+    how = "failed" if state.states[root] == FAILED else _TASK_STATUS.get(state.states[root], "")
+    return f"{name!r} {'was ' if how != 'failed' else ''}{how}"
 
 
 def _attempt_statistics(
@@ -200,8 +257,8 @@ def _attempt_statistics(
         start,
         end,
         end - start if end > start else 0.0,
-        _ATTEMPT_STATUS[outcome],
-        _failure_text(failure, blocked) if failure else None,
+        ATTEMPT_STATUS[outcome],
+        failure_text(failure, blocked) if failure else None,
         (task, attempt) in retried if retried else False,
         worker_id,
         outcome is Outcome.TIMED_OUT,
@@ -211,10 +268,6 @@ def _attempt_statistics(
         event.prepared_s,
         event.code,
     )
-
-
-def _failure_text(failure: Failure, blocked: str) -> str:
-    return f"{failure.summary}; it {blocked}" if blocked else failure.summary
 
 
 def _max_parallelism(plan: Plan, levels: list[int]) -> int:
@@ -272,36 +325,3 @@ def _stage(
 def _needs(specs: list[TaskSpec]) -> Iterator[str]:
     for spec in specs:
         yield from spec.needs
-
-
-def _error_summary(state: RunState) -> list[str]:
-    log = state.attempt_log
-    numbers: Counter[int] = Counter()
-    lines = []
-    for event in log.settled if log.retried else ():
-        numbers[event.task] += 1
-        if log.was_retried(event):
-            lines.append(_retried_line(state, event, numbers[event.task]))
-    used = Counter(task for (task, _), left in log.retried.items() if left >= 0)
-    for task, failure in log.failures.items():
-        name, retries = state.tasks.name(task), state.tasks.spec(task).retry.max_retries
-        lines.append(f"task {name!r} failed: {failure.summary}")
-        if retries and used[task] >= retries:
-            lines.append(f"task {name!r} exhausted its {_retries(retries)}")
-    if log.stop_reason:
-        lines.append(log.stop_reason)
-    return lines
-
-
-def _retried_line(state: RunState, event: AttemptSettled, number: int) -> str:
-    name = state.tasks.name(event.task)
-    failure = event.failure
-    why = _failure_text(failure, event.blocked) if failure else _ATTEMPT_STATUS[event.outcome]
-    left = state.attempt_log.retried[event.task, event.attempt]
-    if event.outcome is Outcome.LOST:
-        return f"task {name!r} attempt {number} was lost: {why}; no retry is charged"
-    return f"task {name!r} attempt {number} failed: {why}; {_retries(left)} left"
-
-
-def _retries(count: int) -> str:
-    return "1 retry" if count == 1 else f"{count} retries"

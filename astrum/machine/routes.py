@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from astrum.machine.task_table import TaskTable
-
 FIRST_STREAM = 0
 """The stream of all attempts as long as a host has given no routes."""
 
@@ -25,11 +23,3 @@ class Routes:
     choices: Sequence[tuple[int, ...]] = ((FIRST_STREAM,),)
     alone: Sequence[tuple[int, ...]] = ((FIRST_STREAM,),)
     of: Sequence[int] = ()
-
-    def of_all(self, tasks: TaskTable) -> Sequence[int]:
-        """Return the route of each task of a run, empty if all have route 0."""
-        of, index = self.of, tasks.plan.index
-        if not of or len(of) == len(tasks):
-            return of
-        children = range(len(of), len(tasks))
-        return [*of, *(of[index[tasks.spec(child).task_id]] for child in children)]

@@ -8,10 +8,11 @@ A task moves through::
 
                  needs done         dispatch             succeeded
     WAITING ───────────▶ READY ───────────▶ OUTSTANDING ───────────▶ SUCCEEDED
-                           ▲                  │  │  │
-                           │ delay over       │  │  └── failed for good ──▶ FAILED
-                           └── BACKING_OFF ◀──┘  └───── run is stopping ──▶ CANCELLED
-                                 may run again
+       │                   ▲                  │  │  │ └─ said so ────▶ SKIPPED
+       │                   │ delay over       │  │  └── failed for good ──▶ FAILED
+       │                   └── BACKING_OFF ◀──┘  └───── run is stopping ──▶ CANCELLED
+       │                         may run again   └───── worker lost ──▶ HELD
+       └─ a task that it needs was skipped ──▶ SKIPPED, or failed ──▶ BLOCKED
 
 An event about a task changes it in these states alone (`astrum.machine.task_state.LEGAL`)::
 
@@ -19,16 +20,24 @@ An event about a task changes it in these states alone (`astrum.machine.task_sta
     AttemptWithdrawn          OUTSTANDING
     AttemptSettled            OUTSTANDING
     RetryFellDue              BACKING_OFF
+    Released                  HELD
     TaskFoundUnserved         READY, OUTSTANDING, BACKING_OFF
+    TaskReused                READY (in history)
+
+A mapped task is never dispatched: it has children, as soon as the length of its list is known
+(`astrum.machine.ending`), and ends with the last of them. Its number stands for all of them.
 
 A ready task has a route: the streams that its attempts may go to (`astrum.machine.routes`). It is
 dispatched as soon as one of them has room, and the plan's concurrency limit allows it; among tasks
 that have room, the longest remaining path goes first (`astrum.machine.dispatching`).
 
 A run moves from history (events handled before `RunState.start`, which give no commands) to open,
-then to stopping once a task has failed for good or a stop was requested, then to finished. To
-resume a run, its journal is handled again. A `Reopened` in it opens the run after an end: the tasks
-that are to run again (`astrum.machine.reopening`) begin as at first, and go on counting attempts.
+then to stopping once a task with the policy "stop" has failed for good or a stop was requested,
+then to finished; while it stops, tasks that clean up run (`astrum.machine.stopping`). To resume a
+run, its journal is handled again. A `Reopened` in it opens the run after an end: the tasks that are
+to run again (`astrum.machine.reopening`) begin as at first, and go on counting attempts. A journal
+may begin with seeds (`TaskReused`): these tasks have succeeded in an earlier run, and do not run
+(`astrum.machine.taking_over`).
 
 Attempt numbers are fences: an event about an attempt that is not the current one changes nothing.
 There are three separate budgets: errors of the user's code (the task's `RetryPolicy`), lost workers
@@ -39,79 +48,83 @@ There are three separate budgets: errors of the user's code (the task's `RetryPo
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from types import MappingProxyType
 
+from astrum.machine.ending import Lengths
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
     AttemptWithdrawn,
     CancelRequested,
     CapacityChanged,
+    CleanupStopped,
     Command,
     Event,
-    Finish,
     Outcome,
+    Released,
     Reopened,
     RetryFellDue,
     RetryHurried,
-    Revoke,
     RoutesChanged,
     RunTimedOut,
     ScheduleRetry,
     TaskFoundUnserved,
+    TaskReused,
     WorkerReturned,
 )
-from astrum.machine.failure import UNSERVED, Failure
-from astrum.machine.reopening import Reopening
+from astrum.machine.failure import MISFIT, UNSERVED, Failure
 from astrum.machine.routes import FIRST_STREAM
+from astrum.machine.stopping import Stopping
 from astrum.machine.task_state import (
     BACKING_OFF,
-    CANCELLED,
-    FAILED,
     LEGAL,
     OUTSTANDING,
-    READY,
+    SKIPPED,
     SUCCEEDED,
     WAITING,
     TaskEvent,
 )
-from astrum.planning.plan import Plan, TaskSpec
+from astrum.planning.plan import Plan
 
 # Plain names too: to look up a member of an enum takes as long as the comparison with it.
 _SUCCESS, _NEVER_BEGAN = Outcome.SUCCEEDED, Outcome.NEVER_BEGAN
 
 
-class RunState(Reopening):
+class RunState(Stopping):
     """One run of one plan.
 
     ``run_key`` (the run id) seeds the jitter. ``capacity`` bounds the attempts outstanding in each
     stream until `CapacityChanged` does; the plan's concurrency limit bounds those in all streams.
+    ``lengths`` are those of the lists in the run's inputs that tasks have children for.
     """
 
-    def __init__(self, plan: Plan, *, run_key: str = "", capacity: int | None = None) -> None:
-        super().__init__(plan, capacity)
-        self.finished: str | None = None
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        run_key: str = "",
+        capacity: int | None = None,
+        lengths: Lengths = MappingProxyType({}),
+    ) -> None:
+        super().__init__(plan, capacity, lengths)
         self._run_key = run_key
-        self._has_tails = False
-        self._add(plan.tasks, [len(spec.needs) for spec in plan.tasks])
+        self._is_plain = plan.is_plain
+        self._awaited_left = sum(spec.awaited for spec in plan.tasks)
+        self._has_tails = self._awaited_left < len(plan.tasks)
+        self._cleanup_left = sum(spec.always for spec in plan.tasks)
+        self._needs_left = [len(spec.needs) for spec in plan.tasks]
+        self._extend(len(plan.tasks))
+        self._begin()
 
-    def _add(self, specs: Sequence[TaskSpec], needs_left: Sequence[int]) -> None:
-        """Take in the next tasks of the table; those that need nothing are ready."""
-        first, count = len(self.states), len(specs)
-        self._extend(count)
-        self._needs_left.extend(needs_left)
-        awaited = sum(spec.awaited for spec in specs)
-        self._awaited_left += awaited
-        self._has_tails |= awaited < count
-        for task, needs in enumerate(needs_left, first):
-            if not needs:
+    def _begin(self) -> None:
+        """Make ready what needs nothing; add the children of lists that are known."""
+        roots = self.tasks.roots
+        for task, needs in enumerate(self._needs_left.copy()):
+            if not needs and task not in roots:
                 self._make_ready(task)
-
-    def add_children(self, template: int, count: int) -> range:
-        """Add children of a task that still waits; it needs them from now on."""
-        children = self.tasks.add_children(template, count)
-        self._needs_left[template] += count
-        self._add([self.tasks.spec(template)] * count, [0] * count)
-        return children
+        for root in roots.values():
+            self._grow(root)
+        self._spread_ends()
 
     # --- queries of a host --------------------------------------------------------------
 
@@ -147,14 +160,16 @@ class RunState(Reopening):
 
     def start(self) -> list[Command]:
         """End the history and return the commands that follow; call it once per process."""
+        if not self._is_plain:
+            self._cancel_what_may_not_run(self._current_tasks(), is_sure=True)
         self._started = True
-        if self.stopping:
+        if self.stopping and not self._has_cleanup:
             return self._revoke_outstanding() + self._finish_if_over()
         self._sort_ready()
         delays: list[Command] = [
             self._delay(task) for task, state in enumerate(self.states) if state == BACKING_OFF
         ]
-        return delays + self._proceed()
+        return delays + self._revoke_outstanding() + self._proceed()
 
     def handle(self, event: Event) -> list[Command]:
         """Take in one event; return the commands that follow from it, `[]` if none."""
@@ -183,17 +198,32 @@ class RunState(Reopening):
                 self._budgets.forgive(worker_id)
             case CancelRequested() | RunTimedOut():
                 return self._on_stop_requested(event)
-            case Reopened() if self._is_decided() and not self._started:
-                self._fail_what_never_ran()
-                self._reopen(event)
+            case CleanupStopped():
+                return self._on_cleanup_stopped(event)
+            case Released() if self._is_legal(event):
+                return self._on_released(event)
+            case Reopened() if not self._started:
+                self._on_reopened(event)
             case RetryHurried(tasks):
                 return self._on_hurried(tasks)
+            case TaskReused() if self._is_seed(event):
+                self._take_over(event)
         return []
 
     def _is_legal(self, event: TaskEvent) -> bool:
         """Return whether the event may change its task in the task's current state."""
         task = event.task
         return 0 <= task < len(self.states) and type(event) in LEGAL[self.states[task]]
+
+    def _take_over(self, event: TaskReused) -> None:
+        self.attempt_log.reused[event.task] = event.run_id
+        if self._is_plain:
+            self._succeed(event.task)
+        else:
+            self._succeed_as_seen(event.task, event.seen)
+
+    def _is_seed(self, event: TaskReused) -> bool:
+        return not self._started and self._is_legal(event) and not self.attempts[event.task]
 
     def _is_current(self, event: AttemptSettled | AttemptWithdrawn | RetryFellDue) -> bool:
         """Return whether the event is legal and about the current attempt of its task."""
@@ -210,34 +240,54 @@ class RunState(Reopening):
     def _on_settled(self, event: AttemptSettled) -> list[Command]:
         self.outstanding_count -= 1
         stream = self._leave(event.task) if self._elsewhere else FIRST_STREAM
+        if self._gates is not None and self._started:
+            self._pass_gate(event.task)
         if event.outcome is _NEVER_BEGAN:
             return self._on_never_began(event.task)
         self.attempt_log.settled.append(event)
         if stream != FIRST_STREAM:
             self._ended_elsewhere[stream] = self._ended_elsewhere.get(stream, 0) + 1
         if event.outcome is _SUCCESS:
-            self._succeed(event.task)
+            if self._is_plain:
+                self._succeed(event.task)
+            elif misfit := self._misfit(event.task, event.seen):
+                return self._fail(event.task, Failure((MISFIT,), misfit))
+            else:
+                self._succeed_as_seen(event.task, event.seen)
             if any(self._heaps) or self._stopping is not None or not self._awaited_left:
                 return self._proceed()
             return []
-        if self.stopping:
+        if event.outcome is Outcome.SKIPPED:
+            return self._on_skipped(event)
+        if not self._may_run(event.task):
             self._end_while_stopping(event)
-            return self._finish_if_over()
+            return self._proceed()
         return self._on_unsuccessful(event)
+
+    def _on_skipped(self, event: AttemptSettled) -> list[Command]:
+        if event.failure is not None:
+            self.attempt_log.skips[event.task] = event.failure
+        self._end(event.task, SKIPPED)
+        return self._proceed()
 
     def _on_withdrawn(self, task: int) -> list[Command]:
         self.outstanding_count -= 1
         self._leave(task)
         self.attempts[task] -= 1
-        self._make_ready(task)
+        if self._gates is not None:
+            self._pass_gate(task)
+        if self._is_plain or self._may_run(task):
+            self._make_ready(task)
+        else:
+            self._halt_unsuccessful(task)
         return self._proceed()
 
     def _on_never_began(self, task: int) -> list[Command]:
         self._budgets.count_never_began(task)
-        if self.stopping:
-            self.states[task] = FAILED if task in self.attempt_log.failures else CANCELLED
-        else:
+        if self._may_run(task):
             self._make_ready(task)
+        else:
+            self._halt_unsuccessful(task)
         return self._proceed()
 
     def _succeed(self, task: int) -> None:
@@ -251,8 +301,10 @@ class RunState(Reopening):
                 self._make_ready(dependent)
 
     def _on_unsuccessful(self, event: AttemptSettled) -> list[Command]:
-        task = event.task
-        verdict = self._budgets.charge(event, self.tasks.spec(task).retry, self._run_key)
+        task, spec = event.task, self.tasks.spec(event.task)
+        if event.outcome is Outcome.LOST and spec.on_lost != "retry":
+            return self._on_lost_for_good(event, spec.on_lost)
+        verdict = self._budgets.charge(event, spec.retry, self._run_key)
         if isinstance(verdict, Failure):
             return self._fail(task, verdict)
         self.attempt_log.retried[task, event.attempt] = verdict.retries_left
@@ -264,12 +316,19 @@ class RunState(Reopening):
             return []
         return [self._delay(task), *self._proceed()]
 
+    def _on_reopened(self, event: Reopened) -> None:
+        # The process that led the run to its end knew that these never began.
+        self._cancel_what_may_not_run(self._current_tasks(), is_sure=True)
+        if self._is_decided():
+            self._fail_what_never_ran()
+            self._reopen(event)
+
     def _delay(self, task: int) -> ScheduleRetry:
         budget = self._budgets.peek(task)
         return ScheduleRetry(task, self.attempts[task], budget.due_at, budget.delay_s)
 
     def _on_due(self, task: int) -> list[Command]:
-        if self.stopping:
+        if not self._may_run(task):
             return []
         self._make_ready(task)
         return self._proceed()
@@ -286,18 +345,7 @@ class RunState(Reopening):
 
     def has_more(self, stream: int) -> bool:
         """Return whether more attempts would go to a stream if it had more capacity."""
-        return self._stopping is None and super().has_more(stream)
-
-    def _proceed(self) -> list[Command]:
-        """Dispatch what is ready, or finish."""
-        if not self._started or self._stopping is not None:
-            return self._finish_if_over()
-        commands = self._dispatch_ready()
-        # The end comes after the dispatches: tail tasks that are ready start although no awaited
-        # task is left.
-        if not self._awaited_left:
-            commands += self._finish_if_over()
-        return commands
+        return (self._stopping is None or self._has_cleanup) and super().has_more(stream)
 
     def _on_streams_changed(self, event: CapacityChanged | RoutesChanged) -> list[Command]:
         if isinstance(event, RoutesChanged):
@@ -309,13 +357,22 @@ class RunState(Reopening):
     def _catch_up(self, event: AttemptFoundOutstanding | AttemptSettled) -> None:
         """In history: note that an earlier leader dispatched this attempt."""
         task, attempt = event.task, event.attempt
-        is_legal = self._is_legal(AttemptFoundOutstanding(task, attempt))
+        is_legal = self._is_legal(AttemptFoundOutstanding(task, attempt)) or self._is_due(task)
         if is_legal and attempt > self.attempts[task]:
             self.attempts[task] = attempt
             self.states[task] = OUTSTANDING
             self.outstanding_count += 1
             if isinstance(event, AttemptFoundOutstanding):
                 self._enter(task, event.stream)
+
+    def _is_due(self, task: int) -> bool:
+        """In history: return whether a waiting task may have been dispatched all the same.
+
+        A task that tolerates ends waits for those that leave no trace in the journal, too: of tasks
+        that were cancelled before they ran.
+        """
+        is_waiting = 0 <= task < len(self.states) and self.states[task] == WAITING
+        return is_waiting and not self._is_plain and task not in self.tasks.roots
 
     # --- the end ------------------------------------------------------------------------
 
@@ -327,58 +384,3 @@ class RunState(Reopening):
         # failed. So with an early mark such an attempt would never be settled.
         self.attempt_log.failures[event.task] = Failure((UNSERVED,), event.message)
         return self._stop("failed", "")
-
-    def _fail(self, task: int, failure: Failure) -> list[Command]:
-        self.states[task] = FAILED
-        self.attempt_log.failures[task] = failure
-        if not self.tasks.spec(task).awaited and not self.tasks.dependents[task]:
-            return self._proceed()  # no task waits for it
-        return self._stop("failed", "")
-
-    def _end_while_stopping(self, event: AttemptSettled) -> None:
-        if event.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and event.failure is not None:
-            self.attempt_log.failures[event.task] = event.failure
-        failed = event.task in self.attempt_log.failures
-        self.states[event.task] = FAILED if failed else CANCELLED
-
-    def _on_stop_requested(self, event: CancelRequested | RunTimedOut) -> list[Command]:
-        if isinstance(event, RunTimedOut):
-            return self._stop("failed", event.reason)
-        return self._stop("cancelled", event.text)
-
-    def _stop(self, state: str, reason: str) -> list[Command]:
-        if self._is_decided():
-            return []
-        self._stopping = state
-        self.attempt_log.stop_reason = reason
-        if not self._started:
-            return []
-        return self._revoke_outstanding() + self._finish_if_over()
-
-    def _is_decided(self) -> bool:
-        """Return whether the run's end is certain; in history the run need not be finished then."""
-        return self._stopping is not None or not self._awaited_left
-
-    def _revoke_outstanding(self) -> list[Command]:
-        if not self.outstanding_count:
-            return []
-        return [Revoke(task, attempt) for task, attempt in self.outstanding()]
-
-    def _finish_if_over(self) -> list[Command]:
-        if not self._started or self.finished is not None:
-            return []
-        if self._stopping is not None:
-            if self.outstanding_count:
-                return []
-            self._fail_what_never_ran()
-            self.finished = self._stopping
-        elif self._awaited_left:
-            return []
-        else:
-            self.finished = self._ends_as
-        return [Finish(self.finished)]
-
-    def _fail_what_never_ran(self) -> None:
-        for task in self.attempt_log.failures:
-            if self.states[task] in (READY, BACKING_OFF):
-                self.states[task] = FAILED

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from astrum.planning.edges_data import Numbers
+from astrum.planning.graph import Edges, edges_of
 from astrum.planning.plan_rows import spec_to_data, specs_from_data
 from astrum.planning.priorities import priorities
 from astrum.planning.run_inputs import (
@@ -81,6 +82,11 @@ class Plan:
         return all(map(is_plain, self.tasks))
 
     @cached_property
+    def edges(self) -> Edges:
+        """The edges between the tasks, by number."""
+        return edges_of(self.tasks)
+
+    @cached_property
     def index(self) -> dict[str, int]:
         """Task id to task number."""
         return {spec.task_id: number for number, spec in enumerate(self.tasks)}
@@ -130,7 +136,7 @@ class Plan:
     @cached_property
     def priorities(self) -> list[int]:
         """For each task number, its place in the order of dispatch; the lowest is first."""
-        return priorities(self.dependents)
+        return priorities(self.dependents, [spec.priority for spec in self.tasks])
 
     def to_data(self) -> dict[str, Any]:
         """Return the plan as dicts, lists, tuples, numbers and strings, for any serializer."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgpack
 
 from astrum.errors import DecodeError
-from astrum.protocol.messages import PROTOCOL_VERSION
+from astrum.protocol.rows import PROTOCOL_VERSION
 from astrum.values.unpacking import unpack
 
 

@@ -1,18 +1,12 @@
-"""The messages between coordinator and workers: task messages and journal records.
+"""What the journal of a run holds: the ends of attempts, and events from outside.
 
-All are msgpack arrays that begin with the protocol's version or a kind. Values inside are byte
-strings, decoded only by the process that needs them: a coordinator copies them from a record into
-the next message.
-
-Fields are only ever added, at the end, and have a default. A writer leaves out trailing defaults,
-so a field that is not used costs nothing. A reader ignores fields that it does not know, and skips
-journal rows with an outcome or an event that it does not know. What a reader must not ignore needs
-a new `PROTOCOL_VERSION`.
+All are msgpack arrays. Values inside are byte strings, decoded only by the process that needs
+them: a coordinator copies them from a record into the next message. A reader skips rows with an
+outcome or an event that it does not know.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from sys import intern
@@ -31,13 +25,13 @@ from astrum.machine.events import (
     RetryHurried,
     RunTimedOut,
     TaskFoundUnserved,
+    TaskReused,
     WorkerReturned,
 )
 from astrum.machine.failure import Failure
-from astrum.protocol.keys import is_run_id
+from astrum.protocol.rows import trimmed, with_optional
 from astrum.values.unpacking import unpack
 
-PROTOCOL_VERSION = 2
 _LEADER = -1
 """Replaces the task number in records of events that come from the leader or a user."""
 _CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
@@ -49,131 +43,6 @@ _LONGEST_MS = 10**11
 """Three years; longer durations are invalid."""
 
 
-class TaskMessage(NamedTuple):
-    """One dispatched attempt.
-
-    ``attempt`` is the fence; ``try_number`` counts only the attempts that began. ``max_retries``
-    is for ``current_attempt()``. ``exclusive``: it runs alone on its worker. ``arguments`` is
-    made by `astrum.values.arguments.pack_arguments`.
-
-    ``versions`` says which code may run it (`astrum.planning.VERSION_POLICIES`; "": compatible
-    code). Nothing reads the other fields yet: they are room in the format. ``child_index`` and
-    ``child_key`` say which child of a mapped task it is (-1 and "": none). ``watch`` lists what
-    to observe of the result and report in `Record.seen`: each a kind and a path. ``limits`` names
-    the limits of which it holds a share. ``trace`` is the W3C ``traceparent`` that it belongs to.
-    """
-
-    run_id: str
-    task: int
-    attempt: int
-    try_number: int
-    namespace: str
-    task_id: str
-    fingerprint: str
-    max_retries: int
-    timeout_s: float | None
-    check_types: bool
-    exclusive: bool
-    arguments: bytes
-    child_index: int = -1
-    child_key: str = ""
-    watch: tuple[tuple[str | int, ...], ...] = ()
-    limits: tuple[str, ...] = ()
-    priority: int = 0
-    versions: str = ""
-    trace: str = ""
-
-
-def encode_message(message: TaskMessage) -> bytes:
-    """Return the bytes of a task message."""
-    packed: bytes = msgpack.packb((PROTOCOL_VERSION, *_trimmed(message, _MESSAGE_DEFAULTS)))
-    return packed
-
-
-def decode_message(data: bytes) -> TaskMessage:
-    """Read a task message; raises `DecodeError` for anything else, naming what is wrong."""
-    fields = unpack(data)
-    if not isinstance(fields, list) or not fields:
-        raise DecodeError("a task message must be a msgpack array")
-    if fields[0] != PROTOCOL_VERSION:
-        raise DecodeError(
-            f"the message has protocol version {fields[0]!r}, this process speaks "
-            f"{PROTOCOL_VERSION}: run the same Astrum version on all hosts"
-        )
-    del fields[1 + len(TaskMessage._fields) :]
-    if tuple(map(type, fields)) not in _MESSAGE_TYPES or not is_run_id(fields[1]):
-        raise DecodeError("a task message has fields of the wrong number or type")
-    if len(fields) > _WATCH:
-        _read_lists(fields)
-    message = TaskMessage(*fields[1:])
-    if message.timeout_s is not None and not 0 < message.timeout_s < math.inf:
-        # One NaN among a loop's timers puts all of them out of order.
-        raise DecodeError(f"a task message has the time limit {message.timeout_s!r}")
-    return message
-
-
-def _read_lists(fields: list[Any]) -> None:
-    """Turn the lists of a message to tuples of the right types."""
-    watch, limits = fields[_WATCH], fields[_WATCH + 1 : _WATCH + 2]
-    if not all(type(fact) is list and {*map(type, fact)} <= {str, int} for fact in watch):
-        raise DecodeError("a task message watches something that is not a kind and a path")
-    fields[_WATCH] = tuple(map(tuple, watch))
-    for names in limits:
-        if not all(type(name) is str for name in names):
-            raise DecodeError("a task message has a limit whose name is not a string")
-        fields[_WATCH + 1] = tuple(names)
-
-
-def _with_optional(
-    required: Iterable[tuple[type, ...]], optional: tuple[type, ...]
-) -> set[tuple[type, ...]]:
-    """Return the types of rows that end after their required fields or any optional one."""
-    lengths = range(len(optional) + 1)
-    return {first + optional[:length] for first in required for length in lengths}
-
-
-_MESSAGE_TYPES = _with_optional(
-    [
-        (int, str, int, int, int, str, str, str, int, timeout, bool, bool, bytes)
-        for timeout in (NoneType, int, float)
-    ],
-    (int, str, list, list, int, str, str),
-)
-"""The types of the version and the fields of a `TaskMessage`."""
-_WATCH = 1 + TaskMessage._fields.index("watch")
-_MESSAGE_DEFAULTS = tuple(TaskMessage._field_defaults.values())
-
-
-def _trimmed(row: tuple[Any, ...], defaults: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a row without those of its last fields that have their default."""
-    end = len(row)
-    if row[-len(defaults) :] == defaults:  # as nearly always
-        return row[: -len(defaults)]
-    for default in reversed(defaults):
-        if row[end - 1] != default:
-            break
-        end -= 1
-    return row[:end]
-
-
-def attribute(data: bytes) -> tuple[int, str, int, int] | None:
-    """Return version, run id, task and attempt of a message whose rest may be damaged or cut."""
-    reader = msgpack.Unpacker(strict_map_key=True, max_buffer_size=max(len(data), 1))
-    try:
-        reader.feed(data)
-        if reader.read_array_header() < 4:
-            return None
-        version, run_id, task, attempt = (reader.unpack() for _ in range(4))
-    except Exception:  # msgpack raises many kinds for hostile bytes
-        return None
-    numbers = (version, task, attempt)
-    if type(run_id) is not str or not is_run_id(run_id):
-        return None
-    if any(type(number) is not int for number in numbers):
-        return None
-    return version, run_id, task, attempt
-
-
 class Record(NamedTuple):
     """One settled attempt in the journal.
 
@@ -183,6 +52,8 @@ class Record(NamedTuple):
     free slot, then its arguments were fetched and decoded. ``code`` is the code of the task's
     namespace that ran, "" if the task's code was the plan's. ``log`` is the digest of the blob with
     what it logged, ``b""`` if there is none; nothing writes ``seen`` and ``log`` yet.
+    A reused task has such a record with attempt 0, and ``reused_from`` is the run that had the
+    result.
     """
 
     task: int
@@ -200,9 +71,17 @@ class Record(NamedTuple):
     seen: tuple[int, ...] = ()
     code: str = ""
     log: bytes = b""
+    reused_from: str = ""
 
-    def to_event(self, recorded_at: float) -> AttemptSettled:
+    @property
+    def gives_result(self) -> bool:
+        """Whether ``value`` is the result of the task."""
+        return self.outcome in (Outcome.SUCCEEDED, Outcome.REUSED)
+
+    def to_event(self, recorded_at: float) -> AttemptSettled | TaskReused:
         """Return the event for a run's state machine."""
+        if self.outcome is Outcome.REUSED:
+            return TaskReused(self.task, self.reused_from, recorded_at)
         return AttemptSettled(
             self.task,
             self.attempt,
@@ -223,7 +102,7 @@ class Record(NamedTuple):
 
 def encode_record(record: Record) -> bytes:
     """Return the bytes of one record; the settle script joins them to a journal entry."""
-    return _packed(_trimmed(record, _RECORD_DEFAULTS))
+    return _packed(trimmed(record, _RECORD_DEFAULTS))
 
 
 _CANCEL_DEFAULTS = ("", "")
@@ -237,9 +116,9 @@ LeaderEvent = (
 def encode_event(event: LeaderEvent) -> bytes:
     """Return the bytes of one event that is not the end of an attempt."""
     if isinstance(event, CancelRequested):
-        row: tuple[Any, ...] = (_LEADER, _CANCEL, *_trimmed(event, _CANCEL_DEFAULTS))
+        row: tuple[Any, ...] = (_LEADER, _CANCEL, *trimmed(event, _CANCEL_DEFAULTS))
     elif isinstance(event, RunTimedOut):
-        row = (_LEADER, _TIMEOUT, *_trimmed(event, _TIMEOUT_DEFAULTS))
+        row = (_LEADER, _TIMEOUT, *trimmed(event, _TIMEOUT_DEFAULTS))
     elif isinstance(event, WorkerReturned):
         row = (_LEADER, _RETURNED, event.at, event.worker_id)
     elif isinstance(event, (Reopened, RetryHurried)):
@@ -304,18 +183,18 @@ def claimed_ends(data: bytes) -> list[tuple[int, int]]:
 
 
 _OUTCOMES = {int(outcome): outcome for outcome in Outcome}
-_RECORD_TYPES = _with_optional(
+_RECORD_TYPES = with_optional(
     [
         (int, int, int, str, started, ended, value, failure)
         for started, ended in product((int, float), repeat=2)
         for value in (NoneType, bytes)
         for failure in (NoneType, list)
     ],
-    (int, int, int, str, list, str, bytes),
+    (int, int, int, str, list, str, bytes, str),
 )
 """The types of the fields of a `Record`; the first eight are always there."""
 _SEEN = Record._fields.index("seen")
-_RECORD_DEFAULTS = (1, 0, 0, "", (), "", b"")
+_RECORD_DEFAULTS = (1, 0, 0, "", (), "", b"", "")
 """Those of the fields from ``shared_loss`` on."""
 
 

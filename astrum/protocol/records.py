@@ -77,7 +77,10 @@ VERSIONS, OFFER, CODE = "versions", "offer", "code"
 """The details that say which code may run a run, and which one its plan was made from."""
 UNSERVED_LIMIT, NO_LIMIT = "unserved_limit_s", "none"
 """The detail that says how long a run waits for a worker that serves its tasks."""
+PRIORITY = "priority"
+"""The detail that shows the priority of a run; leaders go by its header, which is sealed."""
 _TRACEPARENT = re.compile("(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_PRIORITY = re.compile("-?[1-9]")
 NO_COUNTS = RunCounts()
 _COUNTS = re.compile(rb"[0-9]{1,18}(?: [0-9]{1,18})*")
 
@@ -121,7 +124,8 @@ class RunInfo:
     recorded, and that were dropped.
     ``released_at`` and ``released_by`` say when a leader last gave the run back, and which.
     ``counts`` are a few seconds old while the run is open, `None` before its leader has told any.
-    ``start_at`` is the time before which the run has no leader, `None` if it has passed.
+    ``start_at`` is the time that a delayed run was given, `None` for one that begins before it.
+    ``waits_until`` is that time while the run waits for it, and has no leader.
     ``plan_digest`` names its plan, and ``header`` is the sealed `RunHeader`.
     ``details`` are the strings given at creation and at the finish.
     """
@@ -140,6 +144,7 @@ class RunInfo:
     released_at: float | None = None
     released_by: str = ""
     start_at: float | None = None
+    waits_until: float | None = None
     plan_digest: str = ""
     header: bytes = b""
 
@@ -147,6 +152,11 @@ class RunInfo:
     def is_open(self) -> bool:
         """True until the run has ended."""
         return self.state == "open"
+
+    @property
+    def begun_at(self) -> float:
+        """The time from which its duration counts: its creation, or that of a delayed start."""
+        return self.created_at if self.start_at is None else self.start_at
 
     @property
     def labels(self) -> dict[str, str]:
@@ -159,6 +169,12 @@ class RunInfo:
         """The W3C ``traceparent`` that the run belongs to, "" without a valid one."""
         text = self.details.get(TRACEPARENT, "")
         return text if is_traceparent(text) else ""
+
+    @property
+    def priority(self) -> int:
+        """The priority that the run was submitted with, as far as its record shows it."""
+        text = self.details.get(PRIORITY, "")
+        return int(text) if _PRIORITY.fullmatch(text) else 0
 
     @property
     def versions(self) -> str:
@@ -216,6 +232,7 @@ WORKER_DETAILS = (
     "queues",
     "serves",
     "slots",
+    "lacks",
 )
 """The details of its registration that a worker can have."""
 

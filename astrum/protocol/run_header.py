@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from astrum.errors import DecodeError
+from astrum.planning.priorities import is_priority
 from astrum.values.compression import inflate
 from astrum.values.references import Blob, digest_of, reference_of
 from astrum.values.unpacking import unpack
@@ -37,13 +38,28 @@ class StoredPlan(NamedTuple):
     data: bytes
 
 
+class SeedPart(NamedTuple):
+    """Some of a run's seeds: a journal entry, whose tasks they are, and their big values."""
+
+    entry: bytes
+    tasks: tuple[int, ...]
+    digests: tuple[str, ...] = ()
+
+
+class StagedSeeds(NamedTuple):
+    """The journal entries with seeds that were written for a run, under a token; "": none."""
+
+    token: str = ""
+    entries: int = 0
+
+
 class NewRun(NamedTuple):
     """A run to create. ``header`` is sealed; ``blobs`` are its big inputs.
 
-    No coordinator leads it before ``start_at``, in seconds since the epoch (0: it starts at once).
+    It waits until ``start_at``, in seconds since the epoch (0: it begins at once).
     ``wakes``: one of the processes that serve leads it, else its creator does.
     ``published`` are the name and the record of the flow, which must still be published like that;
-    without a record it is not asked.
+    without a record it is not asked. ``seeds`` were written before: its journal begins with them.
     """
 
     run_id: str
@@ -55,6 +71,7 @@ class NewRun(NamedTuple):
     start_at: float = 0.0
     wakes: bool = True
     published: tuple[str, bytes] = ("", b"")
+    seeds: StagedSeeds = StagedSeeds()
 
 
 def plan_digest(data: bytes) -> str:
@@ -95,7 +112,7 @@ def _is_sound(header: RunHeader) -> bool:
     return (
         all(type(text) is str for text in texts)
         and all(type(value) is bytes for value in header.inputs.values())
-        and type(header.priority) is int
+        and is_priority(header.priority)
     )
 
 
@@ -118,6 +135,11 @@ def differences(old: RunHeader, new: RunHeader) -> str:
         if _canonical(old.inputs.get(name)) != _canonical(new.inputs.get(name))
     ]
     return f"with another {', '.join(map(repr, names))}" if names else ""
+
+
+def is_same_value(one: bytes, other: bytes) -> bool:
+    """Return whether two encoded values are equal, whatever the order of a map's keys."""
+    return one == other or _canonical(one) == _canonical(other)
 
 
 def _canonical(value: bytes | None) -> bytes:

@@ -44,8 +44,10 @@ class Connection(asyncio.Protocol):
     arriving, however slowly, is not late; nor is a command that is still being sent. One timer
     serves all commands, since a timer for each costs as much as the command.
 
-    A reply is dropped if its command was cancelled. `on_push` gets the messages of subscriptions,
-    `on_end` is called when the connection has ended.
+    The first command of a turn of the loop is sent at once, all others of the turn together after
+    it: many runs and attempts send something in the same turn, and a system call for each would
+    cost both ends more than the command. A reply is dropped if its command was cancelled. `on_push`
+    gets the messages of subscriptions, `on_end` is called when the connection has ended.
     """
 
     def __init__(self) -> None:
@@ -63,6 +65,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._moved_at = self._loop.time()
         self._unsent = 0
+        self._is_turn_open = False
+        self._gathered: list[bytes] = []
 
     @property
     def is_open(self) -> bool:
@@ -84,9 +88,12 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise self._refusal or driver.ConnectionError("the connection is closed")
         packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub takes one
-        self._transport.write(packed)
-        if len(packed) > _TAKEN_AT_ONCE:
-            self._unsent = self._transport.get_write_buffer_size()
+        if self._is_turn_open:
+            self._gathered.append(packed)
+        else:
+            self._is_turn_open = True
+            self._loop.call_soon(self._end_turn)
+            self._write(self._transport, packed)
         reply: asyncio.Future[Any] = self._loop.create_future()
         now = self._loop.time()
         self._waiting.append(_Waiting(reply, now, timeout_s))
@@ -94,6 +101,17 @@ class Connection(asyncio.Protocol):
         if self._alarm is None or deadline < self._alarm.when():
             self._set_alarm(deadline)
         return reply
+
+    def _end_turn(self) -> None:
+        self._is_turn_open = False
+        gathered, self._gathered = self._gathered, []
+        if gathered and self._transport is not None and not self._transport.is_closing():
+            self._write(self._transport, b"".join(gathered))
+
+    def _write(self, transport: asyncio.Transport, data: bytes) -> None:
+        transport.write(data)
+        if len(data) > _TAKEN_AT_ONCE:
+            self._unsent = transport.get_write_buffer_size()
 
     def drop(self, error: Exception | None = None) -> None:
         """End the connection at once and fail all waiting commands; harmless when repeated."""

@@ -59,13 +59,15 @@ class JournalStore(QueryStore):
         await self._replay.close()
         await super().close()
 
-    async def append_event(self, run_id: str, data: bytes, *, epoch: int | None = None) -> bool:
+    async def append_event(
+        self, run_id: str, data: bytes, *, epoch: int | None = None, begins: bool = False
+    ) -> bool:
         """Append an entry (`astrum.protocol.messages.encode_entry`) to the journal of an open run.
 
         ``False``: the run is over or gone. With ``epoch`` only its leader may; raises
-        `LeadershipLostError` then.
+        `LeadershipLostError` then. ``begins``: a delayed run begins by it, before its time.
         """
-        call = scripts.append(self.keys, run_id, data, epoch)
+        call = scripts.append(self.keys, run_id, data, epoch, begins=begins)
         reply = await self.client.call(call)
         if reply == -1:
             raise LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")

@@ -143,16 +143,17 @@ def _read_run(record: RawRun) -> RunInfo:
 def _run_info_of(record: RawRun, fields: dict[bytes, bytes]) -> RunInfo:
     ended, released = fields.get(b"end"), fields.get(b"ra")
     lease_end = float(record.lease_end or 0)
-    # Without an owner, that time is not the end of a lease: the run begins then.
-    is_delayed = not fields[b"ow"] and lease_end > record.time
-    lease_ms = 0.0 if is_delayed else max(0.0, lease_end - record.time)
+    start_at = _seconds(fields[b"sa"]) if b"sa" in fields else None
+    # A run that waits for its time is not among the other open ones.
+    waits = fields[b"st"] == b"open" and record.lease_end is None
+    is_early = start_at is not None and 1000 * start_at > record.time
     outstanding, late_ends = (int(count or 0) for count in record.counts)
     return RunInfo(
         run_id=record.run_id,
         state=fields[b"st"].decode(),
         epoch=int(fields[b"ep"]),
         owner=fields[b"ow"].decode(),
-        lease_s=lease_ms / 1000,
+        lease_s=max(0.0, lease_end - record.time) / 1000,
         created_at=_seconds(fields[b"at"]),
         ended_at=None if ended is None else _seconds(ended),
         outstanding=outstanding,
@@ -161,7 +162,8 @@ def _run_info_of(record: RawRun, fields: dict[bytes, bytes]) -> RunInfo:
         counts=decode_counts(fields.get(b"n", b"")),
         released_at=None if released is None else _seconds(released),
         released_by=fields.get(b"rb", b"").decode(),
-        start_at=lease_end / 1000 if is_delayed else None,
+        start_at=start_at,
+        waits_until=start_at if waits and is_early else None,
         plan_digest=fields.get(b"pd", b"").decode(),
         header=fields.get(b"hd", b""),
     )

@@ -56,12 +56,12 @@ def publish(
     keys: Keys, name: str, record: bytes, plan: StoredPlan, old: tuple[bytes, str]
 ) -> ScriptCall:
     """Publish a flow in place of another record. Reply: 0 if there is not that one now."""
-    names = [keys.flows, keys.plan(plan.digest)]
+    names = [keys.flows, keys.plan(plan.digest), keys.delayed]
     ttl_ms = round(OPEN_TTL_S * 1000)
     return ScriptCall("publish", names, [name, record, plan.data, keys.plan(""), *old, ttl_ms])
 
 
 def unpublish(keys: Keys, name: str, record: bytes, digest: str) -> ScriptCall:
     """Remove a published flow. Reply: 0 if its record is another one now."""
-    names = [keys.flows, keys.plan(digest)]
+    names = [keys.flows, keys.plan(digest), keys.delayed]
     return ScriptCall("unpublish", names, [name, record, round(OPEN_TTL_S * 1000)])

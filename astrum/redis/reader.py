@@ -7,6 +7,7 @@ delivered to it would be orphaned; CLIENT UNBLOCK ends the read on the server in
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from astrum.errors import StoreError
@@ -71,7 +72,6 @@ class BlockingReader:
             await self._settle_down()
 
     async def _settle_down(self) -> None:
-        try:
-            await asyncio.wait_for(self._idle.wait(), _REPEAT_S)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REPEAT_S):
+                await self._idle.wait()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from astrum.errors import LeadershipLostError, RunNotFoundError
 from astrum.protocol.keys import GROUP, Keys
-from astrum.protocol.run_header import NewRun
+from astrum.protocol.run_header import NewRun, SeedPart
 from astrum.redis.records import Dispatched
 from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.settlement import Settlement, Verdict
@@ -22,6 +22,8 @@ MAX_ITEMS = 500
 """Items per script call: Lua's ``unpack`` is limited, and a call must not take long."""
 OPEN_TTL_S = 7 * 86400.0
 """The time for which an open run outlives its last leader."""
+SEEDS_TTL_S = 1800.0
+"""The life of seeds whose run is not created yet, and of their values until `prolong`."""
 QUEUE_TTL_S = OPEN_TTL_S
 """The time for which a queue outlives its last dispatch: as long as a run that may wait there."""
 IDLE_QUEUE_TTL_S = 86400.0
@@ -33,6 +35,8 @@ BLOBS_PER_PART = 1000
 """The number of blobs whose lives one call changes; it takes the server a few milliseconds."""
 STREAMS_PER_PART = 200
 LATEST_LEASES_LOOKED_AT = 100
+DUE_RUNS_PER_CALL = 500
+"""The most delayed runs that one call lets begin; it takes the server a few milliseconds."""
 OUTLINE_ROWS = 2_000
 OUTLINE_BYTES = 4 * 1024 * 1024
 """The limit of one call, so that it blocks the server for some milliseconds only."""
@@ -77,6 +81,7 @@ def _run_keys(keys: Keys, run_id: str) -> list[str]:
 class Creation(IntEnum):
     """The replies to `create`."""
 
+    SEEDS_GONE = -4
     FLOW_CHANGED = -3
     PLAN_UNKNOWN = -2
     CONFLICT = -1
@@ -84,25 +89,53 @@ class Creation(IntEnum):
     CREATED = 1
 
 
+class Seeding(IntEnum):
+    """The replies to `seed`."""
+
+    BUSY = -2
+    RUN_EXISTS = -1
+    VALUE_GONE = 0
+    WRITTEN = 1
+
+
 def create(keys: Keys, run: NewRun, plan: bytes = b"") -> ScriptCall:
     """Create a run; without ``plan`` the server must have it. Reply: a `Creation`."""
-    run_id, digest, header, identity, details, values, start_at, wakes, published = run
+    run_id, digest, header, identity, details, values, start_at, wakes, published, seeds = run
     arguments: list[Argument] = [run_id, digest, milliseconds(OPEN_TTL_S), keys.run("")]
     arguments += [identity, header, round(start_at * 1000)]
-    arguments += [int(wakes and not start_at), plan, len(values), *published]
+    arguments += [int(wakes), plan, len(values), *published, *seeds]
     names = [*_run_keys(keys, run_id), keys.runs, keys.index, keys.plan(digest), keys.wake]
-    names.append(keys.flows)
+    names += (keys.flows, keys.delayed)
     for blob in values:
         names.append(keys.blob(run_id, blob.digest))
         arguments += blob
+    if seeds.token:
+        names += keys.staged(run_id)
     return ScriptCall("create", names, [*arguments, *flat(details)])
+
+
+def seed(
+    keys: Keys, run_id: str, token: str, old_run_id: str, part: SeedPart, *, is_first: bool
+) -> ScriptCall:
+    """Write seeds of a run that is to be created. Reply: a `Seeding`."""
+    names = [*keys.staged(run_id), keys.run(run_id)]
+    for digest in part.digests:
+        names += (keys.blob(old_run_id, digest), keys.blob(run_id, digest))
+    head: list[Argument] = [token, int(is_first), milliseconds(SEEDS_TTL_S), part.entry]
+    return ScriptCall("seed", names, [*head, len(part.tasks), *part.tasks, *part.digests])
+
+
+def unseed(keys: Keys, run_id: str, token: str) -> ScriptCall:
+    """Remove seeds of a run that was not created. Reply: 0 if nothing is left to do."""
+    names = [*keys.staged(run_id), keys.attempts(run_id), keys.blobs(run_id)]
+    return ScriptCall("unseed", names, [token, BLOBS_PER_PART, keys.blob(run_id, "")])
 
 
 def adopt(
     keys: Keys, run_ids: Iterable[str], owner: str, lease_s: float, versions: str
 ) -> ScriptCall:
     """Acquire the leadership of runs. Reply: `listing.read_adopted`."""
-    names = [keys.runs]
+    names = [keys.runs, keys.delayed]
     arguments: list[Argument] = [owner, milliseconds(lease_s), milliseconds(OPEN_TTL_S), versions]
     for run_id in run_ids:
         names += (keys.run(run_id), keys.attempts(run_id), keys.journal(run_id))
@@ -186,12 +219,13 @@ def dispatch(
     items: Iterable[DispatchItem],
     *,
     has_more: bool,
+    rank: int,
 ) -> ScriptCall:
     """Dispatch attempts. Reply: see `read_dispatched`."""
     name, want, alone = _names(keys, stream)
     names = [keys.run(run_id), keys.attempts(run_id), stream, keys.queues, want, *alone]
     want_ms = milliseconds(WANT_S) if has_more else 0
-    arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms(), name, run_id, want_ms]
+    arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms(), name, run_id, want_ms, rank]
     for item in items:
         arguments += item
     return ScriptCall("dispatch", names, arguments)
@@ -208,19 +242,20 @@ def read_dispatched(run_id: str, epoch: int, reply: Sequence[Any]) -> Dispatched
     """Return one state per item; raises `LeadershipLostError` and `RunNotFoundError`."""
     status, *rest = reply
     if status == b"OK":
-        length, claimants, *states = rest
-        return Dispatched([state.decode() for state in states], length, claimants)
+        length, weight, *states = rest
+        return Dispatched([state.decode() for state in states], length, weight)
     if status == b"GONE":
         raise RunNotFoundError(f"run {run_id!r} is gone")
     raise _leadership_lost(run_id, epoch)
 
 
-def look(keys: Keys, stream: str, run_ids: Iterable[str]) -> ScriptCall:
-    """Ask how full a stream is, for runs that want to dispatch more there.
+def look(keys: Keys, stream: str, ranks: Iterable[tuple[str, int]]) -> ScriptCall:
+    """Ask how full a stream is, for runs (id, rank) that want to dispatch more there.
 
-    Reply: the number of its attempts, and of runs that do.
+    Reply: the number of its attempts, and the weight of all runs that do.
     """
-    return ScriptCall("look", [stream, keys.want(stream)], [milliseconds(WANT_S), *run_ids])
+    runs = [part for pair in ranks for part in pair]
+    return ScriptCall("look", [stream, keys.want(stream)], [milliseconds(WANT_S), *runs])
 
 
 def settle(
@@ -265,10 +300,14 @@ def vanished(
     return ScriptCall("vanished", [keys.attempts(run_id), stream], arguments)
 
 
-def append(keys: Keys, run_id: str, entry: bytes, epoch: int | None) -> ScriptCall:
+def append(keys: Keys, run_id: str, entry: bytes, epoch: int | None, *, begins: bool) -> ScriptCall:
     """Append a journal entry. Reply: 1 appended, 0 the run is over, -1 another leads."""
+    names = [keys.run(run_id), keys.journal(run_id)]
     arguments: list[Argument] = [entry, "" if epoch is None else epoch]
-    return ScriptCall("append", [keys.run(run_id), keys.journal(run_id)], arguments)
+    if begins:
+        names += (keys.delayed, keys.runs, keys.wake)
+        arguments += (run_id, milliseconds(OPEN_TTL_S))
+    return ScriptCall("append", names, arguments)
 
 
 def finish(
@@ -300,8 +339,9 @@ def finish(
 
 
 def orphans(keys: Keys, limit: int) -> ScriptCall:
-    """List open runs without a leader. Reply: the ms until the next one, ids and scores."""
-    return ScriptCall("orphans", [keys.runs], [limit])
+    """Let due runs begin, and list runs without a leader. Reply: `listing.read_orphans`."""
+    arguments: list[Argument] = [limit, DUE_RUNS_PER_CALL, milliseconds(OPEN_TTL_S)]
+    return ScriptCall("orphans", [keys.runs, keys.delayed, keys.wake], arguments)
 
 
 def put_blob(keys: Keys, run_id: str, digest: str, data: bytes) -> ScriptCall:

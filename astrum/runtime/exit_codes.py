@@ -18,6 +18,7 @@ from astrum.errors import (
     SchedulerError,
     StoreConfigurationError,
     StoreRefusesWritesError,
+    TakeOverRefusedError,
 )
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -27,6 +28,7 @@ _WRONG_USAGE = (
     StoreConfigurationError,
     RunEndedError,
     RetryRefusedError,
+    TakeOverRefusedError,
     RunInputError,
     NotInPoolError,
 )

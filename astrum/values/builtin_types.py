@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 import msgpack
 from pydantic_core import TzInfo
 
+from astrum.values.absent import ABSENT, Absent
 from astrum.values.codes import Code
 from astrum.values.refusals import Refusal
 
@@ -225,4 +226,5 @@ BUILTIN_TYPES: dict[type, Carrier] = {
     OrderedDict: Carrier(Code.ORDERED_DICT, _write_dict, _reader_of(OrderedDict)),
     defaultdict: Carrier(Code.DEFAULT_DICT, _write_default_dict, _read_default_dict),
     Counter: Carrier(Code.COUNTER, _write_dict, _read_counter),
+    Absent: Carrier(Code.ABSENT, lambda *_: b"", lambda *_: ABSENT),
 }

@@ -55,6 +55,7 @@ class Codec:
             int(carrier.code): carrier.read for carrier in carriers.values()
         }
         readers.update({int(code): reader for code, reader in FOREIGN_READERS.items()})
+        types = [cls for cls in types if cls not in carriers]  # those travel in one way only
         named = self._named = _Named(types, extensions)
         writers.update(named.writers())
         writers[Opaque] = (0, _refuse_opaque)

@@ -29,6 +29,7 @@ class Code(IntEnum):
     DEFAULT_DICT = 15
     COUNTER = 16
     STANDARD = 17
+    ABSENT = 18
     ENUM = 20
     DATACLASS = 21
     NAMED_TUPLE = 22

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from astrum.data_transport.bindings import Path
 from astrum.data_transport.locate import (
@@ -18,13 +16,13 @@ from astrum.data_transport.locate import (
     with_names,
     without_order,
 )
-from astrum.errors import LocateError, TransportError
+from astrum.errors import DecodeError, LocateError, NotAListError, TransportError
 from astrum.values.codes import Code
 from astrum.values.compression import inflate
 from astrum.values.map_keys import code_name, encoded_key, is_loose, plain_key, unpacked
 from astrum.values.references import reference_of
 from astrum.values.unsent import refuse_unsent
-from astrum.values.walk import Item, Kind, ends_from, entries, item_at, offsets
+from astrum.values.walk import CUT_SHORT, Item, Kind, ends_from, entries, item_at
 
 _SHOWN_KEY_BYTES = MAX_SHOWN_KEY + 5  # with the longest header
 _MAPPINGS: dict[int, str] = {
@@ -63,31 +61,7 @@ def project(data: bytes, path: Path) -> bytes:
     >>> project(msgpack.packb({"rows": [{"id": 7}]}), ("rows", -1, "id"))
     b'\\x07'
     """
-    return part_of(opened(data), path, _PLACES) if path else data
-
-
-class Items(NamedTuple):
-    """The items of an encoded list: number ``n`` is ``data[offsets[n] : offsets[n + 1]]``."""
-
-    data: bytes
-    offsets: array[int]
-
-
-def split(data: bytes) -> Items:
-    """Find all items of an encoded list or tuple in one pass.
-
-    Raises as `project` for the first item; an empty list has one offset.
-
-    >>> import msgpack
-    >>> data, offsets = split(msgpack.packb([7, "x"]))
-    >>> data[offsets[1] : offsets[2]] == msgpack.packb("x")
-    True
-    """
-    data = opened(data)
-    item = _container(data, 0)
-    if item.kind is not Kind.ARRAY:
-        raise LocateError(0, _description(data, 0))
-    return Items(data, offsets(data, item))
+    return part_of(opened(data), path) if path else data
 
 
 def opened(data: bytes) -> bytes:
@@ -96,6 +70,19 @@ def opened(data: bytes) -> bytes:
         raise UnprojectableError("the value is stored elsewhere; fetch it, then project it")
     refuse_unsent(data)
     return inflate(data)
+
+
+def array_in(data: bytes) -> Item:
+    """Return the list or tuple that an opened value is, of which only the header is read.
+
+    Raises `NotAListError` for another kind of value.
+    """
+    item = _container(data, 0)
+    if item.kind is not Kind.ARRAY:
+        raise NotAListError(_description(data, 0))
+    if item.size > len(data) - item.start:
+        raise DecodeError(CUT_SHORT)
+    return item
 
 
 class Places:
@@ -124,7 +111,7 @@ class Places:
 _PLACES = Places()
 
 
-def part_of(data: bytes, path: Path, places: Places) -> bytes:
+def part_of(data: bytes, path: Path, places: Places = _PLACES) -> bytes:
     """Return the part of an opened value; raises as `project`."""
     start, end = 0, len(data)
     for locator in path:

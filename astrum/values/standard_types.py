@@ -19,6 +19,7 @@ import pydantic
 import pydantic_core
 from pydantic import networks
 
+from astrum.data_transport.task_failure import TaskFailure
 from astrum.errors import DecodeError
 from astrum.values.builtin_types import Carrier, Pack, Unpack, zone_from, zone_parts
 from astrum.values.codes import Code
@@ -72,6 +73,14 @@ def _take_deque(value: deque[Any]) -> Sequence[Any]:
     return list(value), value.maxlen
 
 
+def _take_failure(value: TaskFailure) -> Sequence[Any]:
+    return value.task, value.status, value.message, list(value.types)
+
+
+def _make_failure(task: str, status: Any, message: str, types: list[str]) -> TaskFailure:
+    return TaskFailure(task, status, message, tuple(types))
+
+
 RECIPES: Mapping[str, Recipe] = {
     "Fraction": Recipe(
         Fraction, lambda value: (value.numerator, value.denominator), Fraction, (int,)
@@ -101,6 +110,7 @@ RECIPES: Mapping[str, Recipe] = {
     "NameEmail": Recipe(
         pydantic.NameEmail, lambda value: (value.name, value.email), pydantic.NameEmail
     ),
+    "TaskFailure": Recipe(TaskFailure, _take_failure, _make_failure, (str, list)),
     **{
         name: Recipe(cls, lambda value: (str(value),), cls, is_checked=True)
         for name, cls in _url_types().items()

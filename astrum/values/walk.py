@@ -20,6 +20,7 @@ from astrum.values.codes import ext_header
 _READ_BYTES = 64 * 1024
 _OFFSET = "I"
 """Four bytes: no value has more than 64 MiB."""
+CUT_SHORT = "the encoded value is cut short"
 
 
 class Kind(Enum):
@@ -47,7 +48,7 @@ class Item(NamedTuple):
 def item_at(data: bytes, at: int) -> Item:
     """Read the header of the item at ``at``; raises `DecodeError` beyond the end."""
     if at >= len(data):
-        raise DecodeError("the encoded value is cut short")
+        raise DecodeError(CUT_SHORT)
     first = data[at]
     if 0x80 <= first <= 0x8F:
         return Item(Kind.MAP, first & 0x0F, at + 1)
@@ -61,7 +62,7 @@ def item_at(data: bytes, at: int) -> Item:
     if header is None:
         return Item(Kind.SCALAR, 0, at)
     if header.end > len(data):
-        raise DecodeError("the encoded value is cut short")
+        raise DecodeError(CUT_SHORT)
     return Item(Kind.EXT, 0, header.start, header.code, header.end)
 
 
@@ -89,7 +90,7 @@ def ends_from(data: bytes, at: int) -> Callable[[], int]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, msgpack.OutOfData):
-        return "the encoded value is cut short"
+        return CUT_SHORT
     return f"the bytes are not an encoded value: {type(error).__name__}"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from astrum.errors import DecodeError
-from astrum.protocol.messages import attribute, decode_message
 from astrum.protocol.records import DeadLetter
+from astrum.protocol.task_message import attribute, decode_message
 
 HEX_BYTES = 256
 """How many bytes of an entry are shown."""

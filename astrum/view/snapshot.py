@@ -13,13 +13,14 @@ from astrum.view.unfinished import UnfinishedTask
 class RunSnapshot:
     """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's.
 
-    ``late_ends`` and ``labels`` are as in `RunInfo`. ``submitted_by`` names user, host and process,
-    "" if it is not known.
+    ``late_ends``, ``waits_until`` and ``labels`` are as in `RunInfo`. ``submitted_by`` names user,
+    host and process, "" if it is not known.
     """
 
     report: ExecutionReport
     unfinished: list[UnfinishedTask]
     now: float
     late_ends: int = 0
+    waits_until: float | None = None
     submitted_by: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)

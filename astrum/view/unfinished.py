@@ -34,7 +34,7 @@ class UnfinishedState(StrEnum):
     """The state of an unfinished task: what it does, or what it waits for."""
 
     WAITING = "waiting"
-    """For tasks that it needs."""
+    """For tasks that it needs, or for the start of a delayed run."""
     READY = "ready"
     """For a coordinator that sends it to a queue."""
     RETRYING = "retrying"
@@ -59,6 +59,7 @@ class Sent(NamedTuple):
     sent_at: float
     sequence: int = 0
     offer: str = ""
+    urgent: bool = False
 
 
 class Taken(NamedTuple):
@@ -86,12 +87,13 @@ class RunMoment:
 
     ``sent`` and ``taken`` are by task number, ``queued`` counts by stream the attempts, of any run,
     that wait there for a worker. ``alive`` are the ids of the live workers, ``pauses`` what
-    operators have paused.
+    operators have paused. ``waits_until`` is the time of a delayed start that has not come.
     """
 
     state: RunState
     now: float
     is_led: bool
+    waits_until: float | None = None
     sent: Mapping[int, Sent] = field(default_factory=dict)
     taken: Mapping[int, Taken] = field(default_factory=dict)
     queued: Mapping[Stream, int] = field(default_factory=dict)
@@ -104,8 +106,8 @@ class UnfinishedTask:
     """The state of one unfinished task.
 
     ``attempt`` is the number of the attempt that is under way or comes next. ``since`` is when it
-    was sent to its queue, was taken by ``worker_id`` or paused, ``due_at`` when its next attempt
-    begins.
+    was sent to its queue, was taken by ``worker_id`` or paused, ``due_at`` when its next attempt,
+    or its delayed run, begins.
     ``position`` counts from 1 in its queue and is `None` where it is not known for sure.
     ``exclusive``: its attempt is the only one on its worker. ``waits_for`` are needs that have not
     succeeded. ``text`` says all of it.
@@ -167,6 +169,8 @@ class _Look:
             return self._stopping(task)
         if state == WAITING:
             return self._waiting(task)
+        if self._moment.waits_until is not None:
+            return self._delayed(task, self._moment.waits_until)
         spec = self._state.tasks.spec(task)
         pause = self._moment.pauses.holding(self._plan.namespace, spec.task_id, spec.queue)
         if pause is not None:
@@ -238,6 +242,10 @@ class _Look:
                 text += f", its limit is {limit:,}"
         return self._made(task, UnfinishedState.READY, text)
 
+    def _delayed(self, task: int, until: float) -> UnfinishedTask:
+        text = f"is sent when the run starts, in {age_text(until - self._moment.now)}"
+        return self._made(task, UnfinishedState.WAITING, text, due_at=until)
+
     def _stopping(self, task: int) -> UnfinishedTask:
         if self._state.states[task] == OUTSTANDING:
             text = "is taken back: the run is being ended"
@@ -266,7 +274,7 @@ class _Look:
         due_at: float | None = None,
         waits_for: tuple[str, ...] = (),
     ) -> UnfinishedTask:
-        queue, lane, _ = self._stream(task)
+        queue, lane, *_ = self._stream(task)
         under_way = self._state.states[task] == OUTSTANDING
         number = self._state.attempts[task] - self._state.skipped(task) + (not under_way)
         return UnfinishedTask(
@@ -287,8 +295,8 @@ class _Look:
     def _stream(self, task: int) -> Stream:
         spec = self._state.tasks.spec(task)
         sent = self._moment.sent.get(task)
-        offer = "" if sent is None else sent.offer
-        return Stream(spec.queue, EXCLUSIVE if self._state.is_exclusive(task) else spec.lane, offer)
+        lane = EXCLUSIVE if self._state.is_exclusive(task) else spec.lane
+        return Stream(spec.queue, lane, *(() if sent is None else (sent.offer, sent.urgent)))
 
     def _sent_at(self, task: int) -> float | None:
         sent = self._moment.sent.get(task)

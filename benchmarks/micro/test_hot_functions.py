@@ -14,18 +14,12 @@ from astrum import DynamicScheduler, TaskOrder
 from astrum.machine import Outcome, RunState, RunTimes, build_report
 from astrum.machine.events import AttemptSettled, Dispatch
 from astrum.planning import Plan, TaskSpec
-from astrum.protocol.messages import (
-    Record,
-    TaskMessage,
-    decode_entry,
-    decode_message,
-    encode_entry,
-    encode_message,
-    encode_record,
-)
+from astrum.protocol.messages import Record, decode_entry, encode_entry, encode_record
+from astrum.protocol.task_message import TaskMessage, decode_message, encode_message
 from astrum.values.arguments import pack_arguments, unpack_arguments
 from astrum.values.codec import Codec
-from astrum.values.projection import project, split
+from astrum.values.lists import join, split
+from astrum.values.projection import project
 
 Measure = Callable[..., Any]
 TASKS = 2_000
@@ -50,7 +44,13 @@ def test_project_a_field(benchmark: Measure) -> None:
 
 def test_split_a_list_of_100_000(benchmark: Measure) -> None:
     data = CODEC.encode([{"id": n, "name": f"row {n}"} for n in range(100_000)])
-    assert len(benchmark(split, data).offsets) == 100_001
+    assert len(benchmark(split, data)) == 100_000
+
+
+@pytest.mark.parametrize(("count", "size"), [(10_000, 1024), (100_000, 1)])
+def test_split_a_list_and_join_its_items(benchmark: Measure, count: int, size: int) -> None:
+    data = CODEC.encode(["x" * size] * count)
+    assert benchmark(lambda: join(list(split(data)))) == data
 
 
 def test_splice_arguments(benchmark: Measure) -> None:

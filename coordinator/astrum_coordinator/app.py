@@ -17,29 +17,32 @@ from astrum.errors import (
     RunError,
 )
 from astrum.execution.invoke import Flow
-from astrum.execution.run_inputs import checked_inputs
 from astrum.execution.run_log import SENT_TO_WORKERS, with_log
 from astrum.flow.registry import build_scheduler
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
-from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
 from astrum.protocol.run_header import NewRun, RunHeader
 from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
-from astrum.view import QueueState, RunSnapshot
+from astrum.view import RunSnapshot
 from astrum_coordinator.asking.operations import Operations
+from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.requests import cancel_run
-from astrum_coordinator.asking.snapshots import queue_states_of, take_snapshot
+from astrum_coordinator.asking.snapshots import take_snapshot
 from astrum_coordinator.asking.submitter import submitter
+from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
 from astrum_coordinator.asking.waiting import found_run, until_over
+from astrum_coordinator.client.client_parts import ClientParts
+from astrum_coordinator.client.handle import RunHandle
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.parts import Parts, compose
 from astrum_coordinator.publishing import Publishing
+from astrum_coordinator.start_time import StartTime, start_time
 from astrum_coordinator.stored_runs import StoredRuns, encode_plan, new_run
 from astrum_coordinator.submission import RunOptions, check_flow, new_run_id, submission_details
 from astrum_coordinator.workers_here import WorkersHere
@@ -51,7 +54,7 @@ _PATIENCE_S = 10.0
 """Seconds for which a submission or a cancel waits for a server, for example at a restart."""
 
 
-class Coordinator(Operations, Publishing, WorkersHere):
+class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
     """Runs flows on a pool of workers that share a Redis or Valkey server.
 
     ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also
@@ -121,6 +124,10 @@ class Coordinator(Operations, Publishing, WorkersHere):
     def _stored(self) -> StoredRuns:
         return self._parts.stored
 
+    @property
+    def _reports(self) -> ReportLoader:
+        return self._parts.reports
+
     def _begin_to_lead(self) -> None:
         for service in self._parts.services:
             service.start()
@@ -139,9 +146,11 @@ class Coordinator(Operations, Publishing, WorkersHere):
         run_id: str | None = None,
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        priority: int = 0,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
+        from_run: str | FromRun | None = None,
     ) -> ExecutionReport:
         """Run tasks of a namespace on the workers; see `astrum.machine`, and `run_flow`."""
         config = checked_config(config)
@@ -156,9 +165,11 @@ class Coordinator(Operations, Publishing, WorkersHere):
             run_id=run_id,
             observer=observer,
             labels=labels,
+            priority=priority,
             traceparent=traceparent,
             versions=versions,
             unserved_limit_s=unserved_limit_s,
+            from_run=from_run,
         )
 
     async def run_flow(
@@ -172,9 +183,11 @@ class Coordinator(Operations, Publishing, WorkersHere):
         run_id: str | None = None,
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        priority: int = 0,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
+        from_run: str | FromRun | None = None,
     ) -> ExecutionReport:
         """Submit a planned flow, lead it, and return its report.
 
@@ -191,9 +204,11 @@ class Coordinator(Operations, Publishing, WorkersHere):
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
             labels=labels,
+            priority=priority,
             traceparent=traceparent,
             versions=versions,
             unserved_limit_s=unserved_limit_s,
+            from_run=from_run,
         )
         submitting = asyncio.create_task(submission)
         try:
@@ -205,7 +220,7 @@ class Coordinator(Operations, Publishing, WorkersHere):
             raise
         finally:
             self._led_here.discard(run_id)
-        return await self._parts.reports.report(run_id, flow.types, known=known)
+        return await self._reports.report(run_id, flow.types, known=known)
 
     async def submit_flow(
         self,
@@ -216,9 +231,12 @@ class Coordinator(Operations, Publishing, WorkersHere):
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        priority: int = 0,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
+        at: StartTime | None = None,
+        from_run: str | FromRun | None = None,
     ) -> str:
         """Store a run without an owner and return its id; any coordinator may adopt it.
 
@@ -227,38 +245,50 @@ class Coordinator(Operations, Publishing, WorkersHere):
         Once it has ended it is kept for ``result_ttl_s``, by default as long as its leader says.
         The same ``run_id`` with the same flow (its namespace) and inputs is the same run, whatever
         its tasks and its code; with others it raises `RunConflictError`.
+        ``priority``, from -9 to 9, is added to that of each task: attempts above 0 begin before all
+        others, and the runs of others share what is sent ahead by it, a half for each step down.
         ``labels`` are short strings by name that `runs` shows, and ``traceparent`` is that of the
         W3C's Trace Context, which each task message carries; those of the first submission count.
         ``versions`` says which code may run the tasks: "compatible",
         or "exact", which is the plan's alone. A task that no live worker serves fails the run after
         ``unserved_limit_s``; ``math.inf``: never. Where these are left out, the run's leader
-        decides. Raises `StoreUnavailableError` if the server does not answer for a while.
+        decides. ``at`` delays the run, as in `Client.start`. Raises `StoreUnavailableError` if the
+        server does not answer for a while.
+
+        With ``from_run`` those tasks do not run in which that run of the same flow succeeded with
+        the same code and values; inputs that are not given are those of that run. Raises
+        `TaskNotFoundError` and `TakeOverRefusedError`.
         """
         check_flow(flow)
         run_id = run_id or new_run_id()
         options = RunOptions(
-            labels, timeout_s, result_ttl_s, traceparent, versions, unserved_limit_s
+            labels, timeout_s, result_ttl_s, traceparent, versions, unserved_limit_s, priority
         )
         details = submission_details(flow, options)
         stored = encode_plan(flow.plan, self._context.seal)
         self._stored.keep(stored.digest, flow.plan)
-        header = RunHeader(flow.plan.namespace, stored.digest)
-        encoded = checked_inputs(flow, inputs).encoded()
-        run = new_run(run_id, header, self._context.seal, details, inputs=encoded)
+        header = RunHeader(flow.plan.namespace, stored.digest, priority=priority)
+        begun = await self._beginning(flow, run_id, inputs, from_run)
+        run = new_run(run_id, header, self._context.seal, details, inputs=begun.inputs)
         run = run._replace(wakes=run_id not in self._led_here)
         await patiently(
-            lambda: self._create(run, stored.data),
+            lambda: self._create(run, stored.data, at, begun),
             patience_s=_PATIENCE_S,
             what=f"run {run_id} is to be submitted",
             log=logger,
         )
         return run_id
 
-    async def _create(self, run: NewRun, plan: bytes) -> None:
+    async def _create(
+        self, run: NewRun, plan: bytes, at: StartTime | None, begun: Beginning
+    ) -> None:
+        run = run._replace(start_at=await start_time(self._store, at))
         try:
-            await self._store.create_run(run, plan)
+            await self._store.create_seeded_run(run, plan, begun.old_run_id, begun.seeds)
         except RunConflictError:
             raise await self._stored.conflict(run) from None
+        if begun.seeds:
+            await self._store.prolong(run.run_id)
 
     async def resume(
         self,
@@ -273,7 +303,7 @@ class Coordinator(Operations, Publishing, WorkersHere):
         """
         await found_run(self._store, run_id)
         known = await self._see_through(run_id, observer)
-        return await self._parts.reports.report(run_id, types, known=known)
+        return await self._reports.report(run_id, types, known=known)
 
     async def serve(self) -> None:
         """Adopt and lead every run that has no live leader, until cancelled."""
@@ -328,14 +358,14 @@ class Coordinator(Operations, Publishing, WorkersHere):
         All results are read from the server, decoded and kept in ``task_return_set``: that costs
         time and memory. With ``results=False`` none is fetched. For a single one ask `snapshot`.
         """
-        return await self._parts.reports.report(run_id, types, results=results)
+        return await self._reports.report(run_id, types, results=results)
 
     async def snapshot(self, run_id: str, *, results: bool | str = False) -> RunSnapshot:
         """Return a run's report together with where each unfinished task stands.
 
         ``results`` as in `report`; the id of a task stands for its result alone.
         """
-        return await take_snapshot(self._store, self._parts.reports, run_id, results=results)
+        return await take_snapshot(self._store, self._reports, run_id, results=results)
 
     async def wait(
         self,
@@ -359,22 +389,8 @@ class Coordinator(Operations, Publishing, WorkersHere):
             raise TimeoutError(f"run {run_id!r} is still open after {timeout_s:g} s") from None
         return await self.report(run_id, types=types, results=results)
 
-    async def run_info(self, run_id: str) -> RunInfo | None:
-        """Return the information on a run, `None` if there is none."""
-        return await self._store.run_info(run_id)
-
-    async def runs(self, limit: int = 50) -> list[RunInfo]:
-        """Return what is known of the latest ``limit`` runs, newest first."""
-        return await self._store.list_runs(limit)
-
-    async def queues(self) -> list[QueueState]:
-        """Return for each queue what waits, what runs, and which live workers listen to it."""
-        return await queue_states_of(self._store)
-
-    async def coordinators(self) -> list[CoordinatorInfo]:
-        """Return the coordinators that lead runs or serve: what each leads, and holds ready."""
-        return await self._store.coordinators()
-
-    async def workers(self) -> list[WorkerInfo]:
-        """Return all live workers."""
-        return await self._store.workers()
+    def handle(self, run_id: str) -> RunHandle:
+        """Return a handle of a run, as `Client.handle` does; its first method asks the server."""
+        parts, context = self._parts, self._context
+        told = (parts.stored, parts.subscriptions, parts.reports, parts.reader)
+        return RunHandle(ClientParts(context.store, context.seal, *told), run_id)

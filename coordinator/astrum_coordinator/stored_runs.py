@@ -82,7 +82,6 @@ def new_run(
     details: Mapping[str, str],
     *,
     inputs: Mapping[str, EncodedResult] = NO_INPUTS,
-    start_at: float = 0.0,
 ) -> NewRun:
     """Return a run to create, with ``inputs`` in place of the header's."""
     header = header._replace(inputs={name: item.value for name, item in inputs.items()})
@@ -94,7 +93,6 @@ def new_run(
         identity_of(header.flow, header.inputs),
         details,
         tuple(blobs.values()),
-        start_at,
     )
 
 

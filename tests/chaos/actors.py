@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import time
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -21,6 +22,8 @@ QUEUES = ("one", "two")
 LANES = ("async", "thread")
 OFFERS = ("0ld", "new")
 RESEND_S = 5.0
+REOPENED = "reopened"
+"""In the place of an outcome: the row opens the run again, and its value names tasks."""
 ERROR_RATE = 0.2
 MAX_ERRORS = 3
 """A task that raised this often fails the run; a leader that forgets errors exceeds it."""
@@ -29,6 +32,22 @@ MAX_ERRORS = 3
 def place_of(task: int, offer: str = OFFERS[0]) -> Stream:
     """Return the stream of a task for workers with an offer."""
     return Stream(QUEUES[task % 2], LANES[task // 2 % 2], offer)
+
+
+def runs_again(
+    dag: Mapping[int, Sequence[int]], succeeded: Collection[int], named: Collection[int]
+) -> set[int]:
+    """Return what runs after a reopening: the named tasks and all below, else what did not succeed.
+
+    Tasks are named only of a run in which all have succeeded.
+    """
+    if not named:
+        return {task for task in dag if task not in succeeded}
+    again: set[int] = set()
+    for task, needs in dag.items():
+        if task in named or again.intersection(needs):
+            again.add(task)
+    return again
 
 
 def record(task: int, attempt: int, outcome: str, value: Any = None) -> bytes:
@@ -99,7 +118,7 @@ class Worker:
         for place in list(self.held)[: rng.randint(0, most)]:
             claim = self.held.pop(place)
             _, task, attempt, arguments = msgpack.unpackb(claim.data)
-            if rng.random() < ERROR_RATE:
+            if rng.random() < self.world.error_rate:
                 end = record(task, attempt, "error")
                 settlement = Settlement(task, attempt, claim.entry_id, False, end)
             else:
@@ -150,11 +169,11 @@ class Coordinator:
         self.epoch = 0
         self.paused = 0
         self.suspects_loss = False
-        self.finished = False
         self._forget()
 
     def _forget(self) -> None:
         self.cursor = "0-0"
+        self.told_end = ""
         self.values: dict[int, int] = {}
         self.errors: collections.Counter[int] = collections.Counter()
         self.attempts: collections.Counter[int] = collections.Counter()
@@ -199,6 +218,11 @@ class Coordinator:
                     self._apply(*row)
 
     def _apply(self, task: int, attempt: int, outcome: str, value: Any) -> None:
+        if outcome == REOPENED:
+            for again in runs_again(self.world.dag, self.values, value):
+                self.values.pop(again, None)
+                del self.errors[again]
+            return
         if task in self.out and self.out[task][0] <= attempt:
             del self.out[task]
         self.attempts[task] = max(self.attempts[task], attempt)
@@ -289,11 +313,11 @@ class Coordinator:
     async def revoke_one(self) -> None:
         """Settle some outstanding attempt from here, as a timeout does."""
         if await self.leads() and self.out:
-            await self._revoke(self.world.rng.choice(list(self.out)), "timeout", final=False)
+            await self._revoke(self.world.rng.choice(list(self.out)), "timeout")
 
-    async def _revoke(self, task: int, outcome: str, *, final: bool) -> None:
+    async def _revoke(self, task: int, outcome: str) -> None:
         attempt, entry_id, _ = self.out[task]
-        end = Settlement(task, attempt, entry_id, final, record(task, attempt, outcome))
+        end = Settlement(task, attempt, entry_id, False, record(task, attempt, outcome))
         try:
             await self.store.revoke(RUN, self.epoch, self._stream(task), [end])
         except LeadershipLostError:
@@ -331,20 +355,33 @@ class Coordinator:
         pairs = zip(tasks, verdicts, strict=True)
         return [task for task, verdict in pairs if verdict is not Verdict.FENCED]
 
-    async def finish(self) -> None:
+    async def finish(self, *, loses_reply: bool = False) -> None:
         """End the run when all succeeded, or when one task failed for good."""
         if not await self.leads():
             return
-        if self.has_failed:
-            for task in list(self.out):
-                if self.epoch:
-                    await self._revoke(task, "cancelled", final=True)
-        elif set(self.values) != set(self.world.dag):
+        self.told_end = self.told_end or await self._end()
+        if not self.told_end:
             return
-        state = "failed" if self.has_failed else "completed"
+        self.world.may_be_over = True
         try:
-            self.finished = await self.store.finish(
-                RUN, self.epoch, state, result_ttl_s=60, tails=False
+            is_over = await self.store.finish(
+                RUN, self.epoch, self.told_end, result_ttl_s=60, tails=False
             )
         except LeadershipLostError:
+            self.epoch, self.told_end = 0, ""
+            return
+        if loses_reply:  # it sends the same request again
+            self.world.counts["finish reply lost"] += is_over
+            return
+        self.told_end = ""
+        if is_over:
             self.epoch = 0
+
+    async def _end(self) -> str:
+        """Return the state that the run ends in, "" for none yet."""
+        if not self.has_failed:
+            return "completed" if set(self.values) == set(self.world.dag) else ""
+        for task in list(self.out):
+            if self.epoch:
+                await self._revoke(task, "cancelled")
+        return "failed"

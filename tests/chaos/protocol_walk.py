@@ -6,7 +6,8 @@ crash with an unsynced log does. Then it grows calm: with no more faults the run
 must hold is checked at the end and, where it can be seen, at once. The scripts read the walk's
 clock, a millisecond a step, so that a seed gives the same walk on a fast machine as on a busy one.
 
-``python -m tests.chaos.protocol_walk FROM TO`` walks the seeds by hand.
+``python -m tests.chaos.protocol_walk FROM TO`` walks the seeds by hand, with ``reopens`` behind
+them with runs that are reopened after their ends.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgpack
 import redis
 
 from astrum.redis import RedisSettings, RunStore, WorkerStore
 from astrum.redis.script_library import ScriptLibrary, read_sources
-from tests.chaos.actors import MAX_ERRORS, QUEUES, RUN, Coordinator, Worker
+from tests.chaos.actors import ERROR_RATE, QUEUES, RUN, Coordinator, Worker
+from tests.chaos.reopening import Operator, Standing
 from tests.contract.steps import create_run
 from tests.keyspace import unowned_keys
 from tests.servers import RedisServer
@@ -51,6 +52,8 @@ ABLATIONS = (
     "union",
     "guessed-stream",
     "unsettled-move",
+    "reopen-epoch",
+    "reopen-final",
 )
 """Safeguards that can be taken away; each must be missed."""
 OUTSTANDING = "state == attempt .. ':' .. id .. '/' .. ARGV[4]"
@@ -76,6 +79,8 @@ class World:
     ablation: str | None = None
     counts: collections.Counter[str] = field(default_factory=collections.Counter)
     serial: int = 0
+    may_be_over: bool = False
+    error_rate: float = ERROR_RATE
     lease_s: float = LEASE_S
     now_ms: int = BEGINNING_MS
 
@@ -112,6 +117,8 @@ def library_without(ablation: str | None) -> ScriptLibrary:
             "if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then",
             "if true then",
         ),
+        "reopen-epoch": ("reopen", "'ep', epoch, ", ""),
+        "reopen-final": ("reopen", "attempt .. '='", "attempt .. '!'"),
         "epoch": ("dispatch", "if h[1] ~= ARGV[1] then return {'STALE', h[1]} end", ""),
     }
     if ablation in cuts:
@@ -124,9 +131,10 @@ def library_without(ablation: str | None) -> ScriptLibrary:
 class Walk:
     """One run, from its creation to its end, through one seed's faults."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, operator: Operator) -> None:
         self.world = world
         self.rng = world.rng
+        self.operator = operator
         self.crew: list[Worker] = []
         self.leaders = [Coordinator(world) for _ in range(2)]
         self.snapshot: tuple[list[tuple[bytes, int, bytes]], int] | None = None
@@ -138,20 +146,23 @@ class Walk:
         await create_run(self.world.runs, RUN)
         for _ in range(WORKERS):
             await self.hire()
-        while self.step < ROUGH_STEPS and not self.is_over():
+        while self.step < ROUGH_STEPS and not await self.is_over():
             self.step += 1
             self.world.pass_time(1)
             await self.rough_step()
         for _ in range(CALM_ROUNDS):
-            if self.is_over():
+            if await self.is_over():
                 break
             self.world.pass_time(CALM_ROUND_MS)
             await self.calm_round()
         await self.check()
 
-    def is_over(self) -> bool:
-        """Whether the run ended, and no rollback can take that back any more."""
-        return any(leader.finished for leader in self.leaders)
+    async def is_over(self) -> bool:
+        """Whether the run has ended for the last time."""
+        if self.operator.left or not self.world.may_be_over:
+            return False
+        info = await self.world.runs.run_info(RUN)
+        return info is not None and not info.is_open
 
     async def hire(self) -> None:
         """Start a worker."""
@@ -166,6 +177,8 @@ class Walk:
         leader.paused = max(0, leader.paused - 1)
         if leader.paused == 1:
             await leader.dispatch()  # it goes on in the middle of what it was doing
+        if self.operator.left:
+            await self.operator_step(leader)
         dice = self.rng.random()
         if dice < 0.62:
             await self.worker_step(worker, dice)
@@ -193,7 +206,9 @@ class Walk:
         """Let a coordinator read, dispatch, move, renew, reap or revoke."""
         if leader.paused:
             return
-        if dice < 0.70:
+        if leader.told_end:
+            await leader.finish(loses_reply=self.rng.random() < 0.3)
+        elif dice < 0.70:
             await (leader.read() if leader.epoch else leader.acquire())
         elif dice < 0.82:
             await leader.dispatch(loses_reply=self.rng.random() < 0.1)
@@ -207,6 +222,14 @@ class Walk:
             await leader.revoke_one()
         else:
             await leader.finish()
+
+    async def operator_step(self, leader: Coordinator) -> None:
+        """Let a run that will be reopened end soon, and reopen it after a while."""
+        dice = self.operator.rng.random()
+        if dice < 0.3 and not leader.paused:
+            await leader.finish(loses_reply=dice < 0.2)
+        elif dice > (0.6 if leader.told_end else 0.9) and self.world.may_be_over:
+            await self.operator.reopen(loses_reply=dice > 0.98)
 
     async def fault(self, worker: Worker, leader: Coordinator, dice: float) -> None:
         """Kill, pause, or lose the server's last writes."""
@@ -263,6 +286,7 @@ class Walk:
             await leader.move_some()  # no worker that is left may read where it is
             await leader.dispatch()
             await leader.finish()
+        await self.operator.reopen()
 
     async def check(self) -> None:
         """Raise `Violation` unless every promise was kept."""
@@ -271,7 +295,7 @@ class Walk:
             raise Violation(f"the run did not end: {info}")
         if info.outstanding:
             raise Violation(f"{info.outstanding} attempts are outstanding after the end")
-        check_journal(self.world, info.state)
+        Standing.of_journal(self.world).check_end(info.state)
         await self.check_streams()
         if unowned := unowned_keys(self.world.client):
             raise Violation(str(unowned))
@@ -281,26 +305,6 @@ class Walk:
         for stream, backlog in (await self.world.runs.backlog()).items():
             if backlog != (0, 0):
                 raise Violation(f"{stream} still holds {backlog}")
-
-
-def check_journal(world: World, state: str) -> None:
-    """Each attempt at most once, each task succeeded at most once, from values that stand."""
-    entries: Any = world.client.xrange(world.runs.keys.journal(RUN))
-    rows = [row for _, fields in entries for row in msgpack.unpackb(fields[b"d"])]
-    attempts = collections.Counter((task, attempt) for task, attempt, _, _ in rows)
-    if attempts and max(attempts.values()) > 1:
-        raise Violation(f"an attempt is recorded twice: {attempts.most_common(1)}")
-    errors = collections.Counter(task for task, _, outcome, _ in rows if outcome == "error")
-    if errors and max(errors.values()) > MAX_ERRORS:
-        raise Violation(f"a task failed more often than its budget: {errors}")
-    values = {task: value for task, _, outcome, value in rows if outcome == "ok"}
-    if len(values) != sum(outcome == "ok" for _, _, outcome, _ in rows):
-        raise Violation("a task succeeded twice")
-    if state == "completed" and set(values) != set(world.dag):
-        raise Violation("the run is complete without all its tasks")
-    for task, (_, consumed) in values.items():
-        if consumed != [values.get(need, [None])[0] for need in world.dag[task]]:
-            raise Violation(f"task {task} consumed a value that does not stand")
 
 
 def dump(client: redis.Redis) -> list[tuple[bytes, int, bytes]]:
@@ -334,9 +338,16 @@ def random_dag(rng: random.Random) -> dict[int, list[int]]:
 
 
 async def walk(
-    server: RedisServer, seeds: Sequence[int], ablation: str | None = None
+    server: RedisServer,
+    seeds: Sequence[int],
+    ablation: str | None = None,
+    *,
+    reopens: bool = False,
 ) -> collections.Counter[str]:
-    """Walk the seeds and return what happened; raises `Violation` with the seed."""
+    """Walk the seeds and return what happened; raises `Violation` with the seed.
+
+    With ``reopens`` a smaller run is reopened again and again after its end.
+    """
     counts: collections.Counter[str] = collections.Counter()
     settings = RedisSettings(url=server.url)
     library = library_without(ablation)
@@ -348,7 +359,8 @@ async def walk(
                 rng = random.Random(seed)
                 world = World(client, runs, workers, rng, random_dag(rng), ablation, counts)
                 try:
-                    await Walk(world).run()
+                    operator = Operator(world, random.Random(~seed), reopens=reopens)
+                    await Walk(world, operator).run()
                 except Violation as violation:
                     raise Violation(f"seed {seed}: {violation}") from violation
                 counts["runs"] += 1
@@ -361,9 +373,10 @@ async def walk(
 def main() -> None:
     """Walk the seeds FROM to TO (exclusive) and print what happened."""
     first, last = int(sys.argv[1]), int(sys.argv[2])
+    reopens = "reopens" in sys.argv
     began = time.monotonic()
     with RedisServer() as server:
-        counts = asyncio.run(walk(server, range(first, last)))
+        counts = asyncio.run(walk(server, range(first, last), reopens=reopens))
     print(dict(sorted(counts.items())), f"{time.monotonic() - began:.1f} s")
 
 

@@ -8,6 +8,7 @@ from tests.chaos.protocol_walk import ABLATIONS, Violation, walk
 from tests.servers import RedisServer, Server, find_binaries
 
 SEEDS = 100
+SEEDS_OF_REOPENED = 60
 SEEDS_TO_MISS_A_SAFEGUARD = 60
 FIRST_MISSED = {"entry-id": 2680}
 """Where to begin for a safeguard that the first seeds do not miss."""
@@ -36,8 +37,28 @@ async def test_no_fault_breaks_a_promise(server: RedisServer) -> None:
         assert counts[fault] > 0, f"the walk met no {fault}: {counts}"
 
 
+@pytest.mark.timeout(120)
+async def test_no_fault_breaks_a_promise_of_a_run_that_is_reopened(server: RedisServer) -> None:
+    counts = await walk(server, range(SEEDS_OF_REOPENED), reopens=True)
+    for what in (
+        "reopened failed",
+        "reopened completed",
+        "reopen reply lost",
+        "finish reply lost",
+        "settle fenced",
+        "rollback",
+        "leader killed",
+    ):
+        assert counts[what] > 0, f"the walk met no {what}: {counts}"
+
+
 @pytest.mark.parametrize("safeguard", ABLATIONS)
 async def test_a_missing_safeguard_is_found(server: RedisServer, safeguard: str) -> None:
     first = FIRST_MISSED.get(safeguard, 0)
     with pytest.raises(Violation):
-        await walk(server, range(first, first + SEEDS_TO_MISS_A_SAFEGUARD), ablation=safeguard)
+        await walk(
+            server,
+            range(first, first + SEEDS_TO_MISS_A_SAFEGUARD),
+            ablation=safeguard,
+            reopens=safeguard.startswith("reopen"),
+        )

@@ -52,6 +52,8 @@ class Run:
     epoch: int = 0
     owner: str = ""
     lease_end: int = 0
+    start_at: int | None = None
+    waits: bool = False
     ended_at: int | None = None
     counts: str = ""
     released: tuple[int, str] | None = None
@@ -131,7 +133,7 @@ class State:
     workers: dict[str, Registered] = field(default_factory=dict)
     coordinators: dict[str, Announced] = field(default_factory=dict)
     dead_letters: list[tuple[bytes, str]] = field(default_factory=list)
-    wants: dict[str, dict[str, int]] = field(default_factory=dict)
+    wants: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     alone: set[str] = field(default_factory=set)
     paused: dict[str, bytes] = field(default_factory=dict)
     wake: Stream | None = None
@@ -164,7 +166,7 @@ class Model:
 
     def create_run(self, run: NewRun, plan: bytes) -> int:
         """1 created, 0 exists with the same identity, -1 with another, -2 the plan is unknown."""
-        run_id, digest, header, identity, details, values, start_at, wakes, _ = run
+        run_id, digest, header, identity, details, values, start_at, wakes, *_ = run
         known = self.state.runs.get(run_id)
         if known is not None:
             return 0 if known.identity == identity else -1
@@ -172,10 +174,12 @@ class Model:
             return -2
         self.state.plans.setdefault(digest, plan)
         new = Run(identity, dict(details), self.now_ms(), digest, header)
-        new.lease_end = round(start_at * 1000)
+        start_ms = round(start_at * 1000)
+        if start_ms > self.now_ms():
+            new.start_at, new.waits = start_ms, True
         new.blobs.update(values)
         self.state.runs[run_id] = new
-        if wakes and not start_at:
+        if wakes and not new.waits:
             self._wake(run_id)
         return 1
 
@@ -185,11 +189,23 @@ class Model:
             self.state.wake.entries[entry_id] = (run_id.encode(), b"")
             self.state.wake.undelivered.append(entry_id)
 
+    def begin(self, run_id: str) -> bool:
+        """Let a run that waits begin; false if it does not wait."""
+        run = self.state.runs[run_id]
+        if not run.waits:
+            return False
+        run.waits = False
+        self._wake(run_id)
+        return True
+
     def acquire(self, run_id: str, owner: str, lease_ms: int) -> int:
         """The new epoch, or 0."""
         run, now = self.state.runs.get(run_id), self.now_ms()
         if run is None or run.state != OPEN or (run.owner != owner and run.lease_end > now):
             return 0
+        if run.waits and (run.start_at or 0) > now:
+            return 0
+        run.waits = False
         run.epoch, run.owner = max(run.epoch + 1, now), owner
         run.lease_end = now + lease_ms
         return run.epoch
@@ -233,20 +249,28 @@ class Model:
         ]
 
     def orphans(self) -> list[str]:
-        """Open runs without a live lease, the longest abandoned first."""
+        """Open runs without a live lease, the longest abandoned first; those that are due begin."""
         now = self.now_ms()
-        runs = self.state.runs.items()
-        found = [(r.lease_end, name) for name, r in runs if r.state == OPEN and r.lease_end <= now]
+        for name, run in self.state.runs.items():
+            if run.waits and (run.start_at or 0) <= now:
+                self.begin(name)
+        runs = [(name, r) for name, r in self.state.runs.items() if r.state == OPEN]
+        found = [(r.lease_end, name) for name, r in runs if r.lease_end <= now and not r.waits]
         return [name for _, name in sorted(found)]
 
-    def fact(self, run_id: str, entry: bytes, epoch: int | None) -> bool:
-        """Append to the journal of an open run; raises `StaleError`."""
+    def fact(self, run_id: str, entry: bytes, epoch: int | None, *, begins: bool = False) -> bool:
+        """Append to the journal of an open run; raises `StaleError`.
+
+        ``begins``: a run that waits begins by it.
+        """
         run = self.state.runs.get(run_id)
         if run is None or run.state != OPEN:
             return False
         if epoch is not None and run.epoch != epoch:
             raise StaleError
         run.journal[self._next_id()] = entry
+        if begins and self.begin(run_id):
+            run.start_at = None
         return True
 
     def finish(
@@ -297,9 +321,15 @@ class Model:
     # --- attempts ---------------------------------------------------------------------------
 
     def dispatch(
-        self, run_id: str, epoch: int, stream: str, items: Iterable[Item], want_ms: int = 0
+        self,
+        run_id: str,
+        epoch: int,
+        stream: str,
+        items: Iterable[Item],
+        want_ms: int = 0,
+        rank: int = 0,
     ) -> tuple[list[str], int, int]:
-        """For each attempt its entry id, or the fence instead; the length; who wants more.
+        """For each attempt its entry id, or the fence instead; the length; the weight of who wants.
 
         Raises as the store.
         """
@@ -321,22 +351,22 @@ class Model:
                 is_this = state == outstanding(attempt, entry_id, stream)
                 states.append(entry_id if is_this else state)
         found = self.state.streams.get(stream, Stream())
-        return states, len(found.entries), self._claimants(run_id, stream, want_ms)
+        return states, len(found.entries), self._claimants(run_id, stream, want_ms, rank)
 
-    def look(self, stream: str, run_ids: Iterable[str], want_ms: int) -> tuple[int, int]:
-        """The length of a stream, and how many runs want to dispatch more there."""
-        claimants = 0
-        for run_id in run_ids:
-            claimants = self._claimants(run_id, stream, want_ms)
+    def look(self, stream: str, ranks: Iterable[tuple[str, int]], want_ms: int) -> tuple[int, int]:
+        """The length of a stream, and the weight of the runs that want to dispatch more there."""
+        weight = 0
+        for run_id, rank in ranks:
+            weight = self._claimants(run_id, stream, want_ms, rank)
         found = self.state.streams.get(stream)
-        return (len(found.entries) if found else 0), claimants
+        return (len(found.entries) if found else 0), weight
 
-    def _claimants(self, run_id: str, stream: str, want_ms: int) -> int:
+    def _claimants(self, run_id: str, stream: str, want_ms: int, rank: int) -> int:
         wants, now = self.state.wants.setdefault(stream, {}), self.now_ms()
         wants.pop(run_id, None)
         if want_ms:
-            wants[run_id] = now + want_ms
-        return sum(until >= now for until in wants.values())
+            wants[run_id] = now + want_ms, rank
+        return sum(512 // 2**rank for until, rank in wants.values() if until >= now)
 
     def _add(self, stream: str, data: bytes, signature: bytes) -> str:
         entry_id = self._next_id()

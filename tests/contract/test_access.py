@@ -9,12 +9,12 @@ from contextlib import closing, suppress
 import pytest
 import redis
 
-from astrum.errors import AstrumError, StoreConfigurationError
+from astrum.errors import AstrumError, StoreConfigurationError, TakeOverRefusedError
 from astrum.machine.run_counter import RunCounts
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
 from astrum.protocol.records import encode_counts
-from astrum.protocol.run_header import NewRun, StoredPlan, plan_digest
+from astrum.protocol.run_header import NewRun, SeedPart, StoredPlan, plan_digest
 from astrum.protocol.status import CoordinatorStatus
 from astrum.protocol.streams import Stream
 from astrum.redis import LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
@@ -122,6 +122,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await asyncio.gather(
             runs.read_journal({"theirs": "9999999999999-0"}, block_s=20.0, count=9), runs.unblock()
         )
+        await seeded(runs)
         assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=True)
         assert await runs.done_cursor() > "0-0"
         news = await runs.wait_for_news({"r": "0-0"}, "0-0", block_s=1.0, count=1)
@@ -138,6 +139,9 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.finish("theirs", their_epoch, "completed", result_ttl_s=60, tails=True)
         await runs.run_info("r")
         await runs.list_runs()
+        late = NewRun("late", "d", b"header", "identity", start_at=await runs.server_time() + 60)
+        await runs.create_run(late, b"plan")
+        assert await runs.append_event("late", b"\x90", begins=True)
         (await runs.orphans()).run_ids
         await runs.backlog()
         await runs.queue_sizes()
@@ -146,6 +150,21 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.publish(b"hint")
         await operate(runs)
         assert await runs.reopen("r", b"\x90", "completed", [0])
+
+
+async def seeded(runs: RunStore) -> None:
+    """Create a run that takes over a value, then try it with one that is gone."""
+    plan = b"plan of seeds"
+    new = NewRun("seeded", plan_digest(plan), b"header", "identity")
+    parts = [SeedPart(b"\x90", (0,), (digest_of(b"big"),)), SeedPart(b"\x90", (1,))]
+    assert await runs.create_seeded_run(new, plan, "theirs", parts)
+    await runs.prolong("seeded")
+    gone = SeedPart(b"\x90", (2,), ("gone",))
+    with pytest.raises(TakeOverRefusedError):
+        await runs.create_seeded_run(new._replace(run_id="no"), plan, "theirs", [*parts, gone])
+    assert not await runs._write_seeds("busy", "token", "theirs", parts)
+    await runs.create_run(new._replace(run_id="busy"), plan)
+    await runs._remove_seeds("busy", "token")
 
 
 async def operate(runs: RunStore) -> None:
@@ -193,7 +212,7 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
         )
         [first, second] = await claimed(workers, "w")
         assert await workers.waiting_alone([ALONE]) == 1
-        assert await workers.are_used([ALONE])
+        assert await workers.used_among([ALONE]) == [ALONE]
         [alone] = await workers.claim("exclusive", [ALONE], 1, block_s=None)
         await workers.settle("fresh", alone.stream, [settlement(2, alone.entry_id)])
         assert await workers.acquire_exclusive(60)
@@ -241,6 +260,9 @@ async def start_and_ask(settings: RedisSettings, theirs: RedisSettings) -> None:
         run = NewRun("mine", "d", b"header", "identity", blobs=(big,), published=("f", b"record"))
         assert await runs.create_run(run)
         await runs.append_event("mine", b"\x90")
+        late = run._replace(run_id="late", start_at=await runs.server_time() + 60)
+        assert await runs.create_run(late)
+        assert await runs.append_event("late", b"\x90", begins=True)
         await ask_of_runs(runs, "mine")
         assert await runs.reopen("ended", b"\x90", "failed", [0])
         await runs.prolong("ended")

@@ -111,22 +111,6 @@ async def test_ends_of_runs_are_named_in_their_order_and_a_gap_is_noticed(
     assert (rest.ended, rest.done, rest.has_gap) == ([], later.done, False)
 
 
-async def test_a_delayed_run_is_led_when_it_is_due(runs: RunStore) -> None:
-    due = await runs.server_time() + 0.2
-    await runs.create_run(new_run("late")._replace(start_at=due), b"plan")
-    info = await runs.run_info("late")
-    assert info is not None
-    assert info.lease_s == 0.0
-    assert info.start_at == pytest.approx(due, abs=0.001)
-    assert await runs.lead("late", "leader", LEASE_S) is None
-    orphans = await runs.orphans()
-    assert orphans.run_ids == []
-    assert 0 < (orphans.next_s or 0) <= 0.2
-    await asyncio.sleep(orphans.next_s or 0)
-    assert await runs.orphans() == (["late"], frozenset(), None)
-    assert await runs.lead("late", "leader", LEASE_S) is not None
-
-
 async def test_runs_are_adopted_in_one_call_and_a_damaged_one_costs_no_other(
     runs: RunStore,
 ) -> None:

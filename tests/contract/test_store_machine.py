@@ -44,6 +44,7 @@ RARELY = st.sampled_from([False, False, False, True])
 PLACES = [
     Stream("one", "async"),
     Stream("one", "async", "0ff3r"),
+    Stream("one", "async", "0ff3r", urgent=True),
     Stream("two", "thread", "0ff3r"),
     Stream("two", "exclusive", "0ff3r.c0d3"),
 ]
@@ -137,6 +138,18 @@ class StoreMachine(RuleBasedStateMachine):
             told = -1
         assert told == expected
 
+    @rule(run_id=RUNS, plan=st.sampled_from([b"plan", b"another"]), is_past=RARELY)
+    def create_delayed(self, run_id: str, plan: bytes, is_past: bool) -> None:
+        run, now_s = new_run(run_id, plan), self.run(self.runs.server_time())
+        late = run._replace(start_at=1.0 if is_past else (self.clock_ms + LONG_MS) / 1000)
+        expected = self.model.create_run(late, plan)
+        real = run._replace(start_at=1.0 if is_past else now_s + LONG_S)
+        try:
+            told = int(self.run(self.runs.create_run(real, plan)))
+        except RunConflictError:
+            told = -1
+        assert told == expected
+
     @rule(run_id=RUNS, owner=OWNERS, lease_s=LEASES)
     def lead(self, run_id: str, owner: str, lease_s: float) -> None:
         expected = self.model.acquire(run_id, owner, int(lease_s * 1000))
@@ -180,16 +193,17 @@ class StoreMachine(RuleBasedStateMachine):
         self.model.state.coordinators.pop(owner, None)
         self.run(self.runs.withdraw(owner))
 
-    @rule(run_id=RUNS, is_led=st.booleans())
-    def fact(self, run_id: str, is_led: bool) -> None:
+    @rule(run_id=RUNS, is_led=st.booleans(), begins=RARELY)
+    def fact(self, run_id: str, is_led: bool, begins: bool) -> None:
         epoch = self.epochs[run_id]
         real = int(self.real(str(epoch))) if is_led else None
         expected: object
         try:
-            expected = self.model.fact(run_id, b"\x90", epoch if is_led else None)
+            known_epoch = epoch if is_led else None
+            expected = self.model.fact(run_id, b"\x90", known_epoch, begins=begins)
         except StaleError:
             expected = LeadershipLostError
-        told = self.told(self.runs.append_event(run_id, b"\x90", epoch=real))
+        told = self.told(self.runs.append_event(run_id, b"\x90", epoch=real, begins=begins))
         assert told == expected
 
     @rule(
@@ -202,6 +216,8 @@ class StoreMachine(RuleBasedStateMachine):
         run = self.model.state.runs.get(run_id)
         if run is not None and not run.outstanding and not really:
             return  # else most runs would be over before anything happened
+        if run is not None and run.waits:
+            return  # only leaders finish runs, and it has none
         epoch = self.epochs[run_id]
         expected: object
         try:
@@ -267,16 +283,17 @@ class StoreMachine(RuleBasedStateMachine):
         stream=STREAMS,
         items=st.lists(st.tuples(TASKS, ATTEMPTS), max_size=3),
         more=st.booleans(),
+        rank=st.integers(0, 9),
     )
     def dispatch(
-        self, run_id: str, stream: Stream, items: list[tuple[int, int]], more: bool
+        self, run_id: str, stream: Stream, items: list[tuple[int, int]], more: bool, rank: int = 0
     ) -> None:
         epoch = self.epochs[run_id]
         expected: object
         messages = [(task, attempt, b"m%d" % task, b"s%d" % attempt) for task, attempt in items]
         try:
             sent = self.model.dispatch(
-                run_id, epoch, self.key(stream), messages, LONG_MS if more else 0
+                run_id, epoch, self.key(stream), messages, LONG_MS if more else 0, rank
             )
             expected = Dispatched(*sent)
         except StaleError:
@@ -284,7 +301,8 @@ class StoreMachine(RuleBasedStateMachine):
         except GoneError:
             expected = RunNotFoundError
         real = int(self.real(str(epoch)))
-        told = self.told(self.runs.dispatch(run_id, real, stream, messages, has_more=more))
+        call = self.runs.dispatch(run_id, real, stream, messages, has_more=more, rank=rank)
+        told = self.told(call)
         if isinstance(told, Dispatched) and isinstance(expected, Dispatched):
             self.learn(told.states, expected.states)
             told = told._replace(states=[self.translated(state) for state in told.states])
@@ -448,6 +466,8 @@ class StoreMachine(RuleBasedStateMachine):
             assert (info.released_at is None) == (run.released is None)
             assert self.translated(str(info.epoch)) == str(run.epoch)
             assert (info.lease_s > 0) == (run.lease_end > self.clock_ms)
+            assert (info.waits_until is not None) == run.waits
+            assert (info.start_at is None) == (run.start_at is None)
             told_attempts = {
                 task: outstanding(
                     found.attempt,

@@ -6,6 +6,7 @@ import asyncio
 import enum
 import functools
 import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -20,11 +21,13 @@ from astrum import (
     F,
     Input,
     Ref,
+    Resource,
     RetryPolicy,
     SchedulerRegistry,
     T,
     TaskOrder,
     current_attempt,
+    resource,
     task,
     use_namespace,
 )
@@ -468,3 +471,47 @@ async def bill(
     days: Ref[list[str], F("list_days")],
 ) -> tuple[Order, tuple[str, ...], int, int]:
     return order, tags, len(token), len(days)
+
+
+# --- resources ---------------------------------------------------------------------------------
+
+
+class Connection:
+    """It cannot travel, so each process has its own."""
+
+    def __init__(self, pool: list[int]) -> None:
+        self.pool = pool
+
+
+@resource("pool", namespace="resources")
+def open_pool() -> Iterator[list[int]]:
+    pool = [1, 2, 3]
+    yield pool
+    pool.clear()
+
+
+@resource("db", namespace="resources")
+async def open_db(pool: Ref[list[int], Resource("pool")]) -> AsyncIterator[Connection]:
+    yield Connection(pool)
+
+
+@task("count", namespace="resources")
+async def count(db: Ref[Connection, Resource("db")], more: int = 2) -> int:
+    return len(db.pool) + more
+
+
+@task("look_up", namespace="resources")
+def look_up(
+    n: Ref[int, F("count")], db: Ref[Connection, Resource()], pool: Ref[list[int], Resource()]
+) -> tuple[int, bool]:
+    return db.pool[0] + n, db.pool is pool
+
+
+@task("raises", namespace="failing_with_resource")
+async def raises(name: Ref[str, Resource("name")]) -> None:
+    raise ValueError(name)
+
+
+@resource(namespace="failing_with_resource")
+def name() -> Iterator[str]:
+    yield "no such row"

@@ -26,16 +26,14 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
     from astrum.machine.failure import Failure
     from astrum.machine.state import RunState
     from astrum.planning import Plan, RetryPolicy, TaskSpec
+    from astrum.planning.axes import Watch
     from astrum.protocol.hints import Hint, decode_hint, encode_hint
     from astrum.protocol.messages import (
         Record,
-        TaskMessage,
         claimed_ends,
         decode_entry,
-        decode_message,
         encode_entry,
         encode_event,
-        encode_message,
         encode_record,
         event_of,
     )
@@ -48,6 +46,7 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
     )
     from astrum.protocol.sealing import Seal
     from astrum.protocol.status import decode_served, decode_status
+    from astrum.protocol.task_message import TaskMessage, decode_message, encode_message
     from astrum.redis import Claim
     from astrum.redis.settings import RedisSettings, mask_url
     from astrum.values import (
@@ -55,6 +54,8 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
         Codec,
         encode_reference,
         inflate,
+        join,
+        list_length,
         project,
         reference_of,
         shrink,
@@ -77,6 +78,9 @@ READERS = (
     lambda data: project(data, (0, "id")),
     lambda data: project(data, ("a", -1)),
     split,
+    lambda data: split(data, ("a",)),
+    list_length,
+    lambda data: join([data, None, data[:1], data[1:]]),
     decode_message,
     decode_entry,
     decode_hint,
@@ -127,7 +131,13 @@ def write_seeds(corpus: Path) -> None:
     plan = Plan("n", (TaskSpec(task_id="a", retry=RetryPolicy(2)), spec))
     message = TaskMessage(
         *("r", 0, 1, 1, "n", "a", "f", 2, 1.5, True, False, b"\x92\xa1x\xc4\x01\x07"),
-        *(3, "key", (("len", "x", 0),), ("limit",), 1, "exact", "00-trace-span-01"),
+        child_index=(3, 1),
+        child_key="key",
+        watches=(Watch("choice", ("x", 0), ("a", None), ("k",)),),
+        limits=("limit",),
+        priority=1,
+        versions="exact",
+        trace="00-trace-span-01",
     )
     failure = Failure(("builtins.ValueError",), "no", "traceback", ("note",))
     rows = [

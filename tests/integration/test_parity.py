@@ -75,10 +75,19 @@ SUCCEEDING = {
     "long_after_short": registry("long_after_short"),
     "big_values": namespace("big_values", UNCHECKED),
     "references": namespace("references", UNCHECKED),
+    "resources": namespace("resources"),
 }
 FAILING = {
     name: namespace(name)
-    for name in ("exhausted", "given_up", "timed_out", "unencodable", "exits", "wrong_type")
+    for name in (
+        "failing_with_resource",
+        "exhausted",
+        "given_up",
+        "timed_out",
+        "unencodable",
+        "exits",
+        "wrong_type",
+    )
 } | {"missing_field": namespace("missing_field", UNCHECKED), "cut_short": namespace("cut_short")}
 
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from astrum.machine.budgets import TaskBudgets
+from astrum.machine.reopening import Reopening
 from astrum.machine.state import RunState
 from astrum.protocol.pauses import Pauses
 from astrum.redis import RunStore, ServerLossDetector, Settlement, WorkerStore
@@ -45,6 +47,9 @@ def _never_another(self: ServerLossDetector, info: bytes) -> bool:
 _end = RunLeader.end
 _settle = WorkerStore.settle
 _settle_one = Model._settle
+_reopen = Model.reopen
+_begin_again = Reopening._begin_again
+_reopen_state = Reopening._reopen
 
 
 def _end_unless_deposed(self: RunLeader, how: LeadershipEnd) -> None:
@@ -91,7 +96,34 @@ def _adopt_all(self: Attempts, lanes: Any, claims: Any) -> int:
     return 0
 
 
-def _whole_target(target: int, own: int, length: int, others: int) -> int:
+def _reopen_with_final_marks(
+    self: Model, run_id: str, entry: bytes, state: str, final_tasks: Any
+) -> bool:
+    return _reopen(self, run_id, entry, state, ())
+
+
+def _reopen_under_the_same_epoch(self: Model, run_id: str, *rest: Any) -> bool:
+    run = self.state.runs.get(run_id)
+    epoch = run.epoch if run else 0
+    is_open = _reopen(self, run_id, *rest)
+    if run and is_open:
+        run.epoch = epoch
+    return is_open
+
+
+def _begin_again_with_old_needs(self: Reopening, task: int) -> None:
+    needs_left = self._needs_left[task]
+    _begin_again(self, task)
+    self._needs_left[task] = needs_left
+
+
+def _reopen_while_stopping(self: Reopening, event: Any) -> None:
+    stopping = self._stopping
+    _reopen_state(self, event)
+    self._stopping = stopping
+
+
+def _whole_target(target: int, own: int, length: int, weight: int, others: int) -> int:
     return target
 
 
@@ -109,6 +141,10 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "misled leader reads again": [(RunLeader, "on_mismatch", _nothing)],
     "no dispatch under suspicion": [(RunStore, "_refuse_under_suspicion", _nothing)],
     "moves": [(Moves, "look", _nothing)],
+    "new budgets of a reopening": [(TaskBudgets, "renew", _nothing)],
+    "new epoch of a reopening": [(Model, "reopen", _reopen_under_the_same_epoch)],
+    "new needs of a reopening": [(Reopening, "_begin_again", _begin_again_with_old_needs)],
+    "opened final marks": [(Model, "reopen", _reopen_with_final_marks)],
     "own claims": [(Reconciler, "reconcile", _nothing_async)],
     "pauses": [(Pauses, "holds", lambda *_: "")],
     "reading again after a loss": [(Leaderships, "resync", _nothing_async)],
@@ -116,6 +152,7 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "registering again": [(Reconciler, "lapsed", _nothing)],
     "renewal": [(Leaderships, "renew", _nothing_async)],
     "settling again": [(Settler, "resettle", _nothing)],
+    "reopening ends a stop": [(Reopening, "_reopen", _reopen_while_stopping)],
     "share": [(run_streams, "capacity", _whole_target)],
     "still mine": [(Reconciler, "verify", _nothing_async)],
     "stepping down": [(RunLeader, "end", _end_unless_deposed)],
@@ -128,7 +165,10 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
 FIRST_MISSED = {
     "full replay": 0,
     "pauses": 0,
+    "reopening ends a stop": 0,
     "gate": 2,
+    "new needs of a reopening": 3,
+    "opened final marks": 3,
     "own claims": 2,
     "reaping": 3,
     "loss watch": 6,
@@ -158,6 +198,13 @@ TESTED_ALONE = {
     ),
     "misled leader reads again": (
         "integration/coordinator/test_doubt.py::test_a_leader_adopts_the_attempt_that_redis_holds"
+    ),
+    "new budgets of a reopening": (
+        "unit/machine/test_reopening.py::test_budgets_are_new_after_a_reopening"
+    ),
+    "new epoch of a reopening": (
+        "contract/test_operating.py"
+        "::test_a_reopened_run_counts_attempts_on_and_refuses_its_last_leader"
     ),
     "no dispatch under suspicion": (
         "contract/test_failover.py::test_a_restart_is_noticed_before_an_old_command_is_sent"

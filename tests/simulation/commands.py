@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from astrum.protocol.messages import (
-    Record,
-    decode_entry,
-    encode_entry,
-    encode_event,
-    encode_record,
-)
+from astrum.protocol.messages import Record, decode_entry, encode_entry, encode_event, encode_record
 from astrum.protocol.run_header import NewRun
 from astrum.redis import Settlement
 from astrum.redis.script_library import ScriptLibrary
@@ -212,7 +206,8 @@ class Commands:
 
     def do_zscore(self, _: Connection, key: bytes, run_id: bytes) -> str | None:
         run = self.model.state.runs.get(run_id.decode())
-        return None if run is None or run.state != "open" else str(run.lease_end)
+        is_there = run is not None and run.state == "open" and not run.waits
+        return str(run.lease_end) if run is not None and is_there else None
 
     def do_zrevrange(self, _: Connection, key: bytes, first: bytes, last: bytes) -> list[str]:
         return self.model.latest_runs()[int(first) : int(last) + 1]
@@ -336,6 +331,7 @@ class Commands:
 
     def script_create(self, keys: list[str], args: list[bytes]) -> int:
         run_id, digest, _, _, identity, header, start_ms, wakes, plan, count, *rest = args
+        rest = rest[4:]  # a published flow and seeds: there are none here
         split = 2 * int(count)
         run = NewRun(
             run_id.decode(),
@@ -433,7 +429,7 @@ class Commands:
     def script_append(self, keys: list[str], args: list[bytes]) -> int:
         epoch = int(args[1]) if args[1] else None
         try:
-            return int(self.model.fact(run_of(keys[0]), args[0], epoch))
+            return int(self.model.fact(run_of(keys[0]), args[0], epoch, begins=len(keys) > 2))
         except StaleError:
             return -1
 
@@ -448,16 +444,24 @@ class Commands:
         except GoneError:
             return -2
 
+    def script_reopen(self, keys: list[str], args: list[bytes]) -> int:
+        run_id, entry, state, final = args[0].decode(), args[1], args[2].decode(), args[5:]
+        try:
+            return int(self.model.reopen(run_id, entry, state, [int(task) for task in final]))
+        except GoneError:
+            return -1
+
     def script_look(self, keys: list[str], args: list[bytes]) -> list[Any]:
-        want_ms, *run_ids = args
-        return [*self.model.look(keys[0], [one.decode() for one in run_ids], int(want_ms))]
+        want_ms, *runs = args
+        ranks = [(one.decode(), int(rank)) for one, rank in zip(runs[::2], runs[1::2], strict=True)]
+        return [*self.model.look(keys[0], ranks, int(want_ms))]
 
     def script_dispatch(self, keys: list[str], args: list[bytes]) -> list[Any]:
         items = [
             (int(args[i]), int(args[i + 1]), args[i + 2], args[i + 3])
-            for i in range(6, len(args), 4)
+            for i in range(7, len(args), 4)
         ]
-        told = (run_of(keys[0]), int(args[0]), keys[2], items, int(args[5]))
+        told = (run_of(keys[0]), int(args[0]), keys[2], items, int(args[5]), int(args[6]))
         try:
             states, *counts = self.model.dispatch(*told)
         except StaleError:
@@ -537,9 +541,12 @@ def _head(run: Run) -> dict[str, Any]:
         "at": run.created_at,
         "pd": run.plan_digest,
     }
+    delayed = {} if run.start_at is None else {"sa": run.start_at}
     ended = {} if run.ended_at is None else {"end": run.ended_at}
     released = {} if run.released is None else dict(zip(("ra", "rb"), run.released, strict=True))
-    texts: dict[str, Any] = {name: str(value) for name, value in (known | ended | released).items()}
+    texts: dict[str, Any] = {
+        name: str(value) for name, value in (known | delayed | ended | released).items()
+    }
     texts |= {"hd": run.header}
     texts |= {"n": run.counts} if run.counts else {}
     return texts | {f"f:{name}": value for name, value in run.details.items()}

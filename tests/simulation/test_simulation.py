@@ -24,6 +24,7 @@ EVERY_FAULT = (
     "message stall",
     "held back",
     "taken back",
+    "reopened",
 )
 SEEDS_TO_MISS_A_SAFEGUARD = 60
 """A change of the product changes the stories of all seeds: the first that misses is nearby."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -30,6 +30,7 @@ from tests.simulation.flows import Book, catalog_of
 from tests.simulation.heartbeat import Line, LoopLease
 from tests.simulation.loop import OUTSIDE, Process, StuckError, VirtualLoop, current_process
 from tests.simulation.promises import Promises
+from tests.simulation.retries import Retries
 from tests.simulation.server import Network, Weather
 
 BEGIN_S = 1_700_000_000.0
@@ -79,7 +80,8 @@ class World:
         self.snapshots: list[tuple[float, State]] = []
         self.rolled_back_at = 0.0
         self.reported_at: dict[str, float] = {}
-        self.is_calm = False
+        self.retries = Retries(self, random.Random(f"retries of {seed}"))
+        self.is_calm = self.is_over = False
         self.counts = self.network.counts
         self.errors: list[str] = []
         self._serial: Counter[str] = Counter()
@@ -223,6 +225,15 @@ class World:
             )
         )
 
+    def add_retrier(self, run_id: str, names: Sequence[str], *, now: bool) -> None:
+        """Start a process that asks for a run to be tried again."""
+        again = lambda: self.add_retrier(run_id, names, now=now)  # noqa: E731
+        self._start("t", lambda process: self._retry(run_id, names, now), again)
+
+    async def _retry(self, run_id: str, names: Sequence[str], now: bool) -> None:
+        async with self._coordinator() as coordinator:
+            await self.retries.ask(coordinator, run_id, names, now=now)
+
     def add_reader(self, run_id: str) -> None:
         """Start a process that asks for the report of a run that is over."""
         again = lambda: self.add_reader(run_id)  # noqa: E731
@@ -259,6 +270,7 @@ class World:
         for run_id, run in self.asked.runs.items():
             if run.ending == "cancel":
                 self.later(rng.uniform(1.0, ROUGH_S), self.add_canceller, run_id)
+        self.retries.plan()
 
     def _victim(self, *kinds: str) -> Process | None:
         alive = [p for p in self.roles if not p.is_paused and p.name[0] in kinds]
@@ -401,6 +413,7 @@ class World:
         end = BEGIN_S + ROUGH_S + PATIENCE_S
         if not self.loop.run_until(self._is_over, end):
             raise Violation(f"no end after {PATIENCE_S:g} calm seconds: {self._state_of_runs()}")
+        self.is_over = True
         for run_id in self.network.model.state.runs:
             self.add_reader(run_id)
         self.loop.run_until(lambda: False, self.loop.time() + REST_S)
@@ -409,6 +422,7 @@ class World:
         runs = self.network.model.state.runs
         return (
             self.is_calm
+            and not self.retries.are_under_way
             and not self.network.is_down
             and len(self.reports) == len(self.flows)
             and all(run.state != "open" for run in runs.values())

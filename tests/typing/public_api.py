@@ -6,6 +6,7 @@ that is not needed.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from typing import assert_type
 
 from astrum import (
@@ -15,12 +16,14 @@ from astrum import (
     ExecutionReport,
     F,
     Ref,
+    Resource,
     RetryPolicy,
     RunEvent,
     RunHandle,
     SchedulerRegistry,
     SyncClient,
     SyncRunHandle,
+    resource,
     run,
     task,
 )
@@ -43,6 +46,44 @@ def total(values: Ref[list[int], F("numbers")]) -> int:
 @registry.task("half", depends_on=["numbers"], queue="cpu")
 def half(of: Ref[int, F("total")]) -> float:
     return of / 2
+
+
+class Pool:
+    def size(self) -> int:
+        return 4
+
+
+@resource
+def settings() -> Iterator[dict[str, int]]:
+    yield {"size": 4}
+
+
+@resource("db", namespace="typed")
+async def db(settings: Ref[dict[str, int], Resource("settings")]) -> AsyncIterator[Pool]:
+    yield Pool()
+
+
+@registry.resource("cache")
+def cache() -> Iterator[Pool]:
+    yield Pool()
+
+
+@registry.task("sizes")
+async def sizes(db: Ref[Pool, Resource("db")], cache: Ref[Pool, Resource()]) -> int:
+    return db.size() + cache.size()
+
+
+async def resources_keep_their_types() -> None:
+    assert_type(next(settings()), dict[str, int])
+    assert_type(await anext(db({"size": 1})), Pool)
+    assert_type(await sizes(Pool(), Pool()), int)
+    await sizes(4, Pool())  # type: ignore[arg-type]
+
+    @resource("pool")  # type: ignore[type-var]
+    def no_generator() -> Pool:
+        return Pool()
+
+    Resource(7)  # type: ignore[arg-type]
 
 
 async def tasks_keep_their_types() -> None:

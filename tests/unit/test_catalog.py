@@ -9,8 +9,8 @@ import pytest
 from astrum import SchedulerRegistry
 from astrum.execution.invoke import Flow
 from astrum.flow.loading import Workflow
-from astrum.protocol.messages import TaskMessage
 from astrum.protocol.status import decode_served
+from astrum.protocol.task_message import TaskMessage
 from astrum.values.arguments import NO_ARGUMENTS
 from astrum_worker.running.catalog import Catalog
 

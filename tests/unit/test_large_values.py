@@ -20,14 +20,16 @@ from astrum.execution.endings import AttemptResult
 from astrum.execution.invoke import BoundTask, Invoker
 from astrum.execution.large_values import Aside, is_large
 from astrum.machine.events import Outcome
+from astrum.planning.axes import Watch
 from astrum.planning.build import NO_INPUTS
-from astrum.protocol.messages import TaskMessage
 from astrum.protocol.sealing import Seal
+from astrum.protocol.task_message import TaskMessage
 from astrum.redis import Claim, RedisSettings
 from astrum.values import BlobRef, Codec, encode_reference, pack_arguments, shrink
 from astrum_worker.config import WorkerConfig
 from astrum_worker.running.blobs import BlobCache
 from astrum_worker.running.catalog import Served
+from astrum_worker.running.claim_reader import Runnable
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.values import decode_arguments
@@ -216,11 +218,15 @@ async def test_a_worker_encodes_a_large_result_off_its_loop_and_a_small_one_on_i
     codec, invoker = Watching(), Invoker(name="test")
     config = WorkerConfig(modules=("m",), redis=RedisSettings())
     context: Any = SimpleNamespace(store=None, config=config, seal=Seal())
-    executor = AttemptExecutor(context, invoker, BlobCache(None, 1))  # type: ignore[arg-type]
+    nothing: Any = None
+    executor = AttemptExecutor(context, invoker, BlobCache(nothing, 1), nothing)
     held = ClaimedAttempt(Claim("s", "1-0", b""), "async", 0, 1, AttemptContext("r", "make", 1))
-    for value in ({"n": 7}, list(range(100_000))):
+    message = TaskMessage("r", 0, 1, 1, "n", "make", "", 0, None, True, False, b"\x90")
+    runnable = Runnable(message._replace(watches=(Watch("length"),)), served_by(codec))
+    for value in ([7], list(range(100_000))):
         result = AttemptResult(Outcome.SUCCEEDED, value, None, 1.0, 2.0)
-        ending = await executor._encoded(held, served_by(codec), result)
+        ending = await executor._encoded(held, runnable, result)
+        assert ending.record.seen == (len(value),)
         data = ending.record.value if ending.blob is None else ending.blob.data
         assert Codec().decode(data or b"") == value
     assert codec.threads == ["", "test-values"]

@@ -189,6 +189,20 @@ async def test_a_default_that_cannot_travel_is_refused_for_workers_alone() -> No
         flow_of(registry)
 
 
+async def test_a_type_that_cannot_travel_is_refused_for_workers_alone() -> None:
+    class Socket: ...
+
+    def use(socket: Any) -> None: ...
+
+    for kind in (Socket, Socket | None):
+        registry = SchedulerRegistry("n")
+        use.__annotations__ = {"socket": Ref[kind, Input()], "return": None}
+        registry.task("use")(use)
+        assert (await registry.run(inputs={"socket": Socket()})).execution_state == "completed"
+        with pytest.raises(TaskRegistrationError, match=r"'socket' of task 'use'.*cannot travel"):
+            flow_of(registry)
+
+
 def taking(kind: Any) -> Flow:
     """A flow with one input of a type."""
     registry = SchedulerRegistry("taking")
@@ -270,7 +284,7 @@ def test_a_plan_alone_checks_and_fills_inputs() -> None:
     assert {name: codec.decode(one.value) for name, one in found.items()} == {
         "day": date(2026, 11, 28),
         "limit": 10,
-        "order": {"number": 7},
+        "order": {"number": 7, "note": ""},
         "token": "s3cret",
     }
     with pytest.raises(RunInputError) as caught:
@@ -287,6 +301,41 @@ def test_a_dict_for_a_dataclass_is_sent_as_it_is() -> None:
     order = {"number": 7, "note": "soon"}
     found = checked_against_plan(flow.plan, {**GIVEN, "order": order})
     assert Codec().decode(found["order"].value) == order
+
+
+class Basket(pydantic.BaseModel):
+    orders: list[Order]
+    by_name: dict[str, Customer] = {}
+    paid: bool = False
+
+
+def test_a_dict_and_the_model_with_the_same_content_are_the_same_bytes() -> None:
+    plan = without_code(taking(Basket))
+    model = Basket(orders=[Order(7)], by_name={"b": Customer(name="Bo", age=3)})
+    other_order = {
+        "paid": False,
+        "by_name": {"b": {"age": 3, "name": "Bo"}},
+        "orders": [{"note": "", "number": 7}],
+    }
+    shorter = {"orders": [{"number": 7}], "by_name": {"b": {"age": 3, "name": "Bo"}}}
+    first, *others = (
+        checked_against_plan(plan, {"value": value})["value"].value
+        for value in (model, other_order, shorter)
+    )
+    assert others == [first, first]
+    assert checked_against_plan(plan, {"value": {"orders": []}})["value"].value != first
+
+
+def test_a_decimal_keeps_its_digits_wherever_it_stands(tmp_path: Path) -> None:
+    flow, prices = taking(list[Decimal]), [Decimal("0.10"), Decimal(3)]
+    texts = inputs_from_text(flow, {"value": '[0.10, "3"]'}).values["value"]
+    (tmp_path / "in.json").write_text('{"value": [0.10, 3]}')
+    of_file = inputs_from_text(flow, {}, read_json_inputs(tmp_path / "in.json")).values["value"]
+    assert list(map(str, texts)) == list(map(str, of_file)) == list(map(str, prices))
+    for kind, plain in ((list[float], [0.1, 3.0]), (Any, [0.1, 3])):
+        values = read_json_inputs(tmp_path / "in.json")
+        found = inputs_from_text(taking(kind), {}, values).values["value"]
+        assert (found, [type(item) for item in found]) == (plain, [type(item) for item in plain])
 
 
 def test_inputs_that_are_too_large_are_refused_with_their_size(

@@ -55,10 +55,12 @@ class Worker:
         parts.context.gate.on_close(self._end_waiting_claims)
 
     def request_stop(self, exit_code: int = 0) -> None:
-        """Begin to drain; only the first request counts."""
+        """Begin to drain; only the first request counts, but a failure is not forgotten."""
         if not self._stopping.is_set():
             self._exit_code = exit_code
             self._stopping.set()
+        elif exit_code == ExitCode.FAILED:
+            self._exit_code = self._exit_code or exit_code
 
     async def run(self) -> int:
         """Serve until a stop is requested; return the exit code.
@@ -108,7 +110,7 @@ class Worker:
         for service in (*parts.followers, *parts.claiming):
             service.start()
         self._announce(parts.registration.start_line())
-        if cost := cost_of_streams(len(parts.context.streams("async"))):
+        if cost := cost_of_streams(len(parts.context.exclusive_streams())):
             logger.warning("%s", cost)
 
     def _end_waiting_claims(self) -> None:
@@ -128,8 +130,9 @@ class Worker:
         """Stop in the one order that loses nothing.
 
         Claiming stops first, so that nothing new comes; then what runs ends or is handed back;
-        its ends are delivered, for as long as the grace lasts; the lease goes last, because without
-        it others would settle as lost what is still being delivered.
+        its ends are delivered, for as long as the grace lasts; then nothing needs the resources,
+        and they are closed; the lease goes last, because without it others would settle as lost
+        what is still being delivered.
         """
         deadline = time.monotonic() + self._config.grace_s
         self.parts.board.drain_until(deadline)
@@ -137,6 +140,7 @@ class Worker:
         await self._stop_claiming()
         await self._finish_attempts(deadline)
         await self._deliver(deadline)
+        await self.parts.resources.close()
         for service in self.parts.followers:
             await service.stop()
         await self._settler.stop()

@@ -28,11 +28,12 @@ class Counters:
     fenced: int = 0
     restored: int = 0
     hung: int = 0
+    skipped: int = 0
 
     @property
     def ended(self) -> int:
         """The number of attempts that ran here to an end."""
-        return self.succeeded + self.failed + self.timed_out
+        return self.succeeded + self.failed + self.timed_out + self.skipped
 
     def count(self, outcome: Outcome) -> None:
         """Count an attempt by how it ended here."""

@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from astrum.execution.invoke import Invoker
+from astrum.execution.resources import OpenResources
 from astrum.protocol.sealing import Seal
 from astrum.redis import LeaseClient, WorkerStore
 from astrum.runtime.service import Service
@@ -32,6 +33,7 @@ from astrum_worker.upkeep.loop_block_detector import LoopBlockDetector
 from astrum_worker.upkeep.reconciler import Reconciler
 from astrum_worker.upkeep.registration import Registration, new_worker_id
 from astrum_worker.upkeep.replacement import Replacement
+from astrum_worker.upkeep.resource_failure import ResourceFailure
 from astrum_worker.upkeep.status import StatusBoard
 
 
@@ -46,6 +48,7 @@ class Parts(NamedTuple):
     registration: Registration
     invoker: Invoker
     blobs: BlobCache
+    resources: OpenResources
     slots: dict[str, Slots]
     attempts: Attempts
     settler: Settler
@@ -75,7 +78,8 @@ def compose(
     blobs = BlobCache(store.get_blob, config.blob_cache_bytes)
     slots = _slots(config)
     settler = Settler(context)
-    executor = AttemptExecutor(context, invoker, blobs)
+    resources = OpenResources(ResourceFailure(context.gate, stop).end)
+    executor = AttemptExecutor(context, invoker, blobs, resources)
     attempts = Attempts(context, ClaimReader(catalog, context.seal), executor, settler, slots)
     reconciler = Reconciler(context, attempts, settler, registration.register)
     detector = LoopBlockDetector(attempts.running_in, config.blocked_after_s, attempts.running_as)
@@ -91,6 +95,7 @@ def compose(
         registration=registration,
         invoker=invoker,
         blobs=blobs,
+        resources=resources,
         slots=slots,
         attempts=attempts,
         settler=settler,

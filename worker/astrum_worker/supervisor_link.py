@@ -1,7 +1,7 @@
 """Messages between a worker process and its supervisor, over a socket pair.
 
 The process says that it serves, which task ended it if one did, and before it ends by itself
-whether another process shall follow. The supervisor passes stop
+whether another process shall follow, or all shall end. The supervisor passes stop
 signals on, so that a process drains even if a task replaced its signal handlers. If the supervisor
 ends, the socket closes, and the process drains as well.
 """
@@ -18,6 +18,7 @@ READY = "ready"
 ENDED_BY = "ended by "
 LEAVES = "leaves"
 REPLACED = "replaced"
+FAILS = "fails"
 _MOST_BYTES = 4096
 _LONGEST_NAME = 1000
 
@@ -40,6 +41,12 @@ def say_drains(*, is_replaced: bool) -> None:
     """
     if _link is not None:
         _link.say(REPLACED if is_replaced else LEAVES)
+
+
+def say_fails() -> None:
+    """Tell the supervisor, if there is one, that this process ends and another would not help."""
+    if _link is not None:
+        _link.say(FAILS)
 
 
 class SupervisorLink:
@@ -105,6 +112,6 @@ class ChildLink:
                 self._served()
             elif line.startswith(ENDED_BY):
                 self.ended_by = line.removeprefix(ENDED_BY)
-            elif line == LEAVES or (line == REPLACED and not self.parting):
+            elif line in (LEAVES, FAILS) or (line == REPLACED and not self.parting):
                 # An operator's request stands: the process may reach a limit before or after it.
                 self.parting = line

@@ -9,7 +9,7 @@ from inspect import Parameter as P
 from types import FunctionType
 from typing import Any
 
-from astrum.data_transport.annotations import Each, Input
+from astrum.data_transport.annotations import Each, Input, Resource
 from astrum.data_transport.declared.callables import (
     CACHED,
     YIELDS,
@@ -74,6 +74,8 @@ def unfilled(function: Callable[..., Any], filled: Collection[Slot]) -> list[str
 def _mark_to_write(value: object) -> str:
     if isinstance(value, Each):
         return 'Each("task")'
+    if isinstance(value, Resource):
+        return 'Resource("name")'
     return "Input()" if isinstance(value, Input) else 'F("task")'
 
 

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import MARKS, Case, Each, From, Input, To
+from astrum.data_transport.annotations import MARKS, Case, Each, From, Input, Resource, To
 from astrum.data_transport.declared.text_annotations import (
     ANNOTATED,
     Owner,
@@ -25,6 +25,12 @@ from astrum.data_transport.type_kinds import UNION_ORIGINS, is_alias
 _WRITE = 'write Ref[type, F("task")]'
 _WRITE_INPUT = "write Ref[type, Input()]"
 _WRITE_EACH = 'write Ref[type, Each("task")]'
+_WRITE_RESOURCE = 'write Ref[type, Resource("name")]'
+_HOW_TO_WRITE: dict[type, str] = {
+    Input: _WRITE_INPUT,
+    Each: _WRITE_EACH,
+    Resource: _WRITE_RESOURCE,
+}
 _MAX_ALIASES = 50
 _MAX_NESTED = 8
 """The depth to which a default value is searched: it may be a container of itself."""
@@ -122,19 +128,17 @@ def _opened(annotation: Any) -> Any:
     return annotation
 
 
-def _as_written(mark: From | To | Input | Each) -> str:
-    if isinstance(mark, (Input, Each)):
+def _as_written(mark: From | To | Input | Each | Resource) -> str:
+    if isinstance(mark, (Input, Each, Resource)):
         return repr(mark)
     letter, part = ("F", mark.locator) if isinstance(mark, From) else ("T", mark.local)
     task = getattr(mark.task, "__name__", repr(mark.task))
     return f"{letter}({task})" if part is None else f"{letter}({task}, {part!r})"
 
 
-def how_to_write(mark: From | To | Input | Each) -> str:
+def how_to_write(mark: From | To | Input | Each | Resource) -> str:
     """Return how an annotation with a mark of this kind is written."""
-    if isinstance(mark, Each):
-        return _WRITE_EACH
-    return _WRITE_INPUT if isinstance(mark, Input) else _WRITE
+    return _HOW_TO_WRITE.get(type(mark), _WRITE)
 
 
 _Seen = frozenset[tuple[int, str]]
@@ -183,8 +187,9 @@ def _refuse_near_mark(extra: object, annotation: Any) -> None:
     """Raise ``ValueError`` for what is not a mark and must be meant to be one."""
     if extra is From or extra is To:
         raise ValueError(f"the reference in {annotation!r} names no task: {_WRITE}")
-    if extra is Input:
-        raise ValueError(f"Input in {annotation!r} is not called: {_WRITE_INPUT}")
+    if extra is Input or extra is Resource:
+        what, write = extra.__name__, _HOW_TO_WRITE[extra]
+        raise ValueError(f"{what} in {annotation!r} is not called: {write}")
     if extra is Each:
         raise ValueError(f"Each in {annotation!r} names no list: {_WRITE_EACH}")
     if isinstance(extra, Case):

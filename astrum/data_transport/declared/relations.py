@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import Each, From, Input, To
+from astrum.data_transport.annotations import Each, From, Input, Resource, To
 from astrum.data_transport.declared.fast_paths import is_class, plain_mark
 from astrum.data_transport.declared.mark_checks import (
     check_from,
@@ -18,7 +18,7 @@ from astrum.data_transport.declared.signatures import Declaration, Parameter
 
 _FROM_SIZES = (1, 2)
 _TO_SIZES = (3,)
-Source = From | Input | Each
+Source = From | Input | Each | Resource
 """Where the value of a parameter comes from."""
 
 
@@ -83,15 +83,27 @@ def _as_from(mark: Any, parameter: Parameter, declaration: Declaration) -> Sourc
         return checked_each(mark, parameter.name, place)
     if isinstance(mark, Input):
         return checked_input(mark, parameter.name, place)
+    if isinstance(mark, Resource):
+        return _checked_resource(mark, parameter)
     if not isinstance(mark, From):
         mark = From(*_of_size(mark, _FROM_SIZES, '("source", "key")', place))
     check_from(mark, place)
     return typing.cast(From, mark)
 
 
+def _checked_resource(mark: Resource, parameter: Parameter) -> Resource:
+    name = parameter.name if mark.name is None else mark.name
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"{place_of(parameter)} names the resource {name!r}: the name of a resource is a "
+            "string that is not empty"
+        )
+    return Resource(name)
+
+
 def _as_to(mark: Any) -> To:
     place = "the return value"
-    if isinstance(mark, (Input, Each)):
+    if isinstance(mark, (Input, Each, Resource)):
         raise ValueError(f"{place} has {mark!r}: {type(mark).__name__} belongs on a parameter")
     if isinstance(mark, From):
         raise ValueError(f"{place} has {mark!r}: From belongs on a parameter, use To")

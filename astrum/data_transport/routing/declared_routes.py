@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from astrum.data_transport.annotations import DROP, NO_DEFAULT, Each, From, Input, To
+from astrum.data_transport.annotations import DROP, NO_DEFAULT, Each, From, Input, Resource, To
 from astrum.data_transport.bindings import PLAIN, Path, Reads, Tolerance
 from astrum.data_transport.declared.mark_checks import path_of
 from astrum.data_transport.declared.relations import Relations, Source, place_of, relations_of
@@ -55,6 +55,8 @@ class Generator:
     def _reading(self, task_id: str, parameter: Parameter, mark: Source) -> Route:
         # Name and position of the slot, so that an explicit relation to either replaces it.
         name = None if parameter.kind in COLLECTING else parameter.name
+        if isinstance(mark, Resource):
+            return Route("", task_id, name, parameter.position, (), parameter, provider=mark)
         path: Path = () if mark.locator is None else (mark.locator,)
         reads = PLAIN
         if isinstance(mark, Each):

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from inspect import Parameter as P
 from typing import Any
 
-from astrum.data_transport.bindings import PLAIN, Binding, Reads, Supply, TaskInputs
+from astrum.data_transport.annotations import Resource
+from astrum.data_transport.bindings import (
+    PLAIN,
+    Binding,
+    Reads,
+    ResourceSlot,
+    Supply,
+    TaskInputs,
+)
 from astrum.data_transport.declared.signatures import (
     ABSENT,
     COLLECTING,
@@ -72,10 +80,25 @@ class _Filling:
         fillers, bare = self.fillers.values(), self.undeclared
         bindings = tuple([f for f in fillers if type(f) is Binding])
         supplies = tuple([f for f in fillers if type(f) is Supply])
+        if any(map(_is_resource, supplies)):
+            return self._with_resources(supplies)
         undeclared = tuple([b for b in bindings if b.parameter in bare]) if bare else ()
         secrets = frozenset(self.secrets)
         made = TaskInputs(bindings, supplies, self.expected, undeclared, self.defaults, secrets)
         return made if self.reads is None else made._replace(reads=self.reads)
+
+    def _with_resources(self, supplies: tuple[Supply, ...]) -> TaskInputs:
+        resources = tuple(
+            ResourceSlot(slot, provider.name or "", self.expected.pop(slot, Any))
+            for slot, provider in supplies
+            if type(provider) is Resource
+        )
+        self.fillers = {slot: f for slot, f in self.fillers.items() if not _is_resource(f)}
+        return self.inputs()._replace(resources=resources)
+
+
+def _is_resource(filler: _Filler) -> bool:
+    return type(filler) is Supply and type(filler.provider) is Resource
 
 
 class _Resolver:
@@ -246,7 +269,8 @@ def _two_values(task_id: str, slot: _Slot, known: _Filler, other: _Filler) -> Ta
 
 def _described(filler: _Filler) -> str:
     if isinstance(filler, Supply):
-        return "one from from_function"
+        name = getattr(filler.provider, "name", "")
+        return f"resource {name!r}" if _is_resource(filler) else "one from from_function"
     part = "".join(f"[{step!r}]" for step in filler.path)
     part += "" if filler.item is None else " (each element)"
     return f"{'input ' if filler.origin == 'input' else ''}{filler.source!r}{part}"

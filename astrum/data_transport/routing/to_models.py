@@ -6,6 +6,7 @@ from typing import Any
 
 from astrum.data_transport.annotations import NO_DEFAULT
 from astrum.data_transport.bindings import PLAIN
+from astrum.data_transport.declared.signatures import ABSENT
 from astrum.data_transport.models import DataItem, DTRela, TaskData
 from astrum.data_transport.routing.routes import DeclaredRoutes, Route
 from astrum.data_transport.types.class_fields import reduced
@@ -60,6 +61,8 @@ def _source(route: Route, key: str | None, index: int | None, whole: bool) -> DT
 
 
 def _of_origin(route: Route, key: str | None, index: int | None, whole: bool) -> DTRela:
+    if route.provider is not ABSENT:  # a resource
+        return _rela("", key, index, whole).model_copy(update={"from_function": route.provider})
     if route.origin == "task":
         return _rela(route.source, key, index, whole, route.default)
     source = _rela("", key, index, whole)

@@ -39,10 +39,8 @@ redis.call('PEXPIRE', KEYS[6], math.max(redis.call('PTTL', KEYS[6]), ttl))
 redis.call('PEXPIRE', KEYS[9], math.max(redis.call('PTTL', KEYS[9]), ttl))
 keep_plan(ARGV[7] .. (h[4] or ''), ttl)
 -- Last, since these records are not in KEYS: a cluster that moves the slot may refuse to look.
-for _, old in ipairs(redis.call('ZRANGE', KEYS[6], 0, 99)) do
-  if redis.call('EXISTS', ARGV[6] .. old) == 0 then
-    redis.call('ZREM', KEYS[6], old)
-    redis.call('ZREM', KEYS[9], old)
-  end
+for _, old in ipairs(expired(KEYS[6], ARGV[6])) do
+  redis.call('ZREM', KEYS[6], old)
+  redis.call('ZREM', KEYS[9], old)
 end
 return 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from astrum.errors import FlowImportError
+from astrum.errors import FlowImportError, ResourceError
 from astrum.runtime.exit_codes import ExitCode, exit_code_of
 from astrum.runtime.standard_streams import (
     fill_closed_descriptors,
@@ -86,12 +86,14 @@ def _end_stdout(error: OSError | None = None) -> int:
 
 
 def describe(error: BaseException, process: str) -> str:
-    """Return the error for people; of a module that fails to load, the user's own traceback."""
+    """Return the error for people; of a user's code, with its own traceback."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     text = f"error: {error}"
     if isinstance(error, OSError):
         text = f"error: {error.filename or 'the output'} cannot be written: {error.strerror}"
+    if isinstance(error, ResourceError) and error.user_traceback:
+        return f"{error.user_traceback.rstrip()}\n\n{text}"
     if isinstance(error, FlowImportError) and error.user_traceback:
         text = f"{error.user_traceback.rstrip()}\n\n{text} (in this process, the {process})"
     return text

@@ -62,13 +62,13 @@ class RunCompletion:
         return await self._insist(run_id, make)
 
     async def _follow(self, follower: RunFollower) -> bool:
-        """Follow the run until it is over, or until it has no leader: then return ``False``."""
+        """Follow the run until it is over, or until it lacks a leader: then return ``False``."""
         store, subscriptions, run_id = self._reports.store, self._subscriptions, follower.run_id
         fence_due = await self._catch_up(follower)
         async with subscriptions.end_of(run_id) as end, self._subscribed(follower):
-            while (
-                info := await current_info(store, subscriptions, run_id)
-            ).is_open and info.lease_s > 0:
+            while (info := await current_info(store, subscriptions, run_id)).is_open and (
+                info.lease_s > 0 or info.waits_until is not None
+            ):
                 if follower.has_news and time.monotonic() >= fence_due:
                     fence_due = await self._catch_up(follower)
                 await end.wait(CHECK_EVERY_S)

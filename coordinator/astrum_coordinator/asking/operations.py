@@ -10,11 +10,11 @@ from astrum.planning.offer import NamespaceVersion
 from astrum.planning.plan import is_queue_name
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
-from astrum.protocol.records import RunInfo, WorkerInfo
-from astrum.view import DeadLetterView, view_of
+from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
+from astrum.view import DeadLetterView, QueueState, view_of
 from astrum_coordinator.asking.pool_names import check_known
 from astrum_coordinator.asking.retrying import Retry, retry_run
-from astrum_coordinator.asking.snapshots import served_versions
+from astrum_coordinator.asking.snapshots import queue_states_of, served_versions
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.context import CoordinatorContext
@@ -33,6 +33,30 @@ class Operations(ABC):
     @abstractmethod
     def _stored(self) -> StoredRuns:
         """The reader of plans and headers."""
+
+    # --- questions -----------------------------------------------------------------------------
+
+    async def run_info(self, run_id: str) -> RunInfo | None:
+        """Return the information on a run, `None` if there is none."""
+        return await self._context.store.run_info(run_id)
+
+    async def runs(self, limit: int = 50) -> list[RunInfo]:
+        """Return what is known of the latest ``limit`` runs, newest first."""
+        return await self._context.store.list_runs(limit)
+
+    async def queues(self) -> list[QueueState]:
+        """Return for each queue what waits, what runs, and which live workers listen to it."""
+        return await queue_states_of(self._context.store)
+
+    async def coordinators(self) -> list[CoordinatorInfo]:
+        """Return the coordinators that lead runs or serve: what each leads, and holds ready."""
+        return await self._context.store.coordinators()
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Return all live workers."""
+        return await self._context.store.workers()
+
+    # --- pauses --------------------------------------------------------------------------------
 
     async def pause(
         self,

@@ -9,6 +9,7 @@ from astrum.errors import DecodeError, TaskNotFoundError, nearest
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
+from astrum.machine.task_state import SUCCEEDED
 from astrum.planning.plan import Plan
 from astrum.planning.run_inputs import HIDDEN
 from astrum.protocol.records import RunInfo
@@ -53,7 +54,8 @@ class ReportLoader:
         info = await found_run(self.store, run_id)
         known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
-        values, inputs = {}, read_header(info, self._seal).inputs
+        header = read_header(info, self._seal)
+        values, inputs = {}, header.inputs
         if inputs or results is not False:
             declared = types_declared_here(state.plan)
             codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
@@ -69,6 +71,7 @@ class ReportLoader:
                 values,
                 run_id=run_id,
                 inputs=shown,
+                priority=header.priority,
                 ended_as=ended_as,
                 is_led=is_led,
             )
@@ -114,8 +117,8 @@ class ReportLoader:
         results: dict[str, Any] = {}
         for task, data in sorted(known.results.items()):
             name = known.state.tasks.name(task)
-            if wanted not in (True, name):
-                continue
+            if wanted not in (True, name) or known.state.states[task] != SUCCEEDED:
+                continue  # a leader also keeps what fell away when the run was reopened
             results[name] = await self.decoded(run_id, data, codec)
         return results
 
@@ -138,11 +141,12 @@ class ReportLoader:
             return Codec.opaque().decode(data)
 
     async def _times(self, info: RunInfo) -> RunTimes:
-        started_at = info.created_at - (info.duration(PLANNED_S_DETAIL) or 0.0)
+        planned_s = info.duration(PLANNED_S_DETAIL) if info.start_at is None else 0.0
         ended_at = info.ended_at
         if ended_at is None:
             ended_at = await self.store.server_time()
-        return RunTimes(started_at, info.created_at, ended_at)
+        begun_at = min(info.begun_at, ended_at)  # a run that waits has not begun
+        return RunTimes(begun_at - (planned_s or 0.0), begun_at, ended_at)
 
 
 def _number_of(plan: Plan, task_id: str, run_id: str) -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from astrum.errors import RetryRefusedError, TaskNotFoundError, nearest
 from astrum.machine.events import Reopened, RetryHurried
-from astrum.machine.reopening import tasks_to_run
 from astrum.machine.task_state import BACKING_OFF, SUCCEEDED
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import encode_event
@@ -61,7 +60,7 @@ async def retry_run(
     states = run.state.states
     if info.state != "completed":
         _refuse_succeeded(plan, states, named, run_id)
-    again = tasks_to_run(plan, states, named)
+    again = run.state.tasks_to_run(named)
     if not again:
         raise RetryRefusedError(
             f"run {run_id}: there is nothing to try again, all its tasks succeeded"
@@ -90,6 +89,11 @@ async def _hurry(
     now: bool,
 ) -> Retry:
     run_id = info.run_id
+    if info.waits_until is not None:
+        raise RetryRefusedError(
+            f"run {run_id} waits for the time at which it shall start, so there is nothing to try "
+            f"again; `show {run_id}` says when it starts, and `cancel` ends it"
+        )
     if not now:
         raise RetryRefusedError(
             f"run {run_id} is under way: failed attempts are tried again by themselves as often as "

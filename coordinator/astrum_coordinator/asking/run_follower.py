@@ -7,9 +7,16 @@ from collections.abc import Sequence
 
 from astrum.errors import DecodeError, StoreConfigurationError
 from astrum.execution.run_log import guarded
-from astrum.machine.events import AttemptFoundOutstanding, Command, Dispatch, Event, Outcome
+from astrum.machine.events import (
+    AttemptFoundOutstanding,
+    Command,
+    Dispatch,
+    Event,
+    Reopened,
+)
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
+from astrum.machine.task_state import SUCCEEDED
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import Record, event_of
 from astrum.protocol.records import Outstanding
@@ -104,10 +111,17 @@ class RunFollower:
         for item in items:
             if isinstance(item, Record):
                 self._keep(item)
-                self._find(item.task, item.attempt)
+                if item.attempt:
+                    self._find(item.task, item.attempt)
             event = event_of(item, recorded_at)
             self.state.handle(event)
+            if isinstance(event, Reopened):
+                self._forget_what_runs_again()
             self._notify(event)
+
+    def _forget_what_runs_again(self) -> None:
+        states = self.state.states
+        self.results = {t: data for t, data in self.results.items() if states[t] == SUCCEEDED}
 
     def _find(self, task: int, attempt: int) -> None:
         """Add the dispatch of an attempt whose journal record is the first trace of it."""
@@ -123,9 +137,5 @@ class RunFollower:
 
     def _keep(self, record: Record) -> None:
         is_wanted = self._values in (EVERY, record.task)
-        if (
-            is_wanted
-            and record.outcome is Outcome.SUCCEEDED
-            and 0 <= record.task < len(self.state.tasks)
-        ):
+        if is_wanted and record.gives_result and 0 <= record.task < len(self.state.tasks):
             self.results[record.task] = record.value or NIL

@@ -57,6 +57,7 @@ async def take_snapshot(
         unfinished=tasks,
         now=now,
         late_ends=info.late_ends,
+        waits_until=info.waits_until,
         submitted_by=info.details.get("by", ""),
         labels=info.labels,
     )
@@ -123,6 +124,7 @@ async def _moment(
         state=state,
         now=await store.server_time(),
         is_led=info.lease_s > 0,
+        waits_until=info.waits_until,
         sent={task: _sent(found) for task, found in out.items()},
         taken=taken,
         queued=queued,
@@ -159,7 +161,7 @@ async def _queued(store: RunStore, streams: Mapping[Stream, list[int]]) -> dict[
 
 def _sent(found: Outstanding) -> Sent:
     ms, _, sequence = found.entry_id.partition("-")
-    return Sent(found.attempt, int(ms) / 1000, int(sequence), found.stream.offer)
+    return Sent(found.attempt, int(ms) / 1000, int(sequence), *found.stream[2:])
 
 
 def _with_statuses(

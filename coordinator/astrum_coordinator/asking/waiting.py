@@ -50,7 +50,8 @@ async def until_over(
     absence = _LeaderAbsence(run_id, unled_notice_s)
     async with subscriptions.end_of(run_id) as end:
         while (info := await current_info(store, subscriptions, run_id)).is_open:
-            absence.check(is_led=info.lease_s > 0, now=time.monotonic())
+            is_right = info.lease_s > 0 or info.waits_until is not None
+            absence.check(is_led=is_right, now=time.monotonic())
             await end.wait(CHECK_EVERY_S)
     return info
 

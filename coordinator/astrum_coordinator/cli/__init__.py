@@ -2,8 +2,8 @@
 
 The modules of this package import nothing slow at their top: ``--help`` must answer at once, so
 the client library, rich and the coordinator itself are imported by the commands that need them.
-May import `astrum`, and of the coordinator `app`, `asking`, `config`, `submission`, `display` and
-`embedded`.
+May import `astrum`, and of the coordinator `app`, `asking`, `config`, `start_time`, `submission`,
+`display` and `embedded`.
 """
 
 from __future__ import annotations

@@ -49,24 +49,25 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
     attempts, journal, blobs = keys.attempts("*"), keys.journal("*"), keys.blobs("*")
     return [
         # This pattern takes in all other keys of a run.
-        ((keys.run("*"),), "exists hdel hget hgetall hmget hset pexpire pttl unlink"),
+        ((keys.run("*"),), "exists hdel hget hgetall hmget hset pexpire pttl rename unlink"),
         ((keys.plan("*"),), "exists getrange pexpire pttl set"),
         ((attempts,), "hincrby hlen hscan"),
         ((journal,), "xadd xlen xrange"),
         ((keys.done,), "pexpire pttl xadd xrange xrevrange"),
         ((journal, keys.done), "xread"),  # one grant: a single command reads streams of both
-        ((blobs,), "sscan"),
-        ((keys.blob("*", "*"),), "getrange pexpire unlink"),
+        ((blobs,), "sadd sismember spop sscan"),
+        ((keys.blob("*", "*"),), "copy exists getrange pexpire unlink"),
         (
             _streams(keys),
             "pexpire pttl xack xadd xdel xgroup|create xgroup|delconsumer xinfo|consumers "
             "xinfo|groups xlen xpending xrange unlink",
         ),
         ((keys.queues,), "pexpire sadd smembers srem"),
-        ((keys.want("*"),), "pexpire zadd zcard zcount zrem zremrangebyscore"),
+        ((keys.want("*"),), "pexpire zadd zcard zcount zrangebyscore zrem zremrangebyscore"),
         ((keys.alone,), "pexpire sadd srem"),
         ((keys.wake,), "pexpire xadd xgroup|create xreadgroup"),
         ((keys.runs,), "pexpire zadd zrangebyscore zrem zrevrangebyscore zscore"),
+        ((keys.delayed,), "pexpire pttl zadd zrange zrangebyscore zrem zrevrange"),
         ((keys.history,), "pexpire pttl zadd zrange zrem"),
         ((keys.index,), "pexpire pttl zadd zrange zrem zrevrange"),
         ((keys.coordinators,), "pexpire pttl zadd zrange zrem zremrangebyscore"),
@@ -113,6 +114,7 @@ def _of_starters(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.flows,), "hget hgetall"),
         ((keys.wake,), "xadd"),
         ((keys.runs,), "pexpire zadd zscore"),
+        ((keys.delayed,), "pexpire pttl zadd zrem"),
         ((keys.index,), "pexpire pttl zadd zrange zrem zrevrange"),
         ((keys.history, keys.untidied), "zrem"),
         ((keys.leases,), "zscore"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -73,6 +73,30 @@ def read_inputs(flow: Flow, given: InputArguments) -> Collected:
 
     values = {} if given.file is None else read_json_inputs(given.file)
     return inputs_from_text(flow, given.texts, values)
+
+
+def checked_in_part(flow: Flow, given: InputArguments) -> CheckedInputs:
+    """Return the inputs on a command line alone; raises `RunInputError` for wrong ones.
+
+    Those that are missing may come from an earlier run.
+    """
+    from astrum.errors import RunInputError
+    from astrum.execution.run_inputs import CheckedInputs
+
+    found = read_inputs(flow, given)
+    mistakes = without_missing(flow, found, flow.inputs).mistakes
+    if mistakes:
+        raise RunInputError(mistakes)
+    return CheckedInputs(found.values)
+
+
+def without_missing(flow: Flow, found: Collected, known: Iterable[str]) -> Collected:
+    """Return inputs without the mistakes that those in ``known`` are missing."""
+    from astrum.execution.run_inputs import missing_inputs
+
+    missing = missing_inputs(flow, flow.inputs.keys() - set(known))
+    mistakes = [mistake for mistake in found.mistakes if mistake not in missing]
+    return found._replace(mistakes=mistakes)
 
 
 def checked(flow: Flow, given: InputArguments) -> CheckedInputs:

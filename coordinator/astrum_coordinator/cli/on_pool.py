@@ -13,6 +13,7 @@ from astrum.errors import AstrumError, StoreError
 from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import CheckedInputs
 from astrum.machine import ExecutionReport
+from astrum.machine.observer import Observers
 from astrum_coordinator.app import Coordinator
 from astrum_coordinator.cli import output, workers_output
 from astrum_coordinator.cli.asking import patient_coordinator
@@ -25,6 +26,7 @@ from astrum_coordinator.embedded.local_workers import (
     LocalWorkerSettings,
     WorkerOutput,
 )
+from astrum_coordinator.embedded.resource_watch import ResourceWatch
 from astrum_coordinator.embedded.server import EmbeddedServer
 from astrum_coordinator.submission import new_run_id, traceparent_of_environment
 
@@ -71,12 +73,16 @@ class PoolSession:
             settings = redis_settings(server)
             coordinator = await stack.enter_async_context(patient_coordinator(settings))
             workers_of = AttemptWorkers(coordinator, self._run_id)
+            watch = ResourceWatch(lambda _: False)
             if await has_ended(coordinator, self._settings.run_id, self._settings.attach):
-                return await self._led(coordinator, workers_of, interrupts)
+                return await self._led(coordinator, workers_of, interrupts, watch)
             workers = await self._enter_workers(stack, settings.url, coordinator)
             stack.enter_context(output.display(self._progress, self._settings.quiet, workers_of.of))
-            work = self._led(coordinator, workers_of, interrupts)
-            return await (work if workers is None else workers.supervise(work))
+            if workers is None:
+                return await self._led(coordinator, workers_of, interrupts, watch)
+            watch = ResourceWatch(workers.has)
+            work = self._led(coordinator, workers_of, interrupts, watch)
+            return await workers.supervise(work)
 
     async def _enter_workers(
         self, stack: AsyncExitStack, url: str, coordinator: Coordinator
@@ -109,8 +115,13 @@ class PoolSession:
         return LocalWorkers(self._settings.choice.modules, coordinator, settings, shown)
 
     async def _led(
-        self, coordinator: Coordinator, workers_of: AttemptWorkers, interrupts: Interrupts
+        self,
+        coordinator: Coordinator,
+        workers_of: AttemptWorkers,
+        interrupts: Interrupts,
+        watch: ResourceWatch,
     ) -> ExecutionReport:
+        from_run = self._settings.from_run
         work = asyncio.ensure_future(
             coordinator.run_flow(
                 self._flow,
@@ -119,18 +130,20 @@ class PoolSession:
                 timeout_s=self._settings.timeout_s,
                 result_ttl_s=self._settings.result_ttl_s,
                 run_id=self._run_id,
-                observer=self._progress,
+                observer=Observers((self._progress, watch)),
                 labels=self._settings.labels,
                 traceparent=traceparent_of_environment(),
+                priority=self._settings.priority,
                 versions=self._settings.versions,
                 unserved_limit_s=self._settings.unserved_limit_s,
+                from_run=from_run and from_run.wish(is_quiet=self._settings.quiet),
             )
         )
         stopper = Stopper(coordinator, self._run_id, work)
         interrupts.on_first(stopper.stop, CANCELLING)
         looking = asyncio.create_task(workers_of.keep_looking())
         try:
-            return await work
+            return await watch.guard(work)
         finally:
             await _cancel(looking)
             await _cancel(work)

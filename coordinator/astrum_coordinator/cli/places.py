@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from astrum.runtime.cli.options import ServerOptions
 from astrum_coordinator.cli.options import given, redis_settings
 from astrum_coordinator.cli.run_settings import RunTarget
+from astrum_coordinator.cli.taking_over import FromArguments
 
 LOCAL_CONTRADICTIONS = {
     "redis_url": "--local runs all tasks in this process: --redis has no meaning there",
@@ -21,6 +22,8 @@ LOCAL_CONTRADICTIONS = {
     "versions": "--local runs the code of this process: --versions has no meaning there",
     "unserved_limit_s": "--local runs all tasks in this process, without workers to wait for: drop "
     "--unserved-limit",
+    "from_id": "--local keeps nothing at a server, so there is no run to take over from: drop "
+    "--from",
     "embedded": "--local runs all tasks in this process, --embedded on a private server: drop one",
 }
 EMBEDDED_CONTRADICTION = (
@@ -70,6 +73,15 @@ def check_labels(labels: Mapping[str, str], *, local: bool) -> None:
     if labels and local and given("labels") is _TYPED:
         raise click.UsageError(
             "--local stores no run, so no list could show --label: drop one of the two"
+        )
+
+
+def check_from(from_run: FromArguments | None, place: RunTarget) -> None:
+    """Raise ``click.UsageError`` for ``--from`` where there is no earlier run."""
+    if from_run is not None and place.server.url is None:
+        raise click.UsageError(
+            f"run {from_run.run_id} is on the server where it ran: name that server by --redis or "
+            "ASTRUM_REDIS_URL to take over from it"
         )
 
 

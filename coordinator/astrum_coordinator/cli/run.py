@@ -15,18 +15,20 @@ from astrum.runtime.standard_streams import make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
 from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
-from astrum_coordinator.cli.inputs import InputArguments, checked, inputs_options
+from astrum_coordinator.cli.inputs import InputArguments, checked, checked_in_part, inputs_options
 from astrum_coordinator.cli.options import (
     json_option,
     label_option,
     log_option,
+    priority_option,
     result_ttl_option,
     run_id_option,
     unserved_option,
     versions_option,
 )
-from astrum_coordinator.cli.places import check_labels, choose_place, place_text
+from astrum_coordinator.cli.places import check_from, check_labels, choose_place, place_text
 from astrum_coordinator.cli.run_settings import RunSettings
+from astrum_coordinator.cli.taking_over import FromArguments, from_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -57,9 +59,11 @@ if TYPE_CHECKING:
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
 @result_ttl_option
 @inputs_options
+@from_options
 @run_id_option
 @attach_option
 @label_option
+@priority_option
 @versions_option
 @unserved_option
 @json_option
@@ -85,9 +89,11 @@ def run(
     run_id: str | None,
     attach: bool,
     labels: dict[str, str],
+    priority: int,
     versions: str | None,
     unserved_limit_s: float | None,
     given: InputArguments,
+    from_run: FromArguments | None,
     **rest: Any,
 ) -> None:
     """Run the tasks of MODULE and wait for the end.
@@ -103,15 +109,19 @@ def run(
     If --run-id names an open run, that run continues: it is led here, or followed while another
     process leads it. If it names a run that ended, the command ends with exit code 2; with
     --attach it prints the report instead, and the exit code is that of the run.
+
+    --from RUN starts a new run, for example with fixed code: what RUN has succeeded in and would
+    give the same results again does not run.
     """
     place = choose_place(server, ctx.params)
     check_attach(attach, run_id, local=place.local)
     check_labels(labels, local=place.local)
+    check_from(from_run, place)
     choice = FlowChoice(**{name: rest[name] for name in FlowChoice._fields})
     folder = working_directory()
     settings = RunSettings(
         *(choice, place, timeout, run_id, quiet, attach, labels, folder),
-        *(result_ttl_s, versions or "", unserved_limit_s, given),
+        *(result_ttl_s, versions or "", unserved_limit_s, given, from_run, priority),
     )
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)
@@ -129,7 +139,8 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
     if not settings.place.local:  # it shows what the workers print
         make_steady("stdout")
     flow = load_flow(settings.choice, fingerprints=not settings.place.local)
-    inputs = checked(flow, settings.given)
+    # What is missing may come from the earlier run.
+    inputs = (checked_in_part if settings.from_run else checked)(flow, settings.given)
     if not settings.quiet:
         say(place_text(settings.place))
     progress = RunProgress()

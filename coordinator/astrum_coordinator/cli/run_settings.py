@@ -10,6 +10,7 @@ from typing import NamedTuple
 from astrum.runtime.cli.options import ServerOptions
 from astrum_coordinator.cli.flows import FlowChoice
 from astrum_coordinator.cli.inputs import InputArguments
+from astrum_coordinator.cli.taking_over import FromArguments
 
 
 class RunTarget(NamedTuple):
@@ -40,3 +41,5 @@ class RunSettings(NamedTuple):
     versions: str = ""
     unserved_limit_s: float | None = None
     given: InputArguments = InputArguments()
+    from_run: FromArguments | None = None
+    priority: int = 0

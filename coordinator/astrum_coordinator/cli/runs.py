@@ -56,10 +56,11 @@ def runs(server: ServerOptions, as_json: bool, limit: int) -> None:
 
 
 def run_to_json(info: RunInfo, paused: Pauses) -> dict[str, Any]:
-    """Return one run, what it needs of workers, and why it is paused."""
+    """Return one run, its priority, what it needs of workers, and why it is paused."""
     from astrum_coordinator.display.report_view import to_json
 
-    return {**to_json(info), "needs": info.needs, "paused": paused_text(info, paused)}
+    more = {"priority": info.priority, "needs": info.needs, "paused": paused_text(info, paused)}
+    return {**to_json(info), **more}
 
 
 def runs_table(found: list[RunInfo], workers: Versions) -> Table:
@@ -77,7 +78,7 @@ def runs_table(found: list[RunInfo], workers: Versions) -> Table:
     table.columns[0].no_wrap = True
     for info in found:
         state = open_state(info)
-        took = max(info.ended_at - info.created_at, 0.0) if info.ended_at else None
+        took = max(info.ended_at - info.begun_at, 0.0) if info.ended_at else None
         table.add_row(
             Text(info.run_id),
             Text(state, STATUS_STYLE.get(state, "")),
@@ -114,9 +115,14 @@ def tasks_text(info: RunInfo) -> str:
 
 
 def note_text(info: RunInfo, workers: Versions) -> str:
-    """Return the labels of a run, the code that it needs, and how it ended unsuccessfully."""
+    """Return until when a run waits, its priority, labels and code, and its failure."""
+    from astrum_coordinator.display.report_view import wait_text
+
     labels = " ".join(f"{name}={value}" for name, value in sorted(info.labels.items()))
-    return "; ".join(text for text in (labels, code_text(info, workers), end_text(info)) if text)
+    waits = "" if info.waits_until is None else wait_text(info.waits_until)
+    priority = f"priority {info.priority}" if info.priority else ""
+    texts = (waits, priority, labels, code_text(info, workers), end_text(info))
+    return "; ".join(filter(None, texts))
 
 
 def code_text(info: RunInfo, workers: Versions) -> str:
@@ -140,7 +146,9 @@ def end_text(info: RunInfo) -> str:
 
 
 def open_state(info: RunInfo) -> str:
-    """Return a run's state for people: an open run is led, or waits for a leader."""
+    """Return a run's state for people: an open run is led, or waits for a leader or its time."""
     if not info.is_open:
         return info.state
+    if info.waits_until is not None:
+        return "waiting"
     return "running" if info.lease_s > 0 else "pending"

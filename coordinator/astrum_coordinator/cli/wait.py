@@ -17,6 +17,7 @@ from astrum_coordinator.cli.options import json_option, log_option, require_redi
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
     from astrum.redis.settings import RedisSettings
+    from astrum_coordinator.app import Coordinator
     from astrum_coordinator.cli.interrupts import Interrupts
 
 
@@ -53,6 +54,17 @@ def wait(
     ctx.exit(code)
 
 
+async def say_wait(coordinator: Coordinator, run_id: str, otherwise: str = "") -> None:
+    """Say until when a run waits for its time, or what else is the case."""
+    from astrum_coordinator.display.report_view import wait_text
+
+    info = await coordinator.run_info(run_id)
+    waits_until = None if info is None else info.waits_until
+    text = otherwise if waits_until is None else wait_text(waits_until)
+    if text:
+        say(f"run {run_id} {text}")
+
+
 def see_end(
     settings: RedisSettings, run_id: str, timeout_s: float | None, *, with_results: bool
 ) -> tuple[ExecutionReport | None, int]:
@@ -65,6 +77,7 @@ def see_end(
     async def work(interrupts: Interrupts) -> ExecutionReport | None:
         try:
             async with patient_coordinator(settings) as coordinator:
+                await say_wait(coordinator, run_id)
                 return await coordinator.wait(run_id, timeout_s=timeout_s, results=with_results)
         except asyncio.CancelledError:
             if not interrupts.received:

@@ -70,12 +70,17 @@ def served_versions(versions: Versions, info: WorkerInfo) -> dict[str, Any]:
 
 def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
     """Return one worker with its status read."""
+    from astrum.protocol.lacking import lacking_from_details
     from astrum_coordinator.display.report_view import to_json
 
     return {
         "worker_id": info.worker_id,
         "lease_s": info.lease_s,
         "details": to_json(info.details),
+        "lacks": [
+            {"namespace": namespace, "resource": name}
+            for namespace, name in lacking_from_details(info.details)
+        ],
         "status": to_json(info.status),
         "drain": None if info.drain is None else to_json(info.drain._asdict()),
     }
@@ -95,13 +100,21 @@ def workers_table(found: list[WorkerInfo]) -> Table:
             info.details.get("host", ""),
             info.details.get("pid", ""),
             info.details.get("queues", ""),
-            info.details.get("serves", ""),
+            serves_text(info.details),
             running_text(info.status),
             state_text(info.status, info.drain),
             duration_text(max(info.lease_s, 0.0)),
         )
         table.add_row(*map(Text, cells))
     return table
+
+
+def serves_text(details: Mapping[str, str]) -> str:
+    """Return what a worker serves, and which resources it lacks: ``"billing (4), no 'db'"``."""
+    from astrum.protocol.lacking import lacking_from_details
+
+    missing = dict.fromkeys(name for _, name in lacking_from_details(details))
+    return ", ".join([details.get("serves", ""), *(f"no {name!r}" for name in missing)])
 
 
 def running_text(status: WorkerStatus) -> str:

@@ -1,5 +1,5 @@
 """Clients: start published flows without their code, and wait for what becomes of the runs.
 
 May import `astrum`, and of the coordinator `asking`, `config`, `context`, `leading`, `publishing`,
-`stored_runs` and `submission`.
+`start_time`, `stored_runs` and `submission`.
 """

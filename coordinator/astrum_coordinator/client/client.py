@@ -7,7 +7,6 @@ import os
 import socket
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from types import TracebackType
 
 from astrum.errors import RunError
@@ -23,6 +22,7 @@ from astrum_coordinator.client.starting import NO_LABELS, Starting, StartOptions
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.publishing import published_flows
+from astrum_coordinator.start_time import StartTime
 from astrum_coordinator.submission import new_run_id
 
 logger = logging.getLogger("astrum.client")
@@ -88,7 +88,8 @@ class Client:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
-        at: datetime | float | None = None,
+        priority: int = 0,
+        at: StartTime | None = None,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
@@ -98,14 +99,20 @@ class Client:
         The same ``run_id`` with the same inputs is the same run, so a start may be repeated; with
         other inputs it raises `RunConflictError`. The inputs are checked before anything is
         stored: `RunInputError` names all mistakes. No worker need be live: the run waits for one
-        that serves the flow, and fails after ``unserved_limit_s``. ``at`` delays the run until a
-        time (a `datetime` with a time zone, or seconds since the epoch). The other arguments are
-        as in `Coordinator.submit_flow`. Raises `FlowNotFoundError` with the nearest name.
+        that serves the flow, and fails after ``unserved_limit_s``.
+
+        With ``at`` the run waits until a time: a `datetime` with a time zone, seconds since the
+        epoch, or a `timedelta` from now, at most a year ahead, by the server's clock. If it has
+        passed, the run starts at once. The time of the first start of a run id counts.
+
+        ``priority`` and the other arguments are as in `Coordinator.submit_flow`. Raises
+        `FlowNotFoundError` with the nearest name.
         """
         options = StartOptions(
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
+            priority=priority,
             at=at,
             traceparent=traceparent,
             versions=versions,
@@ -123,7 +130,8 @@ class Client:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
-        at: datetime | float | None = None,
+        priority: int = 0,
+        at: StartTime | None = None,
     ) -> list[RunHandle]:
         """Start one run for each of ``inputs``, together, and return their handles in this order.
 
@@ -139,6 +147,7 @@ class Client:
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
+            priority=priority,
             at=at,
         )
         wishes = [Wish(run_id, one) for run_id, one in zip(ids, given, strict=True)]

@@ -16,6 +16,7 @@ from astrum.machine.events import (
     Reopened,
     RunTimedOut,
     TaskFoundUnserved,
+    TaskReused,
 )
 from astrum.machine.state import RunState
 from astrum.machine.task_state import CANCELLED, FAILED, SUCCEEDED
@@ -32,10 +33,10 @@ class RunEvent(NamedTuple):
     """Something that happened in a run, at a time in seconds since the epoch.
 
     ``kind`` is "task_succeeded", "task_failed", "task_retrying" (an attempt ended without success
-    and another follows), "task_unserved", "cancel_requested", "run_timed_out", "run_reopened",
-    "run_completed", "run_failed" or "run_cancelled". ``task`` and ``attempt`` are "" and 0 for what
-    is about the run, ``detail`` is one line for people. Pass ``cursor`` as ``after`` to go on
-    behind this event.
+    and another follows), "task_reused" (it has the result of an earlier run), "task_unserved",
+    "cancel_requested", "run_timed_out", "run_reopened", "run_completed", "run_failed" or
+    "run_cancelled". ``task`` and ``attempt`` are "" and 0 for what is about the run, ``detail`` is
+    one line for people. Pass ``cursor`` as ``after`` to go on behind this event.
     """
 
     at: float
@@ -120,6 +121,9 @@ class TaskFollower(RunFollower):
 def _told(state: RunState, event: Event | None) -> RunEvent | None:
     if isinstance(event, AttemptSettled):
         return _attempt(state, event)
+    if isinstance(event, TaskReused):
+        name = state.tasks.name(event.task)
+        return RunEvent(event.at, "task_reused", name, detail=f"from run {event.run_id}")
     if isinstance(event, CancelRequested):
         return RunEvent(event.at, "cancel_requested", detail=event.text)
     if isinstance(event, RunTimedOut):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from astrum.errors import DecodeError
-from astrum.machine.events import Outcome
 from astrum.protocol.messages import Record
 from astrum.protocol.sealing import Seal
 from astrum.redis.journals import BEGINNING
@@ -21,7 +20,7 @@ async def value_of(store: RunStore, seal: Seal, run_id: str, task: int) -> bytes
     Of a completed run the latest success of a task counts.
     """
     found, cursor = None, BEGINNING
-    rows, wanted = UnknownRows(run_id), (task, Outcome.SUCCEEDED)
+    rows = UnknownRows(run_id)
     while entries := await _entries(store, seal, run_id, cursor, task):
         cursor = entries[-1].entry_id
         for entry in entries:
@@ -30,7 +29,7 @@ async def value_of(store: RunStore, seal: Seal, run_id: str, task: int) -> bytes
             except DecodeError:
                 continue  # a reader of the whole journal reports it
             for item in items:
-                if isinstance(item, Record) and (item.task, item.outcome) == wanted:
+                if isinstance(item, Record) and item.task == task and item.gives_result:
                     found = item.value or NIL
     return found
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -19,14 +17,13 @@ from astrum.protocol.run_header import NewRun, RunHeader
 from astrum.redis.scripts import Creation
 from astrum_coordinator.client.client_parts import ClientParts
 from astrum_coordinator.publishing import not_published, read_flow
+from astrum_coordinator.start_time import StartTime, start_time
 from astrum_coordinator.stored_runs import new_run
 from astrum_coordinator.submission import RunOptions, option_details, plan_details
 
 logger = logging.getLogger("astrum.client")
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
-LONGEST_DELAY_S = 6 * 86400.0
-"""The longest wait before a run begins: an open run without a leader lives for a week."""
 _ATTEMPTS = 10
 
 
@@ -34,7 +31,7 @@ _ATTEMPTS = 10
 class StartOptions(RunOptions):
     """How a run is started, as the arguments of `Client.start`."""
 
-    at: datetime | float | None = None
+    at: StartTime | None = None
 
 
 class LoadedFlow(NamedTuple):
@@ -67,9 +64,11 @@ class Starting:
         `FlowNotFoundError` and `RunInputError` before any is created. After a
         `RunConflictError`, for the id of a run with other inputs, the others are created.
         """
+        start_at = await start_time(self._parts.store, options.at)
         for _ in range(_ATTEMPTS):
             loaded = self._flows.get(name) or await self._load(name)
-            runs = [_new_run(self._parts, loaded, wish, options) for wish in wishes]
+            plain = [_new_run(self._parts, loaded, wish, options) for wish in wishes]
+            runs = [run._replace(start_at=start_at) for run in plain]
             replies = await self._parts.store.create_runs(runs)
             if not {Creation.FLOW_CHANGED, Creation.PLAN_UNKNOWN} & set(replies):
                 await self._raise_conflict(runs, replies)
@@ -105,29 +104,9 @@ def _new_run(parts: ClientParts, loaded: LoadedFlow, wish: Wish, options: StartO
     details = dict(loaded.details) | option_details(plan, options)
     run = new_run(
         wish.run_id,
-        RunHeader(flow.name, flow.plan_digest),
+        RunHeader(flow.name, flow.plan_digest, priority=options.priority),
         parts.seal,
         details,
         inputs=checked_against_plan(plan, wish.inputs),
-        start_at=_seconds(options.at),
     )
     return run._replace(published=(flow.name, loaded.record))
-
-
-def _seconds(at: datetime | float | None) -> float:
-    """Return a time as seconds since the epoch, 0 for "at once"."""
-    if at is None:
-        return 0.0
-    if isinstance(at, datetime) and at.tzinfo is None:
-        raise RunError(
-            f"at={at!r} has no time zone: write datetime(..., tzinfo=ZoneInfo(...)) or "
-            "datetime.now(UTC)"
-        )
-    seconds = at.timestamp() if isinstance(at, datetime) else float(at)
-    if not 0 < seconds <= time.time() + LONGEST_DELAY_S:
-        days = round(LONGEST_DELAY_S / 86400)
-        raise RunError(
-            f"at={at!r} is not a time within the next {days} days: a run that waits longer would "
-            "expire before it begins; start it later"
-        )
-    return seconds

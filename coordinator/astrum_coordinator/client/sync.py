@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
@@ -22,6 +21,7 @@ from astrum_coordinator.client.client import Client
 from astrum_coordinator.client.handle import RunHandle
 from astrum_coordinator.client.run_events import RunEvent
 from astrum_coordinator.client.starting import NO_LABELS
+from astrum_coordinator.start_time import StartTime
 
 Answer = TypeVar("Answer")
 Value = TypeVar("Value")
@@ -112,7 +112,8 @@ class SyncClient:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
-        at: datetime | float | None = None,
+        priority: int = 0,
+        at: StartTime | None = None,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
@@ -125,6 +126,7 @@ class SyncClient:
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
+            priority=priority,
             at=at,
             traceparent=traceparent,
             versions=versions,
@@ -141,7 +143,8 @@ class SyncClient:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
-        at: datetime | float | None = None,
+        priority: int = 0,
+        at: StartTime | None = None,
     ) -> list[SyncRunHandle]:
         """Start one run for each of ``inputs``; see `Client.start_many`."""
         started = self._opened().client.start_many(
@@ -151,6 +154,7 @@ class SyncClient:
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
+            priority=priority,
             at=at,
         )
         return [SyncRunHandle(self, handle.run_id) for handle in self.run(started)]

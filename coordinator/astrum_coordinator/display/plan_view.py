@@ -50,7 +50,7 @@ class Transport(NamedTuple):
 
 
 def plan_view(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> RenderableType:
-    """Return sizes, stages, tree, inputs and transports of a plan, each bounded.
+    """Return sizes, stages, tree, priorities, inputs and transports of a plan, each bounded.
 
     ``values`` are the inputs that a run of it would be given.
     """
@@ -64,6 +64,9 @@ def plan_view(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> RenderableTy
         _tree(flow.plan, needs, lengths),
         *(Text(line, "dim") for line in islice(gathers(flow.plan, lengths), MAX_ROWS)),
     ]
+    chosen = [spec for spec in flow.plan.tasks if spec.priority]
+    if chosen:
+        parts += [priority_table(chosen), _left_out(len(chosen), "task")]
     if flow.inputs:
         parts += [input_table(flow, values), _left_out(len(flow.inputs), "input")]
     shown = list(islice(transports(flow), MAX_ROWS))
@@ -122,6 +125,14 @@ def _tree(plan: Plan, needs: dict[str, tuple[str, ...]], lengths: Lengths) -> Re
     return tree
 
 
+def priority_table(chosen: list[TaskSpec]) -> Table:
+    """Return the tasks with a priority of their own, the highest first."""
+    table = plain_table("Priority", "Task")
+    for spec in sorted(chosen, key=lambda one: -one.priority)[:MAX_ROWS]:
+        table.add_row(Text(f"{spec.priority:+d}"), Text(spec.task_id))
+    return table
+
+
 def input_table(flow: Flow, values: Mapping[str, Any]) -> Table:
     """Return (input, its type, its value: given, the default one, or missing; its readers)."""
     table = plain_table("Input", "Type", "Value", "Read by")
@@ -174,6 +185,9 @@ def transports(flow: Flow) -> Iterator[Transport]:
                 "" if binding.item is None else "each of ",
                 _is_optional(spec, binding),
             )
+        for slot in task.inputs.resources:
+            expected = "" if slot.expected is Any else _type_text(slot.expected)
+            yield Transport(f"resource {slot.name}", (), spec.task_id, slot.parameter, expected)
         for supply in task.inputs.supplies:
             expected = _expected(task, supply.parameter)
             yield Transport(
@@ -186,7 +200,8 @@ def _is_optional(spec: TaskSpec, binding: Binding) -> bool:
 
 
 def _transport_count(flow: Flow, spec: TaskSpec) -> int:
-    return len(spec.bindings) + len(flow.tasks[spec.task_id].inputs.supplies)
+    inputs = flow.tasks[spec.task_id].inputs
+    return len(spec.bindings) + len(inputs.resources) + len(inputs.supplies)
 
 
 def _supplier(provider: Any) -> str:
@@ -197,8 +212,10 @@ def _supplier(provider: Any) -> str:
 
 def _expected(task: BoundTask, parameter: str | int) -> str:
     expected = task.inputs.expected.get(parameter)
-    if expected is None:
-        return ""
+    return "" if expected is None else _type_text(expected)
+
+
+def _type_text(expected: Any) -> str:
     return expected.__qualname__ if type(expected) is type else str(expected)
 
 
@@ -288,11 +305,13 @@ def _task_to_json(flow: Flow, spec: TaskSpec, stage: int, lengths: Lengths) -> d
             }
             for binding in spec.bindings
         ],
+        "resources": list(spec.resources),
         "supplied": [supply.parameter for supply in task.inputs.supplies],
         "retry": None if spec.retry == NO_RETRY else dataclasses.asdict(spec.retry),
         "timeout_s": spec.timeout_s,
         "queue": spec.queue,
         "lane": spec.lane,
+        "priority": spec.priority,
         "awaited": spec.awaited,
         **more_to_json(flow.plan, spec, lengths),
     }

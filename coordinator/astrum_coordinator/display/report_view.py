@@ -84,14 +84,17 @@ def count_text(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def end_line(report: ExecutionReport) -> str:
-    """Return the one line that says how the run ended."""
+def end_line(report: ExecutionReport, waits_until: float | None = None) -> str:
+    """Return the one line that says how the run ended, or until when it waits."""
     counts = f"{report.successful_tasks:,} of {count_text(report.total_tasks, 'task')} succeeded"
+    counts += f" ({report.reused_tasks:,} taken over)" if report.reused_tasks else ""
     took = duration_text(report.total_duration)
     name = f"run {report.run_id}" if report.run_id else "the run"
     failed = f", {report.failed_tasks:,} failed" if report.failed_tasks else ""
     cancelled = sum(stat.status == "cancelled" for stat in report.task_statistics)
     stopped = f", {cancelled:,} cancelled" if cancelled else ""
+    if waits_until is not None and report.execution_state == "pending":
+        return f"{name} {wait_text(waits_until)}: {counts}"
     return f"{name} {state_text(report.execution_state)}: {counts}{failed}{stopped}, {took}"
 
 
@@ -187,6 +190,7 @@ def _remark(stat: TaskExecutionStatistics, places: Places) -> str:
     blocked = [row.blocked for row in stat.attempt_statistics if row.blocked]
     error = _first_line(stat.error_message or "")
     said = [error] if not blocked or blocked[-1] in error else [error, blocked[-1]]
+    said += [f"taken over from run {stat.reused_from}"] if stat.reused_from else []
     said += [code_text(row) for row in stat.attempt_statistics[-1:]]
     return "; ".join(filter(None, said))
 
@@ -240,11 +244,11 @@ def value_text(value: Any) -> str:
     return text if len(text) <= MAX_VALUE_CHARS else text[: MAX_VALUE_CHARS - 3] + "..."
 
 
-def end_text(report: ExecutionReport) -> Text:
+def end_text(report: ExecutionReport, waits_until: float | None = None) -> Text:
     """Return the end line, coloured by how the run ended."""
     from rich.text import Text
 
-    return Text(end_line(report), STATUS_STYLE.get(report.execution_state, ""))
+    return Text(end_line(report, waits_until), STATUS_STYLE.get(report.execution_state, ""))
 
 
 # --- JSON -----------------------------------------------------------------------------------
@@ -365,6 +369,11 @@ def _repr(value: Any) -> str:
     except Exception as error:  # the user's __repr__ may raise anything
         return f"<{type(value).__name__}, its __repr__ raised {type(error).__name__}>"
     return text if len(text) <= MAX_REPR_CHARS else text[:MAX_REPR_CHARS] + "..."
+
+
+def wait_text(until: float) -> str:
+    """Return what a delayed run does, as part of a sentence."""
+    return f"waits until {time_text(until)}"
 
 
 def time_text(at: float | None) -> str:

@@ -63,7 +63,8 @@ def chosen_tasks(snapshot: RunSnapshot, chosen: Chosen) -> list[TaskExecutionSta
 def snapshot_to_json(snapshot: RunSnapshot, chosen: Chosen) -> dict[str, Any]:
     """Return the report as ``run --json`` prints it, with the chosen tasks and results only.
 
-    While the run is open, ``unfinished_tasks`` has the state of each task that has not ended.
+    While the run is open, ``unfinished_tasks`` has the state of each task that has not ended, and
+    ``waits_until`` the time of a delayed start that has not come.
     ``late_ends``, if there are any, counts the ends that workers reported after others had been
     recorded.
     """
@@ -74,6 +75,8 @@ def snapshot_to_json(snapshot: RunSnapshot, chosen: Chosen) -> dict[str, Any]:
     if chosen.is_part:
         stats = report["task_statistics"]
         report["task_statistics"] = [stat for stat in stats if stat["task_name"] in names]
+    if snapshot.waits_until is not None:
+        report["waits_until"] = snapshot.waits_until
     if snapshot.report.execution_state in ("running", "pending"):
         tasks = [t for t in snapshot.unfinished if t.task_id in names or not chosen.is_part]
         report["unfinished_tasks"] = [to_json(task) for task in tasks]
@@ -99,19 +102,21 @@ def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
         )
         parts += [Text(line, "red") for line in lines]
         parts += [Text(text, "dim") for text in [origin_text(snapshot)] if text]
-    parts.append(end_text(snapshot.report))
+    parts.append(end_text(snapshot.report, snapshot.waits_until))
     return Group(*parts)
 
 
 def origin_text(snapshot: RunSnapshot) -> str:
-    """Return who submitted a run, its labels, and who retried it; "" if none is known."""
+    """Return who submitted a run, its priority and labels, and who retried it; "" of none."""
     labels = " ".join(f"{name}={value}" for name, value in sorted(snapshot.labels.items()))
+    priority = snapshot.report.priority
     texts = (
         snapshot.submitted_by and f"submitted by {snapshot.submitted_by}",
+        priority and f"priority {priority}",
         labels and f"labels: {labels}",
         *map(_reopening_text, snapshot.report.reopened),
     )
-    return "; ".join(filter(None, texts))
+    return "; ".join(text for text in texts if text)
 
 
 def _reopening_text(reopened: ReopenedStatistics) -> str:

@@ -134,6 +134,10 @@ class LocalWorkers:
         """The process ids of the workers that run now."""
         return [worker.pid for worker in self._workers if worker.running]
 
+    def has(self, worker_id: str) -> bool:
+        """Return whether a worker with this id is, or was, one of these."""
+        return worker_id.split(".")[-2:-1] in [[str(worker.pid)] for worker in self._workers]
+
     async def __aenter__(self) -> LocalWorkers:
         try:
             await self._guard.open()

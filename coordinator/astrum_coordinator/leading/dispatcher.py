@@ -18,11 +18,13 @@ from functools import partial
 from astrum.errors import StoreError, StoreUnavailableError, TransportError
 from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
-from astrum.planning.fingerprint import COMPATIBLE, EXACT
+from astrum.planning.fingerprint import COMPATIBLE
+from astrum.planning.plan import TaskSpec
 from astrum.protocol.hints import Hint
-from astrum.protocol.messages import Record, TaskMessage, encode_message, encode_record
+from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.records import Holder, Outstanding
-from astrum.protocol.streams import Stream
+from astrum.protocol.streams import Stream, weight_of
+from astrum.protocol.task_message import TaskMessage, encode_message
 from astrum.redis.records import queued_ms
 from astrum.redis.scripts import DispatchItem
 from astrum.redis.settlement import Settlement
@@ -79,7 +81,6 @@ class Dispatcher(Service):
         self._idle = asyncio.Event()
         self._idle.set()
         self._sent: dict[int, SentAttempt] = {}
-        self._announced: set[int] = set()
 
     @property
     def refused(self) -> str:
@@ -210,7 +211,10 @@ class Dispatcher(Service):
         size = 0
         for command in batch:
             try:
-                data = self._encode_message(command)
+                if self._results.is_plain:
+                    data = self._encode_message(command)
+                else:
+                    data = await self._encode_any(command)
             except TransportError as error:
                 await self._reject(command, error)
                 continue
@@ -225,15 +229,15 @@ class Dispatcher(Service):
     async def _deliver_items(self, number: int, items: list[DispatchItem]) -> None:
         if not items:
             return
-        stream, has_more = self._streams[number], self._streams.wants_more(number)
+        stream, rank = self._streams[number], self._streams.rank_wanted(number)
+        has_more = rank is not None
         asked_at = time.monotonic()
         found = await self._store.dispatch(
-            self._run_id, self._epoch, stream, items, has_more=has_more
+            self._run_id, self._epoch, stream, items, has_more=has_more, rank=rank or 0
         )
         now = time.monotonic()
         self._streams.note_call(now - asked_at)
-        if self._versions == EXACT and number not in self._announced:
-            self._announced.add(number)
+        if stream.is_rare and self._streams.is_news(number, now):
             keys = self._store.keys
             name = keys.stream_name(keys.queue(stream))
             await self._publish(Hint(self._run_id, streams=[name]))
@@ -251,7 +255,8 @@ class Dispatcher(Service):
                 # The attempt has ended, so its record is in the journal. If that record has no
                 # valid signature the leader ignored it, and has to settle the attempt itself now.
                 self._listener.on_already_settled()
-        self._listener.on_told(stream, found.length, found.claimants - has_more)
+        own = 0 if rank is None else weight_of(rank)
+        self._listener.on_told(stream, found.length, found.weight - own)
 
     def _confirm(self, task: int) -> None:
         del self._unsent[task]
@@ -262,23 +267,41 @@ class Dispatcher(Service):
     def _encode_message(self, command: Dispatch) -> bytes:
         spec = self._tasks.spec(command.task)
         arguments = self._results.arguments(spec) if spec.bindings else NO_ARGUMENTS
+        return encode_message(self._message(command, spec, arguments))
+
+    async def _encode_any(self, command: Dispatch) -> bytes:
+        """Return the message of any task or child: its arguments may need more than is here."""
+        task = command.task
+        spec = self._tasks.spec(task)
+        arguments = NO_ARGUMENTS
+        if spec.bindings:
+            results = self._results
+            arguments = await results.fetched_arguments(task, self._run_id, self._store)
+        message = self._message(command, spec, arguments)
         return encode_message(
-            TaskMessage(
-                run_id=self._run_id,
-                task=command.task,
-                attempt=command.attempt,
-                try_number=command.try_number,
-                namespace=self._plan.namespace,
-                task_id=spec.task_id,
-                fingerprint=spec.fingerprint,
-                max_retries=spec.retry.max_retries,
-                timeout_s=spec.timeout_s,
-                check_types=self._plan.check_types,
-                exclusive=command.exclusive,
-                arguments=arguments,
-                versions=self._versions,
-                trace=self._trace,
+            message._replace(
+                child_index=self._tasks.index(task),
+                child_key=self._results.key(task),
+                watches=spec.watches,
             )
+        )
+
+    def _message(self, command: Dispatch, spec: TaskSpec, arguments: bytes) -> TaskMessage:
+        return TaskMessage(
+            run_id=self._run_id,
+            task=command.task,
+            attempt=command.attempt,
+            try_number=command.try_number,
+            namespace=self._plan.namespace,
+            task_id=spec.task_id,
+            fingerprint=spec.fingerprint,
+            max_retries=spec.retry.max_retries,
+            timeout_s=spec.timeout_s,
+            check_types=self._plan.check_types,
+            exclusive=command.exclusive,
+            arguments=arguments,
+            versions=self._versions,
+            trace=self._trace,
         )
 
     async def _reject(self, command: Dispatch, error: TransportError) -> None:

@@ -123,8 +123,8 @@ class RunLeader:
 
     @property
     def age_s(self) -> float:
-        """Seconds since the run was created."""
-        return max(self.server_now() - self.info.created_at, 0.0)
+        """Seconds since the run began."""
+        return max(self.server_now() - self.info.begun_at, 0.0)
 
     def status(self, ready: Mapping[str, int]) -> LedRun:
         """Return what to publish of the run; ``ready`` is how many tasks it holds, by queue."""
@@ -228,7 +228,7 @@ class RunLeader:
         if limit_s is not None and not self.state.stopping:
             on_late = partial(self._on_run_timeout, limit_s)
             reopened = self.state.attempt_log.reopened
-            begun_at = reopened[-1].at if reopened else self.info.created_at
+            begun_at = reopened[-1].at if reopened else self.info.begun_at
             self._timers.limit_run(begun_at, limit_s, on_late)
 
     def _on_run_timeout(self, limit_s: float) -> None:
@@ -375,8 +375,8 @@ class RunLeader:
         if event is not None:
             self._take_in(event)
 
-    def held_back(self) -> list[Stream]:
-        """Return the streams for which ready tasks are held back, and of which nothing is known."""
+    def held_back(self) -> list[tuple[Stream, int]]:
+        """Return the streams for which ready tasks are held back, as `RunStreams.held_back`."""
         return [] if self._opening.locked() else self._led.streams.held_back()
 
     def take_back(self, tasks: Iterable[int]) -> None:

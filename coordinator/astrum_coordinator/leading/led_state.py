@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from astrum.machine.events import AttemptFoundOutstanding, Outcome
+from astrum.machine.events import AttemptFoundOutstanding
 from astrum.machine.state import RunState
 from astrum.protocol.messages import Record
 from astrum.protocol.records import Outstanding
@@ -34,11 +34,13 @@ class LedState:
         self.cursor = BEGINNING
         with collector_paused():
             self.state = RunState(run.plan, run_key=run.run_id)
-        self.results = Results(self.state.tasks, config.max_argument_bytes)
+        self.results = Results(self.state.tasks, config.max_argument_bytes, self.state)
         self.results.keep_inputs(run.header.inputs)
         self.unsigned_ends = UnsignedEnds()
-        router = Router(run.plan, run.versions)
-        self.streams = RunStreams(self.state, router, paces, config.outstanding_limit)
+        priority = run.header.priority
+        router = Router(run.plan, run.versions, priority)
+        limit = config.outstanding_limit
+        self.streams = RunStreams(self.state, router, paces, limit, priority)
         self.dispatcher = Dispatcher(run, self.results, self.streams, context, listener)
 
     def advance(self, entry_id: str) -> bool:
@@ -51,7 +53,7 @@ class LedState:
     def keep(self, record: Record) -> None:
         """Keep the result of an attempt that ended, and forget where the attempt stood."""
         task = record.task
-        if record.outcome is Outcome.SUCCEEDED and 0 <= task < len(self.state.tasks):
+        if record.gives_result and 0 <= task < len(self.state.tasks):
             self.results.keep(task, record.value or NIL)
         self.dispatcher.forget(task)
 

@@ -1,86 +1,58 @@
-"""The results of a run as the bytes its workers sent, and the arguments cut from them.
-
-Nothing is decoded: a whole result is spliced into the next message, a field is cut out of its
-bytes, and of a result kept apart (a blob) only the reference travels.
-"""
+"""The results of a led run as the bytes its workers sent, and the arguments made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from typing import Any
 
-from astrum.data_transport.bindings import Binding
-from astrum.data_transport.locate import binding_error
-from astrum.errors import LocateError, TransportError
-from astrum.machine.task_table import TaskTable
-from astrum.planning.plan import TaskSpec
-from astrum.values.payload import pack_task_arguments, part_of_result
-from astrum.values.projector import Projector
+from astrum.errors import RunNotFoundError, TransportError
+from astrum.execution.encoded_results import EncodedResults
+from astrum.execution.gathering import Fetching, Result
+from astrum.redis import RunStore
+from astrum.values.references import BlobRef
 
 NIL = b"\xc0"
 """The encoded `None`."""
 
 
-class Results:
-    """Encoded results by task number, and the encoded inputs of the run by name."""
+class Results(EncodedResults):
+    """Encoded results, and what of them has to be read from the server and stored there."""
 
-    def __init__(self, tasks: TaskTable, max_argument_bytes: int) -> None:
-        self.tasks = tasks
-        self._index = tasks.plan.index
-        self._values: list[bytes | None] = []
-        self._inputs: Mapping[str, bytes] = {}
-        self._max_argument_bytes = max_argument_bytes
-        self._projector = Projector()
+    _losses = 0
 
-    def keep(self, task: int, value: bytes) -> None:
-        """Hold the encoded result of a task, or the reference to it."""
-        if task >= len(self._values):  # the table has grown, or this is the first result
-            self._values += [None] * (len(self.tasks) - len(self._values))
-        self._values[task] = value
+    async def fetched_arguments(self, task: int, run_id: str, store: RunStore) -> bytes:
+        """Return the encoded arguments of any task or child; what they refer to is stored then.
 
-    def keep_inputs(self, values: Mapping[str, bytes]) -> None:
-        """Hold the encoded inputs of the run, or the references to them."""
-        self._inputs = values
-
-    def items(self) -> Iterator[tuple[int, bytes]]:
-        """Give the encoded results by task number, in its order."""
-        return ((task, data) for task, data in enumerate(self._values) if data is not None)
-
-    def arguments(self, spec: TaskSpec) -> bytes:
-        """Return the encoded arguments of a task whose needs have all succeeded.
-
-        An optional one whose part is absent is left out: the worker has its default value.
-        Raises `TransportError` for a field that an upstream's result does not have, and
-        `PayloadTooLargeError`; both name task and parameter.
+        Raises `TransportError` for arguments that cannot be made, `StoreError` kinds, and
+        `RunNotFoundError` if the run is gone.
         """
-        parts = (
-            (binding.parameter, part)
-            for binding in spec.bindings
-            if (part := self._part(spec, binding)) is not None
-        )
-        return pack_task_arguments(spec.task_id, parts, self._max_argument_bytes)
-
-    def _part(self, spec: TaskSpec, binding: Binding) -> bytes | None:
-        parameter, source, path, origin = binding[:4]
-        data = self._result(spec, source) if origin == "task" else self._input(spec, source)
-        try:
-            return part_of_result(data, path, self._projector, (source, origin))
-        except LocateError as error:
-            if error.is_absent and parameter in spec.optional:
-                return None
-            raise binding_error(spec.task_id, binding, error) from None
-
-    def _result(self, spec: TaskSpec, source: str) -> bytes:
-        number = self._index[source]
-        data = self._values[number] if number < len(self._values) else None
-        if data is None:
-            raise LookupError(f"task {spec.task_id!r} was dispatched before {source!r} succeeded")
+        losses = store.bulk.loss_detector.count
+        if losses != self._losses:
+            self._losses = losses
+            self.forget_joined()  # the server may have lost what was stored
+        data = await fetched(self.fetching_arguments(task), run_id, store)
+        for blob in self.take_unstored():
+            await store.put_blob(run_id, blob)
         return data
 
-    def _input(self, spec: TaskSpec, name: str) -> bytes:
-        data = self._inputs.get(name)
-        if data is None:
-            raise TransportError(
-                f"task {spec.task_id!r} reads the input {name!r}, which the run was created "
-                "without; start a new run"
-            )
-        return data
+
+async def fetched(fetching: Fetching[Result], run_id: str, store: RunStore) -> Result:
+    """Return what comes of a generator that asks for big values of a run, and for work."""
+    answer: Any = None
+    try:
+        while True:
+            asked = fetching.send(answer)
+            if isinstance(asked, BlobRef):
+                answer = await _big_value(asked, run_id, store)
+            else:
+                answer = await asyncio.to_thread(asked)
+    except StopIteration as end:
+        done: Result = end.value
+        return done
+
+
+async def _big_value(reference: BlobRef, run_id: str, store: RunStore) -> bytes:
+    try:
+        return await store.get_blob(run_id, reference.digest)
+    except RunNotFoundError as error:
+        raise TransportError(f"{error}; its task must run again: start a new run") from None

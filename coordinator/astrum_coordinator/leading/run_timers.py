@@ -30,10 +30,10 @@ class RunTimers:
         """Return the server's time."""
         return time.monotonic() + self._ahead_s
 
-    def limit_run(self, created_at: float, limit_s: float, on_late: Callable[[], None]) -> None:
+    def limit_run(self, begun_at: float, limit_s: float, on_late: Callable[[], None]) -> None:
         """Call ``on_late`` when the run has lasted ``limit_s``."""
         # Never longer than the limit: the server's clock may have been set since.
-        left_s = min(max(created_at + limit_s - self.server_now(), 0.0), limit_s)
+        left_s = min(max(begun_at + limit_s - self.server_now(), 0.0), limit_s)
         self._timers[_RUN_TIMER] = asyncio.get_running_loop().call_later(left_s, on_late)
 
     def schedule_retry(

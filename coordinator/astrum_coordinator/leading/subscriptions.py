@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Protocol
@@ -14,6 +15,7 @@ from astrum.redis.entries import is_after
 from astrum.redis.journals import News
 from astrum.redis.records import JournalEntry
 from astrum.redis.run_store import RunStore
+from astrum.runtime.shared_call import SharedCall
 
 
 class JournalSubscriber(Protocol):
@@ -59,13 +61,13 @@ class Subscriptions:
     """
 
     def __init__(self, store: RunStore) -> None:
-        self._store = store
         self._subscribers: dict[str, list[JournalSubscriber]] = {}
         self._waiting: dict[str, list[EndOfRun]] = {}
         self._done: str | None = None
         self._is_done_refused = False
         self._is_needed = asyncio.Event()
         self._is_closed = False
+        self._unblock = SharedCall(partial(store.unblock, "journal"))
 
     async def add(self, subscriber: JournalSubscriber) -> None:
         """Give journal entries to a subscriber from now on."""
@@ -113,7 +115,7 @@ class Subscriptions:
 
     async def _read_again(self) -> None:
         self._is_needed.set()
-        await self._store.unblock()
+        await self._unblock()
 
     # --- for the reader -----------------------------------------------------------------
 

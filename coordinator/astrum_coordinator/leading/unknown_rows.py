@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from astrum.protocol.messages import PROTOCOL_VERSION
+from astrum.protocol.rows import PROTOCOL_VERSION
 from astrum.runtime.version import installed_version
 
 logger = logging.getLogger("astrum.coordinator")

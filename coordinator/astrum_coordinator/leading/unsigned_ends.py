@@ -13,6 +13,9 @@ from astrum.machine.state import RunState
 from astrum.protocol.messages import Record, claimed_ends
 from astrum.redis.run_store import RunStore
 
+SEED_MARK = "0!"
+"""The beginning of the fence of a task that an earlier run has the result of."""
+
 
 class UnsignedEnds:
     """The rejected ends of one run's attempts, as far as they may matter.
@@ -39,8 +42,11 @@ class UnsignedEnds:
 
         They are forgotten then. Raises `StoreUnavailableError`, and forgets nothing.
         """
-        ends = self._ends.intersection(state.outstanding())
+        outstanding = set(state.outstanding())
+        ends = self._ends & outstanding
         self._ends -= ends  # the rest: ended since, or not dispatched yet
+        # A seed's attempt is 0, and its fence refuses every other one.
+        ends |= {(task, attempt) for task, attempt in outstanding if (task, 0) in self._ends}
         try:
             marks = {end: await store.attempt_state(run_id, end[0]) for end in sorted(ends)}
         except StoreUnavailableError:
@@ -49,7 +55,7 @@ class UnsignedEnds:
         return [
             _replacement(task, attempt, mark)
             for (task, attempt), mark in marks.items()
-            if mark.startswith((f"{attempt}=", f"{attempt}!"))
+            if mark.startswith((f"{attempt}=", f"{attempt}!", SEED_MARK))
         ]
 
 

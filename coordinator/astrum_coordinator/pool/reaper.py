@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from astrum.machine.events import Outcome
 from astrum.machine.failure import LOST, Failure
-from astrum.protocol.messages import Record, attribute, encode_record
+from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.records import LastWord
+from astrum.protocol.task_message import attribute
 from astrum.redis.records import DeadClaim, queued_ms
 from astrum.redis.settlement import Settlement
 from astrum.runtime.service import PeriodicService

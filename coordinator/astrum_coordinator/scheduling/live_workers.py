@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from astrum.machine.failure import blocking_text
+from astrum.protocol.lacking import lacking_from_details
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import LoopBlock, RunningAttempt, ServedTask, WorkerStatus
 from astrum.protocol.streams import Stream
@@ -51,12 +52,16 @@ class Readers:
 
 
 class LiveWorker(NamedTuple):
-    """A live worker: what it serves, and the queues it listens to (`None`: it does not say)."""
+    """A live worker: what it serves, and the queues it listens to (`None`: it does not say).
+
+    ``lacks`` are the resources that it does not have, by namespace and name.
+    """
 
     worker_id: str
     served: Served
     queues: frozenset[str] | None
     status: WorkerStatus
+    lacks: Sequence[tuple[str, str]] = ()
 
     @property
     def claims(self) -> bool:
@@ -158,7 +163,8 @@ class LivePool:
 def _live_worker(worker: WorkerInfo, served: Served) -> LiveWorker:
     queues = worker.details.get("queues")
     listens = None if queues is None else _queues(queues)
-    return LiveWorker(worker.worker_id, served, listens, worker.status)
+    lacks = lacking_from_details(worker.details)
+    return LiveWorker(worker.worker_id, served, listens, worker.status, lacks)
 
 
 @lru_cache(maxsize=128)

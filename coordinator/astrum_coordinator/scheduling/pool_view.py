@@ -12,6 +12,7 @@ from astrum.errors import DecodeError
 from astrum.protocol.pauses import Pauses
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import decode_served
+from astrum.runtime.shared_call import SharedCall
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.scheduling.live_workers import LivePool, Served
 from astrum_coordinator.scheduling.paces import Paces
@@ -56,6 +57,12 @@ class PoolView:
         self._rates = WorkRates()
         self._expected: Callable[[], Collection[int]] = tuple
         self._looking = asyncio.Lock()
+        # Many runs that are adopted at once share one look.
+        self.latest = SharedCall(self._find_latest)
+        """Returns the latest look at the pool; looks if that was not just now.
+
+        A worker that came a moment ago, or any pause, must not go unnoticed by a run that begins.
+        """
         self._latest: PoolLook | None = None
         self._looked_at = 0.0
         self._took_s = 0.0
@@ -64,12 +71,8 @@ class PoolView:
         """Let tasks count as about to be served until one of these processes is registered."""
         self._expected = pids
 
-    async def latest(self) -> PoolLook:
-        """Return the latest look at the pool; looks if that was not just now.
-
-        A worker that came a moment ago, or any pause, must not go unnoticed by a run that begins.
-        """
-        async with self._looking:  # many runs that are adopted at once share one look
+    async def _find_latest(self) -> PoolLook:
+        async with self._looking:
             age_s, latest = time.monotonic() - self._looked_at, self._latest
             if latest is None or age_s >= max(FRESH_S, _LOOKS_APART * self._took_s):
                 return await self._look()

@@ -8,6 +8,7 @@ from astrum.errors import listed, nearest
 from astrum.planning import advice, difference
 from astrum.planning.fingerprint import EXACT
 from astrum.planning.plan import TaskSpec
+from astrum.planning.resources import missing_resource
 from astrum.protocol.streams import Stream
 from astrum_coordinator.scheduling.live_workers import LivePool, Readers
 
@@ -54,9 +55,9 @@ class RunPool:
 
     def readers_of(self, stream: Stream) -> Readers | None:
         """Return who reads a stream, `None` if no live worker does."""
-        queue, lane, offer = stream
-        found = self._pool.readers(self._namespace, queue, lane, exact=self._is_exact)
-        return found.get(offer)
+        lanes = (stream.queue, stream.lane)
+        found = self._pool.readers(self._namespace, *lanes, exact=self._is_exact)
+        return found.get(stream.offer)
 
     def why_not(self, spec: TaskSpec) -> str:
         """Return why no worker serves a task, and what to do about it."""
@@ -70,10 +71,13 @@ class RunPool:
         return f"no worker serves task {spec.task_id!r} of namespace {self._namespace!r}: {why}"
 
     def _refusals(self, spec: TaskSpec) -> Iterator[str]:
-        """Yield why each worker that knows a task does not serve it."""
+        """Yield why each worker that knows a task, or has its namespace, does not serve it."""
         for worker in self._pool.workers:
             task = worker.served.get((self._namespace, spec.task_id))
             if task is None:
+                for name in spec.resources:
+                    if (self._namespace, name) in worker.lacks:
+                        yield f"worker {worker.worker_id}: {missing_resource(name)}"
                 continue
             differs = difference(spec.fingerprint, task.fingerprint, self._versions)
             if differs:

@@ -11,9 +11,10 @@ from astrum.execution.invoke import Flow
 from astrum.machine.events import Outcome
 from astrum.machine.failure import Failure
 from astrum.planning import Plan, TaskSpec
-from astrum.protocol.messages import Record, TaskMessage, decode_message, encode_record
+from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.status import LaneStatus, RunningAttempt, WorkerStatus, encode_status
 from astrum.protocol.streams import Stream
+from astrum.protocol.task_message import TaskMessage, decode_message
 from astrum.redis import Claim, RunStore, Settlement, WorkerStore
 from astrum.values.codec import Codec
 from astrum_coordinator import Coordinator, CoordinatorConfig

@@ -14,14 +14,9 @@ from astrum.machine import RunState, TaskState
 from astrum.machine.events import Outcome
 from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
-from astrum.protocol.messages import (
-    Record,
-    TaskMessage,
-    encode_entry,
-    encode_message,
-    encode_record,
-)
+from astrum.protocol.messages import Record, encode_entry, encode_record
 from astrum.protocol.streams import Stream
+from astrum.protocol.task_message import TaskMessage, encode_message
 from astrum.redis import Outstanding, RedisSettings, RunStore
 from astrum.redis.journals import BEGINNING
 from astrum.values.arguments import NO_ARGUMENTS

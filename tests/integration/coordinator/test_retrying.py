@@ -103,6 +103,23 @@ async def test_tasks_of_a_completed_run_run_again_if_they_are_named(
     assert (report.task_return_set["parse"], report.task_return_set["store"]) == (7, 8)
 
 
+async def test_a_result_from_before_a_reopening_that_did_not_come_again_is_reported_by_none(
+    coordinator: Coordinator, hand: ManualWorker
+) -> None:
+    await hand.register(*NAMES)
+    await coordinator.submit_flow(FLOW, run_id="r")
+    running = asyncio.create_task(coordinator.resume("r"))
+    for _ in NAMES:
+        await hand.succeed(await hand.claim())
+    await running
+    await coordinator.retry("r", ["parse"])
+    running = asyncio.create_task(coordinator.resume("r"))
+    await hand.fail(await hand.claim())
+    for report in (await running, await coordinator.report("r")):
+        assert (report.execution_state, report.successful_tasks) == ("failed", 1)
+        assert set(report.task_return_set) == {"load"}
+
+
 async def test_what_cannot_be_retried_says_what_to_do_and_changes_nothing(
     coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:

@@ -8,14 +8,9 @@ import pytest
 
 from astrum.machine.events import Outcome
 from astrum.protocol.hints import Hint, encode_hint
-from astrum.protocol.messages import (
-    Record,
-    TaskMessage,
-    encode_entry,
-    encode_message,
-    encode_record,
-)
+from astrum.protocol.messages import Record, encode_entry, encode_record
 from astrum.protocol.sealing import Seal
+from astrum.protocol.task_message import TaskMessage, encode_message
 from astrum.redis import RunStore
 from astrum.values.arguments import pack_arguments
 from tests.integration.resilience.pool import MODULE, statuses

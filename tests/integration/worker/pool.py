@@ -14,10 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from astrum.protocol.messages import Record, TaskMessage, encode_message
+from astrum.protocol.messages import Record
 from astrum.protocol.sealing import Seal
 from astrum.protocol.status import WorkerStatus, decode_served
 from astrum.protocol.streams import Stream
+from astrum.protocol.task_message import TaskMessage, encode_message
 from astrum.redis import RedisSettings, RunStore
 from astrum.values.arguments import pack_arguments
 from astrum.values.codec import Codec

@@ -14,7 +14,7 @@ import pytest
 from astrum.data_transport.bindings import TaskInputs
 from astrum.execution.invoke import BoundTask, Invoker
 from astrum.machine.events import Outcome
-from astrum.protocol.messages import TaskMessage
+from astrum.protocol.task_message import TaskMessage
 from astrum.redis import Claim, RedisSettings
 from astrum.values.arguments import NO_ARGUMENTS
 from astrum.values.codec import Codec
@@ -72,7 +72,7 @@ class Bench:
         self.attempts = Attempts(
             context,
             reading,
-            AttemptExecutor(context, Invoker(), nothing),
+            AttemptExecutor(context, Invoker(), nothing, nothing),
             settler,
             {"async": Slots(slots)},
         )

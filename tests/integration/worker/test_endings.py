@@ -14,7 +14,8 @@ from astrum.data_transport.bindings import TaskInputs
 from astrum.execution.invoke import BoundTask, Invoker
 from astrum.machine.events import Outcome
 from astrum.machine.failure import UNDESCRIBED
-from astrum.protocol.messages import Record, TaskMessage, decode_entry, encode_entry
+from astrum.protocol.messages import Record, decode_entry, encode_entry
+from astrum.protocol.task_message import TaskMessage
 from astrum.redis import Claim, RedisSettings, ServerLossDetector, Settlement, Verdict
 from astrum.redis.server_clock import ServerClock
 from astrum.values.arguments import NO_ARGUMENTS
@@ -48,7 +49,7 @@ class Bench:
         self.attempts = Attempts(
             context,
             self._intake(),
-            AttemptExecutor(context, self.invoker, nothing),
+            AttemptExecutor(context, self.invoker, nothing, nothing),
             self.settler,
             {"async": Slots(9), "thread": Slots(2)},
         )

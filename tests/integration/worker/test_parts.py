@@ -21,7 +21,8 @@ from astrum.execution.invoke import BoundTask
 from astrum.machine.events import Outcome
 from astrum.planning.build import NO_INPUTS
 from astrum.protocol.keys import Keys
-from astrum.protocol.messages import Record, attribute
+from astrum.protocol.messages import Record
+from astrum.protocol.task_message import attribute
 from astrum.redis import Claim, LeaseClient, RedisSettings, ServerLossDetector, Settlement, Verdict
 from astrum.redis.server_clock import ServerClock
 from astrum.values.codec import Codec

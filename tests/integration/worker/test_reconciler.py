@@ -11,7 +11,7 @@ import pytest
 from astrum.execution.attempt import current_attempt
 from astrum.execution.invoke import BoundTask
 from astrum.planning.build import NO_INPUTS
-from astrum.protocol.messages import TaskMessage, encode_message
+from astrum.protocol.task_message import TaskMessage, encode_message
 from astrum.redis import Claim, RedisSettings, Settlement, Verdict
 from astrum.values.arguments import NO_ARGUMENTS
 from astrum.values.codec import Codec

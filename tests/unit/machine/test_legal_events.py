@@ -15,9 +15,11 @@ from astrum.machine import (
     CancelRequested,
     Event,
     Outcome,
+    Released,
     RetryFellDue,
     RunState,
     TaskFoundUnserved,
+    TaskReused,
     TaskState,
 )
 from astrum.machine import state as state_module
@@ -38,8 +40,11 @@ EVENTS: dict[type, Any] = {
     AttemptSettled: lambda attempt: settled(TASK, attempt, Outcome.SUCCEEDED),
     AttemptWithdrawn: lambda attempt: AttemptWithdrawn(TASK, attempt),
     RetryFellDue: lambda attempt: RetryFellDue(TASK, attempt),
+    Released: lambda _: Released(TASK, "retry", 9.0),
     TaskFoundUnserved: lambda attempt: TaskFoundUnserved(TASK, 9.0, "no worker serves it"),
+    TaskReused: lambda attempt: TaskReused(TASK, "earlier"),
 }
+IN_HISTORY = (AttemptFoundOutstanding, TaskReused)
 
 
 def settled(task: int, attempt: int, outcome: Outcome) -> AttemptSettled:
@@ -61,12 +66,22 @@ HISTORIES: dict[TaskState, list[Event]] = {
         CancelRequested(2.0),
         settled(TASK, 1, Outcome.CANCELLED),
     ],
+    TaskState.SKIPPED: [settled(NEED, 1, Outcome.SKIPPED)],
+    TaskState.BLOCKED: [settled(NEED, 1, Outcome.FAILED)],
+    TaskState.HELD: [MET, settled(TASK, 1, Outcome.LOST)],
 }
 """How a task gets into each state, while another one keeps the run open."""
+GOES_ON = PLAN.tasks[NEED]._replace(on_failure="continue")
+HOLDS = PLAN.tasks[TASK]._replace(on_lost="hold")
+PLANS = {
+    TaskState.BLOCKED: Plan("test", (GOES_ON, *PLAN.tasks[TASK:])),
+    TaskState.HELD: Plan("test", (PLAN.tasks[NEED], HOLDS, PLAN.tasks[OTHER])),
+}
+"""The plans with the policies that lead to a state."""
 
 
 def run_with_the_task(is_in: TaskState, *, started: bool) -> RunState:
-    state = RunState(PLAN, capacity=0)  # what is ready stays so
+    state = RunState(PLANS.get(is_in, PLAN), capacity=0)  # what is ready stays so
     for event in HISTORIES[is_in]:
         state.handle(event)
     state.handle(AttemptFoundOutstanding(OTHER, 1))
@@ -87,17 +102,18 @@ def picture(state: RunState) -> tuple[Any, ...]:
 def test_an_event_changes_a_task_exactly_where_the_table_says_so(
     task_state: TaskState, kind: type[TaskEvent]
 ) -> None:
-    state = run_with_the_task(task_state, started=kind is not AttemptFoundOutstanding)
+    state = run_with_the_task(task_state, started=kind not in IN_HISTORY)
     before = picture(state)
     state.handle(EVENTS[kind](state.attempts[TASK]))
     assert (picture(state) != before) == (kind in LEGAL[task_state])
 
 
 @pytest.mark.parametrize("task_state", list(TaskState))
-def test_a_dispatch_is_found_in_history_alone(task_state: TaskState) -> None:
+def test_dispatches_and_seeds_are_found_in_history_alone(task_state: TaskState) -> None:
     state = run_with_the_task(task_state, started=True)
     before = picture(state)
     state.handle(AttemptFoundOutstanding(TASK, state.attempts[TASK] + 1))
+    state.handle(TaskReused(TASK, "earlier"))
     assert picture(state) == before
 
 
@@ -129,7 +145,7 @@ def test_the_pictures_of_the_module_show_the_table_and_all_states() -> None:
     text = state_module.__doc__ or ""
     names = dict(TaskState.__members__)
     drawn, _, listed = text.partition("An event about a task")
-    assert names.keys() == set(re.findall(r"\b[A-Z_]{5,}\b", drawn))
+    assert names.keys() == set(re.findall(r"\b[A-Z_]{4,}\b", drawn))
     rows = re.findall(r"^    (\w+) +([A-Z_, ]+)", listed, re.MULTILINE)
     told = {kind: {names[name] for name in re.findall(r"[A-Z_]+", states)} for kind, states in rows}
     assert told == {

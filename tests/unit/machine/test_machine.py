@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import settings
@@ -32,6 +33,7 @@ from astrum.machine import (
     RunTimes,
     ScheduleRetry,
     TaskFoundUnserved,
+    TaskReused,
     TaskState,
     WorkerReturned,
     build_report,
@@ -43,7 +45,14 @@ RUN_KEY = "run-1"
 ORDINARY = Failure(("builtins.ValueError", "builtins.Exception"), "no")
 FATAL = Failure(("builtins.KeyError", "builtins.Exception"), "never again")
 TIMES = RunTimes(0.0, 0.0, 1.0)
-SETTLED = (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
+SETTLED = (
+    TaskState.SUCCEEDED,
+    TaskState.FAILED,
+    TaskState.CANCELLED,
+    TaskState.SKIPPED,
+)
+ENDS = [outcome for outcome in Outcome if outcome is not Outcome.REUSED]
+"""The outcomes of attempts."""
 
 policies = st.builds(
     RetryPolicy,
@@ -73,8 +82,12 @@ def plans(draw: st.DrawFn) -> Plan:
 class RunMachine(RuleBasedStateMachine):
     """A host that carries out the commands, random events, and a record of both."""
 
-    @initialize(plan=plans(), capacity=st.sampled_from([None, None, 1, 3]))
-    def begin(self, plan: Plan, capacity: int | None) -> None:
+    @initialize(
+        plan=plans(),
+        capacity=st.sampled_from([None, None, 1, 3]),
+        seeds=st.just(()) | st.lists(st.integers(-1, 7)),
+    )
+    def begin(self, plan: Plan, capacity: int | None, seeds: Sequence[int]) -> None:
         self.plan = plan
         self.capacity = capacity
         self.state = RunState(plan, run_key=RUN_KEY, capacity=capacity)
@@ -93,14 +106,25 @@ class RunMachine(RuleBasedStateMachine):
         self.succeeded: set[int] = set()
         self.forgotten: set[int] = set()
         self.finishes: list[str] = []
+        for task in seeds:
+            self.seed(task)
         self.obey(self.state.start())
+
+    def seed(self, task: int) -> None:
+        """Tell before the start that an earlier run has a result; it counts after its needs."""
+        fact = TaskReused(task, "earlier")
+        self.journal.append(fact)
+        assert self.state.handle(fact) == []
+        if 0 <= task < len(self.plan.tasks):
+            needs = {self.plan.index[need] for need in self.plan.tasks[task].needs}
+            self.succeeded |= {task} if needs <= self.succeeded else set()
 
     # --- the world --------------------------------------------------------------------------
 
     @precondition(lambda self: self.outstanding)
     @rule(
         data=st.data(),
-        outcome=st.sampled_from([Outcome.SUCCEEDED, Outcome.SUCCEEDED, *Outcome]),
+        outcome=st.sampled_from([Outcome.SUCCEEDED, Outcome.SUCCEEDED, *ENDS]),
         shared=st.sampled_from([1, 1, 2, FEW_SUSPECTS, FEW_SUSPECTS + 1]),
         failure=st.sampled_from([ORDINARY, FATAL]),
     )
@@ -158,7 +182,7 @@ class RunMachine(RuleBasedStateMachine):
     @rule(
         task=st.integers(-2, 8),
         distance=st.integers(-2, 2),
-        outcome=st.sampled_from(list(Outcome)),
+        outcome=st.sampled_from(ENDS),
     )
     def a_fact_is_stale(self, task: int, distance: int, outcome: Outcome) -> None:
         """Tell it late, twice, early, or about a task that is not."""
@@ -168,6 +192,7 @@ class RunMachine(RuleBasedStateMachine):
             return
         self.changes_nothing(self.settled(task, attempt, outcome, ORDINARY, 1))
         self.changes_nothing(AttemptFoundOutstanding(task, attempt))
+        self.changes_nothing(TaskReused(task, "earlier"))
         if (task, attempt) not in self.waiting():
             self.changes_nothing(RetryFellDue(task, attempt))
 
@@ -273,7 +298,8 @@ class RunMachine(RuleBasedStateMachine):
     def it_finishes_exactly_when_it_is_over(self) -> None:
         assert self.finishes == ([self.state.finished] if self.state.finished else [])
         awaited = [t for t, spec in enumerate(self.plan.tasks) if spec.awaited]
-        done = all(task in self.succeeded for task in awaited)
+        states = self.state.states
+        done = all(t in self.succeeded or states[t] == TaskState.SKIPPED for t in awaited)
         if self.state.finished == "completed":
             assert done
         elif self.state.finished is None and not self.state.stopping:

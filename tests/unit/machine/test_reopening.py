@@ -26,7 +26,6 @@ from astrum.machine import (
     TaskState,
     WorkerReturned,
 )
-from astrum.machine.reopening import tasks_to_run
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 from tests.unit.machine.events_of import A, B, C, D, end, fails, lost, plan, spec
 
@@ -195,7 +194,7 @@ def test_over_any_history_of_openings_nothing_succeeds_twice_and_a_replay_is_the
             again.handle(each)
             replay.handle(each)
         assert picture(again) == picture(replay)
-        left = tasks_to_run(of, again.states)
+        left = again.tasks_to_run()
         if not left:
             break
         named = data.draw(st.sets(st.sampled_from(left), max_size=2))

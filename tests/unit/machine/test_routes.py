@@ -25,6 +25,7 @@ from astrum.machine import (
 )
 from astrum.machine.routes import FIRST_STREAM
 from astrum.planning import Plan, RetryPolicy
+from astrum.planning.axes import Axis, ListSource, Watch
 from tests.unit.machine.events_of import A, B, C, D, end, lost, plan, spec
 
 HOME, OTHER, ALONE = 1, 2, 3
@@ -162,13 +163,13 @@ def test_a_withdrawn_attempt_frees_its_stream() -> None:
 
 
 def test_a_child_has_the_route_of_its_template() -> None:
-    tasks = plan(spec("a"), spec("b", "a"))
+    listed = spec("list")._replace(watches=(Watch("length"),))
+    mapped = spec("b", "list")._replace(axes=(Axis((ListSource("list"),)),))
     routes = Routes(((HOME,), (OTHER,)), ((), ()), of=(0, 1))
-    state = routed(tasks, routes)
-    early = state.add_children(B, 1)
-    assert sent(state.start()) == [(A, HOME), (early[0], OTHER)]
-    late = state.add_children(B, 1)
-    assert sent(state.handle(RoutesChanged(routes))) == [(late[0], OTHER)]
+    state = routed(plan(listed, mapped), routes)
+    assert sent(state.start()) == [(A, HOME)]
+    assert sent(state.handle(end(A)._replace(seen=(2,)))) == [(2, OTHER), (3, OTHER)]
+    assert sent(state.handle(RoutesChanged(routes))) == []
 
 
 # --- any routes at any time --------------------------------------------------------------------

@@ -18,7 +18,7 @@ from astrum.machine import (
     WorkerReturned,
 )
 from astrum.machine.budgets import FEW_SUSPECTS, HAND_BACK_BUDGET
-from astrum.machine.failure import UNSERVED, VANISHED
+from astrum.machine.failure import RESOURCE_FAILED, UNSERVED, VANISHED
 from astrum.planning import RetryPolicy
 from tests.unit.machine.events_of import A, B, end, fails, lost, plan, spec
 
@@ -184,7 +184,7 @@ def test_a_task_that_workers_hand_back_again_and_again_fails_and_says_so(
     assert "handed it back 101 times" in state.attempt_log.failures[A].message
 
 
-@pytest.mark.parametrize("kind", [UNSERVED, VANISHED])
+@pytest.mark.parametrize("kind", [RESOURCE_FAILED, UNSERVED, VANISHED])
 def test_attempts_that_no_worker_claimed_are_not_counted_as_handed_back_too_often(
     kind: str,
 ) -> None:

@@ -19,29 +19,38 @@ from astrum.machine.events import (
     RetryHurried,
     RunTimedOut,
     TaskFoundUnserved,
+    TaskReused,
     WorkerReturned,
 )
 from astrum.machine.failure import Failure
+from astrum.planning.axes import Watch
 from astrum.protocol.hints import Hint, decode_hint, encode_hint
 from astrum.protocol.messages import (
-    PROTOCOL_VERSION,
     LeaderEvent,
     Record,
-    TaskMessage,
     decode_entry,
-    decode_message,
     encode_entry,
     encode_event,
-    encode_message,
     encode_record,
     event_of,
 )
+from astrum.protocol.rows import PROTOCOL_VERSION
 from astrum.protocol.sealing import Seal
+from astrum.protocol.task_message import TaskMessage, decode_message, encode_message
 from astrum.values import unpacking
 
+INDEX = TaskMessage._fields.index("child_index")
 texts = st.text(max_size=10)
 numbers = st.integers(0, 2**40)
 seconds = st.floats(0, 1e10)
+paths = st.lists(texts | numbers, max_size=3).map(tuple)
+watches = st.builds(
+    Watch,
+    kind=st.sampled_from(["length", "truth", "choice"]),
+    path=paths,
+    choices=st.lists(st.none() | st.booleans() | texts | numbers, max_size=3).map(tuple),
+    key=st.none() | paths,
+)
 task_messages = st.builds(
     TaskMessage,
     run_id=st.text("abcXYZ019_.@+-", min_size=1, max_size=20),
@@ -56,9 +65,9 @@ task_messages = st.builds(
     check_types=st.booleans(),
     exclusive=st.booleans(),
     arguments=st.binary(max_size=20),
-    child_index=st.integers(-1, 2**40),
+    child_index=st.lists(numbers, max_size=3).map(tuple),
     child_key=texts,
-    watch=st.lists(st.lists(texts | numbers, max_size=3).map(tuple), max_size=3).map(tuple),
+    watches=st.lists(watches, max_size=3).map(tuple),
     limits=st.lists(texts, max_size=3).map(tuple),
     priority=st.integers(-9, 9),
     versions=texts,
@@ -84,6 +93,7 @@ records = st.builds(
     seen=st.lists(st.integers(-9, 2**40), max_size=3).map(tuple),
     code=texts,
     log=st.binary(max_size=20),
+    reused_from=texts,
 )
 events = st.one_of(
     st.builds(CancelRequested, seconds, texts),
@@ -134,13 +144,19 @@ def test_a_record_becomes_the_event_of_the_state_machine() -> None:
     )
     assert event_of(record, recorded_at=9.0) == event
     assert event_of(CancelRequested(1.0), recorded_at=9.0) == CancelRequested(1.0)
+    seed = Record(3, 0, Outcome.REUSED, value=b"\x01", reused_from="july")
+    assert event_of(seed, recorded_at=9.0) == TaskReused(3, "july", 9.0)
+    assert decode_entry(encode_entry([encode_record(seed)])) == [seed]
 
 
 @given(task_messages, st.lists(junk, max_size=3))
 def test_fields_that_a_later_version_adds_to_a_message_are_ignored(
     message: TaskMessage, more: list[Any]
 ) -> None:
-    assert decode_message(msgpack.packb([PROTOCOL_VERSION, *message, *more])) == message
+    version, *row = msgpack.unpackb(encode_message(message))
+    row += msgpack.unpackb(msgpack.packb([*message]))[len(row) :]
+    row[INDEX] = -1 if version == PROTOCOL_VERSION else row[INDEX]
+    assert decode_message(msgpack.packb([version, *row, *more])) == message
 
 
 @given(st.lists(records | events, max_size=5), st.lists(junk, max_size=3))
@@ -153,7 +169,7 @@ def test_fields_that_a_later_version_adds_to_a_journal_row_are_ignored(
 
 later_rows = st.one_of(
     records.flatmap(
-        lambda record: (st.integers(-9, -1) | st.integers(7, 2**40)).map(
+        lambda record: (st.integers(-9, -1) | st.integers(len(Outcome), 2**40)).map(
             lambda outcome: [*record[:2], outcome, *whole_row(record)[3:]]
         )
     ),
@@ -226,8 +242,8 @@ def test_last_fields_that_have_their_default_are_left_out() -> None:
     fields = ("r", 0, 1, 1, "n", "a", "", 0, None, False, False, b"")
     message = TaskMessage(*fields)
     assert msgpack.unpackb(encode_message(message)) == [PROTOCOL_VERSION, *fields]
-    keyed = msgpack.unpackb(encode_message(message._replace(child_key="k")))
-    assert keyed == [PROTOCOL_VERSION, *fields, -1, "k"]
+    told = msgpack.unpackb(encode_message(message._replace(priority=3)))
+    assert told == [PROTOCOL_VERSION, *fields, -1, "", [], [], 3]
     assert msgpack.unpackb(encode_event(CancelRequested(1.0))) == [-1, "cancel", 1.0]
     told = CancelRequested(1.0, "", "ann@host:7")
     assert decode_entry(encode_entry([encode_event(told)])) == [told]
@@ -331,7 +347,7 @@ def test_a_record_with_one_wrong_field_is_a_decode_error_or_well_typed(
 def test_a_message_with_one_wrong_field_is_a_decode_error_or_well_typed(
     message: TaskMessage, index: int, value: Any
 ) -> None:
-    row: list[Any] = [PROTOCOL_VERSION, *message]
+    row: list[Any] = [3 if message.child_index else PROTOCOL_VERSION, *message]
     row[index] = value
     try:
         again = decode_message(msgpack.packb(row))
@@ -341,7 +357,52 @@ def test_a_message_with_one_wrong_field_is_a_decode_error_or_well_typed(
     assert isinstance(again.run_id, str)
     assert isinstance(again.arguments, bytes)
     assert all(isinstance(name, str) for name in again.limits)
-    assert all(isinstance(step, (str, int)) for fact in again.watch for step in fact)
+    assert all(type(number) is int for number in again.child_index)
+    for watch in again.watches:
+        assert isinstance(watch, Watch)
+        assert isinstance(watch.kind, str)
+        assert all(isinstance(step, (str, int)) for step in (*watch.path, *(watch.key or ())))
+        assert all(type(choice) in (str, int, bool, type(None)) for choice in watch.choices)
+
+
+@given(task_messages)
+def test_only_what_no_reader_may_ignore_has_a_version_of_its_own(message: TaskMessage) -> None:
+    version = msgpack.unpackb(encode_message(message))[0]
+    assert version == (3 if message.child_index or message.watches else PROTOCOL_VERSION)
+
+
+def test_what_an_earlier_version_wrote_is_read() -> None:
+    fields = ("r", 0, 1, 1, "n", "a", "", 0, None, False, False, b"")
+    row: list[Any] = [PROTOCOL_VERSION, *fields, -1, "", [], [], 0, "exact", "trace"]
+    message = TaskMessage(*fields, versions="exact", trace="trace")
+    assert decode_message(msgpack.packb(row)) == message
+    assert msgpack.unpackb(encode_message(message)) == row
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {12: [-1]},
+        {12: ["1"]},
+        {12: 7},
+        {14: [7]},
+        {14: [["length", [], []]]},
+        {14: [[7, [], [], None]]},
+        {14: [["length", [None], [], None]]},
+        {14: [["length", "path", [], None]]},
+        {14: [["choice", [], [1.5], None]]},
+        {14: [["length", [], [], [b"x"]]]},
+        {15: [7]},
+    ],
+)
+def test_children_and_watches_that_cannot_be_are_refused(changes: dict[int, Any]) -> None:
+    fields = ("r", 0, 1, 1, "n", "a", "", 0, None, False, False, b"")
+    row: list[Any] = [*fields, [1], "k", [["length", [], [], None]], []]
+    assert decode_message(msgpack.packb([3, *row])).watches == (Watch("length"),)
+    for place, value in changes.items():
+        row[place] = value
+    with pytest.raises(DecodeError):
+        decode_message(msgpack.packb([3, *row]))
 
 
 @given(task_messages, st.integers(0, 100))

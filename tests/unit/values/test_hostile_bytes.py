@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astrum.errors import DecodeError, LocateError, TransportError
-from astrum.protocol.messages import decode_entry, decode_message
+from astrum.protocol.messages import decode_entry
+from astrum.protocol.task_message import decode_message
 from astrum.values import (
     Codec,
     builtin_types,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from contextlib import suppress
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astrum.data_transport.bindings import Path
@@ -24,7 +22,6 @@ from astrum.values import (
     encode_reference,
     project,
     shrink,
-    split,
 )
 from astrum.values.codes import Code, whole_ext
 from tests.unit.values.samples import (
@@ -262,37 +259,3 @@ def test_locators_beyond_msgpack_are_found_or_reported_like_others() -> None:
 def test_bytes_that_are_not_a_value_are_a_transport_error(data: bytes, locator: str | int) -> None:
     with pytest.raises((DecodeError, LocateError)):
         project(data, (locator, locator))
-
-
-# --- all items at once ------------------------------------------------------------------------
-
-
-@given(st.lists(plain_values, max_size=30), st.sampled_from([list, tuple]))
-def test_the_items_of_a_list_are_those_that_encoding_each_gives(items: Any, kind: Any) -> None:
-    value = kind(items)
-    data, places = split(CODEC.encode(value))
-    found = [data[start:end] for start, end in pairwise(places)]
-    assert [exact(CODEC.decode(item)) for item in found] == [exact(item) for item in value]
-    assert found == [project(data, (number,)) for number in range(len(value))]
-
-
-@given(plain_values)
-def test_what_is_not_a_list_is_not_split(value: Any) -> None:
-    assume(type(value) not in (list, tuple))
-    with pytest.raises(LocateError):
-        split(CODEC.encode(value))
-
-
-@given(st.binary(max_size=200))
-def test_splitting_any_bytes_raises_errors_of_ours_only(data: bytes) -> None:
-    for lists in (data, b"\xdd\xff\xff\xff\xff" + data, b"\x93" + data):
-        with suppress(TransportError):
-            split(lists)
-
-
-def test_a_list_that_is_stored_elsewhere_or_cut_short_is_not_split() -> None:
-    with pytest.raises(UnprojectableError):
-        split(encode_reference(BlobRef("d", 1)))
-    with pytest.raises(DecodeError):
-        split(CODEC.encode([1, "xxx"])[:-1])
-    assert list(split(CODEC.encode([])).offsets) == [1]

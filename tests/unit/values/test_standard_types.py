@@ -19,6 +19,7 @@ import pydantic
 import pytest
 from pydantic import AnyUrl, BaseModel, ByteSize, HttpUrl, Json, NameEmail, PostgresDsn, SecretStr
 
+from astrum.data_transport.task_failure import TaskFailure
 from astrum.errors import DecodeError, EncodeError
 from astrum.values import Codec
 from astrum.values.codes import Code, whole_ext
@@ -56,6 +57,8 @@ VALUES = [
     PostgresDsn("postgres://u:p@a:1,b:2/db"),
     ByteSize(5),
     NameEmail(name="A B", email="a@b.org"),
+    TaskFailure("parse[3]", "failed", "no number", ("builtins.ValueError", "builtins.Exception")),
+    TaskFailure("parse[3]", "skipped"),
 ]
 
 
@@ -176,3 +179,10 @@ def test_a_class_made_inside_a_function_is_refused_with_advice_that_can_be_follo
 
     with pytest.raises(EncodeError, match="top level of its module"):
         CODEC.encode(Local(x=1))
+
+
+def test_a_failure_is_the_same_bytes_whether_a_task_declares_its_type_or_not() -> None:
+    failure = TaskFailure("parse", "blocked", "load failed", ("builtins.OSError",))
+    data = Codec([TaskFailure]).encode(failure)
+    assert data == CODEC.encode(failure)
+    assert Codec.opaque().decode(data) == failure

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from astrum.protocol.messages import TaskMessage, encode_message
 from astrum.protocol.records import DeadLetter
+from astrum.protocol.task_message import TaskMessage, encode_message
 from astrum.view import DeadLetterView, view_of
 
 MESSAGE = TaskMessage("r", 3, 2, 1, "etl", "load", "f", 0, None, False, False, b"\x90")

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from astrum.runtime.cli.signals import StopSignals, stop_signals
 from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop, describe_ending
 from astrum.runtime.loops import end_task, in_process_group
-from astrum_worker.supervisor_link import LEAVES, REPLACED, ChildLink
+from astrum_worker.supervisor_link import FAILS, LEAVES, REPLACED, ChildLink
 
 logger = logging.getLogger("astrum.worker")
 
@@ -94,7 +94,7 @@ class Supervisor:
         """Keep the processes alive until a signal comes; return the exit code.
 
         A process that cannot start, before any did, ends all: another try would not help. So does
-        a task that has ended three processes within a minute.
+        one that cannot open a resource, and a task that has ended three processes within a minute.
         """
         loop = asyncio.get_running_loop()
         for number in stop_signals():
@@ -133,6 +133,9 @@ class Supervisor:
 
     def _is_last(self, end: ChildEnd) -> bool:
         """Stop all if another process would end in the same way; return whether that is so."""
+        if end.parting == FAILS:
+            self._stop(signal.SIGTERM, end.code or ExitCode.FAILED)
+            return True
         if not end.has_served and end.code > 0 and not self._any_served:
             self._stop(signal.SIGTERM, end.code)
             return True

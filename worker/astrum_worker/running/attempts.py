@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from astrum.execution.attempt import AttemptContext
+from astrum.execution.attempt import AttemptContext, told_index
 from astrum.execution.endings import swallowed
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
@@ -387,6 +387,8 @@ def _held(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedA
             worker_id,
             message.timeout_s,
             message.check_types,
+            told_index(message.child_index),
+            message.child_key,
         )
         held = ClaimedAttempt(claim, lane, message.task, message.attempt, context)
         held.code = reading.other_code

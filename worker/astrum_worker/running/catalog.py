@@ -7,19 +7,21 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from astrum.errors import FlowImportError, nearest
+from astrum.errors import FlowImportError, listed, nearest
 from astrum.execution.invoke import BoundTask, Flow
 from astrum.flow.loading import Workflow, load_workflows
-from astrum.planning import VERSION_POLICIES, Plan, advice, difference
+from astrum.planning import VERSION_POLICIES, advice, difference
 from astrum.planning.fingerprint import fits
 from astrum.planning.offer import NamespaceVersion, namespace_version
-from astrum.protocol.messages import TaskMessage
+from astrum.planning.resources import missing_resource
 from astrum.protocol.status import ServedTask, encode_served
+from astrum.protocol.task_message import TaskMessage
 from astrum.values.codec import Codec
 
 logger = logging.getLogger("astrum.worker")
 
 _KNOWN_POLICIES = ("", *VERSION_POLICIES)
+_NAMED = 5
 Address = tuple[str, str]
 """Namespace and task id."""
 
@@ -38,14 +40,20 @@ class Served(NamedTuple):
 
 
 class Catalog:
-    """All that this worker serves, by address; ``versions`` are those of its namespaces."""
+    """All that this worker serves, by address; ``versions`` are those of its namespaces.
+
+    ``lacking`` are the tasks that it does not serve because no function here gives a resource
+    that they need, with the name of that.
+    """
 
     def __init__(
         self,
         served: Mapping[Address, Served],
         versions: Mapping[str, NamespaceVersion] = MappingProxyType({}),
+        lacking: Mapping[Address, str] = MappingProxyType({}),
     ) -> None:
         self._served = dict(served)
+        self._lacking = {at: name for at, name in lacking.items() if at not in served}
         self._versions = {
             namespace: versions.get(namespace, NamespaceVersion()) for namespace, _ in served
         }
@@ -56,6 +64,10 @@ class Catalog:
         names = list(modules)
         catalog = cls.of(load_workflows(names))
         if not len(catalog):
+            for _, name in catalog.missing_resources:
+                raise FlowImportError(
+                    f"no task of {' '.join(names)} can be served here: {missing_resource(name)}"
+                )
             raise FlowImportError(
                 f"{' '.join(names)} declares no task that a worker can run: expected @task "
                 "functions, or a SchedulerRegistry or DynamicScheduler at module level"
@@ -66,11 +78,22 @@ class Catalog:
     def of(cls, workflows: Iterable[Workflow]) -> Catalog:
         """Return all that these workflows declare; raises `FlowImportError`."""
         flows = [_servable(workflow) for workflow in workflows]
-        versions = _versions([flow.plan for flow in flows])
+        versions = _versions(flows)
+        lacking = {
+            (flow.plan.namespace, task_id): name
+            for flow in flows
+            for task_id, name in flow.lacking.items()
+        }
         served: dict[Address, Served] = {}
         for flow in flows:
             served.update(_serve(flow, versions[flow.plan.namespace].code))
-        return cls(served, versions)
+        catalog = cls(served, versions, lacking)
+        for (namespace, name), tasks in catalog.missing_resources.items():
+            logger.info(
+                "%s of namespace %r cannot be served here: no function gives the resource %r",
+                *(listed(tasks, _NAMED), namespace, name),
+            )
+        return catalog
 
     def __len__(self) -> int:
         return len(self._served)
@@ -87,6 +110,14 @@ class Catalog:
     def summary(self) -> str:
         """The namespaces served and the number of tasks in each: ``"billing (4), default (2)"``."""
         return ", ".join(f"{name} ({count})" for name, count in self.namespaces.items())
+
+    @property
+    def missing_resources(self) -> dict[tuple[str, str], list[str]]:
+        """The tasks that are not served here, by the namespace and name of a missing resource."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for (namespace, task_id), name in self._lacking.items():
+            found.setdefault((namespace, name), []).append(task_id)
+        return found
 
     def offers(self) -> dict[str, str]:
         """Return the offer of each namespace, "" where it is not known."""
@@ -127,6 +158,9 @@ class Catalog:
         if served is not None:
             differs = difference(message.fingerprint, served.fingerprint, message.versions)
             return f"{what}: this worker has {differs} than the plan; {advice(differs)}"
+        lacks = self._lacking.get((message.namespace, message.task_id))
+        if lacks is not None:
+            return f"{what} is not served by this worker: {missing_resource(lacks)}"
         known = [task_id for namespace, task_id in self._served if namespace == message.namespace]
         hint = nearest(message.task_id, known)
         return (
@@ -147,14 +181,17 @@ def _servable(workflow: Workflow) -> Flow:
     return flow
 
 
-def _versions(plans: Iterable[Plan]) -> dict[str, NamespaceVersion]:
+def _versions(flows: Iterable[Flow]) -> dict[str, NamespaceVersion]:
     """Return the version of each namespace: what its plans say, of all tasks if they differ."""
     said: dict[str, set[NamespaceVersion]] = {}
     fingerprints: dict[str, dict[str, str]] = {}
-    for plan in plans:
+    for flow in flows:
+        plan = flow.plan
         said.setdefault(plan.namespace, set()).add(NamespaceVersion(plan.offer, plan.code))
         known = fingerprints.setdefault(plan.namespace, {})
-        known.update((spec.task_id, spec.fingerprint) for spec in plan.tasks)
+        known.update(
+            (s.task_id, s.fingerprint) for s in plan.tasks if s.task_id not in flow.lacking
+        )
     return {
         name: versions.pop() if len(versions) == 1 else namespace_version(name, fingerprints[name])
         for name, versions in said.items()

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from astrum.errors import DecodeError
 from astrum.machine.events import Outcome
 from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
-from astrum.protocol.messages import PROTOCOL_VERSION, TaskMessage, attribute, decode_message
 from astrum.protocol.sealing import Seal
+from astrum.protocol.task_message import MESSAGE_VERSIONS, TaskMessage, attribute, decode_message
 from astrum.redis import Claim
 from astrum_worker.running.catalog import Catalog, Served
 
@@ -73,7 +73,7 @@ class ClaimReader:
             return Unreadable(why)
         version, run_id, task, attempt = known
         distrust = self._seal.distrust(run_id, claim.data, claim.signature)
-        if distrust or version != PROTOCOL_VERSION:
+        if distrust or version not in MESSAGE_VERSIONS:
             # A worker of the right version may be there: this one must not end the task.
             return _hand_back(run_id, task, attempt, distrust or why)
         return Refused(run_id, task, attempt, Outcome.FAILED, Failure((UNDECODABLE,), why))

@@ -5,9 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 
+from astrum.errors import ResourceError
 from astrum.execution.endings import AttemptResult
 from astrum.machine.events import Outcome
-from astrum.machine.failure import LOST, NOT_DESCRIBED, UNDESCRIBED, UNSERVED, Failure
+from astrum.machine.failure import (
+    LOST,
+    NOT_DESCRIBED,
+    RESOURCE_FAILED,
+    UNDESCRIBED,
+    UNSERVED,
+    Failure,
+)
 from astrum.protocol.messages import Record
 from astrum.values.references import Blob
 from astrum_worker.running.claimed import ClaimedAttempt
@@ -24,7 +32,7 @@ def ended(
     blob: Blob | None = None,
 ) -> Ending:
     """Return the end of an attempt with this result, whose value is encoded already."""
-    outcome, _, failure, started_at, ended_at = result
+    outcome, _, failure, started_at, ended_at, seen = result
     record = Record(
         task=held.task,
         attempt=held.attempt,
@@ -36,6 +44,7 @@ def ended(
         failure=failure,
         prepared_ms=max(round((started_at - held.started_at) * 1000), 0),
         blocked=held.blocked(),
+        seen=seen,
         code=held.code,
     )
     return Ending(record, blob)
@@ -63,6 +72,12 @@ def stopped(held: ClaimedAttempt, why: str = "is stopping") -> Ending:
     now = time.time()
     result = AttemptResult(Outcome.HANDED_BACK, None, failure, held.started_at, now)
     return ended(held, result)
+
+
+def without_resource(held: ClaimedAttempt, error: ResourceError) -> Ending:
+    """Return the end of an attempt that never got a resource: others run it again, uncharged."""
+    failure = Failure((RESOURCE_FAILED,), f"worker {held.context.worker_id}: {error}")
+    return unrun(held, Outcome.HANDED_BACK, failure)
 
 
 def lost(held: ClaimedAttempt, why: str, shared: int) -> Ending:

@@ -7,44 +7,66 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
+from typing import Any
 
-from astrum.errors import RunNotFoundError, StoreError, TransportError
+from astrum.errors import ResourceError, RunNotFoundError, StoreError, TransportError
 from astrum.execution.endings import AttemptResult, value_failure
 from astrum.execution.invoke import Invoker
 from astrum.execution.large_values import is_large
+from astrum.execution.resources import OpenResources
 from astrum.machine.events import Outcome
 from astrum.redis.patience import patiently
 from astrum.runtime.loops import runs_in
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.blobs import BlobCache
-from astrum_worker.running.catalog import Served
 from astrum_worker.running.claim_reader import Runnable
 from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.running.endings import A_COPY, ended, handed_back_as_copy, raised
-from astrum_worker.running.values import decode_arguments, encode_result
+from astrum_worker.running.endings import (
+    A_COPY,
+    ended,
+    handed_back_as_copy,
+    raised,
+    without_resource,
+)
+from astrum_worker.running.values import decode_arguments, observe_and_encode
 from astrum_worker.settling.ending import Ending
 
 logger = logging.getLogger("astrum.worker")
+
+NO_RESOURCES: Mapping[str | int, Any] = MappingProxyType({})
 
 
 class AttemptExecutor:
     """Runs attempts and returns their endings, whatever their code does."""
 
-    def __init__(self, context: WorkerContext, invoker: Invoker, blobs: BlobCache) -> None:
+    def __init__(
+        self,
+        context: WorkerContext,
+        invoker: Invoker,
+        blobs: BlobCache,
+        resources: OpenResources,
+    ) -> None:
         self._store = context.store
         self._config = context.config
         self._seal = context.seal
         self._invoker = invoker
         self._blobs = blobs
+        self._resources = resources
 
     async def execute(self, held: ClaimedAttempt, runnable: Runnable) -> Ending:
         """Run an attempt to its end; raises ``CancelledError`` only if Astrum cancelled it."""
         try:
             if not await self._is_expected(held):
                 return handed_back_as_copy(held)
-            result = await self._result(held, runnable)
-            return await self._encoded(held, runnable.served, result)
+            uses = runnable.served.task.resources
+            resources = await self._resources.values(uses) if uses else NO_RESOURCES
+            result = await self._result(held, runnable, resources)
+            return await self._encoded(held, runnable, result)
+        except ResourceError as error:  # this worker ends because of it, and others may have it
+            return without_resource(held, error)
         except asyncio.CancelledError as error:
             if held.context.is_revoked:
                 raise
@@ -72,34 +94,40 @@ class AttemptExecutor:
             logger.warning("run %s: task %r is not run: %s", held.run_id, held.task_id, A_COPY)
         return is_mine
 
-    async def _result(self, held: ClaimedAttempt, runnable: Runnable) -> AttemptResult:
+    async def _result(
+        self, held: ClaimedAttempt, runnable: Runnable, resources: Mapping[str | int, Any]
+    ) -> AttemptResult:
         message, served = runnable
         try:
             arguments = await decode_arguments(message, served, self._blobs, self._invoker.aside)
+            arguments |= resources
             return await self._invoker.invoke(served.task, held.context, arguments, held.job)
         except (TransportError, StoreError, RunNotFoundError) as error:
             return value_failure(error, "arguments")
 
-    async def _encoded(self, held: ClaimedAttempt, served: Served, result: AttemptResult) -> Ending:
+    async def _encoded(
+        self, held: ClaimedAttempt, runnable: Runnable, result: AttemptResult
+    ) -> Ending:
         """Return the ending of an attempt; a cancellation after the result does not discard it.
 
-        A large result is encoded, compressed and named in the thread for large values.
+        A large result is observed, encoded, compressed and named in the thread for large values.
         """
         if result.outcome is not Outcome.SUCCEEDED:
             return ended(held, result)
         encode = partial(
-            encode_result,
+            observe_and_encode,
             result.value,
-            served,
+            runnable,
+            held.context.name,
             inline_bytes=self._config.inline_bytes,
             max_bytes=self._config.max_value_bytes,
         )
         try:
             is_small = not is_large(result.value)
-            value, blob = encode() if is_small else await self._invoker.aside.finish(encode)
+            seen, encoded = encode() if is_small else await self._invoker.aside.finish(encode)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # a model's own serializer may raise anything
             refused = value_failure(error, "result")
             return ended(held, refused._replace(started_at=result.started_at))
-        return ended(held, result, value, blob)
+        return ended(held, result._replace(seen=seen), *encoded)

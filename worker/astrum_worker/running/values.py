@@ -10,7 +10,8 @@ from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error
 from astrum.errors import LocateError
 from astrum.execution.large_values import Aside
-from astrum.protocol.messages import TaskMessage
+from astrum.execution.observing import observe
+from astrum.protocol.task_message import TaskMessage
 from astrum.runtime.loops import LARGE_BYTES
 from astrum.values.arguments import NO_ARGUMENTS, unpack_arguments
 from astrum.values.compression import inflated_bytes
@@ -19,6 +20,7 @@ from astrum.values.references import BlobRef, reference_of
 from astrum.values.unsent import encode_or_leave_out, unsent_of
 from astrum_worker.running.blobs import BlobCache
 from astrum_worker.running.catalog import Served
+from astrum_worker.running.claim_reader import Runnable
 
 logger = logging.getLogger("astrum.worker")
 
@@ -73,15 +75,29 @@ def _part(
 
 
 def encode_result(
-    value: Any, served: Served, *, inline_bytes: int, max_bytes: int
+    value: Any, served: Served, name: str = "", /, *, inline_bytes: int, max_bytes: int
 ) -> EncodedResult:
-    """Encode what a task returned; raises `EncodeError` or `PayloadTooLargeError`.
+    """Encode what a task, or the child ``name`` of it, returned.
 
-    A result that cannot be encoded is left out if no task reads it: the task has had its effect.
+    Raises `EncodeError` or `PayloadTooLargeError`. A result that cannot be encoded is left out if
+    no task reads it: the task has had its effect.
     """
-    task_id = served.task.task_id
+    name = name or served.task.task_id
     data = encode_or_leave_out(served.codec.encode, value, is_wanted=served.is_wanted)
     unsent = unsent_of(data)
     if unsent is not None:
-        logger.warning("task %r: its result is left out of the report: %s", task_id, unsent.reason)
-    return pack_result(task_id, data, inline_bytes=inline_bytes, max_bytes=max_bytes)
+        logger.warning("task %r: its result is left out of the report: %s", name, unsent.reason)
+    return pack_result(name, data, inline_bytes=inline_bytes, max_bytes=max_bytes)
+
+
+def observe_and_encode(
+    value: Any, runnable: Runnable, name: str, *, inline_bytes: int, max_bytes: int
+) -> tuple[tuple[int, ...], EncodedResult]:
+    """Return what is seen of a result, and its encoded form.
+
+    Raises `ObservationError` for a result without what its run depends on, and as `encode_result`.
+    """
+    watches = runnable.message.watches
+    seen = observe(value, watches, name) if watches else ()
+    limits = {"inline_bytes": inline_bytes, "max_bytes": max_bytes}
+    return seen, encode_result(value, runnable.served, name, **limits)

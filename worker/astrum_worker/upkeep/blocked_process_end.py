@@ -15,7 +15,8 @@ from collections.abc import Iterable
 
 from astrum.errors import AstrumError, RunNotFoundError
 from astrum.machine.events import Outcome
-from astrum.protocol.messages import Record, attribute
+from astrum.protocol.messages import Record
+from astrum.protocol.task_message import attribute
 from astrum.redis import Claim, EntryKey, Settlement, WorkerStore
 from astrum.runtime.exit_codes import ExitCode
 from astrum_worker.context import WorkerContext

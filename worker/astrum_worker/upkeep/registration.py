@@ -8,6 +8,7 @@ import re
 import secrets
 import socket
 
+from astrum.protocol.lacking import lacking_to_details
 from astrum.runtime.version import environment_digest, installed_version
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.catalog import Catalog
@@ -34,6 +35,7 @@ class Registration:
             "lease_s": f"{config.lease_s:g}",
             "queues": ",".join(config.queues),
             "serves": self._catalog.summary,
+            **lacking_to_details(self._catalog.missing_resources),
             "slots": f"{config.concurrency} async, {config.threads} threads",
         }
         await self._store.register(details, self._catalog.advertisement(), config.lease_s)

@@ -1,0 +1,371 @@
+"""How the end of a task spreads to those that wait for it, and how children come into being.
+
+An edge is judged when its source has ended: it is met, or its consumer ends too, without an
+attempt. So ends spread from one to the next; they are handled one after the other, since a chain
+may have 100,000 tasks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from astrum.machine.attempt_log import AttemptLog
+from astrum.machine.dispatching import Dispatching
+from astrum.machine.places import NO_ONE, Index, Place, find_place, matching
+from astrum.machine.task_state import (
+    BLOCKED,
+    CANCELLED,
+    ENDED,
+    FAILED,
+    SKIPPED,
+    SUCCEEDED,
+    WAITING,
+)
+from astrum.planning.axes import ListSource
+from astrum.planning.graph import Edge, ListEdge
+from astrum.planning.plan import Plan, TaskSpec
+
+Lengths = Mapping[ListSource, int]
+"""The lengths of the lists that are in the inputs of a run."""
+
+
+class _Verdict(NamedTuple):
+    """What an edge says: `WAITING`, `SUCCEEDED` if it is met, or how its consumer ends."""
+
+    state: int
+    because: int = NO_ONE
+
+
+_PENDING, _MET = _Verdict(WAITING), _Verdict(SUCCEEDED)
+
+
+class Ending(Dispatching):
+    """The part of a run's state in which tasks wait for others and end."""
+
+    def __init__(self, plan: Plan, capacity: int | None, lengths: Lengths) -> None:
+        super().__init__(plan, capacity)
+        self.plan = plan
+        self.attempt_log = AttemptLog()
+        self._lengths = lengths
+        self._needs_left: list[int] = []
+        self._awaited_left = 0
+        self._stopping: str | None = None
+        self._ends_as = "completed"
+        # Tasks that clean up (``always``): how many have not ended, and whether they are to stop.
+        self._has_cleanup = any(spec.always for spec in plan.tasks)
+        self._cleanup_left = 0
+        self._cleanup_stopped = False
+        # Children whose list has failed: their attempts are revoked, and they do not run again.
+        self._revoked: set[int] = set()
+        self._seen: dict[int, tuple[int, ...]] = {}
+        self._because: dict[int, int] = {}
+        self._ends: deque[tuple[int | Place, int, int]] = deque()
+
+    # --- queries of a host --------------------------------------------------------------
+
+    def because(self, task: int) -> int | None:
+        """Return the task whose end is the reason why this one was skipped or blocked."""
+        return self._because.get(task)
+
+    def counts(self) -> Counter[int]:
+        """Return how many tasks and children are in each state; a mapped task is its children."""
+        if not self.tasks.roots:
+            return Counter(self.states)
+        return Counter(self.states[task] for task in self._current_tasks())
+
+    def _current_tasks(self) -> Iterator[int]:
+        """All tasks of the plan and their children, without those of lists that were made again."""
+        for task in range(len(self.plan.tasks)):
+            if task in self.tasks.roots:
+                yield from self.tasks.children(task)
+            else:
+                yield task
+
+    # --- ends ---------------------------------------------------------------------------
+
+    def _end(self, task: int, state: int, because: int = NO_ONE) -> None:
+        """End a task, and all that ends with it; what has all it needs then becomes ready."""
+        self._ends.append((task, state, because))
+        self._spread_ends()
+
+    def _succeed_as_seen(self, task: int, seen: tuple[int, ...]) -> None:
+        if seen:
+            self._seen[task] = seen
+        self._end(task, SUCCEEDED)
+
+    def _spread_ends(self) -> None:
+        ends = self._ends
+        while ends:
+            unit, state, because = ends.popleft()
+            if isinstance(unit, Place):
+                self._end_place(unit, state, because)
+            else:
+                self._end_task(unit, state, because)
+
+    def _end_task(self, task: int, state: int, because: int) -> None:
+        if self.states[task] in ENDED:
+            return
+        self.states[task] = state
+        if because != NO_ONE:
+            self._because[task] = because
+        root = task if because == NO_ONE else because
+        place = self.tasks.place_of(task)
+        if place is None:
+            self._end_of_plan_task(task)
+            self._spread(task, (), state, root, task)
+            return
+        place.note(self._as_noted(task, state, place), root)
+        if not place.left:
+            self._ends.append((place, place.worst, place.worst_because))
+        self._spread(place.template, (*place.index, task - place.first), state, root, task)
+
+    def _as_noted(self, task: int, state: int, place: Place) -> int:
+        """Return what the end of a child means for its list: some failures may be accepted."""
+        accepted = self.tasks.spec(task).max_failed
+        if state != FAILED or accepted is None:
+            return state
+        place.failed += 1
+        limit = accepted if isinstance(accepted, int) else int(accepted * place.count + 1e-9)
+        if place.failed <= limit:
+            return SUCCEEDED
+        place.is_failing = True
+        return state
+
+    def _end_place(self, place: Place, state: int, because: int) -> None:
+        if place.state != WAITING:
+            return
+        place.state, place.because = state, because
+        if place.parent is not None:
+            place.parent.note(state, because)
+            if not place.parent.left:
+                above = place.parent
+                self._ends.append((above, above.worst, above.worst_because))
+        else:
+            self.states[place.template] = state
+            if because != NO_ONE:
+                self._because[place.template] = because
+            self._end_of_plan_task(place.template)
+        self._spread(place.template, place.index, state, because, place.template)
+
+    def _end_of_plan_task(self, task: int) -> None:
+        spec = self.plan.tasks[task]
+        self._awaited_left -= spec.awaited
+        self._cleanup_left -= spec.always
+
+    def _spread(self, template: int, index: Index, state: int, root: int, unit: int) -> None:
+        """Judge the edges that leave a task, or the children with these first indexes."""
+        edges = self.plan.edges
+        for edge in edges.out[template]:
+            if len(edge.places) == len(index):
+                self._judge_consumers(edge, index, self._judge(edge, state, root, unit))
+        for one in edges.lists_out.get(template, ()):
+            if len(one.places) == len(index):
+                root_place = self.tasks.roots[one.consumer]
+                for place in matching(root_place, one.axis, one.places, index):
+                    self._grow(place)
+
+    def _judge_consumers(self, edge: Edge, index: Index, verdict: _Verdict) -> None:
+        consumer = edge.consumer
+        if consumer in self.tasks.roots:
+            for child in self.tasks.having(consumer, edge.places, index):
+                self._apply(child, verdict)
+        else:
+            self._apply(consumer, verdict)
+
+    def _apply(self, task: int, verdict: _Verdict) -> None:
+        """Count an edge of a task that waits as met, or end the task."""
+        if self.states[task] != WAITING:
+            return
+        if verdict.state != SUCCEEDED:
+            self._ends.append((task, verdict.state, verdict.because))
+            return
+        self._needs_left[task] -= 1
+        if not self._needs_left[task]:
+            self._has_all_it_needs(task)
+
+    def _has_all_it_needs(self, task: int) -> None:
+        if self._may_run(task):
+            self._make_ready(task)
+        else:
+            self._ends.append((task, CANCELLED, NO_ONE))
+
+    def _may_run(self, task: int) -> bool:
+        """Return whether attempts of a task may still begin; some do while the run stops."""
+        if self._stopping is None:
+            return task not in self._revoked
+        return self.tasks.spec(task).always and not self._cleanup_stopped
+
+    def _judge(self, edge: Edge, state: int, root: int, unit: int) -> _Verdict:
+        """Return what the end of an edge's source means for its consumer."""
+        if not edge.is_required:
+            return _MET
+        if state == SUCCEEDED:
+            seen = self._seen.get(unit, ())
+            if all(seen[watch] == value for watch, value in edge.conditions):
+                return _MET
+            return _Verdict(SKIPPED, unit)
+        return self._without(edge.consumer, state, root)
+
+    def _without(self, consumer: int, state: int, root: int) -> _Verdict:
+        """Return how a task ends that needs a success where there is none."""
+        if state == SKIPPED or self.plan.tasks[consumer].always:
+            return _Verdict(SKIPPED, root)
+        return _Verdict(CANCELLED if state == CANCELLED else BLOCKED, root)
+
+    # --- children -----------------------------------------------------------------------
+
+    def _grow(self, place: Place) -> None:
+        """Add the children at a place as soon as the length of its next axis is known."""
+        if place.count >= 0 or place.state != WAITING:
+            return
+        if not self._may_run(place.template):
+            self._ends.append((place, CANCELLED, NO_ONE))
+            return
+        count = 0
+        for one in self.plan.edges.lists_of[place.template][len(place.index)]:
+            count, verdict = self._length(one, place.index)
+            if verdict is not _MET:
+                if verdict is not _PENDING:
+                    self._ends.append((place, *verdict))
+                return
+        if not count:
+            place.count = place.left = 0
+            self.tasks.counts.setdefault(place.template, 0)
+            self._ends.append((place, SUCCEEDED, NO_ONE))
+        elif len(place.index) + 1 == len(self.plan.tasks[place.template].axes):
+            self._add_children(place, count)
+        else:
+            place.count = place.left = count
+            place.below = [Place(place.template, (*place.index, i), place) for i in range(count)]
+            for below in place.below:
+                self._grow(below)  # as deep as the task has axes
+
+    def _length(self, one: ListEdge | ListSource, index: Index) -> tuple[int, _Verdict]:
+        """Return the length of one of the lists of an axis, and whether it is known."""
+        if isinstance(one, ListSource):
+            return self._lengths[one], _MET
+        source = self.tasks.find(one.source, [index[place] for place in one.places])
+        if source is None:  # its own children are not known, or never will be
+            return 0, self._verdict_of_place(one, index)
+        state = self.states[source]
+        if state == SUCCEEDED:
+            return self._seen[source][one.watch], _MET
+        if state not in ENDED:
+            return 0, _PENDING
+        return 0, self._without(one.consumer, state, self._because.get(source, source))
+
+    def _verdict_of_place(self, one: ListEdge, index: Index) -> _Verdict:
+        root = self.tasks.roots[one.source]
+        place = find_place(root, [index[at] for at in one.places])
+        if place.state in (WAITING, SUCCEEDED):
+            return _PENDING
+        return self._without(one.consumer, place.state, place.because)
+
+    def _add_children(self, place: Place, count: int) -> None:
+        template = place.template
+        self.tasks.add_block(place, count)
+        self._extend(count, template)
+        last = len(place.index)
+        met_later = 0
+        own: list[Edge] = []
+        for edge in self.plan.edges.into[template]:
+            if last in edge.places:
+                own.append(edge)
+                continue
+            verdict = self._verdict(edge, place.index)
+            met_later += verdict is not _MET  # what ends without an attempt is never made ready
+            if verdict not in (_PENDING, _MET):
+                self._ends.extend((child, *verdict) for child in place.children())
+        self._needs_left.extend([met_later] * count)
+        for edge in own:
+            self._count_own(edge, place)
+        needs_left = self._needs_left
+        for child in range(place.first, place.first + count):
+            if not needs_left[child] and self.states[child] == WAITING:
+                self._make_ready(child)
+
+    def _count_own(self, edge: Edge, place: Place) -> None:
+        """Judge an edge for each new child, as each has a source of its own."""
+        for i, child in enumerate(place.children()):
+            self._count_need(child, edge, (*place.index, i))
+
+    def _count_need(self, task: int, edge: Edge, index: Index) -> None:
+        """Count an edge that is not met yet; if it never will be, the task ends."""
+        verdict = self._verdict(edge, index)
+        if verdict is not _MET:
+            self._needs_left[task] += 1
+        if verdict.state in ENDED and verdict is not _MET:
+            self._ends.append((task, *verdict))
+
+    def _verdict(self, edge: Edge, index: Index) -> _Verdict:
+        """Return what an edge says now to the consumer's child, or place, with these indexes."""
+        at = tuple([index[place] for place in edge.places])
+        source = self.tasks.find(edge.source, at)
+        if source is not None:
+            state, root = self.states[source], self._because.get(source, source)
+        else:
+            source, place = edge.source, find_place(self.tasks.roots[edge.source], at)
+            state, root = place.state, place.because
+        return self._judge(edge, state, root, source) if state in ENDED else _PENDING
+
+    # --- what cannot be -----------------------------------------------------------------
+
+    def _misfit(self, task: int, seen: tuple[int, ...]) -> str:
+        """Return why the children that a result stands for cannot be, "" if they can."""
+        if len(seen) != len(self.tasks.spec(task).watches):
+            return (
+                "the process that ran it did not report what the run depends on: it has an "
+                "older version of astrum; update it"
+            )
+        template, index = self.tasks.template(task), self.tasks.index(task)
+        for one in self.plan.edges.lists_out.get(template, ()):
+            for place in matching(self.tasks.roots[one.consumer], one.axis, one.places, index):
+                text = self._misfit_at(place, one, seen[one.watch])
+                if text:
+                    return text
+        return ""
+
+    def _misfit_at(self, place: Place, own: ListEdge, length: int) -> str:
+        spec = self.plan.tasks[place.template]
+        lists = self.plan.edges.lists_of[place.template][own.axis]
+        for one, source in zip(lists, spec.axes[own.axis].lists, strict=True):
+            if one is own:
+                continue
+            other, verdict = self._length(one, place.index)
+            if verdict is _MET and other != length:
+                return (
+                    f"task {spec.task_id!r} goes through two lists together, but this one has "
+                    f"{length} elements and that of {_name(source)} has {other}"
+                )
+        return self._too_many(spec, place.template, length, own.axis)
+
+    def _too_many(self, spec: TaskSpec, template: int, length: int, axis: int) -> str:
+        count = length
+        for further in range(axis + 1, len(spec.axes)):
+            one = self.plan.edges.lists_of[template][further][0]
+            if isinstance(one, ListEdge) and one.places:
+                break
+            below, verdict = self._length(one, ())
+            count *= below if verdict is _MET else 1
+        known = self.tasks.counts.get(template, 0)
+        if known + count <= self.plan.max_children:
+            return ""
+        return (
+            f"task {spec.task_id!r} would have {known + count} children, and at most "
+            f"{self.plan.max_children} are allowed: set AstrumConfig(max_children=...)"
+        )
+
+    def _unfinished_places(self) -> Iterator[Place]:
+        """All places whose children are not known yet."""
+        left = list(self.tasks.roots.values())
+        while left:
+            place = left.pop()
+            if place.count < 0 and place.state == WAITING:
+                yield place
+            left.extend(place.below)
+
+
+def _name(source: ListSource) -> str:
+    return f"input {source.source!r}" if source.origin == "input" else f"task {source.source!r}"

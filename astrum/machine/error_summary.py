@@ -1,0 +1,81 @@
+"""The lines of a report that say what went wrong in a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from astrum.machine.events import AttemptSettled, Outcome
+from astrum.machine.failure import Failure
+from astrum.machine.state import RunState
+
+ATTEMPT_STATUS = {
+    Outcome.SUCCEEDED: "completed",
+    Outcome.FAILED: "failed",
+    Outcome.LOST: "lost",
+    Outcome.TIMED_OUT: "failed",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.HANDED_BACK: "handed_back",
+    Outcome.SKIPPED: "skipped",
+}
+"""The status of an attempt in reports."""
+MAX_CHILDREN_SHOWN = 20
+"""The summary of errors names so many failed children of each mapped task."""
+
+
+def error_summary(state: RunState) -> list[str]:
+    """Return one line per failure, retry and loss, in order."""
+    log = state.attempt_log
+    lines = [*_retried(state), *_failed(state)]
+    if log.stop_reason:
+        lines.append(log.stop_reason)
+    if log.cleanup_stopped is not None:
+        lines.append(log.cleanup_stopped.reason)
+    return lines
+
+
+def _retried(state: RunState) -> Iterator[str]:
+    log = state.attempt_log
+    numbers: Counter[int] = Counter()
+    for event in log.settled if log.retried else ():
+        numbers[event.task] += 1
+        if log.was_retried(event):
+            yield _retried_line(state, event, numbers[event.task])
+
+
+def _failed(state: RunState) -> Iterator[str]:
+    log, of_plan = state.attempt_log, len(state.plan.tasks)
+    used = Counter(task for (task, _), left in log.retried.items() if left >= 0)
+    children: Counter[str] = Counter()
+    for task, failure in log.failures.items():
+        spec = state.tasks.spec(task)
+        if task >= of_plan:
+            children[spec.task_id] += 1
+            if children[spec.task_id] > MAX_CHILDREN_SHOWN:
+                continue
+        name, retries = state.tasks.name(task), spec.retry.max_retries
+        yield f"task {name!r} failed: {failure.summary}"
+        if retries and used[task] >= retries:
+            yield f"task {name!r} exhausted its {_retries(retries)}"
+    for task_id, count in children.items():
+        if count > MAX_CHILDREN_SHOWN:
+            yield f"task {task_id!r}: {count - MAX_CHILDREN_SHOWN} more children failed"
+
+
+def failure_text(failure: Failure, blocked: str) -> str:
+    """Return one line about a failed attempt, and that it blocked the event loop."""
+    return f"{failure.summary}; it {blocked}" if blocked else failure.summary
+
+
+def _retried_line(state: RunState, event: AttemptSettled, number: int) -> str:
+    name = state.tasks.name(event.task)
+    failure = event.failure
+    why = failure_text(failure, event.blocked) if failure else ATTEMPT_STATUS[event.outcome]
+    left = state.attempt_log.retried[event.task, event.attempt]
+    if event.outcome is Outcome.LOST:
+        return f"task {name!r} attempt {number} was lost: {why}; no retry is charged"
+    return f"task {name!r} attempt {number} failed: {why}; {_retries(left)} left"
+
+
+def _retries(count: int) -> str:
+    return "1 retry" if count == 1 else f"{count} retries"
