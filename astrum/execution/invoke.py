@@ -33,7 +33,6 @@ from astrum.machine.events import Outcome
 from astrum.planning.plan import Lane, Plan
 from astrum.planning.resources import ResourceUse
 from astrum.runtime.forks import FORKS, run_here
-from astrum.values.absent import fill_absent, own_copy
 
 
 class BoundTask(NamedTuple):
@@ -216,6 +215,8 @@ def _bind(
     task: BoundTask, context: AttemptContext, values: dict[str | int, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """Split values into positional and named ones, made to fit their declared types."""
+    if task.inputs.fills or task.inputs.defaults:
+        from astrum.values.absent import fill_absent, own_copy  # it imports pydantic
     for parameter, (default, depth) in task.inputs.fills.items():
         if parameter in values:
             values[parameter] = fill_absent(values[parameter], depth, default)

@@ -27,11 +27,17 @@ class FlowChoice(NamedTuple):
     targets: tuple[str, ...]
     concurrency_limit: int | None
     skip_type_check: bool
+    keep_going: bool = False
 
 
 def flow_options(command: Command) -> Command:
     """Declare the options that `FlowChoice` holds."""
     for declare in (
+        option(
+            "--keep-going",
+            is_flag=True,
+            help="After a failure go on with what does not need it; the run fails at the end.",
+        ),
         option("--skip-type-check", is_flag=True, help="Do not check declared types."),
         option("--concurrency-limit", type=click.IntRange(min=1), help="Most tasks at once."),
         task_option,
@@ -53,7 +59,9 @@ def load_scheduler(choice: FlowChoice) -> DynamicScheduler:
 
     workflow = choose(load_workflows(choice.modules), choice)
     config = AstrumConfig(
-        skip_type_check=choice.skip_type_check, concurrency_limit=choice.concurrency_limit
+        skip_type_check=choice.skip_type_check,
+        concurrency_limit=choice.concurrency_limit,
+        on_failure="continue" if choice.keep_going else "stop",
     )
     return workflow.scheduler(list(choice.targets) or None, config)
 
