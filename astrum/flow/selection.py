@@ -54,7 +54,8 @@ def select(
 ) -> Selection:
     """Return the targets (default: all tasks) and all tasks upstream of them.
 
-    ``bind`` refuses a method that has no instance. Raises `TaskRegistrationError`.
+    ``bind`` refuses a method that has no instance, and edges that are not valid: what only serves
+    tasks leaves that to those who plan a run. Raises `TaskRegistrationError`.
     """
     functions, unbound = _bound(tasks, MethodBinder(config.class_instances))
     ids = ids_of(functions)
@@ -79,7 +80,10 @@ def select(
         for name, t in tasks.items()
         if t.options is not DEFAULT_OPTIONS and t.options.policy != NO_POLICY
     }
-    resolved = edges_of(chosen_needs, declared, chosen_inputs, choices, policies, functions, config)
+    resolved = edges_of(
+        *(chosen_needs, declared, chosen_inputs, choices, policies, functions, config),
+        is_strict=bind,
+    )
     return Selection(
         functions={task_id: functions[task_id] for task_id in chosen},
         needs=chosen_needs,

@@ -121,9 +121,12 @@ def plain() -> None: ...
 
 PARAMETERS: list[tuple[Any, str]] = [
     # What Each goes through.
-    (Ref[str, Each("names")], "task 'names' returns set[str], which is no list: return sorted("),
-    (Ref[str, Each("table")], "returns dict[str, int], which is no list: return list("),
-    (Ref[str, Each(text)], "task 'text' returns str, which is no list: return a list or a tuple"),
+    (Ref[str, Each("names")], "task 'names' returns set[str], which is not a list: return sorted("),
+    (Ref[str, Each("table")], "returns dict[str, int], which is not a list: return list("),
+    (
+        Ref[str, Each(text)],
+        "task 'text' returns str, which is not a list: return a list or a tuple",
+    ),
     (Ref[int, Each("files")], "expects int, but task 'files' gives str as each element"),
     (Ref[str, Each(F("pages", "number"))], "'bad', parameter 'x'"),
     (Ref[str, Each("pages", "numbr")], "no field 'numbr'"),
@@ -366,8 +369,8 @@ def test_a_default_value_of_a_parameter_is_not_that_of_a_list() -> None:
         built(task_with(Ref[str, Each(Input())], default="a"), {})
 
 
-def test_an_input_that_is_no_list_has_no_elements() -> None:
-    told = "reads each element of the input 'days', which is str, which is no list"
+def test_an_input_that_is_not_a_list_has_no_elements() -> None:
+    told = "reads each element of the input 'days', which is str, which is not a list"
     with pytest.raises(SchedulerError, match=told):
         built(two(Ref[str, Input("days")], Ref[str, Each(Input("days"))]), {})
 

@@ -14,7 +14,7 @@ from astrum import DROP, AstrumConfig, Case, DynamicScheduler, Each, F, Input, R
 from astrum import SchedulerRegistry as Registry
 from astrum.data_transport import DataItem, DTRela, TaskData, TaskFailure
 from astrum.data_transport.bindings import Binding, Fill
-from astrum.errors import TaskOrderLoopError
+from astrum.errors import TaskOrderLoopError, TaskRegistrationError
 from astrum.execution.invoke import Flow
 from astrum.planning.alignment import aligned, misaligned
 from astrum.planning.axes import Axis, Condition, ListSource, Watch
@@ -382,7 +382,7 @@ def test_a_scheduler_made_by_hand_reads_the_same_annotations() -> None:
     assert scheduler.flow().plan.tasks == flow_of(files, parse).plan.tasks
 
 
-def test_a_cycle_through_a_condition_is_told_as_a_cycle() -> None:
+def test_a_cycle_through_a_condition_has_the_error_of_a_cycle() -> None:
     def one(x: Ref[int, F("two")]) -> bool:
         return True
 
@@ -402,6 +402,21 @@ def test_what_workers_serve_has_the_same_fills() -> None:
         registry.task(one)
     config = AstrumConfig(skip_type_check=True)
     served = registry.scheduler_to_serve(config).flow(fingerprints=True)
+    assert served.tasks["total"].inputs.fills == {"counts": Fill([], 1)}
+
+
+def test_a_task_with_a_mistake_does_not_keep_a_worker_from_serving_the_others() -> None:
+    def wrong(x: Ref[str, Each(Each(files))], y: Ref[str, F(files, default=DROP)]) -> None: ...
+
+    def total(counts: Ref[list[list[int]], F(parse, default=[])]) -> int:
+        return 0
+
+    registry = Registry("served")
+    for one in (files, wrong, parse, total):
+        registry.task(one)
+    with pytest.raises(TaskRegistrationError):
+        registry.build_scheduler()
+    served = registry.scheduler_to_serve(AstrumConfig(skip_type_check=True)).flow()
     assert served.tasks["total"].inputs.fills == {"counts": Fill([], 1)}
 
 

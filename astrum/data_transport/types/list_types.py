@@ -47,7 +47,7 @@ def element_type(annotation: Any) -> Any:
         if _may_be_list(origin):
             found += _arguments(member, origin)
     if not found:
-        raise NoSuchPart(f"{type_name(annotation)}, which is no list: {_advice(annotation)}")
+        raise NoSuchPart(f"{type_name(annotation)}, which is not a list: {_advice(annotation)}")
     return Any if any(map(is_unknown, found)) else typing.Union[tuple(found)]  # noqa: UP007
 
 
