@@ -15,7 +15,7 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
 from astrum_coordinator.asking.run_follower import RunFollower
 from astrum_coordinator.asking.waiting import found_run
-from astrum_coordinator.stored_runs import StoredRuns
+from astrum_coordinator.stored_runs import StoredRun, StoredRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,17 @@ async def retry_run(
     `TaskNotFoundError`, and `RetryRefusedError`, which says what to do.
     """
     info = await found_run(store, run_id)
-    plan, _ = await StoredRuns(store, seal).load(info)
+    stored = await StoredRuns(store, seal).load(info)
+    plan = stored.plan
     named = _numbers(plan, tasks, run_id)
     if info.is_open:
-        return await _hurry(store, seal, plan, info, named, by=by, now=now)
+        return await _hurry(store, seal, stored, info, named, by=by, now=now)
     if info.state == "completed" and not named:
         raise RetryRefusedError(
             f"run {run_id} completed, so there is nothing to try again: name the tasks that are to "
             "run again, with all that needs them"
         )
-    run = RunFollower(run_id, plan, seal, values=None)
+    run = RunFollower(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
     await run.catch_up(store)
     states = run.state.states
     if info.state != "completed":
@@ -75,13 +76,13 @@ async def retry_run(
                 f"run {run_id} is under way again: it was retried from elsewhere a moment ago"
             )
     await store.prolong(run_id)
-    return Retry(run_id, tuple(plan.tasks[task].task_id for task in again), reopened=True)
+    return Retry(run_id, tuple(map(run.state.tasks.name, again)), reopened=True)
 
 
 async def _hurry(
     store: RunStore,
     seal: Seal,
-    plan: Plan,
+    stored: StoredRun,
     info: RunInfo,
     named: Sequence[int],
     *,
@@ -100,7 +101,7 @@ async def _hurry(
             "their tasks say; --now cuts the delay before the next attempt short, and `cancel` "
             "ends the run"
         )
-    run = RunFollower(run_id, plan, seal, values=None)
+    run = RunFollower(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
     await run.catch_up(store)
     states = run.state.states
     waiting = [task for task in named or range(len(states)) if states[task] == BACKING_OFF]
@@ -111,7 +112,7 @@ async def _hurry(
     event = RetryHurried(tuple(waiting), await store.server_time(), by)
     if not await store.append_event(run_id, seal.seal_entry(run_id, encode_event(event))):
         raise RetryRefusedError(f"run {run_id} has just ended")
-    return Retry(run_id, tuple(plan.tasks[task].task_id for task in waiting), reopened=False)
+    return Retry(run_id, tuple(map(run.state.tasks.name, waiting)), reopened=False)
 
 
 def _numbers(plan: Plan, tasks: Sequence[str], run_id: str) -> list[int]:
