@@ -27,6 +27,7 @@ from astrum.execution.endings import (
 from astrum.execution.in_process_values import LiveValues, WireValues
 from astrum.execution.input_lists import lengths_of_inputs
 from astrum.execution.invoke import Flow, Invoker
+from astrum.execution.ordered_places import OrderedPlaces
 from astrum.execution.readings import by_task
 from astrum.execution.resources import OpenResources
 from astrum.execution.run_inputs import CheckedInputs, checked_inputs
@@ -69,7 +70,8 @@ class InProcessOptions:
 
     ``silence=False`` logs starts, ends and retries. ``check_wire`` sends every value through
     the codec, as the distributed mode would. ``timeout_s`` bounds the whole run, ``thread_limit``
-    the threads of its sync functions (`None`: as many as there are).
+    the threads of its sync functions (`None`: as many as there are). ``priority`` is only shown:
+    there is no other run to compare with.
     """
 
     silence: bool = True
@@ -77,6 +79,7 @@ class InProcessOptions:
     timeout_s: float | None = None
     thread_limit: int | None = DEFAULT_THREADS
     run_id: str = ""
+    priority: int = 0
     observer: RunObserver | None = None
 
 
@@ -114,7 +117,7 @@ class InProcessRun:
         limit = options.thread_limit
         self._invoker = Invoker(limit, name="astrum-task")
         # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
-        self._free_threads = None if limit is None else asyncio.Semaphore(limit)
+        self._free_threads = None if limit is None else OrderedPlaces(limit)
         self._results: dict[int, Any] = {}
         known = (self._state, self._results, inputs.values)
         self._resources = OpenResources(self._on_resource_failure)
@@ -151,6 +154,7 @@ class InProcessRun:
                 by_task(self._state, self._results),
                 run_id=self._run_id,
                 inputs=self._inputs.shown,
+                priority=self._options.priority,
             )
 
     def disturbed(self, error: BaseException | None) -> list[str]:
@@ -352,7 +356,7 @@ class InProcessRun:
         """Invoke the task when there is a thread for it, if it needs one."""
         if self._free_threads is None or self._tasks.spec(task).lane == "async":
             return await self._invoke(task, context, job, resources)
-        async with self._free_threads:
+        async with self._free_threads.place(self._tasks.priorities[task] | task):
             return await self._invoke(task, context, job, resources)
 
     async def _invoke(

@@ -217,6 +217,7 @@ class SchedulerRegistry:
         run_id: str = "",
         on_failure: OnFailure | None = None,
         cleanup_s: float | None = None,
+        priority: int = 0,
     ) -> ExecutionReport:
         """Run the targets and all tasks upstream of them; without an ``executor`` in this process.
 
@@ -224,7 +225,8 @@ class SchedulerRegistry:
 
         ``inputs`` are the values that parameters with `Input` read, by name, or a dataclass or
         pydantic model with fields of these names. Raises `RunInputError` for all that is wrong
-        with them.
+        with them. ``priority``, from -9 to 9, is added to that of each task: on workers it decides
+        whose turn it is among runs.
 
         In process, a result is shared by its readers, by the attempts of each and by the report:
         a task that changes its argument changes it for all of them, and workers would not. See
@@ -234,7 +236,7 @@ class SchedulerRegistry:
         own = {"on_failure": on_failure, "cleanup_s": cleanup_s}
         given = {name: value for name, value in own.items() if value is not None}
         scheduler = self.build_scheduler(target_tasks, config=config, **given)
-        return await scheduler.execute(executor, inputs=inputs, run_id=run_id)
+        return await scheduler.execute(executor, inputs=inputs, run_id=run_id, priority=priority)
 
     def _add(self, declared: RegisteredTask) -> None:
         with self._lock:
@@ -388,6 +390,7 @@ async def run(
     run_id: str = "",
     on_failure: OnFailure | None = None,
     cleanup_s: float | None = None,
+    priority: int = 0,
 ) -> ExecutionReport:
     """Do as `SchedulerRegistry.run` for a namespace (default: the active one).
 
@@ -402,4 +405,5 @@ async def run(
         run_id=run_id,
         on_failure=on_failure,
         cleanup_s=cleanup_s,
+        priority=priority,
     )

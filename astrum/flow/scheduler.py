@@ -15,6 +15,7 @@ from astrum.data_transport import check_types, declared_types, why_local_only
 from astrum.data_transport.bindings import TaskInputs
 from astrum.data_transport.types.run_inputs import declarations_in, declared_inputs
 from astrum.errors import (
+    RunError,
     SchedulerError,
     TaskDependencyError,
     TaskDuplicateExecutionError,
@@ -42,6 +43,7 @@ from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Plan
 from astrum.planning.planner import ExecutionPlanner, checked_orders, upstream_first
 from astrum.planning.policies import NO_POLICY
+from astrum.planning.priorities import is_priority, not_a_priority
 from astrum.planning.resources import NO_FUNCTIONS, ResourceGraph, Uses, names_needed
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.planning.run_inputs import NO_INPUTS as NO_RUN_INPUTS
@@ -62,8 +64,8 @@ class Executor(Protocol):
     async def run_flow(self, flow: Flow, config: AstrumConfig) -> ExecutionReport:
         """Run the flow and return its report; failures of tasks are in the report.
 
-        An executor that can run flows with inputs, or under a given run id, takes them as
-        ``inputs`` and ``run_id``; they are passed only if there are any.
+        An executor that can run flows with inputs, under a given run id or with a priority takes
+        them as ``inputs``, ``run_id`` and ``priority``; they are passed only if there are any.
         """
 
 
@@ -182,27 +184,31 @@ class DynamicScheduler:
         *,
         inputs: GivenInputs = NO_RUN_INPUTS,
         run_id: str = "",
+        priority: int = 0,
     ) -> ExecutionReport:
         """Run the graph and return its report; without an ``executor`` in this process.
 
         ``inputs`` are values by name, or a dataclass or pydantic model with such fields. Failures
         of tasks and of planning are in the report. Raises `RunInputError` for inputs that the
-        graph cannot have, `TaskDuplicateExecutionError` while it is already executing, and
-        ``TypeError`` for an ``executor`` that cannot run flows.
+        graph cannot have, `RunError` for a ``priority`` that is none,
+        `TaskDuplicateExecutionError` while it is already executing, and ``TypeError`` for an
+        ``executor`` that cannot run flows.
         """
         _check_executor(executor)
+        if not is_priority(priority):
+            raise RunError(not_a_priority(priority))
         if self._is_executing:
             raise TaskDuplicateExecutionError("this scheduler is executing already")
         self._is_executing = True
         try:
-            report = await self._execute(executor, inputs, run_id)
+            report = await self._execute(executor, inputs, run_id, priority)
         finally:
             self._is_executing = False
         self.task_return_set = report.task_return_set
         return report
 
     async def _execute(
-        self, executor: Executor | None, inputs: GivenInputs, run_id: str
+        self, executor: Executor | None, inputs: GivenInputs, run_id: str, priority: int
     ) -> ExecutionReport:
         started_at = time.time()
         try:
@@ -212,11 +218,11 @@ class DynamicScheduler:
         if self.config.visualize:
             _show(flow.plan)
         if executor is not None:
-            settings = {"inputs": inputs, "run_id": run_id}
+            settings = {"inputs": inputs, "run_id": run_id, "priority": priority}
             given = {name: value for name, value in settings.items() if value}
             run_flow: Callable[..., Awaitable[ExecutionReport]] = executor.run_flow
             return await run_flow(flow, self.config, **given)
-        return await _run_here(flow, self.config, inputs, run_id)
+        return await _run_here(flow, self.config, inputs, run_id, priority)
 
     def _draft(self) -> _Draft:
         if self._checked is None:
@@ -326,7 +332,7 @@ def _check_executor(executor: Any) -> None:
 
 
 async def _run_here(
-    flow: Flow, config: AstrumConfig, inputs: GivenInputs, run_id: str
+    flow: Flow, config: AstrumConfig, inputs: GivenInputs, run_id: str, priority: int
 ) -> ExecutionReport:
     # Imported late: the codec behind it needs pydantic, the slowest import of all.
     from astrum.execution.in_process import InProcessOptions, run_in_process
@@ -336,6 +342,7 @@ async def _run_here(
         check_wire=config.check_wire,
         thread_limit=config.thread_limit,
         run_id=run_id,
+        priority=priority,
     )
     return await run_in_process(flow, options, inputs)
 

@@ -37,6 +37,8 @@ class TaskOptions(TypedDict, total=False):
       ``"fail"``, or ``"hold"`` until ``release`` says what to do.
     - ``max_failed``: how many of its children may fail: an int is a count, a float a share.
     - ``at_once``: how many of its children run at once in a run.
+    - ``priority``: from -9 to 9 (default 0); of the tasks that could begin, the higher ones do
+      first.
     - ``version``: names the version of the task's code, in place of a digest of its source.
     """
 
@@ -45,6 +47,7 @@ class TaskOptions(TypedDict, total=False):
     retry: int | RetryPolicy
     timeout: float | None
     queue: str
+    priority: int
     version: str | None
     each: Literal["zip", "product"] | None
     after: Iterable[Reference] | None

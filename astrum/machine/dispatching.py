@@ -13,7 +13,7 @@ from astrum.machine.routes import FIRST_STREAM, Routes
 from astrum.machine.task_state import OUTSTANDING, READY
 from astrum.machine.task_table import TaskTable
 from astrum.planning.plan import Plan
-from astrum.planning.priorities import NUMBER_MASK
+from astrum.planning.priorities import NUMBER_MASK, priority_in
 
 # The constructor of a named tuple is a function that calls this one.
 _new_tuple = tuple.__new__
@@ -104,6 +104,17 @@ class Dispatching:
             if heaps[number]:
                 return True
         return False
+
+    def waiting_priority(self, stream: int) -> int | None:
+        """Return the highest priority among the tasks that would go to a stream, `None` of none.
+
+        It is the tasks' own, without that of the run.
+        """
+        if self.outstanding_count >= self._limit:
+            return None
+        heaps = [self._heaps[number] for number in self._heaps_of.get(stream, ())]
+        first = min((heap[0] for heap in heaps if heap), default=None)
+        return None if first is None else priority_in(first)
 
     def outstanding_in(self, stream: int) -> int:
         """Return the number of outstanding attempts in a stream."""
@@ -204,7 +215,7 @@ class Dispatching:
             self._make_ready(following)
 
     def _dispatch_ready(self) -> list[Command]:
-        """Dispatch what is ready, as far as there is room, the longest remaining path first."""
+        """Dispatch what is ready, as far as there is room, in the order of `plan.priorities`."""
         commands: list[Command] = []
         states, attempts, budgets = self.states, self.attempts, self._budgets.by_task
         heap, stream, exclusive, never_began = self._heaps[0], FIRST_STREAM, False, 0

@@ -232,6 +232,7 @@ class Ending(Dispatching):
                 return
         if not count:
             place.count = place.left = 0
+            self.tasks.counts.setdefault(place.template, 0)
             self._ends.append((place, SUCCEEDED, NO_ONE))
         elif len(place.index) + 1 == len(self.plan.tasks[place.template].axes):
             self._add_children(place, count)

@@ -129,7 +129,7 @@ class ExecutionReport:
     ``reopened`` says when the run was tried again after an end. ``reused_tasks`` of the successful
     tasks did not run: they have the results of an earlier run.
     ``inputs`` are the values that the run was started with, defaults included; a secret one is
-    ``***``.
+    ``***``. ``priority`` is that of the run, without those of its tasks.
     """
 
     total_start_time: float
@@ -155,6 +155,7 @@ class ExecutionReport:
     skipped_tasks: int = 0
     blocked_tasks: int = 0
     reused_tasks: int = 0
+    priority: int = 0
 
     def __repr__(self) -> str:
         # Short, since `asyncio.run` calls it when the report is its result.

@@ -60,6 +60,7 @@ def build_report(
     ended_as: str | None = None,
     is_led: bool = True,
     inputs: Mapping[str, Any] = NO_INPUTS,
+    priority: int = 0,
 ) -> ExecutionReport:
     """Return the report of a run that is finished or under way.
 
@@ -95,6 +96,7 @@ def build_report(
         run_id=run_id,
         inputs=dict(inputs),
         reused_tasks=len(state.attempt_log.reused),
+        priority=priority,
         reopened=[
             ReopenedStatistics(event.at, event.by, [state.tasks.name(task) for task in event.tasks])
             for event in state.attempt_log.reopened

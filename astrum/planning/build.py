@@ -25,6 +25,7 @@ from astrum.planning.plan import (
     is_queue_name,
 )
 from astrum.planning.policies import NO_POLICY, Policy, make_policy
+from astrum.planning.priorities import is_priority, not_a_priority
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.planning.run_inputs import InputSpec
 
@@ -38,6 +39,7 @@ class AttemptOptions:
     queue: str = DEFAULT_QUEUE
     version: str = ""
     policy: Policy = NO_POLICY
+    priority: int = 0
 
 
 DEFAULT_OPTIONS = AttemptOptions()
@@ -62,16 +64,18 @@ def make_options(task_id: str, options: Mapping[str, Any]) -> AttemptOptions:
         raise TaskRegistrationError(
             f"task {task_id!r}: queue must be one name, without ':' and ',', got {queue!r}"
         )
-    policy = make_retry(task_id, options.get("retry", 0))
-    version = _version(task_id, options.get("version"))
-    own = AttemptOptions(
-        retry=policy,
+    priority = options.get("priority", 0)
+    if not is_priority(priority):
+        raise TaskRegistrationError(f"task {task_id!r}: {not_a_priority(priority)}")
+    made = AttemptOptions(
+        retry=make_retry(task_id, options.get("retry", 0)),
         timeout_s=timeout,
         queue=queue,
-        version=version,
+        version=_version(task_id, options.get("version")),
+        priority=priority,
         policy=make_policy(task_id, options),
     )
-    return DEFAULT_OPTIONS if own == DEFAULT_OPTIONS else own
+    return DEFAULT_OPTIONS if made == DEFAULT_OPTIONS else made
 
 
 def _version(task_id: str, version: Any) -> str:
@@ -151,6 +155,7 @@ def build_plan(
                 awaited=task_id not in tails,
                 optional=tuple(filling.defaults),
                 resources=resources.get(task_id, ()),
+                priority=chosen.priority,
             )
         )
     is_plain = on_failure == "stop" and not edges and not any(_has_policy(options))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from astrum.data_transport.declared.fast_paths import is_resource
 from astrum.data_transport.declared.signatures import ABSENT, declaration_of
 from astrum.data_transport.declared.text_annotations import ANNOTATED
 from astrum.data_transport.type_kinds import UNION_ORIGINS
@@ -21,7 +22,8 @@ def contract(function: Callable[..., Any]) -> str:
     """Return 16 hex digits of a function's lane, parameters and result type.
 
     Types count by their names without modules: a script and an imported module have one contract.
-    The body does not count, and neither do default values.
+    The body does not count, and neither do default values, nor the parameters that the worker
+    itself fills with resources.
     """
     text = "\n".join([lane_of(function), *_signature(function)])
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
@@ -49,6 +51,7 @@ def _signature(function: Callable[..., Any]) -> list[str]:
     found = [
         f"{parameter.kind.name} {parameter.name}: {_type_text(parameter.annotation)}"
         for parameter in (*declared.parameters.values(), *rest)
+        if not is_resource(parameter.annotation)
     ]
     return [*found, f"-> {_type_text(declared.returns)}"]
 

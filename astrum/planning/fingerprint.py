@@ -17,6 +17,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from astrum.data_transport.declared.callables import CACHED
+from astrum.data_transport.declared.fast_paths import is_resource
 from astrum.data_transport.declared.text_annotations import ANNOTATED
 from astrum.planning.contract import contract
 from astrum.planning.data_digest import SCALARS, data_digest, scalar_digest
@@ -135,7 +136,7 @@ def _plain_head(function: FunctionType, version: str) -> str:
     parts = [code.co_filename, code, version, *annotations]
     for one in annotations.values():
         plain = one.__origin__ if type(one) is ANNOTATED else one
-        if type(plain) is not type:
+        if type(plain) is not type or is_resource(one):
             return _head(function, version)
         parts.append(plain)
     key = tuple(parts)

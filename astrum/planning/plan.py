@@ -136,7 +136,7 @@ class Plan:
     @cached_property
     def priorities(self) -> list[int]:
         """For each task number, its place in the order of dispatch; the lowest is first."""
-        return priorities(self.dependents)
+        return priorities(self.dependents, [spec.priority for spec in self.tasks])
 
     def to_data(self) -> dict[str, Any]:
         """Return the plan as dicts, lists, tuples, numbers and strings, for any serializer."""

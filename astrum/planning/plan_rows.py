@@ -8,6 +8,7 @@ from typing import Any
 
 from astrum.errors import TaskRegistrationError
 from astrum.planning.edges_data import Numbers, Readers, check_edges, watches_from_data
+from astrum.planning.priorities import is_priority, not_a_priority
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.planning.task_spec import (
     ON_FAILURE,
@@ -127,6 +128,12 @@ def _resources_from_data(names: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _priority_from_data(priority: Any) -> int:
+    if not is_priority(priority):
+        raise ValueError(not_a_priority(priority))
+    return priority  # type: ignore[no-any-return]
+
+
 def _optional_from_data(slots: Any) -> tuple[str | int, ...]:
     if not all(type(slot) in (str, int) for slot in slots):
         raise ValueError("its optional parameters have the wrong type")
@@ -173,6 +180,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "awaited": bool,
     "optional": _optional_from_data,
     "resources": _resources_from_data,
+    "priority": _priority_from_data,
     "watches": watches_from_data,
     "on_failure": _one_of("policy for failures", ON_FAILURE),
     "always": bool,

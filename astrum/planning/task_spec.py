@@ -51,7 +51,7 @@ class TaskSpec(NamedTuple):
     ``awaited`` is false for tail tasks, whose end the run does not wait for. A parameter in
     ``optional`` is left out of the arguments if the part that it reads is absent, or if its source
     has no result. ``resources`` are the names of the resources that the task needs, sorted, with
-    those that these need.
+    those that these need. A higher ``priority`` begins sooner.
 
     A task with ``axes`` has a child for each element of the lists in them. ``tolerant`` are those
     of ``needs`` that may end in any way. ``conditions``, on tasks in ``needs``, must all hold, or
@@ -71,6 +71,7 @@ class TaskSpec(NamedTuple):
     awaited: bool = True
     optional: tuple[str | int, ...] = ()
     resources: tuple[str, ...] = ()
+    priority: int = 0
     axes: tuple[Axis, ...] = ()
     tolerant: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()

@@ -1,4 +1,4 @@
 """The protocol between coordinator and workers: messages, signatures, key names, statuses.
 
-Pure: no clock, network or event loop. May import `values`, `machine` and `errors`.
+Pure: no clock, network or event loop. May import `values`, `machine`, `planning` and `errors`.
 """

@@ -31,6 +31,9 @@ LATE_FIELD = "~"
 LANE_SUFFIX = {"async": "a", "thread": "t", "exclusive": "x"}
 """Stream suffix of each lane; "exclusive" carries attempts that must run alone on a worker."""
 
+URGENT_SUFFIX = "u"
+"""The end of the key of a stream with attempts of a priority above 0."""
+
 _LANES = {suffix: lane for lane, suffix in LANE_SUFFIX.items()}
 
 _NOT_IN_PREFIX = re.compile(r"[{}*?\[\]\\()\s\x00-\x1f\x7f\ud800-\udfff]")
@@ -69,13 +72,16 @@ class Keys:
             )
 
     def queue(self, stream: Stream) -> str:
-        """Stream of dispatched attempts of one queue, lane and offer.
+        """Stream of dispatched attempts of one queue, lane and offer, urgent ones apart.
 
         >>> Keys().queue(Stream("default", "async", "c0ffee"))
         '{astrum}:q:default:a:c0ffee'
+        >>> Keys().queue(Stream("default", "async", "c0ffee", urgent=True))
+        '{astrum}:q:default:a:c0ffee:u'
         """
-        queue, lane, offer = stream
-        return f"{{{self.prefix}}}:q:{queue}:{LANE_SUFFIX[lane]}:{offer}"
+        queue, lane, offer, urgent = stream
+        suffix = f":{URGENT_SUFFIX}" if urgent else ""
+        return f"{{{self.prefix}}}:q:{queue}:{LANE_SUFFIX[lane]}:{offer}{suffix}"
 
     def is_queue(self, key: str) -> bool:
         """Return whether a key is that of a stream of attempts under this prefix."""
@@ -113,12 +119,13 @@ class Keys:
         """Return which stream of attempts has this key; raises ``ValueError`` for other keys.
 
         >>> Keys().stream_of("{astrum}:q:gpu:t:c0ffee")
-        Stream(queue='gpu', lane='thread', offer='c0ffee')
+        Stream(queue='gpu', lane='thread', offer='c0ffee', urgent=False)
         """
-        parts = self.stream_name(key).split(":")
-        if not self.is_queue(key) or len(parts) != 3 or parts[1] not in _LANES:
+        queue, *parts = self.stream_name(key).split(":")
+        is_one = len(parts) == 2 or (len(parts) == 3 and parts[2] == URGENT_SUFFIX)
+        if not self.is_queue(key) or not is_one or parts[0] not in _LANES:
             raise ValueError(f"{key!r} is not a stream of attempts")
-        return Stream(parts[0], _LANES[parts[1]], parts[2])
+        return Stream(queue, _LANES[parts[0]], parts[1], urgent=len(parts) == 3)
 
     @property
     def queues(self) -> str:
@@ -126,9 +133,10 @@ class Keys:
         return f"{{{self.prefix}}}:queues"
 
     def want(self, stream: str) -> str:
-        """Sorted set: runs that have more for the stream with this key, by the ms until then.
+        """Sorted set: runs that have more for the stream with this key.
 
-        Each leader that dispatches there learns from it among how many runs the stream is shared.
+        The score is the ms until which a run counts, and its rank above them (`claimants` in
+        ``shared.lua``). Each leader that dispatches there learns from it how the stream is shared.
         """
         return f"{{{self.prefix}}}:want:{self.stream_name(stream)}"
 

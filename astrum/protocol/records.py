@@ -77,7 +77,10 @@ VERSIONS, OFFER, CODE = "versions", "offer", "code"
 """The details that say which code may run a run, and which one its plan was made from."""
 UNSERVED_LIMIT, NO_LIMIT = "unserved_limit_s", "none"
 """The detail that says how long a run waits for a worker that serves its tasks."""
+PRIORITY = "priority"
+"""The detail that shows the priority of a run; leaders go by its header, which is sealed."""
 _TRACEPARENT = re.compile("(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_PRIORITY = re.compile("-?[1-9]")
 NO_COUNTS = RunCounts()
 _COUNTS = re.compile(rb"[0-9]{1,18}(?: [0-9]{1,18})*")
 
@@ -166,6 +169,12 @@ class RunInfo:
         """The W3C ``traceparent`` that the run belongs to, "" without a valid one."""
         text = self.details.get(TRACEPARENT, "")
         return text if is_traceparent(text) else ""
+
+    @property
+    def priority(self) -> int:
+        """The priority that the run was submitted with, as far as its record shows it."""
+        text = self.details.get(PRIORITY, "")
+        return int(text) if _PRIORITY.fullmatch(text) else 0
 
     @property
     def versions(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from astrum.errors import DecodeError
+from astrum.planning.priorities import is_priority
 from astrum.values.compression import inflate
 from astrum.values.references import Blob, digest_of, reference_of
 from astrum.values.unpacking import unpack
@@ -111,7 +112,7 @@ def _is_sound(header: RunHeader) -> bool:
     return (
         all(type(text) is str for text in texts)
         and all(type(value) is bytes for value in header.inputs.values())
-        and type(header.priority) is int
+        and is_priority(header.priority)
     )
 
 

@@ -18,12 +18,13 @@ class Dispatched(NamedTuple):
     """The reply to a dispatch.
 
     ``states`` has one per attempt (see `RunStore.dispatch`). ``length`` counts all attempts in the
-    stream, those with workers included. ``claimants`` counts the runs that have more for it.
+    stream, those with workers included. ``weight`` is that of all runs that have more for it
+    (`astrum.protocol.streams.weight_of`).
     """
 
     states: list[str]
     length: int
-    claimants: int
+    weight: int
 
 
 EntryKey = tuple[str, str]

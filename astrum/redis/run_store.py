@@ -170,12 +170,13 @@ class RunStore(CreationStore, FlowStore, OperatingStore, JournalStore):
         items: Sequence[tuple[int, int, bytes] | tuple[int, int, bytes, bytes]],
         *,
         has_more: bool = False,
+        rank: int = 0,
     ) -> Dispatched:
         """Dispatch (task, attempt, message[, signature]) each at most once; repeatable.
 
         ``has_more``: the run has more ready for this stream, and counts for `scripts.WANT_S` as one
-        that wants to dispatch there; without it, it does not any more. Without items this only
-        asks how full the stream is, and how many runs want to dispatch there.
+        that wants to dispatch there, with the weight of this ``rank``; without it, it does not any
+        more. Without items this only asks how full the stream is, and the weight of all such runs.
 
         The state of each is the entry id if that very attempt is outstanding in this stream,
         else the fence instead: ``<attempt>=<who>`` or ``<attempt>!<who>`` was settled,
@@ -189,21 +190,27 @@ class RunStore(CreationStore, FlowStore, OperatingStore, JournalStore):
         rows = [item if type(item) is DispatchItem else DispatchItem(*item) for item in items]
         states: list[str] = []
         for part in chunks(rows[:-MAX_ITEMS] if len(rows) > MAX_ITEMS else ()):
-            states += (await self._dispatch(run_id, epoch, key, part, has_more=True)).states
+            states += (await self._dispatch(run_id, epoch, key, part, True, rank)).states
         last = rows[len(states) :]
-        sent = await self._dispatch(run_id, epoch, key, last, has_more=has_more)
+        sent = await self._dispatch(run_id, epoch, key, last, has_more, rank)
         return sent._replace(states=states + sent.states) if states else sent
 
     async def _dispatch(
-        self, run_id: str, epoch: int, key: str, items: Sequence[DispatchItem], *, has_more: bool
+        self,
+        run_id: str,
+        epoch: int,
+        key: str,
+        items: Sequence[DispatchItem],
+        has_more: bool,
+        rank: int,
     ) -> Dispatched:
         self._refuse_under_suspicion(run_id)
-        call = scripts.dispatch(self.keys, run_id, epoch, key, items, has_more=has_more)
+        call = scripts.dispatch(self.keys, run_id, epoch, key, items, has_more=has_more, rank=rank)
         return scripts.read_dispatched(run_id, epoch, await self.client.call(call))
 
-    async def look(self, stream: Stream, run_ids: Sequence[str]) -> Dispatched:
-        """Return how full a stream is, for runs that have more ready for it than they may send."""
-        call = scripts.look(self.keys, self.keys.queue(stream), run_ids)
+    async def look(self, stream: Stream, ranks: Iterable[tuple[str, int]]) -> Dispatched:
+        """Return how full a stream is, for runs (id, rank) that have more for it than they send."""
+        call = scripts.look(self.keys, self.keys.queue(stream), ranks)
         return Dispatched([], *await self.client.call(call))
 
     async def revoke(

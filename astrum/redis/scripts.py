@@ -219,12 +219,13 @@ def dispatch(
     items: Iterable[DispatchItem],
     *,
     has_more: bool,
+    rank: int,
 ) -> ScriptCall:
     """Dispatch attempts. Reply: see `read_dispatched`."""
     name, want, alone = _names(keys, stream)
     names = [keys.run(run_id), keys.attempts(run_id), stream, keys.queues, want, *alone]
     want_ms = milliseconds(WANT_S) if has_more else 0
-    arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms(), name, run_id, want_ms]
+    arguments: list[Argument] = [epoch, GROUP, queue_ttl_ms(), name, run_id, want_ms, rank]
     for item in items:
         arguments += item
     return ScriptCall("dispatch", names, arguments)
@@ -241,19 +242,20 @@ def read_dispatched(run_id: str, epoch: int, reply: Sequence[Any]) -> Dispatched
     """Return one state per item; raises `LeadershipLostError` and `RunNotFoundError`."""
     status, *rest = reply
     if status == b"OK":
-        length, claimants, *states = rest
-        return Dispatched([state.decode() for state in states], length, claimants)
+        length, weight, *states = rest
+        return Dispatched([state.decode() for state in states], length, weight)
     if status == b"GONE":
         raise RunNotFoundError(f"run {run_id!r} is gone")
     raise _leadership_lost(run_id, epoch)
 
 
-def look(keys: Keys, stream: str, run_ids: Iterable[str]) -> ScriptCall:
-    """Ask how full a stream is, for runs that want to dispatch more there.
+def look(keys: Keys, stream: str, ranks: Iterable[tuple[str, int]]) -> ScriptCall:
+    """Ask how full a stream is, for runs (id, rank) that want to dispatch more there.
 
-    Reply: the number of its attempts, and of runs that do.
+    Reply: the number of its attempts, and the weight of all runs that do.
     """
-    return ScriptCall("look", [stream, keys.want(stream)], [milliseconds(WANT_S), *run_ids])
+    runs = [part for pair in ranks for part in pair]
+    return ScriptCall("look", [stream, keys.want(stream)], [milliseconds(WANT_S), *runs])
 
 
 def settle(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -106,10 +106,13 @@ class Store:
         """Send a hint to all current listeners; a hint may be lost."""
         await self.client.execute("PUBLISH", self.keys.control, hint)
 
-    async def hints(self) -> AsyncIterator[bytes]:
+    async def hints(
+        self, on_open: Callable[[], Awaitable[object]] | None = None
+    ) -> AsyncIterator[bytes]:
         """Yield hints as they come, without end; raises kinds of `StoreError` on a failure.
 
-        The subscription holds from the first step on; close the iterator to end it.
+        The subscription holds from the first step on; close the iterator to end it. ``on_open`` is
+        called then, before any hint is given: to look at what earlier hints said.
         """
         async with Client(self.settings, loss_detector=self.loss, library=self.library) as client:
             messages: asyncio.Queue[Any] = asyncio.Queue()
@@ -120,6 +123,8 @@ class Store:
                 await connection.send(["SUBSCRIBE", self.keys.control])
             except FAILURES as error:
                 raise translate(error, self.settings) from error
+            if on_open is not None:
+                await on_open()
             while (message := await messages.get()) is not None:
                 yield message[2]
             raise StoreUnavailableError(f"{self.settings.masked_url}: the subscription has ended")

@@ -76,7 +76,8 @@ class WorkerStore(Store):
             return []
         # The read that waits takes an equal share of each stream. Only the script knows an order,
         # and can give less than one of each.
-        looks_first = len({one.queue for one in streams}) > 1 or count < len(streams)
+        kinds = {(one.queue, one.urgent) for one in streams}
+        looks_first = len(kinds) > 1 or count < len(streams)
         try:
             entries = await self._claim(lane, keys, count, block_s, looks_first)
         except StoreError as error:
@@ -93,10 +94,11 @@ class WorkerStore(Store):
         asked = self._asked.get(lane)
         return math.inf if asked is None else asked.silent_s
 
-    async def are_used(self, streams: Sequence[Stream]) -> bool:
-        """Return whether attempts were dispatched to any of these streams lately."""
+    async def used_among(self, streams: Sequence[Stream]) -> list[Stream]:
+        """Return those of these streams to which attempts were dispatched lately."""
         keys = [self.keys.queue(stream) for stream in streams]
-        return bool(keys) and any(await self.client.execute("SMISMEMBER", self.keys.queues, *keys))
+        marks = await self.client.execute("SMISMEMBER", self.keys.queues, *keys) if keys else ()
+        return [stream for stream, is_used in zip(streams, marks, strict=True) if is_used]
 
     async def waiting_alone(self, streams: Sequence[Stream]) -> int:
         """Return how many exclusive attempts in these streams wait, without claiming any."""

@@ -59,6 +59,7 @@ class Sent(NamedTuple):
     sent_at: float
     sequence: int = 0
     offer: str = ""
+    urgent: bool = False
 
 
 class Taken(NamedTuple):
@@ -273,7 +274,7 @@ class _Look:
         due_at: float | None = None,
         waits_for: tuple[str, ...] = (),
     ) -> UnfinishedTask:
-        queue, lane, _ = self._stream(task)
+        queue, lane, *_ = self._stream(task)
         under_way = self._state.states[task] == OUTSTANDING
         number = self._state.attempts[task] - self._state.skipped(task) + (not under_way)
         return UnfinishedTask(
@@ -294,8 +295,8 @@ class _Look:
     def _stream(self, task: int) -> Stream:
         spec = self._state.tasks.spec(task)
         sent = self._moment.sent.get(task)
-        offer = "" if sent is None else sent.offer
-        return Stream(spec.queue, EXCLUSIVE if self._state.is_exclusive(task) else spec.lane, offer)
+        lane = EXCLUSIVE if self._state.is_exclusive(task) else spec.lane
+        return Stream(spec.queue, lane, *(() if sent is None else (sent.offer, sent.urgent)))
 
     def _sent_at(self, task: int) -> float | None:
         sent = self._moment.sent.get(task)

@@ -35,6 +35,8 @@ from astrum_coordinator.asking.snapshots import take_snapshot
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
 from astrum_coordinator.asking.waiting import found_run, until_over
+from astrum_coordinator.client.client_parts import ClientParts
+from astrum_coordinator.client.handle import RunHandle
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
@@ -144,6 +146,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         run_id: str | None = None,
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        priority: int = 0,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
@@ -162,6 +165,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
             run_id=run_id,
             observer=observer,
             labels=labels,
+            priority=priority,
             traceparent=traceparent,
             versions=versions,
             unserved_limit_s=unserved_limit_s,
@@ -179,6 +183,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         run_id: str | None = None,
         observer: RunObserver | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        priority: int = 0,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
@@ -199,6 +204,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
             labels=labels,
+            priority=priority,
             traceparent=traceparent,
             versions=versions,
             unserved_limit_s=unserved_limit_s,
@@ -225,6 +231,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
         labels: Mapping[str, str] = NO_LABELS,
+        priority: int = 0,
         traceparent: str = "",
         versions: str = "",
         unserved_limit_s: float | None = None,
@@ -238,6 +245,8 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         Once it has ended it is kept for ``result_ttl_s``, by default as long as its leader says.
         The same ``run_id`` with the same flow (its namespace) and inputs is the same run, whatever
         its tasks and its code; with others it raises `RunConflictError`.
+        ``priority``, from -9 to 9, is added to that of each task: attempts above 0 begin before all
+        others, and the runs of others share what is sent ahead by it, a half for each step down.
         ``labels`` are short strings by name that `runs` shows, and ``traceparent`` is that of the
         W3C's Trace Context, which each task message carries; those of the first submission count.
         ``versions`` says which code may run the tasks: "compatible",
@@ -253,12 +262,12 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         check_flow(flow)
         run_id = run_id or new_run_id()
         options = RunOptions(
-            labels, timeout_s, result_ttl_s, traceparent, versions, unserved_limit_s
+            labels, timeout_s, result_ttl_s, traceparent, versions, unserved_limit_s, priority
         )
         details = submission_details(flow, options)
         stored = encode_plan(flow.plan, self._context.seal)
         self._stored.keep(stored.digest, flow.plan)
-        header = RunHeader(flow.plan.namespace, stored.digest)
+        header = RunHeader(flow.plan.namespace, stored.digest, priority=priority)
         begun = await self._beginning(flow, run_id, inputs, from_run)
         run = new_run(run_id, header, self._context.seal, details, inputs=begun.inputs)
         run = run._replace(wakes=run_id not in self._led_here)
@@ -379,3 +388,9 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         except TimeoutError:
             raise TimeoutError(f"run {run_id!r} is still open after {timeout_s:g} s") from None
         return await self.report(run_id, types=types, results=results)
+
+    def handle(self, run_id: str) -> RunHandle:
+        """Return a handle of a run, as `Client.handle` does; its first method asks the server."""
+        parts, context = self._parts, self._context
+        told = (parts.stored, parts.subscriptions, parts.reports, parts.reader)
+        return RunHandle(ClientParts(context.store, context.seal, *told), run_id)

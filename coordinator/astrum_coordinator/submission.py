@@ -14,11 +14,13 @@ from astrum.errors import RunError, TaskRegistrationError
 from astrum.execution.invoke import Flow
 from astrum.planning.fingerprint import COMPATIBLE, EXACT
 from astrum.planning.plan import Plan
+from astrum.planning.priorities import is_priority, not_a_priority
 from astrum.protocol.records import (
     CODE,
     LABEL,
     NO_LIMIT,
     OFFER,
+    PRIORITY,
     RESULT_TTL,
     TRACEPARENT,
     UNSERVED_LIMIT,
@@ -86,6 +88,7 @@ class RunOptions:
     traceparent: str = ""
     versions: str = ""
     unserved_limit_s: float | None = None
+    priority: int = 0
 
 
 def submission_details(flow: Flow, options: RunOptions) -> dict[str, str]:
@@ -115,7 +118,10 @@ def option_details(plan: Plan, options: RunOptions) -> dict[str, str]:
     traceparent, timeout_s = options.traceparent, options.timeout_s
     if traceparent and not is_traceparent(traceparent):
         raise RunError(f"{traceparent!r} is not a traceparent of the form 00-TRACE-SPAN-FLAGS")
+    if not is_priority(options.priority):
+        raise RunError(not_a_priority(options.priority))
     details = {
+        PRIORITY: str(options.priority) if options.priority else "",
         TRACEPARENT: traceparent,
         VERSIONS: _checked_versions(options.versions, plan),
         UNSERVED_LIMIT: _limit_text(options.unserved_limit_s),

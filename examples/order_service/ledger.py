@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 PATH_VARIABLE = "ORDERS_LEDGER"
 DEFAULT_PATH = "ledger.sqlite"
@@ -28,10 +30,11 @@ create table if not exists refusals (what text primary key);
 
 
 class Ledger:
-    """One open connection to the file."""
+    """One open connection to the file, for all threads of a process."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._lock = Lock()
 
     def reserve(self, order_key: str, item: str, quantity: int) -> None:
         """Put goods aside for an order; a repetition changes nothing."""
@@ -47,10 +50,8 @@ class Ledger:
             "values (?, ?, ?, ?)",
             (idempotency_key, order_key, cents, _now()),
         )
-        found = self._connection.execute(
-            "select number from charges where idempotency_key = ?", (idempotency_key,)
-        )
-        return int(found.fetchone()[0])
+        query = "select number from charges where idempotency_key = ?"
+        return int(self._read(query, (idempotency_key,))[0][0])
 
     def note_mail(self, order_key: str) -> None:
         """Count a mail that was sent."""
@@ -62,24 +63,28 @@ class Ledger:
 
     def audit(self) -> dict[str, int]:
         """Return the charges by order."""
-        rows = self._connection.execute("select order_key, count(*) from charges group by 1")
+        rows = self._read("select order_key, count(*) from charges group by 1")
         return {str(key): int(count) for key, count in rows}
 
     def count(self, table: str) -> int:
         """Return the rows of one of the tables."""
         assert table in {"reservations", "charges", "requests", "mails"}
-        return int(self._connection.execute(f"select count(*) from {table}").fetchone()[0])
+        return int(self._read(f"select count(*) from {table}")[0][0])
 
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
-        with self._connection:
+        with self._lock, self._connection:
             return self._connection.execute(statement, values).rowcount
+
+    def _read(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
 
 
 @contextmanager
 def open_ledger(path: str | Path | None = None) -> Iterator[Ledger]:
     """Open the ledger's file, by default that of ``ORDERS_LEDGER``, and make it if it is new."""
     where = path or os.environ.get(PATH_VARIABLE, DEFAULT_PATH)
-    connection = sqlite3.connect(where, timeout=BUSY_S)
+    connection = sqlite3.connect(where, timeout=BUSY_S, check_same_thread=False)
     try:
         if not connection.execute("select 1 from sqlite_master where name = 'refusals'").fetchone():
             connection.execute("pragma journal_mode = wal")

@@ -11,10 +11,12 @@ sends the invoice without another charge).
 
 from __future__ import annotations
 
-from ledger import open_ledger
+from collections.abc import Iterator
+
+from ledger import Ledger, open_ledger
 from order_models import Charge, Invoice, Order
 
-from astrum import F, Input, Ref, RetryPolicy, SchedulerRegistry, current_attempt
+from astrum import F, Input, Ref, Resource, RetryPolicy, SchedulerRegistry, current_attempt
 
 orders = SchedulerRegistry("orders")
 
@@ -27,13 +29,21 @@ class CardDeclinedError(Exception):
     """The bank does not accept the card."""
 
 
+@orders.resource("ledger")
+def shared_ledger() -> Iterator[Ledger]:
+    """Open the ledger once per worker process; all its tasks share the connection."""
+    with open_ledger() as ledger:
+        yield ledger
+
+
 @orders.task("reserve_stock")
-def reserve_stock(order: Ref[Order, Input("order")]) -> str:
+def reserve_stock(
+    order: Ref[Order, Input("order")], ledger: Ref[Ledger, Resource("ledger")]
+) -> str:
     """Put the goods aside."""
     if order.item == "sold-out":
         raise SoldOutError(f"no {order.item!r} left: choose something else")
-    with open_ledger() as ledger:
-        ledger.reserve(order.key, order.item, order.quantity)
+    ledger.reserve(order.key, order.item, order.quantity)
     return f"{order.quantity} x {order.item}"
 
 
@@ -41,26 +51,28 @@ PAYMENT = RetryPolicy(max_retries=3, delay=0.2, give_up_on=(CardDeclinedError,))
 
 
 @orders.task("charge_card", retry=PAYMENT, depends_on=[reserve_stock])
-def charge_card(order: Ref[Order, Input("order")]) -> Charge:
+def charge_card(
+    order: Ref[Order, Input("order")], ledger: Ref[Ledger, Resource("ledger")]
+) -> Charge:
     """Charge the card, once for all attempts: they have the same idempotency key."""
     if order.card == "declined":
         raise CardDeclinedError("the bank has declined the card: use another one")
     cents = order.quantity * order.price_cents
-    with open_ledger() as ledger:
-        number = ledger.charge(current_attempt().idempotency_key, order.key, cents)
-        if order.card == "lost-answer" and ledger.refuses_first(f"answer for {order.key}"):
-            raise ConnectionError("the connection to the bank broke before its answer came")
+    number = ledger.charge(current_attempt().idempotency_key, order.key, cents)
+    if order.card == "lost-answer" and ledger.refuses_first(f"answer for {order.key}"):
+        raise ConnectionError("the connection to the bank broke before its answer came")
     return Charge(number=number, cents=cents)
 
 
 @orders.task("send_invoice")
 def send_invoice(
-    order: Ref[Order, Input("order")], charge: Ref[Charge, F("charge_card")]
+    order: Ref[Order, Input("order")],
+    charge: Ref[Charge, F("charge_card")],
+    ledger: Ref[Ledger, Resource("ledger")],
 ) -> Invoice:
     """Mail the invoice."""
-    with open_ledger() as ledger:
-        is_down = order.email.endswith("@down.example")
-        if is_down and ledger.refuses_first(f"mail for {order.key}"):
-            raise ConnectionError("the mail server does not answer: retry the order later")
-        ledger.note_mail(order.key)
+    is_down = order.email.endswith("@down.example")
+    if is_down and ledger.refuses_first(f"mail for {order.key}"):
+        raise ConnectionError("the mail server does not answer: retry the order later")
+    ledger.note_mail(order.key)
     return Invoice(order=order.key, charge=charge.number, cents=charge.cents, sent_to=order.email)

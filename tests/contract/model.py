@@ -133,7 +133,7 @@ class State:
     workers: dict[str, Registered] = field(default_factory=dict)
     coordinators: dict[str, Announced] = field(default_factory=dict)
     dead_letters: list[tuple[bytes, str]] = field(default_factory=list)
-    wants: dict[str, dict[str, int]] = field(default_factory=dict)
+    wants: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     alone: set[str] = field(default_factory=set)
     paused: dict[str, bytes] = field(default_factory=dict)
     wake: Stream | None = None
@@ -321,9 +321,15 @@ class Model:
     # --- attempts ---------------------------------------------------------------------------
 
     def dispatch(
-        self, run_id: str, epoch: int, stream: str, items: Iterable[Item], want_ms: int = 0
+        self,
+        run_id: str,
+        epoch: int,
+        stream: str,
+        items: Iterable[Item],
+        want_ms: int = 0,
+        rank: int = 0,
     ) -> tuple[list[str], int, int]:
-        """For each attempt its entry id, or the fence instead; the length; who wants more.
+        """For each attempt its entry id, or the fence instead; the length; the weight of who wants.
 
         Raises as the store.
         """
@@ -345,22 +351,22 @@ class Model:
                 is_this = state == outstanding(attempt, entry_id, stream)
                 states.append(entry_id if is_this else state)
         found = self.state.streams.get(stream, Stream())
-        return states, len(found.entries), self._claimants(run_id, stream, want_ms)
+        return states, len(found.entries), self._claimants(run_id, stream, want_ms, rank)
 
-    def look(self, stream: str, run_ids: Iterable[str], want_ms: int) -> tuple[int, int]:
-        """The length of a stream, and how many runs want to dispatch more there."""
-        claimants = 0
-        for run_id in run_ids:
-            claimants = self._claimants(run_id, stream, want_ms)
+    def look(self, stream: str, ranks: Iterable[tuple[str, int]], want_ms: int) -> tuple[int, int]:
+        """The length of a stream, and the weight of the runs that want to dispatch more there."""
+        weight = 0
+        for run_id, rank in ranks:
+            weight = self._claimants(run_id, stream, want_ms, rank)
         found = self.state.streams.get(stream)
-        return (len(found.entries) if found else 0), claimants
+        return (len(found.entries) if found else 0), weight
 
-    def _claimants(self, run_id: str, stream: str, want_ms: int) -> int:
+    def _claimants(self, run_id: str, stream: str, want_ms: int, rank: int) -> int:
         wants, now = self.state.wants.setdefault(stream, {}), self.now_ms()
         wants.pop(run_id, None)
         if want_ms:
-            wants[run_id] = now + want_ms
-        return sum(until >= now for until in wants.values())
+            wants[run_id] = now + want_ms, rank
+        return sum(512 // 2**rank for until, rank in wants.values() if until >= now)
 
     def _add(self, stream: str, data: bytes, signature: bytes) -> str:
         entry_id = self._next_id()

@@ -212,7 +212,7 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
         )
         [first, second] = await claimed(workers, "w")
         assert await workers.waiting_alone([ALONE]) == 1
-        assert await workers.are_used([ALONE])
+        assert await workers.used_among([ALONE]) == [ALONE]
         [alone] = await workers.claim("exclusive", [ALONE], 1, block_s=None)
         await workers.settle("fresh", alone.stream, [settlement(2, alone.entry_id)])
         assert await workers.acquire_exclusive(60)

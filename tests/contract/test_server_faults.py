@@ -64,8 +64,8 @@ async def test_a_full_server_refuses_dispatches_whole_and_takes_every_settle(
             await dispatched(runs, epoch, 2)
         with pytest.raises(StoreUnavailableError, match="memory is full"):
             await create_run(runs, "s")
-        look = await runs.look(Stream("default", "async"), ["r"])
-        assert (look.length, look.claimants) == (2, 0), "that the run wants more is not noted"
+        look = await runs.look(Stream("default", "async"), [("r", 0)])
+        assert (look.length, look.weight) == (2, 0), "that the run wants more is not noted"
         ends = [settlement(0, ids[0]), settlement(1, ids[1])]
         assert await workers.settle("r", STREAM, ends) == [Verdict.SETTLED] * 2
         assert await runs.finish("r", epoch, "completed", result_ttl_s=60, tails=False)

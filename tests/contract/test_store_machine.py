@@ -44,6 +44,7 @@ RARELY = st.sampled_from([False, False, False, True])
 PLACES = [
     Stream("one", "async"),
     Stream("one", "async", "0ff3r"),
+    Stream("one", "async", "0ff3r", urgent=True),
     Stream("two", "thread", "0ff3r"),
     Stream("two", "exclusive", "0ff3r.c0d3"),
 ]
@@ -282,16 +283,17 @@ class StoreMachine(RuleBasedStateMachine):
         stream=STREAMS,
         items=st.lists(st.tuples(TASKS, ATTEMPTS), max_size=3),
         more=st.booleans(),
+        rank=st.integers(0, 9),
     )
     def dispatch(
-        self, run_id: str, stream: Stream, items: list[tuple[int, int]], more: bool
+        self, run_id: str, stream: Stream, items: list[tuple[int, int]], more: bool, rank: int = 0
     ) -> None:
         epoch = self.epochs[run_id]
         expected: object
         messages = [(task, attempt, b"m%d" % task, b"s%d" % attempt) for task, attempt in items]
         try:
             sent = self.model.dispatch(
-                run_id, epoch, self.key(stream), messages, LONG_MS if more else 0
+                run_id, epoch, self.key(stream), messages, LONG_MS if more else 0, rank
             )
             expected = Dispatched(*sent)
         except StaleError:
@@ -299,7 +301,8 @@ class StoreMachine(RuleBasedStateMachine):
         except GoneError:
             expected = RunNotFoundError
         real = int(self.real(str(epoch)))
-        told = self.told(self.runs.dispatch(run_id, real, stream, messages, has_more=more))
+        call = self.runs.dispatch(run_id, real, stream, messages, has_more=more, rank=rank)
+        told = self.told(call)
         if isinstance(told, Dispatched) and isinstance(expected, Dispatched):
             self.learn(told.states, expected.states)
             told = told._replace(states=[self.translated(state) for state in told.states])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from astrum.protocol.streams import Stream
+from astrum.protocol.streams import Stream, weight_of
 from astrum.redis import RedisSettings, RunStore, Verdict, WorkerStore, scripts
 from tests.contract.steps import as_worker, led_run, registered, settlement
 from tests.keyspace import unowned_keys
 from tests.servers import RedisServer, Server
 
+WEIGHT = weight_of(0)
 HOME, OTHER = Stream("default", "async", "0ff3r"), Stream("default", "async", "0ther")
 ALONE = Stream("default", "exclusive", "0ff3r")
 
@@ -30,11 +31,11 @@ async def test_runs_with_more_for_a_stream_are_counted_until_they_have_no_more(
 ) -> None:
     epoch, another = await led_run(runs), await led_run(runs, "s")
     sent = await runs.dispatch("r", epoch, HOME, [(0, 1, b"m")], has_more=True)
-    assert sent.claimants == 1
-    assert (await runs.dispatch("s", another, HOME, [], has_more=True)).claimants == 2
-    assert (await runs.dispatch("s", another, OTHER, [])).claimants == 0
-    assert (await runs.dispatch("r", epoch, HOME, [])).claimants == 1
-    assert (await runs.dispatch("s", another, HOME, [])).claimants == 0
+    assert sent.weight == WEIGHT
+    assert (await runs.dispatch("s", another, HOME, [], has_more=True)).weight == 2 * WEIGHT
+    assert (await runs.dispatch("s", another, OTHER, [])).weight == 0
+    assert (await runs.dispatch("r", epoch, HOME, [])).weight == WEIGHT
+    assert (await runs.dispatch("s", another, HOME, [])).weight == 0
     with any_server.client() as client:
         assert not client.exists(runs.keys.want(runs.keys.queue(HOME)))
 
@@ -47,7 +48,7 @@ async def test_a_run_that_is_not_heard_of_any_more_does_not_count(
     with any_server.client() as client:
         client.zadd(want, {"silent": 1.0, "before the clock was set back": 9e15})
         sent = await runs.dispatch("r", epoch, HOME, [], has_more=True)
-        assert sent.claimants == 1
+        assert sent.weight == WEIGHT
         assert client.zscore(want, "silent") is None
         assert 0 < int(client.pttl(want)) <= scripts.WANT_S * 1000
 
@@ -56,7 +57,7 @@ async def test_more_attempts_than_one_call_takes_count_as_more(runs: RunStore) -
     epoch = await led_run(runs)
     items = [(task, 1, b"m") for task in range(scripts.MAX_ITEMS + 1)]
     sent = await runs.dispatch("r", epoch, HOME, items)
-    assert (len(sent.states), sent.length, sent.claimants) == (len(items), len(items), 0)
+    assert (len(sent.states), sent.length, sent.weight) == (len(items), len(items), 0)
 
 
 async def test_a_look_is_answered_while_memory_is_full(own_server: RedisServer) -> None:
@@ -131,15 +132,15 @@ async def test_a_claim_of_one_queue_takes_a_part_of_each_stream(
     ]
 
 
-async def test_a_worker_learns_whether_streams_were_dispatched_to(
+async def test_a_worker_learns_which_streams_were_dispatched_to(
     runs: RunStore, workers: WorkerStore
 ) -> None:
     epoch = await led_run(runs)
-    assert not await workers.are_used([HOME, OTHER])
-    assert not await workers.are_used([])
+    assert not await workers.used_among([HOME, OTHER])
+    assert not await workers.used_among([])
     await runs.dispatch("r", epoch, OTHER, [(0, 1, b"m")])
-    assert await workers.are_used([HOME, OTHER])
-    assert not await workers.are_used([HOME])
+    assert await workers.used_among([HOME, OTHER]) == [OTHER]
+    assert not await workers.used_among([HOME])
 
 
 async def test_exclusive_attempts_that_wait_are_seen_in_any_of_many_streams(

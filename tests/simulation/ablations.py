@@ -123,7 +123,7 @@ def _reopen_while_stopping(self: Reopening, event: Any) -> None:
     self._stopping = stopping
 
 
-def _whole_target(target: int, own: int, length: int, others: int) -> int:
+def _whole_target(target: int, own: int, length: int, weight: int, others: int) -> int:
     return target
 
 

@@ -452,15 +452,16 @@ class Commands:
             return -1
 
     def script_look(self, keys: list[str], args: list[bytes]) -> list[Any]:
-        want_ms, *run_ids = args
-        return [*self.model.look(keys[0], [one.decode() for one in run_ids], int(want_ms))]
+        want_ms, *runs = args
+        ranks = [(one.decode(), int(rank)) for one, rank in zip(runs[::2], runs[1::2], strict=True)]
+        return [*self.model.look(keys[0], ranks, int(want_ms))]
 
     def script_dispatch(self, keys: list[str], args: list[bytes]) -> list[Any]:
         items = [
             (int(args[i]), int(args[i + 1]), args[i + 2], args[i + 3])
-            for i in range(6, len(args), 4)
+            for i in range(7, len(args), 4)
         ]
-        told = (run_of(keys[0]), int(args[0]), keys[2], items, int(args[5]))
+        told = (run_of(keys[0]), int(args[0]), keys[2], items, int(args[5]), int(args[6]))
         try:
             states, *counts = self.model.dispatch(*told)
         except StaleError:

@@ -17,6 +17,7 @@ from astrum.machine.events import Dispatch
 from astrum.machine.task_state import READY
 from astrum.planning.fingerprint import fits
 from astrum.planning.plan import TaskSpec
+from astrum.protocol.keys import Keys
 from astrum.protocol.pauses import NO_PAUSES, Pauses, decode_pauses
 from astrum.redis import Verdict
 from astrum_coordinator.leading.dispatcher import Dispatcher
@@ -34,6 +35,7 @@ HELD_AFTER_S = 4.0
 SEEN_AFTER_S = 3.0
 """After so long every leader knows that a pause has ended."""
 LOOK_EVERY_S = 0.5
+KEYS = Keys()
 
 
 class Promises:
@@ -178,8 +180,9 @@ class Promises:
             if flow.plan.namespace == namespace
             for name in (flow.plan.offer, f"{flow.plan.offer}.{flow.plan.code}")
         }
-        fences = [fence for fence in run.attempts.values() if ":" in fence]
-        return not any(fence.rpartition(":")[2] in read for fence in fences)
+        names = [fence.partition("/")[2] for fence in run.attempts.values() if ":" in fence]
+        offers = {KEYS.stream_of(KEYS.stream_named(name)).offer for name in names}
+        return not offers & read
 
     def _may_run(self, leader: RunLeader, spec: TaskSpec) -> bool:
         world = self._world

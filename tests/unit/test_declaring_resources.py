@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -24,8 +25,10 @@ from astrum import (
     run,
     task,
 )
-from astrum.data_transport import DataItem, DTRela, TaskData
+from astrum.data_transport import DataItem, DTRela, TaskData, declared_types
 from astrum.errors import ResourceError
+from astrum.planning.contract import contract
+from astrum.planning.fingerprint import fingerprint
 from astrum.planning.plan import Plan
 
 
@@ -333,3 +336,22 @@ async def test_the_time_that_a_resource_takes_to_open_is_not_that_of_the_attempt
         return slow
 
     assert (await registry.run()).task_return_set == {"use": 1}
+
+
+def test_what_a_resource_is_does_not_count_for_the_contract_of_a_task() -> None:
+    def plain(number: int) -> int:
+        return number
+
+    def with_pool(number: int, db: Ref[Pool, Resource("db")]) -> int:
+        return number
+
+    def with_input(number: int, db: Ref[Pool, Input("db")]) -> int:
+        return number
+
+    assert contract(with_pool) == contract(plain) != contract(with_input)
+    assert Pool not in set(declared_types(with_pool))
+    assert Pool in set(declared_types(with_input))
+    first = fingerprint(with_pool)
+    same_code = FunctionType(with_pool.__code__, with_pool.__globals__)
+    same_code.__annotations__ = {**with_pool.__annotations__, "db": Ref[Pool, Input("db")]}
+    assert fingerprint(same_code) != first

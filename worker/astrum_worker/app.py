@@ -110,7 +110,7 @@ class Worker:
         for service in (*parts.followers, *parts.claiming):
             service.start()
         self._announce(parts.registration.start_line())
-        if cost := cost_of_streams(len(parts.context.streams("async"))):
+        if cost := cost_of_streams(len(parts.context.exclusive_streams())):
             logger.warning("%s", cost)
 
     def _end_waiting_claims(self) -> None:

@@ -13,8 +13,10 @@ from astrum_worker.claim_gate import ClaimGate
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
 from astrum_worker.doubt import Doubt
-from astrum_worker.exact_runs import ExactRuns
-from astrum_worker.streams import is_exact, streams_of_lane, turns_of
+from astrum_worker.rare_streams import RareStreams
+from astrum_worker.streams import streams_of_lane, turns_of
+
+EXCLUSIVE = "exclusive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class WorkerContext:
     """The worker's store, which knows the worker's id, and what its parts share.
 
     ``doubt`` is raised by the parts that may have lost a claim. ``offers`` are those that the
-    streams of each namespace name. ``exact_runs`` says whether the streams of exact runs are read.
+    streams of each namespace name. ``rare_streams`` are those of urgent attempts and of exact runs
+    that are read.
     """
 
     store: WorkerStore
@@ -32,11 +35,24 @@ class WorkerContext:
     seal: Seal = field(default_factory=Seal)
     doubt: Doubt = field(default_factory=Doubt)
     offers: Sequence[Sequence[str]] = (("",),)
-    exact_runs: ExactRuns = field(default_factory=ExactRuns)
+    rare_streams: RareStreams = field(default_factory=RareStreams)
 
-    def streams(self, lane: str, turn: int = 0) -> list[Stream]:
-        """Return the streams of a lane that the worker may read, as `streams_of_lane`."""
-        return streams_of_lane(lane, self.config.queues, self.offers, turn)
+    def streams(self, lane: str, turn: int = 0, *, ordinary_first: bool = False) -> list[Stream]:
+        """Return the streams of a lane that the worker reads now: first those of urgent attempts.
+
+        The rest of the order is that of `streams_of_lane`.
+        """
+        known = self.rare_streams.known
+        return [
+            stream
+            for urgent in ((False, True) if ordinary_first else (True, False))
+            for stream in self._of_lane(lane, turn, urgent=urgent)
+            if stream in known or not stream.is_rare
+        ]
+
+    def exclusive_streams(self, turn: int = 0) -> list[Stream]:
+        """Return the streams of the exclusive lane: they have no order by priority."""
+        return self._of_lane(EXCLUSIVE, turn)
 
     @property
     def turns(self) -> int:
@@ -44,17 +60,34 @@ class WorkerContext:
         return turns_of(self.offers)
 
     def all_streams(self) -> list[Stream]:
-        """Return the streams of all lanes that the worker may read."""
-        return [stream for lane in LANE_SUFFIX for stream in self.streams(lane)]
+        """Return the streams of all lanes that the worker reads."""
+        lanes = (lane for lane in LANE_SUFFIX if lane != EXCLUSIVE)
+        return [
+            stream for lane in lanes for stream in self.streams(lane)
+        ] + self.exclusive_streams()
 
-    def exact_streams(self) -> list[Stream]:
-        """Return those of all streams that have attempts of exact runs."""
-        return list(filter(is_exact, self.all_streams()))
+    def unknown_streams(self) -> list[Stream]:
+        """Return the streams that the worker would read if they were in use."""
+        known = self.rare_streams.known
+        return [
+            stream
+            for lane in LANE_SUFFIX
+            for urgent in (False, True)
+            for stream in self._of_lane(lane, urgent=urgent)
+            if stream.is_rare and stream not in known and not (urgent and lane == EXCLUSIVE)
+        ]
 
-    async def look_for_exact_runs(self) -> None:
-        """Read the streams of exact runs from now on if one was used lately."""
-        if not self.exact_runs.are_known:
-            self.exact_runs.are_known = await self.store.are_used(self.exact_streams())
+    async def look_for_rare_streams(self) -> None:
+        """Read from now on what other streams are in use."""
+        await self.read_rare(await self.store.used_among(self.unknown_streams()))
+
+    async def read_rare(self, streams: Sequence[Stream]) -> None:
+        """Read these streams from now on."""
+        if self.rare_streams.add(streams):
+            await self.store.unblock()  # the reads under way do not include them
+
+    def _of_lane(self, lane: str, turn: int = 0, *, urgent: bool = False) -> list[Stream]:
+        return streams_of_lane(lane, self.config.queues, self.offers, turn, urgent=urgent)
 
     @property
     def worker_id(self) -> str:

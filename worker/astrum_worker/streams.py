@@ -29,7 +29,12 @@ def offers_read(offers: Mapping[str, str], codes: Mapping[str, str]) -> list[tup
 
 
 def streams_of_lane(
-    lane: str, queues: Sequence[str], offers: Sequence[Sequence[str]], turn: int = 0
+    lane: str,
+    queues: Sequence[str],
+    offers: Sequence[Sequence[str]],
+    turn: int = 0,
+    *,
+    urgent: bool = False,
 ) -> list[Stream]:
     """Return the streams of a lane: those of the earlier queues first, in each one by namespace.
 
@@ -44,20 +49,11 @@ def streams_of_lane(
     """
     rounds, first = divmod(turn, max(1, len(offers)))
     return [
-        Stream(queue, lane, offer)
+        Stream(queue, lane, offer, urgent)
         for queue in queues
         for namespace in _rotated(offers, first)
         for offer in _rotated(namespace, rounds)
     ]
-
-
-def is_exact(stream: Stream) -> bool:
-    """Return whether a stream has attempts of exact runs, which take one code alone.
-
-    >>> [is_exact(Stream("default", "async", offer)) for offer in ("0ff3r", "0ff3r.c0d3")]
-    [False, True]
-    """
-    return "." in stream.offer
 
 
 def turns_of(offers: Sequence[Sequence[str]]) -> int:

@@ -15,7 +15,7 @@ from inspect import Parameter as P
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-from astrum.data_transport.annotations import NO_DEFAULT, From
+from astrum.data_transport.annotations import NO_DEFAULT, From, Resource
 from astrum.data_transport.declared.text_annotations import ANNOTATED
 
 _ALONE: Any = typing.Annotated
@@ -54,6 +54,13 @@ def plain_mark(annotation: Any) -> From | None:
             is_plain = mark.default is NO_DEFAULT and not mark.failures
             return mark if is_plain and type(mark.task) is not tuple else None
     return None
+
+
+def is_resource(annotation: Any) -> bool:
+    """Return whether an annotation, evaluated, is that of a parameter filled with a resource."""
+    if type(annotation) is not ANNOTATED:
+        return False
+    return any(type(extra) is Resource for extra in annotation.__metadata__)
 
 
 def is_class(annotation: Any) -> bool:

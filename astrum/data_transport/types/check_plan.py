@@ -7,7 +7,7 @@ from typing import Any
 
 from astrum.config import AstrumConfig
 from astrum.data_transport.bindings import PLAIN, Binding, Path, TaskInputs
-from astrum.data_transport.declared.fast_paths import has_only_classes_of
+from astrum.data_transport.declared.fast_paths import has_only_classes_of, is_resource
 from astrum.data_transport.declared.signatures import ABSENT, declaration_of
 from astrum.data_transport.types.assignability import could_fit
 from astrum.data_transport.types.class_fields import named_types, stripped, type_name
@@ -86,6 +86,7 @@ def why_local_only(
 def declared_types(function: Callable[..., Any], seen: set[Any] | None = None) -> Iterator[type]:
     """Yield every named type in the annotations of ``function``, those of fields included.
 
+    The types of resources are left out: no value of theirs travels.
     Functions with one ``seen`` in common yield each type once.
     """
     seen = set() if seen is None else seen
@@ -94,7 +95,7 @@ def declared_types(function: Callable[..., Any], seen: set[Any] | None = None) -
     declaration = declaration_of(function)
     parameters = (*declaration.parameters.values(), declaration.rest, declaration.named_rest)
     for annotation in (*(p.annotation for p in parameters if p), declaration.returns):
-        if annotation is ABSENT:
+        if annotation is ABSENT or is_resource(annotation):
             continue
         plain = stripped(annotation)
         if type(plain) is not type or plain not in seen:

@@ -1,15 +1,15 @@
 -- Dispatch attempts of an open run: a stream entry and the fence, for each at most once.
 -- KEYS run attempts stream queues want [exclusive stream: alone]
--- ARGV epoch group queue_ttl_ms stream_name run_id want_ms(0: nothing more is ready)
+-- ARGV epoch group queue_ttl_ms stream_name run_id want_ms(0: nothing more is ready) rank
 --   [task attempt data signature]...
--- Returns {'OK', length, claimants, state...}: how many attempts are in the stream, how many runs
--- want to dispatch more to it, and for each attempt the entry id if that very attempt is
+-- Returns {'OK', length, weight, state...}: how many attempts are in the stream, the weight of all
+-- runs that want to dispatch more to it, and for each attempt the entry id if that very attempt is
 -- outstanding in this stream, else the task's fence (a:id/stream, a=who, a!who); {'STALE', epoch},
 -- {'CLOSED', state} or {'GONE'}.
 -- The first write is denied when memory is full, so a refused dispatch leaves no trace.
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st')
 local tasks = {'#'}
-for i = 7, #ARGV, 4 do tasks[#tasks + 1] = ARGV[i] end
+for i = 8, #ARGV, 4 do tasks[#tasks + 1] = ARGV[i] end
 local states = redis.call('HMGET', KEYS[2], unpack(tasks))
 if not h[2] or not states[1] then return {'GONE'} end
 if h[1] ~= ARGV[1] then return {'STALE', h[1]} end
@@ -27,9 +27,9 @@ local function add(data, signature)
   return id
 end
 
-for i = 7, #ARGV, 4 do
+for i = 8, #ARGV, 4 do
   local task, attempt = ARGV[i], ARGV[i + 1]
-  local state = changed[task] or states[(i + 1) / 4]  -- a task may come twice in one batch
+  local state = changed[task] or states[i / 4]  -- a task may come twice in one batch
   local last = state and tonumber(string.match(state, '^%d+')) or 0
   if tonumber(attempt) > last and not (state and string.find(state, '[:!]')) then
     local id = add(ARGV[i + 2], ARGV[i + 3])
@@ -58,5 +58,5 @@ end
 -- After the entries: ZREM is allowed when memory is full, and after it all writes would be. A look
 -- without attempts is answered then too.
 out[2] = redis.call('XLEN', KEYS[3])
-out[3] = claimants(KEYS[5], ARGV[5], tonumber(ARGV[6]))
+out[3] = claimants(KEYS[5], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]))
 return out

@@ -38,19 +38,30 @@ local function keep_plan(plan, ttl_ms)
   if left >= 0 and left < ttl_ms then redis.call('PEXPIRE', plan, ttl_ms) end
 end
 
--- Note whether a run wants to dispatch more to a stream than it may, for a while, and return how
--- many runs do. `want_ms` is 0 for a run that does not.
-local function claimants(want, run_id, want_ms)
+-- Note whether a run wants to dispatch more to a stream than it may, for a while, and return the
+-- weight of all runs that do. `want_ms` is 0 for a run that does not. A run of rank 0 has the weight
+-- 512, and half as much with each rank more, up to 9. The score of a run is its rank, as the upper
+-- bits of an exact number, and the ms until which it counts.
+local RANK = 2 ^ 42
+local function claimants(want, run_id, want_ms, rank)
   if want_ms == 0 and redis.call('ZCARD', want) == 0 then return 0 end  -- as for most runs
   local now = now_ms()
   if want_ms == 0 then
     redis.call('ZREM', want, run_id)
-  elseif type(redis.pcall('ZADD', want, now + want_ms, run_id)) == 'number' then
+  elseif type(redis.pcall('ZADD', want, rank * RANK + now + want_ms, run_id)) == 'number' then
     redis.call('PEXPIRE', want, want_ms)
   end
-  redis.call('ZREMRANGEBYSCORE', want, '-inf', now)
-  -- Ends of a minute ahead and more are from before the server's clock was set back.
-  return redis.call('ZCOUNT', want, now, now + 60000)
+  local weight, from, behind_all = 0, 0, string.format('(%.0f', 10 * RANK)
+  while true do  -- once for each rank that any run has
+    local first = redis.call('ZRANGEBYSCORE', want, from, behind_all, 'WITHSCORES', 'LIMIT', 0, 1)
+    if not first[2] then return weight end
+    local found = math.floor(tonumber(first[2]) / RANK)
+    from = (found + 1) * RANK
+    local base = found * RANK + now
+    redis.call('ZREMRANGEBYSCORE', want, found * RANK, base)
+    -- Ends of a minute ahead and more are from before the server's clock was set back.
+    weight = weight + 2 ^ (9 - found) * redis.call('ZCOUNT', want, base, base + 60000)
+  end
 end
 
 -- Return runs of an index whose records have expired, oldest first. It looks at few of the oldest

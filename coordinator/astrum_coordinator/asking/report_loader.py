@@ -55,7 +55,8 @@ class ReportLoader:
         info = await found_run(self.store, run_id)
         known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
-        values, inputs = {}, read_header(info, self._seal).inputs
+        header = read_header(info, self._seal)
+        values, inputs = {}, header.inputs
         if inputs or results is not False:
             declared = types_declared_here(state.plan)
             codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
@@ -71,6 +72,7 @@ class ReportLoader:
                 values,
                 run_id=run_id,
                 inputs=shown,
+                priority=header.priority,
                 ended_as=ended_as,
                 is_led=is_led,
             )

@@ -161,7 +161,7 @@ async def _queued(store: RunStore, streams: Mapping[Stream, list[int]]) -> dict[
 
 def _sent(found: Outstanding) -> Sent:
     ms, _, sequence = found.entry_id.partition("-")
-    return Sent(found.attempt, int(ms) / 1000, int(sequence), found.stream.offer)
+    return Sent(found.attempt, int(ms) / 1000, int(sequence), *found.stream[2:])
 
 
 def _with_statuses(

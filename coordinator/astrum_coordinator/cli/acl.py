@@ -63,7 +63,7 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
             "xinfo|groups xlen xpending xrange unlink",
         ),
         ((keys.queues,), "pexpire sadd smembers srem"),
-        ((keys.want("*"),), "pexpire zadd zcard zcount zrem zremrangebyscore"),
+        ((keys.want("*"),), "pexpire zadd zcard zcount zrangebyscore zrem zremrangebyscore"),
         ((keys.alone,), "pexpire sadd srem"),
         ((keys.wake,), "pexpire xadd xgroup|create xreadgroup"),
         ((keys.runs,), "pexpire zadd zrangebyscore zrem zrevrangebyscore zscore"),

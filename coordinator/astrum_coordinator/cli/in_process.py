@@ -38,6 +38,7 @@ class LocalSession:
         self._options = InProcessOptions(
             timeout_s=settings.timeout_s,
             run_id=settings.run_id or uuid.uuid4().hex,
+            priority=settings.priority,
             observer=progress,
         )
 
@@ -60,8 +61,14 @@ class LocalSession:
             return None
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         with collector_paused():
-            inputs = self._inputs.shown
-            return build_report(state, times, {}, run_id=self._options.run_id, inputs=inputs)
+            return build_report(
+                state,
+                times,
+                {},
+                run_id=self._options.run_id,
+                inputs=self._inputs.shown,
+                priority=self._options.priority,
+            )
 
 
 def _disturbed(run: InProcessRun, error: BaseException | None) -> None:

@@ -133,6 +133,7 @@ class PoolSession:
                 observer=Observers((self._progress, watch)),
                 labels=self._settings.labels,
                 traceparent=traceparent_of_environment(),
+                priority=self._settings.priority,
                 versions=self._settings.versions,
                 unserved_limit_s=self._settings.unserved_limit_s,
                 from_run=from_run and from_run.wish(is_quiet=self._settings.quiet),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from astrum.planning.priorities import HIGHEST, LOWEST
 from astrum.runtime.cli.logs import log_to_stderr
 from astrum.runtime.cli.options import Duration, LogLevel, ServerOptions, option
 
@@ -140,6 +141,14 @@ unserved_option = option(
     metavar="DURATION|none",
     help="How long a task waits for a worker that serves it, before the run fails: "
     "300, 5m, 2h.  [default: 5m, or what the leader was started with]",
+)
+priority_option = option(
+    "--priority",
+    type=click.IntRange(LOWEST, HIGHEST),
+    default=0,
+    metavar="-9..9",
+    help="Added to the priority of each task: above 0 begins before all else, and the others share "
+    "the workers by it.  [default: 0]",
 )
 
 

@@ -20,6 +20,7 @@ from astrum_coordinator.cli.options import (
     json_option,
     label_option,
     log_option,
+    priority_option,
     result_ttl_option,
     run_id_option,
     unserved_option,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 @run_id_option
 @attach_option
 @label_option
+@priority_option
 @versions_option
 @unserved_option
 @json_option
@@ -87,6 +89,7 @@ def run(
     run_id: str | None,
     attach: bool,
     labels: dict[str, str],
+    priority: int,
     versions: str | None,
     unserved_limit_s: float | None,
     given: InputArguments,
@@ -118,7 +121,7 @@ def run(
     folder = working_directory()
     settings = RunSettings(
         *(choice, place, timeout, run_id, quiet, attach, labels, folder),
-        *(result_ttl_s, versions or "", unserved_limit_s, given, from_run),
+        *(result_ttl_s, versions or "", unserved_limit_s, given, from_run, priority),
     )
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)

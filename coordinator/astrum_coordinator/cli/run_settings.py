@@ -42,3 +42,4 @@ class RunSettings(NamedTuple):
     unserved_limit_s: float | None = None
     given: InputArguments = InputArguments()
     from_run: FromArguments | None = None
+    priority: int = 0

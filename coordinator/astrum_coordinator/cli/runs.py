@@ -56,10 +56,11 @@ def runs(server: ServerOptions, as_json: bool, limit: int) -> None:
 
 
 def run_to_json(info: RunInfo, paused: Pauses) -> dict[str, Any]:
-    """Return one run, what it needs of workers, and why it is paused."""
+    """Return one run, its priority, what it needs of workers, and why it is paused."""
     from astrum_coordinator.display.report_view import to_json
 
-    return {**to_json(info), "needs": info.needs, "paused": paused_text(info, paused)}
+    more = {"priority": info.priority, "needs": info.needs, "paused": paused_text(info, paused)}
+    return {**to_json(info), **more}
 
 
 def runs_table(found: list[RunInfo], workers: Versions) -> Table:
@@ -114,12 +115,13 @@ def tasks_text(info: RunInfo) -> str:
 
 
 def note_text(info: RunInfo, workers: Versions) -> str:
-    """Return until when a run waits, its labels, the code that it needs, and its failure."""
+    """Return until when a run waits, its priority, labels and code, and its failure."""
     from astrum_coordinator.display.report_view import wait_text
 
     labels = " ".join(f"{name}={value}" for name, value in sorted(info.labels.items()))
     waits = "" if info.waits_until is None else wait_text(info.waits_until)
-    texts = (waits, labels, code_text(info, workers), end_text(info))
+    priority = f"priority {info.priority}" if info.priority else ""
+    texts = (waits, priority, labels, code_text(info, workers), end_text(info))
     return "; ".join(filter(None, texts))
 
 

@@ -15,6 +15,7 @@ from astrum_coordinator.cli.inputs import InputArguments, checked, checked_in_pa
 from astrum_coordinator.cli.options import (
     label_option,
     log_option,
+    priority_option,
     require_redis,
     result_ttl_option,
     run_id_option,
@@ -45,6 +46,7 @@ PAST = "does not wait: its time has passed"
 @start_options
 @attach_option
 @label_option
+@priority_option
 @versions_option
 @unserved_option
 @option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
@@ -60,6 +62,7 @@ def submit(
     timeout: float | None,
     result_ttl_s: float | None,
     labels: dict[str, str],
+    priority: int,
     versions: str | None,
     unserved_limit_s: float | None,
     at: datetime | timedelta | None,
@@ -98,6 +101,7 @@ def submit(
                     timeout_s=timeout,
                     result_ttl_s=result_ttl_s,
                     labels=labels,
+                    priority=priority,
                     traceparent=traceparent_of_environment(),
                     versions=versions or "",
                     unserved_limit_s=unserved_limit_s,

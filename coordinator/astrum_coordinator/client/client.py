@@ -88,6 +88,7 @@ class Client:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
+        priority: int = 0,
         at: StartTime | None = None,
         traceparent: str = "",
         versions: str = "",
@@ -104,13 +105,14 @@ class Client:
         epoch, or a `timedelta` from now, at most a year ahead, by the server's clock. If it has
         passed, the run starts at once. The time of the first start of a run id counts.
 
-        The other arguments are as in `Coordinator.submit_flow`. Raises `FlowNotFoundError` with
-        the nearest name.
+        ``priority`` and the other arguments are as in `Coordinator.submit_flow`. Raises
+        `FlowNotFoundError` with the nearest name.
         """
         options = StartOptions(
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
+            priority=priority,
             at=at,
             traceparent=traceparent,
             versions=versions,
@@ -128,6 +130,7 @@ class Client:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
+        priority: int = 0,
         at: StartTime | None = None,
     ) -> list[RunHandle]:
         """Start one run for each of ``inputs``, together, and return their handles in this order.
@@ -144,6 +147,7 @@ class Client:
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
+            priority=priority,
             at=at,
         )
         wishes = [Wish(run_id, one) for run_id, one in zip(ids, given, strict=True)]

@@ -104,7 +104,7 @@ def _new_run(parts: ClientParts, loaded: LoadedFlow, wish: Wish, options: StartO
     details = dict(loaded.details) | option_details(plan, options)
     run = new_run(
         wish.run_id,
-        RunHeader(flow.name, flow.plan_digest),
+        RunHeader(flow.name, flow.plan_digest, priority=options.priority),
         parts.seal,
         details,
         inputs=checked_against_plan(plan, wish.inputs),

@@ -112,6 +112,7 @@ class SyncClient:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
+        priority: int = 0,
         at: StartTime | None = None,
         traceparent: str = "",
         versions: str = "",
@@ -125,6 +126,7 @@ class SyncClient:
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
+            priority=priority,
             at=at,
             traceparent=traceparent,
             versions=versions,
@@ -141,6 +143,7 @@ class SyncClient:
         labels: Mapping[str, str] = NO_LABELS,
         timeout_s: float | None = None,
         result_ttl_s: float | None = None,
+        priority: int = 0,
         at: StartTime | None = None,
     ) -> list[SyncRunHandle]:
         """Start one run for each of ``inputs``; see `Client.start_many`."""
@@ -151,6 +154,7 @@ class SyncClient:
             labels=labels,
             timeout_s=timeout_s,
             result_ttl_s=result_ttl_s,
+            priority=priority,
             at=at,
         )
         return [SyncRunHandle(self, handle.run_id) for handle in self.run(started)]

@@ -50,7 +50,7 @@ class Transport(NamedTuple):
 
 
 def plan_view(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> RenderableType:
-    """Return sizes, stages, tree, inputs and transports of a plan, each bounded.
+    """Return sizes, stages, tree, priorities, inputs and transports of a plan, each bounded.
 
     ``values`` are the inputs that a run of it would be given.
     """
@@ -64,6 +64,9 @@ def plan_view(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> RenderableTy
         _tree(flow.plan, needs, lengths),
         *(Text(line, "dim") for line in islice(gathers(flow.plan, lengths), MAX_ROWS)),
     ]
+    chosen = [spec for spec in flow.plan.tasks if spec.priority]
+    if chosen:
+        parts += [priority_table(chosen), _left_out(len(chosen), "task")]
     if flow.inputs:
         parts += [input_table(flow, values), _left_out(len(flow.inputs), "input")]
     shown = list(islice(transports(flow), MAX_ROWS))
@@ -120,6 +123,14 @@ def _tree(plan: Plan, needs: dict[str, tuple[str, ...]], lengths: Lengths) -> Re
     if more > 0:
         tree.add(Text(f"... {count_text(more, 'more task')}", "dim"))
     return tree
+
+
+def priority_table(chosen: list[TaskSpec]) -> Table:
+    """Return the tasks with a priority of their own, the highest first."""
+    table = plain_table("Priority", "Task")
+    for spec in sorted(chosen, key=lambda one: -one.priority)[:MAX_ROWS]:
+        table.add_row(Text(f"{spec.priority:+d}"), Text(spec.task_id))
+    return table
 
 
 def input_table(flow: Flow, values: Mapping[str, Any]) -> Table:
@@ -300,6 +311,7 @@ def _task_to_json(flow: Flow, spec: TaskSpec, stage: int, lengths: Lengths) -> d
         "timeout_s": spec.timeout_s,
         "queue": spec.queue,
         "lane": spec.lane,
+        "priority": spec.priority,
         "awaited": spec.awaited,
         **more_to_json(flow.plan, spec, lengths),
     }

@@ -73,6 +73,8 @@ class RunProgress:
         self.began_at = time.time()
         self._began = time.monotonic()
         self._levels: list[int] = []
+        self._known = 0
+        self._counted: dict[int, int] = {}
         self._running: dict[int, tuple[int, int, float]] = {}
         self._notices: deque[Notice] = deque()
         self._notices_left_out = 0
@@ -88,6 +90,8 @@ class RunProgress:
             self._on_settled(state, event)
         elif type(event) is AttemptWithdrawn:
             self._running.pop(event.task, None)
+        if len(state.tasks) != self._known:
+            self._count_new_children(state)
         for command in commands:
             if type(command) is Dispatch:
                 entry = (command.attempt, command.try_number, time.monotonic())
@@ -101,10 +105,18 @@ class RunProgress:
         stages = max(self._levels, default=-1) + 1
         totals, done = [0] * stages, [0] * stages
         for task, level in enumerate(self._levels):
-            totals[level] += 1
-            done[level] += state.states[task] == TaskState.SUCCEEDED
+            # A mapped task counts as one until its children are known.
+            children = state.tasks.counts.get(task)
+            if children is None:
+                totals[level] += 1
+                done[level] += state.states[task] == TaskState.SUCCEEDED
+            else:
+                totals[level] += children
+                ended = [state.states[child] for child in state.tasks.children(task)]
+                done[level] += ended.count(TaskState.SUCCEEDED)
+        self._known, self._counted = len(state.tasks), dict(state.tasks.counts)
         self.stage_totals, self.stage_done = totals, done
-        self.total, self.succeeded = len(self._levels), sum(done)
+        self.total, self.succeeded = sum(totals), sum(done)
         self.inherited = self.succeeded
         self.failed = len(state.attempt_log.failures)
         self.retried = len(state.attempt_log.retried)
@@ -115,6 +127,14 @@ class RunProgress:
         }
         self.state = state
 
+    def _count_new_children(self, state: RunState) -> None:
+        self._known = len(state.tasks)
+        for task, count in state.tasks.counts.items():
+            more = count - self._counted.get(task, 1)
+            self._counted[task] = count
+            self.stage_totals[self._levels[task]] += more
+            self.total += more
+
     def _on_settled(self, state: RunState, event: AttemptSettled) -> None:
         task = event.task
         current = self._running.get(task)
@@ -123,7 +143,7 @@ class RunProgress:
         del self._running[task]
         if event.outcome is Outcome.SUCCEEDED:
             self.succeeded += 1
-            self.stage_done[self._levels[task]] += 1
+            self.stage_done[self._levels[state.tasks.template(task)]] += 1
         elif event.outcome in _TROUBLE:
             self._on_trouble(state, event)
 

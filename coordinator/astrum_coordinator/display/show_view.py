@@ -107,14 +107,16 @@ def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
 
 
 def origin_text(snapshot: RunSnapshot) -> str:
-    """Return who submitted a run, its labels, and who retried it; "" if none is known."""
+    """Return who submitted a run, its priority and labels, and who retried it; "" of none."""
     labels = " ".join(f"{name}={value}" for name, value in sorted(snapshot.labels.items()))
+    priority = snapshot.report.priority
     texts = (
         snapshot.submitted_by and f"submitted by {snapshot.submitted_by}",
+        priority and f"priority {priority}",
         labels and f"labels: {labels}",
         *map(_reopening_text, snapshot.report.reopened),
     )
-    return "; ".join(filter(None, texts))
+    return "; ".join(text for text in texts if text)
 
 
 def _reopening_text(reopened: ReopenedStatistics) -> str:

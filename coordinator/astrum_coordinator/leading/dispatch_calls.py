@@ -84,6 +84,6 @@ class DispatchListener(Protocol):
     def on_told(self, stream: Stream, length: int, others: int) -> None:
         """Handle what the server says of a stream after a dispatch.
 
-        ``length`` is how many attempts it holds, of all runs; ``others`` is how many other runs
-        want more there.
+        ``length`` is how many attempts it holds, of all runs; ``others`` is the weight of the
+        other runs that want more there.
         """

@@ -18,12 +18,12 @@ from functools import partial
 from astrum.errors import StoreError, StoreUnavailableError, TransportError
 from astrum.machine.events import Dispatch, Outcome
 from astrum.machine.failure import Failure
-from astrum.planning.fingerprint import COMPATIBLE, EXACT
+from astrum.planning.fingerprint import COMPATIBLE
 from astrum.planning.plan import TaskSpec
 from astrum.protocol.hints import Hint
 from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.records import Holder, Outstanding
-from astrum.protocol.streams import Stream
+from astrum.protocol.streams import Stream, weight_of
 from astrum.protocol.task_message import TaskMessage, encode_message
 from astrum.redis.records import queued_ms
 from astrum.redis.scripts import DispatchItem
@@ -81,7 +81,6 @@ class Dispatcher(Service):
         self._idle = asyncio.Event()
         self._idle.set()
         self._sent: dict[int, SentAttempt] = {}
-        self._announced: set[int] = set()
 
     @property
     def refused(self) -> str:
@@ -230,15 +229,15 @@ class Dispatcher(Service):
     async def _deliver_items(self, number: int, items: list[DispatchItem]) -> None:
         if not items:
             return
-        stream, has_more = self._streams[number], self._streams.wants_more(number)
+        stream, rank = self._streams[number], self._streams.rank_wanted(number)
+        has_more = rank is not None
         asked_at = time.monotonic()
         found = await self._store.dispatch(
-            self._run_id, self._epoch, stream, items, has_more=has_more
+            self._run_id, self._epoch, stream, items, has_more=has_more, rank=rank or 0
         )
         now = time.monotonic()
         self._streams.note_call(now - asked_at)
-        if self._versions == EXACT and number not in self._announced:
-            self._announced.add(number)
+        if stream.is_rare and self._streams.is_news(number, now):
             keys = self._store.keys
             name = keys.stream_name(keys.queue(stream))
             await self._publish(Hint(self._run_id, streams=[name]))
@@ -256,7 +255,8 @@ class Dispatcher(Service):
                 # The attempt has ended, so its record is in the journal. If that record has no
                 # valid signature the leader ignored it, and has to settle the attempt itself now.
                 self._listener.on_already_settled()
-        self._listener.on_told(stream, found.length, found.claimants - has_more)
+        own = 0 if rank is None else weight_of(rank)
+        self._listener.on_told(stream, found.length, found.weight - own)
 
     def _confirm(self, task: int) -> None:
         del self._unsent[task]

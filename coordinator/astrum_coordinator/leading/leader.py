@@ -375,8 +375,8 @@ class RunLeader:
         if event is not None:
             self._take_in(event)
 
-    def held_back(self) -> list[Stream]:
-        """Return the streams for which ready tasks are held back, and of which nothing is known."""
+    def held_back(self) -> list[tuple[Stream, int]]:
+        """Return the streams for which ready tasks are held back, as `RunStreams.held_back`."""
         return [] if self._opening.locked() else self._led.streams.held_back()
 
     def take_back(self, tasks: Iterable[int]) -> None:

@@ -37,8 +37,10 @@ class LedState:
         self.results = Results(self.state.tasks, config.max_argument_bytes, self.state)
         self.results.keep_inputs(run.header.inputs)
         self.unsigned_ends = UnsignedEnds()
-        router = Router(run.plan, run.versions)
-        self.streams = RunStreams(self.state, router, paces, config.outstanding_limit)
+        priority = run.header.priority
+        router = Router(run.plan, run.versions, priority)
+        limit = config.outstanding_limit
+        self.streams = RunStreams(self.state, router, paces, limit, priority)
         self.dispatcher = Dispatcher(run, self.results, self.streams, context, listener)
 
     def advance(self, entry_id: str) -> bool:

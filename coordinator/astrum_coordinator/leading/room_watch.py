@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from astrum.protocol.streams import Stream
+from astrum.protocol.streams import Stream, weight_of
 from astrum.runtime.service import PeriodicService
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leaderships import Leaderships
@@ -24,12 +24,12 @@ class RoomWatch(PeriodicService):
 
     async def pass_once(self) -> None:
         """Ask once, if any run holds tasks back."""
-        wanted: dict[Stream, list[str]] = {}
+        wanted: dict[Stream, list[tuple[str, int]]] = {}
         for leader in self._leaderships:
-            for stream in leader.held_back():
-                wanted.setdefault(stream, []).append(leader.run_id)
-        for stream, run_ids in wanted.items():
-            _, length, claimants = await self._store.look(stream, run_ids)
-            for run_id in run_ids:
+            for stream, rank in leader.held_back():
+                wanted.setdefault(stream, []).append((leader.run_id, rank))
+        for stream, ranks in wanted.items():
+            _, length, weight = await self._store.look(stream, ranks)
+            for run_id, rank in ranks:
                 if (found := self._leaderships.get(run_id)) is not None:
-                    found.on_told(stream, length, claimants - 1)
+                    found.on_told(stream, length, weight - weight_of(rank))

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from astrum.machine.events import CapacityChanged, Event, RoutesChanged
 from astrum.machine.state import RunState
+from astrum.planning.priorities import effective_priority
 from astrum.protocol.pauses import Pauses
-from astrum.protocol.streams import Stream
+from astrum.protocol.streams import Stream, weight_of
 from astrum_coordinator.scheduling.pace import StreamPace, capacity
 from astrum_coordinator.scheduling.paces import Paces
 from astrum_coordinator.scheduling.routes import EXCLUSIVE, Router
@@ -23,13 +24,21 @@ CALCULATE_EVERY_S = 0.02
 LOOK_EVERY_S = 0.5
 """A run that holds ready tasks back asks so often whether there is room for them now."""
 
+ANNOUNCE_EVERY_S = 60.0
+"""A stream that workers read only once it exists is announced at most so often: an idle one lives
+much longer, so that workers that come meanwhile find it."""
+
 
 @dataclass(slots=True)
 class _KnownStream:
-    """What a run knows of one of its streams; ``length`` and ``others`` are the server's last."""
+    """What a run knows of one of its streams; ``length`` and ``others`` are the server's last.
+
+    ``rank`` is the latest of what the run held back there.
+    """
 
     stream: Stream
     pace: StreamPace
+    rank: int
     length: int = 0
     others: int = 0
     told_at: float = 0.0
@@ -41,15 +50,23 @@ class _KnownStream:
 class RunStreams:
     """Numbers the streams of a run, and derives capacities from what the server says about them.
 
-    ``limit`` bounds the run's attempts in each stream, if it is given. The methods that return
-    events change nothing in ``state``: it takes them in next.
+    ``limit`` bounds the run's attempts in each stream, if it is given. ``priority`` is that of the
+    run. The methods that return events change nothing in ``state``: it takes them in next.
     """
 
-    def __init__(self, state: RunState, router: Router, paces: Paces, limit: int | None) -> None:
+    def __init__(
+        self,
+        state: RunState,
+        router: Router,
+        paces: Paces,
+        limit: int | None,
+        priority: int = 0,
+    ) -> None:
         self._state = state
         self._router = router
         self._paces = paces
         self._limit = limit
+        self._priority = priority
         self._numbers: dict[Stream, int] = {}
         self._known: list[_KnownStream] = []
         self._signature: object = None
@@ -60,7 +77,8 @@ class RunStreams:
         if number is None:
             number = self._numbers[stream] = len(self._known)
             pace, ended = self._paces.of(stream), self._state.ended_in(number)
-            self._known.append(_KnownStream(stream, pace, ended=ended))
+            rank = stream.rank(self._priority)
+            self._known.append(_KnownStream(stream, pace, rank, ended=ended))
         return number
 
     def __getitem__(self, number: int) -> Stream:
@@ -114,9 +132,28 @@ class RunStreams:
             known.pace.note_ends(now, ended - known.ended)
             known.ended = ended
 
-    def wants_more(self, number: int) -> bool:
-        """Return whether the run would send more to a stream than it may."""
-        return self._state.has_more(number)
+    def rank_wanted(self, number: int) -> int | None:
+        """Return the rank of what the run would send to a stream if it might, `None` of nothing.
+
+        It is that of the task which is next.
+        """
+        task_priority = self._state.waiting_priority(number)
+        if task_priority is None:
+            return None
+        known = self._known[number]
+        known.rank = known.stream.rank(effective_priority(self._priority, task_priority))
+        return known.rank
+
+    def is_news(self, number: int, now: float) -> bool:
+        """Return whether to announce a rare stream to workers now, and note that it is done.
+
+        Workers find by themselves what was used before they came, so it is seldom told again.
+        """
+        pace = self._known[number].pace
+        if now < pace.announced_at + ANNOUNCE_EVERY_S:
+            return False
+        pace.announced_at = now
+        return True
 
     def note_call(self, took_s: float) -> None:
         """Learn from a call how far the server is."""
@@ -125,8 +162,8 @@ class RunStreams:
     def on_told(self, stream: Stream, length: int, others: int) -> CapacityChanged | None:
         """Return the new capacity of a stream by what the server says of it, if it changes.
 
-        ``length`` is how many attempts it holds, of all runs; ``others`` is how many other runs
-        want more there.
+        ``length`` is how many attempts it holds, of all runs; ``others`` is the weight of the
+        other runs that want more there.
         """
         number, now = self.number(stream), time.monotonic()
         known = self._known[number]
@@ -140,20 +177,25 @@ class RunStreams:
             return CapacityChanged(number, known.capacity)
         return None
 
-    def held_back(self) -> list[Stream]:
-        """Return the streams that the run wants more of and has heard nothing of for a while."""
+    def held_back(self) -> list[tuple[Stream, int]]:
+        """Return the streams that the run wants more of and has heard nothing of for a while.
+
+        With each comes the rank of what it wants to send there.
+        """
         before = time.monotonic() - LOOK_EVERY_S
-        return [
-            known.stream
+        silent = [
+            (known.stream, self.rank_wanted(number))
             for number, known in enumerate(self._known)
-            if known.told_at < before and known.pace.slots and self._state.has_more(number)
+            if known.told_at < before and known.pace.slots
         ]
+        return [(stream, rank) for stream, rank in silent if rank is not None]
 
     def _has_new_capacity(self, number: int, now: float) -> bool:
         known = self._known[number]
         target = known.pace.target(now, self._paces.round_trip_s)
         own = self._state.outstanding_in(number)
-        bound = capacity(target, own, known.length, known.others)
+        self.rank_wanted(number)
+        bound = capacity(target, own, known.length, weight_of(known.rank), known.others)
         if self._limit is not None:
             bound = min(bound, self._limit)
         is_new = bound != known.capacity

@@ -7,6 +7,7 @@ small run has its turn beside a big one.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 UNREAD_TARGET = 16
@@ -25,9 +26,11 @@ class StreamPace:
     Times are seconds of a monotonic clock. ``slots`` is how many attempts the live workers that
     read the stream run at once; ``rate`` is how many ended there per second by their counters,
     which are some seconds old. Own ends, which are known at once, count by `note_ends`.
+    ``announced_at`` is when workers were last told that the stream is in use.
     """
 
     def __init__(self) -> None:
+        self.announced_at = -math.inf
         self.slots = 0
         self.rate = 0.0
         self._ended = 0
@@ -66,14 +69,17 @@ class StreamPace:
         return self._peak
 
 
-def capacity(target: int, own: int, length: int, others: int) -> int:
+def capacity(target: int, own: int, length: int, weight: int, others: int) -> int:
     """Return how many attempts one run may have in a stream of which the target is known.
 
-    ``own`` are its attempts there, ``length`` those of all runs. ``others`` is how many other runs
-    want more there than they have. Each has an equal share, which it may send at once; what the
-    others leave free it may use too. A run above its share sends less until it has come down to
-    it, nothing is taken back. Two runs that see the same room overshoot by a quarter at most.
+    ``own`` are its attempts there, ``length`` those of all runs. ``weight`` is the run's,
+    ``others`` that of all other runs that want more there than they have. Each has a share by its
+    weight, at least one attempt, which it may send at once; what the others leave free it may use
+    too. A run above its share sends less until it has come down to it, nothing is taken back. Two
+    runs that see the same room overshoot by a quarter at most.
     """
-    share = max(1, target // (others + 1))
+    share = max(1, target * weight // (weight + others))
     room = min(target - length, max(1, target // 4))
+    if room > 0 and others > weight:  # the room is mostly theirs: they have not sent the next yet
+        room = room * weight // others
     return max(share, own + room)

@@ -24,11 +24,13 @@ class Router:
     An attempt may go to every stream whose readers run its task. If there is none it may go to the
     home stream, where the workers would read that have exactly the plan's offer: the backlog shows
     there, and a worker that comes finds it. Runs with the version policy "exact" have streams of
-    their own.
+    their own, and so have attempts whose priority, that of the run and the task together, is
+    above 0: the same workers read those first.
     """
 
-    def __init__(self, plan: Plan, versions: str) -> None:
+    def __init__(self, plan: Plan, versions: str, priority: int = 0) -> None:
         self._plan = plan
+        self._priority = priority
         self._home_offer = f"{plan.offer}.{plan.code}" if versions == EXACT else plan.offer
 
     @cached_property
@@ -56,6 +58,8 @@ class Router:
                 choice: _Choice = ()
             else:
                 choice = common[spec.queue, spec.lane] or self._choice(spec, pool)
+                if self._priority + spec.priority > 0:
+                    choice = tuple(map(_urgent, choice))
             of.append(routes.setdefault(choice, len(routes)))
         choices = [tuple(map(numbered, choice)) for choice in routes]
         alone = [tuple(map(numbered, map(_alone, choice))) for choice in routes]
@@ -78,4 +82,9 @@ class Router:
 
 def _alone(stream: Stream) -> Stream:
     """Return the stream of the same workers for attempts that must run alone."""
-    return stream._replace(lane=EXCLUSIVE)
+    return stream._replace(lane=EXCLUSIVE, urgent=False)
+
+
+def _urgent(stream: Stream) -> Stream:
+    """Return the stream of the same workers for attempts with a priority above 0."""
+    return stream._replace(urgent=True)

@@ -55,9 +55,9 @@ class RunPool:
 
     def readers_of(self, stream: Stream) -> Readers | None:
         """Return who reads a stream, `None` if no live worker does."""
-        queue, lane, offer = stream
-        found = self._pool.readers(self._namespace, queue, lane, exact=self._is_exact)
-        return found.get(offer)
+        lanes = (stream.queue, stream.lane)
+        found = self._pool.readers(self._namespace, *lanes, exact=self._is_exact)
+        return found.get(stream.offer)
 
     def why_not(self, spec: TaskSpec) -> str:
         """Return why no worker serves a task, and what to do about it."""

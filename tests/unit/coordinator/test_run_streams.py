@@ -11,7 +11,7 @@ from astrum.planning.plan import Plan, TaskSpec
 from astrum.protocol.pauses import NO_PAUSES, Pause, PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import LaneStatus, ServedTask, WorkerStatus
-from astrum.protocol.streams import Stream
+from astrum.protocol.streams import Stream, weight_of
 from astrum_coordinator.leading.run_streams import RunStreams
 from astrum_coordinator.scheduling.live_workers import LivePool
 from astrum_coordinator.scheduling.pace import UNREAD_TARGET
@@ -59,7 +59,7 @@ def test_a_run_that_a_full_server_did_not_count_has_the_stream_for_itself() -> N
     led = Led()
     led.look()
     led.state.start()
-    event = led.streams.on_told(HOME, length=2 * UNREAD_TARGET, others=1)
+    event = led.streams.on_told(HOME, length=2 * UNREAD_TARGET, others=weight_of(0))
     assert event == CapacityChanged(0, UNREAD_TARGET // 2)
     event = led.streams.on_told(HOME, length=UNREAD_TARGET, others=-1)
     assert event == CapacityChanged(0, UNREAD_TARGET)

@@ -35,6 +35,7 @@ specs = st.builds(
     needs=st.just(()),
     bindings=st.just(()),
     optional=st.lists(st.text(max_size=4) | st.integers(0, 9), max_size=2).map(tuple),
+    priority=st.integers(-9, 9),
 )
 
 

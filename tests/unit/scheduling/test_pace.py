@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astrum.protocol.streams import weight_of
 from astrum_coordinator.scheduling.pace import UNREAD_TARGET, StreamPace, capacity
+
+WEIGHT = weight_of(0)
 
 NEAR_S = 0.0
 
@@ -58,24 +61,24 @@ def test_the_counters_of_the_workers_tell_what_ends_for_other_coordinators() -> 
 
 
 def test_a_run_alone_has_the_whole_stream() -> None:
-    assert capacity(40, 40, 40, 0) == 40
+    assert capacity(40, 40, 40, WEIGHT, 0) == 40
 
 
 def test_a_newcomer_sends_its_share_at_once_though_the_stream_is_full() -> None:
-    assert capacity(40, 0, 40, 1) == 20
+    assert capacity(40, 0, 40, WEIGHT, WEIGHT) == 20
 
 
 def test_a_run_above_its_share_sends_less_until_it_has_come_down_to_it() -> None:
-    assert capacity(40, 40, 60, 1) == 20
-    assert capacity(40, 30, 45, 1) == 25
+    assert capacity(40, 40, 60, WEIGHT, WEIGHT) == 20
+    assert capacity(40, 30, 45, WEIGHT, WEIGHT) == 25
 
 
 def test_a_run_may_use_what_others_leave_free() -> None:
-    assert capacity(40, 20, 30, 1) == 30
+    assert capacity(40, 20, 30, WEIGHT, WEIGHT) == 30
 
 
 def test_with_more_runs_than_places_each_has_one() -> None:
-    assert capacity(4, 0, 1000, 999) == 1
+    assert capacity(4, 0, 1000, WEIGHT, 999 * WEIGHT) == 1
 
 
 @given(st.integers(1, 5_000), st.integers(0, 50))
@@ -87,7 +90,8 @@ def test_runs_that_all_want_more_end_with_about_equal_shares(target: int, others
             left = own - (own + 2) // 3
             runs[index] = 0  # of the others there are so many
             length = sum(runs) + left
-            runs[index] = max(left, capacity(target, left, length, others))
+            bound = capacity(target, left, length, WEIGHT, others * WEIGHT)
+            runs[index] = max(left, bound)
     share = max(1, target // (others + 1))
     assert min(runs) >= share
     left_over = max(target - share * len(runs), 0)

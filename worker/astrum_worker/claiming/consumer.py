@@ -6,15 +6,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from itertools import cycle
 
 from astrum.protocol.status import LaneStatus
 from astrum.redis import Claim
 from astrum.runtime.service import PeriodicService, Service
+from astrum_worker.claiming.claim_order import ClaimOrder
 from astrum_worker.context import WorkerContext
 from astrum_worker.doubt import Doubt
 from astrum_worker.running.slots import Slots
-from astrum_worker.streams import is_exact
 
 logger = logging.getLogger("astrum.worker")
 
@@ -44,10 +43,7 @@ class Consumer(Service):
         self.name = f"claiming ({lane})"
         self.lane = lane
         self._store = context.store
-        turns = [context.streams(lane, turn) for turn in range(context.turns)]
-        self._streams = cycle(turns)
-        self._without_exact = cycle([[s for s in turn if not is_exact(s)] for turn in turns])
-        self._exact_runs = context.exact_runs
+        self._order = ClaimOrder(context, lane)
         self._config = context.config
         self._gate = context.gate
         self._doubt = context.doubt
@@ -86,7 +82,7 @@ class Consumer(Service):
         return LaneStatus(slots.limit, slots.used, slots.free, age_s, slots.ended)
 
     async def _claim(self, count: int) -> None:
-        streams = next(self._streams if self._exact_runs.are_known else self._without_exact)
+        streams = self._order.next()
         block_s = None if self._expects_more else self._wait_s()
         self._claiming_since = time.monotonic()
         self._quiet.clear()

@@ -13,13 +13,13 @@ from astrum.errors import StoreError
 from astrum.runtime.service import PeriodicService
 from astrum_worker.claim_gate import Reason
 from astrum_worker.claiming.consumer import Consumer
-from astrum_worker.context import WorkerContext
+from astrum_worker.context import EXCLUSIVE, WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.settling.settler import Settler
 
 logger = logging.getLogger("astrum.worker")
 
-LANE = "exclusive"
+LANE = EXCLUSIVE
 _LOOKS_WHILE_BUSY = 3
 _RARE = 2
 """As long as no exclusive attempt waits, a worker looks less often by this factor."""
@@ -56,8 +56,8 @@ class ExclusiveLane(PeriodicService):
     ) -> None:
         super().__init__(context.config.exclusive_every_s)
         self._store = context.store
-        self._streams = context.streams(LANE)
-        self._in_turn = cycle([context.streams(LANE, turn) for turn in range(context.turns)])
+        self._streams = context.exclusive_streams()
+        self._in_turn = cycle([context.exclusive_streams(turn) for turn in range(context.turns)])
         self._gate = context.gate
         self._consumers = consumers
         self._attempts = attempts

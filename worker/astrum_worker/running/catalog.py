@@ -64,6 +64,10 @@ class Catalog:
         names = list(modules)
         catalog = cls.of(load_workflows(names))
         if not len(catalog):
+            for _, name in catalog.missing_resources:
+                raise FlowImportError(
+                    f"no task of {' '.join(names)} can be served here: {missing_resource(name)}"
+                )
             raise FlowImportError(
                 f"{' '.join(names)} declares no task that a worker can run: expected @task "
                 "functions, or a SchedulerRegistry or DynamicScheduler at module level"

@@ -22,14 +22,16 @@ class Hints(Service):
         self._attempts = attempts
         self._seal = context.seal
         self._context = context
-        self._exact_streams = {
-            store.keys.stream_name(store.keys.queue(stream)) for stream in context.exact_streams()
+        self._rare_streams = {
+            store.keys.stream_name(store.keys.queue(stream)): stream
+            for stream in context.unknown_streams()
         }
 
     async def run_once(self) -> None:
         """Listen until the connection ends."""
-        await self._context.look_for_exact_runs()  # a hint may have been missed until now
-        async with aclosing(self._store.hints()) as hints:  # type: ignore[type-var]
+        # Once the subscription holds: until then hints may have been missed.
+        opened = self._store.hints(self._context.look_for_rare_streams)
+        async with aclosing(opened) as hints:  # type: ignore[type-var]
             async for data in hints:
                 try:
                     hint = self._seal.open_hint(data)
@@ -39,7 +41,5 @@ class Hints(Service):
 
     async def _obey(self, hint: Hint) -> None:
         self._attempts.revoke(hint.run_id, hint.attempts)
-        exact_runs = self._context.exact_runs
-        if not exact_runs.are_known and not self._exact_streams.isdisjoint(hint.streams):
-            exact_runs.are_known = True
-            await self._store.unblock()  # the reads under way do not include these streams
+        rare = [self._rare_streams[name] for name in hint.streams if name in self._rare_streams]
+        await self._context.read_rare(rare)

@@ -49,7 +49,6 @@ class Reconciler(PeriodicService):
         self._keep_queues_due = 0.0
         self._must_register = False
         self._context = context
-        self._lanes = {store.keys.queue(stream): stream.lane for stream in context.all_streams()}
 
     def lapsed(self) -> None:
         """Note that the lease had expired: claim nothing until the worker is registered again."""
@@ -85,14 +84,19 @@ class Reconciler(PeriodicService):
             self._reconcile_due = 0.0
         if time.monotonic() >= self._reconcile_due:
             await self.reconcile()
-            await self._context.look_for_exact_runs()
+            await self._context.look_for_rare_streams()
             await self._keep_queues()
             self._reconcile_due = time.monotonic() + self._reconcile_every_s
 
     async def _keep_queues(self) -> None:
         if time.monotonic() >= self._keep_queues_due:
-            await self._store.keep_queues(self._lanes)
+            await self._store.keep_queues(self._lanes())
             self._keep_queues_due = time.monotonic() + KEEP_QUEUES_EVERY_S
+
+    def _lanes(self) -> dict[str, str]:
+        """Return the lane of each stream that the worker reads, by key."""
+        streams, queue = self._context.all_streams(), self._store.keys.queue
+        return {queue(stream): stream.lane for stream in streams}
 
     async def verify(self) -> None:
         """Cancel attempts that run here and were settled by others."""
@@ -110,11 +114,12 @@ class Reconciler(PeriodicService):
         """Run the attempts that the server delivered here but the worker never received."""
         self._attempts.begin_audit()
         settled_again = self._settler.on_the_way()  # after a loss they are pending again
-        claims = await self._store.own_claims(self._lanes)
+        lanes = self._lanes()
+        claims = await self._store.own_claims(lanes)
         if self._store.loss.suspected:  # since just now: recent ends are settled again first
             self.hurry()
             return
         unknown = [claim for claim in claims if claim.key not in settled_again]
-        found = self._attempts.adopt(self._lanes, unknown)
+        found = self._attempts.adopt(lanes, unknown)
         if found:
             logger.warning("%d claimed attempts had been lost on the way; they run now", found)
