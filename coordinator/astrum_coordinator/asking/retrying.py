@@ -46,8 +46,8 @@ async def retry_run(
     `TaskNotFoundError`, and `RetryRefusedError`, which says what to do.
     """
     info = await found_run(store, run_id)
-    plan, _ = await StoredRuns(store, seal).load(info)
-    run = RunFollower(run_id, plan, seal, values=None)
+    stored = await StoredRuns(store, seal).load(info)
+    run = RunFollower(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
     if info.is_open:
         return await _hurry(store, seal, run, info, tasks, by=by, now=now)
     if info.state == "completed" and not tasks:

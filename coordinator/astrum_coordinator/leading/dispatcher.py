@@ -59,7 +59,7 @@ class Dispatcher(Service):
     ) -> None:
         super().__init__()
         self.name = f"dispatch-{run.run_id}"
-        self._run_id, self._epoch, self._plan, self._trace, versions, _ = run
+        self._run_id, self._epoch, self._plan, self._trace, versions, *_ = run
         # What a message leaves out costs nothing.
         self._versions = "" if versions == COMPATIBLE else versions
         self._tasks = results.tasks

@@ -138,9 +138,9 @@ class Leaderships:
 
     async def _leader(self, adopted: Adopted, observer: RunObserver | None) -> RunLeader:
         info = adopted.info
-        plan, header = await self._stored.load(info)
+        plan, header, lengths = await self._stored.load(info)
         versions = info.versions or COMPATIBLE
-        run = RunRef(info.run_id, info.epoch, plan, info.traceparent, versions, header)
+        run = RunRef(info.run_id, info.epoch, plan, info.traceparent, versions, header, lengths)
         return RunLeader(self._context, adopted, run, self._pool, observer=observer)
 
     def _drop(self, leader: RunLeader) -> None:
