@@ -37,6 +37,7 @@ from astrum.execution.threads import drop
 from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
+    CleanupStopped,
     Command,
     Dispatch,
     Event,
@@ -132,6 +133,7 @@ class InProcessRun:
         # end made them ready.
         self._to_start = TaskReuser(self._attempt, own=CURRENT)
         self._is_over = False
+        self._limits_cleanup = False
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> ExecutionReport:
@@ -182,8 +184,9 @@ class InProcessRun:
             while not self._over.done():
                 try:
                     await asyncio.shield(self._over)
-                except asyncio.CancelledError:
-                    break  # cancelled a second time: leave at once
+                except asyncio.CancelledError:  # cancelled a second time: leave at once
+                    self._take_in(CleanupStopped(time.time(), "the clean-up was interrupted"))
+                    break
             raise
 
     def _on_resource_failure(self, error: ResourceError) -> None:
@@ -210,8 +213,17 @@ class InProcessRun:
 
     def _take_in(self, event: Event) -> None:
         commands = self._state.handle(event)
+        if self._state.stopping and not self._limits_cleanup:
+            self._limit_cleanup()
         if commands or self._observer is not None:
             self._obey(event, commands)
+
+    def _limit_cleanup(self) -> None:
+        until, limit_s = self._state.cleanup_until, self._flow.plan.cleanup_s
+        self._limits_cleanup = True
+        if until is not None:
+            event = CleanupStopped.too_late(until, limit_s)
+            self._timers[-2] = self._loop.call_later(limit_s, self._take_in, event)
 
     def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
         if self._observer is not None:
