@@ -132,6 +132,7 @@ class InProcessRun:
         # Attempts start in the context of the caller of the flow, not in that of the attempt whose
         # end made them ready.
         self._to_start = TaskReuser(self._attempt, own=CURRENT)
+        self._dropped: set[tuple[int, int]] = set()
         self._is_over = False
         self._limits_cleanup = False
         self._over: asyncio.Future[None] = self._loop.create_future()
@@ -248,7 +249,10 @@ class InProcessRun:
     def _revoke(self, command: Revoke) -> None:
         task, attempt = command
         if task not in self._running:
-            self._to_start.clear()  # nothing starts any more
+            if self._flow.plan.is_plain:
+                self._to_start.clear()  # nothing starts any more
+            else:
+                self._dropped.add((task, attempt))
             self._loop.call_soon(self._settle_unrun, task, attempt)
             return
         job, context = self._running[task]
@@ -304,6 +308,8 @@ class InProcessRun:
 
     async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
         task, plan = command.task, self._flow.plan
+        if self._dropped and (task, command.attempt) in self._dropped:
+            return
         spec = self._tasks.spec(task)
         context = AttemptContext(
             self._run_id,
