@@ -306,10 +306,8 @@ class InProcessRun:
 
     # --- one attempt --------------------------------------------------------------------
 
-    async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
+    def _context(self, command: Dispatch) -> AttemptContext:
         task, plan = command.task, self._flow.plan
-        if self._dropped and (task, command.attempt) in self._dropped:
-            return
         spec = self._tasks.spec(task)
         context = AttemptContext(
             self._run_id,
@@ -324,6 +322,13 @@ class InProcessRun:
         if spec.axes:
             context.index = told_index(self._tasks.index(task))
             context.key = self._values.key(task)
+        return context
+
+    async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
+        task = command.task
+        if self._dropped and (task, command.attempt) in self._dropped:
+            return
+        spec, context = self._tasks.spec(task), self._context(command)
         self._running[task] = job, context
         started_at = time.time()
         try:
