@@ -55,7 +55,7 @@ async def test_a_starter_does_all_that_handles_can(users: RedisServer, tmp_path:
         assert denied(admin) == []
 
 
-def test_a_viewer_reads_and_is_told_in_one_sentence_what_it_may_not(
+def test_a_viewer_reads_and_one_sentence_says_what_it_may_not(
     users: RedisServer, tmp_path: Path
 ) -> None:
     with SyncClient(users.url) as client:
