@@ -109,7 +109,7 @@ async def test_without_one_value_nothing_is_created_and_nothing_is_left(
     assert keys_of(any_server, "new") == []
 
 
-async def test_a_process_that_dies_while_it_writes_seeds_leaves_what_nobody_sees_and_expires(
+async def test_a_process_that_dies_while_it_writes_seeds_leaves_only_what_expires_unseen(
     runs: RunStore, workers: WorkerStore, any_server: Server
 ) -> None:
     await led_run(runs)
@@ -122,7 +122,7 @@ async def test_a_process_that_dies_while_it_writes_seeds_leaves_what_nobody_sees
         left = keys_of(any_server, "new")
         assert len(left) == 4
         assert all(0 < client.pttl(key) <= 1000 * SEEDS_TTL_S for key in left)
-    assert await runs.create_seeded_run(NEW, PLAN, "r", [part(1)]), "it is in nobody's way"
+    assert await runs.create_seeded_run(NEW, PLAN, "r", [part(1)]), "the rest does not matter"
     entries = await runs.read_journal({"new": "0-0"}, block_s=None, count=9)
     assert [entry.data for entry in entries] == [part(1).entry]
 

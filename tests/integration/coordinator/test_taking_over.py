@@ -159,7 +159,7 @@ async def test_wrong_wishes_create_nothing(
     assert await runs.run_info("new") is None
 
 
-async def test_a_seed_that_comes_later_or_before_its_needs_counts_for_nobody(
+async def test_a_seed_that_comes_later_or_before_its_needs_does_not_count(
     coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
     """A leader that takes the run over reads the same journal, and goes on in the same way."""
