@@ -14,16 +14,16 @@ from astrum_coordinator.leading.leadership_end import LeadershipEnd
 logger = logging.getLogger("astrum.coordinator")
 
 LINES = 10
-"""The most lines of each kind in one period; of further runs only the number is told."""
+"""The most lines of each kind in one period; further runs are only counted."""
 PERIOD_S = 1.0
 
 
 class RunNotices:
     """Logs the begin and the end of each run that is led here, on level info.
 
-    A line for each of hundreds of runs a second costs as much as to lead them, and nobody reads
-    them: after ``LINES`` of one kind, such as "completed", they have level debug for the rest of
-    the period, and one line at its end has their number.
+    A line for each of hundreds of runs a second costs as much as to lead them, and no one reads
+    them. After ``LINES`` of one kind, such as "completed", further ones have level debug for the
+    rest of the period, and one line at its end has their number.
     """
 
     def __init__(self) -> None:
