@@ -46,7 +46,7 @@ async def test_a_caller_that_is_cancelled_does_not_cancel_the_action_of_the_othe
         await first
 
 
-async def test_all_callers_get_the_error_and_the_next_action_begins_anew() -> None:
+async def test_all_callers_get_the_error_and_a_new_action_can_begin() -> None:
     calls = 0
 
     async def failing() -> int:

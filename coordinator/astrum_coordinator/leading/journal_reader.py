@@ -66,6 +66,9 @@ class JournalReader(Service):
 
     async def _wait_for_news(self) -> None:
         await self._gather()
+        # From here to the read nothing waits. Runs may begin all the time: if each of them ended
+        # the next read, no journal would be read at all.
+        self._store.forget_unblock("journal")
         journals = self._subscriptions.journal_cursors()
         done = self._subscriptions.done if self._subscriptions.wants_ends() else None
         block_s, count = self._config.journal_block_s, self._config.journal_count

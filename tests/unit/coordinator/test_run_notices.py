@@ -36,7 +36,7 @@ async def test_each_of_few_runs_has_a_line_when_it_begins_and_when_it_ends(
     ]
 
 
-async def test_of_many_runs_at_once_the_number_is_told(log: pytest.LogCaptureFixture) -> None:
+async def test_of_many_runs_at_once_the_number_is_logged(log: pytest.LogCaptureFixture) -> None:
     notices = RunNotices()
     for number in range(LINES + 5):
         notices.on_begin(run(number))
@@ -46,7 +46,7 @@ async def test_of_many_runs_at_once_the_number_is_told(log: pytest.LogCaptureFix
     await eventually(lambda: "5 started" in log.messages[-1], "the number")
 
 
-async def test_the_last_number_is_told_when_the_coordinator_closes(
+async def test_the_last_number_is_logged_when_the_coordinator_closes(
     log: pytest.LogCaptureFixture,
 ) -> None:
     notices = RunNotices()
