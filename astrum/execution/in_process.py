@@ -192,6 +192,9 @@ class InProcessRun:
 
     def _on_resource_failure(self, error: ResourceError) -> None:
         """End the run: the tasks that need the resource cannot run in this process."""
+        if self._is_over:
+            logger.error("run %s is over already: %s", self._run_id, error)
+            return
         self._resource_error = error
         self._take_in(CancelRequested(time.time()))
 

@@ -31,7 +31,7 @@ from astrum.machine.events import (
 )
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
-from astrum.protocol.messages import LeaderEvent, Record, encode_event, encode_record
+from astrum.protocol.messages import LeaderEvent, Record, encode_event
 from astrum.protocol.status import LedRun
 from astrum.protocol.streams import Stream
 from astrum.redis.journals import BEGINNING
@@ -268,14 +268,10 @@ class RunLeader:
             return []
 
     async def _replace_unsigned_ends(self) -> None:
-        ends = self._led.unsigned_ends
         try:
-            records = await ends.replacements(self._context.store, self.run_id, self.state)
+            await self._writer.replace(self._led.unsigned_ends, self.state)
         except StoreUnavailableError:
             self.on_mismatch()
-            return
-        for record in records:
-            await self._writer.append(encode_record(record))
 
     def _take_in_item(self, item: Record | LeaderEvent, recorded_at: float) -> None:
         if isinstance(item, Record):
