@@ -16,6 +16,9 @@ from astrum.values.compression import inflated_bytes
 from astrum.values.lists import list_length
 from astrum.values.references import BlobRef, reference_of
 
+_NIL = b"\xc0"
+"""The encoded `None`, in place of an input that the run was created without."""
+
 
 def input_lists(plan: Plan) -> dict[ListSource, str]:
     """Return the lists in inputs that tasks have children for, each with the first such task."""
@@ -45,7 +48,7 @@ def fetching_lengths(plan: Plan, inputs: Mapping[str, bytes]) -> Fetching[dict[L
     """
     found: dict[ListSource, int] = {}
     for one in input_lists(plan):
-        data, path = inputs[one.source], one.path
+        data, path = inputs.get(one.source, _NIL), one.path
         reference = reference_of(data)
         if reference is not None:
             data = yield BlobRef(reference.digest, reference.size)

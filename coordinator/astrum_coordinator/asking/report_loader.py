@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from astrum.errors import DecodeError, TaskNotFoundError, nearest
+from astrum.execution.readings import by_task
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
@@ -106,21 +107,29 @@ class ReportLoader:
         task_id: str | None = None,
     ) -> RunFollower:
         """Return a follower of a run that has read nothing yet; arguments as in `read`."""
-        plan, _ = await self._stored.load(await found_run(self.store, run_id))
+        plan, _, lengths = await self._stored.load(await found_run(self.store, run_id))
         if task_id is not None:
             values = _number_of(plan, task_id, run_id)
-        return RunFollower(run_id, plan, self._seal, observer=observer, values=values)
+        return RunFollower(
+            run_id, plan, self._seal, observer=observer, values=values, lengths=lengths
+        )
 
     async def _decoded_all(
         self, run_id: str, known: RunFollower | RunLeader, codec: Codec, wanted: bool | str
     ) -> dict[str, Any]:
-        results: dict[str, Any] = {}
+        state = known.state
+        results: dict[int, Any] = {}
         for task, data in sorted(known.results.items()):
-            name = known.state.tasks.name(task)
-            if wanted not in (True, name) or known.state.states[task] != SUCCEEDED:
-                continue  # a leader also keeps what fell away when the run was reopened
-            results[name] = await self.decoded(run_id, data, codec)
-        return results
+            if wanted not in (True, state.tasks.name(task), state.tasks.spec(task).task_id):
+                continue
+            if state.states[task] == SUCCEEDED:
+                # A leader also keeps what fell away when the run was reopened.
+                results[task] = await self.decoded(run_id, data, codec)
+        found = by_task(state, results)
+        if isinstance(wanted, str):  # of the other tasks without results nothing is known here
+            child = {state.tasks.name(task): value for task, value in results.items()}
+            return {wanted: found[wanted] if wanted in found else child[wanted]} if results else {}
+        return found
 
     async def decoded(self, run_id: str, data: bytes, codec: Codec) -> Any:
         """Return a result of a run, fetched first if its record has only a reference to it."""

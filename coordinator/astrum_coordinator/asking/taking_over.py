@@ -258,7 +258,7 @@ class TakingOver(ABC):
         store, seal = self._context.store, self._context.seal
         try:
             info = await found_run(store, wish.run_id)
-            plan, header = await self._stored.load(info)
+            plan, header, lengths = await self._stored.load(info)
         except PlanNotFoundError:
             raise TakeOverRefusedError(
                 f"the plan of run {wish.run_id} has expired, so nothing of it can be taken over: "
@@ -272,6 +272,6 @@ class TakingOver(ABC):
                 f"run {info.run_id} is of flow {plan.namespace!r} and this is "
                 f"{flow.plan.namespace!r}: take over from a run of the same flow"
             )
-        follower = RunFollower(info.run_id, plan, seal, values=values)
+        follower = RunFollower(info.run_id, plan, seal, values=values, lengths=lengths)
         await follower.catch_up(store)
         return EarlierRun(wish, flow, info, header, follower)

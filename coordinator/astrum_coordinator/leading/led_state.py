@@ -33,7 +33,7 @@ class LedState:
         config = context.config
         self.cursor = BEGINNING
         with collector_paused():
-            self.state = RunState(run.plan, run_key=run.run_id)
+            self.state = RunState(run.plan, run_key=run.run_id, lengths=run.lengths)
         self.results = Results(self.state.tasks, config.max_argument_bytes, self.state)
         self.results.keep_inputs(run.header.inputs)
         self.unsigned_ends = UnsignedEnds()
