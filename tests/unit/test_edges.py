@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 from enum import StrEnum
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from astrum import DROP, AstrumConfig, Case, DynamicScheduler, Each, F, Input, Ref, TaskOrder
+from astrum import DROP, AstrumConfig, Case, Each, F, Input, Ref
 from astrum import SchedulerRegistry as Registry
-from astrum.data_transport import DataItem, DTRela, TaskData, TaskFailure
+from astrum.data_transport import TaskFailure
 from astrum.data_transport.bindings import Binding, Fill
-from astrum.errors import TaskOrderLoopError, TaskRegistrationError
-from astrum.execution.invoke import Flow
-from astrum.planning.alignment import aligned, misaligned
+from astrum.planning.alignment import aligned
 from astrum.planning.axes import Axis, Condition, ListSource, Watch
-from astrum.planning.plan import PLAIN_VERSION, PLAN_VERSION, Plan, TaskSpec
+from astrum.planning.plan import PLAIN_VERSION, PLAN_VERSION, Plan
+from tests.flows.edges import files, flow_of, inner, parse, specs_of
 
 
 class Kind(StrEnum):
     REFUND = "refund"
     SALE = "sale"
-
-
-def files() -> list[str]:
-    return []
-
-
-def parse(path: Ref[str, Each(files)]) -> list[int]:
-    return []
-
-
-def inner(row: Ref[int, Each(Each("parse"))]) -> str:
-    return ""
-
-
-def flow_of(*tasks: Any, **settings: Any) -> Flow:
-    """Return the flow of functions, or of pairs of a function and its options."""
-    registry = Registry("edges")
-    for one in tasks:
-        function, options = one if isinstance(one, tuple) else (one, {})
-        registry.task(**options)(function)
-    return registry.build_scheduler(**settings).flow()
-
-
-def specs_of(flow: Flow) -> dict[str, TaskSpec]:
-    return {spec.task_id: spec for spec in flow.plan.tasks}
 
 
 FILES = ListSource("files")
@@ -314,172 +285,3 @@ def test_a_flow_without_these_features_has_the_plan_that_older_processes_read() 
     assert not listed.is_plain
     assert listed.to_data()["version"] == PLAN_VERSION
     assert Plan.from_data(listed.to_data()) == listed
-
-
-def test_explicit_data_beside_them_changes_nothing_of_what_annotations_say() -> None:
-    def read(
-        row: Ref[int, Each(Each("parse"))],
-        own: Ref[list[str] | None, F(["word", "word2"], default=None)],
-        x: int = 0,
-    ) -> None: ...
-
-    def word() -> str:
-        return ""
-
-    def word2() -> str:
-        return ""
-
-    def number() -> int:
-        return 1
-
-    item = DataItem(
-        from_relation=DTRela(related_task="number"),
-        to_relation=DTRela(key="x", related_task="read"),
-    )
-    data = TaskData(input_data_item=[item])
-    without = flow_of(files, parse, word, word2, number, read, skip_type_check=True)
-    beside = flow_of(
-        files, parse, word, word2, number, (read, {"data": data}), skip_type_check=True
-    )
-    one, other = specs_of(without)["read"], specs_of(beside)["read"]
-    assert (one.axes, one.tolerant) == (other.axes, other.tolerant)
-    assert set(other.bindings) == {*one.bindings, Binding("x", "number")}
-
-
-def test_explicit_data_goes_through_lists_and_tolerates_too() -> None:
-    def read(path: str, sizes: list[int]) -> None: ...
-
-    def size(path: Ref[str, Each(files)]) -> int:
-        return 0
-
-    items = [
-        DataItem(
-            from_relation=DTRela(related_task="files", each=True),
-            to_relation=DTRela(key="path", related_task="read"),
-        ),
-        DataItem(
-            from_relation=DTRela(related_task="files", also=["files2"], missing="drop"),
-            to_relation=DTRela(key="sizes", related_task="read"),
-        ),
-    ]
-
-    def files2() -> list[str]:
-        return []
-
-    data = TaskData(input_data_item=items)
-    spec = specs_of(flow_of(files, files2, size, (read, {"data": data}), skip_type_check=True))[
-        "read"
-    ]
-    assert spec.axes == (OVER_FILES,)
-    assert spec.bindings[1] == Binding("sizes", "files", others=("files2",), holes="drop")
-    assert spec.tolerant == ("files2",)
-
-
-def test_a_scheduler_made_by_hand_reads_the_same_annotations() -> None:
-    orders = [TaskOrder("files")]
-    orders.append(TaskOrder("parse", [orders[0]]))
-    scheduler = DynamicScheduler([("files", files), ("parse", parse)], orders)
-    assert scheduler.flow().plan.tasks == flow_of(files, parse).plan.tasks
-
-
-def test_a_cycle_through_a_condition_has_the_error_of_a_cycle() -> None:
-    def one(x: Ref[int, F("two")]) -> bool:
-        return True
-
-    def two() -> int:
-        return 1
-
-    with pytest.raises(TaskOrderLoopError, match=r"one -> two -> one|two -> one -> two"):
-        flow_of(one, (two, {"when": F("one")}))
-
-
-def test_what_workers_serve_has_the_same_fills() -> None:
-    def total(counts: Ref[list[list[int]], F(parse, default=[])]) -> int:
-        return 0
-
-    registry = Registry("served")
-    for one in (files, parse, total):
-        registry.task(one)
-    config = AstrumConfig(skip_type_check=True)
-    served = registry.scheduler_to_serve(config).flow(fingerprints=True)
-    assert served.tasks["total"].inputs.fills == {"counts": Fill([], 1)}
-
-
-def test_a_task_with_a_mistake_does_not_keep_a_worker_from_serving_the_others() -> None:
-    def wrong(x: Ref[str, Each(Each(files))], y: Ref[str, F(files, default=DROP)]) -> None: ...
-
-    def total(counts: Ref[list[list[int]], F(parse, default=[])]) -> int:
-        return 0
-
-    registry = Registry("served")
-    for one in (files, wrong, parse, total):
-        registry.task(one)
-    with pytest.raises(TaskRegistrationError):
-        registry.build_scheduler()
-    served = registry.scheduler_to_serve(AstrumConfig(skip_type_check=True)).flow()
-    assert served.tasks["total"].inputs.fills == {"counts": Fill([], 1)}
-
-
-def nested_plan() -> dict[str, Any]:
-    def cond() -> bool:
-        return True
-
-    def last(own: Ref[list[list[str]], F(inner, default="")]) -> None: ...
-
-    flow = flow_of(files, parse, inner, cond, (last, {"when": F(cond)}))
-    return flow.plan.to_data()
-
-
-DAMAGE: list[tuple[int, str, Any, str]] = [
-    (0, "watches", [], "nothing tells the number of children of task 'parse'"),
-    (0, "watches", [["size", [], [], None]], "a watch has parts of the wrong type"),
-    (0, "watches", [["length", ["a", 1.5], [], None]], "a path has parts of the wrong type"),
-    (1, "axes", [[[], None]], "an axis has no list"),
-    (1, "axes", [[[[1, []]], None]], "task 1 is damaged"),
-    (1, "axes", [[[[0, 3]], None]], "a path has parts of the wrong type"),
-    (2, "axes", [[[[1, []]], None]], "the axes of task 'inner' are not in order"),
-    (4, "tolerant", [1], "tolerates a task that it does not need"),
-    (4, "conditions", [[3, 1, 1]], "has a condition on nothing"),
-    (4, "conditions", [[2, 0, 1]], "has a condition on nothing"),
-    (4, "conditions", [[3, "0", 1]], "a condition has parts of the wrong type"),
-    (4, "on_failure", "pause", "it has the unknown policy for failures 'pause'"),
-    (4, "on_lost", None, "it has the unknown policy for lost attempts None"),
-    (4, "max_failed", 2.5, "its bound of failed children is damaged"),
-    (4, "at_once", 0, "its bound of children at once is damaged"),
-]
-
-
-@pytest.mark.parametrize(("number", "name", "value", "told"), DAMAGE)
-def test_a_damaged_plan_is_refused(number: int, name: str, value: Any, told: str) -> None:
-    data = copy.deepcopy(nested_plan())
-    assert Plan.from_data(data).to_data() == nested_plan()
-    data["tasks"][number][3][name] = value
-    with pytest.raises(ValueError, match=told):
-        Plan.from_data(data)
-
-
-def test_a_binding_with_unknown_holes_is_refused() -> None:
-    data = nested_plan()
-    parameter, source, path, more = data["tasks"][4][2][0]
-    data["tasks"][4][2][0] = (parameter, source, path, {**more, "holes": "some"})
-    with pytest.raises(ValueError, match="holes of the unknown kind 'some'"):
-        Plan.from_data(data)
-    data["tasks"][4][2][0] = (parameter, source, path, {**more, "later": 1})
-    assert Plan.from_data(data).to_data() == nested_plan()  # parts not known are ignored
-
-
-names = st.lists(st.sampled_from("abcd"), unique=True, max_size=4)
-
-
-def axes_of(found: list[str]) -> list[Axis]:
-    return [Axis((ListSource(name),)) for name in found]
-
-
-@given(names, names)
-def test_aligned_axes_are_the_longest_shared_beginning(own: list[str], source: list[str]) -> None:
-    places = aligned(axes_of(own), axes_of(source))
-    assert [own[place] for place in places] == source[: len(places)]
-    rest = source[len(places) :]
-    assert not rest or rest[0] not in own
-    wrong = misaligned(axes_of(own), axes_of(source))
-    assert (wrong is not None) == any(name in own for name in rest)
