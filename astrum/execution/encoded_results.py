@@ -22,6 +22,7 @@ from astrum.machine.task_state import SUCCEEDED
 from astrum.machine.task_table import TaskTable
 from astrum.planning.axes import ListSource
 from astrum.planning.plan import TaskSpec
+from astrum.values.arguments import pack_arguments
 from astrum.values.codec import Codec
 from astrum.values.compression import MIN_COMPRESSED_BYTES, inflated_bytes
 from astrum.values.lists import EncodedList, split
@@ -129,13 +130,77 @@ class EncodedResults:
         )
         return pack_task_arguments(spec.task_id, parts, self._max_argument_bytes)
 
+    def arguments_at_hand(self, task: int) -> bytes | None:
+        """Return the encoded arguments of any task or child if nothing is to be fetched or made.
+
+        Nearly all children are given theirs here; else it is `None`, and `fetching_arguments` finds
+        them, or tells what is wrong.
+        """
+        place = self.tasks.place_of(task)
+        template = task
+        index: tuple[int, ...] = ()
+        if place is not None:
+            template, index = place.template, (*place.index, task - place.first)
+            if any(key not in self._named for key in self._names_of(template, index)):
+                return None
+        spec = self.tasks.plan.tasks[template]
+        used: list[tuple[ListSource, tuple[int, ...]]] = []
+        parts: list[tuple[str | int, bytes]] = []
+        for reading in self._readings.of(template):
+            part = self._at_hand(spec, reading, index, used)
+            if part is None or len(part) > MIN_COMPRESSED_BYTES:
+                return None
+            parts.append((reading.binding.parameter, part))
+        data = pack_arguments(parts)
+        if len(data) > self._max_argument_bytes:
+            return None
+        for key in used:
+            self._lists.use(key)
+        return data
+
+    def _at_hand(
+        self,
+        spec: TaskSpec,
+        reading: Reading,
+        index: tuple[int, ...],
+        used: list[tuple[ListSource, tuple[int, ...]]],
+    ) -> bytes | None:
+        binding, _, axis, is_list, source, one = reading
+        if source is None and one is None:
+            return None if is_list else self._whole(spec, binding)
+        owned_by = () if source is None else source.index_for(index)
+        if one is not None and axis is not None:
+            items = self._lists.peek((one, owned_by))
+            if items is None:
+                return None
+            used.append((one, owned_by))
+            item = items[index[axis]]
+            try:
+                return project(item, binding.item) if binding.item else item
+            except TransportError:
+                return None
+        if is_list or source is None:
+            return None
+        data = self.value(self.tasks.find(source.template, owned_by))
+        return data if data is None or not binding.path else None
+
+    def _names_of(
+        self, template: int, index: tuple[int, ...]
+    ) -> list[tuple[ListSource, tuple[int, ...]]]:
+        """Return the lists whose keys name a child, each with the index of who returned it."""
+        keyed = self._readings.keyed(template)
+        if not keyed:
+            return []
+        return [(one, () if owner is None else owner.index_for(index)) for one, owner, _ in keyed]
+
     def fetching_arguments(self, task: int) -> Fetching[bytes]:
         """Return the encoded arguments of any task or child, as `arguments` does.
 
         Afterwards what `take_unstored` returns is to be stored.
         """
         parts = yield from self.parts(task)
-        return pack_task_arguments(self.tasks.name(task), parts, self._max_argument_bytes)
+        name = self.tasks.name(task)
+        return pack_task_arguments(name, parts, self._max_argument_bytes)
 
     def parts(self, task: int) -> Fetching[list[tuple[str | int, bytes]]]:
         """Return the encoded argument of each parameter that gets one."""
@@ -201,13 +266,12 @@ class EncodedResults:
     def _element(
         self, spec: TaskSpec, reading: Reading, index: tuple[int, ...]
     ) -> Fetching[bytes | None]:
-        binding, axis = reading.binding, reading.axis
+        binding, axis, one = reading.binding, reading.axis, reading.list
         assert axis is not None
-        assert binding.item is not None
-        owner = reading.sources[0] if reading.sources else None
-        items = yield from self._items(spec, reading.list, owner, index)
+        assert one is not None
+        items = yield from self._items(spec, one, reading.source, index)
         try:
-            part = project(items[index[axis]], binding.item)
+            part = project(items[index[axis]], binding.item or ())
         except LocateError as error:
             if error.is_absent and binding.parameter in spec.optional:
                 return None
@@ -219,8 +283,9 @@ class EncodedResults:
     ) -> Fetching[EncodedList]:
         """Return the list of which a child with this index is, split once for all children."""
         owned_by = () if owner is None else owner.index_for(index)
-        known = self._lists.get((one, owned_by))
+        known = self._lists.peek((one, owned_by))
         if known is not None:
+            self._lists.use((one, owned_by))
             return known
         if owner is None:
             data: bytes | None = self._input(spec, one.source)
@@ -284,32 +349,50 @@ class EncodedResults:
         return packed.value
 
 
+class _Kept:
+    """A list that is split, and how often an element of it will be read yet."""
+
+    __slots__ = ("items", "left")
+
+    def __init__(self, items: EncodedList, left: int) -> None:
+        self.items = items
+        self.left = left
+
+
 class _Lists:
     """Lists that are split, each for as long as elements of it will be read."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[EncodedList, int]] = OrderedDict()
+        self._kept: dict[Hashable, _Kept] = {}
         self.size_bytes = 0
 
-    def get(self, key: Hashable) -> EncodedList | None:
-        """Return a list that is kept, and drop it if this was the last of its uses."""
-        kept = self._kept.pop(key, None)
-        if kept is None:
-            return None
-        items, left = kept
-        self.size_bytes -= items.size_bytes
-        self.add(key, items, left)
-        return items
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def peek(self, key: Hashable) -> EncodedList | None:
+        """Return a list that is kept."""
+        kept = self._kept.get(key)
+        return None if kept is None else kept.items
+
+    def use(self, key: Hashable) -> None:
+        """Note that an element of a list was read; drop the list if it was the last one."""
+        kept = self._kept.get(key)
+        if kept is not None:
+            kept.left -= 1
+            if kept.left <= 0:
+                self._drop(key)
 
     def add(self, key: Hashable, items: EncodedList, uses: int) -> None:
         """Keep a list that is used now, for all its other uses."""
         if uses <= 1:
             return
-        self._kept[key] = items, uses - 1
+        self._kept[key] = _Kept(items, uses - 1)
         self.size_bytes += items.size_bytes
         while self.size_bytes > _LISTS_BYTES and len(self._kept) > 1:
-            _, (dropped, _) = self._kept.popitem(last=False)
-            self.size_bytes -= dropped.size_bytes
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: Hashable) -> None:
+        self.size_bytes -= self._kept.pop(key).items.size_bytes
 
 
 def _key_of(item: bytes, key: Path) -> str:

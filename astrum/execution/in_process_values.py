@@ -229,7 +229,9 @@ class WireValues(LiveValues):
 
     def arguments(self, task: int) -> dict[str | int, Any]:
         # To join the arguments only checks their size: all of them travel in one message.
-        data = self._fetched(self._sent.fetching_arguments(task))
+        data = self._sent.arguments_at_hand(task)
+        if data is None:
+            data = self._fetched(self._sent.fetching_arguments(task))
         self._store(*self._sent.take_unstored())
         spec = self._tasks.spec(task)
         received = [
