@@ -69,6 +69,24 @@ class Ending(Dispatching):
         """Return the task whose end is the reason why this one was skipped or blocked."""
         return self._because.get(task)
 
+    def waits_for(self, task: int) -> list[str]:
+        """Return the names of the tasks and children whose ends a waiting task waits for."""
+        template, index = self.tasks.template(task), self.tasks.index(task)
+        if template in self.tasks.roots and not index:
+            lists = self.plan.edges.lists_of[template]
+            sources = {one.source for axis in lists for one in axis if isinstance(one, ListEdge)}
+            return [
+                self.tasks.name(source)
+                for source in sorted(sources)
+                if self.states[source] not in ENDED
+            ]
+        names = []
+        for edge in self.plan.edges.into[template]:
+            if self._verdict(edge, index) is _PENDING:
+                source = self.tasks.find(edge.source, [index[at] for at in edge.places])
+                names.append(self.tasks.name(edge.source if source is None else source))
+        return names
+
     def counts(self) -> Counter[int]:
         """Return how many tasks and children are in each state; a mapped task is its children."""
         if not self.tasks.roots:

@@ -178,6 +178,10 @@ class CleanupStopped(NamedTuple):
     by: str = ""
 
 
+RELEASES = ("retry", "fail", "succeed")
+"""What may become of a task that is held."""
+
+
 class Released(NamedTuple):
     """A person decided what becomes of a task that was held after the loss of its worker.
 

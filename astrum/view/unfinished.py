@@ -16,10 +16,9 @@ from astrum.machine.events import AttemptSettled
 from astrum.machine.state import RunState
 from astrum.machine.task_state import (
     BACKING_OFF,
-    CANCELLED,
-    FAILED,
+    ENDED,
+    HELD,
     OUTSTANDING,
-    SUCCEEDED,
     WAITING,
 )
 from astrum.planning.plan import TaskSpec
@@ -47,6 +46,8 @@ class UnfinishedState(StrEnum):
     """For a worker that serves it: there is none."""
     PAUSED = "paused"
     """For the end of a pause of its queue, its namespace or the task."""
+    HELD = "held"
+    """For a person: its worker was lost, and it may have had effects."""
 
 
 class Sent(NamedTuple):
@@ -130,9 +131,13 @@ class UnfinishedTask:
 def unfinished(moment: RunMoment, pool: Pool) -> list[UnfinishedTask]:
     """Return the state of every unfinished task, in plan order."""
     look = _Look(moment, pool)
-    ended = (SUCCEEDED, FAILED, CANCELLED)
-    states = moment.state.states
-    return [look.task(task) for task, state in enumerate(states) if state not in ended]
+    states, tasks = moment.state.states, moment.state.tasks
+    return [
+        look.task(task)
+        for task, state in enumerate(states)
+        # The children of a mapped task have rows of their own, as soon as they are known.
+        if state not in ENDED and not tasks.counts.get(task)
+    ]
 
 
 def age_text(seconds: float) -> str:
@@ -169,6 +174,8 @@ class _Look:
             return self._stopping(task)
         if state == WAITING:
             return self._waiting(task)
+        if state == HELD:
+            return self._held(task)
         if self._moment.waits_until is not None:
             return self._delayed(task, self._moment.waits_until)
         spec = self._state.tasks.spec(task)
@@ -218,11 +225,16 @@ class _Look:
         return self._made(task, UnfinishedState.PAUSED, text, since=pause.at or None)
 
     def _waiting(self, task: int) -> UnfinishedTask:
-        index, states = self._plan.index, self._state.states
-        needs = self._state.tasks.spec(task).needs
-        missing = tuple(need for need in needs if states[index[need]] != SUCCEEDED)
+        missing = tuple(self._state.waits_for(task))
         text = f"waits for {listed(missing, _NAMED)}"
         return self._made(task, UnfinishedState.WAITING, text, waits_for=missing)
+
+    def _held(self, task: int) -> UnfinishedTask:
+        text = (
+            f"{self._what_ended(task)}; it may have had effects, so it is held (on_lost='hold') "
+            "until `release` says what becomes of it"
+        )
+        return self._made(task, UnfinishedState.HELD, text)
 
     def _retrying(self, task: int) -> UnfinishedTask:
         due_at = self._state.due_at(task)

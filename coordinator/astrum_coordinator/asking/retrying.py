@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from astrum.errors import RetryRefusedError, TaskNotFoundError, nearest
 from astrum.machine.events import Reopened, RetryHurried
+from astrum.machine.state import RunState
 from astrum.machine.task_state import BACKING_OFF, SUCCEEDED
-from astrum.planning.plan import Plan
 from astrum.protocol.messages import encode_event
 from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
 from astrum_coordinator.asking.run_follower import RunFollower
 from astrum_coordinator.asking.waiting import found_run
-from astrum_coordinator.stored_runs import StoredRun, StoredRuns
+from astrum_coordinator.stored_runs import StoredRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +47,19 @@ async def retry_run(
     """
     info = await found_run(store, run_id)
     stored = await StoredRuns(store, seal).load(info)
-    plan = stored.plan
-    named = _numbers(plan, tasks, run_id)
+    run = RunFollower(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
     if info.is_open:
-        return await _hurry(store, seal, stored, info, named, by=by, now=now)
-    if info.state == "completed" and not named:
+        return await _hurry(store, seal, run, info, tasks, by=by, now=now)
+    if info.state == "completed" and not tasks:
         raise RetryRefusedError(
             f"run {run_id} completed, so there is nothing to try again: name the tasks that are to "
             "run again, with all that needs them"
         )
-    run = RunFollower(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
     await run.catch_up(store)
+    named = _numbers(run.state, tasks, run_id)
     states = run.state.states
     if info.state != "completed":
-        _refuse_succeeded(plan, states, named, run_id)
+        _refuse_succeeded(run.state, named, run_id)
     again = run.state.tasks_to_run(named)
     if not again:
         raise RetryRefusedError(
@@ -82,9 +81,9 @@ async def retry_run(
 async def _hurry(
     store: RunStore,
     seal: Seal,
-    stored: StoredRun,
+    run: RunFollower,
     info: RunInfo,
-    named: Sequence[int],
+    tasks: Sequence[str],
     *,
     by: str,
     now: bool,
@@ -101,8 +100,8 @@ async def _hurry(
             "their tasks say; --now cuts the delay before the next attempt short, and `cancel` "
             "ends the run"
         )
-    run = RunFollower(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
     await run.catch_up(store)
+    named = _numbers(run.state, tasks, run_id)
     states = run.state.states
     waiting = [task for task in named or range(len(states)) if states[task] == BACKING_OFF]
     if not waiting:
@@ -115,19 +114,22 @@ async def _hurry(
     return Retry(run_id, tuple(map(run.state.tasks.name, waiting)), reopened=False)
 
 
-def _numbers(plan: Plan, tasks: Sequence[str], run_id: str) -> list[int]:
-    for task_id in tasks:
-        if task_id not in plan.index:
-            hint = nearest(task_id, plan.index)
-            raise TaskNotFoundError(f"run {run_id} has no task {task_id!r}{hint}")
-    return sorted({plan.index[task_id] for task_id in tasks})
+def _numbers(state: RunState, tasks: Sequence[str], run_id: str) -> list[int]:
+    numbers = set()
+    for name in tasks:
+        number = state.tasks.find_name(name)
+        if number is None:
+            hint = nearest(name, state.plan.index)
+            raise TaskNotFoundError(f"run {run_id} has no task {name!r}{hint}")
+        numbers.add(number)
+    return sorted(numbers)
 
 
-def _refuse_succeeded(plan: Plan, states: Sequence[int], named: Sequence[int], run_id: str) -> None:
+def _refuse_succeeded(state: RunState, named: Sequence[int], run_id: str) -> None:
     for task in named:
-        if states[task] == SUCCEEDED:
+        if state.states[task] == SUCCEEDED:
             raise RetryRefusedError(
-                f"task {plan.tasks[task].task_id!r} of run {run_id} has succeeded, and only what "
+                f"task {state.tasks.name(task)!r} of run {run_id} has succeeded, and only what "
                 "did not is tried again; retry the run without it, and once it has completed, name "
                 "the task"
             )

@@ -19,7 +19,7 @@ from astrum.machine.events import (
     TaskReused,
 )
 from astrum.machine.state import RunState
-from astrum.machine.task_state import CANCELLED, FAILED, SUCCEEDED
+from astrum.machine.task_state import ENDED, FAILED, SUCCEEDED
 from astrum.planning.plan import Plan
 from astrum.protocol.sealing import Seal
 from astrum_coordinator.asking.run_follower import RunFollower
@@ -32,9 +32,10 @@ END = "end"
 class RunEvent(NamedTuple):
     """Something that happened in a run, at a time in seconds since the epoch.
 
-    ``kind`` is "task_succeeded", "task_failed", "task_retrying" (an attempt ended without success
-    and another follows), "task_reused" (it has the result of an earlier run), "task_unserved",
-    "cancel_requested", "run_timed_out", "run_reopened", "run_completed", "run_failed" or
+    ``kind`` is "task_succeeded", "task_skipped", "task_failed", "task_retrying" (an attempt ended
+    without success and another follows), "task_reused" (it has the result of an earlier run),
+    "task_unserved", "cancel_requested", "run_timed_out", "run_reopened", "run_completed",
+    "run_failed" or
     "run_cancelled". ``task`` and ``attempt`` are "" and 0 for what is about the run, ``detail`` is
     one line for people. Pass ``cursor`` as ``after`` to go on behind this event.
     """
@@ -111,7 +112,7 @@ class TaskFollower(RunFollower):
     @property
     def is_over(self) -> bool:
         """Whether the task has succeeded, failed or been cancelled."""
-        return self.state.states[self._task] in (SUCCEEDED, FAILED, CANCELLED)
+        return self.state.states[self._task] in ENDED
 
     def _notify(self, event: Event, commands: Sequence[Command] = ()) -> None:
         if self.is_over:
@@ -143,6 +144,8 @@ def _attempt(state: RunState, event: AttemptSettled) -> RunEvent | None:
     kind = "task_retrying"
     if event.outcome is Outcome.SUCCEEDED:
         kind = "task_succeeded"
+    elif event.outcome is Outcome.SKIPPED:
+        kind = "task_skipped"
     elif state.finished is not None or state.states[event.task] == FAILED:
         kind = "task_failed"
     detail = "" if event.failure is None else event.failure.message
