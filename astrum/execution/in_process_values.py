@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeGuard
 
+from astrum.data_transport.absent import ABSENT
 from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error, locate, shown_path
 from astrum.errors import LocateError
@@ -17,7 +18,6 @@ from astrum.machine.state import RunState
 from astrum.machine.task_state import SUCCEEDED
 from astrum.planning.axes import ListSource
 from astrum.planning.plan import TaskSpec
-from astrum.values.absent import ABSENT
 from astrum.values.arguments import unpack_arguments
 from astrum.values.codec import Codec
 from astrum.values.compression import inflate

@@ -17,7 +17,7 @@ from astrum.values.projection import array_in, opened, part_of
 from astrum.values.walk import check_complete, offsets
 
 ABSENT_ITEM: Final = bytes((0xC7, 0, Code.ABSENT))
-"""The encoded `astrum.values.absent.ABSENT`."""
+"""The encoded `astrum.data_transport.absent.ABSENT`."""
 
 
 @dataclass(frozen=True, slots=True)
