@@ -17,6 +17,7 @@ from astrum.data_transport.task_failure import TaskFailure
 from astrum.errors import LocateError, TransportError
 from astrum.execution.gathering import Fetching, Gather, too_early, worked
 from astrum.execution.readings import Reading, Readings, Source, failure_of
+from astrum.execution.split_lists import KeptList, SplitLists
 from astrum.machine.state import RunState
 from astrum.machine.task_state import SUCCEEDED
 from astrum.machine.task_table import TaskTable
@@ -37,7 +38,6 @@ from astrum.values.projector import Projector
 from astrum.values.references import Blob, BlobRef, reference_of
 
 _CODEC = Codec()
-_LISTS_BYTES = 64 * 1024 * 1024
 _JOINED_KEPT = 128
 
 
@@ -62,7 +62,7 @@ class EncodedResults:
         self._state = None if self.is_plain else state
         self._projector = Projector()
         self._readings = Readings(tasks.plan)
-        self._lists = _Lists()
+        self._lists = SplitLists()
         self._joined: OrderedDict[Hashable, bytes] = OrderedDict()
         self._named: set[tuple[ListSource, tuple[int, ...]]] = set()
         self._unstored: dict[str, Blob] = {}
@@ -95,7 +95,7 @@ class EncodedResults:
         """Join again what is read from now on: tasks may have other ends, or blobs may be lost."""
         self._joined.clear()
         self._named.clear()
-        self._lists = _Lists()
+        self._lists = SplitLists()
 
     def value(self, task: int | None) -> bytes | None:
         """Return the encoded result of a task, or the reference to it; `None` if it has none.
@@ -141,10 +141,10 @@ class EncodedResults:
         index: tuple[int, ...] = ()
         if place is not None:
             template, index = place.template, (*place.index, task - place.first)
-            if any(key not in self._named for key in self._names_of(template, index)):
+            if self._readings.keyed(template) and not self._is_named(template, index):
                 return None
         spec = self.tasks.plan.tasks[template]
-        used: list[tuple[ListSource, tuple[int, ...]]] = []
+        used: list[KeptList] = []
         parts: list[tuple[str | int, bytes]] = []
         for reading in self._readings.of(template):
             part = self._at_hand(spec, reading, index, used)
@@ -154,8 +154,8 @@ class EncodedResults:
         data = pack_arguments(parts)
         if len(data) > self._max_argument_bytes:
             return None
-        for key in used:
-            self._lists.use(key)
+        for kept in used:
+            self._lists.use(kept)
         return data
 
     def _at_hand(
@@ -163,18 +163,18 @@ class EncodedResults:
         spec: TaskSpec,
         reading: Reading,
         index: tuple[int, ...],
-        used: list[tuple[ListSource, tuple[int, ...]]],
+        used: list[KeptList],
     ) -> bytes | None:
         binding, _, axis, is_list, source, one = reading
         if source is None and one is None:
             return None if is_list else self._whole(spec, binding)
         owned_by = () if source is None else source.index_for(index)
         if one is not None and axis is not None:
-            items = self._lists.peek((one, owned_by))
-            if items is None:
+            kept = self._lists.find((one, owned_by))
+            if kept is None:
                 return None
-            used.append((one, owned_by))
-            item = items[index[axis]]
+            used.append(kept)
+            item = kept.items[index[axis]]
             try:
                 return project(item, binding.item) if binding.item else item
             except TransportError:
@@ -184,14 +184,12 @@ class EncodedResults:
         data = self.value(self.tasks.find(source.template, owned_by))
         return data if data is None or not binding.path else None
 
-    def _names_of(
-        self, template: int, index: tuple[int, ...]
-    ) -> list[tuple[ListSource, tuple[int, ...]]]:
-        """Return the lists whose keys name a child, each with the index of who returned it."""
-        keyed = self._readings.keyed(template)
-        if not keyed:
-            return []
-        return [(one, () if owner is None else owner.index_for(index)) for one, owner, _ in keyed]
+    def _is_named(self, template: int, index: tuple[int, ...]) -> bool:
+        """Return whether the table knows the keys of the lists of which a child is."""
+        return all(
+            (one, () if owner is None else owner.index_for(index)) in self._named
+            for one, owner, _ in self._readings.keyed(template)
+        )
 
     def fetching_arguments(self, task: int) -> Fetching[bytes]:
         """Return the encoded arguments of any task or child, as `arguments` does.
@@ -283,10 +281,10 @@ class EncodedResults:
     ) -> Fetching[EncodedList]:
         """Return the list of which a child with this index is, split once for all children."""
         owned_by = () if owner is None else owner.index_for(index)
-        known = self._lists.peek((one, owned_by))
-        if known is not None:
-            self._lists.use((one, owned_by))
-            return known
+        kept = self._lists.find((one, owned_by))
+        if kept is not None:
+            self._lists.use(kept)
+            return kept.items
         if owner is None:
             data: bytes | None = self._input(spec, one.source)
         else:
@@ -347,52 +345,6 @@ class EncodedResults:
         if packed.blob is not None:
             self._unstored[packed.blob.digest] = packed.blob
         return packed.value
-
-
-class _Kept:
-    """A list that is split, and how often an element of it will be read yet."""
-
-    __slots__ = ("items", "left")
-
-    def __init__(self, items: EncodedList, left: int) -> None:
-        self.items = items
-        self.left = left
-
-
-class _Lists:
-    """Lists that are split, each for as long as elements of it will be read."""
-
-    def __init__(self) -> None:
-        self._kept: dict[Hashable, _Kept] = {}
-        self.size_bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def peek(self, key: Hashable) -> EncodedList | None:
-        """Return a list that is kept."""
-        kept = self._kept.get(key)
-        return None if kept is None else kept.items
-
-    def use(self, key: Hashable) -> None:
-        """Note that an element of a list was read; drop the list if it was the last one."""
-        kept = self._kept.get(key)
-        if kept is not None:
-            kept.left -= 1
-            if kept.left <= 0:
-                self._drop(key)
-
-    def add(self, key: Hashable, items: EncodedList, uses: int) -> None:
-        """Keep a list that is used now, for all its other uses."""
-        if uses <= 1:
-            return
-        self._kept[key] = _Kept(items, uses - 1)
-        self.size_bytes += items.size_bytes
-        while self.size_bytes > _LISTS_BYTES and len(self._kept) > 1:
-            self._drop(next(iter(self._kept)))
-
-    def _drop(self, key: Hashable) -> None:
-        self.size_bytes -= self._kept.pop(key).items.size_bytes
 
 
 def _key_of(item: bytes, key: Path) -> str:

@@ -119,7 +119,7 @@ def test_a_list_is_fetched_and_split_once_for_all_children_and_then_dropped(
     assert len(splits) == 2
 
 
-def test_what_a_child_lacks_is_told_by_name() -> None:
+def test_an_error_names_what_a_child_lacks() -> None:
     led = Led([{"id": 1}, {"no": 1}])
     assert led.arguments(led.child(CHECK, 0)) == {"doc": CODEC.encode(1)}
     with pytest.raises(TransportError, match="task 'check', parameter 'doc', from 'docs'"):
