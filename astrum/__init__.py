@@ -68,6 +68,7 @@ from astrum.planning import (
 if TYPE_CHECKING:
     from astrum_coordinator import Client as Client
     from astrum_coordinator import Coordinator as Coordinator
+    from astrum_coordinator import FromRun as FromRun
     from astrum_coordinator import RunEvent as RunEvent
     from astrum_coordinator import RunHandle as RunHandle
     from astrum_coordinator import SyncClient as SyncClient
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 _OF_THE_COORDINATOR = (
     "Client",
     "Coordinator",
+    "FromRun",
     "RunEvent",
     "RunHandle",
     "SyncClient",

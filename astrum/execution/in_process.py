@@ -37,6 +37,7 @@ from astrum.execution.threads import drop
 from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
+    CleanupStopped,
     Command,
     Dispatch,
     Event,
@@ -131,7 +132,9 @@ class InProcessRun:
         # Attempts start in the context of the caller of the flow, not in that of the attempt whose
         # end made them ready.
         self._to_start = TaskReuser(self._attempt, own=CURRENT)
+        self._dropped: set[tuple[int, int]] = set()
         self._is_over = False
+        self._limits_cleanup = False
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> ExecutionReport:
@@ -182,12 +185,16 @@ class InProcessRun:
             while not self._over.done():
                 try:
                     await asyncio.shield(self._over)
-                except asyncio.CancelledError:
-                    break  # cancelled a second time: leave at once
+                except asyncio.CancelledError:  # cancelled a second time: leave at once
+                    self._take_in(CleanupStopped(time.time(), "the clean-up was interrupted"))
+                    break
             raise
 
     def _on_resource_failure(self, error: ResourceError) -> None:
         """End the run: the tasks that need the resource cannot run in this process."""
+        if self._is_over:
+            logger.error("run %s is over already: %s", self._run_id, error)
+            return
         self._resource_error = error
         self._take_in(CancelRequested(time.time()))
 
@@ -210,8 +217,17 @@ class InProcessRun:
 
     def _take_in(self, event: Event) -> None:
         commands = self._state.handle(event)
+        if self._state.stopping and not self._limits_cleanup:
+            self._limit_cleanup()
         if commands or self._observer is not None:
             self._obey(event, commands)
+
+    def _limit_cleanup(self) -> None:
+        until, limit_s = self._state.cleanup_until, self._flow.plan.cleanup_s
+        self._limits_cleanup = True
+        if until is not None:
+            event = CleanupStopped.too_late(until, limit_s)
+            self._timers[-2] = self._loop.call_later(limit_s, self._take_in, event)
 
     def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
         if self._observer is not None:
@@ -236,7 +252,10 @@ class InProcessRun:
     def _revoke(self, command: Revoke) -> None:
         task, attempt = command
         if task not in self._running:
-            self._to_start.clear()  # nothing starts any more
+            if self._flow.plan.is_plain:
+                self._to_start.clear()  # nothing starts any more
+            else:
+                self._dropped.add((task, attempt))
             self._loop.call_soon(self._settle_unrun, task, attempt)
             return
         job, context = self._running[task]
@@ -290,7 +309,7 @@ class InProcessRun:
 
     # --- one attempt --------------------------------------------------------------------
 
-    async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
+    def _context(self, command: Dispatch) -> AttemptContext:
         task, plan = command.task, self._flow.plan
         spec = self._tasks.spec(task)
         context = AttemptContext(
@@ -306,6 +325,13 @@ class InProcessRun:
         if spec.axes:
             context.index = told_index(self._tasks.index(task))
             context.key = self._values.key(task)
+        return context
+
+    async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
+        task = command.task
+        if self._dropped and (task, command.attempt) in self._dropped:
+            return
+        spec, context = self._tasks.spec(task), self._context(command)
         self._running[task] = job, context
         started_at = time.time()
         try:

@@ -292,6 +292,7 @@ class DynamicScheduler:
             edges=draft.edges,
             on_failure=self.config.on_failure,
             max_children=self.config.max_children,
+            cleanup_s=self.config.cleanup_s,
             resources={task_id: names_needed(used) for task_id, used in uses.items()},
         )
 

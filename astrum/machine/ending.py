@@ -52,6 +52,7 @@ class Ending(Dispatching):
         self._needs_left: list[int] = []
         self._awaited_left = 0
         self._stopping: str | None = None
+        self._stopped_at = 0.0
         self._ends_as = "completed"
         # Tasks that clean up (``always``): how many have not ended, and whether they are to stop.
         self._has_cleanup = any(spec.always for spec in plan.tasks)

@@ -177,6 +177,15 @@ class CleanupStopped(NamedTuple):
     reason: str = ""
     by: str = ""
 
+    @classmethod
+    def too_late(cls, at: float, limit_s: float) -> CleanupStopped:
+        """Return the event that they took longer than their limit."""
+        return cls(
+            at,
+            f"the tasks that clean up (always=True) took longer than {limit_s:g} s and were ended; "
+            "cleanup_s= allows more",
+        )
+
 
 RELEASES = ("retry", "fail", "succeed")
 """What may become of a task that is held."""

@@ -15,6 +15,7 @@ from astrum.planning.edges import NO_EDGES, TaskEdges
 from astrum.planning.fingerprint import fingerprint
 from astrum.planning.offer import namespace_version
 from astrum.planning.plan import (
+    CLEANUP_S,
     DEFAULT_QUEUE,
     MAX_CHILDREN,
     NO_RETRY,
@@ -121,6 +122,7 @@ def build_plan(
     edges: Mapping[str, TaskEdges] = NO_TASK_EDGES,
     on_failure: OnFailure = "stop",
     max_children: int = MAX_CHILDREN,
+    cleanup_s: float = CLEANUP_S,
     resources: Mapping[str, tuple[str, ...]] = NO_RESOURCES,
 ) -> Plan:
     """Return the plan of an acyclic graph whose keys are in upstream-first order.
@@ -168,6 +170,7 @@ def build_plan(
         check_types,
         inputs=tuple(run_inputs),
         max_children=max_children,
+        cleanup_s=cleanup_s,
     )
     if not fingerprints:
         return plan

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.asking.taking_over import FromRun
     from astrum_coordinator.client.client import Client
     from astrum_coordinator.client.handle import RunHandle
     from astrum_coordinator.client.run_events import RunEvent
@@ -20,6 +21,7 @@ __all__ = [
     "Client",
     "Coordinator",
     "CoordinatorConfig",
+    "FromRun",
     "RunEvent",
     "RunHandle",
     "SyncClient",
@@ -30,6 +32,7 @@ _PLACES = {
     "Client": "client.client",
     "Coordinator": "app",
     "CoordinatorConfig": "config",
+    "FromRun": "asking.taking_over",
     "RunEvent": "client.run_events",
     "RunHandle": "client.handle",
     "SyncClient": "client.sync",

@@ -98,6 +98,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
             for service in reversed((*parts.services, parts.adoption, parts.wakes)):
                 await service.stop()
             await parts.leaderships.release()
+            parts.adoption.notices.close()
         finally:
             parts.subscriptions.close()
             self._opened = None

@@ -72,6 +72,7 @@ class ChaosPool:
         self._first += [("coordinator", FIRST_CODE)] * coordinators
         self.members: list[Member] = []
         self.planned: dict[str, list[Planned]] = {}
+        self.reopened: list[str] = []
         self.retired: set[str] = set()
         self.arriving: set[str] = set()
         self.unexpected_ends: list[str] = []

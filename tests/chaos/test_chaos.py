@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.driver import Driver, Result, table, write_json
-from tests.chaos.faults import FAILOVER
+from tests.chaos.faults import FAILOVER, REOPENED
 from tests.chaos.pool import ChaosPool
 from tests.flows.chaos import CODES
 from tests.servers import find_binaries
@@ -119,11 +119,21 @@ async def test_a_short_storm_of_faults_loses_nothing_and_counts_nothing_twice(
     judge([result for part in results for result in part])
 
 
+@pytest.mark.skipif(MINUTES > 0, reason="the long version runs")
+@pytest.mark.timeout(300)
+async def test_a_run_that_is_reopened_under_kills_runs_nothing_again_that_had_succeeded(
+    tmp_path: Path,
+) -> None:
+    alone: list[Scenario] = [(REOPENED, [REOPENED], 1.0)]
+    judge(await storm(tmp_path / "reopened", SHORT_LEASE_S, alone, open_runs=1, codes=SAME * 2))
+
+
 @pytest.mark.skipif(MINUTES <= 0, reason="make chaos MINUTES=10 runs it")
 async def test_every_fault_for_its_share_of_the_time(tmp_path: Path) -> None:
     every = QUICK + SLOW + OPERATORS
-    share_s = MINUTES * 60 / (len(every) + 9)
+    share_s = MINUTES * 60 / (len(every) + 10)
     each: list[Scenario] = [(fault, [fault], share_s) for fault in every]
+    each.append((REOPENED, [REOPENED], share_s))
     each.append(("all of these at once", every, 2 * share_s))
     at_defaults: list[Scenario] = [
         ("worker kill -9, default lease", ["worker kill -9"], 2 * share_s)

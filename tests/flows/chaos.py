@@ -13,6 +13,7 @@ import json
 import os
 import random
 import time
+from pathlib import Path
 from typing import Any
 
 from astrum import F, Ref, SchedulerRegistry, current_attempt
@@ -44,6 +45,23 @@ def has_same_body(name: str, code: str, other: str) -> bool:
 def has_same_parameters(name: str, code: str, other: str) -> bool:
     """Tell whether a task has the same parameters in two versions of the code."""
     return name not in EXTENDED or (code == "c") == (other == "c")
+
+
+OBSTRUCTED = name_of(6, 0)
+"""The task that fails while the file of `obstacle_of` its run is there."""
+
+
+def obstacle_of(run_id: str, tokens: str | Path) -> Path:
+    """Return the file that makes a task of a run fail."""
+    return Path(f"{tokens}-obstacle-{run_id}")
+
+
+def _meet_obstacle() -> None:
+    context = current_attempt()
+    if context.task_id == OBSTRUCTED:
+        obstacle = obstacle_of(context.run_id, os.environ[TOKENS_VARIABLE])
+        if obstacle.exists():
+            raise RuntimeError(f"{obstacle} is in the way")
 
 
 def leave_token() -> str:
@@ -84,6 +102,7 @@ def _declare_async(row: int, column: int) -> None:
     ) -> dict[str, Any]:
         nonce = leave_token()
         await asyncio.sleep(_pause_s())
+        _meet_obstacle()
         if column == row and current_attempt().attempt == 1:
             raise RuntimeError("the first attempt of this task always fails")
         return _value(nonce, **{left: a, right: b})

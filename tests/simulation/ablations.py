@@ -174,7 +174,7 @@ FIRST_MISSED = {
     "loss watch": 6,
     "settling again": 6,
     "bound of outstanding attempts": 8,
-    "look at outstanding attempts": 18,
+    "look at outstanding attempts": 8,
     "audit while reconciling": 19,
     "moves": 28,
     "still mine": 111,

@@ -99,7 +99,8 @@ class RunFollower:
     async def _next_entries(self, store: RunStore) -> list[JournalEntry]:
         if not self._reads_whole:
             try:
-                return await store.read_outline(self.run_id, self.cursor, task=self._values)
+                part = await store.read_outline(self.run_id, self.cursor, task=self._values)
+                return part.entries
             except StoreConfigurationError as error:  # for example access rules of an older version
                 logger.debug("run %s: its journal is read whole: %s", self.run_id, error)
                 self._reads_whole = True

@@ -6,7 +6,7 @@ from astrum.errors import DecodeError
 from astrum.protocol.messages import Record
 from astrum.protocol.sealing import Seal
 from astrum.redis.journals import BEGINNING
-from astrum.redis.records import JournalEntry
+from astrum.redis.records import JournalPart
 from astrum.redis.run_store import RunStore
 from astrum_coordinator.leading.results import NIL
 from astrum_coordinator.leading.unknown_rows import UnknownRows
@@ -21,9 +21,11 @@ async def value_of(store: RunStore, seal: Seal, run_id: str, task: int) -> bytes
     """
     found, cursor = None, BEGINNING
     rows = UnknownRows(run_id)
-    while entries := await _entries(store, seal, run_id, cursor, task):
-        cursor = entries[-1].entry_id
-        for entry in entries:
+    part = JournalPart([], goes_on=True)
+    while part.goes_on:
+        part = await _read_on(store, seal, run_id, cursor, task)
+        for entry in part.entries:
+            cursor = entry.entry_id
             try:
                 items = seal.open_entry(run_id, entry.data, rows.note)
             except DecodeError:
@@ -34,9 +36,9 @@ async def value_of(store: RunStore, seal: Seal, run_id: str, task: int) -> bytes
     return found
 
 
-async def _entries(
-    store: RunStore, seal: Seal, run_id: str, cursor: str, task: int
-) -> list[JournalEntry]:
+async def _read_on(store: RunStore, seal: Seal, run_id: str, cursor: str, task: int) -> JournalPart:
     if seal.is_on:  # a signature is over the whole
-        return await store.read_journal({run_id: cursor}, block_s=None, count=_ENTRIES_PER_READ)
+        cursors = {run_id: cursor}
+        entries = await store.read_journal(cursors, block_s=None, count=_ENTRIES_PER_READ)
+        return JournalPart(entries, goes_on=bool(entries))
     return await store.read_outline(run_id, cursor, task=task)
