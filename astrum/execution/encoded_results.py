@@ -66,6 +66,7 @@ class EncodedResults:
         self._joined: OrderedDict[Hashable, bytes] = OrderedDict()
         self._named: set[tuple[ListSource, tuple[int, ...]]] = set()
         self._unstored: dict[str, Blob] = {}
+        self._reopened = 0
 
     def keep(self, task: int, value: bytes) -> None:
         """Hold the encoded result of a task, or the reference to it."""
@@ -114,6 +115,14 @@ class EncodedResults:
             raise LookupError("nothing here knows how tasks ended")
         return failure_of(self._state, task)
 
+    def _notice_reopening(self) -> None:
+        """Forget what was joined and split if tasks that had ended run again since."""
+        if self._state is not None:
+            count = len(self._state.attempt_log.reopened)
+            if count != self._reopened:
+                self._reopened = count
+                self.forget_joined()
+
     # --- arguments ----------------------------------------------------------------------
 
     def arguments(self, spec: TaskSpec) -> bytes:
@@ -136,6 +145,7 @@ class EncodedResults:
         Nearly all children are given theirs here; else it is `None`, and `fetching_arguments` finds
         them, or tells what is wrong.
         """
+        self._notice_reopening()
         place = self.tasks.place_of(task)
         template = task
         index: tuple[int, ...] = ()
@@ -202,6 +212,7 @@ class EncodedResults:
 
     def parts(self, task: int) -> Fetching[list[tuple[str | int, bytes]]]:
         """Return the encoded argument of each parameter that gets one."""
+        self._notice_reopening()
         tasks = self.tasks
         spec, index = tasks.spec(task), tasks.index(task)
         if index:

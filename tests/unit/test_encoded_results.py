@@ -12,7 +12,7 @@ from astrum.execution import encoded_results, gathering
 from astrum.execution.encoded_results import EncodedResults
 from astrum.execution.gathering import Fetching
 from astrum.execution.input_lists import fetching_lengths
-from astrum.machine.events import AttemptSettled, Outcome
+from astrum.machine.events import AttemptSettled, Outcome, Reopened
 from astrum.machine.state import RunState
 from astrum.planning import Plan, TaskSpec
 from astrum.planning.axes import Axis, ListSource, Watch
@@ -159,6 +159,17 @@ def test_a_big_list_of_results_is_stored_before_its_readers_are_sent(
     assert CODEC.decode(blob.data) == ["x" * 30_000] * 3
     assert led.arguments(SECOND)["docs"] == first
     assert led.results.take_unstored() == []
+
+
+def test_after_a_run_was_reopened_nothing_is_read_as_it_was_before() -> None:
+    led = Led([1, 2])
+    for number in range(2):
+        led.succeed(led.child(PARSE, number), CODEC.encode(number))
+    assert CODEC.decode(led.arguments(FIRST)["docs"]) == [0, 1]
+    led.results.keep(led.child(PARSE, 1), CODEC.encode("other"))
+    assert CODEC.decode(led.arguments(SECOND)["docs"]) == [0, 1]
+    led.state.attempt_log.reopened.append(Reopened((), 1.0))
+    assert CODEC.decode(led.arguments(SECOND)["docs"]) == [0, "other"]
 
 
 def _never_shrunk(data: bytes) -> Any:
