@@ -11,10 +11,11 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping
 from functools import partial
 
-from astrum.data_transport.bindings import Binding, Path
+from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error
 from astrum.data_transport.task_failure import TaskFailure
 from astrum.errors import LocateError, TransportError
+from astrum.execution.child_names import key_of
 from astrum.execution.gathering import Fetching, Gather, too_early, worked
 from astrum.execution.readings import Reading, Readings, Source, failure_of
 from astrum.execution.split_lists import KeptList, SplitLists
@@ -326,7 +327,7 @@ class EncodedResults:
             if (one, owned_by) not in self._named:
                 items = yield from self._items(spec, one, owner, index)
                 self._named.add((one, owned_by))
-                self.tasks.set_keys(one, owned_by, [_key_of(item, key) for item in items])
+                self.tasks.set_keys(one, owned_by, [key_of(item, key) for item in items])
 
     # --- lists of results ---------------------------------------------------------------
 
@@ -356,7 +357,3 @@ class EncodedResults:
         if packed.blob is not None:
             self._unstored[packed.blob.digest] = packed.blob
         return packed.value
-
-
-def _key_of(item: bytes, key: Path) -> str:
-    return str(_CODEC.decode(project(item, key)))
