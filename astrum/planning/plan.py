@@ -173,7 +173,8 @@ class Plan:
             raise ValueError("it is not a map with a list of tasks")
         if data.get("version") not in (PLAIN_VERSION, PLAN_VERSION):
             raise ValueError(
-                f"the plan has version {data.get('version')!r}, this process reads {PLAN_VERSION}"
+                f"the plan has version {data.get('version')!r}, this process reads "
+                f"{PLAIN_VERSION} and {PLAN_VERSION}"
             )
         limit, namespace = data.get("concurrency_limit"), data.get("namespace")
         if type(namespace) is not str or not (limit is None or (type(limit) is int and limit > 0)):

@@ -110,5 +110,5 @@ def test_fields_that_a_later_version_adds_to_a_plan_are_ignored(
 
 
 def test_a_plan_of_another_version_is_refused_by_number() -> None:
-    with pytest.raises(ValueError, match="version 99, this process reads 3"):
+    with pytest.raises(ValueError, match="version 99, this process reads 3 and 4"):
         Plan.from_data({**DIAMOND.to_data(), "version": 99})
