@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ from astrum.protocol.messages import Record, encode_entry, encode_record
 from astrum.protocol.records import RunInfo
 from astrum.protocol.run_header import RunHeader, SeedPart, is_same_value
 from astrum.protocol.sealing import Seal
+from astrum.redis.patience import patiently
 from astrum.redis.scripts import MAX_ITEMS
 from astrum.values.codec import Codec
 from astrum.values.payload import EncodedResult
@@ -40,6 +42,10 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.results import NIL
 from astrum_coordinator.stored_runs import StoredRuns
 
+logger = logging.getLogger("astrum.coordinator")
+
+_PATIENCE_S = 10.0
+"""Seconds for which a submission waits for a server, for example at a restart."""
 PART_BYTES = 128 * 1024
 """About the size of a journal entry with seeds."""
 PART_COPIED_BYTES = 8 * 1024 * 1024
@@ -258,7 +264,12 @@ class TakingOver(ABC):
         if from_run is None:
             return Beginning(checked_inputs(flow, inputs).encoded())
         wish = FromRun(from_run) if isinstance(from_run, str) else from_run
-        earlier = await self._earlier(flow, wish)
+        earlier = await patiently(
+            lambda: self._earlier(flow, wish),
+            patience_s=_PATIENCE_S,
+            what=f"run {wish.run_id} is to be read",
+            log=logger,
+        )
         seeded = await earlier.inputs(inputs, self._reports)
         encoded = checked_inputs(flow, seeded.values).encoded()
         found = await asyncio.to_thread(earlier.decide, encoded, seeded.taken)
