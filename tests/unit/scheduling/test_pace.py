@@ -87,7 +87,7 @@ def test_a_run_that_weighs_less_leaves_the_room_of_the_others_to_them() -> None:
     assert capacity(40, 0, 40, WEIGHT, low) == 40 * 8 // 9
     assert capacity(40, 4, 34, low, WEIGHT) == 4, "they have not sent the next yet"
     assert capacity(40, 30, 34, WEIGHT, low) == 36
-    assert capacity(40, 4, 34, low, 0) == 40, "nobody else wants more"
+    assert capacity(40, 4, 34, low, 0) == 40, "no other run wants more"
     assert capacity(2, 0, 99, weight_of(9), 1_000 * WEIGHT) == 1, "nothing starves"
 
 
