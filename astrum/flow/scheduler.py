@@ -332,7 +332,8 @@ async def _run_here(
     flow: Flow, config: AstrumConfig, inputs: GivenInputs, run_id: str, priority: int
 ) -> ExecutionReport:
     # Imported late: the codec behind it needs pydantic, the slowest import of all.
-    from astrum.execution.in_process import InProcessOptions, run_in_process
+    from astrum.execution.in_process import run_in_process
+    from astrum.execution.in_process_options import InProcessOptions
 
     options = InProcessOptions(
         silence=config.silence,

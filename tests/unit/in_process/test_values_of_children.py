@@ -14,7 +14,8 @@ from astrum.data_transport.bindings import Binding, Fill, TaskInputs
 from astrum.data_transport.task_failure import TaskFailure
 from astrum.errors import RunInputError, Skip
 from astrum.execution.attempt import current_attempt
-from astrum.execution.in_process import InProcessOptions, InProcessRun
+from astrum.execution.in_process import InProcessRun
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.input_lists import list_mistakes
 from astrum.execution.invoke import BoundTask, Flow
 from astrum.execution.run_inputs import CheckedInputs
