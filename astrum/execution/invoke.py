@@ -216,8 +216,6 @@ def _bind(
     task: BoundTask, context: AttemptContext, values: dict[str | int, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """Split values into positional and named ones, made to fit their declared types."""
-    if task.inputs.fills or task.inputs.defaults:
-        from astrum.values.absent import fill_absent, own_copy  # it imports pydantic
     for parameter, (default, depth) in task.inputs.fills.items():
         if parameter in values:
             values[parameter] = fill_absent(values[parameter], depth, default)
