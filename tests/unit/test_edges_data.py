@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from astrum import Each, F, Ref, SchedulerRegistry
+from astrum.errors import SchedulerError
 from astrum.planning.alignment import aligned, misaligned
 from astrum.planning.axes import Axis, ListSource
 from astrum.planning.plan import Plan
@@ -94,3 +95,91 @@ def test_aligned_axes_are_the_longest_shared_beginning(own: list[str], source: l
     assert not rest or rest[0] not in own
     wrong = misaligned(axes_of(own), axes_of(source))
     assert (wrong is not None) == any(name in own for name in rest)
+
+
+reads = st.sampled_from(["each", "inner", "all", "filled", "after"])
+flows = st.lists(
+    st.tuples(
+        st.lists(st.tuples(reads, st.integers(0, 9)), max_size=3),
+        st.sampled_from(["zip", "product"]),
+    ),
+    min_size=2,
+    max_size=8,
+)
+MARKS: dict[str, Any] = {
+    "each": Each,
+    "inner": lambda task: Each(Each(task)),
+    "all": F,
+    "filled": lambda task: F(task, default=None),
+}
+Wanted = list[tuple[str, int]]
+
+
+def declare(registry: SchedulerRegistry, number: int, wanted: Wanted, each: Any) -> None:
+    parameters = {
+        f"p{place}": Ref[Any, MARKS[how](f"t{source % number}")]
+        for place, (how, source) in enumerate(wanted)
+        if number and how in MARKS
+    }
+    space: dict[str, Any] = {}
+    exec(f"def made({', '.join(parameters)}): ...", space)
+    made = space["made"]
+    made.__annotations__ = parameters
+    after = [f"t{source % number}" for how, source in wanted if number and how == "after"]
+    registry.task(f"t{number}", each=each, after=after)(made)
+
+
+def random_registry(flow: list[tuple[Wanted, Any]]) -> SchedulerRegistry:
+    """Return a registry that can be built: of each task as much as there can be."""
+    chosen: list[tuple[Wanted, Any]] = []
+    for wanted, each in flow:
+        for attempt in ((wanted, None), (wanted, each), (wanted[:1], None), ([], None)):
+            registry = SchedulerRegistry("random")
+            for number, (one, own) in enumerate([*chosen, attempt]):
+                declare(registry, number, one, own)
+            try:
+                registry.build_scheduler()
+            except SchedulerError as error:
+                if f"task 't{len(chosen)}'" not in str(error):
+                    raise
+            else:
+                chosen.append(attempt)
+                break
+    return registry
+
+
+@given(flows)
+def test_every_flow_that_can_be_built_has_a_plan_that_can_be_read_again(flow: Any) -> None:
+    built = random_registry(flow).build_scheduler().flow()
+    plan = built.plan
+    assert Plan.from_data(plan.to_data()) == plan  # which checks the order of axes, and watches
+    axes = {spec.task_id: [axis.lists for axis in spec.axes] for spec in plan.tasks}
+    for spec in plan.tasks:
+        own = axes[spec.task_id]
+        assert len(set(own)) == len(own)
+        for binding in spec.bindings:
+            one = ListSource(binding.source, binding.path)
+            if binding.item is not None:
+                place = next(place for place, lists in enumerate(own) if one in lists)
+                assert set(axes[binding.source]) <= set(own[:place])
+                continue
+            depth = built.tasks[spec.task_id].inputs.depths.get(binding.parameter, 0)
+            assert depth == len([lists for lists in axes[binding.source] if lists not in own])
+
+
+@given(flows)
+def test_the_order_of_declaration_changes_no_edge(flow: Any) -> None:
+    registry = random_registry(flow)
+    forward = registry.build_scheduler().flow()
+    turned = SchedulerRegistry("random")
+    for task_id, task in reversed(registry.get_all_tasks().items()):
+        each, after = task.edges.each, task.edges.after
+        turned.task(task_id, each=each, after=after)(task.function)
+    backward = turned.build_scheduler().flow().plan
+    by_name = {spec.task_id: spec for spec in backward.tasks}
+    for spec in forward.plan.tasks:
+        other = by_name[spec.task_id]
+        assert (spec.axes, spec.bindings, set(spec.tolerant)) == (
+            *(other.axes, other.bindings),
+            set(other.tolerant),
+        )

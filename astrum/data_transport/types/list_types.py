@@ -52,6 +52,8 @@ def element_type(annotation: Any) -> Any:
 
 
 def _may_be_list(cls: type) -> bool:
+    if getattr(cls, "_is_protocol", False):
+        return True  # most cannot be tested
     if issubclass(cls, _NO_LISTS) or shape_of(cls) is not None:
         return False
     return issubclass(cls, _MAY_BE_LISTS) or any(issubclass(one, cls) for one in _MAY_BE_LISTS)
