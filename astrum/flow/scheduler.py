@@ -149,10 +149,10 @@ class DynamicScheduler:
             raise TaskNotFoundError(f"no task is called {name!r}{hint}")
         return self._functions[name]
 
-    def without_type_check(self) -> DynamicScheduler:
-        """Return a copy that does not check types; this scheduler does not change."""
+    def with_settings(self, **changes: Any) -> DynamicScheduler:
+        """Return a copy whose config has these changes; this scheduler does not change."""
         other = copy.copy(self)
-        other.config = replace(self.config, skip_type_check=True)
+        other.config = replace(self.config, **changes)
         other._is_executing = False
         other._checked = None
         other._flows = {}
