@@ -12,7 +12,7 @@ from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.fingerprint import COMPATIBLE
 from astrum.planning.offer import NamespaceVersion
 from astrum.planning.plan import Plan
-from astrum.protocol.records import Outstanding, RunInfo
+from astrum.protocol.records import Outstanding, RunInfo, WorkerInfo
 from astrum.protocol.status import decode_served
 from astrum.protocol.streams import Stream
 from astrum.redis.run_store import RunStore
@@ -79,12 +79,10 @@ async def queue_states_of(store: RunStore) -> list[QueueState]:
     return queue_states(sizes, listens, held, await store.paused(), paused)
 
 
-async def live_pool(store: RunStore) -> tuple[LivePool, set[str]]:
-    """Return the live workers as a pool, and their ids."""
-    workers = await store.workers()
-    alive = {worker.worker_id for worker in workers}
-    served = {name: _served(data) for name, data in (await store.served_by(alive)).items()}
-    return LivePool(workers, served), alive
+async def _pool_of(store: RunStore, workers: Sequence[WorkerInfo]) -> LivePool:
+    ids = [worker.worker_id for worker in workers]
+    served = {name: _served(data) for name, data in (await store.served_by(ids)).items()}
+    return LivePool(workers, served)
 
 
 async def served_versions(
@@ -117,9 +115,10 @@ async def _moment(
         if state.states[task] == OUTSTANDING and state.attempts[task] == found.attempt
     }
     streams = _by_stream(out)
-    taken = await _taken(store, streams, out)
+    workers = await store.workers()
+    taken = _with_progress(await _taken(store, streams, out), workers, follower)
     queued = await _queued(store, streams)
-    pool, alive = await live_pool(store)
+    pool, alive = await _pool_of(store, workers), {one.worker_id for one in workers}
     moment = RunMoment(
         state=state,
         now=await store.server_time(),
@@ -151,6 +150,22 @@ async def _taken(
         for entry_id, holder in holders.items():
             found[entries[entry_id]] = Taken(holder.worker_id, holder.claimed_at)
     return found
+
+
+def _with_progress(
+    taken: Mapping[int, Taken], workers: Iterable[WorkerInfo], run: RunFollower
+) -> dict[int, Taken]:
+    """Add what running tasks told their workers last."""
+    told = {
+        (row.task, row.attempt): row.progress
+        for worker in workers
+        for row in worker.status.running
+        if row.run_id == run.run_id and row.progress is not None
+    }
+    attempts = run.state.attempts
+    return {
+        task: one._replace(progress=told.get((task, attempts[task]))) for task, one in taken.items()
+    }
 
 
 async def _queued(store: RunStore, streams: Mapping[Stream, list[int]]) -> dict[Stream, int]:

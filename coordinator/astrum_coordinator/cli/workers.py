@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Versions = Mapping[str, Mapping[str, NamespaceVersion]]
 
+MAX_PROGRESS = 4
+"""Lines of progress that one worker shows at most."""
 COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lease")
 
 
@@ -118,9 +120,14 @@ def serves_text(details: Mapping[str, str]) -> str:
 
 
 def running_text(status: WorkerStatus) -> str:
-    """Return how many attempts run, and for how many there are slots: ``"3 of 104"``."""
+    """Return how many attempts run, for how many there are slots, and what they told last.
+
+    For example ``"3 of 104"``, and below ``"load: 7 of 10 (70 %)"``.
+    """
     slots = sum(lane.slots for lane in status.lanes.values())
-    return f"{len(status.running)} of {slots}" if slots else str(len(status.running))
+    counts = f"{len(status.running)} of {slots}" if slots else str(len(status.running))
+    told = [f"{row.task_id}: {row.progress}" for row in status.running if row.progress is not None]
+    return "\n".join([counts, *told[:MAX_PROGRESS], *["..."][: len(told) > MAX_PROGRESS]])
 
 
 def state_text(status: WorkerStatus, drain: DrainRequest | None = None) -> str:
