@@ -180,18 +180,33 @@ def _sent(found: Outstanding) -> Sent:
 
 
 def _with_statuses(
-    rows: Iterable[TaskExecutionStatistics], plan: Plan, tasks: Sequence[UnfinishedTask]
+    rows: Sequence[TaskExecutionStatistics], plan: Plan, tasks: Sequence[UnfinishedTask]
 ) -> list[TaskExecutionStatistics]:
-    """Return rows with the status of unfinished tasks: "running" if a worker runs it, or "pending".
+    """Return the rows with the status of unfinished tasks: "running" only if a worker runs it.
 
     Tails have a row only once they have ended; a row is added here for those that have not.
     """
     found = {row.task_name: row for row in rows}
+    children = {child.task_name: child for row in rows for child in row.children}
     for task in tasks:
-        status = "running" if task.state is UnfinishedState.RUNNING else "pending"
-        row = found.get(task.task_id) or _no_attempts(plan, task.task_id)
-        found[task.task_id] = dataclasses.replace(row, status=status)
+        status = _STATUSES.get(task.state, "pending")
+        child = children.get(task.task_id)
+        if child is not None:
+            child.status = status
+        elif task.task_id in found or task.task_id in plan.index:  # else the child of a tail
+            row = found.get(task.task_id) or _no_attempts(plan, task.task_id)
+            found[task.task_id] = dataclasses.replace(row, status=status)
+    for row in found.values():
+        if row.children and row.status == "running" and not _runs(row):
+            row.status = "pending"
     return list(found.values())
+
+
+_STATUSES = {UnfinishedState.RUNNING: "running", UnfinishedState.HELD: "held"}
+
+
+def _runs(row: TaskExecutionStatistics) -> bool:
+    return any(child.status == "running" for child in row.children)
 
 
 def _no_attempts(plan: Plan, task_id: str) -> TaskExecutionStatistics:

@@ -65,11 +65,16 @@ def has_terminal() -> bool:
 
 
 def display(
-    progress: RunProgress, quiet: bool, worker_of: WorkerOf | None = None
+    progress: RunProgress,
+    quiet: bool,
+    worker_of: WorkerOf | None = None,
+    *,
+    told: WorkerOf | None = None,
 ) -> AbstractContextManager[object]:
     """Return a context manager that shows the run in the way that suits the output.
 
-    ``worker_of`` is given for a run on workers.
+    ``worker_of`` is given for a run on workers. It, or ``told`` for a run in process, returns what
+    is shown beside a running attempt.
     """
     if quiet:
         return nullcontext()
@@ -80,7 +85,7 @@ def display(
         return live_view.ProgressDisplay(progress, live_view.LineFace(sys.stderr, active))
     from rich.console import Console
 
-    face = live_view.TerminalFace(Console(stderr=True), worker_of or live_view.nowhere, active)
+    face = live_view.TerminalFace(Console(stderr=True), worker_of or told or live_view.nowhere, active)
     return live_view.ProgressDisplay(progress, face)
 
 

@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 50
 MAX_SUMMARY_LINES = 30
+MAX_CHILDREN = 3
+"""Rows of children that a task shows at most, unless all are shown."""
 MAX_DEPTH = 50
 MAX_REPR_CHARS = 2_000
 MAX_VALUE_CHARS = 100
@@ -43,13 +45,16 @@ STATUS_STYLE = {
     "unserved": "bold yellow",
     "paused": "bold yellow",
     "retrying": "magenta",
+    "held": "bold yellow",
+    "blocked": "yellow",
+    "skipped": "dim",
 }
-_ORDER = {
-    status: place
-    for place, status in enumerate(
-        ("failed", "running", "unserved", "retrying", "queued", "ready", "cancelled", "pending")
-    )
-} | {"waiting": 8, "completed": 9}
+_WORST_FIRST = (
+    *("failed", "held", "running", "unserved", "retrying", "queued", "ready"),
+    *("blocked", "cancelled", "pending", "waiting", "skipped", "completed"),
+)
+_ORDER = {status: place for place, status in enumerate(_WORST_FIRST)}
+_TO_BE_SEEN = ("failed", "held", "unserved", "retrying")
 Places = Mapping[str, "UnfinishedTask"]
 """The states of the unfinished tasks, by task id."""
 _SAID = {
@@ -91,11 +96,18 @@ def end_line(report: ExecutionReport, waits_until: float | None = None) -> str:
     took = duration_text(report.total_duration)
     name = f"run {report.run_id}" if report.run_id else "the run"
     failed = f", {report.failed_tasks:,} failed" if report.failed_tasks else ""
-    cancelled = sum(stat.status == "cancelled" for stat in report.task_statistics)
-    stopped = f", {cancelled:,} cancelled" if cancelled else ""
+    left_out = (("skipped", report.skipped_tasks), ("blocked", report.blocked_tasks))
+    cancelled = ("cancelled", _count(report, "cancelled"))
+    others = (*left_out, cancelled, ("held", _count(report, "held")))
+    stopped = "".join(f", {count:,} {word}" for word, count in others if count)
     if waits_until is not None and report.execution_state == "pending":
         return f"{name} {wait_text(waits_until)}: {counts}"
     return f"{name} {state_text(report.execution_state)}: {counts}{failed}{stopped}, {took}"
+
+
+def _count(report: ExecutionReport, status: str) -> int:
+    rows = (row for stat in report.task_statistics for row in stat.children or [stat])
+    return sum(row.status == status for row in rows)
 
 
 def state_text(state: str) -> str:
@@ -122,19 +134,20 @@ def task_table(
 ) -> Table:
     """Return a row per task: failures first, then unfinished tasks, at most ``limit`` rows.
 
-    ``places`` are the states of the unfinished tasks.
+    ``places`` are the states of the unfinished tasks. Children are folded under their task, which
+    has their counts: those that failed first or are held have rows, all without a ``limit``.
     """
     from rich.text import Text
 
     places = places or {}
-    shown = shown_tasks(stats, places, limit)
+    shown = with_children(shown_tasks(stats, places, limit), places, limit)
     has_workers = any(_worker(stat, places) for stat in shown)
     columns = ("Task", "Status", "Attempts", "Duration", *(["Worker"] if has_workers else []), "")
     table = plain_table(*columns)
     for stat in shown:
         status = status_of(stat, places)
         cells = [
-            Text(stat.task_name),
+            Text(task_text(stat)),
             Text(status, STATUS_STYLE.get(status, "")),
             Text(str(stat.attempt_count)),
             Text(duration_text(stat.duration) if stat.attempt_count else "-"),
@@ -143,6 +156,36 @@ def task_table(
         ]
         table.add_row(*cells)
     return table
+
+
+def with_children(
+    stats: Iterable[TaskExecutionStatistics], places: Places, limit: int | None
+) -> list[TaskExecutionStatistics]:
+    """Return rows, each with those of its children that are to be seen: all without a ``limit``."""
+    rows: list[TaskExecutionStatistics] = []
+    for stat in stats:
+        rows.append(stat)
+        if limit is None:
+            rows += stat.children
+            continue
+        troubled = [row for row in stat.children if status_of(row, places) in _TO_BE_SEEN]
+        rows += shown_tasks(troubled, places, MAX_CHILDREN)
+    return rows
+
+
+def task_text(stat: TaskExecutionStatistics) -> str:
+    """Return the name of a task as a table has it: with its number of children, or as a child."""
+    if stat.children:
+        return f"{stat.task_name} ×{len(stat.children):,}"
+    return f"  {stat.task_name}" if stat.index else stat.task_name
+
+
+def children_text(stat: TaskExecutionStatistics, places: Places) -> str:
+    """Return how many children of a task are in which state: ``"97 completed, 3 failed"``."""
+    counts = Counter(status_of(row, places) for row in stat.children)
+    return ", ".join(
+        f"{counts[status]:,} {status}" for status in reversed(_WORST_FIRST) if counts[status]
+    )
 
 
 def plain_table(*columns: str) -> Table:
@@ -187,12 +230,20 @@ def _remark(stat: TaskExecutionStatistics, places: Places) -> str:
     place = places.get(stat.task_name)
     if place is not None:
         return place.text
+    if stat.children:
+        return "; ".join(filter(None, (children_text(stat, places), _own_error(stat))))
     blocked = [row.blocked for row in stat.attempt_statistics if row.blocked]
     error = _first_line(stat.error_message or "")
     said = [error] if not blocked or blocked[-1] in error else [error, blocked[-1]]
     said += [f"taken over from run {stat.reused_from}"] if stat.reused_from else []
     said += [code_text(row) for row in stat.attempt_statistics[-1:]]
     return "; ".join(filter(None, said))
+
+
+def _own_error(stat: TaskExecutionStatistics) -> str:
+    """Return the error of a mapped task that is not that of one of its children."""
+    error = _first_line(stat.error_message or "")
+    return "" if any(error == _first_line(row.error_message or "") for row in stat.children) else error
 
 
 def code_text(attempt: TaskAttemptStatistics) -> str:
