@@ -48,9 +48,9 @@ from astrum.machine.events import (
     ScheduleRetry,
 )
 from astrum.machine.failure import NOT_DESCRIBED, UNDESCRIBED, Failure
+from astrum.machine.progress import Progress
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
-from astrum.machine.progress import Progress
 from astrum.machine.state import RunState
 from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs

@@ -85,7 +85,9 @@ def display(
         return live_view.ProgressDisplay(progress, live_view.LineFace(sys.stderr, active))
     from rich.console import Console
 
-    face = live_view.TerminalFace(Console(stderr=True), worker_of or told or live_view.nowhere, active)
+    face = live_view.TerminalFace(
+        Console(stderr=True), worker_of or told or live_view.nowhere, active
+    )
     return live_view.ProgressDisplay(progress, face)
 
 
@@ -145,7 +147,8 @@ def deliver(
 
 
 def _is_delivered(report: ExecutionReport, place: Path | IO[str], name: str) -> bool:
-    from astrum_coordinator.display.report_view import report_to_json, state_text
+    from astrum_coordinator.display.json_values import report_to_json
+    from astrum_coordinator.display.report_view import state_text
 
     try:
         if isinstance(place, Path):
@@ -165,7 +168,7 @@ def write_report(report: ExecutionReport, path: Path) -> None:
 
     A link stays a link. Pipes and devices are written to directly.
     """
-    from astrum_coordinator.display.report_view import report_to_json
+    from astrum_coordinator.display.json_values import report_to_json
 
     if _is_written_in_place(path):
         # The file may be standard output, which has another position there than the file opened

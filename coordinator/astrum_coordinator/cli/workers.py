@@ -65,7 +65,7 @@ def workers(server: ServerOptions, here: bool, as_json: bool) -> None:
 
 def served_versions(versions: Versions, info: WorkerInfo) -> dict[str, Any]:
     """Return the offer and the code of each namespace that a worker serves."""
-    from astrum_coordinator.display.report_view import to_json
+    from astrum_coordinator.display.json_values import to_json
 
     return {"versions": to_json(versions.get(info.worker_id, {}))}
 
@@ -73,7 +73,7 @@ def served_versions(versions: Versions, info: WorkerInfo) -> dict[str, Any]:
 def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
     """Return one worker with its status read."""
     from astrum.protocol.lacking import lacking_from_details
-    from astrum_coordinator.display.report_view import to_json
+    from astrum_coordinator.display.json_values import to_json
 
     return {
         "worker_id": info.worker_id,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from astrum.errors import listed
+from astrum_coordinator.display.json_values import report_to_json, to_json
 from astrum_coordinator.display.report_view import (
     MAX_ROWS,
     STATUS_STYLE,
@@ -14,12 +15,10 @@ from astrum_coordinator.display.report_view import (
     end_text,
     inputs_text,
     plain_table,
-    report_to_json,
     status_of,
     summary_lines,
     task_table,
     time_text,
-    to_json,
 )
 from astrum_coordinator.display.tracebacks import MAX_TRACEBACKS, users_traceback
 
@@ -181,7 +180,7 @@ def _result(report: ExecutionReport, task_id: str) -> list[RenderableType]:
 def _tracebacks(stats: Sequence[TaskExecutionStatistics], chosen: Chosen) -> list[str]:
     """The tracebacks of failures: of each task's last attempt, or of all of one task's."""
     found = []
-    for stat in [row for stat in stats for row in (stat, *stat.children)]:
+    for stat in [row for one in stats for row in (one, *one.children)]:
         rows = stat.attempt_statistics
         if chosen.task_id is None:
             rows = rows[-1:] if stat.status == "failed" or chosen.failed else []

@@ -79,7 +79,6 @@ class StatusBoard:
             counters=self._counters.to_data(),
         )
 
-
     def _note_progress(self, now: float) -> None:
         """Let new progress change the version, but not more often than is worth a write."""
         if now - self._told_at < PROGRESS_EVERY_S:
