@@ -90,12 +90,24 @@ def end_line(report: ExecutionReport, waits_until: float | None = None) -> str:
     counts += f" ({report.reused_tasks:,} taken over)" if report.reused_tasks else ""
     took = duration_text(report.total_duration)
     name = f"run {report.run_id}" if report.run_id else "the run"
-    failed = f", {report.failed_tasks:,} failed" if report.failed_tasks else ""
-    cancelled = sum(stat.status == "cancelled" for stat in report.task_statistics)
-    stopped = f", {cancelled:,} cancelled" if cancelled else ""
+    others = {
+        "failed": report.failed_tasks,
+        "skipped": report.skipped_tasks,
+        "blocked": report.blocked_tasks,
+        "cancelled": _cancelled_tasks(report),
+    }
+    rest = "".join(f", {count:,} {status}" for status, count in others.items() if count)
     if waits_until is not None and report.execution_state == "pending":
         return f"{name} {wait_text(waits_until)}: {counts}"
-    return f"{name} {state_text(report.execution_state)}: {counts}{failed}{stopped}, {took}"
+    return f"{name} {state_text(report.execution_state)}: {counts}{rest}, {took}"
+
+
+def _cancelled_tasks(report: ExecutionReport) -> int:
+    return sum(
+        one.status == "cancelled"
+        for stat in report.task_statistics
+        for one in (stat.children or (stat,))
+    )
 
 
 def state_text(state: str) -> str:
