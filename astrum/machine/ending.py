@@ -48,6 +48,7 @@ class Ending(Dispatching):
         super().__init__(plan, capacity)
         self.plan = plan
         self.attempt_log = AttemptLog()
+        self._is_plain = plan.is_plain
         self._lengths = lengths
         self._needs_left: list[int] = []
         self._awaited_left = 0
@@ -135,22 +136,25 @@ class Ending(Dispatching):
             self._end_of_plan_task(task)
             self._spread(task, (), state, root, task)
             return
-        place.note(self._as_noted(task, state, place), root)
+        place.note(self._as_noted(state, place), root)
         if not place.left:
             self._ends.append((place, place.worst, place.worst_because))
         self._spread(place.template, (*place.index, task - place.first), state, root, task)
 
-    def _as_noted(self, task: int, state: int, place: Place) -> int:
+    def _as_noted(self, state: int, place: Place) -> int:
         """Return what the end of a child means for its list: some failures may be accepted."""
-        accepted = self.tasks.spec(task).max_failed
-        if state != FAILED or accepted is None:
+        if state != FAILED or self.plan.tasks[place.template].max_failed is None:
             return state
         place.failed += 1
-        limit = accepted if isinstance(accepted, int) else int(accepted * place.count + 1e-9)
-        if place.failed <= limit:
+        if place.failed <= self._accepted(place):
             return SUCCEEDED
         place.is_failing = True
         return state
+
+    def _accepted(self, place: Place) -> int:
+        """Return how many failed children of a list are accepted."""
+        most = self.plan.tasks[place.template].max_failed or 0
+        return most if isinstance(most, int) else int(most * place.count + 1e-9)
 
     def _end_place(self, place: Place, state: int, because: int) -> None:
         if place.state != WAITING:
@@ -198,7 +202,10 @@ class Ending(Dispatching):
         if self.states[task] != WAITING:
             return
         if verdict.state != SUCCEEDED:
-            self._ends.append((task, verdict.state, verdict.because))
+            if self._may_run(task):
+                self._ends.append((task, verdict.state, verdict.because))
+            else:  # in history: it was cancelled before, see `Stopping`
+                self._ends.append((task, CANCELLED, NO_ONE))
             return
         self._needs_left[task] -= 1
         if not self._needs_left[task]:

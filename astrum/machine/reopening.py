@@ -223,7 +223,7 @@ class Reopening(Ending):
             for child in place.children():
                 if self.states[child] in ENDED:
                     root = self._because.get(child, child)
-                    place.note(self._as_noted(child, self.states[child], place), root)
+                    place.note(self._as_noted(self.states[child], place), root)
             return
         for below in place.below:
             self._count_again(below, again)

@@ -45,7 +45,7 @@ def flow_options(command: Command) -> Command:
         option(
             "--keep-going",
             is_flag=True,
-            help="A failure does not stop what does not need the task (on_failure=\"continue\", for "
+            help='A failure does not stop what does not need the task (on_failure="continue", for '
             "tasks that name no policy).",
         ),
         option("--skip-type-check", is_flag=True, help="Do not check declared types."),

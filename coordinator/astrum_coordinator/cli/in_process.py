@@ -9,7 +9,8 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
-from astrum.execution.in_process import InProcessOptions, InProcessRun
+from astrum.execution.in_process import InProcessRun
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import CheckedInputs
 from astrum.machine import ExecutionReport, RunTimes, build_report

@@ -183,9 +183,7 @@ class RunHandle:
 
     # --- requests ----------------------------------------------------------------------------
 
-    async def cancel(
-        self, reason: str = "", *, now: bool = False, by: str | None = None
-    ) -> bool:
+    async def cancel(self, reason: str = "", *, now: bool = False, by: str | None = None) -> bool:
         """Ask for the run's end, durably. ``False`` if it was over already.
 
         With ``now`` no task cleans up, also if the run is stopping already.

@@ -38,8 +38,8 @@ class RunEvent(NamedTuple):
     without success and another follows), "task_reused" (it has the result of an earlier run),
     "task_unserved", "task_released" (a person decided what becomes of a held one),
     "cancel_requested", "cleanup_stopped", "run_timed_out", "run_reopened", "run_completed",
-    "run_failed" or "run_cancelled". ``task`` and ``attempt`` are "" and 0 for what is about the run, ``detail`` is
-    one line for people. Pass ``cursor`` as ``after`` to go on behind this event.
+    "run_failed" or "run_cancelled". ``task`` and ``attempt`` are "" and 0 for what is about the
+    run, ``detail`` is one line for people. Pass ``cursor`` as ``after`` to go on behind this event.
     """
 
     at: float

@@ -19,9 +19,7 @@ from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import ManualWorker, flow, take_over
 
 PAY = TaskSpec(task_id="pay", on_lost="hold", watches=(Watch("length"),))
-TELL = TaskSpec(
-    task_id="tell", needs=("pay",), bindings=(Binding("receipts", "pay"),)
-)
+TELL = TaskSpec(task_id="tell", needs=("pay",), bindings=(Binding("receipts", "pay"),))
 EACH = TaskSpec(
     task_id="each",
     needs=("pay",),
