@@ -136,7 +136,8 @@ async def test_the_nightly_report_is_tried_again_after_its_clean_up(
     assert (ends["write_report"], ends["remove_scratch"]) == ("failed", "completed")
     assert not scratch_of(failed).exists()
     (tmp_path / "reports").mkdir()
-    again = await run_flow(None, "r", *server, folder=tmp_path, command="retry")
+    named = ("r", "write_report", "count[b.log.1.gz]")
+    again = await run_flow(None, *named, *server, folder=tmp_path, command="retry")
     assert set(again["tasks"]) == {"write_report", "remove_scratch", "count[b.log.1.gz]"}
     await run_flow(None, "r", *server, folder=tmp_path, command="resume")
     assert "5 of 6 logs" in (tmp_path / "reports" / "nightly.md").read_text()

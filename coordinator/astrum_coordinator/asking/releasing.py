@@ -15,10 +15,9 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
 from astrum.values.codec import Codec
 from astrum.values.payload import pack_result
+from astrum_coordinator.asking.child_names import read_with_names
 from astrum_coordinator.asking.retrying import number_of
-from astrum_coordinator.asking.run_follower import RunFollower
 from astrum_coordinator.asking.waiting import found_run
-from astrum_coordinator.stored_runs import StoredRuns
 
 How = Literal["retry", "fail", "succeed"]
 
@@ -49,9 +48,7 @@ async def release_task(
             f"run {run_id} is over ({info.state}), so none of its tasks is held; `retry {run_id}` "
             "runs again what did not succeed"
         )
-    stored = await StoredRuns(store, seal).load(info)
-    run = RunFollower(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
-    await run.catch_up(store)
+    run = await read_with_names(store, seal, info)
     number = number_of(run.state, task, run_id)
     _refuse_unheld(run.state, number, run_id)
     event = Released(number, how, await store.server_time(), by)

@@ -13,9 +13,9 @@ from astrum.protocol.messages import encode_event
 from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
+from astrum_coordinator.asking.child_names import read_with_names
 from astrum_coordinator.asking.run_follower import RunFollower
 from astrum_coordinator.asking.waiting import found_run
-from astrum_coordinator.stored_runs import StoredRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,7 @@ async def retry_run(
     `TaskNotFoundError`, and `RetryRefusedError`, which says what to do.
     """
     info = await found_run(store, run_id)
-    stored = await StoredRuns(store, seal).load(info)
-    run = RunFollower(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
+    run = await read_with_names(store, seal, info)
     if info.is_open:
         return await _hurry(store, seal, run, info, tasks, by=by, now=now)
     if info.state == "completed" and not tasks:
@@ -55,7 +54,6 @@ async def retry_run(
             f"run {run_id} completed, so there is nothing to try again: name the tasks that are to "
             "run again, with all that needs them"
         )
-    await run.catch_up(store)
     named = _numbers(run.state, tasks, run_id)
     states = run.state.states
     if info.state != "completed":
@@ -100,7 +98,6 @@ async def _hurry(
             "their tasks say; --now cuts the delay before the next attempt short, and `cancel` "
             "ends the run"
         )
-    await run.catch_up(store)
     named = _numbers(run.state, tasks, run_id)
     states = run.state.states
     waiting = [task for task in named or range(len(states)) if states[task] == BACKING_OFF]
