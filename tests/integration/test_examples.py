@@ -160,4 +160,4 @@ async def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
     assert block is not None
     (tmp_path / "flow.py").write_text(block[1])
     report = await run_flow(tmp_path / "flow.py", "--local", folder=tmp_path)
-    assert report["successful_tasks"] == 2
+    assert report["successful_tasks"] == 4
