@@ -132,7 +132,8 @@ def check_cleanup(run: RandomRun) -> None:
         if not spec.always or spec.max_failed is not None:
             continue
         for task in flat(tasks.below(number, ())) if spec.axes else [number]:
-            assert states[task] in ENDED and states[task] != CANCELLED
+            assert states[task] in ENDED
+            assert states[task] != CANCELLED
             if not set(spec.needs) - set(spec.tolerant):
                 assert states[task] != TaskState.BLOCKED
                 assert run.state.attempts[task] > 0, "it did not run"
