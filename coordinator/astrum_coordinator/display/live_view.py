@@ -243,14 +243,16 @@ class TerminalFace:
         return Group(head, self._bars.render(progress), self._running(progress))
 
     def _running(self, progress: RunProgress) -> RenderableType:
+        now, attempts = time.monotonic(), progress.oldest_running(MAX_RUNNING)
+        names = [short_name(_name(progress, one.task), NAME_WIDTH * 2) for one in attempts]
         grid = Table.grid(padding=(0, 2))
-        now = time.monotonic()
-        for attempt in progress.oldest_running(MAX_RUNNING):
-            name = f"  {short_name(_name(progress, attempt.task), 2 * NAME_WIDTH)}"
+        # Without a least width a long last cell takes the room of the names.
+        grid.add_column(min_width=max(map(len, names), default=0) + 2, no_wrap=True)
+        for name, attempt in zip(names, attempts, strict=True):
             grid.add_row(
-                Text(name, overflow="ellipsis", no_wrap=True),
+                Text(f"  {name}", overflow="ellipsis"),
                 Text(f"attempt {attempt.number}" if attempt.number > 1 else "", "yellow"),
-                Text(duration_text(now - attempt.since), "dim"),
+                Text(duration_text(now - attempt.since), "dim", no_wrap=True),
                 Text(self._worker_of(attempt), "cyan", overflow="ellipsis", no_wrap=True),
             )
         more = progress.running_count - MAX_RUNNING
