@@ -114,7 +114,9 @@ def logs_in(folder: Path, pattern: str) -> list[Log]:
     for path in sorted(folder.rglob(pattern)) if folder.is_dir() else ():
         try:
             with path.open("rb") as file:
-                is_log = path.is_file() and 0 < len(file.read(1)) and path.stat().st_size < MOST_BYTES
+                is_log = (
+                    path.is_file() and 0 < len(file.read(1)) and path.stat().st_size < MOST_BYTES
+                )
         except OSError:
             continue
         if is_log:

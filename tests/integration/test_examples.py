@@ -68,7 +68,11 @@ async def test_the_census_is_the_same_in_every_mode(
     server_with_workers: str, tmp_path: Path
 ) -> None:
     censuses = []
-    modes = (["--local", "--input", "shards=7"], ["--workers", "2"], ["--redis", server_with_workers])
+    modes = (
+        ["--local", "--input", "shards=7"],
+        ["--workers", "2"],
+        ["--redis", server_with_workers],
+    )
     for options, shards in zip(modes, (7, 32, 32), strict=True):
         report = await run_example("stdlib_census", *options, folder=tmp_path)
         assert report["successful_tasks"] == shards + 3
