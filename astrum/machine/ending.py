@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from astrum.machine.attempt_log import AttemptLog
 from astrum.machine.dispatching import Dispatching
-from astrum.machine.places import NO_ONE, Index, Place, find_place, matching
+from astrum.machine.places import NO_ONE, Index, Place, find_place, matching, unknown_below
 from astrum.machine.task_state import (
     BLOCKED,
     CANCELLED,
@@ -384,13 +384,11 @@ class Ending(Dispatching):
         )
 
     def _unfinished_places(self) -> Iterator[Place]:
-        """All places whose children are not known yet."""
-        left = list(self.tasks.roots.values())
-        while left:
-            place = left.pop()
-            if place.count < 0 and place.state == WAITING:
-                yield place
-            left.extend(place.below)
+        """All places whose children are not known yet, and that have not ended."""
+        for root in self.tasks.roots.values():
+            for place in unknown_below(root):
+                if place.state == WAITING:
+                    yield place
 
 
 def _name(source: ListSource) -> str:

@@ -16,8 +16,9 @@ from astrum.redis.run_store import RunStore
 from astrum.values.codec import Codec
 from astrum.values.payload import pack_result
 from astrum_coordinator.asking.child_names import read_with_names
-from astrum_coordinator.asking.retrying import number_of
+from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
+from astrum_coordinator.stored_runs import StoredRuns
 
 How = Literal["retry", "fail", "succeed"]
 
@@ -48,7 +49,8 @@ async def release_task(
             f"run {run_id} is over ({info.state}), so none of its tasks is held; `retry {run_id}` "
             "runs again what did not succeed"
         )
-    run = await read_with_names(store, seal, info)
+    stored = await StoredRuns(store, seal).load(info)
+    run = await read_with_names(store, seal, run_id, stored, [task])
     number = number_of(run.state, task, run_id)
     _refuse_unheld(run.state, number, run_id)
     event = Released(number, how, await store.server_time(), by)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from astrum.errors import RetryRefusedError, TaskNotFoundError, nearest
+from astrum.errors import RetryRefusedError
 from astrum.machine.events import Reopened, RetryHurried
 from astrum.machine.state import RunState
 from astrum.machine.task_state import BACKING_OFF, SUCCEEDED
@@ -15,7 +15,9 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
 from astrum_coordinator.asking.child_names import read_with_names
 from astrum_coordinator.asking.run_follower import RunFollower
+from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
+from astrum_coordinator.stored_runs import StoredRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ async def retry_run(
     `TaskNotFoundError`, and `RetryRefusedError`, which says what to do.
     """
     info = await found_run(store, run_id)
-    run = await read_with_names(store, seal, info)
+    stored = await StoredRuns(store, seal).load(info)
+    run = await read_with_names(store, seal, run_id, stored, tasks)
     if info.is_open:
         return await _hurry(store, seal, run, info, tasks, by=by, now=now)
     if info.state == "completed" and not tasks:
@@ -116,15 +119,6 @@ def _numbers(state: RunState, tasks: Sequence[str], run_id: str) -> list[int]:
     for name in tasks:
         numbers.add(number_of(state, name, run_id))
     return sorted(numbers)
-
-
-def number_of(state: RunState, name: str, run_id: str) -> int:
-    """Return the number of a task or child; raises `TaskNotFoundError` with the nearest name."""
-    number = state.tasks.find_name(name)
-    if number is None:
-        hint = nearest(name, state.plan.index)
-        raise TaskNotFoundError(f"run {run_id} has no task {name!r}{hint}")
-    return number
 
 
 def _names(state: RunState, tasks: Sequence[int]) -> tuple[str, ...]:

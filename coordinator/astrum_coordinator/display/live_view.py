@@ -33,6 +33,9 @@ NOTICES_PER_REFRESH = 20
 MAX_BARS = 8
 BAR_WIDTH = 32
 MAX_RUNNING = 8
+MAX_MAPPED = 4
+"""Tasks whose children have a bar, or a line, together."""
+NAME_WIDTH = 24
 FIRST_LINE_AFTER_S = 5.0
 LONGEST_SILENCE_S = 60.0
 
@@ -166,6 +169,8 @@ class LineFace:
         if line != self._last_line:
             self._last_line = line
             self._print(f"{line} after {duration_text(progress.elapsed_s)}")
+            for task, done, total in progress.open_children(MAX_MAPPED):
+                self._print(f"  {_name(progress, task)}: {done:,} of {total:,} done")
 
     def _print(self, line: str) -> None:
         say_line(line, self._file)
@@ -175,6 +180,7 @@ def counts_text(progress: RunProgress, active: str = RUNNING) -> str:
     """Return one line: done, running, retried, failed; ``active`` is the word for running."""
     parts = [f"{progress.succeeded:,} of {progress.total:,} done"]
     for count, word in (
+        (progress.skipped, "skipped"),
         (progress.running_count, active),
         (progress.retried, "retried"),
         (progress.failed, "failed"),
@@ -240,11 +246,12 @@ class TerminalFace:
         grid = Table.grid(padding=(0, 2))
         now = time.monotonic()
         for attempt in progress.oldest_running(MAX_RUNNING):
+            name = f"  {_name(progress, attempt.task)}"
             grid.add_row(
-                Text(f"  {_name(progress, attempt.task)}", overflow="ellipsis", no_wrap=True),
+                Text(name, overflow="ellipsis", no_wrap=True),
                 Text(f"attempt {attempt.number}" if attempt.number > 1 else "", "yellow"),
                 Text(duration_text(now - attempt.since), "dim"),
-                Text(self._worker_of(attempt), "cyan"),
+                Text(self._worker_of(attempt), "cyan", overflow="ellipsis", no_wrap=True),
             )
         more = progress.running_count - MAX_RUNNING
         if more > 0:
@@ -269,6 +276,11 @@ class StageBars:
         for label, done, total in self.rows(progress):
             bar = ProgressBar(total=max(total, 1), completed=done, width=BAR_WIDTH)
             grid.add_row(Text(label), bar, Text(f"{done:,}/{total:,}", "dim"))
+        for task, done, total in progress.open_children(MAX_MAPPED):
+            bar = ProgressBar(total=total, completed=done, width=BAR_WIDTH, complete_style="cyan")
+            name = Text(f"  {_name(progress, task)}")
+            name.truncate(NAME_WIDTH, overflow="ellipsis")
+            grid.add_row(name, bar, Text(f"{done:,}/{total:,}", "dim"))
         return grid
 
     def rows(self, progress: RunProgress) -> list[tuple[str, int, int]]:
@@ -284,7 +296,7 @@ class StageBars:
         if first:
             rows.insert(0, (_label(0, first - 1), before, before))
         if after:
-            done_after = progress.succeeded - before - sum(done[first:end])
+            done_after = progress.succeeded + progress.skipped - before - sum(done[first:end])
             rows.append((_label(end, last), max(done_after, 0), after))
         return rows
 

@@ -25,13 +25,12 @@ from astrum.machine import (
     TaskAttemptStatistics,
     TaskExecutionStatistics,
 )
+from astrum_coordinator.display.json_values import report_to_json, to_json
 from astrum_coordinator.display.report_view import (
     duration_text,
     end_line,
-    report_to_json,
     report_view,
     summary_lines,
-    to_json,
 )
 
 

@@ -56,7 +56,7 @@ def compare(run: RandomRun, task: int, index: Index, tree: Tree, stopped: bool) 
         stopped and (state == "cancelled" or (state == "skipped" and spec.always))
     ):
         return []
-    if not spec.awaited and state not in ENDED_NAMES:
+    if state not in ENDED_NAMES and (not spec.awaited or (stopped and run.plan.is_plain)):
         return []
     return [f"{tasks.name(number)} is {state}, not {tree.state}"]
 
@@ -136,3 +136,55 @@ def check_cleanup(run: RandomRun) -> None:
             if not set(spec.needs) - set(spec.tolerant):
                 assert states[task] != TaskState.BLOCKED
                 assert run.state.attempts[task] > 0, "it did not run"
+
+
+def check_reopened(seed: int) -> None:
+    """Runs that end in any way, and are reopened until all has succeeded."""
+    random = Random(seed)
+    run = RandomRun(RandomPlan(seed, ("stop", "continue", "ignore"), tails=False), seed)
+    finish(run, random)
+    run.end_tails()
+    for opening in range(4):
+        run.of.all_succeed = opening >= 2
+        numbers = range(len(run.ended.states))
+        is_named = opening < 2 and random.random() < 0.5
+        named = random.sample(numbers, min(2, len(numbers))) if is_named else []
+        again = run.ended.tasks_to_run(named)
+        if again:
+            reopen(run, random, named, again)
+    assert not [task for task in run.ended.tasks_to_run() if run.ended.tasks.spec(task).awaited]
+    assert disagreements(run, expected(run)) == []
+    assert run.finishes == ["completed"] or run.state.stopping
+
+
+def reopen(run: RandomRun, random: Random, named: list[int], again: list[int]) -> None:
+    """Only what was told runs again; all else keeps its end."""
+    before = bytes(run.ended.states)
+    done = set(run.dispatched)
+    run.reopen(named)
+    finish(run, random)
+    run.end_tails()
+    began = {task for task, _ in run.dispatched - done}
+    of_before = set(range(len(before))) - set(run.left_over)
+    assert not began & of_before - set(again)
+    for task in of_before - set(again):
+        if before[task] in ENDED and not is_forgotten(run, task):
+            assert run.state.states[task] == before[task]
+
+
+def is_forgotten(run: RandomRun, task: int) -> bool:
+    tasks = run.state.tasks
+    return tasks.find(tasks.template(task), tasks.index(task)) != task
+
+
+def finish(run: RandomRun, random: Random) -> None:
+    while not run.finishes:
+        if run.opening < 2 and random.random() < 0.05:
+            run.stop()
+        else:
+            assert run.step(), "it stalls"
+        if random.random() < 0.2 and not run.finishes:
+            run.lead_anew()
+        if random.random() < 0.1:
+            run.check_replay()
+    run.check_replay()
