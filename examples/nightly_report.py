@@ -115,7 +115,7 @@ def logs_in(folder: Path, pattern: str) -> list[Log]:
         try:
             with path.open("rb") as file:
                 is_log = (
-                    path.is_file() and len(file.read(1)) > 0 and path.stat().st_size < MOST_BYTES
+                    path.is_file() and 0 < len(file.read(1)) and path.stat().st_size < MOST_BYTES
                 )
         except OSError:
             continue

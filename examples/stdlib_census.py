@@ -6,7 +6,7 @@
 
     input shards ──▶ find_files ──▶ parse[0] ... parse[31] ──▶ merge ──▶ write_report
 
-Each way gives the same report, and so does another number of shards: add ``--input shards=8``. It is
+Each way gives the same report, and so does another number of shards: ``--input shards=8``. It is
 printed and written to ``census.md``, or to the file that ``CENSUS_OUT`` names.
 """
 

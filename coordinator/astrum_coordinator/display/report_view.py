@@ -89,10 +89,10 @@ def end_line(report: ExecutionReport, waits_until: float | None = None) -> str:
     left_out = (("skipped", report.skipped_tasks), ("blocked", report.blocked_tasks))
     cancelled = ("cancelled", _count(report, "cancelled"))
     others = (*left_out, cancelled, ("held", _count(report, "held")))
-    rest = failed + "".join(f", {count:,} {word}" for word, count in others if count)
+    stopped = "".join(f", {count:,} {word}" for word, count in others if count)
     if waits_until is not None and report.execution_state == "pending":
         return f"{name} {wait_text(waits_until)}: {counts}"
-    return f"{name} {state_text(report.execution_state)}: {counts}{rest}, {took}"
+    return f"{name} {state_text(report.execution_state)}: {counts}{failed}{stopped}, {took}"
 
 
 def _count(report: ExecutionReport, status: str) -> int:
