@@ -71,7 +71,7 @@ def is_certain(tree: Tree) -> bool:
 
 
 def test_runs_that_do_not_stop() -> None:
-    for seed in range(3000):
+    for seed in range(200):
         check_run(seed)
 
 
