@@ -48,6 +48,7 @@ class Ending(Dispatching):
         super().__init__(plan, capacity)
         self.plan = plan
         self.attempt_log = AttemptLog()
+        self._is_plain = plan.is_plain
         self._lengths = lengths
         self._needs_left: list[int] = []
         self._awaited_left = 0
@@ -198,7 +199,10 @@ class Ending(Dispatching):
         if self.states[task] != WAITING:
             return
         if verdict.state != SUCCEEDED:
-            self._ends.append((task, verdict.state, verdict.because))
+            if self._may_run(task):
+                self._ends.append((task, verdict.state, verdict.because))
+            else:  # in history: it was cancelled before, see `Stopping`
+                self._ends.append((task, CANCELLED, NO_ONE))
             return
         self._needs_left[task] -= 1
         if not self._needs_left[task]:

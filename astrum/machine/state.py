@@ -108,7 +108,6 @@ class RunState(Stopping):
     ) -> None:
         super().__init__(plan, capacity, lengths)
         self._run_key = run_key
-        self._is_plain = plan.is_plain
         self._awaited_left = sum(spec.awaited for spec in plan.tasks)
         self._has_tails = self._awaited_left < len(plan.tasks)
         self._cleanup_left = sum(spec.always for spec in plan.tasks)
@@ -318,7 +317,8 @@ class RunState(Stopping):
 
     def _on_reopened(self, event: Reopened) -> None:
         # The process that led the run to its end knew that these never began.
-        self._cancel_what_may_not_run(self._current_tasks(), is_sure=True)
+        if not self._is_plain:
+            self._cancel_what_may_not_run(self._current_tasks(), is_sure=True)
         if self._is_decided():
             self._fail_what_never_ran()
             self._reopen(event)
@@ -334,10 +334,9 @@ class RunState(Stopping):
         return self._proceed()
 
     def _on_hurried(self, tasks: Sequence[int]) -> list[Command]:
-        if self.stopping:
-            return []
         for task in tasks:
-            if 0 <= task < len(self.states) and self.states[task] == BACKING_OFF:
+            is_backing_off = 0 <= task < len(self.states) and self.states[task] == BACKING_OFF
+            if is_backing_off and self._may_run(task):
                 self._make_ready(task)
         return self._proceed()
 

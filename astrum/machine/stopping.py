@@ -17,7 +17,7 @@ from astrum.machine.events import (
     RunTimedOut,
 )
 from astrum.machine.failure import LOST, RELEASED, Failure
-from astrum.machine.places import Place
+from astrum.machine.places import NO_ONE, Place
 from astrum.machine.reopening import Reopening
 from astrum.machine.task_state import (
     BACKING_OFF,
@@ -35,9 +35,13 @@ from astrum.planning.task_spec import TaskSpec
 class Stopping(Reopening):
     """The part of a run's state that stops the run.
 
-    A run that is stopping starts nothing new but tasks that clean up (``always``). Without any of
-    these the states of tasks that never ran stay as they are; with them each task ends, since a
-    task that cleans up waits for the ends of others.
+    A run that is stopping starts nothing new but tasks that clean up (``always``). In a plain plan
+    the states of tasks that never ran stay as they are; else each task ends, since others may wait
+    for its end.
+
+    In history it is not known yet what was dispatched: a task that is ready there may have been
+    outstanding, and one that waits for such ends too. What did not run ends at the start. So in
+    history less may have ended than had in the process that led the run, never more.
     """
 
     def __init__(self, plan: Plan, capacity: int | None, lengths: Lengths) -> None:
@@ -122,6 +126,8 @@ class Stopping(Reopening):
     def _on_released(self, event: Released) -> list[Command]:
         """Do what a person decided about a task that was held."""
         task = event.task
+        if not self._may_run(task):
+            return []
         self.attempt_log.released.append(event)
         if event.how == "fail":
             return self._fail(task, Failure((RELEASED,), _released_by(event)))
@@ -148,7 +154,7 @@ class Stopping(Reopening):
             at = settled[-1].recorded_at if settled else 0.0
         self._stopped_at = at
         self.attempt_log.stop_reason = reason
-        if self._has_cleanup:
+        if not self._is_plain:
             self._cancel_what_may_not_run(self._current_tasks())
 
     def _stop_commands(self) -> list[Command]:
@@ -172,29 +178,31 @@ class Stopping(Reopening):
     def _cancel_what_may_not_run(self, tasks: Iterable[int], *, is_sure: bool = False) -> None:
         """End those of the tasks without an attempt that no attempt may begin of any more.
 
-        In history a task that is ready, or backing off, may turn out to be outstanding: it ends at
-        the start, when that ``is_sure``.
+        In history only some are known for certain; ``is_sure`` says that it is over.
         """
-        idle: tuple[int, ...] = (WAITING, HELD)
-        if self._started or is_sure:
-            idle = (WAITING, HELD, READY, BACKING_OFF)
+        is_sure |= self._started
+        idle = (WAITING, HELD, READY, BACKING_OFF) if is_sure else (HELD,)
+        is_any_ready = False
         for task in tasks:
-            if self.states[task] in idle and not self._may_run(task):
+            state = self.states[task]
+            if state in idle and not self._may_run(task):
+                is_any_ready |= state == READY
                 failed = task in self.attempt_log.failures
-                self._ends.append((task, FAILED if failed else CANCELLED, -1))
-        for place in self._unfinished_places():
-            if not self._may_run(place.template):
-                self._ends.append((place, CANCELLED, -1))
+                self._ends.append((task, FAILED if failed else CANCELLED, NO_ONE))
+        if self._stopping is not None:
+            for place in self._unfinished_places():
+                if not self._may_run(place.template):
+                    self._ends.append((place, CANCELLED, NO_ONE))
         self._spread_ends()
-        if self._started:
+        if self._started and is_any_ready:
             self._sort_again()
 
     def _halt(self, task: int, state: int) -> None:
         """End a task of a run that is stopping."""
-        if self._has_cleanup:
-            self._end(task, state)
-        else:
+        if self._is_plain:
             self.states[task] = state
+        else:
+            self._end(task, state)
 
     def _end_while_stopping(self, event: AttemptSettled) -> None:
         if event.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and event.failure is not None:
@@ -203,10 +211,7 @@ class Stopping(Reopening):
 
     def _halt_unsuccessful(self, task: int) -> None:
         state = FAILED if task in self.attempt_log.failures else CANCELLED
-        if self._stopping is None:  # a child whose list has failed
-            self._end(task, state)
-        else:
-            self._halt(task, state)
+        self._halt(task, state)
 
     def _revoke_outstanding(self) -> list[Command]:
         if not self.outstanding_count or (self._stopping is None and not self._revoked):

@@ -1,0 +1,137 @@
+"""Random flows with children, tolerant edges, conditions and policies, against the reference."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from astrum.machine import TaskState
+from astrum.machine.task_state import CANCELLED, ENDED
+from tests.unit.machine.random_plans import INPUTS, RandomPlan
+from tests.unit.machine.random_run import RandomRun, flat
+from tests.unit.machine.reference import End, Index, Reference, Tree
+
+seeds = st.integers(0, 2**40)
+MEANS = {"halted": ("skipped", "blocked")}
+
+
+def expected(run: RandomRun) -> Reference:
+    """What the reference says; attempts ended as they did, or would have."""
+
+    def attempt(task_id: str, index: Index) -> End:
+        known = run.results.get((task_id, index))
+        return known or run.of.fate(task_id, index, run.opening).end
+
+    return Reference(run.plan, attempt, INPUTS)
+
+
+def disagreements(run: RandomRun, reference: Reference, *, stopped: bool = False) -> list[str]:
+    found = []
+    for task, spec in enumerate(run.plan.tasks):
+        found += compare(run, task, (), reference.trees[spec.task_id], stopped)
+    return found
+
+
+def compare(run: RandomRun, task: int, index: Index, tree: Tree, stopped: bool) -> list[str]:
+    tasks, states = run.state.tasks, run.state.states
+    spec = run.plan.tasks[task]
+    if isinstance(tree, list):
+        return [
+            text
+            for i, below in enumerate(tree)
+            for text in compare(run, task, (*index, i), below, stopped)
+        ]
+    if tree.state in ("?", "torn"):
+        return []
+    number = tasks.find(task, index)
+    if number is None:
+        if stopped or index[: len(index)] and tree.state != "succeeded":
+            return []
+        number = task if not index else None
+        if number is None:
+            return [f"{spec.task_id}{index} was not there, and is {tree.state}"]
+    state = TaskState(states[number]).name.lower()
+    if state in MEANS.get(tree.state, (tree.state,)) or (stopped and state in ("cancelled",)):
+        return []
+    if not spec.awaited and state not in ENDED_NAMES:
+        return []
+    return [f"{tasks.name(number)} is {state}, not {tree.state}"]
+
+
+ENDED_NAMES = {TaskState(state).name.lower() for state in ENDED}
+
+
+def is_certain(tree: Tree) -> bool:
+    if isinstance(tree, End):
+        return tree.state != "?"
+    return all(map(is_certain, tree))
+
+
+def test_runs_that_do_not_stop() -> None:
+    for seed in range(3000):
+        check_run(seed)
+
+
+def check_run(seed: int) -> None:
+    run = RandomRun(RandomPlan(seed), seed)
+    random = Random(seed)
+    run.check()
+    while not run.finishes:
+        assert run.step(), "it stalls"
+        run.check()
+        if random.random() < 0.1 and not run.finishes:
+            run.lead_anew()
+            run.check()
+        if random.random() < 0.3:
+            run.check_replay()
+    reference = expected(run)
+    assert disagreements(run, reference) == []
+    if reference.state == "failed" or all(map(is_certain, reference.trees.values())):
+        assert run.finishes == [reference.state]
+
+
+def check_stopped(seed: int) -> None:
+    """Runs that stop at some time, or whose failures stop them."""
+    run = RandomRun(RandomPlan(seed, ("stop", "continue", "ignore")), seed)
+    random = Random(seed)
+    requests = random.choice([0, 0, 1])
+    run.check()
+    while not run.finishes:
+        if requests and random.random() < 0.15:
+            requests -= 1
+            run.stop()
+        elif run.state.stopping and random.random() < 0.02:
+            run.stop_cleanup()
+        else:
+            assert run.step(), "it stalls"
+        run.check()
+        if random.random() < 0.15 and not run.finishes:
+            run.lead_anew()
+            run.check()
+        if random.random() < 0.3:
+            run.check_replay()
+    run.check_replay()
+    reference = expected(run)
+    assert disagreements(run, reference, stopped=run.state.stopping) == []
+    if not run.state.attempt_log.stop_reason and (
+        reference.state == "failed" or all(map(is_certain, reference.trees.values()))
+    ):
+        assert run.finishes == [reference.state]
+    check_cleanup(run)
+
+
+def check_cleanup(run: RandomRun) -> None:
+    """Tasks that clean up ran, unless values that they require are missing."""
+    if run.state.attempt_log.cleanup_stopped:
+        return
+    states, tasks = run.state.states, run.state.tasks
+    for number, spec in enumerate(run.plan.tasks):
+        if not spec.always:
+            continue
+        for task in flat(tasks.below(number, ())) if spec.axes else [number]:
+            assert states[task] in ENDED and states[task] != CANCELLED or spec.max_failed is not None
+            if not set(spec.needs) - set(spec.tolerant):
+                assert states[task] != TaskState.BLOCKED
+                assert run.state.attempts[task] > 0, "it did not run"
