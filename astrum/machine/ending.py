@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from astrum.machine.attempt_log import AttemptLog
 from astrum.machine.dispatching import Dispatching
-from astrum.machine.places import NO_ONE, Index, Place, find_place, matching
+from astrum.machine.places import NO_ONE, Index, Place, find_place, matching, unknown_below
 from astrum.machine.task_state import (
     BLOCKED,
     CANCELLED,
@@ -136,22 +136,25 @@ class Ending(Dispatching):
             self._end_of_plan_task(task)
             self._spread(task, (), state, root, task)
             return
-        place.note(self._as_noted(task, state, place), root)
+        place.note(self._as_noted(state, place), root)
         if not place.left:
             self._ends.append((place, place.worst, place.worst_because))
         self._spread(place.template, (*place.index, task - place.first), state, root, task)
 
-    def _as_noted(self, task: int, state: int, place: Place) -> int:
+    def _as_noted(self, state: int, place: Place) -> int:
         """Return what the end of a child means for its list: some failures may be accepted."""
-        accepted = self.tasks.spec(task).max_failed
-        if state != FAILED or accepted is None:
+        if state != FAILED or self.plan.tasks[place.template].max_failed is None:
             return state
         place.failed += 1
-        limit = accepted if isinstance(accepted, int) else int(accepted * place.count + 1e-9)
-        if place.failed <= limit:
+        if place.failed <= self._accepted(place):
             return SUCCEEDED
         place.is_failing = True
         return state
+
+    def _accepted(self, place: Place) -> int:
+        """Return how many failed children of a list are accepted."""
+        most = self.plan.tasks[place.template].max_failed or 0
+        return most if isinstance(most, int) else int(most * place.count + 1e-9)
 
     def _end_place(self, place: Place, state: int, because: int) -> None:
         if place.state != WAITING:
@@ -381,13 +384,11 @@ class Ending(Dispatching):
         )
 
     def _unfinished_places(self) -> Iterator[Place]:
-        """All places whose children are not known yet."""
-        left = list(self.tasks.roots.values())
-        while left:
-            place = left.pop()
-            if place.count < 0 and place.state == WAITING:
-                yield place
-            left.extend(place.below)
+        """All places whose children are not known yet, and that have not ended."""
+        for root in self.tasks.roots.values():
+            for place in unknown_below(root):
+                if place.state == WAITING:
+                    yield place
 
 
 def _name(source: ListSource) -> str:

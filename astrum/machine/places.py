@@ -114,3 +114,13 @@ def matching(root: Place, depth: int, places: Sequence[int], index: Index) -> It
         else:
             level = [place.below[i] for place in level if i < len(place.below)]
     yield from level
+
+
+def unknown_below(place: Place) -> Iterator[Place]:
+    """All places from this one down whose children are not known."""
+    left = [place]
+    while left:
+        one = left.pop()
+        if one.count < 0:
+            yield one
+        left.extend(one.below)

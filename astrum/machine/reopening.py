@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from astrum.machine.ending import Ending
 from astrum.machine.events import Reopened
-from astrum.machine.places import Index, Place, find_place
+from astrum.machine.places import Index, Place, find_place, unknown_below
 from astrum.machine.task_state import (
     CANCELLED,
     ENDED,
@@ -55,7 +56,7 @@ class Reopening(Ending):
         # Tasks that clean up run at the end of each run, and also if it was reopened.
         return self._choose(chosen, with_cleanup=True) if again.tasks else again
 
-    def _choose(self, chosen: set[int] | None, *, with_cleanup: bool) -> _Again:
+    def _choose(self, chosen: set[int | Place] | None, *, with_cleanup: bool) -> _Again:
         again = _Again(with_cleanup)
         for task in range(len(self.plan.tasks)):
             root = self.tasks.roots.get(task)
@@ -66,9 +67,9 @@ class Reopening(Ending):
                 again.tasks.add(task)
         return again
 
-    def _choose_below(self, place: Place, chosen: set[int] | None, again: _Again) -> bool:
+    def _choose_below(self, place: Place, chosen: set[int | Place] | None, again: _Again) -> bool:
         """Choose among the children at a place; return whether any of them runs again."""
-        if self._is_grown_again(place, again):
+        if self._is_grown_again(place, chosen, again):
             again.regrown.append(place)
             is_any = True
         elif place.is_last:
@@ -85,7 +86,9 @@ class Reopening(Ending):
             again.places.add(place)
         return is_any
 
-    def _is_grown_again(self, place: Place, again: _Again) -> bool:
+    def _is_grown_again(
+        self, place: Place, chosen: set[int | Place] | None, again: _Again
+    ) -> bool:
         """Return whether the lists that the children at a place come from are made again."""
         is_known = True
         axis = len(place.index)
@@ -98,10 +101,10 @@ class Reopening(Ending):
             if source is not None and source in again.tasks:
                 return True
             is_known &= source is not None and self.states[source] == SUCCEEDED
-        return is_known and place.count < 0
+        return is_known and place.count < 0 and (chosen is None or place in chosen)
 
     def _runs_again(
-        self, task: int, template: int, index: Index, chosen: set[int] | None, again: _Again
+        self, task: int, template: int, index: Index, chosen: set[int | Place] | None, again: _Again
     ) -> bool:
         state = self.states[task]
         if state == OUTSTANDING:
@@ -128,29 +131,46 @@ class Reopening(Ending):
         return (unit.state if isinstance(unit, Place) else self.states[unit]) == SUCCEEDED
 
     def _unit(self, edge: Edge, index: Index) -> int | Place:
-        """Return the task, or the place of the children, at the source of an edge."""
-        at = tuple([index[place] for place in edge.places])
+        """Return the task, or the place of the children, at the source of an edge.
+
+        ``index`` may be that of a place: then it is what all children below it read from.
+        """
+        known = len(index)
+        at = [index[place] for place in takewhile(known.__gt__, edge.places)]
         source = self.tasks.find(edge.source, at)
         return find_place(self.tasks.roots[edge.source], at) if source is None else source
 
-    def _with_upstream(self, named: Collection[int]) -> set[int]:
-        """Return the named tasks with all that they need and that has not succeeded."""
-        left = [task for one in named for task in self._with_children(one)]
+    def _with_upstream(self, named: Collection[int]) -> set[int | Place]:
+        """Return the named tasks with all that they need and that has not succeeded.
+
+        A place stands for children that are not known yet.
+        """
+        left = [unit for task in named for unit in self._named(task)]
         found = set(left)
         while left:
-            task = left.pop()
-            template, index = self.tasks.template(task), self.tasks.index(task)
+            unit = left.pop()
+            if isinstance(unit, Place):
+                template, index = unit.template, unit.index
+            else:
+                template, index = self.tasks.template(unit), self.tasks.index(unit)
             for edge in self.plan.edges.into[template]:
-                unit = self._unit(edge, index)
-                units = unit.children() if isinstance(unit, Place) else (unit,)
-                for need in units if edge.is_required else ():
-                    if need not in found and self.states[need] != SUCCEEDED:
+                for need in self._missing(self._unit(edge, index)) if edge.is_required else ():
+                    if need not in found:
                         found.add(need)
                         left.append(need)
         return found
 
-    def _with_children(self, task: int) -> Iterable[int]:
-        return [task, *self.tasks.children(task)] if task in self.tasks.roots else [task]
+    def _named(self, task: int) -> Iterable[int | Place]:
+        """Return a named task, or all children of a mapped one."""
+        if task in self.tasks.roots:
+            return [*self.tasks.children(task), *unknown_below(self.tasks.roots[task])]
+        return [task] if 0 <= task < len(self.states) else []
+
+    def _missing(self, unit: int | Place) -> Iterable[int | Place]:
+        if isinstance(unit, int):
+            return [unit] if self.states[unit] != SUCCEEDED else []
+        missing = [child for child in unit.children() if self.states[child] != SUCCEEDED]
+        return [*missing, *unknown_below(unit)]
 
     # --- the new beginning --------------------------------------------------------------
 
@@ -223,7 +243,7 @@ class Reopening(Ending):
             for child in place.children():
                 if self.states[child] in ENDED:
                     root = self._because.get(child, child)
-                    place.note(self._as_noted(child, self.states[child], place), root)
+                    place.note(self._as_noted(self.states[child], place), root)
             return
         for below in place.below:
             self._count_again(below, again)

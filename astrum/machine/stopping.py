@@ -72,28 +72,25 @@ class Stopping(Reopening):
     def _fail(self, task: int, failure: Failure) -> list[Command]:
         """End a task that has failed for good, and do what its policy says."""
         self.attempt_log.failures[task] = failure
-        spec, place = self.tasks.spec(task), self.tasks.place_of(task)
-        if place is None or spec.max_failed is None:
-            return self._fail_by_policy([task], spec)
-        was_failing = place.is_failing
-        self._end(task, FAILED)
-        if was_failing or not place.is_failing:
+        spec = self.tasks.spec(task)
+        place = self.tasks.place_of(task) if spec.max_failed is not None else None
+        if place is not None and not self._fails_its_list(place):
+            self._end(task, FAILED)
             return self._proceed()
-        revoked = self._cancel_siblings(place)
-        return revoked + self._fail_by_policy([], spec)
-
-    def _fail_by_policy(self, tasks: Iterable[int], spec: TaskSpec) -> list[Command]:
         policy = self._policy(spec)
+        if policy != "ignore":
+            self._ends_as = "failed"
         if policy == "stop":
             self._begin_to_stop("failed", "")
-            for task in tasks:
-                self._halt(task, FAILED)
+            self._halt(task, FAILED)
             return self._stop_commands()
-        if policy == "continue":
-            self._ends_as = "failed"
-        for task in tasks:
-            self._end(task, FAILED)
-        return self._proceed()
+        self._end(task, FAILED)
+        revoked = self._cancel_siblings(place) if place is not None else []
+        return revoked + self._proceed()
+
+    def _fails_its_list(self, place: Place) -> bool:
+        """Return whether one more failed child is one too many; if more are, it did not matter."""
+        return not place.is_failing and place.failed == self._accepted(place)
 
     def _policy(self, spec: TaskSpec) -> str:
         """Return what the failure of a task means for the run: "stop", "continue" or "ignore"."""
