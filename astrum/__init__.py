@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from astrum_coordinator import RunHandle as RunHandle
     from astrum_coordinator import SyncClient as SyncClient
     from astrum_coordinator import SyncRunHandle as SyncRunHandle
+    from astrum_coordinator import TakeOver as TakeOver
 
 _OF_THE_COORDINATOR = (
     "Client",
@@ -82,6 +83,7 @@ _OF_THE_COORDINATOR = (
     "RunHandle",
     "SyncClient",
     "SyncRunHandle",
+    "TakeOver",
 )
 
 __all__ = [

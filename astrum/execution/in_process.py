@@ -11,10 +11,8 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from astrum.config import DEFAULT_THREADS
 from astrum.errors import ResourceError
 from astrum.execution.attempt import CURRENT, AttemptContext, told_index
 from astrum.execution.endings import (
@@ -24,6 +22,7 @@ from astrum.execution.endings import (
     swallowed,
     value_failure,
 )
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.in_process_values import LiveValues, WireValues
 from astrum.execution.input_lists import lengths_of_inputs
 from astrum.execution.invoke import Flow, Invoker
@@ -49,7 +48,6 @@ from astrum.machine.events import (
     ScheduleRetry,
 )
 from astrum.machine.failure import NOT_DESCRIBED, UNDESCRIBED, Failure
-from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.machine.state import RunState
@@ -63,25 +61,6 @@ logger = logging.getLogger("astrum.run")
 _NOTHING = (None, None)
 MAX_OUTSTANDING = 100_000
 """The most attempts that exist at once, so that a run of a million tasks fits into memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class InProcessOptions:
-    """The settings of a run in this process.
-
-    ``silence=False`` logs starts, ends and retries. ``check_wire`` sends every value through
-    the codec, as the distributed mode would. ``timeout_s`` bounds the whole run, ``thread_limit``
-    the threads of its sync functions (`None`: as many as there are). ``priority`` is only shown:
-    there is no other run to compare with.
-    """
-
-    silence: bool = True
-    check_wire: bool = False
-    timeout_s: float | None = None
-    thread_limit: int | None = DEFAULT_THREADS
-    run_id: str = ""
-    priority: int = 0
-    observer: RunObserver | None = None
 
 
 async def run_in_process(

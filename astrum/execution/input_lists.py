@@ -60,7 +60,7 @@ def fetching_lengths(plan: Plan, inputs: Mapping[str, bytes]) -> Fetching[dict[L
 def list_mistakes(plan: Plan, values: Mapping[str, Any], secrets: frozenset[str]) -> list[str]:
     """Return one sentence for each list in the inputs that cannot give its tasks their children.
 
-    Inputs that are not there are told elsewhere. The value of one in ``secrets`` is not shown.
+    Others find inputs that are not there. The value of one in ``secrets`` is not shown.
     """
     if plan.is_plain:
         return []

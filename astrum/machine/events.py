@@ -194,8 +194,8 @@ RELEASES = ("retry", "fail", "succeed")
 class Released(NamedTuple):
     """A person decided what becomes of a task that was held after the loss of its worker.
 
-    ``how`` is "retry", "fail" or "succeed"; ``seen`` has what was to be observed of the result that
-    the person gave.
+    ``how`` is "retry", "fail" or "succeed". For "succeed" ``value`` is the encoded result that the
+    person gave, which hosts keep for its readers, and ``seen`` has what was to be observed of it.
     """
 
     task: int
@@ -203,6 +203,7 @@ class Released(NamedTuple):
     at: float
     by: str = ""
     seen: tuple[int, ...] = ()
+    value: bytes = b""
 
 
 class CapacityChanged(NamedTuple):

@@ -120,6 +120,19 @@ class Stopping(Reopening):
         self.states[event.task] = HELD
         return self._proceed()
 
+    def takes_result_of(self, released: Released) -> bool:
+        """Return whether a value that a person gave becomes the result of its task.
+
+        Ask before the event is handled.
+        """
+        task = released.task
+        is_held = 0 <= task < len(self.states) and self.states[task] == HELD
+        return is_held and released.how == "succeed" and self.finished is None
+
+    def misfit_of(self, released: Released) -> str:
+        """Return why a value that a person gave cannot be the result of its task, "" if it can."""
+        return self._misfit(released.task, released.seen)
+
     def _on_released(self, event: Released) -> list[Command]:
         """Do what a person decided about a task that was held."""
         task = event.task

@@ -92,6 +92,8 @@ def _own_reason(
 def _other_code(before: TaskSpec, spec: TaskSpec, code: str) -> str:
     if code:
         return f"it ran with other code than its plan's: {code}"
+    if before.fingerprint == spec.fingerprint != "":
+        return ""
     if not before.fingerprint or not spec.fingerprint:
         return "its code is not known, since its plan was made without fingerprints"
     other = difference(before.fingerprint, spec.fingerprint, EXACT)
@@ -109,6 +111,8 @@ def _other_values(old: OldRun, before: TaskSpec, spec: TaskSpec) -> str:
 
 def _other_parameter(before: TaskSpec, spec: TaskSpec) -> str | int | None:
     """Return a parameter whose source is another one, `None` if there is none."""
+    if (before.bindings, before.optional) == (spec.bindings, spec.optional):
+        return None
     rows, new_rows = _sources(before), _sources(spec)
     if rows == new_rows:
         return None

@@ -145,14 +145,15 @@ class Plan:
     def to_data(self) -> dict[str, Any]:
         """Return the plan as dicts, lists, tuples, numbers and strings, for any serializer."""
         numbers = Numbers(self.index, places_of(self.inputs))
+        tasks = [spec_to_data(spec, self.index, numbers) for spec in self.tasks]
         data: dict[str, Any] = {
-            "version": PLAIN_VERSION if self.is_plain else PLAN_VERSION,
+            "version": PLAIN_VERSION if numbers.is_plain else PLAN_VERSION,
             "namespace": self.namespace,
             "concurrency_limit": self.concurrency_limit,
             "check_types": self.check_types,
             "offer": self.offer,
             "code": self.code,
-            "tasks": [spec_to_data(spec, self.index, numbers) for spec in self.tasks],
+            "tasks": tasks,
         }
         if self.max_children != MAX_CHILDREN:
             data["max_children"] = self.max_children
@@ -172,7 +173,8 @@ class Plan:
             raise ValueError("it is not a map with a list of tasks")
         if data.get("version") not in (PLAIN_VERSION, PLAN_VERSION):
             raise ValueError(
-                f"the plan has version {data.get('version')!r}, this process reads {PLAN_VERSION}"
+                f"the plan has version {data.get('version')!r}, this process reads "
+                f"{PLAIN_VERSION} and {PLAN_VERSION}"
             )
         limit, namespace = data.get("concurrency_limit"), data.get("namespace")
         if type(namespace) is not str or not (limit is None or (type(limit) is int and limit > 0)):

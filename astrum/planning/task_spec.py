@@ -88,6 +88,11 @@ _FROM = TaskSpec._fields.index("axes")
 _PLAIN = tuple(TaskSpec._field_defaults[name] for name in TaskSpec._fields[_FROM:])
 
 
+def has_plain_policy(spec: TaskSpec) -> bool:
+    """Return whether a task has no children, conditions, tolerant needs or policies."""
+    return spec[_FROM:] == _PLAIN
+
+
 def is_plain(spec: TaskSpec) -> bool:
-    """Whether a task has no children, conditions, tolerant needs or policies, and reads none."""
-    return spec[_FROM:] == _PLAIN and not any(map(_others, spec.bindings))
+    """Return the same, and whether it reads no lists of tasks."""
+    return spec[_FROM:] == _PLAIN and not (spec.bindings and any(map(_others, spec.bindings)))

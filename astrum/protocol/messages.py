@@ -142,7 +142,7 @@ def encode_event(event: LeaderEvent) -> bytes:
     elif isinstance(event, CleanupStopped):
         row = (_LEADER, _CLEANUP_STOPPED, *event)
     elif isinstance(event, Released):
-        row = (_LEADER, _RELEASED, event.at, event.task, event.how, event.by, event.seen)
+        row = (_LEADER, _RELEASED, event.at, *event[:2], *event[3:])
     elif isinstance(event, WorkerReturned):
         row = (_LEADER, _RETURNED, event.at, event.worker_id)
     elif isinstance(event, (Reopened, RetryHurried)):
@@ -268,8 +268,9 @@ def _decode_event(row: Sequence[Any]) -> LeaderEvent:
     if kind == _CLEANUP_STOPPED:
         return CleanupStopped(at, *map(str, row[3:5]))
     if kind == _RELEASED:
-        task, how, by, seen = row[3:7]
-        return Released(int(task), _known_how(how), at, str(by), tuple(map(int, seen)))
+        task, how, by, seen, value = row[3:8]
+        given = tuple(map(int, seen)), bytes(value)
+        return Released(int(task), _known_how(how), at, str(by), *given)
     if kind == _UNSERVED:
         return TaskFoundUnserved(int(row[3]), at, str(row[4]))
     if kind in (_REOPENED, _HURRIED):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from astrum_coordinator.app import Coordinator
-    from astrum_coordinator.asking.taking_over import FromRun
+    from astrum_coordinator.asking.taking_over import FromRun, TakeOver
     from astrum_coordinator.client.client import Client
     from astrum_coordinator.client.handle import RunHandle
     from astrum_coordinator.client.run_events import RunEvent
@@ -26,6 +26,7 @@ __all__ = [
     "RunHandle",
     "SyncClient",
     "SyncRunHandle",
+    "TakeOver",
 ]
 
 _PLACES = {
@@ -37,6 +38,7 @@ _PLACES = {
     "RunHandle": "client.handle",
     "SyncClient": "client.sync",
     "SyncRunHandle": "client.sync",
+    "TakeOver": "asking.taking_over",
 }
 
 

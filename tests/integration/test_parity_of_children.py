@@ -25,6 +25,8 @@ async def both(
         coordinator, inputs=inputs or {}
     )
     assert outcome_of(distributed) == outcome_of(local) == outcome_of(plain)
+    again = await coordinator.report(distributed.run_id)
+    assert outcome_of(again) == outcome_of(local)
     assert local.execution_state == "completed", local.error_summary
     return distributed.task_return_set
 

@@ -20,6 +20,8 @@ from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.pool.moves import Moves
 from astrum_coordinator.pool.pool_monitor import PoolMonitor
 from astrum_coordinator.pool.reaper import Reaper
+from astrum_worker.claiming import claim_order
+from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.hints import Hints
@@ -154,6 +156,9 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "renewal": [(Leaderships, "renew", _nothing_async)],
     "settling again": [(Settler, "resettle", _nothing)],
     "reopening ends a stop": [(Reopening, "_reopen", _reopen_while_stopping)],
+    "notice of rare streams": [(WorkerContext, "read_rare", _nothing_async)],
+    "turn of ordinary attempts": [(claim_order, "ORDINARY_FIRST_EVERY", 1_000_000)],
+    "weight of a run": [(run_streams, "weight_of", lambda rank: 1)],
     "share": [(run_streams, "capacity", _whole_target)],
     "still mine": [(Reconciler, "verify", _nothing_async)],
     "stepping down": [(RunLeader, "end", _end_unless_deposed)],
@@ -165,6 +170,7 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
 """What is taken away, by the name of the safeguard."""
 FIRST_MISSED = {
     "full replay": 0,
+    "notice of rare streams": 0,
     "pauses": 0,
     "reopening ends a stop": 0,
     "gate": 2,
@@ -240,6 +246,14 @@ TESTED_ALONE = {
     "trust in the lease": (
         "integration/worker/test_parts.py"
         "::test_a_worker_without_a_heartbeat_distrusts_its_lease_before_the_server_would"
+    ),
+    "turn of ordinary attempts": (
+        "integration/resilience/test_priorities.py"
+        "::test_ordinary_attempts_have_their_turn_beside_urgent_ones_without_end"
+    ),
+    "weight of a run": (
+        "integration/resilience/test_priorities.py"
+        "::test_runs_below_zero_have_smaller_shares_of_a_stream"
     ),
     "withdrawing the unsent": (
         "integration/coordinator/test_orders.py::test_a_cancelled_run_withdraws_what_was_never_sent"

@@ -184,6 +184,7 @@ class World:
                 run_id=run_id,
                 timeout_s=asked.timeout_s,
                 versions=asked.versions,
+                priority=asked.priority,
             )
             self.reports[run_id] = report
             self.reported_at[run_id] = self.loop.time()

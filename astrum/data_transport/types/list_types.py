@@ -47,11 +47,13 @@ def element_type(annotation: Any) -> Any:
         if _may_be_list(origin):
             found += _arguments(member, origin)
     if not found:
-        raise NoSuchPart(f"{type_name(annotation)}, which is no list: {_advice(annotation)}")
+        raise NoSuchPart(f"{type_name(annotation)}, which is not a list: {_advice(annotation)}")
     return Any if any(map(is_unknown, found)) else typing.Union[tuple(found)]  # noqa: UP007
 
 
 def _may_be_list(cls: type) -> bool:
+    if getattr(cls, "_is_protocol", False):
+        return True  # most cannot be tested
     if issubclass(cls, _NO_LISTS) or shape_of(cls) is not None:
         return False
     return issubclass(cls, _MAY_BE_LISTS) or any(issubclass(one, cls) for one in _MAY_BE_LISTS)

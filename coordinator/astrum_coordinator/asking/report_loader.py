@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from astrum.errors import DecodeError, TaskNotFoundError, nearest
+from astrum.errors import DecodeError, TaskNotFoundError, TransportError, nearest
+from astrum.execution.child_names import naming
 from astrum.execution.readings import by_task
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
@@ -23,6 +25,7 @@ from astrum.values.references import reference_of
 from astrum_coordinator.asking.result_types import types_declared_here
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
 from astrum_coordinator.asking.waiting import found_run
+from astrum_coordinator.fetching import fetched
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.stored_runs import StoredRuns, read_header
 
@@ -61,6 +64,7 @@ class ReportLoader:
             declared = types_declared_here(state.plan)
             codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
         if results is not False:
+            await self._name_children(run_id, known, inputs)
             values = await self._decoded_all(run_id, known, codec, results)
         shown = await self._shown_inputs(run_id, state.plan, inputs, codec) if inputs else {}
         times, ended_as = await self._times(info), None if info.is_open else info.state
@@ -76,6 +80,16 @@ class ReportLoader:
                 ended_as=ended_as,
                 is_led=is_led,
             )
+
+    async def _name_children(
+        self, run_id: str, known: RunFollower | RunLeader, inputs: Mapping[str, bytes]
+    ) -> None:
+        """Learn the keys of children; without them their names have their numbers."""
+        tasks = known.state.tasks
+        if tasks.roots:
+            values = dict(known.results.items())
+            with suppress(TransportError):
+                await fetched(naming(tasks, values.get, inputs), run_id, self.store)
 
     async def _shown_inputs(
         self, run_id: str, plan: Plan, inputs: Mapping[str, bytes], codec: Codec

@@ -117,12 +117,17 @@ async def _hurry(
 def _numbers(state: RunState, tasks: Sequence[str], run_id: str) -> list[int]:
     numbers = set()
     for name in tasks:
-        number = state.tasks.find_name(name)
-        if number is None:
-            hint = nearest(name, state.plan.index)
-            raise TaskNotFoundError(f"run {run_id} has no task {name!r}{hint}")
-        numbers.add(number)
+        numbers.add(number_of(state, name, run_id))
     return sorted(numbers)
+
+
+def number_of(state: RunState, name: str, run_id: str) -> int:
+    """Return the number of a task or child; raises `TaskNotFoundError` with the nearest name."""
+    number = state.tasks.find_name(name)
+    if number is None:
+        hint = nearest(name, state.plan.index)
+        raise TaskNotFoundError(f"run {run_id} has no task {name!r}{hint}")
+    return number
 
 
 def _refuse_succeeded(state: RunState, named: Sequence[int], run_id: str) -> None:

@@ -13,6 +13,7 @@ from astrum.machine.events import (
     Command,
     Dispatch,
     Event,
+    Released,
     Reopened,
 )
 from astrum.machine.observer import RunObserver
@@ -118,6 +119,8 @@ class RunFollower:
                 self._keep(item)
                 if item.attempt:
                     self._find(item.task, item.attempt)
+            elif isinstance(item, Released):
+                self._keep_given(item)
             event = event_of(item, recorded_at)
             self.state.handle(event)
             if isinstance(event, Reopened):
@@ -144,3 +147,8 @@ class RunFollower:
         is_wanted = self._values in (EVERY, record.task)
         if is_wanted and record.gives_result and 0 <= record.task < len(self.state.tasks):
             self.results[record.task] = record.value or NIL
+
+    def _keep_given(self, released: Released) -> None:
+        is_wanted = self._values in (EVERY, released.task)
+        if is_wanted and self.state.takes_result_of(released):
+            self.results[released.task] = released.value or NIL

@@ -9,13 +9,14 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
-from astrum.execution.in_process import InProcessOptions, InProcessRun
+from astrum.execution.in_process import InProcessRun
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import CheckedInputs
 from astrum.machine import ExecutionReport, RunTimes, build_report
 from astrum.runtime.collector import collector_paused
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.interrupts import Interrupts
+from astrum_coordinator.cli.interrupts import Interrupts, cancelling
 from astrum_coordinator.display.progress import RunProgress
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class LocalSession:
         """Run the flow to its end; `None` if it was interrupted before there was a run."""
         run = InProcessRun(self._flow, self._options, self._inputs)
         interrupts.on_disturbance(partial(_disturbed, run))
+        work = asyncio.current_task()
+        if work is not None:
+            interrupts.on_first(work.cancel, cancelling(self._flow.plan, "stopping"))
         try:
             with output.display(self._progress, self._quiet):
                 return await run.run()

@@ -18,7 +18,7 @@ from astrum_coordinator.app import Coordinator
 from astrum_coordinator.cli import output, workers_output
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import has_ended
-from astrum_coordinator.cli.interrupts import Interrupts
+from astrum_coordinator.cli.interrupts import Interrupts, cancelling
 from astrum_coordinator.cli.options import redis_settings
 from astrum_coordinator.display.progress import RunProgress, ShownAttempt
 from astrum_coordinator.embedded.local_workers import (
@@ -140,7 +140,10 @@ class PoolSession:
             )
         )
         stopper = Stopper(coordinator, self._run_id, work)
-        interrupts.on_first(stopper.stop, CANCELLING)
+        plan = self._flow.plan
+        if any(spec.always for spec in plan.tasks):
+            interrupts.before_leaving(stopper.end_cleanup)
+        interrupts.on_first(stopper.stop, cancelling(plan, CANCELLING))
         looking = asyncio.create_task(workers_of.keep_looking())
         try:
             return await watch.guard(work)
@@ -164,6 +167,11 @@ class Stopper:
         """Begin to cancel the run."""
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop())
+
+    async def end_cleanup(self) -> None:
+        """Ask for the end of the clean-up of the run."""
+        with suppress(AstrumError):
+            await self._coordinator.cancel(self._run_id, "interrupted twice", now=True, by="")
 
     async def _stop(self) -> None:
         try:

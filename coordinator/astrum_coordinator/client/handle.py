@@ -15,6 +15,7 @@ from astrum.machine.report import ExecutionReport
 from astrum.planning.plan import Plan
 from astrum.protocol.records import RunInfo
 from astrum.values.codec import Codec
+from astrum_coordinator.asking.releasing import How, Release, release_task
 from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.result_types import types_declared_here
 from astrum_coordinator.asking.retrying import Retry, retry_run
@@ -182,12 +183,28 @@ class RunHandle:
 
     # --- requests ----------------------------------------------------------------------------
 
-    async def cancel(self, reason: str = "", *, by: str | None = None) -> bool:
-        """Ask for the run's end, durably. ``False`` if it was over already."""
+    async def cancel(self, reason: str = "", *, now: bool = False, by: str | None = None) -> bool:
+        """Ask for the run's end, durably. ``False`` if it was over already.
+
+        With ``now`` no task cleans up, also if the run is stopping already.
+        """
         who = submitter() if by is None else by
         parts = self._parts
         return await self._insist(
-            lambda: cancel_run(parts.store, parts.seal, self.run_id, reason, who)
+            lambda: cancel_run(parts.store, parts.seal, self.run_id, reason, who, now=now)
+        )
+
+    async def release(
+        self, task: str, how: How, value: Any = None, *, by: str | None = None
+    ) -> Release:
+        """Say what becomes of a held task: "retry", "fail", or "succeed" with ``value``.
+
+        Raises `ReleaseRefusedError` if it is not held.
+        """
+        who = submitter() if by is None else by
+        parts = self._parts
+        return await self._insist(
+            lambda: release_task(parts.store, parts.seal, self.run_id, task, how, value, by=who)
         )
 
     async def retry(

@@ -10,9 +10,11 @@ from astrum.errors import RunError
 from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
+    CleanupStopped,
     Command,
     Event,
     Outcome,
+    Released,
     Reopened,
     RunTimedOut,
     TaskFoundUnserved,
@@ -34,10 +36,10 @@ class RunEvent(NamedTuple):
 
     ``kind`` is "task_succeeded", "task_skipped", "task_failed", "task_retrying" (an attempt ended
     without success and another follows), "task_reused" (it has the result of an earlier run),
-    "task_unserved", "cancel_requested", "run_timed_out", "run_reopened", "run_completed",
-    "run_failed" or
-    "run_cancelled". ``task`` and ``attempt`` are "" and 0 for what is about the run, ``detail`` is
-    one line for people. Pass ``cursor`` as ``after`` to go on behind this event.
+    "task_unserved", "task_released" (a person decided what becomes of a held one),
+    "cancel_requested", "cleanup_stopped", "run_timed_out", "run_reopened", "run_completed",
+    "run_failed" or "run_cancelled". ``task`` and ``attempt`` are "" and 0 for what is about the
+    run, ``detail`` is one line for people. Pass ``cursor`` as ``after`` to go on behind this event.
     """
 
     at: float
@@ -127,6 +129,12 @@ def _told(state: RunState, event: Event | None) -> RunEvent | None:
         return RunEvent(event.at, "task_reused", name, detail=f"from run {event.run_id}")
     if isinstance(event, CancelRequested):
         return RunEvent(event.at, "cancel_requested", detail=event.text)
+    if isinstance(event, CleanupStopped):
+        return RunEvent(event.at, "cleanup_stopped", detail=event.reason)
+    if isinstance(event, Released):
+        by = f" by {event.by}" if event.by else ""
+        name = state.tasks.name(event.task)
+        return RunEvent(event.at, "task_released", name, detail=f"{event.how}{by}")
     if isinstance(event, RunTimedOut):
         return RunEvent(event.at, "run_timed_out", detail=event.reason)
     if isinstance(event, TaskFoundUnserved):

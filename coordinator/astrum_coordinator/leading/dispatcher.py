@@ -296,7 +296,9 @@ class Dispatcher:
         arguments = NO_ARGUMENTS
         if spec.bindings:
             results = self._results
-            arguments = await results.fetched_arguments(task, self._run_id, self._store)
+            arguments = results.arguments_at_hand(task) or await results.fetched_arguments(
+                task, self._run_id, self._store
+            )
         message = self._message(command, spec, arguments)
         return encode_message(
             message._replace(

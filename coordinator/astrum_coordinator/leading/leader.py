@@ -26,6 +26,7 @@ from astrum.machine.events import (
     Event,
     Finish,
     Outcome,
+    Released,
     Revoke,
     ScheduleRetry,
 )
@@ -281,8 +282,10 @@ class RunLeader:
         if isinstance(item, Record):
             self._led.keep(item)
             self._take_in(item.to_event(recorded_at))
-        else:
-            self._take_in(item)
+            return
+        if isinstance(item, Released):
+            self._led.keep_given(item)
+        self._take_in(item)
 
     def _take_in(self, *events: Event) -> None:
         for event in events:

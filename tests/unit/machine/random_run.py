@@ -247,7 +247,9 @@ class RandomRun:
                 continue  # which of the ends is first may depend on what no journal holds
             if mine != other and not (is_due and (mine, other) == (READY, BACKING_OFF)):
                 raise AssertionError((name, TaskState(mine).name, TaskState(other).name))
-        hidden = [(s._awaited_left, s._cleanup_left, s._ends_as, s._stopping) for s in (ours, theirs)]
+        hidden = [
+            (s._awaited_left, s._cleanup_left, s._ends_as, s._stopping) for s in (ours, theirs)
+        ]
         assert hidden[0] == hidden[1]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from random import Random
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from astrum.machine import TaskState
@@ -47,7 +46,7 @@ def compare(run: RandomRun, task: int, index: Index, tree: Tree, stopped: bool) 
         return []
     number = tasks.find(task, index)
     if number is None:
-        if stopped or index[: len(index)] and tree.state != "succeeded":
+        if stopped or (index[: len(index)] and tree.state != "succeeded"):
             return []
         number = task if not index else None
         if number is None:
