@@ -136,9 +136,8 @@ class Grown:
         owner = self.plan.tasks[self.plan.index[one.source]]
         owned_by = tuple(index[place] for place in aligned(axes[: len(index)], owner.axes))
         made = self.values.get((one.source, owned_by))
-        if made is None:
-            return None
-        items = [self._nested(task_id, (*index, i), holes) for i in range(len(made["items"]))]
+        count = 0 if made is None else len(made["items"])  # without a list nothing is gathered
+        items = [self._nested(task_id, (*index, i), holes) for i in range(count)]
         return [item for item in items if item is not None or holes != "drop"]
 
     def audit_ends(self) -> None:
