@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.simulation.ablations import ABLATIONS
+from tests.simulation.ablations import ABLATIONS, GROWING
 from tests.simulation.run import simulate
 from tests.simulation.world import Violation
 
@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int, nargs="?")
-    parser.add_argument("--without", choices=sorted(ABLATIONS))
+    parser.add_argument("--without", choices=sorted({**ABLATIONS, **GROWING}))
     parser.add_argument("--growing", action="store_true")
     asked = parser.parse_args()
     if asked.last is None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from astrum.execution.gathering import Gather
 from astrum.machine.budgets import TaskBudgets
+from astrum.machine.events import Command
+from astrum.machine.places import Place
 from astrum.machine.reopening import Reopening
 from astrum.machine.state import RunState
+from astrum.protocol.messages import Record
 from astrum.protocol.pauses import Pauses
+from astrum.redis.records import JournalEntry
 from astrum.redis import RunStore, ServerLossDetector, Settlement, WorkerStore
 from astrum_coordinator.leading import run_streams
 from astrum_coordinator.leading.dispatcher import Dispatcher
@@ -47,6 +52,10 @@ def _never_another(self: ServerLossDetector, info: bytes) -> bool:
 
 
 _end = RunLeader.end
+_join = Gather.join
+_note = Place.note
+_start = RunState.start
+_to_event = Record.to_event
 _settle = WorkerStore.settle
 _settle_one = Model._settle
 _reopen = Model.reopen
@@ -126,6 +135,39 @@ def _reopen_while_stopping(self: Reopening, event: Any) -> None:
     self._stopping = stopping
 
 
+def _start_without_cleanup(self: RunState) -> list[Command]:
+    if self.stopping:
+        self._has_cleanup = False
+    return _start(self)
+
+
+def _read_producers_last(self: RunLeader, entries: Sequence[JournalEntry]) -> None:
+    """Take in what was read at once in another order: the ends of lists come last."""
+    items = [
+        (item, entry.recorded_at)
+        for entry in entries
+        if self._led.advance(entry.entry_id)
+        for item in self._items(entry)
+    ]
+    for item, recorded_at in sorted(items, key=lambda one: bool(getattr(one[0], "seen", ()))):
+        self._take_in_item(item, recorded_at)
+
+
+def _nothing_seen(self: Record, recorded_at: float) -> Any:
+    event = _to_event(self, recorded_at)
+    return event._replace(seen=(0,) * len(self.seen)) if self.seen else event
+
+
+def _count_each_end(self: Place, state: int, because: int) -> None:
+    _note(self, state, because)
+    if self.left > 1:
+        self.left -= 1
+
+
+def _joined_backwards(self: Gather, items: Any) -> bytes:
+    return _join(self, items[::-1])
+
+
 def _whole_target(target: int, own: int, length: int, weight: int, others: int) -> int:
     return target
 
@@ -168,6 +210,15 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "withdrawing the unsent": [(Dispatcher, "revoke", _always_revoke)],
 }
 """What is taken away, by the name of the safeguard."""
+GROWING: dict[str, list[tuple[Any, str, Any]]] = {
+    "children by the journal's order": [(RunLeader, "_read", _read_producers_last)],
+    "children numbered again after a loss": [(Leaderships, "resync", _nothing_async)],
+    "clean-up by the next leader": [(RunState, "start", _start_without_cleanup)],
+    "gathers in order": [(Gather, "join", _joined_backwards)],
+    "gathers wait for all": [(Place, "note", _count_each_end)],
+    "lengths in the journal": [(Record, "to_event", _nothing_seen)],
+}
+"""The same for safeguards of growing runs."""
 FIRST_MISSED = {
     "full replay": 0,
     "notice of rare streams": 0,
@@ -266,7 +317,8 @@ without them all only takes longer."""
 @contextmanager
 def without_safeguard(name: str | None) -> Iterator[None]:
     """Remove a safeguard inside the context."""
-    patches = [patch.object(*place) for place in ABLATIONS[name]] if name else []
+    places = {**ABLATIONS, **GROWING}[name] if name else []
+    patches = [patch.object(*place) for place in places]
     for one in patches:
         one.start()
     try:

@@ -27,7 +27,7 @@ LENGTHS = (0, 1, 2, 3, 5)
 
 def draw_growing(rng: random.Random, book: Book) -> Asked:
     """Draw one growing flow, and one or two runs of it."""
-    endings = [rng.choice(ENDINGS) for _ in range(rng.choice((1, 2)))]
+    endings = [rng.choice((*ENDINGS, "cancel")) for _ in range(rng.choice((1, 2)))]
     flow = _Drawing(rng, may_hang=all(endings)).flow(book)
     runs = {f"r{number}": AskedRun(flow, ending) for number, ending in enumerate(endings)}
     return Asked(runs, [[flow]])
@@ -72,7 +72,7 @@ class _Drawing:
     def task(self, number: int) -> tuple[TaskSpec, TaskInputs]:
         pick, chance = self.rng.choice, self.chance
         axes, needs = self.axes()
-        always = chance(0.15)
+        always = chance(0.25)
         own = list(needs)
         for other in self.specs:
             fits = misaligned(axes, other.axes) is None and (always or not other.always)
