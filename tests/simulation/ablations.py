@@ -15,8 +15,8 @@ from astrum.machine.reopening import Reopening
 from astrum.machine.state import RunState
 from astrum.protocol.messages import Record
 from astrum.protocol.pauses import Pauses
-from astrum.redis.records import JournalEntry
 from astrum.redis import RunStore, ServerLossDetector, Settlement, WorkerStore
+from astrum.redis.records import JournalEntry
 from astrum_coordinator.leading import run_streams
 from astrum_coordinator.leading.dispatcher import Dispatcher
 from astrum_coordinator.leading.leader import RunLeader

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from astrum.data_transport.bindings import Binding
-from astrum.machine.events import CancelRequested, Finish, Outcome, Reopened, RunTimedOut
+from astrum.machine.events import CancelRequested, Finish, Outcome, Reopened
 from astrum.machine.state import RunState
 from astrum.machine.task_state import CANCELLED, ENDED, FAILED, SKIPPED, SUCCEEDED, TaskState
 from astrum.planning.alignment import aligned
