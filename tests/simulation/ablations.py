@@ -238,6 +238,15 @@ FIRST_MISSED = {
     "still mine": 111,
 }
 """The first seed that breaks a promise without the safeguard."""
+FIRST_MISSED_GROWING = {
+    "lengths in the journal": 0,
+    "children by the journal's order": 2,
+    "gathers wait for all": 2,
+    "gathers in order": 5,
+    "clean-up by the next leader": 11,
+    "children numbered again after a loss": 18,
+}
+"""The same for growing runs."""
 TESTED_ALONE = {
     "entry id in the fence": (
         "contract/test_workers.py"
