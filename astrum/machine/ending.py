@@ -71,6 +71,10 @@ class Ending(Dispatching):
         """Return the task whose end is the reason why this one was skipped or blocked."""
         return self._because.get(task)
 
+    def seen(self, task: int) -> tuple[int, ...]:
+        """Return what was seen of a task's result, in the order of its watches."""
+        return self._seen.get(task, ())
+
     def waits_for(self, task: int) -> list[str]:
         """Return the names of the tasks and children whose ends a waiting task waits for."""
         template, index = self.tasks.template(task), self.tasks.index(task)
