@@ -9,13 +9,14 @@
 
 The report is written to ``reports/``. Without that folder the run fails in its last task, and shows
 what follows: the clean-up has run, and on a server (a worker, ``serve`` and ``submit`` with
-``ASTRUM_REDIS_URL``) ``mkdir reports`` and ``astrum-coordinator retry RUN`` write the report without
-counting again.
+``ASTRUM_REDIS_URL``) ``mkdir reports`` and ``astrum-coordinator retry RUN`` write the report
+without counting again.
 
 What to look at: how many logs there are is found at run time (`find_logs`, `Each`); a log that went
-away in the meantime or may not be read costs only its own row (``max_failed``, ``DROP``); the list of
-packages is there on some systems only (`Skip`, ``default=``); the copies of the logs are removed
-however the run ends (``always=True``). ``astrum-coordinator plan examples/nightly_report.py`` draws it.
+away in the meantime or may not be read costs only its own row (``max_failed``, ``DROP``); the list
+of packages is there on some systems only (`Skip`, ``default=``); the copies of the logs are removed
+however the run ends (``always=True``). ``astrum-coordinator plan examples/nightly_report.py`` draws
+it.
 A machine without logs reports on the Python library in their place.
 """
 
@@ -40,7 +41,7 @@ MOST_BYTES = 20_000_000
 
 @dataclass(frozen=True)
 class Log:
-    """A text file: its name, by which the report and the child know it, and where it is."""
+    """A file with text: its name, by which the report and the child know it, and where it is."""
 
     name: str
     path: str
@@ -114,9 +115,7 @@ def logs_in(folder: Path, pattern: str) -> list[Log]:
     for path in sorted(folder.rglob(pattern)) if folder.is_dir() else ():
         try:
             with path.open("rb") as file:
-                is_log = (
-                    path.is_file() and 0 < len(file.read(1)) and path.stat().st_size < MOST_BYTES
-                )
+                is_log = path.is_file() and bool(file.read(1)) and path.stat().st_size < MOST_BYTES
         except OSError:
             continue
         if is_log:

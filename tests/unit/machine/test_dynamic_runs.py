@@ -159,7 +159,7 @@ def check_reopened(seed: int) -> None:
 
 
 def reopen(run: RandomRun, random: Random, named: list[int], again: list[int]) -> None:
-    """Only what was told runs again; all else keeps its end."""
+    """Only what was named runs again; all else keeps its end."""
     before = bytes(run.ended.states)
     done = set(run.dispatched)
     run.reopen(named)
