@@ -7,6 +7,7 @@
                      scratch ────────▲                     packages? ───────▲
                         └──────────────── remove_scratch (always)
 
+<<<<<<< HEAD
 The report is written to ``reports/``. Without that folder the run fails in its last task, and shows
 what follows: the clean-up has run, and on a server (a worker, ``serve`` and ``submit`` with
 ``ASTRUM_REDIS_URL``) ``mkdir reports`` and ``astrum-coordinator retry RUN`` write the report
@@ -18,10 +19,33 @@ of packages is there on some systems only (`Skip`, ``default=``); the copies of 
 however the run ends (``always=True``). ``astrum-coordinator plan examples/nightly_report.py`` draws
 it.
 A machine without logs reports on the Python library in their place.
+=======
+The report is written to ``reports/nightly.md``, or to the folder that ``--input out=FOLDER`` names.
+If there is no such folder the last task fails. On a server the report is then written without
+counting again (the clean-up has run, and runs again):
+
+    export ASTRUM_REDIS_URL=redis://localhost:6379/0
+    astrum-worker examples/nightly_report.py &
+    astrum-coordinator serve &
+    astrum-coordinator submit examples/nightly_report.py --run-id tonight --attach
+    mkdir reports
+    astrum-coordinator retry tonight --attach
+
+What to look at in ``plan examples/nightly_report.py`` and below:
+
+- How many logs there are is found at run time (`find_logs`, `Each`). A child is named by its log.
+- A log that has gone, or is damaged, costs its own row alone (``max_failed``, ``DROP``).
+- The list of packages is there on some systems only (`Skip`, ``default=None``).
+- The copies of the logs are removed however the run ends (``always=True``). A task that needs the
+  folder makes it: a run that is tried again finds it removed.
+
+A machine without logs reports on a part of the Python library in their place.
+>>>>>>> docs13
 """
 
 import gzip
 import lzma
+import os
 import re
 import shutil
 import sysconfig
@@ -111,6 +135,7 @@ with use_namespace("nightly"):
 
 def logs_in(folder: Path, pattern: str) -> list[Log]:
     """Return the files with such names that can be read now, in the order of their names."""
+<<<<<<< HEAD
     found = []
     for path in sorted(folder.rglob(pattern)) if folder.is_dir() else ():
         try:
@@ -120,7 +145,19 @@ def logs_in(folder: Path, pattern: str) -> list[Log]:
             continue
         if is_log:
             found.append(Log(path.relative_to(folder).as_posix(), str(path)))
+=======
+    paths = sorted(folder.rglob(pattern))
+    found = [Log(p.relative_to(folder).as_posix(), str(p)) for p in paths if is_readable(p)]
+>>>>>>> docs13
     return found[:MOST_LOGS]
+
+
+def is_readable(path: Path) -> bool:
+    """Return whether a file is there, can be read, and has an ordinary size."""
+    try:
+        return path.is_file() and 0 < path.stat().st_size < MOST_BYTES and os.access(path, os.R_OK)
+    except OSError:
+        return False
 
 
 def copy_of(log: Log, folder: Path) -> Path:
@@ -133,7 +170,7 @@ def copy_of(log: Log, folder: Path) -> Path:
 
 def lines_of(path: Path) -> Iterator[str]:
     """Yield the lines of a log, also of one that ``logrotate`` has compressed."""
-    opened = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    opened = gzip.open if path.suffix == ".gz" else lzma.open if path.suffix == ".xz" else open
     with opened(path, "rt", encoding="utf-8", errors="replace") as file:
         yield from file
 
