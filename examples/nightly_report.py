@@ -7,19 +7,6 @@
                      scratch ────────▲                     packages? ───────▲
                         └──────────────── remove_scratch (always)
 
-<<<<<<< HEAD
-The report is written to ``reports/``. Without that folder the run fails in its last task, and shows
-what follows: the clean-up has run, and on a server (a worker, ``serve`` and ``submit`` with
-``ASTRUM_REDIS_URL``) ``mkdir reports`` and ``astrum-coordinator retry RUN`` write the report
-without counting again.
-
-What to look at: how many logs there are is found at run time (`find_logs`, `Each`); a log that went
-away in the meantime or may not be read costs only its own row (``max_failed``, ``DROP``); the list
-of packages is there on some systems only (`Skip`, ``default=``); the copies of the logs are removed
-however the run ends (``always=True``). ``astrum-coordinator plan examples/nightly_report.py`` draws
-it.
-A machine without logs reports on the Python library in their place.
-=======
 The report is written to ``reports/nightly.md``, or to the folder that ``--input out=FOLDER`` names.
 If there is no such folder the last task fails. On a server the report is then written without
 counting again (the clean-up has run, and runs again):
@@ -40,7 +27,6 @@ What to look at in ``plan examples/nightly_report.py`` and below:
   folder makes it: a run that is tried again finds it removed.
 
 A machine without logs reports on a part of the Python library in their place.
->>>>>>> docs13
 """
 
 import gzip
@@ -135,20 +121,8 @@ with use_namespace("nightly"):
 
 def logs_in(folder: Path, pattern: str) -> list[Log]:
     """Return the files with such names that can be read now, in the order of their names."""
-<<<<<<< HEAD
-    found = []
-    for path in sorted(folder.rglob(pattern)) if folder.is_dir() else ():
-        try:
-            with path.open("rb") as file:
-                is_log = path.is_file() and bool(file.read(1)) and path.stat().st_size < MOST_BYTES
-        except OSError:
-            continue
-        if is_log:
-            found.append(Log(path.relative_to(folder).as_posix(), str(path)))
-=======
     paths = sorted(folder.rglob(pattern))
     found = [Log(p.relative_to(folder).as_posix(), str(p)) for p in paths if is_readable(p)]
->>>>>>> docs13
     return found[:MOST_LOGS]
 
 
