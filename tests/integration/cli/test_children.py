@@ -64,9 +64,7 @@ def run_fan_out(write: Write, cli: Cli, server: Server) -> dict[str, str]:
     return env
 
 
-def test_children_are_folded_under_their_task(
-    write: Write, cli: Cli, redis_server: Server
-) -> None:
+def test_children_are_folded_under_their_task(write: Write, cli: Cli, redis_server: Server) -> None:
     env = run_fan_out(write, cli, redis_server)
     shown = cli("show", "r", **env).stdout
     text = " ".join(shown.split())
