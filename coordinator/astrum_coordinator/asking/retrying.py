@@ -76,7 +76,7 @@ async def retry_run(
                 f"run {run_id} is under way again: it was retried from elsewhere a moment ago"
             )
     await store.prolong(run_id)
-    return Retry(run_id, tuple(map(run.state.tasks.name, again)), reopened=True)
+    return Retry(run_id, _names(run.state, again), reopened=True)
 
 
 async def _hurry(
@@ -111,7 +111,7 @@ async def _hurry(
     event = RetryHurried(tuple(waiting), await store.server_time(), by)
     if not await store.append_event(run_id, seal.seal_entry(run_id, encode_event(event))):
         raise RetryRefusedError(f"run {run_id} has just ended")
-    return Retry(run_id, tuple(map(run.state.tasks.name, waiting)), reopened=False)
+    return Retry(run_id, _names(run.state, waiting), reopened=False)
 
 
 def _numbers(state: RunState, tasks: Sequence[str], run_id: str) -> list[int]:
@@ -119,6 +119,14 @@ def _numbers(state: RunState, tasks: Sequence[str], run_id: str) -> list[int]:
     for name in tasks:
         numbers.add(number_of(state, name, run_id))
     return sorted(numbers)
+
+
+def _names(state: RunState, tasks: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of tasks and children, upstream first; children stand for their task."""
+    table = state.tasks
+    templates = {table.template(task) for task in tasks if table.index(task)}
+    shown = [task for task in tasks if task not in templates]
+    return tuple(map(table.name, sorted(shown, key=lambda n: (table.template(n), table.index(n)))))
 
 
 def _refuse_succeeded(state: RunState, named: Sequence[int], run_id: str) -> None:

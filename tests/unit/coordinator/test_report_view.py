@@ -237,6 +237,13 @@ def test_the_end_line_says_how_it_ended_how_much_and_how_long() -> None:
     assert end_line(report) == "run r1 failed: 1 of 2 tasks succeeded, 1 failed, 1.5 s"
 
 
+def test_the_end_line_counts_each_way_to_end_and_children_rather_than_their_task() -> None:
+    mapped = task("parse", "cancelled")
+    mapped.children = [task("parse[0]", "cancelled"), task("parse[1]", "cancelled")]
+    report = report_of(mapped, task("b", "failed"), skipped_tasks=3, blocked_tasks=1)
+    assert ", 1 failed, 3 skipped, 1 blocked, 2 cancelled, " in end_line(report)
+
+
 def test_durations_are_rounded_for_people() -> None:
     assert [duration_text(s) for s in (0, 0.9999, 59.99, 3599.9, 90000)] == [
         "0 ms",

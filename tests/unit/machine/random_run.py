@@ -59,7 +59,7 @@ class RandomRun:
         self.begin()
 
     def begin(self) -> None:
-        self.outstanding: dict[int, int] = {t: a for t, a in self.left_over.items()}
+        self.outstanding: dict[int, int] = dict(self.left_over)
         self.revoked: set[tuple[int, int]] = set()
         self.fell_due: set[tuple[int, int]] = set()
         self.finishes: list[str] = []
