@@ -48,6 +48,7 @@ from astrum.machine.events import (
     ScheduleRetry,
 )
 from astrum.machine.failure import NOT_DESCRIBED, UNDESCRIBED, Failure
+from astrum.machine.progress import Progress
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.machine.state import RunState
@@ -138,6 +139,11 @@ class InProcessRun:
                 inputs=self._inputs.shown,
                 priority=self._options.priority,
             )
+
+    def progress_of(self, task: int) -> Progress | None:
+        """Return what the running attempt of a task told last; any thread may ask."""
+        running = self._running.get(task)
+        return None if running is None else running[1].told
 
     def disturbed(self, error: BaseException | None) -> list[str]:
         """Handle an error of the event loop itself, which continues; name the async tasks.

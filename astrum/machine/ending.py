@@ -223,8 +223,10 @@ class Ending(Dispatching):
 
     def _may_run(self, task: int) -> bool:
         """Return whether attempts of a task may still begin; some do while the run stops."""
+        if task in self._revoked:
+            return False
         if self._stopping is None:
-            return task not in self._revoked
+            return True
         return self.tasks.spec(task).always and not self._cleanup_stopped
 
     def _judge(self, edge: Edge, state: int, root: int, unit: int) -> _Verdict:

@@ -10,6 +10,7 @@ from astrum.machine.ending import Ending
 from astrum.machine.events import Reopened
 from astrum.machine.places import Index, Place, find_place, unknown_below
 from astrum.machine.task_state import (
+    BLOCKED,
     CANCELLED,
     ENDED,
     FAILED,
@@ -86,9 +87,7 @@ class Reopening(Ending):
             again.places.add(place)
         return is_any
 
-    def _is_grown_again(
-        self, place: Place, chosen: set[int | Place] | None, again: _Again
-    ) -> bool:
+    def _is_grown_again(self, place: Place, chosen: set[int | Place] | None, again: _Again) -> bool:
         """Return whether the lists that the children at a place come from are made again."""
         is_known = True
         axis = len(place.index)
@@ -118,6 +117,8 @@ class Reopening(Ending):
         is_chosen |= again.with_cleanup and self.plan.tasks[template].always
         if not is_chosen:
             is_chosen = any(self._is_again(edge, index, again) for edge in edges)
+        if is_chosen and chosen is None and state != SKIPPED:
+            return True  # if what it needs was skipped, it ends so too
         return is_chosen and all(self._can_be_met(edge, index, again) for edge in edges)
 
     def _is_again(self, edge: Edge, index: Index, again: _Again) -> bool:
@@ -205,20 +206,22 @@ class Reopening(Ending):
         is_whole = True
         for task in self._current_tasks():
             state, spec = self.states[task], self.tasks.spec(task)
-            if state in (SUCCEEDED, OUTSTANDING, SKIPPED) or task in again.tasks:
+            if state in (SUCCEEDED, OUTSTANDING, SKIPPED, BLOCKED) or task in again.tasks:
                 continue
-            is_accepted = state == FAILED and (spec.on_failure == "ignore" or self._accepts(task))
-            is_whole &= not spec.awaited or is_accepted
+            is_whole &= not spec.awaited or self._is_told(task)
             if state not in ENDED:
                 failed = task in self.attempt_log.failures
                 self.states[task] = FAILED if failed else CANCELLED
         return is_whole
 
-    def _accepts(self, task: int) -> bool:
-        """Return whether the failure of a child is one of those that its task accepts."""
-        place = self.tasks.place_of(task)
-        accepted = self.tasks.spec(task).max_failed is not None
-        return place is not None and accepted and not place.is_failing
+    def _is_told(self, task: int) -> bool:
+        """Return whether the end of a failed or cancelled task does not fail the run."""
+        place, spec = self.tasks.place_of(task), self.tasks.spec(task)
+        if self.states[task] == FAILED:
+            is_accepted = place is not None and not place.is_failing
+            return spec.on_failure == "ignore" or (spec.max_failed is not None and is_accepted)
+        # It was cancelled since others of its list, or of a list that it needs, have failed.
+        return task in self._because or (place is not None and place.is_failing)
 
     def _forget_children(self, place: Place) -> None:
         for child in place.children():

@@ -7,12 +7,13 @@ by the fence, and their workers. All times are seconds since the epoch on the se
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from astrum.errors import listed
 from astrum.machine.events import AttemptSettled
+from astrum.machine.progress import Progress
 from astrum.machine.state import RunState
 from astrum.machine.task_state import (
     BACKING_OFF,
@@ -64,10 +65,11 @@ class Sent(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """The worker that took an attempt from its queue, and when."""
+    """The worker that took an attempt from its queue, when, and what the task told last."""
 
     worker_id: str
     taken_at: float
+    progress: Progress | None = None
 
 
 class Pool(Protocol):
@@ -111,7 +113,7 @@ class UnfinishedTask:
     or its delayed run, begins.
     ``position`` counts from 1 in its queue and is `None` where it is not known for sure.
     ``exclusive``: its attempt is the only one on its worker. ``waits_for`` are needs that have not
-    succeeded. ``text`` says all of it.
+    succeeded. ``progress`` is what the running task told last. ``text`` says all of it.
     """
 
     task_id: str
@@ -126,6 +128,7 @@ class UnfinishedTask:
     position: int | None = None
     due_at: float | None = None
     waits_for: tuple[str, ...] = ()
+    progress: Progress | None = None
 
 
 def unfinished(moment: RunMoment, pool: Pool) -> list[UnfinishedTask]:
@@ -200,8 +203,16 @@ class _Look:
                 f"was taken by {taken.worker_id} {age} ago, which is not alive any more: the "
                 "attempt counts as lost soon and is made again"
             )
-        at = taken.taken_at
-        return self._made(task, UnfinishedState.RUNNING, text, since=at, worker_id=taken.worker_id)
+        elif taken.progress is not None:
+            text += f": {taken.progress}"
+        made = self._made(
+            task,
+            UnfinishedState.RUNNING,
+            text,
+            since=taken.taken_at,
+            worker_id=taken.worker_id,
+        )
+        return made if taken.progress is None else replace(made, progress=taken.progress)
 
     def _queued(self, task: int) -> UnfinishedTask:
         stream = self._stream(task)

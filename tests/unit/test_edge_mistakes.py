@@ -75,7 +75,12 @@ PARAMETERS: list[tuple[Any, str]] = [
     ),
     (
         Ref[list[int], F("accepts", default="")],
-        "the default of F('accepts') does not fit, expected",
+        "the default of F('accepts'), which stands for each result that is missing, does not fit, "
+        "expected",
+    ),
+    (
+        Ref[list[int], F("accepts", default=None)],
+        "annotate it with list[int | None], or write a default of that type",
     ),
     (Ref[str, F("text", failures=True)], "annotate it with str | TaskFailure"),
     (Ref[list[int], F("accepts", failures=True)], "annotate it with list[int | TaskFailure]"),

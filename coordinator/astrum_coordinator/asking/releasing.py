@@ -15,8 +15,8 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
 from astrum.values.codec import Codec
 from astrum.values.payload import pack_result
-from astrum_coordinator.asking.retrying import number_of
-from astrum_coordinator.asking.run_follower import RunFollower
+from astrum_coordinator.asking.child_names import read_with_names
+from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.stored_runs import StoredRuns
 
@@ -50,8 +50,7 @@ async def release_task(
             "runs again what did not succeed"
         )
     stored = await StoredRuns(store, seal).load(info)
-    run = RunFollower(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
-    await run.catch_up(store)
+    run = await read_with_names(store, seal, run_id, stored, [task])
     number = number_of(run.state, task, run_id)
     _refuse_unheld(run.state, number, run_id)
     event = Released(number, how, await store.server_time(), by)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from astrum.errors import RetryRefusedError, TaskNotFoundError, nearest
+from astrum.errors import RetryRefusedError
 from astrum.machine.events import Reopened, RetryHurried
 from astrum.machine.state import RunState
 from astrum.machine.task_state import BACKING_OFF, SUCCEEDED
@@ -13,7 +13,9 @@ from astrum.protocol.messages import encode_event
 from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
+from astrum_coordinator.asking.child_names import read_with_names
 from astrum_coordinator.asking.run_follower import RunFollower
+from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.stored_runs import StoredRuns
 
@@ -47,7 +49,7 @@ async def retry_run(
     """
     info = await found_run(store, run_id)
     stored = await StoredRuns(store, seal).load(info)
-    run = RunFollower(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
+    run = await read_with_names(store, seal, run_id, stored, tasks)
     if info.is_open:
         return await _hurry(store, seal, run, info, tasks, by=by, now=now)
     if info.state == "completed" and not tasks:
@@ -55,7 +57,6 @@ async def retry_run(
             f"run {run_id} completed, so there is nothing to try again: name the tasks that are to "
             "run again, with all that needs them"
         )
-    await run.catch_up(store)
     named = _numbers(run.state, tasks, run_id)
     states = run.state.states
     if info.state != "completed":
@@ -75,7 +76,7 @@ async def retry_run(
                 f"run {run_id} is under way again: it was retried from elsewhere a moment ago"
             )
     await store.prolong(run_id)
-    return Retry(run_id, tuple(map(run.state.tasks.name, again)), reopened=True)
+    return Retry(run_id, _names(run.state, again), reopened=True)
 
 
 async def _hurry(
@@ -100,7 +101,6 @@ async def _hurry(
             "their tasks say; --now cuts the delay before the next attempt short, and `cancel` "
             "ends the run"
         )
-    await run.catch_up(store)
     named = _numbers(run.state, tasks, run_id)
     states = run.state.states
     waiting = [task for task in named or range(len(states)) if states[task] == BACKING_OFF]
@@ -111,7 +111,7 @@ async def _hurry(
     event = RetryHurried(tuple(waiting), await store.server_time(), by)
     if not await store.append_event(run_id, seal.seal_entry(run_id, encode_event(event))):
         raise RetryRefusedError(f"run {run_id} has just ended")
-    return Retry(run_id, tuple(map(run.state.tasks.name, waiting)), reopened=False)
+    return Retry(run_id, _names(run.state, waiting), reopened=False)
 
 
 def _numbers(state: RunState, tasks: Sequence[str], run_id: str) -> list[int]:
@@ -121,13 +121,12 @@ def _numbers(state: RunState, tasks: Sequence[str], run_id: str) -> list[int]:
     return sorted(numbers)
 
 
-def number_of(state: RunState, name: str, run_id: str) -> int:
-    """Return the number of a task or child; raises `TaskNotFoundError` with the nearest name."""
-    number = state.tasks.find_name(name)
-    if number is None:
-        hint = nearest(name, state.plan.index)
-        raise TaskNotFoundError(f"run {run_id} has no task {name!r}{hint}")
-    return number
+def _names(state: RunState, tasks: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of tasks and children, upstream first; children stand for their task."""
+    table = state.tasks
+    templates = {table.template(task) for task in tasks if table.index(task)}
+    shown = [task for task in tasks if task not in templates]
+    return tuple(map(table.name, sorted(shown, key=lambda n: (table.template(n), table.index(n)))))
 
 
 def _refuse_succeeded(state: RunState, named: Sequence[int], run_id: str) -> None:

@@ -40,15 +40,15 @@ class RunNotices:
     def on_end(self, leader: RunLeader, how: LeadershipEnd) -> None:
         """Say how the leadership of a run ended."""
         if how is LeadershipEnd.FINISHED:
-            state, states = leader.state.finished, leader.state.states
+            state, counts = leader.state.finished, leader.state.counts()
             self._say(
                 state or "over",
                 "run %s is %s after %.1f s: %d of %d tasks succeeded",
                 leader.run_id,
                 state or "over, ended by another coordinator",
                 leader.age_s,
-                states.count(TaskState.SUCCEEDED),
-                len(states),
+                counts[TaskState.SUCCEEDED],
+                counts.total(),
             )
         elif how is LeadershipEnd.VANISHED:
             logger.error(

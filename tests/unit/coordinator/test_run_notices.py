@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from astrum.machine.task_state import TaskState
 from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from astrum_coordinator.leading.run_notices import LINES, RunNotices
 from tests.eventually import eventually
 
 
 def run(number: int, ended: str = "completed") -> Any:
-    state = SimpleNamespace(finished=ended, states=bytearray(3))
+    counts = Counter({TaskState.WAITING: 3})
+    state = SimpleNamespace(finished=ended, counts=lambda: counts)
     return SimpleNamespace(run_id=f"r{number}", has_history=False, epoch=1, age_s=0.5, state=state)
 
 

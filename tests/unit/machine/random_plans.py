@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 from astrum.planning.alignment import aligned, misaligned
 from astrum.planning.axes import Axis, Condition, ListSource, Watch
+from astrum.planning.plan import OnFailure
 from tests.unit.machine.reference import End, Index
 
 INPUTS = {ListSource(f"in{n}", (), "input"): n for n in range(3)}
@@ -30,7 +31,13 @@ class Fate(NamedTuple):
 class RandomPlan:
     """A plan, and the fate of each of its children; the same for the same seed."""
 
-    def __init__(self, seed: int, policies: tuple[str, ...] = ("continue", "ignore")) -> None:
+    def __init__(
+        self,
+        seed: int,
+        policies: tuple[OnFailure, ...] = ("continue", "ignore"),
+        *,
+        tails: bool = True,
+    ) -> None:
         self.seed = seed
         self.random = Random(seed)
         self.policies = policies
@@ -40,7 +47,7 @@ class RandomPlan:
             self.specs.append(self.draw(number))
         needed = {need for spec in self.specs for need in spec.needs}
         for number, spec in enumerate(self.specs):
-            is_tail = spec.task_id not in needed and not spec.always and self.chance(0.15)
+            is_tail = tails and spec.task_id not in needed and not spec.always and self.chance(0.15)
             self.specs[number] = spec._replace(awaited=not is_tail)
         limit = self.random.choice([None, None, None, 1, 3])
         self.plan = Plan("random", tuple(self.specs), concurrency_limit=limit)
@@ -140,6 +147,8 @@ class RandomPlan:
 
     def seen(self, spec: TaskSpec, index: Index, opening: int) -> tuple[int, ...]:
         # Lists of tasks with the same axes have the same length, so that they can be zipped.
+        if any(len(axis.lists) > 1 for spec in self.specs for axis in spec.axes):
+            opening = 0
         length = Random(f"{self.seed} {len(index)} {index} {opening}").choice([0, 1, 2, 3])
         truth = Random(f"{self.seed} {spec.task_id} {index} {opening} truth").randint(0, 1)
         return tuple(length if watch.kind == "length" else truth for watch in spec.watches)

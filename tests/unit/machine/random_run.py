@@ -59,11 +59,15 @@ class RandomRun:
         self.begin()
 
     def begin(self) -> None:
-        self.outstanding: dict[int, int] = {t: a for t, a in self.left_over.items()}
+        self.outstanding: dict[int, int] = dict(self.left_over)
         self.revoked: set[tuple[int, int]] = set()
         self.fell_due: set[tuple[int, int]] = set()
         self.finishes: list[str] = []
         self.state = self.replayed(self.outstanding)
+        # What runs on of tails that are not chosen counts as cancelled.
+        self.dispatched -= self.outstanding.items() - dict(self.state.outstanding()).items()
+        self.outstanding = dict(self.state.outstanding())
+        self.left_over = dict(self.outstanding)
         self.obey(self.state.start())
 
     def replayed(self, outstanding: dict[int, int]) -> RunState:
@@ -113,6 +117,8 @@ class RandomRun:
 
     def check_needs(self, task: int) -> None:
         """What a child reads has ended, and succeeded if it must."""
+        if task in self.left_over:
+            return
         tasks, spec = self.state.tasks, self.state.tasks.spec(task)
         own = dict(zip([axis.lists for axis in spec.axes], tasks.index(task), strict=True))
         for need in spec.needs:
@@ -177,18 +183,20 @@ class RandomRun:
         self.take_in(Released(task, fate.release, 1.0, "ann", fate.end.seen))
         self.note(task)
 
-    def note(self, task: int) -> None:
+    def note(self, task: int, of: RunState | None = None) -> None:
         """Note how a task ended by what it did itself."""
-        spec, index = self.state.tasks.spec(task), self.state.tasks.index(task)
-        state = TaskState(self.state.states[task])
-        if state in ENDED:
-            seen = self.state._seen.get(task, ())
+        of = of or self.state
+        spec, index = of.tasks.spec(task), of.tasks.index(task)
+        state = TaskState(of.states[task])
+        if state == SUCCEEDED:
+            self.results[spec.task_id, index] = End("succeeded", of._seen.get(task, ()))
+        elif state in ENDED and of is self.state:
+            seen = of._seen.get(task, ())
             self.results[spec.task_id, index] = End(state.name.lower(), seen)
 
     def stop(self) -> None:
-        self.take_in(
-            self.random.choice([CancelRequested(1.0), CancelRequested(1.0), RunTimedOut(1.0, 1.0)])
-        )
+        is_late = self.random.random() < 1 / 3
+        self.take_in(RunTimedOut(1.0, 1.0) if is_late else CancelRequested(1.0))
 
     def stop_cleanup(self) -> None:
         self.take_in(CleanupStopped(1.0, "enough"))
@@ -202,12 +210,19 @@ class RandomRun:
         self.state = self.replayed(kept)
         self.obey(self.state.start())
 
+    def end_tails(self) -> None:
+        """Let some of the attempts end that the run did not wait for."""
+        for task in list(self.outstanding):
+            if self.random.random() < 0.5:
+                self.end(task)
+        self.ended = self.replayed(self.outstanding)
+        self.ended.start()
+        for task in range(len(self.ended.states)):
+            self.note(task, self.ended)
+
     def reopen(self, named: Sequence[int] = ()) -> None:
         self.opening += 1
         self.tried.clear()
-        for task in list(self.outstanding):  # tails, which may end after the run
-            if self.random.random() < 0.5:
-                self.end(task)
         self.left_over = self.outstanding
         self.journal.append(Reopened(tuple(named), 1.0))
         self.begin()
