@@ -147,6 +147,10 @@ class TaskTable:
     def having(self, template: int, places: Sequence[int], index: Index) -> Iterator[int]:
         """All children whose indexes at these places, in order, are ``index``."""
         root, last = self.roots[template], len(self.plan.tasks[template].axes) - 1
+        if not last and places:  # the only axis is shared
+            if root.is_last and index[0] < root.count:
+                yield root.first + index[0]
+            return
         if last in places:
             own = places.index(last)
             others = [*places[:own], *places[own + 1 :]]
