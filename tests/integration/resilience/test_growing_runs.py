@@ -1,4 +1,4 @@
-"""Runs with children and clean-ups whose workers and leaders die, are tried again, or are stopped."""
+"""Runs with children and clean-ups: leaders and workers die, tasks are tried again or stopped."""
 
 from __future__ import annotations
 
