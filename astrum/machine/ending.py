@@ -21,7 +21,7 @@ from astrum.machine.task_state import (
     SUCCEEDED,
     WAITING,
 )
-from astrum.planning.graph import Edge
+from astrum.planning.graph import Edge, ListEdge
 from astrum.planning.plan import Plan
 
 
@@ -75,7 +75,7 @@ class Ending(Lists):
             ]
         names = []
         for edge in self.plan.edges.into[template]:
-            if self._verdict(edge, index) is _PENDING:
+            if self._verdict(edge, index) is PENDING:
                 source = self.tasks.find(edge.source, [index[at] for at in edge.places])
                 names.append(self.tasks.name(edge.source if source is None else source))
         return names
