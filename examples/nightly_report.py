@@ -51,7 +51,7 @@ MOST_BYTES = 20_000_000
 
 @dataclass(frozen=True)
 class Log:
-    """A log file: its name, by which the report and the child know it, and where it is."""
+    """A file with text: its name, by which the report and the child know it, and where it is."""
 
     name: str
     path: str

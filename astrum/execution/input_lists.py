@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 from astrum.data_transport.locate import describe, locate, shown_path
-from astrum.errors import LocateError, ObservationError
+from astrum.errors import LocateError, ObservationError, TransportError
 from astrum.execution.gathering import Fetching, worked
 from astrum.execution.observing import is_list, keys_of
 from astrum.planning.axes import ListSource
 from astrum.planning.plan import Plan, TaskSpec
-from astrum.values.compression import inflated_bytes
+from astrum.values.compression import inflate, inflated_bytes
 from astrum.values.lists import list_length
+from astrum.values.payload import EncodedResult
 from astrum.values.references import BlobRef, reference_of
 
 _NIL = b"\xc0"
@@ -55,6 +56,26 @@ def fetching_lengths(plan: Plan, inputs: Mapping[str, bytes]) -> Fetching[dict[L
             path = (*reference.path, *path)
         found[one] = yield from worked(partial(list_length, data, path), inflated_bytes(data))
     return found
+
+
+def lengths_of_encoded(plan: Plan, inputs: Mapping[str, EncodedResult]) -> dict[ListSource, int]:
+    """Return the lengths of the lists in inputs on their way to the store; 0 without such a list.
+
+    It may take long, as it reads big values.
+    """
+    return {one: _encoded_length(one, inputs.get(one.source)) for one in input_lists(plan)}
+
+
+def _encoded_length(one: ListSource, given: EncodedResult | None) -> int:
+    if given is None:
+        return 0
+    data, path = given.value, one.path
+    if given.blob is not None and (reference := reference_of(data)) is not None:
+        data, path = inflate(given.blob.data), (*reference.path, *path)
+    try:
+        return list_length(data, path)
+    except TransportError:
+        return 0
 
 
 def list_mistakes(plan: Plan, values: Mapping[str, Any], secrets: frozenset[str]) -> list[str]:

@@ -71,6 +71,10 @@ class Ending(Dispatching):
         """Return the task whose end is the reason why this one was skipped or blocked."""
         return self._because.get(task)
 
+    def seen(self, task: int) -> tuple[int, ...]:
+        """Return what was seen of a task's result, in the order of its watches."""
+        return self._seen.get(task, ())
+
     def waits_for(self, task: int) -> list[str]:
         """Return the names of the tasks and children whose ends a waiting task waits for."""
         template, index = self.tasks.template(task), self.tasks.index(task)
@@ -219,8 +223,10 @@ class Ending(Dispatching):
 
     def _may_run(self, task: int) -> bool:
         """Return whether attempts of a task may still begin; some do while the run stops."""
+        if task in self._revoked:
+            return False
         if self._stopping is None:
-            return task not in self._revoked
+            return True
         return self.tasks.spec(task).always and not self._cleanup_stopped
 
     def _judge(self, edge: Edge, state: int, root: int, unit: int) -> _Verdict:

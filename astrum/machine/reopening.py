@@ -87,9 +87,7 @@ class Reopening(Ending):
             again.places.add(place)
         return is_any
 
-    def _is_grown_again(
-        self, place: Place, chosen: set[int | Place] | None, again: _Again
-    ) -> bool:
+    def _is_grown_again(self, place: Place, chosen: set[int | Place] | None, again: _Again) -> bool:
         """Return whether the lists that the children at a place come from are made again."""
         is_known = True
         axis = len(place.index)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from astrum.execution.gathering import Gather
 from astrum.machine.budgets import TaskBudgets
+from astrum.machine.events import Command
+from astrum.machine.places import Place
 from astrum.machine.reopening import Reopening
 from astrum.machine.state import RunState
+from astrum.protocol.messages import Record
 from astrum.protocol.pauses import Pauses
 from astrum.redis import RunStore, ServerLossDetector, Settlement, WorkerStore
+from astrum.redis.records import JournalEntry
 from astrum_coordinator.leading import run_streams
 from astrum_coordinator.leading.dispatcher import Dispatcher
 from astrum_coordinator.leading.leader import RunLeader
@@ -47,10 +52,14 @@ def _never_another(self: ServerLossDetector, info: bytes) -> bool:
 
 
 _end = RunLeader.end
+_join = Gather.join
+_note = Place.note
+_start = RunState.start
+_to_event = Record.to_event
 _settle = WorkerStore.settle
 _settle_one = Model._settle
 _reopen = Model.reopen
-_begin_again = Reopening._begin_again
+_wait_again = Reopening._wait_again
 _reopen_state = Reopening._reopen
 
 
@@ -113,16 +122,50 @@ def _reopen_under_the_same_epoch(self: Model, run_id: str, *rest: Any) -> bool:
     return is_open
 
 
-def _begin_again_with_old_needs(self: Reopening, task: int) -> None:
-    needs_left = self._needs_left[task]
-    _begin_again(self, task)
-    self._needs_left[task] = needs_left
+def _wait_again_for_old_needs(self: Reopening, task: int) -> None:
+    if self._needs_left[task]:
+        _wait_again(self, task)
+    else:
+        self._has_all_it_needs(task)
 
 
 def _reopen_while_stopping(self: Reopening, event: Any) -> None:
     stopping = self._stopping
     _reopen_state(self, event)
     self._stopping = stopping
+
+
+def _start_without_cleanup(self: RunState) -> list[Command]:
+    if self.stopping:
+        self._has_cleanup = False
+    return _start(self)
+
+
+def _read_producers_last(self: RunLeader, entries: Sequence[JournalEntry]) -> None:
+    """Take in what was read at once in another order: the ends of lists come last."""
+    items = [
+        (item, entry.recorded_at)
+        for entry in entries
+        if self._led.advance(entry.entry_id)
+        for item in self._items(entry)
+    ]
+    for item, recorded_at in sorted(items, key=lambda one: bool(getattr(one[0], "seen", ()))):
+        self._take_in_item(item, recorded_at)
+
+
+def _nothing_seen(self: Record, recorded_at: float) -> Any:
+    event = _to_event(self, recorded_at)
+    return event._replace(seen=(0,) * len(self.seen)) if self.seen else event
+
+
+def _count_each_end(self: Place, state: int, because: int) -> None:
+    _note(self, state, because)
+    if self.left > 1:
+        self.left -= 1
+
+
+def _joined_backwards(self: Gather, items: Any) -> bytes:
+    return _join(self, items[::-1])
 
 
 def _whole_target(target: int, own: int, length: int, weight: int, others: int) -> int:
@@ -145,7 +188,7 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "moves": [(Moves, "look", _nothing)],
     "new budgets of a reopening": [(TaskBudgets, "renew", _nothing)],
     "new epoch of a reopening": [(Model, "reopen", _reopen_under_the_same_epoch)],
-    "new needs of a reopening": [(Reopening, "_begin_again", _begin_again_with_old_needs)],
+    "new needs of a reopening": [(Reopening, "_wait_again", _wait_again_for_old_needs)],
     "opened final marks": [(Model, "reopen", _reopen_with_final_marks)],
     "own claims": [(Reconciler, "reconcile", _nothing_async)],
     "pauses": [(Pauses, "holds", lambda *_: "")],
@@ -167,6 +210,15 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "withdrawing the unsent": [(Dispatcher, "revoke", _always_revoke)],
 }
 """What is taken away, by the name of the safeguard."""
+GROWING: dict[str, list[tuple[Any, str, Any]]] = {
+    "children by the journal's order": [(RunLeader, "_read", _read_producers_last)],
+    "children numbered again after a loss": [(Leaderships, "resync", _nothing_async)],
+    "clean-up by the next leader": [(RunState, "start", _start_without_cleanup)],
+    "gathers in order": [(Gather, "join", _joined_backwards)],
+    "gathers wait for all": [(Place, "note", _count_each_end)],
+    "lengths in the journal": [(Record, "to_event", _nothing_seen)],
+}
+"""The same for safeguards of growing runs."""
 FIRST_MISSED = {
     "full replay": 0,
     "notice of rare streams": 0,
@@ -186,6 +238,15 @@ FIRST_MISSED = {
     "still mine": 111,
 }
 """The first seed that breaks a promise without the safeguard."""
+FIRST_MISSED_GROWING = {
+    "lengths in the journal": 0,
+    "children by the journal's order": 2,
+    "gathers wait for all": 2,
+    "gathers in order": 5,
+    "clean-up by the next leader": 11,
+    "children numbered again after a loss": 18,
+}
+"""The same for growing runs."""
 TESTED_ALONE = {
     "entry id in the fence": (
         "contract/test_workers.py"
@@ -265,7 +326,8 @@ without them all only takes longer."""
 @contextmanager
 def without_safeguard(name: str | None) -> Iterator[None]:
     """Remove a safeguard inside the context."""
-    patches = [patch.object(*place) for place in ABLATIONS[name]] if name else []
+    places = {**ABLATIONS, **GROWING}[name] if name else []
+    patches = [patch.object(*place) for place in places]
     for one in patches:
         one.start()
     try:

@@ -19,11 +19,12 @@ from astrum.errors import (
     TaskNotFoundError,
     nearest,
 )
+from astrum.execution.input_lists import lengths_of_encoded
 from astrum.execution.input_values import value_fitted
 from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import Collected, checked_inputs, complete, named_values
 from astrum.machine.events import Outcome
-from astrum.machine.taking_over import TAKEN_OVER, OldRun, Wishes, reasons_to_run
+from astrum.machine.taking_over import TAKEN_OVER, OldRun, Seed, Wishes, take_over
 from astrum.planning.plan import Plan
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.protocol.messages import Record, encode_entry, encode_record
@@ -58,7 +59,8 @@ class TakeOver:
 
     ``state`` is how the earlier run ended, or "open". ``reasons`` says for each task of the flow
     why it runs, "" if it is taken over. ``inputs`` are the inputs whose values are those of the
-    earlier run, ``values`` are all inputs.
+    earlier run, ``values`` are all inputs. ``seeds`` are the tasks and children that are taken
+    over. A task of which some children run, and others do not, has a reason.
     """
 
     run_id: str
@@ -66,6 +68,7 @@ class TakeOver:
     reasons: Mapping[str, str]
     inputs: tuple[str, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    seeds: tuple[Seed, ...] = field(default=(), repr=False)
 
     @property
     def tasks(self) -> list[str]:
@@ -182,9 +185,10 @@ class EarlierRun:
         ]
         state, plan = self._follower.state, self._flow.plan
         earlier = OldRun(self.run_id, state, self._info.is_open, changed)
-        reasons = reasons_to_run(earlier, plan, Wishes(self._wish.trust, self._wish.again))
+        wishes = Wishes(self._wish.trust, self._wish.again)
+        reasons, seeds = take_over(earlier, plan, wishes, lengths_of_encoded(plan, encoded))
         by_task = dict(zip(plan.index, reasons, strict=True))
-        return TakeOver(self.run_id, self._info.state, by_task, tuple(taken))
+        return TakeOver(self.run_id, self._info.state, by_task, tuple(taken), seeds=tuple(seeds))
 
     def seeds(self, run_id: str, found: TakeOver, seal: Seal) -> list[SeedPart]:
         """Return the seeds of a new run, upstream first, in parts of a bounded size."""
@@ -201,11 +205,11 @@ class EarlierRun:
         self, run_id: str, found: TakeOver, seal: Seal
     ) -> Iterator[tuple[bytes, int, BlobRef | None]]:
         """Yield for each seed its row, its task, and the reference to its value if it is big."""
-        old_numbers, numbers = self._follower.state.plan.index, self._flow.plan.index
-        for task_id in found.tasks:
-            value = self._follower.results.get(old_numbers[task_id], NIL)
-            task, source = numbers[task_id], found.run_id
-            record = Record(task, 0, Outcome.REUSED, value=value, reused_from=source)
+        for task, old_task, seen in found.seeds:
+            value = self._follower.results.get(old_task, NIL)
+            record = Record(
+                task, 0, Outcome.REUSED, value=value, seen=seen, reused_from=found.run_id
+            )
             yield seal.seal_row(run_id, encode_record(record)), task, reference_of(value)
 
 

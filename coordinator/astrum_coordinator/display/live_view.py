@@ -35,7 +35,7 @@ BAR_WIDTH = 32
 MAX_RUNNING = 8
 MAX_MAPPED = 4
 """Tasks whose children have a bar, or a line, together."""
-NAME_WIDTH = 24
+NAME_WIDTH = 22
 FIRST_LINE_AFTER_S = 5.0
 LONGEST_SILENCE_S = 60.0
 
@@ -243,14 +243,16 @@ class TerminalFace:
         return Group(head, self._bars.render(progress), self._running(progress))
 
     def _running(self, progress: RunProgress) -> RenderableType:
+        now, attempts = time.monotonic(), progress.oldest_running(MAX_RUNNING)
+        names = [short_name(_name(progress, one.task), NAME_WIDTH * 2) for one in attempts]
         grid = Table.grid(padding=(0, 2))
-        now = time.monotonic()
-        for attempt in progress.oldest_running(MAX_RUNNING):
-            name = f"  {_name(progress, attempt.task)}"
+        # Without a least width a long last cell takes the room of the names.
+        grid.add_column(min_width=max(map(len, names), default=0) + 2, no_wrap=True)
+        for name, attempt in zip(names, attempts, strict=True):
             grid.add_row(
-                Text(name, overflow="ellipsis", no_wrap=True),
+                Text(f"  {name}", overflow="ellipsis"),
                 Text(f"attempt {attempt.number}" if attempt.number > 1 else "", "yellow"),
-                Text(duration_text(now - attempt.since), "dim"),
+                Text(duration_text(now - attempt.since), "dim", no_wrap=True),
                 Text(self._worker_of(attempt), "cyan", overflow="ellipsis", no_wrap=True),
             )
         more = progress.running_count - MAX_RUNNING
@@ -261,6 +263,19 @@ class TerminalFace:
 
 def _name(progress: RunProgress, task: int) -> str:
     return visible_name(progress.state.tasks.name(task)) if progress.state else ""
+
+
+def short_name(name: str, width: int) -> str:
+    """Return a name in so many characters; what tells children apart is kept.
+
+    >>> short_name("parse[3]", 8), short_name("parse_archive[3]", 12), short_name("parsing", 6)
+    ('parse[3]', 'parse_ar…[3]', 'parsi…')
+    """
+    if len(name) <= width:
+        return name
+    end = name[name.rindex("[") :] if name.endswith("]") and "[" in name else ""
+    end = end if len(end) < width - 1 else ""
+    return f"{name[: width - 1 - len(end)]}…{end}"
 
 
 class StageBars:
@@ -278,9 +293,8 @@ class StageBars:
             grid.add_row(Text(label), bar, Text(f"{done:,}/{total:,}", "dim"))
         for task, done, total in progress.open_children(MAX_MAPPED):
             bar = ProgressBar(total=total, completed=done, width=BAR_WIDTH, complete_style="cyan")
-            name = Text(f"  {_name(progress, task)}")
-            name.truncate(NAME_WIDTH, overflow="ellipsis")
-            grid.add_row(name, bar, Text(f"{done:,}/{total:,}", "dim"))
+            name = short_name(_name(progress, task), NAME_WIDTH)
+            grid.add_row(Text(f"  {name}"), bar, Text(f"{done:,}/{total:,}", "dim"))
         return grid
 
     def rows(self, progress: RunProgress) -> list[tuple[str, int, int]]:

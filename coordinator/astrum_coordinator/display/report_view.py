@@ -223,7 +223,7 @@ def _remark(stat: TaskExecutionStatistics, places: Places) -> str:
     if stat.children:
         return "; ".join(filter(None, (children_text(stat, places), _own_error(stat))))
     blocked = [row.blocked for row in stat.attempt_statistics if row.blocked]
-    error = _first_line(stat.error_message or "")
+    error = _first_line(stat.error_message or "", 80 if stat.index else 200)
     said = [error] if not blocked or blocked[-1] in error else [error, blocked[-1]]
     said += [f"taken over from run {stat.reused_from}"] if stat.reused_from else []
     said += [code_text(row) for row in stat.attempt_statistics[-1:]]
@@ -243,9 +243,9 @@ def code_text(attempt: TaskAttemptStatistics) -> str:
     return f"ran code {attempt.code}, not the plan's" if attempt.code else ""
 
 
-def _first_line(text: str) -> str:
+def _first_line(text: str, longest: int = 200) -> str:
     line = text.partition("\n")[0]
-    return line if len(line) <= 200 else line[:197] + "..."
+    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def report_view(

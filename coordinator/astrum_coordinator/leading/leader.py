@@ -83,6 +83,7 @@ class RunLeader:
         self._observers = [] if observer is None else [guarded(observer)]
         self._background = BackgroundTasks(self._on_background_failure)
         self._timers = RunTimers()
+        self._limits = self._new_limits()
         self._finishing: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._is_reread_due = False
@@ -93,6 +94,9 @@ class RunLeader:
 
     def _new_state(self) -> LedState:
         return LedState(self._context, self._run, self, self._pool.paces)
+
+    def _new_limits(self) -> RunLimits:
+        return RunLimits(self._timers, self.info, self.journal)
 
     @property
     def run_id(self) -> str:
@@ -166,7 +170,7 @@ class RunLeader:
         led.streams.begin()
         if self.ended.done():
             return
-        self._limits = RunLimits(self._timers, self.info, self.journal)
+        self._limits = self._new_limits()
         self._limits.limit_run(led.state, lambda: self._unserved[0])
         led.dispatcher.start()
         self._obey(None, led.state.start())

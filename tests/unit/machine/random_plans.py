@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 from astrum.planning.alignment import aligned, misaligned
 from astrum.planning.axes import Axis, Condition, ListSource, Watch
+from astrum.planning.plan import OnFailure
 from tests.unit.machine.reference import End, Index
 
 INPUTS = {ListSource(f"in{n}", (), "input"): n for n in range(3)}
@@ -31,7 +32,11 @@ class RandomPlan:
     """A plan, and the fate of each of its children; the same for the same seed."""
 
     def __init__(
-        self, seed: int, policies: tuple[str, ...] = ("continue", "ignore"), *, tails: bool = True
+        self,
+        seed: int,
+        policies: tuple[OnFailure, ...] = ("continue", "ignore"),
+        *,
+        tails: bool = True,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)

@@ -59,7 +59,7 @@ class RandomRun:
         self.begin()
 
     def begin(self) -> None:
-        self.outstanding: dict[int, int] = {t: a for t, a in self.left_over.items()}
+        self.outstanding: dict[int, int] = dict(self.left_over)
         self.revoked: set[tuple[int, int]] = set()
         self.fell_due: set[tuple[int, int]] = set()
         self.finishes: list[str] = []
@@ -195,9 +195,8 @@ class RandomRun:
             self.results[spec.task_id, index] = End(state.name.lower(), seen)
 
     def stop(self) -> None:
-        self.take_in(
-            self.random.choice([CancelRequested(1.0), CancelRequested(1.0), RunTimedOut(1.0, 1.0)])
-        )
+        is_late = self.random.random() < 1 / 3
+        self.take_in(RunTimedOut(1.0, 1.0) if is_late else CancelRequested(1.0))
 
     def stop_cleanup(self) -> None:
         self.take_in(CleanupStopped(1.0, "enough"))

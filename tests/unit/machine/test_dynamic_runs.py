@@ -71,7 +71,7 @@ def is_certain(tree: Tree) -> bool:
 
 
 def test_runs_that_do_not_stop() -> None:
-    for seed in range(3000):
+    for seed in range(200):
         check_run(seed)
 
 
@@ -132,7 +132,8 @@ def check_cleanup(run: RandomRun) -> None:
         if not spec.always or spec.max_failed is not None:
             continue
         for task in flat(tasks.below(number, ())) if spec.axes else [number]:
-            assert states[task] in ENDED and states[task] != CANCELLED
+            assert states[task] in ENDED
+            assert states[task] != CANCELLED
             if not set(spec.needs) - set(spec.tolerant):
                 assert states[task] != TaskState.BLOCKED
                 assert run.state.attempts[task] > 0, "it did not run"
@@ -158,7 +159,7 @@ def check_reopened(seed: int) -> None:
 
 
 def reopen(run: RandomRun, random: Random, named: list[int], again: list[int]) -> None:
-    """Only what was told runs again; all else keeps its end."""
+    """Only what was named runs again; all else keeps its end."""
     before = bytes(run.ended.states)
     done = set(run.dispatched)
     run.reopen(named)
