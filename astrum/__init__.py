@@ -68,18 +68,22 @@ from astrum.planning import (
 if TYPE_CHECKING:
     from astrum_coordinator import Client as Client
     from astrum_coordinator import Coordinator as Coordinator
+    from astrum_coordinator import FromRun as FromRun
     from astrum_coordinator import RunEvent as RunEvent
     from astrum_coordinator import RunHandle as RunHandle
     from astrum_coordinator import SyncClient as SyncClient
     from astrum_coordinator import SyncRunHandle as SyncRunHandle
+    from astrum_coordinator import TakeOver as TakeOver
 
 _OF_THE_COORDINATOR = (
     "Client",
     "Coordinator",
+    "FromRun",
     "RunEvent",
     "RunHandle",
     "SyncClient",
     "SyncRunHandle",
+    "TakeOver",
 )
 
 __all__ = [

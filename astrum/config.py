@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from astrum.errors import nearest
@@ -92,6 +92,12 @@ def checked_config(config: AstrumConfig | None) -> AstrumConfig:
             f"config must be an AstrumConfig, got {config!r}: write config=AstrumConfig(...)"
         )
     return config
+
+
+def changed(config: AstrumConfig, **settings: Any) -> AstrumConfig:
+    """Return a config with those of the settings that are not `None`."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    return replace(config, **given) if given else config
 
 
 def _check_policy(on_failure: Any) -> None:

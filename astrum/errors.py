@@ -161,6 +161,10 @@ class RetryRefusedError(RunError):
     """A run, or a task of it, that cannot be tried again in its state."""
 
 
+class ReleaseRefusedError(RunError):
+    """A task about which nothing can be decided, since it is not held, or not in this way."""
+
+
 class TakeOverRefusedError(RunError):
     """A run that a new one cannot take anything over from, or wishes that contradict each other."""
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import click
 
 from astrum.data_transport.bindings import Binding, TaskInputs
-from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.in_process import run_in_process
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.invoke import BoundTask, Flow
 from astrum.machine import AttemptSettled, Dispatch, Outcome, RunState
 from astrum.planning import Plan, TaskSpec

@@ -4,10 +4,10 @@
     astrum-coordinator run --local examples/stdlib_census.py     # all in one process
     astrum-coordinator run --redis URL examples/stdlib_census.py # the workers of a real server
 
-    find_files ──▶ parse_00 ... parse_31 ──▶ merge ──▶ write_report
+    input shards ──▶ find_files ──▶ parse[0] ... parse[31] ──▶ merge ──▶ write_report
 
-Each way gives the same report. It is printed and written to ``census.md``, or to the file that
-``CENSUS_OUT`` names.
+Each way gives the same report, and so does another number of shards: ``--input shards=8``. It is
+printed and written to ``census.md``, or to the file that ``CENSUS_OUT`` names.
 """
 
 import ast
@@ -20,10 +20,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from astrum import F, Ref, RetryPolicy, task
-from astrum.data_transport import DataItem, DTRela, TaskData
+from astrum import Each, F, Input, Ref, RetryPolicy, task
 
-SHARDS = 32
 LISTED = 10  # lines in each table of the report
 NOT_COUNTED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
 
@@ -87,41 +85,22 @@ def standard_library() -> Path:
 
 
 @task("find_files", retry=1)
-def find_files() -> list[list[str]]:
+def find_files(shards: Ref[int, Input()] = 32) -> list[list[str]]:
     """Deal the library's files out to the shards, the large ones first, so that all are alike."""
     sizes = dict(measured_files(standard_library()))
     by_size = sorted(sizes, key=lambda name: (-sizes[name], name))
-    return [by_size[shard::SHARDS] for shard in range(SHARDS)]
+    return [by_size[shard::shards] for shard in range(shards)]
 
 
-def declare_parser(shard: int) -> str:
-    """Declare the task that parses one shard, and return the task's id."""
-    task_id = f"parse_{shard:02d}"
-
-    @task(task_id, retry=RetryPolicy(max_retries=2, delay=0.2, retry_on=(OSError,)))
-    def parse(files: Ref[list[str], F("find_files", shard)]) -> Census:
-        return sum((count_module(name) for name in files), Census())
-
-    return task_id
+@task("parse", retry=RetryPolicy(max_retries=2, delay=0.2, retry_on=(OSError,)))
+def parse(files: Ref[list[str], Each("find_files")]) -> Census:
+    """Count what is in the files of one shard."""
+    return sum((count_module(name) for name in files), Census())
 
 
-PARSERS = [declare_parser(shard) for shard in range(SHARDS)]
-
-EVERY_SHARD = TaskData(
-    input_data_item=[
-        DataItem(
-            allow_data_model=Census,
-            from_relation=DTRela(related_task=parser),
-            to_relation=DTRela(key=parser, related_task="merge"),
-        )
-        for parser in PARSERS
-    ]
-)
-
-
-@task("merge", data=EVERY_SHARD)
-def merge(**shards: Census) -> Census:
-    return sum(shards.values(), Census())
+@task("merge")
+def merge(shards: Ref[list[Census], F("parse")]) -> Census:
+    return sum(shards, Census())
 
 
 @task("write_report")

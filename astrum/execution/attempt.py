@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from astrum.errors import AstrumError
+from astrum.machine.progress import Progress
 from astrum.runtime.forks import FORKS
 
 
@@ -36,7 +37,18 @@ class AttemptContext:
     cancelled: bool = False
     is_revoked: bool = field(default=False, repr=False, compare=False)
     due_at: float = field(default=math.inf, repr=False, compare=False)
+    told: Progress | None = field(default=None, repr=False, compare=False)
     _call: ThreadCall | None = field(default=None, repr=False, compare=False)
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Tell how far this attempt is: so much is done, of so much, and one line of text.
+
+        It is for people who look: the latest value is shown by `show`, `workers` and the live view
+        about a second later. Nothing keeps it, and it is gone with the attempt. Any thread may
+        call this, as often as it likes. Raises ``TypeError`` or ``ValueError`` for what is not an
+        amount.
+        """
+        self.told = Progress.checked(done, total, text)
 
     @property
     def idempotency_key(self) -> str:

@@ -11,17 +11,20 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping
 from functools import partial
 
-from astrum.data_transport.bindings import Binding, Path
+from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error
 from astrum.data_transport.task_failure import TaskFailure
 from astrum.errors import LocateError, TransportError
+from astrum.execution.child_names import key_of
 from astrum.execution.gathering import Fetching, Gather, too_early, worked
 from astrum.execution.readings import Reading, Readings, Source, failure_of
+from astrum.execution.split_lists import KeptList, SplitLists
 from astrum.machine.state import RunState
 from astrum.machine.task_state import SUCCEEDED
 from astrum.machine.task_table import TaskTable
 from astrum.planning.axes import ListSource
 from astrum.planning.plan import TaskSpec
+from astrum.values.arguments import pack_arguments
 from astrum.values.codec import Codec
 from astrum.values.compression import MIN_COMPRESSED_BYTES, inflated_bytes
 from astrum.values.lists import EncodedList, split
@@ -36,7 +39,6 @@ from astrum.values.projector import Projector
 from astrum.values.references import Blob, BlobRef, reference_of
 
 _CODEC = Codec()
-_LISTS_BYTES = 64 * 1024 * 1024
 _JOINED_KEPT = 128
 
 
@@ -61,10 +63,11 @@ class EncodedResults:
         self._state = None if self.is_plain else state
         self._projector = Projector()
         self._readings = Readings(tasks.plan)
-        self._lists = _Lists()
+        self._lists = SplitLists()
         self._joined: OrderedDict[Hashable, bytes] = OrderedDict()
         self._named: set[tuple[ListSource, tuple[int, ...]]] = set()
         self._unstored: dict[str, Blob] = {}
+        self._reopened = 0
 
     def keep(self, task: int, value: bytes) -> None:
         """Hold the encoded result of a task, or the reference to it."""
@@ -94,7 +97,7 @@ class EncodedResults:
         """Join again what is read from now on: tasks may have other ends, or blobs may be lost."""
         self._joined.clear()
         self._named.clear()
-        self._lists = _Lists()
+        self._lists = SplitLists()
 
     def value(self, task: int | None) -> bytes | None:
         """Return the encoded result of a task, or the reference to it; `None` if it has none.
@@ -113,6 +116,14 @@ class EncodedResults:
             raise LookupError("nothing here knows how tasks ended")
         return failure_of(self._state, task)
 
+    def _notice_reopening(self) -> None:
+        """Forget what was joined and split if tasks that had ended run again since."""
+        if self._state is not None:
+            count = len(self._state.attempt_log.reopened)
+            if count != self._reopened:
+                self._reopened = count
+                self.forget_joined()
+
     # --- arguments ----------------------------------------------------------------------
 
     def arguments(self, spec: TaskSpec) -> bytes:
@@ -129,16 +140,80 @@ class EncodedResults:
         )
         return pack_task_arguments(spec.task_id, parts, self._max_argument_bytes)
 
+    def arguments_at_hand(self, task: int) -> bytes | None:
+        """Return the encoded arguments of any task or child if nothing is to be fetched or made.
+
+        Nearly all children are given theirs here; else it is `None`, and `fetching_arguments` finds
+        them, or tells what is wrong.
+        """
+        self._notice_reopening()
+        place = self.tasks.place_of(task)
+        template = task
+        index: tuple[int, ...] = ()
+        if place is not None:
+            template, index = place.template, (*place.index, task - place.first)
+            if self._readings.keyed(template) and not self._is_named(template, index):
+                return None
+        spec = self.tasks.plan.tasks[template]
+        used: list[KeptList] = []
+        parts: list[tuple[str | int, bytes]] = []
+        for reading in self._readings.of(template):
+            part = self._at_hand(spec, reading, index, used)
+            if part is None or len(part) > MIN_COMPRESSED_BYTES:
+                return None
+            parts.append((reading.binding.parameter, part))
+        data = pack_arguments(parts)
+        if len(data) > self._max_argument_bytes:
+            return None
+        for kept in used:
+            self._lists.use(kept)
+        return data
+
+    def _at_hand(
+        self,
+        spec: TaskSpec,
+        reading: Reading,
+        index: tuple[int, ...],
+        used: list[KeptList],
+    ) -> bytes | None:
+        binding, _, axis, is_list, source, one = reading
+        if source is None and one is None:
+            return None if is_list else self._whole(spec, binding)
+        owned_by = () if source is None else source.index_for(index)
+        if one is not None and axis is not None:
+            kept = self._lists.find((one, owned_by))
+            if kept is None:
+                return None
+            used.append(kept)
+            item = kept.items[index[axis]]
+            try:
+                return project(item, binding.item) if binding.item else item
+            except TransportError:
+                return None
+        if is_list or source is None:
+            return None
+        data = self.value(self.tasks.find(source.template, owned_by))
+        return data if data is None or not binding.path else None
+
+    def _is_named(self, template: int, index: tuple[int, ...]) -> bool:
+        """Return whether the table knows the keys of the lists of which a child is."""
+        return all(
+            (one, () if owner is None else owner.index_for(index)) in self._named
+            for one, owner, _ in self._readings.keyed(template)
+        )
+
     def fetching_arguments(self, task: int) -> Fetching[bytes]:
         """Return the encoded arguments of any task or child, as `arguments` does.
 
         Afterwards what `take_unstored` returns is to be stored.
         """
         parts = yield from self.parts(task)
-        return pack_task_arguments(self.tasks.name(task), parts, self._max_argument_bytes)
+        name = self.tasks.name(task)
+        return pack_task_arguments(name, parts, self._max_argument_bytes)
 
     def parts(self, task: int) -> Fetching[list[tuple[str | int, bytes]]]:
         """Return the encoded argument of each parameter that gets one."""
+        self._notice_reopening()
         tasks = self.tasks
         spec, index = tasks.spec(task), tasks.index(task)
         if index:
@@ -201,13 +276,12 @@ class EncodedResults:
     def _element(
         self, spec: TaskSpec, reading: Reading, index: tuple[int, ...]
     ) -> Fetching[bytes | None]:
-        binding, axis = reading.binding, reading.axis
+        binding, axis, one = reading.binding, reading.axis, reading.list
         assert axis is not None
-        assert binding.item is not None
-        owner = reading.sources[0] if reading.sources else None
-        items = yield from self._items(spec, reading.list, owner, index)
+        assert one is not None
+        items = yield from self._items(spec, one, reading.source, index)
         try:
-            part = project(items[index[axis]], binding.item)
+            part = project(items[index[axis]], binding.item or ())
         except LocateError as error:
             if error.is_absent and binding.parameter in spec.optional:
                 return None
@@ -219,9 +293,10 @@ class EncodedResults:
     ) -> Fetching[EncodedList]:
         """Return the list of which a child with this index is, split once for all children."""
         owned_by = () if owner is None else owner.index_for(index)
-        known = self._lists.get((one, owned_by))
-        if known is not None:
-            return known
+        kept = self._lists.find((one, owned_by))
+        if kept is not None:
+            self._lists.use(kept)
+            return kept.items
         if owner is None:
             data: bytes | None = self._input(spec, one.source)
         else:
@@ -252,7 +327,7 @@ class EncodedResults:
             if (one, owned_by) not in self._named:
                 items = yield from self._items(spec, one, owner, index)
                 self._named.add((one, owned_by))
-                self.tasks.set_keys(one, owned_by, [_key_of(item, key) for item in items])
+                self.tasks.set_keys(one, owned_by, [key_of(item, key) for item in items])
 
     # --- lists of results ---------------------------------------------------------------
 
@@ -282,35 +357,3 @@ class EncodedResults:
         if packed.blob is not None:
             self._unstored[packed.blob.digest] = packed.blob
         return packed.value
-
-
-class _Lists:
-    """Lists that are split, each for as long as elements of it will be read."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[EncodedList, int]] = OrderedDict()
-        self.size_bytes = 0
-
-    def get(self, key: Hashable) -> EncodedList | None:
-        """Return a list that is kept, and drop it if this was the last of its uses."""
-        kept = self._kept.pop(key, None)
-        if kept is None:
-            return None
-        items, left = kept
-        self.size_bytes -= items.size_bytes
-        self.add(key, items, left)
-        return items
-
-    def add(self, key: Hashable, items: EncodedList, uses: int) -> None:
-        """Keep a list that is used now, for all its other uses."""
-        if uses <= 1:
-            return
-        self._kept[key] = items, uses - 1
-        self.size_bytes += items.size_bytes
-        while self.size_bytes > _LISTS_BYTES and len(self._kept) > 1:
-            _, (dropped, _) = self._kept.popitem(last=False)
-            self.size_bytes -= dropped.size_bytes
-
-
-def _key_of(item: bytes, key: Path) -> str:
-    return str(_CODEC.decode(project(item, key)))

@@ -16,7 +16,7 @@ from astrum.runtime.loops import LARGE_BYTES
 from astrum.values.codec import Codec
 from astrum.values.lists import join
 from astrum.values.payload import MAX_VALUE_BYTES
-from astrum.values.projection import project
+from astrum.values.projection import opened, part_of
 from astrum.values.references import BlobRef, reference_of
 
 Result = TypeVar("Result")
@@ -87,7 +87,7 @@ class Gather:
                 self._check(reference.size)
             data = yield BlobRef(reference.digest, reference.size)
         try:
-            return project(data, path)
+            return part_of(opened(data), path)
         except LocateError as error:
             if error.is_absent and binding.holes in ("fill", "drop"):
                 return self._without(task)

@@ -11,10 +11,8 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from astrum.config import DEFAULT_THREADS
 from astrum.errors import ResourceError
 from astrum.execution.attempt import CURRENT, AttemptContext, told_index
 from astrum.execution.endings import (
@@ -24,6 +22,7 @@ from astrum.execution.endings import (
     swallowed,
     value_failure,
 )
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.in_process_values import LiveValues, WireValues
 from astrum.execution.input_lists import lengths_of_inputs
 from astrum.execution.invoke import Flow, Invoker
@@ -37,6 +36,7 @@ from astrum.execution.threads import drop
 from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
+    CleanupStopped,
     Command,
     Dispatch,
     Event,
@@ -48,7 +48,7 @@ from astrum.machine.events import (
     ScheduleRetry,
 )
 from astrum.machine.failure import NOT_DESCRIBED, UNDESCRIBED, Failure
-from astrum.machine.observer import RunObserver
+from astrum.machine.progress import Progress
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.machine.state import RunState
@@ -62,25 +62,6 @@ logger = logging.getLogger("astrum.run")
 _NOTHING = (None, None)
 MAX_OUTSTANDING = 100_000
 """The most attempts that exist at once, so that a run of a million tasks fits into memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class InProcessOptions:
-    """The settings of a run in this process.
-
-    ``silence=False`` logs starts, ends and retries. ``check_wire`` sends every value through
-    the codec, as the distributed mode would. ``timeout_s`` bounds the whole run, ``thread_limit``
-    the threads of its sync functions (`None`: as many as there are). ``priority`` is only shown:
-    there is no other run to compare with.
-    """
-
-    silence: bool = True
-    check_wire: bool = False
-    timeout_s: float | None = None
-    thread_limit: int | None = DEFAULT_THREADS
-    run_id: str = ""
-    priority: int = 0
-    observer: RunObserver | None = None
 
 
 async def run_in_process(
@@ -131,7 +112,9 @@ class InProcessRun:
         # Attempts start in the context of the caller of the flow, not in that of the attempt whose
         # end made them ready.
         self._to_start = TaskReuser(self._attempt, own=CURRENT)
+        self._dropped: set[tuple[int, int]] = set()
         self._is_over = False
+        self._limits_cleanup = False
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> ExecutionReport:
@@ -156,6 +139,11 @@ class InProcessRun:
                 inputs=self._inputs.shown,
                 priority=self._options.priority,
             )
+
+    def progress_of(self, task: int) -> Progress | None:
+        """Return what the running attempt of a task told last; any thread may ask."""
+        running = self._running.get(task)
+        return None if running is None else running[1].told
 
     def disturbed(self, error: BaseException | None) -> list[str]:
         """Handle an error of the event loop itself, which continues; name the async tasks.
@@ -182,12 +170,16 @@ class InProcessRun:
             while not self._over.done():
                 try:
                     await asyncio.shield(self._over)
-                except asyncio.CancelledError:
-                    break  # cancelled a second time: leave at once
+                except asyncio.CancelledError:  # cancelled a second time: leave at once
+                    self._take_in(CleanupStopped(time.time(), "the clean-up was interrupted"))
+                    break
             raise
 
     def _on_resource_failure(self, error: ResourceError) -> None:
         """End the run: the tasks that need the resource cannot run in this process."""
+        if self._is_over:
+            logger.error("run %s is over already: %s", self._run_id, error)
+            return
         self._resource_error = error
         self._take_in(CancelRequested(time.time()))
 
@@ -210,8 +202,17 @@ class InProcessRun:
 
     def _take_in(self, event: Event) -> None:
         commands = self._state.handle(event)
+        if self._state.stopping and not self._limits_cleanup:
+            self._limit_cleanup()
         if commands or self._observer is not None:
             self._obey(event, commands)
+
+    def _limit_cleanup(self) -> None:
+        until, limit_s = self._state.cleanup_until, self._flow.plan.cleanup_s
+        self._limits_cleanup = True
+        if until is not None:
+            event = CleanupStopped.too_late(until, limit_s)
+            self._timers[-2] = self._loop.call_later(limit_s, self._take_in, event)
 
     def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
         if self._observer is not None:
@@ -236,7 +237,10 @@ class InProcessRun:
     def _revoke(self, command: Revoke) -> None:
         task, attempt = command
         if task not in self._running:
-            self._to_start.clear()  # nothing starts any more
+            if self._flow.plan.is_plain:
+                self._to_start.clear()  # nothing starts any more
+            else:
+                self._dropped.add((task, attempt))
             self._loop.call_soon(self._settle_unrun, task, attempt)
             return
         job, context = self._running[task]
@@ -290,7 +294,7 @@ class InProcessRun:
 
     # --- one attempt --------------------------------------------------------------------
 
-    async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
+    def _context(self, command: Dispatch) -> AttemptContext:
         task, plan = command.task, self._flow.plan
         spec = self._tasks.spec(task)
         context = AttemptContext(
@@ -306,6 +310,13 @@ class InProcessRun:
         if spec.axes:
             context.index = told_index(self._tasks.index(task))
             context.key = self._values.key(task)
+        return context
+
+    async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
+        task = command.task
+        if self._dropped and (task, command.attempt) in self._dropped:
+            return
+        spec, context = self._tasks.spec(task), self._context(command)
         self._running[task] = job, context
         started_at = time.time()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeGuard
 
+from astrum.data_transport.absent import ABSENT
 from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import binding_error, locate, shown_path
 from astrum.errors import LocateError
@@ -17,7 +18,6 @@ from astrum.machine.state import RunState
 from astrum.machine.task_state import SUCCEEDED
 from astrum.planning.axes import ListSource
 from astrum.planning.plan import TaskSpec
-from astrum.values.absent import ABSENT
 from astrum.values.arguments import unpack_arguments
 from astrum.values.codec import Codec
 from astrum.values.compression import inflate
@@ -229,7 +229,9 @@ class WireValues(LiveValues):
 
     def arguments(self, task: int) -> dict[str | int, Any]:
         # To join the arguments only checks their size: all of them travel in one message.
-        data = self._fetched(self._sent.fetching_arguments(task))
+        data = self._sent.arguments_at_hand(task)
+        if data is None:
+            data = self._fetched(self._sent.fetching_arguments(task))
         self._store(*self._sent.take_unstored())
         spec = self._tasks.spec(task)
         received = [

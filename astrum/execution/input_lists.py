@@ -7,14 +7,18 @@ from functools import partial
 from typing import Any
 
 from astrum.data_transport.locate import describe, locate, shown_path
-from astrum.errors import LocateError, ObservationError
+from astrum.errors import LocateError, ObservationError, TransportError
 from astrum.execution.gathering import Fetching, worked
 from astrum.execution.observing import is_list, keys_of
 from astrum.planning.axes import ListSource
 from astrum.planning.plan import Plan, TaskSpec
-from astrum.values.compression import inflated_bytes
+from astrum.values.compression import inflate, inflated_bytes
 from astrum.values.lists import list_length
+from astrum.values.payload import EncodedResult
 from astrum.values.references import BlobRef, reference_of
+
+_NIL = b"\xc0"
+"""The encoded `None`, in place of an input that the run was created without."""
 
 
 def input_lists(plan: Plan) -> dict[ListSource, str]:
@@ -45,7 +49,7 @@ def fetching_lengths(plan: Plan, inputs: Mapping[str, bytes]) -> Fetching[dict[L
     """
     found: dict[ListSource, int] = {}
     for one in input_lists(plan):
-        data, path = inputs[one.source], one.path
+        data, path = inputs.get(one.source, _NIL), one.path
         reference = reference_of(data)
         if reference is not None:
             data = yield BlobRef(reference.digest, reference.size)
@@ -54,10 +58,30 @@ def fetching_lengths(plan: Plan, inputs: Mapping[str, bytes]) -> Fetching[dict[L
     return found
 
 
+def lengths_of_encoded(plan: Plan, inputs: Mapping[str, EncodedResult]) -> dict[ListSource, int]:
+    """Return the lengths of the lists in inputs on their way to the store; 0 without such a list.
+
+    It may take long, as it reads big values.
+    """
+    return {one: _encoded_length(one, inputs.get(one.source)) for one in input_lists(plan)}
+
+
+def _encoded_length(one: ListSource, given: EncodedResult | None) -> int:
+    if given is None:
+        return 0
+    data, path = given.value, one.path
+    if given.blob is not None and (reference := reference_of(data)) is not None:
+        data, path = inflate(given.blob.data), (*reference.path, *path)
+    try:
+        return list_length(data, path)
+    except TransportError:
+        return 0
+
+
 def list_mistakes(plan: Plan, values: Mapping[str, Any], secrets: frozenset[str]) -> list[str]:
     """Return one sentence for each list in the inputs that cannot give its tasks their children.
 
-    Inputs that are not there are told elsewhere. The value of one in ``secrets`` is not shown.
+    Others find inputs that are not there. The value of one in ``secrets`` is not shown.
     """
     if plan.is_plain:
         return []

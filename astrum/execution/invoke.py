@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 from astrum.data_transport import fitted
+from astrum.data_transport.absent import fill_absent, own_copy
 from astrum.data_transport.bindings import Binding, TaskInputs
 from astrum.data_transport.types.class_fields import type_name
 from astrum.data_transport.types.run_inputs import DeclaredInput
@@ -33,7 +34,6 @@ from astrum.machine.events import Outcome
 from astrum.planning.plan import Lane, Plan
 from astrum.planning.resources import ResourceUse
 from astrum.runtime.forks import FORKS, run_here
-from astrum.values.absent import fill_absent, own_copy
 
 
 class BoundTask(NamedTuple):

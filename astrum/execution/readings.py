@@ -35,19 +35,15 @@ class Reading(NamedTuple):
 
     ``sources`` is empty for an input. With an ``axis``, a child reads its own element of the list:
     its number is the child's index on that axis. ``is_list``: the results of several tasks are read
-    as a list.
+    as a list. ``source`` is the first of ``sources``.
     """
 
     binding: Binding
     sources: tuple[Source, ...] = ()
     axis: int | None = None
     is_list: bool = False
-
-    @property
-    def list(self) -> ListSource:
-        """The list of which an element is read."""
-        binding = self.binding
-        return ListSource(binding.source, binding.path, binding.origin)
+    source: Source | None = None
+    list: ListSource | None = None
 
     def numbers(self, tasks: TaskTable, index: tuple[int, ...]) -> Numbers:
         """Return the numbers of the tasks that a child with this index reads, nested as the value.
@@ -103,9 +99,8 @@ class Readings:
         found: dict[ListSource, list[tuple[int, Source | None]]] = {}
         for template in range(len(self._plan.tasks)):
             for reading in self.of(template):
-                if reading.axis is not None:
-                    owner = reading.sources[0] if reading.sources else None
-                    found.setdefault(reading.list, []).append((template, owner))
+                if reading.list is not None:
+                    found.setdefault(reading.list, []).append((template, reading.source))
         return found
 
     def _reading(self, spec: TaskSpec, binding: Binding) -> Reading:
@@ -113,12 +108,13 @@ class Readings:
             one = ListSource(binding.source, binding.path, binding.origin)
             axis = next(place for place, axis in enumerate(spec.axes) if one in axis.lists)
             owner = self._owner(spec, axis, one)
-            return Reading(binding, () if owner is None else (owner,), axis)
+            return Reading(binding, () if owner is None else (owner,), axis, False, owner, one)
         sources = tuple(self._source(spec.axes, source) for source in binding.sources)
         is_list = any(
             len(source.places) < len(self._plan.tasks[source.template].axes) for source in sources
         )
-        return Reading(binding, sources, None, is_list or bool(binding.others))
+        first = sources[0] if sources else None
+        return Reading(binding, sources, None, is_list or bool(binding.others), first)
 
     def _owner(self, spec: TaskSpec, axis: int, one: ListSource) -> Source | None:
         return None if one.origin == "input" else self._source(spec.axes[:axis], one.source)

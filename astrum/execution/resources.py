@@ -8,7 +8,6 @@ entered in a task is left in the same.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import traceback
 from collections.abc import Callable, Sequence
@@ -37,7 +36,6 @@ class OpenResources:
 
     def __init__(self, on_failure: Callable[[ResourceError], None]) -> None:
         self._on_failure = on_failure
-        self._context = contextvars.copy_context()  # not that of the attempt that comes first
         self._held: dict[ResourceSource, _Held] = {}
         self._opened: list[_Held] = []
         self._has_failed = False
@@ -88,7 +86,7 @@ class OpenResources:
     def _start(self, source: ResourceSource) -> _Held:
         held = _Held(source)
         held.keeper = asyncio.get_running_loop().create_task(
-            self._keep(held), name=f"resource {source.name}", context=self._context.copy()
+            self._keep(held), name=f"resource {source.name}"
         )
         hide_like_caller(held.keeper)
         return held

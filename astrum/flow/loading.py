@@ -58,9 +58,12 @@ class Workflow:
             raise TaskRegistrationError(
                 f"{self.name!r} is a DynamicScheduler, which runs as a whole: drop the targets"
             )
+        changes: dict[str, Any] = {}
         if config.skip_type_check:
-            return self.source.without_type_check()
-        return self.source
+            changes["skip_type_check"] = True
+        if config.on_failure != "stop":
+            changes["on_failure"] = config.on_failure
+        return self.source.with_settings(**changes) if changes else self.source
 
     def servable(self) -> tuple[Flow, list[str]]:
         """Return the flow of all tasks, with fingerprints, and the ids of tasks that only another

@@ -15,7 +15,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any, TypeVar, Unpack, overload
 
-from astrum.config import AstrumConfig, checked_config
+from astrum.config import AstrumConfig, changed, checked_config
 from astrum.data_transport import check_types
 from astrum.data_transport.declared.text_annotations import remember_names
 from astrum.errors import TaskNotFoundError, TaskRegistrationError, nearest
@@ -33,7 +33,6 @@ from astrum.flow.task_declaration import (
 from astrum.flow.task_lookup import Others, TaskIds, no_tasks
 from astrum.flow.task_options import Reference, TaskOptions, check_option_names
 from astrum.machine import ExecutionReport
-from astrum.planning.fingerprint import fingerprint
 from astrum.planning.inputs import check_filled
 from astrum.planning.order import TaskOrder
 from astrum.planning.plan import OnFailure
@@ -186,13 +185,6 @@ class SchedulerRegistry:
 
     def _scheduler(self, selection: Selection, config: AstrumConfig) -> DynamicScheduler:
         registered = self._tasks
-
-        def left_out() -> dict[str, str]:
-            return {
-                task_id: fingerprint(function, inputs.slots, registered[task_id].options.version)
-                for task_id, (function, inputs) in selection.left_out.items()
-            }
-
         return DynamicScheduler(
             tasks=selection.functions.items(),
             task_order=selection.orders(),
@@ -202,7 +194,7 @@ class SchedulerRegistry:
             config=config,
             inputs=selection.inputs,
             local_only=selection.local_only,
-            left_out=left_out,
+            left_out=lambda: selection.fingerprints_left_out(registered),
             edges=selection.edges,
             resources=self.get_all_resources(),
         )
@@ -221,21 +213,19 @@ class SchedulerRegistry:
     ) -> ExecutionReport:
         """Run the targets and all tasks upstream of them; without an ``executor`` in this process.
 
-        ``on_failure`` and ``cleanup_s`` take precedence over those of ``config``.
-
-        ``inputs`` are the values that parameters with `Input` read, by name, or a dataclass or
-        pydantic model with fields of these names. Raises `RunInputError` for all that is wrong
-        with them. ``priority``, from -9 to 9, is added to that of each task: on workers it decides
-        whose turn it is among runs.
+        ``on_failure`` and ``cleanup_s`` take precedence over those of ``config``; ``inputs`` are
+        values that parameters with `Input` read, by name, or a dataclass or pydantic model with
+        fields of these names. Raises `RunInputError` for all that is wrong with them.
+        ``priority``, from -9 to 9, is added to that of each task: on workers it decides whose turn
+        it is among runs.
 
         In process, a result is shared by its readers, by the attempts of each and by the report:
         a task that changes its argument changes it for all of them, and workers would not. See
         ``check_wire`` of `AstrumConfig`. Failures of tasks are in the report. Raises
         `TaskRegistrationError`.
         """
-        own = {"on_failure": on_failure, "cleanup_s": cleanup_s}
-        given = {name: value for name, value in own.items() if value is not None}
-        scheduler = self.build_scheduler(target_tasks, config=config, **given)
+        own = changed(checked_config(config), on_failure=on_failure, cleanup_s=cleanup_s)
+        scheduler = self.build_scheduler(target_tasks, config=own)
         return await scheduler.execute(executor, inputs=inputs, run_id=run_id, priority=priority)
 
     def _add(self, declared: RegisteredTask) -> None:

@@ -34,6 +34,7 @@ from astrum.planning.build import (
     AttemptOptions,
     build_plan,
     make_retry,
+    policies_of,
 )
 from astrum.planning.edge_needs import Needs, edges_of
 from astrum.planning.edges import Resolved, TaskEdges
@@ -42,7 +43,6 @@ from astrum.planning.inputs import add_data_needs, check_filled, resolve_task_in
 from astrum.planning.order import TaskOrder
 from astrum.planning.plan import Plan
 from astrum.planning.planner import ExecutionPlanner, checked_orders, upstream_first
-from astrum.planning.policies import NO_POLICY
 from astrum.planning.priorities import is_priority, not_a_priority
 from astrum.planning.resources import NO_FUNCTIONS, ResourceGraph, Uses, names_needed
 from astrum.planning.retry_policy import RetryPolicy
@@ -149,10 +149,10 @@ class DynamicScheduler:
             raise TaskNotFoundError(f"no task is called {name!r}{hint}")
         return self._functions[name]
 
-    def without_type_check(self) -> DynamicScheduler:
-        """Return a copy that does not check types; this scheduler does not change."""
+    def with_settings(self, **changes: Any) -> DynamicScheduler:
+        """Return a copy whose config has these changes; this scheduler does not change."""
         other = copy.copy(self)
-        other.config = replace(self.config, skip_type_check=True)
+        other.config = replace(self.config, **changes)
         other._is_executing = False
         other._checked = None
         other._flows = {}
@@ -245,11 +245,7 @@ class DynamicScheduler:
     def _resolved(
         self, needs: Needs, declared: Needs, inputs: Mapping[str, TaskInputs]
     ) -> Resolved | None:
-        policies = {
-            name: options.policy
-            for name, options in self._options.items()
-            if options.policy != NO_POLICY
-        }
+        policies = policies_of(self._options)
         return edges_of(needs, declared, inputs, {}, policies, self._functions, self.config)
 
     def _new_flow(self, fingerprints: bool) -> Flow:
@@ -292,6 +288,7 @@ class DynamicScheduler:
             edges=draft.edges,
             on_failure=self.config.on_failure,
             max_children=self.config.max_children,
+            cleanup_s=self.config.cleanup_s,
             resources={task_id: names_needed(used) for task_id, used in uses.items()},
         )
 
@@ -335,7 +332,8 @@ async def _run_here(
     flow: Flow, config: AstrumConfig, inputs: GivenInputs, run_id: str, priority: int
 ) -> ExecutionReport:
     # Imported late: the codec behind it needs pydantic, the slowest import of all.
-    from astrum.execution.in_process import InProcessOptions, run_in_process
+    from astrum.execution.in_process import run_in_process
+    from astrum.execution.in_process_options import InProcessOptions
 
     options = InProcessOptions(
         silence=config.silence,

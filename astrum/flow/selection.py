@@ -14,12 +14,12 @@ from astrum.flow.methods import MethodBinder, underlying
 from astrum.flow.task_declaration import RegisteredTask
 from astrum.flow.task_lookup import TaskIds
 from astrum.flow.task_options import Reference
-from astrum.planning.build import DEFAULT_OPTIONS, NO_INPUTS, NO_TASK_EDGES
+from astrum.planning.build import NO_INPUTS, NO_TASK_EDGES, policies_of
 from astrum.planning.edge_needs import add_edge_needs, edges_of
 from astrum.planning.edges import TaskEdges
+from astrum.planning.fingerprint import fingerprint
 from astrum.planning.inputs import add_data_needs, resolve_task_inputs
 from astrum.planning.order import TaskOrder, walk_upstream_first
-from astrum.planning.policies import NO_POLICY
 
 
 class Selection(NamedTuple):
@@ -43,6 +43,13 @@ class Selection(NamedTuple):
                 orders[task_id].dependencies = [orders[need] for need in upstream]
         return list(orders.values())
 
+    def fingerprints_left_out(self, tasks: Mapping[str, RegisteredTask]) -> dict[str, str]:
+        """Return the fingerprints of the tasks that are left out."""
+        return {
+            task_id: fingerprint(function, inputs.slots, tasks[task_id].options.version)
+            for task_id, (function, inputs) in self.left_out.items()
+        }
+
 
 def select(
     tasks: Mapping[str, RegisteredTask],
@@ -54,7 +61,8 @@ def select(
 ) -> Selection:
     """Return the targets (default: all tasks) and all tasks upstream of them.
 
-    ``bind`` refuses a method that has no instance. Raises `TaskRegistrationError`.
+    ``bind`` refuses a method that has no instance, and edges that are not valid: what only serves
+    tasks leaves that to those who plan a run. Raises `TaskRegistrationError`.
     """
     functions, unbound = _bound(tasks, MethodBinder(config.class_instances))
     ids = ids_of(functions)
@@ -74,12 +82,11 @@ def select(
             raise unbound[task_id]
     chosen_needs = {task_id: needs[task_id] for task_id in chosen}
     chosen_inputs = {task_id: inputs[task_id] for task_id in chosen if task_id in inputs}
-    policies = {
-        name: t.options.policy
-        for name, t in tasks.items()
-        if t.options is not DEFAULT_OPTIONS and t.options.policy != NO_POLICY
-    }
-    resolved = edges_of(chosen_needs, declared, chosen_inputs, choices, policies, functions, config)
+    policies = policies_of({name: t.options for name, t in tasks.items()})
+    resolved = edges_of(
+        *(chosen_needs, declared, chosen_inputs, choices, policies, functions, config),
+        is_strict=bind,
+    )
     return Selection(
         functions={task_id: functions[task_id] for task_id in chosen},
         needs=chosen_needs,

@@ -21,7 +21,7 @@ from astrum.machine.task_state import (
     SUCCEEDED,
     WAITING,
 )
-from astrum.planning.graph import Edge
+from astrum.planning.graph import Edge, ListEdge
 from astrum.planning.plan import Plan
 
 
@@ -35,6 +35,7 @@ class Ending(Lists):
         self._needs_left: list[int] = []
         self._awaited_left = 0
         self._stopping: str | None = None
+        self._stopped_at = 0.0
         self._ends_as = "completed"
         # Tasks that clean up (``always``): how many have not ended, and whether they are to stop.
         self._cleanup_left = 0 if plan.is_plain else sum(spec.always for spec in plan.tasks)
@@ -56,6 +57,28 @@ class Ending(Lists):
     def because(self, task: int) -> int | None:
         """Return the task whose end is the reason why this one was skipped or blocked."""
         return self._because.get(task)
+
+    def seen(self, task: int) -> tuple[int, ...]:
+        """Return what was seen of a task's result, in the order of its watches."""
+        return self._seen.get(task, ())
+
+    def waits_for(self, task: int) -> list[str]:
+        """Return the names of the tasks and children whose ends a waiting task waits for."""
+        template, index = self.tasks.template(task), self.tasks.index(task)
+        if template in self.tasks.roots and not index:
+            lists = self.plan.edges.lists_of[template]
+            sources = {one.source for axis in lists for one in axis if isinstance(one, ListEdge)}
+            return [
+                self.tasks.name(source)
+                for source in sorted(sources)
+                if self.states[source] not in ENDED
+            ]
+        names = []
+        for edge in self.plan.edges.into[template]:
+            if self._verdict(edge, index) is PENDING:
+                source = self.tasks.find(edge.source, [index[at] for at in edge.places])
+                names.append(self.tasks.name(edge.source if source is None else source))
+        return names
 
     def counts(self) -> Counter[int]:
         """Return how many tasks and children are in each state; a mapped task is its children."""

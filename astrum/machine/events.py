@@ -177,12 +177,25 @@ class CleanupStopped(NamedTuple):
     reason: str = ""
     by: str = ""
 
+    @classmethod
+    def too_late(cls, at: float, limit_s: float) -> CleanupStopped:
+        """Return the event that they took longer than their limit."""
+        return cls(
+            at,
+            f"the tasks that clean up (always=True) took longer than {limit_s:g} s and were ended; "
+            "cleanup_s= allows more",
+        )
+
+
+RELEASES = ("retry", "fail", "succeed")
+"""What may become of a task that is held."""
+
 
 class Released(NamedTuple):
     """A person decided what becomes of a task that was held after the loss of its worker.
 
-    ``how`` is "retry", "fail" or "succeed"; ``seen`` has what was to be observed of the result that
-    the person gave.
+    ``how`` is "retry", "fail" or "succeed". For "succeed" ``value`` is the encoded result that the
+    person gave, which hosts keep for its readers, and ``seen`` has what was to be observed of it.
     """
 
     task: int
@@ -190,6 +203,7 @@ class Released(NamedTuple):
     at: float
     by: str = ""
     seen: tuple[int, ...] = ()
+    value: bytes = b""
 
 
 class CapacityChanged(NamedTuple):

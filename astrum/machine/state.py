@@ -382,4 +382,4 @@ class RunState(Stopping):
         # whether one of its attempts is outstanding, and `_catch_up` ignores tasks that have
         # failed. So with an early mark such an attempt would never be settled.
         self.attempt_log.failures[event.task] = Failure((UNSERVED,), event.message)
-        return self._stop("failed", "")
+        return self._stop("failed", "", event.at)

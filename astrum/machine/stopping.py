@@ -48,6 +48,14 @@ class Stopping(Reopening):
         super().__init__(plan, capacity, lengths)
         self.finished: str | None = None
 
+    @property
+    def cleanup_until(self) -> float | None:
+        """When the tasks that clean up must be done, `None` as long as the run does not stop."""
+        is_over = self.finished is not None or self._cleanup_stopped
+        if self._stopping is None or not self._has_cleanup or is_over:
+            return None
+        return self._stopped_at + self.plan.cleanup_s
+
     def _proceed(self) -> list[Command]:
         """Dispatch what is ready, or finish."""
         if not self._started or (self._stopping is not None and not self._has_cleanup):
@@ -112,6 +120,19 @@ class Stopping(Reopening):
         self.states[event.task] = HELD
         return self._proceed()
 
+    def takes_result_of(self, released: Released) -> bool:
+        """Return whether a value that a person gave becomes the result of its task.
+
+        Ask before the event is handled.
+        """
+        task = released.task
+        is_held = 0 <= task < len(self.states) and self.states[task] == HELD
+        return is_held and released.how == "succeed" and self.finished is None
+
+    def misfit_of(self, released: Released) -> str:
+        """Return why a value that a person gave cannot be the result of its task, "" if it can."""
+        return self._misfit(released.task, released.seen)
+
     def _on_released(self, event: Released) -> list[Command]:
         """Do what a person decided about a task that was held."""
         task = event.task
@@ -130,16 +151,20 @@ class Stopping(Reopening):
 
     # --- the stop -----------------------------------------------------------------------
 
-    def _stop(self, state: str, reason: str) -> list[Command]:
+    def _stop(self, state: str, reason: str, at: float) -> list[Command]:
         if self._is_decided():
             return []
-        self._begin_to_stop(state, reason)
+        self._begin_to_stop(state, reason, at)
         return self._stop_commands()
 
-    def _begin_to_stop(self, state: str, reason: str) -> None:
+    def _begin_to_stop(self, state: str, reason: str, at: float | None = None) -> None:
         if self._is_decided():
             return
         self._stopping = state
+        settled = self.attempt_log.settled
+        if at is None:  # a failure stops it
+            at = settled[-1].recorded_at if settled else 0.0
+        self._stopped_at = at
         self.attempt_log.stop_reason = reason
         if not self._is_plain:
             self._cancel_what_may_not_run(self._current_tasks())
@@ -151,8 +176,8 @@ class Stopping(Reopening):
 
     def _on_stop_requested(self, event: CancelRequested | RunTimedOut) -> list[Command]:
         if isinstance(event, RunTimedOut):
-            return self._stop("failed", event.reason)
-        return self._stop("cancelled", event.text)
+            return self._stop("failed", event.reason, event.at)
+        return self._stop("cancelled", event.text, event.at)
 
     def _on_cleanup_stopped(self, event: CleanupStopped) -> list[Command]:
         if self._stopping is None or not self._has_cleanup or self._cleanup_stopped:

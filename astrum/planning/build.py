@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +15,7 @@ from astrum.planning.edges import NO_EDGES, TaskEdges
 from astrum.planning.fingerprint import fingerprint
 from astrum.planning.offer import namespace_version
 from astrum.planning.plan import (
+    CLEANUP_S,
     DEFAULT_QUEUE,
     MAX_CHILDREN,
     NO_RETRY,
@@ -121,6 +122,7 @@ def build_plan(
     edges: Mapping[str, TaskEdges] = NO_TASK_EDGES,
     on_failure: OnFailure = "stop",
     max_children: int = MAX_CHILDREN,
+    cleanup_s: float = CLEANUP_S,
     resources: Mapping[str, tuple[str, ...]] = NO_RESOURCES,
 ) -> Plan:
     """Return the plan of an acyclic graph whose keys are in upstream-first order.
@@ -158,7 +160,7 @@ def build_plan(
                 priority=chosen.priority,
             )
         )
-    is_plain = on_failure == "stop" and not edges and not any(_has_policy(options))
+    is_plain = on_failure == "stop" and not edges and not policies_of(options)
     if not is_plain:
         specs = [_with_policy(spec, options, edges, on_failure) for spec in specs]
     plan = Plan(
@@ -168,6 +170,7 @@ def build_plan(
         check_types,
         inputs=tuple(run_inputs),
         max_children=max_children,
+        cleanup_s=cleanup_s,
     )
     if not fingerprints:
         return plan
@@ -176,10 +179,13 @@ def build_plan(
     return replace(plan, offer=offer, code=code)
 
 
-def _has_policy(options: Mapping[str, AttemptOptions]) -> Iterator[bool]:
-    for chosen in options.values():
-        if chosen is not DEFAULT_OPTIONS and chosen.policy is not NO_POLICY:
-            yield True
+def policies_of(options: Mapping[str, AttemptOptions]) -> dict[str, Policy]:
+    """Return the policies of the tasks that have one."""
+    return {
+        task_id: chosen.policy
+        for task_id, chosen in options.items()
+        if chosen is not DEFAULT_OPTIONS and chosen.policy != NO_POLICY
+    }
 
 
 def _with_policy(

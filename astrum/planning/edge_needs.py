@@ -37,16 +37,19 @@ def edges_of(
     policies: Mapping[str, Policy],
     functions: Mapping[str, Callable[..., Any]],
     config: AstrumConfig,
+    *,
+    is_strict: bool = True,
 ) -> Resolved | None:
     """Return the edges of the tasks in ``needs``, None if they have none but plain needs.
 
     ``policies`` are those of tasks that have any. Raises `TaskRegistrationError` for what is not
-    valid, and `TaskOrderLoopError` for tasks that need each other.
+    valid, unless ``is_strict`` is false, and `TaskOrderLoopError` for tasks that need each other.
     """
     if not choices and not policies and not any(map(_reads, inputs.values())):
         return None
     results = ResultTypes(functions, config)
     types = ConditionTypes(results.of_task, is_checked=not config.skip_type_check)
     return resolve_edges(
-        Declared(upstream_first(needs), depends_on, inputs, choices, policies, types.choice_of)
+        Declared(upstream_first(needs), depends_on, inputs, choices, policies, types.choice_of),
+        is_strict=is_strict,
     )

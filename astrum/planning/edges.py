@@ -75,14 +75,19 @@ class Resolved(NamedTuple):
     edges: dict[str, TaskEdges]
 
 
-def resolve_edges(declared: Declared) -> Resolved:
+def resolve_edges(declared: Declared, *, is_strict: bool = True) -> Resolved:
     """Return the axes, tolerant needs, conditions and watches of all tasks.
 
-    Raises `TaskRegistrationError`, naming task and parameter.
+    Raises `TaskRegistrationError`, naming task and parameter; unless it ``is_strict``, a task that
+    is not valid is left as it is declared.
     """
     resolver = _Resolver(declared)
     for task_id in declared.needs:
-        resolver.resolve(task_id)
+        try:
+            resolver.resolve(task_id)
+        except TaskRegistrationError:
+            if is_strict:
+                raise
     return resolver.result()
 
 

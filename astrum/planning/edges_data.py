@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from astrum.data_transport.bindings import Binding, Path
 from astrum.planning.axes import Axis, Condition, ListSource, Watch
-
-if TYPE_CHECKING:
-    from astrum.planning.task_spec import TaskSpec
+from astrum.planning.task_spec import TaskSpec, has_plain_policy
 
 _KINDS = ("length", "truth", "choice")
 _HOLES = ("", "fill", "drop", "failure")
+_STEPS = (str, int)
 _CHOICES = (str, int, bool, type(None))
 
 Names = Sequence[str]
 
 
 class Numbers:
-    """Task ids and names of inputs as numbers: of inputs they are negative."""
+    """Task ids and names of inputs as numbers: of inputs they are negative.
+
+    ``is_plain`` tells whether all that was turned to numbers is known to older processes.
+    """
 
     def __init__(self, index: Mapping[str, int], places: Mapping[str, int]) -> None:
         self._index = index
         self._places = places
+        self.is_plain = True
 
     def axes(self, axes: Sequence[Axis]) -> list[Any]:
         return [[[(self._number(one), one.path) for one in axis.lists], axis.key] for axis in axes]
@@ -40,6 +43,7 @@ class Numbers:
         if binding[4:] == _PLAIN:
             return row
         others = [self._index[other] for other in binding.others]
+        self.is_plain = False
         return (*row, {"item": binding.item, "others": others, "holes": binding.holes})
 
     def _number(self, one: ListSource) -> int:
@@ -68,14 +72,15 @@ class Readers:
         return self._ids[number]
 
     def binding(self, row: Sequence[Any]) -> Binding:
-        parameter, source, path, *more = row
-        if not all(type(step) in (str, int) for step in (parameter, *path)):
-            raise ValueError("a binding has parts of the wrong type")
+        parameter, source, path = row[:3]
+        for step in (parameter, *path):
+            if type(step) not in _STEPS:
+                raise ValueError("a binding has parts of the wrong type")
         if type(source) is int and source < 0:
             plain = Binding(parameter, self._inputs[-1 - source], tuple(path), "input")
         else:
             plain = Binding(parameter, self.earlier(source), tuple(path))
-        return self._with_more(plain, more[0]) if more else plain
+        return plain if len(row) == 3 else self._with_more(plain, row[3])
 
     def _with_more(self, plain: Binding, more: Mapping[str, Any]) -> Binding:
         item, holes = more.get("item"), more.get("holes", "")
@@ -128,8 +133,9 @@ def _path_or_none(path: Any) -> Path | None:
 
 def check_edges(specs: Sequence[TaskSpec]) -> None:
     """Check what tasks say of each other; raises ``ValueError``."""
-    known = {spec.task_id: spec for spec in specs}
-    for spec in specs:
+    special = [spec for spec in specs if not has_plain_policy(spec)]
+    known = {spec.task_id: spec for spec in specs} if special else {}
+    for spec in special:
         for axis in spec.axes:
             for one in axis.lists:
                 _check_list(spec, one, known)

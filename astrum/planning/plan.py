@@ -6,6 +6,7 @@ not refer to them. It can be written to a store and led by a process that never 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,6 +53,7 @@ new version."""
 PLAIN_VERSION = 3
 """The version of a plan without the features that came later, which older processes can lead."""
 MAX_CHILDREN = 1_000_000
+CLEANUP_S = 60.0
 _DIGEST = re.compile("(?:[0-9a-f]{16})?")
 
 
@@ -64,7 +66,8 @@ class Plan:
     ``check_types`` asks for run-time checks of injected values. ``offer`` and ``code`` name the
     whole namespace that the plan was made from (`astrum.planning.offer`; "": they are not known).
     ``inputs`` are sorted by name, and hold the source of every binding that reads an input.
-    ``max_children`` bounds the children of each task.
+    ``max_children`` bounds the children of each task, ``cleanup_s`` the time that tasks with
+    ``always`` have after the end of all others is sure.
     """
 
     namespace: str
@@ -75,6 +78,7 @@ class Plan:
     code: str = ""
     inputs: tuple[InputSpec, ...] = ()
     max_children: int = MAX_CHILDREN
+    cleanup_s: float = CLEANUP_S
 
     @cached_property
     def is_plain(self) -> bool:
@@ -141,17 +145,20 @@ class Plan:
     def to_data(self) -> dict[str, Any]:
         """Return the plan as dicts, lists, tuples, numbers and strings, for any serializer."""
         numbers = Numbers(self.index, places_of(self.inputs))
+        tasks = [spec_to_data(spec, self.index, numbers) for spec in self.tasks]
         data: dict[str, Any] = {
-            "version": PLAIN_VERSION if self.is_plain else PLAN_VERSION,
+            "version": PLAIN_VERSION if numbers.is_plain else PLAN_VERSION,
             "namespace": self.namespace,
             "concurrency_limit": self.concurrency_limit,
             "check_types": self.check_types,
             "offer": self.offer,
             "code": self.code,
-            "tasks": [spec_to_data(spec, self.index, numbers) for spec in self.tasks],
+            "tasks": tasks,
         }
         if self.max_children != MAX_CHILDREN:
             data["max_children"] = self.max_children
+        if self.cleanup_s != CLEANUP_S:
+            data["cleanup_s"] = self.cleanup_s
         if self.inputs:
             data["inputs"] = inputs_to_data(self.inputs)
         return data
@@ -166,7 +173,8 @@ class Plan:
             raise ValueError("it is not a map with a list of tasks")
         if data.get("version") not in (PLAIN_VERSION, PLAN_VERSION):
             raise ValueError(
-                f"the plan has version {data.get('version')!r}, this process reads {PLAN_VERSION}"
+                f"the plan has version {data.get('version')!r}, this process reads "
+                f"{PLAIN_VERSION} and {PLAN_VERSION}"
             )
         limit, namespace = data.get("concurrency_limit"), data.get("namespace")
         if type(namespace) is not str or not (limit is None or (type(limit) is int and limit > 0)):
@@ -188,4 +196,11 @@ class Plan:
             tasks=tasks,
             inputs=with_readers(inputs, {spec.task_id: spec.bindings for spec in tasks}),
             max_children=most,
+            cleanup_s=_cleanup_s(data.get("cleanup_s", CLEANUP_S)),
         )
+
+
+def _cleanup_s(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < math.inf:
+        raise ValueError("its limit for the clean-up is not a number of seconds")
+    return float(value)

@@ -15,6 +15,7 @@ from astrum.planning.task_spec import (
     ON_LOST,
     Lane,
     TaskSpec,
+    has_plain_policy,
     is_max_failed,
     is_queue_name,
 )
@@ -27,19 +28,22 @@ def spec_to_data(spec: TaskSpec, index: Mapping[str, int], numbers: Numbers) -> 
 
     Numbers instead of ids keep the plan of a wide fan-in small; most options have their default.
     """
+    names = _COMMON_OPTIONS
+    if not has_plain_policy(spec):
+        names, numbers.is_plain = _DEFAULT_OPTIONS, False
     options = {
         name: value
-        for name, default in _DEFAULT_OPTIONS
+        for name, default in names
         if (value := getattr(spec, name)) is not default and value != default
     }
     if "retry" in options:
         options["retry"] = _retry_to_data(spec.retry)
-    for name in options.keys() & _WITH_NUMBERS:
+    for name in _WITH_NUMBERS & options.keys():
         options[name] = getattr(numbers, name)(options[name])
     return [
         spec.task_id,
         [index[need] for need in spec.needs],
-        [numbers.binding(b) for b in spec.bindings],
+        list(map(numbers.binding, spec.bindings)) if spec.bindings else [],
         *([options] if options else []),
     ]
 
@@ -194,3 +198,5 @@ _WITH_NUMBERS = frozenset(("axes", "tolerant", "conditions"))
 _DEFAULT_OPTIONS = [
     (name, TaskSpec._field_defaults[name]) for name in (*_READERS, *sorted(_WITH_NUMBERS))
 ]
+_COMMON_OPTIONS = _DEFAULT_OPTIONS[: _DEFAULT_OPTIONS.index(("watches", ()))]
+"""Those that tasks without edges and policies of their own may have."""

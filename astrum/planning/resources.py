@@ -110,7 +110,7 @@ class ResourceGraph:
         return next((gap for slot in slots for gap in self._gaps(slot.name, seen)), "")
 
     def _gaps(self, name: str, seen: set[str]) -> Iterator[str]:
-        if name in seen:
+        if name in seen or name in self._sources:  # what was read lacks nothing
             return
         seen.add(name)
         function = self._functions.get(name)

@@ -92,6 +92,11 @@ _further = operator.itemgetter(slice(_FROM, None))
 _PLAIN = tuple(TaskSpec._field_defaults[name] for name in TaskSpec._fields[_FROM:])
 
 
+def has_plain_policy(spec: TaskSpec) -> bool:
+    """Return whether a task has no children, conditions, tolerant needs or policies."""
+    return spec[_FROM:] == _PLAIN
+
+
 def are_plain(specs: Sequence[TaskSpec]) -> bool:
     """Whether no task has children, conditions, tolerant needs or policies, or reads such."""
     # It is asked for each run: no code in Python for each of its tasks.

@@ -17,10 +17,13 @@ import msgpack
 
 from astrum.errors import DecodeError
 from astrum.machine.events import (
+    RELEASES,
     AttemptSettled,
     CancelRequested,
+    CleanupStopped,
     Event,
     Outcome,
+    Released,
     Reopened,
     RetryHurried,
     RunTimedOut,
@@ -36,7 +39,17 @@ _LEADER = -1
 """Replaces the task number in records of events that come from the leader or a user."""
 _CANCEL, _TIMEOUT, _UNSERVED, _RETURNED = "cancel", "timeout", "unserved", "returned"
 _REOPENED, _HURRIED = "reopened", "hurried"
-_EVENT_KINDS = (_CANCEL, _TIMEOUT, _UNSERVED, _RETURNED, _REOPENED, _HURRIED)
+_CLEANUP_STOPPED, _RELEASED = "cleanup_stopped", "released"
+_EVENT_KINDS = (
+    _CANCEL,
+    _TIMEOUT,
+    _UNSERVED,
+    _RETURNED,
+    _REOPENED,
+    _HURRIED,
+    _CLEANUP_STOPPED,
+    _RELEASED,
+)
 LATEST_S = 253402300799.0
 """The last second of the year 9999; later times are invalid."""
 _LONGEST_MS = 10**11
@@ -51,7 +64,7 @@ class Record(NamedTuple):
     ``prepared_ms`` and ``queued_ms`` before ``started_at``: first it waited for a worker with a
     free slot, then its arguments were fetched and decoded. ``code`` is the code of the task's
     namespace that ran, "" if the task's code was the plan's. ``log`` is the digest of the blob with
-    what it logged, ``b""`` if there is none; nothing writes ``seen`` and ``log`` yet.
+    what it logged, ``b""`` if there is none; nothing writes ``log`` yet.
     A reused task has such a record with attempt 0, and ``reused_from`` is the run that had the
     result.
     """
@@ -81,7 +94,7 @@ class Record(NamedTuple):
     def to_event(self, recorded_at: float) -> AttemptSettled | TaskReused:
         """Return the event for a run's state machine."""
         if self.outcome is Outcome.REUSED:
-            return TaskReused(self.task, self.reused_from, recorded_at)
+            return TaskReused(self.task, self.reused_from, recorded_at, self.seen)
         return AttemptSettled(
             self.task,
             self.attempt,
@@ -109,7 +122,14 @@ _CANCEL_DEFAULTS = ("", "")
 _TIMEOUT_DEFAULTS = ("",)
 """Those of the last fields of a cancellation and of a run's timeout."""
 LeaderEvent = (
-    CancelRequested | RunTimedOut | TaskFoundUnserved | WorkerReturned | Reopened | RetryHurried
+    CancelRequested
+    | CleanupStopped
+    | RunTimedOut
+    | TaskFoundUnserved
+    | WorkerReturned
+    | Reopened
+    | RetryHurried
+    | Released
 )
 
 
@@ -119,6 +139,10 @@ def encode_event(event: LeaderEvent) -> bytes:
         row: tuple[Any, ...] = (_LEADER, _CANCEL, *trimmed(event, _CANCEL_DEFAULTS))
     elif isinstance(event, RunTimedOut):
         row = (_LEADER, _TIMEOUT, *trimmed(event, _TIMEOUT_DEFAULTS))
+    elif isinstance(event, CleanupStopped):
+        row = (_LEADER, _CLEANUP_STOPPED, *event)
+    elif isinstance(event, Released):
+        row = (_LEADER, _RELEASED, event.at, *event[:2], *event[3:])
     elif isinstance(event, WorkerReturned):
         row = (_LEADER, _RETURNED, event.at, event.worker_id)
     elif isinstance(event, (Reopened, RetryHurried)):
@@ -241,12 +265,24 @@ def _decode_event(row: Sequence[Any]) -> LeaderEvent:
         return CancelRequested(at, *map(str, row[3:5]))
     if kind == _TIMEOUT:
         return RunTimedOut(at, float(row[3]), *map(str, row[4:5]))
+    if kind == _CLEANUP_STOPPED:
+        return CleanupStopped(at, *map(str, row[3:5]))
+    if kind == _RELEASED:
+        task, how, by, seen, value = row[3:8]
+        given = tuple(map(int, seen)), bytes(value)
+        return Released(int(task), _known_how(how), at, str(by), *given)
     if kind == _UNSERVED:
         return TaskFoundUnserved(int(row[3]), at, str(row[4]))
     if kind in (_REOPENED, _HURRIED):
         event = Reopened if kind == _REOPENED else RetryHurried
         return event(tuple(map(int, row[3])), at, str(row[4]))
     return WorkerReturned(str(row[3]), at)
+
+
+def _known_how(how: Any) -> str:
+    if how not in RELEASES:
+        raise _UnknownRowError(f"a release with {how!r}")
+    return str(how)
 
 
 def decode_failure(row: Any) -> Failure:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from astrum.errors import DecodeError
+from astrum.machine.progress import Progress
 from astrum.values.unpacking import unpack
 
 MAX_STATUS_BYTES = 16 * 1024 * 1024
@@ -25,7 +26,9 @@ _Reader = Callable[[Any], Any]
 class RunningAttempt(NamedTuple):
     """An attempt that a worker runs, for ``age_s`` so far.
 
-    ``blocks`` is the line at which it blocks the worker's event loop, "" if it does not.
+    ``blocks`` is the line at which it blocks the worker's event loop, "" if it does not. ``done``,
+    ``total`` and ``text`` are what its task told last, see `Progress`; without it ``done`` is
+    `None`.
     """
 
     run_id: str
@@ -34,6 +37,14 @@ class RunningAttempt(NamedTuple):
     attempt: int
     age_s: float
     blocks: str = ""
+    done: float | None = None
+    total: float | None = None
+    text: str = ""
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the task told last, `None` if it told nothing."""
+        return None if self.done is None else Progress(self.done, self.total, self.text)
 
 
 class WaitingAttempt(NamedTuple):
@@ -254,7 +265,7 @@ def _by_name(reader: _Reader) -> _Reader:
 
 _ATTEMPT = (_string, _count, _string, _count, _number, _string)
 _WORKER_READERS: dict[str, _Reader] = {
-    "running": _rows(_row(RunningAttempt, *_ATTEMPT)),
+    "running": _rows(_row(RunningAttempt, *_ATTEMPT, _number, _number, _string)),
     "waiting": _rows(_row(WaitingAttempt, *_ATTEMPT)),
     "lanes": _by_name(_row(LaneStatus, _count, _count, _count, _number, _count)),
     "not_claiming": _rows(_string),

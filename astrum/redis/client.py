@@ -93,6 +93,19 @@ class Client:
         await self.execute(*self.library.load_command(call.name))
         return await self.execute(*command)
 
+    async def call_all(self, calls: Sequence[ScriptCall]) -> list[Any]:
+        """Run scripts in one trip and return their replies; raises the first error."""
+        try:
+            replies = await self._exchange_all([self.library.command(call) for call in calls])
+        except FAILURES as error:
+            raise self._failure(error) from error
+        for number, reply in enumerate(replies):
+            if isinstance(reply, BaseException):
+                if not str(reply).startswith("NOSCRIPT"):
+                    raise self._failure(reply) from reply
+                replies[number] = await self.call(calls[number])
+        return replies
+
     async def pipeline(self, commands: Sequence[Command], *, tolerant: bool = False) -> list[Any]:
         """Send several commands in one trip and return their replies.
 

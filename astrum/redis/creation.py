@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -128,6 +127,6 @@ class CreationStore(Store):
     async def _create(self, runs: Sequence[tuple[NewRun, bytes]]) -> list[Creation]:
         replies: list[Creation] = []
         for part in chunks(runs):
-            calls = [self.bulk.call(scripts.create(self.keys, *pair)) for pair in part]
-            replies += map(Creation, await asyncio.gather(*calls))
+            calls = [scripts.create(self.keys, *pair) for pair in part]
+            replies += map(Creation, await self.bulk.call_all(calls))
         return replies

@@ -11,7 +11,7 @@ from astrum.protocol.records import CoordinatorInfo, RunInfo, StreamSize, Worker
 from astrum.redis import listing, scripts
 from astrum.redis.entries import names_of
 from astrum.redis.reaping import streams_of
-from astrum.redis.records import JournalEntry
+from astrum.redis.records import JournalEntry, JournalPart
 from astrum.redis.store import Store
 
 _STREAMS_PER_CALL = 100
@@ -70,18 +70,19 @@ class QueryStore(Store):
 
     async def read_outline(
         self, run_id: str, cursor: str, *, task: int | None = None
-    ) -> list[JournalEntry]:
+    ) -> JournalPart:
         """Return the next journal entries after ``cursor`` without values, but those of ``task``.
 
-        Never waits; an empty list means that there are no more. The entries cannot be verified if
-        they are signed: a signature is over the whole.
+        Never waits. The entries cannot be verified if they are signed: a signature is over the
+        whole.
         """
         kept = b"" if task is None else msgpack.packb(task)
-        reply = await self.client.call(scripts.outline(self.keys, run_id, cursor, kept))
-        return [
+        goes_on, *rows = await self.client.call(scripts.outline(self.keys, run_id, cursor, kept))
+        entries = [
             JournalEntry(run_id, entry_id.decode(), data)
-            for entry_id, data in zip(reply[::2], reply[1::2], strict=True)
+            for entry_id, data in zip(rows[::2], rows[1::2], strict=True)
         ]
+        return JournalPart(entries, bool(goes_on))
 
     async def served_by(self, worker_ids: Iterable[str]) -> dict[str, bytes]:
         """Return the tasks that each of these workers serves; ``b""`` for one that is gone."""

@@ -71,6 +71,10 @@ class BlockingReader:
                 return  # the read fails or times out by itself
             await self._settle_down()
 
+    def forget_interrupt(self) -> None:
+        """Let the next read wait, although `interrupt` was called since the last one."""
+        self._is_interrupted = False
+
     async def _settle_down(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(_REPEAT_S):

@@ -70,3 +70,10 @@ class JournalEntry(NamedTuple):
     def recorded_at(self) -> float:
         """Seconds since the epoch at which the server recorded it."""
         return int(self.entry_id.partition("-")[0]) / 1000
+
+
+class JournalPart(NamedTuple):
+    """Some entries of a journal in their order; without ``goes_on`` there were no more then."""
+
+    entries: list[JournalEntry]
+    goes_on: bool

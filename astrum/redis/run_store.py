@@ -265,7 +265,7 @@ class RunStore(CreationStore, FlowStore, OperatingStore, JournalStore):
             raise LeadershipLostError(f"run {run_id!r} is not led under epoch {epoch} any more")
         if reply == -2:
             raise RunNotFoundError(f"run {run_id!r} is gone")
-        if reply:
+        if reply == 2:
             await self.tidy(run_id)
         return bool(reply)
 

@@ -321,7 +321,9 @@ def finish(
     counts: bytes,
     details: Mapping[str, str],
 ) -> ScriptCall:
-    """End a run. Reply: 1 ended, 0 attempts are outstanding, -1 another leads, -2 no run."""
+    """End a run. Reply: 1 ended, 2 ended and to be tidied, 0 attempts are outstanding, -1 another
+    leads, -2 no run.
+    """
     indexes = [keys.runs, keys.history, keys.untidied]
     names = [*_run_keys(keys, run_id), *indexes, keys.done, keys.index]
     arguments: list[Argument] = [
@@ -354,7 +356,7 @@ def put_blob(keys: Keys, run_id: str, digest: str, data: bytes) -> ScriptCall:
 
 
 def outline(keys: Keys, run_id: str, cursor: str, kept: bytes) -> ScriptCall:
-    """Read the journal without values. Reply: entry ids and data by turns."""
+    """Read the journal without values. Reply: 1 if it may go on, entry ids and data by turns."""
     arguments: list[Argument] = [cursor, kept, OUTLINE_ROWS, OUTLINE_BYTES]
     return ScriptCall("outline", [keys.journal(run_id)], arguments)
 

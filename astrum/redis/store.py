@@ -94,6 +94,13 @@ class Store:
         for kind in kinds or self.waits:
             await self._readers[kind].interrupt(self.client)
 
+    def forget_unblock(self, kind: str) -> None:
+        """Let the next read of a kind wait although `unblock` was called since the last one.
+
+        For a reader that decides only now what to read, and so includes what `unblock` was for.
+        """
+        self._readers[kind].forget_interrupt()
+
     async def put_blob(self, run_id: str, blob: Blob) -> None:
         """Store a value for as long as its run lives; repeatable."""
         await blobs.put_blob(self.bulk, self.keys, run_id, blob)

@@ -43,13 +43,15 @@ _PASSING = {
 }
 _REFUSING = ("MISCONF", "NOREPLICAS", "OOM")
 """Errors that may pass, or else need a person: the server runs but takes no writes."""
+_FORBIDDEN = (
+    "the server's access list forbids what Astrum needs: `astrum-coordinator acl` prints the "
+    "rules to set there (the keys begin with {{{prefix}}}:)"
+)
 _STANDING = {
     "NOAUTH": "the server wants a password: put it in the URL, as in redis://user:password@host",
     "WRONGPASS": "the server refuses the user or the password in the URL",
-    "NOPERM": (
-        "the server's access list forbids what Astrum needs: `astrum-coordinator acl` prints the "
-        "rules to set there (the keys begin with {{{prefix}}}:)"
-    ),
+    "NOPERM": _FORBIDDEN,
+    "ACL failure in script": _FORBIDDEN,
     "DENIED": (
         "the server is in protected mode and takes no connections from other machines: give it a "
         "password, or connect from its own machine"

@@ -12,6 +12,7 @@ from enum import IntEnum
 from astrum.errors import (
     AstrumError,
     NotInPoolError,
+    ReleaseRefusedError,
     RetryRefusedError,
     RunEndedError,
     RunInputError,
@@ -28,6 +29,7 @@ _WRONG_USAGE = (
     StoreConfigurationError,
     RunEndedError,
     RetryRefusedError,
+    ReleaseRefusedError,
     TakeOverRefusedError,
     RunInputError,
     NotInPoolError,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
+
+Result = TypeVar("Result")
 
 LARGE_BYTES = 64 * 1024
 """Work on a value of more bytes is done in a thread: it would block the loop for too long."""
@@ -88,6 +90,17 @@ class Backoff:
         delay_s = min(self._first_s * 2 ** min(self.failures, 10), self._longest_s)
         self.failures += 1
         await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+
+
+async def side_by_side(works: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Run coroutines at the same time, in tasks that are hidden if the caller's is.
+
+    Raises their first error. A caller that is cancelled cancels them.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        hide_like_caller(task)
+    return await asyncio.gather(*tasks)
 
 
 async def end_task(task: asyncio.Task[Any]) -> None:

@@ -3,7 +3,7 @@
 Pure: no clock, network or event loop. May import `planning`, `data_transport` and `errors`.
 """
 
-from astrum.values.absent import ABSENT, fill_absent
+from astrum.data_transport.absent import ABSENT, fill_absent
 from astrum.values.arguments import pack_arguments, unpack_arguments
 from astrum.values.codec import Codec
 from astrum.values.compression import inflate, shrink

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import msgpack
 from pydantic_core import TzInfo
 
-from astrum.values.absent import ABSENT, Absent
+from astrum.data_transport.absent import ABSENT, Absent
 from astrum.values.codes import Code
 from astrum.values.refusals import Refusal
 

@@ -17,7 +17,7 @@ from astrum.values.projection import array_in, opened, part_of
 from astrum.values.walk import check_complete, offsets
 
 ABSENT_ITEM: Final = bytes((0xC7, 0, Code.ABSENT))
-"""The encoded `astrum.values.absent.ABSENT`."""
+"""The encoded `astrum.data_transport.absent.ABSENT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,10 @@ class EncodedList:
         return len(self.offsets) - 1
 
     def __getitem__(self, number: int) -> bytes:
-        if not 0 <= number < len(self):
+        offsets = self.offsets
+        if not 0 <= number < len(offsets) - 1:
             raise IndexError(f"there is no item {number} in a list of length {len(self)}")
-        return self.data[self.offsets[number] : self.offsets[number + 1]]
+        return self.data[offsets[number] : offsets[number + 1]]
 
     def __iter__(self) -> Iterator[bytes]:
         return (self.data[start:end] for start, end in pairwise(self.offsets))

@@ -7,19 +7,19 @@ by the fence, and their workers. All times are seconds since the epoch on the se
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from astrum.errors import listed
 from astrum.machine.events import AttemptSettled
+from astrum.machine.progress import Progress
 from astrum.machine.state import RunState
 from astrum.machine.task_state import (
     BACKING_OFF,
-    CANCELLED,
-    FAILED,
+    ENDED,
+    HELD,
     OUTSTANDING,
-    SUCCEEDED,
     WAITING,
 )
 from astrum.planning.plan import TaskSpec
@@ -47,6 +47,8 @@ class UnfinishedState(StrEnum):
     """For a worker that serves it: there is none."""
     PAUSED = "paused"
     """For the end of a pause of its queue, its namespace or the task."""
+    HELD = "held"
+    """For a person: its worker was lost, and it may have had effects."""
 
 
 class Sent(NamedTuple):
@@ -63,10 +65,11 @@ class Sent(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """The worker that took an attempt from its queue, and when."""
+    """The worker that took an attempt from its queue, when, and what the task told last."""
 
     worker_id: str
     taken_at: float
+    progress: Progress | None = None
 
 
 class Pool(Protocol):
@@ -110,7 +113,7 @@ class UnfinishedTask:
     or its delayed run, begins.
     ``position`` counts from 1 in its queue and is `None` where it is not known for sure.
     ``exclusive``: its attempt is the only one on its worker. ``waits_for`` are needs that have not
-    succeeded. ``text`` says all of it.
+    succeeded. ``progress`` is what the running task told last. ``text`` says all of it.
     """
 
     task_id: str
@@ -125,14 +128,19 @@ class UnfinishedTask:
     position: int | None = None
     due_at: float | None = None
     waits_for: tuple[str, ...] = ()
+    progress: Progress | None = None
 
 
 def unfinished(moment: RunMoment, pool: Pool) -> list[UnfinishedTask]:
     """Return the state of every unfinished task, in plan order."""
     look = _Look(moment, pool)
-    ended = (SUCCEEDED, FAILED, CANCELLED)
-    states = moment.state.states
-    return [look.task(task) for task, state in enumerate(states) if state not in ended]
+    states, tasks = moment.state.states, moment.state.tasks
+    return [
+        look.task(task)
+        for task, state in enumerate(states)
+        # The children of a mapped task have rows of their own, as soon as they are known.
+        if state not in ENDED and not tasks.counts.get(task)
+    ]
 
 
 def age_text(seconds: float) -> str:
@@ -169,6 +177,8 @@ class _Look:
             return self._stopping(task)
         if state == WAITING:
             return self._waiting(task)
+        if state == HELD:
+            return self._held(task)
         if self._moment.waits_until is not None:
             return self._delayed(task, self._moment.waits_until)
         spec = self._state.tasks.spec(task)
@@ -193,8 +203,16 @@ class _Look:
                 f"was taken by {taken.worker_id} {age} ago, which is not alive any more: the "
                 "attempt counts as lost soon and is made again"
             )
-        at = taken.taken_at
-        return self._made(task, UnfinishedState.RUNNING, text, since=at, worker_id=taken.worker_id)
+        elif taken.progress is not None:
+            text += f": {taken.progress}"
+        made = self._made(
+            task,
+            UnfinishedState.RUNNING,
+            text,
+            since=taken.taken_at,
+            worker_id=taken.worker_id,
+        )
+        return made if taken.progress is None else replace(made, progress=taken.progress)
 
     def _queued(self, task: int) -> UnfinishedTask:
         stream = self._stream(task)
@@ -218,11 +236,16 @@ class _Look:
         return self._made(task, UnfinishedState.PAUSED, text, since=pause.at or None)
 
     def _waiting(self, task: int) -> UnfinishedTask:
-        index, states = self._plan.index, self._state.states
-        needs = self._state.tasks.spec(task).needs
-        missing = tuple(need for need in needs if states[index[need]] != SUCCEEDED)
+        missing = tuple(self._state.waits_for(task))
         text = f"waits for {listed(missing, _NAMED)}"
         return self._made(task, UnfinishedState.WAITING, text, waits_for=missing)
+
+    def _held(self, task: int) -> UnfinishedTask:
+        text = (
+            f"{self._what_ended(task)}; it may have had effects, so it is held (on_lost='hold') "
+            "until `release` says what becomes of it"
+        )
+        return self._made(task, UnfinishedState.HELD, text)
 
     def _retrying(self, task: int) -> UnfinishedTask:
         due_at = self._state.due_at(task)

@@ -87,6 +87,7 @@ def cases(checkouts: Mapping[str, Checkout]) -> dict[str, SideBySide]:
     """Return all cases by name."""
     found = [
         *(_newcomer(task_s, checkouts) for task_s in DURATIONS),
+        _newcomer_priority(checkouts),
         *(_chain_beside(task_s, checkouts) for task_s in DURATIONS),
         *(_idle(what, checkouts) for what in ("queue", "lane")),
         _two_modules(checkouts),
@@ -107,6 +108,15 @@ def _newcomer(task_s: float, checkouts: Mapping[str, Checkout]) -> SideBySide:
     return SideBySide(name, title, "start_ms", work, [goal], checkouts)
 
 
+def _newcomer_priority(checkouts: Mapping[str, Checkout]) -> SideBySide:
+    task_s = 0.1
+    limit_ms = task_s * 1000
+    goal = Goal(f"starts within {limit_ms:g} ms, the time of one task", "start_ms", limit_ms, " ms")
+    work = _beside("newcomer", task_s, priority=5)
+    title = f"a run of one task with priority 5 behind a run {_tasks(task_s)}"
+    return SideBySide("newcomer_priority", title, "start_ms", work, [goal], checkouts)
+
+
 def _chain_beside(task_s: float, checkouts: Mapping[str, Checkout]) -> SideBySide:
     goal = Goal("at most 3 times as long as alone", "times_alone", 3)
     name, text = f"chain_beside_{task_s * 1000:g}ms", _tasks(task_s)
@@ -119,10 +129,10 @@ def _tasks(task_s: float) -> str:
     return f"of {DURATIONS[task_s][0]:,} tasks of {task_s * 1000:g} ms"
 
 
-def _beside(work: str, task_s: float) -> Work:
+def _beside(work: str, task_s: float, **more: int) -> Work:
     def measure(checkout: Checkout, setting: Setting) -> Numbers:
         tasks = setting.size(*DURATIONS[task_s])
-        arguments = {"tasks": tasks, "task_s": task_s, "slots": SLOTS}
+        arguments = {"tasks": tasks, "task_s": task_s, "slots": SLOTS, **more}
         return checkout.work(work, arguments, setting.timeout_s)
 
     return measure

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.asking.taking_over import FromRun, TakeOver
     from astrum_coordinator.client.client import Client
     from astrum_coordinator.client.handle import RunHandle
     from astrum_coordinator.client.run_events import RunEvent
@@ -20,20 +21,24 @@ __all__ = [
     "Client",
     "Coordinator",
     "CoordinatorConfig",
+    "FromRun",
     "RunEvent",
     "RunHandle",
     "SyncClient",
     "SyncRunHandle",
+    "TakeOver",
 ]
 
 _PLACES = {
     "Client": "client.client",
     "Coordinator": "app",
     "CoordinatorConfig": "config",
+    "FromRun": "asking.taking_over",
     "RunEvent": "client.run_events",
     "RunHandle": "client.handle",
     "SyncClient": "client.sync",
     "SyncRunHandle": "client.sync",
+    "TakeOver": "asking.taking_over",
 }
 
 

@@ -30,9 +30,7 @@ from astrum.redis.settings import RedisSettings
 from astrum.view import RunSnapshot
 from astrum_coordinator.asking.operations import Operations
 from astrum_coordinator.asking.report_loader import ReportLoader
-from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.snapshots import take_snapshot
-from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.client.client_parts import ClientParts
@@ -98,6 +96,7 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
             for service in reversed((*parts.services, parts.adoption, parts.wakes)):
                 await service.stop()
             await parts.leaderships.release()
+            parts.adoption.notices.close()
         finally:
             parts.subscriptions.close()
             self._opened = None
@@ -337,14 +336,6 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
             logger.warning("run %s could not be cancelled: %s", run_id, error)
 
     # --- questions and requests ---------------------------------------------------------
-
-    async def cancel(self, run_id: str, reason: str = "", *, by: str | None = None) -> bool:
-        """Ask for a run's end, durably, with or without a leader. False if it was over already.
-
-        The report says ``by`` whom, by default the user, host and process; "" leaves it out.
-        """
-        who = submitter() if by is None else by
-        return await cancel_run(self._store, self._context.seal, run_id, reason, who)
 
     async def report(
         self, run_id: str, *, types: Iterable[type] = (), results: bool = True

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import msgpack
 
-from astrum.errors import DecodeError, PayloadTooLargeError, RunConflictError
+from astrum.errors import DecodeError, PayloadTooLargeError, RunConflictError, TransportError
+from astrum.execution.input_lists import fetching_lengths
+from astrum.planning.axes import ListSource
 from astrum.planning.plan import Plan
 from astrum.protocol.records import RunInfo
 from astrum.protocol.run_header import (
@@ -29,16 +32,21 @@ from astrum.runtime.collector import collector_paused
 from astrum.values.compression import inflate, shrink
 from astrum.values.payload import EncodedResult
 from astrum.values.unpacking import unpack
+from astrum_coordinator.fetching import fetched
 
 PLANS_KEPT = 64
 NO_INPUTS: Mapping[str, EncodedResult] = {}
 
 
 class StoredRun(NamedTuple):
-    """A run as it was read from the store."""
+    """A run as it was read from the store.
+
+    ``lengths`` are those of the lists in its inputs that tasks have children for.
+    """
 
     plan: Plan
     header: RunHeader
+    lengths: Mapping[ListSource, int] = MappingProxyType({})
 
 
 @collector_paused()
@@ -119,7 +127,15 @@ class StoredRuns:
         Raises `DecodeError`, and `RunNotFoundError` if its plan is gone.
         """
         header = read_header(info, self._seal)
-        return StoredRun(await self.plan(header.plan_digest), header)
+        plan = await self.plan(header.plan_digest)
+        if plan.is_plain or not header.inputs:
+            return StoredRun(plan, header)
+        fetching = fetching_lengths(plan, header.inputs)
+        try:
+            lengths = await fetched(fetching, info.run_id, self._store)
+        except TransportError as error:
+            raise DecodeError(f"the inputs of run {info.run_id} do not fit: {error}") from None
+        return StoredRun(plan, header, lengths)
 
     async def plan(self, digest: str) -> Plan:
         """Return the plan of this digest; raises as `load`."""

@@ -31,7 +31,7 @@ from astrum.runtime.version import installed_version
 from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.config import check_result_ttl, check_versions
-from astrum_coordinator.leading.leader import TIMEOUT_DETAIL
+from astrum_coordinator.leading.run_limits import TIMEOUT_DETAIL
 
 MAX_LABELS = 32
 MAX_VALUE = 256

@@ -31,7 +31,7 @@ MAX_ERRORS = 3
 
 def place_of(task: int, offer: str = OFFERS[0]) -> Stream:
     """Return the stream of a task for workers with an offer."""
-    return Stream(QUEUES[task % 2], LANES[task // 2 % 2], offer)
+    return Stream(QUEUES[task % 2], LANES[task // 2 % 2], offer, urgent=task % 3 == 2)
 
 
 def runs_again(
@@ -93,7 +93,12 @@ class Worker:
         if not unaware:
             await self.face_loss()
         lane, count = self.world.rng.choice(LANES), self.world.rng.randint(1, 3)
-        streams = [Stream(queue, lane, offer) for queue in QUEUES for offer in self.offers]
+        streams = [
+            Stream(queue, lane, offer, urgent)
+            for urgent in (True, False)
+            for queue in QUEUES
+            for offer in self.offers
+        ]
         claims = await self.store.claim(lane, streams, count, block_s=None)
         if loses_reply:
             self.world.counts["claim reply lost"] += 1

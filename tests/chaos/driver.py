@@ -87,6 +87,7 @@ class Driver:
         began_at, result = time.monotonic(), Result(scenario)
         self._submitted, self._injecting = [], True
         self._pool.planned.clear()
+        self._pool.reopened.clear()
         self._may_forget = ROLLBACK in faults or FAILOVER in faults
         submitting = asyncio.create_task(self._keep_submitting(scenario))
         try:
@@ -160,7 +161,7 @@ class Driver:
         ]
         victims = {i.victim_pid for i in result.injections}
         reports = []
-        for run_id in self._submitted:
+        for run_id in self._submitted + self._pool.reopened:
             report = await asyncio.to_thread(self._pool.show, run_id)
             successes = await self._pool.successes(run_id, list(report["original_tasks"]))
             plans = self._pool.planned[run_id]

@@ -14,9 +14,10 @@ from astrum.errors import StoreError
 from tests.chaos.deploys import Deploys
 from tests.chaos.injection import Injection
 from tests.chaos.pool import ChaosPool, Member
-from tests.flows.chaos import name_of
+from tests.flows.chaos import name_of, obstacle_of
 
 FAILOVER = "failover"
+REOPENED = "run reopened under kill -9"
 LEADER_LEASE_S = 10.0
 DELAY_S = 0.05
 PAUSE_S = 6.0
@@ -45,6 +46,7 @@ class Faults:
             "worker drained": self.worker_drained,
             "rolling deploy": self._deploys.roll,
             "pause and unpause": self.paused,
+            REOPENED: self.reopened_under_kills,
             "worker link cut": self.worker_cut,
             "worker link half-open": self.worker_half_open,
             "coordinator kill -9": self.coordinator_killed,
@@ -127,6 +129,22 @@ class Faults:
         injection.quiet_task = PAUSED_TASK if "--task" in what else ""
         await self._order("unpause", *what)
         return injection
+
+    async def reopened_under_kills(self) -> Injection:
+        """Let a run fail and reopen it; then kill a worker and the leader of most runs."""
+        run_id = f"reopened-{self._rng.getrandbits(40)}"
+        obstacle = obstacle_of(run_id, self._pool.folder / "tokens")
+        obstacle.touch()
+        assert await asyncio.to_thread(self._pool.submit, run_id, self._rng)
+        self._pool.reopened.append(run_id)
+        states: dict[str, str] = {}
+        while states.get(run_id) != "failed":
+            await asyncio.sleep(0.1)
+            states = {run.run_id: run.state for run in await self._runs()}
+        obstacle.unlink()
+        await self._order("retry", run_id)
+        await self.worker_killed()
+        return await self.coordinator_killed()
 
     async def _order(self, *arguments: str) -> None:
         done = await asyncio.to_thread(self._pool.command, *arguments)

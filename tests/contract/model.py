@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from astrum.protocol.run_header import NewRun
+from astrum.protocol.run_header import NewRun, SeedPart
 from astrum.redis import Settlement, Verdict
 
 OPEN = "open"
@@ -182,6 +182,25 @@ class Model:
         if wakes and not new.waits:
             self._wake(run_id)
         return 1
+
+    def create_seeded_run(
+        self, run: NewRun, plan: bytes, old_run_id: str, parts: Iterable[SeedPart]
+    ) -> int:
+        """As `create_run`, with seeds and values of another run; `GoneError`: a value is gone."""
+        old = self.state.runs.get(old_run_id)
+        known = {} if old is None else old.blobs
+        taken = [digest for part in parts for digest in part.digests]
+        is_new = run.run_id not in self.state.runs
+        if is_new and not known.keys() >= set(taken):
+            raise GoneError
+        told = self.create_run(run, plan)
+        if told == 1:
+            new = self.state.runs[run.run_id]
+            for part in parts:
+                new.journal[self._next_id()] = part.entry
+                new.attempts.update(dict.fromkeys(part.tasks, "0!seed"))
+            new.blobs.update({digest: known[digest] for digest in taken})
+        return told
 
     def _wake(self, run_id: str) -> None:
         if self.state.wake is not None:

@@ -145,7 +145,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         (await runs.orphans()).run_ids
         await runs.backlog()
         await runs.queue_sizes()
-        assert await runs.read_outline("r", "0-0")
+        assert (await runs.read_outline("r", "0-0")).entries
         await runs.served_by(["alive"])
         await runs.publish(b"hint")
         await operate(runs)
@@ -276,7 +276,7 @@ async def ask_of_runs(runs: RunStore, run_id: str) -> None:
     assert await runs.done_cursor() > "0-0"
     news = await runs.wait_for_news({run_id: "0-0"}, "0-0", block_s=1.0, count=1)
     assert (news.ended, news.has_gap) == (["ended"], True)
-    assert await runs.read_outline(run_id, "0-0")
+    assert (await runs.read_outline(run_id, "0-0")).entries
     assert await runs.read_journal({run_id: "0-0"}, block_s=None, count=9)
     assert await runs.get_blob("ended", digest_of(b"big")) == b"big"
     await asyncio.gather(

@@ -138,6 +138,20 @@ async def test_all_that_a_delayed_run_needs_outlives_its_start_by_the_life_of_an
         assert unowned_keys(client) == []
 
 
+async def test_a_delayed_run_is_prolonged_beyond_its_start(
+    runs: RunStore, any_server: Server
+) -> None:
+    big = Blob(digest_of(b"big input"), b"big input")
+    start_at = await runs.server_time() + FAR_DAYS * DAY_MS / 1000
+    await runs.create_run(new_run("far")._replace(start_at=start_at, blobs=(big,)), PLAN)
+    keys = [runs.keys.run("far"), runs.keys.attempts("far"), runs.keys.blob("far", big.digest)]
+    with any_server.client() as client:
+        for key in keys:  # as values taken over from another run are left for the next `prolong`
+            client.pexpire(key, (FAR_DAYS + 7) * DAY_MS // 3)
+        await runs.prolong("far")
+        assert [round(client.pttl(key) / DAY_MS) for key in keys] == [FAR_DAYS + 7] * 3
+
+
 async def test_the_plan_of_a_delayed_run_outlives_its_publication(
     runs: RunStore, any_server: Server
 ) -> None:

@@ -27,7 +27,7 @@ FACT = CancelRequested(12.5, "why")
 async def outline(runs: RunStore, task: int | None = None) -> list[JournalEntry]:
     found: list[JournalEntry] = []
     cursor = "0-0"
-    while part := await runs.read_outline("r", cursor, task=task):
+    while part := (await runs.read_outline("r", cursor, task=task)).entries:
         found += part
         cursor = part[-1].entry_id
     return found
@@ -91,7 +91,7 @@ async def test_reading_an_outline_never_blocks_the_server_for_long(runs: RunStor
     for _ in range(20):
         await runs.append_event("r", encode_entry([row] * 500), epoch=epoch)
     cursor, seen = "0-0", 0
-    while part := await runs.read_outline("r", cursor):
+    while part := (await runs.read_outline("r", cursor)).entries:
         seen, cursor = seen + len(part), part[-1].entry_id
         assert len(part) <= OUTLINE_ROWS // 500
     assert seen == 20

@@ -19,9 +19,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from astrum.errors import LeadershipLostError, RunConflictError, RunNotFoundError
+from astrum.errors import (
+    LeadershipLostError,
+    RunConflictError,
+    RunNotFoundError,
+    TakeOverRefusedError,
+)
 from astrum.machine.run_counter import RunCounts
 from astrum.protocol.records import decode_counts, encode_counts
+from astrum.protocol.run_header import SeedPart
 from astrum.protocol.status import (
     CoordinatorStatus,
     decode_coordinator_status,
@@ -31,14 +37,16 @@ from astrum.protocol.streams import Stream
 from astrum.redis import RedisSettings, RunStore, Settlement, Verdict, WorkerStore, scripts
 from astrum.redis.records import Dispatched
 from astrum.redis.scripts import LedCounts
+from astrum.values.references import digest_of
 from tests.contract.model import GoneError, Model, StaleError, entry_of, outstanding
-from tests.contract.steps import as_worker, create_run, new_run
+from tests.contract.steps import as_worker, create_run, new_run, stored
 from tests.servers import Server, server_names
 
 RUNS = st.sampled_from(["r", "r", "r", "s"])
 OWNERS = st.sampled_from(["ann", "ann", "ann", "bob"])
 WORKERS = st.sampled_from(["v", "w"])
 TASKS = st.integers(0, 2)
+VALUES = st.sampled_from([b"big", b"bigger"])
 ATTEMPTS = st.sampled_from([1, 1, 2, 3])
 RARELY = st.sampled_from([False, False, False, True])
 PLACES = [
@@ -148,6 +156,39 @@ class StoreMachine(RuleBasedStateMachine):
             told = int(self.run(self.runs.create_run(real, plan)))
         except RunConflictError:
             told = -1
+        assert told == expected
+
+    @rule(run_id=RUNS, data=VALUES)
+    def store_value(self, run_id: str, data: bytes) -> None:
+        run = self.model.state.runs.get(run_id)
+        if run is not None:
+            run.blobs[digest_of(data)] = data
+        told = self.told(stored(self.workers, run_id, data))
+        assert told == (RunNotFoundError if run is None else digest_of(data))
+
+    @rule(
+        run_id=st.sampled_from(["s", "s", "r"]),
+        plan=st.sampled_from([b"plan", b"another"]),
+        seeds=st.lists(st.tuples(st.sets(TASKS), st.sets(VALUES)), max_size=3),
+    )
+    def create_seeded(
+        self, run_id: str, plan: bytes, seeds: list[tuple[set[int], set[bytes]]]
+    ) -> None:
+        parts = [
+            SeedPart(b"\x91%d" % n, tuple(tasks), tuple(map(digest_of, values)))
+            for n, (tasks, values) in enumerate(seeds)
+        ]
+        run, expected = new_run(run_id, plan), 0
+        try:
+            expected = self.model.create_seeded_run(run, plan, "r", parts)
+        except GoneError:
+            expected = -9
+        try:
+            told = int(self.run(self.runs.create_seeded_run(run, plan, "r", parts)))
+        except RunConflictError:
+            told = -1
+        except TakeOverRefusedError:
+            told = -9
         assert told == expected
 
     @rule(run_id=RUNS, owner=OWNERS, lease_s=LEASES)
@@ -501,6 +542,20 @@ class StoreMachine(RuleBasedStateMachine):
         for run_id, run in self.model.state.runs.items():
             work = self.runs.read_journal({run_id: "0-0"}, block_s=None, count=1000)
             assert [entry.data for entry in self.run(work)] == list(run.journal.values())
+
+    @invariant()
+    def values_are_the_same_and_nothing_else_is_left(self) -> None:
+        blob = self.runs.keys.blob
+        known = {
+            blob(run_id, digest): data
+            for run_id, run in self.model.state.runs.items()
+            for digest, data in run.blobs.items()
+        }
+        with self.server.client() as client:
+            names = [raw.decode() for raw in client.scan_iter()]
+            assert not [name for name in names if ":seeds:" in name]
+            found = {n: client.get(n) for n in names if n.startswith(blob("", "")[:-2] + ":")}
+        assert found == known
 
     @invariant()
     def the_dead_are_the_same(self) -> None:

@@ -12,6 +12,7 @@ from tests.servers import RedisServer, Server
 
 WEIGHT = weight_of(0)
 HOME, OTHER = Stream("default", "async", "0ff3r"), Stream("default", "async", "0ther")
+URGENT = HOME._replace(urgent=True)
 ALONE = Stream("default", "exclusive", "0ff3r")
 
 
@@ -38,6 +39,37 @@ async def test_runs_with_more_for_a_stream_are_counted_until_they_have_no_more(
     assert (await runs.dispatch("s", another, HOME, [])).weight == 0
     with any_server.client() as client:
         assert not client.exists(runs.keys.want(runs.keys.queue(HOME)))
+
+
+async def test_each_run_that_wants_more_counts_with_the_weight_of_its_rank(
+    runs: RunStore, any_server: Server
+) -> None:
+    ranks = {"q": 9, "r": 0, "s": 3, "t": 3}
+    epochs = {run_id: await led_run(runs, run_id) for run_id in ranks}
+    told = [
+        (await runs.dispatch(run_id, epochs[run_id], HOME, [], has_more=True, rank=rank)).weight
+        for run_id, rank in ranks.items()
+    ]
+    assert told == [1, 513, 577, 641]
+    looked = await runs.look(HOME, [("r", 1), ("s", 9)])
+    assert looked.weight == 256 + 1 + 64 + 1, "the latest rank of a run counts"
+    with any_server.client() as client:
+        want = runs.keys.want(runs.keys.queue(HOME))
+        client.zincrby(want, -3600_000, "t")
+        client.zadd(want, {"of another program": float("inf")})
+    assert (await runs.dispatch("q", epochs["q"], HOME, [])).weight == 256 + 1
+    assert (await runs.dispatch("q", epochs["q"], URGENT, [])).weight == 0
+
+
+async def test_urgent_attempts_are_claimed_first_also_by_a_read_that_may_wait(
+    runs: RunStore, workers: WorkerStore
+) -> None:
+    epoch = await led_run(runs)
+    for number, stream in enumerate((HOME, URGENT)):
+        items = [(10 * number + task, 1, b"m") for task in range(3)]
+        await runs.dispatch("r", epoch, stream, items)
+    claims = await workers.claim("async", [URGENT, HOME], 4, block_s=20.0)
+    assert [runs.keys.stream_of(claim.stream).urgent for claim in claims] == [*[True] * 3, False]
 
 
 async def test_a_run_that_is_not_heard_of_any_more_does_not_count(

@@ -34,3 +34,13 @@ with use_namespace("waiting"):
         while not (Path(folder) / "go").exists():  # noqa: ASYNC110  the test is another process
             await asyncio.sleep(0.01)
         return os.getpid()
+
+
+with use_namespace("steps"):
+    STEPS = 25
+    for _number in range(STEPS):
+
+        @task(f"s{_number}", depends_on=[f"s{_number - 1}"] if _number else [])
+        async def step() -> int:
+            await asyncio.sleep(0.1)
+            return 0

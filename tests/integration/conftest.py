@@ -20,7 +20,9 @@ def pool() -> Iterator[RedisSettings]:
     with ExitStack() as stack:
         server = stack.enter_context(RedisServer())
         for _ in range(2):
-            stack.enter_context(worker(server.url, "tests.flows.parity"))
+            stack.enter_context(
+                worker(server.url, "tests.flows.parity", "tests.flows.children", "tests.flows.ends")
+            )
         settings = RedisSettings(url=server.url)
         asyncio.run(serving(settings, 2))
         yield settings

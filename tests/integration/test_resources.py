@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import signal
 import time
@@ -11,12 +12,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from astrum import AstrumConfig, ExecutionReport, SchedulerRegistry
 from astrum.execution.resources import CLOSE_S
 from astrum.redis import RedisSettings
 from astrum.runtime.cli.signals import SAME_FOR_S
 from astrum_coordinator import Coordinator, CoordinatorConfig
+from astrum_coordinator.cli.workers import worker_to_json, workers_table
 from tests.eventually import eventually
 from tests.flows import resources as flows
 from tests.processes import AstrumProcess, serving
@@ -207,6 +210,8 @@ async def test_the_tasks_of_a_worker_without_the_resource_go_to_others(
     for _ in range(5):
         report = await run(coordinator, "use", "use_in_thread")
         assert {pid for pid, _ in report.task_return_set.values()} == {other.pid}
+        assert {task.attempt_count for task in report.task_statistics} == {1}
+    assert "it lacks the resource" not in without.output  # no attempt came that it hands back
 
 
 async def test_a_task_that_no_worker_has_the_resource_for_says_which_is_missing(
@@ -225,3 +230,31 @@ async def test_a_task_that_no_worker_has_the_resource_for_says_which_is_missing(
     assert '@resource("db")' in told
     [live] = await coordinator.workers()
     assert live.details["lacks"] == '[["many", "db"], ["resources", "db"]]'
+
+
+def test_a_worker_that_could_run_nothing_without_a_resource_ends_with_2_and_names_it(
+    host: Host,
+) -> None:
+    with AstrumProcess(
+        "astrum_worker",
+        *(f"{MODULE}:many", "--redis", host.settings.url),
+        environment={"NO_DB": "1"},
+    ) as process:
+        assert process.wait() == 2
+        assert (
+            "no task of tests.flows.resources:many can be served here: it lacks the resource 'db'"
+        ) in process.output
+
+
+async def test_the_list_of_workers_says_which_resources_they_lack(
+    host: Host, coordinator: Coordinator
+) -> None:
+    await host.worker(NO_DB="1")
+    found = await coordinator.workers()
+    console = Console(width=300, record=True, file=io.StringIO())
+    console.print(workers_table(found))
+    assert "resources (1), no 'db'" in console.export_text()
+    assert worker_to_json(found[0])["lacks"] == [
+        {"namespace": "many", "resource": "db"},
+        {"namespace": "resources", "resource": "db"},
+    ]

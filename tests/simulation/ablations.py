@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from astrum.execution.gathering import Gather
 from astrum.machine.budgets import TaskBudgets
+from astrum.machine.events import Command
+from astrum.machine.places import Place
 from astrum.machine.reopening import Reopening
 from astrum.machine.state import RunState
+from astrum.protocol.messages import Record
 from astrum.protocol.pauses import Pauses
 from astrum.redis import RunStore, ServerLossDetector, Settlement, WorkerStore
+from astrum.redis.records import JournalEntry
 from astrum_coordinator.leading import run_streams
 from astrum_coordinator.leading.dispatcher import Dispatcher
 from astrum_coordinator.leading.leader import RunLeader
@@ -20,6 +25,8 @@ from astrum_coordinator.leading.leaderships import Leaderships
 from astrum_coordinator.pool.moves import Moves
 from astrum_coordinator.pool.pool_monitor import PoolMonitor
 from astrum_coordinator.pool.reaper import Reaper
+from astrum_worker.claiming import claim_order
+from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.hints import Hints
@@ -45,6 +52,10 @@ def _never_another(self: ServerLossDetector, info: bytes) -> bool:
 
 
 _end = RunLeader.end
+_join = Gather.join
+_note = Place.note
+_start = RunState.start
+_to_event = Record.to_event
 _settle = WorkerStore.settle
 _settle_one = Model._settle
 _reopen = Model.reopen
@@ -123,6 +134,39 @@ def _reopen_while_stopping(self: Reopening, event: Any) -> None:
     self._stopping = stopping
 
 
+def _start_without_cleanup(self: RunState) -> list[Command]:
+    if self.stopping:
+        self._has_cleanup = False
+    return _start(self)
+
+
+def _read_producers_last(self: RunLeader, entries: Sequence[JournalEntry]) -> None:
+    """Take in what was read at once in another order: the ends of lists come last."""
+    items = [
+        (item, entry.recorded_at)
+        for entry in entries
+        if self._led.advance(entry.entry_id)
+        for item in self._items(entry)
+    ]
+    for item, recorded_at in sorted(items, key=lambda one: bool(getattr(one[0], "seen", ()))):
+        self._take_in_item(item, recorded_at)
+
+
+def _nothing_seen(self: Record, recorded_at: float) -> Any:
+    event = _to_event(self, recorded_at)
+    return event._replace(seen=(0,) * len(self.seen)) if self.seen else event
+
+
+def _count_each_end(self: Place, state: int, because: int) -> None:
+    _note(self, state, because)
+    if self.left > 1:
+        self.left -= 1
+
+
+def _joined_backwards(self: Gather, items: Any) -> bytes:
+    return _join(self, items[::-1])
+
+
 def _whole_target(target: int, own: int, length: int, weight: int, others: int) -> int:
     return target
 
@@ -153,6 +197,9 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "renewal": [(Leaderships, "renew", _nothing_async)],
     "settling again": [(Settler, "resettle", _nothing)],
     "reopening ends a stop": [(Reopening, "_reopen", _reopen_while_stopping)],
+    "notice of rare streams": [(WorkerContext, "read_rare", _nothing_async)],
+    "turn of ordinary attempts": [(claim_order, "ORDINARY_FIRST_EVERY", 1_000_000)],
+    "weight of a run": [(run_streams, "weight_of", lambda rank: 1)],
     "share": [(run_streams, "capacity", _whole_target)],
     "still mine": [(Reconciler, "verify", _nothing_async)],
     "stepping down": [(RunLeader, "end", _end_unless_deposed)],
@@ -162,8 +209,18 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "withdrawing the unsent": [(Dispatcher, "revoke", _always_revoke)],
 }
 """What is taken away, by the name of the safeguard."""
+GROWING: dict[str, list[tuple[Any, str, Any]]] = {
+    "children by the journal's order": [(RunLeader, "_read", _read_producers_last)],
+    "children numbered again after a loss": [(Leaderships, "resync", _nothing_async)],
+    "clean-up by the next leader": [(RunState, "start", _start_without_cleanup)],
+    "gathers in order": [(Gather, "join", _joined_backwards)],
+    "gathers wait for all": [(Place, "note", _count_each_end)],
+    "lengths in the journal": [(Record, "to_event", _nothing_seen)],
+}
+"""The same for safeguards of growing runs."""
 FIRST_MISSED = {
     "full replay": 0,
+    "notice of rare streams": 0,
     "pauses": 0,
     "reopening ends a stop": 0,
     "gate": 2,
@@ -174,12 +231,21 @@ FIRST_MISSED = {
     "loss watch": 6,
     "settling again": 6,
     "bound of outstanding attempts": 8,
-    "look at outstanding attempts": 18,
+    "look at outstanding attempts": 8,
     "audit while reconciling": 19,
     "moves": 28,
     "still mine": 111,
 }
 """The first seed that breaks a promise without the safeguard."""
+FIRST_MISSED_GROWING = {
+    "lengths in the journal": 0,
+    "children by the journal's order": 2,
+    "gathers wait for all": 2,
+    "gathers in order": 5,
+    "clean-up by the next leader": 11,
+    "children numbered again after a loss": 18,
+}
+"""The same for growing runs."""
 TESTED_ALONE = {
     "entry id in the fence": (
         "contract/test_workers.py"
@@ -240,6 +306,14 @@ TESTED_ALONE = {
         "integration/worker/test_parts.py"
         "::test_a_worker_without_a_heartbeat_distrusts_its_lease_before_the_server_would"
     ),
+    "turn of ordinary attempts": (
+        "integration/resilience/test_priorities.py"
+        "::test_ordinary_attempts_have_their_turn_beside_urgent_ones_without_end"
+    ),
+    "weight of a run": (
+        "integration/resilience/test_priorities.py"
+        "::test_runs_below_zero_have_smaller_shares_of_a_stream"
+    ),
     "withdrawing the unsent": (
         "integration/coordinator/test_orders.py::test_a_cancelled_run_withdraws_what_was_never_sent"
     ),
@@ -251,7 +325,8 @@ without them all only takes longer."""
 @contextmanager
 def without_safeguard(name: str | None) -> Iterator[None]:
     """Remove a safeguard inside the context."""
-    patches = [patch.object(*place) for place in ABLATIONS[name]] if name else []
+    places = {**ABLATIONS, **GROWING}[name] if name else []
+    patches = [patch.object(*place) for place in places]
     for one in patches:
         one.start()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from astrum.execution.invoke import Flow
 from astrum.planning.fingerprint import COMPATIBLE, EXACT, fits
@@ -13,18 +13,20 @@ from tests.simulation.flows import Book, Draft, crowd_drafts, flow_of, other_cod
 ENDINGS = ("", "", "", "cancel", "timeout")
 """What is to end a run but itself."""
 RUN_TIMEOUT_S = 20.0
+PRIORITIES = (0, 0, 0, 1, 9, -2)
 CROWD, CHAIN = 40, 4
 """The tasks of a big run, and of a small one beside it that must have its turn again and again."""
 
 
 @dataclass(frozen=True)
 class AskedRun:
-    """One run: its flow as it was planned, what ends it, its policy, and when it begins."""
+    """One run: its flow as it was planned, what ends it, its policy, its begin and priority."""
 
     flow: Flow
     ending: str = ""
     versions: str = COMPATIBLE
     after_calm_s: float | None = None
+    priority: int = 0
 
     @property
     def timeout_s(self) -> float | None:
@@ -82,7 +84,14 @@ def draw(rng: random.Random, book: Book) -> Asked:
             asked.runs[f"r{len(asked.runs)}"] = run
     if rng.random() < 0.3:
         _crowd(asked, rng, book)
+    _rank(asked, random.Random(rng.getstate()[1][0]))
     return asked
+
+
+def _rank(asked: Asked, rng: random.Random) -> None:
+    """Give priorities to some runs, by numbers of their own: other draws stay as they are."""
+    for run_id, run in asked.runs.items():
+        asked.runs[run_id] = replace(run, priority=rng.choice(PRIORITIES))
 
 
 def _served(

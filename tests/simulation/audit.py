@@ -11,6 +11,7 @@ from astrum.planning.plan import Plan
 from astrum.protocol.messages import Record, decode_entry
 from astrum_worker.app import Worker
 from tests.contract.model import Run
+from tests.simulation.growing_audit import audit_growing
 from tests.simulation.loop import OUTSIDE
 from tests.simulation.standing import Standing
 from tests.simulation.world import Violation, World
@@ -29,7 +30,7 @@ def audit(world: World) -> None:
     for run_id in world.flows:
         run = world.network.model.state.runs.get(run_id)
         if run is not None:
-            _audit_run(world, run_id, run)
+            (audit_growing if world.is_growing else _audit_run)(world, run_id, run)
         elif world.reported_at[run_id] > world.rolled_back_at:
             raise Violation(f"{run_id} is gone")
     _audit_streams(world)

@@ -408,7 +408,8 @@ class Commands:
     def script_outline(self, keys: list[str], args: list[bytes]) -> list[Any]:
         found = self._read([(keys[0].encode(), args[0])], int(args[2]))
         rows = found[0][1] if found else []
-        return [part for entry_id, (_, data) in rows for part in (entry_id, _outline(data))]
+        parts = [part for entry_id, (_, data) in rows for part in (entry_id, _outline(data))]
+        return [int(bool(rows)), *parts]
 
     def script_vanished(self, keys: list[str], args: list[bytes]) -> list[int]:
         run, stream = self.model.state.runs.get(run_of(keys[0])), self.model.state.streams[keys[1]]

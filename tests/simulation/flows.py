@@ -51,6 +51,7 @@ class Nature:
     longest_s: float
     raises: float = 0.0
     hangs: float = 0.0
+    skips: float = 0.0
 
 
 @dataclass(frozen=True)

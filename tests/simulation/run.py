@@ -13,10 +13,14 @@ from tests.simulation.world import Violation, World
 
 
 def simulate(
-    seed: int, *, without: str | None = None, show: Callable[[str], None] | None = None
+    seed: int,
+    *,
+    without: str | None = None,
+    show: Callable[[str], None] | None = None,
+    is_growing: bool = False,
 ) -> Counter[str]:
     """Return how often each fault happened; raises `Violation`, which names the seed."""
-    world = World(seed, show)
+    world = World(seed, show, is_growing=is_growing)
     with in_world(world), without_safeguard(without):
         try:
             world.live()

@@ -27,11 +27,13 @@ from astrum_worker.config import WorkerConfig
 from tests.contract.model import State
 from tests.simulation.asked import draw
 from tests.simulation.flows import Book, catalog_of
+from tests.simulation.growing import draw_growing
 from tests.simulation.heartbeat import Line, LoopLease
 from tests.simulation.loop import OUTSIDE, Process, StuckError, VirtualLoop, current_process
 from tests.simulation.promises import Promises
 from tests.simulation.retries import Retries
 from tests.simulation.server import Network, Weather
+from tests.simulation.strikes import Strikes
 
 BEGIN_S = 1_700_000_000.0
 ROUGH_S = 30.0
@@ -54,9 +56,14 @@ class Violation(AssertionError):
 
 
 class World:
-    """The installation of one seed; ``show`` gets each line of its story."""
+    """The installation of one seed; ``show`` gets each line of its story.
 
-    def __init__(self, seed: int, show: Callable[[str], None] | None = None) -> None:
+    ``is_growing``: its runs have children, and producers' ends are struck by faults.
+    """
+
+    def __init__(
+        self, seed: int, show: Callable[[str], None] | None = None, *, is_growing: bool = False
+    ) -> None:
         self.rng = rng = random.Random(seed)
         self.loop = VirtualLoop(random.Random(rng.random()), BEGIN_S)  # type: ignore[abstract] # has what is called
         self._show = show
@@ -65,7 +72,8 @@ class World:
         self.promises = Promises(self)
         book = Book(random.Random(rng.random()), self.promises.entry, self.promises.check)
         self.book = book
-        self.asked = draw(rng, book)
+        self.is_growing = is_growing
+        self.asked = draw_growing(rng, book) if is_growing else draw(rng, book)
         self.flows = {run_id: run.flow for run_id, run in self.asked.runs.items()}
         # A crowd has to wait for slots alone: so only the share lets a small run in.
         self.outstanding_limit = 50 if self.asked.has_crowd else rng.choice((2, 5, 50))
@@ -81,6 +89,7 @@ class World:
         self.rolled_back_at = 0.0
         self.reported_at: dict[str, float] = {}
         self.retries = Retries(self, random.Random(f"retries of {seed}"))
+        self.strikes = Strikes(self, random.Random(f"strikes of {seed}"))
         self.is_calm = self.is_over = False
         self.counts = self.network.counts
         self.errors: list[str] = []
@@ -175,6 +184,7 @@ class World:
                 run_id=run_id,
                 timeout_s=asked.timeout_s,
                 versions=asked.versions,
+                priority=asked.priority,
             )
             self.reports[run_id] = report
             self.reported_at[run_id] = self.loop.time()
@@ -284,8 +294,11 @@ class World:
     def kill(self) -> None:
         """End a process as kill -9 does."""
         victim = self._victim("w", "c", "r")
-        if victim is None:
-            return
+        if victim is not None:
+            self.kill_process(victim)
+
+    def kill_process(self, victim: Process) -> None:
+        """End one process as kill -9 does; it comes back."""
         self.say(f"kill {victim}")
         self.counts[f"killed {victim.name[0]}"] += 1
         again = self.roles.pop(victim)
@@ -408,6 +421,8 @@ class World:
             if run.after_calm_s is None:
                 self.add_runner(run_id)
         self.promises.watch()
+        if self.is_growing:
+            self.strikes.watch()
         self.plan_faults()
         self.later(ROUGH_S, self.grow_calm)
         end = BEGIN_S + ROUGH_S + PATIENCE_S

@@ -15,6 +15,7 @@ from astrum import (
     Coordinator,
     ExecutionReport,
     F,
+    FromRun,
     Ref,
     Resource,
     RetryPolicy,
@@ -23,6 +24,8 @@ from astrum import (
     SchedulerRegistry,
     SyncClient,
     SyncRunHandle,
+    TakeOver,
+    build_scheduler,
     resource,
     run,
     task,
@@ -94,6 +97,18 @@ async def tasks_keep_their_types() -> None:
 
 async def in_process() -> None:
     assert_type(await run(["total"], config=AstrumConfig(silence=True)), ExecutionReport)
+
+
+async def from_an_earlier_run() -> None:
+    def tell(found: TakeOver) -> None:
+        assert_type(found.tasks, list[str])
+
+    flow = build_scheduler().flow(fingerprints=True)
+    async with Coordinator("redis://host") as coordinator:
+        assert_type(await coordinator.taken_over(flow, "july"), TakeOver)
+        await coordinator.submit_flow(flow, from_run=FromRun("july", again=["total"], tell=tell))
+        await coordinator.run(["total"], from_run="july")
+        await coordinator.run(["total"], from_run=7)  # type: ignore[arg-type]
 
 
 async def on_a_pool() -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SAMPLE = "tests/typing/public_api.py"
+SAMPLES = ("tests/typing/public_api.py", "tests/typing/edges.py")
 
 
 @pytest.mark.parametrize("checker", [["mypy"], ["pyright", "--pythonpath", sys.executable]])
-def test_a_checker_agrees_with_what_the_sample_says(checker: list[str]) -> None:
+def test_a_checker_agrees_with_what_the_samples_say(checker: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", *checker, SAMPLE], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", *checker, *SAMPLES], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -24,7 +24,8 @@ from astrum import (
 )
 from astrum.data_transport.bindings import Binding, TaskInputs
 from astrum.errors import DecodeError, EncodeError, PayloadTooLargeError
-from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.in_process import run_in_process
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.invoke import BoundTask, Flow
 from astrum.machine import TaskTable
 from astrum.planning import Plan, TaskSpec

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import redis.exceptions as driver
 
 from astrum.redis.connection import Connection
 
@@ -92,6 +93,39 @@ async def test_silence_fails_all_that_waits_and_ends_the_connection(tmp_path: Pa
             with pytest.raises(TimeoutError, match="does not answer"):
                 await reply
         assert not channel.is_open
+
+
+class CountingEnd(OtherEnd):
+    """A server that notes what arrives together, and answers each command."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.arrived: list[int] = []
+
+    def data_received(self, data: bytes) -> None:
+        self.arrived.append(data.count(b"PING"))
+        self.transport.write(b"+OK\r\n" * self.arrived[-1])
+
+
+async def test_the_commands_of_one_turn_of_the_loop_travel_together(tmp_path: Path) -> None:
+    end = CountingEnd()
+    async with speaking_with(lambda: end, tmp_path) as channel, asyncio.timeout(10):
+        for _ in range(2):
+            await asyncio.gather(*(channel.send(["PING"]) for _ in range(100)))
+    assert sum(end.arrived) == 200
+    assert len(end.arrived) <= 4
+
+
+async def test_a_connection_that_ends_fails_what_was_to_follow_in_the_same_turn(
+    tmp_path: Path,
+) -> None:
+    async with answering_after(0.0, tmp_path) as channel, asyncio.timeout(10):
+        await channel.send(["PING"])
+        first, second = channel.send(["PING"]), channel.send(["PING"])
+        channel.drop()
+        for reply in (first, second):
+            with pytest.raises(driver.ConnectionError):
+                await reply
 
 
 async def test_each_command_has_its_own_time(tmp_path: Path) -> None:

@@ -16,17 +16,19 @@ from astrum import (
     Input,
     Ref,
     Resource,
+    RetryPolicy,
     SchedulerRegistry,
     TaskOrder,
     TaskRegistrationError,
     clear_registry,
+    current_attempt,
     get_registry,
     resource,
     run,
     task,
 )
 from astrum.data_transport import DataItem, DTRela, TaskData, declared_types
-from astrum.errors import ResourceError
+from astrum.errors import AstrumError, ResourceError
 from astrum.planning.contract import contract
 from astrum.planning.fingerprint import fingerprint
 from astrum.planning.plan import Plan
@@ -303,6 +305,56 @@ async def test_a_run_in_process_whose_resource_fails_raises_and_closes_what_was_
     assert str(caught.value) == "resource 'db' could not be opened: OSError: no route to host"
     assert isinstance(caught.value.__cause__, OSError)
     assert log == ["opened", "closed"]
+
+
+async def test_a_run_in_process_whose_resource_fails_ends_at_once_and_tries_nothing_again() -> None:
+    registry = SchedulerRegistry("tests")
+    ended = []
+
+    @registry.resource("db")
+    async def db() -> AsyncIterator[Pool]:
+        await asyncio.sleep(0)
+        raise OSError("no route to host")
+        yield Pool()
+
+    @registry.task("use", retry=RetryPolicy(3, delay=60.0))
+    async def use(db: Ref[Pool, Resource("db")]) -> None: ...
+
+    @registry.task("other")
+    async def other() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("other")
+
+    with pytest.raises(ResourceError):
+        await asyncio.wait_for(registry.run(), 10)
+    assert ended == ["other"]
+
+
+async def test_a_resource_is_not_opened_as_a_part_of_the_attempt_that_needs_it_first() -> None:
+    registry = SchedulerRegistry("tests")
+
+    @registry.resource("thread")
+    def thread() -> Iterator[str]:
+        yield attempt_here()
+
+    @registry.resource("loop")
+    async def loop() -> AsyncIterator[str]:
+        yield attempt_here()
+
+    @registry.task("use")
+    async def use(thread: Ref[str, Resource()], loop: Ref[str, Resource()]) -> list[str]:
+        return [thread, loop, attempt_here()]
+
+    assert (await registry.run()).task_return_set == {"use": ["none", "none", "use"]}
+
+
+def attempt_here() -> str:
+    try:
+        return current_attempt().task_id
+    except AstrumError:
+        return "none"
 
 
 async def test_each_run_in_process_has_resources_of_its_own(registry: SchedulerRegistry) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from astrum.errors import (
     AstrumError,
+    ReleaseRefusedError,
     RetryRefusedError,
     RunEndedError,
     RunNotFoundError,
@@ -38,6 +39,7 @@ def test_the_docs_and_the_code_have_the_same_table() -> None:
         (RunNotFoundError("no run"), ExitCode.FAILED),
         (RunEndedError("ended"), ExitCode.WRONG_USAGE),
         (RetryRefusedError("it is under way"), ExitCode.WRONG_USAGE),
+        (ReleaseRefusedError("it is not held"), ExitCode.WRONG_USAGE),
         (OSError(errno.ENOSPC, "full"), ExitCode.NOT_HANDED_OVER),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED),
     ],

@@ -206,3 +206,14 @@ def test_a_run_without_type_checks_leaves_the_users_scheduler_as_it_is() -> None
     assert not own.config.skip_type_check
     assert own.flow().plan is checked.plan
     assert checked.plan.check_types
+
+
+def test_a_run_that_keeps_going_leaves_the_users_scheduler_as_it_is() -> None:
+    def work() -> None: ...
+
+    own = DynamicScheduler([("work", work)], [TaskOrder("work")])
+    stopped = own.flow()
+    going = Workflow("own", own).scheduler(None, AstrumConfig(on_failure="continue"))
+    assert going.flow().plan.tasks[0].on_failure == "continue"
+    assert own.flow().plan is stopped.plan
+    assert stopped.plan.tasks[0].on_failure == "stop"

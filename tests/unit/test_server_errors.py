@@ -43,6 +43,7 @@ STANDING = [
     ("NOAUTH Authentication required.", "wants a password"),
     ("WRONGPASS invalid username-password pair or user is disabled.", "refuses the user or the"),
     ("NOPERM this user has no permissions to run the 'info' command", "astrum-coordinator acl"),
+    ("ERR ACL failure in script: No permissions to access a key script: on x:79", "{mine}:"),
     ("NOPERM this user has no permissions to access one of the keys", "{mine}:"),
     ("DENIED Redis is running in protected mode because protected mode is enabled", "protected"),
     ("ERR DB index is out of range", "no such database"),

@@ -61,7 +61,7 @@ class _Filling:
     undeclared: set[_Slot] = field(default_factory=set)
     defaults: dict[_Slot, Any] = field(default_factory=dict)
     secrets: set[_Slot] = field(default_factory=set)
-    reads: dict[_Slot, Reads] = field(default_factory=dict)
+    reads: Mapping[_Slot, Reads] | None = None
     positions: bool = False
 
     def renamed(self, task_id: str, declaration: Declaration) -> _Filling:
@@ -73,7 +73,7 @@ class _Filling:
             {slots[old] for old in self.undeclared},
             {slots[old]: value for old, value in self.defaults.items()},
             {slots[old] for old in self.secrets},
-            {slots[old]: reads for old, reads in self.reads.items()},
+            self.reads and {slots[old]: reads for old, reads in self.reads.items()},
         )
 
     def inputs(self) -> TaskInputs:
@@ -84,15 +84,8 @@ class _Filling:
             return self._with_resources(supplies)
         undeclared = tuple([b for b in bindings if b.parameter in bare]) if bare else ()
         secrets = frozenset(self.secrets)
-        return TaskInputs(
-            bindings,
-            supplies,
-            self.expected,
-            undeclared,
-            self.defaults,
-            secrets,
-            reads=self.reads,
-        )
+        made = TaskInputs(bindings, supplies, self.expected, undeclared, self.defaults, secrets)
+        return made if self.reads is None else made._replace(reads=self.reads)
 
     def _with_resources(self, supplies: tuple[Supply, ...]) -> TaskInputs:
         resources = tuple(
@@ -128,7 +121,7 @@ class _Resolver:
         if expected is not ABSENT:
             filling.expected[slot] = expected
         if route.reads is not PLAIN:
-            filling.reads[slot] = route.reads
+            filling.reads = {**(filling.reads or {}), slot: route.reads}
         if route.default is not ABSENT:
             filling.defaults[slot] = route.default
         if route.secret:

@@ -47,14 +47,12 @@ def check_types(
     checker = _Checker(functions, config)
     for task_id, task_inputs in inputs.items():
         expected = task_inputs.expected
-        has_more = bool(task_inputs.reads or task_inputs.depths)
+        if task_inputs.reads or task_inputs.depths:
+            checker.check_edges(task_id, task_inputs)
+            continue
         for binding in task_inputs.bindings:
-            if has_more and checker.check_list(task_id, binding, task_inputs):
-                pass
-            elif binding.origin == "task":
+            if binding.origin == "task":
                 checker.check(task_id, binding, expected.get(binding.parameter, Any))
-            if has_more:
-                check_holes(task_id, binding, task_inputs)
     check_run_inputs(declarations_in(inputs, functions))
     if config.check_wire and (reason := why_local_only(inputs, functions, config)):
         raise TaskRegistrationError(reason)
@@ -145,12 +143,16 @@ class _Checker:
         if not could_fit(given, expected):
             raise _mismatch(task_id, binding, expected, f"gives {type_name(given)}")
 
-    def check_list(self, task_id: str, binding: Binding, task_inputs: TaskInputs) -> bool:
-        """Check one element of a list or a gathered list; return whether it is one of these."""
-        is_list = binding.item is not None or binding.parameter in task_inputs.depths
-        for source in binding.sources if is_list else ():
-            self._check_list(task_id, source, binding, task_inputs)
-        return is_list
+    def check_edges(self, task_id: str, inputs: TaskInputs) -> None:
+        """Check the same where a task reads elements, lists of results, or what may not come."""
+        for binding in inputs.bindings:
+            if binding.item is not None or binding.parameter in inputs.depths:
+                for source in binding.sources:
+                    self._check_list(task_id, source, binding, inputs)
+            elif binding.origin == "task":
+                expected = inputs.expected.get(binding.parameter, Any)
+                self.check(task_id, binding, expected)
+            check_holes(task_id, binding, inputs)
 
     def _check_list(self, task_id: str, source: str, binding: Binding, inputs: TaskInputs) -> None:
         slot = binding.parameter

@@ -47,11 +47,13 @@ def element_type(annotation: Any) -> Any:
         if _may_be_list(origin):
             found += _arguments(member, origin)
     if not found:
-        raise NoSuchPart(f"{type_name(annotation)}, which is no list: {_advice(annotation)}")
+        raise NoSuchPart(f"{type_name(annotation)}, which is not a list: {_advice(annotation)}")
     return Any if any(map(is_unknown, found)) else typing.Union[tuple(found)]  # noqa: UP007
 
 
 def _may_be_list(cls: type) -> bool:
+    if getattr(cls, "_is_protocol", False):
+        return True  # most cannot be tested
     if issubclass(cls, _NO_LISTS) or shape_of(cls) is not None:
         return False
     return issubclass(cls, _MAY_BE_LISTS) or any(issubclass(one, cls) for one in _MAY_BE_LISTS)
@@ -118,7 +120,7 @@ def check_holes(task_id: str, binding: Binding, inputs: TaskInputs) -> None:
     if tolerance == "default":
         fill = inputs.fills.get(slot)
         default = inputs.defaults[slot] if fill is None else fill.default
-        _check_default(task_id, binding, default, _inner(expected, depth))
+        _check_default(task_id, binding, default, _inner(expected, depth), depth)
 
 
 def _inner(expected: Any, depth: int) -> Any:
@@ -128,13 +130,17 @@ def _inner(expected: Any, depth: int) -> Any:
         return Any  # the check of the whole reports it
 
 
-def _check_default(task_id: str, binding: Binding, default: Any, expected: Any) -> None:
+def _check_default(task_id: str, binding: Binding, default: Any, expected: Any, depth: int) -> None:
     try:
         fitted(default, expected)
     except InjectionError as error:
-        also = f" | {type_name(type(default))}" if default is None else ""
-        advice = f"annotate it with {type_name(expected)}{also}, or " if also else ""
+        advice = ""
+        if default is None:
+            wanted = f"{'list[' * depth}{type_name(expected)} | None{']' * depth}"
+            advice = f"annotate it with {wanted}, or "
+        each = ", which stands for each result that is missing," if depth else ""
         raise TaskRegistrationError(
             f"task {task_id!r}, parameter {binding.parameter!r}: the default of "
-            f"F({binding.source!r}) does not fit, {error}: {advice}write a default of that type"
+            f"F({binding.source!r}){each} does not fit, {error}: {advice}write a default of that "
+            "type"
         ) from None

@@ -6,14 +6,14 @@
 -- A run that has blobs is noted in `untidied`, with the time at which they expire: `tidy`
 -- shortens their lives part by part. If nothing does, they expire by themselves.
 -- The entry in `done` wakes the processes that wait for it; they read the state from the run.
--- Returns 1 ended (now, or before by the same epoch in the same state), 0 attempts are
--- outstanding, -1 another epoch leads or ended it, -2 no such run.
+-- Returns 1 ended, 2 ended with blobs to tidy, or before by the same epoch in the same state, 0
+-- attempts are outstanding, -1 another epoch leads or ended it, -2 no such run.
 local DAY_MS = 86400000  -- at least so long another coordinator can continue with `untidied`
 local LONGEST_MS = 3650 * DAY_MS
 local h = redis.call('HMGET', KEYS[1], 'ep', 'st', 'f:result_ttl_s', 'pd')
 if not h[2] then return -2 end
 if h[1] ~= ARGV[1] then return -1 end
-if h[2] ~= 'open' then return h[2] == ARGV[2] and 1 or -1 end
+if h[2] ~= 'open' then return h[2] == ARGV[2] and 2 or -1 end
 local outstanding = tonumber(redis.call('HGET', KEYS[2], '#') or '0')
 if outstanding > 0 and ARGV[4] ~= '1' then return 0 end
 local now = now_ms()
@@ -43,4 +43,4 @@ for _, old in ipairs(expired(KEYS[6], ARGV[6])) do
   redis.call('ZREM', KEYS[6], old)
   redis.call('ZREM', KEYS[9], old)
 end
-return 1
+return blobs_live == -2 and 1 or 2

@@ -3,7 +3,8 @@
 -- ARGV after kept rows bytes
 -- Begins after the entry id `after` and ends after so many rows or so many bytes were looked at.
 -- kept: the msgpack bytes of the task number whose values are wanted, or ''.
--- Returns [entry id, data]...: the data of an entry that is not an array of records is unchanged.
+-- Returns 1 if the journal may go on, else 0, and [entry id, data]...: the data of an entry that is
+-- not an array of records is unchanged.
 -- Values are cut out in place; all other bytes stay, also those of fields unknown here.
 local byte = string.byte
 local after
@@ -72,10 +73,13 @@ local function outline(s)
   return table.concat(pieces), rows
 end
 
-local out, last, rows, bytes = {}, ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local out, last, rows, bytes = {1}, ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 while rows > 0 and bytes > 0 do
   local entry = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1)[1]
-  if not entry then break end
+  if not entry then
+    out[1] = 0
+    break
+  end
   last = entry[1]
   local data = ''
   for i = 1, #entry[2], 2 do

@@ -37,11 +37,11 @@ def declare(*flows: str, tasks: int = 1, task_s: float = 0.0) -> None:
     os.environ["BENCH_TASKS"], os.environ["BENCH_TASK_S"] = str(tasks), str(task_s)
 
 
-async def run(coordinator: Any, flow: Any) -> Any:
+async def run(coordinator: Any, flow: Any, **options: Any) -> Any:
     """Run a small flow and return its report."""
     from astrum import AstrumConfig
 
-    report = await coordinator.run_flow(flow, AstrumConfig())
+    report = await coordinator.run_flow(flow, AstrumConfig(), **options)
     if report.execution_state != "completed":
         raise SystemExit(f"the run {report.execution_state}: {report.error_summary[:3]}")
     return report
@@ -67,14 +67,15 @@ async def begin_long_run(coordinator: Any, slots: int) -> str:
     return str(run_id)
 
 
-async def newcomer(tasks: int, task_s: float, slots: int) -> Numbers:
+async def newcomer(tasks: int, task_s: float, slots: int, priority: int = 0) -> Numbers:
     """Runs of one task, alone and behind a long run: when they start after they were submitted."""
+    options = {"priority": priority} if priority else {}
     declare("big", "one", tasks=tasks, task_s=task_s)
     async with pool([_worker(slots)], serves=True) as coordinator:
-        await _newcomers(coordinator)
-        alone = await _newcomers(coordinator)
+        await _newcomers(coordinator, options)
+        alone = await _newcomers(coordinator, options)
         long_run = await begin_long_run(coordinator, slots)
-        behind = await _newcomers(coordinator)
+        behind = await _newcomers(coordinator, options)
         await coordinator.cancel(long_run)
     return {
         "tasks": tasks,
@@ -84,13 +85,13 @@ async def newcomer(tasks: int, task_s: float, slots: int) -> Numbers:
     }
 
 
-async def _newcomers(coordinator: Any) -> list[float]:
+async def _newcomers(coordinator: Any, options: dict[str, int]) -> list[float]:
     """Run some, one soon after the other; return after how many ms the task of each began."""
 
     async def come(delay_s: float) -> float:
         await asyncio.sleep(delay_s)
         submitted = time.time()
-        report = await run(coordinator, flow)
+        report = await run(coordinator, flow, **options)
         return float(report.task_statistics[0].start_time - submitted) * 1000
 
     flow = flow_of("one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from astrum.errors import NotInPoolError, RunError, listed, nearest
 from astrum.planning.offer import NamespaceVersion
@@ -13,6 +14,8 @@ from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
 from astrum.view import DeadLetterView, QueueState, view_of
 from astrum_coordinator.asking.pool_names import check_known
+from astrum_coordinator.asking.releasing import How, Release, release_task
+from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.retrying import Retry, retry_run
 from astrum_coordinator.asking.snapshots import queue_states_of, served_versions
 from astrum_coordinator.asking.submitter import submitter
@@ -142,6 +145,19 @@ class Operations(ABC):
 
     # --- runs ----------------------------------------------------------------------------------
 
+    async def cancel(
+        self, run_id: str, reason: str = "", *, now: bool = False, by: str | None = None
+    ) -> bool:
+        """Ask for a run's end, durably, with or without a leader. False if it was over already.
+
+        Its tasks that clean up (``always=True``) run then; with ``now`` they do not, and those that
+        run are ended, also in a run that is stopping already. The report says ``by`` whom, by
+        default the user, host and process; "" leaves it out.
+        """
+        who = submitter() if by is None else by
+        context = self._context
+        return await cancel_run(context.store, context.seal, run_id, reason, who, now=now)
+
     async def retry(
         self, run_id: str, tasks: Sequence[str] = (), *, now: bool = False, by: str | None = None
     ) -> Retry:
@@ -154,6 +170,19 @@ class Operations(ABC):
         who = submitter() if by is None else by
         context = self._context
         return await retry_run(context.store, context.seal, run_id, tasks, by=who, now=now)
+
+    async def release(
+        self, run_id: str, task: str, how: How, value: Any = None, *, by: str | None = None
+    ) -> Release:
+        """Say what becomes of a task that is held since its worker was lost (``on_lost="hold"``).
+
+        With "retry" it runs again, with "fail" it has failed, and with "succeed" ``value`` is its
+        result, made of what JSON has. A child is named as in reports: ``pay[3]``. Raises as
+        `release_task`.
+        """
+        who = submitter() if by is None else by
+        context = self._context
+        return await release_task(context.store, context.seal, run_id, task, how, value, by=who)
 
     async def forget(self, *run_ids: str) -> list[RunInfo]:
         """Delete ended runs with their results and reports at once; returns what they were.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from astrum.errors import DecodeError, TaskNotFoundError, nearest
+from astrum.errors import DecodeError
+from astrum.execution.readings import by_task
 from astrum.machine.observer import RunObserver
 from astrum.machine.report import ExecutionReport
 from astrum.machine.report_builder import RunTimes, build_report
@@ -19,11 +20,13 @@ from astrum.runtime.collector import collector_paused
 from astrum.values.codec import Codec
 from astrum.values.projection import project
 from astrum.values.references import reference_of
+from astrum_coordinator.asking.child_names import has_keys, name_children, read_with_names
 from astrum_coordinator.asking.result_types import types_declared_here
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
+from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.leading.leader import RunLeader
-from astrum_coordinator.stored_runs import StoredRuns, read_header
+from astrum_coordinator.stored_runs import StoredRun, StoredRuns, read_header
 
 PLANNED_S_DETAIL = "planning_s"
 
@@ -60,6 +63,7 @@ class ReportLoader:
             declared = types_declared_here(state.plan)
             codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
         if results is not False:
+            await name_children(self.store, run_id, known, inputs)
             values = await self._decoded_all(run_id, known, codec, results)
         shown = await self._shown_inputs(run_id, state.plan, inputs, codec) if inputs else {}
         times, ended_as = await self._times(info), None if info.is_open else info.state
@@ -106,21 +110,39 @@ class ReportLoader:
         task_id: str | None = None,
     ) -> RunFollower:
         """Return a follower of a run that has read nothing yet; arguments as in `read`."""
-        plan, _ = await self._stored.load(await found_run(self.store, run_id))
+        stored = await self._stored.load(await found_run(self.store, run_id))
         if task_id is not None:
-            values = _number_of(plan, task_id, run_id)
-        return RunFollower(run_id, plan, self._seal, observer=observer, values=values)
+            values = await self._values_of(stored, run_id, task_id)
+        plan, lengths = stored.plan, stored.lengths
+        return RunFollower(
+            run_id, plan, self._seal, observer=observer, values=values, lengths=lengths
+        )
+
+    async def _values_of(self, stored: StoredRun, run_id: str, task_id: str) -> int:
+        """Return whose results are read for that of one task, or of one child."""
+        number = stored.plan.index.get(task_id)
+        if number is not None:
+            return EVERY if stored.plan.tasks[number].axes else number
+        look = await read_with_names(self.store, self._seal, run_id, stored, [task_id])
+        number = number_of(look.state, task_id, run_id)
+        return EVERY if has_keys(stored.plan) else number
 
     async def _decoded_all(
         self, run_id: str, known: RunFollower | RunLeader, codec: Codec, wanted: bool | str
     ) -> dict[str, Any]:
-        results: dict[str, Any] = {}
+        state = known.state
+        results: dict[int, Any] = {}
         for task, data in sorted(known.results.items()):
-            name = known.state.tasks.name(task)
-            if wanted not in (True, name) or known.state.states[task] != SUCCEEDED:
-                continue  # a leader also keeps what fell away when the run was reopened
-            results[name] = await self.decoded(run_id, data, codec)
-        return results
+            if wanted not in (True, state.tasks.name(task), state.tasks.spec(task).task_id):
+                continue
+            if state.states[task] == SUCCEEDED:
+                # A leader also keeps what fell away when the run was reopened.
+                results[task] = await self.decoded(run_id, data, codec)
+        found = by_task(state, results)
+        if isinstance(wanted, str):  # of the other tasks without results nothing is known here
+            child = {state.tasks.name(task): value for task, value in results.items()}
+            return {wanted: found[wanted] if wanted in found else child[wanted]} if results else {}
+        return found
 
     async def decoded(self, run_id: str, data: bytes, codec: Codec) -> Any:
         """Return a result of a run, fetched first if its record has only a reference to it."""
@@ -147,11 +169,3 @@ class ReportLoader:
             ended_at = await self.store.server_time()
         begun_at = min(info.begun_at, ended_at)  # a run that waits has not begun
         return RunTimes(begun_at - (planned_s or 0.0), begun_at, ended_at)
-
-
-def _number_of(plan: Plan, task_id: str, run_id: str) -> int:
-    number = plan.index.get(task_id)
-    if number is None:
-        hint = nearest(task_id, plan.index)
-        raise TaskNotFoundError(f"run {run_id} has no task {task_id!r}{hint}")
-    return number

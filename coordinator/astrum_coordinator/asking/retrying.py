@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from astrum.errors import RetryRefusedError, TaskNotFoundError, nearest
+from astrum.errors import RetryRefusedError
 from astrum.machine.events import Reopened, RetryHurried
+from astrum.machine.state import RunState
 from astrum.machine.task_state import BACKING_OFF, SUCCEEDED
-from astrum.planning.plan import Plan
 from astrum.protocol.messages import encode_event
 from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
+from astrum_coordinator.asking.child_names import read_with_names
 from astrum_coordinator.asking.run_follower import RunFollower
+from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.stored_runs import StoredRuns
 
@@ -46,20 +48,19 @@ async def retry_run(
     `TaskNotFoundError`, and `RetryRefusedError`, which says what to do.
     """
     info = await found_run(store, run_id)
-    plan, _ = await StoredRuns(store, seal).load(info)
-    named = _numbers(plan, tasks, run_id)
+    stored = await StoredRuns(store, seal).load(info)
+    run = await read_with_names(store, seal, run_id, stored, tasks)
     if info.is_open:
-        return await _hurry(store, seal, plan, info, named, by=by, now=now)
-    if info.state == "completed" and not named:
+        return await _hurry(store, seal, run, info, tasks, by=by, now=now)
+    if info.state == "completed" and not tasks:
         raise RetryRefusedError(
             f"run {run_id} completed, so there is nothing to try again: name the tasks that are to "
             "run again, with all that needs them"
         )
-    run = RunFollower(run_id, plan, seal, values=None)
-    await run.catch_up(store)
+    named = _numbers(run.state, tasks, run_id)
     states = run.state.states
     if info.state != "completed":
-        _refuse_succeeded(plan, states, named, run_id)
+        _refuse_succeeded(run.state, named, run_id)
     again = run.state.tasks_to_run(named)
     if not again:
         raise RetryRefusedError(
@@ -75,15 +76,15 @@ async def retry_run(
                 f"run {run_id} is under way again: it was retried from elsewhere a moment ago"
             )
     await store.prolong(run_id)
-    return Retry(run_id, tuple(plan.tasks[task].task_id for task in again), reopened=True)
+    return Retry(run_id, _names(run.state, again), reopened=True)
 
 
 async def _hurry(
     store: RunStore,
     seal: Seal,
-    plan: Plan,
+    run: RunFollower,
     info: RunInfo,
-    named: Sequence[int],
+    tasks: Sequence[str],
     *,
     by: str,
     now: bool,
@@ -100,8 +101,7 @@ async def _hurry(
             "their tasks say; --now cuts the delay before the next attempt short, and `cancel` "
             "ends the run"
         )
-    run = RunFollower(run_id, plan, seal, values=None)
-    await run.catch_up(store)
+    named = _numbers(run.state, tasks, run_id)
     states = run.state.states
     waiting = [task for task in named or range(len(states)) if states[task] == BACKING_OFF]
     if not waiting:
@@ -111,22 +111,29 @@ async def _hurry(
     event = RetryHurried(tuple(waiting), await store.server_time(), by)
     if not await store.append_event(run_id, seal.seal_entry(run_id, encode_event(event))):
         raise RetryRefusedError(f"run {run_id} has just ended")
-    return Retry(run_id, tuple(plan.tasks[task].task_id for task in waiting), reopened=False)
+    return Retry(run_id, _names(run.state, waiting), reopened=False)
 
 
-def _numbers(plan: Plan, tasks: Sequence[str], run_id: str) -> list[int]:
-    for task_id in tasks:
-        if task_id not in plan.index:
-            hint = nearest(task_id, plan.index)
-            raise TaskNotFoundError(f"run {run_id} has no task {task_id!r}{hint}")
-    return sorted({plan.index[task_id] for task_id in tasks})
+def _numbers(state: RunState, tasks: Sequence[str], run_id: str) -> list[int]:
+    numbers = set()
+    for name in tasks:
+        numbers.add(number_of(state, name, run_id))
+    return sorted(numbers)
 
 
-def _refuse_succeeded(plan: Plan, states: Sequence[int], named: Sequence[int], run_id: str) -> None:
+def _names(state: RunState, tasks: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of tasks and children, upstream first; children stand for their task."""
+    table = state.tasks
+    templates = {table.template(task) for task in tasks if table.index(task)}
+    shown = [task for task in tasks if task not in templates]
+    return tuple(map(table.name, sorted(shown, key=lambda n: (table.template(n), table.index(n)))))
+
+
+def _refuse_succeeded(state: RunState, named: Sequence[int], run_id: str) -> None:
     for task in named:
-        if states[task] == SUCCEEDED:
+        if state.states[task] == SUCCEEDED:
             raise RetryRefusedError(
-                f"task {plan.tasks[task].task_id!r} of run {run_id} has succeeded, and only what "
+                f"task {state.tasks.name(task)!r} of run {run_id} has succeeded, and only what "
                 "did not is tried again; retry the run without it, and once it has completed, name "
                 "the task"
             )

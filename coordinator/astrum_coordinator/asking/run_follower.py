@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from astrum.errors import DecodeError, StoreConfigurationError
 from astrum.execution.run_log import guarded
@@ -12,11 +13,13 @@ from astrum.machine.events import (
     Command,
     Dispatch,
     Event,
+    Released,
     Reopened,
 )
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.machine.task_state import SUCCEEDED
+from astrum.planning.axes import ListSource
 from astrum.planning.plan import Plan
 from astrum.protocol.messages import Record, event_of
 from astrum.protocol.records import Outstanding
@@ -42,8 +45,9 @@ class RunFollower:
     ``observer`` is called with the state after the first read, then with every event, as a
     leader calls it. ``values`` says whose results are kept, `EVERY` or the number of a task.
     Without it none is kept, and `catch_up` reads none, except from a signed journal, whose
-    signatures cover the whole. ``outstanding`` are the attempts that were outstanding at the last
-    `catch_up`, by task number. ``has_news`` says whether the journal was read further since.
+    signatures cover the whole. ``lengths`` as in `StoredRun`. ``outstanding`` are the
+    attempts that were outstanding at the last `catch_up`, by task number. ``has_news`` says
+    whether the journal was read further since.
     """
 
     def __init__(
@@ -54,9 +58,10 @@ class RunFollower:
         *,
         observer: RunObserver | None = None,
         values: int | None = EVERY,
+        lengths: Mapping[ListSource, int] = MappingProxyType({}),
     ) -> None:
         with collector_paused():
-            self.state = RunState(plan, run_key=run_id)
+            self.state = RunState(plan, run_key=run_id, lengths=lengths)
         self.results: dict[int, bytes] = {}
         self.outstanding: dict[int, Outstanding] = {}
         self._values = values
@@ -95,7 +100,8 @@ class RunFollower:
     async def _next_entries(self, store: RunStore) -> list[JournalEntry]:
         if not self._reads_whole:
             try:
-                return await store.read_outline(self.run_id, self.cursor, task=self._values)
+                part = await store.read_outline(self.run_id, self.cursor, task=self._values)
+                return part.entries
             except StoreConfigurationError as error:  # for example access rules of an older version
                 logger.debug("run %s: its journal is read whole: %s", self.run_id, error)
                 self._reads_whole = True
@@ -113,6 +119,8 @@ class RunFollower:
                 self._keep(item)
                 if item.attempt:
                     self._find(item.task, item.attempt)
+            elif isinstance(item, Released):
+                self._keep_given(item)
             event = event_of(item, recorded_at)
             self.state.handle(event)
             if isinstance(event, Reopened):
@@ -139,3 +147,8 @@ class RunFollower:
         is_wanted = self._values in (EVERY, record.task)
         if is_wanted and record.gives_result and 0 <= record.task < len(self.state.tasks):
             self.results[record.task] = record.value or NIL
+
+    def _keep_given(self, released: Released) -> None:
+        is_wanted = self._values in (EVERY, released.task)
+        if is_wanted and self.state.takes_result_of(released):
+            self.results[released.task] = released.value or NIL

@@ -12,7 +12,7 @@ from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.fingerprint import COMPATIBLE
 from astrum.planning.offer import NamespaceVersion
 from astrum.planning.plan import Plan
-from astrum.protocol.records import Outstanding, RunInfo
+from astrum.protocol.records import Outstanding, RunInfo, WorkerInfo
 from astrum.protocol.status import decode_served
 from astrum.protocol.streams import Stream
 from astrum.redis.run_store import RunStore
@@ -79,12 +79,10 @@ async def queue_states_of(store: RunStore) -> list[QueueState]:
     return queue_states(sizes, listens, held, await store.paused(), paused)
 
 
-async def live_pool(store: RunStore) -> tuple[LivePool, set[str]]:
-    """Return the live workers as a pool, and their ids."""
-    workers = await store.workers()
-    alive = {worker.worker_id for worker in workers}
-    served = {name: _served(data) for name, data in (await store.served_by(alive)).items()}
-    return LivePool(workers, served), alive
+async def _pool_of(store: RunStore, workers: Sequence[WorkerInfo]) -> LivePool:
+    ids = [worker.worker_id for worker in workers]
+    served = {name: _served(data) for name, data in (await store.served_by(ids)).items()}
+    return LivePool(workers, served)
 
 
 async def served_versions(
@@ -117,9 +115,10 @@ async def _moment(
         if state.states[task] == OUTSTANDING and state.attempts[task] == found.attempt
     }
     streams = _by_stream(out)
-    taken = await _taken(store, streams, out)
+    workers = await store.workers()
+    taken = _with_progress(await _taken(store, streams, out), workers, follower)
     queued = await _queued(store, streams)
-    pool, alive = await live_pool(store)
+    pool, alive = await _pool_of(store, workers), {one.worker_id for one in workers}
     moment = RunMoment(
         state=state,
         now=await store.server_time(),
@@ -153,6 +152,22 @@ async def _taken(
     return found
 
 
+def _with_progress(
+    taken: Mapping[int, Taken], workers: Iterable[WorkerInfo], run: RunFollower
+) -> dict[int, Taken]:
+    """Add what running tasks told their workers last."""
+    told = {
+        (row.task, row.attempt): row.progress
+        for worker in workers
+        for row in worker.status.running
+        if row.run_id == run.run_id and row.progress is not None
+    }
+    attempts = run.state.attempts
+    return {
+        task: one._replace(progress=told.get((task, attempts[task]))) for task, one in taken.items()
+    }
+
+
 async def _queued(store: RunStore, streams: Mapping[Stream, list[int]]) -> dict[Stream, int]:
     keys = {store.keys.queue(stream): stream for stream in streams}
     sizes = await store.queue_sizes(list(keys))
@@ -165,18 +180,33 @@ def _sent(found: Outstanding) -> Sent:
 
 
 def _with_statuses(
-    rows: Iterable[TaskExecutionStatistics], plan: Plan, tasks: Sequence[UnfinishedTask]
+    rows: Sequence[TaskExecutionStatistics], plan: Plan, tasks: Sequence[UnfinishedTask]
 ) -> list[TaskExecutionStatistics]:
-    """Return rows with the status of unfinished tasks: "running" if a worker runs it, or "pending".
+    """Return the rows with the status of unfinished tasks: "running" only if a worker runs it.
 
     Tails have a row only once they have ended; a row is added here for those that have not.
     """
     found = {row.task_name: row for row in rows}
+    children = {child.task_name: child for row in rows for child in row.children}
     for task in tasks:
-        status = "running" if task.state is UnfinishedState.RUNNING else "pending"
-        row = found.get(task.task_id) or _no_attempts(plan, task.task_id)
-        found[task.task_id] = dataclasses.replace(row, status=status)
+        status = _STATUSES.get(task.state, "pending")
+        child = children.get(task.task_id)
+        if child is not None:
+            child.status = status
+        elif task.task_id in found or task.task_id in plan.index:  # else the child of a tail
+            row = found.get(task.task_id) or _no_attempts(plan, task.task_id)
+            found[task.task_id] = dataclasses.replace(row, status=status)
+    for row in found.values():
+        if row.children and row.status == "running" and not _runs(row):
+            row.status = "pending"
     return list(found.values())
+
+
+_STATUSES = {UnfinishedState.RUNNING: "running", UnfinishedState.HELD: "held"}
+
+
+def _runs(row: TaskExecutionStatistics) -> bool:
+    return any(child.status == "running" for child in row.children)
 
 
 def _no_attempts(plan: Plan, task_id: str) -> TaskExecutionStatistics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,21 +19,23 @@ from astrum.errors import (
     TaskNotFoundError,
     nearest,
 )
+from astrum.execution.input_lists import lengths_of_encoded
 from astrum.execution.input_values import value_fitted
 from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import Collected, checked_inputs, complete, named_values
 from astrum.machine.events import Outcome
-from astrum.machine.taking_over import TAKEN_OVER, OldRun, Wishes, reasons_to_run
+from astrum.machine.taking_over import TAKEN_OVER, OldRun, Seed, Wishes, take_over
 from astrum.planning.plan import Plan
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.protocol.messages import Record, encode_entry, encode_record
 from astrum.protocol.records import RunInfo
 from astrum.protocol.run_header import RunHeader, SeedPart, is_same_value
 from astrum.protocol.sealing import Seal
+from astrum.redis.patience import patiently
 from astrum.redis.scripts import MAX_ITEMS
 from astrum.values.codec import Codec
 from astrum.values.payload import EncodedResult
-from astrum.values.references import reference_of
+from astrum.values.references import BlobRef, reference_of
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
 from astrum_coordinator.asking.waiting import found_run
@@ -40,6 +43,10 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.results import NIL
 from astrum_coordinator.stored_runs import StoredRuns
 
+logger = logging.getLogger("astrum.coordinator")
+
+_PATIENCE_S = 10.0
+"""Seconds for which a submission waits for a server, for example at a restart."""
 PART_BYTES = 128 * 1024
 """About the size of a journal entry with seeds."""
 PART_COPIED_BYTES = 8 * 1024 * 1024
@@ -52,7 +59,8 @@ class TakeOver:
 
     ``state`` is how the earlier run ended, or "open". ``reasons`` says for each task of the flow
     why it runs, "" if it is taken over. ``inputs`` are the inputs whose values are those of the
-    earlier run, ``values`` are all inputs.
+    earlier run, ``values`` are all inputs. ``seeds`` are the tasks and children that are taken
+    over. A task of which some children run, and others do not, has a reason.
     """
 
     run_id: str
@@ -60,6 +68,7 @@ class TakeOver:
     reasons: Mapping[str, str]
     inputs: tuple[str, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    seeds: tuple[Seed, ...] = field(default=(), repr=False)
 
     @property
     def tasks(self) -> list[str]:
@@ -98,6 +107,36 @@ class Beginning(NamedTuple):
     inputs: Mapping[str, EncodedResult]
     old_run_id: str = ""
     seeds: Sequence[SeedPart] = ()
+
+
+@dataclass(slots=True)
+class _Part:
+    """Seeds that are written in one call."""
+
+    rows: list[bytes] = field(default_factory=list)
+    tasks: list[int] = field(default_factory=list)
+    digests: dict[str, None] = field(default_factory=dict)
+    size: int = 0
+    copied: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return (
+            len(self.rows) >= MAX_ITEMS
+            or self.size >= PART_BYTES
+            or self.copied >= PART_COPIED_BYTES
+        )
+
+    def add(self, row: bytes, task: int, reference: BlobRef | None) -> None:
+        self.rows.append(row)
+        self.tasks.append(task)
+        self.size += len(row)
+        if reference is not None and reference.digest not in self.digests:
+            self.digests[reference.digest] = None
+            self.copied += reference.size
+
+    def seeds(self) -> SeedPart:
+        return SeedPart(encode_entry(self.rows), tuple(self.tasks), tuple(self.digests))
 
 
 class EarlierRun:
@@ -146,44 +185,32 @@ class EarlierRun:
         ]
         state, plan = self._follower.state, self._flow.plan
         earlier = OldRun(self.run_id, state, self._info.is_open, changed)
-        reasons = reasons_to_run(earlier, plan, Wishes(self._wish.trust, self._wish.again))
+        wishes = Wishes(self._wish.trust, self._wish.again)
+        reasons, seeds = take_over(earlier, plan, wishes, lengths_of_encoded(plan, encoded))
         by_task = dict(zip(plan.index, reasons, strict=True))
-        return TakeOver(self.run_id, self._info.state, by_task, tuple(taken))
+        return TakeOver(self.run_id, self._info.state, by_task, tuple(taken), seeds=tuple(seeds))
 
     def seeds(self, run_id: str, found: TakeOver, seal: Seal) -> list[SeedPart]:
         """Return the seeds of a new run, upstream first, in parts of a bounded size."""
         parts: list[SeedPart] = []
-        rows: list[bytes] = []
-        tasks: list[int] = []
-        digests: dict[str, int] = {}
-        for row, task, blob in self._rows(run_id, found, seal):
-            if rows and _is_full(rows, digests):
-                parts.append(SeedPart(encode_entry(rows), tuple(tasks), tuple(digests)))
-                rows, tasks, digests = [], [], {}
-            rows.append(row)
-            tasks.append(task)
-            digests |= blob
-        if rows:
-            parts.append(SeedPart(encode_entry(rows), tuple(tasks), tuple(digests)))
-        return parts
+        part = _Part()
+        for row, task, reference in self._rows(run_id, found, seal):
+            if part.is_full:
+                parts.append(part.seeds())
+                part = _Part()
+            part.add(row, task, reference)
+        return [*parts, part.seeds()] if part.tasks else parts
 
     def _rows(
         self, run_id: str, found: TakeOver, seal: Seal
-    ) -> Iterator[tuple[bytes, int, dict[str, int]]]:
-        """Yield for each seed its row, its task, and the digest and size of its big value."""
-        old_numbers, numbers = self._follower.state.plan.index, self._flow.plan.index
-        for task_id in found.tasks:
-            value = self._follower.results.get(old_numbers[task_id], NIL)
-            task, source = numbers[task_id], found.run_id
-            record = Record(task, 0, Outcome.REUSED, value=value, reused_from=source)
-            reference = reference_of(value)
-            blob = {} if reference is None else {reference.digest: reference.size}
-            yield seal.seal_row(run_id, encode_record(record)), task, blob
-
-
-def _is_full(rows: Sequence[bytes], digests: Mapping[str, int]) -> bool:
-    is_long = len(rows) >= MAX_ITEMS or sum(map(len, rows)) >= PART_BYTES
-    return is_long or sum(digests.values()) >= PART_COPIED_BYTES
+    ) -> Iterator[tuple[bytes, int, BlobRef | None]]:
+        """Yield for each seed its row, its task, and the reference to its value if it is big."""
+        for task, old_task, seen in found.seeds:
+            value = self._follower.results.get(old_task, NIL)
+            record = Record(
+                task, 0, Outcome.REUSED, value=value, seen=seen, reused_from=found.run_id
+            )
+            yield seal.seal_row(run_id, encode_record(record)), task, reference_of(value)
 
 
 def _check_names(wish: FromRun, plan: Plan) -> None:
@@ -241,7 +268,12 @@ class TakingOver(ABC):
         if from_run is None:
             return Beginning(checked_inputs(flow, inputs).encoded())
         wish = FromRun(from_run) if isinstance(from_run, str) else from_run
-        earlier = await self._earlier(flow, wish)
+        earlier = await patiently(
+            lambda: self._earlier(flow, wish),
+            patience_s=_PATIENCE_S,
+            what=f"run {wish.run_id} is to be read",
+            log=logger,
+        )
         seeded = await earlier.inputs(inputs, self._reports)
         encoded = checked_inputs(flow, seeded.values).encoded()
         found = await asyncio.to_thread(earlier.decide, encoded, seeded.taken)
@@ -258,7 +290,7 @@ class TakingOver(ABC):
         store, seal = self._context.store, self._context.seal
         try:
             info = await found_run(store, wish.run_id)
-            plan, header = await self._stored.load(info)
+            plan, header, lengths = await self._stored.load(info)
         except PlanNotFoundError:
             raise TakeOverRefusedError(
                 f"the plan of run {wish.run_id} has expired, so nothing of it can be taken over: "
@@ -272,6 +304,6 @@ class TakingOver(ABC):
                 f"run {info.run_id} is of flow {plan.namespace!r} and this is "
                 f"{flow.plan.namespace!r}: take over from a run of the same flow"
             )
-        follower = RunFollower(info.run_id, plan, seal, values=values)
+        follower = RunFollower(info.run_id, plan, seal, values=values, lengths=lengths)
         await follower.catch_up(store)
         return EarlierRun(wish, flow, info, header, follower)

@@ -23,6 +23,7 @@ from astrum_coordinator.cli.pause import pause, unpause
 from astrum_coordinator.cli.plan import plan
 from astrum_coordinator.cli.published import flows, publish, unpublish
 from astrum_coordinator.cli.queues import queues
+from astrum_coordinator.cli.release import release
 from astrum_coordinator.cli.retry import retry
 from astrum_coordinator.cli.run import run
 from astrum_coordinator.cli.runs import runs
@@ -46,7 +47,7 @@ def main() -> None:
     """
 
 
-_COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, cancel, retry)
+_COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, cancel, retry, release)
 _ABOUT_THE_POOL = (workers, queues, coordinators, acl)
 _OPERATING = (pause, unpause, drain, dead, forget)
 _PUBLISHED = (publish, flows, unpublish)

@@ -15,14 +15,16 @@ from astrum_coordinator.cli.options import log_option
 @click.argument("run_id", metavar="RUN")
 @server_options
 @option("--reason", default="", help="Kept in the run's report.")
+@option("--now", is_flag=True, help="No task cleans up; those that do so are ended.")
 @log_option
 @click.pass_context
-def cancel(ctx: click.Context, run_id: str, server: ServerOptions, reason: str) -> None:
+def cancel(ctx: click.Context, run_id: str, server: ServerOptions, reason: str, now: bool) -> None:
     """Ask for the end of RUN; the coordinator that leads it, now or next, cancels it.
 
-    Exit code 1 if the run was over already.
+    Its tasks with always=True clean up then, for cleanup_s seconds at most; --now ends that at
+    once, also in a run that is stopping already. Exit code 1 if the run was over already.
     """
-    asked = ask(server, lambda coordinator: coordinator.cancel(run_id, reason))
+    asked = ask(server, lambda coordinator: coordinator.cancel(run_id, reason, now=now))
     say(f"run {run_id}: cancellation asked for" if asked else f"run {run_id} is over already")
     if not asked:
         ctx.exit(ExitCode.FAILED)

@@ -33,7 +33,7 @@ def coordinators(server: ServerOptions, as_json: bool) -> None:
     """
     found = ask(server, lambda coordinator: coordinator.coordinators())
     if as_json:
-        from astrum_coordinator.display.report_view import to_json
+        from astrum_coordinator.display.json_values import to_json
 
         print_json([to_json(info) for info in found])
     else:

@@ -60,7 +60,7 @@ def dead(
             ask(server, lambda coordinator: coordinator.clear_dead_letters(*ids))
         say(f"{what} deleted" if found else _NONE)
     if as_json:
-        from astrum_coordinator.display.report_view import to_json
+        from astrum_coordinator.display.json_values import to_json
 
         print_json([to_json(one) for one in found])
     elif letters and not clear:

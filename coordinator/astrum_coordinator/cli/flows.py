@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from astrum.runtime.cli.options import option
+from astrum.runtime.cli.options import Duration, option
 from astrum_coordinator.cli.options import namespace_option, task_option
 
 if TYPE_CHECKING:
@@ -27,11 +27,27 @@ class FlowChoice(NamedTuple):
     targets: tuple[str, ...]
     concurrency_limit: int | None
     skip_type_check: bool
+    keep_going: bool = False
+    cleanup_s: float | None = None
 
 
 def flow_options(command: Command) -> Command:
     """Declare the options that `FlowChoice` holds."""
     for declare in (
+        option(
+            "--cleanup",
+            "cleanup_s",
+            type=Duration(),
+            metavar="SECONDS",
+            help="How long tasks with always=True may take from the time at which the run stops.  "
+            "[default: as the flow says, or 60]",
+        ),
+        option(
+            "--keep-going",
+            is_flag=True,
+            help='A failure does not stop what does not need the task (on_failure="continue", for '
+            "tasks that name no policy).",
+        ),
         option("--skip-type-check", is_flag=True, help="Do not check declared types."),
         option("--concurrency-limit", type=click.IntRange(min=1), help="Most tasks at once."),
         task_option,
@@ -53,7 +69,9 @@ def load_scheduler(choice: FlowChoice) -> DynamicScheduler:
 
     workflow = choose(load_workflows(choice.modules), choice)
     config = AstrumConfig(
-        skip_type_check=choice.skip_type_check, concurrency_limit=choice.concurrency_limit
+        skip_type_check=choice.skip_type_check,
+        concurrency_limit=choice.concurrency_limit,
+        on_failure="continue" if choice.keep_going else "stop",
     )
     return workflow.scheduler(list(choice.targets) or None, config)
 
@@ -61,10 +79,9 @@ def load_scheduler(choice: FlowChoice) -> DynamicScheduler:
 def load_flow(choice: FlowChoice, *, fingerprints: bool) -> Flow:
     """Return the planned flow of `load_scheduler`."""
     flow = load_scheduler(choice).flow(fingerprints=fingerprints)
-    limit = choice.concurrency_limit
-    if limit is None:
-        return flow
-    return replace(flow, plan=replace(flow.plan, concurrency_limit=limit))
+    own = {"concurrency_limit": choice.concurrency_limit, "cleanup_s": choice.cleanup_s}
+    given: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+    return replace(flow, plan=replace(flow.plan, **given)) if given else flow
 
 
 def choose(workflows: Sequence[Workflow], choice: FlowChoice) -> Workflow:

@@ -39,7 +39,7 @@ def forget(
         ctx.exit(ExitCode.FAILED)
     gone = ask(server, lambda coordinator: coordinator.forget(*run_ids))
     if as_json:
-        from astrum_coordinator.display.report_view import to_json
+        from astrum_coordinator.display.json_values import to_json
 
         print_json([to_json(info) for info in gone])
         return

@@ -61,7 +61,7 @@ class HttpAnswers:
 
 def queues_to_json(found: list[QueueState]) -> list[Any]:
     """Return all queues, as ``queues --json`` prints them."""
-    from astrum_coordinator.display.report_view import to_json
+    from astrum_coordinator.display.json_values import to_json
 
     return [to_json(one) for one in found]
 
@@ -69,7 +69,7 @@ def queues_to_json(found: list[QueueState]) -> list[Any]:
 def queue_to_json(found: list[QueueState], name: str) -> Any:
     """Return one queue; one that nothing uses has zeros: an autoscaler needs a number."""
     from astrum.view import QueueState
-    from astrum_coordinator.display.report_view import to_json
+    from astrum_coordinator.display.json_values import to_json
 
     unused = QueueState(
         queue=name, waiting=0, running=0, oldest_waiting_s=None, workers=(), lanes={}

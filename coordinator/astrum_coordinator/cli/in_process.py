@@ -9,14 +9,16 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
-from astrum.execution.in_process import InProcessOptions, InProcessRun
+from astrum.execution.in_process import InProcessRun
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import CheckedInputs
 from astrum.machine import ExecutionReport, RunTimes, build_report
 from astrum.runtime.collector import collector_paused
+from astrum.runtime.visible_text import visible_name
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.interrupts import Interrupts
-from astrum_coordinator.display.progress import RunProgress
+from astrum_coordinator.cli.interrupts import Interrupts, cancelling
+from astrum_coordinator.display.progress import RunProgress, ShownAttempt
 
 if TYPE_CHECKING:
     from astrum_coordinator.cli.run_settings import RunSettings
@@ -46,8 +48,11 @@ class LocalSession:
         """Run the flow to its end; `None` if it was interrupted before there was a run."""
         run = InProcessRun(self._flow, self._options, self._inputs)
         interrupts.on_disturbance(partial(_disturbed, run))
+        work = asyncio.current_task()
+        if work is not None:
+            interrupts.on_first(work.cancel, cancelling(self._flow.plan, "stopping"))
         try:
-            with output.display(self._progress, self._quiet):
+            with output.display(self._progress, self._quiet, told=partial(_told, run)):
                 return await run.run()
         except asyncio.CancelledError:
             if not interrupts.received:
@@ -69,6 +74,11 @@ class LocalSession:
                 inputs=self._inputs.shown,
                 priority=self._options.priority,
             )
+
+
+def _told(run: InProcessRun, attempt: ShownAttempt) -> str:
+    progress = run.progress_of(attempt.task)
+    return "" if progress is None else visible_name(str(progress))
 
 
 def _disturbed(run: InProcessRun, error: BaseException | None) -> None:

@@ -1,16 +1,22 @@
-"""Handles Ctrl-C, SIGTERM and SIGHUP: the first asks for a clean end, the second exits at once."""
+"""Handles Ctrl-C, SIGTERM and SIGHUP: the first asks for a clean end, the second exits at once.
+
+While tasks clean up, the second first asks for the end of the clean-up, which takes a moment.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 from astrum.execution.steady_loop import run_steadily
+from astrum.planning.plan import Plan
 from astrum.runtime.cli.commands import say
-from astrum.runtime.cli.signals import StopSignals
+from astrum.runtime.cli.signals import SAME_FOR_S, StopSignals
 from astrum.runtime.collector import slow_down_collector
 from astrum.runtime.exit_codes import ExitCode, after_signal, second_signal_advice
 from astrum.runtime.standard_streams import exit_at_once
@@ -18,6 +24,8 @@ from astrum.runtime.standard_streams import exit_at_once
 Result = TypeVar("Result")
 
 SHOW_CURSOR = "\x1b[?25h"
+LAST_REQUEST_S = 5.0
+"""Seconds that the last request before an exit may take, if the server does not answer."""
 NEXT_LINE = "\r\n"  # the prompt of the shell must not hang on to a half-drawn view
 
 
@@ -32,6 +40,8 @@ class Interrupts:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._react: Callable[[], object] = lambda: None
         self._advice = "stopping"
+        self._last_request: Callable[[], Coroutine[Any, Any, object]] | None = None
+        self._leaving_since: float | None = None
         self._on_disturbance: Callable[[BaseException | None], object] = _give_up
 
     @property
@@ -69,6 +79,10 @@ class Interrupts:
         if self.received:
             react()
 
+    def before_leaving(self, request: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """At the second signal await ``request`` on the event loop, for a few seconds at most."""
+        self._last_request = request
+
     def on_disturbance(self, react: Callable[[BaseException | None], object]) -> None:
         """Call ``react`` with each error that leaves the event loop, and let the loop continue.
 
@@ -90,7 +104,31 @@ class Interrupts:
         self._loop.call_soon_threadsafe(lambda: self._react())
 
     def _on_second_signal(self, number: int) -> None:
-        _leave(after_signal(number))
+        now, code = time.monotonic(), after_signal(number)
+        if self._loop is None or self._last_request is None:
+            _leave(code)
+        if self._leaving_since is None:
+            self._leaving_since = now
+            say("ending the clean-up")
+            limit = threading.Timer(LAST_REQUEST_S, _leave, [code])
+            limit.daemon = True
+            limit.start()  # the event loop may be blocked
+            self._loop.call_soon_threadsafe(lambda: self._begin_to_leave(code))
+        elif now - self._leaving_since >= SAME_FOR_S:
+            _leave(code)
+
+    def _begin_to_leave(self, code: int) -> None:
+        assert self._loop is not None
+        assert self._last_request is not None
+        request = self._loop.create_task(self._last_request())
+        request.add_done_callback(lambda _: _leave(code))
+
+
+def cancelling(plan: Plan, otherwise: str) -> str:
+    """Say what the first signal does to a run of the plan; ``otherwise`` if nothing cleans up."""
+    if not any(spec.always for spec in plan.tasks):
+        return otherwise
+    return f"cancelling the run; its clean-up runs, at most {plan.cleanup_s:g} s"
 
 
 def _give_up(error: BaseException | None) -> NoReturn:

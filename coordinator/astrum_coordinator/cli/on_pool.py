@@ -14,11 +14,12 @@ from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import CheckedInputs
 from astrum.machine import ExecutionReport
 from astrum.machine.observer import Observers
+from astrum.runtime.visible_text import visible_name
 from astrum_coordinator.app import Coordinator
 from astrum_coordinator.cli import output, workers_output
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import has_ended
-from astrum_coordinator.cli.interrupts import Interrupts
+from astrum_coordinator.cli.interrupts import Interrupts, cancelling
 from astrum_coordinator.cli.options import redis_settings
 from astrum_coordinator.display.progress import RunProgress, ShownAttempt
 from astrum_coordinator.embedded.local_workers import (
@@ -140,7 +141,10 @@ class PoolSession:
             )
         )
         stopper = Stopper(coordinator, self._run_id, work)
-        interrupts.on_first(stopper.stop, CANCELLING)
+        plan = self._flow.plan
+        if any(spec.always for spec in plan.tasks):
+            interrupts.before_leaving(stopper.end_cleanup)
+        interrupts.on_first(stopper.stop, cancelling(plan, CANCELLING))
         looking = asyncio.create_task(workers_of.keep_looking())
         try:
             return await watch.guard(work)
@@ -165,6 +169,11 @@ class Stopper:
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop())
 
+    async def end_cleanup(self) -> None:
+        """Ask for the end of the clean-up of the run."""
+        with suppress(AstrumError):
+            await self._coordinator.cancel(self._run_id, "interrupted twice", now=True, by="")
+
     async def _stop(self) -> None:
         try:
             asked = await self._coordinator.cancel(self._run_id, "interrupted", by="")
@@ -181,10 +190,17 @@ class AttemptWorkers:
         self._coordinator = coordinator
         self._run_id = run_id
         self._workers: dict[tuple[int, int], str] = {}
+        self._told: dict[tuple[int, int], str] = {}
 
     def of(self, attempt: ShownAttempt) -> str:
-        """Return the worker of an attempt, "" while it is too recent to be known."""
-        found = self._workers.get((attempt.task, attempt.attempt))
+        """Return what the task told last, or else the worker of the attempt.
+
+        "" while it is too recent to be known.
+        """
+        key = attempt.task, attempt.attempt
+        if key in self._told:
+            return self._told[key]
+        found = self._workers.get(key)
         if found is not None:
             return found
         return NO_WORKER_YET if time.monotonic() - attempt.since > KNOWN_AFTER_S else ""
@@ -193,16 +209,19 @@ class AttemptWorkers:
         """Read the status of the workers every second, for the display, until cancelled."""
         while True:
             with suppress(StoreError):
-                self._workers = await self._look()
+                await self._look()
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _look(self) -> dict[tuple[int, int], str]:
-        return {
-            (attempt.task, attempt.attempt): worker.worker_id
+    async def _look(self) -> None:
+        running = [
+            (worker.worker_id, row)
             for worker in await self._coordinator.workers()
-            for attempt in worker.status.running
-            if attempt.run_id == self._run_id
-        }
+            for row in worker.status.running
+            if row.run_id == self._run_id
+        ]
+        self._workers = {(row.task, row.attempt): worker_id for worker_id, row in running}
+        told = {(row.task, row.attempt): row.progress for _, row in running}
+        self._told = {key: visible_name(str(one)) for key, one in told.items() if one is not None}
 
 
 async def _cancel(task: asyncio.Future[Any]) -> None:

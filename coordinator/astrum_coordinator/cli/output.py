@@ -65,11 +65,16 @@ def has_terminal() -> bool:
 
 
 def display(
-    progress: RunProgress, quiet: bool, worker_of: WorkerOf | None = None
+    progress: RunProgress,
+    quiet: bool,
+    worker_of: WorkerOf | None = None,
+    *,
+    told: WorkerOf | None = None,
 ) -> AbstractContextManager[object]:
     """Return a context manager that shows the run in the way that suits the output.
 
-    ``worker_of`` is given for a run on workers.
+    ``worker_of`` is given for a run on workers. It, or ``told`` for a run in process, returns what
+    is shown beside a running attempt.
     """
     if quiet:
         return nullcontext()
@@ -80,7 +85,9 @@ def display(
         return live_view.ProgressDisplay(progress, live_view.LineFace(sys.stderr, active))
     from rich.console import Console
 
-    face = live_view.TerminalFace(Console(stderr=True), worker_of or live_view.nowhere, active)
+    face = live_view.TerminalFace(
+        Console(stderr=True), worker_of or told or live_view.nowhere, active
+    )
     return live_view.ProgressDisplay(progress, face)
 
 
@@ -140,7 +147,8 @@ def deliver(
 
 
 def _is_delivered(report: ExecutionReport, place: Path | IO[str], name: str) -> bool:
-    from astrum_coordinator.display.report_view import report_to_json, state_text
+    from astrum_coordinator.display.json_values import report_to_json
+    from astrum_coordinator.display.report_view import state_text
 
     try:
         if isinstance(place, Path):
@@ -160,7 +168,7 @@ def write_report(report: ExecutionReport, path: Path) -> None:
 
     A link stays a link. Pipes and devices are written to directly.
     """
-    from astrum_coordinator.display.report_view import report_to_json
+    from astrum_coordinator.display.json_values import report_to_json
 
     if _is_written_in_place(path):
         # The file may be standard output, which has another position there than the file opened

@@ -37,7 +37,7 @@ def queues(names: tuple[str, ...], server: ServerOptions, as_json: bool) -> None
     """
     found = chosen(ask(server, lambda coordinator: coordinator.queues()), names)
     if as_json:
-        from astrum_coordinator.display.report_view import to_json
+        from astrum_coordinator.display.json_values import to_json
 
         print_json([to_json(one) for one in found])
     else:

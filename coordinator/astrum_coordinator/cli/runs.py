@@ -57,7 +57,7 @@ def runs(server: ServerOptions, as_json: bool, limit: int) -> None:
 
 def run_to_json(info: RunInfo, paused: Pauses) -> dict[str, Any]:
     """Return one run, its priority, what it needs of workers, and why it is paused."""
-    from astrum_coordinator.display.report_view import to_json
+    from astrum_coordinator.display.json_values import to_json
 
     more = {"priority": info.priority, "needs": info.needs, "paused": paused_text(info, paused)}
     return {**to_json(info), **more}

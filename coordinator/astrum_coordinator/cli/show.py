@@ -12,6 +12,7 @@ from astrum_coordinator.cli.printing import print_json, print_table
 
 @click.command(short_help="Show how a run ended, or how far it is.")
 @click.argument("run_id", metavar="RUN")
+@click.argument("task", required=False, metavar="[TASK]")
 @server_options
 @option("--all", "everything", is_flag=True, help="All tasks, errors and tracebacks.")
 @option("--failed", is_flag=True, help="Only tasks that failed or are tried again.")
@@ -26,6 +27,7 @@ from astrum_coordinator.cli.printing import print_json, print_table
 @log_option
 def show(
     run_id: str,
+    task: str | None,
     server: ServerOptions,
     everything: bool,
     failed: bool,
@@ -34,14 +36,19 @@ def show(
 ) -> None:
     """Show how RUN ended, or how far it is: its tasks, their errors and tracebacks.
 
-    A task that has not ended waits for others, is ready, queued, running, retrying, paused, or
-    unserved (no live worker would run it); the last column says why, where and since when.
+    A task that has not ended waits for others, is ready, queued, running, retrying, paused, held,
+    or unserved (no live worker would run it); the last column says why, where and since when.
+    Children have one row together, with their counts, and rows of their own if they failed; --all
+    shows all. With TASK only this task or child is shown: 'parse', 'parse[3]'.
 
     --json prints the same object as run --json; while the run is open it also has
     "unfinished_tasks". Results are read for --json and --task only.
     """
     from astrum_coordinator.display.show_view import Chosen, snapshot_to_json, snapshot_view
 
+    if None not in (task, task_id):
+        raise click.UsageError("TASK and --task both name a task: give one of them")
+    task_id = task or task_id
     chosen = Chosen(task_id, failed, everything)
     results: bool | str = as_json and not failed if task_id is None else task_id
     snapshot = ask(server, lambda coordinator: coordinator.snapshot(run_id, results=results))

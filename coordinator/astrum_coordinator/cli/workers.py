@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Versions = Mapping[str, Mapping[str, NamespaceVersion]]
 
+MAX_PROGRESS = 4
+"""Lines of progress that one worker shows at most."""
 COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lease")
 
 
@@ -63,7 +65,7 @@ def workers(server: ServerOptions, here: bool, as_json: bool) -> None:
 
 def served_versions(versions: Versions, info: WorkerInfo) -> dict[str, Any]:
     """Return the offer and the code of each namespace that a worker serves."""
-    from astrum_coordinator.display.report_view import to_json
+    from astrum_coordinator.display.json_values import to_json
 
     return {"versions": to_json(versions.get(info.worker_id, {}))}
 
@@ -71,7 +73,7 @@ def served_versions(versions: Versions, info: WorkerInfo) -> dict[str, Any]:
 def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
     """Return one worker with its status read."""
     from astrum.protocol.lacking import lacking_from_details
-    from astrum_coordinator.display.report_view import to_json
+    from astrum_coordinator.display.json_values import to_json
 
     return {
         "worker_id": info.worker_id,
@@ -118,9 +120,14 @@ def serves_text(details: Mapping[str, str]) -> str:
 
 
 def running_text(status: WorkerStatus) -> str:
-    """Return how many attempts run, and for how many there are slots: ``"3 of 104"``."""
+    """Return how many attempts run, for how many there are slots, and what they told last.
+
+    For example ``"3 of 104"``, and below ``"load: 7 of 10 (70 %)"``.
+    """
     slots = sum(lane.slots for lane in status.lanes.values())
-    return f"{len(status.running)} of {slots}" if slots else str(len(status.running))
+    counts = f"{len(status.running)} of {slots}" if slots else str(len(status.running))
+    told = [f"{row.task_id}: {row.progress}" for row in status.running if row.progress is not None]
+    return "\n".join([counts, *told[:MAX_PROGRESS], *["..."][: len(told) > MAX_PROGRESS]])
 
 
 def state_text(status: WorkerStatus, drain: DrainRequest | None = None) -> str:

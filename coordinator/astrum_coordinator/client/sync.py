@@ -16,6 +16,7 @@ from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.protocol.published_flows import PublishedFlow
 from astrum.protocol.records import RunInfo
 from astrum.redis.settings import RedisSettings
+from astrum_coordinator.asking.releasing import How, Release
 from astrum_coordinator.asking.retrying import Retry
 from astrum_coordinator.client.client import Client
 from astrum_coordinator.client.handle import RunHandle
@@ -245,9 +246,13 @@ class SyncRunHandle:
         finally:
             self._client.run(_close(events))
 
-    def cancel(self, reason: str = "", *, by: str | None = None) -> bool:
-        """Ask for the run's end, durably. ``False`` if it was over already."""
-        return self._client.run(self._handle.cancel(reason, by=by))
+    def cancel(self, reason: str = "", *, now: bool = False, by: str | None = None) -> bool:
+        """Ask for the run's end, durably; see `RunHandle.cancel`."""
+        return self._client.run(self._handle.cancel(reason, now=now, by=by))
+
+    def release(self, task: str, how: How, value: Any = None, *, by: str | None = None) -> Release:
+        """Say what becomes of a held task; see `RunHandle.release`."""
+        return self._client.run(self._handle.release(task, how, value, by=by))
 
     def retry(
         self, tasks: Sequence[str] = (), *, now: bool = False, by: str | None = None

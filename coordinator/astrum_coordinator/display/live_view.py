@@ -33,6 +33,9 @@ NOTICES_PER_REFRESH = 20
 MAX_BARS = 8
 BAR_WIDTH = 32
 MAX_RUNNING = 8
+MAX_MAPPED = 4
+"""Tasks whose children have a bar, or a line, together."""
+NAME_WIDTH = 22
 FIRST_LINE_AFTER_S = 5.0
 LONGEST_SILENCE_S = 60.0
 
@@ -166,6 +169,8 @@ class LineFace:
         if line != self._last_line:
             self._last_line = line
             self._print(f"{line} after {duration_text(progress.elapsed_s)}")
+            for task, done, total in progress.open_children(MAX_MAPPED):
+                self._print(f"  {_name(progress, task)}: {done:,} of {total:,} done")
 
     def _print(self, line: str) -> None:
         say_line(line, self._file)
@@ -175,6 +180,7 @@ def counts_text(progress: RunProgress, active: str = RUNNING) -> str:
     """Return one line: done, running, retried, failed; ``active`` is the word for running."""
     parts = [f"{progress.succeeded:,} of {progress.total:,} done"]
     for count, word in (
+        (progress.skipped, "skipped"),
         (progress.running_count, active),
         (progress.retried, "retried"),
         (progress.failed, "failed"),
@@ -237,14 +243,17 @@ class TerminalFace:
         return Group(head, self._bars.render(progress), self._running(progress))
 
     def _running(self, progress: RunProgress) -> RenderableType:
+        now, attempts = time.monotonic(), progress.oldest_running(MAX_RUNNING)
+        names = [short_name(_name(progress, one.task), NAME_WIDTH * 2) for one in attempts]
         grid = Table.grid(padding=(0, 2))
-        now = time.monotonic()
-        for attempt in progress.oldest_running(MAX_RUNNING):
+        # Without a least width a long last cell takes the room of the names.
+        grid.add_column(min_width=max(map(len, names), default=0) + 2, no_wrap=True)
+        for name, attempt in zip(names, attempts, strict=True):
             grid.add_row(
-                Text(f"  {_name(progress, attempt.task)}", overflow="ellipsis", no_wrap=True),
+                Text(f"  {name}", overflow="ellipsis"),
                 Text(f"attempt {attempt.number}" if attempt.number > 1 else "", "yellow"),
-                Text(duration_text(now - attempt.since), "dim"),
-                Text(self._worker_of(attempt), "cyan"),
+                Text(duration_text(now - attempt.since), "dim", no_wrap=True),
+                Text(self._worker_of(attempt), "cyan", overflow="ellipsis", no_wrap=True),
             )
         more = progress.running_count - MAX_RUNNING
         if more > 0:
@@ -254,6 +263,19 @@ class TerminalFace:
 
 def _name(progress: RunProgress, task: int) -> str:
     return visible_name(progress.state.tasks.name(task)) if progress.state else ""
+
+
+def short_name(name: str, width: int) -> str:
+    """Return a name in so many characters; what tells children apart is kept.
+
+    >>> short_name("parse[3]", 8), short_name("parse_archive[3]", 12), short_name("parsing", 6)
+    ('parse[3]', 'parse_ar…[3]', 'parsi…')
+    """
+    if len(name) <= width:
+        return name
+    end = name[name.rindex("[") :] if name.endswith("]") and "[" in name else ""
+    end = end if len(end) < width - 1 else ""
+    return f"{name[: width - 1 - len(end)]}…{end}"
 
 
 class StageBars:
@@ -269,6 +291,10 @@ class StageBars:
         for label, done, total in self.rows(progress):
             bar = ProgressBar(total=max(total, 1), completed=done, width=BAR_WIDTH)
             grid.add_row(Text(label), bar, Text(f"{done:,}/{total:,}", "dim"))
+        for task, done, total in progress.open_children(MAX_MAPPED):
+            bar = ProgressBar(total=total, completed=done, width=BAR_WIDTH, complete_style="cyan")
+            name = short_name(_name(progress, task), NAME_WIDTH)
+            grid.add_row(Text(f"  {name}"), bar, Text(f"{done:,}/{total:,}", "dim"))
         return grid
 
     def rows(self, progress: RunProgress) -> list[tuple[str, int, int]]:
@@ -284,7 +310,7 @@ class StageBars:
         if first:
             rows.insert(0, (_label(0, first - 1), before, before))
         if after:
-            done_after = progress.succeeded - before - sum(done[first:end])
+            done_after = progress.succeeded + progress.skipped - before - sum(done[first:end])
             rows.append((_label(end, last), max(done_after, 0), after))
         return rows
 

@@ -20,6 +20,7 @@ from astrum.planning.execution_plan import ExecutionPlan, ExecutionStage, build_
 from astrum.planning.picture import task_tree
 from astrum.planning.plan import NO_RETRY, Plan, TaskSpec
 from astrum.planning.run_inputs import HIDDEN, NO_INPUTS
+from astrum_coordinator.display.json_values import to_json
 from astrum_coordinator.display.plan_details import (
     Lengths,
     binding_to_json,
@@ -27,7 +28,7 @@ from astrum_coordinator.display.plan_details import (
     label,
     more_to_json,
 )
-from astrum_coordinator.display.report_view import count_text, plain_table, to_json, value_text
+from astrum_coordinator.display.report_view import count_text, plain_table, value_text
 
 MAX_ROWS = 60
 MAX_TREE_TASKS = 120

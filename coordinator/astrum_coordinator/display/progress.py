@@ -54,6 +54,8 @@ class ShownAttempt(NamedTuple):
 class RunProgress:
     """An observer of one run. All attributes may be read from any thread, none written.
 
+    ``children`` has [done, total] of each task whose children are known, by its number. What was
+    skipped counts as done in it, and in ``stage_done``.
     ``stage_done`` and ``stage_totals`` count tasks by stage; ``state`` is `None` until the run
     has begun. ``inherited`` tasks had succeeded before that. ``final`` is how the run ended, ""
     while it is under way. ``shown`` are the latest notices that were shown.
@@ -68,13 +70,14 @@ class RunProgress:
         self.failed = 0
         self.retried = 0
         self.lost = 0
+        self.skipped = 0
+        self.children: dict[int, list[int]] = {}
         self.stage_totals: list[int] = []
         self.stage_done: list[int] = []
         self.began_at = time.time()
         self._began = time.monotonic()
         self._levels: list[int] = []
         self._known = 0
-        self._counted: dict[int, int] = {}
         self._running: dict[int, tuple[int, int, float]] = {}
         self._notices: deque[Notice] = deque()
         self._notices_left_out = 0
@@ -90,7 +93,7 @@ class RunProgress:
             self._on_settled(state, event)
         elif type(event) is AttemptWithdrawn:
             self._running.pop(event.task, None)
-        if len(state.tasks) != self._known:
+        if self.state is not None and len(state.tasks) != self._known:
             self._count_new_children(state)
         for command in commands:
             if type(command) is Dispatch:
@@ -103,20 +106,22 @@ class RunProgress:
         """Initialise the counters from the state of a resumed run."""
         self._levels = state.plan.levels
         stages = max(self._levels, default=-1) + 1
-        totals, done = [0] * stages, [0] * stages
+        totals, done, skipped = [0] * stages, [0] * stages, 0
         for task, level in enumerate(self._levels):
             # A mapped task counts as one until its children are known.
             children = state.tasks.counts.get(task)
-            if children is None:
-                totals[level] += 1
-                done[level] += state.states[task] == TaskState.SUCCEEDED
-            else:
-                totals[level] += children
-                ended = [state.states[child] for child in state.tasks.children(task)]
-                done[level] += ended.count(TaskState.SUCCEEDED)
-        self._known, self._counted = len(state.tasks), dict(state.tasks.counts)
-        self.stage_totals, self.stage_done = totals, done
-        self.total, self.succeeded = sum(totals), sum(done)
+            members = [task] if children is None else state.tasks.children(task)
+            ended = [state.states[member] for member in members]
+            passed = ended.count(TaskState.SKIPPED)
+            ready = ended.count(TaskState.SUCCEEDED) + passed
+            totals[level] += len(ended)
+            done[level] += ready
+            skipped += passed
+            if children is not None:
+                self.children[task] = [ready, children]
+        self._known = len(state.tasks)
+        self.stage_totals, self.stage_done, self.skipped = totals, done, skipped
+        self.total, self.succeeded = sum(totals), sum(done) - skipped
         self.inherited = self.succeeded
         self.failed = len(state.attempt_log.failures)
         self.retried = len(state.attempt_log.retried)
@@ -130,8 +135,9 @@ class RunProgress:
     def _count_new_children(self, state: RunState) -> None:
         self._known = len(state.tasks)
         for task, count in state.tasks.counts.items():
-            more = count - self._counted.get(task, 1)
-            self._counted[task] = count
+            known = self.children.get(task)
+            more = count - (known[1] if known else 1)
+            self.children[task] = [known[0] if known else 0, count]
             self.stage_totals[self._levels[task]] += more
             self.total += more
 
@@ -143,9 +149,17 @@ class RunProgress:
         del self._running[task]
         if event.outcome is Outcome.SUCCEEDED:
             self.succeeded += 1
-            self.stage_done[self._levels[state.tasks.template(task)]] += 1
+            self._count_done(state.tasks.template(task))
+        elif event.outcome is Outcome.SKIPPED:
+            self.skipped += 1
+            self._count_done(state.tasks.template(task))
         elif event.outcome in _TROUBLE:
             self._on_trouble(state, event)
+
+    def _count_done(self, template: int) -> None:
+        self.stage_done[self._levels[template]] += 1
+        if template in self.children:
+            self.children[template][0] += 1
 
     def _on_trouble(self, state: RunState, event: AttemptSettled) -> None:
         left = state.attempt_log.retried.get((event.task, event.attempt))
@@ -178,6 +192,14 @@ class RunProgress:
     def running_count(self) -> int:
         """The number of attempts that are dispatched and not settled."""
         return len(self._running)
+
+    def open_children(self, count: int) -> list[tuple[int, int, int]]:
+        """Return (task, done, total) of the first ``count`` tasks whose children are under way."""
+        try:
+            known = [(task, done, total) for task, (done, total) in self.children.items()]
+        except RuntimeError:  # it changed during the copy; the next look is soon
+            return []
+        return [row for row in known if row[1] < row[2]][:count]
 
     def oldest_running(self, count: int) -> list[ShownAttempt]:
         """Return the first ``count`` running attempts in the order they were dispatched."""

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-import datetime as dt
 import json
-import math
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from decimal import Decimal
-from enum import Enum
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from astrum.planning.run_inputs import HIDDEN
+from astrum_coordinator.display.json_values import to_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,8 +21,8 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 50
 MAX_SUMMARY_LINES = 30
-MAX_DEPTH = 50
-MAX_REPR_CHARS = 2_000
+MAX_CHILDREN = 3
+"""Rows of children that a task shows at most, unless all are shown."""
 MAX_VALUE_CHARS = 100
 
 STATUS_STYLE = {
@@ -43,13 +35,16 @@ STATUS_STYLE = {
     "unserved": "bold yellow",
     "paused": "bold yellow",
     "retrying": "magenta",
+    "held": "bold yellow",
+    "blocked": "yellow",
+    "skipped": "dim",
 }
-_ORDER = {
-    status: place
-    for place, status in enumerate(
-        ("failed", "running", "unserved", "retrying", "queued", "ready", "cancelled", "pending")
-    )
-} | {"waiting": 8, "completed": 9}
+_WORST_FIRST = (
+    *("failed", "held", "running", "unserved", "retrying", "queued", "ready"),
+    *("blocked", "cancelled", "pending", "waiting", "skipped", "completed"),
+)
+_ORDER = {status: place for place, status in enumerate(_WORST_FIRST)}
+_TO_BE_SEEN = ("failed", "held", "unserved", "retrying")
 Places = Mapping[str, "UnfinishedTask"]
 """The states of the unfinished tasks, by task id."""
 _SAID = {
@@ -91,11 +86,18 @@ def end_line(report: ExecutionReport, waits_until: float | None = None) -> str:
     took = duration_text(report.total_duration)
     name = f"run {report.run_id}" if report.run_id else "the run"
     failed = f", {report.failed_tasks:,} failed" if report.failed_tasks else ""
-    cancelled = sum(stat.status == "cancelled" for stat in report.task_statistics)
-    stopped = f", {cancelled:,} cancelled" if cancelled else ""
+    left_out = (("skipped", report.skipped_tasks), ("blocked", report.blocked_tasks))
+    cancelled = ("cancelled", _count(report, "cancelled"))
+    others = (*left_out, cancelled, ("held", _count(report, "held")))
+    stopped = "".join(f", {count:,} {word}" for word, count in others if count)
     if waits_until is not None and report.execution_state == "pending":
         return f"{name} {wait_text(waits_until)}: {counts}"
     return f"{name} {state_text(report.execution_state)}: {counts}{failed}{stopped}, {took}"
+
+
+def _count(report: ExecutionReport, status: str) -> int:
+    rows = (row for stat in report.task_statistics for row in stat.children or [stat])
+    return sum(row.status == status for row in rows)
 
 
 def state_text(state: str) -> str:
@@ -122,19 +124,20 @@ def task_table(
 ) -> Table:
     """Return a row per task: failures first, then unfinished tasks, at most ``limit`` rows.
 
-    ``places`` are the states of the unfinished tasks.
+    ``places`` are the states of the unfinished tasks. Children are folded under their task, which
+    has their counts: those that failed first or are held have rows, all without a ``limit``.
     """
     from rich.text import Text
 
     places = places or {}
-    shown = shown_tasks(stats, places, limit)
+    shown = with_children(shown_tasks(stats, places, limit), places, limit)
     has_workers = any(_worker(stat, places) for stat in shown)
     columns = ("Task", "Status", "Attempts", "Duration", *(["Worker"] if has_workers else []), "")
     table = plain_table(*columns)
     for stat in shown:
         status = status_of(stat, places)
         cells = [
-            Text(stat.task_name),
+            Text(task_text(stat)),
             Text(status, STATUS_STYLE.get(status, "")),
             Text(str(stat.attempt_count)),
             Text(duration_text(stat.duration) if stat.attempt_count else "-"),
@@ -143,6 +146,36 @@ def task_table(
         ]
         table.add_row(*cells)
     return table
+
+
+def with_children(
+    stats: Iterable[TaskExecutionStatistics], places: Places, limit: int | None
+) -> list[TaskExecutionStatistics]:
+    """Return rows, each with those of its children that are to be seen: all without a ``limit``."""
+    rows: list[TaskExecutionStatistics] = []
+    for stat in stats:
+        rows.append(stat)
+        if limit is None:
+            rows += stat.children
+            continue
+        troubled = [row for row in stat.children if status_of(row, places) in _TO_BE_SEEN]
+        rows += shown_tasks(troubled, places, MAX_CHILDREN)
+    return rows
+
+
+def task_text(stat: TaskExecutionStatistics) -> str:
+    """Return the name of a task as a table has it: with its number of children, or as a child."""
+    if stat.children:
+        return f"{stat.task_name} ×{len(stat.children):,}"
+    return f"  {stat.task_name}" if stat.index else stat.task_name
+
+
+def children_text(stat: TaskExecutionStatistics, places: Places) -> str:
+    """Return how many children of a task are in which state: ``"97 completed, 3 failed"``."""
+    counts = Counter(status_of(row, places) for row in stat.children)
+    return ", ".join(
+        f"{counts[status]:,} {status}" for status in reversed(_WORST_FIRST) if counts[status]
+    )
 
 
 def plain_table(*columns: str) -> Table:
@@ -187,12 +220,22 @@ def _remark(stat: TaskExecutionStatistics, places: Places) -> str:
     place = places.get(stat.task_name)
     if place is not None:
         return place.text
+    if stat.children:
+        return "; ".join(filter(None, (children_text(stat, places), _own_error(stat))))
     blocked = [row.blocked for row in stat.attempt_statistics if row.blocked]
-    error = _first_line(stat.error_message or "")
+    error = _first_line(stat.error_message or "", 80 if stat.index else 200)
     said = [error] if not blocked or blocked[-1] in error else [error, blocked[-1]]
     said += [f"taken over from run {stat.reused_from}"] if stat.reused_from else []
     said += [code_text(row) for row in stat.attempt_statistics[-1:]]
     return "; ".join(filter(None, said))
+
+
+def _own_error(stat: TaskExecutionStatistics) -> str:
+    """Return the error of a mapped task that is not that of one of its children."""
+    error = _first_line(stat.error_message or "")
+    return (
+        "" if any(error == _first_line(row.error_message or "") for row in stat.children) else error
+    )
 
 
 def code_text(attempt: TaskAttemptStatistics) -> str:
@@ -200,9 +243,9 @@ def code_text(attempt: TaskAttemptStatistics) -> str:
     return f"ran code {attempt.code}, not the plan's" if attempt.code else ""
 
 
-def _first_line(text: str) -> str:
+def _first_line(text: str, longest: int = 200) -> str:
     line = text.partition("\n")[0]
-    return line if len(line) <= 200 else line[:197] + "..."
+    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def report_view(
@@ -249,126 +292,6 @@ def end_text(report: ExecutionReport, waits_until: float | None = None) -> Text:
     from rich.text import Text
 
     return Text(end_line(report, waits_until), STATUS_STYLE.get(report.execution_state, ""))
-
-
-# --- JSON -----------------------------------------------------------------------------------
-
-
-def report_to_json(report: ExecutionReport) -> dict[str, Any]:
-    """Return all fields of a report as a value for JSON; see `to_json` for the results."""
-    fields = {
-        field.name: getattr(report, field.name)
-        for field in dataclasses.fields(report)
-        if field.name != "run_id"
-    }
-    return {"run_id": report.run_id, **{name: to_json(value) for name, value in fields.items()}}
-
-
-def to_json(value: Any, depth: int = 0) -> Any:
-    """Convert any value to a value for JSON: readable, but it cannot be converted back.
-
-    Dataclasses, named tuples and pydantic models become objects, dates ISO strings, bytes base64,
-    numbers that JSON lacks strings; any other object becomes its ``repr``. Keys become
-    strings. A dict of which two keys would become the same string becomes a list of pairs.
-
-    >>> to_json({"at": dt.date(2026, 1, 2), "of": (1, {b"x"})})
-    {'at': '2026-01-02', 'of': [1, ['eA==']]}
-    >>> to_json({1: "a", 2: "b"}), to_json({1: "a", "1": "b"})
-    ({'1': 'a', '2': 'b'}, [[1, 'a'], ['1', 'b']])
-    """
-    if depth > MAX_DEPTH:
-        return _repr(value)
-    try:
-        return _to_json(value, depth)
-    except Exception:  # a value of the user's own class may raise at any access
-        return _repr(value)
-
-
-def _to_json(value: Any, depth: int) -> Any:
-    if isinstance(value, Enum):
-        return to_json(value.value, depth + 1)
-    if value is None or isinstance(value, (bool, int, str)):
-        return value if type(value) in (bool, str, type(None)) else _plain(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(float(value))
-    parts = _parts(value)
-    if isinstance(parts, Mapping):
-        return _mapping(parts, depth)
-    if parts is not None:
-        return [to_json(item, depth + 1) for item in parts]
-    shown = _of_opaque(value)
-    return _text(value) if shown is None else to_json(shown, depth + 1)
-
-
-def _of_opaque(value: Any) -> Any:
-    """Return the parts of a value whose type is not here, `None` for others."""
-    from astrum.values.opaque import Opaque  # it imports the codec, which is slow
-
-    if not isinstance(value, Opaque):
-        return None
-    if not value.is_member:
-        return value.fields
-    plain = value.fields.get("value")
-    return value.fields["name"] if plain is None else plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return str.__str__(value)
-    number = int(value)
-    try:
-        str(number)
-    except ValueError:  # Python writes, and reads, only so many digits
-        return hex(number)
-    return number
-
-
-def _mapping(parts: Mapping[Any, Any], depth: int) -> Any:
-    items = [(key, to_json(item, depth + 1)) for key, item in parts.items()]
-    named = {_key(key): item for key, item in items}
-    if len(named) == len(items):
-        return named
-    return [[to_json(key, depth + 1), item] for key, item in items]
-
-
-def _parts(value: Any) -> Mapping[Any, Any] | Iterable[Any] | None:
-    """Return the parts of a value, `None` if it has none."""
-    if isinstance(value, Mapping):
-        return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in dataclasses.fields(value)]
-        return {name: getattr(value, name, None) for name in names}
-    if hasattr(type(value), "model_fields") and hasattr(value, "__dict__"):
-        return {**value.__dict__, **(getattr(value, "__pydantic_extra__", None) or {})}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return dict(value._asdict())
-    if isinstance(value, (list, tuple, deque)):
-        return value
-    if isinstance(value, AbstractSet):
-        return sorted(value, key=_repr)
-    return None
-
-
-def _key(key: Any) -> str:
-    return key if type(key) is str else str(to_json(key))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, (dt.datetime, dt.date, dt.time)):
-        return value.isoformat()
-    if isinstance(value, (Decimal, UUID, PurePath)):
-        return str(value)
-    return _repr(value)
-
-
-def _repr(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception as error:  # the user's __repr__ may raise anything
-        return f"<{type(value).__name__}, its __repr__ raised {type(error).__name__}>"
-    return text if len(text) <= MAX_REPR_CHARS else text[:MAX_REPR_CHARS] + "..."
 
 
 def wait_text(until: float) -> str:

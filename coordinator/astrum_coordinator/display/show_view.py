@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from astrum.errors import listed
+from astrum_coordinator.display.json_values import report_to_json, to_json
 from astrum_coordinator.display.report_view import (
     MAX_ROWS,
     STATUS_STYLE,
@@ -14,12 +15,10 @@ from astrum_coordinator.display.report_view import (
     end_text,
     inputs_text,
     plain_table,
-    report_to_json,
     status_of,
     summary_lines,
     task_table,
     time_text,
-    to_json,
 )
 from astrum_coordinator.display.tracebacks import MAX_TRACEBACKS, users_traceback
 
@@ -50,13 +49,16 @@ class Chosen(NamedTuple):
 
 
 def chosen_tasks(snapshot: RunSnapshot, chosen: Chosen) -> list[TaskExecutionStatistics]:
-    """Return the statistics of the chosen tasks."""
+    """Return the statistics of the chosen tasks; a child is one if it is named, or has failed."""
     places = {task.task_id: task for task in snapshot.unfinished}
+    stats = snapshot.report.task_statistics
+    if chosen.is_part:
+        stats = [row for stat in stats for row in (stat, *stat.children)]
     return [
         stat
-        for stat in snapshot.report.task_statistics
+        for stat in stats
         if chosen.task_id in (None, stat.task_name)
-        and (not chosen.failed or status_of(stat, places) in _TROUBLED)
+        and not (chosen.failed and (stat.children or status_of(stat, places) not in _TROUBLED))
     ]
 
 
@@ -71,10 +73,10 @@ def snapshot_to_json(snapshot: RunSnapshot, chosen: Chosen) -> dict[str, Any]:
     report = report_to_json(snapshot.report)
     if snapshot.late_ends:
         report["late_ends"] = snapshot.late_ends
-    names = {stat.task_name for stat in chosen_tasks(snapshot, chosen)}
+    stats = chosen_tasks(snapshot, chosen)
+    names = {row.task_name for stat in stats for row in (stat, *stat.children)}
     if chosen.is_part:
-        stats = report["task_statistics"]
-        report["task_statistics"] = [stat for stat in stats if stat["task_name"] in names]
+        report["task_statistics"] = [to_json(stat) for stat in stats]
     if snapshot.waits_until is not None:
         report["waits_until"] = snapshot.waits_until
     if snapshot.report.execution_state in ("running", "pending"):
@@ -178,14 +180,14 @@ def _result(report: ExecutionReport, task_id: str) -> list[RenderableType]:
 def _tracebacks(stats: Sequence[TaskExecutionStatistics], chosen: Chosen) -> list[str]:
     """The tracebacks of failures: of each task's last attempt, or of all of one task's."""
     found = []
-    for stat in stats:
+    for stat in [row for one in stats for row in (one, *one.children)]:
         rows = stat.attempt_statistics
         if chosen.task_id is None:
             rows = rows[-1:] if stat.status == "failed" or chosen.failed else []
         for row in rows:
             text = users_traceback(row.traceback)
             if text:
-                head = f"task {row.task_name!r}, attempt {row.attempt_number}:"
+                head = f"task {stat.task_name!r}, attempt {row.attempt_number}:"
                 found.append(f"{head}\n{text.rstrip()}\n")
     limit = None if chosen.is_part or chosen.everything else MAX_TRACEBACKS
     left_out = 0 if limit is None else len(found) - limit

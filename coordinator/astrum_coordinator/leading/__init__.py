@@ -1,5 +1,5 @@
 """Leading runs: adoption, the leader of one run, dispatching, the journal, reports.
 
-May import `astrum`, and of the coordinator `context`, `scheduling` and
+May import `astrum`, and of the coordinator `context`, `fetching`, `scheduling` and
 `stored_runs`.
 """

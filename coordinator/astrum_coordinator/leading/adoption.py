@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from astrum.errors import StoreError, StoreUnavailableError
-from astrum.machine.task_state import TaskState
 from astrum.runtime.service import PeriodicService, Service
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from astrum_coordinator.leading.leaderships import Leaderships
+from astrum_coordinator.leading.run_notices import RunNotices
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -62,6 +62,7 @@ class Adoption(PeriodicService):
         """Run id to the monotonic time until which it is left to others."""
         self._fresh: frozenset[str] = frozenset()
         self._has_looked = False
+        self.notices = RunNotices()
 
     async def pass_once(self) -> None:
         """Look for runs once."""
@@ -82,7 +83,18 @@ class Adoption(PeriodicService):
         """Lead these runs if they have no leader and are not left to others."""
         now = time.monotonic()
         due = [run_id for run_id in run_ids if self._is_due(run_id, now)]
-        await asyncio.gather(*map(self._adopt, due))
+        adopting = [self._begin_to_adopt(run_id) for run_id in due]
+        if not adopting:
+            return
+        await asyncio.wait(adopting)
+        for one in adopting:
+            if not one.cancelled() and isinstance(error := one.exception(), StoreUnavailableError):
+                raise error
+
+    def _begin_to_adopt(self, run_id: str) -> asyncio.Task[RunLeader | None]:
+        adopting = self._leaderships.begin_to_adopt(run_id)
+        adopting.add_done_callback(lambda _: self._note(run_id, adopting))
+        return adopting
 
     def _is_due(self, run_id: str, now: float) -> bool:
         refusal = self._refused.get(run_id)
@@ -98,11 +110,14 @@ class Adoption(PeriodicService):
             if not now < self._refused[run_id].until + LONGEST_PAUSE_S < math.inf:
                 del self._refused[run_id]
 
-    async def _adopt(self, run_id: str) -> None:
+    def _note(self, run_id: str, adopting: asyncio.Task[RunLeader | None]) -> None:
+        """Note the result of an adoption."""
+        if adopting.cancelled():  # this coordinator is being closed
+            return
         try:
-            leader = await self._leaderships.adopt(run_id)
+            leader = adopting.result()
         except StoreUnavailableError:
-            raise
+            return  # `adopt` raises it
         except Exception as error:  # of any kind: it must not affect the other runs
             level = logging.DEBUG if run_id in self._refused else logging.ERROR
             text = "run %s cannot be led from here and is left to others: %s"
@@ -111,8 +126,7 @@ class Adoption(PeriodicService):
             return
         self._refused.pop(run_id, None)
         if leader is not None:
-            how = "resumed" if leader.has_history else "started"
-            logger.info("run %s is %s here, epoch %d", run_id, how, leader.epoch)
+            self.notices.on_begin(leader)
             leader.ended.add_done_callback(lambda ended: self._on_end(leader, ended.result()))
 
     def _refuse(self, run_id: str, *, for_good: bool = False) -> None:
@@ -124,7 +138,7 @@ class Adoption(PeriodicService):
     def _on_end(self, leader: RunLeader, how: LeadershipEnd) -> None:
         if how is LeadershipEnd.UNREADABLE:
             self._refuse(leader.run_id)
-        _log_end(leader, how)
+        self.notices.on_end(leader, how)
 
 
 class Wakes(Service):
@@ -150,24 +164,3 @@ class Wakes(Service):
             self._has_joined = False  # the server may have lost the stream
             raise
         await self._adoption.adopt(found)
-
-
-def _log_end(leader: RunLeader, how: LeadershipEnd) -> None:
-    if how is LeadershipEnd.FINISHED:
-        states = leader.state.states
-        logger.info(
-            "run %s is %s after %.1f s: %d of %d tasks succeeded",
-            leader.run_id,
-            leader.state.finished or "over, ended by another coordinator",
-            leader.age_s,
-            states.count(TaskState.SUCCEEDED),
-            len(states),
-        )
-    elif how is LeadershipEnd.VANISHED:
-        logger.error(
-            "run %s: its record has vanished from Redis (was the database flushed or replaced?); "
-            "it is given up",
-            leader.run_id,
-        )
-    else:
-        logger.info("run %s is not led here any more: %s", leader.run_id, how.value)

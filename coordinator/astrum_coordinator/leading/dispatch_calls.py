@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from astrum.machine.events import Outcome
 from astrum.machine.failure import Failure
+from astrum.planning.axes import ListSource
 from astrum.planning.fingerprint import COMPATIBLE
 from astrum.planning.plan import Plan
 from astrum.protocol.run_header import RunHeader
@@ -18,7 +21,7 @@ class RunRef(NamedTuple):
     """A run, and the epoch under which it is led here.
 
     ``trace`` is its ``traceparent``, or "". ``versions`` says which code may run its tasks.
-    ``header`` is what the run was created with: it has the inputs.
+    ``header`` is what the run was created with: it has the inputs; ``lengths`` as in `StoredRun`.
     """
 
     run_id: str
@@ -27,6 +30,7 @@ class RunRef(NamedTuple):
     trace: str = ""
     versions: str = COMPATIBLE
     header: RunHeader = NO_HEADER
+    lengths: Mapping[ListSource, int] = MappingProxyType({})
 
 
 class SentAttempt(NamedTuple):

@@ -28,8 +28,7 @@ from astrum.protocol.task_message import TaskMessage, encode_message
 from astrum.redis.records import queued_ms
 from astrum.redis.scripts import DispatchItem
 from astrum.redis.settlement import Settlement
-from astrum.runtime.loops import Backoff
-from astrum.runtime.service import Service
+from astrum.runtime.loops import Backoff, end_task, hide_like_caller
 from astrum.values.arguments import NO_ARGUMENTS
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.dispatch_calls import (
@@ -46,8 +45,12 @@ logger = logging.getLogger("astrum.coordinator")
 _DIGITS = "0123456789"
 
 
-class Dispatcher(Service):
-    """Sends the commands of one led run."""
+class Dispatcher:
+    """Sends the commands of one led run, in a task that lives while there are any.
+
+    After an error, which its listener gets, nothing more is sent: the leader steps down, or reads
+    the run again and starts another dispatcher.
+    """
 
     def __init__(
         self,
@@ -57,9 +60,7 @@ class Dispatcher(Service):
         context: CoordinatorContext,
         listener: DispatchListener,
     ) -> None:
-        super().__init__()
-        self.name = f"dispatch-{run.run_id}"
-        self._run_id, self._epoch, self._plan, self._trace, versions, _ = run
+        self._run_id, self._epoch, self._plan, self._trace, versions, *_ = run
         # What a message leaves out costs nothing.
         self._versions = "" if versions == COMPATIBLE else versions
         self._tasks = results.tasks
@@ -77,7 +78,9 @@ class Dispatcher(Service):
         self._withdrawn: dict[int, Revocation] = {}
         self._refused = Backoff()
         self._refusal = ""
-        self._wake = asyncio.Event()
+        self._name = f"astrum-dispatch-{self._run_id}"
+        self._may_send = False
+        self._sending: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._sent: dict[int, SentAttempt] = {}
@@ -86,6 +89,19 @@ class Dispatcher(Service):
     def refused(self) -> str:
         """Why the server refuses what is to be dispatched, "" if it does not."""
         return self._refusal
+
+    def start(self) -> None:
+        """Send what was ordered so far, and all that follows."""
+        self._may_send = True
+        if self._sending is None and not self._idle.is_set():
+            self._begin_to_send()
+
+    async def stop(self) -> None:
+        """Send nothing more, and wait for the end of what is under way."""
+        self._may_send = False
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            await end_task(sending)
 
     async def drained(self) -> None:
         """Wait until everything ordered so far has been sent."""
@@ -131,20 +147,24 @@ class Dispatcher(Service):
     def _wake_up(self) -> None:
         if self._idle.is_set():
             self._idle.clear()
-            self._wake.set()
+            if self._may_send:
+                self._begin_to_send()
 
-    async def run_once(self) -> None:
-        """Wait for commands and send all of them, also those that come meanwhile."""
-        await self._wake.wait()
-        self._wake.clear()
-        while self._commands or self._revocations:
-            await self._flush()
-        self._idle.set()
+    def _begin_to_send(self) -> None:
+        self._sending = asyncio.create_task(self._send_all(), name=self._name)
+        hide_like_caller(self._sending)
 
-    def goes_on(self, error: Exception) -> bool:
-        """End the loop: the leader steps down, or reads the run again and starts another."""
-        self._listener.on_failure(error)
-        return False
+    async def _send_all(self) -> None:
+        """Send all commands, also those that come meanwhile."""
+        try:
+            while self._commands or self._revocations:
+                await self._flush()
+        except Exception as error:
+            self._may_send = False
+            self._listener.on_failure(error)
+        else:
+            self._sending = None
+            self._idle.set()
 
     async def _flush(self) -> None:
         is_refused = False
@@ -276,7 +296,9 @@ class Dispatcher(Service):
         arguments = NO_ARGUMENTS
         if spec.bindings:
             results = self._results
-            arguments = await results.fetched_arguments(task, self._run_id, self._store)
+            arguments = results.arguments_at_hand(task) or await results.fetched_arguments(
+                task, self._run_id, self._store
+            )
         message = self._message(command, spec, arguments)
         return encode_message(
             message._replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -13,6 +14,10 @@ from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.subscriptions import Subscriptions
 
 logger = logging.getLogger("astrum.coordinator")
+
+PAUSE_PER_JOURNAL_S = 20e-6
+PAUSED_FROM = 8
+"""With fewer journals than these a read waits for nothing."""
 
 
 class JournalReader(Service):
@@ -46,7 +51,7 @@ class JournalReader(Service):
 
     async def _read(self) -> None:
         subscriptions = self._subscriptions
-        if not subscriptions.journal_cursors() and not subscriptions.wants_ends():
+        if not subscriptions.journal_count and not subscriptions.wants_ends():
             await subscriptions.wait_for_one()
             return
         try:
@@ -60,11 +65,21 @@ class JournalReader(Service):
                 raise error
 
     async def _wait_for_news(self) -> None:
+        await self._gather()
+        # From here to the read nothing waits. Runs may begin all the time: if each of them ended
+        # the next read, no journal would be read at all.
+        self._store.forget_unblock("journal")
         journals = self._subscriptions.journal_cursors()
         done = self._subscriptions.done if self._subscriptions.wants_ends() else None
         block_s, count = self._config.journal_block_s, self._config.journal_count
         news = await self._store.wait_for_news(journals, done, block_s=block_s, count=count)
         self._subscriptions.hand_over(news, journals)
+
+    async def _gather(self) -> None:
+        """Let entries of many journals gather: both ends pay for each journal in every read."""
+        journals = self._subscriptions.journal_count
+        if journals >= PAUSED_FROM:
+            await asyncio.sleep(journals * PAUSE_PER_JOURNAL_S)
 
     async def _give_up_unreadable(self) -> int:
         """Give up the streams that the server refuses to read; return how many."""

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 
 from astrum.errors import (
     DecodeError,
@@ -27,13 +26,13 @@ from astrum.machine.events import (
     Event,
     Finish,
     Outcome,
+    Released,
     Revoke,
-    RunTimedOut,
     ScheduleRetry,
 )
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
-from astrum.protocol.messages import LeaderEvent, Record, encode_event, encode_record
+from astrum.protocol.messages import LeaderEvent, Record, encode_event
 from astrum.protocol.status import LedRun
 from astrum.protocol.streams import Stream
 from astrum.redis.journals import BEGINNING
@@ -46,6 +45,7 @@ from astrum_coordinator.leading.dispatch_calls import Revocation, RunRef, SentAt
 from astrum_coordinator.leading.leadership_end import LeadershipEnd
 from astrum_coordinator.leading.led_state import LedState
 from astrum_coordinator.leading.results import Results
+from astrum_coordinator.leading.run_limits import RunLimits
 from astrum_coordinator.leading.run_timers import RunTimers
 from astrum_coordinator.leading.run_writer import RunWriter
 from astrum_coordinator.leading.unknown_rows import UnknownRows
@@ -53,8 +53,6 @@ from astrum_coordinator.scheduling.pool_view import PoolLook, PoolView
 from astrum_coordinator.scheduling.run_pool import RunPool
 
 logger = logging.getLogger("astrum.coordinator")
-
-TIMEOUT_DETAIL = "timeout_s"
 
 
 class RunLeader:
@@ -85,6 +83,7 @@ class RunLeader:
         self._observers = [] if observer is None else [guarded(observer)]
         self._background = BackgroundTasks(self._on_background_failure)
         self._timers = RunTimers()
+        self._limits = self._new_limits()
         self._finishing: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._is_reread_due = False
@@ -95,6 +94,9 @@ class RunLeader:
 
     def _new_state(self) -> LedState:
         return LedState(self._context, self._run, self, self._pool.paces)
+
+    def _new_limits(self) -> RunLimits:
+        return RunLimits(self._timers, self.info, self.journal)
 
     @property
     def run_id(self) -> str:
@@ -168,9 +170,11 @@ class RunLeader:
         led.streams.begin()
         if self.ended.done():
             return
-        self._arm_run_timeout()
+        self._limits = self._new_limits()
+        self._limits.limit_run(led.state, lambda: self._unserved[0])
         led.dispatcher.start()
         self._obey(None, led.state.start())
+        self._limits.limit_cleanup(led.state)
 
     async def _read_history(self) -> None:
         led, store = self._led, self._context.store
@@ -223,17 +227,6 @@ class RunLeader:
                 return
             self._read(entries)
 
-    def _arm_run_timeout(self) -> None:
-        limit_s = self.info.duration(TIMEOUT_DETAIL)
-        if limit_s is not None and not self.state.stopping:
-            on_late = partial(self._on_run_timeout, limit_s)
-            reopened = self.state.attempt_log.reopened
-            begun_at = reopened[-1].at if reopened else self.info.begun_at
-            self._timers.limit_run(begun_at, limit_s, on_late)
-
-    def _on_run_timeout(self, limit_s: float) -> None:
-        self.journal(RunTimedOut(self.server_now(), limit_s, self._unserved[0]))
-
     def note_unserved(self, text: str, until: float | None) -> None:
         """Remember which tasks no worker serves, "" if all are served, and when that ends the run.
 
@@ -254,6 +247,7 @@ class RunLeader:
         """
         try:
             self._read(entries)
+            self._limits.limit_cleanup(self.state)
             self._led.streams.note_ends()
         except Exception:
             logger.exception("run %s: its journal could not be processed", self.run_id)
@@ -279,21 +273,19 @@ class RunLeader:
             return []
 
     async def _replace_unsigned_ends(self) -> None:
-        ends = self._led.unsigned_ends
         try:
-            records = await ends.replacements(self._context.store, self.run_id, self.state)
+            await self._writer.replace(self._led.unsigned_ends, self.state)
         except StoreUnavailableError:
             self.on_mismatch()
-            return
-        for record in records:
-            await self._writer.append(encode_record(record))
 
     def _take_in_item(self, item: Record | LeaderEvent, recorded_at: float) -> None:
         if isinstance(item, Record):
             self._led.keep(item)
             self._take_in(item.to_event(recorded_at))
-        else:
-            self._take_in(item)
+            return
+        if isinstance(item, Released):
+            self._led.keep_given(item)
+        self._take_in(item)
 
     def _take_in(self, *events: Event) -> None:
         for event in events:

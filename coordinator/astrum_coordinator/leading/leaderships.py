@@ -75,13 +75,20 @@ class Leaderships:
         released. A caller that is cancelled does not cancel the adoption: the run may have
         attempts out already, and others may wait for it.
         """
-        adopting = asyncio.create_task(self._adopt_or_join(run_id, observer))
-        self._adopting.add(adopting)
-        adopting.add_done_callback(self._on_adopted)
+        adopting = self.begin_to_adopt(run_id, observer)
         await asyncio.wait([adopting])
         if adopting.cancelled():  # by `release`: to its caller that is an error, not a cancellation
             raise _closed(run_id)
         return adopting.result()
+
+    def begin_to_adopt(
+        self, run_id: str, observer: RunObserver | None = None
+    ) -> asyncio.Task[RunLeader | None]:
+        """Begin what `adopt` does; the task is cancelled if the runs are released meanwhile."""
+        adopting = asyncio.create_task(self._adopt_or_join(run_id, observer))
+        self._adopting.add(adopting)
+        adopting.add_done_callback(self._on_adopted)
+        return adopting
 
     def _on_adopted(self, adopting: asyncio.Task[RunLeader | None]) -> None:
         self._adopting.discard(adopting)
@@ -138,9 +145,9 @@ class Leaderships:
 
     async def _leader(self, adopted: Adopted, observer: RunObserver | None) -> RunLeader:
         info = adopted.info
-        plan, header = await self._stored.load(info)
+        plan, header, lengths = await self._stored.load(info)
         versions = info.versions or COMPATIBLE
-        run = RunRef(info.run_id, info.epoch, plan, info.traceparent, versions, header)
+        run = RunRef(info.run_id, info.epoch, plan, info.traceparent, versions, header, lengths)
         return RunLeader(self._context, adopted, run, self._pool, observer=observer)
 
     def _drop(self, leader: RunLeader) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from astrum.machine.events import AttemptFoundOutstanding
+from astrum.machine.events import AttemptFoundOutstanding, Released
 from astrum.machine.state import RunState
 from astrum.protocol.messages import Record
 from astrum.protocol.records import Outstanding
@@ -33,7 +33,7 @@ class LedState:
         config = context.config
         self.cursor = BEGINNING
         with collector_paused():
-            self.state = RunState(run.plan, run_key=run.run_id)
+            self.state = RunState(run.plan, run_key=run.run_id, lengths=run.lengths)
         self.results = Results(self.state.tasks, config.max_argument_bytes, self.state)
         self.results.keep_inputs(run.header.inputs)
         self.unsigned_ends = UnsignedEnds()
@@ -56,6 +56,11 @@ class LedState:
         if record.gives_result and 0 <= task < len(self.state.tasks):
             self.results.keep(task, record.value or NIL)
         self.dispatcher.forget(task)
+
+    def keep_given(self, released: Released) -> None:
+        """Keep the result that a person gave a task that is held."""
+        if self.state.takes_result_of(released):
+            self.results.keep(released.task, released.value or NIL)
 
     def restore_outstanding(self, found: Mapping[int, Outstanding]) -> None:
         """Take in which attempts an earlier leader, or this one, has out."""

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
-from astrum.errors import RunNotFoundError, TransportError
 from astrum.execution.encoded_results import EncodedResults
-from astrum.execution.gathering import Fetching, Result
 from astrum.redis import RunStore
-from astrum.values.references import BlobRef
+from astrum_coordinator.fetching import fetched
 
 NIL = b"\xc0"
 """The encoded `None`."""
@@ -34,25 +29,3 @@ class Results(EncodedResults):
         for blob in self.take_unstored():
             await store.put_blob(run_id, blob)
         return data
-
-
-async def fetched(fetching: Fetching[Result], run_id: str, store: RunStore) -> Result:
-    """Return what comes of a generator that asks for big values of a run, and for work."""
-    answer: Any = None
-    try:
-        while True:
-            asked = fetching.send(answer)
-            if isinstance(asked, BlobRef):
-                answer = await _big_value(asked, run_id, store)
-            else:
-                answer = await asyncio.to_thread(asked)
-    except StopIteration as end:
-        done: Result = end.value
-        return done
-
-
-async def _big_value(reference: BlobRef, run_id: str, store: RunStore) -> bytes:
-    try:
-        return await store.get_blob(run_id, reference.digest)
-    except RunNotFoundError as error:
-        raise TransportError(f"{error}; its task must run again: start a new run") from None

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from astrum.machine.events import RetryFellDue, ScheduleRetry
 
-_RUN_TIMER = -1
-"""In place of a task's number: the timer of the run's timeout."""
+_RUN_TIMER, _CLEANUP_TIMER = -1, -2
+"""In place of a task's number: the timers of the run's timeout and of the limit of its clean-up."""
 
 
 class RunTimers:
@@ -35,6 +35,11 @@ class RunTimers:
         # Never longer than the limit: the server's clock may have been set since.
         left_s = min(max(begun_at + limit_s - self.server_now(), 0.0), limit_s)
         self._timers[_RUN_TIMER] = asyncio.get_running_loop().call_later(left_s, on_late)
+
+    def limit_cleanup(self, until: float, limit_s: float, on_late: Callable[[], None]) -> None:
+        """Call ``on_late`` at ``until``, after at most ``limit_s``."""
+        left_s = min(max(until - self.server_now(), 0.0), limit_s)
+        self._timers[_CLEANUP_TIMER] = asyncio.get_running_loop().call_later(left_s, on_late)
 
     def schedule_retry(
         self, command: ScheduleRetry, on_due: Callable[[RetryFellDue], None], *, is_history: bool

@@ -10,9 +10,11 @@ from typing import TypeVar
 from astrum.errors import StoreError
 from astrum.machine.run_counter import RunCounter, end_details
 from astrum.machine.state import RunState
+from astrum.protocol.messages import encode_record
 from astrum.runtime.loops import Backoff
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.dispatch_calls import RunRef
+from astrum_coordinator.leading.unsigned_ends import UnsignedEnds
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -34,6 +36,14 @@ class RunWriter:
         run_id, epoch = self._run.run_id, self._run.epoch
         entry = self._context.seal.seal_entry(run_id, row)
         await self._insist(partial(self._context.store.append_event, run_id, entry, epoch=epoch))
+
+    async def replace(self, ends: UnsignedEnds, state: RunState) -> None:
+        """Settle again what was settled with an invalid signature.
+
+        Raises `StoreUnavailableError`; the ends are kept then.
+        """
+        for record in await ends.replacements(self._context.store, self._run.run_id, state):
+            await self.append(encode_record(record))
 
     async def finish(self, state: str, known: RunState) -> bool:
         """End the run; ``False`` if attempts are outstanding that the end must wait for.

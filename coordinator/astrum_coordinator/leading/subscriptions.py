@@ -125,6 +125,11 @@ class Subscriptions:
         if not self._subscribers and not self.wants_ends():
             await self._is_needed.wait()
 
+    @property
+    def journal_count(self) -> int:
+        """How many journals there are to read."""
+        return len(self._subscribers)
+
     def journal_cursors(self) -> dict[str, str]:
         """Return the cursors of the journals to read, by run id."""
         return {run_id: _earliest(found) for run_id, found in self._subscribers.items()}

@@ -84,6 +84,9 @@ def test_a_run_with_fixed_code_takes_over_what_is_still_valid(
     }
     text = cli("plan", "flow.py", "--from", "july", **env)
     assert (text.returncode, "it failed in run july" in text.stdout) == (0, True)
+    other = cli("plan", "flow.py", "--from", "july", "--input", "day=tuesday", **env)
+    assert "the input 'day' has another value" in other.stdout
+    assert "it needs 'load', which runs" in other.stdout
     with AstrumProcess("astrum_worker", module, environment=env):
         done = cli("run", "flow.py", "--run-id", "new", "--from", "july", **env)
         assert done.returncode == 0, done.stderr

@@ -192,3 +192,23 @@ def test_the_printed_rules_suffice_for_a_whole_run_with_a_failure_and_a_cancel(
             worker.send(signal.SIGTERM)
             assert worker.wait() == 0, worker.output
         assert denied(admin) == []
+
+
+def test_priorities_are_shown_and_one_out_of_range_is_wrong_usage(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", FLOW.replace('@task("order"', '@task("order", priority=2'))
+    url = ("--redis", redis_server.url)
+    for command in ("run", "submit"):
+        wrong = cli(command, "flow.py", "--priority", "10", *url)
+        assert wrong.returncode == 2
+        assert "10 is not in the range -9<=x<=9" in wrong.stderr
+    assert cli("submit", "flow.py", "--run-id", "r", "--priority", "-3", *url).returncode == 0
+    [row] = json.loads(cli("runs", "--json", *url).stdout)
+    assert row["priority"] == -3
+    assert "priority -3" in cli("runs", *url).stdout
+    assert "priority -3" in cli("show", "r", *url).stdout
+    assert json.loads(cli("show", "r", "--json", *url).stdout)["priority"] == -3
+    plan = json.loads(cli("plan", "flow.py", "--format", "json").stdout)
+    assert [task["priority"] for task in plan["tasks"]] == [2, 0]
+    assert "+2" in cli("plan", "flow.py").stdout

@@ -44,6 +44,16 @@ def test_all_methods_block_and_answer(client: SyncClient, tmp_path: Path) -> Non
     (tmp_path / "go").touch()
 
 
+def test_a_start_takes_a_priority_and_refuses_one_out_of_range(client: SyncClient) -> None:
+    handle = client.start("billing", inputs={"order": "urgent"}, priority=4)
+    assert handle.result(timeout=10)["order"] == "urgent"
+    assert handle.report().priority == 4
+    [low] = client.start_many("billing", [{"order": "low"}], priority=-9)
+    assert low.result(timeout=10)["order"] == "low"
+    with pytest.raises(RunError, match="whole number from -9 to 9"):
+        client.start("billing", inputs={"order": "S-2"}, priority=10)
+
+
 def test_a_closed_client_opens_again_and_ends_its_thread(server: RedisServer) -> None:
     client = SyncClient(server.url)
     for _ in range(2):

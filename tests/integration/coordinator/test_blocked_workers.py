@@ -18,22 +18,22 @@ TOO_LONG = "TimedOut: the attempt took longer than its 0.5 s"
 
 
 async def timed_out(
-    coordinator: Coordinator, hand: ManualWorker, *, by: str = "", **marks: str
+    coordinator: Coordinator, hand: ManualWorker, *, by: str = "", blocks: str = ""
 ) -> TaskAttemptStatistics:
     """Run a task whose worker says that its event loop is blocked; return how it ended."""
     await hand.register("a")
     run = asyncio.create_task(coordinator.run_flow(flow(LIMITED), AstrumConfig(), run_id="r"))
     blocked = LoopBlock(9.0, WHERE, by)
-    await hand.store.set_status(status(await hand.claim(), blocked, marks))
+    await hand.store.set_status(status(await hand.claim(), blocked, blocks))
     report = await run
     [attempt] = report.task_statistics[0].attempt_statistics
     assert attempt.timed_out
     return attempt
 
 
-def status(held: ManualClaim, block: LoopBlock, marks: dict[str, str]) -> bytes:
+def status(held: ManualClaim, block: LoopBlock, blocks: str) -> bytes:
     message = held.message
-    row = RunningAttempt("r", message.task, "a", 1, 9.0, **marks)
+    row = RunningAttempt("r", message.task, "a", 1, 9.0, blocks)
     return encode_status(WorkerStatus(running=(row,), blocked=block))
 
 

@@ -141,12 +141,12 @@ async def test_a_cancelled_run_withdraws_what_was_never_sent(
     reached, allowed = asyncio.Event(), asyncio.Event()
     dispatch, sent = RunStore.dispatch, 0
 
-    async def slow(self: RunStore, *args: Any, has_more: bool) -> Dispatched:
+    async def slow(self: RunStore, *args: Any, **options: Any) -> Dispatched:
         nonlocal sent
         sent += len(args[-1])
         reached.set()
         await allowed.wait()
-        return await dispatch(self, *args, has_more=has_more)
+        return await dispatch(self, *args, **options)
 
     monkeypatch.setattr(RunStore, "dispatch", slow)
     specs = [TaskSpec(task_id=f"t{n}") for n in range(300)]  # more than one batch

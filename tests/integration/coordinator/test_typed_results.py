@@ -16,7 +16,7 @@ from astrum.machine.events import Outcome
 from astrum.planning import TaskSpec
 from astrum.values import Codec, Opaque
 from astrum_coordinator import Coordinator
-from astrum_coordinator.display.report_view import to_json
+from astrum_coordinator.display.json_values import to_json
 from tests.integration.coordinator.manual_worker import NAMESPACE, ManualWorker, flow
 
 

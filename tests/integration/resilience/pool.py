@@ -51,9 +51,11 @@ class Pool:
         wait_until(lambda: " serves " in process.output, "a worker that serves")
         return process
 
-    def serve(self, url: str = "", launcher: Sequence[str] = ()) -> AstrumProcess:
+    def serve(
+        self, url: str = "", launcher: Sequence[str] = (), log_level: str = "info"
+    ) -> AstrumProcess:
         """Start ``astrum-coordinator serve`` and wait until it serves."""
-        arguments = ["serve", "--redis", url or self.server.url]
+        arguments = ["serve", "--redis", url or self.server.url, "--log-level", log_level]
         process = self._start("astrum_coordinator", *arguments, launcher=launcher)
         wait_until(lambda: "serving " in process.output, "a coordinator that serves")
         return process

@@ -99,6 +99,38 @@ async def test_ends_during_a_flush_are_sent_together_in_the_next() -> None:
     assert [task for _, tasks in store.batches for task in tasks] == list(range(300))
 
 
+async def test_the_ends_of_many_runs_are_sent_at_the_same_time() -> None:
+    store = SettlingStore()
+    store.may_pass.clear()
+    settler = settler_of(store)
+    for number in range(300):
+        settle(settler, number % 2, run_id=f"r{number // 2}")
+    settler.start()
+    await eventually(lambda: sum(len(tasks) for _, tasks in store.batches) == 256, "a batch")
+    store.may_pass.set()
+    await settler.flushed()
+    await settler.stop()
+    assert store.batches == [(f"r{number}", [0, 1]) for number in range(150)]
+
+
+async def test_an_end_that_the_server_refuses_delays_no_end_of_another_run() -> None:
+    class Refusing(SettlingStore):
+        async def settle(
+            self, run_id: str, stream: str, settlements: Sequence[Settlement]
+        ) -> list[Verdict]:
+            if run_id == "damaged":
+                raise StoreUnavailableError("refused")
+            return await super().settle(run_id, stream, settlements)
+
+    settler = settler_of(store := Refusing())
+    for run_id in ("damaged", "a", "b"):
+        settle(settler, 0, run_id=run_id)
+    settler.start()
+    await eventually(lambda: settler.unsettled == 1, "the other ends")
+    await settler.stop()
+    assert store.batches == [("a", [0]), ("b", [0])]
+
+
 async def test_a_batch_is_bounded_by_bytes_too() -> None:
     store = SettlingStore()
     settler = settler_of(store)

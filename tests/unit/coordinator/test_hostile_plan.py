@@ -93,7 +93,7 @@ def test_a_plan_with_any_part_replaced_is_read_or_refused(data: st.DataObject) -
         ({"tasks": [["a", [], [], ["lane"]]]}, "its options are not a map"),
         ({"tasks": [["a", [], []]] * 2}, "have one id"),
         ({"tasks": [["a", [], [], {"timeout_s": 1e999}]]}, "not a positive number"),
-        ({"version": 1}, "has version 1, this process reads 3"),
+        ({"version": 1}, "has version 1, this process reads 3 and 4"),
         ({"concurrency_limit": 0}, "concurrency limit is damaged"),
         ({"namespace": None}, "namespace or its"),
     ],

@@ -6,13 +6,17 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from astrum import DROP, Case, Each, F, Input, Ref, RetryPolicy, SchedulerRegistry
 from astrum.execution.invoke import Flow
 from astrum.planning.run_inputs import NO_INPUTS
+from astrum_coordinator.cli import main
 from astrum_coordinator.display.plan_view import dot, mermaid, plan_to_json, plan_view, transports
 
 
@@ -205,3 +209,24 @@ def test_the_length_of_a_secret_list_is_not_shown() -> None:
 
     flow = registry.build_scheduler().flow()
     assert "use ×n · each of input tokens" in rendered(flow, {"tokens": ["a", "b"]})
+
+
+def test_keep_going_is_shown_at_every_task_without_a_policy_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """
+from astrum import SchedulerRegistry
+
+registry = SchedulerRegistry("going")
+
+@registry.task
+def first() -> None: ...
+
+@registry.task(on_failure="ignore")
+def second() -> None: ...
+"""
+    (tmp_path / "going_flow.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["plan", "going_flow.py", "--keep-going", "--format", "json"])
+    found = {task["task"]: task["on_failure"] for task in json.loads(done.output)["tasks"]}
+    assert found == {"first": "continue", "second": "ignore"}

@@ -25,13 +25,12 @@ from astrum.machine import (
     TaskAttemptStatistics,
     TaskExecutionStatistics,
 )
+from astrum_coordinator.display.json_values import report_to_json, to_json
 from astrum_coordinator.display.report_view import (
     duration_text,
     end_line,
-    report_to_json,
     report_view,
     summary_lines,
-    to_json,
 )
 
 
@@ -236,6 +235,13 @@ def test_a_long_error_summary_keeps_its_end() -> None:
 def test_the_end_line_says_how_it_ended_how_much_and_how_long() -> None:
     report = report_of(task("a"), task("b", "failed"))
     assert end_line(report) == "run r1 failed: 1 of 2 tasks succeeded, 1 failed, 1.5 s"
+
+
+def test_the_end_line_counts_each_way_to_end_and_children_rather_than_their_task() -> None:
+    mapped = task("parse", "cancelled")
+    mapped.children = [task("parse[0]", "cancelled"), task("parse[1]", "cancelled")]
+    report = report_of(mapped, task("b", "failed"), skipped_tasks=3, blocked_tasks=1)
+    assert ", 1 failed, 3 skipped, 1 blocked, 2 cancelled, " in end_line(report)
 
 
 def test_durations_are_rounded_for_people() -> None:

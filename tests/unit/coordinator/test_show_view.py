@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 
 from astrum.machine.report_builder import failed_planning_report
 from astrum.view import RunSnapshot
-from astrum_coordinator.display.report_view import report_to_json
+from astrum_coordinator.display.json_values import report_to_json
 from astrum_coordinator.display.show_view import (
     Chosen,
     origin_text,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from astrum.data_transport.bindings import Binding, TaskInputs
-from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.in_process import run_in_process
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.invoke import BoundTask, Flow
 from astrum.machine import ExecutionReport
 from astrum.planning import Plan, TaskSpec

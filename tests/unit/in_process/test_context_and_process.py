@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from astrum.execution.attempt import AttemptContext, current_attempt
-from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.in_process import run_in_process
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.machine import Dispatch
 from astrum.planning import RetryPolicy
 from tests.unit.in_process.flow_builder import (
@@ -115,7 +116,8 @@ async def test_starts_ends_and_retries_are_logged_unless_silent(
 PROLOGUE = """
 import asyncio, sys, threading
 from astrum.data_transport.bindings import TaskInputs
-from astrum.execution.in_process import InProcessOptions, run_in_process
+from astrum.execution.in_process import run_in_process
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.invoke import BoundTask, Flow
 from astrum.planning import Plan, TaskSpec
 

@@ -11,6 +11,7 @@ import pytest
 from astrum import RetryPolicy, SchedulerRegistry
 from astrum.errors import TaskRegistrationError
 from astrum.execution import in_process
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.invoke import Invoker
 from tests.unit.in_process.flow_builder import FlowBuilder
 
@@ -191,7 +192,7 @@ async def test_an_observer_that_raises_is_logged_once_and_the_run_goes_on(
     graph, failing = FlowBuilder(), Failing()
     graph.add("a", lambda: 1)
     graph.add("b", lambda: 2)
-    options = in_process.InProcessOptions(observer=failing)
+    options = InProcessOptions(observer=failing)
     async with asyncio.timeout(ENOUGH_S):
         report = await in_process.run_in_process(graph.flow(), options)
     assert report.execution_state == "completed"

@@ -14,7 +14,8 @@ from astrum.data_transport.bindings import Binding, Fill, TaskInputs
 from astrum.data_transport.task_failure import TaskFailure
 from astrum.errors import RunInputError, Skip
 from astrum.execution.attempt import current_attempt
-from astrum.execution.in_process import InProcessOptions, InProcessRun
+from astrum.execution.in_process import InProcessRun
+from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.input_lists import list_mistakes
 from astrum.execution.invoke import BoundTask, Flow
 from astrum.execution.run_inputs import CheckedInputs
@@ -312,7 +313,7 @@ async def test_a_task_that_failed_because_of_its_result_has_none(check_wire: boo
     assert report.task_return_set == {"days": [1, 2]}
 
 
-def test_what_is_wrong_with_lists_in_inputs_is_told_before_the_run() -> None:
+def test_mistakes_in_lists_of_inputs_are_found_before_the_run() -> None:
     one = ListSource("orders", ("rows",), "input")
     other = ListSource("days", (), "input")
     plan = Plan(

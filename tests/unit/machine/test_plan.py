@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from astrum.data_transport.bindings import Binding
 from astrum.planning import Plan, RetryPolicy, TaskSpec
-from astrum.planning.priorities import NUMBER_MASK, remaining
+from astrum.planning.priorities import NUMBER_MASK, priority_in, remaining
 
 DIAMOND = Plan(
     "shop",
@@ -56,6 +58,17 @@ def test_the_longest_remaining_path_goes_first() -> None:
     assert first == 0
     assert DIAMOND.priorities[1] == DIAMOND.priorities[2] < DIAMOND.priorities[3]
     assert not any(priority & NUMBER_MASK for priority in DIAMOND.priorities)
+
+
+@given(st.lists(st.integers(-9, 9), min_size=6, max_size=6))
+def test_a_higher_priority_goes_before_any_longer_path(chosen: list[int]) -> None:
+    pairs = zip(DIAMOND.tasks, chosen, strict=True)
+    ranked = replace(DIAMOND, tasks=tuple(one._replace(priority=p) for one, p in pairs))
+    paths, places = remaining(DIAMOND.dependents), ranked.priorities
+    order = sorted(range(6), key=lambda task: places[task] | task)
+    assert order == sorted(range(6), key=lambda task: (-chosen[task], -paths[task], task))
+    assert [priority_in(place) for place in places] == chosen
+    assert all(place | NUMBER_MASK < 1 << 60 for place in places), "two digits of an integer"
 
 
 def test_an_empty_plan_has_empty_results() -> None:
@@ -110,5 +123,5 @@ def test_fields_that_a_later_version_adds_to_a_plan_are_ignored(
 
 
 def test_a_plan_of_another_version_is_refused_by_number() -> None:
-    with pytest.raises(ValueError, match="version 99, this process reads 3"):
+    with pytest.raises(ValueError, match="version 99, this process reads 3 and 4"):
         Plan.from_data({**DIAMOND.to_data(), "version": 99})

@@ -213,10 +213,13 @@ steps = st.lists(
 class Watched:
     """A run, and what a host knows of it: what it has told it, and where each attempt is."""
 
-    def __init__(self, limit: int | None, capacity: int | None) -> None:
+    def __init__(self, limit: int | None, capacity: int | None, chosen: list[int]) -> None:
         specs = [spec(f"t{number}", *(["t0"] if number > 3 else [])) for number in range(TASKS)]
         eternal = RetryPolicy(99)
-        self.plan = plan(*(one._replace(retry=eternal) for one in specs), limit=limit)
+        pairs = zip(specs, chosen, strict=True)
+        ranked = [one._replace(retry=eternal, priority=priority) for one, priority in pairs]
+        self.chosen = chosen
+        self.plan = plan(*ranked, limit=limit)
         self.state = RunState(self.plan, capacity=capacity)
         self.routes = Routes()
         self.capacity = dict.fromkeys(STREAMS, 99 if capacity is None else capacity)
@@ -239,8 +242,12 @@ class Watched:
         self.check_order([c.task for c in commands if isinstance(c, Dispatch)])
 
     def check_order(self, begun: list[int]) -> None:
-        """Of one route, the best tasks went first."""
+        """Of one route, the best tasks went first: those with higher priorities."""
         priorities = self.plan.priorities
+        for ready in self.state.ready():
+            for other in begun:
+                if self.heap(ready) == self.heap(other):
+                    assert self.chosen[other] >= self.chosen[ready]
         for task in self.state.ready():
             for other in begun:
                 if self.heap(task) == self.heap(other):
@@ -291,6 +298,9 @@ class Watched:
         wanted = {stream for task in self.state.ready() for stream in self.streams(task)}
         for stream in STREAMS:
             assert self.state.has_more(stream) == (is_open and stream in wanted)
+            asked = self.state.waiting_priority(stream)
+            waiting = [t for t in self.state.ready() if stream in self.streams(t) and is_open]
+            assert asked == max((self.chosen[task] for task in waiting), default=None)
 
 
 def _event_of(kind: str, task: int, attempt: int) -> Event:
@@ -306,6 +316,7 @@ def _event_of(kind: str, task: int, attempt: int) -> Event:
     history=steps,
     found=st.dictionaries(st.integers(0, 3), st.sampled_from(STREAMS), max_size=3),
     life=steps,
+    chosen=st.lists(st.sampled_from([-9, -1, 0, 0, 5, 9]), min_size=TASKS, max_size=TASKS),
 )
 def test_any_routes_at_any_time(
     limit: int | None,
@@ -313,9 +324,10 @@ def test_any_routes_at_any_time(
     history: list[Step],
     found: dict[int, int],
     life: list[Step],
+    chosen: list[int],
 ) -> None:
     def lived() -> Watched:
-        run = Watched(limit, capacity)
+        run = Watched(limit, capacity, chosen)
         for step in history:
             if step.kind == "change":
                 run.do(step)

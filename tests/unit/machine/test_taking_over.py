@@ -20,7 +20,7 @@ from astrum.machine import (
     RunState,
     TaskReused,
 )
-from astrum.machine.taking_over import OldRun, Wishes, reasons_to_run
+from astrum.machine.taking_over import OldRun, Wishes, take_over
 from astrum.planning import Plan, TaskSpec
 from tests.unit.machine.events_of import A, B, C, end, fails
 
@@ -62,7 +62,7 @@ def earlier(
 def reasons(
     old: OldRun, new: Plan, trust: Collection[str] = (), again: Collection[str] = ()
 ) -> list[str]:
-    return reasons_to_run(old, new, Wishes(trust, again))
+    return take_over(old, new, Wishes(trust, again)).reasons
 
 
 def test_all_that_succeeded_is_taken_over_if_nothing_has_changed() -> None:

@@ -51,7 +51,17 @@ def test_any_bytes_are_a_header_or_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [(0, 2), (1, 7), (2, None), (3, 5), (3, [["day"]]), (3, [[b"day", b""]]), (4, "1")],
+    [
+        (0, 2),
+        (1, 7),
+        (2, None),
+        (3, 5),
+        (3, [["day"]]),
+        (3, [[b"day", b""]]),
+        (4, "1"),
+        (4, 10),
+        (4, True),
+    ],
 )
 def test_a_damaged_field_is_refused(place: int, value: Any) -> None:
     fields = [*FIELDS[:place], value, *FIELDS[place + 1 :]]

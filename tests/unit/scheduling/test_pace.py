@@ -81,6 +81,16 @@ def test_with_more_runs_than_places_each_has_one() -> None:
     assert capacity(4, 0, 1000, WEIGHT, 999 * WEIGHT) == 1
 
 
+def test_a_run_that_weighs_less_leaves_the_room_of_the_others_to_them() -> None:
+    low = weight_of(3)
+    assert capacity(40, 0, 40, low, WEIGHT) == 40 // 9
+    assert capacity(40, 0, 40, WEIGHT, low) == 40 * 8 // 9
+    assert capacity(40, 4, 34, low, WEIGHT) == 4, "they have not sent the next yet"
+    assert capacity(40, 30, 34, WEIGHT, low) == 36
+    assert capacity(40, 4, 34, low, 0) == 40, "no other run wants more"
+    assert capacity(2, 0, 99, weight_of(9), 1_000 * WEIGHT) == 1, "nothing starves"
+
+
 @given(st.integers(1, 5_000), st.integers(0, 50))
 def test_runs_that_all_want_more_end_with_about_equal_shares(target: int, others: int) -> None:
     runs = [0] * (others + 1)

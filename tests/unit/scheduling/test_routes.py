@@ -59,9 +59,10 @@ class Found:
         *,
         versions: str = "compatible",
         pauses: Pauses = NO_PAUSES,
+        priority: int = 0,
     ) -> None:
         self.streams: list[Stream] = []
-        router = Router(plan, versions)
+        router = Router(plan, versions, priority)
         self.routes: Routes = router.routes(RunPool(pool, "n", versions), pauses, self._number)
 
     def _number(self, stream: Stream) -> int:
@@ -82,6 +83,28 @@ class Found:
 
 def _stream(offer: str = OFFER, lane: str = "async", queue: str = "default") -> Stream:
     return Stream(queue, lane, offer)
+
+
+def test_attempts_above_0_go_to_the_urgent_streams_of_the_same_workers() -> None:
+    tasks = [_task("a", priority=3), _task("b"), _task("c", priority=2), _task("d", priority=-9)]
+    pool = _pool(
+        *(_served(offer, CODE, a=OLD, b=OLD, c=OLD, d=OLD) for offer in (OFFER, NEW_OFFER))
+    )
+    home, new = _stream(), _stream(NEW_OFFER)
+    urgent = [home._replace(urgent=True), new._replace(urgent=True)]
+    found = Found(_plan(*tasks), pool)
+    assert [found.of(task) for task in range(4)] == [urgent, [home, new], urgent, [home, new]]
+    assert found.alone(0) == found.alone(1), "exclusive attempts have no order among runs"
+    found = Found(_plan(*tasks), pool, priority=-2)
+    assert [found.of(task) for task in range(4)] == [urgent, *[[home, new]] * 3]
+    found = Found(_plan(*tasks), pool, priority=9)
+    assert [found.of(task) for task in range(4)] == [*[urgent] * 3, [home, new]]
+
+
+def test_a_run_of_one_priority_has_one_route_only() -> None:
+    pool = _pool(_served(OFFER, CODE, a=OLD, b=OLD))
+    found = Found(_plan(_task("a", priority=1), _task("b", priority=2)), pool, priority=5)
+    assert (len(found.routes.choices), found.routes.of) == (1, ())
 
 
 def test_without_workers_attempts_go_home() -> None:

@@ -258,7 +258,7 @@ class Attempts:
         logger.warning(
             "run %s: task %r goes on though it was cancelled; its slot is given to others: do not "
             "catch CancelledError in the task, or raise it again",
-            *(held.run_id, held.task_id),
+            *(held.run_id, held.context.name),
         )
         is_ours = held.context.is_revoked
         self._close(
@@ -307,7 +307,7 @@ class Attempts:
         record = ending.record
         self._counters.count(record.outcome)
         if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and record.failure:
-            what = (held.run_id, held.task_id, held.context.attempt, record.failure.summary)
+            what = (held.run_id, held.context.name, held.context.attempt, record.failure.summary)
             logger.info("run %s: task %r attempt %d failed: %s", *what)
         self._report(held, ending)
 

@@ -1,9 +1,9 @@
 """Records the ends of attempts at the server, and repeats that until it succeeds.
 
 Ends are sent in batches. A batch starts as soon as the last one has returned, with all ends that
-came meanwhile; there is no timer. Settling may be repeated safely, so after a lost reply the same
-batch is sent again. No end is dropped while this process lives. An end with a large value waits
-until that value is stored, and does not delay other ends.
+came meanwhile, of any runs; there is no timer. Settling may be repeated safely, so after a lost
+reply the same batch is sent again. No end is dropped while this process lives. An end with a large
+value waits until that value is stored, and does not delay other ends.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import compress
+from itertools import compress, starmap
 
 from astrum.redis import Claim, EntryKey, Verdict
+from astrum.runtime.loops import side_by_side
 from astrum.runtime.service import Service
 from astrum_worker.claim_gate import Reason
 from astrum_worker.context import WorkerContext
@@ -156,39 +157,64 @@ class Settler(Service):
         self._note()
 
     async def _deliver_next(self) -> None:
-        place, queue = next(iter(self._queues.items()))
         self._send_back_forgotten()
-        batch = self._batch(queue)
-        settlements = [report.settlement for report in batch]
-        try:
-            verdicts = await self._store.settle(*place, settlements) if batch else []
-        except BaseException:
+        batches = self._batches()
+        if len(batches) == 1:
+            [(place, batch)] = batches.items()
+            replies = [await self._tried(place, batch)]
+        else:
+            replies = await side_by_side(starmap(self._tried, batches.items()))
+        errors: list[Exception] = []
+        for (place, batch), reply in zip(batches.items(), replies, strict=True):
+            if isinstance(reply, Exception):
+                errors.append(reply)
+            else:
+                self._take_verdicts(place, batch, reply)
             # The other runs come first now: an error of one run's keys must not delay all runs.
-            self._queues[place] = self._queues.pop(place)
-            raise
+            if queue := self._queues.pop(place):
+                self._queues[place] = queue
+        self._note()
+        if errors:
+            raise errors[0]
+
+    async def _tried(
+        self, place: RunStream, batch: Sequence[Outgoing]
+    ) -> list[Verdict] | Exception:
+        try:
+            return await self._store.settle(*place, [report.settlement for report in batch])
+        except Exception as error:
+            return error
+
+    def _take_verdicts(
+        self, place: RunStream, batch: Sequence[Outgoing], verdicts: Sequence[Verdict]
+    ) -> None:
+        queue = self._queues[place]
         for _ in batch:
             queue.popleft()
-        del self._queues[place]
-        if queue:
-            self._queues[place] = queue  # at the end of the queue
         late = [self._delivered(*each) for each in zip(batch, verdicts, strict=True)]
         if any(late):
             logger.info("%s", late_text(list(compress(batch, late))))
         self._items -= len(batch)
         self._bytes -= sum(report.size for report in batch)
-        self._note()
 
-    def _batch(self, queue: deque[Outgoing]) -> list[Outgoing]:
-        batch: list[Outgoing] = []
-        size = 0
-        for report in queue:
-            size += len(report.settlement.record)
-            if batch and (
-                size > self._config.batch_bytes or len(batch) >= self._config.batch_items
-            ):
+    def _batches(self) -> dict[RunStream, list[Outgoing]]:
+        """Return the next ends by place, together at most a batch: many runs end few attempts."""
+        batches: dict[RunStream, list[Outgoing]] = {}
+        items = size = 0
+        for place, queue in self._queues.items():
+            batch: list[Outgoing] = []
+            for report in queue:
+                size += len(report.settlement.record)
+                is_full = size > self._config.batch_bytes or items >= self._config.batch_items
+                if items and is_full:
+                    break
+                batch.append(report)
+                items += 1
+            if batch:
+                batches[place] = batch
+            if items >= self._config.batch_items or size > self._config.batch_bytes:
                 break
-            batch.append(report)
-        return batch
+        return batches
 
     def _send_back_forgotten(self) -> None:
         """Queue values again that the server may have lost since they were stored."""
@@ -199,6 +225,7 @@ class Settler(Service):
             for _ in range(len(queue)):
                 report = queue.popleft()
                 (self._storing.add if self._storing.lacks(report) else queue.append)(report)
+        self._queues = {place: queue for place, queue in self._queues.items() if queue}
 
     def _delivered(self, report: Outgoing, verdict: Verdict) -> bool:
         """Note what became of an end; return whether it came too late."""

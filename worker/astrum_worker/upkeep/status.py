@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
 from astrum.execution.threads import ThreadPool
+from astrum.machine.progress import Progress
 from astrum.protocol.status import (
     LoopBlock,
     RunningAttempt,
@@ -19,6 +21,9 @@ from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.upkeep.loop_block_detector import Blockage, LoopBlockDetector
 from astrum_worker.upkeep.memory import rss_bytes
+
+PROGRESS_EVERY_S = 1.0
+"""Seconds from one status that is written for the progress of attempts to the next."""
 
 
 class StatusBoard:
@@ -40,6 +45,8 @@ class StatusBoard:
         self._threads = threads
         self._blockage: Blockage | None = None
         self._drain_until: float | None = None
+        self._told: tuple[Progress, ...] = ()
+        self._told_at = -math.inf
 
     def drain_until(self, deadline: float) -> None:
         """Note that the worker drains, until a monotonic time at the latest."""
@@ -48,7 +55,7 @@ class StatusBoard:
     def version(self) -> tuple[object, ...]:
         """Return a value that changes when the status does, except for ages."""
         blocked_at = None if self._blockage is None else self._blockage.where
-        return self._attempts.version, tuple(self._gate.reasons), blocked_at
+        return self._attempts.version, tuple(self._gate.reasons), blocked_at, self._told
 
     def snapshot(self) -> bytes:
         """Return the current status, encoded."""
@@ -56,6 +63,7 @@ class StatusBoard:
 
     def _status(self, now: float) -> WorkerStatus:
         self._blockage = blockage = self._detector.look()
+        self._note_progress(now)
         drain_until = self._drain_until
         return WorkerStatus(
             running=tuple(_running(held, now, blockage) for held in self._attempts.running()),
@@ -71,11 +79,21 @@ class StatusBoard:
             counters=self._counters.to_data(),
         )
 
+    def _note_progress(self, now: float) -> None:
+        """Let new progress change the version, but not more often than is worth a write."""
+        if now - self._told_at < PROGRESS_EVERY_S:
+            return
+        running = self._attempts.running()
+        told = tuple([held.context.told for held in running if held.context.told is not None])
+        if told != self._told:
+            self._told, self._told_at = told, now
+
 
 def _running(held: ClaimedAttempt, now: float, blockage: Blockage | None) -> RunningAttempt:
     blocks = blockage.where if blockage is not None and blockage.held is held else ""
     age_s = _age_s(held, now)
-    return RunningAttempt(held.run_id, held.task, held.task_id, held.attempt, age_s, blocks)
+    told = held.context.told or ()
+    return RunningAttempt(held.run_id, held.task, held.task_id, held.attempt, age_s, blocks, *told)
 
 
 def _waiting(held: ClaimedAttempt, now: float) -> WaitingAttempt:

@@ -1,0 +1,51 @@
+"""The product keeps its promises about children, gathers and clean-ups in simulated faults."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.ablations import FIRST_MISSED_GROWING, GROWING
+from tests.simulation.run import simulate
+from tests.simulation.world import Violation
+
+SEEDS = 40
+SEEDS_TO_MISS_A_SAFEGUARD = 60
+WHAT_HAPPENS = (
+    "children",
+    "cleanups of stopped runs",
+    "killed at a producer's end",
+    "killed c",
+    "killed r",
+    "killed w",
+    "reopened",
+    "server rolled back",
+)
+
+
+@pytest.mark.timeout(120)
+def test_no_fault_breaks_a_promise_about_growing_runs() -> None:
+    counts = simulate(0, is_growing=True)
+    for seed in range(1, SEEDS):
+        counts += simulate(seed, is_growing=True)
+    assert not [what for what in WHAT_HAPPENS if not counts[what]]
+
+
+def test_the_same_seed_gives_the_same_events_of_a_growing_run() -> None:
+    stories: list[list[str]] = [[], []]
+    for story in stories:
+        simulate(5, show=story.append, is_growing=True)
+    assert stories[0] == stories[1]
+    assert len(stories[0]) > 10
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("safeguard", GROWING)
+def test_a_missing_safeguard_of_growing_runs_is_found(safeguard: str) -> None:
+    first = FIRST_MISSED_GROWING[safeguard]
+    with pytest.raises(Violation):
+        _simulate_all(range(first, first + SEEDS_TO_MISS_A_SAFEGUARD), safeguard)
+
+
+def _simulate_all(seeds: range, safeguard: str) -> None:
+    for seed in seeds:
+        simulate(seed, without=safeguard, is_growing=True)
