@@ -78,7 +78,7 @@ class Stopping(Reopening):
             self._end(task, FAILED)
             return self._proceed()
         policy = self._policy(spec)
-        if policy != "ignore":
+        if policy == "continue":
             self._ends_as = "failed"
         if policy == "stop":
             self._begin_to_stop("failed", "")
@@ -136,8 +136,6 @@ class Stopping(Reopening):
     def _on_released(self, event: Released) -> list[Command]:
         """Do what a person decided about a task that was held."""
         task = event.task
-        if not self._may_run(task):
-            return []
         self.attempt_log.released.append(event)
         if event.how == "fail":
             return self._fail(task, Failure((RELEASED,), _released_by(event)))

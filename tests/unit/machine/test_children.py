@@ -236,6 +236,35 @@ def test_a_mapped_task_without_children_is_reopened_by_its_name() -> None:
     assert state.states[2] == TaskState.CANCELLED
 
 
+def test_a_reopening_for_a_named_task_lets_no_other_grow() -> None:
+    list_, parse = failing()
+    history: list[Event] = [CancelRequested(1.0), seen(0, 2), cancelled(2)]
+    state = started(list_, parse, TaskSpec("x"), events=history)
+    assert state.tasks_to_run([2]) == [2]
+    assert state.tasks_to_run() == [1, 2]
+    state = started(list_, parse, TaskSpec("x"), events=[*history, Reopened((2,), 2.0)])
+    assert state.handle(end(2, 2)) == [Finish("failed")]
+    assert list(state.tasks.children(1)) == []
+
+
+def test_a_task_that_gathers_unknown_children_is_reopened_with_their_list() -> None:
+    list_, parse = failing()
+    state = started(list_, parse, TaskSpec("total", ("parse",)), events=[fails(0)])
+    assert state.tasks_to_run([2]) == [0, 1, 2]
+
+
+def test_failures_that_are_ignored_and_left_out_do_not_fail_a_reopened_run() -> None:
+    list_, parse = failing(max_failed=0, on_failure="ignore", at_once=1)
+    chain = TaskSpec("chain", ("list", "parse"), axes=EACH)
+    alone = TaskSpec("alone", on_failure="ignore")
+    history: list[Event] = [fails(2), end(4), seen(0, 2), fails(5)]
+    specs = (list_, parse, alone, chain, TaskSpec("x"))
+    assert started(*specs, events=history).finished == "completed"
+    state = started(*specs, events=[*history, Reopened((4,), 2.0)])
+    assert dict(state.outstanding()) == {4: 2}
+    assert state.handle(end(4, 2)) == [Finish("completed")]
+
+
 # --- many -----------------------------------------------------------------------------------
 
 
