@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from astrum.machine.ending import Ending
 from astrum.machine.events import Reopened
-from astrum.machine.places import Index, Place, find_place, unknown_below
+from astrum.machine.places import NO_ONE, Index, Place, find_place, unknown_below
 from astrum.machine.task_state import (
     BLOCKED,
     CANCELLED,
@@ -212,7 +212,13 @@ class Reopening(Ending):
             if state not in ENDED:
                 failed = task in self.attempt_log.failures
                 self.states[task] = FAILED if failed else CANCELLED
-        return is_whole
+        return is_whole and not any(map(self._is_left_out, self.tasks.roots.values()))
+
+    def _is_left_out(self, root: Place) -> bool:
+        """Return whether a run was stopped before it knew the children of a task."""
+        return self.plan.tasks[root.template].awaited and any(
+            place.state == CANCELLED and place.because == NO_ONE for place in unknown_below(root)
+        )
 
     def _is_told(self, task: int) -> bool:
         """Return whether the end of a failed or cancelled task does not fail the run."""
