@@ -88,19 +88,17 @@ class Reopening(Ending):
         return is_any
 
     def _is_grown_again(self, place: Place, chosen: set[int | Place] | None, again: _Again) -> bool:
-        """Return whether the lists that the children at a place come from are made again."""
-        is_known = True
+        """Return whether the lists of the children at a place are made, or looked at, again."""
         axis = len(place.index)
         if axis == len(self.plan.tasks[place.template].axes):
             return False
         for one in self.plan.edges.lists_of[place.template][axis]:
-            if not isinstance(one, ListEdge):
-                continue
-            source = self.tasks.find(one.source, [place.index[at] for at in one.places])
-            if source is not None and source in again.tasks:
-                return True
-            is_known &= source is not None and self.states[source] == SUCCEEDED
-        return is_known and place.count < 0 and (chosen is None or place in chosen)
+            if isinstance(one, ListEdge):
+                source = self.tasks.find(one.source, [place.index[at] for at in one.places])
+                if source is not None and source in again.tasks:
+                    return True
+        is_chosen = place.state != SKIPPED if chosen is None else place in chosen
+        return place.count < 0 and is_chosen
 
     def _runs_again(
         self, task: int, template: int, index: Index, chosen: set[int | Place] | None, again: _Again
