@@ -32,6 +32,7 @@ from astrum.machine import (
     build_report,
 )
 from astrum.planning import Plan, TaskSpec, build_plan
+from astrum.planning.axes import Axis, ListSource, Watch
 from astrum.planning.planner import upstream_first
 from astrum.values.arguments import pack_arguments
 from astrum.values.codec import Codec
@@ -81,13 +82,18 @@ def orders_of(shape: Shape, tasks: int) -> list[TaskOrder]:
     return orders
 
 
-def run_to_end(plan: Plan) -> RunState:
-    """Run the state machine: every attempt succeeds in the order of the dispatches."""
+def run_to_end(plan: Plan, length: int = 0) -> RunState:
+    """Run the state machine: every attempt succeeds in the order of the dispatches.
+
+    A list that the first task may return has that length.
+    """
     state = RunState(plan, run_key="guard")
     commands = state.start()
     for command in commands:  # grows while it is walked
         if isinstance(command, Dispatch):
             settled = AttemptSettled(command.task, command.attempt, Outcome.SUCCEEDED, 1, 1, 1)
+            if length and not command.task:
+                settled = settled._replace(seen=(length,))
             commands += state.handle(settled)
     assert state.finished == "completed"
     return state
@@ -188,11 +194,24 @@ def splice(_: Shape, tasks: int) -> Callable[[], object]:
     return lambda: pack_arguments(values)
 
 
+def fan_out(_: Shape, tasks: int) -> Callable[[], object]:
+    """A list, a child for each element of it, a child of each of these, and all of them together."""
+    axes = (Axis((ListSource("list"),)),)
+    specs = (
+        TaskSpec("list", watches=(Watch("length"),)),
+        TaskSpec("first", ("list",), axes=axes, on_failure="continue"),
+        TaskSpec("second", ("list", "first"), axes=axes, at_once=WIDTH, max_failed=0.5),
+        TaskSpec("total", ("second",)),
+    )
+    return lambda: run_to_end(Plan("guard", specs), tasks // 2)
+
+
 Step = Callable[[Shape, int], Callable[[], object]]
 
 # Turns of a plain loop that one task may cost at most; about four times what it costs now.
 LIMITS: list[tuple[Step, tuple[Shape, ...], float]] = [
     (think, SHAPES, 350),
+    (fan_out, (wide,), 500),
     (think_routed, SHAPES, 1_000),
     (cancel, (wide,), 400),
     (watch, SHAPES, 550),

@@ -247,6 +247,14 @@ def test_a_reopening_for_a_named_task_lets_no_other_grow() -> None:
     assert list(state.tasks.children(1)) == []
 
 
+def test_a_list_that_was_skipped_after_a_stop_does_not_fail_a_reopened_run() -> None:
+    history: list[Event] = [CancelRequested(1.0), end(0, outcome=Outcome.SKIPPED), cancelled(2)]
+    specs = (*failing(), TaskSpec("x"))
+    state = started(*specs, events=[*history, Reopened((), 2.0)])
+    assert state.states[1] == TaskState.SKIPPED
+    assert state.handle(end(2, 2)) == [Finish("completed")]
+
+
 def test_a_task_that_gathers_unknown_children_is_reopened_with_their_list() -> None:
     list_, parse = failing()
     state = started(list_, parse, TaskSpec("total", ("parse",)), events=[fails(0)])
