@@ -45,7 +45,7 @@ class AttemptContext:
 
         It is for people who look: the latest value is shown by `show`, `workers` and the live view
         about a second later. Nothing keeps it, and it is gone with the attempt. Any thread may
-        call this, as often as it likes. Raises ``TypeError`` or ``ValueError`` for what is no
+        call this, as often as it likes. Raises ``TypeError`` or ``ValueError`` for what is not an
         amount.
         """
         self.told = Progress.checked(done, total, text)

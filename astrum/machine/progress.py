@@ -9,7 +9,7 @@ MAX_TEXT_CHARS = 200
 
 
 class Progress(NamedTuple):
-    """What a task told last: so much is ``done`` of ``total`` (`None`: not known), and a text."""
+    """What a task told last: so much is ``done`` of ``total`` (`None`: not known), and one line of text."""
 
     done: float
     total: float | None = None
