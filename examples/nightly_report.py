@@ -7,20 +7,31 @@
                      scratch ────────▲                     packages? ───────▲
                         └──────────────── remove_scratch (always)
 
-The report is written to ``reports/``. Without that folder the run fails in its last task, and shows
-what follows: the clean-up has run, and on a server (a worker, ``serve`` and ``submit`` with
-``ASTRUM_REDIS_URL``) ``mkdir reports`` and ``astrum-coordinator retry RUN`` write the report without
-counting again.
+The report is written to ``reports/nightly.md``, or to the folder that ``--input out=FOLDER`` names.
+If there is no such folder the last task fails. On a server the report is then written without
+counting again (the clean-up has run, and runs again):
 
-What to look at: how many logs there are is found at run time (`find_logs`, `Each`); a log that went
-away in the meantime or may not be read costs only its own row (``max_failed``, ``DROP``); the list of
-packages is there on some systems only (`Skip`, ``default=``); the copies of the logs are removed
-however the run ends (``always=True``). ``astrum-coordinator plan examples/nightly_report.py`` draws it.
-A machine without logs reports on the Python library in their place.
+    export ASTRUM_REDIS_URL=redis://localhost:6379/0
+    astrum-worker examples/nightly_report.py &
+    astrum-coordinator serve &
+    astrum-coordinator submit examples/nightly_report.py --run-id tonight --attach
+    mkdir reports
+    astrum-coordinator retry tonight --attach
+
+What to look at in ``plan examples/nightly_report.py`` and below:
+
+- How many logs there are is found at run time (`find_logs`, `Each`). A child is named by its log.
+- A log that has gone, or is damaged, costs its own row alone (``max_failed``, ``DROP``).
+- The list of packages is there on some systems only (`Skip`, ``default=None``).
+- The copies of the logs are removed however the run ends (``always=True``). A task that needs the
+  folder makes it: a run that is tried again finds it removed.
+
+A machine without logs reports on a part of the Python library in their place.
 """
 
 import gzip
 import lzma
+import os
 import re
 import shutil
 import sysconfig
@@ -40,7 +51,7 @@ MOST_BYTES = 20_000_000
 
 @dataclass(frozen=True)
 class Log:
-    """A text file: its name, by which the report and the child know it, and where it is."""
+    """A file with text: its name, by which the report and the child know it, and where it is."""
 
     name: str
     path: str
@@ -110,18 +121,17 @@ with use_namespace("nightly"):
 
 def logs_in(folder: Path, pattern: str) -> list[Log]:
     """Return the files with such names that can be read now, in the order of their names."""
-    found = []
-    for path in sorted(folder.rglob(pattern)) if folder.is_dir() else ():
-        try:
-            with path.open("rb") as file:
-                is_log = (
-                    path.is_file() and 0 < len(file.read(1)) and path.stat().st_size < MOST_BYTES
-                )
-        except OSError:
-            continue
-        if is_log:
-            found.append(Log(path.relative_to(folder).as_posix(), str(path)))
+    paths = sorted(folder.rglob(pattern))
+    found = [Log(p.relative_to(folder).as_posix(), str(p)) for p in paths if is_readable(p)]
     return found[:MOST_LOGS]
+
+
+def is_readable(path: Path) -> bool:
+    """Return whether a file is there, can be read, and has an ordinary size."""
+    try:
+        return path.is_file() and 0 < path.stat().st_size < MOST_BYTES and os.access(path, os.R_OK)
+    except OSError:
+        return False
 
 
 def copy_of(log: Log, folder: Path) -> Path:
@@ -134,7 +144,7 @@ def copy_of(log: Log, folder: Path) -> Path:
 
 def lines_of(path: Path) -> Iterator[str]:
     """Yield the lines of a log, also of one that ``logrotate`` has compressed."""
-    opened = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    opened = gzip.open if path.suffix == ".gz" else lzma.open if path.suffix == ".xz" else open
     with opened(path, "rt", encoding="utf-8", errors="replace") as file:
         yield from file
 

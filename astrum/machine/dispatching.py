@@ -208,6 +208,26 @@ class Dispatching:
             self._candidates.add(number)
             heappush(self._heaps[number], self.tasks.priorities[task] | task)
 
+    def _make_all_ready(self, tasks: Sequence[int]) -> None:
+        """As `_make_ready` for each of many tasks of one route, which have no attempts yet."""
+        if not self._started or self._gates is not None or not tasks:
+            for task in tasks:
+                self._make_ready(task)
+            return
+        states, priorities = self.states, self.tasks.priorities
+        number = self._heap_number(tasks[0])
+        heap = self._heaps[number]
+        self._candidates.add(number)
+        entries = [priorities[task] | task for task in tasks]
+        for task in tasks:
+            states[task] = READY
+        if 4 * len(tasks) > len(heap):
+            heap += entries
+            heapify(heap)
+        else:
+            for entry in entries:
+                heappush(heap, entry)
+
     def _pass_gate(self, task: int) -> None:
         """Note that an attempt has ended: a child that waits for that may go on."""
         following = self._gates.leave(task) if self._gates is not None else None

@@ -8,14 +8,12 @@ may have 100,000 tasks.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from astrum.machine.attempt_log import AttemptLog
-from astrum.machine.dispatching import Dispatching
+from astrum.machine.lists import MET, PENDING, Lengths, Lists, Verdict
 from astrum.machine.places import NO_ONE, Index, Place, find_place, matching, unknown_below
 from astrum.machine.task_state import (
-    BLOCKED,
     CANCELLED,
     ENDED,
     FAILED,
@@ -23,47 +21,36 @@ from astrum.machine.task_state import (
     SUCCEEDED,
     WAITING,
 )
-from astrum.planning.axes import ListSource
 from astrum.planning.graph import Edge, ListEdge
-from astrum.planning.plan import Plan, TaskSpec
-
-Lengths = Mapping[ListSource, int]
-"""The lengths of the lists that are in the inputs of a run."""
+from astrum.planning.plan import Plan
 
 
-class _Verdict(NamedTuple):
-    """What an edge says: `WAITING`, `SUCCEEDED` if it is met, or how its consumer ends."""
-
-    state: int
-    because: int = NO_ONE
-
-
-_PENDING, _MET = _Verdict(WAITING), _Verdict(SUCCEEDED)
-
-
-class Ending(Dispatching):
+class Ending(Lists):
     """The part of a run's state in which tasks wait for others and end."""
 
     def __init__(self, plan: Plan, capacity: int | None, lengths: Lengths) -> None:
-        super().__init__(plan, capacity)
-        self.plan = plan
+        super().__init__(plan, capacity, lengths)
         self.attempt_log = AttemptLog()
         self._is_plain = plan.is_plain
-        self._lengths = lengths
         self._needs_left: list[int] = []
         self._awaited_left = 0
         self._stopping: str | None = None
         self._stopped_at = 0.0
         self._ends_as = "completed"
         # Tasks that clean up (``always``): how many have not ended, and whether they are to stop.
-        self._has_cleanup = any(spec.always for spec in plan.tasks)
-        self._cleanup_left = 0
+        self._cleanup_left = 0 if plan.is_plain else sum(spec.always for spec in plan.tasks)
+        self._has_cleanup = self._cleanup_left > 0
         self._cleanup_stopped = False
         # Children whose list has failed: their attempts are revoked, and they do not run again.
         self._revoked: set[int] = set()
-        self._seen: dict[int, tuple[int, ...]] = {}
-        self._because: dict[int, int] = {}
         self._ends: deque[tuple[int | Place, int, int]] = deque()
+        # The mapped tasks of which others read a single child: of the rest the whole end matters.
+        self._read_by_child = {
+            task
+            for task in self.tasks.roots
+            if task in plan.edges.lists_out
+            or any(len(e.places) == len(plan.tasks[task].axes) for e in plan.edges.out[task])
+        }
 
     # --- queries of a host --------------------------------------------------------------
 
@@ -88,7 +75,7 @@ class Ending(Dispatching):
             ]
         names = []
         for edge in self.plan.edges.into[template]:
-            if self._verdict(edge, index) is _PENDING:
+            if self._verdict(edge, index) is PENDING:
                 source = self.tasks.find(edge.source, [index[at] for at in edge.places])
                 names.append(self.tasks.name(edge.source if source is None else source))
         return names
@@ -117,7 +104,9 @@ class Ending(Dispatching):
     def _succeed_as_seen(self, task: int, seen: tuple[int, ...]) -> None:
         if seen:
             self._seen[task] = seen
-        self._end(task, SUCCEEDED)
+        self._end_task(task, SUCCEEDED, NO_ONE)
+        if self._ends:
+            self._spread_ends()
 
     def _spread_ends(self) -> None:
         ends = self._ends
@@ -140,10 +129,14 @@ class Ending(Dispatching):
             self._end_of_plan_task(task)
             self._spread(task, (), state, root, task)
             return
-        place.note(self._as_noted(state, place), root)
+        if state == SUCCEEDED:
+            place.left -= 1
+        else:
+            place.note(self._as_noted(state, place), root)
         if not place.left:
             self._ends.append((place, place.worst, place.worst_because))
-        self._spread(place.template, (*place.index, task - place.first), state, root, task)
+        if place.template in self._read_by_child:
+            self._spread(place.template, (*place.index, task - place.first), state, root, task)
 
     def _as_noted(self, state: int, place: Place) -> int:
         """Return what the end of a child means for its list: some failures may be accepted."""
@@ -185,23 +178,21 @@ class Ending(Dispatching):
         """Judge the edges that leave a task, or the children with these first indexes."""
         edges = self.plan.edges
         for edge in edges.out[template]:
-            if len(edge.places) == len(index):
-                self._judge_consumers(edge, index, self._judge(edge, state, root, unit))
+            if len(edge.places) != len(index):
+                continue
+            verdict = self._judge(edge, state, root, unit)
+            if edge.consumer in self.tasks.roots:
+                for child in self.tasks.having(edge.consumer, edge.places, index):
+                    self._apply(child, verdict)
+            else:
+                self._apply(edge.consumer, verdict)
         for one in edges.lists_out.get(template, ()):
             if len(one.places) == len(index):
                 root_place = self.tasks.roots[one.consumer]
                 for place in matching(root_place, one.axis, one.places, index):
                     self._grow(place)
 
-    def _judge_consumers(self, edge: Edge, index: Index, verdict: _Verdict) -> None:
-        consumer = edge.consumer
-        if consumer in self.tasks.roots:
-            for child in self.tasks.having(consumer, edge.places, index):
-                self._apply(child, verdict)
-        else:
-            self._apply(consumer, verdict)
-
-    def _apply(self, task: int, verdict: _Verdict) -> None:
+    def _apply(self, task: int, verdict: Verdict) -> None:
         """Count an edge of a task that waits as met, or end the task."""
         if self.states[task] != WAITING:
             return
@@ -229,22 +220,18 @@ class Ending(Dispatching):
             return True
         return self.tasks.spec(task).always and not self._cleanup_stopped
 
-    def _judge(self, edge: Edge, state: int, root: int, unit: int) -> _Verdict:
+    def _judge(self, edge: Edge, state: int, root: int, unit: int) -> Verdict:
         """Return what the end of an edge's source means for its consumer."""
         if not edge.is_required:
-            return _MET
+            return MET
         if state == SUCCEEDED:
+            if not edge.conditions:
+                return MET
             seen = self._seen.get(unit, ())
             if all(seen[watch] == value for watch, value in edge.conditions):
-                return _MET
-            return _Verdict(SKIPPED, unit)
+                return MET
+            return Verdict(SKIPPED, unit)
         return self._without(edge.consumer, state, root)
-
-    def _without(self, consumer: int, state: int, root: int) -> _Verdict:
-        """Return how a task ends that needs a success where there is none."""
-        if state == SKIPPED or self.plan.tasks[consumer].always:
-            return _Verdict(SKIPPED, root)
-        return _Verdict(CANCELLED if state == CANCELLED else BLOCKED, root)
 
     # --- children -----------------------------------------------------------------------
 
@@ -258,8 +245,8 @@ class Ending(Dispatching):
         count = 0
         for one in self.plan.edges.lists_of[place.template][len(place.index)]:
             count, verdict = self._length(one, place.index)
-            if verdict is not _MET:
-                if verdict is not _PENDING:
+            if verdict is not MET:
+                if verdict is not PENDING:
                     self._ends.append((place, *verdict))
                 return
         if not count:
@@ -274,27 +261,6 @@ class Ending(Dispatching):
             for below in place.below:
                 self._grow(below)  # as deep as the task has axes
 
-    def _length(self, one: ListEdge | ListSource, index: Index) -> tuple[int, _Verdict]:
-        """Return the length of one of the lists of an axis, and whether it is known."""
-        if isinstance(one, ListSource):
-            return self._lengths[one], _MET
-        source = self.tasks.find(one.source, [index[place] for place in one.places])
-        if source is None:  # its own children are not known, or never will be
-            return 0, self._verdict_of_place(one, index)
-        state = self.states[source]
-        if state == SUCCEEDED:
-            return self._seen[source][one.watch], _MET
-        if state not in ENDED:
-            return 0, _PENDING
-        return 0, self._without(one.consumer, state, self._because.get(source, source))
-
-    def _verdict_of_place(self, one: ListEdge, index: Index) -> _Verdict:
-        root = self.tasks.roots[one.source]
-        place = find_place(root, [index[at] for at in one.places])
-        if place.state in (WAITING, SUCCEEDED):
-            return _PENDING
-        return self._without(one.consumer, place.state, place.because)
-
     def _add_children(self, place: Place, count: int) -> None:
         template = place.template
         self.tasks.add_block(place, count)
@@ -307,31 +273,38 @@ class Ending(Dispatching):
                 own.append(edge)
                 continue
             verdict = self._verdict(edge, place.index)
-            met_later += verdict is not _MET  # what ends without an attempt is never made ready
-            if verdict not in (_PENDING, _MET):
+            met_later += verdict is not MET  # what ends without an attempt is never made ready
+            if verdict not in (PENDING, MET):
                 self._ends.extend((child, *verdict) for child in place.children())
+        mixed = [edge for edge in own if not self._is_all_pending(edge, place)]
+        met_later += len(own) - len(mixed)
         self._needs_left.extend([met_later] * count)
-        for edge in own:
-            self._count_own(edge, place)
-        needs_left = self._needs_left
-        for child in range(place.first, place.first + count):
-            if not needs_left[child] and self.states[child] == WAITING:
-                self._make_ready(child)
+        for edge in mixed:
+            for i, child in enumerate(place.children()):
+                self._count_need(child, edge, (*place.index, i))
+        if not met_later:
+            needs_left = self._needs_left
+            self._make_all_ready([n for n in place.children() if not needs_left[n]])
 
-    def _count_own(self, edge: Edge, place: Place) -> None:
-        """Judge an edge for each new child, as each has a source of its own."""
-        for i, child in enumerate(place.children()):
-            self._count_need(child, edge, (*place.index, i))
+    def _is_all_pending(self, edge: Edge, place: Place) -> bool:
+        """Return whether each new child waits for a source of its own, of which none has ended."""
+        last = len(place.index)
+        if edge.places[-1] != last or last in edge.places[:-1]:
+            return False
+        source = find_place(
+            self.tasks.roots[edge.source], [place.index[p] for p in edge.places[:-1]]
+        )
+        return source.is_last and source.left == source.count == place.count
 
     def _count_need(self, task: int, edge: Edge, index: Index) -> None:
         """Count an edge that is not met yet; if it never will be, the task ends."""
         verdict = self._verdict(edge, index)
-        if verdict is not _MET:
+        if verdict is not MET:
             self._needs_left[task] += 1
-        if verdict.state in ENDED and verdict is not _MET:
+        if verdict.state in ENDED and verdict is not MET:
             self._ends.append((task, *verdict))
 
-    def _verdict(self, edge: Edge, index: Index) -> _Verdict:
+    def _verdict(self, edge: Edge, index: Index) -> Verdict:
         """Return what an edge says now to the consumer's child, or place, with these indexes."""
         at = tuple([index[place] for place in edge.places])
         source = self.tasks.find(edge.source, at)
@@ -340,54 +313,7 @@ class Ending(Dispatching):
         else:
             source, place = edge.source, find_place(self.tasks.roots[edge.source], at)
             state, root = place.state, place.because
-        return self._judge(edge, state, root, source) if state in ENDED else _PENDING
-
-    # --- what cannot be -----------------------------------------------------------------
-
-    def _misfit(self, task: int, seen: tuple[int, ...]) -> str:
-        """Return why the children that a result stands for cannot be, "" if they can."""
-        if len(seen) != len(self.tasks.spec(task).watches):
-            return (
-                "the process that ran it did not report what the run depends on: it has an "
-                "older version of astrum; update it"
-            )
-        template, index = self.tasks.template(task), self.tasks.index(task)
-        for one in self.plan.edges.lists_out.get(template, ()):
-            for place in matching(self.tasks.roots[one.consumer], one.axis, one.places, index):
-                text = self._misfit_at(place, one, seen[one.watch])
-                if text:
-                    return text
-        return ""
-
-    def _misfit_at(self, place: Place, own: ListEdge, length: int) -> str:
-        spec = self.plan.tasks[place.template]
-        lists = self.plan.edges.lists_of[place.template][own.axis]
-        for one, source in zip(lists, spec.axes[own.axis].lists, strict=True):
-            if one is own:
-                continue
-            other, verdict = self._length(one, place.index)
-            if verdict is _MET and other != length:
-                return (
-                    f"task {spec.task_id!r} goes through two lists together, but this one has "
-                    f"{length} elements and that of {_name(source)} has {other}"
-                )
-        return self._too_many(spec, place.template, length, own.axis)
-
-    def _too_many(self, spec: TaskSpec, template: int, length: int, axis: int) -> str:
-        count = length
-        for further in range(axis + 1, len(spec.axes)):
-            one = self.plan.edges.lists_of[template][further][0]
-            if isinstance(one, ListEdge) and one.places:
-                break
-            below, verdict = self._length(one, ())
-            count *= below if verdict is _MET else 1
-        known = self.tasks.counts.get(template, 0)
-        if known + count <= self.plan.max_children:
-            return ""
-        return (
-            f"task {spec.task_id!r} would have {known + count} children, and at most "
-            f"{self.plan.max_children} are allowed: set AstrumConfig(max_children=...)"
-        )
+        return self._judge(edge, state, root, source) if state in ENDED else PENDING
 
     def _unfinished_places(self) -> Iterator[Place]:
         """All places whose children are not known yet, and that have not ended."""
@@ -395,7 +321,3 @@ class Ending(Dispatching):
             for place in unknown_below(root):
                 if place.state == WAITING:
                     yield place
-
-
-def _name(source: ListSource) -> str:
-    return f"input {source.source!r}" if source.origin == "input" else f"task {source.source!r}"

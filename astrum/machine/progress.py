@@ -9,7 +9,10 @@ MAX_TEXT_CHARS = 200
 
 
 class Progress(NamedTuple):
-    """What a task told last: so much is ``done`` of ``total`` (`None`: not known), and one line of text."""
+    """The last progress of a task: how much is ``done`` of ``total`` (`None`: not known).
+
+    ``text`` is one line about it.
+    """
 
     done: float
     total: float | None = None

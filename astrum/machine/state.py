@@ -50,7 +50,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from types import MappingProxyType
 
-from astrum.machine.ending import Lengths
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     AttemptSettled,
@@ -73,6 +72,7 @@ from astrum.machine.events import (
     WorkerReturned,
 )
 from astrum.machine.failure import MISFIT, UNSERVED, Failure
+from astrum.machine.lists import Lengths
 from astrum.machine.routes import FIRST_STREAM
 from astrum.machine.stopping import Stopping
 from astrum.machine.task_state import (
@@ -110,7 +110,6 @@ class RunState(Stopping):
         self._run_key = run_key
         self._awaited_left = sum(spec.awaited for spec in plan.tasks)
         self._has_tails = self._awaited_left < len(plan.tasks)
-        self._cleanup_left = sum(spec.always for spec in plan.tasks)
         self._needs_left = [len(spec.needs) for spec in plan.tasks]
         self._extend(len(plan.tasks))
         self._begin()

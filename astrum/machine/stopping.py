@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from astrum.machine.ending import Lengths
 from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
@@ -17,6 +16,7 @@ from astrum.machine.events import (
     RunTimedOut,
 )
 from astrum.machine.failure import LOST, RELEASED, Failure
+from astrum.machine.lists import Lengths
 from astrum.machine.places import NO_ONE, Place
 from astrum.machine.reopening import Reopening
 from astrum.machine.task_state import (

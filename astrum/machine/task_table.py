@@ -35,7 +35,9 @@ class TaskTable:
         self.priorities: list[int] = list(plan.priorities) if grows else plan.priorities
         self._specs: list[TaskSpec] | tuple[TaskSpec, ...]
         self._specs = list(plan.tasks) if grows else plan.tasks
-        self.roots = {task: Place(task) for task, spec in enumerate(plan.tasks) if spec.axes}
+        self.roots: dict[int, Place] = {}
+        if grows:
+            self.roots = {task: Place(task) for task, spec in enumerate(plan.tasks) if spec.axes}
         self.counts: dict[int, int] = {}
         self._blocks: list[Place] = []
         self._firsts: list[int] = []
@@ -147,6 +149,10 @@ class TaskTable:
     def having(self, template: int, places: Sequence[int], index: Index) -> Iterator[int]:
         """All children whose indexes at these places, in order, are ``index``."""
         root, last = self.roots[template], len(self.plan.tasks[template].axes) - 1
+        if not last and places:  # the only axis is shared
+            if root.is_last and index[0] < root.count:
+                yield root.first + index[0]
+            return
         if last in places:
             own = places.index(last)
             others = [*places[:own], *places[own + 1 :]]

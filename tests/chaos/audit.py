@@ -87,6 +87,31 @@ def read_tokens(path: Path) -> dict[str, list[Token]]:
     return by_run
 
 
+def with_children(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report in which each child has its row and its result, by its name, as a task has.
+
+    A child without a result has none there, and what gathered it will show it as missing.
+    """
+    rows: list[dict[str, Any]] = []
+    values: dict[str, Any] = {}
+    for row in report["task_statistics"]:
+        name, value = row["task_name"], report["task_return_set"].get(row["task_name"])
+        children = row["children"]
+        rows += [{**child, "task_name": f"{name}[{_place(child)}]"} for child in children]
+        if children:
+            found = {f"{name}[{place}]": one for place, one in enumerate(value or [])}
+            values |= {child: one for child, one in found.items() if one is not None}
+        else:
+            rows.append(row)
+            values |= {name: value} if value is not None else {}
+    return {**report, "task_statistics": rows, "task_return_set": values}
+
+
+def _place(child: dict[str, Any]) -> int:
+    [place] = child["index"] if isinstance(child["index"], list) else [child["index"]]
+    return int(place)
+
+
 def audit(
     report: dict[str, Any],
     tokens: Iterable[Token],

@@ -22,7 +22,8 @@ from astrum.machine.events import Outcome
 from astrum.protocol.messages import Record, decode_entry
 from astrum.protocol.records import RunInfo
 from astrum.redis import RedisSettings, RunStore
-from tests.chaos.audit import Planned, Token, read_tokens
+from astrum.values.codec import Codec
+from tests.chaos.audit import Planned, Token, read_tokens, with_children
 from tests.clusters import Watched
 from tests.flows.chaos import CODE_VARIABLE, CODES, TOKENS_VARIABLE
 from tests.processes import ROOT, AstrumProcess
@@ -58,8 +59,9 @@ class ChaosPool:
         coordinators: int,
         worker_options: list[str],
         is_watched: bool = False,
+        flow: str = "grid",
     ) -> None:
-        """Prepare a pool with a worker for each of ``codes``.
+        """Prepare a pool with a worker for each of ``codes``; its runs are of ``flow``.
 
         With ``is_watched`` its server is a master with a replica, and the links lead to the
         Sentinel that knows it: what cuts or slows links does not reach the server then.
@@ -68,6 +70,7 @@ class ChaosPool:
         self.folder = folder
         self._place = Watched(DURABLE) if is_watched else RedisServer(options=DURABLE)
         self._options = worker_options
+        self._flow = flow
         self._first = [*(("worker", code) for code in codes)]
         self._first += [("coordinator", FIRST_CODE)] * coordinators
         self.members: list[Member] = []
@@ -179,7 +182,7 @@ class ChaosPool:
         code, policy = plans[-1]
         self.arriving.add(run_id)
         try:
-            options = ("--run-id", run_id, "--versions", policy)
+            options = ("-n", self._flow, "--run-id", run_id, "--versions", policy)
             done = self.command("submit", MODULE, *options, code=code)
         finally:
             self.arriving.discard(run_id)
@@ -189,8 +192,7 @@ class ChaosPool:
         """Return the report of a run, by the command."""
         done = self.command("show", run_id, "--json")
         assert done.returncode == 0, done.stderr
-        report: dict[str, Any] = json.loads(done.stdout)
-        return report
+        return with_children(json.loads(done.stdout))
 
     def tokens(self) -> dict[str, list[Token]]:
         """Return the traces of all executions by run."""
@@ -206,7 +208,7 @@ class ChaosPool:
         async with RunStore.open(RedisSettings(url=self._place.url)) as store:
             entries = await store.read_journal({run_id: "0-0"}, block_s=None, count=1_000_000)
         records = [r for e in entries for r in decode_entry(e.data) if isinstance(r, Record)]
-        return Counter(task_ids[r.task] for r in records if r.outcome is Outcome.SUCCEEDED)
+        return Counter(_name(r, task_ids) for r in records if r.outcome is Outcome.SUCCEEDED)
 
     def leftovers(self) -> list[str]:
         """Return what is left in the queues when nothing runs any more; it should be nothing."""
@@ -245,6 +247,13 @@ class ChaosPool:
             out, err = process.communicate()
             raise AssertionError(f"{arguments} did not end:\n{err}") from None
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def _name(record: Record, task_ids: Sequence[str]) -> str:
+    """Return the task of a record; a child's result says who it is."""
+    if record.task < len(task_ids):
+        return task_ids[record.task]
+    return str(Codec().decode(record.value or b"")["name"])
 
 
 def _length(client: redis.Redis, key: bytes) -> int:

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.audit import Planned, Token, Verdict, Window, audit, begun_while_quiet
+from tests.chaos.audit import (
+    Planned,
+    Token,
+    Verdict,
+    Window,
+    audit,
+    begun_while_quiet,
+    with_children,
+)
 from tests.chaos.injection import Injection
 
 
@@ -146,3 +154,47 @@ def test_a_task_that_was_lost_with_three_killed_workers_is_not_a_lost_task() -> 
 def test_a_quarantine_without_a_kill_is_reported_as_a_problem() -> None:
     verdict = judged(quarantined(), successes="b", victims=(1, 2))
     assert (verdict.lost, verdict.quarantined) == (2, 0)
+
+
+def fan_report(*order: int, missing: int | None = None) -> Any:
+    """A run whose task "total" has gathered the two children of "c", in this order."""
+
+    def row(name: str, index: int | None = None) -> dict[str, Any]:
+        is_missing = index is not None and index == missing
+        status = "failed" if is_missing else "completed"
+        attempts = [{"attempt_number": 1, "status": status, "worker_id": "host.1.w"}]
+        own: dict[str, Any] = {"task_name": name, "status": status, "index": index, "children": []}
+        return {**own, "attempt_statistics": attempts}
+
+    children = [row("c", 0), row("c", 1)]
+    values = [None if n == missing else {"nonce": f"n{n}", "from": {}} for n in range(2)]
+    read = {f"c[{place}]": f"n{n}" for place, n in enumerate(order)}
+    return {
+        **report((1, "completed")),
+        "task_statistics": [{**row("c"), "children": children}, row("total")],
+        "task_return_set": {"c": values, "total": {"nonce": "m", "from": read}},
+    }
+
+
+CHILDREN = [Token("r", f"c[{n}]", 1, 7, f"n{n}", 1.0) for n in range(2)]
+TOTAL = Token("r", "total", 1, 7, "m", 5.0)
+
+
+def judged_fan(found: Any, *successes: str) -> Verdict:
+    return audit(with_children(found), [*CHILDREN, TOTAL], Counter([*successes, "total"]))
+
+
+def test_children_are_judged_as_tasks_are() -> None:
+    verdict = judged_fan(fan_report(0, 1), "c[0]", "c[1]")
+    assert (verdict.problems, verdict.executions) == ([], 3)
+
+
+def test_children_gathered_in_another_order_are_a_problem() -> None:
+    problems = judged_fan(fan_report(1, 0), "c[0]", "c[1]").problems
+    assert len(problems) == 2
+    assert "from a value of c[0] that is not the reported one" in problems[0]
+
+
+def test_a_child_that_is_lost_or_counts_twice_is_a_problem() -> None:
+    assert judged_fan(fan_report(0, 1, missing=1), "c[0]").lost == 1
+    assert judged_fan(fan_report(0, 1), "c[0]", "c[1]", "c[1]").double_counted == 1

@@ -42,6 +42,15 @@ SLOW = [
     "server rolled back",
     "server's memory full > leases",
 ]
+GROWING = [
+    "worker kill -9",
+    "coordinator kill -9",
+    "coordinator kill -9",
+    "server kill -9 (AOF)",
+    "server restart",
+    "server rolled back",
+]
+"""The faults of runs with children: some of them hit it between a list and its first child."""
 OPERATORS = [
     "worker drained",
     "rolling deploy",
@@ -79,6 +88,7 @@ async def storm(
     open_runs: int,
     codes: Sequence[str],
     is_watched: bool = False,
+    flow: str = "grid",
 ) -> list[Result]:
     """Run the scenarios on a pool of their own; what one finds does not end the others."""
     pool = ChaosPool(
@@ -87,6 +97,7 @@ async def storm(
         coordinators=2,
         worker_options=options(lease_s),
         is_watched=is_watched,
+        flow=flow,
     )
     results = []
     with pool:
@@ -128,6 +139,17 @@ async def test_a_run_that_is_reopened_under_kills_runs_nothing_again_that_had_su
     judge(await storm(tmp_path / "reopened", SHORT_LEASE_S, alone, open_runs=1, codes=SAME * 2))
 
 
+@pytest.mark.skipif(MINUTES > 0, reason="the long version runs")
+@pytest.mark.timeout(300)
+async def test_no_child_is_lost_or_counts_twice_and_gathers_are_in_order(tmp_path: Path) -> None:
+    growing: list[Scenario] = [("runs with children", GROWING, 15.0)]
+    judge(
+        await storm(
+            tmp_path / "fan", SHORT_LEASE_S, growing, open_runs=2, codes=SAME * 3, flow="fan"
+        )
+    )
+
+
 @pytest.mark.skipif(MINUTES <= 0, reason="make chaos MINUTES=10 runs it")
 async def test_every_fault_for_its_share_of_the_time(tmp_path: Path) -> None:
     every = QUICK + SLOW + OPERATORS
@@ -139,6 +161,7 @@ async def test_every_fault_for_its_share_of_the_time(tmp_path: Path) -> None:
         ("worker kill -9, default lease", ["worker kill -9"], 2 * share_s)
     ]
     mixed: list[Scenario] = [("mixed versions, all at once", QUICK + SLOW, 2 * share_s)]
+    growing: list[Scenario] = [("runs with children", GROWING, 2 * share_s)]
     watched: list[Scenario] = [
         (FAILOVER, [FAILOVER], share_s),
         ("failovers and kills at once", WATCHED, 2 * share_s),
@@ -154,6 +177,9 @@ async def test_every_fault_for_its_share_of_the_time(tmp_path: Path) -> None:
                 is_watched=True,
             ),
             *await storm(tmp_path / "short", SHORT_LEASE_S, each, open_runs=3, codes=SAME * 3),
+            *await storm(
+                tmp_path / "fan", SHORT_LEASE_S, growing, open_runs=3, codes=SAME * 3, flow="fan"
+            ),
             *await storm(tmp_path / "mixed", SHORT_LEASE_S, mixed, open_runs=3, codes=CODES),
             *await storm(
                 tmp_path / "default", DEFAULT_LEASE_S, at_defaults, open_runs=3, codes=SAME * 3

@@ -1,4 +1,4 @@
-"""A grid of tasks that leave a trace of each execution, for faults to disturb.
+"""A grid of tasks and a flow with children: they leave a trace of each execution, for faults.
 
 Every execution appends a token to the file that ``ASTRUM_CHAOS_TOKENS`` names, and returns its
 nonce with the nonces of the values that it was given: the audit of a run sees which execution
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from astrum import F, Ref, SchedulerRegistry, current_attempt
+from astrum import Each, F, Ref, SchedulerRegistry, current_attempt
 
 WIDTH, DEPTH = 40, 15
 TOKENS_VARIABLE = "ASTRUM_CHAOS_TOKENS"
@@ -67,7 +67,7 @@ def _meet_obstacle() -> None:
 def leave_token() -> str:
     """Append a line for this execution and return its nonce."""
     context, nonce = current_attempt(), os.urandom(6).hex()
-    who = (context.run_id, context.task_id, context.attempt, os.getpid())
+    who = (context.run_id, context.name, context.attempt, os.getpid())
     token = [*who, nonce, time.time(), CODE]
     file = os.open(os.environ[TOKENS_VARIABLE], os.O_APPEND | os.O_CREAT | os.O_WRONLY)
     try:
@@ -160,3 +160,46 @@ for _column in range(WIDTH):
     _declare_first(_column)
     for _row in range(1, DEPTH):
         _declare(_row, _column)
+
+
+fan = SchedulerRegistry("fan")
+CHILDREN = 400
+
+
+@fan.task("numbers")
+async def numbers() -> dict[str, Any]:
+    """Return the list that the other tasks have children for."""
+    return {**_value(leave_token()), "list": list(range(CHILDREN))}
+
+
+@fan.task("child", retry=1)
+async def child(
+    number: Ref[int, Each(F("numbers", "list"))], made: Ref[dict[str, Any], F("numbers")]
+) -> dict[str, Any]:
+    """Check that the element is this child's own; some first attempts fail."""
+    nonce, context = leave_token(), current_attempt()
+    await asyncio.sleep(_pause_s())
+    if number != context.index:
+        raise RuntimeError(f"child {context.index} was given {number}")
+    if number % 50 == 7 and context.attempt == 1:
+        raise RuntimeError("the first attempt of this child always fails")
+    return {**_value(nonce, numbers=made), "name": context.name}
+
+
+@fan.task("then")
+async def then(before: Ref[dict[str, Any], Each("child")]) -> dict[str, Any]:
+    """Follow one child, without waiting for the others."""
+    nonce, context = leave_token(), current_attempt()
+    await asyncio.sleep(_pause_s())
+    return {**_value(nonce, **{f"child[{context.index}]": before}), "name": context.name}
+
+
+@fan.task("total")
+async def total(
+    children: Ref[list[dict[str, Any]], F("child")], ends: Ref[list[dict[str, Any]], F("then")]
+) -> dict[str, Any]:
+    """Gather all children; the value says which stood in which place."""
+    nonce = leave_token()
+    read = {f"child[{place}]": value for place, value in enumerate(children)}
+    read |= {f"then[{place}]": value for place, value in enumerate(ends)}
+    return _value(nonce, **read)

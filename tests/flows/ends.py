@@ -186,7 +186,7 @@ with use_namespace("lights"):
         return name
 
     @task("greeted")
-    def greeted(names: Ref[list[str], F("greet", default="nobody")]) -> list[str]:
+    def greeted(names: Ref[list[str], F("greet", default="a stranger")]) -> list[str]:
         return names
 
 

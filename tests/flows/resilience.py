@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from astrum import F, Ref, current_attempt, task, use_namespace
+from astrum import Each, F, Ref, current_attempt, task, use_namespace
 
 
 def folder() -> Path:
@@ -17,8 +17,8 @@ def folder() -> Path:
 
 
 def note() -> str:
-    """Append this task's id to the executions, and return it."""
-    name = current_attempt().task_id
+    """Append the name of this task, or child, to the executions, and return it."""
+    name = current_attempt().name
     file = os.open(folder() / "executions", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
     try:
         os.write(file, f"{name}\n".encode())
@@ -193,3 +193,46 @@ with use_namespace("busy"):
         make_waiting(index)
     for index in range(SMALL):
         make_small(index)
+
+
+CHILDREN = 8
+
+with use_namespace("fan"):
+
+    @task("numbers")
+    async def numbers() -> list[int]:
+        note()
+        await released("numbers")
+        return list(range(CHILDREN))
+
+    @task("parse", on_failure="continue")
+    async def parse(number: Ref[int, Each("numbers")]) -> int:
+        note()
+        if number >= CHILDREN // 2:
+            await released("parse")
+        if (folder() / f"bad-{number}").exists():
+            raise ValueError("in the way")
+        return number * 10
+
+    @task("total")
+    async def total(parsed: Ref[list[int], F("parse")]) -> list[int]:
+        note()
+        return parsed
+
+
+with use_namespace("tidy"):
+
+    @task("make")
+    async def make() -> str:
+        return note()
+
+    @task("work")
+    async def work(name: Ref[str, F("make")]) -> None:
+        note()
+        await released("work")
+
+    @task("clean", after=["work"], always=True)
+    async def clean(name: Ref[str, F("make")]) -> str:
+        note()
+        await released("clean")
+        return name

@@ -122,7 +122,7 @@ async def test_the_nightly_report_leaves_out_what_it_cannot_read(
 async def test_the_nightly_report_reads_what_the_machine_has(tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     given = ("--input", f"folder={tmp_path / 'missing'}")
-    for options in ([], given):
+    for options in ((), given):
         await run_example("nightly_report", "--local", *options, folder=tmp_path)
         text = (tmp_path / "reports" / "nightly.md").read_text()
         assert "# The logs of this machine" in text

@@ -122,11 +122,10 @@ def _reopen_under_the_same_epoch(self: Model, run_id: str, *rest: Any) -> bool:
     return is_open
 
 
-def _wait_again_for_old_needs(self: Reopening, task: int) -> None:
-    if self._needs_left[task]:
-        _wait_again(self, task)
-    else:
-        self._has_all_it_needs(task)
+def _wait_again_with_old_needs(self: Reopening, task: int) -> None:
+    needs_left = self._needs_left[task]
+    _wait_again(self, task)
+    self._needs_left[task] = needs_left
 
 
 def _reopen_while_stopping(self: Reopening, event: Any) -> None:
@@ -188,7 +187,7 @@ ABLATIONS: dict[str, list[tuple[Any, str, Any]]] = {
     "moves": [(Moves, "look", _nothing)],
     "new budgets of a reopening": [(TaskBudgets, "renew", _nothing)],
     "new epoch of a reopening": [(Model, "reopen", _reopen_under_the_same_epoch)],
-    "new needs of a reopening": [(Reopening, "_wait_again", _wait_again_for_old_needs)],
+    "new needs of a reopening": [(Reopening, "_wait_again", _wait_again_with_old_needs)],
     "opened final marks": [(Model, "reopen", _reopen_with_final_marks)],
     "own claims": [(Reconciler, "reconcile", _nothing_async)],
     "pauses": [(Pauses, "holds", lambda *_: "")],

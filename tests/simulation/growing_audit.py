@@ -79,7 +79,7 @@ class Grown:
     def _record(self, record: Record) -> None:
         state, task = self.state, record.task
         if task >= len(state.states):
-            self.fail(f"number {task} is no task of it")
+            self.fail(f"number {task} is not a task of it")
         if record.attempt != state.attempts[task] + 1:
             self.fail(f"attempt {record.attempt} of task {task} follows {state.attempts[task]}")
         name, before = state.tasks.name(task), state.states[task]
@@ -103,7 +103,7 @@ class Grown:
             self.fail(f"it is {run.state}, but what follows from its journal is {commands}")
         kinds = {type(order) for order in self.orders}
         if run.state == "cancelled" and CancelRequested not in kinds:
-            self.fail("nobody cancelled it")
+            self.fail("it was not cancelled by a user")
 
     def audit_values(self) -> None:
         """Every value was made of those that count, in the order of the children."""

@@ -43,5 +43,9 @@ def test_the_same_seed_gives_the_same_events_of_a_growing_run() -> None:
 def test_a_missing_safeguard_of_growing_runs_is_found(safeguard: str) -> None:
     first = FIRST_MISSED_GROWING[safeguard]
     with pytest.raises(Violation):
-        for seed in range(first, first + SEEDS_TO_MISS_A_SAFEGUARD):
-            simulate(seed, without=safeguard, is_growing=True)
+        _simulate_all(range(first, first + SEEDS_TO_MISS_A_SAFEGUARD), safeguard)
+
+
+def _simulate_all(seeds: range, safeguard: str) -> None:
+    for seed in seeds:
+        simulate(seed, without=safeguard, is_growing=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 from astrum.planning.alignment import aligned, misaligned
 from astrum.planning.axes import Axis, Condition, ListSource, Watch
+from astrum.planning.task_spec import OnFailure
 from tests.unit.machine.reference import End, Index
 
 INPUTS = {ListSource(f"in{n}", (), "input"): n for n in range(3)}
@@ -31,7 +32,11 @@ class RandomPlan:
     """A plan, and the fate of each of its children; the same for the same seed."""
 
     def __init__(
-        self, seed: int, policies: tuple[str, ...] = ("continue", "ignore"), *, tails: bool = True
+        self,
+        seed: int,
+        policies: tuple[OnFailure, ...] = ("continue", "ignore"),
+        *,
+        tails: bool = True,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
@@ -147,7 +152,3 @@ class RandomPlan:
         length = Random(f"{self.seed} {len(index)} {index} {opening}").choice([0, 1, 2, 3])
         truth = Random(f"{self.seed} {spec.task_id} {index} {opening} truth").randint(0, 1)
         return tuple(length if watch.kind == "length" else truth for watch in spec.watches)
-
-
-def state_arguments(plan: RandomPlan, capacity: int | None) -> dict[str, Any]:
-    return {"run_key": "r", "capacity": capacity, "lengths": INPUTS}

@@ -195,9 +195,8 @@ class RandomRun:
             self.results[spec.task_id, index] = End(state.name.lower(), seen)
 
     def stop(self) -> None:
-        self.take_in(
-            self.random.choice([CancelRequested(1.0), CancelRequested(1.0), RunTimedOut(1.0, 1.0)])
-        )
+        is_late = self.random.random() < 0.3
+        self.take_in(RunTimedOut(1.0, 1.0) if is_late else CancelRequested(1.0))
 
     def stop_cleanup(self) -> None:
         self.take_in(CleanupStopped(1.0, "enough"))
@@ -263,10 +262,11 @@ class RandomRun:
                 continue  # which of the ends is first may depend on what no journal holds
             if mine != other and not (is_due and (mine, other) == (READY, BACKING_OFF)):
                 raise AssertionError((name, TaskState(mine).name, TaskState(other).name))
-        hidden = [
-            (s._awaited_left, s._cleanup_left, s._ends_as, s._stopping) for s in (ours, theirs)
-        ]
-        assert hidden[0] == hidden[1]
+        assert hidden(ours) == hidden(theirs)
+
+
+def hidden(state: RunState) -> tuple[object, ...]:
+    return state._awaited_left, state._cleanup_left, state._ends_as, state._stopping
 
 
 def flat(numbers: object) -> list[int]:
