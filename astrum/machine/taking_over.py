@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from astrum.machine.ending import Lengths
 from astrum.machine.events import Outcome, TaskReused
+from astrum.machine.lists import Lengths
 from astrum.machine.places import Index
 from astrum.machine.state import RunState
 from astrum.machine.task_state import (
