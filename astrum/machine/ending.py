@@ -38,8 +38,8 @@ class Ending(Lists):
         self._stopped_at = 0.0
         self._ends_as = "completed"
         # Tasks that clean up (``always``): how many have not ended, and whether they are to stop.
-        self._has_cleanup = any(spec.always for spec in plan.tasks)
-        self._cleanup_left = 0
+        self._cleanup_left = 0 if plan.is_plain else sum(spec.always for spec in plan.tasks)
+        self._has_cleanup = self._cleanup_left > 0
         self._cleanup_stopped = False
         # Children whose list has failed: their attempts are revoked, and they do not run again.
         self._revoked: set[int] = set()

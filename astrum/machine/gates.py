@@ -66,6 +66,8 @@ class Gates:
 
 def gates_of(tasks: TaskTable) -> Gates | None:
     """Return the bounds of the tasks of a run, `None` if no task has any."""
+    if tasks.plan.is_plain:
+        return None
     gates = {
         spec.task_id: _Gate(spec.at_once) for spec in tasks.plan.tasks if spec.at_once is not None
     }

@@ -110,7 +110,6 @@ class RunState(Stopping):
         self._run_key = run_key
         self._awaited_left = sum(spec.awaited for spec in plan.tasks)
         self._has_tails = self._awaited_left < len(plan.tasks)
-        self._cleanup_left = sum(spec.always for spec in plan.tasks)
         self._needs_left = [len(spec.needs) for spec in plan.tasks]
         self._extend(len(plan.tasks))
         self._begin()

@@ -35,7 +35,9 @@ class TaskTable:
         self.priorities: list[int] = list(plan.priorities) if grows else plan.priorities
         self._specs: list[TaskSpec] | tuple[TaskSpec, ...]
         self._specs = list(plan.tasks) if grows else plan.tasks
-        self.roots = {task: Place(task) for task, spec in enumerate(plan.tasks) if spec.axes}
+        self.roots: dict[int, Place] = {}
+        if grows:
+            self.roots = {task: Place(task) for task, spec in enumerate(plan.tasks) if spec.axes}
         self.counts: dict[int, int] = {}
         self._blocks: list[Place] = []
         self._firsts: list[int] = []

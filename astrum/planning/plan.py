@@ -30,7 +30,7 @@ from astrum.planning.task_spec import (
     OnFailure,
     OnLost,
     TaskSpec,
-    is_plain,
+    are_plain,
     is_queue_name,
 )
 
@@ -83,7 +83,7 @@ class Plan:
     @cached_property
     def is_plain(self) -> bool:
         """Whether no task has children, conditions, tolerant needs or a policy of its own."""
-        return all(map(is_plain, self.tasks))
+        return are_plain(self.tasks)
 
     @cached_property
     def edges(self) -> Edges:

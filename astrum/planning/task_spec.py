@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from astrum.data_transport.bindings import Binding
@@ -84,7 +86,9 @@ class TaskSpec(NamedTuple):
 
 
 _others = operator.itemgetter(Binding._fields.index("others"))
+_bindings = operator.attrgetter("bindings")
 _FROM = TaskSpec._fields.index("axes")
+_further = operator.itemgetter(slice(_FROM, None))
 _PLAIN = tuple(TaskSpec._field_defaults[name] for name in TaskSpec._fields[_FROM:])
 
 
@@ -93,6 +97,8 @@ def has_plain_policy(spec: TaskSpec) -> bool:
     return spec[_FROM:] == _PLAIN
 
 
-def is_plain(spec: TaskSpec) -> bool:
-    """Return the same, and whether it reads no lists of tasks."""
-    return spec[_FROM:] == _PLAIN and not (spec.bindings and any(map(_others, spec.bindings)))
+def are_plain(specs: Sequence[TaskSpec]) -> bool:
+    """Whether no task has children, conditions, tolerant needs or policies, or reads such."""
+    # It is asked for each run: no code in Python for each of its tasks.
+    bindings = chain.from_iterable(map(_bindings, specs))
+    return set(map(_further, specs)) <= {_PLAIN} and not any(map(_others, bindings))

@@ -11,10 +11,14 @@ from typing import Any, TypeVar, overload
 from astrum.data_transport import fitted
 from astrum.data_transport.types.class_fields import named_types
 from astrum.errors import RunCancelledError, RunError, TaskFailedError, TaskNotFoundError, nearest
-from astrum.machine.report import ExecutionReport
+from astrum.machine.report import ExecutionReport, TaskExecutionStatistics
+from astrum.machine.task_state import SUCCEEDED
 from astrum.planning.plan import Plan
 from astrum.protocol.records import RunInfo
+from astrum.protocol.run_header import RunHeader
+from astrum.redis.run_store import RunStore
 from astrum.values.codec import Codec
+from astrum_coordinator.asking.child_names import name_children
 from astrum_coordinator.asking.releasing import How, Release, release_task
 from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.result_types import types_declared_here
@@ -31,9 +35,12 @@ from astrum_coordinator.client.run_events import (
 )
 from astrum_coordinator.client.run_value import value_of
 from astrum_coordinator.publishing import last_tasks
+from astrum_coordinator.stored_runs import StoredRun
 
 Value = TypeVar("Value")
 
+KEYED_S = 1.0
+"""Seconds between two looks for a child with a key: only results tell its name."""
 NET_S = 15.0
 """Ends of runs are pushed. This is the time after which a lost one is noticed all the same."""
 
@@ -68,15 +75,18 @@ class RunHandle:
     ) -> Any:
         """Wait for the result of a task, by default of the only one at the end of the flow.
 
-        That of another task comes as soon as it has succeeded. With ``type`` the value is checked
-        against it, and a dict becomes the dataclass or model that it names. Raises
+        That of another task comes as soon as it has succeeded. That of a task with children is the
+        list of theirs, that of a child (``parse[3]``, ``pay[A-17]``) its own. With ``type`` the
+        value is checked against it, and a dict becomes the dataclass or model that it names. Raises
         `TaskFailedError`, `RunCancelledError`, and ``TimeoutError`` if it is not there in time.
         """
         what = f"result of task {task!r}" if task else "result"
         async with self._within(timeout, f"has no {what}"):
             plan = await self._known_plan()
             name = self._chosen(plan, task)
-            number = plan.index[name]
+            number = plan.index.get(name)
+            if number is None or plan.tasks[number].axes:
+                return fitted(await self._result_of_children(name, type), type)
             if plan.dependents[number]:
                 data = await self._result_on_the_way(plan, number)
             else:
@@ -89,7 +99,8 @@ class RunHandle:
 
     def _chosen(self, plan: Plan, task: str | None) -> str:
         if task is not None:
-            if task not in plan.index:
+            is_child = any(task.startswith(f"{one.task_id}[") for one in plan.tasks if one.axes)
+            if task not in plan.index and not is_child:
                 hint = nearest(task, plan.index)
                 raise TaskNotFoundError(f"run {self.run_id} has no task {task!r}{hint}")
             return task
@@ -111,21 +122,40 @@ class RunHandle:
         return await self._result_now(plan, number)
 
     async def _result_on_the_way(self, plan: Plan, number: int) -> bytes:
-        subscriptions, store = self._parts.subscriptions, self._parts.store
+        run = await self._until_over(plan.tasks[number].task_id)
+        if run.state.states[number] == SUCCEEDED:
+            return run.results[number]
+        return await self._result_now(plan, number)
+
+    async def _result_of_children(self, name: str, type: Any) -> Any:
+        """Return the result of a child, or those of all children of a task as nested lists."""
+        await self._until_over(name)
+        ask = partial(self._parts.reports.report, self.run_id, named_types(type), results=name)
+        report = await self._insist(ask)
+        rows = {one.task_name: one for row in report.task_statistics for one in _with_children(row)}
+        status, results = rows[name].status if name in rows else "", report.task_return_set
+        if status == "completed":
+            return results.get(name, [])  # of no children there is no record
+        if status == "skipped" and name in results:  # as reports have it, `None` for such children
+            return results[name]
+        raise _why_there_is_none(report, name)
+
+    async def _until_over(self, name: str) -> TaskFollower:
+        subscriptions, store, seal = self._parts.subscriptions, self._parts.store, self._parts.seal
+        stored = await self._stored()
         self._parts.reader.start()
         async with subscriptions.end_of(self.run_id) as end:
-            run = TaskFollower(self.run_id, plan, self._parts.seal, end, number)
-            await self._insist(lambda: run.catch_up(store))
+            run = TaskFollower(self.run_id, stored, seal, end, name)
+            look = partial(_look, run, store, stored)
+            await self._insist(look)
             await subscriptions.add(run)
             try:
                 while not run.is_over and await self._state() == "open":
-                    await end.wait(NET_S)
-                    await self._insist(lambda: run.catch_up(store))
+                    await end.wait(KEYED_S if run.is_keyed else NET_S)
+                    await self._insist(look)
             finally:
                 subscriptions.discard(run)
-        if run.has_result:
-            return run.results[number]
-        return await self._result_now(plan, number)
+        return run
 
     async def _result_now(self, plan: Plan, number: int) -> bytes:
         """Return a result that must be there by now; raises with the reason if it is not."""
@@ -161,11 +191,11 @@ class RunHandle:
         ``after`` is the cursor of an event that is known already: then those behind it follow.
         """
         place = place_of(after) if after else Place()
-        plan = await self._known_plan()
+        stored = await self._stored()
         subscriptions, store = self._parts.subscriptions, self._parts.store
         self._parts.reader.start()
         async with subscriptions.end_of(self.run_id) as end:
-            run = EventFollower(self.run_id, plan, self._parts.seal, end, place)
+            run = EventFollower(self.run_id, stored, self._parts.seal, end, place)
             await self._insist(lambda: run.catch_up(store))
             await subscriptions.add(run)
             try:
@@ -240,15 +270,30 @@ class RunHandle:
 
     async def _known_plan(self) -> Plan:
         if self._plan is None:
-            info = await self.status()
-            self._plan = (await self._insist(lambda: self._parts.stored.load(info))).plan
+            self._plan = (await self._stored()).plan
         return self._plan
+
+    async def _stored(self) -> StoredRun:
+        if self._plan is not None and self._plan.is_plain:  # no list of an input is to be known
+            return StoredRun(self._plan, RunHeader("", ""))
+        info = await self.status()
+        return await self._insist(lambda: self._parts.stored.load(info))
 
     async def _insist(self, action: Callable[[], Awaitable[Answer]]) -> Answer:
         return await insist(self._parts.subscriptions, self.run_id, action)
 
     def _within(self, timeout: float | None, what: str) -> _Limit:
         return _Limit(timeout, f"run {self.run_id} {what} after {timeout or 0:g} s")
+
+
+async def _look(run: TaskFollower, store: RunStore, stored: StoredRun) -> None:
+    await run.catch_up(store)
+    if run.is_keyed and run.number is None:
+        await name_children(store, run.run_id, run, stored.header.inputs)
+
+
+def _with_children(row: TaskExecutionStatistics) -> list[TaskExecutionStatistics]:
+    return [row, *row.children]
 
 
 class _Limit:
@@ -274,7 +319,8 @@ def _codec(types: tuple[type, ...]) -> Codec:
 
 
 def _why_there_is_none(report: ExecutionReport, task: str) -> RunError:
-    run_id, rows = report.run_id, {row.task_name: row for row in report.task_statistics}
+    run_id, stats = report.run_id, report.task_statistics
+    rows = {row.task_name: row for one in stats for row in _with_children(one)}
     row = rows.get(task)
     if row is not None and row.status == "failed":
         text = f"task {task!r} of run {run_id} failed: {row.error_message}"

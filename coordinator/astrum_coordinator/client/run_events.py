@@ -21,11 +21,12 @@ from astrum.machine.events import (
     TaskReused,
 )
 from astrum.machine.state import RunState
-from astrum.machine.task_state import ENDED, FAILED, SUCCEEDED
-from astrum.planning.plan import Plan
+from astrum.machine.task_state import ENDED, FAILED
 from astrum.protocol.sealing import Seal
-from astrum_coordinator.asking.run_follower import RunFollower
+from astrum_coordinator.asking.child_names import has_keys
+from astrum_coordinator.asking.run_follower import EVERY, RunFollower
 from astrum_coordinator.leading.subscriptions import EndOfRun
+from astrum_coordinator.stored_runs import StoredRun
 
 END = "end"
 """The last part of the cursor of a run's end."""
@@ -72,8 +73,10 @@ def place_of(cursor: str) -> Place:
 class EventFollower(RunFollower):
     """Follows a run and collects its events in ``found``; those up to ``after`` are left out."""
 
-    def __init__(self, run_id: str, plan: Plan, seal: Seal, end: EndOfRun, after: Place) -> None:
-        super().__init__(run_id, plan, seal, values=None)
+    def __init__(
+        self, run_id: str, stored: StoredRun, seal: Seal, end: EndOfRun, after: Place
+    ) -> None:
+        super().__init__(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
         self.found: deque[RunEvent] = deque()
         self._end = end
         self._after = after
@@ -99,25 +102,40 @@ class EventFollower(RunFollower):
 
 
 class TaskFollower(RunFollower):
-    """Follows a run until one of its tasks is over, whose result it keeps."""
+    """Follows a run until one of its tasks, or a child, is over; it keeps the result of a task.
 
-    def __init__(self, run_id: str, plan: Plan, seal: Seal, end: EndOfRun, task: int) -> None:
-        super().__init__(run_id, plan, seal, values=task)
+    A child is found by its index; that of one with a key is given by `name_children`.
+    """
+
+    def __init__(
+        self, run_id: str, stored: StoredRun, seal: Seal, end: EndOfRun, name: str
+    ) -> None:
+        number = stored.plan.index.get(name)
+        self.is_keyed = number is None and has_keys(stored.plan)
+        values = EVERY if self.is_keyed else number
+        super().__init__(run_id, stored.plan, seal, values=values, lengths=stored.lengths)
         self._end = end
-        self._task = task
+        self._name = name
+        self._number = number
+        self._known = 0
 
     @property
-    def has_result(self) -> bool:
-        """Whether the task has succeeded."""
-        return self.state.states[self._task] == SUCCEEDED
+    def number(self) -> int | None:
+        """The number of the task, `None` for a child that is not there yet."""
+        if self._number is None and len(self.state.tasks) != self._known:
+            self._number = self.state.tasks.find_name(self._name)
+            # It is searched again when more are there, or, with keys, at the next look.
+            self._known = 0 if self.is_keyed else len(self.state.tasks)
+        return self._number
 
     @property
     def is_over(self) -> bool:
-        """Whether the task has succeeded, failed or been cancelled."""
-        return self.state.states[self._task] in ENDED
+        """Whether the task has succeeded, failed, or will not run."""
+        number = self.number
+        return number is not None and self.state.states[number] in ENDED
 
     def _notify(self, event: Event, commands: Sequence[Command] = ()) -> None:
-        if self.is_over:
+        if not self.is_keyed and self.is_over:
             self._end.notify()
 
 

@@ -93,7 +93,7 @@ class RunProgress:
             self._on_settled(state, event)
         elif type(event) is AttemptWithdrawn:
             self._running.pop(event.task, None)
-        if len(state.tasks) != self._known:
+        if self.state is not None and len(state.tasks) != self._known:
             self._count_new_children(state)
         for command in commands:
             if type(command) is Dispatch:

@@ -67,6 +67,16 @@ def test_children_have_one_bar_together() -> None:
     assert "340 of 1,200" in row
 
 
+def test_children_that_are_known_before_the_display_begins_are_counted_then() -> None:
+    """A run that takes results over reads them as history, which a display may see."""
+    state, progress = RunState(Plan("test", (FILES, PARSE, NEEDS_ALL))), RunProgress()
+    event = settled(0, Outcome.SUCCEEDED, (10,))
+    progress.observe(state, event, state.handle(event))
+    assert progress.total == 0
+    progress.observe(state, None, state.start())
+    assert (progress.total, progress.stage_totals) == (12, [1, 10, 1])
+
+
 def test_a_bar_ends_with_its_last_child() -> None:
     _, progress = run_of(*[Outcome.SUCCEEDED] * 10)
     assert progress.open_children(5) == []
