@@ -70,7 +70,7 @@ class TaskReused(NamedTuple):
     """A task has succeeded without an attempt: it has the result that it had in ``run_id``.
 
     It counts only in history, before any attempt of the task: it is a seed of the run. ``seen`` is
-    as in `AttemptSettled`.
+    as in `AttemptSettled`; if it does not fit the plan, the task runs.
     """
 
     task: int

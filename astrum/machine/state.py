@@ -221,7 +221,8 @@ class RunState(Stopping):
             self._succeed_as_seen(event.task, event.seen)
 
     def _is_seed(self, event: TaskReused) -> bool:
-        return not self._started and self._is_legal(event) and not self.attempts[event.task]
+        is_first = not self._started and self._is_legal(event) and not self.attempts[event.task]
+        return is_first and not self._misfit(event.task, event.seen)
 
     def _is_current(self, event: AttemptSettled | AttemptWithdrawn | RetryFellDue) -> bool:
         """Return whether the event is legal and about the current attempt of its task."""

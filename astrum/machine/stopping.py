@@ -15,7 +15,7 @@ from astrum.machine.events import (
     Revoke,
     RunTimedOut,
 )
-from astrum.machine.failure import LOST, RELEASED, Failure
+from astrum.machine.failure import LOST, MISFIT, RELEASED, Failure
 from astrum.machine.lists import Lengths
 from astrum.machine.places import NO_ONE, Place
 from astrum.machine.reopening import Reopening
@@ -142,6 +142,8 @@ class Stopping(Reopening):
         if event.how == "fail":
             return self._fail(task, Failure((RELEASED,), _released_by(event)))
         if event.how == "succeed":
+            if misfit := self._misfit(task, event.seen):
+                return self._fail(task, Failure((MISFIT,), misfit))
             self._succeed_as_seen(task, event.seen)
         else:
             self._make_ready(task)

@@ -61,6 +61,7 @@ class RandomRun:
     def begin(self) -> None:
         self.outstanding: dict[int, int] = dict(self.left_over)
         self.revoked: set[tuple[int, int]] = set()
+        self.done: set[int] = set()
         self.fell_due: set[tuple[int, int]] = set()
         self.finishes: list[str] = []
         self.state = self.replayed(self.outstanding)
@@ -102,6 +103,7 @@ class RandomRun:
     def dispatch(self, task: int, attempt: int) -> None:
         spec = self.state.tasks.spec(task)
         assert task not in self.outstanding
+        assert task not in self.done, "it runs again after its end"
         assert task not in self.state.tasks.roots
         assert (task, attempt) not in self.dispatched, "an attempt number was given twice"
         assert not self.state.stopping or spec.always
@@ -188,6 +190,8 @@ class RandomRun:
         of = of or self.state
         spec, index = of.tasks.spec(task), of.tasks.index(task)
         state = TaskState(of.states[task])
+        if state in ENDED:
+            self.done.add(task)
         if state == SUCCEEDED:
             self.results[spec.task_id, index] = End("succeeded", of._seen.get(task, ()))
         elif state in ENDED and of is self.state:
