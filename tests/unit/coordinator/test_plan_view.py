@@ -241,6 +241,8 @@ def second() -> None: ...
 """
     (tmp_path / "going_flow.py").write_text(text)
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, ["plan", "going_flow.py", "--keep-going", "--format", "json"])
+    done = CliRunner().invoke(
+        main, ["plan", "going_flow.py", "-n", "going", "--keep-going", "--format", "json"]
+    )
     found = {task["task"]: task["on_failure"] for task in json.loads(done.output)["tasks"]}
     assert found == {"first": "continue", "second": "ignore"}
