@@ -141,11 +141,12 @@ class _Rows:
         """Return the row of a task of the plan, or of a child."""
         state, max_retries = self.state, spec.retry.max_retries
         rows: list[TaskAttemptStatistics] = []
+        name = state.tasks.name(task)
         start = end = 0.0
         for event in self.attempts[task] or ():
             rows.append(
                 _attempt_statistics(
-                    len(rows) + 1, event, spec.task_id, max_retries, state.attempt_log.retried
+                    len(rows) + 1, event, name, max_retries, state.attempt_log.retried
                 )
             )
         if rows:
@@ -153,7 +154,7 @@ class _Rows:
         task_state = state.states[task]
         root = state.because(task)
         return TaskExecutionStatistics(
-            spec.task_id,
+            name,
             stage_id,
             start,
             end,
@@ -170,10 +171,11 @@ class _Rows:
     def mapped(self, task: int, spec: TaskSpec, stage_id: int) -> TaskExecutionStatistics:
         """Return the row of a mapped task, with those of its children."""
         own, tasks = self.row(task, spec, stage_id), self.state.tasks
+        has_keys = any(axis.key is not None for axis in spec.axes)
         for child in tasks.children(task):
             row = self.row(child, spec, stage_id)
-            row.task_name = tasks.name(child)
-            row.index, row.key = tasks.index(child), tasks.key(child)
+            row.index = tasks.index(child)
+            row.key = tasks.key(child) if has_keys else ""
             own.children.append(row)
         ran = [row for row in own.children if row.attempt_count]
         own.attempt_count = sum(row.attempt_count for row in ran)

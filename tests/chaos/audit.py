@@ -92,7 +92,8 @@ def with_children(report: dict[str, Any]) -> dict[str, Any]:
 
     A child without a result has none there, and what gathered it will show it as missing.
     """
-    rows, values = [], {}
+    rows: list[dict[str, Any]] = []
+    values: dict[str, Any] = {}
     for row in report["task_statistics"]:
         name, value = row["task_name"], report["task_return_set"].get(row["task_name"])
         children = row["children"]

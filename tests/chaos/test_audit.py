@@ -163,7 +163,7 @@ def fan_report(*order: int, missing: int | None = None) -> Any:
         is_missing = index is not None and index == missing
         status = "failed" if is_missing else "completed"
         attempts = [{"attempt_number": 1, "status": status, "worker_id": "host.1.w"}]
-        own = {"task_name": name, "status": status, "index": index, "children": []}
+        own: dict[str, Any] = {"task_name": name, "status": status, "index": index, "children": []}
         return {**own, "attempt_statistics": attempts}
 
     children = [row("c", 0), row("c", 1)]

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from astrum.data_transport.bindings import Binding
+from astrum.data_transport.bindings import Binding, Path
 from astrum.data_transport.declared.signatures import ABSENT
 from astrum.data_transport.types.class_fields import type_name
 from astrum.data_transport.types.run_inputs import DeclaredInput
@@ -179,21 +179,26 @@ def transports(flow: Flow) -> Iterator[Transport]:
             source = ", ".join(binding.sources) or f"input {binding.source}"
             yield Transport(
                 source,
-                binding.path if binding.item is None else (*binding.path, *binding.item),
+                binding.path,
                 spec.task_id,
                 binding.parameter,
                 expected,
-                "" if binding.item is None else "each of ",
+                "" if binding.item is None else f"{_item_text(binding.item)}each of ",
                 _is_optional(spec, binding),
             )
         for slot in task.inputs.resources:
-            expected = "" if slot.expected is Any else _type_text(slot.expected)
+            expected = "" if slot.expected is Any else type_name(slot.expected)
             yield Transport(f"resource {slot.name}", (), spec.task_id, slot.parameter, expected)
         for supply in task.inputs.supplies:
             expected = _expected(task, supply.parameter)
             yield Transport(
                 f"({_supplier(supply.provider)})", (), spec.task_id, supply.parameter, expected
             )
+
+
+def _item_text(item: Path) -> str:
+    """Return which part of each element is read: "['id'] of ", "" for the whole."""
+    return "".join(f"[{step!r}]" for step in item) + " of " if item else ""
 
 
 def _is_optional(spec: TaskSpec, binding: Binding) -> bool:
@@ -213,11 +218,7 @@ def _supplier(provider: Any) -> str:
 
 def _expected(task: BoundTask, parameter: str | int) -> str:
     expected = task.inputs.expected.get(parameter)
-    return "" if expected is None else _type_text(expected)
-
-
-def _type_text(expected: Any) -> str:
-    return expected.__qualname__ if type(expected) is type else str(expected)
+    return "" if expected is None else type_name(expected)
 
 
 # --- for programs ---------------------------------------------------------------------------

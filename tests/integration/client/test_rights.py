@@ -37,6 +37,8 @@ def command(server: RedisServer, role: str, *words: str) -> subprocess.Completed
 
 
 async def test_a_starter_does_all_that_handles_can(users: RedisServer, tmp_path: Path) -> None:
+    with users.client() as admin:
+        denied(admin)  # what other tests were refused
     async with Client(url_of(users.url, "starter")) as client:
         assert "billing" in [flow.name for flow in await client.flows()]
         handle = await client.start("billing", inputs={"order": "R-1"})

@@ -12,9 +12,12 @@ from astrum.errors import ObservationError, ReleaseRefusedError, TaskNotFoundErr
 from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
 from astrum.planning.axes import Axis, ListSource, Watch
+from astrum.protocol.sealing import Seal
 from astrum.redis import RunStore
+from astrum.values.codec import Codec
 from astrum.view import UnfinishedState
 from astrum_coordinator import Coordinator
+from astrum_coordinator.client.run_value import value_of
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import ManualWorker, flow, take_over
 
@@ -65,6 +68,9 @@ async def test_the_result_that_a_person_gives_is_read_like_any_other(
     assert report.execution_state == "completed", report.error_summary
     assert report.task_return_set["pay"] == [17, {"no": 4}]
     assert await other.handle("r").result("pay") == [17, {"no": 4}]
+    alone = await value_of(runs, Seal(), "r", 0)
+    assert alone is not None
+    assert Codec().decode(alone) == [17, {"no": 4}]
     events = [event async for event in other.handle("r").events()]
     assert [(one.task, one.detail) for one in events if one.kind == "task_released"] == [
         ("pay", "succeed by ann@host:7")

@@ -201,6 +201,20 @@ def test_graphs_show_optional_needs_as_broken_lines() -> None:
     assert f't{number["clean"]}["clean · when refund · always"]' in mermaid(flow)
 
 
+def test_a_part_of_each_element_is_not_shown_as_a_part_of_the_list() -> None:
+    registry = SchedulerRegistry("parts")
+
+    @registry.task
+    def rows() -> list[dict[str, int]]:
+        return []
+
+    @registry.task
+    def use(count: Ref[int | None, Each("rows", "count")]) -> None: ...
+
+    text = rendered(registry.build_scheduler().flow())
+    assert re.search(r"\['count'\] of each of rows +use.count +int \| None", text)
+
+
 def test_the_length_of_a_secret_list_is_not_shown() -> None:
     registry = SchedulerRegistry("secret")
 
@@ -227,6 +241,8 @@ def second() -> None: ...
 """
     (tmp_path / "going_flow.py").write_text(text)
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, ["plan", "going_flow.py", "--keep-going", "--format", "json"])
+    done = CliRunner().invoke(
+        main, ["plan", "going_flow.py", "-n", "going", "--keep-going", "--format", "json"]
+    )
     found = {task["task"]: task["on_failure"] for task in json.loads(done.output)["tasks"]}
     assert found == {"first": "continue", "second": "ignore"}

@@ -43,7 +43,7 @@ def test_a_child_is_found_by_its_name() -> None:
         ("parse[0]", None, "'parse[0]': the children of task 'parse' are not known yet"),
     ],
 )
-def test_a_name_that_is_not_there_is_told_with_what_is(
+def test_the_error_for_an_unknown_name_says_what_there_is(
     name: str, children: int | None, why: str
 ) -> None:
     with pytest.raises(TaskNotFoundError) as error:

@@ -85,7 +85,7 @@ def test_runs_that_stop_clean_up_once_and_end_as_far_as_the_reference_says(seed:
 
 @settings(max_examples=100)
 @given(seed=seeds)
-def test_reopened_runs_run_what_was_told_until_all_has_succeeded(seed: int) -> None:
+def test_reopened_runs_run_what_was_named_until_all_has_succeeded(seed: int) -> None:
     check_reopened(seed)
 
 
@@ -173,7 +173,7 @@ def check_reopened(seed: int) -> None:
 
 
 def reopen(run: RandomRun, random: Random, named: list[int], again: list[int]) -> None:
-    """Only what was told runs again; all else keeps its end."""
+    """Only what was named runs again; all else keeps its end."""
     before = bytes(run.ended.states)
     done = set(run.dispatched)
     run.reopen(named)

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from astrum.machine import AttemptSettled, Outcome, RunState, TaskReused
 from astrum.machine.failure import Failure
 from astrum.machine.taking_over import OldRun, Taken, Wishes, take_over
 from astrum.machine.task_state import READY, SUCCEEDED
 from astrum.planning import Plan, TaskSpec
 from astrum.planning.axes import Axis, Condition, ListSource, Watch
+from tests.unit.machine.random_plans import INPUTS, RandomPlan
+from tests.unit.machine.random_run import RandomRun
+from tests.unit.machine.test_dynamic_runs import disagreements, expected
 
 CODE, FIXED = f"{'a' * 16}.{'c' * 16}", f"{'b' * 16}.{'c' * 16}"
 NO = Failure(("builtins.ValueError",), "no")
@@ -137,3 +143,23 @@ def test_tasks_that_clean_up_run_in_every_run_and_other_conditions_count() -> No
     assert names == ["list"]
     assert reasons["if"] == "it runs under another condition"
     assert reasons["clean"] == "it cleans up, and does so in every run"
+
+
+@given(st.integers(0, 2**40))
+def test_a_run_that_begins_with_seeds_ends_as_one_that_runs_all(seed: int) -> None:
+    plan = RandomPlan(seed)
+    old = RandomRun(plan, seed)
+    old.run_to_end()
+    trust = Wishes(trust=[spec.task_id for spec in plan.plan.tasks])
+    found = take_over(OldRun("july", old.state), plan.plan, trust, INPUTS)
+    seeds = [TaskReused(task, "july", seen=seen) for task, _, seen in found.seeds]
+    new = RandomRun(plan, seed + 1, seeds)
+    ran = {new.state.tasks.name(task) for task, _ in new.dispatched}
+    assert not ran & {new.state.tasks.name(task) for task, _, _ in found.seeds}
+    for task, old_task, _ in found.seeds:
+        assert new.state.states[task] == SUCCEEDED
+        assert new.state.tasks.name(task) == old.state.tasks.name(old_task)
+    new.run_to_end()
+    assert disagreements(new, expected(new)) == []
+    again = {new.state.tasks.name(task) for task, _ in new.dispatched}
+    assert not again & {new.state.tasks.name(task) for task, _, _ in found.seeds}
