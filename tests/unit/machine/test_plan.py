@@ -38,6 +38,12 @@ specs = st.builds(
     bindings=st.just(()),
     optional=st.lists(st.text(max_size=4) | st.integers(0, 9), max_size=2).map(tuple),
     priority=st.integers(-9, 9),
+    axes=st.just(()),
+    tolerant=st.just(()),
+    conditions=st.just(()),
+    watches=st.just(()),
+    max_failed=st.none() | st.integers(0, 9) | st.floats(0, 1),
+    at_once=st.none() | st.integers(1, 9),
 )
 
 
