@@ -195,7 +195,7 @@ def splice(_: Shape, tasks: int) -> Callable[[], object]:
 
 
 def fan_out(_: Shape, tasks: int) -> Callable[[], object]:
-    """A list, a child for each element of it, a child of each of these, and all of them together."""
+    """A list, a child for each of its elements, one more for each of these, and all together."""
     axes = (Axis((ListSource("list"),)),)
     specs = (
         TaskSpec("list", watches=(Watch("length"),)),
