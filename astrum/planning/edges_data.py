@@ -83,6 +83,8 @@ class Readers:
         return plain if len(row) == 3 else self._with_more(plain, row[3])
 
     def _with_more(self, plain: Binding, more: Mapping[str, Any]) -> Binding:
+        if type(more) is not dict:
+            raise ValueError("the options of a binding are not a map")
         item, holes = more.get("item"), more.get("holes", "")
         if holes not in _HOLES:
             raise ValueError(f"a binding has holes of the unknown kind {holes!r}")

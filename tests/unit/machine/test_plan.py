@@ -122,7 +122,7 @@ def test_fields_that_a_later_version_adds_to_a_plan_are_ignored(
     for row in later["tasks"]:
         row[3:] = [dict(*row[3:4]) | {"new": data.draw(more)}, *data.draw(more)]
         for binding in row[2]:
-            binding += data.draw(more)
+            binding += [{"new": data.draw(more)}, *data.draw(more)]
         if "retry" in row[3]:
             row[3]["retry"] += data.draw(more)
     assert Plan.from_data(later) == plan
