@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.case import Case
 from benchmarks.cases.chain import Chain
+from benchmarks.cases.children import Children
 from benchmarks.cases.cpu_bound import CpuBound
 from benchmarks.cases.fan_out import FanOut, Layered, SyncFanOut
 from benchmarks.cases.idle import Idle
@@ -20,6 +21,7 @@ CASES: dict[str, Case] = {
     for case in (
         FanOut(),
         Chain(),
+        Children(),
         SmallRuns(),
         SyncFanOut(),
         Layered(),

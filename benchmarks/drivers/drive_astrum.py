@@ -157,7 +157,16 @@ def _work(shape: str, measure: Callable[[str, int, object], Awaitable[Numbers]])
     return run
 
 
-SHAPES = ("fan_out", "sync_fan_out", "chain", "layered", "cpu_bound", "readers")
+SHAPES = (
+    "fan_out",
+    "sync_fan_out",
+    "chain",
+    "layered",
+    "cpu_bound",
+    "readers",
+    "children",
+    "static_children",
+)
 WORKS: dict[str, Work] = {shape: _work(shape, _measure) for shape in SHAPES} | {
     f"local_{shape}": _work(shape, _measure_here) for shape in ("fan_out", "chain", "layered")
 }

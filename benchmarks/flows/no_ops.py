@@ -3,7 +3,7 @@
 import asyncio
 import os
 
-from astrum import F, Ref, SchedulerRegistry
+from astrum import Each, F, Ref, SchedulerRegistry
 from benchmarks.drivers.driver import VALUE, last_layer, layered
 
 TASKS = int(os.environ.get("BENCH_TASKS", "100"))
@@ -88,6 +88,35 @@ def _node(one: str, two: str, three: str):
     return node
 
 
+def children() -> SchedulerRegistry:
+    """Return a list, a child for each element of it, and one task that needs them all."""
+    registry = SchedulerRegistry("children")
+    registry.task("numbers")(numbers)
+
+    async def child(number: Ref[int, Each("numbers")]) -> int:
+        return number
+
+    registry.task("t")(child)
+    registry.task("last", depends_on=["t"])(join)
+    return registry
+
+
+def static_children() -> SchedulerRegistry:
+    """Return as many tasks that need the list, and read nothing of it."""
+    registry = SchedulerRegistry("static_children")
+    registry.task("numbers")(numbers)
+    names = [f"t{number}" for number in range(TASKS)]
+    for task_id in names:
+        registry.task(task_id, depends_on=["numbers"])(first_hop)
+    registry.task("last", depends_on=names)(join)
+    return registry
+
+
+async def numbers() -> list[int]:
+    """Give a list."""
+    return list(range(TASKS))
+
+
 def cpu_bound() -> SchedulerRegistry:
     """Return sync tasks that keep a processor busy for 20 ms each, and a fan-in."""
     return _joined("cpu_bound", burn)
@@ -153,6 +182,8 @@ _MAKERS = {
     "sync_fan_out": sync_fan_out,
     "chain": chain,
     "layered": layers,
+    "children": children,
+    "static_children": static_children,
     "cpu_bound": cpu_bound,
     "readers": readers,
     "resumed": resumed,
