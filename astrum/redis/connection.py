@@ -8,6 +8,7 @@ more than the server's own time. hiredis parses and packs.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from astrum.redis.translation import FAILURES
 
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """TCP keepalive: seconds of silence before the first probe, between probes, and their number."""
+_MOST_BYTES_LEFT = 65_536
 _TAKEN_AT_ONCE = 64 * 1024
 """Commands of at most so many bytes are sent without a check of how fast the server reads."""
 _NOTHING = object()
@@ -102,6 +104,18 @@ class Connection(asyncio.Protocol):
             self._set_alarm(deadline)
         return reply
 
+    def send_together(self, commands: Sequence[Sequence[Argument]]) -> list[asyncio.Future[Any]]:
+        """Send commands in one write; their futures are as those of `send`.
+
+        A server that takes no more clients says so and closes the connection. A second write may
+        come after that: it fails, and with it what the server has said is lost.
+        """
+        is_own_turn, self._is_turn_open = not self._is_turn_open, True
+        replies = [self.send(command) for command in commands]
+        if is_own_turn:
+            self._end_turn()
+        return replies
+
     def _end_turn(self) -> None:
         self._is_turn_open = False
         gathered, self._gathered = self._gathered, []
@@ -137,13 +151,30 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail all waiting commands."""
-        self._transport = None
+        transport, self._transport = self._transport, None
+        if isinstance(error, OSError) and transport is not None:
+            self._read_rest(transport)
         why = f": {error}" if error else ""
         failure = driver.ConnectionError(f"the connection was lost{why}")
         failure.__cause__ = error
         self._fail(self._refusal or failure)
         if self.on_end is not None:
             self.on_end()
+
+    def _read_rest(self, transport: asyncio.Transport) -> None:
+        """Read what the server said before it closed the connection.
+
+        A server that takes no more clients says so and closes. If a write fails meanwhile, the
+        loop ends the connection without reading any more.
+        """
+        if transport.get_extra_info("ssl_object") is not None:
+            return
+        try:
+            data = os.read(transport.get_extra_info("socket").fileno(), _MOST_BYTES_LEFT)
+        except OSError:
+            return  # there is nothing to read
+        if data:
+            self.data_received(data)
 
     def _hand_out(self, reply: Any) -> None:
         if not self._waiting:
@@ -245,7 +276,7 @@ async def _connect(settings: RedisSettings, address: Address) -> Connection:
 
 async def _send_all(connection: Connection, commands: Sequence[Sequence[Argument]]) -> list[Any]:
     """Send commands in one trip; a refusal is a reply, a failure of the connection is raised."""
-    replies = await asyncio.gather(*map(connection.send, commands), return_exceptions=True)
+    replies = await asyncio.gather(*connection.send_together(commands), return_exceptions=True)
     for reply in replies:
         if isinstance(reply, Exception) and not isinstance(reply, driver.ResponseError):
             raise why_it_ended(replies, reply)

@@ -38,7 +38,8 @@ def test_the_same_seed_gives_the_same_events_of_a_growing_run() -> None:
     assert len(stories[0]) > 10
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.ablation
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("safeguard", GROWING)
 def test_a_missing_safeguard_of_growing_runs_is_found(safeguard: str) -> None:
     first = FIRST_MISSED_GROWING[safeguard]
