@@ -7,7 +7,7 @@ PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tests ablations chaos soak fuzz bench bench-quick bench-scheduling bench-micro constraints clean set-up set-up-to-run set-up-to-measure
+.PHONY: help demo test lint format tests thorough chaos soak fuzz bench bench-quick bench-scheduling bench-micro constraints clean set-up set-up-to-run set-up-to-measure
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -39,8 +39,8 @@ fuzz:  ## fuzz whatever reads bytes from the network for MINUTES=10 (Linux)
 	.fuzz/venv/bin/python tests/fuzz/fuzz_wire.py .fuzz/corpus -max_total_time=$$((60 * $(MINUTES))) \
 		-max_len=4096 -timeout=20 -rss_limit_mb=4096 -artifact_prefix=.fuzz/ -print_final_stats=1
 
-ablations: set-up  ## remove each safeguard in the simulation: its tests must notice
-	$(BIN)/pytest -m ablation -n 2 --dist worksteal
+thorough: set-up  ## run what takes longer, and remove each safeguard: its tests must notice
+	$(BIN)/pytest -m thorough -n 2 --dist worksteal
 
 chaos: set-up  ## kill workers, coordinators and servers for MINUTES=10
 	ASTRUM_CHAOS_MINUTES=$(MINUTES) $(BIN)/pytest -m chaos --timeout=0 -s

@@ -130,6 +130,7 @@ async def test_a_short_storm_of_faults_loses_nothing_and_counts_nothing_twice(
     judge([result for part in results for result in part])
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(MINUTES > 0, reason="the long version runs")
 @pytest.mark.timeout(300)
 async def test_a_run_that_is_reopened_under_kills_runs_nothing_again_that_had_succeeded(
@@ -139,6 +140,7 @@ async def test_a_run_that_is_reopened_under_kills_runs_nothing_again_that_had_su
     judge(await storm(tmp_path / "reopened", SHORT_LEASE_S, alone, open_runs=1, codes=SAME * 2))
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(MINUTES > 0, reason="the long version runs")
 @pytest.mark.timeout(300)
 async def test_no_child_is_lost_or_counts_twice_and_gathers_are_in_order(tmp_path: Path) -> None:

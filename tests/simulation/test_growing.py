@@ -8,7 +8,7 @@ from tests.simulation.ablations import FIRST_MISSED_GROWING, GROWING
 from tests.simulation.run import simulate
 from tests.simulation.world import Violation
 
-SEEDS = 40
+SEEDS = 25
 SEEDS_TO_MISS_A_SAFEGUARD = 60
 WHAT_HAPPENS = (
     "children",
@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_events_of_a_growing_run() -> None:
     assert len(stories[0]) > 10
 
 
-@pytest.mark.ablation
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("safeguard", GROWING)
 def test_a_missing_safeguard_of_growing_runs_is_found(safeguard: str) -> None:

@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_events() -> None:
     assert len(stories[0]) > 10
 
 
-@pytest.mark.ablation
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("safeguard", FIRST_MISSED)
 def test_a_missing_safeguard_is_found(safeguard: str) -> None:
