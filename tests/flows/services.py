@@ -36,7 +36,7 @@ with use_namespace("waiting"):
         return os.getpid()
 
 
-with use_namespace("steps"):
+with use_namespace("small_steps"):
     STEPS = 25
     for _number in range(STEPS):
 

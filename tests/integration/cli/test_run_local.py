@@ -148,7 +148,7 @@ AT_THE_END = """
     from astrum import task
 
     real, raw = sys.__stdout__, sys.stdout
-    atexit.register(lambda: print("at exit"))
+    atexit.register(lambda: print("at exit\\n", end=""))  # one write: a thread writes, too
     atexit.register(lambda: print("at exit, to the real one", file=real))
     atexit.register(lambda: os.write(1, b"at exit, raw\\n"))
     subprocess.Popen(["sh", "-c", "sleep 1; echo a child that lives on"])

@@ -55,10 +55,10 @@ async def test_a_client_that_was_cut_off_while_its_ends_were_trimmed_gets_all_re
 async def test_events_over_a_broken_link_are_those_of_the_journal_each_once(
     server: RedisServer,
 ) -> None:
-    await asyncio.to_thread(publish, server.url, "steps")
+    await asyncio.to_thread(publish, server.url, "small_steps")
     with Proxy(target_of(server)) as link:
         async with Client(link.url) as client, Client(server.url) as other:
-            handles = await client.start_many("steps", [{}] * 4)
+            handles = await client.start_many("small_steps", [{}] * 4)
             reading = [asyncio.create_task(_events(handle)) for handle in handles]
             for handle in handles:
                 mine = other.handle(handle.run_id)

@@ -16,6 +16,7 @@ from astrum_worker.claiming.claim_order import ORDINARY_FIRST_EVERY, ClaimOrder
 from astrum_worker.config import WorkerConfig
 from astrum_worker.context import WorkerContext
 from astrum_worker.streams import MANY_STREAMS, offers_read, streams_of_lane
+from tests.eventually import eventually
 from tests.integration.worker.pool import Lead, Pool
 from tests.servers import Server
 
@@ -54,6 +55,7 @@ async def test_a_worker_that_starts_later_finds_the_streams_of_exact_runs(
 async def test_a_worker_with_many_streams_says_once_what_they_cost(pool: Pool) -> None:
     queues = [part for number in range(MANY_STREAMS) for part in ("--queue", f"q{number}")]
     worker = await pool.start(*queues).serving()
+    await eventually(lambda: "streams in each lane" in worker.said)
     assert worker.said.count("streams in each lane") == 1
 
 
