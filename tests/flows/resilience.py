@@ -197,7 +197,7 @@ with use_namespace("busy"):
 
 CHILDREN = 8
 
-with use_namespace("fan"):
+with use_namespace("growing_fan"):
 
     @task("numbers")
     async def numbers() -> list[int]:

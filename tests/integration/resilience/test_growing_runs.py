@@ -54,7 +54,7 @@ def test_the_next_leader_begins_the_children_of_a_list_that_its_leader_never_saw
 ) -> None:
     pool.worker()
     first = pool.serve()
-    pool.submit("fan")
+    pool.submit("growing_fan")
     pool.started("numbers")
     first.send(signal.SIGSTOP)
     pool.release("numbers")
@@ -71,7 +71,7 @@ def test_the_next_leader_begins_the_children_of_a_list_that_its_leader_never_saw
 def test_a_leader_killed_in_the_middle_of_the_children_is_followed_by_another(pool: Pool) -> None:
     pool.worker()
     both = pool.serve(), pool.serve()
-    pool.submit("fan")
+    pool.submit("growing_fan")
     begin_children(pool)
     leader(pool, *both).kill()
     pool.end_leadership()
@@ -85,7 +85,7 @@ def test_the_children_of_a_killed_worker_run_elsewhere_and_the_others_not_again(
     pool: Pool,
 ) -> None:
     victim = pool.worker(*QUICK)
-    run = pool.start("run", MODULE, "-n", "fan", "--run-id", "r")
+    run = pool.start("run", MODULE, "-n", "growing_fan", "--run-id", "r")
     begin_children(pool)
     wait_until(lambda: ends(pool) > CHILDREN // 2, "the ends of half of the children")
     victim.kill()
@@ -107,7 +107,7 @@ def test_a_failed_child_alone_is_tried_again_and_then_what_reads_it(pool: Pool) 
     pool.serve()
     for name in ("numbers", "parse", "bad-2"):
         pool.release(name)
-    pool.submit("fan")
+    pool.submit("growing_fan")
     assert pool.ended()["execution_state"] == "failed"
     assert pool.executions() == once("numbers", *NAMES)
     (pool.folder / "bad-2").unlink()
@@ -128,13 +128,13 @@ def test_a_new_run_takes_over_the_children_that_have_succeeded(pool: Pool) -> No
     pool.worker()
     for name in ("numbers", "parse", "bad-2"):
         pool.release(name)
-    failed = pool.command("run", MODULE, "-n", "fan", "--run-id", "r")
+    failed = pool.command("run", MODULE, "-n", "growing_fan", "--run-id", "r")
     assert failed.returncode == 1, failed.stderr
     (pool.folder / "bad-2").unlink()
-    plan = pool.command("plan", MODULE, "-n", "fan", "--from", "r", "--format", "json")
+    plan = pool.command("plan", MODULE, "-n", "growing_fan", "--from", "r", "--format", "json")
     rows = {row["task"]: row["reason"] for row in json.loads(plan.stdout)["from"]["tasks"]}
     assert rows["parse"] == "1 of its 8 children run; of 'parse[2]': it failed in run r"
-    done = pool.command("run", MODULE, "-n", "fan", "--run-id", "new", "--from", "r")
+    done = pool.command("run", MODULE, "-n", "growing_fan", "--run-id", "new", "--from", "r")
     assert done.returncode == 0, done.stderr
     report = pool.report("new")
     assert report["task_return_set"]["total"] == TENS
