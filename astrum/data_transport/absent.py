@@ -1,4 +1,4 @@
-"""What stands in a gathered list where an element has no result, until its reader fills it."""
+"""The placeholder in a gathered list for an element without a result, until its reader fills it."""
 
 from __future__ import annotations
 

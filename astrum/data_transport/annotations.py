@@ -52,9 +52,9 @@ class From:
     theirs. A ``locator`` applies to each result.
 
     With a ``default`` the source may end in any way, and the part may be absent: then the
-    parameter gets the default, and in a list it stands in the hole; ``default=DROP`` leaves holes
-    out. With ``failures=True`` a `TaskFailure` stands there. The parameter's own default value
-    never replaces a result, since the reference fills it.
+    parameter gets the default, and in a list it replaces the missing result; ``default=DROP``
+    leaves missing results out, and with ``failures=True`` a `TaskFailure` replaces each. The
+    parameter's own default value never replaces a result, since the reference fills it.
 
     >>> From("load_order", "order_id")
     From(task='load_order', locator='order_id')
@@ -68,7 +68,7 @@ class From:
     failures: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        if isinstance(self.task, list):  # `typing` hashes what stands in brackets
+        if isinstance(self.task, list):  # `typing` hashes what is in brackets
             object.__setattr__(self, "task", tuple(self.task))
 
     # `typing` keeps one `Ref[...]` for all that are equal, so 0 and False must not be.

@@ -76,7 +76,7 @@ PLAIN = Reads()
 
 
 class Fill(NamedTuple):
-    """What stands in the holes of a list: ``default``, in lists that are nested ``depth`` deep."""
+    """What replaces missing elements: ``default``, in lists that are nested ``depth`` deep."""
 
     default: Any
     depth: int = 1

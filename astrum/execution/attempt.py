@@ -18,7 +18,7 @@ class AttemptContext:
     """The running attempt, as `current_attempt` returns it inside a task.
 
     ``worker_id`` is "" in process. ``index`` is the place of a child in its list, for a child of
-    several lists its place on each axis, `None` for any other task. ``key`` is what stands in the
+    several lists its place on each axis, `None` for any other task. ``key`` is what is in the
     brackets of the child's name if that is not the index, else "". ``cancelled``
     becomes true when the attempt is revoked or times out; a sync task that runs long should check
     it now and then and return.

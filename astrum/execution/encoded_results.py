@@ -350,7 +350,7 @@ class EncodedResults:
         return known
 
     def _apart(self, data: bytes) -> Fetching[bytes]:
-        """Return a value as it is sent: the reference to it if it is big."""
+        """Return what is sent for a value: the value, or the reference to it if it is big."""
         if len(data) <= MIN_COMPRESSED_BYTES:
             return data
         packed: EncodedResult = yield from worked(partial(pack_value, data), len(data))

@@ -98,7 +98,7 @@ class Gather:
             ) from None
 
     def _without(self, task: int | None) -> Any:
-        """Return what stands in the place of a task that has no result."""
+        """Return what replaces the result of a task that has none."""
         holes = self._binding.holes
         if holes == "fill":
             return None

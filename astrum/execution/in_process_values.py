@@ -189,7 +189,7 @@ class LiveValues:
         return part
 
     def _without(self, spec: TaskSpec, binding: Binding, number: int | None) -> Any:
-        """Return what stands in a list in the place of a task that has no result."""
+        """Return what replaces, in a list, the result of a task that has none."""
         if binding.holes == "fill":
             return ABSENT
         if binding.holes == "drop":

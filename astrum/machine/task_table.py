@@ -79,7 +79,7 @@ class TaskTable:
         return f"{task_id}[{self.label(task, place)}]"
 
     def label(self, task: int, place: Place) -> str:
-        """Return what stands in the brackets of a child's name."""
+        """Return what is in the brackets of a child's name."""
         index = (*place.index, task - place.first)
         if not self._keys:
             return ",".join(map(str, index))

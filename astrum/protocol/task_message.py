@@ -29,7 +29,7 @@ class TaskMessage(NamedTuple):
 
     ``versions`` says which code may run it (`astrum.planning.VERSION_POLICIES`; "": compatible
     code). ``child_index`` and ``child_key`` say which child of a task it is: its place on each
-    axis, and what stands in the brackets of its name if that is not the index. ``watches`` are what
+    axis, and what is in the brackets of its name if that is not the index. ``watches`` are what
     to observe of the result and report in `Record.seen`. ``trace`` is the W3C ``traceparent`` that
     it belongs to.
     Nothing reads ``limits`` and ``priority`` yet: they are room in the format.

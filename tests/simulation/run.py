@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tests.simulation.ablations import without_safeguard
 from tests.simulation.audit import audit
@@ -30,3 +30,13 @@ def simulate(
         finally:
             world.tear_down()
     return world.counts
+
+
+def simulate_all(
+    seeds: Iterable[int], *, without: str | None = None, is_growing: bool = False
+) -> Counter[str]:
+    """Return how often each fault happened in all of the seeds, until the first `Violation`."""
+    counts: Counter[str] = Counter()
+    for seed in seeds:
+        counts += simulate(seed, without=without, is_growing=is_growing)
+    return counts

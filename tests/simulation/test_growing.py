@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.ablations import FIRST_MISSED_GROWING, GROWING
-from tests.simulation.run import simulate
+from tests.simulation.run import simulate, simulate_all
 from tests.simulation.world import Violation
 
 SEEDS = 25
@@ -24,9 +24,7 @@ WHAT_HAPPENS = (
 
 @pytest.mark.timeout(120)
 def test_no_fault_breaks_a_promise_about_growing_runs() -> None:
-    counts = simulate(0, is_growing=True)
-    for seed in range(1, SEEDS):
-        counts += simulate(seed, is_growing=True)
+    counts = simulate_all(range(SEEDS), is_growing=True)
     assert not [what for what in WHAT_HAPPENS if not counts[what]]
 
 
@@ -43,10 +41,6 @@ def test_the_same_seed_gives_the_same_events_of_a_growing_run() -> None:
 @pytest.mark.parametrize("safeguard", GROWING)
 def test_a_missing_safeguard_of_growing_runs_is_found(safeguard: str) -> None:
     first = FIRST_MISSED_GROWING[safeguard]
+    seeds = range(first, first + SEEDS_TO_MISS_A_SAFEGUARD)
     with pytest.raises(Violation):
-        _simulate_all(range(first, first + SEEDS_TO_MISS_A_SAFEGUARD), safeguard)
-
-
-def _simulate_all(seeds: range, safeguard: str) -> None:
-    for seed in seeds:
-        simulate(seed, without=safeguard, is_growing=True)
+        simulate_all(seeds, without=safeguard, is_growing=True)

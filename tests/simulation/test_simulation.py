@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.ablations import FIRST_MISSED
-from tests.simulation.run import simulate
+from tests.simulation.run import simulate, simulate_all
 from tests.simulation.world import Violation
 
 SEEDS = 50
@@ -32,7 +32,7 @@ SEEDS_TO_MISS_A_SAFEGUARD = 60
 
 @pytest.mark.timeout(120)
 def test_no_fault_breaks_a_promise() -> None:
-    counts = sum((simulate(seed) for seed in range(1, SEEDS)), simulate(0))
+    counts = simulate_all(range(SEEDS))
     assert not [fault for fault in EVERY_FAULT if not counts[fault]]
 
 
@@ -50,9 +50,4 @@ def test_the_same_seed_gives_the_same_events() -> None:
 def test_a_missing_safeguard_is_found(safeguard: str) -> None:
     first = FIRST_MISSED[safeguard]
     with pytest.raises(Violation):
-        _simulate_all(range(first, first + SEEDS_TO_MISS_A_SAFEGUARD), safeguard)
-
-
-def _simulate_all(seeds: range, without: str) -> None:
-    for seed in seeds:
-        simulate(seed, without=without)
+        simulate_all(range(first, first + SEEDS_TO_MISS_A_SAFEGUARD), without=safeguard)

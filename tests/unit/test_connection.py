@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -157,3 +158,19 @@ async def test_a_command_that_is_still_being_sent_is_not_late(tmp_path: Path) ->
     async with speaking_with(lambda: SlowTaker(0.05), tmp_path) as channel:
         async with asyncio.timeout(10):
             assert await channel.send(["SET", b"x" * 4 * 1024 * 1024], 0.3) == b"OK"
+
+
+async def test_what_a_server_says_before_it_closes_is_kept_although_a_write_fails(
+    tmp_path: Path,
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_unix_connection(Connection, str(tmp_path / "s"))
+        # The loop reads nothing meanwhile, so that the write comes before it.
+        with listener.accept()[0] as other_end:
+            other_end.sendall(b"-ERR max number of clients reached\r\n")
+        reply = connection.send(["PING"])
+        with pytest.raises(driver.ResponseError, match="max number of clients"):
+            await reply

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
 from astrum.view import DeadLetterView, QueueState, view_of
+from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.pool_names import check_known
 from astrum_coordinator.asking.releasing import How, Release, release_task
 from astrum_coordinator.asking.requests import cancel_run
@@ -20,22 +20,10 @@ from astrum_coordinator.asking.retrying import Retry, retry_run
 from astrum_coordinator.asking.snapshots import queue_states_of, served_versions
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.waiting import found_run
-from astrum_coordinator.context import CoordinatorContext
-from astrum_coordinator.stored_runs import StoredRuns
 
 
-class Operations(ABC):
+class Operations(Connected):
     """What a coordinator does for an operator."""
-
-    @property
-    @abstractmethod
-    def _context(self) -> CoordinatorContext:
-        """The store and what belongs to it."""
-
-    @property
-    @abstractmethod
-    def _stored(self) -> StoredRuns:
-        """The reader of plans and headers."""
 
     # --- questions -----------------------------------------------------------------------------
 

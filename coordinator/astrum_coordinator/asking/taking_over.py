@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -36,12 +36,11 @@ from astrum.redis.scripts import MAX_ITEMS
 from astrum.values.codec import Codec
 from astrum.values.payload import EncodedResult
 from astrum.values.references import BlobRef, reference_of
+from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
 from astrum_coordinator.asking.waiting import found_run
-from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.results import NIL
-from astrum_coordinator.stored_runs import StoredRuns
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -228,18 +227,8 @@ def _check_names(wish: FromRun, plan: Plan) -> None:
         )
 
 
-class TakingOver(ABC):
+class TakingOver(Connected):
     """What a coordinator does to start runs from earlier ones."""
-
-    @property
-    @abstractmethod
-    def _context(self) -> CoordinatorContext:
-        """The store and what belongs to it."""
-
-    @property
-    @abstractmethod
-    def _stored(self) -> StoredRuns:
-        """The reader of plans and headers."""
 
     @property
     @abstractmethod
