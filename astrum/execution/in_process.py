@@ -60,6 +60,8 @@ from astrum.runtime.loops import leave_behind, runs_in
 logger = logging.getLogger("astrum.run")
 
 _NOTHING = (None, None)
+_RUN_TIMER, _CLEANUP_TIMER = -1, -2
+"""In place of a task's number: the timers of the run's timeout and of the limit of its clean-up."""
 MAX_OUTSTANDING = 100_000
 """The most attempts that exist at once, so that a run of a million tasks fits into memory."""
 
@@ -196,7 +198,7 @@ class InProcessRun:
         limit_s = self._options.timeout_s
         if limit_s is not None:
             event = RunTimedOut(time.time() + limit_s, limit_s)
-            self._timers[-1] = self._loop.call_later(limit_s, self._take_in, event)
+            self._timers[_RUN_TIMER] = self._loop.call_later(limit_s, self._take_in, event)
 
     # --- events in, commands out --------------------------------------------------------
 
@@ -212,7 +214,7 @@ class InProcessRun:
         self._limits_cleanup = True
         if until is not None:
             event = CleanupStopped.too_late(until, limit_s)
-            self._timers[-2] = self._loop.call_later(limit_s, self._take_in, event)
+            self._timers[_CLEANUP_TIMER] = self._loop.call_later(limit_s, self._take_in, event)
 
     def _obey(self, event: Event | None, commands: Sequence[Command]) -> None:
         if self._observer is not None:
