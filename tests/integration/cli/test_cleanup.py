@@ -6,6 +6,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.integration.cli.conftest import Cli, Write
 from tests.processes import AstrumProcess, wait_until
 from tests.servers import Server
@@ -115,10 +117,11 @@ def test_a_cancellation_now_ends_a_clean_up_under_way(
     assert report["error_summary"][-1].endswith(": it hangs")
 
 
-def test_an_option_bounds_the_clean_up(write: Write, cli: Cli) -> None:
+@pytest.mark.parametrize("place", [["--local"], ["--embedded", "--workers", "1"]])
+def test_an_option_bounds_the_clean_up(write: Write, cli: Cli, place: list[str]) -> None:
     source = CLEANS.replace("await asyncio.Event().wait()", 'raise ValueError("no")', 1)
     write("flow.py", source)
-    done = cli("run", "flow.py", "--local", "--cleanup", "0.2")
+    done = cli("run", "flow.py", *place, "--cleanup", "0.2")
     assert done.returncode == 1
     assert "took longer than 0.2 s" in done.stderr, done.stderr
 
