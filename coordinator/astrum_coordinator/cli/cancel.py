@@ -9,6 +9,7 @@ import click
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode
+from astrum_coordinator.cli.arguments import runs_argument
 from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.confirmation import is_confirmed, yes_option
 from astrum_coordinator.cli.options import json_option, log_option
@@ -23,7 +24,7 @@ _NAMED = 5
 
 
 @click.command(short_help="Ask for the end of runs.")
-@click.argument("names", nargs=-1, metavar="[RUN]...")
+@runs_argument
 @run_filter_options("cancel")
 @server_options
 @option("--reason", default="", help="Kept in the run's report.")

@@ -9,6 +9,7 @@ import click
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, server_options
 from astrum.runtime.exit_codes import ExitCode
+from astrum_coordinator.cli.arguments import runs_argument
 from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.confirmation import is_confirmed, yes_option
 from astrum_coordinator.cli.options import json_option, log_option
@@ -23,7 +24,7 @@ _NAMED = 5
 
 
 @click.command(short_help="Delete ended runs with their results.")
-@click.argument("names", nargs=-1, metavar="[RUN]...")
+@runs_argument
 @run_filter_options("forget")
 @yes_option
 @server_options

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum_coordinator.cli.completion import task_names
+from astrum_coordinator.cli.arguments import run_argument
 from astrum_coordinator.cli.asking import ask, find_run
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Show how a run ended, or how far it is.")
-@click.argument("name", metavar="RUN")
-@click.argument("task", required=False, metavar="[TASK]")
+@run_argument
+@click.argument("task", required=False, metavar="[TASK]", shell_complete=task_names)
 @server_options
 @option("--all", "everything", is_flag=True, help="All tasks, errors and tracebacks.")
 @option("--failed", is_flag=True, help="Only tasks that failed or are tried again.")
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     "task_id",
     envvar="ASTRUM_SHOW_TASK",
     metavar="ID",
+    shell_complete=task_names,
     help="Only this task, with all its attempts and its result.",
 )
 @option(
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
 @json_option
 @log_option
 def show(
-    name: str,
+    run_id: str,
     task: str | None,
     server: ServerOptions,
     everything: bool,
@@ -80,7 +83,7 @@ def show(
     chosen = Chosen(task or task_id, failed, everything, attempt)
     if attempt is not None and chosen.task_id is None:
         raise click.UsageError("--attempt is about one task: name it after RUN")
-    run_id = find_run(server, name)
+    run_id = find_run(server, run_id)
     if watch:
         from astrum_coordinator.cli.watch_run import watch_run
 

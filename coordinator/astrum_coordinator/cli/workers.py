@@ -211,12 +211,12 @@ def note_text(status: WorkerStatus) -> str:
     """Return what is unusual about a worker, "" if nothing is."""
     from astrum_coordinator.display.report_view import count_text
 
-    ages = [lane.read_age_s for lane in status.lanes.values() if lane.read_age_s is not None]
+    ages = [lane.read_age_s or 0.0 for lane in status.lanes.values() if lane.free]
     notes = []
     if status.unsettled:
         notes.append(f"{count_text(status.unsettled, 'end')} not delivered yet")
     if status.hung_threads:
-        notes.append(f"{count_text(status.hung_threads, 'thread')} of given-up tasks still run")
+        notes.append(f"{count_text(status.hung_threads, 'thread')} hung in tasks given up")
     if not status.not_claiming and max(ages, default=0.0) > LONGEST_READ_AGE_S:
         notes.append(f"read its queues {max(ages):.0f} s ago")
     return "; ".join(notes)

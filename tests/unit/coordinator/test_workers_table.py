@@ -47,10 +47,11 @@ def test_running_attempts_are_shown_beside_the_slots() -> None:
     [
         (WorkerStatus(), ""),
         (WorkerStatus(unsettled=214), "214 ends not delivered yet"),
-        (WorkerStatus(hung_threads=1), "1 thread of given-up tasks still run"),
+        (WorkerStatus(hung_threads=1), "1 thread hung in tasks given up"),
         (WorkerStatus(lanes={"async": LaneStatus(8, 1, 7, 31.4)}), "read its queues 31 s ago"),
         (WorkerStatus(lanes={"async": LaneStatus(8, 1, 7, 4.0)}), ""),
-        (WorkerStatus(lanes={"async": LaneStatus(8, 1, 0, 99.0)}, not_claiming=("draining",)), ""),
+        (WorkerStatus(lanes={"async": LaneStatus(8, 8, 0, 99.0)}), ""),
+        (WorkerStatus(lanes={"async": LaneStatus(8, 1, 7, 99.0)}, not_claiming=("draining",)), ""),
     ],
 )
 def test_what_is_unusual_about_a_worker_is_said(status: WorkerStatus, text: str) -> None:
