@@ -95,7 +95,7 @@ def list_mistakes(plan: Plan, values: Mapping[str, Any], secrets: frozenset[str]
         except (ObservationError, LocateError) as error:
             what = f"the input {one.source!r}"
             hidden = f"{what} does not have what task {task_id!r} runs once for each of"
-            text = str(error) if isinstance(error, ObservationError) else f"{what}: {error}"
+            text = error.about(what) if isinstance(error, LocateError) else str(error)
             mistakes.append(hidden if one.source in secrets else text)
     return mistakes + [text for spec in plan.tasks for text in _unequal(spec, lengths)]
 

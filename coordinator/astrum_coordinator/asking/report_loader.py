@@ -57,6 +57,8 @@ class ReportLoader:
         info = await found_run(self.store, run_id)
         known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
+        if not info.is_open:
+            state.conclude()
         header = read_header(info, self._seal)
         values, inputs = {}, header.inputs
         if inputs or results is not False:
