@@ -86,7 +86,9 @@ def test_what_is_not_a_list_fails_its_task_by_name(value: Any, found: str) -> No
 
 def test_a_part_that_is_not_there_fails_its_task_by_name() -> None:
     text = refusal({"lines": []}, Watch("length", ("rows",)))
-    assert text.startswith("the result of task 'load' has no field 'rows'; it is a dict with the key")
+    assert text.startswith(
+        "the result of task 'load' has no field 'rows'; it is a dict with the key"
+    )
     assert "other tasks run once for each element" in text
     assert "depends on a bool there" in refusal(None, Watch("truth", ("ok",)))
     assert "which other tasks run" in refusal({}, Watch("choice", ("kind",), ("a",)))

@@ -148,13 +148,13 @@ class ReportLoader:
 
     async def decoded(self, run_id: str, data: bytes, codec: Codec) -> Any:
         """Return a result of a run, fetched first if its record has only a reference to it."""
-        if reference_of(data) is not None:
-            data = await self._fetched(run_id, data)
-        return self._decoded(data, codec)
+        return self._decoded(await self.whole(run_id, data), codec)
 
-    async def _fetched(self, run_id: str, data: bytes) -> bytes:
+    async def whole(self, run_id: str, data: bytes) -> bytes:
+        """Return an encoded value of a run, fetched first if it is a reference."""
         reference = reference_of(data)
-        assert reference is not None
+        if reference is None:
+            return data
         whole = await self.store.get_blob(run_id, reference.digest)
         return project(whole, reference.path)
 
