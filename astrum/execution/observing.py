@@ -103,9 +103,7 @@ def _key(element: Any, key: Path, where: str) -> str:
     shown = f"{shown_path(key)} of {where}" if key else where
     if isinstance(found, Enum) or type(found) not in (str, int):
         kind = with_article(type(found).__name__) if found is not None else "None"
-        raise ObservationError(
-            f"{shown} is {kind}; the key of a child must be a str or an int"
-        )
+        raise ObservationError(f"{shown} is {kind}; the key of a child must be a str or an int")
     name = str(found)
     if not name or len(name) > MAX_KEY_CHARS or not name.isprintable():
         raise ObservationError(

@@ -190,8 +190,8 @@ class RunHandle:
         """Yield what happens in the run from its beginning on, and end after its end.
 
         ``after`` is the cursor of an event that is known already: then those behind it follow.
-        With ``progress`` also what running tasks tell by ``current_attempt().progress()``, looked
-        up each second: only what is told while this waits, and not each step.
+        With ``progress`` also the last ``current_attempt().progress()`` of running tasks,
+        looked up each second while this waits.
         """
         place = place_of(after) if after else Place()
         watch = ProgressWatch(self.run_id)
