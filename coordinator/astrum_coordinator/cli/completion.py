@@ -86,6 +86,13 @@ def worker_names(
     return _offered(ctx, "workers", question, incomplete)
 
 
+def module_files(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell offer files."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 def _about(details: Mapping[str, str], status: str) -> str:
     namespace = details.get("namespace", "")
     return f"{status}, {namespace}" if namespace else status

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from click.testing import CliRunner
 
 from astrum_coordinator.cli import main
 from tests.processes import AstrumProcess, wait_until
+from tests.schemas import SCHEMAS, check
 from tests.servers import RedisServer
 
-SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 FLOW = """
     import pathlib, time
     from astrum import Each, F, Input, Ref, RetryPolicy, task, use_namespace
@@ -69,23 +69,6 @@ DONE = """
 """
 
 Ask = Callable[..., Any]
-
-
-def strict(schema: Any) -> Any:
-    """Return a schema in which no object may have a member that the schema does not name."""
-    if isinstance(schema, list):
-        return [strict(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    made = {name: strict(part) for name, part in schema.items()}
-    if isinstance(schema.get("properties"), Mapping) and schema.get("type") == "object":
-        made.setdefault("additionalProperties", False)
-    return made
-
-
-def check(name: str, value: Any) -> None:
-    schema = strict(json.loads((SCHEMAS / f"{name}.json").read_text()))
-    jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator)
 
 
 def invoke(url: str, *arguments: str, code: int = 0) -> str:
