@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from astrum.runtime.cli.options import ServerOptions, option, server_options
-from astrum_coordinator.cli.completion import task_names
 from astrum_coordinator.cli.arguments import run_argument
 from astrum_coordinator.cli.asking import ask, find_run
+from astrum_coordinator.cli.completion import task_names
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +88,13 @@ def test_programs_and_people_see_a_run_that_another_process_leads_until_it_is_ov
         check("watch", line)
     last = told[-1]
     assert (last["status"], last["succeeded"], last["outstanding"]) == ("completed", 2, 0)
-    assert all(line != before for before, line in zip(told, told[1:], strict=False))
+    assert all(line != before for before, line in pairwise(told))
     assert terminal.read_to_end() == 0
     assert "run r1 completed: 2 of 2 tasks succeeded" in terminal.text
     assert "result of 'last': 'the end'" in terminal.text
 
 
-def test_an_interrupt_ends_the_watching_and_not_the_run(
-    cli: Cli, url: str, tmp_path: Path
-) -> None:
+def test_an_interrupt_ends_the_watching_and_not_the_run(cli: Cli, url: str, tmp_path: Path) -> None:
     for command, shown in {("show", "r1"): "0 of 2|0/2", ("workers",): "Memory"}.items():
         terminal = Terminal(tmp_path, *command, "--watch", "--redis", url)
         terminal.read_until(shown)
