@@ -144,7 +144,9 @@ def test_a_new_run_outlives_its_leader_and_the_earlier_run(
             first.kill()
         assert cli("forget", "july", "--yes", **env).returncode == 0
         gone = cli("run", "flow.py", "--from", "july", **env)
-        assert (gone.returncode, "no run has the id 'july'" in gone.stderr) == (2, True), gone.stderr
+        assert (gone.returncode, "no run has the id 'july'" in gone.stderr) == (2, True), (
+            gone.stderr
+        )
         (tmp_path / "go").touch()
         with AstrumProcess("astrum_coordinator", "serve", environment=env):
             assert cli("wait", "new", "--timeout", "40", **env).returncode == 0
