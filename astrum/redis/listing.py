@@ -27,6 +27,8 @@ from astrum.redis.reaping import streams_of
 _TIME_MS = re.compile(rb"[0-9]{1,18}")
 _LEAST_RUNS = 20
 """The fewest runs asked for at once: some of them may have expired."""
+_IDS_PER_CALL = 10_000
+"""A limit, so that no call blocks the server for long."""
 
 
 class Backlog(NamedTuple):
@@ -90,6 +92,18 @@ def read_orphans(reply: Sequence[Any]) -> Orphans:
     known = [run_id for run_id in scores if is_run_id(run_id)]
     fresh = frozenset(run_id for run_id in known if not scores[run_id])
     return Orphans(known, fresh, None if next_ms < 0 else next_ms / 1000)
+
+
+async def run_ids(client: Client, keys: Keys) -> list[str]:
+    """Return the ids of all runs, newest first; some of their records may have expired."""
+    found: dict[str, None] = {}
+    start = 0
+    while True:
+        reply = await client.execute("ZREVRANGE", keys.index, start, start + _IDS_PER_CALL - 1)
+        found |= dict.fromkeys(filter(is_run_id, names_of(reply)))
+        if len(reply) < _IDS_PER_CALL:
+            return list(found)
+        start += _IDS_PER_CALL
 
 
 async def list_runs(client: Client, keys: Keys, limit: int) -> list[RunInfo]:

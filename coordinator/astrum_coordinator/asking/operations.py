@@ -17,6 +17,7 @@ from astrum_coordinator.asking.pool_names import check_known
 from astrum_coordinator.asking.releasing import How, Release, release_task
 from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.retrying import Retry, retry_run
+from astrum_coordinator.asking.run_names import find_run
 from astrum_coordinator.asking.snapshots import queue_states_of, served_versions
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.waiting import found_run
@@ -30,6 +31,14 @@ class Operations(Connected):
     async def run_info(self, run_id: str) -> RunInfo | None:
         """Return the information on a run, `None` if there is none."""
         return await self._context.store.run_info(run_id)
+
+    async def find_run(self, name: str) -> str:
+        """Return the id of the run that has this id, or the only one that begins so.
+
+        ``@last`` is the newest run, ``@failed`` the newest one that failed. Raises
+        `RunNotFoundError` with the nearest id, or with those that begin so.
+        """
+        return await find_run(self._context.store, name)
 
     async def runs(self, limit: int = 50) -> list[RunInfo]:
         """Return what is known of the latest ``limit`` runs, newest first."""

@@ -7,7 +7,7 @@ import click
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, server_options
 from astrum.runtime.exit_codes import ExitCode
-from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.asking import ask, find_runs
 from astrum_coordinator.cli.confirmation import is_confirmed, yes_option
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json
@@ -35,6 +35,7 @@ def forget(
     \b
     Example: astrum-coordinator forget 20260131-235959-a1b2c3d4
     """
+    run_ids = find_runs(server, run_ids)
     if not is_confirmed(f"Delete {', '.join(run_ids)} with all results?", yes):
         ctx.exit(ExitCode.FAILED)
     gone = ask(server, lambda coordinator: coordinator.forget(*run_ids))

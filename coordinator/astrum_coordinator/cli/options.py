@@ -39,7 +39,13 @@ def checked_run_id(ctx: click.Context, param: click.Parameter, value: str | None
     return value
 
 
-run_id_option = option("--run-id", callback=checked_run_id, help="The run's id. Default: random.")
+def _checked_new_id(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and value.startswith("@"):
+        raise click.BadParameter("names with @ stand for runs, such as @last: use another id")
+    return checked_run_id(ctx, param, value)
+
+
+run_id_option = option("--run-id", callback=_checked_new_id, help="The run's id. Default: random.")
 
 
 def _labels(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:

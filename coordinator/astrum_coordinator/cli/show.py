@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from astrum.runtime.cli.options import ServerOptions, option, server_options
-from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.asking import ask_about
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
+
+if TYPE_CHECKING:
+    from astrum.view import RunSnapshot
+    from astrum_coordinator.app import Coordinator
 
 
 @click.command(short_help="Show how a run ended, or how far it is.")
@@ -51,7 +57,11 @@ def show(
     task_id = task or task_id
     chosen = Chosen(task_id, failed, everything)
     results: bool | str = as_json and not failed if task_id is None else task_id
-    snapshot = ask(server, lambda coordinator: coordinator.snapshot(run_id, results=results))
+
+    async def question(coordinator: Coordinator, found: str) -> RunSnapshot:
+        return await coordinator.snapshot(found, results=results)
+
+    snapshot = ask_about(server, run_id, question)
     if as_json:
         print_json(snapshot_to_json(snapshot, chosen))
     else:

@@ -11,7 +11,7 @@ from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.asking import patient_coordinator
+from astrum_coordinator.cli.asking import find_run, patient_coordinator
 from astrum_coordinator.cli.options import json_option, log_option, require_redis
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def wait(
     code is 0 for a completed run, 1 for another end, and 1 if it is still open after --timeout.
     """
     settings = require_redis(server)
+    run_id = find_run(server, run_id)
     with output.stdout_for(as_json) as stdout:
         report, code = see_end(settings, run_id, timeout, with_results=as_json)
         if report is not None:
