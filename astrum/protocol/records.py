@@ -122,8 +122,7 @@ class RunInfo:
     lease (0: the run has no leader). Times are seconds since the epoch on the server's clock.
     ``late_ends`` counts the ends of attempts that workers reported after another end had been
     recorded, and that were dropped.
-    ``released_at`` and ``released_by`` say when a leader last gave the run back, and which;
-    ``lease_ended_at`` says since when its last leader has no lease without having done so.
+    ``released_at`` and ``released_by`` say when a leader last gave the run back, and which.
     ``counts`` are a few seconds old while the run is open, `None` before its leader has told any.
     ``start_at`` is the time that a delayed run was given, `None` for one that begins before it.
     ``waits_until`` is that time while the run waits for it, and has no leader.
@@ -148,7 +147,6 @@ class RunInfo:
     waits_until: float | None = None
     plan_digest: str = ""
     header: bytes = b""
-    lease_ended_at: float | None = None
 
     @property
     def is_open(self) -> bool:
@@ -159,13 +157,6 @@ class RunInfo:
     def begun_at(self) -> float:
         """The time from which its duration counts: its creation, or that of a delayed start."""
         return self.created_at if self.start_at is None else self.start_at
-
-    @property
-    def unled_since(self) -> float | None:
-        """Since when an open run has no leader, `None` if it has one or if that is not known."""
-        if not self.is_open or self.lease_s > 0:
-            return None
-        return self.lease_ended_at or self.released_at
 
     @property
     def labels(self) -> dict[str, str]:

@@ -180,7 +180,6 @@ def _run_info_of(record: RawRun, fields: dict[bytes, bytes]) -> RunInfo:
         waits_until=start_at if waits and is_early else None,
         plan_digest=fields.get(b"pd", b"").decode(),
         header=fields.get(b"hd", b""),
-        lease_ended_at=lease_end / 1000 if 0 < lease_end <= record.time else None,
     )
 
 
