@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import msgpack
@@ -51,7 +51,16 @@ class QueryStore(Store):
 
     async def list_runs(self, limit: int = 100) -> list[RunInfo]:
         """Return the latest runs, open or ended within their result's life, newest first."""
-        return await listing.list_runs(self.client, self.keys, limit)
+        found: list[RunInfo] = []
+        async for info in self.each_run(limit):
+            found.append(info)
+            if len(found) >= limit:
+                break
+        return found
+
+    def each_run(self, at_once: int) -> AsyncIterator[RunInfo]:
+        """Yield all runs, newest first; the first ``at_once`` are read together."""
+        return listing.each_run(self.client, self.keys, at_once)
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the live workers."""

@@ -48,7 +48,7 @@ def _checked_new_id(ctx: click.Context, param: click.Parameter, value: str | Non
 run_id_option = option("--run-id", callback=_checked_new_id, help="The run's id. Default: random.")
 
 
-def _labels(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+def labels_of(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
     """Return the labels of ``name=value`` pairs."""
     if not pairs:
         return {}
@@ -74,7 +74,7 @@ label_option = option(
     "labels",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_labels,
+    callback=labels_of,
     help="A label of the run, for the list of runs. Repeatable.",
 )
 
