@@ -62,6 +62,10 @@ class Explanation:
     needs_person: bool = False
     groups: tuple[Group, ...] = ()
 
+    def __post_init__(self) -> None:
+        if "\n" in self.sentence:  # what a person or a task wrote may have several lines
+            object.__setattr__(self, "sentence", " ".join(self.sentence.split()))
+
 
 def age_text(seconds: float) -> str:
     """Return an age with a suitable unit, never a negative one.

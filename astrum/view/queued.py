@@ -36,7 +36,7 @@ def explain_queued(look: Look, task: int) -> Explanation:
     if servers and not claiming:
         return _not_claiming(look, task, servers)
     lanes = [one.status.lanes.get(look.spec(task).lane) for one in claiming]
-    if lanes and all(lane is not None and lane.slots and not lane.free for lane in lanes):
+    if lanes and all(map(_is_full, lanes)):
         return _slots_full(look, task, claiming)
     if age_s is not None and age_s < MOMENT_S:
         text = f"was sent to queue {look.spec(task).queue!r} {1000 * max(age_s, 0.0):.0f} ms ago"
@@ -104,6 +104,10 @@ def _slots_full(look: Look, task: int, workers: Sequence[WorkerInfo]) -> Explana
             "age_s": oldest.age_s,
         }
     return _made(look, task, Code.QUEUED_SLOTS_FULL, text, facts=facts)
+
+
+def _is_full(lane: LaneStatus | None) -> bool:
+    return lane is not None and 0 < lane.slots <= lane.used and not lane.free
 
 
 def _is_stuck(lane: LaneStatus | None) -> bool:

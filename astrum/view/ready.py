@@ -12,9 +12,8 @@ from astrum.protocol.pauses import Pause, PauseKind
 from astrum.view.codes import NEEDS_PERSON, Code
 from astrum.view.explanation import Explanation, age_text
 from astrum.view.look import Look
+from astrum.view.run_list import UNLED_S
 
-UNLED_S = 15.0
-"""A `serve` process leads a run without a leader sooner than this."""
 OVERDUE_S = 10.0
 """A leader acts sooner than this."""
 STALLED_S = 60.0
@@ -152,7 +151,7 @@ def explain_backing_off(look: Look, task: int) -> Explanation:
         return _unled(look, task, lack, f"{what}; it is tried again when", due_at)
     facts = _retry_facts(look, task)
     if left_s < -OVERDUE_S:
-        text = f"{what}; it should be tried again since {age_text(-left_s)}"
+        text = f"{what}; it should have been tried again {age_text(-left_s)} ago"
         return _made(look, task, Code.RETRY_OVERDUE, text, until=due_at, facts=facts)
     text = f"{what}; it is tried again {f'in {age_text(left_s)}' if left_s > 0 else 'now'}"
     if look.state.is_exclusive(task):

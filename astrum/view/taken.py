@@ -128,7 +128,7 @@ def _blocks(
         f"{age_text(block.age_s)} at {block.where}"
     )
     if others:
-        text += f"; {others:,} more that run there may stand still"
+        text += f"; what else runs there ({others:,}) may stand still"
     facts = {"blocked_s": block.age_s, "where": block.where, "others": others}
     return _made(look, task, taken, Code.RUNNING_BLOCKS, text, facts=facts)
 

@@ -35,26 +35,20 @@ def explain_waiting(look: Look, task: int) -> Explanation | None:
 
 def explain_mapped(look: Look, task: int) -> Explanation:
     """Return what a mapped task waits for: its children, or the list that gives it children."""
-    left = _unended_children(look, task)
-    count = look.state.tasks.counts.get(task, 0)
-    if not count:
-        names = tuple(map(look.name, look.state.pending_needs(task)))
-        return Explanation(
-            task_id=look.name(task),
-            code=Code.WAITS_LIST,
-            sentence=f"waits for the list of {listed(names, _NAMED)}, which gives it its children",
-            waits_for=names,
-        )
-    unknown = any(True for _ in unknown_below(look.state.tasks.roots[task]))
-    names = tuple(map(look.name, left))
-    text = f"waits for {len(left):,} of its {count:,} children"
-    text += ", and for more lists" if unknown else ""
+    children, count = _unended_children(look, task), look.state.tasks.counts.get(task, 0)
+    lists = look.state.pending_needs(task) if _grows(look, task) else []
+    names = tuple(map(look.name, (*children, *lists)))
+    if count:
+        text = f"waits for {len(children):,} of its {count:,} children"
+        text += ", and for lists that give it more" if lists else ""
+    else:
+        text = f"waits for the list of {listed(names, _NAMED)}, which gives it its children"
     return Explanation(
         task_id=look.name(task),
-        code=Code.WAITS_CHILDREN,
+        code=Code.WAITS_CHILDREN if count else Code.WAITS_LIST,
         sentence=text,
         waits_for=names,
-        facts={"children": count, "left": len(left)},
+        facts={"children": count, "left": len(children)},
     )
 
 
@@ -81,12 +75,15 @@ def _waits(look: Look, task: int) -> bool:
 
 
 def _direct(look: Look, task: int) -> Iterable[int]:
-    root = look.state.tasks.roots.get(task)
-    if root is None:
+    if task not in look.state.tasks.roots:
         return look.state.pending_needs(task)
     children = _unended_children(look, task)
-    is_known = not any(True for _ in unknown_below(root))
-    return children if is_known else [*children, *look.state.pending_needs(task)]
+    return [*children, *look.state.pending_needs(task)] if _grows(look, task) else children
+
+
+def _grows(look: Look, task: int) -> bool:
+    """Return whether a mapped task may get more children."""
+    return any(True for _ in unknown_below(look.state.tasks.roots[task]))
 
 
 def _unended_children(look: Look, task: int) -> list[int]:

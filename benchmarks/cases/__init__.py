@@ -15,6 +15,7 @@ from benchmarks.cases.resume import Resume
 from benchmarks.cases.round_trip import RoundTrip
 from benchmarks.cases.small_runs import SmallRuns
 from benchmarks.cases.start_up import StartUp
+from benchmarks.cases.why import Why
 
 CASES: dict[str, Case] = {
     case.name: case
@@ -33,5 +34,6 @@ CASES: dict[str, Case] = {
         Resume(),
         Idle(),
         StartUp(),
+        Why(),
     )
 }

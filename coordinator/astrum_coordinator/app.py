@@ -27,9 +27,8 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
-from astrum.view import Explanation, RunSnapshot
+from astrum.view import RunSnapshot
 from astrum_coordinator.asking.operations import Operations
-from astrum_coordinator.asking.reasons import why
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.snapshots import take_snapshot
 from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
@@ -358,14 +357,6 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         ``results`` as in `report`; the id of a task stands for its result alone.
         """
         return await take_snapshot(self._store, self._reports, run_id, results=results)
-
-    async def why(self, run_id: str, task: str | None = None) -> Explanation:
-        """Return why a run, or a task or child of it, is as it is, and what to do about it.
-
-        It has a stable ``code`` and one ``sentence``. Raises `RunNotFoundError` and
-        `TaskNotFoundError` with the nearest name.
-        """
-        return await why(self._store, self._reports, run_id, task)
 
     async def wait(
         self,
