@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from astrum.machine.events import AttemptSettled
+from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.task_state import ENDED, OUTSTANDING
 from astrum.planning.plan import DEFAULT_QUEUE, TaskSpec
 from astrum.protocol.records import WorkerInfo
@@ -17,6 +17,8 @@ from astrum.view.explanation import age_text, first_line
 from astrum.view.moment import Pool, RunMoment, Sent
 
 EXCLUSIVE = "exclusive"
+LEAST_ENDS = 5
+"""Fewer ends say little about how long a task usually runs."""
 Attempt = tuple[str, int, int]
 """A worker, a task, and the number of its attempt."""
 
@@ -64,6 +66,23 @@ class Look:
     def last(self) -> dict[int, AttemptSettled]:
         """The last end of an attempt of each task that has one."""
         return {event.task: event for event in self.state.attempt_log.settled}
+
+    def usual_s(self, task: int) -> float | None:
+        """Return how long other children of a task ran on average, `None` if too few have."""
+        if self.state.tasks.place_of(task) is None:
+            return None
+        ran = self._ran_s.get(self.spec(task).task_id, [])
+        return sum(ran) / len(ran) if len(ran) >= LEAST_ENDS else None
+
+    @cached_property
+    def _ran_s(self) -> dict[str, list[float]]:
+        """How long the attempts that succeeded ran, by task id."""
+        found: dict[str, list[float]] = {}
+        for event in self.state.attempt_log.settled:
+            if event.outcome is Outcome.SUCCEEDED:
+                took_s = max(event.ended_at - event.started_at, 0.0)
+                found.setdefault(self.spec(event.task).task_id, []).append(took_s)
+        return found
 
     def what_ended(self, task: int) -> str:
         """Return how the last attempt of a task ended: "attempt 1 ended: ValueError: no"."""

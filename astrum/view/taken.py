@@ -146,6 +146,9 @@ def _overdue(look: Look, task: int, taken: Taken, age_s: float, limit_s: float) 
 
 def _running(look: Look, task: int, taken: Taken, worker: WorkerInfo) -> Explanation:
     text = f"runs on {taken.worker_id} for {look.age(taken.taken_at)}"
+    usual_s = look.usual_s(task)
+    if usual_s is not None:
+        text += f" (others of its list took {usual_s:.1f} s on average)"
     if look.state.is_exclusive(task):
         text += ", alone there since a worker was lost with it"
     if taken.progress is not None:
@@ -156,6 +159,7 @@ def _running(look: Look, task: int, taken: Taken, worker: WorkerInfo) -> Explana
         "pid": worker.details.get("pid", ""),
         "lease_s": worker.lease_s,
         **({} if limit_s is None else {"timeout_s": limit_s}),
+        **({} if usual_s is None else {"usual_s": usual_s}),
     }
     return _made(
         look,

@@ -141,6 +141,16 @@ def test_one_worker_that_reads_its_queues_is_enough() -> None:
     assert explain(look, 0).code is Code.QUEUED
 
 
+def test_a_child_that_runs_is_compared_with_those_that_have_ended() -> None:
+    grown = ended(0, Outcome.SUCCEEDED, seen=(6,))
+    done = [ended(number, Outcome.SUCCEEDED) for number in range(2, 7)]
+    state = state_of(LIST, EACH, events=[grown, *done, AttemptFoundOutstanding(7, 1)])
+    found = explain(look_at(state, taken={7: Taken(WORKER, NOW - 60)}), 7)
+    assert found.sentence == (
+        f"runs on {WORKER} for 1 min 00 s (others of its list took 2.0 s on average)"
+    )
+
+
 def test_commands_are_quoted_for_a_shell() -> None:
     spec = TaskSpec("it's; rm", on_lost="hold")
     found = explain(look_at(state_of(spec, events=[ended(0, Outcome.LOST)])), 0)
