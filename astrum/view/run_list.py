@@ -124,16 +124,21 @@ ALL_RUNS = RunFilter()
 
 def listed_run(info: RunInfo, pool: PoolMoment) -> ListedRun:
     """Return a run with what it does at a moment."""
+    status = status_of(info)
+    if status not in (RunStatus.RUNNING, RunStatus.PENDING):
+        return ListedRun(info=info, status=status)
+    is_retrying = info.counts is not None and info.counts.retrying > 0
+    stalled = _why_stalled(info, pool)
+    return ListedRun(info=info, status=status, is_retrying=is_retrying, stalled=stalled)
+
+
+def status_of(info: RunInfo) -> str:
+    """Return what a run does as far as its record alone tells."""
     if not info.is_open:
-        return ListedRun(info=info, status=info.state)
+        return info.state
     if info.waits_until is not None:
-        return ListedRun(info=info, status=RunStatus.DELAYED)
-    return ListedRun(
-        info=info,
-        status=RunStatus.RUNNING if info.lease_s > 0 else RunStatus.PENDING,
-        is_retrying=info.counts is not None and info.counts.retrying > 0,
-        stalled=_why_stalled(info, pool),
-    )
+        return RunStatus.DELAYED
+    return RunStatus.RUNNING if info.lease_s > 0 else RunStatus.PENDING
 
 
 def _why_stalled(info: RunInfo, pool: PoolMoment) -> str:

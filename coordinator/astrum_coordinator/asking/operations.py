@@ -54,6 +54,11 @@ class Operations(Connected):
         reports = ReportLoader(context.store, self._stored, context.seal)
         return await why(context.store, reports, run_id, task)
 
+    async def task_ids(self, run_id: str) -> list[str]:
+        """Return the tasks of a run's plan; raises `RunNotFoundError`."""
+        info = await found_run(self._context.store, run_id)
+        return [spec.task_id for spec in (await self._stored.load(info)).plan.tasks]
+
     async def runs(self, limit: int = 50) -> list[RunInfo]:
         """Return what is known of the latest ``limit`` runs, newest first."""
         return await self._context.store.list_runs(limit)

@@ -33,7 +33,7 @@ def ask(server: ServerOptions, question: Callable[[Coordinator], Awaitable[Answe
 
     async def put() -> Answer:
         async with patient_coordinator(settings) as coordinator:
-            return await _insist(partial(question, coordinator))
+            return await insist(partial(question, coordinator))
 
     return asyncio.run(put())
 
@@ -47,8 +47,8 @@ def ask_about(
     async def put() -> Answer:
         async with patient_coordinator(settings) as coordinator:
             # Once only: a question that is repeated may have changed what "@failed" means.
-            run_id = await _insist(partial(coordinator.find_run, name))
-            return await _insist(partial(question, coordinator, run_id))
+            run_id = await insist(partial(coordinator.find_run, name))
+            return await insist(partial(question, coordinator, run_id))
 
     return asyncio.run(put())
 
@@ -67,7 +67,8 @@ def find_runs(server: ServerOptions, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ask(server, find)))
 
 
-async def _insist(action: Callable[[], Awaitable[Answer]]) -> Answer:
+async def insist(action: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Repeat an action for some seconds while the server cannot be reached."""
     from astrum.redis.patience import START_PATIENCE_S, patiently
 
     return await patiently(action, patience_s=START_PATIENCE_S)

@@ -9,6 +9,7 @@ import click
 
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum_coordinator.cli.arguments import run_argument, task_argument
 from astrum_coordinator.cli.asking import ask_about
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json
@@ -21,8 +22,8 @@ _BECAME = {"retry": "runs again", "fail": "has failed", "succeed": "has succeede
 
 
 @click.command(short_help="Say what becomes of a task that is held.")
-@click.argument("run_id", metavar="RUN")
-@click.argument("task", metavar="TASK")
+@run_argument
+@task_argument
 @option("--retry", is_flag=True, help="It runs again: it had no effects, or may have them twice.")
 @option("--fail", is_flag=True, help="It has failed; its on_failure= says what that means.")
 @option("--succeed", metavar="JSON", help="It has succeeded, with this result: null, 3, '[1, 2]'.")

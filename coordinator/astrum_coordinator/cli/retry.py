@@ -8,6 +8,8 @@ import click
 
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum_coordinator.cli.completion import task_names
+from astrum_coordinator.cli.arguments import run_argument
 from astrum_coordinator.cli.asking import ask_about
 from astrum_coordinator.cli.options import json_option, log_option, require_redis
 from astrum_coordinator.cli.printing import print_json
@@ -20,8 +22,8 @@ _NAMED = 8
 
 
 @click.command(short_help="Run again what did not succeed.")
-@click.argument("run_id", metavar="RUN")
-@click.argument("tasks", nargs=-1, metavar="[TASK...]")
+@run_argument
+@click.argument("tasks", nargs=-1, metavar="[TASK...]", shell_complete=task_names)
 @option("--now", is_flag=True, help="Of a run under way: cut delays before next attempts short.")
 @option("--attach", is_flag=True, help="Wait for the end, and have its exit code.")
 @server_options

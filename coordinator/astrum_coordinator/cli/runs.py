@@ -32,7 +32,7 @@ COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader", ""
 
 @click.command(short_help="List the latest runs.")
 @server_options
-@run_filter_options
+@run_filter_options("runs")
 @json_option
 @option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most runs to list."
@@ -74,24 +74,24 @@ def _open(found: list[ListedRun]) -> list[ListedRun]:
 
 
 def run_to_json(run: ListedRun, paused: Pauses) -> dict[str, Any]:
-    """Return one run, what it does, its priority, what it needs of workers, and why it is paused.
-
-    Its inputs are left out: some may be secret.
-    """
-    from astrum_coordinator.display.json_values import to_json
-
+    """Return one run, what it does, what it needs of workers, and why it is paused."""
     info = run.info
-    record = to_json(info)
-    del record["header"]
-    return record | {
+    return record_to_json(info) | {
         "status": run.status,
         "is_retrying": run.is_retrying,
         "stalled": run.stalled,
-        "labels": info.labels,
-        "priority": info.priority,
         "needs": info.needs,
         "paused": paused_text(info, paused),
     }
+
+
+def record_to_json(info: RunInfo) -> dict[str, Any]:
+    """Return the record of a run without its header: the inputs there may be secret."""
+    from astrum_coordinator.display.json_values import to_json
+
+    record: dict[str, Any] = to_json(info)
+    del record["header"]
+    return record | {"labels": info.labels, "priority": info.priority}
 
 
 def runs_table(found: list[ListedRun], workers: Versions) -> Table:

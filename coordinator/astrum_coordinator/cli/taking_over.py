@@ -10,6 +10,7 @@ import click
 
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import option
+from astrum_coordinator.cli.completion import run_names
 from astrum_coordinator.cli.options import checked_run_id
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ _OPTIONS = (
         "from_id",
         metavar="RUN",
         callback=checked_run_id,
+        shell_complete=run_names,
         help="Take over what that run has succeeded in, as far as code, inputs and upstream tasks "
         "are the same; inputs that are not given are those of RUN.",
     ),
@@ -59,7 +61,7 @@ _OPTIONS = (
         "--again",
         multiple=True,
         metavar="TASK",
-        help="With --from: run this task, and with it all that needs it. Repeatable.",
+        help="With --from: run this task or child, and with it all that needs it. Repeatable.",
     ),
 )
 

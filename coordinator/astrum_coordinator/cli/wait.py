@@ -11,6 +11,7 @@ from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli import output
+from astrum_coordinator.cli.arguments import run_argument
 from astrum_coordinator.cli.asking import find_run, patient_coordinator
 from astrum_coordinator.cli.options import json_option, log_option, require_redis
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Wait for the end of a run.")
-@click.argument("run_id", metavar="RUN")
+@run_argument
 @server_options
 @option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Wait at most so many seconds."

@@ -8,7 +8,9 @@ import click
 
 from astrum.runtime.cli.options import ServerOptions, server_options
 from astrum.runtime.exit_codes import ExitCode
+from astrum_coordinator.cli.arguments import run_argument
 from astrum_coordinator.cli.asking import ask_about
+from astrum_coordinator.cli.completion import task_names
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_view
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Say why a run, or a task of it, is as it is.")
-@click.argument("run_id", metavar="RUN")
-@click.argument("task", required=False, metavar="[TASK]")
+@run_argument
+@click.argument("task", required=False, metavar="[TASK]", shell_complete=task_names)
 @server_options
 @json_option
 @log_option
