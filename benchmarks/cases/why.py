@@ -22,9 +22,7 @@ class Why:
 
     def measure(self, setting: Setting, contestant: str) -> Numbers:
         """Ask about both runs."""
-        return drive(
-            "astrum_pool", "why", setting.size(10_000, 1_000), timeout_s=setting.timeout_s
-        )
+        return drive("astrum_pool", "why", setting.size(10_000, 1_000), timeout_s=setting.timeout_s)
 
     def verdicts(self, samples: Samples) -> list[Verdict]:
         """Judge the slower of the two answers."""

@@ -99,9 +99,7 @@ def test_wrong_names_get_the_nearest(write: Write, cli: Cli, url: str) -> None:
     assert "did you mean 'total'?" in wrong.stderr
 
 
-def test_names_with_control_characters_are_shown_as_text(
-    write: Write, cli: Cli, url: str
-) -> None:
+def test_names_with_control_characters_are_shown_as_text(write: Write, cli: Cli, url: str) -> None:
     write("flow.py", HOSTILE)
     assert cli("submit", "flow.py", "--run-id", "r1", "--redis", url).returncode == 0
     done = cli("why", "r1", "--redis", url)

@@ -39,6 +39,7 @@ from tests.unit.view.moments import (
 A, B = TaskSpec("a"), TaskSpec("b", needs=("a",))
 OUT = AttemptFoundOutstanding(0, 1)
 FAILED = ended(0, Outcome.FAILED)
+FRESH = run_info(created_at=NOW - 1)
 SENT = {0: Sent(1, NOW - 40)}
 TAKEN = {0: Taken(WORKER, NOW - 30)}
 AGAIN = TaskSpec("a", retry=RetryPolicy(max_retries=3, delay=10.0))
@@ -163,9 +164,9 @@ ENDED = {
     ),
 }
 WAITING = {
-    Code.WAITS_UPSTREAM: Case(task(look_at(state_of(A, B)), 1), "waits for 'a'"),
+    Code.WAITS_UPSTREAM: Case(task(look_at(state_of(A, B), FRESH), 1), "waits for 'a'"),
     Code.WAITS_LIST: Case(
-        task(look_at(state_of(LIST, EACH)), 1),
+        task(look_at(state_of(LIST, EACH), FRESH), 1),
         "waits for the list of 'a', which gives it its children",
     ),
     Code.WAITS_CHILDREN: Case(
@@ -356,11 +357,7 @@ AT_WORK = {
         "ago): the attempt counts as lost soon, and the task runs again",
     ),
     Code.REVOKED_RUNNING: Case(
-        task(
-            out(
-                A._replace(lane="thread"), events=(CancelRequested(NOW),), taken=TAKEN
-            )
-        ),
+        task(out(A._replace(lane="thread"), events=(CancelRequested(NOW),), taken=TAKEN)),
         f"is to end, and still runs on {WORKER} for 30 s; a plain function cannot be interrupted",
     ),
 }
@@ -396,17 +393,41 @@ RUNS = {
 CASES = {**ENDED, **WAITING, **READY, **NOT_SERVED, **RETRIED, **QUEUED, **AT_WORK, **RUNS}
 OTHERS = [
     Case(
-        task(look_at(state_of(A._replace(on_lost="hold"), events=[
-            ended(0, Outcome.LOST), Released(0, "succeed", NOW, "ann")]))),
+        task(
+            look_at(
+                state_of(
+                    A._replace(on_lost="hold"),
+                    events=[ended(0, Outcome.LOST), Released(0, "succeed", NOW, "ann")],
+                )
+            )
+        ),
         "was released as succeeded by ann",
     ),
     Case(
-        task(look_at(state_of(A, events=[ended(0, Outcome.SKIPPED, failure=Failure(("x.Skip",), "empty"))]))),
+        task(
+            look_at(
+                state_of(
+                    A, events=[ended(0, Outcome.SKIPPED, failure=Failure(("x.Skip",), "empty"))]
+                )
+            )
+        ),
         "skipped itself: empty",
     ),
     Case(
-        task(look_at(state_of(LIST, EACH._replace(max_failed=0, on_failure="continue"), events=[
-            GROWN, *(ended(n, Outcome.FAILED) for n in (2, 3)), ended(4, Outcome.SUCCEEDED)])), 1),
+        task(
+            look_at(
+                state_of(
+                    LIST,
+                    EACH._replace(max_failed=0, on_failure="continue"),
+                    events=[
+                        GROWN,
+                        *(ended(n, Outcome.FAILED) for n in (2, 3)),
+                        ended(4, Outcome.SUCCEEDED),
+                    ],
+                )
+            ),
+            1,
+        ),
         "failed: 2 of its 3 children failed, the first is 'b[0]' (ValueError: not yet)",
     ),
 ]
