@@ -65,7 +65,7 @@ class Code(StrEnum):
     """It should have been sent some time ago."""
 
     # --- tasks that no live worker serves ------------------------------------------------
-    UNSERVED_NOBODY = "unserved-nobody"
+    UNSERVED_NO_WORKER = "unserved-no-worker"
     """There is no live worker at all."""
     UNSERVED_STARTING = "unserved-starting"
     """The workers of `run` are still starting."""

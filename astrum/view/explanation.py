@@ -89,5 +89,5 @@ def count_text(count: int, noun: str) -> str:
 
 
 def first_line(text: str) -> str:
-    """Return the first line of a text."""
+    """Return the first line of a string."""
     return text.partition("\n")[0]

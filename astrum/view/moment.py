@@ -72,7 +72,7 @@ class NoPool:
 
     def lack(self, spec: TaskSpec) -> Lack:
         """Return that there is no worker."""
-        return Lack(Code.UNSERVED_NOBODY, "there is no live worker")
+        return Lack(Code.UNSERVED_NO_WORKER, "there is no live worker")
 
     def servers(self, spec: TaskSpec) -> Sequence[str]:
         """Return none."""
@@ -114,7 +114,7 @@ class RunMoment:
 
     @property
     def led(self) -> LedRun | None:
-        """What the leader of the run tells of it, `None` if there is none or if it is not known."""
+        """What the leader says about the run, `None` if there is none or if it is not known."""
         if not self.is_led:
             return None
         leader = (one for one in self.coordinators if one.owner == self.info.owner)

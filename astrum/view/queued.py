@@ -64,8 +64,9 @@ def _alone(look: Look, task: int) -> Explanation:
     text += " with it"
     rooms = [one for one in look.workers.values() if EXCLUSIVE in one.status.not_claiming]
     if rooms:
-        busy = len(rooms[0].status.running)
-        text += f"; {rooms[0].worker_id} makes room ({busy:,} still run)"
+        left = len(rooms[0].status.running)
+        left_text = "1 attempt is" if left == 1 else f"{left:,} attempts are"
+        text += f"; {rooms[0].worker_id} makes room, {left_text} left there"
     return _made(look, task, Code.QUEUED_ALONE, text)
 
 

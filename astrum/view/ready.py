@@ -37,8 +37,8 @@ def unled(look: Look) -> Unled | None:
     if look.moment.is_led or info.waits_until is not None:
         return None
     if info.epoch == 0:
-        code, since = Code.RUN_NOT_BEGUN, info.begun_at
-        text = f"it was submitted {look.age(since)} ago, and none has yet"
+        code, since = Code.RUN_NOT_BEGUN, info.unled_since
+        text = f"it was submitted {look.age(info.begun_at)} ago, and none has yet"
     else:
         code, since = Code.NO_LEADER, info.unled_since
         last = info.released_by or info.owner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from astrum import F, Ref, RetryPolicy, task, use_namespace
-from tests.flows.resilience import folder, note, released
+from tests.flows.resilience import executed, folder, note, released
 
 with use_namespace("reasons"):
 
@@ -47,6 +47,7 @@ with use_namespace("reasons_of_blocks"):
     @task("blocks")
     async def blocks() -> None:
         note()
+        await executed("beside")
         while not (folder() / "blocks").exists():
             time.sleep(0.01)  # noqa: ASYNC251  it is to block the event loop
 

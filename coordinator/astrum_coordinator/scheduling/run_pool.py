@@ -89,7 +89,7 @@ class RunPool:
             code = Code.UNSERVED_STARTING
             why = "the local workers are still starting (does a module take long to import?)"
         elif not self._pool.workers:
-            code = Code.UNSERVED_NOBODY
+            code = Code.UNSERVED_NO_WORKER
             why = "there is no live worker: start one with astrum-worker MODULE"
         elif not refusals:
             code, why = Code.UNSERVED_TASK, self._unknown(spec.task_id)

@@ -54,7 +54,7 @@ def test_an_open_run_needs_a_person_until_there_is_a_worker(
     check("why", told)
     assert (done.returncode, told["code"], told["run_id"]) == (3, "run-not-begun", "r1")
     assert {group["code"]: group["count"] for group in told["groups"]} == {
-        "unserved-nobody": 1,
+        "unserved-no-worker": 1,
         "waits-list": 1,
         "waits-upstream": 1,
     }
@@ -62,7 +62,7 @@ def test_an_open_run_needs_a_person_until_there_is_a_worker(
     assert done.returncode == 3
     first, *lines = done.stdout.splitlines()
     assert first == "task 'total' of run r1 waits for 'parse' [waits-upstream]"
-    assert lines[0].startswith("  1 unserved-nobody: 'numbers' no worker serves task 'numbers'")
+    assert lines[0].startswith("  1 unserved-no-worker: 'numbers' no worker serves task 'numbers'")
     assert lines[-1] == "to do: astrum-worker flow"
 
 

@@ -8,6 +8,7 @@ import json
 import shlex
 import signal
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.processes import wait_until
 
 MODULE = reasons.__name__
 # A dead worker is settled late, so that there is time to see that it is silent.
-SLOW_TO_SETTLE = dataclasses.replace(FAST, reap_every_s=2.0)
+SLOW_TO_SETTLE = dataclasses.replace(FAST, reap_every_s=1.0, reap_grace_s=0.1)
 SHOP = """
     shop = SchedulerRegistry("reasons_of_versions")
 
@@ -55,14 +56,14 @@ async def led(coordinator: Coordinator, namespace: str = "reasons") -> Submitted
     return await begin(coordinator, scheduler.flow(fingerprints=True))
 
 
-async def explained(run: Submitted, task: str, code: Code) -> Explanation:
-    """Wait until a task has a code; return why."""
+async def explained(run: Submitted, task: str, code: Code, *, saying: str = "") -> Explanation:
+    """Wait until a task has a code and its sentence these words; return why."""
     seen: dict[Code, str] = {}
 
     async def found() -> Explanation | None:
         reason = await run.coordinator.why(run.run_id, task)
         seen[reason.code] = reason.sentence
-        return reason if reason.code is code else None
+        return reason if reason.code is code and saying in reason.sentence else None
 
     try:
         reason: Explanation = await eventually(found)
@@ -79,14 +80,14 @@ def why(pool: Pool, *words: str) -> tuple[int, dict[str, Any]]:
 
 async def test_without_a_worker_and_before_its_time(pool: Pool, coordinator: Coordinator) -> None:
     run = await led(coordinator)
-    reason = await explained(run, "stands", Code.UNSERVED_NOBODY)
+    reason = await explained(run, "stands", Code.UNSERVED_NO_WORKER)
     assert reason.advice == f"astrum-worker {MODULE}"
     waiting = await run.coordinator.why(run.run_id, "follows")
     assert (waiting.code, waiting.waits_for) == (Code.WAITS_UPSTREAM, ("stands",))
-    assert [group.code for group in waiting.groups] == [Code.UNSERVED_NOBODY]
+    assert [group.code for group in waiting.groups] == [Code.UNSERVED_NO_WORKER]
     code, told = await asyncio.to_thread(why, pool, run.run_id, "follows")
     assert (code, told["code"], told["needs_person"]) == (3, "waits-upstream", True)
-    late = await submit(coordinator, at=60.0)
+    late = await submit(coordinator, at=timedelta(minutes=1))
     code, told = await asyncio.to_thread(why, pool, late)
     assert (code, told["code"]) == (0, "delayed")
     assert told["until"] > told["now"]
@@ -112,8 +113,11 @@ async def test_a_worker_that_is_busy_paused_silent_and_forgiven(
     worker.send(signal.SIGSTOP)
     reason = await explained(first, "stands", Code.WORKER_SILENT)
     assert str(worker.pid) in reason.sentence
-    await explained(first, "stands", Code.BACKING_OFF_LOST)
+    reason = await explained(first, "stands", Code.UNSERVED_NO_WORKER)
+    assert reason.facts["attempt"] == 2, "the first one is lost"
     worker.send(signal.SIGCONT)
+    left = "makes room, 1 attempt is left there"
+    await explained(first, "stands", Code.QUEUED_ALONE, saying=left)
     pool.release("stands")
     for run in (first, second):
         assert (await run.ended()).execution_state == "completed"
@@ -131,7 +135,10 @@ async def test_another_queue_another_source_and_a_retry(
     elsewhere = await led(coordinator, "reasons_of_queues")
     reason = await explained(elsewhere, "elsewhere", Code.UNSERVED_QUEUE)
     assert reason.advice == f"astrum-worker {MODULE} --queue gpu"
-    assert reason.until is not None, "the run fails then"
+    reason = await explained(
+        elsewhere, "elsewhere", Code.UNSERVED_QUEUE, saying="; the run fails in "
+    )
+    assert reason.until is not None
     sells = await begin(coordinator, flow_of(planned))
     reason = await explained(sells, "sells", Code.UNSERVED_VERSION)
     assert "other parameters" in reason.sentence

@@ -73,7 +73,7 @@ def worker(name: str = WORKER, *, lane: LaneStatus = FREE, **status: Any) -> Wor
 
 
 def coordinator(**led: Any) -> CoordinatorInfo:
-    """The leader of the run; ``led`` is what it tells of it."""
+    """The leader of the run; ``led`` is what it says about it."""
     run = LedRun("r", {}, 2_000, 0)._replace(**led)
     status = CoordinatorStatus(led_count=1, leaderships=(run,))
     return CoordinatorInfo(owner=OWNER, age_s=0.5, details={}, status=status)

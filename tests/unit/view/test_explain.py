@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from astrum.machine.events import AttemptFoundOutstanding, Outcome, TaskFoundUnserved
+from astrum.machine.events import AttemptFoundOutstanding, Event, Outcome, TaskFoundUnserved
 from astrum.planning import TaskSpec
 from astrum.view import Code, Sent, Taken, explain, explain_run
 from tests.unit.view.moments import (
@@ -46,7 +46,7 @@ def test_a_task_that_waits_is_followed_to_those_that_hold_it_up() -> None:
     specs = [TaskSpec(f"t{n}", queue="gpu" if n == 2 else "default") for n in range(4)]
     middle = [TaskSpec(f"m{n}", needs=(f"t{n}",)) for n in range(4)]
     last = TaskSpec("last", needs=tuple(spec.task_id for spec in middle))
-    events = [AttemptFoundOutstanding(0, 1), AttemptFoundOutstanding(1, 1)]
+    events: list[Event] = [AttemptFoundOutstanding(0, 1), AttemptFoundOutstanding(1, 1)]
     done = [ended(3, Outcome.SUCCEEDED), ended(7, Outcome.SUCCEEDED)]
     look = look_at(
         state_of(*specs, *middle, last, events=[*events, *done]),
@@ -65,7 +65,7 @@ def test_a_task_that_waits_is_followed_to_those_that_hold_it_up() -> None:
 
 def test_what_waits_for_children_is_followed_to_them() -> None:
     total = TaskSpec("total", needs=("b",))
-    events = [GROWN, AttemptFoundOutstanding(3, 1), ended(4, Outcome.SUCCEEDED)]
+    events: list[Event] = [GROWN, AttemptFoundOutstanding(3, 1), ended(4, Outcome.SUCCEEDED)]
     look = look_at(state_of(LIST, EACH, total, events=events), taken={3: Taken(WORKER, NOW - 9)})
     assert look.name(3) == "b[0]"
     found = explain(look, 2)

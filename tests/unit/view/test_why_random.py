@@ -21,6 +21,7 @@ from astrum.machine.task_state import (
     SUCCEEDED,
     WAITING,
 )
+from astrum.planning.task_spec import OnFailure
 from astrum.view import Code, Explanation, Look, Sent, Taken, explain, explain_run, unfinished
 from tests.unit.machine.random_plans import RandomPlan
 from tests.unit.machine.random_run import RandomRun
@@ -38,7 +39,7 @@ from tests.unit.view.moments import (
 )
 from tests.unit.view.why_cases import AT_WORK, NOT_SERVED, QUEUED, RETRIED
 
-POLICIES = ("stop", "continue", "ignore")
+POLICIES: tuple[OnFailure, ...] = ("stop", "continue", "ignore")
 UNLED = {Code.NO_LEADER, Code.RUN_NOT_BEGUN}
 READY_CODES = UNLED | {
     Code.LEADER_REFUSED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from astrum.machine.events import (
     AttemptFoundOutstanding,
@@ -64,13 +64,13 @@ def task(look: Look, number: int = 0) -> Callable[[], Explanation]:
     return lambda: explain(look, number)
 
 
-def out(*specs: TaskSpec, events: tuple[Event, ...] = (), **moment: object) -> Look:
+def out(*specs: TaskSpec, events: tuple[Event, ...] = (), **moment: Any) -> Look:
     """The first task is outstanding."""
     told = {"sent": SENT, **moment}
-    return look_at(state_of(*(specs or (A,)), events=[OUT, *events]), **told)  # type: ignore[arg-type]
+    return look_at(state_of(*(specs or (A,)), events=[OUT, *events]), **told)
 
 
-def running(spec: TaskSpec = A, age_s: float = 30.0, blocks: str = "", **status: object) -> Look:
+def running(spec: TaskSpec = A, age_s: float = 30.0, blocks: str = "", **status: Any) -> Look:
     """The first task is outstanding, and its worker reports to run it."""
     row = RunningAttempt("r", 0, "a", 1, age_s, blocks)
     other = RunningAttempt("x", 5, "slow", 1, 99.0)
@@ -89,8 +89,8 @@ def paused() -> Look:
     return look_at(state_of(A), pauses=Pauses([pause]))
 
 
-def retried(outcome: Outcome, *, at: float = NOW - 1, **ends: object) -> Look:
-    event = ended(0, outcome, at=at, **ends)  # type: ignore[arg-type]
+def retried(outcome: Outcome, *, at: float = NOW - 1, **ends: Any) -> Look:
+    event = ended(0, outcome, at=at, **ends)
     again = AttemptFoundOutstanding(0, 2)
     if outcome is not Outcome.HANDED_BACK:
         return look_at(state_of(AGAIN, events=[event]))
@@ -241,7 +241,7 @@ READY = {
     ),
 }
 NOT_SERVED = {
-    Code.UNSERVED_NOBODY: unserved(Code.UNSERVED_NOBODY),
+    Code.UNSERVED_NO_WORKER: unserved(Code.UNSERVED_NO_WORKER),
     Code.UNSERVED_STARTING: unserved(Code.UNSERVED_STARTING, needs_person=False),
     Code.UNSERVED_TASK: unserved(Code.UNSERVED_TASK),
     Code.UNSERVED_VERSION: unserved(Code.UNSERVED_VERSION),
