@@ -83,8 +83,10 @@ async def queue_states_of(store: RunStore) -> list[QueueState]:
 
 async def _pool_of(store: RunStore, workers: Sequence[WorkerInfo]) -> LivePool:
     ids = [worker.worker_id for worker in workers]
-    served = {name: _served(data) for name, data in (await store.served_by(ids)).items()}
-    return LivePool(workers, served)
+    told = await store.served_by(ids)
+    # Workers of a big pool say the same: each of these may take as long to read as the whole run.
+    known = {data: _served(data) for data in set(told.values())}
+    return LivePool(workers, {worker_id: known[data] for worker_id, data in told.items()})
 
 
 async def served_versions(

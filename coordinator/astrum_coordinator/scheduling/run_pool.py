@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from astrum.errors import listed, nearest
 from astrum.planning import advice, difference
@@ -11,7 +12,7 @@ from astrum.planning.plan import TaskSpec
 from astrum.planning.resources import missing_resource
 from astrum.protocol.streams import Stream
 from astrum.view import Code, Lack
-from astrum_coordinator.scheduling.live_workers import LivePool, Readers
+from astrum_coordinator.scheduling.live_workers import LivePool, LiveWorker, Readers
 
 _NAMED = 8
 _NEAREST_FIRST = (
@@ -100,7 +101,7 @@ class RunPool:
 
     def _refusals(self, spec: TaskSpec) -> Iterator[Lack]:
         """Yield why each worker that knows a task, or has its namespace, does not serve it."""
-        for worker in self._pool.workers:
+        for worker in self._kinds:
             task = worker.served.get((self._namespace, spec.task_id))
             if task is None:
                 for name in spec.resources:
@@ -119,9 +120,17 @@ class RunPool:
                 text = "the live workers that serve it are draining: start another one"
                 yield Lack(Code.UNSERVED_DRAINING, text)
 
+    @cached_property
+    def _kinds(self) -> list[LiveWorker]:
+        """One worker of each kind: many workers of a pool serve and lack the same."""
+        kinds: dict[object, LiveWorker] = {}
+        for one in self._pool.workers:
+            kinds.setdefault((id(one.served), one.queues, one.claims, tuple(one.lacks)), one)
+        return list(kinds.values())
+
     def _unknown(self, task_id: str) -> str:
         known = sorted(
-            {t for one in self._pool.workers for n, t in one.served if n == self._namespace}
+            {t for one in self._kinds for n, t in one.served if n == self._namespace}
         )
         return (
             f"the live workers serve {listed(known, _NAMED)} there{nearest(task_id, known)}; "
