@@ -50,7 +50,9 @@ class RunList:
 async def _fastest(arguments: list[str], repeats: int) -> float:
     async with EmbeddedServer() as server:
         await _store_runs(server.url)
-        return min([await asyncio.to_thread(_took_s, server.url, arguments) for _ in range(repeats)])
+        return min(
+            [await asyncio.to_thread(_took_s, server.url, arguments) for _ in range(repeats)]
+        )
 
 
 async def _store_runs(url: str) -> None:

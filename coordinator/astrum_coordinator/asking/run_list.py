@@ -30,10 +30,8 @@ async def pool_moment(store: RunStore) -> PoolMoment:
     """Return what workers and coordinators say of the runs now."""
     claimed: Counter[str] = Counter()
     for worker in await store.workers():
-        status = worker.status
-        claimed.update(row.run_id for row in (*status.running, *status.waiting))
+        claimed.update(row.run_id for row in worker.status.running)
+        claimed.update(row.run_id for row in worker.status.waiting)
     coordinators = await store.coordinators()
-    led = {
-        (one.owner, run.run_id): run for one in coordinators for run in one.status.leaderships
-    }
+    led = {(one.owner, run.run_id): run for one in coordinators for run in one.status.leaderships}
     return PoolMoment(now=await store.server_time(), led=led, claimed=claimed)

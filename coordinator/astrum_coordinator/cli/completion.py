@@ -33,9 +33,7 @@ LONGEST_S = 2.0
 _MOST_RUNS = 200
 
 
-def run_names(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def run_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the latest runs, and the words for runs."""
 
     async def question(coordinator: Coordinator) -> Offers:
@@ -48,9 +46,7 @@ def run_names(
     return _offered(ctx, "runs", question, incomplete)
 
 
-def task_names(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def task_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the tasks of the run that is named before."""
     name = ctx.params.get("run_id")
     if not isinstance(name, str):

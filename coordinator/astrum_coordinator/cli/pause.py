@@ -11,8 +11,8 @@ import click
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode
-from astrum_coordinator.cli.completion import queue_names
 from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.completion import queue_names
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
 

@@ -27,7 +27,8 @@ def print_text(text: str, file: IO[str] | None = None) -> bool:
     """Write a string and a line end to standard output, or to ``file``, completely.
 
     A character that the encoding lacks is written as an escape. A reader that closes the pipe
-    early is not an error: the result is ``False`` then. Raises `OutputFailed` for a full disk, for example.
+    early is not an error: the result is ``False`` then. Raises `OutputFailed` for a full disk, for
+    example.
     """
     there = sys.stdout if file is None else file
     try:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from astrum.runtime.cli.options import ServerOptions, server_options
-from astrum_coordinator.cli.completion import queue_names
 from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.completion import queue_names
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.pause import how_to_end
 from astrum_coordinator.cli.printing import print_json, print_table

@@ -8,9 +8,9 @@ import click
 
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
-from astrum_coordinator.cli.completion import task_names
 from astrum_coordinator.cli.arguments import run_argument
 from astrum_coordinator.cli.asking import ask_about
+from astrum_coordinator.cli.completion import task_names
 from astrum_coordinator.cli.options import json_option, log_option, require_redis
 from astrum_coordinator.cli.printing import print_json
 

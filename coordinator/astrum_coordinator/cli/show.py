@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from astrum.runtime.cli.options import ServerOptions, option, server_options
-from astrum_coordinator.cli.completion import task_names
 from astrum_coordinator.cli.arguments import run_argument
 from astrum_coordinator.cli.asking import ask, find_run
+from astrum_coordinator.cli.completion import task_names
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
 
@@ -76,21 +76,32 @@ def show(
     Example: astrum-coordinator show @last --watch
              astrum-coordinator show @failed load --attempt 2
     """
-    from astrum_coordinator.display.show_view import Chosen, snapshot_to_json, snapshot_view
-
-    if None not in (task, task_id):
-        raise click.UsageError("TASK and --task both name a task: give one of them")
-    chosen = Chosen(task or task_id, failed, everything, attempt)
-    if attempt is not None and chosen.task_id is None:
-        raise click.UsageError("--attempt is about one task: name it after RUN")
+    chosen = _chosen(task, task_id, attempt)._replace(failed=failed, everything=everything)
     run_id = find_run(server, run_id)
     if watch:
         from astrum_coordinator.cli.watch_run import watch_run
 
         watch_run(server, run_id, as_json=as_json)
-        if as_json:
-            return
-    which = chosen.task_id or results or (as_json and not failed)
+    if not (watch and as_json):  # then the last line has said how it ended
+        _answer(server, run_id, chosen, results=results, as_json=as_json)
+
+
+def _chosen(task: str | None, task_id: str | None, attempt: int | None) -> Chosen:
+    from astrum_coordinator.display.show_view import Chosen
+
+    if None not in (task, task_id):
+        raise click.UsageError("TASK and --task both name a task: give one of them")
+    if attempt is not None and (task or task_id) is None:
+        raise click.UsageError("--attempt is about one task: name it after RUN")
+    return Chosen(task or task_id, attempt=attempt)
+
+
+def _answer(
+    server: ServerOptions, run_id: str, chosen: Chosen, *, results: bool, as_json: bool
+) -> None:
+    from astrum_coordinator.display.show_view import snapshot_to_json, snapshot_view
+
+    which = chosen.task_id or results or (as_json and not chosen.failed)
     snapshot = ask(server, lambda coordinator: coordinator.snapshot(run_id, results=which))
     _check_attempt(snapshot, chosen)
     if as_json:

@@ -67,9 +67,7 @@ async def _told(coordinator: Coordinator, run_id: str) -> None:
             await following
 
 
-async def _known(
-    coordinator: Coordinator, run_id: str, progress: RunProgress
-) -> dict[str, Any]:
+async def _known(coordinator: Coordinator, run_id: str, progress: RunProgress) -> dict[str, Any]:
     """Return how far a run is as an object for JSON, an empty one before it was read."""
     info = await coordinator.run_info(run_id)
     if progress.state is None or info is None:

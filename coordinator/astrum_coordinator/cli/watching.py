@@ -35,8 +35,10 @@ def keep_asking(
 
     async def watch() -> None:
         async with patient_coordinator(settings) as coordinator:
-            while show(await insist(lambda: question(coordinator))):
-                await asyncio.sleep(EVERY_S)
+            is_read = True
+            while is_read:
+                is_read = show(await insist(lambda: question(coordinator)))
+                await asyncio.sleep(EVERY_S if is_read else 0)
 
     asyncio.run(watch())
 

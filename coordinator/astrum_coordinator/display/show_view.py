@@ -154,15 +154,11 @@ def _table(
     return parts
 
 
-def _attempts(
-    snapshot: RunSnapshot, stat: TaskExecutionStatistics, chosen: Chosen
-) -> Table | None:
+def _attempts(snapshot: RunSnapshot, stat: TaskExecutionStatistics, chosen: Chosen) -> Table | None:
     """Return one row per attempt, the one under way included, `None` if there is none."""
     from rich.text import Text
 
-    table = plain_table(
-        "Attempt", "Status", "Began", "Queued", "Transfer", "Run", "Worker", ""
-    )
+    table = plain_table("Attempt", "Status", "Began", "Queued", "Transfer", "Run", "Worker", "")
     cells = [_ended_attempt(row) for row in attempts_of(stat, chosen)]
     under_way = [task for task in snapshot.unfinished if task.task_id == stat.task_name]
     for task in under_way:
@@ -205,9 +201,7 @@ def _first_line(row: TaskAttemptStatistics) -> str:
     return (row.error_message or "").partition("\n")[0]
 
 
-def _results(
-    report: ExecutionReport, names: Sequence[str], chosen: Chosen
-) -> list[RenderableType]:
+def _results(report: ExecutionReport, names: Sequence[str], chosen: Chosen) -> list[RenderableType]:
     """Return the results of tasks that were read, each shortened, without their types' code."""
     from rich.text import Text
 

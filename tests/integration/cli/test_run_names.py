@@ -63,7 +63,12 @@ def test_a_name_that_means_several_runs_or_none_changes_nothing(cli: Cli, url: s
         "nihgtly-1": "did you mean 'nightly-1'?",
         "@failed": "@failed is the newest run that failed, and there is none",
     }
-    commands = {"show": mistakes, "cancel": ["nightly"], "forget": ["nightly"], "retry": ["@failed"]}
+    commands = {
+        "show": mistakes,
+        "cancel": ["nightly"],
+        "forget": ["nightly"],
+        "retry": ["@failed"],
+    }
     for command, names in commands.items():
         for name in names:
             done = cli(command, name, "--redis", url)

@@ -1,4 +1,4 @@
-"""What commands print for programs, from a real pool in several states, against ``docs/schemas``."""
+"""What commands print for programs in several states of a real pool, against ``docs/schemas``."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def url(folder: Path) -> Iterator[str]:
 
         wait_until(is_under_way, "the runs being in their states")
         with server.client() as client:
-            [stream] = [key for key in client.scan_iter("*:q:default:t:*") if key[-2:] != b":u"]
+            stream = next(iter(client.scan_iter("*:q:default:t:*")))
             client.xadd(stream, {"d": b"\xc1 no message"})
         wait_until(lambda: "[]" not in invoke(server.url, "dead", "--json"), "a dead letter")
         yield server.url

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Cli, Write, environment
 from tests.integration.cli.test_live_view import SHOW_CURSOR, Terminal
-from tests.processes import AstrumProcess
+from tests.processes import AstrumProcess, wait_until
 from tests.schemas import check
 from tests.servers import Server
 
@@ -41,6 +42,8 @@ def url(write: Write, tmp_path: Path, redis_server: Server) -> Iterator[str]:
     flow = str(write("watching_flow.py", FLOW))
     options = ("--run-id", "r1", "--workers", "1", "--redis", redis_server.url, "--quiet")
     with AstrumProcess("astrum_coordinator", "run", flow, *options) as leader:
+        with redis_server.client() as client:
+            wait_until(lambda: client.exists("{astrum}:run:r1") == 1, "the run being stored")
         yield redis_server.url
         (tmp_path / "gate").touch()
         assert leader.wait() == 0
@@ -69,16 +72,11 @@ def next_line(process: subprocess.Popen[str]) -> Any:
     return json.loads(process.stdout.readline())
 
 
-def stored(cli: Cli, url: str) -> None:
-    """Wait until the run is there."""
-    while cli("runs", "--json", "--redis", url).stdout == "[]\n":
-        pass
-
-
-def test_programs_get_an_object_for_each_change_until_the_run_is_over(
-    cli: Cli, url: str, tmp_path: Path
+def test_programs_and_people_see_a_run_that_another_process_leads_until_it_is_over(
+    url: str, tmp_path: Path
 ) -> None:
-    stored(cli, url)
+    terminal = Terminal(tmp_path, "show", "r1", "--watch", "--results", "--redis", url)
+    terminal.read_until("0 of 2|0/2")
     with watching(tmp_path, "show", "@last", "--watch", "--json", "--redis", url) as process:
         told = [next_line(process)]
         assert (told[0]["run_id"], told[0]["status"], told[0]["total"]) == ("r1", "running", 2)
@@ -88,58 +86,30 @@ def test_programs_get_an_object_for_each_change_until_the_run_is_over(
         assert (process.returncode, errors) == (0, "")
     for line in told:
         check("watch", line)
-    assert (told[-1]["status"], told[-1]["succeeded"], told[-1]["outstanding"]) == (
-        "completed",
-        2,
-        0,
-    )
-    assert all(line != before for before, line in zip(told, told[1:], strict=False))
-
-
-def test_people_see_the_end_of_a_run_that_another_process_leads(
-    cli: Cli, url: str, tmp_path: Path
-) -> None:
-    stored(cli, url)
-    command = ("show", "r1", "--watch", "--results", "--redis", url)
-    terminal = Terminal(tmp_path, *command)
-    terminal.read_until("0 of 2|0/2")
-    with watching(tmp_path, *command) as process:
-        (tmp_path / "gate").touch()
-        out, errors = process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 0, errors
-    assert "run r1 completed: 2 of 2 tasks succeeded" in out
-    assert "result of 'last': 'the end'" in out
+    last = told[-1]
+    assert (last["status"], last["succeeded"], last["outstanding"]) == ("completed", 2, 0)
+    assert all(line != before for before, line in pairwise(told))
     assert terminal.read_to_end() == 0
     assert "run r1 completed: 2 of 2 tasks succeeded" in terminal.text
+    assert "result of 'last': 'the end'" in terminal.text
 
 
-def test_an_interrupt_ends_the_watching_and_not_the_run(
-    cli: Cli, url: str, tmp_path: Path
-) -> None:
-    stored(cli, url)
-    terminal = Terminal(tmp_path, "show", "r1", "--watch", "--redis", url)
-    terminal.read_until("0 of 2|0/2")
-    terminal.process.send_signal(signal.SIGINT)
-    assert terminal.read_to_end() == 130
-    assert "Traceback" not in terminal.text
-    assert SHOW_CURSOR in terminal.raw
+def test_an_interrupt_ends_the_watching_and_not_the_run(cli: Cli, url: str, tmp_path: Path) -> None:
+    for command, shown in {("show", "r1"): "0 of 2|0/2", ("workers",): "Memory"}.items():
+        terminal = Terminal(tmp_path, *command, "--watch", "--redis", url)
+        terminal.read_until(shown)
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.read_to_end() == 130
+        assert "Traceback" not in terminal.text
+        assert SHOW_CURSOR in terminal.raw
     [run] = json.loads(cli("runs", "--json", "--redis", url).stdout)
     assert run["status"] == "running"
 
 
-def test_workers_are_shown_again_until_no_one_reads_or_an_interrupt(
-    cli: Cli, url: str, tmp_path: Path
-) -> None:
-    stored(cli, url)
-    command = ("workers", "--watch", "--redis", url)
-    with watching(tmp_path, *command, "--json") as process:
+def test_workers_are_shown_again_until_no_one_reads(url: str, tmp_path: Path) -> None:
+    with watching(tmp_path, "workers", "--watch", "--json", "--redis", url) as process:
         for _ in range(2):
             check("workers", next_line(process))
         assert process.stdout is not None
         process.stdout.close()
         assert process.wait(TIMEOUT_S) == 0
-    terminal = Terminal(tmp_path, *command)
-    terminal.read_until("Memory")
-    terminal.process.send_signal(signal.SIGINT)
-    assert terminal.read_to_end() == 130
-    assert "Traceback" not in terminal.text

@@ -79,8 +79,12 @@ def two_attempts() -> RunSnapshot:
 
 def test_each_attempt_of_a_task_has_its_times_its_worker_and_its_traceback() -> None:
     text = printed(snapshot_view(two_attempts(), Chosen("load")))
-    rows = [line.split() for line in text.splitlines() if line[:1].isdigit()]
-    assert [(row[0], row[1]) for row in rows] == [("1", "failed"), ("2", "failed"), ("3", "running")]
+    rows = [line.split() for line in text.splitlines() if line.strip()[:1].isdigit()]
+    assert [(row[0], row[1]) for row in rows] == [
+        ("1", "failed"),
+        ("2", "failed"),
+        ("3", "running"),
+    ]
     for row in rows[:2]:
         assert "300 ms 40 ms 2.5 s host:1:w" in " ".join(row)
     assert "- - 7.0 s host:1:x" in " ".join(rows[2])
@@ -91,14 +95,14 @@ def test_each_attempt_of_a_task_has_its_times_its_worker_and_its_traceback() -> 
 
 def test_one_attempt_is_shown_alone() -> None:
     text = printed(snapshot_view(two_attempts(), Chosen("load", attempt=2)))
-    assert [line.split()[0] for line in text.splitlines() if line[:1].isdigit()] == ["2"]
+    assert [line.split()[0] for line in text.splitlines() if line.strip()[:1].isdigit()] == ["2"]
     assert "attempt 1" not in text
     assert "attempt 2" in text
     shown = snapshot_to_json(two_attempts(), Chosen("load", attempt=2))
     [task] = shown["task_statistics"]
     assert [row["attempt_number"] for row in task["attempt_statistics"]] == [2]
     text = printed(snapshot_view(two_attempts(), Chosen("load", attempt=3)))
-    assert [line.split()[0] for line in text.splitlines() if line[:1].isdigit()] == ["3"]
+    assert [line.split()[0] for line in text.splitlines() if line.strip()[:1].isdigit()] == ["3"]
 
 
 def test_results_are_cut() -> None:
