@@ -64,21 +64,29 @@ class Ending(Lists):
 
     def waits_for(self, task: int) -> list[str]:
         """Return the names of the tasks and children whose ends a waiting task waits for."""
+        return [self.tasks.name(source) for source in self.pending_needs(task)]
+
+    def pending_needs(self, task: int) -> list[int]:
+        """Return the tasks and children whose ends a waiting task waits for, by number.
+
+        A mapped task stands for those of its children that are read; of a mapped task itself, it
+        is those that return the lists of its children.
+        """
         template, index = self.tasks.template(task), self.tasks.index(task)
         if template in self.tasks.roots and not index:
             lists = self.plan.edges.lists_of[template]
             sources = {one.source for axis in lists for one in axis if isinstance(one, ListEdge)}
-            return [
-                self.tasks.name(source)
-                for source in sorted(sources)
-                if self.states[source] not in ENDED
-            ]
-        names = []
+            return [source for source in sorted(sources) if self.states[source] not in ENDED]
+        found = []
         for edge in self.plan.edges.into[template]:
             if self._verdict(edge, index) is PENDING:
                 source = self.tasks.find(edge.source, [index[at] for at in edge.places])
-                names.append(self.tasks.name(edge.source if source is None else source))
-        return names
+                found.append(edge.source if source is None else source)
+        return found
+
+    def may_start(self, task: int) -> bool:
+        """Return whether attempts of a task may still begin; some do while the run stops."""
+        return self._may_run(task)
 
     def counts(self) -> Counter[int]:
         """Return how many tasks and children are in each state; a mapped task is its children."""
