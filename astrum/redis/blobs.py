@@ -50,9 +50,9 @@ def _checked(data: bytes, digest: str) -> bytes:
     return value
 
 
-async def read_bounded(client: Client, key: str) -> bytes | None:
+async def read_bounded(client: Client, key: str, limit: int = MAX_BLOB_BYTES) -> bytes | None:
     """Return a stored string, ``None`` if there is none; never takes more than the limit."""
-    data = bytes(await client.execute("GETRANGE", key, 0, MAX_BLOB_BYTES))
-    if len(data) > MAX_BLOB_BYTES:
-        raise StoreError(f"{key} holds more than {MAX_BLOB_BYTES} bytes; who wrote it?")
+    data = bytes(await client.execute("GETRANGE", key, 0, limit))
+    if len(data) > limit:
+        raise StoreError(f"{key} holds more than {limit} bytes; who wrote it?")
     return data or None

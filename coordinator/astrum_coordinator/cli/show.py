@@ -23,6 +23,9 @@ from astrum_coordinator.cli.printing import print_json, print_table
     metavar="ID",
     help="Only this task, with all its attempts and its result.",
 )
+@option("--log", "wants_log", is_flag=True, help="What an attempt of TASK logged: the latest.")
+@option("--follow", is_flag=True, help="With --log: also what comes, until the task has ended.")
+@option("--attempt", type=click.IntRange(min=1), metavar="N", help="This attempt of TASK.")
 @json_option
 @log_option
 def show(
@@ -32,6 +35,9 @@ def show(
     everything: bool,
     failed: bool,
     task_id: str | None,
+    wants_log: bool,
+    follow: bool,
+    attempt: int | None,
     as_json: bool,
 ) -> None:
     """Show how RUN ended, or how far it is: its tasks, their errors and tracebacks.
@@ -41,14 +47,21 @@ def show(
     Children have one row together, with their counts, and rows of their own if they failed; --all
     shows all. With TASK only this task or child is shown: 'parse', 'parse[3]'.
 
+    --log prints what the latest attempt of TASK logged, or --attempt N of it; workers store that
+    of attempts which fail, or of all with --task-logs all. --follow goes on until it has ended.
+
     --json prints the same object as run --json; while the run is open it also has
     "unfinished_tasks". Results are read for --json and --task only.
     """
+    from astrum_coordinator.cli.task_log import show_log
     from astrum_coordinator.display.show_view import Chosen, snapshot_to_json, snapshot_view
 
     if None not in (task, task_id):
         raise click.UsageError("TASK and --task both name a task: give one of them")
     task_id = task or task_id
+    if wants_log or follow:
+        show_log(server, run_id, task_id, attempt, follow=follow, as_json=as_json)
+        return
     chosen = Chosen(task_id, failed, everything)
     results: bool | str = as_json and not failed if task_id is None else task_id
     snapshot = ask(server, lambda coordinator: coordinator.snapshot(run_id, results=results))

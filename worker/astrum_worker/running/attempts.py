@@ -22,18 +22,26 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from astrum.execution.attempt import AttemptContext, told_index
+from astrum.execution.attempt import AttemptContext
 from astrum.execution.endings import swallowed
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
 from astrum.runtime.loops import hide, runs_in, task_maker
 from astrum_worker.context import WorkerContext
-from astrum_worker.running.claim_reader import ClaimReader, Reading, Refused, Runnable, Unreadable
+from astrum_worker.running.claim_reader import (
+    ClaimReader,
+    Reading,
+    Refused,
+    Runnable,
+    Unreadable,
+    context_of,
+)
 from astrum_worker.running.claimed import ClaimedAttempt, Phase
 from astrum_worker.running.endings import ended, never_began, raised, stopped, undescribed, unrun
 from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.ready_queue import ReadyQueue
 from astrum_worker.running.slots import Slots
+from astrum_worker.running.task_logs import TaskLogs
 from astrum_worker.settling.ending import Ending
 from astrum_worker.settling.settler import Settler
 
@@ -53,6 +61,7 @@ class Attempts:
         executor: AttemptExecutor,
         settler: Settler,
         slots: Mapping[str, Slots],
+        logs: TaskLogs,
     ) -> None:
         self._worker_id = context.worker_id
         self._counters = context.counters
@@ -60,6 +69,7 @@ class Attempts:
         self._executor = executor
         self._settler = settler
         self._slots = slots
+        self._logs = logs
         gate = context.gate
         self._ready = ReadyQueue(
             slots,
@@ -314,6 +324,8 @@ class Attempts:
     def _report(self, held: ClaimedAttempt, ending: Ending) -> None:
         done = partial(self._forget, held)
         try:
+            if held.context.log is not None:
+                ending = self._logs.with_log(held, ending)
             self._settler.settle(held.run_id, held.claim, ending, done)
         except Exception:
             logger.exception(
@@ -361,6 +373,8 @@ class Attempts:
     def _drop(self, held: ClaimedAttempt) -> None:
         """End an attempt that others have settled."""
         self._end(held)
+        if held.context.log is not None:
+            self._settler.store_log(self._logs.stored(held, held.context.log, is_whole=True))
         self._forget(held)
 
     def _end(self, held: ClaimedAttempt) -> None:
@@ -376,24 +390,12 @@ class Attempts:
 
 def _held(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedAttempt:
     """Return a claim as its message describes it, as far as that could be read."""
+    context = context_of(reading, worker_id)
     if type(reading) is Runnable:
         message = reading.message
-        context = AttemptContext(
-            message.run_id,
-            message.task_id,
-            message.try_number,
-            message.max_retries,
-            message.namespace,
-            worker_id,
-            message.timeout_s,
-            message.check_types,
-            told_index(message.child_index),
-            message.child_key,
-        )
         held = ClaimedAttempt(claim, lane, message.task, message.attempt, context)
         held.code = reading.other_code
         return held
     if type(reading) is Refused:
-        context = AttemptContext(reading.run_id, "", reading.attempt, worker_id=worker_id)
         return ClaimedAttempt(claim, lane, reading.task, reading.attempt, context)
-    return ClaimedAttempt(claim, lane, -1, 0, AttemptContext("", "", 0, worker_id=worker_id))
+    return ClaimedAttempt(claim, lane, -1, 0, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from astrum.errors import DecodeError
+from astrum.execution.attempt import AttemptContext, told_index
 from astrum.machine.events import Outcome
 from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
 from astrum.protocol.sealing import Seal
@@ -81,3 +82,25 @@ class ClaimReader:
 
 def _hand_back(run_id: str, task: int, attempt: int, why: str) -> Refused:
     return Refused(run_id, task, attempt, Outcome.HANDED_BACK, Failure((UNSERVED,), why))
+
+
+def context_of(reading: Reading, worker_id: str) -> AttemptContext:
+    """Return the attempt as its code sees it, as far as its message could be read."""
+    if type(reading) is Runnable:
+        message = reading.message
+        return AttemptContext(
+            message.run_id,
+            message.task_id,
+            message.try_number,
+            message.max_retries,
+            message.namespace,
+            worker_id,
+            message.timeout_s,
+            message.check_types,
+            told_index(message.child_index),
+            message.child_key,
+            trace=message.trace,
+        )
+    if type(reading) is Refused:
+        return AttemptContext(reading.run_id, "", reading.attempt, worker_id=worker_id)
+    return AttemptContext("", "", 0, worker_id=worker_id)
