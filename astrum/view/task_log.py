@@ -15,8 +15,8 @@ class AttemptLog:
     """What an attempt logged, as far as it is stored.
 
     ``attempt`` is the number that reports and `current_attempt` have; ``attempts`` is how many
-    there have been. ``status`` is as in `TaskAttemptStatistics`, or "running". ``left_out`` lines are
-    missing behind the first ``left_out_after``. ``note`` says why there is nothing, or not all,
+    there have been. ``status`` is as in `TaskAttemptStatistics`, or "running". ``left_out`` lines
+    are missing behind the first ``left_out_after``. ``note`` says why there is nothing, or not all,
     "" for a whole log.
     """
 

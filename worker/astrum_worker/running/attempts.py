@@ -393,9 +393,8 @@ def _held(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedA
     context = context_of(reading, worker_id)
     if type(reading) is Runnable:
         message = reading.message
-        held = ClaimedAttempt(claim, lane, message.task, message.attempt, context)
-        held.code = reading.other_code
-        return held
+        code = reading.other_code
+        return ClaimedAttempt(claim, lane, message.task, message.attempt, context, code=code)
     if type(reading) is Refused:
         return ClaimedAttempt(claim, lane, reading.task, reading.attempt, context)
     return ClaimedAttempt(claim, lane, -1, 0, context)
