@@ -123,7 +123,7 @@ def log_for_users(context: logging.Filter, *, least: int = logging.CRITICAL) -> 
     ``context`` is the filter that puts the attempt on each record. A root logger that has no
     handler gets one with the level of Astrum's log; loggers without a level of their own then make
     records from ``least`` on, for handlers that keep more. Call it once the user's modules are
-    imported, and may have set up logging themselves: then only Astrum's own handler gets the filter.
+    imported: if they have set up logging, only Astrum's own handler gets the filter.
     """
     own = own_handler()
     if own is None:

@@ -21,7 +21,7 @@ class TaskLogs:
 
     def __init__(self, context: WorkerContext) -> None:
         self._seal = context.seal
-        self._clock = context.store.clock
+        self._store = context.store
         self._worker_id = context.worker_id
         self.keeps_all = context.config.task_logs == ALL_LOGS
 
@@ -41,7 +41,7 @@ class TaskLogs:
         if is_whole:
             log.end_line()
         now = time.time()
-        shift_s = self._clock.at(now) - now
+        shift_s = self._store.clock.at(now) - now
         data = encode_log(log.rows(), self._worker_id, is_whole=is_whole, shift_s=shift_s)
         name = log_name(held.task, held.attempt)
         return StoredLog(held.run_id, name, self._seal.seal_log(held.run_id, name, data))
