@@ -66,7 +66,7 @@ with use_namespace("logged_waiting"):
     async def waits() -> int:
         log.info("began as %s", current_attempt().attempt_key)
         (FOLDER / f"{current_attempt().attempt}.began").touch()
-        while not (FOLDER / "go on").exists():
+        while not (FOLDER / "go on").exists():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         log.info("goes on")
         return 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from astrum.redis import RedisSettings
 from astrum_coordinator import Coordinator
 from tests.flows.task_logs import HOSTILE
 from tests.integration.cli.conftest import environment
@@ -28,10 +29,10 @@ Workers = dict[str, AstrumProcess]
 SCHEMA = ROOT / "docs" / "schemas" / "log-line.json"
 
 
-def command(server: RedisServer, *words: str, prefix: str = "all") -> Any:
+def astrum(*words: str) -> Any:
+    """Run a command of the coordinator to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "astrum_coordinator", *words, "--redis", server.url]
-        + ["--prefix", prefix],
+        [sys.executable, "-m", "astrum_coordinator", *words],
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -40,6 +41,11 @@ def command(server: RedisServer, *words: str, prefix: str = "all") -> Any:
         timeout=45,
         check=False,
     )
+
+
+def command(server: RedisServer, *words: str) -> Any:
+    """Ask about the runs of the worker that stores all logs."""
+    return astrum(*words, "--redis", server.url, "--prefix", "all")
 
 
 def check(line: dict[str, Any]) -> None:
@@ -55,9 +61,9 @@ def check(line: dict[str, Any]) -> None:
 def errors_worker(server: RedisServer, tmp_path: Path) -> Any:
     """A worker of which all lines of standard error are read."""
     log = (tmp_path / "stderr").open("wb")
+    options = ("--redis", server.url, "--prefix", "errors", "--log-format", "json")
     process = subprocess.Popen(
-        [sys.executable, "-m", "astrum_worker", MODULE, "--redis", server.url]
-        + ["--prefix", "errors", "--log-format", "json"],
+        [sys.executable, "-m", "astrum_worker", MODULE, *options],
         cwd=ROOT,
         env=environment(**{FOLDER_VARIABLE: str(tmp_path)}),
         stdout=subprocess.DEVNULL,
@@ -73,10 +79,6 @@ async def test_each_line_of_a_workers_standard_error_is_json(
     server: RedisServer, errors_worker: Any
 ) -> None:
     process, log = errors_worker
-    async with Coordinator(f"{server.url}") as _:
-        pass
-    from astrum.redis import RedisSettings
-
     async with Coordinator(RedisSettings(url=server.url, prefix="errors")) as coordinator:
         await run(
             coordinator,
@@ -160,19 +162,10 @@ async def test_follow_prints_each_line_once_until_the_end(
     assert "attempt 2: completed" in done.stderr
 
 
-def test_run_gives_its_local_workers_the_options(server: RedisServer) -> None:
+def test_run_gives_its_local_workers_the_options() -> None:
     words = ("run", MODULE, "-n", "logged", "--workers", "1", "--run-id", "l1", "--embedded")
     options = ("--task-logs", "all", "--log-format", "json", "--log-level", "info")
-    done = subprocess.run(
-        [sys.executable, "-m", "astrum_coordinator", *words, *options],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=45,
-        check=False,
-    )
+    done = astrum(*words, *options)
     assert done.returncode == 0, done.stderr
     lines = json_lines(done.stderr)
     for line in lines:
@@ -185,17 +178,7 @@ def test_run_gives_its_local_workers_the_options(server: RedisServer) -> None:
 
 def test_a_run_in_process_puts_the_attempt_on_the_lines_of_users() -> None:
     words = ("run", MODULE, "-n", "logged", "--local", "--run-id", "l2")
-    done = subprocess.run(
-        [sys.executable, "-m", "astrum_coordinator", *words]
-        + ["--log-format", "json", "--log-level", "info"],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=45,
-        check=False,
-    )
+    done = astrum(*words, "--log-format", "json", "--log-level", "info")
     assert done.returncode == 0, done.stderr
     lines = json_lines(done.stderr)
     [line] = [one for one in lines if one["message"] == "child b"]
