@@ -30,11 +30,10 @@ from astrum.runtime.loops import hide, runs_in, task_maker
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.claim_reader import (
     ClaimReader,
-    Reading,
     Refused,
     Runnable,
     Unreadable,
-    context_of,
+    claimed_attempt,
 )
 from astrum_worker.running.claimed import ClaimedAttempt, Phase
 from astrum_worker.running.endings import ended, never_began, raised, stopped, undescribed, unrun
@@ -145,7 +144,8 @@ class Attempts:
 
     def _take(self, lane: str, claim: Claim) -> bool:
         reading = self._reader.read(claim)
-        held = self._held[claim.key] = _held(claim, lane, reading, self._worker_id)
+        held = claimed_attempt(claim, lane, reading, self._worker_id)
+        self._held[claim.key] = held
         self._counters.claimed += 1
         if type(reading) is Runnable:
             held.wait_for_slot()
@@ -386,15 +386,3 @@ class Attempts:
         self._held.pop(key, None)
         if self._settled_while_audited is not None:
             self._settled_while_audited.add(key)
-
-
-def _held(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedAttempt:
-    """Return a claim as its message describes it, as far as that could be read."""
-    context = context_of(reading, worker_id)
-    if type(reading) is Runnable:
-        message = reading.message
-        code = reading.other_code
-        return ClaimedAttempt(claim, lane, message.task, message.attempt, context, code=code)
-    if type(reading) is Refused:
-        return ClaimedAttempt(claim, lane, reading.task, reading.attempt, context)
-    return ClaimedAttempt(claim, lane, -1, 0, context)

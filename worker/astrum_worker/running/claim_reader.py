@@ -12,6 +12,7 @@ from astrum.protocol.sealing import Seal
 from astrum.protocol.task_message import MESSAGE_VERSIONS, TaskMessage, attribute, decode_message
 from astrum.redis import Claim
 from astrum_worker.running.catalog import Catalog, Served
+from astrum_worker.running.claimed import ClaimedAttempt
 
 
 class Runnable(NamedTuple):
@@ -84,11 +85,11 @@ def _hand_back(run_id: str, task: int, attempt: int, why: str) -> Refused:
     return Refused(run_id, task, attempt, Outcome.HANDED_BACK, Failure((UNSERVED,), why))
 
 
-def context_of(reading: Reading, worker_id: str) -> AttemptContext:
-    """Return the attempt as its code sees it, as far as its message could be read."""
+def claimed_attempt(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedAttempt:
+    """Return a claim as its message describes it, as far as that could be read."""
     if type(reading) is Runnable:
         message = reading.message
-        return AttemptContext(
+        context = AttemptContext(
             message.run_id,
             message.task_id,
             message.try_number,
@@ -101,6 +102,10 @@ def context_of(reading: Reading, worker_id: str) -> AttemptContext:
             message.child_key,
             trace=message.trace,
         )
+        held = ClaimedAttempt(claim, lane, message.task, message.attempt, context)
+        held.code = reading.other_code
+        return held
     if type(reading) is Refused:
-        return AttemptContext(reading.run_id, "", reading.attempt, worker_id=worker_id)
-    return AttemptContext("", "", 0, worker_id=worker_id)
+        context = AttemptContext(reading.run_id, "", reading.attempt, worker_id=worker_id)
+        return ClaimedAttempt(claim, lane, reading.task, reading.attempt, context)
+    return ClaimedAttempt(claim, lane, -1, 0, AttemptContext("", "", 0, worker_id=worker_id))

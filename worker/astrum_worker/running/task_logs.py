@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from astrum.execution.captured_log import CapturedLog
@@ -12,6 +13,8 @@ from astrum.runtime.log_records import ALL_LOGS
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.settling.ending import Ending
+
+logger = logging.getLogger("astrum.worker")
 
 _WITHOUT_FAILURE = (Outcome.SUCCEEDED, Outcome.SKIPPED)
 
@@ -26,13 +29,20 @@ class TaskLogs:
         self.keeps_all = context.config.task_logs == ALL_LOGS
 
     def with_log(self, held: ClaimedAttempt, ending: Ending) -> Ending:
-        """Return the end of an attempt together with its log, if that is to be kept."""
+        """Return the end of an attempt together with its log, if that is to be kept.
+
+        Never fails: an end is worth more than a log.
+        """
         log, outcome = held.context.log, ending.record.outcome
         if log is None or outcome is Outcome.NEVER_BEGAN:
             return ending
         if outcome in _WITHOUT_FAILURE and not self.keeps_all:
             return ending
-        stored = self.stored(held, log, is_whole=True)
+        try:
+            stored = self.stored(held, log, is_whole=True)
+        except Exception:
+            logger.exception("the log of task %r cannot be stored", held.task_id)
+            return ending
         record = ending.record._replace(log=fingerprint_of_log(stored.data))
         return ending._replace(record=record, log=stored)
 
