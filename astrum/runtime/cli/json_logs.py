@@ -122,6 +122,11 @@ class JsonStream(io.TextIOBase):
         """That of standard error."""
         return str(self.raw.encoding)
 
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        """What becomes of characters that the encoding lacks."""
+        return "backslashreplace"
+
     def writable(self) -> bool:
         """Return true."""
         return True
