@@ -1,7 +1,7 @@
 """Says which attempt a line of a log comes from, for loggers that you set up yourself.
 
 Threads that Astrum starts for tasks, asyncio tasks and `asyncio.to_thread` know the attempt; a
-thread that a task starts itself does not. May import `execution` and `errors`.
+thread that a task starts itself does not. May import `execution`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,10 +36,8 @@ class Place:
         self.server = Server()
         self.counters = Counters()
         self.passed: list[int] = []
-        store: Any = self.server
-        self.storing = LogStoring(
-            store, self.counters, lambda end: self.passed.append(end.settlement.task)
-        )
+        context: Any = SimpleNamespace(store=self.server, counters=self.counters)
+        self.storing = LogStoring(context, lambda end: self.passed.append(end.settlement.task))
 
     def add(self, *tasks: int) -> None:
         for task in tasks:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from astrum.errors import StoreError, StoreRefusesWritesError, StoreUnavailableError
-from astrum.redis import StoredLog, WorkerStore
+from astrum.redis import StoredLog
 from astrum.runtime.service import Service
-from astrum_worker.counters import Counters
+from astrum_worker.context import WorkerContext
 from astrum_worker.settling.storing import Outgoing
 
 logger = logging.getLogger("astrum.worker")
@@ -34,12 +34,10 @@ class LogStoring(Service):
 
     name = "storing logs"
 
-    def __init__(
-        self, store: WorkerStore, counters: Counters, stored: Callable[[Outgoing], None]
-    ) -> None:
+    def __init__(self, context: WorkerContext, stored: Callable[[Outgoing], None]) -> None:
         super().__init__()
-        self._store = store
-        self._counters = counters
+        self._store = context.store
+        self._counters = context.counters
         self._stored = stored
         self._queue: deque[tuple[float, Outgoing]] = deque()
         self._without_end: deque[StoredLog] = deque()

@@ -51,7 +51,7 @@ class Settler(Service):
         self._seal = context.seal
         self._doubt = context.doubt
         self._storing = Storing(context.store, self._line_up)
-        self._logs = LogStoring(context.store, context.counters, self._log_is_stored)
+        self._logs = LogStoring(context, self._log_is_stored)
         self._queues: dict[RunStream, deque[Outgoing]] = {}
         self._aside: deque[tuple[Claim, str, Callable[[], None]]] = deque()
         self._recent: deque[tuple[float, Outgoing]] = deque()
