@@ -112,9 +112,10 @@ def decode_log(data: bytes) -> TaskLog:
         version, worker_id, is_whole, shift_s, left_out, after, rows, *_ = fields
         if version != _FORMAT:
             raise DecodeError(f"the log has the format {version!r}, this process reads {_FORMAT}")
-        lines = tuple([_line(row, float(shift_s)) for row in rows])
-        counts = (max(int(left_out), 0), min(max(int(after), 0), len(lines)))
-        return TaskLog(str(worker_id), lines, *counts, bool(is_whole))
+        shift_s, left_out = float(shift_s), max(int(left_out), 0)
+        lines = tuple([_line(row, shift_s) for row in rows])
+        after = min(max(int(after), 0), len(lines)) if left_out else 0
+        return TaskLog(str(worker_id), lines, left_out, after, bool(is_whole))
     except (TypeError, ValueError, OverflowError) as error:
         raise DecodeError(f"a log is malformed: {error}") from None
 

@@ -9,6 +9,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import pytest
@@ -172,67 +173,72 @@ def test_lines_of_several_threads_stay_whole() -> None:
     assert [json.loads(line)["message"] for line in written.getvalue().splitlines()] == ["x"] * 800
 
 
-@pytest.fixture
-def clean_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """Loggers as at the start of a process, and what is written to standard error."""
+@contextmanager
+def new_process() -> Iterator[io.StringIO]:
+    """Have loggers as at the start of a process; gives what is written to standard error."""
     root, own, written = logging.getLogger(), logging.getLogger("astrum"), io.StringIO()
     before = (root.handlers[:], root.level, own.handlers[:], own.level, own.propagate)
     root.handlers, own.handlers = [], []
     root.setLevel(logging.WARNING)
-    monkeypatch.setattr(sys, "stderr", written)
-    yield written
-    root.handlers, own.handlers = before[0], before[2]
-    root.setLevel(before[1])
-    own.setLevel(before[3])
-    own.propagate = before[4]
-
-
-def test_a_root_logger_without_handlers_gets_one(clean_logging: io.StringIO) -> None:
-    log_to_stderr("info")
-    log_for_users(AttemptFilter())
-    logging.getLogger("shop").info("seen")
-    logging.getLogger("shop").debug("not seen")
-    assert clean_logging.getvalue().endswith(" INFO shop: seen\n")
-    assert clean_logging.getvalue().count("\n") == 1
-
-
-def test_records_for_other_handlers_are_made_but_not_shown(clean_logging: io.StringIO) -> None:
-    log_to_stderr("warning")
-    log_for_users(AttemptFilter(), least=logging.INFO)
-    assert logging.getLogger("shop").isEnabledFor(logging.INFO)
-    logging.getLogger("shop").info("not seen")
-    assert clean_logging.getvalue() == ""
-
-
-def test_what_users_have_set_up_is_not_changed(clean_logging: io.StringIO) -> None:
-    mine = logging.StreamHandler(io.StringIO())
-    logging.getLogger().addHandler(mine)
-    log_to_stderr("info")
-    log_for_users(AttemptFilter(), least=logging.INFO)
-    assert logging.getLogger().handlers == [mine]
-    assert logging.getLogger().level == logging.WARNING
-
-
-def test_a_logger_with_a_handler_of_its_own_is_not_shown_twice(
-    clean_logging: io.StringIO,
-) -> None:
-    own, there = logging.getLogger("shop.orders"), io.StringIO()
-    handler = logging.StreamHandler(there)
-    own.addHandler(handler)
     try:
+        with redirect_stderr(written):
+            yield written
+    finally:
+        root.handlers, own.handlers = before[0], before[2]
+        root.setLevel(before[1])
+        own.setLevel(before[3])
+        own.propagate = before[4]
+
+
+def test_a_root_logger_without_handlers_gets_one() -> None:
+    with new_process() as written:
         log_to_stderr("info")
         log_for_users(AttemptFilter())
-        own.warning("once")
-        logging.getLogger("shop.orders.new").warning("once too")
-    finally:
-        own.removeHandler(handler)
-    assert there.getvalue() == "once\nonce too\n"
-    assert clean_logging.getvalue() == ""
+        logging.getLogger("shop").info("seen")
+        logging.getLogger("shop").debug("not seen")
+        assert written.getvalue().endswith(" INFO shop: seen\n")
+        assert written.getvalue().count("\n") == 1
 
 
-def test_astrums_own_handler_is_made_once(clean_logging: io.StringIO) -> None:
-    log_to_stderr("info")
-    log_to_stderr("debug")
-    handlers = logging.getLogger("astrum").handlers
-    assert [type(handler) for handler in handlers] == [SteadyLogHandler]
-    assert logging.getLogger("astrum").level == logging.DEBUG
+def test_records_for_other_handlers_are_made_but_not_shown() -> None:
+    with new_process() as written:
+        log_to_stderr("warning")
+        log_for_users(AttemptFilter(), least=logging.INFO)
+        assert logging.getLogger("shop").isEnabledFor(logging.INFO)
+        logging.getLogger("shop").info("not seen")
+        assert written.getvalue() == ""
+
+
+def test_what_users_have_set_up_is_not_changed() -> None:
+    with new_process():
+        mine = logging.StreamHandler(io.StringIO())
+        logging.getLogger().addHandler(mine)
+        log_to_stderr("info")
+        log_for_users(AttemptFilter(), least=logging.INFO)
+        assert logging.getLogger().handlers == [mine]
+        assert logging.getLogger().level == logging.WARNING
+
+
+def test_a_logger_with_a_handler_of_its_own_is_not_shown_twice() -> None:
+    with new_process() as written:
+        own, there = logging.getLogger("shop.orders"), io.StringIO()
+        handler = logging.StreamHandler(there)
+        own.addHandler(handler)
+        try:
+            log_to_stderr("info")
+            log_for_users(AttemptFilter())
+            own.warning("once")
+            logging.getLogger("shop.orders.new").warning("once too")
+        finally:
+            own.removeHandler(handler)
+        assert there.getvalue() == "once\nonce too\n"
+        assert written.getvalue() == ""
+
+
+def test_astrums_own_handler_is_made_once() -> None:
+    with new_process():
+        log_to_stderr("info")
+        log_to_stderr("debug")
+        handlers = logging.getLogger("astrum").handlers
+        assert [type(handler) for handler in handlers] == [SteadyLogHandler]
+        assert logging.getLogger("astrum").level == logging.DEBUG

@@ -238,7 +238,7 @@ async def test_a_log_in_a_signed_pool_is_that_of_a_worker_with_the_key(tmp_path:
                 good = await coordinator.log("r", "flaky", 1)
                 assert (texts(good), good.note) == (["attempt 1 begins"], "")
                 for name in client.scan_iter(match=Keys().blob("r", "log-*")):
-                    client.set(name, b"x" * 32 + bytes(client.get(name))[32:])  # type: ignore[arg-type]
+                    client.set(name, b"x" * 32 + bytes(client.get(name))[32:])
                 forged = await coordinator.log("r", "flaky", 1)
                 assert (forged.lines, "is not signed" in forged.note) == ((), True)
 

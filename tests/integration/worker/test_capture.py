@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,16 +35,25 @@ log = logging.getLogger("captured")
 @pytest.fixture
 def captured() -> Iterator[logging.Handler]:
     """Capture logs during the test."""
-    apart = logging.getLogger("captured.apart")
-    apart.propagate = False
+    apart, own = logging.getLogger("captured.apart"), logging.getLogger("astrum")
+    apart.propagate, propagates, own.propagate = False, own.propagate, False
     root, level = logging.getLogger(), logging.getLogger().level
     root.setLevel(logging.DEBUG)
     capture = capture_logs()
     yield capture
     root.removeHandler(capture)
     apart.removeHandler(capture)
-    apart.propagate = True
+    apart.propagate, own.propagate = True, propagates
     root.setLevel(level)
+
+
+@contextmanager
+def inside(context: AttemptContext) -> Iterator[None]:
+    token = CURRENT.set(context)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)
 
 
 def texts(context: AttemptContext) -> list[str]:
@@ -72,26 +82,31 @@ async def test_attempts_that_run_side_by_side_have_logs_of_their_own() -> None:
 @pytest.mark.usefixtures("captured")
 def test_loggers_that_do_not_reach_the_root_are_captured_and_astrums_are_not() -> None:
     context = AttemptContext("r", "t", 1)
-    token = CURRENT.set(context)
-    logging.getLogger("captured.apart").warning("apart")
-    logging.getLogger("astrum.worker").warning("of astrum")
-    log.debug("too low")
-    CURRENT.reset(token)
+    with inside(context):
+        logging.getLogger("captured.apart").warning("apart")
+        logging.getLogger("astrum.worker").warning("of astrum")
+        log.debug("too low")
     assert texts(context) == ["apart"]
 
 
 @pytest.mark.usefixtures("captured")
 def test_an_exception_is_captured_with_its_traceback() -> None:
     context = AttemptContext("r", "t", 1)
-    token = CURRENT.set(context)
-    try:
-        raise ValueError("no")
-    except ValueError:
-        log.exception("it failed: %s %s", "once")
-    CURRENT.reset(token)
+    with inside(context):
+        try:
+            raise ValueError("no")
+        except ValueError:
+            log.exception("it failed: %s", "once")
     [text] = texts(context)
-    assert "its arguments do not fit" in text
+    assert text.startswith("it failed: once\nTraceback")
     assert text.endswith("ValueError: no")
+
+
+def test_a_record_whose_arguments_do_not_fit_is_captured(captured: logging.Handler) -> None:
+    context = AttemptContext("r", "t", 1)
+    with inside(context):
+        captured.handle(logging.LogRecord("a", 30, "", 1, "%s and %s", ("one",), None))
+    assert texts(context) == ["'%s and %s' (its arguments do not fit: ('one',))"]
 
 
 @pytest.mark.usefixtures("captured")
@@ -119,9 +134,8 @@ def test_prints_outside_of_attempts_go_on_as_before(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdout", PrintCapture(there_encoding))
     context = AttemptContext("r", "t", 1)
     print("before")
-    token = CURRENT.set(context)
-    print("inside", 1)
-    CURRENT.reset(token)
+    with inside(context):
+        print("inside", 1)
     print("after")
     assert there.getvalue() == "before\ninside 1\nafter\n"
     assert texts(context) == ["inside 1"]
