@@ -31,6 +31,8 @@ def input_lists(plan: Plan) -> dict[ListSource, str]:
 
 
 def _lists(plan: Plan) -> Iterator[tuple[TaskSpec, ListSource]]:
+    if plan.is_plain:
+        return
     for spec in plan.tasks:
         for axis in spec.axes:
             for one in axis.lists:

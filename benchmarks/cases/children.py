@@ -10,7 +10,7 @@ RESUME_LIMIT_S = 3.0
 
 CHILDREN, STATIC = "children", "static tasks"
 SHAPES = {CHILDREN: "children", STATIC: "static_children"}
-SECONDS, BYTES = "seconds", "coordinator_bytes_per_task"
+SECONDS, BYTES = "seconds", "led_bytes_per_task"
 TIMES_STATIC = 1.2
 MOST_BYTES = 1_024
 
@@ -32,7 +32,7 @@ class Children:
         return drive(ASTRUM, SHAPES[contestant], tasks, timeout_s=setting.timeout_s)
 
     def verdicts(self, samples: Samples) -> list[Verdict]:
-        """Compare the time with that of the fixed graph, and judge the memory."""
+        """Compare the time with that of the fixed graph; judge the memory before the report."""
         for name in SHAPES:
             if not samples.has(name):
                 return [Verdict(f"{name} run", samples.reasons.get(name, "not measured"), False)]

@@ -94,7 +94,7 @@ async def _first_child(tasks: int) -> Numbers:
 
 
 def _dispatched_at(row: Any) -> float:
-    first = row.attempts[0]
+    first = row.attempt_statistics[0]
     return float(first.start_time - first.prepared_s - first.queued_s)
 
 
