@@ -50,8 +50,12 @@ def _checked(data: bytes, digest: str) -> bytes:
     return value
 
 
-async def read_bounded(client: Client, key: str, limit: int = MAX_BLOB_BYTES) -> bytes | None:
-    """Return a stored string, ``None`` if there is none; never takes more than the limit."""
+async def read_bounded(client: Client, key: str, limit: int | None = None) -> bytes | None:
+    """Return a stored string, ``None`` if there is none; never takes more than the limit.
+
+    The default is that of values.
+    """
+    limit = limit or MAX_BLOB_BYTES
     data = bytes(await client.execute("GETRANGE", key, 0, limit))
     if len(data) > limit:
         raise StoreError(f"{key} holds more than {limit} bytes; who wrote it?")
