@@ -17,24 +17,17 @@ from astrum_coordinator.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
     from astrum.view.task_log import AttemptLog
+    from astrum_coordinator.display.show_view import Chosen
 
 
 def show_log(
-    server: ServerOptions,
-    run_id: str,
-    task: str | None,
-    attempt: int | None,
-    *,
-    follow: bool,
-    as_json: bool,
+    server: ServerOptions, run_id: str, chosen: Chosen, *, follow: bool, as_json: bool
 ) -> None:
-    """Print the log of an attempt, and with ``follow`` what comes until the task has ended."""
-    if task is None:
-        raise click.UsageError("--log and --follow show the log of one task: name it, RUN TASK")
-    if follow:
-        follow_log(server, run_id, task, attempt, as_json=as_json)
-    else:
-        print_log(server, run_id, task, attempt, as_json=as_json)
+    """Print the log of the chosen attempt; with ``follow`` what comes until its task has ended."""
+    if chosen.task_id is None:
+        raise click.UsageError("--log and --follow are about one task: name it after RUN")
+    show = follow_log if follow else print_log
+    show(server, run_id, chosen.task_id, chosen.attempt, as_json=as_json)
 
 
 def print_log(

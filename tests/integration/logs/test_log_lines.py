@@ -144,7 +144,7 @@ async def test_show_refuses_what_has_no_log(
 ) -> None:
     await run(coordinators["all"], "logged", run_id="s2")
     for words, said in (
-        (("s2", "--log"), "name it, RUN TASK"),
+        (("s2", "--log"), "name it after RUN"),
         (("s2", "flaky", "--log", "--attempt", "7"), "there is not one 7"),
         (("s2", "flakey", "--log"), "did you mean 'flaky'"),
     ):
