@@ -36,7 +36,8 @@ with use_namespace("logged"):
     @task("talks")
     async def talks() -> None:
         log.info("from the task")
-        warnings.warn("from warnings", stacklevel=1)
+        # Python shows a warning once for each text.
+        warnings.warn(f"from warnings of {current_attempt().run_id}", stacklevel=1)
         await asyncio.create_task(_nested())
         await asyncio.to_thread(log.warning, "from a thread")
         log.error(HOSTILE)

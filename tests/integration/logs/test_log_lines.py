@@ -22,11 +22,11 @@ from tests.integration.logs.conftest import (
     run,
 )
 from tests.processes import ROOT, AstrumProcess, wait_until
+from tests.schemas import check
 from tests.servers import RedisServer
 
 Coordinators = dict[str, Coordinator]
 Workers = dict[str, AstrumProcess]
-SCHEMA = ROOT / "docs" / "schemas" / "log-line.json"
 
 
 def astrum(*words: str) -> Any:
@@ -46,15 +46,6 @@ def astrum(*words: str) -> Any:
 def command(server: RedisServer, *words: str) -> Any:
     """Ask about the runs of the worker that stores all logs."""
     return astrum(*words, "--redis", server.url, "--prefix", "all")
-
-
-def check(line: dict[str, Any]) -> None:
-    """Compare a line with the schema, as far as that can be done without a validator."""
-    schema = json.loads(SCHEMA.read_text())
-    assert set(schema["required"]) <= line.keys() <= schema["properties"].keys(), line
-    kinds = {"string": str, "integer": int, "object": dict}
-    for name, value in line.items():
-        assert type(value) is kinds[schema["properties"][name]["type"]], (name, value)
 
 
 @pytest.fixture
@@ -91,7 +82,7 @@ async def test_each_line_of_a_workers_standard_error_is_json(
     assert log.read_bytes().isascii()
     lines = json_lines(log.read_text())
     for line in lines:
-        check(line)
+        check("log-line", line)
     by_logger = {line["logger"]: line for line in lines}
     caught = by_logger["tests.logged"]
     assert (caught["run_id"], caught["task_id"], caught["attempt"]) == ("r", "shouts", 1)
@@ -132,6 +123,7 @@ async def test_show_prints_a_log_and_says_what_it_knows(
     talks = command(server, "show", "s1", "talks", "--log").stdout
     assert "\\x1b[2J \\u202e </script> and\na second line\n" in talks
     data = json.loads(command(server, "show", "s1", "talks", "--log", "--json").stdout)
+    check("task-log", data)
     assert data["lines"][-1]["message"] == HOSTILE
     assert (data["status"], data["attempt"], data["note"]) == ("completed", 1, "")
     quiet = command(server, "show", "s1", "quiet", "--log")
@@ -169,7 +161,7 @@ def test_run_gives_its_local_workers_the_options() -> None:
     assert done.returncode == 0, done.stderr
     lines = json_lines(done.stderr)
     for line in lines:
-        check(line)
+        check("log-line", line)
     own = [line for line in lines if line["logger"] == "tests.logged"]
     assert "from a nested task" in [line["message"] for line in own]
     assert {line["run_id"] for line in own} == {"l1"}
