@@ -96,7 +96,7 @@ class PoolSession:
 
     def _workers(self, url: str, coordinator: Coordinator) -> LocalWorkers:
         server = self._settings.place.server
-        options = server.arguments()
+        options = [*server.arguments(), *self._settings.worker_options]
         if server.url is None:  # no other workers can reach this server
             for queue in sorted({spec.queue for spec in self._flow.plan.tasks}):
                 options += ["--queue", queue]

@@ -9,7 +9,13 @@ import click
 
 from astrum.flow.import_paths import working_directory
 from astrum.runtime.cli.commands import say
-from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum.runtime.cli.options import (
+    ServerOptions,
+    check_task_logs,
+    option,
+    server_options,
+    task_log_options,
+)
 from astrum.runtime.exit_codes import ExitCode
 from astrum.runtime.standard_streams import make_steady
 from astrum_coordinator.cli import output
@@ -19,6 +25,7 @@ from astrum_coordinator.cli.inputs import InputArguments, checked, checked_in_pa
 from astrum_coordinator.cli.options import (
     json_option,
     label_option,
+    log_format,
     log_option,
     priority_option,
     result_ttl_option,
@@ -75,6 +82,7 @@ if TYPE_CHECKING:
     help="Also write the report as JSON to a file.",
 )
 @option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
+@task_log_options
 @log_option
 @click.pass_context
 def run(
@@ -94,6 +102,8 @@ def run(
     unserved_limit_s: float | None,
     given: InputArguments,
     from_run: FromArguments | None,
+    task_logs: str,
+    capture_print: bool,
     **rest: Any,
 ) -> None:
     """Run the tasks of MODULE and wait for the end.
@@ -116,12 +126,14 @@ def run(
     place = choose_place(server, ctx.params)
     check_attach(attach, run_id, local=place.local)
     check_labels(labels, local=place.local)
+    check_task_logs(task_logs, capture_print)
     check_from(from_run, place)
     choice = FlowChoice(**{name: rest[name] for name in FlowChoice._fields})
     folder = working_directory()
     settings = RunSettings(
         *(choice, place, timeout, run_id, quiet, attach, labels, folder),
         *(result_ttl_s, versions or "", unserved_limit_s, given, from_run, priority),
+        worker_options=worker_options(ctx, task_logs, capture_print),
     )
     with output.stdout_for(as_json) as stdout:
         result, code = lead(settings)
@@ -129,6 +141,12 @@ def run(
         if result is not None and not output.deliver(result, report, there, folder):
             code = code or ExitCode.NOT_HANDED_OVER
     ctx.exit(code)
+
+
+def worker_options(ctx: click.Context, task_logs: str, capture_print: bool) -> tuple[str, ...]:
+    """Return the options about logs that the local workers get."""
+    options = ("--log-format", log_format(ctx), "--task-logs", task_logs)
+    return (*options, "--capture-print") if capture_print else options
 
 
 def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:

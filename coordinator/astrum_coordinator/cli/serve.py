@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from astrum.runtime.cli.commands import say
-from astrum.runtime.cli.logs import log_to_stderr
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode, after_stop
 from astrum_coordinator.cli import output
@@ -20,6 +19,7 @@ from astrum_coordinator.cli.options import (
     log_option,
     require_redis,
     result_ttl_option,
+    set_up_log,
     unserved_option,
     versions_option,
 )
@@ -57,7 +57,7 @@ def serve(
     from astrum_coordinator.cli.interrupts import Interrupts
 
     settings = require_redis(server)
-    log_to_stderr(ctx.meta.get("astrum.log_level", "info"))
+    set_up_log(ctx, "info")
     interrupts = Interrupts()
     config = {name: value for name, value in chosen.items() if value is not None}
     coordinator = patient_coordinator(settings, **config)
