@@ -22,6 +22,7 @@ from astrum_coordinator.cli.options import (
     unserved_option,
     versions_option,
 )
+from astrum_coordinator.cli.shown_run import shown
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
@@ -123,11 +124,9 @@ async def _resume(
     quiet: bool,
     interrupts: Interrupts,
 ) -> ExecutionReport | None:
-    from astrum_coordinator.display.live_view import nowhere
-
     try:
         async with patient_coordinator(settings) as coordinator:
-            with output.display(progress, quiet, nowhere):
+            async with shown(coordinator, run_id, progress, quiet):
                 return await coordinator.resume(run_id, observer=progress)
     except asyncio.CancelledError:
         if not interrupts.received:
