@@ -97,6 +97,7 @@ class ProgressDisplay:
     ) -> None:
         self._over.set()
         self._thread.join()
+        self._has_failed = False  # what a failed display has changed is put back all the same
         self._try(self._face.end, self._progress)
 
     def _loop(self) -> None:
@@ -235,12 +236,14 @@ class TerminalFace:
 
     def end(self, progress: RunProgress) -> None:
         """Remove the view; what scrolled by stays."""
-        for notice in progress.take_notices(NOTICES_PER_REFRESH * 5):
-            self._print(notice)
-        left_out = progress.take_left_out()
-        if left_out:
-            self._console.print(Text(_left_out_text(left_out), "dim"))
-        self._region.close()
+        try:
+            for notice in progress.take_notices(NOTICES_PER_REFRESH * 5):
+                self._print(notice)
+            left_out = progress.take_left_out()
+            if left_out:
+                self._console.print(Text(_left_out_text(left_out), "dim"))
+        finally:
+            self._region.close()
 
     def _print(self, notice: Notice) -> None:
         style = STATUS_STYLE["failed"] if notice.kind == FAILED else "yellow"

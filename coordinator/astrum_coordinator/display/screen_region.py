@@ -38,7 +38,7 @@ class ScreenRegion(RenderHook):
         """Hide the cursor and let other output go above the lines."""
         self._console.show_cursor(False)
         self._redirect("stderr")
-        if sys.stdout.isatty():  # output to a file stays there
+        if _is_terminal(sys.stdout):  # output to a file stays there
             self._redirect("stdout")
         self._console.push_render_hook(self)
 
@@ -49,8 +49,9 @@ class ScreenRegion(RenderHook):
 
     def close(self) -> None:
         """Remove the lines; what was printed above them stays."""
-        with self._console:
+        try:
             self.draw(())
+        finally:
             self._console.pop_render_hook()
             for name, stream in self._replaced:
                 setattr(sys, name, stream)
@@ -88,6 +89,13 @@ class ScreenRegion(RenderHook):
             if number:
                 yield Segment.line()
             yield from line
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except (AttributeError, ValueError):  # user code has put something else there, or closed it
+        return False
 
 
 class _Part:
