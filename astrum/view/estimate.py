@@ -40,11 +40,14 @@ _DIGITS = re.compile(r"\d+")
 class Running(NamedTuple):
     """The attempts that run now, as far as that is known.
 
-    ``count`` is how many, 0 if that is not known. ``ages`` says for how long, by task number.
+    ``at_once`` is how many, 0 if that is not known. ``ages`` says for how long, by task number.
     """
 
-    count: int = 0
+    at_once: int = 0
     ages: Mapping[int, float] = MappingProxyType({})
+
+
+NOT_KNOWN = Running()
 
 
 class _Family:
@@ -83,7 +86,7 @@ class RunEstimate:
         self._worked: deque[tuple[float, float]] = deque()
         self._estimates: deque[tuple[float, float]] = deque()
 
-    def look(self, counters: RunCounters, now: float, running: Running = Running()) -> None:
+    def look(self, counters: RunCounters, now: float, running: Running = NOT_KNOWN) -> None:
         """Take in what has ended since the last look, ``now`` by a monotonic clock."""
         state = counters.state
         if state is None:
@@ -136,7 +139,7 @@ class RunEstimate:
         took_s = self._worked[-1][0] - self._worked[0][0]
         worked_s = sum(amount for _, amount in islice(self._worked, 1, None))
         # Long tasks may not end within the window, short ones are rarely seen while they run.
-        return max(worked_s / took_s if took_s > 0 else 0.0, float(running.count))
+        return max(worked_s / took_s if took_s > 0 else 0.0, float(running.at_once))
 
     # --- what is left -------------------------------------------------------------------
 

@@ -146,13 +146,17 @@ class RunCounters:
             self._running.pop(event.task, None)
         elif type(event) is Reopened:
             self._begin(state)
-        elif type(event) is Released and event in state.attempt_log.released[-1:]:
-            if self._states[event.task] == SUCCEEDED:  # it was held, and has its result now
-                self._count(state, event.task, SUCCEEDED)
+        elif type(event) is Released and self._gave_result(state, event):
+            self._count(state, event.task, SUCCEEDED)
         if len(self._states) != self._known or len(self._lengths) != len(self.children):
             self._count_new_children(state)
         if len(self._unsuccessful) != self._counted:
             self._count_unsuccessful(state)
+
+    def _gave_result(self, state: RunState, event: Released) -> bool:
+        """Return whether a task was held, and has the result now that a person gave."""
+        is_last = event in state.attempt_log.released[-1:]
+        return is_last and self._states[event.task] == SUCCEEDED
 
     def _begin(self, state: RunState) -> None:
         """Count all from the state: of a new run, of one that is resumed, or that is reopened."""

@@ -26,7 +26,7 @@ from astrum_coordinator.display.tracebacks import MAX_TRACEBACKS, users_tracebac
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
     from astrum_coordinator.asking.pool_watch import PoolWatch
-    from astrum_coordinator.display.live_view import WorkerOf
+    from astrum_coordinator.display.frame import WorkerOf
     from astrum_coordinator.display.progress import RunProgress
 
 
@@ -80,6 +80,7 @@ def display(
     if quiet:
         return nullcontext()
     from astrum_coordinator.display import live_view
+    from astrum_coordinator.display.frame import nowhere
 
     active = live_view.RUNNING if watch is None else live_view.DISPATCHED
     facts = live_view.no_facts if watch is None else watch.latest
@@ -88,7 +89,7 @@ def display(
         return live_view.ProgressDisplay(progress, line_face, facts)
     from rich.console import Console
 
-    face = live_view.TerminalFace(Console(stderr=True), told or live_view.nowhere, active)
+    face = live_view.TerminalFace(Console(stderr=True), told or nowhere, active)
     return live_view.ProgressDisplay(progress, face, facts)
 
 

@@ -132,9 +132,7 @@ def run(
     ctx.exit(code)
 
 
-def lead(
-    settings: RunSettings, *, with_results: bool = True
-) -> tuple[ExecutionReport | None, int]:
+def lead(settings: RunSettings, *, with_results: bool = True) -> tuple[ExecutionReport | None, int]:
     """Run the flow, print how it ended, and return the report and the exit code.
 
     ``with_results`` prints those of the targets, too.

@@ -125,9 +125,11 @@ async def _resume(
     interrupts: Interrupts,
 ) -> ExecutionReport | None:
     try:
-        async with patient_coordinator(settings) as coordinator:
-            async with shown(coordinator, run_id, progress, quiet):
-                return await coordinator.resume(run_id, observer=progress)
+        async with (
+            patient_coordinator(settings) as coordinator,
+            shown(coordinator, run_id, progress, quiet),
+        ):
+            return await coordinator.resume(run_id, observer=progress)
     except asyncio.CancelledError:
         if not interrupts.received:
             raise

@@ -221,7 +221,8 @@ class StageBars:
         rows += [Bar(_label(i, i), *stages[i].counts) for i in range(first, end)]
         if end <= last:
             whole = progress.ended, progress.total, progress.failed
-            rest = [max(all_ - sum(shown), 0) for all_, *shown in zip(whole, *(r[1:] for r in rows))]
+            shown = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
+            rest = [max(count - part, 0) for count, part in zip(whole, shown, strict=True)]
             rows.append(Bar(_label(end, last), *rest))
         return rows
 
@@ -353,9 +354,7 @@ def _age_s(facts: PoolFacts | None, attempt: ShownAttempt, now: float) -> float:
     return found.age_s + now - facts.at
 
 
-def _beside(
-    facts: PoolFacts | None, attempt: ShownAttempt, worker_of: WorkerOf, now: float
-) -> str:
+def _beside(facts: PoolFacts | None, attempt: ShownAttempt, worker_of: WorkerOf, now: float) -> str:
     """Return what the task told last, and the worker of the attempt."""
     if facts is None:
         return worker_of(attempt)

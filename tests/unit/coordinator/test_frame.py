@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from rich.cells import cell_len
 
@@ -17,6 +19,11 @@ from astrum_coordinator.display.progress import RunProgress
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07\u202eabc\u2028\n\t"
 WIDE = "日本語の名前" * 6
+ENDS = (
+    (Outcome.FAILED, Outcome.FAILED),
+    (Outcome.SUCCEEDED,),
+    (Outcome.LOST,),
+)
 SIZES = [Size(80, 24), Size(200, 60), Size(40, 10), Size(20, 6), Size(8, 3), Size(300, 100)]
 
 
@@ -38,7 +45,7 @@ def big_run() -> RunProgress:
     events += [
         AttemptSettled(first + n, attempt, outcome, 1.0, 2.0, 2.0, "w", broken)
         for n in range(30)
-        for attempt, outcome in ((1, Outcome.LOST), (2, (Outcome.FAILED, Outcome.SUCCEEDED)[n % 2]))
+        for attempt, outcome in enumerate(ENDS[n % 3], 1)
     ]
     for event in events:
         progress.observe(state, event, state.handle(event))
@@ -56,7 +63,12 @@ def facts_of(progress: RunProgress) -> PoolFacts:
         (one.task, one.attempt): RunningFacts(WIDE * 4, 100.0, Progress(1.0, 3.0, HOSTILE * 9))
         for one in progress.oldest_running(5)
     }
-    return PoolFacts(running=running, queues=queues, troubles=(HOSTILE * 20, WIDE * 20, "third"))
+    return PoolFacts(
+        at=time.monotonic(),
+        running=running,
+        queues=queues,
+        troubles=(HOSTILE * 20, WIDE * 20, "third"),
+    )
 
 
 def texts(progress: RunProgress, size: Size, look: Look) -> list[str]:
@@ -84,7 +96,6 @@ def test_a_view_uses_the_room_that_there_is(size: Size, most: int) -> None:
     progress.look(facts_of(progress))
     lines = texts(progress, size, Look("queued or running"))
     assert len(lines) > most - 3
-    assert [line for line in lines if "... and" in line and "with children" in line] != []
     assert lines[-1].strip().endswith("more")
 
 
@@ -93,13 +104,14 @@ def test_every_part_is_on_a_terminal_of_80_by_24() -> None:
     progress.look(facts_of(progress))
     shown = "\n".join(texts(progress, Size(80, 24), Look("queued or running")))
     for part in (
-        "queued or running, 30 retried",
-        "30 lost",
+        "queued or running, 20 retried",
+        "10 lost, 10 failed",
+        "more tasks with children",
         "queues ",
         "stage 0",
         "stages ",
         "map_0",
-        "30/1,000 15 failed",
+        "20/1,000 10 failed",
         "1 of 3 (33 %), ",
         "1 min 40 s",
     ):
@@ -109,7 +121,7 @@ def test_every_part_is_on_a_terminal_of_80_by_24() -> None:
 def test_without_colour_what_has_failed_still_looks_different() -> None:
     progress = big_run()
     shown = texts(progress, Size(80, 24), Look("running", has_colour=False))
-    [bar] = [line for line in shown if "30/1,000" in line and "stage" not in line][:1]
+    [bar] = [line for line in shown if "20/1,000" in line and "stage" not in line][:1]
     assert "╳" in bar
     assert "━" not in bar.replace("╳", "") or bar.index("╳") > bar.index("━")
 

@@ -31,16 +31,16 @@ def info(*, lease_s: float = 5.0, state: str = "open", waits_until: float | None
     )
 
 
-def facts(
-    of: RunInfo | None = None, led: LedRun | None = None, *queues: QueueState
-) -> PoolFacts:
+def facts(of: RunInfo | None = None, led: LedRun | None = None, *queues: QueueState) -> PoolFacts:
     attempts = (
         RunningAttempt("r", 4, "t", 2, 7.0, "", 3.0, 10.0, "reading"),
         RunningAttempt("another", 4, "t", 2, 7.0),
     )
-    worker = WorkerInfo("w", 9.0, {}, WorkerStatus(running=attempts))
+    worker = WorkerInfo(
+        worker_id="w", lease_s=9.0, details={}, status=WorkerStatus(running=attempts)
+    )
     status = CoordinatorStatus(led_count=1, leaderships=() if led is None else (led,))
-    coordinator = CoordinatorInfo("host:1:a", 0.1, {}, status)
+    coordinator = CoordinatorInfo(owner="host:1:a", age_s=0.1, details={}, status=status)
     return pool_facts("r", 50.0, of or info(), ["cpu"], [worker], [coordinator], queues)
 
 

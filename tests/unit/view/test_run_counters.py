@@ -22,7 +22,7 @@ from astrum.machine import (
 from astrum.machine.events import ScheduleRetry
 from astrum.machine.task_state import ENDED, FAILED, TaskState
 from astrum.planning.axes import Axis, Condition, ListSource, Watch
-from astrum.planning.plan import Plan, TaskSpec
+from astrum.planning.plan import OnFailure, OnLost, Plan, TaskSpec
 from astrum.planning.retry_policy import RetryPolicy
 from astrum.view.run_counters import RunCounters
 
@@ -35,9 +35,7 @@ def ended(
     task: int, outcome: Outcome = Outcome.SUCCEEDED, attempt: int = 1, seen: Sequence[int] = ()
 ) -> AttemptSettled:
     failure = BROKEN if outcome in (Outcome.FAILED, Outcome.LOST) else None
-    return AttemptSettled(
-        task, attempt, outcome, 1.0, 2.0, 2.0, "w", failure, seen=tuple(seen)
-    )
+    return AttemptSettled(task, attempt, outcome, 1.0, 2.0, 2.0, "w", failure, seen=tuple(seen))
 
 
 class Watched:
@@ -73,7 +71,11 @@ def test_children_that_are_blocked_without_an_attempt_fill_their_bar() -> None:
 def test_children_that_are_skipped_as_soon_as_they_are_known_fill_their_bar() -> None:
     """The condition on a task that has ended before leaves nothing to run."""
     switch = TaskSpec("switch", watches=(Watch("truth"),))
-    specs = (switch, FILES, mapped(needs=("files", "switch"), conditions=(Condition("switch", 0, 1),)))
+    specs = (
+        switch,
+        FILES,
+        mapped(needs=("files", "switch"), conditions=(Condition("switch", 0, 1),)),
+    )
     run = Watched(*specs)
     counters = run.feed(ended(0, seen=(0,)), ended(1, seen=(5,)))
     assert counters.children[2].counts == (5, 5, 0)
@@ -119,7 +121,8 @@ def test_a_reopened_run_is_counted_again() -> None:
 
 def random_specs(chosen: random.Random) -> list[TaskSpec]:
     """Return a flow with lists, gathers, policies, clean-up and retries."""
-    policies = ("stop", "continue", "ignore")
+    policies: tuple[OnFailure, ...] = ("stop", "continue", "ignore")
+    losses: tuple[OnLost, ...] = ("retry", "fail", "hold")
     specs = [FILES._replace(on_failure=chosen.choice(policies))]
     names = ["files"]
     for number in range(chosen.randint(1, 7)):
@@ -131,8 +134,8 @@ def random_specs(chosen: random.Random) -> list[TaskSpec]:
             f"t{number}",
             needs,
             axes=axes,
-            on_failure=chosen.choice(policies),  # type: ignore[arg-type]
-            on_lost=chosen.choice(("retry", "fail", "hold")),  # type: ignore[arg-type]
+            on_failure=chosen.choice(policies),
+            on_lost=chosen.choice(losses),
             retry=RetryPolicy(chosen.choice((0, 1)), delay=chosen.choice((0.0, 1.0))),
             max_failed=1 if axes and chosen.random() < 0.3 else None,
             always=chosen.random() < 0.2,
