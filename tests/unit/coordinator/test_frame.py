@@ -39,7 +39,7 @@ def big_run() -> RunProgress:
     specs += [TaskSpec(f"stage_{n}", (f"stage_{n - 1}" if n else names[0],)) for n in range(28)]
     state, progress = RunState(Plan("framed", tuple(specs))), RunProgress()
     progress.observe(state, None, state.start())
-    broken = Failure(("builtins.ValueError",), HOSTILE)
+    broken = Failure(("builtins.ValueError", "builtins.Exception"), HOSTILE)
     events = [AttemptSettled(0, 1, Outcome.SUCCEEDED, 1.0, 2.0, 2.0, seen=(1_000,))]
     first = len(specs)
     events += [
