@@ -288,11 +288,10 @@ def _bar_lines(bars: Sequence[tuple[Bar, str]], width: int, look: Look) -> list[
 
 def _drawn(bar: Bar, width: int, style: str, look: Look) -> list[tuple[str, str]]:
     """Draw a bar: what has failed is a part of what has ended, and is seen if it is any."""
-    full, cross = ("=", "x") if look.is_ascii else ("━", "╳")
+    full, cross, rest = ("=", "x", " ") if look.is_ascii else ("━", "╳", "─")
     total = max(bar.total, 1)
     failed = -(-bar.failed * width // total)
     ended = max(bar.ended * width // total, failed)
-    rest = " " if look.is_ascii or not look.has_colour else full
     return [
         (full * (ended - failed), style),
         ((full if look.has_colour else cross) * failed, "red"),
