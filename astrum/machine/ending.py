@@ -129,6 +129,8 @@ class Ending(Lists):
         if self.states[task] in ENDED:
             return
         self.states[task] = state
+        if state != SUCCEEDED:
+            self.attempt_log.unsuccessful.append(task)
         if because != NO_ONE:
             self._because[task] = because
         root = task if because == NO_ONE else because
@@ -172,6 +174,8 @@ class Ending(Lists):
                 self._ends.append((above, above.worst, above.worst_because))
         else:
             self.states[place.template] = state
+            if state != SUCCEEDED and place.template not in self.tasks.counts:
+                self.attempt_log.unsuccessful.append(place.template)
             if because != NO_ONE:
                 self._because[place.template] = because
             self._end_of_plan_task(place.template)

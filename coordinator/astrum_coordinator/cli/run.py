@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from astrum.execution.invoke import Flow
     from astrum.execution.run_inputs import CheckedInputs
     from astrum.machine import ExecutionReport
+    from astrum.planning.plan import Plan
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.display.progress import RunProgress
 
@@ -136,7 +137,7 @@ def run(
         worker_options=worker_options(ctx, task_logs, capture_print),
     )
     with output.stdout_for(as_json) as stdout:
-        result, code = lead(settings)
+        result, code = lead(settings, with_results=not as_json)
         there = stdout if as_json else None
         if result is not None and not output.deliver(result, report, there, folder):
             code = code or ExitCode.NOT_HANDED_OVER
@@ -149,8 +150,11 @@ def worker_options(ctx: click.Context, task_logs: str, capture_print: bool) -> t
     return (*options, "--capture-print") if capture_print else options
 
 
-def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
-    """Run the flow, print how it ended, and return the report and the exit code."""
+def lead(settings: RunSettings, *, with_results: bool = True) -> tuple[ExecutionReport | None, int]:
+    """Run the flow, print how it ended, and return the report and the exit code.
+
+    ``with_results`` prints those of the targets, too.
+    """
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.display.progress import RunProgress
 
@@ -167,7 +171,8 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
     if report is None:
         say("interrupted before the run began")
         return None, interrupts.exit_code
-    output.tell(report, progress, settings.quiet)
+    targets = settings.choice.targets or last_tasks(flow.plan)
+    output.tell(report, progress, settings.quiet, targets if with_results else ())
     return report, end_code(report, interrupts)
 
 
@@ -185,6 +190,15 @@ def session(
     from astrum_coordinator.cli.on_pool import PoolSession
 
     return PoolSession(settings, flow, inputs, progress).run
+
+
+def last_tasks(plan: Plan) -> list[str]:
+    """Return the ids of the tasks that no other task needs, without those that clean up."""
+    return [
+        spec.task_id
+        for spec, dependents in zip(plan.tasks, plan.dependents, strict=True)
+        if not dependents and not spec.always
+    ]
 
 
 def end_code(report: ExecutionReport, interrupts: Interrupts) -> int:

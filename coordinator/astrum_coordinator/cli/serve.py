@@ -23,6 +23,7 @@ from astrum_coordinator.cli.options import (
     unserved_option,
     versions_option,
 )
+from astrum_coordinator.cli.shown_run import shown
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
@@ -125,12 +126,12 @@ async def _resume(
     quiet: bool,
     interrupts: Interrupts,
 ) -> ExecutionReport | None:
-    from astrum_coordinator.display.live_view import nowhere
-
     try:
-        async with patient_coordinator(settings) as coordinator:
-            with output.display(progress, quiet, nowhere):
-                return await coordinator.resume(run_id, observer=progress)
+        async with (
+            patient_coordinator(settings) as coordinator,
+            shown(coordinator, run_id, progress, quiet),
+        ):
+            return await coordinator.resume(run_id, observer=progress)
     except asyncio.CancelledError:
         if not interrupts.received:
             raise
