@@ -1,0 +1,176 @@
+"""Checks that a map is the columns of a run: whatever wrote it, its readers can rely on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from astrum.errors import DecodeError
+from astrum.view.columns import FORMAT, RunColumns
+
+_FAMILY_OF_FORMATS = FORMAT.partition("/")[0] + "/"
+_ANY = None
+"""The bound of numbers that name nothing."""
+_TASKS: dict[str, tuple[int, str | None]] = {
+    "name": (0, "strings"),
+    "family": (0, "families"),
+    "state": (0, "states"),
+    "level": (0, _ANY),
+    "queue": (0, "strings"),
+    "because": (-1, "tasks"),
+    "failure": (-1, "failures"),
+    "note": (0, "strings"),
+}
+_FAMILIES: dict[str, tuple[int, str | None]] = {
+    "name": (0, "strings"),
+    "count": (1, _ANY),
+    "tasks": (0, "tasks"),
+    "level": (0, _ANY),
+    "mapped": (0, _ANY),
+}
+_ATTEMPTS: dict[str, tuple[int, str | None]] = {
+    "task": (0, "tasks"),
+    "number": (1, _ANY),
+    "outcome": (0, "outcomes"),
+    "worker": (-1, "workers"),
+    "failure": (-1, "failures"),
+    "blocked": (0, "strings"),
+    "lane": (-1, _ANY),
+}
+_WORKERS: dict[str, tuple[int, str | None]] = {
+    "id": (0, "strings"),
+    "host": (0, "strings"),
+    "lanes": (0, _ANY),
+}
+_TIMES = ("queued_at", "claimed_at", "started_at", "ended_at")
+_RUN: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("run_id", "namespace", "state", "created_at"), str),
+    **dict.fromkeys(("duration_ms", "total_tasks", "taken_at", "late_ends", "reused"), int),
+    **dict.fromkeys(("counts", "labels", "inputs"), dict),
+    **dict.fromkeys(("submitted_by", "reason", "ended_at"), (str, type(None))),
+    "priority": int,
+}
+_FAILURE: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("type", "message", "traceback"), str),
+    **dict.fromkeys(("count", "first_at", "last_at"), int),
+    "tasks": list,
+}
+_OBJECTS = ("run", "tasks", "families", "attempts", "workers", "totals", "audit", "layout")
+_LISTS = ("strings", "states", "outcomes", "failures", "path", "path_gain", "reused")
+
+
+def checked_columns(data: Any, what: str) -> RunColumns:
+    """Return ``data`` if it is the columns of a run; raises `DecodeError` that names ``what``.
+
+    Members that are not known are ignored. Another version than `FORMAT` is refused.
+    """
+    known = data.get("format") if isinstance(data, dict) else None
+    if isinstance(known, str) and known != FORMAT and known.startswith(_FAMILY_OF_FORMATS):
+        raise DecodeError(
+            f"{what} has the format {known[:40]!r}, which is of another version of Astrum: this "
+            f"one reads {FORMAT!r}"
+        )
+    try:
+        if known != FORMAT:
+            raise ValueError(f"its format is not {FORMAT!r}")
+        _check(data)
+    except (KeyError, TypeError, ValueError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise DecodeError(f"{what} is damaged: {why}") from None
+    checked: RunColumns = data
+    return checked
+
+
+def _check(data: dict[str, Any]) -> None:
+    for names, kind in ((_OBJECTS, dict), (_LISTS, list)):
+        for name in names:
+            if type(data[name]) is not kind:
+                raise ValueError(f"{name} is not of type {kind.__name__}")
+    for name in ("strings", "states", "outcomes"):
+        if not data[name] or not all(type(text) is str for text in data[name]):
+            raise ValueError(f"{name} are not texts")
+    sizes = {name: len(data[name]) for name in ("strings", "states", "outcomes", "failures")}
+    for name, first in (("tasks", "name"), ("families", "name"), ("workers", "id")):
+        sizes[name] = len(data[name][first])
+    _check_fields("run", data["run"], _RUN)
+    for row in data["failures"]:
+        _check_fields("a failure", row, _FAILURE)
+        _check_numbers("the tasks of a failure", row["tasks"], 0, sizes["tasks"])
+    _check_columns("tasks", data["tasks"], _TASKS, sizes, sizes["tasks"])
+    _check_columns("families", data["families"], _FAMILIES, sizes, sizes["families"])
+    _check_columns("workers", data["workers"], _WORKERS, sizes, sizes["workers"])
+    attempts = data["attempts"]
+    _check_columns("attempts", attempts, _ATTEMPTS, sizes, len(attempts["task"]))
+    _check_times(attempts)
+    _check_needs(data["tasks"]["needs"], sizes["tasks"])
+    for needs in data["families"]["needs"]:
+        _check_numbers("families.needs", needs, 0, sizes["families"])
+    if data["run"]["total_tasks"] != sizes["tasks"]:
+        raise ValueError("it has another number of tasks than it says")
+    _check_rest(data, sizes)
+
+
+def _check_fields(
+    what: str, row: Any, fields: Mapping[str, type | tuple[type, ...]]
+) -> None:
+    for name, kinds in fields.items():
+        if not isinstance(row[name], kinds) or isinstance(row[name], bool):
+            raise ValueError(f"{name} of {what} has another type")
+
+
+def _check_columns(
+    what: str,
+    columns: Mapping[str, Any],
+    bounds: Mapping[str, tuple[int, str | None]],
+    sizes: Mapping[str, int],
+    length: int,
+) -> None:
+    for name, (least, of) in bounds.items():
+        column = columns[name]
+        if type(column) is not list or len(column) != length:
+            raise ValueError(f"{what}.{name} has another length than the other columns")
+        _check_numbers(f"{what}.{name}", column, least, None if of is None else sizes[of])
+
+
+def _check_numbers(what: str, numbers: Iterable[Any], least: int, end: int | None) -> None:
+    for number in numbers:
+        if type(number) is not int or number < least or (end is not None and number >= end):
+            raise ValueError(f"{what} holds {str(number)[:40]}")
+
+
+def _check_times(attempts: Mapping[str, Any]) -> None:
+    for name in _TIMES:
+        column = attempts[name]
+        if type(column) is not list or len(column) != len(attempts["task"]):
+            raise ValueError(f"attempts.{name} has another length than the other columns")
+        _check_numbers(f"attempts.{name}", [ms for ms in column if ms is not None], 0, None)
+
+
+def _check_needs(column: Any, tasks: int) -> None:
+    if type(column) is not list or len(column) != tasks:
+        raise ValueError("tasks.needs has another length than the other columns")
+    for needs in column:
+        for need in needs:
+            if type(need) is not dict:
+                _check_numbers("tasks.needs", (need,), 0, tasks)
+                continue
+            first, count = need["r"]
+            _check_numbers("tasks.needs", (first, count), 0, tasks + 1)
+            _check_numbers("tasks.needs", (first + count,), 0, tasks + 1)
+
+
+def _check_rest(data: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+    tasks = sizes["tasks"]
+    for segment in data["path"]:
+        _check_fields("the path", segment, {"kind": str, "task": int, "attempt": int})
+        _check_numbers("the path", (segment["task"],), -1, tasks)
+        _check_numbers("the path", (segment["begin"], segment["end"]), 0, None)
+    for gain in data["path_gain"]:
+        _check_numbers("path_gain", (gain["task"],), 0, tasks)
+        _check_numbers("path_gain", (gain["saves_ms"],), 0, None)
+    for task, run_id in data["reused"]:
+        _check_numbers("reused", (task,), 0, tasks)
+        _check_numbers("reused", (run_id,), 0, sizes["strings"])
+    for axis in ("x", "y"):
+        if len(data["layout"][axis]) != sizes["families"]:
+            raise ValueError(f"layout.{axis} has another length than families")
