@@ -17,6 +17,7 @@ from astrum.protocol.records import NO_COUNTS, Holder, LastWord, Outstanding, en
 from astrum.protocol.status import CoordinatorStatus, encode_coordinator_status
 from astrum.protocol.streams import Stream
 from astrum.redis import blobs, listing, reaping, scripts, worker_scripts
+from astrum.redis.chronicles import ChronicleStore
 from astrum.redis.creation import CreationStore
 from astrum.redis.entries import names_of, pairs
 from astrum.redis.fence import outstanding_in
@@ -42,7 +43,7 @@ FENCE_PART = 2_000
 """The approximate number of a run's tasks in one reply."""
 
 
-class RunStore(CreationStore, FlowStore, OperatingStore, JournalStore):
+class RunStore(CreationStore, FlowStore, OperatingStore, ChronicleStore, JournalStore):
     """A coordinator's side of the store."""
 
     @classmethod

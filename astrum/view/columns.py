@@ -54,25 +54,19 @@ class OpenTasks:
 
 
 def run_columns(
-    state: RunState, head: RunHead, unfinished: OpenTasks | None = None, *, redacted: bool = False
+    state: RunState, head: RunHead, unfinished: OpenTasks | None = None
 ) -> RunColumns:
-    """Return the columns of a run that is over or under way.
-
-    With ``redacted`` they hold no messages and tracebacks of the users' code.
-    """
-    return _Builder(state, head, unfinished or OpenTasks(), redacted).build()
+    """Return the columns of a run that is over or under way."""
+    return _Builder(state, head, unfinished or OpenTasks()).build()
 
 
 class _Builder:
     """Puts the columns of one run together."""
 
-    def __init__(
-        self, state: RunState, head: RunHead, unfinished: OpenTasks, redacted: bool
-    ) -> None:
+    def __init__(self, state: RunState, head: RunHead, unfinished: OpenTasks) -> None:
         self._state = state
         self._head = head
         self._open = unfinished
-        self._redacted = redacted
         self._tasks = ShownTasks(state)
         self._strings = Strings()
         self._failures = FailureGroups()
@@ -109,7 +103,7 @@ class _Builder:
             "states": list(STATES),
             "attempts": attempts.columns(),
             "outcomes": list(OUTCOMES),
-            "failures": self._failures.rows(redacted=self._redacted),
+            "failures": self._failures.rows(),
             "failures_left_out": self._failures.left_out,
             "workers": workers,
             "path": [segment._asdict() for segment in path],
@@ -188,15 +182,15 @@ class _Builder:
         if root is not None:
             return not_run_because(state, task, root)
         reason = state.attempt_log.skips.get(task)
-        if reason is not None and not self._redacted:
-            return reason.message
-        return ""
+        return "" if reason is None else reason.message
 
     def _run(self, duration: int, codes: Sequence[int]) -> dict[str, Any]:
         head, times = self._head, self._head.times
         counts = dict.fromkeys((*_COUNTED, "unfinished"), 0)
-        for code in codes:
-            counts[STATES[code] if STATES[code] in counts else "unfinished"] += 1
+        roots = self._state.tasks.roots
+        for task, code in zip(self._tasks.numbers, codes, strict=True):
+            if task not in roots:  # a mapped task without children is a row, and counts as none
+                counts[STATES[code] if STATES[code] in counts else "unfinished"] += 1
         reason = self._state.attempt_log.stop_reason
         return {
             "run_id": head.run_id,
@@ -205,17 +199,17 @@ class _Builder:
             "created_at": _iso(times.started_at),
             "ended_at": _iso(times.ended_at) if head.is_over else None,
             "duration_ms": duration,
-            "total_tasks": len(codes),
+            "total_tasks": sum(counts.values()),
             "counts": counts,
             "labels": dict(head.labels),
             "inputs": dict(head.inputs),
             "submitted_by": head.submitted_by or None,
-            "reason": (None if self._redacted else reason) or None,
+            "reason": reason or None,
             "reused": len(self._state.attempt_log.reused),
             "late_ends": head.late_ends,
             "taken_at": self._ms(head.taken_at),
             "priority": head.priority,
-            "redacted": self._redacted,
+            "redacted": False,
         }
 
     def _reused(self) -> list[list[int]]:

@@ -105,8 +105,8 @@ def _check(data: dict[str, Any]) -> None:
     _check_needs(data["tasks"]["needs"], sizes["tasks"])
     for needs in data["families"]["needs"]:
         _check_numbers("families.needs", needs, 0, sizes["families"])
-    if data["run"]["total_tasks"] != sizes["tasks"]:
-        raise ValueError("it has another number of tasks than it says")
+    if data["run"]["total_tasks"] > sizes["tasks"]:
+        raise ValueError("it has fewer tasks than it says")
     _check_rest(data, sizes)
 
 

@@ -55,9 +55,9 @@ class FailureGroups:
         """The number of groups for which there was no room."""
         return len(self._left_out)
 
-    def rows(self, *, redacted: bool = False) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
         """Return the groups for a report, in the order of their numbers."""
-        return [group.row(redacted) for group in self._groups]
+        return [group.row() for group in self._groups]
 
     def _group_of(self, failure: Failure) -> int:
         key = signature(failure)
@@ -87,12 +87,12 @@ class _Group:
         self.last_at = max(self.last_at, at) if self.count else at
         self.count += 1
 
-    def row(self, redacted: bool) -> dict[str, Any]:
+    def row(self) -> dict[str, Any]:
         failure = self.failure
         return {
             "type": _type(failure),
-            "message": "" if redacted else failure.message,
-            "traceback": "" if redacted else failure.traceback,
+            "message": failure.message,
+            "traceback": failure.traceback,
             "tasks": list(self.tasks),
             "count": self.count,
             "first_at": self.first_at,

@@ -13,6 +13,8 @@ from astrum.view.unfinished import UnfinishedTask
 class RunSnapshot:
     """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's.
 
+    ``is_chronicle``: the run's record has expired, and this is what its chronicle holds.
+
     ``late_ends``, ``waits_until`` and ``labels`` are as in `RunInfo`. ``submitted_by`` names user,
     host and process, "" if it is not known.
     """
@@ -24,3 +26,4 @@ class RunSnapshot:
     waits_until: float | None = None
     submitted_by: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_chronicle: bool = False

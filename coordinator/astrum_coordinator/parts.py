@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from astrum.runtime.service import Service
+from astrum_coordinator.asking.chronicles import Chronicles
 from astrum_coordinator.asking.completion import RunCompletion
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.context import CoordinatorContext
@@ -34,6 +35,7 @@ class Parts(NamedTuple):
     subscriptions: Subscriptions
     leaderships: Leaderships
     reports: ReportLoader
+    chronicles: Chronicles
     completion: RunCompletion
     pool: PoolView
     reader: JournalReader
@@ -49,7 +51,8 @@ def compose(context: CoordinatorContext) -> Parts:
     subscriptions = Subscriptions(context.store)
     pool = PoolView(context)
     stored = StoredRuns(context.store, context.seal)
-    leaderships = Leaderships(context, stored, subscriptions, pool)
+    chronicles = Chronicles(context)
+    leaderships = Leaderships(context, stored, subscriptions, pool, chronicles.add)
     reader = JournalReader(context, subscriptions, leaderships.resync)
     reports = ReportLoader(context.store, stored, context.seal)
     reaper = Reaper(context)
@@ -61,6 +64,7 @@ def compose(context: CoordinatorContext) -> Parts:
         subscriptions=subscriptions,
         leaderships=leaderships,
         reports=reports,
+        chronicles=chronicles,
         completion=RunCompletion(leaderships, subscriptions, reports),
         pool=pool,
         reader=reader,

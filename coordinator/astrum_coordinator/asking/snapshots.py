@@ -48,7 +48,7 @@ async def take_snapshot(
     report = await loader.report(run_id, known=follower, results=results)
     tasks, now = [], report.total_end_time
     if info.is_open:
-        moment, pool = await _moment(store, follower, info)
+        moment, pool = await moment_of(store, follower, info)
         tasks, now = unfinished(moment, pool), moment.now
         rows = _with_statuses(report.task_statistics, follower.state.plan, tasks)
         report = dataclasses.replace(report, task_statistics=rows)
@@ -105,9 +105,10 @@ def _served(data: bytes) -> Served:
         return {}
 
 
-async def _moment(
+async def moment_of(
     store: RunStore, follower: RunFollower, info: RunInfo
 ) -> tuple[RunMoment, RunPool]:
+    """Return the data of an open run at this moment, and the workers as it sees them."""
     state = follower.state
     out = {
         task: found

@@ -78,6 +78,9 @@ def _of_coordinators(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.dead_letters,), "pexpire xadd xdel xrange"),
         ((keys.paused,), "hdel hgetall hset pexpire"),
         ((keys.flows,), "hdel hget hgetall hset"),
+        ((keys.chronicle("*"),), "getrange set unlink"),
+        ((keys.chronicles,), "pexpire pttl zadd zrange zrangebyscore zrem"),
+        ((keys.chronicle_sizes,), "hdel hget hincrby hset pexpire pttl"),
     ]
 
 
@@ -129,7 +132,7 @@ def _of_viewers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.journal("*"),), "xrange"),
         ((keys.done,), "xrange xrevrange"),
         ((keys.journal("*"), keys.done), "xread"),
-        ((keys.blob("*", "*"), keys.plan("*")), "getrange"),
+        ((keys.blob("*", "*"), keys.plan("*"), keys.chronicle("*")), "getrange"),
         ((keys.flows,), "hget hgetall"),
         (_streams(keys), "xlen xpending xrange"),
         ((keys.queues,), "smembers"),

@@ -43,3 +43,5 @@ class RunSettings(NamedTuple):
     given: InputArguments = InputArguments()
     from_run: FromArguments | None = None
     priority: int = 0
+    makes_columns: bool = False
+    """Whether the run is to be exported."""

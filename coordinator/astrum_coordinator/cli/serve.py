@@ -9,7 +9,7 @@ import click
 
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.logs import log_to_stderr
-from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum.runtime.cli.options import Duration, ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode, after_stop
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.asking import patient_coordinator
@@ -31,11 +31,41 @@ if TYPE_CHECKING:
     from astrum_coordinator.display.progress import RunProgress
 
 
+class HistoryLife(Duration):
+    """A duration, or ``none``, which becomes 0."""
+
+    advice = "write 30d, 12h or none"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        from astrum_coordinator.config import check_history
+
+        seconds = 0.0 if value == "none" else super().convert(value, param, ctx)
+        try:
+            check_history(seconds)
+        except ValueError:
+            self.fail(f"{value!r} is longer than 3650d", param, ctx)
+        return seconds
+
+
+history_option = option(
+    "--history",
+    "history_s",
+    type=HistoryLife(),
+    metavar="DURATION|none",
+    help="How long the chronicles of ended runs are kept, for `show` and `export`: 12h, 30d.  "
+    "[default: 30d]",
+)
+
+
 @click.command(short_help="Lead every run that has no leader.")
 @server_options
 @versions_option
 @unserved_option
 @result_ttl_option
+@history_option
 @http_option
 @log_option
 @click.pass_context
@@ -49,6 +79,7 @@ def serve(
     """Lead every run that has no leader, until stopped; needs none of the runs' code.
 
     --versions, --unserved-limit and --result-ttl are for runs that were submitted without them.
+    --history is for the runs that end here.
     With --http it also answers autoscalers: GET /queues has what `queues --json` prints.
 
     On SIGTERM or Ctrl-C it stops leading its runs, and another coordinator may lead them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from weakref import WeakValueDictionary
 
 from astrum.errors import (
@@ -34,7 +34,10 @@ def _closed(run_id: str) -> RunError:
 
 
 class Leaderships:
-    """All runs led by one coordinator, under its owner id."""
+    """All runs led by one coordinator, under its owner id.
+
+    ``on_finished`` is called with each leader that has ended its run.
+    """
 
     def __init__(
         self,
@@ -42,11 +45,13 @@ class Leaderships:
         stored: StoredRuns,
         subscriptions: Subscriptions,
         pool: PoolView,
+        on_finished: Callable[[RunLeader], object] = lambda _: None,
     ) -> None:
         self._context = context
         self._stored = stored
         self._pool = pool
         self._subscriptions = subscriptions
+        self._on_finished = on_finished
         self._store = context.store
         self._owner = context.owner
         self._calls = AdoptCalls(context)
@@ -161,8 +166,11 @@ class Leaderships:
 
     async def _close(self, leader: RunLeader) -> None:
         await leader.close()
-        if leader.ended.result() is LeadershipEnd.UNREADABLE:
+        how = leader.ended.result()
+        if how is LeadershipEnd.UNREADABLE:
             await self._release(leader.run_id, leader.epoch)
+        if how is LeadershipEnd.FINISHED and leader.state.finished is not None:
+            self._on_finished(leader)
 
     async def renew(self) -> None:
         """Renew every lease; step down where that failed for too long or for good."""
