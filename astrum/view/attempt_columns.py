@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from astrum.machine.clocks import on_one_clock
@@ -145,7 +146,7 @@ class AttemptColumns:
         columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(_COLUMNS)
         for name, column in zip(_COLUMNS, columns, strict=True):
             found[name] = list(column)
-        found["lane"] = self._lanes()[0]
+        found["lane"] = self._lanes[0]
         return found
 
     def worker_columns(self) -> dict[str, Any]:
@@ -155,9 +156,10 @@ class AttemptColumns:
         return {
             "id": [self._strings.add(one) for one in ids],
             "host": hosts,
-            "lanes": self._lanes()[1],
+            "lanes": self._lanes[1],
         }
 
+    @cached_property
     def _lanes(self) -> tuple[list[int], list[int]]:
         end = self._ms(self._head.times.ended_at)
         workers = [row.worker for row in self.rows]

@@ -18,7 +18,7 @@ from astrum.machine.task_state import BLOCKED, CANCELLED, FAILED, HELD, OUTSTAND
 from astrum.machine.task_state import SUCCEEDED
 from astrum.view.attempt_columns import OUTCOMES, AttemptColumns, RunningAttempt
 from astrum.view.audit import audit_of, totals_of
-from astrum.view.critical_path import CriticalPath, Gain, Segment
+from astrum.view.critical_path import CriticalPath, Gain, Segment, shortened
 from astrum.view.failure_groups import FailureGroups
 from astrum.view.families import FamilyMember, families_of
 from astrum.view.layout import layout
@@ -123,7 +123,7 @@ class _Builder:
             return [], []
         found = CriticalPath(list(attempts.for_path()), needs, self._levels, duration)
         path = found.segments()
-        return path, found.gains(path)
+        return shortened(path), found.gains(path)
 
     def _ms(self, at: float) -> int:
         return max(round((at - self._head.times.started_at) * 1000), 0)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from astrum.errors import DecodeError
+from astrum.machine.report import ExecutionState
 from astrum.view.columns import FORMAT, RunColumns
 
 _FAMILY_OF_FORMATS = FORMAT.partition("/")[0] + "/"
 _ANY = None
 """The bound of numbers that name nothing."""
+_END = 2**53
+"""All numbers are below: JavaScript has no exact ones beyond it."""
+_STATES = tuple(ExecutionState)
+_COUNTS = ("completed", "failed", "skipped", "blocked", "cancelled", "unfinished")
+_TOTALS = ("run_ms", "transfer_ms", "queued_ms", "idle_ms", "lost_ms")
 _TASKS: dict[str, tuple[int, str | None]] = {
     "name": (0, "strings"),
     "family": (0, "families"),
@@ -74,7 +81,7 @@ def checked_columns(data: Any, what: str) -> RunColumns:
         if known != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
         _check(data)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise DecodeError(f"{what} is damaged: {why}") from None
     checked: RunColumns = data
@@ -92,7 +99,7 @@ def _check(data: dict[str, Any]) -> None:
     sizes = {name: len(data[name]) for name in ("strings", "states", "outcomes", "failures")}
     for name, first in (("tasks", "name"), ("families", "name"), ("workers", "id")):
         sizes[name] = len(data[name][first])
-    _check_fields("run", data["run"], _RUN)
+    _check_run(data["run"])
     for row in data["failures"]:
         _check_fields("a failure", row, _FAILURE)
         _check_numbers("the tasks of a failure", row["tasks"], 0, sizes["tasks"])
@@ -103,6 +110,8 @@ def _check(data: dict[str, Any]) -> None:
     _check_columns("attempts", attempts, _ATTEMPTS, sizes, len(attempts["task"]))
     _check_times(attempts)
     _check_needs(data["tasks"]["needs"], sizes["tasks"])
+    if len(data["families"]["needs"]) != sizes["families"]:
+        raise ValueError("families.needs has another length than the other columns")
     for needs in data["families"]["needs"]:
         _check_numbers("families.needs", needs, 0, sizes["families"])
     if data["run"]["total_tasks"] > sizes["tasks"]:
@@ -110,9 +119,22 @@ def _check(data: dict[str, Any]) -> None:
     _check_rest(data, sizes)
 
 
-def _check_fields(
-    what: str, row: Any, fields: Mapping[str, type | tuple[type, ...]]
-) -> None:
+def _check_run(run: Mapping[str, Any]) -> None:
+    _check_fields("run", run, _RUN)
+    if run["state"] not in _STATES:
+        raise ValueError(f"no run has the state {run['state'][:40]!r}")
+    numbers = (run["duration_ms"], run["total_tasks"], run["taken_at"], run["reused"])
+    _check_numbers("run", (*numbers, run["late_ends"], *run["counts"].values()), 0, None)
+    _check_fields("run.counts", run["counts"], dict.fromkeys(_COUNTS, int))
+    for texts in (run["labels"], run["inputs"]):
+        if not all(type(text) is str for text in texts.values()):
+            raise ValueError("its labels or inputs are not texts")
+    for at in (run["created_at"], run["ended_at"]):
+        if at is not None and dt.datetime.fromisoformat(at.replace("Z", "+00:00")).tzinfo is None:
+            raise ValueError(f"{at} is in no time zone")
+
+
+def _check_fields(what: str, row: Any, fields: Mapping[str, type | tuple[type, ...]]) -> None:
     for name, kinds in fields.items():
         if not isinstance(row[name], kinds) or isinstance(row[name], bool):
             raise ValueError(f"{name} of {what} has another type")
@@ -134,7 +156,7 @@ def _check_columns(
 
 def _check_numbers(what: str, numbers: Iterable[Any], least: int, end: int | None) -> None:
     for number in numbers:
-        if type(number) is not int or number < least or (end is not None and number >= end):
+        if type(number) is not int or not least <= number < (_END if end is None else end):
             raise ValueError(f"{what} holds {str(number)[:40]}")
 
 
@@ -171,6 +193,15 @@ def _check_rest(data: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
     for task, run_id in data["reused"]:
         _check_numbers("reused", (task,), 0, tasks)
         _check_numbers("reused", (run_id,), 0, sizes["strings"])
+    _check_numbers("totals", [data["totals"][name] for name in _TOTALS], 0, None)
+    audit = data["audit"]
+    for task, count in (*audit["twice"], *audit["handed_back"]):
+        _check_numbers("audit", (task,), 0, tasks)
+        _check_numbers("audit", (count, audit["late_ends"]), 0, None)
+    for task, number, worker, _ in audit["losses"]:
+        _check_numbers("audit", (task,), 0, tasks)
+        _check_numbers("audit", (number,), 1, None)
+        _check_numbers("audit", (worker,), -1, sizes["workers"])
     for axis in ("x", "y"):
         if len(data["layout"][axis]) != sizes["families"]:
             raise ValueError(f"layout.{axis} has another length than families")

@@ -19,6 +19,10 @@ from astrum.view.snapshot import RunSnapshot
 _STATUS = {"timed out": "failed", "succeeded": "completed", "handed back": "handed_back"}
 """The status of attempts in reports, where it is not the outcome."""
 _TRIED_AGAIN = ("failed", "lost", "handed_back")
+_ATTEMPT = (
+    *("number", "outcome", "worker", "failure", "blocked"),
+    *("queued_at", "claimed_at", "started_at", "ended_at"),
+)
 MAX_LINES = 200
 
 
@@ -99,7 +103,7 @@ class _Reporter:
 
     def _attempt(self, attempt: int, task: int) -> TaskAttemptStatistics:
         columns = self._columns["attempts"]
-        row = {name: columns[name][attempt] for name in columns}
+        row = {name: columns[name][attempt] for name in _ATTEMPT}
         outcome = self._columns["outcomes"][row["outcome"]]
         queued, claimed, start, end = (
             row[name] for name in ("queued_at", "claimed_at", "started_at", "ended_at")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from astrum.view.needs import Needs, Span
 
 MAX_GAINS = 10
+MAX_SEGMENTS = 2_000
 NO_ONE = -1
 
 
@@ -30,7 +31,8 @@ class PathAttempt(NamedTuple):
 class Segment(NamedTuple):
     """A part of the path; ``kind`` is "queued", "transfer", "run", "back-off", "lost" or "idle".
 
-    ``task`` is -1 where no attempt is to blame, before the first one and after the last.
+    It is "several" for many short ones together (`shortened`). ``task`` is -1 where no attempt is to
+    blame, before the first one and after the last.
     """
 
     kind: str
@@ -38,6 +40,35 @@ class Segment(NamedTuple):
     attempt: int
     begin: int
     end: int
+
+
+def shortened(path: Sequence[Segment], most: int = MAX_SEGMENTS) -> list[Segment]:
+    """Return a path of at most about twice so many segments; short ones in a row become one.
+
+    The chain of a run may have 100,000 tasks, which no one looks at one by one.
+    """
+    if len(path) <= most:
+        return list(path)
+    least = (path[-1].end - path[0].begin) / most
+    found: list[Segment] = []
+    short: list[Segment] = []
+    for segment in path:
+        if segment.end - segment.begin >= least:
+            found += _joined(short)
+            found.append(segment)
+            short = []
+            continue
+        short.append(segment)
+        if segment.end - short[0].begin >= least:
+            found += _joined(short)
+            short = []
+    return found + _joined(short)
+
+
+def _joined(segments: Sequence[Segment]) -> list[Segment]:
+    if len(segments) < 2:
+        return list(segments)
+    return [Segment("several", NO_ONE, 0, segments[0].begin, segments[-1].end)]
 
 
 class Gain(NamedTuple):

@@ -15,6 +15,7 @@ HEADINGS = (
     *("queued_at", "claimed_at", "started_at", "ended_at"),
     *("queued_ms", "transfer_ms", "run_ms", "error", "blocked"),
 )
+_TIMES = ("queued_at", "claimed_at", "started_at", "ended_at")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -54,21 +55,22 @@ def _of_task(columns: RunColumns, task: int) -> list[str]:
 
 
 def _of_attempt(columns: RunColumns, attempt: int) -> list[Any]:
-    strings, row = columns["strings"], {k: v[attempt] for k, v in columns["attempts"].items()}
-    workers, worker = columns["workers"], row["worker"]
-    times = [row[name] for name in ("queued_at", "claimed_at", "started_at", "ended_at")]
+    strings, workers, attempts = columns["strings"], columns["workers"], columns["attempts"]
+    names = ("number", "outcome", "worker", "failure", "blocked")
+    number, outcome, worker, group, blocked = (attempts[name][attempt] for name in names)
+    times = [attempts[name][attempt] for name in _TIMES]
     begin = dt.datetime.fromisoformat(columns["run"]["created_at"].replace("Z", "+00:00"))
-    failure = columns["failures"][row["failure"]] if row["failure"] >= 0 else None
+    failure = columns["failures"][group] if group >= 0 else None
     error = "" if failure is None else f"{failure['type']}: {failure['message']}"
     return [
-        row["number"],
-        columns["outcomes"][row["outcome"]],
+        number,
+        columns["outcomes"][outcome],
         _text(strings[workers["id"][worker]]) if worker >= 0 else "",
         _text(strings[workers["host"][worker]]) if worker >= 0 else "",
         *("" if ms is None else _iso(begin, ms) for ms in times),
         *_spans(times),
         _text(error),
-        _text(strings[row["blocked"]]),
+        _text(strings[blocked]),
     ]
 
 

@@ -12,7 +12,7 @@ local function drop(old)
   redis.call('UNLINK', ARGV[5] .. old)
   redis.call('ZREM', KEYS[3], old)
   redis.call('HDEL', KEYS[4], old)
-  redis.call('HINCRBY', KEYS[4], '#', -size)
+  redis.call('HINCRBY', KEYS[4], '#', 0 - size)  -- no "-0"
 end
 -- This comes first: it is refused while memory is full, and a chronicle is no reason to use more.
 redis.call('HINCRBY', KEYS[4], '#', 0)

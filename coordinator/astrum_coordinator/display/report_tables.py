@@ -26,10 +26,10 @@ def plain_report(columns: RunColumns) -> str:
 def _head(columns: RunColumns) -> str:
     run = columns["run"]
     counts = [f"{count:,} {name}" for name, count in run["counts"].items() if count]
-    took = duration_text(run["duration_ms"] / 1000)
+    took, told = duration_text(run["duration_ms"] / 1000), ", ".join(counts)
     lines = [
         f"{run['namespace']}: run {run['run_id']} is {run['state']}",
-        f"began {run['created_at']}, took {took}; {run['total_tasks']:,} tasks: {", ".join(counts)}",
+        f"began {run['created_at']}, took {took}; {run['total_tasks']:,} tasks: {told}",
     ]
     lines += [f"reason: {run['reason']}"] if run["reason"] else []
     title, *rest = (_escaped(line) for line in lines)

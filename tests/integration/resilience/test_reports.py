@@ -36,7 +36,7 @@ def parse(page: Ref[str, Each("pages")]) -> int:
     return len(page)
 
 @shop.task("merge")
-def merge(sizes: Ref[list[int], F("parse", missing=DROP)]) -> int:
+def merge(sizes: Ref[list[int], F("parse", default=DROP)]) -> int:
     return sum(sizes)
 
 @shop.task("deadly")

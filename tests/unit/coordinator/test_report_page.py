@@ -6,11 +6,15 @@ import base64
 import hashlib
 import json
 import re
+import time
 from functools import cache
 from html.parser import HTMLParser
 
+import pytest
+
 from astrum.machine import Failure, RunState
 from astrum.planning import Plan, TaskSpec
+from astrum.view.chronicle import encode_chronicle
 from astrum.view.columns import RunColumns, run_columns
 from astrum.view.redacting import without_messages
 from astrum_coordinator.display.report_page import json_for_script, report_page
@@ -151,3 +155,23 @@ def test_marks_that_change_the_direction_of_text_are_shown_as_escapes() -> None:
     assert "\u202e" not in plain
     assert "right\\u202eleft" in plain
     assert "\x1b" not in plain
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("tasks", "most_bytes", "most_s", "most_kept"),
+    [(10_000, 1_500_000, 1.5, 500_000), (100_000, 15_000_000, 15.0, 5_000_000)],
+)
+def test_big_runs_have_pages_of_a_bounded_size(
+    tasks: int, most_bytes: int, most_s: float, most_kept: int
+) -> None:
+    run = made_run(tasks)
+    began = time.process_time()
+    columns = run_columns(run.state, run.head())
+    page = report_page(columns).encode()
+    took_s = time.process_time() - began
+    kept = encode_chronicle(columns)
+    print(f"{tasks} tasks: {len(page):,} bytes in {took_s:.2f} s, chronicle {len(kept):,} bytes")
+    assert len(page) <= most_bytes
+    assert took_s <= most_s
+    assert len(kept) <= most_kept

@@ -49,12 +49,22 @@ def rows_of(report: ExecutionReport) -> dict[str, tuple[Any, ...]]:
                     one.timed_out,
                     one.will_retry,
                     one.blocked,
-                    *(round(at - report.total_start_time, 2) for at in (one.start_time,)),
                 )
                 for one in row.attempt_statistics
             ]
             found[row.task_name] = (row.status, row.stage_id, row.because, attempts)
     return found
+
+
+def times_of(report: ExecutionReport) -> list[float]:
+    """Return the times of all attempts, in seconds since the run began."""
+    rows = [row for stat in report.task_statistics for row in stat.children or [stat]]
+    rows.sort(key=lambda row: row.task_name)
+    attempts = [one for row in rows for one in row.attempt_statistics]
+    begin = report.total_start_time
+    times = [(one.start_time - begin, one.end_time - begin) for one in attempts]
+    waits = [(one.queued_s, one.prepared_s) for one in attempts]
+    return [value for pair in (*times, *waits) for value in pair]
 
 
 def decoded(data: RunColumns) -> dict[str, str]:
@@ -72,6 +82,7 @@ def test_the_report_of_the_columns_is_that_of_the_run() -> None:
     theirs = build_report(run.state, times, {}, run_id=RUN_ID)
     ours = report_of(run_columns(run.state, run.head()))
     assert rows_of(ours) == rows_of(theirs)
+    assert times_of(ours) == pytest.approx(times_of(theirs), abs=0.002)
     for name in ("successful_tasks", "failed_tasks", "skipped_tasks", "blocked_tasks"):
         assert getattr(ours, name) == getattr(theirs, name) > 0, name
     assert ours.total_tasks == theirs.total_tasks

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from astrum.machine import Failure
-from astrum.view.critical_path import CriticalPath, Gain, PathAttempt, Segment
+from astrum.view.critical_path import CriticalPath, Gain, PathAttempt, Segment, shortened
 from astrum.view.failure_groups import FailureGroups, signature
 from astrum.view.families import FamilyMember, families_of
 from astrum.view.lanes import lanes_of, pack
@@ -204,6 +204,18 @@ def test_the_path_has_no_gap_and_ends_with_the_run(
     else:
         assert duration <= 0
     assert all(0 < gain.saves_ms <= duration for gain in path.gains(segments))
+
+
+def test_a_path_of_many_short_segments_is_shortened_and_has_no_gap() -> None:
+    random = Random(3)
+    ends = sorted(random.sample(range(1, 100_000), 20_000))
+    path = [Segment("run", n, 1, *pair) for n, pair in enumerate(pairwise([0, *ends]))]
+    long = Segment("run", 20_000, 1, ends[-1], ends[-1] + 50_000)
+    short = shortened([*path, long], most=500)
+    assert 100 < len(short) <= 1_000
+    assert short[-1] == long
+    assert all(one.end == next_one.begin for one, next_one in pairwise(short))
+    assert (short[0].begin, {one.kind for one in short}) == (0, {"run", "several"})
 
 
 # --- groups of failures --------------------------------------------------------------------
