@@ -213,7 +213,9 @@ class Page:
             elif len(key) == 1:
                 more["text"] = key
             modifiers = 8 if shift else 0
-            self.call("Input.dispatchKeyEvent", type="keyDown", key=key, modifiers=modifiers, **more)
+            self.call(
+                "Input.dispatchKeyEvent", type="keyDown", key=key, modifiers=modifiers, **more
+            )
             self.call("Input.dispatchKeyEvent", type="keyUp", key=key, modifiers=modifiers)
 
     def screenshot(self) -> bytes:

@@ -34,5 +34,12 @@ def test_the_bundle_can_stand_inside_of_a_page() -> None:
 def test_no_text_of_a_run_can_become_markup() -> None:
     for file in (WEB_SOURCE / "src").rglob("*.js"):
         source = file.read_text(encoding="utf-8")
-        for way in ("innerHTML", "InnerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        for way in (
+            "innerHTML",
+            "InnerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+        ):
             assert way not in source, f"{file.name} has {way}"

@@ -100,9 +100,7 @@ def test_a_click_on_a_bar_opens_its_task_and_needs_are_links(
     assert page.evaluate("location.hash").startswith("#timeline/t")
 
 
-def test_the_wheel_and_a_drag_move_what_the_timeline_shows(
-    page: Page, report_of: Reports
-) -> None:
+def test_the_wheel_and_a_drag_move_what_the_timeline_shows(page: Page, report_of: Reports) -> None:
     page.open(report_of(100))
     picture = "document.querySelector('canvas.board').toDataURL()"
     first = page.evaluate(picture)
