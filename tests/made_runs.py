@@ -76,7 +76,7 @@ class MadeRun:
         self.children = children
         self.now = BEGIN
         self.state = RunState(plan, run_key="made", capacity=2 * workers * slots)
-        self._free = [f"host-{n % 4}:{100 + n}:{n:08x}" for n in range(workers)] * slots
+        self._free = [f"host-{n % 4}.{100 + n}.{n:08x}" for n in range(workers)] * slots
         self._waiting: list[tuple[Dispatch, float]] = []
         self._events: list[tuple[float, int, object]] = []
         self._serial = 0
@@ -153,7 +153,7 @@ class MadeRun:
             took_s += 5.0
         start = claimed_at + prepared_s
         end = start + took_s
-        seen = ()
+        seen: tuple[int, ...] = ()
         if outcome is Outcome.SUCCEEDED:
             seen = tuple(self.children if one.kind == "length" else 0 for one in spec.watches)
         event = AttemptSettled(

@@ -125,7 +125,7 @@ class Seal:
         return self.signer.sign("chronicle", run_id, data) + data if self.signer else data
 
     def open_chronicle(self, run_id: str, data: bytes) -> bytes:
-        """Return the chronicle's own bytes; raises `DecodeError` if it is not signed for the run."""
+        """Return the chronicle's own bytes; raises `DecodeError` if not signed for the run."""
         if self.signer is None:
             return data
         signature, chronicle = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]

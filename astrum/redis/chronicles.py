@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from astrum.redis import blobs
-from astrum.redis.script_library import ScriptCall
+from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.store import Store
 
 KEPT, NO_RUN, NO_ROOM = 1, 0, -1
@@ -23,7 +23,7 @@ class ChronicleStore(Store):
         keys = self.keys
         names = [keys.run(run_id), keys.chronicle(run_id), keys.chronicles, keys.chronicle_sizes]
         life_ms = max(round(life_s * 1000), 1)
-        arguments = [run_id, data, life_ms, max_bytes, keys.chronicle("")]
+        arguments: list[Argument] = [run_id, data, life_ms, max_bytes, keys.chronicle("")]
         client = self.client if len(data) < _BIG_BYTES else self.bulk
         return int(await client.call(ScriptCall("keep_chronicle", names, arguments)))
 

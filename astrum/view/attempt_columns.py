@@ -171,7 +171,7 @@ class AttemptColumns:
 def host_of(worker_id: str) -> str:
     """Return the host of a worker, which its id begins with.
 
-    >>> host_of("host-a:812:9f3c")
-    'host-a'
+    >>> host_of("host-a.example.812.9f3c")
+    'host-a.example'
     """
-    return worker_id.rsplit(":", 2)[0]
+    return worker_id.rsplit(".", 2)[0]

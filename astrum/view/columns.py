@@ -14,8 +14,15 @@ from typing import Any
 
 from astrum.machine.report_builder import not_run_because
 from astrum.machine.state import RunState
-from astrum.machine.task_state import BLOCKED, CANCELLED, FAILED, HELD, OUTSTANDING, SKIPPED
-from astrum.machine.task_state import SUCCEEDED
+from astrum.machine.task_state import (
+    BLOCKED,
+    CANCELLED,
+    FAILED,
+    HELD,
+    OUTSTANDING,
+    SKIPPED,
+    SUCCEEDED,
+)
 from astrum.view.attempt_columns import OUTCOMES, AttemptColumns, RunningAttempt
 from astrum.view.audit import audit_of, totals_of
 from astrum.view.critical_path import CriticalPath, Gain, Segment, shortened
@@ -53,9 +60,7 @@ class OpenTasks:
     running: Sequence[RunningAttempt] = ()
 
 
-def run_columns(
-    state: RunState, head: RunHead, unfinished: OpenTasks | None = None
-) -> RunColumns:
+def run_columns(state: RunState, head: RunHead, unfinished: OpenTasks | None = None) -> RunColumns:
     """Return the columns of a run that is over or under way."""
     return _Builder(state, head, unfinished or OpenTasks()).build()
 
@@ -158,7 +163,9 @@ class _Builder:
         codes = []
         for task, name in zip(self._tasks.numbers, self._names, strict=True):
             code = _ENDED.get(states[task])
-            codes.append(self._unended(states[task], unfinished.get(name)) if code is None else code)
+            codes.append(
+                self._unended(states[task], unfinished.get(name)) if code is None else code
+            )
         return codes
 
     def _unended(self, task_state: int, told: str | None) -> int:
@@ -222,9 +229,7 @@ _UNENDED = {OUTSTANDING: "queued", HELD: "held"}
 
 
 def _plain(needs: Iterable[int | Span]) -> list[Any]:
-    return [
-        {"r": [need.first, need.count]} if isinstance(need, Span) else need for need in needs
-    ]
+    return [{"r": [need.first, need.size]} if isinstance(need, Span) else need for need in needs]
 
 
 def _iso(at: float) -> str:

@@ -15,6 +15,9 @@ _ANY = None
 """The bound of numbers that name nothing."""
 _END = 2**53
 """All numbers are below: JavaScript has no exact ones beyond it."""
+_END_MS = 10**13
+"""All times are below: 300 years."""
+_YEARS = range(1970, 3000)
 _STATES = tuple(ExecutionState)
 _COUNTS = ("completed", "failed", "skipped", "blocked", "cancelled", "unfinished")
 _TOTALS = ("run_ms", "transfer_ms", "queued_ms", "idle_ms", "lost_ms")
@@ -22,7 +25,7 @@ _TASKS: dict[str, tuple[int, str | None]] = {
     "name": (0, "strings"),
     "family": (0, "families"),
     "state": (0, "states"),
-    "level": (0, _ANY),
+    "level": (0, "tasks"),
     "queue": (0, "strings"),
     "because": (-1, "tasks"),
     "failure": (-1, "failures"),
@@ -32,7 +35,7 @@ _FAMILIES: dict[str, tuple[int, str | None]] = {
     "name": (0, "strings"),
     "count": (1, _ANY),
     "tasks": (0, "tasks"),
-    "level": (0, _ANY),
+    "level": (0, "tasks"),
     "mapped": (0, _ANY),
 }
 _ATTEMPTS: dict[str, tuple[int, str | None]] = {
@@ -47,7 +50,7 @@ _ATTEMPTS: dict[str, tuple[int, str | None]] = {
 _WORKERS: dict[str, tuple[int, str | None]] = {
     "id": (0, "strings"),
     "host": (0, "strings"),
-    "lanes": (0, _ANY),
+    "lanes": (0, "rows"),
 }
 _TIMES = ("queued_at", "claimed_at", "started_at", "ended_at")
 _RUN: dict[str, type | tuple[type, ...]] = {
@@ -89,34 +92,36 @@ def checked_columns(data: Any, what: str) -> RunColumns:
 
 
 def _check(data: dict[str, Any]) -> None:
+    _check_kinds(data)
+    sizes = {name: len(data[name]) for name in ("strings", "states", "outcomes", "failures")}
+    for name, first in (("tasks", "name"), ("families", "name"), ("workers", "id")):
+        sizes[name] = len(data[name][first])
+    sizes["rows"] = len(data["attempts"]["task"]) + 1
+    _check_run(data["run"])
+    if data["run"]["total_tasks"] > sizes["tasks"]:
+        raise ValueError("it has fewer tasks than it says")
+    for row in data["failures"]:
+        _check_fields("a failure", row, _FAILURE)
+        _check_numbers("the tasks of a failure", row["tasks"], 0, sizes["tasks"])
+    for name, bounds in (("tasks", _TASKS), ("families", _FAMILIES), ("workers", _WORKERS)):
+        _check_columns(name, data[name], bounds, sizes, sizes[name])
+    attempts = data["attempts"]
+    _check_columns("attempts", attempts, _ATTEMPTS, sizes, len(attempts["task"]))
+    _check_times(attempts)
+    _check_needs("tasks", data["tasks"]["needs"], sizes["tasks"])
+    _check_needs("families", data["families"]["needs"], sizes["families"])
+    _check_rest(data, sizes)
+
+
+def _check_kinds(data: Mapping[str, Any]) -> None:
     for names, kind in ((_OBJECTS, dict), (_LISTS, list)):
         for name in names:
             if type(data[name]) is not kind:
                 raise ValueError(f"{name} is not of type {kind.__name__}")
+    _check_fields("it", data, {"version": str})
     for name in ("strings", "states", "outcomes"):
         if not data[name] or not all(type(text) is str for text in data[name]):
             raise ValueError(f"{name} are not texts")
-    sizes = {name: len(data[name]) for name in ("strings", "states", "outcomes", "failures")}
-    for name, first in (("tasks", "name"), ("families", "name"), ("workers", "id")):
-        sizes[name] = len(data[name][first])
-    _check_run(data["run"])
-    for row in data["failures"]:
-        _check_fields("a failure", row, _FAILURE)
-        _check_numbers("the tasks of a failure", row["tasks"], 0, sizes["tasks"])
-    _check_columns("tasks", data["tasks"], _TASKS, sizes, sizes["tasks"])
-    _check_columns("families", data["families"], _FAMILIES, sizes, sizes["families"])
-    _check_columns("workers", data["workers"], _WORKERS, sizes, sizes["workers"])
-    attempts = data["attempts"]
-    _check_columns("attempts", attempts, _ATTEMPTS, sizes, len(attempts["task"]))
-    _check_times(attempts)
-    _check_needs(data["tasks"]["needs"], sizes["tasks"])
-    if len(data["families"]["needs"]) != sizes["families"]:
-        raise ValueError("families.needs has another length than the other columns")
-    for needs in data["families"]["needs"]:
-        _check_numbers("families.needs", needs, 0, sizes["families"])
-    if data["run"]["total_tasks"] > sizes["tasks"]:
-        raise ValueError("it has fewer tasks than it says")
-    _check_rest(data, sizes)
 
 
 def _check_run(run: Mapping[str, Any]) -> None:
@@ -130,8 +135,13 @@ def _check_run(run: Mapping[str, Any]) -> None:
         if not all(type(text) is str for text in texts.values()):
             raise ValueError("its labels or inputs are not texts")
     for at in (run["created_at"], run["ended_at"]):
-        if at is not None and dt.datetime.fromisoformat(at.replace("Z", "+00:00")).tzinfo is None:
-            raise ValueError(f"{at} is in no time zone")
+        if at is not None and not _is_moment(at):
+            raise ValueError(f"{at[:40]!r} is not a moment")
+
+
+def _is_moment(text: str) -> bool:
+    at = dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return at.tzinfo is not None and at.year in _YEARS
 
 
 def _check_fields(what: str, row: Any, fields: Mapping[str, type | tuple[type, ...]]) -> None:
@@ -165,20 +175,21 @@ def _check_times(attempts: Mapping[str, Any]) -> None:
         column = attempts[name]
         if type(column) is not list or len(column) != len(attempts["task"]):
             raise ValueError(f"attempts.{name} has another length than the other columns")
-        _check_numbers(f"attempts.{name}", [ms for ms in column if ms is not None], 0, None)
+        _check_numbers(f"attempts.{name}", [ms for ms in column if ms is not None], 0, _END_MS)
 
 
-def _check_needs(column: Any, tasks: int) -> None:
-    if type(column) is not list or len(column) != tasks:
-        raise ValueError("tasks.needs has another length than the other columns")
+def _check_needs(what: str, column: Any, count: int) -> None:
+    """Check what each task or family needs, of so many there are."""
+    what, end = f"{what}.needs", count + 1
+    if type(column) is not list or len(column) != count:
+        raise ValueError(f"{what} has another length than the other columns")
     for needs in column:
         for need in needs:
             if type(need) is not dict:
-                _check_numbers("tasks.needs", (need,), 0, tasks)
+                _check_numbers(what, (need,), 0, count)
                 continue
-            first, count = need["r"]
-            _check_numbers("tasks.needs", (first, count), 0, tasks + 1)
-            _check_numbers("tasks.needs", (first + count,), 0, tasks + 1)
+            first, size = need["r"]
+            _check_numbers(what, (first, size, first + size), 0, end)
 
 
 def _check_rest(data: Mapping[str, Any], sizes: Mapping[str, int]) -> None:

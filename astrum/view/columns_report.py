@@ -89,7 +89,9 @@ class _Reporter:
             skipped_tasks=counts["skipped"],
             blocked_tasks=counts["blocked"],
             execution_state=ExecutionState(run["state"]),
-            stage_statistics=[self._stage(level, rows, tasks) for level, tasks in enumerate(members)],
+            stage_statistics=[
+                self._stage(level, rows, tasks) for level, tasks in enumerate(members)
+            ],
             task_statistics=self._folded(rows),
             error_summary=self._errors(),
             original_tasks={},
@@ -118,7 +120,7 @@ class _Reporter:
             self._at(end),
             0.0 if None in (start, end) else (end - start) / 1000,
             _STATUS.get(outcome, outcome),
-            None if failure is None else _summary(failure),
+            self._error(task, outcome, failure),
             False,
             self._worker(row["worker"]),
             outcome == "timed out",
@@ -127,6 +129,12 @@ class _Reporter:
             (claimed - queued) / 1000 if known else 0.0,
             (start - claimed) / 1000 if known else 0.0,
         )
+
+    def _error(self, task: int, outcome: str, failure: dict[str, Any] | None) -> str | None:
+        if failure is not None:
+            return _summary(failure)
+        note = self._strings[self._tasks["note"][task]]
+        return f"Skip: {note}" if outcome == "skipped" and note else None
 
     def _worker(self, worker: int) -> str:
         return "" if worker < 0 else self._strings[self._columns["workers"]["id"][worker]]

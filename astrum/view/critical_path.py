@@ -31,8 +31,8 @@ class PathAttempt(NamedTuple):
 class Segment(NamedTuple):
     """A part of the path; ``kind`` is "queued", "transfer", "run", "back-off", "lost" or "idle".
 
-    It is "several" for many short ones together (`shortened`). ``task`` is -1 where no attempt is to
-    blame, before the first one and after the last.
+    It is "several" for many short ones together (`shortened`). ``task`` is -1 where no attempt is
+    to blame, before the first one and after the last.
     """
 
     kind: str
@@ -143,7 +143,7 @@ class CriticalPath:
         best, latest = None, 0
         for need in self._needs[task]:
             if isinstance(need, Span):
-                span = range(need.first, need.first + need.count)
+                span = range(need.first, need.first + need.size)
                 one = max(span, key=self._ends.__getitem__)
             else:
                 one = need
@@ -167,7 +167,9 @@ class CriticalPath:
             Gain(task, end - max(self._all_ends({task: took[task] // 2}), default=0))
             for task in longest
         ]
-        return sorted((gain for gain in gains if gain.saves_ms > 0), key=lambda gain: -gain.saves_ms)
+        return sorted(
+            (gain for gain in gains if gain.saves_ms > 0), key=lambda gain: -gain.saves_ms
+        )
 
     def _known_ends(self) -> list[int]:
         """Return when each task ended; one without attempts did when the last one before it did."""
@@ -183,7 +185,7 @@ class CriticalPath:
                     ends[task] = max(ends[task], ends[need])
                     continue
                 if need not in latest:
-                    latest[need] = max(ends[need.first : need.first + need.count])
+                    latest[need] = max(ends[need.first : need.first + need.size])
                 ends[task] = max(ends[task], latest[need])
         return ends
 
@@ -197,7 +199,7 @@ class CriticalPath:
                 if isinstance(need, Span):
                     pair = latest.get(need)
                     if pair is None:
-                        part = slice(need.first, need.first + need.count)
+                        part = slice(need.first, need.first + need.size)
                         pair = latest[need] = max(known[part]), max(ends[part])
                 else:
                     pair = known[need], ends[need]

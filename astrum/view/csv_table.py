@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from astrum.view.columns import RunColumns
@@ -22,7 +23,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def csv_table(columns: RunColumns) -> str:
     """Return the table with its headings.
 
-    A text that a spreadsheet would take for a formula has an apostrophe in front.
+    What a spreadsheet would take for a formula has an apostrophe in front.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -75,8 +76,7 @@ def _of_attempt(columns: RunColumns, attempt: int) -> list[Any]:
 
 
 def _spans(times: Sequence[int | None]) -> list[Any]:
-    pairs = zip(times, times[1:], strict=False)
-    return ["" if a is None or b is None else b - a for a, b in pairs]
+    return ["" if a is None or b is None else b - a for a, b in pairwise(times)]
 
 
 def _iso(begin: dt.datetime, ms: int) -> str:

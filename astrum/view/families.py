@@ -70,7 +70,7 @@ def _families_needed(
             found.add(of_task[need])
             continue
         if need not in spans:
-            spans[need] = frozenset(of_task[need.first : need.first + need.count])
+            spans[need] = frozenset(of_task[need.first : need.first + need.size])
         found |= spans[need]
     return frozenset(found)
 

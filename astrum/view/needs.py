@@ -14,10 +14,10 @@ from astrum.machine.state import RunState
 
 
 class Span(NamedTuple):
-    """Consecutive tasks: ``count`` of them from ``first`` on."""
+    """Consecutive tasks: ``size`` of them from ``first`` on."""
 
     first: int
-    count: int
+    size: int
 
 
 Needs = list[int | Span]
@@ -62,8 +62,8 @@ class ShownTasks:
         """Return what each task needs, in the order of the report."""
         into = self._state.plan.edges.into if self._tasks.roots else None
         if into is None:
-            index = self._state.plan.index
-            return [[index[need] for need in spec.needs] for spec in self._state.plan.tasks]
+            numbers = self._state.plan.index
+            return [[numbers[need] for need in spec.needs] for spec in self._state.plan.tasks]
         whole: dict[int, Needs] = {}
         found: list[Needs] = []
         for task in self.numbers:

@@ -53,9 +53,18 @@ class _Trace:
     def attempts(self) -> Iterator[dict[str, Any]]:
         """A bar for each attempt, and one in it for the transfer of its arguments."""
         outcomes, failures = self._columns["outcomes"], self._columns["failures"]
-        for task, number, outcome, worker, lane, failure, queued, claimed, started, ended in (
-            self._rows
-        ):
+        for (
+            task,
+            number,
+            outcome,
+            worker,
+            lane,
+            failure,
+            queued,
+            claimed,
+            started,
+            ended,
+        ) in self._rows:
             if worker < 0 or claimed is None:
                 continue
             end = self._end if ended is None else ended
@@ -89,7 +98,11 @@ class _Trace:
         return max(ran, key=lambda attempt: self._rows[attempt][9] or 0, default=None)
 
     def _point(self, phase: str, number: int, row: Any, at: int | None) -> dict[str, Any]:
-        place = {"pid": row[3] + 1, "tid": row[4] + 1, "ts": (self._end if at is None else at) * _US}
+        place = {
+            "pid": row[3] + 1,
+            "tid": row[4] + 1,
+            "ts": (self._end if at is None else at) * _US,
+        }
         extra = {"bp": "e"} if phase == "f" else {}
         return {"ph": phase, "id": number, "name": "needs", "cat": "needs", **place, **extra}
 

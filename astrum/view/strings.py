@@ -10,7 +10,7 @@ class Strings:
         self._numbers = {"": 0}
 
     def add(self, text: str) -> int:
-        """Return the number of a text, which is added if it is new."""
+        """Return the number of ``text``, which is added if it is new."""
         return self._numbers.setdefault(text, len(self._numbers))
 
     @property

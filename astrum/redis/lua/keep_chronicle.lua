@@ -14,7 +14,7 @@ local function drop(old)
   redis.call('HDEL', KEYS[4], old)
   redis.call('HINCRBY', KEYS[4], '#', 0 - size)  -- no "-0"
 end
--- This comes first: it is refused while memory is full, and a chronicle is no reason to use more.
+-- This comes first: it is refused while memory is full, and a chronicle should not use more.
 redis.call('HINCRBY', KEYS[4], '#', 0)
 drop(run_id)
 local now, size = now_ms(), #ARGV[2]

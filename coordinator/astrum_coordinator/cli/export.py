@@ -81,17 +81,18 @@ def export(
         ctx.exit(ExitCode.NOT_HANDED_OVER)
 
 
-def is_exported(columns: RunColumns | None, path: Path) -> bool:
+def is_exported(columns: RunColumns | None, path: Path, folder: Path | None) -> bool:
     """Write the columns of a run to a file; ``False`` if there are none, or it cannot be written.
 
-    An error is printed then.
+    An error is printed then. The path is relative to ``folder``, by default to the current one.
     """
     from astrum_coordinator.display.exports import exported
 
     if columns is None:
         say(f"error: {path} is not written: there is nothing to export")
         return False
-    return write_export(exported(columns, required_format(path)), path)
+    target = path if folder is None else folder / path
+    return write_export(exported(columns, required_format(path)), target)
 
 
 def checked_export_path(

@@ -128,7 +128,7 @@ def run(
     )
     with output.stdout_for(as_json) as stdout:
         result, columns, code = lead(settings)
-        if export is not None and not is_exported(columns, folder / export):
+        if export is not None and not is_exported(columns, export, folder):
             code = code or ExitCode.NOT_HANDED_OVER
         there = stdout if as_json else None
         if result is not None and not output.deliver(result, report, there, folder):

@@ -37,7 +37,7 @@ def report_page(columns: RunColumns) -> str:
         "DATA": json_for_script(columns),
         "SCRIPT": script,
     }
-    # The template is split once: a text of the run may look like a mark.
+    # The template is split once: names and messages may look like a mark.
     pieces = _MARK.split(_part("report.html"))
     pieces[1::2] = [parts[name] for name in pieces[1::2]]
     return "".join(pieces)

@@ -94,9 +94,7 @@ def _slowest(columns: RunColumns) -> str:
     return _table("Slowest attempts", headings, rows, MAX_SLOWEST)
 
 
-def _table(
-    title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], limit: int
-) -> str:
+def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], limit: int) -> str:
     if not rows:
         return ""
     lines = [f"<h2>{title}</h2>", "<table>", f"<thead>{_row('th', headings)}</thead>", "<tbody>"]

@@ -51,9 +51,7 @@ def test_a_local_run_writes_its_page(write: Write, cli: Cli, tmp_path: Path) -> 
     assert [data["strings"][worker] for worker in workers] == ["this process"]  # type: ignore[index]
 
 
-def test_a_run_on_a_private_pool_writes_its_columns(
-    write: Write, cli: Cli, tmp_path: Path
-) -> None:
+def test_a_run_on_a_private_pool_writes_its_columns(write: Write, cli: Cli, tmp_path: Path) -> None:
     write("flow.py", FLOW)
     done = cli(*RUN, "--workers", "1", "--run-id", "mine", "-o", "run.json")
     assert done.returncode == 0, done.stderr

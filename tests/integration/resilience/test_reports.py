@@ -18,7 +18,7 @@ from tests.integration.resilience.modules import begin, flow_of, write
 from tests.integration.resilience.pool import QUICK, Pool
 from tests.integration.resilience.test_workers import FAST
 
-FLOW = '''
+FLOW = """
 from astrum import DROP, Each, F, Ref, Skip, SchedulerRegistry, current_attempt
 
 shop = SchedulerRegistry("shop_reports")
@@ -62,7 +62,7 @@ def bad() -> int:
 @shop.task("blocked")
 def blocked(number: Ref[int, F("bad")]) -> int:
     return number
-'''
+"""
 STATES = {
     "pages": "completed",
     "parse[0]": "completed",

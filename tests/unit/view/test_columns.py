@@ -9,10 +9,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from astrum.errors import DecodeError
 from astrum.machine import ExecutionReport, RunTimes, build_report
@@ -20,6 +20,8 @@ from astrum.view.chronicle import columns_text, decode_chronicle, encode_chronic
 from astrum.view.columns import OpenTasks, RunColumns, run_columns
 from astrum.view.columns_check import checked_columns
 from astrum.view.columns_report import report_of
+from astrum.view.csv_table import csv_table
+from astrum.view.perfetto import perfetto_trace
 from astrum.view.redacting import without_messages
 from astrum.view.run_head import RunHead
 from tests.made_runs import MadeRun, made_plan, made_run
@@ -102,7 +104,7 @@ def test_a_made_run_has_all_that_reports_show() -> None:
 
 
 def test_the_columns_are_as_the_schema_says() -> None:
-    jsonschema.Draft202012Validator(SCHEMA).validate(columns())
+    Draft202012Validator(SCHEMA).validate(columns())
 
 
 def test_all_time_of_all_rows_is_accounted_for() -> None:
@@ -125,12 +127,10 @@ def test_random_runs_have_the_same_tasks_in_columns_and_report(seed: int) -> Non
     times = RunTimes(0.0, 0.0, 2.0)
     is_over = state.finished is not None
     told = state.finished or "running"
-    head = RunHead(
-        run_id="r", state=told, times=times, taken_at=2.0, is_over=is_over, version="1"
-    )
+    head = RunHead(run_id="r", state=told, times=times, taken_at=2.0, is_over=is_over, version="1")
     data = run_columns(state, head)
     checked_columns(data, "it")
-    jsonschema.Draft202012Validator(SCHEMA).validate(data)
+    Draft202012Validator(SCHEMA).validate(data)
     report = build_report(state, times, {}, run_id="r")
     assert data["run"]["total_tasks"] == report.total_tasks
     rows, states = rows_of(report), decoded(data)
@@ -166,7 +166,7 @@ def test_a_chronicle_gives_the_columns_back_without_inputs() -> None:
     assert decode_chronicle(RUN_ID, kept) == columns()
 
 
-def test_a_text_that_is_no_unicode_can_be_kept() -> None:
+def test_half_of_a_surrogate_pair_can_be_kept() -> None:
     data = copy.deepcopy(columns())
     data["strings"][1] = "half \ud800 and \udc80"
     assert decode_chronicle(RUN_ID, encode_chronicle(data)) == data
@@ -204,7 +204,7 @@ def test_members_that_a_later_version_adds_are_ignored() -> None:
     assert report_of(checked_columns(data, "it")).run_id == RUN_ID
 
 
-WRONG = (-2, 10**9, 1.5, "text", None, [], {}, True, {"r": [0, 10**9]}, [[9]])
+WRONG: tuple[Any, ...] = (-2, 10**9, 1.5, "text", None, [], {}, True, {"r": [0, 10**9]}, [[9]])
 
 
 @given(st.integers(0, 10**9))
@@ -218,6 +218,8 @@ def test_whatever_is_changed_is_refused_or_can_be_reported(seed: int) -> None:
         return
     report_of(checked)
     columns_text(checked)
+    perfetto_trace(checked)
+    csv_table(checked)
 
 
 @cache
