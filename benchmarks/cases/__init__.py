@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.case import Case
 from benchmarks.cases.chain import Chain
-from benchmarks.cases.children import Children
+from benchmarks.cases.children import Children, FirstChild, ResumeChildren
 from benchmarks.cases.cpu_bound import CpuBound
 from benchmarks.cases.fan_out import FanOut, Layered, SyncFanOut
 from benchmarks.cases.idle import Idle
@@ -22,6 +22,8 @@ CASES: dict[str, Case] = {
         FanOut(),
         Chain(),
         Children(),
+        FirstChild(),
+        ResumeChildren(),
         SmallRuns(),
         SyncFanOut(),
         Layered(),

@@ -64,6 +64,8 @@ async def recorded_columns(
         states = {task.task_id: str(task.state) for task in unfinished(moment, pool)}
         tasks, now = OpenTasks(states, _running(moment)), moment.now
         times = times._replace(ended_at=now)
+    else:
+        known.state.conclude()
     inputs = await _inputs(loader, info) if with_values else NO_INPUTS
     with collector_paused():
         columns = run_columns(known.state, head_of(info, times, now, inputs), tasks)

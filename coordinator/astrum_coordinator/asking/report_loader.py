@@ -58,6 +58,8 @@ class ReportLoader:
         info = await found_run(self.store, run_id)
         known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
+        if not info.is_open:
+            state.conclude()
         header = self.header(info)
         values, inputs = {}, header.inputs
         if inputs or results is not False:
@@ -167,13 +169,13 @@ class ReportLoader:
 
     async def decoded(self, run_id: str, data: bytes, codec: Codec) -> Any:
         """Return a result of a run, fetched first if its record has only a reference to it."""
-        if reference_of(data) is not None:
-            data = await self._fetched(run_id, data)
-        return self._decoded(data, codec)
+        return self._decoded(await self.whole(run_id, data), codec)
 
-    async def _fetched(self, run_id: str, data: bytes) -> bytes:
+    async def whole(self, run_id: str, data: bytes) -> bytes:
+        """Return an encoded value of a run, fetched first if it is a reference."""
         reference = reference_of(data)
-        assert reference is not None
+        if reference is None:
+            return data
         whole = await self.store.get_blob(run_id, reference.digest)
         return project(whole, reference.path)
 

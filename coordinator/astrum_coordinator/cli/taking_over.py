@@ -58,7 +58,7 @@ _OPTIONS = (
         "--again",
         multiple=True,
         metavar="TASK",
-        help="With --from: run this task, and with it all that needs it. Repeatable.",
+        help="With --from: run this task or child, and with it all that needs it. Repeatable.",
     ),
 )
 

@@ -237,9 +237,9 @@ class SyncRunHandle:
         """Return the report of the run, as far as it is now."""
         return self._client.run(self._handle.report(results=results))
 
-    def events(self, after: str = "") -> Iterator[RunEvent]:
+    def events(self, after: str = "", *, progress: bool = False) -> Iterator[RunEvent]:
         """Yield what happens in the run, and end after its end; see `RunHandle.events`."""
-        events = self._handle.events(after)
+        events = self._handle.events(after, progress=progress)
         try:
             while (event := self._client.run(_next(events))) is not None:
                 yield event
