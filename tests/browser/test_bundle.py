@@ -23,8 +23,8 @@ def test_the_committed_bundle_is_built_from_the_committed_source(tmp_path: Path)
 
 
 def test_the_bundle_can_stand_inside_of_a_page() -> None:
-    script = (STATIC / "report.js").read_text(encoding="ascii")
-    style = (STATIC / "report.css").read_text(encoding="ascii")
+    script = (STATIC / "report.js").read_text(encoding="utf-8")
+    style = (STATIC / "report.css").read_text(encoding="utf-8")
     assert "</script" not in script.lower()
     assert "<!--" not in script
     assert "</style" not in style.lower()

@@ -69,6 +69,18 @@ const DATE = new Intl.DateTimeFormat("en-GB", {
   hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
 });
 
+const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
+
+/**
+ * A later moment: without its date if that is the same.
+ * @param {string} iso
+ * @param {string} before
+ */
+export function laterMoment(iso, before) {
+  const [date, other] = [new Date(iso), new Date(before)];
+  return date.toDateString() === other.toDateString() ? TIME.format(date) : moment(iso);
+}
+
 /**
  * A moment in the reader's time zone.
  * @param {string | null | undefined} iso

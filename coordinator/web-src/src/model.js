@@ -150,8 +150,21 @@ export class Run {
 
   /** @param {number} attempt */
   workerName(attempt) {
-    const worker = this.file.attempts.worker[attempt];
-    return worker < 0 || worker === null ? "" : visibleName(this.file.workers.id[worker]);
+    return this.worker(this.file.attempts.worker[attempt]);
+  }
+
+  /** @param {number} worker */
+  worker(worker) {
+    return worker < 0 ? "" : this.text(this.file.workers.id[worker]);
+  }
+
+  /**
+   * The host of a worker, or "" if its name says it.
+   * @param {number} worker
+   */
+  host(worker) {
+    const host = this.text(this.file.workers.host[worker]);
+    return this.worker(worker).includes(host) ? "" : host;
   }
 
   /**

@@ -86,6 +86,17 @@ export function blend(color, below, part) {
   return `#${mixed.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
 }
 
+/**
+ * The colours of a name on a bar, which can be read on each other.
+ * @param {string} name
+ * @param {Scheme} scheme
+ */
+export function plateOf(name, scheme) {
+  const plate = scheme.name === "light" ? blend(look(name).light, "#000000", 0.82) : look(name).dark;
+  const [r, g, b] = channels(plate);
+  return { plate, text: 0.3 * r + 0.59 * g + 0.11 * b > 135 ? "#0b0e12" : "#ffffff" };
+}
+
 const PATTERN_SIZE = 8;
 
 /** @type {Record<Pattern, (x: number, y: number) => boolean>} */

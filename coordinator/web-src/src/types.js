@@ -16,7 +16,7 @@
  * @property {string[]} outcomes
  * @property {Failure[]} failures
  * @property {number} [failures_left_out]  groups above the most that a file keeps
- * @property {{id: string[], host: string[], lanes: number[]}} workers
+ * @property {{id: number[], host: number[], lanes: number[]}} workers
  * @property {Segment[]} path
  * @property {{task: number, saves_ms: number}[]} path_gain
  * @property {Record<string, number>} totals

@@ -5,7 +5,7 @@ import { drawGraph } from "./draw.js";
 import { neighbour, nodeAt } from "./places.js";
 
 const PAD = 28;
-const FIRST_ZOOM = 0.62;
+const FIRST_ZOOM = 0.8;
 const MOST_ZOOM = 3;
 
 /**

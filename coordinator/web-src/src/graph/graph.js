@@ -1,6 +1,6 @@
 /** The Graph tab. */
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count, counted } from "../format.js";
 import { html } from "../html.js";
 import { GraphBoard } from "./board.js";
@@ -33,7 +33,8 @@ export function Graph({ run, match, family, open }) {
   const nodes = useMemo(() => nodesOf(run), [run]);
   const [board, setBoard] = useState(/** @type {GraphBoard | null} */ (null));
   const [said, setSaid] = useState("");
-  useEffect(() => {
+  // Before the page is painted, so that no key is lost.
+  useLayoutEffect(() => {
     if (!canvas.current) return undefined;
     const made = new GraphBoard(canvas.current, places, nodes, {
       choose: (node) => {

@@ -49,8 +49,7 @@ function dots(levels) {
   const last = levels.reduce((a, b) => Math.max(a, b), 0);
   const sizes = new Int32Array(last + 1);
   for (const level of levels) sizes[level]++;
-  const most = sizes.reduce((a, b) => Math.max(a, b), 1);
-  const high = Math.max(12, Math.ceil(Math.sqrt(most * 1.4)));
+  const high = blockHeight(sizes);
   const left = new Float64Array(last + 2);
   for (let level = 0; level <= last; level++) {
     left[level + 1] = left[level] + Math.max(1, Math.ceil(sizes[level] / high)) * DOT_STEP + BLOCK_GAP;
@@ -65,6 +64,18 @@ function dots(levels) {
     y[family] = ((high - rows) / 2 + (at % high)) * DOT_STEP;
   });
   return { dots: true, x, y, size: DOT, ...extent(x, y, DOT) };
+}
+
+/**
+ * The least height of blocks, in dots, at which all together are at most twice as wide as high.
+ * @param {Int32Array} sizes
+ */
+function blockHeight(sizes) {
+  for (let high = 12; ; high = Math.ceil(high * 1.15)) {
+    const columns = sizes.reduce((sum, size) => sum + Math.max(1, Math.ceil(size / high)), 0);
+    const wide = columns * DOT_STEP + sizes.length * BLOCK_GAP;
+    if (wide <= 2 * high * DOT_STEP || columns === sizes.length) return high;
+  }
 }
 
 /**

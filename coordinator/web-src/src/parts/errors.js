@@ -32,7 +32,7 @@ export function FailureText({ failure }) {
  */
 export function Errors({ run, match, open, filter }) {
   const { failures, failures_left_out: left = 0 } = run.file;
-  const groups = failures.filter(({ tasks }) => !match || tasks.some((task) => match[task]));
+  const groups = failures.filter((_, i) => !match || tasksWith(run, i).some((task) => match[task]));
   groups.sort((a, b) => b.count - a.count || (a.first_at ?? 0) - (b.first_at ?? 0));
   if (failures.length === 0) return html`<p class="empty">No attempt failed.</p>`;
   if (groups.length === 0) return html`<p class="empty">No failure belongs to a task that the filter lets through.</p>`;
@@ -40,7 +40,7 @@ export function Errors({ run, match, open, filter }) {
     ${groups.map((failure, i) => html`<article key=${i}>
       <header><b class="times">${counted(failure.count, "failure")}</b> <span class="muted">${seen(failure)}</span></header>
       <${FailureText} failure=${failure} />
-      <${TaskLinks} run=${run} tasks=${failure.tasks} total=${Math.max(failure.tasks.length, distinct(run, failures.indexOf(failure)))} open=${open} step=${10} />
+      <${TaskLinks} run=${run} tasks=${tasksWith(run, failures.indexOf(failure))} open=${open} step=${10} />
       <button onClick=${() => filter(failure.type.toLowerCase())}>Show tasks with ${visibleName(failure.type)}</button>
     </article>`)}
     ${left > 0 && html`<p class="muted">${counted(left, "group")} of rarer failures ${left === 1 ? "is" : "are"} not in this file; the tasks say how each ended.</p>`}
@@ -48,12 +48,13 @@ export function Errors({ run, match, open, filter }) {
 }
 
 /**
- * How many tasks have a failure.
+ * All tasks that have a failure; the file names the first of them alone.
  * @param {import("../model.js").Run} run
  * @param {number} failure
  */
-function distinct(run, failure) {
-  const tasks = new Set();
-  run.file.attempts.failure.forEach((own, attempt) => { if (own === failure) tasks.add(run.file.attempts.task[attempt]); });
-  return tasks.size;
+function tasksWith(run, failure) {
+  const { attempts, failures } = run.file;
+  const tasks = new Set(failures[failure].tasks);
+  attempts.failure.forEach((own, attempt) => { if (own === failure) tasks.add(attempts.task[attempt]); });
+  return [...tasks];
 }

@@ -1,6 +1,6 @@
 /** The head of the page: what ran, how it ended, when, and what failed first, in words. */
 
-import { count, counted, duration, moment, visibleName, visibleText } from "../format.js";
+import { count, counted, duration, laterMoment, moment, visibleName, visibleText } from "../format.js";
 import { html } from "../html.js";
 import { STATE_ORDER } from "../model.js";
 import { Mark } from "./mark.js";
@@ -25,7 +25,7 @@ function Counts({ run }) {
   const shown = Object.entries(counts).filter(([, n]) => n > 0).sort(([a], [b]) => place(a) - place(b));
   return html`<div class="counts">
     <div class="stack" aria-hidden="true">${shown.map(([name, n]) => html`<i key=${name} class="s-${name}" style=${{ flexGrow: n }}></i>`)}</div>
-    <p>${counted(total_tasks, "task")}: ${shown.map(([name, n], i) => html`<span key=${name} class="count">${i > 0 ? ", " : ""}<${Mark} name=${name} /><b>${count(n)}</b> ${name}</span>`)}${reused > 0 && html`<span class="muted"> (${count(reused)} taken over)</span>`}</p>
+    <p>${counted(total_tasks, "task")}: ${shown.map(([name, n], i) => html`${i > 0 ? ", " : ""}<span key=${name} class="count"><${Mark} name=${name} /><b>${count(n)}</b> ${name}</span>`)}${reused > 0 && html`<span class="muted"> (${count(reused)} taken over)</span>`}</p>
   </div>`;
 }
 
@@ -42,7 +42,7 @@ function firstFailure(run) {
 function details(facts) {
   /** @type {[string, string][]} */
   const rows = [["created", moment(facts.created_at)]];
-  if (facts.ended_at) rows.push(["ended", moment(facts.ended_at)]);
+  if (facts.ended_at) rows.push(["ended", laterMoment(facts.ended_at, facts.created_at)]);
   if (facts.submitted_by) rows.push(["by", visibleName(facts.submitted_by)]);
   for (const [name, value] of Object.entries(facts.labels ?? {})) rows.push([visibleName(name), visibleName(value)]);
   if (facts.priority) rows.push(["priority", String(facts.priority)]);

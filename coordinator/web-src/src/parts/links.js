@@ -20,16 +20,14 @@ export function TaskLink({ run, task, open, mark = false }) {
  *   run: import("../model.js").Run,
  *   tasks: ArrayLike<number>,
  *   open: (task: number) => void,
- *   total?: number,
  *   step?: number,
- * }} props  `total`: how many there are if `tasks` is only their beginning
+ * }} props
  */
-export function TaskLinks({ run, tasks, open, total = tasks.length, step = STEP }) {
+export function TaskLinks({ run, tasks, open, step = STEP }) {
   const [most, setMost] = useState(step);
   const shown = Array.prototype.slice.call(tasks, 0, most);
   return html`<ul class="links">
     ${shown.map((task) => html`<li key=${task}><${TaskLink} run=${run} task=${task} open=${open} mark=${true} /></li>`)}
-    ${total > shown.length && html`<li class="muted">showing ${count(shown.length)} of ${count(total)}
-      ${tasks.length > most && html` <button onClick=${() => setMost(most + 10 * step)}>More</button>`}</li>`}
+    ${tasks.length > most && html`<li class="muted">showing ${count(most)} of ${count(tasks.length)} <button onClick=${() => setMost(most + 10 * step)}>More</button></li>`}
   </ul>`;
 }

@@ -14,17 +14,58 @@ const KINDS = [
 
 /**
  * A line with the share of each kind, and its legend.
- * @param {{parts: [string, number][], label: string}} props
+ * @param {{parts: [string, number][], label: string, names?: Record<string, string>}} props
  */
-function Shares({ parts, label }) {
+function Shares({ parts, label, names = {} }) {
   const whole = parts.reduce((sum, [, ms]) => sum + ms, 0);
   const shown = parts.filter(([, ms]) => ms > 0);
   if (whole <= 0) return html`<p class="muted">Nothing was measured.</p>`;
   return html`<figure class="shares" aria-label=${label}>
     <div class="stack" aria-hidden="true">${shown.map(([kind, ms]) => html`<i key=${kind} class="k-${kind}" style=${{ flexGrow: ms / whole }}></i>`)}</div>
     <ul>${shown.map(([kind, ms]) => html`<li key=${kind}><i class="k-${kind}" aria-hidden="true"></i>
-      ${KINDS.find(([own]) => own === kind)?.[1] ?? kind} <b>${duration(ms)}</b> <span class="muted">${percent(ms, whole)}</span></li>`)}</ul>
+      ${names[kind] ?? kindText(kind)} <b>${duration(ms)}</b> <span class="muted">${percent(ms, whole)}</span></li>`)}</ul>
   </figure>`;
+}
+
+/** @param {string} kind */
+const kindText = (kind) => KINDS.find(([own]) => own === kind)?.[1] ?? kind;
+
+/** Between two attempts of a path nothing is idle but the path itself. */
+const ON_PATH = /** @type {Record<string, string>} */ ({ idle: "not dispatched" });
+
+/** @typedef {import("../types.js").Segment} Segment */
+
+/**
+ * The parts that follow each other and belong to one attempt.
+ * @param {Segment[]} path
+ */
+function byAttempt(path) {
+  /** @type {Segment[][]} */
+  const rows = [];
+  for (const segment of path) {
+    const row = rows[rows.length - 1];
+    const last = row?.[row.length - 1];
+    // What came before the first attempt has the number 0.
+    const same = last && segment.task >= 0 && last.task === segment.task && (last.attempt === segment.attempt || last.attempt === 0);
+    if (row && same) row.push(segment);
+    else rows.push([segment]);
+  }
+  return rows;
+}
+
+/** @param {{run: import("../model.js").Run, parts: Segment[], first: number, long: number, open: (task: number) => void}} props */
+function PathRow({ run, parts, first, long, open }) {
+  const [{ task, kind, begin }] = parts;
+  const { attempt, end } = parts[parts.length - 1];
+  const share = (/** @type {number} */ ms) => `${(100 * ms) / long}%`;
+  const nobody = kind === "several" ? "several tasks" : "no task";
+  return html`<tr>
+    <th scope="row">${task < 0 ? nobody : html`<${TaskLink} run=${run} task=${task} open=${open} />`}${attempt > 1 ? ` #${attempt}` : ""}</th>
+    <td class="number wide">${duration(begin)}</td>
+    <td class="number"><b>${duration(end - begin)}</b></td>
+    <td><span class="bar">${parts.map((part, i) => html`<i key=${i} class="k-${part.kind}" style=${{ left: share(part.begin - first), width: share(part.end - part.begin) }}></i>`)}</span>
+      <span class="muted parts">${parts.map((part) => `${ON_PATH[part.kind] ?? kindText(part.kind)} ${duration(part.end - part.begin)}`).join(" · ")}</span></td>
+  </tr>`;
 }
 
 /** @param {{run: import("../model.js").Run, open: (task: number) => void}} props */
@@ -37,21 +78,14 @@ function CriticalPath({ run, open }) {
   const tasks = new Set(path.filter(({ task }) => task >= 0).map(({ task }) => task));
   const [first, last] = [path[0].begin, path[path.length - 1].end];
   const long = Math.max(1, last - first);
+  const rows = byAttempt(path);
   return html`<section><h2>Critical path</h2>
     <p>The chain of attempts that ended last: ${counted(tasks.size, "task")}, ${duration(long)}. Only what is shortened here ends the run earlier.</p>
-    <${Shares} label="Parts of the critical path" parts=${KINDS.map(([kind]) => [kind, sums.get(kind) ?? 0])} />
+    <${Shares} label="Parts of the critical path" names=${ON_PATH} parts=${KINDS.map(([kind]) => [kind, sums.get(kind) ?? 0])} />
     <div class="scroll-x" tabindex="0" role="group" aria-label="Table of the critical path"><table class="path">
-      <thead><tr><th scope="col">Task</th><th scope="col">Part</th><th scope="col" class="number">Began after</th><th scope="col" class="number">Took</th><th scope="col" class="bar-head">Share of the path</th></tr></thead>
-      <tbody>${path.slice(0, MOST).map((segment, i) => html`<tr key=${i}>
-        <th scope="row">${segment.task < 0 ? (segment.kind === "several" ? "several tasks" : "no task") : html`<${TaskLink} run=${run} task=${segment.task} open=${open} />`}${segment.attempt > 1 ? ` #${segment.attempt}` : ""}</th>
-        <td>${KINDS.find(([own]) => own === segment.kind)?.[1] ?? segment.kind}</td>
-        <td class="number">${duration(segment.begin)}</td>
-        <td class="number">${duration(segment.end - segment.begin)}</td>
-        <td><span class="bar"><i class="k-${segment.kind}" style=${{
-          marginLeft: `${(100 * (segment.begin - first)) / long}%`, width: `${(100 * (segment.end - segment.begin)) / long}%`,
-        }}></i></span></td>
-      </tr>`)}</tbody></table></div>
-    ${path.length > MOST && html`<p class="muted">showing ${count(MOST)} of ${count(path.length)} parts</p>`}
+      <thead><tr><th scope="col">Task</th><th scope="col" class="number wide">Began after</th><th scope="col" class="number">Took</th><th scope="col" class="bar-head">Share of the path</th></tr></thead>
+      <tbody>${rows.slice(0, MOST).map((parts, i) => html`<${PathRow} key=${i} run=${run} parts=${parts} first=${first} long=${long} open=${open} />`)}</tbody></table></div>
+    ${rows.length > MOST && html`<p class="muted">showing ${count(MOST)} of ${count(rows.length)} rows</p>`}
   </section>`;
 }
 
@@ -80,13 +114,12 @@ function WhereTimeWent({ run }) {
 /** @param {{run: import("../model.js").Run, open: (task: number) => void}} props */
 function Audit({ run, open }) {
   const { twice = [], losses = [], handed_back = [], late_ends = 0 } = run.file.audit;
-  const { id } = run.file.workers;
   return html`<section><h2>Audit</h2>
     <h3>${twice.length > 0 ? `${counted(twice.length, "task")} began more than once` : "No task began more than once"}</h3>
     ${twice.length > 0 && html`<${TaskLinks} run=${run} tasks=${twice.map(([task]) => task)} open=${open} step=${20} />`}
     <h3>${losses.length > 0 ? `${counted(losses.length, "attempt")} lost with a worker` : "No attempt was lost"}</h3>
     ${losses.length > 0 && html`<ul class="links">${losses.slice(0, MOST).map(([task, attempt, worker, at], i) => html`<li key=${i}>
-      <${TaskLink} run=${run} task=${task} open=${open} /> #${attempt}<span class="muted">${worker >= 0 ? `, ${id[worker]}` : ""}${at === null ? "" : `, after ${duration(at)}`}</span></li>`)}
+      <${TaskLink} run=${run} task=${task} open=${open} /> #${attempt}<span class="muted">${worker >= 0 ? `, ${run.worker(worker)}` : ""}${at === null ? "" : `, after ${duration(at)}`}</span></li>`)}
       ${losses.length > MOST && html`<li class="muted">showing ${count(MOST)} of ${count(losses.length)}</li>`}</ul>`}
     <h3>${handed_back.length > 0 ? `${counted(handed_back.length, "task")} handed back by a worker` : "No attempt was handed back"}</h3>
     ${handed_back.length > 0 && html`<${TaskLinks} run=${run} tasks=${handed_back.map(([task]) => task)} open=${open} step=${20} />`}

@@ -42,7 +42,7 @@ function timesOf(run) {
 
 /** @type {[Column, string, string][]} */
 const COLUMNS = [
-  ["name", "Task", ""], ["state", "State", ""], ["attempts", "Attempts", "number"], ["begin", "Began after", "number"],
+  ["name", "Task", ""], ["state", "State", ""], ["attempts", "Attempts", "number wide"], ["begin", "Began after", "number wide"],
   ["queued", "Queued", "number wide"], ["ran", "Ran", "number"], ["worker", "Worker", "wide"],
 ];
 
@@ -108,8 +108,8 @@ function Row({ run, times, task, index, selected, cursor, open }) {
   return html`<tr aria-rowindex=${index + 2} class=${`${selected ? "selected" : ""}${cursor ? " cursor" : ""}`} onClick=${() => open(task)}>
     <th scope="row"><button class="link" tabindex="-1" onClick=${(/** @type {Event} */ event) => { event.stopPropagation(); open(task); }}>${run.name(task)}</button></th>
     <td><${State} name=${run.state(task)} /></td>
-    <td class="number">${run.attempts(task).length}</td>
-    <td class="number">${ms(times.begin[task])}</td>
+    <td class="number wide">${run.attempts(task).length}</td>
+    <td class="number wide">${ms(times.begin[task])}</td>
     <td class="number wide">${ms(times.queued[task])}</td>
     <td class="number">${ms(times.ran[task])}</td>
     <td class="wide">${last < 0 ? "" : run.workerName(last)}</td>
@@ -186,10 +186,10 @@ export function Tasks({ run, match, task, printing, open }) {
       <table aria-rowcount=${tasks.length + 1}>
         <${Head} order=${order} sort=${sort} />
         <tbody>
-          ${from > 0 && html`<tr class="spacer" aria-hidden="true"><td colspan="7" style=${{ height: `${from * ROW}px` }}></td></tr>`}
+          ${from > 0 && html`<tr class="spacer" aria-hidden="true"><td style=${{ height: `${from * ROW}px` }}></td></tr>`}
           ${tasks.slice(from, to).map((number, i) => html`<${Row} key=${number} run=${run} times=${times} task=${number}
             index=${from + i} selected=${number === task} cursor=${from + i === cursor} open=${open} />`)}
-          ${to < tasks.length && !printing && html`<tr class="spacer" aria-hidden="true"><td colspan="7" style=${{ height: `${(tasks.length - to) * ROW}px` }}></td></tr>`}
+          ${to < tasks.length && !printing && html`<tr class="spacer" aria-hidden="true"><td style=${{ height: `${(tasks.length - to) * ROW}px` }}></td></tr>`}
         </tbody>
       </table>
       ${tasks.length === 0 && html`<p class="empty">No task has all of these words.</p>`}

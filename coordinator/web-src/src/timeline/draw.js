@@ -1,7 +1,7 @@
 /** Draws the timeline: bars as pixels, names on them, and then what has lines. */
 
-import { blend, tile } from "../palette.js";
-import { AXIS, drawAxis, drawChosen, drawPath, drawWorkers, extent } from "./lines.js";
+import { plateOf, tile } from "../palette.js";
+import { AXIS, axisStep, drawAxis, drawChosen, drawPath, drawWorkers, extent } from "./lines.js";
 import { Cells, Raster, inkOf, pixel } from "./raster.js";
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", sans-serif';
@@ -36,8 +36,11 @@ export class Painter {
     this.inksFor = "";
     /** @type {import("./raster.js").Ink[]} */
     this.inks = [];
+    /** @type {{plate: string, text: string}[]} */
+    this.plates = [];
     /** @type {Map<string, number>} */
     this.widths = new Map();
+    this.widthsFor = "";
   }
 
   /**
@@ -85,6 +88,7 @@ export class Painter {
     this.inks = [false, true].flatMap((dim) => outcomes.map((name) => inkOf(name, scheme, ratio, dim)));
     this.severity = [...rows.run.severity, ...rows.run.severity.map((value) => value - 1000)];
     this.bad = [...outcomes.map((name) => BAD.has(name)), ...outcomes.map(() => false)];
+    this.plates = outcomes.map((name) => plateOf(name, scheme));
     this.queued = { tile: tile("up", ratio), color: pixel(scheme.queued) };
   }
 
@@ -93,14 +97,30 @@ export class Painter {
     const { layout, view, height, ratio, scheme, rows } = scene;
     const raster = /** @type {Raster} */ (this.raster);
     raster.clear(pixel(scheme.back));
-    const band = pixel(scheme.band);
     for (let row = 0; row < rows.count; row++) {
       const top = layout.tops[row] - view.top;
       if (top + layout.lane < 0 || top > height - AXIS) continue;
       const y0 = Math.round(top * ratio);
       const y1 = Math.round((top + layout.lane) * ratio) - (layout.lane > 5 ? 1 : 0);
-      raster.fill(0, y0, raster.width, y1, band);
+      raster.fill(0, y0, raster.width, y1, pixel(scheme.band));
+      this._grid(scene, y0, y1);
       this._row(scene, row, y0, y1);
+    }
+  }
+
+  /**
+   * The marks of the axis, below the bars of a row.
+   * @param {Scene} scene
+   * @param {number} y0
+   * @param {number} y1
+   */
+  _grid({ view, width, gutter, ratio, scheme }, y0, y1) {
+    const scale = (width - gutter) / (view.t1 - view.t0);
+    const step = axisStep(scale);
+    const color = pixel(scheme.line);
+    for (let n = Math.ceil(view.t0 / step); n * step <= view.t1; n++) {
+      const x = Math.round((n * step - view.t0) * scale * ratio);
+      this.raster?.fill(x, y0, x + 1, y1, color);
     }
   }
 
@@ -156,9 +176,10 @@ export class Painter {
    * @param {Scene} scene
    */
   _names(context, scene) {
-    const { rows, layout, view, height, scheme, match } = scene;
-    if (layout.lane < 13) return;
-    const { task, number } = rows.run.file.attempts;
+    const { rows, layout, view, height, match } = scene;
+    if (layout.lane < 11) return;
+    context.font = layout.lane < 14 ? FONT.replace("12px", `${layout.lane - 2}px`) : FONT;
+    const { task, number, outcome } = rows.run.file.attempts;
     for (let row = 0; row < rows.count; row++) {
       const y = AXIS + layout.tops[row] - view.top + layout.lane / 2;
       if (y < AXIS - layout.lane || y > height + layout.lane) continue;
@@ -169,27 +190,27 @@ export class Painter {
         const [left, right] = extent(scene, attempt);
         if (right - left < NAMED_FROM || (match && !match[task[attempt]])) continue;
         const again = number[attempt] > 1 ? ` #${number[attempt]}` : "";
-        this._name(context, rows.run.name(task[attempt]) + again, left, right, y, scheme);
+        this._name(context, rows.run.name(task[attempt]) + again, left, right - left, y, this.plates[outcome[attempt]]);
       }
     }
   }
 
   /**
-   * A name on a plate in the colour of the background, so that it is read on every pattern.
+   * A name on a plate in the colour of its bar, so that it is read on every pattern.
    * @param {CanvasRenderingContext2D} context
    * @param {string} name
    * @param {number} left
-   * @param {number} right
+   * @param {number} room
    * @param {number} y
-   * @param {import("../palette.js").Scheme} scheme
+   * @param {{plate: string, text: string}} colors
    */
-  _name(context, name, left, right, y, scheme) {
-    const shown = this.shortened(context, name, right - left - 14);
+  _name(context, name, left, room, y, colors) {
+    const shown = this.shortened(context, name, room - 12);
     if (!shown) return;
-    context.fillStyle = blend(scheme.back, scheme.band, 0.9);
-    context.fillRect(left + 3, y - 7, this._width(context, shown) + 8, 14);
-    context.fillStyle = scheme.ink;
-    context.fillText(shown, left + 7, y + 0.5);
+    context.fillStyle = colors.plate;
+    context.fillRect(left + 3, y - 5, this._width(context, shown) + 6, 10);
+    context.fillStyle = colors.text;
+    context.fillText(shown, left + 6, y + 0.5);
   }
 
   /**
@@ -197,6 +218,8 @@ export class Painter {
    * @param {string} text
    */
   _width(context, text) {
+    if (this.widthsFor !== context.font) this.widths.clear();
+    this.widthsFor = context.font;
     let width = this.widths.get(text);
     if (width === undefined) {
       if (this.widths.size > 20000) this.widths.clear();

@@ -1,36 +1,39 @@
 /** The lines of the timeline: axis, workers, critical path, and what is chosen. */
 
-import { tickStep, tickText, visibleName } from "../format.js";
+import { tickStep, tickText } from "../format.js";
 
 /** The height of the axis, in CSS pixels. */
 export const AXIS = 26;
 
 /**
- * The left and right border of an attempt on the canvas, inside of what is seen.
+ * The left and right border of the run of an attempt on the canvas, inside of what is seen.
  * @param {import("./draw.js").Scene} scene
  * @param {number} attempt
  */
 export function extent({ rows, view, width, gutter }, attempt) {
   const scale = (width - gutter) / (view.t1 - view.t0);
-  const left = gutter + (rows.begin[attempt] - view.t0) * scale;
+  const left = gutter + (rows.start[attempt] - view.t0) * scale;
   const right = gutter + (rows.end[attempt] - view.t0) * scale;
   return [Math.max(gutter, left), Math.min(width, right)];
 }
 
 /**
+ * How many ms are between two marks of the axis.
+ * @param {number} scale  CSS pixels per ms
+ */
+export const axisStep = (scale) => tickStep(86 / scale);
+
+/**
  * @param {CanvasRenderingContext2D} context
  * @param {import("./draw.js").Scene} scene
  */
-export function drawAxis(context, { view, width, height, gutter, scheme }) {
+export function drawAxis(context, { view, width, gutter, scheme }) {
   const scale = (width - gutter) / (view.t1 - view.t0);
-  const step = tickStep(86 / scale);
+  const step = axisStep(scale);
   context.textAlign = "left";
   for (let n = Math.ceil(view.t0 / step); n * step <= view.t1; n++) {
     const x = Math.round(gutter + (n * step - view.t0) * scale);
     context.fillStyle = scheme.line;
-    context.globalAlpha = 0.6;
-    context.fillRect(x, AXIS, 1, height - AXIS);
-    context.globalAlpha = 1;
     context.fillRect(x, AXIS - 8, 1, 8);
     context.fillStyle = scheme.muted;
     if (x < width - 40) context.fillText(tickText(n * step, step), x + 5, AXIS / 2);
@@ -44,32 +47,31 @@ export function drawAxis(context, { view, width, height, gutter, scheme }) {
  * @param {import("./draw.js").Scene} scene
  */
 export function drawWorkers(context, { rows, layout, view, height, gutter, scheme, width }) {
-  const { id, host } = rows.run.file.workers;
   context.save();
   context.beginPath();
   context.rect(0, AXIS, width, height - AXIS);
   context.clip();
   let free = AXIS - 4;
-  id.forEach((name, worker) => {
+  for (let worker = 0; worker < rows.run.file.workers.id.length; worker++) {
     const first = rows.firstOfWorker[worker];
     const high = (rows.firstOfWorker[worker + 1] - first) * layout.lane;
     const top = AXIS + layout.tops[first] - view.top;
     const bottom = top + high;
-    if (bottom < AXIS || top > height) return;
+    if (bottom < AXIS || top > height) continue;
     context.fillStyle = scheme.line;
     context.fillRect(0, Math.round(bottom + 3), width, 1);
     // The name stays in sight while any row of its worker is.
     const y = Math.max(top + Math.min(9, layout.lane / 2), AXIS + 10);
-    if (y < free || y > bottom + 6) return;
+    if (y < free || y > bottom + 6) continue;
     context.fillStyle = scheme.ink;
-    fillShort(context, visibleName(name), 10, y, gutter - 18);
+    fillShort(context, rows.run.worker(worker), 10, y, gutter - 18);
     free = y + 14;
-    if (host[worker] && high >= 28 && y + 15 < bottom) {
+    if (rows.run.host(worker) && high >= 28 && y + 15 < bottom) {
       context.fillStyle = scheme.muted;
-      fillShort(context, visibleName(host[worker]), 10, y + 15, gutter - 18);
+      fillShort(context, rows.run.host(worker), 10, y + 15, gutter - 18);
       free += 15;
     }
-  });
+  }
   context.restore();
 }
 
@@ -145,6 +147,7 @@ function drawLink(context, from, to, lane, scheme) {
   if (Math.abs(y0 - y1) < 1 && left - right < 3) return;
   context.save();
   context.lineWidth = 1;
+  context.globalAlpha = 0.65;
   context.strokeStyle = scheme.path;
   context.setLineDash([3, 2]);
   context.beginPath();

@@ -124,7 +124,7 @@ export class Raster {
     if (run > x0) this.fill(x0, y0, run, y1, ink.pale);
     if (x1 > run) this.fill(run, y0, x1, y1, ink.fill);
     if (ink.tile && x1 - run > 3) this.mark(run, y0, x1, y1, ink.tile, ink.mark);
-    if (x1 - x0 > 4 && y1 - y0 > 5) this.frame(x0, y0, x1, y1, ink.edge);
+    if (x1 - x0 > 8 && y1 - y0 > 5) this.frame(x0, y0, x1, y1, ink.edge);
   }
 
   /**

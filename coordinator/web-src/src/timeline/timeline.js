@@ -1,6 +1,6 @@
 /** The Timeline tab. */
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { counted, duration, percent } from "../format.js";
 import { html } from "../html.js";
 import { Legend } from "../parts/legend.js";
@@ -116,7 +116,8 @@ export function Timeline({ run, match, task, open }) {
   const [hover, setHover] = useState({ attempt: -1, x: 0, y: 0 });
   const [said, setSaid] = useState("");
   const viewed = useRef({ at: /** @type {(() => void) | null} */ (null) }).current;
-  useEffect(() => {
+  // Before the page is painted, so that no key is lost.
+  useLayoutEffect(() => {
     if (!canvas.current) return undefined;
     const made = new Board(canvas.current, rows, path, {
       hover: (attempt, x, y) => setHover((old) => (attempt < 0 && old.attempt < 0 ? old : { attempt, x, y })),
