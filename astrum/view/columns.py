@@ -153,7 +153,7 @@ class _Builder:
             "level": self._levels,
             "queue": [strings.add(state.tasks.spec(task).queue) for task in numbers],
             "needs": [_plain(one) for one in needs],
-            "because": [self._tasks.place(state.because(task)) for task in numbers],
+            "because": [self._because(task) for task in numbers],
             "failure": [self._failure(task) for task in numbers],
             "note": [strings.add(self._note(task)) for task in numbers],
         }
@@ -174,6 +174,11 @@ class _Builder:
         if told is not None:
             return _CODE.get(told, _CODE["pending"])
         return _CODE[_UNENDED.get(task_state, "pending")]
+
+    def _because(self, task: int) -> int:
+        state = self._state
+        succeeded = state.states[task] == SUCCEEDED
+        return -1 if succeeded else self._tasks.place(state.because(task))
 
     def _failure(self, task: int) -> int:
         """Return the group of the failure for which a task failed; it may be that of no attempt."""

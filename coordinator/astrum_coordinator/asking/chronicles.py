@@ -14,7 +14,7 @@ from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
 
-from astrum.errors import AstrumError
+from astrum.errors import AstrumError, StoreConfigurationError
 from astrum.machine.report_builder import RunTimes
 from astrum.machine.state import RunState
 from astrum.redis.chronicles import NO_ROOM
@@ -160,7 +160,11 @@ class Chronicles:
 
         Raises `DecodeError` if it is damaged, of another version, or not signed.
         """
-        data = await self._context.store.chronicle(run_id)
+        try:
+            data = await self._context.store.chronicle(run_id)
+        except StoreConfigurationError as error:  # access rules of an earlier version
+            logger.debug("run %s: its chronicle cannot be read: %s", run_id, error)
+            return None
         if data is None:
             return None
         opened = self._context.seal.open_chronicle(run_id, data)
