@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from astrum.errors import StoreConfigurationError
 from astrum.redis import blobs
 from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.store import Store
@@ -30,6 +31,13 @@ class ChronicleStore(Store):
     async def chronicle(self, run_id: str) -> bytes | None:
         """Return the chronicle of a run in its stored form, `None` if there is none."""
         return await blobs.read_bounded(self.bulk, self.keys.chronicle(run_id))
+
+    async def has_chronicle(self, run_id: str) -> bool:
+        """Return whether a run has a chronicle; ``False`` too if it may not be read."""
+        try:
+            return bool(await self.client.execute("GETRANGE", self.keys.chronicle(run_id), 0, 0))
+        except StoreConfigurationError:  # access rules of an earlier version
+            return False
 
     async def drop_chronicle(self, run_id: str) -> bool:
         """Delete the chronicle of a run; ``False`` if there was none."""

@@ -13,6 +13,7 @@ from benchmarks.cases.many_readers import ManyReaders
 from benchmarks.cases.million import Million
 from benchmarks.cases.resume import Resume
 from benchmarks.cases.round_trip import RoundTrip
+from benchmarks.cases.run_list import RunList
 from benchmarks.cases.small_runs import SmallRuns
 from benchmarks.cases.start_up import StartUp
 
@@ -34,6 +35,7 @@ CASES: dict[str, Case] = {
         Million(),
         Resume(),
         Idle(),
+        RunList(),
         StartUp(),
     )
 }

@@ -378,6 +378,14 @@ class Coordinator(Operations, Answers, Publishing, TakingOver, WorkersHere):
             raise TimeoutError(f"run {run_id!r} is still open after {timeout_s:g} s") from None
         return await self.report(run_id, types=types, results=results)
 
+    async def follow(self, run_id: str, observer: RunObserver) -> None:
+        """Tell ``observer`` of all that happens in a run until it is over, without leading it.
+
+        Raises `RunNotFoundError`. Waits for as long as the server is away.
+        """
+        self._parts.reader.start()
+        await self._parts.completion.follow(run_id, observer)
+
     def handle(self, run_id: str) -> RunHandle:
         """Return a handle of a run, as `Client.handle` does; its first method asks the server."""
         parts, context = self._parts, self._context

@@ -11,7 +11,8 @@ from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.arguments import run_argument
+from astrum_coordinator.cli.asking import ask_about
 from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.printing import print_text
 
@@ -22,7 +23,7 @@ FORMATS = ("html", "json", "csv", "perfetto")
 
 
 @click.command(short_help="Write a run to a file: HTML, JSON, CSV or Perfetto.")
-@click.argument("run_id", metavar="RUN")
+@run_argument
 @option(
     "-o",
     "--output",
@@ -59,8 +60,8 @@ def export(
     has the same as columns (docs/schemas/run-1.json); csv has a row for each attempt; perfetto is a
     trace for ui.perfetto.dev. FILE ends with .html, .json, .csv or .trace.json, or give --format.
 
-    No results of tasks are written. Of a run whose results have expired the chronicle is, which
-    `serve --history` keeps for 30 days.
+    RUN is an id, the beginning of one, @last or @failed. No results of tasks are written. Of a run
+    whose results have expired the chronicle is, which `serve --history` keeps for 30 days.
 
     \b
     Example: astrum-coordinator export @last -o run.html
@@ -68,10 +69,8 @@ def export(
     if with_values and redact:
         raise click.UsageError("--redact leaves out what --with-values asks for: give one of them")
     chosen = form or ("json" if target is None else required_format(target))
-    columns = ask(
-        server,
-        lambda coordinator: coordinator.export(run_id, with_values=with_values, redact=redact),
-    )
+    wishes = {"with_values": with_values, "redact": redact}
+    columns = ask_about(server, run_id, lambda one, found: one.export(found, **wishes))
     from astrum_coordinator.display.exports import exported
 
     text = exported(columns, chosen)

@@ -140,7 +140,8 @@ class PoolSession:
         interrupts: Interrupts,
         watch: ResourceWatch,
     ) -> ExecutionReport:
-        from_run = self._settings.from_run
+        given, is_quiet = self._settings.from_run, self._settings.quiet
+        from_run = given and await given.wish(coordinator, is_quiet=is_quiet)
         work = asyncio.ensure_future(
             coordinator.run_flow(
                 self._flow,
@@ -155,7 +156,7 @@ class PoolSession:
                 priority=self._settings.priority,
                 versions=self._settings.versions,
                 unserved_limit_s=self._settings.unserved_limit_s,
-                from_run=from_run and from_run.wish(is_quiet=self._settings.quiet),
+                from_run=from_run,
             )
         )
         stopper = Stopper(coordinator, self._run_id, work)

@@ -39,10 +39,16 @@ def checked_run_id(ctx: click.Context, param: click.Parameter, value: str | None
     return value
 
 
-run_id_option = option("--run-id", callback=checked_run_id, help="The run's id. Default: random.")
+def _checked_new_id(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and value.startswith("@"):
+        raise click.BadParameter("names with @ stand for runs, such as @last: use another id")
+    return checked_run_id(ctx, param, value)
 
 
-def _labels(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+run_id_option = option("--run-id", callback=_checked_new_id, help="The run's id. Default: random.")
+
+
+def labels_of(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
     """Return the labels of ``name=value`` pairs."""
     if not pairs:
         return {}
@@ -68,7 +74,7 @@ label_option = option(
     "labels",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_labels,
+    callback=labels_of,
     help="A label of the run, for the list of runs. Repeatable.",
 )
 

@@ -12,7 +12,8 @@ from astrum.runtime.cli.logs import log_to_stderr
 from astrum.runtime.cli.options import Duration, ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode, after_stop
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.asking import patient_coordinator
+from astrum_coordinator.cli.arguments import run_argument
+from astrum_coordinator.cli.asking import find_run, patient_coordinator
 from astrum_coordinator.cli.http_answers import http_option, listening
 from astrum_coordinator.cli.options import (
     json_option,
@@ -112,7 +113,7 @@ async def _serve(
 
 
 @click.command(short_help="Lead an existing run to its end.")
-@click.argument("run_id", metavar="RUN")
+@run_argument
 @server_options
 @json_option
 @option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
@@ -135,6 +136,7 @@ def resume(
     from astrum_coordinator.display.progress import RunProgress
 
     settings = require_redis(server)
+    run_id = find_run(server, run_id)
     progress, interrupts = RunProgress(), Interrupts()
     with output.stdout_for(as_json) as stdout:
         report = interrupts.run(lambda i: _resume(settings, run_id, progress, quiet, i))

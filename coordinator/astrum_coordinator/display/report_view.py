@@ -35,6 +35,8 @@ STATUS_STYLE = {
     "unserved": "bold yellow",
     "paused": "bold yellow",
     "retrying": "magenta",
+    "stalled": "bold yellow",
+    "delayed": "dim",
     "held": "bold yellow",
     "blocked": "yellow",
     "skipped": "dim",

@@ -39,10 +39,10 @@ def test_tasks_and_attempts_are_counted_as_they_end() -> None:
     settle(state, 0, Outcome.SUCCEEDED)
     settle(state, 1, Outcome.FAILED)
     settle(state, 2, Outcome.LOST)
-    assert counter.counts() == RunCounts(1, 0, retried=2, lost=1, outstanding=2)
+    assert counter.counts() == RunCounts(1, 0, 2, 1, 2, retrying=2, last_end_at=20)
     settle(state, 1, Outcome.FAILED, attempt=2)
     settle(state, 3, Outcome.SUCCEEDED)
-    expected = RunCounts(2, 1, retried=2, lost=1, outstanding=0)
+    expected = RunCounts(2, 1, retried=2, lost=1, retrying=1, last_end_at=20)
     assert counter.counts() == counter.counts() == expected
     assert RunCounter(state).counts() == expected
 
@@ -53,7 +53,7 @@ def test_an_attempt_that_was_handed_back_is_not_counted_as_retried() -> None:
     counter = RunCounter(state)
     settle(state, 0, Outcome.HANDED_BACK)
     settle(state, 0, Outcome.SUCCEEDED, attempt=2)
-    assert counter.counts() == RunCounts(1)
+    assert counter.counts() == RunCounts(1, last_end_at=20)
 
 
 def test_what_waits_for_capacity_is_counted_by_queue() -> None:
