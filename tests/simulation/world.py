@@ -198,6 +198,7 @@ class World:
             journal_block_s=2.0,
             outstanding_limit=self.outstanding_limit,
             timeout_grace_s=2.0,
+            history_s=0.0,
         )
         return Coordinator(SETTINGS, config=config)
 
