@@ -21,6 +21,7 @@ from tests.eventually import eventually
 from tests.integration.resilience.modules import begin, flow_of, write
 from tests.integration.resilience.pool import QUICK, Pool
 from tests.integration.resilience.test_workers import FAST
+from tests.schemas import check
 
 FLOW = """
 from astrum import DROP, Each, F, Ref, Skip, SchedulerRegistry, current_attempt
@@ -202,6 +203,8 @@ async def test_all_faces_of_a_run_say_the_same_also_when_its_record_has_expired(
         client.delete(keys.run("r"), keys.journal("r"), keys.attempts("r"))
     assert await coordinator.export("r") == data
     past = json.loads(await command(pool, "show", "r", "--json"))
+    check("show", past)
+    check("run-1", data)
     assert past["is_chronicle"]
     close(shown_rows(past), shown_rows(report))
     text = io.StringIO()
