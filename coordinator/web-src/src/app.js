@@ -1,7 +1,7 @@
 /** The page: head, tabs, filter and panel. */
 
 import { options } from "preact";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count, counted } from "./format.js";
 import { Graph } from "./graph/graph.js";
 import { html } from "./html.js";
@@ -104,7 +104,8 @@ function Tabs({ tab, choose, errors }) {
 function useKeys(keys) {
   const now = useRef(keys);
   now.current = keys;
-  useEffect(() => {
+  // Before the page is painted, so that no key is lost.
+  useLayoutEffect(() => {
     const press = (/** @type {KeyboardEvent} */ event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
       const typing = event.target instanceof HTMLInputElement;
@@ -119,19 +120,16 @@ function useKeys(keys) {
   }, []);
 }
 
-/** @param {{run: import("./model.js").Run}} props */
-export function App({ run }) {
-  const { tab, selection, go } = usePlace(run);
-  const [query, setQuery] = useState("");
-  const [help, setHelp] = useState(false);
-  const printing = usePrinting();
-  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
+/**
+ * What opens and closes the panel, and where the focus was before.
+ * @param {import("./model.js").Run} run
+ * @param {ReturnType<typeof usePlace>["go"]} go
+ */
+function useOpening(run, go) {
   const before = useRef(/** @type {Element | null} */ (null));
-  const matching = useMemo(() => run.matching(query), [query]);
-  const match = matching?.match ?? null;
-  const show = (/** @type {import("./types.js").Selection} */ next) => {
+  const show = (/** @type {import("./types.js").Selection} */ selection) => {
     if (!document.activeElement?.closest(".panel")) before.current = document.activeElement;
-    go({ selection: next });
+    go({ selection });
   };
   const open = (/** @type {number} */ id, /** @type {number} */ attempt = -1) => show({ kind: "task", id, attempt });
   const openFamily = (/** @type {number} */ id) => {
@@ -143,6 +141,35 @@ export function App({ run }) {
     go({ selection: null });
     if (before.current instanceof HTMLElement) before.current.focus({ preventScroll: true });
   };
+  return { open, openFamily, close };
+}
+
+/**
+ * @param {{
+ *   field: {current: HTMLInputElement | null},
+ *   query: string,
+ *   found: string,
+ *   set: (query: string) => void,
+ *   help: () => void,
+ * }} props
+ */
+function Filter({ field, query, found, set, help }) {
+  return html`<div class="filter"><input ref=${field} type="search" placeholder="Filter ( / )" aria-label="Filter tasks by words" value=${query}
+      onInput=${(/** @type {InputEvent} */ event) => set(/** @type {HTMLInputElement} */ (event.target).value)} />
+    <span class="found" role="status">${found}</span>
+    <button onClick=${help} aria-label="Keys and help">?</button></div>`;
+}
+
+/** @param {{run: import("./model.js").Run}} props */
+export function App({ run }) {
+  const { tab, selection, go } = usePlace(run);
+  const { open, openFamily, close } = useOpening(run, go);
+  const [query, setQuery] = useState("");
+  const [help, setHelp] = useState(false);
+  const printing = usePrinting();
+  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const matching = useMemo(() => run.matching(query), [query]);
+  const match = matching?.match ?? null;
   const filter = (/** @type {string} */ words) => { setQuery(words); go({ tab: "tasks" }); };
   const escape = () => {
     if (selection) return close();
@@ -155,14 +182,12 @@ export function App({ run }) {
   });
   const task = selection?.kind === "task" ? selection.id : -1;
   const family = selection?.kind === "family" ? selection.id : task >= 0 ? run.file.tasks.family[task] : -1;
+  const found = matching ? `${count(matching.found)} of ${counted(run.taskCount, "task")}` : "";
   return html`
     <${Head} run=${run} open=${open} />
     <nav class="bar" aria-label="Parts and filter">
       <${Tabs} tab=${tab} choose=${(/** @type {string} */ name) => go({ tab: name })} errors=${run.file.failures.length} />
-      <div class="filter"><input ref=${field} type="search" placeholder="Filter ( / )" aria-label="Filter tasks by words" value=${query}
-        onInput=${(/** @type {InputEvent} */ event) => setQuery(/** @type {HTMLInputElement} */ (event.target).value)} />
-        <span class="found" role="status">${matching ? `${count(matching.found)} of ${counted(run.taskCount, "task")}` : ""}</span>
-        <button onClick=${() => setHelp(true)} aria-label="Keys and help">?</button></div>
+      <${Filter} field=${field} query=${query} found=${found} set=${setQuery} help=${() => setHelp(true)} />
     </nav>
     <div class="body">
       <main><div id="part" role="tabpanel" aria-labelledby=${`tab-${tab}`}>

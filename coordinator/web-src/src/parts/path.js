@@ -35,6 +35,12 @@ const ON_PATH = /** @type {Record<string, string>} */ ({ idle: "not dispatched" 
 
 /** @typedef {import("../types.js").Segment} Segment */
 
+/** @param {Segment} segment */
+function partText({ kind, task }) {
+  if (task < 0 && kind === "idle") return "no attempt";
+  return ON_PATH[kind] ?? kindText(kind);
+}
+
 /**
  * The parts that follow each other and belong to one attempt.
  * @param {Segment[]} path
@@ -64,7 +70,7 @@ function PathRow({ run, parts, first, long, open }) {
     <td class="number wide">${duration(begin)}</td>
     <td class="number"><b>${duration(end - begin)}</b></td>
     <td><span class="bar">${parts.map((part, i) => html`<i key=${i} class="k-${part.kind}" style=${{ left: share(part.begin - first), width: share(part.end - part.begin) }}></i>`)}</span>
-      <span class="muted parts">${parts.map((part) => `${ON_PATH[part.kind] ?? kindText(part.kind)} ${duration(part.end - part.begin)}`).join(" · ")}</span></td>
+      <span class="muted parts">${parts.map((part) => `${partText(part)} ${duration(part.end - part.begin)}`).join(" · ")}</span></td>
   </tr>`;
 }
 
@@ -95,8 +101,7 @@ function Gains({ run, open }) {
   if (gains.length === 0) return null;
   return html`<section><h2>What shortening would buy</h2>
     <ol class="gains">${gains.map(({ task, saves_ms }) => html`<li key=${task}>
-      Half as long a run of <${TaskLink} run=${run} task=${task} open=${open} /> would end the run
-      <b> ${duration(saves_ms)}</b> earlier <span class="muted">(${percent(saves_ms, run.length)})</span></li>`)}</ol>
+      If <${TaskLink} run=${run} task=${task} open=${open} /> took half the time, the run would end <b>${duration(saves_ms)}</b> earlier <span class="muted">(${percent(saves_ms, run.length)})</span></li>`)}</ol>
   </section>`;
 }
 

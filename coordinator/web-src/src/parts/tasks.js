@@ -140,6 +140,53 @@ function useRowsInSight(box, total) {
 }
 
 /**
+ * The row that the keys are at, and what keys do.
+ * @param {{current: HTMLElement | null}} box
+ * @param {number[]} tasks
+ * @param {(task: number) => void} open
+ */
+function useCursor(box, tasks, open) {
+  const [cursor, setCursor] = useState(0);
+  const go = (/** @type {number} */ index) => {
+    const next = Math.max(0, Math.min(tasks.length - 1, index));
+    setCursor(next);
+    if (!box.current) return;
+    const top = next * ROW;
+    const room = box.current.clientHeight - 2 * ROW;
+    if (top < box.current.scrollTop) box.current.scrollTop = top;
+    else if (top > box.current.scrollTop + room) box.current.scrollTop = top - room;
+  };
+  const key = (/** @type {KeyboardEvent} */ event) => {
+    if (event.target !== box.current) return;
+    const page = Math.max(1, Math.floor((box.current?.clientHeight ?? ROW) / ROW) - 2);
+    const to = /** @type {Record<string, number>} */ ({
+      ArrowDown: cursor + 1, ArrowUp: cursor - 1, PageDown: cursor + page, PageUp: cursor - page, Home: 0, End: tasks.length,
+    })[event.key];
+    if (to !== undefined) go(to);
+    else if (event.key === "Enter" && tasks[cursor] !== undefined) open(tasks[cursor]);
+    else return;
+    event.preventDefault();
+  };
+  return { cursor, key };
+}
+
+/** @typedef {{column: Column | "", down: boolean}} Order */
+
+/**
+ * The order after a click on a column: up, down, then that of the plan again.
+ * @param {Order} old
+ * @param {Column} column
+ * @returns {Order}
+ */
+function nextOrder(old, column) {
+  if (old.column !== column) return { column, down: false };
+  return old.down ? { column: "", down: false } : { column, down: true };
+}
+
+/** Rows that are not there, as one of their height. @param {{rows: number}} props */
+const Spacer = ({ rows }) => html`<tr class="spacer" aria-hidden="true"><td style=${{ height: `${rows * ROW}px` }}></td></tr>`;
+
+/**
  * @param {{
  *   run: import("../model.js").Run,
  *   match: Uint8Array | null,
@@ -150,46 +197,24 @@ function useRowsInSight(box, total) {
  */
 export function Tasks({ run, match, task, printing, open }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
-  const [order, setOrder] = useState(/** @type {{column: Column | "", down: boolean}} */ ({ column: "", down: false }));
-  const [cursor, setCursor] = useState(0);
+  const [order, setOrder] = useState(/** @type {Order} */ ({ column: "", down: false }));
   const times = useMemo(() => timesOf(run), [run]);
   const tasks = useMemo(() => ordered(run, times, match, order), [run, match, order]);
+  const { cursor, key } = useCursor(box, tasks, open);
   const { first, last, look } = useRowsInSight(box, tasks.length);
   const [from, to] = printing ? [0, Math.min(PRINTED, tasks.length)] : [first, last];
-  const sort = (/** @type {Column} */ column) =>
-    setOrder((old) => (old.column !== column ? { column, down: false } : old.down ? { column: "", down: false } : { column, down: true }));
-  const go = (/** @type {number} */ index) => {
-    const next = Math.max(0, Math.min(tasks.length - 1, index));
-    setCursor(next);
-    const top = next * ROW;
-    if (!box.current) return;
-    const room = box.current.clientHeight - 2 * ROW;
-    if (top < box.current.scrollTop) box.current.scrollTop = top;
-    else if (top > box.current.scrollTop + room) box.current.scrollTop = top - room;
-  };
-  const key = (/** @type {KeyboardEvent} */ event) => {
-    const page = Math.max(1, Math.floor((box.current?.clientHeight ?? ROW) / ROW) - 2);
-    const by = /** @type {Record<string, number>} */ ({
-      ArrowDown: cursor + 1, ArrowUp: cursor - 1, PageDown: cursor + page, PageUp: cursor - page, Home: 0, End: tasks.length,
-    })[event.key];
-    const inTable = event.target === box.current;
-    if (inTable && by !== undefined) go(by);
-    else if (inTable && event.key === "Enter" && tasks[cursor] !== undefined) open(tasks[cursor]);
-    else return;
-    event.preventDefault();
-  };
   const shown = printing && tasks.length > to ? `, showing ${count(to)} of them` : "";
   return html`<div class="tasks">
     <p class="muted tools">${match ? `${count(tasks.length)} of ${counted(run.taskCount, "task")}` : counted(run.taskCount, "task")}${shown}</p>
     <div class="scroll" ref=${box} onScroll=${look} onKeyDown=${key} tabindex="0" role="group"
       aria-label="Table of tasks. Arrow keys go from row to row, Enter opens a task.">
       <table aria-rowcount=${tasks.length + 1}>
-        <${Head} order=${order} sort=${sort} />
+        <${Head} order=${order} sort=${(/** @type {Column} */ column) => setOrder((old) => nextOrder(old, column))} />
         <tbody>
-          ${from > 0 && html`<tr class="spacer" aria-hidden="true"><td style=${{ height: `${from * ROW}px` }}></td></tr>`}
+          ${from > 0 && html`<${Spacer} rows=${from} />`}
           ${tasks.slice(from, to).map((number, i) => html`<${Row} key=${number} run=${run} times=${times} task=${number}
             index=${from + i} selected=${number === task} cursor=${from + i === cursor} open=${open} />`)}
-          ${to < tasks.length && !printing && html`<tr class="spacer" aria-hidden="true"><td style=${{ height: `${(tasks.length - to) * ROW}px` }}></td></tr>`}
+          ${to < tasks.length && !printing && html`<${Spacer} rows=${tasks.length - to} />`}
         </tbody>
       </table>
       ${tasks.length === 0 && html`<p class="empty">No task has all of these words.</p>`}

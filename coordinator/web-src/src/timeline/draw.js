@@ -66,8 +66,8 @@ export class Painter {
     context.beginPath();
     context.rect(gutter, AXIS, width - gutter, height - AXIS);
     context.clip();
-    this._names(context, scene);
     drawPath(context, scene);
+    this._names(context, scene);
     drawChosen(context, scene);
     context.restore();
   }
@@ -190,7 +190,7 @@ export class Painter {
         const [left, right] = extent(scene, attempt);
         if (right - left < NAMED_FROM || (match && !match[task[attempt]])) continue;
         const again = number[attempt] > 1 ? ` #${number[attempt]}` : "";
-        this._name(context, rows.run.name(task[attempt]) + again, left, right - left, y, this.plates[outcome[attempt]]);
+        this._name(context, rows.run.name(task[attempt]) + again, left, right - left, y, layout.lane, this.plates[outcome[attempt]]);
       }
     }
   }
@@ -202,13 +202,15 @@ export class Painter {
    * @param {number} left
    * @param {number} room
    * @param {number} y
+   * @param {number} lane
    * @param {{plate: string, text: string}} colors
    */
-  _name(context, name, left, room, y, colors) {
+  _name(context, name, left, room, y, lane, colors) {
     const shown = this.shortened(context, name, room - 12);
     if (!shown) return;
     context.fillStyle = colors.plate;
-    context.fillRect(left + 3, y - 5, this._width(context, shown) + 6, 10);
+    const high = Math.min(14, lane - 4);
+    context.fillRect(left + 3, y - 0.5 - high / 2, this._width(context, shown) + 6, high);
     context.fillStyle = colors.text;
     context.fillText(shown, left + 6, y + 0.5);
   }

@@ -34,6 +34,8 @@ function keptOf(run) {
   return kept;
 }
 
+const WHAT = "Attempts by worker and time. Arrow keys go from attempt to attempt, Enter opens one. The Tasks tab has the same as a table.";
+
 /**
  * The attempts of the critical path, in their order.
  * @param {import("../model.js").Run} run
@@ -100,26 +102,24 @@ function busyText(rows) {
   return `${workers}, busy ${percent(busy, rows.count * rows.run.length)} of the time`;
 }
 
+/** @typedef {{attempt: number, x: number, y: number}} Hover */
+
 /**
- * @param {{
- *   run: import("../model.js").Run,
- *   match: Uint8Array | null,
- *   task: number,
- *   open: (task: number, attempt?: number) => void,
- * }} props  `task` is the one in the panel, or -1
+ * The board of a canvas, as long as that is shown.
+ * @param {import("../model.js").Run} run
+ * @param {Kept} kept
+ * @param {(task: number, attempt: number) => void} open
  */
-export function Timeline({ run, match, task, open }) {
+function useBoard(run, kept, open) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
-  const kept = useMemo(() => keptOf(run), [run]);
-  const { rows, levels, path } = kept;
   const [board, setBoard] = useState(/** @type {Board | null} */ (null));
-  const [hover, setHover] = useState({ attempt: -1, x: 0, y: 0 });
+  const [hover, setHover] = useState(/** @type {Hover} */ ({ attempt: -1, x: 0, y: 0 }));
   const [said, setSaid] = useState("");
   const viewed = useRef({ at: /** @type {(() => void) | null} */ (null) }).current;
   // Before the page is painted, so that no key is lost.
   useLayoutEffect(() => {
     if (!canvas.current) return undefined;
-    const made = new Board(canvas.current, rows, path, {
+    const made = new Board(canvas.current, kept.rows, kept.path, {
       hover: (attempt, x, y) => setHover((old) => (attempt < 0 && old.attempt < 0 ? old : { attempt, x, y })),
       choose: (attempt) => { made.select(attempt); setSaid(attemptText(run, attempt)); },
       open: (attempt) => { made.select(attempt); open(run.file.attempts.task[attempt], attempt); },
@@ -129,7 +129,22 @@ export function Timeline({ run, match, task, open }) {
     performance.mark("first bars");
     setBoard(made);
     return () => { kept.view = made.view; made.close(); };
-  }, [rows]);
+  }, [kept]);
+  return { canvas, board, hover, said, viewed };
+}
+
+/**
+ * @param {{
+ *   run: import("../model.js").Run,
+ *   match: Uint8Array | null,
+ *   task: number,
+ *   open: (task: number, attempt?: number) => void,
+ * }} props  `task` is the one in the panel, or -1
+ */
+export function Timeline({ run, match, task, open }) {
+  const kept = useMemo(() => keptOf(run), [run]);
+  const { rows, levels } = kept;
+  const { canvas, board, hover, said, viewed } = useBoard(run, kept, open);
   useEffect(() => {
     if (!board) return;
     board.match = match;
@@ -153,9 +168,7 @@ export function Timeline({ run, match, task, open }) {
       <button onClick=${() => board?.fit()}>Whole run</button>
     </div>
     <div class="stage">
-      <canvas ref=${canvas} class="board" tabindex="0" role="application" aria-roledescription="timeline"
-        aria-label="Attempts by worker and time. Arrow keys go from attempt to attempt, Enter opens one. The Tasks tab has the same as a table."
-        aria-describedby="timeline-said"></canvas>
+      <canvas ref=${canvas} class="board" tabindex="0" role="application" aria-roledescription="timeline" aria-label=${WHAT} aria-describedby="timeline-said"></canvas>
       ${hover.attempt >= 0 && html`<${Tip} run=${run} rows=${rows} ...${hover} />`}
     </div>
     <${Overview} levels=${levels} board=${board} viewed=${viewed} />
