@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from astrum_coordinator.cli import main
 from tests.integration.cli.conftest import Cli, Write
 from tests.servers import Server
 
@@ -32,6 +34,10 @@ FLOW = """
             return " ".join(parts)
 """
 RUN = ("run", "flow.py", "--input", "text=a b c")
+
+
+def export(server: Server, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["export", *arguments, "--redis", server.url])
 
 
 def data_of(page: str) -> dict[str, object]:
@@ -86,8 +92,8 @@ def test_a_run_is_exported_in_every_format(
     done = cli(*RUN, "--workers", "1", "--run-id", "r1", **env)
     assert done.returncode == 0, done.stderr
     for name in ("r.html", "r.json", "r.csv", "r.trace.json"):
-        done = cli("export", "r1", "-o", name, "--with-values", **env)
-        assert done.returncode == 0, done.stderr
+        told = export(redis_server, "r1", "-o", str(tmp_path / name), "--with-values")
+        assert told.exit_code == 0, told.output
     data = json.loads((tmp_path / "r.json").read_text())
     assert data["run"]["inputs"] == {"text": "'a b c'"}
     assert data_of((tmp_path / "r.html").read_text()) == data
@@ -96,11 +102,10 @@ def test_a_run_is_exported_in_every_format(
     trace = json.loads((tmp_path / "r.trace.json").read_text())
     bars = [event for event in trace["traceEvents"] if event["ph"] == "X"]
     assert sum(bar["cat"] != "transfer" for bar in bars) == 6
-    told = cli("export", "r1", "--redact", **env).stdout
-    assert "not yet" not in told
-    assert json.loads(told)["run"]["redacted"]
-    wrong = cli("export", "r1", "--redact", "--with-values", **env)
-    assert wrong.returncode == 2
+    told = export(redis_server, "@last", "--redact")
+    assert "not yet" not in told.stdout
+    assert json.loads(told.stdout)["run"]["redacted"]
+    assert export(redis_server, "r1", "--redact", "--with-values").exit_code == 2
     unknown = cli("export", "r9", **env)
-    assert unknown.returncode == 1
+    assert unknown.returncode == 2
     assert "did you mean 'r1'" in unknown.stderr

@@ -224,5 +224,5 @@ async def test_a_chronicle_that_cannot_be_read_is_named_and_can_be_forgotten(
         assert "the chronicle of run r is damaged" in done.stderr
     await command(pool, "forget", "r", "--yes")
     done = await asyncio.to_thread(pool.command, "export", "r")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "no run has the id 'r'" in done.stderr

@@ -15,19 +15,20 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from astrum.errors import DecodeError
-from astrum.machine import ExecutionReport, RunTimes, build_report
+from astrum.machine import ExecutionReport, RunState, RunTimes, build_report
 from astrum.view.chronicle import columns_text, decode_chronicle, encode_chronicle
 from astrum.view.columns import OpenTasks, RunColumns, run_columns
 from astrum.view.columns_check import checked_columns
 from astrum.view.columns_report import report_of
 from astrum.view.csv_table import csv_table
 from astrum.view.perfetto import perfetto_trace
+from astrum.view.needs import ShownTasks
 from astrum.view.redacting import without_messages
 from astrum.view.run_head import RunHead
 from tests.made_runs import MadeRun, made_plan, made_run
 from tests.schemas import check
 from tests.unit.machine.random_plans import RandomPlan
-from tests.unit.machine.random_run import RandomRun
+from tests.unit.machine.random_run import RandomRun, flat
 
 SCHEMA = json.loads(Path("docs/schemas/run-1.json").read_text())
 RUN_ID = "20260921-131320-made"
@@ -116,6 +117,36 @@ def test_all_time_of_all_rows_is_accounted_for() -> None:
     assert sum(totals[name] for name in parts) == rows * duration
 
 
+def needs_of(data: RunColumns) -> dict[str, set[str]]:
+    """Return the names of what each task needs, of mapped tasks those of their children."""
+    names = [data["strings"][name] for name in data["tasks"]["name"]]
+    found = {}
+    for name, needs in zip(names, data["tasks"]["needs"], strict=True):
+        spans = [need["r"] if isinstance(need, dict) else (need, 1) for need in needs]
+        found[name] = {names[first + place] for first, size in spans for place in range(size)}
+    return found
+
+
+def needs_in(state: RunState) -> dict[str, set[str]]:
+    """Return the same as the state machine has it."""
+    tasks, plan, found = state.tasks, state.plan, {}
+    for task in ShownTasks(state).numbers:
+        spec, index = tasks.spec(task), tasks.index(task)
+        own = dict(zip([axis.lists for axis in spec.axes], index, strict=bool(index)))
+        found[tasks.name(task)] = {
+            tasks.name(number)
+            for source in [plan.index[need] for need in spec.needs]
+            for at in [[own[a.lists] for a in plan.tasks[source].axes if a.lists in own]]
+            for number in flat(tasks.below(source, at)) or own_number(state, source)
+        }
+    return found
+
+
+def own_number(state: RunState, task: int) -> list[int]:
+    """Return a mapped task itself if it has no children at all."""
+    return [] if any(True for _ in state.tasks.children(task)) else [task]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_random_runs_have_the_same_tasks_in_columns_and_report(seed: int) -> None:
     run = RandomRun(RandomPlan(seed), seed)
@@ -134,6 +165,7 @@ def test_random_runs_have_the_same_tasks_in_columns_and_report(seed: int) -> Non
     Draft202012Validator(SCHEMA).validate(data)
     report = build_report(state, times, {}, run_id="r")
     assert data["run"]["total_tasks"] == report.total_tasks
+    assert needs_of(data) == needs_in(state)
     rows, states = rows_of(report), decoded(data)
     assert set(rows) <= set(states)
     if is_over:
@@ -258,5 +290,6 @@ def test_a_redacted_run_holds_nothing_that_its_code_said() -> None:
     for said in ("no column", "Traceback", "raise ValueError", "its worker died"):
         assert said not in hidden
     assert "ValueError" in hidden
+    assert set(redacted["tasks"]["note"]) == {0}
     assert checked_columns(redacted, "it")["run"]["redacted"]
     assert decoded(redacted) == decoded(columns())
