@@ -21,8 +21,8 @@ from astrum.view.columns import OpenTasks, RunColumns, run_columns
 from astrum.view.columns_check import checked_columns
 from astrum.view.columns_report import report_of
 from astrum.view.csv_table import csv_table
-from astrum.view.perfetto import perfetto_trace
 from astrum.view.needs import ShownTasks
+from astrum.view.perfetto import perfetto_trace
 from astrum.view.redacting import without_messages
 from astrum.view.run_head import RunHead
 from tests.made_runs import MadeRun, made_plan, made_run
