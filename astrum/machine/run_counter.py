@@ -21,7 +21,8 @@ class RunCounts(NamedTuple):
     ``retried`` attempts failed or were lost, and were followed by another one; ``lost`` ones are
     among them if their tasks ran again. ``outstanding`` ones are dispatched and have not ended.
     ``retrying`` tasks have had such attempts and have not ended. ``last_end_at`` is when an attempt
-    ended last, in whole seconds since the epoch (0: none has).
+    ended last, in whole seconds since the epoch (0: none has). ``total`` counts all tasks; 0 is not
+    known. A mapped task counts as its children, and as one task before they are known.
     """
 
     succeeded: int = 0
@@ -31,6 +32,7 @@ class RunCounts(NamedTuple):
     outstanding: int = 0
     retrying: int = 0
     last_end_at: int = 0
+    total: int = 0
 
 
 class RunCounter:
@@ -51,14 +53,20 @@ class RunCounter:
         state = self.state
         self._count_unsuccessful()
         return RunCounts(
-            succeeded=state.states.count(SUCCEEDED),
-            failed=state.states.count(FAILED),
+            succeeded=self._count(SUCCEEDED),
+            failed=self._count(FAILED),
             retried=self._retried,
             lost=self._lost,
             outstanding=state.outstanding_count,
             retrying=len(self._tried_again),
             last_end_at=int(self._last_end_at),
+            total=len(state.plan.tasks) + sum(n - 1 for n in state.tasks.counts.values()),
         )
+
+    def _count(self, ended: int) -> int:
+        """Count the tasks in a state, without mapped tasks whose children are known."""
+        states = self.state.states
+        return states.count(ended) - sum(states[task] == ended for task in self.state.tasks.counts)
 
     def ready(self) -> dict[str, int]:
         """Return how many tasks wait for nothing but capacity, by queue."""

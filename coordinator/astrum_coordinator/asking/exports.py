@@ -18,7 +18,7 @@ from astrum.view.redacting import without_messages
 from astrum.view.run_head import RunHead
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.result_types import types_declared_here
-from astrum_coordinator.asking.snapshots import moment_of
+from astrum_coordinator.asking.snapshots import read_moment
 
 MAX_INPUT_CHARS = 2_000
 NO_INPUTS: Mapping[str, str] = {}
@@ -56,11 +56,11 @@ async def recorded_columns(
 
     Its inputs are among them only ``with_values``; ``redacted`` leaves out messages and tracebacks.
     """
-    known = await loader.read_named(info)
+    known = await loader.read_shape(info)
     times, tasks = await loader.times(info), None
     now = times.ended_at
     if info.is_open:
-        moment, pool = await moment_of(store, known, info)
+        moment, pool = await read_moment(store, known, info)
         states = {task.task_id: str(task.state) for task in unfinished(moment, pool)}
         tasks, now = OpenTasks(states, _running(moment)), moment.now
         times = times._replace(ended_at=now)

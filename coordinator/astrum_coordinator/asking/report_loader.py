@@ -105,7 +105,12 @@ class ReportLoader:
         await follower.catch_up(self.store)
         return follower
 
-    async def read_named(self, info: RunInfo) -> RunFollower:
+    async def read_named(self, run_id: str, names: Iterable[str]) -> RunFollower:
+        """Read the state of a run without results, so that tasks are found by these names."""
+        stored = await self._stored.load(await found_run(self.store, run_id))
+        return await read_with_names(self.store, self._seal, run_id, stored, names)
+
+    async def read_shape(self, info: RunInfo) -> RunFollower:
         """Read the state of a run, with the names of all children, and no more values than that."""
         stored = await self.stored(info)
         values = EVERY if has_keys(stored.plan) else None

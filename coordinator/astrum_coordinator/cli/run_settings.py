@@ -43,5 +43,7 @@ class RunSettings(NamedTuple):
     given: InputArguments = InputArguments()
     from_run: FromArguments | None = None
     priority: int = 0
+    worker_options: tuple[str, ...] = ()
+    """Further options of the local workers."""
     makes_columns: bool = False
     """Whether the run is to be exported."""

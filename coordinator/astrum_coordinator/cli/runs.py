@@ -134,7 +134,9 @@ def paused_text(info: RunInfo, paused: Pauses) -> str:
 def tasks_text(info: RunInfo) -> str:
     """Return how far the tasks of a run are: ``"3 of 5, 1 failed"``."""
     total, counts = info.details.get("tasks", ""), info.counts
-    if total.isdecimal():
+    if counts is not None and counts.total:
+        total = f"{counts.total:,}"
+    elif total.isdecimal():
         total = f"{int(total):,}"
     if counts is None:
         return total

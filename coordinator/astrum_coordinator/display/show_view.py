@@ -212,11 +212,8 @@ def _results(report: ExecutionReport, names: Sequence[str], chosen: Chosen) -> l
 
     found = report.task_return_set
     head = "result" if chosen.task_id is not None else "result of {}"
-    return [
-        Text(f"{head.format(repr(name))}: {result_text(found[name])}\n")
-        for name in names
-        if name in found
-    ]
+    lines = [f"{head.format(repr(n))}: {result_text(found[n])}" for n in names if n in found]
+    return [Text("\n".join(lines) + "\n")] if lines else []
 
 
 def result_text(value: Any) -> str:

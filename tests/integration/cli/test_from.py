@@ -144,7 +144,9 @@ def test_a_new_run_outlives_its_leader_and_the_earlier_run(
             first.kill()
         assert cli("forget", "july", "--yes", **env).returncode == 0
         gone = cli("run", "flow.py", "--from", "july", **env)
-        assert (gone.returncode, "nothing to take over" in gone.stderr) == (2, True), gone.stderr
+        assert (gone.returncode, "no run has the id 'july'" in gone.stderr) == (2, True), (
+            gone.stderr
+        )
         (tmp_path / "go").touch()
         with AstrumProcess("astrum_coordinator", "serve", environment=env):
             assert cli("wait", "new", "--timeout", "40", **env).returncode == 0
@@ -201,7 +203,7 @@ def test_what_cannot_be_taken_over_is_one_sentence_and_starts_nothing(
         assert (done.returncode, done.stdout) == (2, ""), done.stderr
         return done.stderr.strip()
 
-    assert "did you mean 'july'" in refused("flow.py", "--from", "jul")
+    assert "did you mean 'july'" in refused("flow.py", "--from", "jluy")
     assert "of flow 'default' and this is 'other'" in refused("other.py", "--from", "july")
     trust = refused("flow.py", "--from", "july", "--trust", "cont")
     assert "trust: this flow has no task 'cont'; did you mean 'count'" in trust
