@@ -49,7 +49,9 @@ def test_hostile_texts_are_shown_and_do_nothing(
     file = write_report(_hostile_columns())
     page.open(file)
     assert page.text("h1").count(SHOWN) == 1
-    assert page.text(".details").count(SHOWN) == 4  # the id, who submitted it, a label and its value
+    assert (
+        page.text(".details").count(SHOWN) == 4
+    )  # the id, who submitted it, a label and its value
     for number, tab in enumerate(("timeline", "graph", "tasks", "errors", "path"), 1):
         page.press(str(number))
         page.wait(f"location.hash.startsWith('#{tab}') && document.querySelector('#part > *')")
@@ -58,9 +60,13 @@ def test_hostile_texts_are_shown_and_do_nothing(
     page.click("main button.link")
     page.wait("document.querySelector('.panel h2')")
     assert SHOWN in page.text(".panel h2")
-    for found in page.evaluate("[...document.querySelectorAll('details')].map((d) => d.open = true)"):
+    for found in page.evaluate(
+        "[...document.querySelectorAll('details')].map((d) => d.open = true)"
+    ):
         assert found
-    assert page.evaluate("document.querySelectorAll('img, #page script, #page b script').length") == 0
+    assert (
+        page.evaluate("document.querySelectorAll('img, #page script, #page b script').length") == 0
+    )
     assert page.evaluate("document.scripts.length") == 2
     assert page.evaluate("window.hacked === undefined")
     assert page.requests() == [file.as_uri()]

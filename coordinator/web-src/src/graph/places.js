@@ -41,7 +41,7 @@ function cards(columns, lines) {
 }
 
 /**
- * Each level is a block of dots, about as wide as high if it is large.
+ * Each level is a block of dots; so many levels that they would be a thin line continue below.
  * @param {number[]} levels
  * @returns {Places}
  */
@@ -50,21 +50,47 @@ function dots(levels) {
   const sizes = new Int32Array(last + 1);
   for (const level of levels) sizes[level]++;
   const high = blockHeight(sizes);
-  const left = new Float64Array(last + 2);
-  for (let level = 0; level <= last; level++) {
-    left[level + 1] = left[level] + Math.max(1, Math.ceil(sizes[level] / high)) * DOT_STEP + BLOCK_GAP;
-  }
+  const blocks = blockPlaces(sizes, high);
   const next = new Int32Array(last + 1);
   const x = new Float64Array(levels.length);
   const y = new Float64Array(levels.length);
   levels.forEach((level, family) => {
     const at = next[level]++;
-    const rows = Math.min(high, sizes[level]);
-    x[family] = left[level] + Math.floor(at / high) * DOT_STEP;
-    y[family] = ((high - rows) / 2 + (at % high)) * DOT_STEP;
+    x[family] = blocks.left[level] + Math.floor(at / high) * DOT_STEP;
+    y[family] = blocks.top[level] + (at % high) * DOT_STEP;
   });
   return { dots: true, x, y, size: DOT, ...extent(x, y, DOT) };
 }
+
+/**
+ * The corners of the blocks: beside each other, in lines about twice as long as all lines are high.
+ * @param {Int32Array} sizes
+ * @param {number} high
+ */
+function blockPlaces(sizes, high) {
+  const wide = Array.from(sizes, (size) => Math.max(1, Math.ceil(size / high)) * DOT_STEP);
+  const gap = Math.min(BLOCK_GAP, highest(wide) / 2);
+  const tall = Array.from(sizes, (size) => Math.min(high, size) * DOT_STEP);
+  const area = wide.reduce((sum, width, level) => sum + (width + gap) * (tall[level] + gap), 0);
+  const most = Math.max(Math.sqrt(2.4 * area), 1.2 * highest(tall));
+  const [left, top] = [new Float64Array(sizes.length), new Float64Array(sizes.length)];
+  let [x, y, first] = [0, 0, 0];
+  const finish = (/** @type {number} */ end) => {
+    const line = highest(tall.slice(first, end));
+    for (let level = first; level < end; level++) top[level] = y + (line - tall[level]) / 2;
+    [x, y, first] = [0, y + line + gap, end];
+  };
+  for (let level = 0; level < sizes.length; level++) {
+    if (x > 0 && x + wide[level] > most) finish(level);
+    left[level] = x;
+    x += wide[level] + gap;
+  }
+  finish(sizes.length);
+  return { left, top };
+}
+
+/** @param {number[]} values */
+const highest = (values) => values.reduce((a, b) => Math.max(a, b), 0);
 
 /**
  * The least height of blocks, in dots, at which all together are at most twice as wide as high.

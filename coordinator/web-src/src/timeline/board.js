@@ -206,7 +206,8 @@ export class Board {
   }
 
   /**
-   * The wheel zooms around the pointer; with Shift, or sideways, it moves.
+   * The wheel zooms around the pointer; with Shift, or sideways, it moves; over the names of
+   * workers it moves up and down.
    * @param {WheelEvent} event
    * @param {number} x
    */
@@ -217,6 +218,7 @@ export class Board {
     if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       return this.show(moved(this.view, (sideways * unit) / (this.width - this.gutter), 0));
     }
+    if (x < this.gutter) return this.show(moved(this.view, 0, event.deltaY * unit));
     const at = Math.max(0, x - this.gutter) / (this.width - this.gutter);
     this.zoom(Math.exp(event.deltaY * unit * WHEEL_ZOOM), at);
   }

@@ -1,7 +1,7 @@
 /** Draws the timeline: bars as pixels, names on them, and then what has lines. */
 
 import { plateOf, tile } from "../palette.js";
-import { AXIS, axisStep, drawAxis, drawChosen, drawPath, drawWorkers, extent } from "./lines.js";
+import { AXIS, axisStep, drawAxis, drawChosen, drawPath, drawSlider, drawWorkers, extent } from "./lines.js";
 import { Cells, Raster, inkOf, pixel } from "./raster.js";
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", sans-serif';
@@ -69,6 +69,7 @@ export class Painter {
     drawPath(context, scene);
     this._names(context, scene);
     drawChosen(context, scene);
+    drawSlider(context, scene);
     context.restore();
   }
 

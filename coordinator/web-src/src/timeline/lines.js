@@ -191,3 +191,21 @@ export function drawChosen(context, scene) {
     context.fillRect(Math.max(gutter, from), y + layout.lane / 2 - 1, Math.max(0, left - Math.max(gutter, from)), 2);
   }
 }
+
+/**
+ * At the right border: which part of the rows is shown, if not all are.
+ * @param {CanvasRenderingContext2D} context
+ * @param {import("./draw.js").Scene} scene
+ */
+export function drawSlider(context, { layout, view, width, height, scheme }) {
+  const room = height - AXIS;
+  if (layout.total <= room) return;
+  const long = Math.max(24, (room * room) / layout.total);
+  const top = AXIS + (view.top / (layout.total - room)) * (room - long);
+  context.fillStyle = scheme.muted;
+  context.globalAlpha = 0.7;
+  context.beginPath();
+  context.roundRect(width - 8, top + 2, 5, long - 4, 2.5);
+  context.fill();
+  context.globalAlpha = 1;
+}
