@@ -13,10 +13,9 @@ from astrum.view.unfinished import UnfinishedTask
 class RunSnapshot:
     """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's.
 
-    ``is_chronicle``: the run's record has expired, and this is what its chronicle holds.
-
     ``late_ends``, ``waits_until`` and ``labels`` are as in `RunInfo`. ``submitted_by`` names user,
-    host and process, "" if it is not known.
+    host and process, "" if it is not known. ``is_chronicle``: the run's record has expired, and
+    this is what its chronicle holds.
     """
 
     report: ExecutionReport

@@ -49,7 +49,21 @@ def main() -> None:
     """
 
 
-_COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, why, export, cancel, retry, release)
+_COMMANDS = (
+    run,
+    plan,
+    submit,
+    serve,
+    resume,
+    wait,
+    runs,
+    show,
+    why,
+    export,
+    cancel,
+    retry,
+    release,
+)
 _ABOUT_THE_POOL = (workers, queues, coordinators, acl)
 _OPERATING = (pause, unpause, drain, dead, forget)
 _PUBLISHED = (publish, flows, unpublish)
