@@ -184,7 +184,7 @@ class Page:
         return str(self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     def click(self, selector: str, text: str = "") -> None:
-        """Click the first element that a selector finds, or the one of them with a text."""
+        """Click the first element that a selector finds, or the one of them with this text."""
         found = f"""[...document.querySelectorAll({json.dumps(selector)})]
             .find((one) => one.innerText.includes({json.dumps(text)}))"""
         self.wait(found)
