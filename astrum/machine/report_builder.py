@@ -275,6 +275,7 @@ def _attempt_statistics(
         event.queued_s,
         event.prepared_s,
         event.code,
+        event.log != b"",
     )
 
 

@@ -219,6 +219,7 @@ class Stopping(Reopening):
         """End a task of a run that is stopping."""
         if self._is_plain:
             self.states[task] = state
+            self.attempt_log.unsuccessful.append(task)
         else:
             self._end(task, state)
 
@@ -262,6 +263,7 @@ class Stopping(Reopening):
         for task in self.attempt_log.failures:
             if self.states[task] in (READY, BACKING_OFF):
                 self.states[task] = FAILED
+                self.attempt_log.unsuccessful.append(task)
 
 
 def _lost(event: AttemptSettled) -> Failure:

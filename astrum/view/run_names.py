@@ -10,6 +10,7 @@ from astrum.errors import RunNotFoundError, listed, nearest
 LAST, FAILED = "@last", "@failed"
 WORDS = {LAST: "the newest run", FAILED: "the newest run that failed"}
 """What may stand for a run in place of its id."""
+EXPIRED = "its record has expired (an ended run is kept for 24 h, or for its --result-ttl)"
 _NAMED = 3
 
 
@@ -47,7 +48,7 @@ def chosen_run(name: str, runs: Sequence[KnownRun]) -> str:
         raise RunNotFoundError(f"{name} is {WORDS[name]}, and there is none; `runs` lists all")
     if not found:
         hint = nearest(name, [*ids, *WORDS])
-        raise RunNotFoundError(f"no run has the id {name!r}, or its record has expired{hint}")
+        raise RunNotFoundError(f"no run has the id {name!r}, or {EXPIRED}{hint}")
     if name not in WORDS and len(found) > 1:
         raise RunNotFoundError(
             f"{name!r} begins the ids of {len(found):,} runs: {listed(found, _NAMED)}"

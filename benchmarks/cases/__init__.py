@@ -16,6 +16,7 @@ from benchmarks.cases.round_trip import RoundTrip
 from benchmarks.cases.run_list import RunList
 from benchmarks.cases.small_runs import SmallRuns
 from benchmarks.cases.start_up import StartUp
+from benchmarks.cases.why import Why
 
 CASES: dict[str, Case] = {
     case.name: case
@@ -37,5 +38,6 @@ CASES: dict[str, Case] = {
         Idle(),
         RunList(),
         StartUp(),
+        Why(),
     )
 }

@@ -1,16 +1,17 @@
-"""Astrum where it does not just run: a leader taking a long run over, and a pool that waits."""
+"""Astrum where it does not just run: a long run is taken over or asked about, and a pool waits."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import statistics
+import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import drive_astrum
-from driver import URL, Numbers, Work
+from driver import URL, Numbers, Work, script
 
 WORKERS = 10
 FIRST_CHILD_RUNS = 50
@@ -174,6 +175,37 @@ def _cpu_s(process: Any) -> float:
     return float(times.user + times.system)
 
 
+async def _why(tasks: int) -> Numbers:
+    """Ask about a run of which no task has ended, then about one of which all but two have."""
+    from benchmarks.flows import no_ops
+
+    waiting = no_ops.registry_fan_out.build_scheduler().flow(fingerprints=True)
+    resumed = no_ops.registry_resumed.build_scheduler().flow(fingerprints=True)
+    async with drive_astrum.open_pool() as coordinator:
+        new = await coordinator.submit_flow(waiting)
+        old = await coordinator.submit_flow(resumed)
+        seconds = [await _asked(new)]
+        await coordinator.cancel(new)
+        await _led_until(coordinator, old, outstanding=1)
+        seconds.append(await _asked(old))
+    return {"seconds": max(seconds), "tasks": tasks, "of_new": seconds[0], "of_old": seconds[1]}
+
+
+async def _asked(run_id: str) -> float:
+    """Return the fastest of three calls of the command."""
+    return min([await asyncio.to_thread(_asked_once, run_id) for _ in range(3)])
+
+
+def _asked_once(run_id: str) -> float:
+    began = time.perf_counter()
+    command = [script("astrum-coordinator"), "why", run_id, "--redis", URL, "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    seconds = time.perf_counter() - began
+    if run_id.encode() not in done.stdout:
+        raise SystemExit(f"why ended with {done.returncode}")
+    return seconds
+
+
 def _work(flow: str, measure: Callable[[int], Awaitable[Numbers]], workers: int) -> Work:
     def run(tasks: int) -> Numbers:
         os.environ["BENCH_TASKS"], os.environ["BENCH_FLOW"] = str(tasks), flow
@@ -185,6 +217,7 @@ def _work(flow: str, measure: Callable[[int], Awaitable[Numbers]], workers: int)
 
 WORKS: dict[str, Work] = {
     "resume": _work("resumed", _resume, 1),
+    "why": _work("fan_out,resumed", _why, 1),
     "resume_children": _work("children", _resume_children, 1),
     "first_child": _work("children", _first_child, 1),
     "idle": _work("waiting", _idle, WORKERS),

@@ -32,6 +32,7 @@ from astrum_coordinator.asking.operations import Operations
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.snapshots import take_snapshot
 from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
+from astrum_coordinator.asking.task_logs import TaskLogReading
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.client.client_parts import ClientParts
 from astrum_coordinator.client.handle import RunHandle
@@ -52,7 +53,7 @@ _PATIENCE_S = 10.0
 """Seconds for which a submission or a cancel waits for a server, for example at a restart."""
 
 
-class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
+class Coordinator(Operations, Publishing, TakingOver, TaskLogReading, WorkersHere):
     """Runs flows on a pool of workers that share a Redis or Valkey server.
 
     ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also

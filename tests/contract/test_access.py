@@ -310,6 +310,8 @@ async def view(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert await runs.queue_sizes()
         assert await runs.backlog()
         await runs.holders(stream, ["1-0"])
+        await runs.last_words(["w"])
+        await runs.vanished("open", stream, [(0, 1, "1-0")])
         await runs.paused()
         await runs.dead_letters()
 

@@ -103,6 +103,11 @@ class ReportLoader:
         await follower.catch_up(self.store)
         return follower
 
+    async def read_named(self, run_id: str, names: Iterable[str]) -> RunFollower:
+        """Read the state of a run without results, so that tasks are found by these names."""
+        stored = await self._stored.load(await found_run(self.store, run_id))
+        return await read_with_names(self.store, self._seal, run_id, stored, names)
+
     async def follower(
         self,
         run_id: str,

@@ -45,6 +45,19 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Show how far the run is until it is over. With --json: one object per line.",
 )
+@option(
+    "--log",
+    "wants_log",
+    envvar="ASTRUM_SHOW_LOG",
+    is_flag=True,
+    help="What an attempt of TASK logged, the latest or --attempt N.",
+)
+@option(
+    "--follow",
+    envvar="ASTRUM_SHOW_FOLLOW",
+    is_flag=True,
+    help="What TASK has logged and what comes, until it has ended.",
+)
 @json_option
 @log_option
 def show(
@@ -57,6 +70,8 @@ def show(
     attempt: int | None,
     results: bool,
     watch: bool,
+    wants_log: bool,
+    follow: bool,
     as_json: bool,
 ) -> None:
     """Show how RUN ended, or how far it is: its tasks, their errors and tracebacks.
@@ -69,6 +84,9 @@ def show(
     shows all. With TASK only this task or child is shown: 'parse', 'parse[3]'. Of each attempt it
     says how long it was queued, how long its arguments took to come, and how long it ran.
 
+    --log prints what the latest attempt of TASK logged, or --attempt N of it; workers store that
+    of attempts which fail, or of all with --task-logs all. --follow goes on until it has ended.
+
     --json prints the same object as run --json; while the run is open it also has
     "unfinished_tasks". Results are read for --json, --results and TASK only.
 
@@ -78,6 +96,11 @@ def show(
     """
     chosen = _chosen(task, task_id, attempt)._replace(failed=failed, everything=everything)
     run_id = find_run(server, run_id)
+    if wants_log or follow:
+        from astrum_coordinator.cli.task_log import show_log
+
+        show_log(server, run_id, chosen, follow=follow or watch, as_json=as_json)
+        return
     if watch:
         from astrum_coordinator.cli.watch_run import watch_run
 

@@ -18,7 +18,9 @@ from astrum.protocol.records import RunInfo
 from astrum.protocol.run_header import RunHeader
 from astrum.redis.run_store import RunStore
 from astrum.values.codec import Codec
+from astrum.view import Explanation
 from astrum_coordinator.asking.child_names import name_children
+from astrum_coordinator.asking.reasons import why
 from astrum_coordinator.asking.releasing import How, Release, release_task
 from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.result_types import types_declared_here
@@ -185,6 +187,11 @@ class RunHandle:
     async def report(self, *, results: bool = True) -> ExecutionReport:
         """Return the report of the run, as far as it is now; see `Coordinator.report`."""
         return await self._insist(lambda: self._parts.reports.report(self.run_id, results=results))
+
+    async def why(self, task: str | None = None) -> Explanation:
+        """Return why the run, or a task of it, is as it is; see `Coordinator.why`."""
+        parts = self._parts
+        return await self._insist(lambda: why(parts.store, parts.reports, self.run_id, task))
 
     async def events(self, after: str = "", *, progress: bool = False) -> AsyncIterator[RunEvent]:
         """Yield what happens in the run from its beginning on, and end after its end.

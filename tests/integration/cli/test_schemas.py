@@ -97,7 +97,7 @@ def url(folder: Path) -> Iterator[str]:
         start = [("astrum_worker", flow, done), ("astrum_coordinator", "serve")]
         for module, *arguments in start:
             stack.enter_context(AstrumProcess(module, *arguments, environment=environment))
-        submit = ("submit", flow, "--label", "team=data")
+        submit = ("submit", flow, "-n", "schemas_open", "--label", "team=data")
         invoke(server.url, *submit, "--run-id", "open", "--unserved-limit", "none")
         invoke(server.url, *submit, "--run-id", "delayed", "--delay", "1h")
         for name in ("done", "failed"):

@@ -14,7 +14,7 @@ from astrum.machine.report import (
     TaskExecutionStatistics,
 )
 from astrum.machine.report_builder import failed_planning_report
-from astrum.view import RunSnapshot, UnfinishedState, UnfinishedTask
+from astrum.view import Code, RunSnapshot, UnfinishedState, UnfinishedTask
 from astrum_coordinator.display.json_values import report_to_json
 from astrum_coordinator.display.show_view import (
     Chosen,
@@ -69,6 +69,7 @@ def two_attempts() -> RunSnapshot:
         attempt=3,
         queue="default",
         lane="thread",
+        code=Code.RUNNING,
         since=300.0,
         worker_id="host:1:x",
     )

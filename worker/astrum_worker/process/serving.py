@@ -9,8 +9,11 @@ from typing import NoReturn
 
 from astrum.errors import AstrumError
 from astrum.execution.steady_loop import run_steadily
+from astrum.logs import AttemptFilter
+from astrum.runtime.cli.logs import add_fact, log_for_users
 from astrum.runtime.collector import slow_down_collector
 from astrum.runtime.exit_codes import ExitCode, after_stop, exit_code_of
+from astrum.runtime.log_records import NO_LOGS
 from astrum.runtime.loops import end_task, hide
 from astrum.runtime.patched_library import refuse_patched_library
 from astrum.runtime.standard_streams import exit_at_once, let_go_of_stdout, say_line
@@ -19,6 +22,7 @@ from astrum_worker.config import MIB, WorkerConfig
 from astrum_worker.process.signals import Signals
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.running.log_capture import capture_logs, capture_prints
 from astrum_worker.supervisor_link import READY, SupervisorLink, say_ended_by
 from astrum_worker.upkeep.memory import rss_bytes
 
@@ -36,6 +40,7 @@ def serve(config: WorkerConfig, supervisor_fd: int | None, talkative: bool) -> i
     try:
         catalog = Catalog.load(config.modules)
         refuse_patched_library()
+        _set_up_logs(config)
         if not _has_room(config.max_rss_bytes):
             return ExitCode.WRONG_USAGE
         slow_down_collector()
@@ -45,6 +50,18 @@ def serve(config: WorkerConfig, supervisor_fd: int | None, talkative: bool) -> i
         code = ExitCode.INTERRUPTED
     let_go_of_stdout()
     return code
+
+
+def _set_up_logs(config: WorkerConfig) -> None:
+    """Log and capture what the user's modules and tasks say, unless they have set up more."""
+    stores = config.task_logs != NO_LOGS
+    log_for_users(AttemptFilter(), least=logging.INFO if stores else logging.CRITICAL)
+    if not stores:
+        return
+    capture_logs()
+    logging.captureWarnings(True)
+    if config.capture_print:
+        capture_prints()
 
 
 def _has_room(max_rss_bytes: int | None) -> bool:
@@ -78,6 +95,7 @@ class _Process:
     async def run(self) -> int:
         """Serve until a stop is requested; return the exit code."""
         worker = self._worker = Worker(self._config, self._catalog, self._announce)
+        add_fact("worker_id", worker.worker_id)
         signals = Signals(worker.request_stop, says_so=self._talkative, suspects=self._suspects)
         signals.install()
         signals.start()

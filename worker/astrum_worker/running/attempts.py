@@ -22,18 +22,25 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from astrum.execution.attempt import AttemptContext, told_index
+from astrum.execution.attempt import AttemptContext
 from astrum.execution.endings import swallowed
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
 from astrum.runtime.loops import hide, runs_in, task_maker
 from astrum_worker.context import WorkerContext
-from astrum_worker.running.claim_reader import ClaimReader, Reading, Refused, Runnable, Unreadable
+from astrum_worker.running.claim_reader import (
+    ClaimReader,
+    Refused,
+    Runnable,
+    Unreadable,
+    claimed_attempt,
+)
 from astrum_worker.running.claimed import ClaimedAttempt, Phase
 from astrum_worker.running.endings import ended, never_began, raised, stopped, undescribed, unrun
 from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.ready_queue import ReadyQueue
 from astrum_worker.running.slots import Slots
+from astrum_worker.running.task_logs import TaskLogs
 from astrum_worker.settling.ending import Ending
 from astrum_worker.settling.settler import Settler
 
@@ -53,6 +60,7 @@ class Attempts:
         executor: AttemptExecutor,
         settler: Settler,
         slots: Mapping[str, Slots],
+        logs: TaskLogs,
     ) -> None:
         self._worker_id = context.worker_id
         self._counters = context.counters
@@ -60,6 +68,7 @@ class Attempts:
         self._executor = executor
         self._settler = settler
         self._slots = slots
+        self._logs = logs
         gate = context.gate
         self._ready = ReadyQueue(
             slots,
@@ -135,7 +144,8 @@ class Attempts:
 
     def _take(self, lane: str, claim: Claim) -> bool:
         reading = self._reader.read(claim)
-        held = self._held[claim.key] = _held(claim, lane, reading, self._worker_id)
+        held = claimed_attempt(claim, lane, reading, self._worker_id)
+        self._held[claim.key] = held
         self._counters.claimed += 1
         if type(reading) is Runnable:
             held.wait_for_slot()
@@ -314,6 +324,8 @@ class Attempts:
     def _report(self, held: ClaimedAttempt, ending: Ending) -> None:
         done = partial(self._forget, held)
         try:
+            if held.context.log is not None:
+                ending = self._logs.with_log(held, ending)
             self._settler.settle(held.run_id, held.claim, ending, done)
         except Exception:
             logger.exception(
@@ -361,6 +373,8 @@ class Attempts:
     def _drop(self, held: ClaimedAttempt) -> None:
         """End an attempt that others have settled."""
         self._end(held)
+        if held.context.log is not None:
+            self._settler.store_log(self._logs.stored(held, held.context.log, is_whole=True))
         self._forget(held)
 
     def _end(self, held: ClaimedAttempt) -> None:
@@ -372,28 +386,3 @@ class Attempts:
         self._held.pop(key, None)
         if self._settled_while_audited is not None:
             self._settled_while_audited.add(key)
-
-
-def _held(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedAttempt:
-    """Return a claim as its message describes it, as far as that could be read."""
-    if type(reading) is Runnable:
-        message = reading.message
-        context = AttemptContext(
-            message.run_id,
-            message.task_id,
-            message.try_number,
-            message.max_retries,
-            message.namespace,
-            worker_id,
-            message.timeout_s,
-            message.check_types,
-            told_index(message.child_index),
-            message.child_key,
-        )
-        held = ClaimedAttempt(claim, lane, message.task, message.attempt, context)
-        held.code = reading.other_code
-        return held
-    if type(reading) is Refused:
-        context = AttemptContext(reading.run_id, "", reading.attempt, worker_id=worker_id)
-        return ClaimedAttempt(claim, lane, reading.task, reading.attempt, context)
-    return ClaimedAttempt(claim, lane, -1, 0, AttemptContext("", "", 0, worker_id=worker_id))
