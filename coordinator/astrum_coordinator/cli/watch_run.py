@@ -9,11 +9,10 @@ from typing import Any
 from astrum.runtime.cli.options import ServerOptions
 from astrum.view.run_list import status_of
 from astrum_coordinator.app import Coordinator
-from astrum_coordinator.cli import output
 from astrum_coordinator.cli.asking import patient_coordinator
-from astrum_coordinator.cli.on_pool import AttemptWorkers
 from astrum_coordinator.cli.options import require_redis
 from astrum_coordinator.cli.printing import print_json
+from astrum_coordinator.cli.shown_run import shown
 from astrum_coordinator.display.progress import RunProgress
 
 EVERY_S = 1.0
@@ -35,15 +34,11 @@ def watch_run(server: ServerOptions, run_id: str, *, as_json: bool) -> None:
 
 
 async def _shown(coordinator: Coordinator, run_id: str) -> None:
-    progress, workers = RunProgress(), AttemptWorkers(coordinator, run_id)
-    looking = asyncio.create_task(workers.keep_looking())
-    try:
-        with output.display(progress, False, workers.of):
-            await coordinator.follow(run_id, progress)
-    finally:
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+    info = await coordinator.run_info(run_id)
+    age_s = 0.0 if info is None else await coordinator.server_time() - info.begun_at
+    progress = RunProgress(max(age_s, 0.0))
+    async with shown(coordinator, run_id, progress):
+        await coordinator.follow(run_id, progress)
 
 
 async def _told(coordinator: Coordinator, run_id: str) -> None:
