@@ -57,7 +57,7 @@ class Look(NamedTuple):
         return text.encode(self.encoding, "backslashreplace").decode(self.encoding)
 
     def clipped(self, text: str, width: int) -> str:
-        """Return the beginning of a text that is too wide.
+        """Return the beginning of text that is too wide.
 
         >>> Look("running").clipped("parsing", 6), Look("running").clipped("日本語", 5)
         ('parsi…', '日本…')
