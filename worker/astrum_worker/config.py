@@ -38,6 +38,8 @@ class WorkerConfig:
 
     The event loop counts as blocked after ``blocked_after_s``, and a warning is logged. If one
     attempt blocks it for longer than ``blocked_limit_s`` the process ends; 0 means no limit.
+
+    ``metrics_tasks`` is how many tasks have metrics of their own (`None`: no metrics are kept).
     """
 
     modules: tuple[str, ...]
@@ -66,6 +68,7 @@ class WorkerConfig:
     blob_cache_bytes: int = 256 * MIB
     unsettled_bytes: int = 256 * MIB
     unsettled_items: int = 20_000
+    metrics_tasks: int | None = None
 
     def __post_init__(self) -> None:
         if not self.modules:

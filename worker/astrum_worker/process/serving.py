@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from astrum.errors import AstrumError
 from astrum.execution.steady_loop import run_steadily
+from astrum.runtime import service_manager
 from astrum.runtime.collector import slow_down_collector
 from astrum.runtime.exit_codes import ExitCode, after_stop, exit_code_of
+from astrum.runtime.loop_thread import LoopThread
 from astrum.runtime.loops import end_task, hide
 from astrum.runtime.patched_library import refuse_patched_library
+from astrum.runtime.service_manager import Seldom, ServiceManager
 from astrum.runtime.standard_streams import exit_at_once, let_go_of_stdout, say_line
 from astrum_worker.app import Worker
 from astrum_worker.config import MIB, WorkerConfig
+from astrum_worker.health.serving_health import health_line, http_health, supervisor_health
+from astrum_worker.health.worker_health import WorkerHealth
 from astrum_worker.process.signals import Signals
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claimed import ClaimedAttempt
@@ -27,24 +33,59 @@ logger = logging.getLogger("astrum.worker")
 EXIT_PATIENCE_S = 3.0
 
 
-def serve(config: WorkerConfig, supervisor_fd: int | None, talkative: bool) -> int:
+@dataclass(frozen=True, kw_only=True)
+class ProcessLinks:
+    """How this process is connected to those that watch it.
+
+    The descriptors lead to its supervisor. Without one it answers itself at ``health_address`` for
+    its health, and tells its service ``manager`` how it does.
+    """
+
+    supervisor_fd: int | None = None
+    health_fd: int | None = None
+    health_address: tuple[str, int] | None = None
+    manager: ServiceManager = field(default_factory=ServiceManager)
+
+
+def serve(config: WorkerConfig, ways: ProcessLinks, talkative: bool) -> int:
     """Serve until a stop is requested; return the exit code.
 
     ``talkative``: also say that it serves, and that it stops. Raises kinds of `AstrumError` if a
-    module cannot be loaded or the server cannot serve.
+    module cannot be loaded or the server cannot serve, and ``OSError`` if it cannot listen on the
+    address for its health.
     """
+    health = WorkerHealth(config)
+    answering = _answering(health, ways, talkative)
     try:
         catalog = Catalog.load(config.modules)
         refuse_patched_library()
         if not _has_room(config.max_rss_bytes):
             return ExitCode.WRONG_USAGE
         slow_down_collector()
-        process = _Process(config, catalog, supervisor_fd, talkative)
+        process = _Process(config, catalog, ways, health, talkative)
         code = run_steadily(process.run(), process.disturbed, process.broken)
     except KeyboardInterrupt:  # while the modules were being imported
         code = ExitCode.INTERRUPTED
+    finally:
+        if answering is not None:
+            answering.stop()
     let_go_of_stdout()
     return code
+
+
+def _answering(health: WorkerHealth, ways: ProcessLinks, talkative: bool) -> LoopThread | None:
+    """Answer for the health of this process from now on, before its modules are imported."""
+    if ways.health_fd is not None:
+        thread = supervisor_health(health, ways.health_fd)
+        thread.start()
+        return thread
+    if ways.health_address is None:
+        return None
+    thread, server = http_health(health, ways.health_address)
+    thread.start()
+    if talkative:
+        say_line(health_line(ways.health_address[0], server.port))
+    return thread
 
 
 def _has_room(max_rss_bytes: int | None) -> bool:
@@ -67,17 +108,26 @@ class _Process:
     """The one worker of this process, with its signals and its supervisor."""
 
     def __init__(
-        self, config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None, talkative: bool
+        self,
+        config: WorkerConfig,
+        catalog: Catalog,
+        ways: ProcessLinks,
+        health: WorkerHealth,
+        talkative: bool,
     ) -> None:
         self._config = config
         self._catalog = catalog
-        self._link = None if supervisor_fd is None else SupervisorLink(supervisor_fd)
+        self._link = None if ways.supervisor_fd is None else SupervisorLink(ways.supervisor_fd)
+        self._manager = ways.manager
+        self._health = health
         self._talkative = talkative
         self._worker: Worker | None = None
 
     async def run(self) -> int:
         """Serve until a stop is requested; return the exit code."""
         worker = self._worker = Worker(self._config, self._catalog, self._announce)
+        self._health.watch(worker)
+        self._report_to_manager(worker)
         signals = Signals(worker.request_stop, says_so=self._talkative, suspects=self._suspects)
         signals.install()
         signals.start()
@@ -129,6 +179,19 @@ class _Process:
             say_line(line)
         if self._link is not None:
             self._link.say(READY)
+        self._manager.tell_status(line, service_manager.READY)
+
+    def _report_to_manager(self, worker: Worker) -> None:
+        """Tell the service manager that this process is alive, and that it drains."""
+        every_s, gate = self._manager.every_s, worker.parts.context.gate
+        if every_s is not None:
+            worker.parts.lease.on_turn(Seldom(every_s, self._manager.tell_alive).call)
+
+        def note_close() -> None:
+            if worker.is_stopping:
+                self._manager.tell_status("draining", service_manager.STOPPING)
+
+        gate.on_close(note_close)
 
     def _on_loop(self) -> list[ClaimedAttempt]:
         held = [] if self._worker is None else self._worker.parts.attempts.running()

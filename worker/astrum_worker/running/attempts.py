@@ -22,13 +22,19 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from astrum.execution.attempt import AttemptContext, told_index
+from astrum.execution.attempt import AttemptContext
 from astrum.execution.endings import swallowed
 from astrum.machine.events import Outcome
 from astrum.redis import Claim, EntryKey
 from astrum.runtime.loops import hide, runs_in, task_maker
 from astrum_worker.context import WorkerContext
-from astrum_worker.running.claim_reader import ClaimReader, Reading, Refused, Runnable, Unreadable
+from astrum_worker.running.claim_reader import (
+    ClaimReader,
+    Refused,
+    Runnable,
+    Unreadable,
+    claimed_attempt,
+)
 from astrum_worker.running.claimed import ClaimedAttempt, Phase
 from astrum_worker.running.endings import ended, never_began, raised, stopped, undescribed, unrun
 from astrum_worker.running.executor import AttemptExecutor
@@ -56,6 +62,7 @@ class Attempts:
     ) -> None:
         self._worker_id = context.worker_id
         self._counters = context.counters
+        self._metrics = context.metrics
         self._reader = reader
         self._executor = executor
         self._settler = settler
@@ -135,8 +142,11 @@ class Attempts:
 
     def _take(self, lane: str, claim: Claim) -> bool:
         reading = self._reader.read(claim)
-        held = self._held[claim.key] = _held(claim, lane, reading, self._worker_id)
+        held = claimed_attempt(claim, lane, reading, self._worker_id)
+        self._held[claim.key] = held
         self._counters.claimed += 1
+        if self._metrics is not None:
+            self._metrics.note_claim(claim)
         if type(reading) is Runnable:
             held.wait_for_slot()
             self._ready.put(held, reading)
@@ -314,14 +324,18 @@ class Attempts:
     def _report(self, held: ClaimedAttempt, ending: Ending) -> None:
         done = partial(self._forget, held)
         try:
-            self._settler.settle(held.run_id, held.claim, ending, done)
+            end = self._settler.settle(held.run_id, held.claim, ending, done)
         except Exception:
             logger.exception(
                 "run %s: how task %r ended could not be recorded; it is recorded as a "
                 "failure without a description",
                 *(held.run_id, held.task_id),
             )
-            self._settler.settle(held.run_id, held.claim, undescribed(held), done)
+            ending = undescribed(held)
+            end = self._settler.settle(held.run_id, held.claim, ending, done)
+        if self._metrics is not None:
+            stream, size = held.claim.stream, ending.size
+            self._metrics.note_end(held.context.namespace, held.task_id, stream, end, size)
 
     def end_forgotten(self) -> None:
         """End attempts that are held here but neither run nor are on their way to the server.
@@ -361,6 +375,8 @@ class Attempts:
     def _drop(self, held: ClaimedAttempt) -> None:
         """End an attempt that others have settled."""
         self._end(held)
+        if self._metrics is not None:
+            self._metrics.note_dropped(held.context.namespace, held.task_id)
         self._forget(held)
 
     def _end(self, held: ClaimedAttempt) -> None:
@@ -372,28 +388,3 @@ class Attempts:
         self._held.pop(key, None)
         if self._settled_while_audited is not None:
             self._settled_while_audited.add(key)
-
-
-def _held(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedAttempt:
-    """Return a claim as its message describes it, as far as that could be read."""
-    if type(reading) is Runnable:
-        message = reading.message
-        context = AttemptContext(
-            message.run_id,
-            message.task_id,
-            message.try_number,
-            message.max_retries,
-            message.namespace,
-            worker_id,
-            message.timeout_s,
-            message.check_types,
-            told_index(message.child_index),
-            message.child_key,
-        )
-        held = ClaimedAttempt(claim, lane, message.task, message.attempt, context)
-        held.code = reading.other_code
-        return held
-    if type(reading) is Refused:
-        context = AttemptContext(reading.run_id, "", reading.attempt, worker_id=worker_id)
-        return ClaimedAttempt(claim, lane, reading.task, reading.attempt, context)
-    return ClaimedAttempt(claim, lane, -1, 0, AttemptContext("", "", 0, worker_id=worker_id))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from astrum.errors import DecodeError
+from astrum.execution.attempt import AttemptContext, told_index
 from astrum.machine.events import Outcome
 from astrum.machine.failure import UNDECODABLE, UNSERVED, Failure
 from astrum.protocol.sealing import Seal
 from astrum.protocol.task_message import MESSAGE_VERSIONS, TaskMessage, attribute, decode_message
 from astrum.redis import Claim
 from astrum_worker.running.catalog import Catalog, Served
+from astrum_worker.running.claimed import ClaimedAttempt
 
 
 class Runnable(NamedTuple):
@@ -81,3 +83,28 @@ class ClaimReader:
 
 def _hand_back(run_id: str, task: int, attempt: int, why: str) -> Refused:
     return Refused(run_id, task, attempt, Outcome.HANDED_BACK, Failure((UNSERVED,), why))
+
+
+def claimed_attempt(claim: Claim, lane: str, reading: Reading, worker_id: str) -> ClaimedAttempt:
+    """Return a claim as its message describes it, as far as that could be read."""
+    if type(reading) is Runnable:
+        message = reading.message
+        context = AttemptContext(
+            message.run_id,
+            message.task_id,
+            message.try_number,
+            message.max_retries,
+            message.namespace,
+            worker_id,
+            message.timeout_s,
+            message.check_types,
+            told_index(message.child_index),
+            message.child_key,
+        )
+        held = ClaimedAttempt(claim, lane, message.task, message.attempt, context)
+        held.code = reading.other_code
+        return held
+    if type(reading) is Refused:
+        context = AttemptContext(reading.run_id, "", reading.attempt, worker_id=worker_id)
+        return ClaimedAttempt(claim, lane, reading.task, reading.attempt, context)
+    return ClaimedAttempt(claim, lane, -1, 0, AttemptContext("", "", 0, worker_id=worker_id))
