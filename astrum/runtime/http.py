@@ -8,9 +8,11 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import unquote
+from weakref import ref
 
 logger = logging.getLogger("astrum.http")
 
@@ -59,6 +61,9 @@ class HttpServer:
         self._server = await asyncio.start_server(
             self._talk, self._host, self._port, limit=LONGEST_HEAD
         )
+        # A process that a task forks may live longer than this one, and would keep the address.
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(_close_listening, ref(self)))
 
     async def stop(self) -> None:
         """Close the address and all connections."""
@@ -140,6 +145,14 @@ class HttpServer:
         except Exception:
             logger.exception("a request failed")
             return refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _close_listening(known: ref[HttpServer]) -> None:
+    http = known()
+    server = None if http is None else http._server
+    for one in () if server is None else server.sockets:
+        with suppress(OSError):
+            os.close(one.fileno())
 
 
 def _encoded(answer: Answer, *, with_body: bool) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,8 @@ from astrum.runtime.http import Answer, HttpServer, address_text, not_found
 from astrum.runtime.loop_thread import LoopThread
 from astrum.runtime.metrics import to_data
 from astrum_worker.health_link import LIVE, METRICS, READY, STATUS
+
+logger = logging.getLogger("astrum.worker")
 
 _THREAD = "astrum-health"
 
@@ -67,6 +70,10 @@ async def _told(source: HealthSource, question: str) -> Any:
         READY: source.ready,
         STATUS: source.status,
     }
-    if question == METRICS:
-        return to_data(await source.metrics())
-    return await answers[question]()
+    try:
+        if question == METRICS:
+            return to_data(await source.metrics())
+        return await answers[question]()
+    except Exception:
+        logger.exception("a question of the supervisor about %s failed", question)
+        return None
