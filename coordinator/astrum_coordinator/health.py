@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import fields
-from typing import Any, Generic, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from astrum.errors import StoreError
 from astrum.machine.task_state import BACKING_OFF, READY
@@ -84,11 +86,6 @@ class Recent(Generic[Found]):
             return known[1]
 
 
-class _PoolNumbers(NamedTuple):
-    queues: list[QueueState]
-    totals: RunTotals
-
-
 class CoordinatorHealth:
     """As `HealthSource`; what it says of queues, workers and runs it asks the server."""
 
@@ -97,7 +94,8 @@ class CoordinatorHealth:
         self._config = parts.context.config
         self._store = parts.context.store
         self._queue_names = NameLimit()
-        self._numbers = Recent(self._look)
+        self._queues = Recent(partial(queue_states_of, self._store))
+        self._totals = Recent(self._store.run_totals)
 
     async def live(self) -> list[str]:
         """Return nothing: the event loop answers, and nothing blocks it for long."""
@@ -130,14 +128,9 @@ class CoordinatorHealth:
         """Return its metrics; those of the pool are missing while the server does not answer."""
         counted = self._parts.context.counters.readings()
         own = {**self._of_runs(), **counted, **self._store.loss.counts.readings()}
-        try:
-            async with asyncio.timeout(_LOOK_S):
-                return own | self._of_pool(await self._numbers.get())
-        except (StoreError, TimeoutError):
-            return own
-
-    async def _look(self) -> _PoolNumbers:
-        return _PoolNumbers(await queue_states_of(self._store), await self._store.run_totals())
+        queues, totals = await asyncio.gather(_soon(self._queues), _soon(self._totals))
+        own |= {} if queues is None else self._of_queues(queues)
+        return own | ({} if totals is None else _of_totals(totals))
 
     def _of_runs(self) -> Readings:
         states = [leader.state for leader in self._parts.leaderships]
@@ -149,11 +142,11 @@ class CoordinatorHealth:
             UNSERVED: {(): self._parts.monitor.unserved_count},
         }
 
-    def _of_pool(self, found: _PoolNumbers) -> Readings:
+    def _of_queues(self, found: Sequence[QueueState]) -> Readings:
         waiting: dict[Labels, Value] = {}
         claimed: dict[Labels, Value] = {}
         oldest: dict[Labels, Value] = {}
-        for one in found.queues:
+        for one in found:
             [queue] = self._queue_names.of((one.queue,))
             for lane, size in one.lanes.items():
                 waiting[queue, lane] = _plus(waiting.get((queue, lane)), size.waiting)
@@ -161,16 +154,24 @@ class CoordinatorHealth:
                 known = oldest.get((queue, lane))
                 age_s = size.oldest_s or 0.0
                 oldest[queue, lane] = max(age_s, known if isinstance(known, float) else 0.0)
-        workers, *totals = found.totals
-        return {
-            QUEUE_WAITING: waiting,
-            QUEUE_CLAIMED: claimed,
-            QUEUE_OLDEST: oldest,
-            WORKERS: {(): workers},
-            RUNS: {
-                (state,): count for state, count in zip(RunTotals._fields[1:], totals, strict=True)
-            },
-        }
+        return {QUEUE_WAITING: waiting, QUEUE_CLAIMED: claimed, QUEUE_OLDEST: oldest}
+
+
+def _of_totals(totals: RunTotals) -> Readings:
+    workers, *runs = totals
+    states = RunTotals._fields[1:]
+    return {
+        WORKERS: {(): workers},
+        RUNS: {(state,): count for state, count in zip(states, runs, strict=True)},
+    }
+
+
+async def _soon(asked: Recent[Found]) -> Found | None:
+    """Return what the server answers, `None` if it does not answer soon, or refuses."""
+    with suppress(StoreError, TimeoutError):
+        async with asyncio.timeout(_LOOK_S):
+            return await asked.get()
+    return None
 
 
 def _plus(known: Value | None, count: int) -> Value:

@@ -207,8 +207,8 @@ def main(
         raise click.UsageError("--processes needs the supervisor; drop --no-supervisor")
     manager = take_service_manager()
     if supervisor_fd is None and not no_supervisor:
-        chosen = (health_address, metrics_tasks, manager, log_level in TALKATIVE)
-        supervision = Supervision(processes, settings["grace_s"], *chosen)
+        told = (health_address, metrics_tasks, manager, log_level in TALKATIVE)
+        supervision = Supervision(processes, settings["grace_s"], *told)
         sys.exit(asyncio.run(supervision.run(server.url)))
     # Imported only here: a supervisor does not need it, and the worker would start later.
     from astrum.redis import RedisSettings
