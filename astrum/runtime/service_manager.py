@@ -18,7 +18,7 @@ _ALIVE = "WATCHDOG=1"
 
 
 class ServiceManager:
-    """The socket of the service manager; without an ``address`` nothing is told.
+    """The socket of the service manager; without an ``address`` nothing is sent.
 
     ``watchdog_s`` is the time after which it ends a process that does not say that it is alive;
     `None`: it does not.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import fields
 from functools import partial
@@ -23,7 +23,6 @@ from astrum.runtime.metrics import (
     gauge,
 )
 from astrum.runtime.version import installed_version
-from astrum.view import QueueState
 from astrum_coordinator import counters
 from astrum_coordinator.asking.snapshots import queue_states_of
 from astrum_coordinator.parts import Parts
@@ -128,9 +127,8 @@ class CoordinatorHealth:
         """Return its metrics; those of the pool are missing while the server does not answer."""
         counted = self._parts.context.counters.readings()
         own = {**self._of_runs(), **counted, **self._store.loss.counts.readings()}
-        queues, totals = await asyncio.gather(_soon(self._queues), _soon(self._totals))
-        own |= {} if queues is None else self._of_queues(queues)
-        return own | ({} if totals is None else _of_totals(totals))
+        pool = await asyncio.gather(_soon(self._of_queues), _soon(self._of_totals))
+        return own | pool[0] | pool[1]
 
     def _of_runs(self) -> Readings:
         states = [leader.state for leader in self._parts.leaderships]
@@ -142,11 +140,19 @@ class CoordinatorHealth:
             UNSERVED: {(): self._parts.monitor.unserved_count},
         }
 
-    def _of_queues(self, found: Sequence[QueueState]) -> Readings:
+    async def _of_totals(self) -> Readings:
+        workers, *runs = await self._totals.get()
+        states = RunTotals._fields[1:]
+        return {
+            WORKERS: {(): workers},
+            RUNS: {(state,): count for state, count in zip(states, runs, strict=True)},
+        }
+
+    async def _of_queues(self) -> Readings:
         waiting: dict[Labels, Value] = {}
         claimed: dict[Labels, Value] = {}
         oldest: dict[Labels, Value] = {}
-        for one in found:
+        for one in await self._queues.get():
             [queue] = self._queue_names.of((one.queue,))
             for lane, size in one.lanes.items():
                 waiting[queue, lane] = _plus(waiting.get((queue, lane)), size.waiting)
@@ -157,21 +163,12 @@ class CoordinatorHealth:
         return {QUEUE_WAITING: waiting, QUEUE_CLAIMED: claimed, QUEUE_OLDEST: oldest}
 
 
-def _of_totals(totals: RunTotals) -> Readings:
-    workers, *runs = totals
-    states = RunTotals._fields[1:]
-    return {
-        WORKERS: {(): workers},
-        RUNS: {(state,): count for state, count in zip(states, runs, strict=True)},
-    }
-
-
-async def _soon(asked: Recent[Found]) -> Found | None:
-    """Return what the server answers, `None` if it does not answer soon, or refuses."""
+async def _soon(ask: Callable[[], Awaitable[Readings]]) -> Readings:
+    """Return what the server answers; nothing if it does not answer soon, or refuses."""
     with suppress(StoreError, TimeoutError):
         async with asyncio.timeout(_LOOK_S):
-            return await asked.get()
-    return None
+            return await ask()
+    return {}
 
 
 def _plus(known: Value | None, count: int) -> Value:

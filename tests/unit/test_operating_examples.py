@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from astrum.machine.events import Outcome
 from astrum.runtime.health import ENDPOINTS
 from astrum_coordinator import health
+from astrum_worker.claim_gate import Reason
 from astrum_worker.health import readings
 
 FOLDER = Path(__file__).parents[2] / "examples" / "operating"
@@ -40,8 +42,11 @@ def test_each_rule_names_metrics_and_labels_that_there_are(rules: list[dict[str,
             matched = re.search(rf"\b{name}\{{([^}}]*)\}}", rule["expr"])
             used = re.findall(r"(\w+)[=!]", matched[1]) if matched else []
             assert set(used) <= set(metric.labels), rule
-        grouped = {word for by in re.findall(r"by \(([^)]*)\)", rule["expr"]) for word in
-                   by.replace(",", " ").split()}
+        grouped = {
+            word
+            for by in re.findall(r"by \(([^)]*)\)", rule["expr"])
+            for word in by.replace(",", " ").split()
+        }
         labels = {label for name in named for label in METRICS[name].labels} | {"instance"}
         assert grouped <= labels, rule
         shown = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
@@ -51,10 +56,8 @@ def test_each_rule_names_metrics_and_labels_that_there_are(rules: list[dict[str,
 
 def test_values_that_rules_compare_with_are_possible(rules: list[dict[str, Any]]) -> None:
     text = str(rules)
-    from astrum.machine.events import Outcome
-    from astrum_worker.claim_gate import Reason
-
-    outcomes = {name for part in re.findall(r'outcome=~"([^"]*)"', text) for name in part.split("|")}
+    parts = re.findall(r'outcome=~"([^"]*)"', text)
+    outcomes = {name for part in parts for name in part.split("|")}
     assert outcomes <= {outcome.name.lower() for outcome in Outcome}
     [reasons] = re.findall(r'reason=~"([^"]*)"', text)
     assert set(reasons.split("|")) <= {reason.value for reason in Reason}

@@ -48,6 +48,7 @@ async def test_one_that_is_not_ready_gives_1_and_the_reasons(
 
 async def test_what_does_not_speak_http_gives_1(capfd: pytest.CaptureFixture[str]) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
         writer.write(b"+PONG\r\n")
         writer.close()
 

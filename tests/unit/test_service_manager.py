@@ -1,4 +1,4 @@
-"""What is told to a service manager, and that the environment is left without its address."""
+"""What a service manager gets, and that the environment is left without its address."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ def main(
 class Supervision(NamedTuple):
     """What the command line says about the supervisor and its processes."""
 
-    count: int
+    processes: int
     grace_s: float
     health_address: tuple[str, int] | None
     metrics_tasks: int
@@ -246,9 +246,9 @@ class Supervision(NamedTuple):
         # Not as an argument: every user on this host could read the password in it.
         environment = {URL_VARIABLE: redis_url} if redis_url else {}
         is_asked = self.health_address is not None or self.manager.every_s is not None
-        health = ProcessesHealth(self.count, self.metrics_tasks) if is_asked else None
+        health = ProcessesHealth(self.processes, self.metrics_tasks) if is_asked else None
         supervisor = Supervisor(
-            *(without_url(sys.argv[1:]), environment, self.count, self.grace_s),
+            *(without_url(sys.argv[1:]), environment, self.processes, self.grace_s),
             health=health,
             manager=self.manager,
         )

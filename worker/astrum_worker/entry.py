@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 
-def main(**settings: Any) -> None:
+def main() -> None:
     """Run the command line of this process."""
     if sys.argv[1:2] == ["--probe"]:
         from astrum_worker.probe import probe
@@ -14,4 +13,4 @@ def main(**settings: Any) -> None:
         sys.exit(probe(sys.argv[2:]))
     from astrum_worker.cli import main as command
 
-    command(**settings)
+    command()

@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from astrum.errors import StoreError
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.listening import checked_address, start_listening

@@ -81,7 +81,7 @@ def test_serve_counts_runs_dispatches_and_the_pool(
     env = {"ASTRUM_REDIS_URL": server.url, "ASTRUM_QUEUE": "books"}
     with serving(server.url) as (_, address):
         wait_until(lambda: not reasons(address), "ready")
-        assert cli("submit", flow, "count", "--run-id", "good", **env).returncode == 0
+        assert cli("submit", flow, "--task", "count", "--run-id", "good", **env).returncode == 0
         wait_until(lambda: numbers(address, "astrum_runs_led") == {(): 1}, "led")
         waits = ("books", "async")
         wait_until(lambda: numbers(address, "astrum_queue_waiting").get(waits) == 1, "waiting")
@@ -89,7 +89,7 @@ def test_serve_counts_runs_dispatches_and_the_pool(
         assert numbers(address, "astrum_workers") == {(): 0}
         with AstrumProcess("astrum_worker", flow, environment=env):
             assert cli("wait", "good", **env).returncode == 0
-            assert cli("submit", flow, "tear", "--run-id", "bad", **env).returncode == 0
+            assert cli("submit", flow, "--task", "tear", "--run-id", "bad", **env).returncode == 0
             assert cli("wait", "bad", **env).returncode == 1
             ended = {("shelf", "completed"): 1, ("shelf", "failed"): 1}
             wait_until(lambda: numbers(address, "astrum_runs_ended_total") == ended, "ended")
@@ -129,11 +129,14 @@ def test_a_lost_attempt_is_counted_by_the_one_that_settles_it(
     source += "    import asyncio\n    await asyncio.sleep(600)\n"
     flow = str(write("hang.py", source))
     env = {"ASTRUM_REDIS_URL": server.url, "ASTRUM_LEASE": "1"}
-    with serving(server.url) as (_, address), AstrumProcess(
-        "astrum_worker", flow, environment=env
-    ) as worker:
-        assert cli("submit", flow, "hang", "--run-id", "lost", **env).returncode == 0
-        wait_until(lambda: numbers(address, "astrum_queue_claimed") == {("default", "async"): 1}, "run")
+    with (
+        serving(server.url) as (_, address),
+        AstrumProcess("astrum_worker", flow, environment=env) as worker,
+    ):
+        assert cli("submit", flow, "--task", "hang", "--run-id", "lost", **env).returncode == 0
+        wait_until(
+            lambda: numbers(address, "astrum_queue_claimed") == {("default", "async"): 1}, "run"
+        )
         worker.kill()
         wait_until(lambda: numbers(address, "astrum_losses_total") == {(): 1}, "the loss")
         assert cli("cancel", "lost", **env).returncode == 0

@@ -61,11 +61,14 @@ class WorkerHealth:
         found = {word for word in parts.context.gate.reasons if word != Reason.EXCLUSIVE.value}
         if not parts.lease.is_trusted:
             found.add(Reason.NO_LEASE.value)
-        if parts.detector.lag.late_s(now) > PATIENCE * self._config.blocked_after_s:
+        config, blocked_s = self._config, parts.detector.lag.late_s(now)
+        if blocked_s > PATIENCE * config.blocked_after_s:
             found.add(LOOP_BLOCKED)
-        limit_s = PATIENCE * self._config.claim_wait_s
-        late = [one.lane for one in parts.consumers if one.due_s(now) > limit_s]
-        return sorted(found) + [f"{NOT_READING}:{lane}" for lane in late]
+        if blocked_s <= config.blocked_after_s:  # else no read can end
+            limit_s = PATIENCE * config.claim_wait_s
+            late = [one.lane for one in parts.consumers if one.due_s(now) > limit_s]
+            found |= {f"{NOT_READING}:{lane}" for lane in late}
+        return sorted(found)
 
     async def metrics(self) -> Readings:
         """Return all metrics of the worker."""

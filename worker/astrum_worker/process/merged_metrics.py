@@ -54,9 +54,7 @@ class MergedMetrics:
             sums[key] = _sum(sums.get(key), value)
 
 
-def _add_gauge(
-    found: Readings, metric: Metric, values: Mapping[Labels, Value], place: int
-) -> None:
+def _add_gauge(found: Readings, metric: Metric, values: Mapping[Labels, Value], place: int) -> None:
     named = metric._replace(labels=(*metric.labels, "process"))
     told = found.setdefault(named, {})
     for labels, value in values.items():
