@@ -72,7 +72,10 @@ _VERDICTS = {
     Verdict.REPEATED: "repeated",
     Verdict.FENCED: "fenced",
 }
-_SECONDS_MS = tuple(bound * 1000 for bound in SECONDS)
+# Integers are found faster among integers, and most are in the first bucket.
+_MS = tuple(round(bound * 1000) for bound in SECONDS)
+_SIZES = tuple(map(round, BYTES))
+_FIRST_S, _FIRST_MS, _FIRST_SIZE = SECONDS[0], _MS[0], _SIZES[0]
 
 
 class _TaskNumbers:
@@ -92,7 +95,7 @@ class _StreamNumbers:
 
     def __init__(self) -> None:
         self.claimed = 0
-        self.queued_ms = no_values(SECONDS)
+        self.queued_ms = _no_counts(_MS)
 
 
 class AttemptMetrics:
@@ -111,9 +114,9 @@ class AttemptMetrics:
         self._told_tasks: dict[tuple[str, ...], _TaskNumbers] = {}
         self._streams: dict[str, _StreamNumbers] = {}
         self._told_streams: dict[tuple[str, ...], _StreamNumbers] = {}
-        self._transfer_ms = no_values(SECONDS)
-        self._received = no_values(BYTES)
-        self._sent = no_values(BYTES)
+        self._transfer_ms = _no_counts(_MS)
+        self._received = _no_counts(_SIZES)
+        self._sent = _no_counts(_SIZES)
         self._verdicts = dict.fromkeys(_VERDICTS, 0)
 
     # --- on the way of each attempt ----------------------------------------------------------
@@ -122,9 +125,9 @@ class AttemptMetrics:
         """Count an attempt that this worker took."""
         numbers = self._streams.get(claim.stream) or self._new_stream(claim.stream)
         numbers.claimed += 1
-        size = len(claim.data)
-        self._received[bisect_left(BYTES, size)] += 1
-        self._received[-1] += size
+        size, values = len(claim.data), self._received
+        values[bisect_left(_SIZES, size) if size > _FIRST_SIZE else 0] += 1
+        values[-1] += size
 
     def note_end(self, namespace: str, task_id: str, stream: str, end: Record, size: int) -> None:
         """Count the end of an attempt; the times of ``end`` are on the server's clock.
@@ -138,18 +141,21 @@ class AttemptMetrics:
         if not (_RAN[outcome] and end.started_at):
             return
         took_s = end.ended_at - end.started_at
-        values = numbers.took_s
-        values[bisect_left(SECONDS, took_s)] += 1
-        values[-1] += took_s
+        long = numbers.took_s
+        long[bisect_left(SECONDS, took_s) if took_s > _FIRST_S else 0] += 1
+        long[-1] += took_s
         values = (self._streams.get(stream) or self._new_stream(stream)).queued_ms
-        values[bisect_left(_SECONDS_MS, end.queued_ms)] += 1
-        values[-1] += end.queued_ms
+        took_ms = end.queued_ms
+        values[bisect_left(_MS, took_ms) if took_ms > _FIRST_MS else 0] += 1
+        values[-1] += took_ms
         values = self._transfer_ms
-        values[bisect_left(_SECONDS_MS, end.prepared_ms)] += 1
-        values[-1] += end.prepared_ms
+        took_ms = end.prepared_ms
+        values[bisect_left(_MS, took_ms) if took_ms > _FIRST_MS else 0] += 1
+        values[-1] += took_ms
         if size:
-            self._sent[bisect_left(BYTES, size)] += 1
-            self._sent[-1] += size
+            values = self._sent
+            values[bisect_left(_SIZES, size) if size > _FIRST_SIZE else 0] += 1
+            values[-1] += size
 
     def note_dropped(self, namespace: str, task_id: str) -> None:
         """Count an attempt that ended here because others have settled it."""
@@ -209,6 +215,11 @@ METRICS: tuple[Metric, ...] = (
     *(ATTEMPTS, ATTEMPT_SECONDS, QUEUE_SECONDS, TRANSFER_SECONDS),
     *(CLAIMS, SETTLES, PAYLOAD_BYTES),
 )
+
+
+def _no_counts(bounds: Sequence[int]) -> list[int]:
+    """Return a histogram without values, whose sum is an integer too."""
+    return [0] * (len(bounds) + 2)
 
 
 def _has_any(value: Sequence[float]) -> bool:

@@ -135,7 +135,8 @@ def test_a_lost_attempt_is_counted_by_the_one_that_settles_it(
     ):
         assert cli("submit", flow, "--task", "hang", "--run-id", "lost", **env).returncode == 0
         wait_until(
-            lambda: numbers(address, "astrum_queue_claimed") == {("default", "async"): 1}, "run"
+            lambda: numbers(address, "astrum_queue_claimed").get(("default", "async")) == 1,
+            "the attempt",
         )
         worker.kill()
         wait_until(lambda: numbers(address, "astrum_losses_total") == {(): 1}, "the loss")
