@@ -223,8 +223,16 @@ class LocateError(TransportError):
         self.locator = locator
         self.available = available
         self.is_absent = is_absent
-        kind = "index" if isinstance(locator, int) else "field"
-        super().__init__(f"the result has no {kind} {locator!r}; it is {available}")
+        super().__init__(self.about("the result"))
+
+    def about(self, what: str) -> str:
+        """Return the message with another name for the value.
+
+        >>> LocateError("id", "a str").about("the input 'order'")
+        "the input 'order' has no field 'id'; it is a str"
+        """
+        kind = "index" if isinstance(self.locator, int) else "field"
+        return f"{what} has no {kind} {self.locator!r}; it is {self.available}"
 
 
 class NotAListError(TransportError):

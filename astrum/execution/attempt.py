@@ -7,10 +7,14 @@ import threading
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from astrum.errors import AstrumError
 from astrum.machine.progress import Progress
 from astrum.runtime.forks import FORKS
+
+if TYPE_CHECKING:
+    from astrum.execution.captured_log import CapturedLog
 
 
 @dataclass(slots=True)
@@ -21,7 +25,8 @@ class AttemptContext:
     several lists its place on each axis, `None` for any other task. ``key`` is what is in the
     brackets of the child's name if that is not the index, else "". ``cancelled``
     becomes true when the attempt is revoked or times out; a sync task that runs long should check
-    it now and then and return.
+    it now and then and return. ``trace`` is the W3C ``traceparent`` that the attempt belongs to,
+    "" if there is none.
     """
 
     run_id: str
@@ -38,6 +43,8 @@ class AttemptContext:
     is_revoked: bool = field(default=False, repr=False, compare=False)
     due_at: float = field(default=math.inf, repr=False, compare=False)
     told: Progress | None = field(default=None, repr=False, compare=False)
+    trace: str = field(default="", repr=False, compare=False)
+    log: CapturedLog | None = field(default=None, repr=False, compare=False)
     _call: ThreadCall | None = field(default=None, repr=False, compare=False)
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
@@ -58,6 +65,11 @@ class AttemptContext:
         made again in another order, the same index may be another element.
         """
         return f"{self.run_id}/{self.name}"
+
+    @property
+    def trace_id(self) -> str:
+        """The id of the trace that the attempt belongs to, "" if there is none."""
+        return self.trace[3:35]
 
     @property
     def attempt_key(self) -> str:

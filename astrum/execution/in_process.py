@@ -54,6 +54,7 @@ from astrum.machine.report_builder import RunTimes, build_report
 from astrum.machine.state import RunState
 from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
+from astrum.planning.task_spec import TaskSpec
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import leave_behind, runs_in
 
@@ -296,9 +297,8 @@ class InProcessRun:
 
     # --- one attempt --------------------------------------------------------------------
 
-    def _context(self, command: Dispatch) -> AttemptContext:
-        task, plan = command.task, self._flow.plan
-        spec = self._tasks.spec(task)
+    def _context(self, command: Dispatch, spec: TaskSpec) -> AttemptContext:
+        plan = self._flow.plan
         context = AttemptContext(
             self._run_id,
             spec.task_id,
@@ -310,15 +310,16 @@ class InProcessRun:
             plan.check_types,
         )
         if spec.axes:
-            context.index = told_index(self._tasks.index(task))
-            context.key = self._values.key(task)
+            context.index = told_index(self._tasks.index(command.task))
+            context.key = self._values.key(command.task)
         return context
 
     async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
         task = command.task
         if self._dropped and (task, command.attempt) in self._dropped:
             return
-        spec, context = self._tasks.spec(task), self._context(command)
+        spec = self._tasks.specs[task]
+        context = self._context(command, spec)
         self._running[task] = job, context
         started_at = time.time()
         try:
@@ -326,14 +327,16 @@ class InProcessRun:
             resources = await self._resources.values(uses) if uses else {}
             if spec.timeout_s is not None and spec.lane == "async":
                 self._abandon_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
-            result = await self._invoke_in_turn(task, context, job, resources)
-        except asyncio.CancelledError as error:
+            if self._free_threads is None or spec.lane == "async":
+                result = await self._invoke(task, spec, context, job, resources)
+            else:
+                async with self._free_threads.place(self._tasks.priorities[task] | task):
+                    result = await self._invoke(task, spec, context, job, resources)
+        except (asyncio.CancelledError, ResourceError) as error:  # the latter ends the run
             result = ended_by(error, context, started_at)
         except GeneratorExit as error:
             if not runs_in(job):  # this coroutine itself is being closed
                 raise
-            result = ended_by(error, context, started_at)
-        except ResourceError as error:  # the run is about to be ended because of it
             result = ended_by(error, context, started_at)
         except KeyboardInterrupt:  # Ctrl-C
             raise
@@ -359,30 +362,18 @@ class InProcessRun:
             return value_failure(error, "result")
         return result._replace(seen=seen) if seen else result
 
-    async def _invoke_in_turn(
-        self,
-        task: int,
-        context: AttemptContext,
-        job: asyncio.Task[None],
-        resources: Mapping[str | int, Any],
-    ) -> AttemptResult:
-        """Invoke the task when there is a thread for it, if it needs one."""
-        if self._free_threads is None or self._tasks.spec(task).lane == "async":
-            return await self._invoke(task, context, job, resources)
-        async with self._free_threads.place(self._tasks.priorities[task] | task):
-            return await self._invoke(task, context, job, resources)
-
     async def _invoke(
         self,
         task: int,
+        spec: TaskSpec,
         context: AttemptContext,
         job: asyncio.Task[None],
         resources: Mapping[str | int, Any],
     ) -> AttemptResult:
-        spec = self._tasks.spec(task)
         try:
             arguments = self._values.arguments(task) if spec.bindings else {}
-            arguments |= resources
+            if resources:
+                arguments |= resources
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException as error:  # a property in user code may raise anything

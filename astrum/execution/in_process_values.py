@@ -53,18 +53,18 @@ class LiveValues:
 
         Raises kinds of `TransportError`.
         """
-        spec = self._tasks.spec(task)
-        seen: tuple[int, ...] = ()
-        if spec.watches:
-            seen = observe(value, spec.watches, self._tasks.name(task))
+        spec = self._tasks.specs[task]
+        if not spec.watches:
+            self._results[task] = self._kept(task, spec, value)
+            return ()
+        seen = observe(value, spec.watches, self._tasks.name(task))
         self._results[task] = self._kept(task, spec, value)
-        if spec.watches:
-            self._name_elements(task, spec, value)
+        self._name_elements(task, spec, value)
         return seen
 
     def arguments(self, task: int) -> dict[str | int, Any]:
         """Return the arguments of a task whose needs have ended; raises `TransportError`."""
-        spec = self._tasks.spec(task)
+        spec = self._tasks.specs[task]
         if self._is_plain:
             found = {b.parameter: self._whole(spec, b) for b in spec.bindings}
         else:

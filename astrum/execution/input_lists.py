@@ -13,8 +13,9 @@ from astrum.execution.observing import is_list, keys_of
 from astrum.planning.axes import ListSource
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.values.compression import inflate, inflated_bytes
-from astrum.values.lists import list_length
+from astrum.values.lists import list_length, same_items, split
 from astrum.values.payload import EncodedResult
+from astrum.values.projection import project
 from astrum.values.references import BlobRef, reference_of
 
 _NIL = b"\xc0"
@@ -30,6 +31,8 @@ def input_lists(plan: Plan) -> dict[ListSource, str]:
 
 
 def _lists(plan: Plan) -> Iterator[tuple[TaskSpec, ListSource]]:
+    if plan.is_plain:
+        return
     for spec in plan.tasks:
         for axis in spec.axes:
             for one in axis.lists:
@@ -67,15 +70,34 @@ def lengths_of_encoded(plan: Plan, inputs: Mapping[str, EncodedResult]) -> dict[
 
 
 def _encoded_length(one: ListSource, given: EncodedResult | None) -> int:
-    if given is None:
-        return 0
-    data, path = given.value, one.path
-    if given.blob is not None and (reference := reference_of(data)) is not None:
-        data, path = inflate(given.blob.data), (*reference.path, *path)
     try:
-        return list_length(data, path)
+        return 0 if given is None else list_length(whole_value(given), one.path)
     except TransportError:
         return 0
+
+
+def whole_value(given: EncodedResult) -> bytes:
+    """Return an input on its way to the store as one encoded value, without a reference."""
+    reference = reference_of(given.value)
+    if given.blob is None or reference is None:
+        return given.value
+    return project(inflate(given.blob.data), reference.path)
+
+
+def same_elements(
+    plan: Plan, one: ListSource, old: bytes | None, new: bytes
+) -> dict[int, int] | None:
+    """Return which elements of a list in an input were in an older value of it, and where there.
+
+    If its elements have keys, they are found wherever they were; without, only at the same number,
+    which is what the children are named by. `None` if one of the values has no such list.
+    """
+    axes = [axis for spec in plan.tasks for axis in spec.axes if axis.lists[0] == one]
+    by_place = all(axis.key is None for axis in axes)
+    try:
+        return same_items(split(old or _NIL, one.path), split(new, one.path), by_place=by_place)
+    except TransportError:
+        return None
 
 
 def list_mistakes(plan: Plan, values: Mapping[str, Any], secrets: frozenset[str]) -> list[str]:
@@ -95,7 +117,7 @@ def list_mistakes(plan: Plan, values: Mapping[str, Any], secrets: frozenset[str]
         except (ObservationError, LocateError) as error:
             what = f"the input {one.source!r}"
             hidden = f"{what} does not have what task {task_id!r} runs once for each of"
-            text = str(error) if isinstance(error, ObservationError) else f"{what}: {error}"
+            text = error.about(what) if isinstance(error, LocateError) else str(error)
             mistakes.append(hidden if one.source in secrets else text)
     return mistakes + [text for spec in plan.tasks for text in _unequal(spec, lengths)]
 

@@ -30,11 +30,12 @@ def observe(
 
 
 def _observed(value: Any, watch: Watch, task_id: str, max_children: int | None) -> int:
-    what = shown_path(watch.path, f"the result of task {task_id!r}")
+    result = f"the result of task {task_id!r}"
+    what = shown_path(watch.path, result)
     try:
         part = locate(value, watch.path)
     except LocateError as error:
-        raise ObservationError(f"task {task_id!r}: {error}; {_WHY[watch.kind]}") from None
+        raise ObservationError(f"{error.about(result)}; {_WHY[watch.kind]}") from None
     if watch.kind == "length":
         return _length(part, watch, what, max_children)
     if watch.kind == "truth":
@@ -84,7 +85,7 @@ def keys_of(part: Sequence[Any], key: Path, what: str) -> list[str]:
     """
     places: dict[str, int] = {}
     for place, element in enumerate(part):
-        name = _key(element, key, f"{what}[{place}]")
+        name = _key(element, key, f"element {place} of {what}")
         if places.setdefault(name, place) != place:
             raise ObservationError(
                 f"{what} has the key {name!r} twice, in the elements {places[name]} and {place}: "
@@ -97,16 +98,16 @@ def _key(element: Any, key: Path, where: str) -> str:
     try:
         found = locate(element, key)
     except LocateError as error:
-        raise ObservationError(f"{where}: {error}; it is the key that names the child") from None
+        text = f"{error.about(where)}; that part is the key that names the child"
+        raise ObservationError(text) from None
+    shown = f"{shown_path(key)} of {where}" if key else where
     if isinstance(found, Enum) or type(found) not in (str, int):
         kind = with_article(type(found).__name__) if found is not None else "None"
-        raise ObservationError(
-            f"{shown_path(key, where)} is {kind}; the key of a child must be a str or an int"
-        )
+        raise ObservationError(f"{shown} is {kind}; the key of a child must be a str or an int")
     name = str(found)
     if not name or len(name) > MAX_KEY_CHARS or not name.isprintable():
         raise ObservationError(
-            f"{shown_path(key, where)} is {_short(name)}; the key of a child must have 1 to "
+            f"{shown} is {_short(name)}; the key of a child must have 1 to "
             f"{MAX_KEY_CHARS} printable characters"
         )
     return name

@@ -132,7 +132,7 @@ def by_task(state: RunState, results: Mapping[int, Any]) -> dict[str, Any]:
     """
     tasks, states = state.tasks, state.states
     if state.plan.is_plain:
-        return {tasks.spec(number).task_id: value for number, value in results.items()}
+        return {tasks.specs[number].task_id: value for number, value in results.items()}
     had = {number: value for number, value in results.items() if states[number] == SUCCEEDED}
     templates = [tasks.template(number) for number in had]
     templates += [task for task in tasks.roots if states[task] == SUCCEEDED]

@@ -80,7 +80,7 @@ class RunLog:
 
     def _extra(self, name: str, attempt: int, worker_id: str = "") -> dict[str, Any]:
         where = {"worker_id": worker_id} if worker_id else {}
-        return {"run_id": self._run_id, "task": name, "attempt": attempt, **where}
+        return {"run_id": self._run_id, "task": name, "task_id": name, "attempt": attempt, **where}
 
 
 def guarded(observer: RunObserver) -> RunObserver:

@@ -31,6 +31,11 @@ class AttemptLog:
     """What people decided about tasks that were held."""
     cleanup_stopped: CleanupStopped | None = None
     """Why the tasks that clean up were ended before they were done."""
+    unsuccessful: list[int] = field(default_factory=list)
+    """The tasks that did not succeed, in the order of their ends, with those that had no attempt.
+
+    A mapped task is here only if it ended before it had children. A task that runs again after a
+    reopening stays here. In history some that were cancelled may be missing."""
 
     def was_retried(self, event: AttemptSettled) -> bool:
         """Return whether an attempt failed or was lost, and its task was tried again.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from sys import maxsize
 
-from astrum.machine.budgets import TaskBudgets
+from astrum.machine.budgets import TaskBudget, TaskBudgets
 from astrum.machine.events import Command, Dispatch
 from astrum.machine.gates import gates_of
 from astrum.machine.routes import FIRST_STREAM, Routes
@@ -90,6 +90,10 @@ class Dispatching:
     def is_exclusive(self, task: int) -> bool:
         """Return whether the task's attempts must be the only ones on their worker."""
         return task in self._budgets.exclusive
+
+    def budget(self, task: int) -> TaskBudget:
+        """Return the budget of a task, to read it."""
+        return self._budgets.peek(task)
 
     def has_stream(self, task: int) -> bool:
         """Return whether the task's route leads to any stream, so that it may be dispatched."""

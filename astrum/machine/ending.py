@@ -64,21 +64,29 @@ class Ending(Lists):
 
     def waits_for(self, task: int) -> list[str]:
         """Return the names of the tasks and children whose ends a waiting task waits for."""
+        return [self.tasks.name(source) for source in self.pending_needs(task)]
+
+    def pending_needs(self, task: int) -> list[int]:
+        """Return the tasks and children whose ends a waiting task waits for, by number.
+
+        A mapped task stands for those of its children that are read; of a mapped task itself, it
+        is those that return the lists of its children.
+        """
         template, index = self.tasks.template(task), self.tasks.index(task)
         if template in self.tasks.roots and not index:
             lists = self.plan.edges.lists_of[template]
             sources = {one.source for axis in lists for one in axis if isinstance(one, ListEdge)}
-            return [
-                self.tasks.name(source)
-                for source in sorted(sources)
-                if self.states[source] not in ENDED
-            ]
-        names = []
+            return [source for source in sorted(sources) if self.states[source] not in ENDED]
+        found = []
         for edge in self.plan.edges.into[template]:
             if self._verdict(edge, index) is PENDING:
                 source = self.tasks.find(edge.source, [index[at] for at in edge.places])
-                names.append(self.tasks.name(edge.source if source is None else source))
-        return names
+                found.append(edge.source if source is None else source)
+        return found
+
+    def may_start(self, task: int) -> bool:
+        """Return whether attempts of a task may still begin; some do while the run stops."""
+        return self._may_run(task)
 
     def counts(self) -> Counter[int]:
         """Return how many tasks and children are in each state; a mapped task is its children."""
@@ -121,6 +129,8 @@ class Ending(Lists):
         if self.states[task] in ENDED:
             return
         self.states[task] = state
+        if state != SUCCEEDED:
+            self.attempt_log.unsuccessful.append(task)
         if because != NO_ONE:
             self._because[task] = because
         root = task if because == NO_ONE else because
@@ -164,6 +174,8 @@ class Ending(Lists):
                 self._ends.append((above, above.worst, above.worst_because))
         else:
             self.states[place.template] = state
+            if state != SUCCEEDED and place.template not in self.tasks.counts:
+                self.attempt_log.unsuccessful.append(place.template)
             if because != NO_ONE:
                 self._because[place.template] = because
             self._end_of_plan_task(place.template)

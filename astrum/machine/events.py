@@ -47,7 +47,8 @@ class AttemptSettled(NamedTuple):
     ``queued_s`` is how long it waited from its dispatch on until a worker with a free slot took it,
     ``prepared_s`` how long its arguments were fetched and decoded from then until ``started_at``; 0
     in process. ``seen`` has what was to be observed of its result, ``code`` names the code that ran
-    (`astrum.planning.offer`), "" if it was the plan's.
+    (`astrum.planning.offer`), "" if it was the plan's. ``log`` stands for the log that its worker
+    stored with the run, ``b""`` without one.
     """
 
     task: int
@@ -64,6 +65,7 @@ class AttemptSettled(NamedTuple):
     prepared_s: float = 0.0
     seen: tuple[int, ...] = ()
     code: str = ""
+    log: bytes = b""
 
 
 class TaskReused(NamedTuple):

@@ -41,7 +41,7 @@ class TaskAttemptStatistics:
     ``traceback`` is that of the failure, "" if there is none. Before ``start_time`` it waited
     ``queued_s`` for a worker with a free slot, then ``prepared_s`` for its arguments to be fetched
     and decoded there; both are 0 in process. ``code`` names the code of its namespace that ran it,
-    as `workers` does, "" if that was the plan's.
+    as `workers` does, "" if that was the plan's. ``has_log``: its worker stored what it logged.
     """
 
     task_name: str
@@ -60,6 +60,7 @@ class TaskAttemptStatistics:
     queued_s: float = 0.0
     prepared_s: float = 0.0
     code: str = ""
+    has_log: bool = False
 
 
 @dataclass(slots=True)

@@ -152,7 +152,13 @@ class _Rows:
         if rows:
             start, end = rows[0].start_time, rows[-1].end_time
         task_state = state.states[task]
-        root = state.because(task)
+        error = root = None
+        reused_from = ""
+        if task_state != SUCCEEDED:
+            error = _error_message(state, task, rows, self.is_over)
+            root = state.because(task)
+        elif not rows:
+            reused_from = state.attempt_log.reused.get(task, "")
         return TaskExecutionStatistics(
             name,
             stage_id,
@@ -160,12 +166,12 @@ class _Rows:
             end,
             end - start if end > start else 0.0,
             _TASK_STATUS.get(task_state) or _unended_status(task_state, self.is_over),
-            None if task_state == SUCCEEDED else _error_message(state, task, rows, self.is_over),
+            error,
             max_retries,
             len(rows),
             rows,
             None if root is None else state.tasks.name(root),
-            reused_from=state.attempt_log.reused.get(task, ""),
+            reused_from=reused_from,
         )
 
     def mapped(self, task: int, spec: TaskSpec, stage_id: int) -> TaskExecutionStatistics:
@@ -269,6 +275,7 @@ def _attempt_statistics(
         event.queued_s,
         event.prepared_s,
         event.code,
+        event.log != b"",
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.failure import QUARANTINED
 from astrum.machine.state import RunState
-from astrum.machine.task_state import FAILED, READY, SUCCEEDED
+from astrum.machine.task_state import ENDED, FAILED, READY, SUCCEEDED
 
 LONGEST_FAILURE = 300
 """The number of characters of a failure that the list of runs shows."""
@@ -21,6 +21,9 @@ class RunCounts(NamedTuple):
 
     ``retried`` attempts failed or were lost, and were followed by another one; ``lost`` ones are
     among them if their tasks ran again. ``outstanding`` ones are dispatched and have not ended.
+    ``retrying`` tasks have had such attempts and have not ended. ``last_end_at`` is when an attempt
+    ended last, in whole seconds since the epoch (0: none has). ``total`` counts all tasks; 0 is not
+    known. A mapped task counts as its children, and as one task before they are known.
     """
 
     succeeded: int = 0
@@ -28,6 +31,9 @@ class RunCounts(NamedTuple):
     retried: int = 0
     lost: int = 0
     outstanding: int = 0
+    retrying: int = 0
+    last_end_at: int = 0
+    total: int = 0
 
 
 class RunCounter:
@@ -38,6 +44,8 @@ class RunCounter:
         self._seen = 0
         self._lost = 0
         self._retried = 0
+        self._tried_again: set[int] = set()
+        self._last_end_at = 0.0
         self._in_queue: dict[str, int] = {}
         self._size = 0
 
@@ -46,12 +54,20 @@ class RunCounter:
         state = self.state
         self._count_unsuccessful()
         return RunCounts(
-            succeeded=state.states.count(SUCCEEDED),
-            failed=state.states.count(FAILED),
+            succeeded=self._count(SUCCEEDED),
+            failed=self._count(FAILED),
             retried=self._retried,
             lost=self._lost,
             outstanding=state.outstanding_count,
+            retrying=len(self._tried_again),
+            last_end_at=int(self._last_end_at),
+            total=len(state.plan.tasks) + sum(n - 1 for n in state.tasks.counts.values()),
         )
+
+    def _count(self, ended: int) -> int:
+        """Count the tasks in a state, without mapped tasks whose children are known."""
+        states = self.state.states
+        return states.count(ended) - sum(states[task] == ended for task in self.state.tasks.counts)
 
     def ready(self) -> dict[str, int]:
         """Return how many tasks wait for nothing but capacity, by queue."""
@@ -75,8 +91,14 @@ class RunCounter:
         for event in log.settled[self._seen :]:
             if event.outcome is not _SUCCESS:
                 self._lost += event.outcome is Outcome.LOST
-                self._retried += log.was_retried(event)
+                if log.was_retried(event):
+                    self._retried += 1
+                    self._tried_again.add(event.task)
+        if len(log.settled) > self._seen:
+            self._last_end_at = max(self._last_end_at, log.settled[-1].recorded_at)
         self._seen = len(log.settled)
+        states = self.state.states
+        self._tried_again = {task for task in self._tried_again if states[task] not in ENDED}
 
 
 def _by_queue(state: RunState) -> dict[str, int]:

@@ -316,9 +316,7 @@ class RunState(Stopping):
         return [self._delay(task), *self._proceed()]
 
     def _on_reopened(self, event: Reopened) -> None:
-        # The process that led the run to its end knew that these never began.
-        if not self._is_plain:
-            self._cancel_what_may_not_run(self._current_tasks(), is_sure=True)
+        self.conclude()  # the process that led the run to its end knew what never began
         if self._is_decided():
             self._fail_what_never_ran()
             self._reopen(event)

@@ -207,10 +207,19 @@ class Stopping(Reopening):
         if self._started and is_any_ready:
             self._sort_again()
 
+    def conclude(self) -> None:
+        """Take in that the run is over: what has not begun by now never will.
+
+        A process that follows a run knows it from the run's record, not from an event.
+        """
+        if not self._is_plain:
+            self._cancel_what_may_not_run(self._current_tasks(), is_sure=True)
+
     def _halt(self, task: int, state: int) -> None:
         """End a task of a run that is stopping."""
         if self._is_plain:
             self.states[task] = state
+            self.attempt_log.unsuccessful.append(task)
         else:
             self._end(task, state)
 
@@ -254,6 +263,7 @@ class Stopping(Reopening):
         for task in self.attempt_log.failures:
             if self.states[task] in (READY, BACKING_OFF):
                 self.states[task] = FAILED
+                self.attempt_log.unsuccessful.append(task)
 
 
 def _lost(event: AttemptSettled) -> Failure:

@@ -2,7 +2,8 @@
 
 A task is taken over if it has the same id, code, bindings and input values as in the old run, has
 succeeded there, and all that it needs is taken over too. Then it would compute what it did before.
-Children are taken over one by one, if their list is taken over or is an input that did not change.
+Children are taken over one by one, if their list is taken over or is an input. If that input has
+changed, those children are taken over whose elements have not.
 Code that its fingerprint does not see (what it calls, constants of modules) is for the user to
 judge: ``again`` names tasks that must run, ``trust`` tasks whose other code does not matter.
 """
@@ -25,6 +26,7 @@ from astrum.machine.task_state import (
     SKIPPED,
     SUCCEEDED,
 )
+from astrum.planning.axes import ListSource
 from astrum.planning.fingerprint import EXACT, difference
 from astrum.planning.plan import Plan, TaskSpec
 
@@ -39,7 +41,7 @@ _ENDS: Mapping[int, str] = {
 
 
 class Wishes(NamedTuple):
-    """What a user says of single tasks, by their ids."""
+    """What a user says of single tasks, by their ids; ``again`` may also name children."""
 
     trust: Collection[str] = ()
     again: Collection[str] = ()
@@ -48,13 +50,16 @@ class Wishes(NamedTuple):
 class OldRun(NamedTuple):
     """The run whose results are wanted, as far as its journal was read.
 
-    ``changed_inputs`` are the inputs of the new run that had another value in it, or none.
+    ``changed_inputs`` are the inputs of the new run that had another value in it, or none. Of the
+    changed lists in inputs ``matches`` has the numbers of the elements that were in the old list
+    too, each with its number there.
     """
 
     run_id: str
     state: RunState
     is_open: bool = False
     changed_inputs: Collection[str] = ()
+    matches: Mapping[ListSource, Mapping[int, int]] = MappingProxyType({})
 
 
 class Seed(NamedTuple):
@@ -136,14 +141,37 @@ class _Taking:
         return TAKEN_OVER
 
     def _find(self, spec: TaskSpec, index: Index) -> int | None:
-        tasks = self._old.state.tasks
-        return tasks.find(tasks.plan.index[spec.task_id], index)
+        """Return the number that a task or child had in the old run, `None` if it had none."""
+        tasks, at = self._old.state.tasks, self._old_index(spec, index)
+        return None if at is None else tasks.find(tasks.plan.index[spec.task_id], at)
+
+    def _old_index(self, spec: TaskSpec, index: Index) -> Index | None:
+        """Return the index that a child had in the old run; `None` if an element is new."""
+        if not self._old.matches:
+            return index
+        old_index = []
+        for i, axis in zip(index, spec.axes, strict=False):
+            places = {
+                self._old.matches[one].get(i) if one in self._old.matches else i
+                for one in axis.lists
+            }
+            place = places.pop()
+            if place is None or places:
+                return None
+            old_index.append(place)
+        return tuple(old_index)
+
+    def _gathers_other_list(self, need: TaskSpec, depth: int) -> bool:
+        """Return whether one of the lists behind a gathered result has changed."""
+        return any(one in self._old.matches for axis in need.axes[depth:] for one in axis.lists)
 
     def _upstream(self, template: int, spec: TaskSpec, index: Index) -> str:
         """Return which of the tasks that it needs runs, "" if none does."""
         tasks, states = self.state.tasks, self.state.states
         for edge in self._plan.edges.into[template]:
             need = self._plan.tasks[edge.source]
+            if self._gathers_other_list(need, len(edge.places)):
+                return f"the children of {need.task_id!r} are others"
             if not self._reasons[edge.source]:
                 continue
             below = tasks.below(edge.source, [index[at] for at in edge.places if at < len(index)])
@@ -172,7 +200,11 @@ class _Taking:
         before = old.state.plan.tasks[old.state.plan.index[spec.task_id]]
         if _axes(before) != _axes(spec):
             return "its children come from other lists"
+        if self._old_index(spec, index) is None:
+            return f"its element was not in the list of run {old.run_id}"
         task = self._find(spec, index)
+        if task is not None and index and old.state.tasks.name(task) in self._wishes.again:
+            return "you said so"
         place = None if task is None else old.state.states[task]
         if task is None or place != SUCCEEDED:
             missing = (
@@ -244,11 +276,15 @@ def _other_code(before: TaskSpec, spec: TaskSpec, code: str) -> str:
 def _other_values(old: OldRun, before: TaskSpec, spec: TaskSpec) -> str:
     if (other := _other_parameter(before, spec)) is not None:
         return f"its parameter {other!r} reads something else"
-    inputs = [binding.source for binding in spec.bindings if binding.origin == "input"]
+    read = [
+        ListSource(binding.source, binding.path, "input") if binding.item is not None else binding
+        for binding in spec.bindings
+        if binding.origin == "input"
+    ]
     lists = [one for axis in spec.axes for one in axis.lists if one.origin == "input"]
-    for source in (*inputs, *[one.source for one in lists]):
-        if source in old.changed_inputs:
-            return f"the input {source!r} has another value"
+    for one in (*read, *lists):
+        if one.source in old.changed_inputs and one not in old.matches:
+            return f"the input {one.source!r} has another value"
     return ""
 
 

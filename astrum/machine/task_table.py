@@ -33,8 +33,9 @@ class TaskTable:
         # has its own.
         grows = not plan.is_plain
         self.priorities: list[int] = list(plan.priorities) if grows else plan.priorities
-        self._specs: list[TaskSpec] | tuple[TaskSpec, ...]
-        self._specs = list(plan.tasks) if grows else plan.tasks
+        self.specs: list[TaskSpec] | tuple[TaskSpec, ...]
+        """The spec of each task by number, as `spec` gives it; for code that runs for each task."""
+        self.specs = list(plan.tasks) if grows else plan.tasks
         self.roots: dict[int, Place] = {}
         if grows:
             self.roots = {task: Place(task) for task, spec in enumerate(plan.tasks) if spec.axes}
@@ -44,15 +45,15 @@ class TaskTable:
         self._keys: dict[tuple[ListSource, Index], Sequence[str]] = {}
 
     def __len__(self) -> int:
-        return len(self._specs)
+        return len(self.specs)
 
     def __iter__(self) -> Iterator[TaskSpec]:
         """Give the spec of each task by number."""
-        return iter(self._specs)
+        return iter(self.specs)
 
     def spec(self, task: int) -> TaskSpec:
         """Return the spec of a task, for a child that of its template."""
-        return self._specs[task]
+        return self.specs[task]
 
     def place_of(self, task: int) -> Place | None:
         """Return the children that a child is one of; `None` for a task of the plan."""
@@ -73,7 +74,7 @@ class TaskTable:
 
     def name(self, task: int) -> str:
         """Return the name of a task for people: its id, for a child with its indexes or keys."""
-        task_id = self._specs[task].task_id
+        task_id = self.specs[task].task_id
         if not self._firsts or (place := self.place_of(task)) is None:
             return task_id
         return f"{task_id}[{self.label(task, place)}]"
@@ -177,10 +178,10 @@ class TaskTable:
 
     def add_block(self, place: Place, count: int) -> None:
         """Give the next numbers to the children at a place, whose last axis has this length."""
-        assert isinstance(self._specs, list)
-        place.first, place.count, place.left = len(self._specs), count, count
+        assert isinstance(self.specs, list)
+        place.first, place.count, place.left = len(self.specs), count, count
         self.counts[place.template] = self.counts.get(place.template, 0) + count
-        self._specs.extend([self._specs[place.template]] * count)
+        self.specs.extend([self.specs[place.template]] * count)
         self.priorities.extend([self.priorities[place.template]] * count)
         if count:
             self._blocks.append(place)

@@ -75,10 +75,24 @@ class RetryPolicy:
 
         ``exception_names`` are the qualified names of the raised type and all its bases.
         """
+        return not self.why_not(failed_attempts, exception_names)
+
+    def why_not(self, failed_attempts: int, exception_names: Iterable[str]) -> str:
+        """Return why no attempt may follow ``failed_attempts`` failed ones, "" if one may.
+
+        >>> RetryPolicy(1).why_not(1, ["builtins.ValueError", "builtins.Exception"])
+        ''
+        >>> RetryPolicy(1, give_up_on=ValueError).why_not(1, ["builtins.ValueError"])
+        'none of its types is in retry_on'
+        """
         if failed_attempts > self.max_retries:
-            return False
+            return "its retries are used up" if self.max_retries else "it has no retries"
         names = set(exception_names)
-        return bool(names.intersection(self.retry_on)) and not names.intersection(self.give_up_on)
+        if not names.intersection(self.retry_on):
+            return "none of its types is in retry_on"
+        if given_up := sorted(map(str, names.intersection(self.give_up_on))):
+            return f"{given_up[0]} is in give_up_on"
+        return ""
 
     def delay_s(self, failed_attempts: int, fraction: float) -> float:
         """Return the seconds to wait after the n-th failed attempt.

@@ -63,8 +63,8 @@ class Record(NamedTuple):
     ``shared_loss``, ``blocked`` and ``seen`` are as in `AttemptSettled`. It was dispatched
     ``prepared_ms`` and ``queued_ms`` before ``started_at``: first it waited for a worker with a
     free slot, then its arguments were fetched and decoded. ``code`` is the code of the task's
-    namespace that ran, "" if the task's code was the plan's. ``log`` is the digest of the blob with
-    what it logged, ``b""`` if there is none; nothing writes ``log`` yet.
+    namespace that ran, "" if the task's code was the plan's. ``log`` is the `fingerprint_of_log` of
+    what it logged and its worker was about to store, ``b""`` if there is none.
     A reused task has such a record with attempt 0, and ``reused_from`` is the run that had the
     result.
     """
@@ -110,6 +110,7 @@ class Record(NamedTuple):
             self.prepared_ms / 1000,
             self.seen,
             self.code,
+            self.log,
         )
 
 

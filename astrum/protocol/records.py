@@ -82,6 +82,8 @@ PRIORITY = "priority"
 _TRACEPARENT = re.compile("(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _PRIORITY = re.compile("-?[1-9]")
 NO_COUNTS = RunCounts()
+_LEAST_COUNTS = 5
+"""Older versions write the first counts alone."""
 _COUNTS = re.compile(rb"[0-9]{1,18}(?: [0-9]{1,18})*")
 
 
@@ -98,7 +100,7 @@ def encode_counts(counts: RunCounts) -> bytes:
     """Return counts as the bytes that the record of a run keeps.
 
     >>> encode_counts(RunCounts(5, 1))
-    b'5 1 0 0 0'
+    b'5 1 0 0 0 0 0 0'
     """
     return " ".join(map(str, counts)).encode()
 
@@ -106,12 +108,12 @@ def encode_counts(counts: RunCounts) -> bytes:
 def decode_counts(data: bytes) -> RunCounts | None:
     """Return the counts of a run, `None` for anything else; more numbers are ignored.
 
-    >>> decode_counts(b"5 1 0 0 2 7")
-    RunCounts(succeeded=5, failed=1, retried=0, lost=0, outstanding=2)
+    >>> decode_counts(b"5 1 0 0 2")[:5], decode_counts(b"5 1 0 0 2 0 0 9 7").total
+    ((5, 1, 0, 0, 2), 9)
     """
     numbers = [int(part) for part in data.split()] if _COUNTS.fullmatch(data) else []
     size = len(RunCounts._fields)
-    return RunCounts(*numbers[:size]) if len(numbers) >= size else None
+    return RunCounts(*numbers[:size]) if len(numbers) >= _LEAST_COUNTS else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,8 @@ class RunInfo:
     ``released_at`` and ``released_by`` say when a leader last gave the run back, and which.
     ``counts`` are a few seconds old while the run is open, `None` before its leader has told any.
     ``start_at`` is the time that a delayed run was given, `None` for one that begins before it.
-    ``waits_until`` is that time while the run waits for it, and has no leader.
+    ``waits_until`` is that time while the run waits for it, and has no leader. ``unled_since`` says
+    since when an open run whose time has come has no leader, `None` if it has one.
     ``plan_digest`` names its plan, and ``header`` is the sealed `RunHeader`.
     ``details`` are the strings given at creation and at the finish.
     """
@@ -145,6 +148,7 @@ class RunInfo:
     released_by: str = ""
     start_at: float | None = None
     waits_until: float | None = None
+    unled_since: float | None = None
     plan_digest: str = ""
     header: bytes = b""
 

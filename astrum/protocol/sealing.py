@@ -1,4 +1,4 @@
-"""Signs and verifies plans, headers of runs, task messages, journal rows and hints.
+"""Signs and verifies plans, headers of runs, task messages, journal rows, logs and hints.
 
 With keys, what is not signed is refused: write access to the server alone does not make a process
 run or believe anything. Without keys all data is passed on unchanged.
@@ -22,8 +22,8 @@ _ADVICE = f"was it forged, or has a process no {KEY_VARIABLE} or another one?"
 class Seal:
     """Signs with the first of ``keys``, and accepts signatures of any of them.
 
-    A sealed journal row is the msgpack pair [signature, row]; a sealed plan, header or hint has
-    its signature in front; a task message's stands beside it.
+    A sealed journal row is the msgpack pair [signature, row]; a sealed plan, header, log or hint
+    has its signature in front; a task message's stands beside it.
     """
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
@@ -119,6 +119,19 @@ class Seal:
         if not self.signer.verify("flow", name, record, signature):
             raise _not_signed(f"the published flow {name!r}")
         return record
+
+    def seal_log(self, run_id: str, name: str, log: bytes) -> bytes:
+        """Return the log of an attempt in the form to store; ``name`` is that of `log_name`."""
+        return self.signer.sign("log", f"{run_id}/{name}", log) + log if self.signer else log
+
+    def open_log(self, run_id: str, name: str, data: bytes) -> bytes:
+        """Return the log's own bytes; raises `DecodeError` if it is not signed for the attempt."""
+        if self.signer is None:
+            return data
+        signature, log = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
+        if not self.signer.verify("log", f"{run_id}/{name}", log, signature):
+            raise DecodeError(f"the log is not signed by a key of this process; {_ADVICE}")
+        return log
 
     def seal_hint(self, hint: Hint) -> bytes:
         """Return a hint in the form to publish."""

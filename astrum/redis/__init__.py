@@ -18,7 +18,7 @@ from astrum.redis.settings import (
     ServerIdentity,
     ServerLossDetector,
 )
-from astrum.redis.settlement import Settlement, Verdict
+from astrum.redis.settlement import Settlement, StoredLog, Verdict
 from astrum.redis.translation import translate
 from astrum.redis.worker_store import WorkerStore
 
@@ -35,6 +35,7 @@ __all__ = [
     "ServerIdentity",
     "ServerLossDetector",
     "Settlement",
+    "StoredLog",
     "Verdict",
     "WorkerInfo",
     "WorkerStore",

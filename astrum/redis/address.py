@@ -5,9 +5,10 @@ No error shows the wrong part of the URL, which may belong to a password.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 DEFAULT_HOST, DEFAULT_PORT, SENTINEL_PORT = "localhost", 6379, 26_379
 OPTIONS = ("db", "username", "password", "protocol")
@@ -125,7 +126,7 @@ def _socket(main: str) -> tuple[str, str]:
     credentials, _, path = ("", "", main) if main.startswith("/") else main.rpartition("@")
     if not path.startswith("/"):
         raise ValueError("a Unix socket needs its whole path, as in unix:///run/redis.sock")
-    return credentials, unquote(path)
+    return credentials, os.fsdecode(unquote_to_bytes(path))  # names of files are bytes
 
 
 def _place(place: str) -> tuple[Address, str]:

@@ -50,9 +50,13 @@ def _checked(data: bytes, digest: str) -> bytes:
     return value
 
 
-async def read_bounded(client: Client, key: str) -> bytes | None:
-    """Return a stored string, ``None`` if there is none; never takes more than the limit."""
-    data = bytes(await client.execute("GETRANGE", key, 0, MAX_BLOB_BYTES))
-    if len(data) > MAX_BLOB_BYTES:
-        raise StoreError(f"{key} holds more than {MAX_BLOB_BYTES} bytes; who wrote it?")
+async def read_bounded(client: Client, key: str, limit: int | None = None) -> bytes | None:
+    """Return a stored string, ``None`` if there is none; never takes more than the limit.
+
+    The default is that of values.
+    """
+    limit = limit or MAX_BLOB_BYTES
+    data = bytes(await client.execute("GETRANGE", key, 0, limit))
+    if len(data) > limit:
+        raise StoreError(f"{key} holds more than {limit} bytes; who wrote it?")
     return data or None

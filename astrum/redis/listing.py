@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -27,6 +27,8 @@ from astrum.redis.reaping import streams_of
 _TIME_MS = re.compile(rb"[0-9]{1,18}")
 _LEAST_RUNS = 20
 """The fewest runs asked for at once: some of them may have expired."""
+_RECORDS_PER_CALL, _IDS_PER_CALL = 500, 10_000
+"""Limits, so that no call blocks the server for long."""
 
 
 class Backlog(NamedTuple):
@@ -92,20 +94,36 @@ def read_orphans(reply: Sequence[Any]) -> Orphans:
     return Orphans(known, fresh, None if next_ms < 0 else next_ms / 1000)
 
 
-async def list_runs(client: Client, keys: Keys, limit: int) -> list[RunInfo]:
-    """Return the latest ``limit`` runs, newest first; damaged records are left out."""
-    found: dict[str, RunInfo] = {}
+async def run_ids(client: Client, keys: Keys) -> list[str]:
+    """Return the ids of all runs, newest first; some of their records may have expired."""
+    found: dict[str, None] = {}
     start = 0
-    while len(found) < limit:
-        size = max(limit - len(found), _LEAST_RUNS)
+    while True:
+        reply = await client.execute("ZREVRANGE", keys.index, start, start + _IDS_PER_CALL - 1)
+        found |= dict.fromkeys(filter(is_run_id, names_of(reply)))
+        if len(reply) < _IDS_PER_CALL:
+            return list(found)
+        start += _IDS_PER_CALL
+
+
+async def each_run(client: Client, keys: Keys, at_once: int) -> AsyncIterator[RunInfo]:
+    """Yield all runs, newest first, each once; damaged records are left out.
+
+    The first ``at_once`` are read together, then larger parts.
+    """
+    yielded: set[str] = set()
+    start, size = 0, max(at_once, _LEAST_RUNS)
+    while True:
         reply = await client.execute("ZREVRANGE", keys.index, start, start + size - 1)
         for record in await _records(client, keys, list(filter(is_run_id, names_of(reply)))):
-            with suppress(StoreError):  # a run may come twice: a new one moves all others on
-                found.setdefault(record.run_id, _read_run(record))
+            if record.run_id in yielded:  # a new run moves all others on
+                continue
+            yielded.add(record.run_id)
+            with suppress(StoreError):
+                yield _read_run(record)
         if len(reply) < size:
-            break
-        start += size
-    return list(found.values())[:limit]
+            return
+        start, size = start + size, _RECORDS_PER_CALL
 
 
 class RawRun(NamedTuple):
@@ -148,22 +166,28 @@ def _run_info_of(record: RawRun, fields: dict[bytes, bytes]) -> RunInfo:
     waits = fields[b"st"] == b"open" and record.lease_end is None
     is_early = start_at is not None and 1000 * start_at > record.time
     outstanding, late_ends = (int(count or 0) for count in record.counts)
+    released_at = None if released is None else _seconds(released)
+    created_at, epoch = _seconds(fields[b"at"]), int(fields[b"ep"])
+    is_unled = fields[b"st"] == b"open" and lease_end <= record.time and not (waits and is_early)
+    # An epoch is at least the time at which it began; a run has a new one when it is reopened.
+    latest = max(lease_end / 1000, start_at or created_at, released_at or 0.0, epoch / 1000)
     return RunInfo(
         run_id=record.run_id,
         state=fields[b"st"].decode(),
-        epoch=int(fields[b"ep"]),
+        epoch=epoch,
         owner=fields[b"ow"].decode(),
         lease_s=max(0.0, lease_end - record.time) / 1000,
-        created_at=_seconds(fields[b"at"]),
+        created_at=created_at,
         ended_at=None if ended is None else _seconds(ended),
         outstanding=outstanding,
         late_ends=late_ends,
         details=texts(fields, b"f:"),
         counts=decode_counts(fields.get(b"n", b"")),
-        released_at=None if released is None else _seconds(released),
+        released_at=released_at,
         released_by=fields.get(b"rb", b"").decode(),
         start_at=start_at,
         waits_until=start_at if waits and is_early else None,
+        unled_since=min(latest, record.time / 1000) if is_unled else None,
         plan_digest=fields.get(b"pd", b"").decode(),
         header=fields.get(b"hd", b""),
     )

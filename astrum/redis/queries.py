@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import msgpack
@@ -30,9 +30,37 @@ class QueryStore(Store):
         state = await self.client.execute("HGET", self.keys.run(run_id), "st")
         return None if state is None else state.decode("utf-8", "replace")
 
+    async def run_states(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """Return the states of these runs, as `run_state`, without those that are not there."""
+        found: dict[str, str] = {}
+        for part in scripts.chunks(run_ids):
+            replies: list[Any] = await self.client.pipeline(
+                [("HGET", self.keys.run(run_id), "st") for run_id in part], tolerant=True
+            )
+            states = zip(part, replies, strict=True)
+            found |= {
+                run_id: state.decode("utf-8", "replace")
+                for run_id, state in states
+                if isinstance(state, bytes)  # neither missing nor an error
+            }
+        return found
+
+    async def run_ids(self) -> list[str]:
+        """Return the ids of all runs, newest first; the records of some may have expired."""
+        return await listing.run_ids(self.client, self.keys)
+
     async def list_runs(self, limit: int = 100) -> list[RunInfo]:
         """Return the latest runs, open or ended within their result's life, newest first."""
-        return await listing.list_runs(self.client, self.keys, limit)
+        found: list[RunInfo] = []
+        async for info in self.each_run(limit):
+            found.append(info)
+            if len(found) >= limit:
+                break
+        return found
+
+    def each_run(self, at_once: int) -> AsyncIterator[RunInfo]:
+        """Yield all runs, newest first; the first ``at_once`` are read together."""
+        return listing.each_run(self.client, self.keys, at_once)
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the live workers."""

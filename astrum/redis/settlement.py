@@ -21,6 +21,14 @@ class Settlement(NamedTuple):
     record: bytes
 
 
+class StoredLog(NamedTuple):
+    """The log of an attempt in the form to store, and its name among the values of its run."""
+
+    run_id: str
+    name: str
+    data: bytes
+
+
 class Verdict(IntEnum):
     """The result of a settlement."""
 

@@ -18,6 +18,8 @@ from astrum.redis.settings import RedisSettings, ServerIdentity, ServerLossDetec
 from astrum.redis.translation import FAILURES, translate
 from astrum.values.references import Blob
 
+MAX_LOG_READ = 1024 * 1024
+"""The most bytes that are read of a log; workers store far less."""
 MAX_BLOCK_S = 30.0
 READ_MARGIN_S = 5.0
 """The time by which a read timeout is longer than the blocking read."""
@@ -108,6 +110,10 @@ class Store:
     async def get_blob(self, run_id: str, digest: str) -> bytes:
         """Return a stored value; raises `RunNotFoundError` if it is gone."""
         return await blobs.get_blob(self.bulk, self.keys, run_id, digest)
+
+    async def get_log(self, run_id: str, name: str) -> bytes | None:
+        """Return the stored log of an attempt, `None` if there is none."""
+        return await blobs.read_bounded(self.bulk, self.keys.blob(run_id, name), MAX_LOG_READ)
 
     async def publish(self, hint: bytes) -> None:
         """Send a hint to all current listeners; a hint may be lost."""

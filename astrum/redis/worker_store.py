@@ -19,8 +19,10 @@ from astrum.redis.script_library import ScriptLibrary
 from astrum.redis.scripts import chunks
 from astrum.redis.server_clock import ServerClock
 from astrum.redis.settings import RedisSettings
-from astrum.redis.settlement import Settlement, Verdict
+from astrum.redis.settlement import Settlement, StoredLog, Verdict
 from astrum.redis.store import Store, block_option
+
+LOG_TIMEOUT_S = 2.0
 
 
 class WorkerStore(Store):
@@ -37,6 +39,12 @@ class WorkerStore(Store):
         super().__init__(settings, library=library)
         self.worker_id = worker_id
         self.clock = ServerClock()
+        self._logs = Client(
+            settings,
+            read_timeout_s=LOG_TIMEOUT_S,
+            loss_detector=self.loss,
+            library=self.library,
+        )
         self._known: set[str] = set()
         self._asked: dict[str, Client] = {}
 
@@ -158,6 +166,20 @@ class WorkerStore(Store):
             reply = await self.client.call(call)
             verdicts += scripts.read_verdicts(run_id, self.worker_id, reply, len(part))
         return verdicts
+
+    async def put_logs(self, logs: Sequence[StoredLog]) -> None:
+        """Store logs of attempts in one trip, each for as long as its run lives; repeatable.
+
+        They have a connection of their own, which is opened for the first one: a slow transfer
+        delays nothing else. One whose run is gone is dropped.
+        """
+        if logs:
+            await self._logs.call_all([scripts.put_log(self.keys, *log) for log in logs])
+
+    async def close(self) -> None:
+        """Drop all connections; harmless when repeated."""
+        await self._logs.close()
+        await super().close()
 
     async def are_still_held(
         self, run_id: str, items: Sequence[tuple[int, int, EntryKey]]

@@ -16,6 +16,7 @@ from astrum.errors import (
     RetryRefusedError,
     RunEndedError,
     RunInputError,
+    RunNotFoundError,
     SchedulerError,
     StoreConfigurationError,
     StoreRefusesWritesError,
@@ -32,6 +33,7 @@ _WRONG_USAGE = (
     ReleaseRefusedError,
     TakeOverRefusedError,
     RunInputError,
+    RunNotFoundError,
     NotInPoolError,
 )
 _SIGNAL_BASE = 128

@@ -68,6 +68,24 @@ def split(data: bytes, path: Path = ()) -> EncodedList:
     return EncodedList(part, offsets(part, array_in(part)))
 
 
+def same_items(old: EncodedList, new: EncodedList, *, by_place: bool) -> dict[int, int]:
+    """Return the numbers of the new items that have equal bytes in the old list, and those there.
+
+    With ``by_place`` only an item at the same number counts; else any, each for one new item.
+
+    >>> old, new = split(msgpack.packb(["a", "b"])), split(msgpack.packb(["b", "b", "a"]))
+    >>> same_items(old, new, by_place=False), same_items(old, new, by_place=True)
+    ({0: 1, 2: 0}, {1: 1})
+    """
+    if by_place:
+        pairs = enumerate(zip(old, new, strict=False))
+        return {number: number for number, (one, other) in pairs if one == other}
+    free: dict[bytes, list[int]] = {}
+    for number in range(len(old) - 1, -1, -1):  # so that the first one is used first
+        free.setdefault(old[number], []).append(number)
+    return {number: free[item].pop() for number, item in enumerate(new) if free.get(item)}
+
+
 def join(items: Sequence[bytes | None]) -> bytes:
     """Return the encoded list of encoded values, compressed or not; `None` gives `ABSENT`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.case import Case
 from benchmarks.cases.chain import Chain
-from benchmarks.cases.children import Children
+from benchmarks.cases.children import Children, FirstChild, ResumeChildren
 from benchmarks.cases.cpu_bound import CpuBound
 from benchmarks.cases.fan_out import FanOut, Layered, SyncFanOut
 from benchmarks.cases.idle import Idle
@@ -13,8 +13,10 @@ from benchmarks.cases.many_readers import ManyReaders
 from benchmarks.cases.million import Million
 from benchmarks.cases.resume import Resume
 from benchmarks.cases.round_trip import RoundTrip
+from benchmarks.cases.run_list import RunList
 from benchmarks.cases.small_runs import SmallRuns
 from benchmarks.cases.start_up import StartUp
+from benchmarks.cases.why import Why
 
 CASES: dict[str, Case] = {
     case.name: case
@@ -22,6 +24,8 @@ CASES: dict[str, Case] = {
         FanOut(),
         Chain(),
         Children(),
+        FirstChild(),
+        ResumeChildren(),
         SmallRuns(),
         SyncFanOut(),
         Layered(),
@@ -32,6 +36,8 @@ CASES: dict[str, Case] = {
         Million(),
         Resume(),
         Idle(),
+        RunList(),
         StartUp(),
+        Why(),
     )
 }

@@ -9,7 +9,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,8 @@ async def _measure(shape: str, tasks: int, expected: object) -> Numbers:
     async with open_pool() as coordinator:
         before, used = _memory(), await _cpu_s()
         started = time.perf_counter()
-        report = await coordinator.run_flow(flow, _config())
+        led = _AtTheEnd() if "children" in shape else None
+        report = await coordinator.run_flow(flow, _config(), observer=led)
         seconds = time.perf_counter() - started
         cpu = {name: value - used[name] for name, value in (await _cpu_s()).items()}
         numbers = await _store_numbers()
@@ -76,9 +77,22 @@ async def _measure(shape: str, tasks: int, expected: object) -> Numbers:
         "tasks": tasks,
         "plan_seconds": planned - began,
         "coordinator_bytes_per_task": (_memory() - before) / tasks,
+        **({} if led is None else {"led_bytes_per_task": (led.memory - before) / tasks}),
         **{f"{name}_cpu_us_per_task": value / tasks * 1e6 for name, value in cpu.items()},
         **numbers,
     }
+
+
+class _AtTheEnd:
+    """An observer that notes the memory of the leader at the end of its run, before the report."""
+
+    def __init__(self) -> None:
+        self.memory = 0
+
+    def observe(self, state: Any, event: Any, commands: Sequence[Any]) -> None:
+        """See what a leader decides."""
+        if commands and type(commands[-1]).__name__ == "Finish":
+            self.memory = _memory()
 
 
 async def _cpu_s() -> dict[str, float]:

@@ -1,17 +1,20 @@
-"""Astrum where it does not just run: a leader taking a long run over, and a pool that waits."""
+"""Astrum where it does not just run: a long run is taken over or asked about, and a pool waits."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import statistics
+import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import drive_astrum
-from driver import URL, Numbers, Work
+from driver import URL, Numbers, Work, script
 
 WORKERS = 10
+FIRST_CHILD_RUNS = 50
 IDLE_SETTLE_S = 3.0
 IDLE_S = float(os.environ.get("BENCH_IDLE_S", "15"))
 
@@ -46,6 +49,54 @@ async def _resume(tasks: int) -> Numbers:
     if report.execution_state != "completed":
         raise SystemExit(f"the run {report.execution_state}: {report.error_summary[:3]}")
     return {"seconds": observer.at - began, "tasks": tasks}
+
+
+async def _resume_children(tasks: int) -> Numbers:
+    """Stop leading and running when half of the children have succeeded; take the run over."""
+    from astrum_coordinator import Coordinator
+    from benchmarks.flows import no_ops
+
+    flow = no_ops.registry_children.build_scheduler().flow(fingerprints=True)
+    async with drive_astrum.open_pool() as first:
+        run_id = await first.submit_flow(flow)
+        serving = asyncio.create_task(first.serve())
+        await _until(lambda: _has_succeeded(first, run_id, tasks // 2), True)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+    async with drive_astrum.open_pool():
+        observer = _FirstDispatch()
+        async with Coordinator(URL) as third:
+            began = time.perf_counter()
+            report = await third.resume(run_id, observer=observer)
+    if report.execution_state != "completed":
+        raise SystemExit(f"the run {report.execution_state}: {report.error_summary[:3]}")
+    return {"seconds": observer.at - began, "tasks": tasks}
+
+
+async def _has_succeeded(coordinator: Any, run_id: str, tasks: int) -> bool:
+    run = next(run for run in await coordinator.runs() if run.run_id == run_id)
+    return run.counts is not None and run.counts.succeeded >= tasks
+
+
+async def _first_child(tasks: int) -> Numbers:
+    """Measure, on the server's clock, from a producer's end to the dispatch of its first child."""
+    from astrum import AstrumConfig
+    from benchmarks.flows import no_ops
+
+    flow = no_ops.registry_children.build_scheduler().flow(fingerprints=True)
+    waits = []
+    async with drive_astrum.open_pool() as coordinator:
+        for _ in range(FIRST_CHILD_RUNS):
+            report = await coordinator.run_flow(flow, AstrumConfig())
+            rows = {row.task_name: row for row in report.task_statistics}
+            sent = min(_dispatched_at(child) for child in rows["t"].children)
+            waits.append(sent - rows["numbers"].end_time)
+    return {"seconds": statistics.median(waits), "worst_seconds": max(waits), "tasks": tasks}
+
+
+def _dispatched_at(row: Any) -> float:
+    first = row.attempt_statistics[0]
+    return float(first.start_time - first.prepared_s - first.queued_s)
 
 
 async def _led_until(coordinator: Any, run_id: str, *, outstanding: int) -> None:
@@ -124,6 +175,37 @@ def _cpu_s(process: Any) -> float:
     return float(times.user + times.system)
 
 
+async def _why(tasks: int) -> Numbers:
+    """Ask about a run of which no task has ended, then about one of which all but two have."""
+    from benchmarks.flows import no_ops
+
+    waiting = no_ops.registry_fan_out.build_scheduler().flow(fingerprints=True)
+    resumed = no_ops.registry_resumed.build_scheduler().flow(fingerprints=True)
+    async with drive_astrum.open_pool() as coordinator:
+        new = await coordinator.submit_flow(waiting)
+        old = await coordinator.submit_flow(resumed)
+        seconds = [await _asked(new)]
+        await coordinator.cancel(new)
+        await _led_until(coordinator, old, outstanding=1)
+        seconds.append(await _asked(old))
+    return {"seconds": max(seconds), "tasks": tasks, "of_new": seconds[0], "of_old": seconds[1]}
+
+
+async def _asked(run_id: str) -> float:
+    """Return the fastest of three calls of the command."""
+    return min([await asyncio.to_thread(_asked_once, run_id) for _ in range(3)])
+
+
+def _asked_once(run_id: str) -> float:
+    began = time.perf_counter()
+    command = [script("astrum-coordinator"), "why", run_id, "--redis", URL, "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    seconds = time.perf_counter() - began
+    if run_id.encode() not in done.stdout:
+        raise SystemExit(f"why ended with {done.returncode}")
+    return seconds
+
+
 def _work(flow: str, measure: Callable[[int], Awaitable[Numbers]], workers: int) -> Work:
     def run(tasks: int) -> Numbers:
         os.environ["BENCH_TASKS"], os.environ["BENCH_FLOW"] = str(tasks), flow
@@ -135,5 +217,8 @@ def _work(flow: str, measure: Callable[[int], Awaitable[Numbers]], workers: int)
 
 WORKS: dict[str, Work] = {
     "resume": _work("resumed", _resume, 1),
+    "why": _work("fan_out,resumed", _why, 1),
+    "resume_children": _work("children", _resume_children, 1),
+    "first_child": _work("children", _first_child, 1),
     "idle": _work("waiting", _idle, WORKERS),
 }

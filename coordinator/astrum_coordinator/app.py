@@ -32,6 +32,7 @@ from astrum_coordinator.asking.operations import Operations
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.snapshots import take_snapshot
 from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
+from astrum_coordinator.asking.task_logs import TaskLogReading
 from astrum_coordinator.asking.waiting import found_run, until_over
 from astrum_coordinator.client.client_parts import ClientParts
 from astrum_coordinator.client.handle import RunHandle
@@ -53,7 +54,7 @@ _PATIENCE_S = 10.0
 """Seconds for which a submission or a cancel waits for a server, for example at a restart."""
 
 
-class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
+class Coordinator(Operations, Publishing, TakingOver, TaskLogReading, WorkersHere):
     """Runs flows on a pool of workers that share a Redis or Valkey server.
 
     ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also
@@ -384,6 +385,14 @@ class Coordinator(Operations, Publishing, TakingOver, WorkersHere):
         except TimeoutError:
             raise TimeoutError(f"run {run_id!r} is still open after {timeout_s:g} s") from None
         return await self.report(run_id, types=types, results=results)
+
+    async def follow(self, run_id: str, observer: RunObserver) -> None:
+        """Tell ``observer`` of all that happens in a run until it is over, without leading it.
+
+        Raises `RunNotFoundError`. Waits for as long as the server is away.
+        """
+        self._parts.reader.start()
+        await self._parts.completion.follow(run_id, observer)
 
     def handle(self, run_id: str) -> RunHandle:
         """Return a handle of a run, as `Client.handle` does; its first method asks the server."""

@@ -242,7 +242,8 @@ async def prepare_work(settings: RedisSettings) -> None:
 
 
 async def prepare_start(settings: RedisSettings) -> None:
-    async with RunStore.open(settings) as runs:
+    async with RunStore.open(settings) as runs, WorkerStore(settings, "w") as workers:
+        await registered(workers, "w")
         epoch = await led_run(runs, "ended")
         await dispatched(runs, epoch, 0, run_id="ended")
         await stored(runs, "ended", b"big")
@@ -265,6 +266,7 @@ async def start_and_ask(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert await runs.create_run(late)
         assert await runs.append_event("late", b"\x90", begins=True)
         await ask_of_runs(runs, "mine")
+        assert await runs.workers()
         assert await runs.reopen("ended", b"\x90", "failed", [0])
         await runs.prolong("ended")
 
@@ -274,6 +276,7 @@ async def ask_of_runs(runs: RunStore, run_id: str) -> None:
     assert await runs.run_info(run_id)
     await runs.outstanding("ended")
     assert await runs.list_runs()
+    assert await runs.run_states(await runs.run_ids())
     assert await runs.done_cursor() > "0-0"
     news = await runs.wait_for_news({run_id: "0-0"}, "0-0", block_s=1.0, count=1)
     assert (news.ended, news.has_gap) == (["ended"], True)
@@ -289,7 +292,6 @@ async def prepare_view(settings: RedisSettings) -> None:
     await prepare_start(settings)
     async with RunStore.open(settings) as runs, WorkerStore(settings, "w") as workers:
         epoch = await led_run(runs, "open")
-        await registered(workers, "w")
         await dispatched(runs, epoch, 0, run_id="open")
         await claimed(workers, "w")
         await dispatched(runs, epoch, 1, run_id="open")
@@ -309,6 +311,8 @@ async def view(settings: RedisSettings, theirs: RedisSettings) -> None:
         assert await runs.queue_sizes()
         assert await runs.backlog()
         await runs.holders(stream, ["1-0"])
+        await runs.last_words(["w"])
+        await runs.vanished("open", stream, [(0, 1, "1-0")])
         await runs.paused()
         await runs.dead_letters()
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from astrum import F, Input, Ref, task, use_namespace
+from astrum import F, Input, Ref, current_attempt, task, use_namespace
 
 with use_namespace("billing"):
 
@@ -31,6 +31,7 @@ with use_namespace("waiting"):
 
     @task("second", depends_on=["first"])
     async def second(folder: Ref[str, F("first")]) -> int:
+        current_attempt().progress(1, 2, "it waits for the file")
         while not (Path(folder) / "go").exists():  # noqa: ASYNC110  the test is another process
             await asyncio.sleep(0.01)
         return os.getpid()

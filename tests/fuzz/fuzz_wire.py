@@ -46,6 +46,7 @@ with atheris.instrument_imports(include=["astrum", "astrum_worker", "astrum_coor
     )
     from astrum.protocol.sealing import Seal
     from astrum.protocol.status import decode_served, decode_status
+    from astrum.protocol.task_logs import decode_log
     from astrum.protocol.task_message import TaskMessage, decode_message, encode_message
     from astrum.redis import Claim
     from astrum.redis.settings import RedisSettings, mask_url
@@ -89,6 +90,7 @@ READERS = (
     lambda data: SEALED.open_plan("digest", data),
     decode_header,
     SEALED.open_hint,
+    decode_log,
 )
 
 

@@ -132,7 +132,7 @@ COMMANDS = {
     "retry of an open run": (("retry", "waits"), 2, "run waits is under way"),
     "hurry where nothing waits": (("retry", "waits", "--now"), 2, "no task waits"),
     "retry of a completed run": (("retry", "done"), 2, "run done completed"),
-    "retry of an unknown run": (("retry", "dne"), 1, "no run has the id 'dne'"),
+    "retry of an unknown run": (("retry", "dne"), 2, "no run has the id 'dne'"),
     "retry of an unknown task": (("retry", "done", "bil"), 2, "has no task 'bil'"),
 }
 

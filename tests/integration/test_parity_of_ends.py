@@ -26,11 +26,7 @@ def ends_of(report: ExecutionReport) -> dict[str, tuple[str, str | None]]:
 
 
 async def both(
-    name: str,
-    coordinator: Coordinator,
-    inputs: dict[str, Any] | None = None,
-    *,
-    is_read_again: bool = True,
+    name: str, coordinator: Coordinator, inputs: dict[str, Any] | None = None
 ) -> ExecutionReport:
     """Run a flow in both modes and return the report; all that matters in it is the same."""
     local = await build_scheduler(namespace=name, config=CONFIG).execute(inputs=inputs or {})
@@ -39,8 +35,6 @@ async def both(
     )
     assert ends_of(distributed) == ends_of(local)
     assert outcome_of(distributed) == outcome_of(local)
-    if not is_read_again:
-        return distributed
     again = await coordinator.report(distributed.run_id)
     assert (ends_of(again), outcome_of(again)) == (ends_of(local), outcome_of(local))
     return distributed
@@ -88,8 +82,7 @@ async def test_siblings_of_a_failed_child_go_on_and_their_readers_too(
 
 
 async def test_one_failed_child_too_many_ends_the_list(coordinator: Coordinator) -> None:
-    # Only the leader of the run says which child made the whole list fail; its row says it too.
-    report = await both("too_many_failed", coordinator, is_read_again=False)
+    report = await both("too_many_failed", coordinator)
     assert report.execution_state == "failed"
     ends = ends_of(report)
     assert [ends[f"fetch[{n}]"][0] for n in range(4)] == [

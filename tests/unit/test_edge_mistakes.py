@@ -47,6 +47,12 @@ PARAMETERS: list[tuple[Any, str]] = [
     (Ref[Page, Each("pages", key=True)], "has key=True: that is Page, and only a str or an int"),
     (Ref[Page, Each("pages", key="weight")], "has key='weight': that is float, and only a str or"),
     (Ref[Page, Each("pages", key="nubmer")], "has key='nubmer': each element is Page, which has"),
+    (Ref[Page, Each(Input("books"), key="weight")], "has key='weight': that is float, and only a"),
+    (
+        Ref[Page, Each(Input("books"), key="nubmer")],
+        "has key='nubmer': each element is Page, which",
+    ),
+    (Ref[float, Each(Input("sizes"), key=True)], "has key=True: that is float, and only a str or"),
     (Ref[list[int], Each("parse", key=True)], "'parse' has children already, so their names are"),
     (
         Ref[int, Each(Each("parse", key=0))],

@@ -36,7 +36,7 @@ def test_the_docs_and_the_code_have_the_same_table() -> None:
         (StoreConfigurationError("wrong password"), ExitCode.WRONG_USAGE),
         (StoreUnavailableError("refused"), ExitCode.FAILED),
         (StoreRefusesWritesError("full"), ExitCode.PERSON_NEEDED),
-        (RunNotFoundError("no run"), ExitCode.FAILED),
+        (RunNotFoundError("no run"), ExitCode.WRONG_USAGE),
         (RunEndedError("ended"), ExitCode.WRONG_USAGE),
         (RetryRefusedError("it is under way"), ExitCode.WRONG_USAGE),
         (ReleaseRefusedError("it is not held"), ExitCode.WRONG_USAGE),

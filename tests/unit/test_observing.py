@@ -86,7 +86,9 @@ def test_what_is_not_a_list_fails_its_task_by_name(value: Any, found: str) -> No
 
 def test_a_part_that_is_not_there_fails_its_task_by_name() -> None:
     text = refusal({"lines": []}, Watch("length", ("rows",)))
-    assert text.startswith("task 'load': the result has no field 'rows'; it is a dict with the key")
+    assert text.startswith(
+        "the result of task 'load' has no field 'rows'; it is a dict with the key"
+    )
     assert "other tasks run once for each element" in text
     assert "depends on a bool there" in refusal(None, Watch("truth", ("ok",)))
     assert "which other tasks run" in refusal({}, Watch("choice", ("kind",), ("a",)))
@@ -137,13 +139,13 @@ def test_a_key_that_comes_twice_is_named_with_both_places(ids: Any) -> None:
 )
 def test_a_key_that_cannot_name_a_child_is_named_with_its_place(key: Any, found: str) -> None:
     text = refusal([{"id": "a"}, {"id": key}], Watch("length", key=("id",)))
-    assert text.startswith(f"the result of task 'load'[1]['id'] {found}")
+    assert text.startswith(f"['id'] of element 1 of the result of task 'load' {found}")
 
 
 def test_an_element_without_its_key_is_named_with_its_place() -> None:
     text = refusal([{"id": "a"}, {"no": 1}], Watch("length", key=("id",)))
-    assert text.startswith("the result of task 'load'[1]: the result has no field 'id'")
-    assert text.endswith("it is the key that names the child")
+    assert text.startswith("element 1 of the result of task 'load' has no field 'id'")
+    assert text.endswith("that part is the key that names the child")
 
 
 # --- conditions -------------------------------------------------------------------------------

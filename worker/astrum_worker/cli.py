@@ -17,8 +17,11 @@ from astrum.runtime.cli.options import (
     LogLevel,
     ServerOptions,
     Size,
+    check_task_logs,
+    log_format_option,
     option,
     server_options,
+    task_log_options,
 )
 from astrum.runtime.service_manager import ServiceManager, take_service_manager
 from astrum.runtime.standard_streams import say_line
@@ -157,6 +160,8 @@ class WorkerCommand(SteadyCommand):
     show_default=True,
     help="How much to say on standard error; from warning on, only what went wrong.",
 )
+@log_format_option
+@task_log_options
 @option(
     "--health",
     "health_address",
@@ -191,6 +196,7 @@ def main(
     processes: int,
     no_supervisor: bool,
     log_level: str,
+    log_format: str,
     supervisor_fd: int | None,
     health_fd: int | None,
     health_address: tuple[str, int] | None,
@@ -202,7 +208,8 @@ def main(
     MODULE is a dotted name or a .py file; :attr behind it takes one registry of it only. All
     namespaces, registries and schedulers found there are served.
     """
-    log_to_stderr(log_level, FORMAT_WITH_PID)
+    log_to_stderr(log_level, FORMAT_WITH_PID, as_json=log_format == "json")
+    check_task_logs(settings["task_logs"], settings["capture_print"])
     if no_supervisor and processes > 1:
         raise click.UsageError("--processes needs the supervisor; drop --no-supervisor")
     manager = take_service_manager()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from astrum.planning.plan import DEFAULT_QUEUE, is_queue_name
 from astrum.redis import RedisSettings
 from astrum.redis.blobs import MAX_BLOB_BYTES
+from astrum.runtime.log_records import FAILED_LOGS, TASK_LOGS
 
 MIB = 1024 * 1024
 
@@ -39,6 +40,10 @@ class WorkerConfig:
     The event loop counts as blocked after ``blocked_after_s``, and a warning is logged. If one
     attempt blocks it for longer than ``blocked_limit_s`` the process ends; 0 means no limit.
 
+    ``task_logs`` says of which attempts the logs are stored: of those that did not succeed
+    ("failed"), of "all", also while they run, or of none ("off"). With ``capture_print`` what they
+    print belongs to it.
+
     ``metrics_tasks`` is how many tasks have metrics of their own (`None`: no metrics are kept).
     """
 
@@ -68,6 +73,8 @@ class WorkerConfig:
     blob_cache_bytes: int = 256 * MIB
     unsettled_bytes: int = 256 * MIB
     unsettled_items: int = 20_000
+    task_logs: str = FAILED_LOGS
+    capture_print: bool = False
     metrics_tasks: int | None = None
 
     def __post_init__(self) -> None:
@@ -87,6 +94,7 @@ class WorkerConfig:
                 raise ValueError(f"max_attempts and max_rss_bytes must be positive, got {limit!r}")
         if self.blocked_limit_s < 0:
             raise ValueError(f"blocked_limit_s may not be negative, got {self.blocked_limit_s!r}")
+        _check_task_logs(self.task_logs)
 
     @property
     def beat_every_s(self) -> float:
@@ -111,3 +119,8 @@ class WorkerConfig:
     def hung_limit(self) -> int:
         """The number of abandoned threads at which the worker ends."""
         return self.threads if self.max_hung is None else self.max_hung
+
+
+def _check_task_logs(chosen: str) -> None:
+    if chosen not in TASK_LOGS:
+        raise ValueError(f"task_logs must be one of {', '.join(TASK_LOGS)}, got {chosen!r}")

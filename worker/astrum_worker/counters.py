@@ -14,7 +14,8 @@ class Counters:
     """Counts of events since the worker started.
 
     ``fenced``: ends that came too late. ``restored``: ends that the server had lost.
-    ``hung``: attempts that continued after their cancellation.
+    ``hung``: attempts that continued after their cancellation. ``logs_dropped``: logs of attempts
+    that the server did not take.
     """
 
     claimed: int = 0
@@ -29,6 +30,7 @@ class Counters:
     restored: int = 0
     hung: int = 0
     skipped: int = 0
+    logs_dropped: int = 0
 
     @property
     def ended(self) -> int:

@@ -22,6 +22,7 @@ from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claim_reader import ClaimReader
 from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.slots import Slots
+from astrum_worker.running.task_logs import TaskLogs
 from astrum_worker.settling.settler import Settler
 from astrum_worker.streams import offers_read
 from astrum_worker.upkeep.blocked_process_end import BlockedProcessEnd
@@ -30,6 +31,7 @@ from astrum_worker.upkeep.hints import Hints
 from astrum_worker.upkeep.hung_tasks import HungTasks
 from astrum_worker.upkeep.hung_threads import HungThreads
 from astrum_worker.upkeep.lease import Lease
+from astrum_worker.upkeep.log_updates import LogUpdates
 from astrum_worker.upkeep.loop_block_detector import LoopBlockDetector
 from astrum_worker.upkeep.reconciler import Reconciler
 from astrum_worker.upkeep.registration import Registration, new_worker_id
@@ -82,10 +84,13 @@ def compose(
     settler = Settler(context)
     resources = OpenResources(ResourceFailure(context.gate, stop).end)
     executor = AttemptExecutor(context, invoker, blobs, resources)
-    attempts = Attempts(context, ClaimReader(catalog, context.seal), executor, settler, slots)
+    logs = TaskLogs(context)
+    reader = ClaimReader(catalog, context.seal)
+    attempts = Attempts(context, reader, executor, settler, slots, logs)
     reconciler = Reconciler(context, attempts, settler, registration.register)
     detector = LoopBlockDetector(attempts.running_in, config.blocked_after_s, attempts.running_as)
-    detector.on_limit(config.blocked_limit_s, BlockedProcessEnd(context, attempts, settler).end)
+    process_end = BlockedProcessEnd(context, attempts, settler, logs)
+    detector.on_limit(config.blocked_limit_s, process_end.end)
     consumers = _consumers(context, attempts, slots)
     board = StatusBoard(context, attempts, consumers, detector, invoker.pool)
     lease = _lease(context, reconciler, board, lease_type)
@@ -113,6 +118,7 @@ def compose(
         ],
         followers=[
             *_replacement(context, attempts, stop),
+            *([LogUpdates(context, attempts, logs)] if logs.keeps_all else []),
             reconciler,
             Hints(context, attempts),
             HungTasks(attempts, config.hung_patience_s),

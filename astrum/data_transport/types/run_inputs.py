@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, groupby
 from typing import Any, NamedTuple
 
-from astrum.data_transport.bindings import Path, TaskInputs
+from astrum.data_transport.bindings import PLAIN, Path, TaskInputs
 from astrum.data_transport.declared.signatures import ABSENT, default_of
 from astrum.data_transport.types.assignability import could_fit
 from astrum.data_transport.types.check_value import fitted
 from astrum.data_transport.types.class_fields import type_name
-from astrum.data_transport.types.list_types import element_type, nested
+from astrum.data_transport.types.list_types import check_key, element_type, nested
 from astrum.data_transport.types.misfit import got
 from astrum.data_transport.types.part_types import NoSuchPart, type_at
 from astrum.errors import InjectionError, TaskRegistrationError
@@ -20,7 +20,8 @@ from astrum.errors import InjectionError, TaskRegistrationError
 class InputDeclaration(NamedTuple):
     """One parameter that reads an input: its declared type (`ABSENT`: none) and default value.
 
-    With an ``item`` it reads that part of each element of a list.
+    With an ``item`` it reads that part of each element of a list; ``key`` is the part that names
+    a child.
     """
 
     name: str
@@ -31,6 +32,7 @@ class InputDeclaration(NamedTuple):
     default: Any
     secret: bool
     item: Path | None = None
+    key: Path | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -76,6 +78,7 @@ def declarations_in(
             default_of(functions[task_id], binding.parameter),
             binding.parameter in task_inputs.secrets,
             binding.item,
+            task_inputs.reads.get(binding.parameter, PLAIN).key,
         )
         for task_id, task_inputs in inputs.items()
         for binding in task_inputs.bindings
@@ -173,10 +176,12 @@ def _check_part(declaration: InputDeclaration, whole: Any) -> None:
             f"{reads} and has a default value: only a parameter that reads the whole may have "
             "one, since that is the default of the input"
         )
+    element: Any = Any
     try:
         given = type_at(whole, declaration.path)
         if declaration.item is not None:
-            given = type_at(element_type(given), declaration.item)
+            element = element_type(given)
+            given = type_at(element, declaration.item)
     except NoSuchPart as error:
         raise TaskRegistrationError(f"{reads}, which is {error}") from None
     wanted = Any if declaration.type is ABSENT else declaration.type
@@ -184,3 +189,5 @@ def _check_part(declaration: InputDeclaration, whole: Any) -> None:
         raise TaskRegistrationError(
             f"{reads}: it expects {type_name(wanted)}, but that part is {type_name(given)}"
         )
+    if declaration.key is not None:
+        check_key(declaration.task_id, declaration.parameter, element, declaration.key)

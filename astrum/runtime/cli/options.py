@@ -10,10 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from astrum.runtime.log_records import FAILED_LOGS, NO_LOGS, TASK_LOGS
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 URL_VARIABLE = "ASTRUM_REDIS_URL"
 LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) *(?:([kmgt])(i?b?))?b?", re.IGNORECASE)
 _UNITS = "kmgt"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) *([smhd])?", re.IGNORECASE)
@@ -157,3 +160,42 @@ class Duration(click.ParamType[float]):
         if not 0 < seconds < math.inf:
             self.fail(f"{value!r} is not a duration: {self.advice}", param, ctx)
         return seconds
+
+
+log_format_option = option(
+    "--log-format",
+    type=click.Choice(LOG_FORMATS),
+    default="text",
+    show_default=True,
+    help="How to log to standard error: lines of text, or one JSON object on each line.",
+)
+_TASK_LOG_OPTIONS = (
+    option(
+        "--task-logs",
+        type=click.Choice(TASK_LOGS),
+        default=FAILED_LOGS,
+        show_default=True,
+        help="Of which attempts to store the log with the run, for `show RUN TASK --log`: of those "
+        "that do not succeed, of all and while they run, or of none.",
+    ),
+    option(
+        "--capture-print",
+        is_flag=True,
+        help="Have what a task prints in its stored log too.",
+    ),
+)
+
+
+def task_log_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare ``--task-logs`` and ``--capture-print``."""
+    for declare in reversed(_TASK_LOG_OPTIONS):
+        command = declare(command)
+    return command
+
+
+def check_task_logs(task_logs: str, capture_print: bool) -> None:
+    """Raise ``click.UsageError`` if prints shall be in a log that is not stored."""
+    if capture_print and task_logs == NO_LOGS:
+        raise click.UsageError(
+            "--capture-print is about stored logs, and --task-logs off stores none: drop one"
+        )

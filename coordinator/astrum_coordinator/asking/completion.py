@@ -54,6 +54,14 @@ class RunCompletion:
                     return None
             await backoff.wait()
 
+    async def follow(self, run_id: str, observer: RunObserver) -> None:
+        """Follow the run until it is over, whether it has a leader or not."""
+        follower = await self._follower(run_id, observer)
+        is_over = await self._follow(follower)
+        while not is_over:
+            await asyncio.sleep(CHECK_EVERY_S)
+            is_over = await self._follow(follower)
+
     async def _insist(self, run_id: str, action: Callable[[], Awaitable[Answer]]) -> Answer:
         return await insist(self._subscriptions, run_id, action)
 

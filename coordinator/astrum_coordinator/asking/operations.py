@@ -11,12 +11,17 @@ from astrum.planning.plan import is_queue_name
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
-from astrum.view import DeadLetterView, QueueState, view_of
+from astrum.view import DeadLetterView, Explanation, QueueState, view_of
+from astrum.view.run_list import ALL_RUNS, ListedRun, RunFilter
 from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.pool_names import check_known
+from astrum_coordinator.asking.reasons import why
 from astrum_coordinator.asking.releasing import How, Release, release_task
+from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.retrying import Retry, retry_run
+from astrum_coordinator.asking.run_list import list_runs
+from astrum_coordinator.asking.run_names import find_run
 from astrum_coordinator.asking.snapshots import queue_states_of, served_versions
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.waiting import found_run
@@ -31,9 +36,41 @@ class Operations(Connected):
         """Return the information on a run, `None` if there is none."""
         return await self._context.store.run_info(run_id)
 
+    async def find_run(self, name: str) -> str:
+        """Return the id of the run that has this id, or the only one that begins so.
+
+        ``@last`` is the newest run, ``@failed`` the newest one that failed. Raises
+        `RunNotFoundError` with the nearest id, or with those that begin so.
+        """
+        return await find_run(self._context.store, name)
+
+    async def why(self, run_id: str, task: str | None = None) -> Explanation:
+        """Return why a run, or a task or child of it, is as it is, and what to do about it.
+
+        It has a stable ``code`` and one ``sentence``. Raises `RunNotFoundError` and
+        `TaskNotFoundError` with the nearest name.
+        """
+        context = self._context
+        reports = ReportLoader(context.store, self._stored, context.seal)
+        return await why(context.store, reports, run_id, task)
+
+    async def task_ids(self, run_id: str) -> list[str]:
+        """Return the tasks of a run's plan; raises `RunNotFoundError`."""
+        info = await found_run(self._context.store, run_id)
+        return [spec.task_id for spec in (await self._stored.load(info)).plan.tasks]
+
     async def runs(self, limit: int = 50) -> list[RunInfo]:
         """Return what is known of the latest ``limit`` runs, newest first."""
         return await self._context.store.list_runs(limit)
+
+    async def list_runs(
+        self, chosen: RunFilter = ALL_RUNS, *, limit: int | None = 50
+    ) -> list[ListedRun]:
+        """Return the newest ``limit`` runs (`None`: all) that a filter fits, and what each does.
+
+        No journal is read: all of it is in the records of runs, workers and coordinators.
+        """
+        return await list_runs(self._context.store, chosen, limit)
 
     async def queues(self) -> list[QueueState]:
         """Return for each queue what waits, what runs, and which live workers listen to it."""

@@ -57,6 +57,8 @@ class ReportLoader:
         info = await found_run(self.store, run_id)
         known = known or await self.read(run_id, values=EVERY if results else None)
         state = known.state
+        if not info.is_open:
+            state.conclude()
         header = read_header(info, self._seal)
         values, inputs = {}, header.inputs
         if inputs or results is not False:
@@ -100,6 +102,11 @@ class ReportLoader:
         follower = await self.follower(run_id, values=values, task_id=task_id)
         await follower.catch_up(self.store)
         return follower
+
+    async def read_named(self, run_id: str, names: Iterable[str]) -> RunFollower:
+        """Read the state of a run without results, so that tasks are found by these names."""
+        stored = await self._stored.load(await found_run(self.store, run_id))
+        return await read_with_names(self.store, self._seal, run_id, stored, names)
 
     async def follower(
         self,
@@ -146,13 +153,13 @@ class ReportLoader:
 
     async def decoded(self, run_id: str, data: bytes, codec: Codec) -> Any:
         """Return a result of a run, fetched first if its record has only a reference to it."""
-        if reference_of(data) is not None:
-            data = await self._fetched(run_id, data)
-        return self._decoded(data, codec)
+        return self._decoded(await self.whole(run_id, data), codec)
 
-    async def _fetched(self, run_id: str, data: bytes) -> bytes:
+    async def whole(self, run_id: str, data: bytes) -> bytes:
+        """Return an encoded value of a run, fetched first if it is a reference."""
         reference = reference_of(data)
-        assert reference is not None
+        if reference is None:
+            return data
         whole = await self.store.get_blob(run_id, reference.digest)
         return project(whole, reference.path)
 

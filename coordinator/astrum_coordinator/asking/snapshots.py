@@ -17,6 +17,8 @@ from astrum.protocol.status import decode_served
 from astrum.protocol.streams import Stream
 from astrum.redis.run_store import RunStore
 from astrum.view import (
+    NoPool,
+    Pool,
     QueueState,
     RunMoment,
     RunSnapshot,
@@ -48,7 +50,7 @@ async def take_snapshot(
     report = await loader.report(run_id, known=follower, results=results)
     tasks, now = [], report.total_end_time
     if info.is_open:
-        moment, pool = await _moment(store, follower, info)
+        moment, pool = await read_moment(store, follower, info)
         tasks, now = unfinished(moment, pool), moment.now
         rows = _with_statuses(report.task_statistics, follower.state.plan, tasks)
         report = dataclasses.replace(report, task_statistics=rows)
@@ -81,8 +83,10 @@ async def queue_states_of(store: RunStore) -> list[QueueState]:
 
 async def _pool_of(store: RunStore, workers: Sequence[WorkerInfo]) -> LivePool:
     ids = [worker.worker_id for worker in workers]
-    served = {name: _served(data) for name, data in (await store.served_by(ids)).items()}
-    return LivePool(workers, served)
+    told = await store.served_by(ids)
+    # Workers of a big pool say the same: each of these may take as long to read as the whole run.
+    known = {data: _served(data) for data in set(told.values())}
+    return LivePool(workers, {worker_id: known[data] for worker_id, data in told.items()})
 
 
 async def served_versions(
@@ -105,10 +109,13 @@ def _served(data: bytes) -> Served:
         return {}
 
 
-async def _moment(
+async def read_moment(
     store: RunStore, follower: RunFollower, info: RunInfo
-) -> tuple[RunMoment, RunPool]:
+) -> tuple[RunMoment, Pool]:
+    """Return all that is known of a run now, and its pool; of one that is over only its state."""
     state = follower.state
+    if not info.is_open:
+        return RunMoment(state=state, info=info, now=await store.server_time()), NoPool()
     out = {
         task: found
         for task, found in follower.outstanding.items()
@@ -118,19 +125,41 @@ async def _moment(
     workers = await store.workers()
     taken = _with_progress(await _taken(store, streams, out), workers, follower)
     queued = await _queued(store, streams)
-    pool, alive = await _pool_of(store, workers), {one.worker_id for one in workers}
+    alive = {one.worker_id for one in workers}
+    silent = {one.worker_id for one in taken.values()} - alive
     moment = RunMoment(
         state=state,
+        info=info,
         now=await store.server_time(),
-        is_led=info.lease_s > 0,
-        waits_until=info.waits_until,
         sent={task: _sent(found) for task, found in out.items()},
         taken=taken,
         queued=queued,
-        alive=alive,
+        vanished=await _vanished(store, info.run_id, streams, out, taken, queued),
+        workers=workers,
+        silent=await store.last_words(silent) if silent else {},
+        coordinators=await store.coordinators(),
         pauses=await store.paused(),
     )
+    pool = await _pool_of(store, workers)
     return moment, RunPool(pool, state.plan.namespace, info.versions or COMPATIBLE)
+
+
+async def _vanished(
+    store: RunStore,
+    run_id: str,
+    streams: Mapping[Stream, list[int]],
+    out: Mapping[int, Outstanding],
+    taken: Mapping[int, Taken],
+    queued: Mapping[Stream, int],
+) -> set[int]:
+    """Return the tasks whose messages are gone; asked only where fewer wait than there should."""
+    found: set[int] = set()
+    for stream, tasks in streams.items():
+        waiting = [task for task in tasks if task not in taken]
+        if queued.get(stream, 0) < len(waiting):
+            attempts = [(task, out[task].attempt, out[task].entry_id) for task in waiting]
+            found.update(await store.vanished(run_id, stream, attempts))
+    return found
 
 
 def _by_stream(out: Mapping[int, Outstanding]) -> dict[Stream, list[int]]:

@@ -19,12 +19,18 @@ from astrum.errors import (
     TaskNotFoundError,
     nearest,
 )
-from astrum.execution.input_lists import lengths_of_encoded
+from astrum.execution.input_lists import (
+    input_lists,
+    lengths_of_encoded,
+    same_elements,
+    whole_value,
+)
 from astrum.execution.input_values import value_fitted
 from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import Collected, checked_inputs, complete, named_values
 from astrum.machine.events import Outcome
 from astrum.machine.taking_over import TAKEN_OVER, OldRun, Seed, Wishes, take_over
+from astrum.planning.axes import ListSource
 from astrum.planning.plan import Plan
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.protocol.messages import Record, encode_entry, encode_record
@@ -36,9 +42,11 @@ from astrum.redis.scripts import MAX_ITEMS
 from astrum.values.codec import Codec
 from astrum.values.payload import EncodedResult
 from astrum.values.references import BlobRef, reference_of
+from astrum_coordinator.asking.child_names import name_children
 from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.run_follower import EVERY, RunFollower
+from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.leading.results import NIL
 
@@ -150,6 +158,7 @@ class EarlierRun:
         self._info = info
         self._header = header
         self._follower = follower
+        self._old_lists: dict[str, bytes] = {}
 
     async def inputs(self, given: GivenInputs, reports: ReportLoader) -> SeededInputs:
         """Return the given inputs, with those of the earlier run that the flow still has."""
@@ -167,6 +176,10 @@ class EarlierRun:
                     f"the input {name!r} of run {self.run_id}: {why}; give the input a new value"
                 )
             taken.append(name)
+        for one in input_lists(self._flow.plan):
+            if one.source in self._header.inputs and one.source not in taken:
+                data = self._header.inputs[one.source]
+                self._old_lists[one.source] = await reports.whole(self.run_id, data)
         if mistakes:
             raise RunInputError(mistakes)
         return SeededInputs(values, tuple(taken))
@@ -183,11 +196,25 @@ class EarlierRun:
             )
         ]
         state, plan = self._follower.state, self._flow.plan
-        earlier = OldRun(self.run_id, state, self._info.is_open, changed)
+        matches = self._matches(encoded, changed)
+        earlier = OldRun(self.run_id, state, self._info.is_open, changed, matches)
         wishes = Wishes(self._wish.trust, self._wish.again)
         reasons, seeds = take_over(earlier, plan, wishes, lengths_of_encoded(plan, encoded))
         by_task = dict(zip(plan.index, reasons, strict=True))
         return TakeOver(self.run_id, self._info.state, by_task, tuple(taken), seeds=tuple(seeds))
+
+    def _matches(
+        self, encoded: Mapping[str, EncodedResult], changed: Collection[str]
+    ) -> dict[ListSource, dict[int, int]]:
+        """Return what the changed lists in inputs have in common with those of the earlier run."""
+        plan, found = self._flow.plan, {}
+        for one in input_lists(plan):
+            old = self._old_lists.get(one.source)
+            if one.source in changed and one.source in encoded and old is not None:
+                same = same_elements(plan, one, old, whole_value(encoded[one.source]))
+                if same is not None:
+                    found[one] = same
+        return found
 
     def seeds(self, run_id: str, found: TakeOver, seal: Seal) -> list[SeedPart]:
         """Return the seeds of a new run, upstream first, in parts of a bounded size."""
@@ -217,7 +244,7 @@ def _check_names(wish: FromRun, plan: Plan) -> None:
         if isinstance(names, str):
             raise RunError(f"{option} takes a list of tasks, got {names!r}: write [{names!r}]")
         for name in names:
-            if name not in plan.index:
+            if name not in plan.index and not (option == "again" and _is_child(name, plan)):
                 hint = nearest(name, plan.index)
                 raise TaskNotFoundError(f"{option}: this flow has no task {name!r}{hint}")
     both = sorted({*wish.trust} & {*wish.again})
@@ -225,6 +252,11 @@ def _check_names(wish: FromRun, plan: Plan) -> None:
         raise TakeOverRefusedError(
             f"task {both[0]!r} is both to be trusted and to run again: drop one of them"
         )
+
+
+def _is_child(name: str, plan: Plan) -> bool:
+    task_id, bracket, _ = name.partition("[")
+    return bool(bracket) and task_id in plan.index and bool(plan.tasks[plan.index[task_id]].axes)
 
 
 class TakingOver(Connected):
@@ -293,6 +325,17 @@ class TakingOver(Connected):
                 f"run {info.run_id} is of flow {plan.namespace!r} and this is "
                 f"{flow.plan.namespace!r}: take over from a run of the same flow"
             )
+        if any("[" in name for name in wish.again):
+            values = EVERY  # the names of children may be in results
         follower = RunFollower(info.run_id, plan, seal, values=values, lengths=lengths)
         await follower.catch_up(store)
+        await self._check_children(wish, follower, header)
         return EarlierRun(wish, flow, info, header, follower)
+
+    async def _check_children(self, wish: FromRun, run: RunFollower, header: RunHeader) -> None:
+        """Learn the names of children, if any are to run again; raises `TaskNotFoundError`."""
+        names = [name for name in wish.again if "[" in name]
+        if names:
+            await name_children(self._context.store, run.run_id, run, header.inputs)
+        for name in names:
+            number_of(run.state, name, run.run_id)

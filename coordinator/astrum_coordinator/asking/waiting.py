@@ -12,6 +12,7 @@ from astrum.errors import RunNotFoundError, nearest
 from astrum.protocol.records import RunInfo
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
+from astrum.view.run_names import EXPIRED
 from astrum_coordinator.leading.subscriptions import Subscriptions
 
 logger = logging.getLogger("astrum.coordinator")
@@ -31,9 +32,7 @@ async def found_run(store: RunStore, run_id: str) -> RunInfo:
     if info is not None:
         return info
     known = [run.run_id for run in await store.list_runs(_COMPARED)]
-    raise RunNotFoundError(
-        f"no run has the id {run_id!r}, or its record has expired{nearest(run_id, known)}"
-    )
+    raise RunNotFoundError(f"no run has the id {run_id!r}, or {EXPIRED}{nearest(run_id, known)}")
 
 
 async def until_over(

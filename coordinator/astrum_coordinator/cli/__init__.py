@@ -31,6 +31,7 @@ from astrum_coordinator.cli.serve import resume, serve
 from astrum_coordinator.cli.show import show
 from astrum_coordinator.cli.submit import submit
 from astrum_coordinator.cli.wait import wait
+from astrum_coordinator.cli.why import why
 from astrum_coordinator.cli.workers import workers
 
 __all__ = ["main"]
@@ -43,11 +44,11 @@ def main() -> None:
     """Run task graphs: in one process, on local workers, or on a pool of them over Redis.
 
     Exit codes: 0 done, 1 the run or the work failed, 2 wrong usage or configuration, 3 a person
-    must act at the server, 4 results could not be handed over, 130 Ctrl-C, 143 SIGTERM.
+    must act, 4 results could not be handed over, 130 Ctrl-C, 143 SIGTERM.
     """
 
 
-_COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, cancel, retry, release)
+_COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, why, cancel, retry, release)
 _ABOUT_THE_POOL = (workers, queues, coordinators, acl)
 _OPERATING = (pause, unpause, drain, dead, forget)
 _PUBLISHED = (publish, flows, unpublish)

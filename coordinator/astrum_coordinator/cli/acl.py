@@ -117,7 +117,8 @@ def _of_starters(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.delayed,), "pexpire pttl zadd zrem"),
         ((keys.index,), "pexpire pttl zadd zrange zrem zrevrange"),
         ((keys.history, keys.untidied), "zrem"),
-        ((keys.leases,), "zscore"),
+        ((keys.leases,), "zrange zscore"),
+        ((keys.worker("*"),), "hmget"),  # what running tasks tell of their progress
     ]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from astrum.runtime.cli.options import ServerOptions
@@ -31,9 +32,43 @@ def ask(server: ServerOptions, question: Callable[[Coordinator], Awaitable[Answe
     settings = require_redis(server)
 
     async def put() -> Answer:
-        from astrum.redis.patience import START_PATIENCE_S, patiently
-
         async with patient_coordinator(settings) as coordinator:
-            return await patiently(lambda: question(coordinator), patience_s=START_PATIENCE_S)
+            return await insist(partial(question, coordinator))
 
     return asyncio.run(put())
+
+
+def ask_about(
+    server: ServerOptions, name: str, question: Callable[[Coordinator, str], Awaitable[Answer]]
+) -> Answer:
+    """Find the run that a command line names, and ask ``question`` with its id; as `ask`."""
+    settings = require_redis(server)
+
+    async def put() -> Answer:
+        async with patient_coordinator(settings) as coordinator:
+            # Once only: a question that is repeated may have changed what "@failed" means.
+            run_id = await insist(partial(coordinator.find_run, name))
+            return await insist(partial(question, coordinator, run_id))
+
+    return asyncio.run(put())
+
+
+def find_run(server: ServerOptions, name: str) -> str:
+    """Return the id of the run that a command line names; as `ask`."""
+    return ask(server, lambda coordinator: coordinator.find_run(name))
+
+
+def find_runs(server: ServerOptions, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids of the runs that a command line names, each once; as `ask`."""
+
+    async def find(coordinator: Coordinator) -> list[str]:
+        return [await coordinator.find_run(name) for name in names]
+
+    return tuple(dict.fromkeys(ask(server, find)))
+
+
+async def insist(action: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Repeat an action for some seconds while the server cannot be reached."""
+    from astrum.redis.patience import START_PATIENCE_S, patiently
+
+    return await patiently(action, patience_s=START_PATIENCE_S)

@@ -7,13 +7,16 @@ import click
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.completion import worker_names
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json
 from astrum_coordinator.cli.workers import worker_to_json
 
 
 @click.command(short_help="Let workers finish and end.")
-@click.argument("workers", nargs=-1, required=True, metavar="WORKER...")
+@click.argument(
+    "workers", nargs=-1, required=True, metavar="WORKER...", shell_complete=worker_names
+)
 @option(
     "--replace",
     envvar="ASTRUM_DRAIN_REPLACE",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from astrum.runtime.cli.options import Duration, option
+from astrum_coordinator.cli.completion import module_files
 from astrum_coordinator.cli.options import namespace_option, task_option
 
 if TYPE_CHECKING:
@@ -52,7 +53,13 @@ def flow_options(command: Command) -> Command:
         option("--concurrency-limit", type=click.IntRange(min=1), help="Most tasks at once."),
         task_option,
         namespace_option,
-        click.argument("modules", nargs=-1, required=True, metavar="MODULE..."),
+        click.argument(
+            "modules",
+            nargs=-1,
+            required=True,
+            metavar="MODULE...",
+            shell_complete=module_files,
+        ),
     ):
         command = declare(command)
     return command

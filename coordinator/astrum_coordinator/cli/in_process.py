@@ -13,7 +13,9 @@ from astrum.execution.in_process import InProcessRun
 from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import CheckedInputs
+from astrum.logs import AttemptFilter
 from astrum.machine import ExecutionReport, RunTimes, build_report
+from astrum.runtime.cli.logs import log_for_users
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.visible_text import visible_name
 from astrum_coordinator.cli import output
@@ -46,6 +48,7 @@ class LocalSession:
 
     async def run(self, interrupts: Interrupts) -> ExecutionReport | None:
         """Run the flow to its end; `None` if it was interrupted before there was a run."""
+        log_for_users(AttemptFilter())
         run = InProcessRun(self._flow, self._options, self._inputs)
         interrupts.on_disturbance(partial(_disturbed, run))
         work = asyncio.current_task()

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from astrum.config import AstrumConfig
-from astrum.errors import AstrumError, StoreError
+from astrum.errors import AstrumError
 from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import CheckedInputs
 from astrum.machine import ExecutionReport
 from astrum.machine.observer import Observers
-from astrum.runtime.visible_text import visible_name
 from astrum_coordinator.app import Coordinator
-from astrum_coordinator.cli import output, workers_output
+from astrum_coordinator.cli import workers_output
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import has_ended
 from astrum_coordinator.cli.interrupts import Interrupts, cancelling
 from astrum_coordinator.cli.options import redis_settings
-from astrum_coordinator.display.progress import RunProgress, ShownAttempt
+from astrum_coordinator.cli.shown_run import shown
+from astrum_coordinator.display.progress import RunProgress
 from astrum_coordinator.embedded.local_workers import (
     LocalWorkers,
     LocalWorkerSettings,
@@ -36,10 +35,6 @@ if TYPE_CHECKING:
 
 WORKER_GRACE_S = 2.0
 """The grace of local workers in seconds: once the run is over, their work is not needed."""
-LOOK_EVERY_S = 1.0
-KNOWN_AFTER_S = 3.0
-"""Seconds between two reads of the workers' status, which they publish as often."""
-NO_WORKER_YET = "waits for a worker"
 CANCELLING = "cancelling the run"
 
 
@@ -73,16 +68,17 @@ class PoolSession:
                 server = server._replace(url=embedded.url)
             settings = redis_settings(server)
             coordinator = await stack.enter_async_context(patient_coordinator(settings))
-            workers_of = AttemptWorkers(coordinator, self._run_id)
-            watch = ResourceWatch(lambda _: False)
+            resources = ResourceWatch(lambda _: False)
             if await has_ended(coordinator, self._settings.run_id, self._settings.attach):
-                return await self._led(coordinator, workers_of, interrupts, watch)
+                return await self._led(coordinator, interrupts, resources)
             workers = await self._enter_workers(stack, settings.url, coordinator)
-            stack.enter_context(output.display(self._progress, self._settings.quiet, workers_of.of))
+            await stack.enter_async_context(
+                shown(coordinator, self._run_id, self._progress, self._settings.quiet)
+            )
             if workers is None:
-                return await self._led(coordinator, workers_of, interrupts, watch)
-            watch = ResourceWatch(workers.has)
-            work = self._led(coordinator, workers_of, interrupts, watch)
+                return await self._led(coordinator, interrupts, resources)
+            resources = ResourceWatch(workers.has)
+            work = self._led(coordinator, interrupts, resources)
             return await workers.supervise(work)
 
     async def _enter_workers(
@@ -96,7 +92,7 @@ class PoolSession:
 
     def _workers(self, url: str, coordinator: Coordinator) -> LocalWorkers:
         server = self._settings.place.server
-        options = server.arguments()
+        options = [*server.arguments(), *self._settings.worker_options]
         if server.url is None:  # no other workers can reach this server
             for queue in sorted({spec.queue for spec in self._flow.plan.tasks}):
                 options += ["--queue", queue]
@@ -118,11 +114,11 @@ class PoolSession:
     async def _led(
         self,
         coordinator: Coordinator,
-        workers_of: AttemptWorkers,
         interrupts: Interrupts,
-        watch: ResourceWatch,
+        resources: ResourceWatch,
     ) -> ExecutionReport:
-        from_run = self._settings.from_run
+        given, is_quiet = self._settings.from_run, self._settings.quiet
+        from_run = given and await given.wish(coordinator, is_quiet=is_quiet)
         work = asyncio.ensure_future(
             coordinator.run_flow(
                 self._flow,
@@ -131,13 +127,13 @@ class PoolSession:
                 timeout_s=self._settings.timeout_s,
                 result_ttl_s=self._settings.result_ttl_s,
                 run_id=self._run_id,
-                observer=Observers((self._progress, watch)),
+                observer=Observers((self._progress, resources)),
                 labels=self._settings.labels,
                 traceparent=traceparent_of_environment(),
                 priority=self._settings.priority,
                 versions=self._settings.versions,
                 unserved_limit_s=self._settings.unserved_limit_s,
-                from_run=from_run and from_run.wish(is_quiet=self._settings.quiet),
+                from_run=from_run,
             )
         )
         stopper = Stopper(coordinator, self._run_id, work)
@@ -145,11 +141,9 @@ class PoolSession:
         if any(spec.always for spec in plan.tasks):
             interrupts.before_leaving(stopper.end_cleanup)
         interrupts.on_first(stopper.stop, cancelling(plan, CANCELLING))
-        looking = asyncio.create_task(workers_of.keep_looking())
         try:
-            return await watch.guard(work)
+            return await resources.guard(work)
         finally:
-            await _cancel(looking)
             await _cancel(work)
 
 
@@ -181,47 +175,6 @@ class Stopper:
             asked = False
         if not asked:
             self._work.cancel()  # there is no run yet, or no server to ask
-
-
-class AttemptWorkers:
-    """The worker of each running attempt of a run, by the status of the workers."""
-
-    def __init__(self, coordinator: Coordinator, run_id: str) -> None:
-        self._coordinator = coordinator
-        self._run_id = run_id
-        self._workers: dict[tuple[int, int], str] = {}
-        self._told: dict[tuple[int, int], str] = {}
-
-    def of(self, attempt: ShownAttempt) -> str:
-        """Return what the task told last, or else the worker of the attempt.
-
-        "" while it is too recent to be known.
-        """
-        key = attempt.task, attempt.attempt
-        if key in self._told:
-            return self._told[key]
-        found = self._workers.get(key)
-        if found is not None:
-            return found
-        return NO_WORKER_YET if time.monotonic() - attempt.since > KNOWN_AFTER_S else ""
-
-    async def keep_looking(self) -> None:
-        """Read the status of the workers every second, for the display, until cancelled."""
-        while True:
-            with suppress(StoreError):
-                await self._look()
-            await asyncio.sleep(LOOK_EVERY_S)
-
-    async def _look(self) -> None:
-        running = [
-            (worker.worker_id, row)
-            for worker in await self._coordinator.workers()
-            for row in worker.status.running
-            if row.run_id == self._run_id
-        ]
-        self._workers = {(row.task, row.attempt): worker_id for worker_id, row in running}
-        told = {(row.task, row.attempt): row.progress for _, row in running}
-        self._told = {key: visible_name(str(one)) for key, one in told.items() if one is not None}
 
 
 async def _cancel(task: asyncio.Future[Any]) -> None:

@@ -10,7 +10,14 @@ from click.core import ParameterSource
 
 from astrum.planning.priorities import HIGHEST, LOWEST
 from astrum.runtime.cli.logs import log_to_stderr
-from astrum.runtime.cli.options import Duration, LogLevel, ServerOptions, option
+from astrum.runtime.cli.options import (
+    LOG_FORMATS,
+    Command,
+    Duration,
+    LogLevel,
+    ServerOptions,
+    option,
+)
 
 if TYPE_CHECKING:
     from astrum.redis.settings import RedisSettings
@@ -39,10 +46,16 @@ def checked_run_id(ctx: click.Context, param: click.Parameter, value: str | None
     return value
 
 
-run_id_option = option("--run-id", callback=checked_run_id, help="The run's id. Default: random.")
+def _checked_new_id(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and value.startswith("@"):
+        raise click.BadParameter("names with @ stand for runs, such as @last: use another id")
+    return checked_run_id(ctx, param, value)
 
 
-def _labels(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+run_id_option = option("--run-id", callback=_checked_new_id, help="The run's id. Default: random.")
+
+
+def labels_of(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
     """Return the labels of ``name=value`` pairs."""
     if not pairs:
         return {}
@@ -68,7 +81,7 @@ label_option = option(
     "labels",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_labels,
+    callback=labels_of,
     help="A label of the run, for the list of runs. Repeatable.",
 )
 
@@ -179,13 +192,43 @@ def given(name: str) -> ParameterSource | None:
 def _take_log_level(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None:
         ctx.meta["astrum.log_level"] = value
-    log_to_stderr(ctx.meta.get("astrum.log_level", "warning"))
+    set_up_log(ctx)
 
 
-log_option = option(
+def _take_log_format(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.meta["astrum.log_format"] = value
+    set_up_log(ctx)
+
+
+def set_up_log(ctx: click.Context, level: str = "warning") -> None:
+    """Log as the options say, with ``level`` if they say none."""
+    log_to_stderr(ctx.meta.get("astrum.log_level", level), as_json=log_format(ctx) == "json")
+
+
+def log_format(ctx: click.Context) -> str:
+    """Return the format that was chosen for the log."""
+    return str(ctx.meta.get("astrum.log_format", "text"))
+
+
+_level_option = option(
     "--log-level",
     type=LogLevel(),
     expose_value=False,
     callback=_take_log_level,
     help="How much to log to standard error.  [default: warning]",
 )
+_format_option = option(
+    "--log-format",
+    type=click.Choice(LOG_FORMATS),
+    expose_value=False,
+    is_eager=True,
+    callback=_take_log_format,
+    help="How to log to standard error: lines of text, or one JSON object on each line.  "
+    "[default: text]",
+)
+
+
+def log_option(command: Command) -> Command:
+    """Declare ``--log-level`` and ``--log-format``."""
+    return _level_option(_format_option(command))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import (
     AbstractContextManager,
     contextmanager,
@@ -25,7 +25,8 @@ from astrum_coordinator.display.tracebacks import MAX_TRACEBACKS, users_tracebac
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
-    from astrum_coordinator.display.live_view import WorkerOf
+    from astrum_coordinator.asking.pool_watch import PoolWatch
+    from astrum_coordinator.display.frame import WorkerOf
     from astrum_coordinator.display.progress import RunProgress
 
 
@@ -67,32 +68,38 @@ def has_terminal() -> bool:
 def display(
     progress: RunProgress,
     quiet: bool,
-    worker_of: WorkerOf | None = None,
+    watch: PoolWatch | None = None,
     *,
     told: WorkerOf | None = None,
 ) -> AbstractContextManager[object]:
     """Return a context manager that shows the run in the way that suits the output.
 
-    ``worker_of`` is given for a run on workers. It, or ``told`` for a run in process, returns what
-    is shown beside a running attempt.
+    ``watch`` is given for a run on workers, in whatever process that is led. For a run in process
+    ``told`` returns what is shown beside a running attempt.
     """
     if quiet:
         return nullcontext()
     from astrum_coordinator.display import live_view
+    from astrum_coordinator.display.frame import nowhere
 
-    active = live_view.RUNNING if worker_of is None else live_view.DISPATCHED
+    active = live_view.RUNNING if watch is None else live_view.DISPATCHED
+    facts = live_view.no_facts if watch is None else watch.latest
     if not has_terminal():
-        return live_view.ProgressDisplay(progress, live_view.LineFace(sys.stderr, active))
+        line_face = live_view.LineFace(sys.stderr, active)
+        return live_view.ProgressDisplay(progress, line_face, facts)
     from rich.console import Console
 
-    face = live_view.TerminalFace(
-        Console(stderr=True), worker_of or told or live_view.nowhere, active
-    )
-    return live_view.ProgressDisplay(progress, face)
+    face = live_view.TerminalFace(Console(stderr=True), told or nowhere, active)
+    return live_view.ProgressDisplay(progress, face, facts)
 
 
-def tell(report: ExecutionReport, progress: RunProgress | None, quiet: bool) -> None:
-    """Print for people how the run ended."""
+def tell(
+    report: ExecutionReport,
+    progress: RunProgress | None,
+    quiet: bool,
+    targets: Sequence[str] = (),
+) -> None:
+    """Print for people how the run ended, with the results of ``targets``."""
     from astrum_coordinator.display import report_view
 
     is_completed = report.execution_state == "completed"
@@ -105,10 +112,14 @@ def tell(report: ExecutionReport, progress: RunProgress | None, quiet: bool) -> 
         from rich.console import Console
 
         # The retries of a run that succeeded in the end were shown when they happened.
-        view = report_view.report_view(report, with_errors=not is_completed, said=said)
+        view = report_view.report_view(
+            report, with_errors=not is_completed, said=said, targets=targets
+        )
         Console(stderr=True).print(view)
         return
     for line in report_view.summary_lines(report, said) if not is_completed else ():
+        say(line)
+    for line in report_view.result_lines(report, targets) if not quiet else ():
         say(line)
     say(report_view.end_line(report))
 

@@ -12,6 +12,7 @@ from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.completion import queue_names
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
 
@@ -54,6 +55,7 @@ def _targets(verb: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 envvar=f"ASTRUM_{verb.upper()}_{name.upper()}",
                 metavar=metavar,
                 help=f"A {name} to {verb}. Repeatable.",
+                shell_complete=queue_names if name == "queue" else None,
             )(command)
         return command
 

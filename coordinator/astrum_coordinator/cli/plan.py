@@ -25,6 +25,7 @@ from astrum_coordinator.cli.taking_over import FromArguments, from_options, reas
 
 if TYPE_CHECKING:
     from astrum.execution.invoke import Flow
+    from astrum_coordinator.app import Coordinator
     from astrum_coordinator.asking.taking_over import TakeOver
 
 FORMATS = ("table", "mermaid", "dot", "json")
@@ -80,8 +81,12 @@ def asked(
     server: ServerOptions, flow: Flow, from_run: FromArguments, inputs: Mapping[str, Any]
 ) -> TakeOver:
     """Return what a new run with these inputs would take over."""
-    wish = from_run.wish()
-    return ask(server, lambda coordinator: coordinator.taken_over(flow, wish, inputs=inputs))
+
+    async def question(coordinator: Coordinator) -> TakeOver:
+        wish = await from_run.wish(coordinator)
+        return await coordinator.taken_over(flow, wish, inputs=inputs)
+
+    return ask(server, question)
 
 
 def show(

@@ -23,11 +23,12 @@ class OutputFailed(OSError):
     """Standard output could not be written to."""
 
 
-def print_text(text: str, file: IO[str] | None = None) -> None:
+def print_text(text: str, file: IO[str] | None = None) -> bool:
     """Write a string and a line end to standard output, or to ``file``, completely.
 
     A character that the encoding lacks is written as an escape. A reader that closes the pipe
-    early is not an error. Raises `OutputFailed` for a full disk, for example.
+    early is not an error: the result is ``False`` then. Raises `OutputFailed` for a full disk, for
+    example.
     """
     there = sys.stdout if file is None else file
     try:
@@ -37,6 +38,8 @@ def print_text(text: str, file: IO[str] | None = None) -> None:
             let_go_of_stdout()
         if error.errno != errno.EPIPE:
             raise OutputFailed(error.errno, error.strerror) from None
+        return False
+    return True
 
 
 def _write_all(file: IO[str], text: str) -> None:
@@ -55,16 +58,17 @@ def _write_all(file: IO[str], text: str) -> None:
             select.select([], [number], [])
 
 
-def print_json(value: Any, file: IO[str] | None = None, *, indent: int | None = None) -> None:
-    """Write one JSON value and a line end to standard output, or to ``file``."""
+def print_json(value: Any, file: IO[str] | None = None, *, indent: int | None = None) -> bool:
+    """Write one JSON value and a line end to standard output, or to ``file``; as `print_text`."""
     # ASCII can be written to every output, and so can the halves of broken surrogate pairs.
-    print_text(json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent), file)
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent)
+    return print_text(text, file)
 
 
-def print_view(view: Any, file: IO[str] | None = None) -> None:
+def print_view(view: Any, file: IO[str] | None = None) -> bool:
     """Print a table, or anything else that rich draws, to standard output or to ``file``.
 
-    Control characters in it are shown as escapes.
+    Control characters in it are shown as escapes. Returns as `print_text`.
     """
     from rich.console import Console
 
@@ -73,11 +77,11 @@ def print_view(view: Any, file: IO[str] | None = None) -> None:
     drawn = _Drawing(getattr(there, "encoding", None))
     # Output to a pipe is not cut to a width: programs that read columns need whole ids.
     width = None if is_terminal else WIDEST
-    Console(file=drawn, force_terminal=is_terminal or None, width=width).print(_Visible(view))
-    print_text(drawn.getvalue().removesuffix("\n"), there)
+    Console(file=drawn, force_terminal=is_terminal or None, width=width).print(Visible(view))
+    return print_text(drawn.getvalue().removesuffix("\n"), there)
 
 
-class _Visible:
+class Visible:
     """A view whose texts have no control characters; its own colours stay."""
 
     def __init__(self, view: Any) -> None:
@@ -103,9 +107,6 @@ class _Drawing(io.StringIO):
         return self._encoding
 
 
-def print_table(table: Any, instead: str = "") -> None:
+def print_table(table: Any, instead: str = "") -> bool:
     """Print a table to standard output, or a sentence if there is nothing in it."""
-    if instead:
-        print_text(instead)
-    else:
-        print_view(table)
+    return print_text(instead) if instead else print_view(table)

@@ -9,6 +9,7 @@ import click
 
 from astrum.runtime.cli.options import ServerOptions, server_options
 from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.completion import queue_names
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.pause import how_to_end
 from astrum_coordinator.cli.printing import print_json, print_table
@@ -24,7 +25,7 @@ COLUMNS = ("Queue", "Held ready", "Waiting", "Running", "Oldest waiting", "Worke
 
 
 @click.command(short_help="Show what is queued, and which workers serve it.")
-@click.argument("names", nargs=-1, metavar="[QUEUE]...")
+@click.argument("names", nargs=-1, metavar="[QUEUE]...", shell_complete=queue_names)
 @server_options
 @json_option
 @log_option

@@ -9,19 +9,21 @@ import click
 
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
-from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.arguments import run_argument, task_argument
+from astrum_coordinator.cli.asking import ask_about
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json
 
 if TYPE_CHECKING:
-    from astrum_coordinator.asking.releasing import How
+    from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.asking.releasing import How, Release
 
 _BECAME = {"retry": "runs again", "fail": "has failed", "succeed": "has succeeded"}
 
 
 @click.command(short_help="Say what becomes of a task that is held.")
-@click.argument("run_id", metavar="RUN")
-@click.argument("task", metavar="TASK")
+@run_argument
+@task_argument
 @option("--retry", is_flag=True, help="It runs again: it had no effects, or may have them twice.")
 @option("--fail", is_flag=True, help="It has failed; its on_failure= says what that means.")
 @option("--succeed", metavar="JSON", help="It has succeeded, with this result: null, 3, '[1, 2]'.")
@@ -50,11 +52,15 @@ def release(
     from dataclasses import asdict
 
     how, value = _chosen(retry, fail, succeed)
-    done = ask(server, lambda coordinator: coordinator.release(run_id, task, how, value))
+
+    async def question(coordinator: Coordinator, found: str) -> Release:
+        return await coordinator.release(found, task, how, value)
+
+    done = ask_about(server, run_id, question)
     if as_json:
         print_json(asdict(done))
     else:
-        say(f"run {run_id}: task {done.task!r} {_BECAME[done.how]}")
+        say(f"run {done.run_id}: task {done.task!r} {_BECAME[done.how]}")
 
 
 def _chosen(retry: bool, fail: bool, succeed: str | None) -> tuple[How, Any]:

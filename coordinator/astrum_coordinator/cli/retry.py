@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
-from astrum_coordinator.cli.asking import ask
+from astrum_coordinator.cli.arguments import run_argument
+from astrum_coordinator.cli.asking import ask_about
+from astrum_coordinator.cli.completion import task_names
 from astrum_coordinator.cli.options import json_option, log_option, require_redis
 from astrum_coordinator.cli.printing import print_json
+
+if TYPE_CHECKING:
+    from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.asking.retrying import Retry
 
 _NAMED = 8
 
 
 @click.command(short_help="Run again what did not succeed.")
-@click.argument("run_id", metavar="RUN")
-@click.argument("tasks", nargs=-1, metavar="[TASK...]")
+@run_argument
+@click.argument("tasks", nargs=-1, metavar="[TASK...]", shell_complete=task_names)
 @option("--now", is_flag=True, help="Of a run under way: cut delays before next attempts short.")
 @option("--attach", is_flag=True, help="Wait for the end, and have its exit code.")
 @server_options
@@ -47,12 +55,15 @@ def retry(
     from astrum.errors import listed
     from astrum_coordinator.cli.submit import tell_end
 
-    done = ask(server, lambda coordinator: coordinator.retry(run_id, tasks, now=now))
+    async def question(coordinator: Coordinator, found: str) -> Retry:
+        return await coordinator.retry(found, tasks, now=now)
+
+    done = ask_about(server, run_id, question)
     if as_json:
         print_json(asdict(done))
     else:
         count = f"{len(done.tasks)} task{'s' * (len(done.tasks) != 1)}"
         how = "run again" if done.reopened else "wait no longer for their next attempt"
-        say(f"run {run_id}: {count} {how}: {listed(done.tasks, _NAMED)}")
+        say(f"run {done.run_id}: {count} {how}: {listed(done.tasks, _NAMED)}")
     if attach:
-        ctx.exit(tell_end(require_redis(server), run_id))
+        ctx.exit(tell_end(require_redis(server), done.run_id))

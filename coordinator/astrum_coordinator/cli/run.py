@@ -9,7 +9,13 @@ import click
 
 from astrum.flow.import_paths import working_directory
 from astrum.runtime.cli.commands import say
-from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum.runtime.cli.options import (
+    ServerOptions,
+    check_task_logs,
+    option,
+    server_options,
+    task_log_options,
+)
 from astrum.runtime.exit_codes import ExitCode
 from astrum.runtime.standard_streams import make_steady
 from astrum_coordinator.cli import output
@@ -19,6 +25,7 @@ from astrum_coordinator.cli.inputs import InputArguments, checked, checked_in_pa
 from astrum_coordinator.cli.options import (
     json_option,
     label_option,
+    log_format,
     log_option,
     priority_option,
     result_ttl_option,
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
     from astrum.execution.invoke import Flow
     from astrum.execution.run_inputs import CheckedInputs
     from astrum.machine import ExecutionReport
+    from astrum.planning.plan import Plan
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.display.progress import RunProgress
 
@@ -75,6 +83,7 @@ if TYPE_CHECKING:
     help="Also write the report as JSON to a file.",
 )
 @option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
+@task_log_options
 @log_option
 @click.pass_context
 def run(
@@ -94,6 +103,8 @@ def run(
     unserved_limit_s: float | None,
     given: InputArguments,
     from_run: FromArguments | None,
+    task_logs: str,
+    capture_print: bool,
     **rest: Any,
 ) -> None:
     """Run the tasks of MODULE and wait for the end.
@@ -116,23 +127,34 @@ def run(
     place = choose_place(server, ctx.params)
     check_attach(attach, run_id, local=place.local)
     check_labels(labels, local=place.local)
+    check_task_logs(task_logs, capture_print)
     check_from(from_run, place)
     choice = FlowChoice(**{name: rest[name] for name in FlowChoice._fields})
     folder = working_directory()
     settings = RunSettings(
         *(choice, place, timeout, run_id, quiet, attach, labels, folder),
         *(result_ttl_s, versions or "", unserved_limit_s, given, from_run, priority),
+        worker_options=worker_options(ctx, task_logs, capture_print),
     )
     with output.stdout_for(as_json) as stdout:
-        result, code = lead(settings)
+        result, code = lead(settings, with_results=not as_json)
         there = stdout if as_json else None
         if result is not None and not output.deliver(result, report, there, folder):
             code = code or ExitCode.NOT_HANDED_OVER
     ctx.exit(code)
 
 
-def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
-    """Run the flow, print how it ended, and return the report and the exit code."""
+def worker_options(ctx: click.Context, task_logs: str, capture_print: bool) -> tuple[str, ...]:
+    """Return the options about logs that the local workers get."""
+    options = ("--log-format", log_format(ctx), "--task-logs", task_logs)
+    return (*options, "--capture-print") if capture_print else options
+
+
+def lead(settings: RunSettings, *, with_results: bool = True) -> tuple[ExecutionReport | None, int]:
+    """Run the flow, print how it ended, and return the report and the exit code.
+
+    ``with_results`` prints those of the targets, too.
+    """
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.display.progress import RunProgress
 
@@ -149,7 +171,8 @@ def lead(settings: RunSettings) -> tuple[ExecutionReport | None, int]:
     if report is None:
         say("interrupted before the run began")
         return None, interrupts.exit_code
-    output.tell(report, progress, settings.quiet)
+    targets = settings.choice.targets or last_tasks(flow.plan)
+    output.tell(report, progress, settings.quiet, targets if with_results else ())
     return report, end_code(report, interrupts)
 
 
@@ -167,6 +190,15 @@ def session(
     from astrum_coordinator.cli.on_pool import PoolSession
 
     return PoolSession(settings, flow, inputs, progress).run
+
+
+def last_tasks(plan: Plan) -> list[str]:
+    """Return the ids of the tasks that no other task needs, without those that clean up."""
+    return [
+        spec.task_id
+        for spec, dependents in zip(plan.tasks, plan.dependents, strict=True)
+        if not dependents and not spec.always
+    ]
 
 
 def end_code(report: ExecutionReport, interrupts: Interrupts) -> int:

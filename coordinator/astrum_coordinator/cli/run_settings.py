@@ -43,3 +43,5 @@ class RunSettings(NamedTuple):
     given: InputArguments = InputArguments()
     from_run: FromArguments | None = None
     priority: int = 0
+    worker_options: tuple[str, ...] = ()
+    """Further options of the local workers."""

@@ -12,6 +12,7 @@ from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.pause import say_paused
 from astrum_coordinator.cli.printing import print_json, print_table
+from astrum_coordinator.cli.run_filters import filter_text, run_filter_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from astrum.planning.offer import NamespaceVersion
     from astrum.protocol.pauses import Pauses
     from astrum.protocol.records import RunInfo
+    from astrum.view.run_list import ListedRun, RunFilter
     from astrum_coordinator.app import Coordinator
 
     Versions = Mapping[str, Mapping[str, NamespaceVersion]]
@@ -30,40 +32,69 @@ COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader", ""
 
 @click.command(short_help="List the latest runs.")
 @server_options
+@run_filter_options("runs")
 @json_option
 @option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most runs to list."
 )
 @log_option
-def runs(server: ServerOptions, as_json: bool, limit: int) -> None:
-    """List the latest runs of a server."""
+def runs(server: ServerOptions, chosen: RunFilter, as_json: bool, limit: int) -> None:
+    """List the latest runs of a server, newest first.
 
-    async def question(coordinator: Coordinator) -> tuple[list[RunInfo], Versions, Pauses]:
-        found = await coordinator.runs(limit)
-        live = await coordinator.workers() if any(info.is_open for info in found) else []
+    An open run is pending (without a leader), running or delayed (until its time). It is also
+    retrying if some of its tasks are tried again after a failure or a loss, and stalled if it does
+    not go on by itself; the last column says why.
+
+    \b
+    Example: astrum-coordinator runs --state failed --state stalled --since 2h
+    """
+
+    async def question(coordinator: Coordinator) -> tuple[list[ListedRun], Versions, Pauses]:
+        found = await coordinator.list_runs(chosen, limit=limit)
+        live = await coordinator.workers() if _open(found) else []
         versions = await coordinator.served_versions(live)
         return found, versions, await coordinator.paused()
 
     found, workers, paused = ask(server, question)
     if as_json:
-        print_json([run_to_json(info, paused) for info in found])
+        print_json([run_to_json(run, paused) for run in found])
     else:
-        print_table(runs_table(found, workers), "no runs" if not found else "")
-        if not workers and any(info.is_open for info in found):
+        nothing = "no runs" if chosen.is_empty else f"no runs with {filter_text(chosen)}"
+        print_table(runs_table(found, workers), "" if found else nothing)
+        if not workers and _open(found):
             say("no live worker: open runs wait; start one with astrum-worker MODULE")
-        if any(info.is_open for info in found):
+        if _open(found):
             say_paused(paused)
+    if len(found) == limit:
+        say(f"these are the newest {limit:,}; --limit lists more")
 
 
-def run_to_json(info: RunInfo, paused: Pauses) -> dict[str, Any]:
-    """Return one run, its priority, what it needs of workers, and why it is paused."""
+def _open(found: list[ListedRun]) -> list[ListedRun]:
+    return [run for run in found if run.info.is_open]
+
+
+def run_to_json(run: ListedRun, paused: Pauses) -> dict[str, Any]:
+    """Return one run, what it does, what it needs of workers, and why it is paused."""
+    info = run.info
+    return record_to_json(info) | {
+        "status": run.status,
+        "is_retrying": run.is_retrying,
+        "stalled": run.stalled,
+        "needs": info.needs,
+        "paused": paused_text(info, paused),
+    }
+
+
+def record_to_json(info: RunInfo) -> dict[str, Any]:
+    """Return the record of a run without its header: the inputs there may be secret."""
     from astrum_coordinator.display.json_values import to_json
 
-    more = {"priority": info.priority, "needs": info.needs, "paused": paused_text(info, paused)}
-    return {**to_json(info), **more}
+    record: dict[str, Any] = to_json(info)
+    del record["header"]
+    return record | {"labels": info.labels, "priority": info.priority}
 
 
-def runs_table(found: list[RunInfo], workers: Versions) -> Table:
+def runs_table(found: list[ListedRun], workers: Versions) -> Table:
     """Return one row per run; ``workers`` is what the live ones serve."""
     from rich.text import Text
 
@@ -76,8 +107,8 @@ def runs_table(found: list[RunInfo], workers: Versions) -> Table:
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True
-    for info in found:
-        state = open_state(info)
+    for run in found:
+        info, state = run.info, run.shown_status
         took = max(info.ended_at - info.begun_at, 0.0) if info.ended_at else None
         table.add_row(
             Text(info.run_id),
@@ -87,7 +118,7 @@ def runs_table(found: list[RunInfo], workers: Versions) -> Table:
             Text(time_text(info.created_at)),
             Text(duration_text(took) if took is not None else "-"),
             Text(info.owner if info.is_open and info.lease_s > 0 else "-"),
-            Text(note_text(info, workers)),
+            Text(note_text(run, workers)),
         )
     return table
 
@@ -103,7 +134,9 @@ def paused_text(info: RunInfo, paused: Pauses) -> str:
 def tasks_text(info: RunInfo) -> str:
     """Return how far the tasks of a run are: ``"3 of 5, 1 failed"``."""
     total, counts = info.details.get("tasks", ""), info.counts
-    if total.isdecimal():
+    if counts is not None and counts.total:
+        total = f"{counts.total:,}"
+    elif total.isdecimal():
         total = f"{int(total):,}"
     if counts is None:
         return total
@@ -114,14 +147,15 @@ def tasks_text(info: RunInfo) -> str:
     return ", ".join(parts)
 
 
-def note_text(info: RunInfo, workers: Versions) -> str:
-    """Return until when a run waits, its priority, labels and code, and its failure."""
+def note_text(run: ListedRun, workers: Versions) -> str:
+    """Return why a run stalls or waits, its priority, labels and code, and its failure."""
     from astrum_coordinator.display.report_view import wait_text
 
+    info = run.info
     labels = " ".join(f"{name}={value}" for name, value in sorted(info.labels.items()))
     waits = "" if info.waits_until is None else wait_text(info.waits_until)
     priority = f"priority {info.priority}" if info.priority else ""
-    texts = (waits, priority, labels, code_text(info, workers), end_text(info))
+    texts = (run.stalled, waits, priority, labels, code_text(info, workers), end_text(info))
     return "; ".join(filter(None, texts))
 
 
@@ -143,12 +177,3 @@ def code_text(info: RunInfo, workers: Versions) -> str:
 def end_text(info: RunInfo) -> str:
     """Return how an unsuccessful run ended: its first failure, or why it was stopped."""
     return info.details.get("failure") or info.details.get("reason", "")
-
-
-def open_state(info: RunInfo) -> str:
-    """Return a run's state for people: an open run is led, or waits for a leader or its time."""
-    if not info.is_open:
-        return info.state
-    if info.waits_until is not None:
-        return "waiting"
-    return "running" if info.lease_s > 0 else "pending"

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from astrum.runtime.cli.commands import say
-from astrum.runtime.cli.logs import log_to_stderr
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode, after_stop
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.asking import patient_coordinator
+from astrum_coordinator.cli.arguments import run_argument
+from astrum_coordinator.cli.asking import find_run, patient_coordinator
 from astrum_coordinator.cli.http_answers import http_option, listening
 from astrum_coordinator.cli.options import (
     json_option,
     log_option,
     require_redis,
     result_ttl_option,
+    set_up_log,
     unserved_option,
     versions_option,
 )
+from astrum_coordinator.cli.shown_run import shown
 
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
@@ -61,7 +63,7 @@ def serve(
     from astrum_coordinator.cli.interrupts import Interrupts
 
     settings = require_redis(server)
-    log_to_stderr(ctx.meta.get("astrum.log_level", "info"))
+    set_up_log(ctx, "info")
     interrupts = Interrupts()
     config = {name: value for name, value in chosen.items() if value is not None}
     coordinator = patient_coordinator(settings, **config)
@@ -109,7 +111,7 @@ async def _say_alive(manager: ServiceManager) -> None:
 
 
 @click.command(short_help="Lead an existing run to its end.")
-@click.argument("run_id", metavar="RUN")
+@run_argument
 @server_options
 @json_option
 @option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
@@ -132,6 +134,7 @@ def resume(
     from astrum_coordinator.display.progress import RunProgress
 
     settings = require_redis(server)
+    run_id = find_run(server, run_id)
     progress, interrupts = RunProgress(), Interrupts()
     with output.stdout_for(as_json) as stdout:
         report = interrupts.run(lambda i: _resume(settings, run_id, progress, quiet, i))
@@ -151,12 +154,12 @@ async def _resume(
     quiet: bool,
     interrupts: Interrupts,
 ) -> ExecutionReport | None:
-    from astrum_coordinator.display.live_view import nowhere
-
     try:
-        async with patient_coordinator(settings) as coordinator:
-            with output.display(progress, quiet, nowhere):
-                return await coordinator.resume(run_id, observer=progress)
+        async with (
+            patient_coordinator(settings) as coordinator,
+            shown(coordinator, run_id, progress, quiet),
+        ):
+            return await coordinator.resume(run_id, observer=progress)
     except asyncio.CancelledError:
         if not interrupts.received:
             raise

@@ -106,7 +106,7 @@ def submit(
                     versions=versions or "",
                     unserved_limit_s=unserved_limit_s,
                     at=at,
-                    from_run=None if from_run is None else from_run.wish(),
+                    from_run=from_run and await from_run.wish(coordinator),
                 )
                 if at is not None:
                     await say_wait(coordinator, stored, PAST)

@@ -10,6 +10,7 @@ import click
 
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import option
+from astrum_coordinator.cli.completion import run_names
 from astrum_coordinator.cli.options import checked_run_id
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from astrum_coordinator.app import Coordinator
     from astrum_coordinator.asking.taking_over import FromRun, TakeOver
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -25,17 +27,17 @@ MOST_REASONS = 10
 
 
 class FromArguments(NamedTuple):
-    """The earlier run on a command line, and the tasks of which the user knows better."""
+    """The earlier run as a command line names it, and the tasks of which the user knows better."""
 
     run_id: str
     trust: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
 
-    def wish(self, *, is_quiet: bool = False) -> FromRun:
+    async def wish(self, coordinator: Coordinator, *, is_quiet: bool = False) -> FromRun:
         """Return it as a coordinator takes it, with a function that says what is taken over."""
         from astrum_coordinator.asking.taking_over import FromRun
 
-        wish = FromRun(self.run_id, self.trust, self.again)
+        wish = FromRun(await coordinator.find_run(self.run_id), self.trust, self.again)
         return wish if is_quiet else wish._replace(tell=tell)
 
 
@@ -45,6 +47,7 @@ _OPTIONS = (
         "from_id",
         metavar="RUN",
         callback=checked_run_id,
+        shell_complete=run_names,
         help="Take over what that run has succeeded in, as far as code, inputs and upstream tasks "
         "are the same; inputs that are not given are those of RUN.",
     ),
@@ -58,7 +61,7 @@ _OPTIONS = (
         "--again",
         multiple=True,
         metavar="TASK",
-        help="With --from: run this task, and with it all that needs it. Repeatable.",
+        help="With --from: run this task or child, and with it all that needs it. Repeatable.",
     ),
 )
 

@@ -11,7 +11,8 @@ from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli import output
-from astrum_coordinator.cli.asking import patient_coordinator
+from astrum_coordinator.cli.arguments import run_argument
+from astrum_coordinator.cli.asking import find_run, patient_coordinator
 from astrum_coordinator.cli.options import json_option, log_option, require_redis
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Wait for the end of a run.")
-@click.argument("run_id", metavar="RUN")
+@run_argument
 @server_options
 @option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Wait at most so many seconds."
@@ -45,6 +46,7 @@ def wait(
     code is 0 for a completed run, 1 for another end, and 1 if it is still open after --timeout.
     """
     settings = require_redis(server)
+    run_id = find_run(server, run_id)
     with output.stdout_for(as_json) as stdout:
         report, code = see_end(settings, run_id, timeout, with_results=as_json)
         if report is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 
     Versions = Mapping[str, Mapping[str, NamespaceVersion]]
 
+LONGEST_READ_AGE_S = 20.0
+"""A reader waits some seconds at the server; one that comes back so late is stuck."""
 MAX_PROGRESS = 4
 """Lines of progress that one worker shows at most."""
-COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lease")
+NONE = "no live workers"
+COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Memory", "Lease", "")
 
 
 @click.command(short_help="List the live workers.")
@@ -41,26 +45,73 @@ COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Lea
     is_flag=True,
     help="Only those of this host; the exit code is 1 if there is none.",
 )
+@option(
+    "--watch",
+    envvar="ASTRUM_WORKERS_WATCH",
+    is_flag=True,
+    help="Show them again every two seconds, until Ctrl-C. With --json: one list per line.",
+)
 @json_option
 @log_option
-def workers(server: ServerOptions, here: bool, as_json: bool) -> None:
-    """List the live workers of a server: what they serve and how much they run."""
+def workers(server: ServerOptions, here: bool, watch: bool, as_json: bool) -> None:
+    """List the live workers of a server: what they serve and how much they run.
 
-    async def question(coordinator: Coordinator) -> tuple[list[WorkerInfo], Versions, Pauses]:
+    The last column says what else is worth knowing: whether a worker claims attempts, and if not,
+    why; ends that are not delivered yet, threads that hang, the memory of its process.
+    """
+
+    async def question(coordinator: Coordinator) -> PoolAnswer:
         found = await coordinator.workers()
-        return found, await coordinator.served_versions(found), await coordinator.paused()
+        if here:
+            host = socket.gethostname()
+            found = [info for info in found if info.details.get("host") == host]
+        versions = await coordinator.served_versions(found)
+        return PoolAnswer(found, versions, await coordinator.paused())
 
-    found, versions, paused = ask(server, question)
-    if here:
-        host = socket.gethostname()
-        found = [info for info in found if info.details.get("host") == host]
+    if watch:
+        _watch(server, question, as_json)
+        return
+    answer = ask(server, question)
     if as_json:
-        print_json([worker_to_json(info) | served_versions(versions, info) for info in found])
+        print_json(_to_json(answer))
     else:
-        print_table(workers_table(found), "no live workers" if not found else "")
-        say_paused(paused)
-    if here and not found:
+        print_table(workers_table(answer.workers), "" if answer.workers else NONE)
+        say_paused(answer.paused)
+    if here and not answer.workers:
         raise SystemExit(ExitCode.FAILED)
+
+
+class PoolAnswer(NamedTuple):
+    """The live workers, the versions that they serve, and what is paused."""
+
+    workers: list[WorkerInfo]
+    versions: Versions
+    paused: Pauses
+
+
+def _watch(
+    server: ServerOptions,
+    question: Callable[[Coordinator], Awaitable[PoolAnswer]],
+    as_json: bool,
+) -> None:
+    from rich.text import Text
+
+    from astrum_coordinator.cli.watching import keep_asking, redrawn
+
+    if as_json:
+        keep_asking(server, question, lambda answer: print_json(_to_json(answer)))
+        return
+    with redrawn() as show:
+        keep_asking(
+            server,
+            question,
+            lambda one: show(workers_table(one.workers) if one.workers else Text(NONE)),
+        )
+
+
+def _to_json(answer: PoolAnswer) -> list[dict[str, Any]]:
+    versions = answer.versions
+    return [worker_to_json(info) | served_versions(versions, info) for info in answer.workers]
 
 
 def served_versions(versions: Versions, info: WorkerInfo) -> dict[str, Any]:
@@ -105,7 +156,9 @@ def workers_table(found: list[WorkerInfo]) -> Table:
             serves_text(info.details),
             running_text(info.status),
             state_text(info.status, info.drain),
+            memory_text(info.status),
             duration_text(max(info.lease_s, 0.0)),
+            note_text(info.status),
         )
         table.add_row(*map(Text, cells))
     return table
@@ -144,3 +197,26 @@ def state_text(status: WorkerStatus, drain: DrainRequest | None = None) -> str:
     if status.drain_left_s is not None:
         return f"draining, {status.drain_left_s:.0f} s left"
     return ", ".join(status.not_claiming).replace("_", " ") or "claiming"
+
+
+def memory_text(status: WorkerStatus) -> str:
+    """Return the memory of a worker's process: ``"312 MiB"``, "-" if it is not known."""
+    rss = status.rss_bytes
+    if rss is None:
+        return "-"
+    return f"{rss / 2**30:.1f} GiB" if rss >= 2**30 else f"{rss / 2**20:.0f} MiB"
+
+
+def note_text(status: WorkerStatus) -> str:
+    """Return what is unusual about a worker, "" if nothing is."""
+    from astrum_coordinator.display.report_view import count_text
+
+    ages = [lane.read_age_s or 0.0 for lane in status.lanes.values() if lane.free]
+    notes = []
+    if status.unsettled:
+        notes.append(f"{count_text(status.unsettled, 'end')} not delivered yet")
+    if status.hung_threads:
+        notes.append(f"{count_text(status.hung_threads, 'thread')} hung in tasks given up")
+    if not status.not_claiming and max(ages, default=0.0) > LONGEST_READ_AGE_S:
+        notes.append(f"read its queues {max(ages):.0f} s ago")
+    return "; ".join(notes)

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from typing import IO
 
+from astrum.runtime.cli.json_logs import JsonStream
 from astrum.runtime.standard_streams import SteadyStream, say_line
 
 LOOK_EVERY_S = 0.02
@@ -22,7 +23,9 @@ def show_log(line: str) -> None:
 
 
 def _show(line: str, stream: IO[str]) -> None:
-    if isinstance(stream, SteadyStream):
+    if isinstance(stream, JsonStream):
+        stream.pass_on(line)
+    elif isinstance(stream, SteadyStream):
         stream.post(line + "\n")
     else:  # a live view, above which it appears
         say_line(line, stream)
@@ -35,6 +38,7 @@ async def until_there_is_room() -> None:
 
 
 def _is_crowded(stream: object) -> bool:
+    stream = stream.raw if isinstance(stream, JsonStream) else stream
     if not isinstance(stream, SteadyStream):
         return False
     return stream.writer.is_crowded and not stream.writer.is_stuck

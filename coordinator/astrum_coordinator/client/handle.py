@@ -18,7 +18,9 @@ from astrum.protocol.records import RunInfo
 from astrum.protocol.run_header import RunHeader
 from astrum.redis.run_store import RunStore
 from astrum.values.codec import Codec
+from astrum.view import Explanation
 from astrum_coordinator.asking.child_names import name_children
+from astrum_coordinator.asking.reasons import why
 from astrum_coordinator.asking.releasing import How, Release, release_task
 from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.result_types import types_declared_here
@@ -26,6 +28,7 @@ from astrum_coordinator.asking.retrying import Retry, retry_run
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.asking.waiting import Answer, found_run, insist
 from astrum_coordinator.client.client_parts import ClientParts
+from astrum_coordinator.client.progress_events import LOOK_EVERY_S, ProgressWatch
 from astrum_coordinator.client.run_events import (
     EventFollower,
     Place,
@@ -185,12 +188,20 @@ class RunHandle:
         """Return the report of the run, as far as it is now; see `Coordinator.report`."""
         return await self._insist(lambda: self._parts.reports.report(self.run_id, results=results))
 
-    async def events(self, after: str = "") -> AsyncIterator[RunEvent]:
+    async def why(self, task: str | None = None) -> Explanation:
+        """Return why the run, or a task of it, is as it is; see `Coordinator.why`."""
+        parts = self._parts
+        return await self._insist(lambda: why(parts.store, parts.reports, self.run_id, task))
+
+    async def events(self, after: str = "", *, progress: bool = False) -> AsyncIterator[RunEvent]:
         """Yield what happens in the run from its beginning on, and end after its end.
 
         ``after`` is the cursor of an event that is known already: then those behind it follow.
+        With ``progress`` also the last ``current_attempt().progress()`` of running tasks,
+        looked up each second while this waits.
         """
         place = place_of(after) if after else Place()
+        watch = ProgressWatch(self.run_id)
         stored = await self._stored()
         subscriptions, store = self._parts.subscriptions, self._parts.store
         self._parts.reader.start()
@@ -201,8 +212,13 @@ class RunHandle:
             try:
                 while await self._state() == "open":
                     while run.found:
-                        yield run.found.popleft()
-                    await end.wait(NET_S)
+                        event = run.found.popleft()
+                        after = event.cursor
+                        yield event
+                    if progress:
+                        for event in await self._insist(partial(watch.look, store, after)):
+                            yield event
+                    await end.wait(LOOK_EVERY_S if progress else NET_S)
                 await self._insist(lambda: run.catch_up(store))
             finally:
                 subscriptions.discard(run)

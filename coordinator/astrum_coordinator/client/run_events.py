@@ -38,6 +38,7 @@ class RunEvent(NamedTuple):
     ``kind`` is "task_succeeded", "task_skipped", "task_failed", "task_retrying" (an attempt ended
     without success and another follows), "task_reused" (it has the result of an earlier run),
     "task_unserved", "task_released" (a person decided what becomes of a held one),
+    "task_progress" (what a running task told last; only if asked for),
     "cancel_requested", "cleanup_stopped", "run_timed_out", "run_reopened", "run_completed",
     "run_failed" or "run_cancelled". ``task`` and ``attempt`` are "" and 0 for what is about the
     run, ``detail`` is one line for people. Pass ``cursor`` as ``after`` to go on behind this event.

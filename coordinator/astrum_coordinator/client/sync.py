@@ -16,6 +16,7 @@ from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.protocol.published_flows import PublishedFlow
 from astrum.protocol.records import RunInfo
 from astrum.redis.settings import RedisSettings
+from astrum.view import Explanation
 from astrum_coordinator.asking.releasing import How, Release
 from astrum_coordinator.asking.retrying import Retry
 from astrum_coordinator.client.client import Client
@@ -237,9 +238,13 @@ class SyncRunHandle:
         """Return the report of the run, as far as it is now."""
         return self._client.run(self._handle.report(results=results))
 
-    def events(self, after: str = "") -> Iterator[RunEvent]:
+    def why(self, task: str | None = None) -> Explanation:
+        """Return why the run, or a task of it, is as it is; see `Coordinator.why`."""
+        return self._client.run(self._handle.why(task))
+
+    def events(self, after: str = "", *, progress: bool = False) -> Iterator[RunEvent]:
         """Yield what happens in the run, and end after its end; see `RunHandle.events`."""
-        events = self._handle.events(after)
+        events = self._handle.events(after, progress=progress)
         try:
             while (event := self._client.run(_next(events))) is not None:
                 yield event

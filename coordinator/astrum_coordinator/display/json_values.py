@@ -59,7 +59,7 @@ def _to_json(value: Any, depth: int) -> Any:
         return value if type(value) in (bool, str, type(None)) else _plain(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
-    parts = _parts(value)
+    parts = parts_of(value)
     if isinstance(parts, Mapping):
         return _mapping(parts, depth)
     if parts is not None:
@@ -99,7 +99,7 @@ def _mapping(parts: Mapping[Any, Any], depth: int) -> Any:
     return [[to_json(key, depth + 1), item] for key, item in items]
 
 
-def _parts(value: Any) -> Mapping[Any, Any] | Iterable[Any] | None:
+def parts_of(value: Any) -> Mapping[Any, Any] | Iterable[Any] | None:
     """Return the parts of a value, `None` if it has none."""
     if isinstance(value, Mapping):
         return value

@@ -7,35 +7,40 @@ slow line) may hold it up, but never the event loop that leads the run.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable
-from itertools import accumulate
 from types import TracebackType
 from typing import IO, Protocol
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from astrum.runtime.standard_streams import say_line
 from astrum.runtime.visible_text import visible_name
-from astrum_coordinator.display.progress import FAILED, LOST, Notice, RunProgress, ShownAttempt
-from astrum_coordinator.display.report_view import STATUS_STYLE, count_text, duration_text
+from astrum.view.pool_facts import PoolFacts
+from astrum_coordinator.display.frame import (
+    Look,
+    Size,
+    StageBars,
+    WorkerOf,
+    counts_text,
+    frame,
+    nowhere,
+    speed_text,
+)
+from astrum_coordinator.display.progress import FAILED, HELD, LOST, Notice, RunProgress
+from astrum_coordinator.display.report_view import STATUS_STYLE, count_text
+from astrum_coordinator.display.screen_region import ScreenRegion
 
 logger = logging.getLogger("astrum.coordinator.live")
 
 REFRESH_S = 1 / 8
+DRAWING_SHARE = 0.05
+"""The share of the time for drawing: on a slow machine it is drawn less often."""
 NOTICES_PER_REFRESH = 20
-MAX_BARS = 8
-BAR_WIDTH = 32
-MAX_RUNNING = 8
 MAX_MAPPED = 4
-"""Tasks whose children have a bar, or a line, together."""
-NAME_WIDTH = 22
+"""Tasks whose children have a line of their own among plain lines."""
 FIRST_LINE_AFTER_S = 5.0
 LONGEST_SILENCE_S = 60.0
 
@@ -43,13 +48,13 @@ RUNNING = "running"
 DISPATCHED = "queued or running"
 """The word for attempts that were sent to workers: one may run them already or not."""
 
-WorkerOf = Callable[[ShownAttempt], str]
-"""Returns the worker that runs an attempt, "" if that is not known."""
+FactsOf = Callable[[], PoolFacts | None]
+"""Returns what the pool says about the run, `None` for a run in process."""
 
 
-def nowhere(attempt: ShownAttempt) -> str:
-    """Return no worker: a run in process has none."""
-    return ""
+def no_facts() -> None:
+    """Return no facts: a run in process has no pool."""
+    return
 
 
 class Face(Protocol):
@@ -66,11 +71,15 @@ class Face(Protocol):
 
 
 class ProgressDisplay:
-    """A context manager that shows ``progress`` through ``face`` eight times a second."""
+    """A context manager that shows ``progress`` through ``face``, at most eight times a second.
 
-    def __init__(self, progress: RunProgress, face: Face) -> None:
+    ``facts`` returns what the pool says about the run, for a run on workers.
+    """
+
+    def __init__(self, progress: RunProgress, face: Face, facts: FactsOf = no_facts) -> None:
         self._progress = progress
         self._face = face
+        self._facts = facts
         self._over = threading.Event()
         self._has_failed = False
         self._thread = threading.Thread(target=self._loop, name="astrum-display", daemon=True)
@@ -88,11 +97,19 @@ class ProgressDisplay:
     ) -> None:
         self._over.set()
         self._thread.join()
+        self._has_failed = False  # what a failed display has changed is put back all the same
         self._try(self._face.end, self._progress)
 
     def _loop(self) -> None:
-        while not self._over.wait(REFRESH_S):
+        pause_s = REFRESH_S
+        while not self._over.wait(pause_s):
+            began = time.thread_time()
+            self._try(self._look)
             self._try(self._face.show, self._progress)
+            pause_s = max(REFRESH_S, (time.thread_time() - began) / DRAWING_SHARE)
+
+    def _look(self) -> None:
+        self._progress.look(self._facts())
 
     def _try(self, step: Callable[..., None], *arguments: RunProgress) -> None:
         """Do one step of the display; the first failure ends the display, but not the run."""
@@ -113,6 +130,8 @@ def notice_text(notice: Notice) -> str:
         return f"{name} failed in attempt {notice.attempt}: {reason}"
     if notice.kind == LOST:
         return f"{name} attempt {notice.attempt} was lost: {reason}; it is tried again"
+    if notice.kind == HELD:
+        return f"{name} attempt {notice.attempt} was lost: {reason}; it is held until `release`"
     left = f"{notice.retries_left} {'retry' if notice.retries_left == 1 else 'retries'} left"
     return f"{name} attempt {notice.attempt} failed: {reason}; {left}"
 
@@ -133,6 +152,7 @@ class LineFace:
         self._said_start = False
         self._next_line_s = FIRST_LINE_AFTER_S
         self._last_line = ""
+        self._last_troubles: tuple[str, ...] = ()
 
     def begin(self) -> None:
         """Do nothing."""
@@ -142,9 +162,9 @@ class LineFace:
         self._start_line(progress)
         for notice in progress.take_notices(NOTICES_PER_REFRESH):
             self._print(notice_text(notice))
-        elapsed_s = progress.elapsed_s
-        if elapsed_s >= self._next_line_s and not progress.final:
-            self._next_line_s = elapsed_s + min(elapsed_s, LONGEST_SILENCE_S)
+        watched_s = progress.watched_s
+        if watched_s >= self._next_line_s and not progress.final:
+            self._next_line_s = watched_s + min(watched_s, LONGEST_SILENCE_S)
             self._progress_line(progress)
 
     def end(self, progress: RunProgress) -> None:
@@ -160,7 +180,7 @@ class LineFace:
         if progress.state is None or self._said_start:
             return
         self._said_start = True
-        stages = count_text(len(progress.stage_totals), "stage")
+        stages = count_text(len(progress.stages), "stage")
         done = f", {progress.inherited:,} done already" if progress.inherited else ""
         self._print(f"{count_text(progress.total, 'task')} in {stages}{done}")
 
@@ -168,164 +188,63 @@ class LineFace:
         line = counts_text(progress, self._active)
         if line != self._last_line:
             self._last_line = line
-            self._print(f"{line} after {duration_text(progress.elapsed_s)}")
-            for task, done, total in progress.open_children(MAX_MAPPED):
-                self._print(f"  {_name(progress, task)}: {done:,} of {total:,} done")
+            self._print(f"{line} after {speed_text(progress)}")
+            for row in progress.open_children()[:MAX_MAPPED]:
+                failed = f", {row.failed:,} failed" if row.failed else ""
+                name = visible_name(progress.name(row.task))
+                self._print(f"  {name}: {row.ended:,} of {row.total:,} ended{failed}")
+        troubles = progress.facts.troubles if progress.facts is not None else ()
+        if troubles != self._last_troubles:
+            self._last_troubles = troubles
+            for trouble in troubles:
+                self._print(visible_name(trouble))
 
     def _print(self, line: str) -> None:
         say_line(line, self._file)
-
-
-def counts_text(progress: RunProgress, active: str = RUNNING) -> str:
-    """Return one line: done, running, retried, failed; ``active`` is the word for running."""
-    parts = [f"{progress.succeeded:,} of {progress.total:,} done"]
-    for count, word in (
-        (progress.skipped, "skipped"),
-        (progress.running_count, active),
-        (progress.retried, "retried"),
-        (progress.failed, "failed"),
-    ):
-        if count:
-            parts.append(f"{count:,} {word}")
-    return ", ".join(parts)
 
 
 # --- the live view --------------------------------------------------------------------------
 
 
 class TerminalFace:
-    """A view that is redrawn in place; failures scroll by above it."""
+    """A view that is redrawn in place; failures scroll by above it.
+
+    ``worker_of`` returns what is shown beside an attempt of a run in process.
+    """
 
     def __init__(
         self, console: Console, worker_of: WorkerOf = nowhere, active: str = RUNNING
     ) -> None:
         self._console = console
-        self._active = active
+        self._look = Look(active, console.encoding, not console.no_color)
         self._worker_of = worker_of
         self._bars = StageBars()
-        self._live = Live(
-            console=console,
-            auto_refresh=False,
-            transient=True,
-            # The output of tasks must not damage the view, but output to a file stays there.
-            redirect_stdout=sys.stdout.isatty(),
-            redirect_stderr=True,
-        )
+        self._region = ScreenRegion(console)
 
     def begin(self) -> None:
         """Start drawing."""
-        self._live.start()
+        self._region.open()
 
     def show(self, progress: RunProgress) -> None:
         """Redraw."""
         for notice in progress.take_notices(NOTICES_PER_REFRESH):
             self._print(notice)
         if progress.state is not None:
-            self._live.update(self._view(progress), refresh=True)
+            # The size is asked for each time: a change needs no signal.
+            size = Size(*self._console.size)
+            self._region.draw(frame(progress, size, self._look, self._bars, self._worker_of))
 
     def end(self, progress: RunProgress) -> None:
         """Remove the view; what scrolled by stays."""
-        for notice in progress.take_notices(NOTICES_PER_REFRESH * 5):
-            self._print(notice)
-        left_out = progress.take_left_out()
-        if left_out:
-            self._console.print(Text(_left_out_text(left_out), "dim"))
-        self._live.stop()
+        try:
+            for notice in progress.take_notices(NOTICES_PER_REFRESH * 5):
+                self._print(notice)
+            left_out = progress.take_left_out()
+            if left_out:
+                self._console.print(Text(_left_out_text(left_out), "dim"))
+        finally:
+            self._region.close()
 
     def _print(self, notice: Notice) -> None:
         style = STATUS_STYLE["failed"] if notice.kind == FAILED else "yellow"
         self._console.print(Text(notice_text(notice), style), soft_wrap=True)
-
-    def _view(self, progress: RunProgress) -> RenderableType:
-        head = Text(
-            f"{counts_text(progress, self._active)}  {duration_text(progress.elapsed_s)}", "bold"
-        )
-        return Group(head, self._bars.render(progress), self._running(progress))
-
-    def _running(self, progress: RunProgress) -> RenderableType:
-        now, attempts = time.monotonic(), progress.oldest_running(MAX_RUNNING)
-        names = [short_name(_name(progress, one.task), NAME_WIDTH * 2) for one in attempts]
-        grid = Table.grid(padding=(0, 2))
-        # Without a least width a long last cell takes the room of the names.
-        grid.add_column(min_width=max(map(len, names), default=0) + 2, no_wrap=True)
-        for name, attempt in zip(names, attempts, strict=True):
-            grid.add_row(
-                Text(f"  {name}", overflow="ellipsis"),
-                Text(f"attempt {attempt.number}" if attempt.number > 1 else "", "yellow"),
-                Text(duration_text(now - attempt.since), "dim", no_wrap=True),
-                Text(self._worker_of(attempt), "cyan", overflow="ellipsis", no_wrap=True),
-            )
-        more = progress.running_count - MAX_RUNNING
-        if more > 0:
-            grid.add_row(Text(f"  ... and {more:,} more", "dim"))
-        return grid
-
-
-def _name(progress: RunProgress, task: int) -> str:
-    return visible_name(progress.state.tasks.name(task)) if progress.state else ""
-
-
-def short_name(name: str, width: int) -> str:
-    """Return a name in so many characters; what tells children apart is kept.
-
-    >>> short_name("parse[3]", 8), short_name("parse_archive[3]", 12), short_name("parsing", 6)
-    ('parse[3]', 'parse_ar…[3]', 'parsi…')
-    """
-    if len(name) <= width:
-        return name
-    end = name[name.rindex("[") :] if name.endswith("]") and "[" in name else ""
-    end = end if len(end) < width - 1 else ""
-    return f"{name[: width - 1 - len(end)]}…{end}"
-
-
-class StageBars:
-    """One bar per stage, at most eight: the stages done and those far ahead share one each."""
-
-    def __init__(self) -> None:
-        self._first_open = 0
-        self._tasks_up_to: list[int] = []
-
-    def render(self, progress: RunProgress) -> Table:
-        """Draw the bars."""
-        grid = Table.grid(padding=(0, 1))
-        for label, done, total in self.rows(progress):
-            bar = ProgressBar(total=max(total, 1), completed=done, width=BAR_WIDTH)
-            grid.add_row(Text(label), bar, Text(f"{done:,}/{total:,}", "dim"))
-        for task, done, total in progress.open_children(MAX_MAPPED):
-            bar = ProgressBar(total=total, completed=done, width=BAR_WIDTH, complete_style="cyan")
-            name = short_name(_name(progress, task), NAME_WIDTH)
-            grid.add_row(Text(f"  {name}"), bar, Text(f"{done:,}/{total:,}", "dim"))
-        return grid
-
-    def rows(self, progress: RunProgress) -> list[tuple[str, int, int]]:
-        """Return (label, done, total) of each bar."""
-        totals, done = progress.stage_totals, progress.stage_done
-        last = len(totals) - 1
-        if last < MAX_BARS:
-            return [(_label(i, i), done[i], totals[i]) for i in range(len(totals))]
-        first = min(self._find_first_open(totals, done), last - (MAX_BARS - 2))
-        end = min(first + MAX_BARS - (2 if first else 1), last + 1)
-        rows = [(_label(i, i), done[i], totals[i]) for i in range(first, end)]
-        before, after = self._count(totals, first), progress.total - self._count(totals, end)
-        if first:
-            rows.insert(0, (_label(0, first - 1), before, before))
-        if after:
-            done_after = progress.succeeded + progress.skipped - before - sum(done[first:end])
-            rows.append((_label(end, last), max(done_after, 0), after))
-        return rows
-
-    def _find_first_open(self, totals: list[int], done: list[int]) -> int:
-        # A done stage stays done, so every stage is passed once in the life of a run.
-        while self._first_open < len(totals) and done[self._first_open] == totals[self._first_open]:
-            self._first_open += 1
-        return self._first_open
-
-    def _count(self, totals: list[int], end: int) -> int:
-        """Return the number of tasks in the stages before ``end``."""
-        if len(self._tasks_up_to) != len(totals) + 1:
-            self._tasks_up_to = list(accumulate(totals, initial=0))
-        return self._tasks_up_to[end]
-
-
-def _label(first: int, last: int) -> str:
-    return f"stage {first}" if first == last else f"stages {first} to {last}"

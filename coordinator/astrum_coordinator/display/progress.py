@@ -1,32 +1,28 @@
-"""Counts the progress of a run in counters that any thread may read at any time.
+"""The progress of a run as displays show it: counts, running attempts, and what went wrong.
 
-It is called with every event on the event loop, so it does few operations for each and formats
-nothing. The display reads it from another thread.
+An observer of the run: it is called with every event on the event loop. The display reads it from
+another thread.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from astrum.machine.events import (
-    AttemptSettled,
-    AttemptWithdrawn,
-    Command,
-    Dispatch,
-    Event,
-    Finish,
-    Outcome,
-)
+from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.state import RunState
-from astrum.machine.task_state import TaskState
+from astrum.machine.task_state import HELD as IS_HELD
+from astrum.view.estimate import RunEstimate, Running
+from astrum.view.pool_facts import PoolFacts
+from astrum.view.run_counters import RunCounters
 
 NOTICES_KEPT = 2_000
-RETRIED, FAILED, LOST = "retried", "failed", "lost"
-_TROUBLE = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST)
+RETRIED, FAILED, LOST, HELD = "retried", "failed", "lost", "held"
+LOOK_EVERY_S = 1.0
+LOOK_SHARE = 0.05
+"""The share of the time for estimates: those of a large plan are rarer."""
 
 
 class Notice(NamedTuple):
@@ -51,125 +47,44 @@ class ShownAttempt(NamedTuple):
     since: float
 
 
-class RunProgress:
+class ShownChildren(NamedTuple):
+    """A task with children, by its number: how many there are, have ended, and have failed."""
+
+    task: int
+    ended: int
+    total: int
+    failed: int
+
+
+class RunProgress(RunCounters):
     """An observer of one run. All attributes may be read from any thread, none written.
 
-    ``children`` has [done, total] of each task whose children are known, by its number. What was
-    skipped counts as done in it, and in ``stage_done``.
-    ``stage_done`` and ``stage_totals`` count tasks by stage; ``state`` is `None` until the run
-    has begun. ``inherited`` tasks had succeeded before that. ``final`` is how the run ended, ""
-    while it is under way. ``shown`` are the latest notices that were shown.
+    ``age_s`` is for how long the run goes on already. ``facts`` is what its pool said at the last
+    `look`, `None` for a run in process; ``estimate`` has its rate then and the time that is left.
+    ``shown`` are the latest notices that were shown.
     """
 
-    def __init__(self) -> None:
-        self.state: RunState | None = None
-        self.final = ""
-        self.total = 0
-        self.inherited = 0
-        self.succeeded = 0
-        self.failed = 0
-        self.retried = 0
-        self.lost = 0
-        self.skipped = 0
-        self.children: dict[int, list[int]] = {}
-        self.stage_totals: list[int] = []
-        self.stage_done: list[int] = []
-        self.began_at = time.time()
+    def __init__(self, age_s: float = 0.0) -> None:
+        super().__init__(time.monotonic)
+        self.estimate = RunEstimate()
+        self.facts: PoolFacts | None = None
+        self._age_s = age_s
+        self._queues: list[str] = []
         self._began = time.monotonic()
-        self._levels: list[int] = []
-        self._known = 0
-        self._running: dict[int, tuple[int, int, float]] = {}
+        self._look_due = 0.0
         self._notices: deque[Notice] = deque()
         self._notices_left_out = 0
         self.shown: deque[Notice] = deque(maxlen=NOTICES_KEPT)
 
     # --- called on the event loop ---------------------------------------------------------
 
-    def observe(self, state: RunState, event: Event | None, commands: Sequence[Command]) -> None:
-        """Count one event and the commands that it produced."""
-        if event is None:
-            self._begin(state)
-        elif type(event) is AttemptSettled and self.state is not None:
-            self._on_settled(state, event)
-        elif type(event) is AttemptWithdrawn:
-            self._running.pop(event.task, None)
-        if self.state is not None and len(state.tasks) != self._known:
-            self._count_new_children(state)
-        for command in commands:
-            if type(command) is Dispatch:
-                entry = (command.attempt, command.try_number, time.monotonic())
-                self._running[command.task] = entry
-            elif type(command) is Finish:
-                self.final = command.state
-
-    def _begin(self, state: RunState) -> None:
-        """Initialise the counters from the state of a resumed run."""
-        self._levels = state.plan.levels
-        stages = max(self._levels, default=-1) + 1
-        totals, done, skipped = [0] * stages, [0] * stages, 0
-        for task, level in enumerate(self._levels):
-            # A mapped task counts as one until its children are known.
-            children = state.tasks.counts.get(task)
-            members = [task] if children is None else state.tasks.children(task)
-            ended = [state.states[member] for member in members]
-            passed = ended.count(TaskState.SKIPPED)
-            ready = ended.count(TaskState.SUCCEEDED) + passed
-            totals[level] += len(ended)
-            done[level] += ready
-            skipped += passed
-            if children is not None:
-                self.children[task] = [ready, children]
-        self._known = len(state.tasks)
-        self.stage_totals, self.stage_done, self.skipped = totals, done, skipped
-        self.total, self.succeeded = sum(totals), sum(done) - skipped
-        self.inherited = self.succeeded
-        self.failed = len(state.attempt_log.failures)
-        self.retried = len(state.attempt_log.retried)
-        now = time.monotonic()
-        self._running = {
-            task: (attempt, attempt - state.skipped(task), now)
-            for task, attempt in state.outstanding()
-        }
-        self.state = state
-
-    def _count_new_children(self, state: RunState) -> None:
-        self._known = len(state.tasks)
-        for task, count in state.tasks.counts.items():
-            known = self.children.get(task)
-            more = count - (known[1] if known else 1)
-            self.children[task] = [known[0] if known else 0, count]
-            self.stage_totals[self._levels[task]] += more
-            self.total += more
-
-    def _on_settled(self, state: RunState, event: AttemptSettled) -> None:
-        task = event.task
-        current = self._running.get(task)
-        if current is None or current[0] != event.attempt:
-            return  # a late or repeated event, which changed nothing
-        del self._running[task]
-        if event.outcome is Outcome.SUCCEEDED:
-            self.succeeded += 1
-            self._count_done(state.tasks.template(task))
-        elif event.outcome is Outcome.SKIPPED:
-            self.skipped += 1
-            self._count_done(state.tasks.template(task))
-        elif event.outcome in _TROUBLE:
-            self._on_trouble(state, event)
-
-    def _count_done(self, template: int) -> None:
-        self.stage_done[self._levels[template]] += 1
-        if template in self.children:
-            self.children[template][0] += 1
-
     def _on_trouble(self, state: RunState, event: AttemptSettled) -> None:
+        super()._on_trouble(state, event)
         left = state.attempt_log.retried.get((event.task, event.attempt))
-        if left is None:
-            kind = FAILED
-            self.failed += 1
-        else:
+        if left is not None:
             kind = LOST if event.outcome is Outcome.LOST else RETRIED
-            self.retried += 1
-        self.lost += event.outcome is Outcome.LOST
+        else:
+            kind = HELD if state.states[event.task] == IS_HELD else FAILED
         reason = event.failure.summary if event.failure else event.outcome.name.lower()
         task_id = state.tasks.name(event.task)
         number = event.attempt - state.skipped(event.task)
@@ -181,33 +96,28 @@ class RunProgress:
         else:
             self._notices_left_out += 1
 
-    # --- called from any thread -------------------------------------------------------------
+    # --- called from one other thread -------------------------------------------------------
 
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since this observer was made."""
-        return time.monotonic() - self._began
+    def look(self, facts: PoolFacts | None) -> None:
+        """Keep the facts, and estimate again if it is time to.
 
-    @property
-    def running_count(self) -> int:
-        """The number of attempts that are dispatched and not settled."""
-        return len(self._running)
+        Without ``facts`` what is dispatched runs here.
+        """
+        self.facts = facts
+        now = time.monotonic()
+        if now < self._look_due:
+            return
+        self.estimate.look(self, now, self._running_now(facts, now))
+        took_s = time.monotonic() - now
+        self._look_due = now + max(LOOK_EVERY_S, took_s / LOOK_SHARE)
 
-    def open_children(self, count: int) -> list[tuple[int, int, int]]:
-        """Return (task, done, total) of the first ``count`` tasks whose children are under way."""
-        try:
-            known = [(task, done, total) for task, (done, total) in self.children.items()]
-        except RuntimeError:  # it changed during the copy; the next look is soon
-            return []
-        return [row for row in known if row[1] < row[2]][:count]
-
-    def oldest_running(self, count: int) -> list[ShownAttempt]:
-        """Return the first ``count`` running attempts in the order they were dispatched."""
-        try:
-            items = list(islice(self._running.items(), count))
-        except RuntimeError:  # it changed during the copy; the next look is soon
-            return []
-        return [ShownAttempt(task, *entry) for task, entry in items]
+    def _running_now(self, facts: PoolFacts | None, now: float) -> Running:
+        if facts is None:
+            here = self.oldest_running(self.running_count)
+            return Running(len(here), {one.task: now - one.since for one in here})
+        older_s = now - facts.at
+        ages = {task: found.age_s + older_s for (task, _), found in facts.running.items()}
+        return Running(len(ages), ages)
 
     def take_notices(self, count: int) -> list[Notice]:
         """Return the oldest ``count`` notices, which are ``shown`` from now on."""
@@ -220,3 +130,42 @@ class RunProgress:
         left_out, self._notices_left_out = self._notices_left_out + len(self._notices), 0
         self._notices.clear()
         return left_out
+
+    # --- called from any thread -------------------------------------------------------------
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began, as far as this observer knows."""
+        return self._age_s + self.watched_s
+
+    @property
+    def watched_s(self) -> float:
+        """Seconds since this observer was made."""
+        return time.monotonic() - self._began
+
+    def queues(self) -> list[str]:
+        """Return the queues of the run's tasks, none before it has begun."""
+        if self.state is not None and not self._queues:
+            self._queues = sorted({spec.queue for spec in self.state.plan.tasks})
+        return self._queues
+
+    def name(self, task: int) -> str:
+        """Return the name of a task or child of the run, "" before it has begun."""
+        return "" if self.state is None else self.state.tasks.name(task)
+
+    def open_children(self) -> list[ShownChildren]:
+        """Return the tasks whose children are under way."""
+        try:
+            known = list(self.children.items())
+        except RuntimeError:  # it changed during the copy; the next look is soon
+            return []
+        rows = [ShownChildren(task, *ends.counts) for task, ends in known]
+        return [row for row in rows if row.ended < row.total]
+
+    def oldest_running(self, count: int) -> list[ShownAttempt]:
+        """Return the first ``count`` running attempts in the order they were dispatched."""
+        try:
+            items = list(islice(self._running.items(), count))
+        except RuntimeError:  # it changed during the copy; the next look is soon
+            return []
+        return [ShownAttempt(task, *entry) for task, entry in items]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from astrum.planning.run_inputs import HIDDEN
-from astrum_coordinator.display.json_values import to_json
+from astrum.runtime.visible_text import visible_name
+from astrum_coordinator.display.short_values import short_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 50
 MAX_SUMMARY_LINES = 30
+MAX_RESULTS = 20
+"""The most results that are shown."""
 MAX_CHILDREN = 3
 """Rows of children that a task shows at most, unless all are shown."""
-MAX_VALUE_CHARS = 100
 
 STATUS_STYLE = {
     "completed": "green",
@@ -35,6 +36,8 @@ STATUS_STYLE = {
     "unserved": "bold yellow",
     "paused": "bold yellow",
     "retrying": "magenta",
+    "stalled": "bold yellow",
+    "delayed": "dim",
     "held": "bold yellow",
     "blocked": "yellow",
     "skipped": "dim",
@@ -68,6 +71,38 @@ def duration_text(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02} s"
     return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def rate_text(rate: float) -> str:
+    """Return a rate in ends per second, or per minute if it is low.
+
+    >>> [rate_text(rate) for rate in (1234.5, 2.34, 0.05)]
+    ['1,234 ends/s', '2.3 ends/s', '3.0 ends/min']
+    """
+    if rate >= 10:
+        return f"{rate:,.0f} ends/s"
+    return f"{rate:.1f} ends/s" if rate >= 0.95 else f"{rate * 60:.1f} ends/min"
+
+
+def estimate_text(left_s: float, unknown: int = 0) -> str:
+    """Return how long a run will still take, no finer than an estimate is.
+
+    ``unknown`` tasks are not part of it.
+
+    >>> [estimate_text(s) for s in (3, 42, 95, 5000)]
+    ['about 5 s left', 'about 40 s left', 'about 2 min left', 'about 1 h 20 min left']
+    >>> estimate_text(42, 1)
+    'about 40 s left, and 1 task of unknown length'
+    """
+    if left_s < 57.5:
+        text = f"{max(round(left_s / 5) * 5, 5)} s"
+    elif left_s < 3570:
+        text = f"{max(round(left_s / 60), 1)} min"
+    else:
+        hours, minutes = divmod(round(left_s / 600) * 10, 60)
+        text = f"{hours:,} h" + (f" {minutes} min" if minutes and hours < 10 else "")
+    more = f", and {count_text(unknown, 'task')} of unknown length" if unknown else ""
+    return f"about {text} left{more}"
 
 
 def count_text(count: int, noun: str) -> str:
@@ -249,11 +284,15 @@ def _first_line(text: str, longest: int = 200) -> str:
 
 
 def report_view(
-    report: ExecutionReport, *, with_errors: bool = True, said: Collection[str] = ()
+    report: ExecutionReport,
+    *,
+    with_errors: bool = True,
+    said: Collection[str] = (),
+    targets: Sequence[str] = (),
 ) -> RenderableType:
-    """Return the whole of a report for a terminal: tasks, error summary, and the end line.
+    """Return the whole of a report for a terminal: tasks, errors, results, and the end line.
 
-    Lines of the summary that were ``said`` before are left out.
+    Lines of the summary that were ``said`` before are left out. The results are of ``targets``.
     """
     from rich.console import Group
     from rich.text import Text
@@ -268,8 +307,20 @@ def report_view(
         parts.append(Text(f"... and {left_out:,} more\n", "dim"))
     if with_errors:
         parts += [Text(line, "red") for line in summary_lines(report, said)]
+    lines = result_lines(report, targets)
+    parts += [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
     parts.append(end_text(report))
     return Group(*parts)
+
+
+def result_lines(report: ExecutionReport, targets: Sequence[str]) -> list[str]:
+    """Return the results of these tasks in a short line each; without those that are `None`."""
+    results = report.task_return_set
+    names = [name for name in targets if results.get(name) is not None]
+    shown = names if len(names) <= MAX_RESULTS else names[: MAX_RESULTS - 1]
+    lines = [f"result {visible_name(name)} = {short_text(results[name])}" for name in shown]
+    left_out = len(names) - len(shown)
+    return [*lines, f"... and {left_out:,} more results; --json has all"] if left_out else lines
 
 
 def inputs_text(inputs: Mapping[str, Any]) -> str:
@@ -283,8 +334,7 @@ def inputs_text(inputs: Mapping[str, Any]) -> str:
 
 def value_text(value: Any) -> str:
     """Return a value as JSON in one short line; what stands for a secret one stays as it is."""
-    text = value if value == HIDDEN else json.dumps(to_json(value), ensure_ascii=False)
-    return text if len(text) <= MAX_VALUE_CHARS else text[: MAX_VALUE_CHARS - 3] + "..."
+    return value if isinstance(value, str) and value == HIDDEN else short_text(value)
 
 
 def end_text(report: ExecutionReport, waits_until: float | None = None) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from astrum.errors import listed
@@ -28,19 +29,25 @@ if TYPE_CHECKING:
 
     from astrum.machine import ExecutionReport, TaskAttemptStatistics, TaskExecutionStatistics
     from astrum.machine.report import ReopenedStatistics
-    from astrum.view import RunSnapshot
+    from astrum.view import RunSnapshot, UnfinishedTask
 
-MAX_RESULT_CHARS = 2_000
+MAX_RESULT_CHARS = 2_048
 _NAMED = 8
 _TROUBLED = ("failed", "retrying")
+_UNDER_WAY = ("running", "queued", "unserved", "paused")
+"""The states of a task of which an attempt may have been sent."""
 
 
 class Chosen(NamedTuple):
-    """The part of a run to show: one task, failed tasks, all, or the most important."""
+    """The part of a run to show: one task, failed tasks, all, or the most important.
+
+    Of the one task only one attempt is shown if that is named.
+    """
 
     task_id: str | None = None
     failed: bool = False
     everything: bool = False
+    attempt: int | None = None
 
     @property
     def is_part(self) -> bool:
@@ -76,13 +83,17 @@ def snapshot_to_json(snapshot: RunSnapshot, chosen: Chosen) -> dict[str, Any]:
     stats = chosen_tasks(snapshot, chosen)
     names = {row.task_name for stat in stats for row in (stat, *stat.children)}
     if chosen.is_part:
-        report["task_statistics"] = [to_json(stat) for stat in stats]
+        report["task_statistics"] = [_stat_to_json(stat, chosen) for stat in stats]
     if snapshot.waits_until is not None:
         report["waits_until"] = snapshot.waits_until
     if snapshot.report.execution_state in ("running", "pending"):
         tasks = [t for t in snapshot.unfinished if t.task_id in names or not chosen.is_part]
         report["unfinished_tasks"] = [to_json(task) for task in tasks]
     return report
+
+
+def _stat_to_json(stat: TaskExecutionStatistics, chosen: Chosen) -> Any:
+    return to_json(replace(stat, attempt_statistics=attempts_of(stat, chosen)))
 
 
 def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
@@ -95,8 +106,8 @@ def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
     parts: list[RenderableType] = [Text(inputs_text(inputs), "dim")] if inputs else []
     parts += _table(snapshot, stats, chosen)
     if chosen.task_id is not None:
-        parts += [_attempts(stat) for stat in stats if stat.attempt_statistics]
-        parts += _result(snapshot.report, chosen.task_id)
+        parts += [table for stat in stats if (table := _attempts(snapshot, stat, chosen))]
+    parts += _results(snapshot.report, [stat.task_name for stat in stats], chosen)
     parts += [Text(text) for text in _tracebacks(stats, chosen)]
     if not chosen.is_part:
         lines = (
@@ -143,45 +154,78 @@ def _table(
     return parts
 
 
-def _attempts(stat: TaskExecutionStatistics) -> Table:
-    """Return one row per attempt that ended."""
+def _attempts(snapshot: RunSnapshot, stat: TaskExecutionStatistics, chosen: Chosen) -> Table | None:
+    """Return one row per attempt, the one under way included, `None` if there is none."""
     from rich.text import Text
 
-    table = plain_table("Attempt", "Status", "Began", "Duration", "Worker", "")
-    for row in stat.attempt_statistics:
-        table.add_row(
-            Text(str(row.attempt_number)),
-            Text(row.status, STATUS_STYLE.get(row.status, "")),
-            Text(time_text(row.start_time)),
-            Text(duration_text(row.duration)),
-            Text(row.worker_id),
-            Text("; ".join(filter(None, (_first_line(row), code_text(row))))),
-        )
-    return table
+    table = plain_table("Attempt", "Status", "Began", "Queued", "Transfer", "Run", "Worker", "")
+    cells = [_ended_attempt(row) for row in attempts_of(stat, chosen)]
+    under_way = [task for task in snapshot.unfinished if task.task_id == stat.task_name]
+    for task in under_way:
+        if chosen.attempt in (None, task.attempt) and task.state in _UNDER_WAY:
+            cells.append(_attempt_under_way(task, snapshot.now))
+    for number, status, *rest in cells:
+        table.add_row(Text(number), Text(status, STATUS_STYLE.get(status, "")), *map(Text, rest))
+    return table if cells else None
+
+
+def attempts_of(stat: TaskExecutionStatistics, chosen: Chosen) -> list[TaskAttemptStatistics]:
+    """Return the chosen attempts of a task that have ended."""
+    rows = stat.attempt_statistics
+    return [row for row in rows if chosen.attempt in (None, row.attempt_number)]
+
+
+def _ended_attempt(row: TaskAttemptStatistics) -> tuple[str, ...]:
+    blocked = row.blocked if row.blocked not in (row.error_message or "") else ""
+    return (
+        str(row.attempt_number),
+        row.status,
+        time_text(row.start_time),
+        duration_text(row.queued_s),
+        duration_text(row.prepared_s),
+        duration_text(row.duration),
+        row.worker_id,
+        "; ".join(filter(None, (_first_line(row), blocked, code_text(row)))),
+    )
+
+
+def _attempt_under_way(task: UnfinishedTask, now: float) -> tuple[str, ...]:
+    is_running = task.state == "running"
+    since = "-" if task.since is None else time_text(task.since)
+    age = "-" if task.since is None else duration_text(max(now - task.since, 0.0))
+    ages = ("-", "-", age) if is_running else (age, "-", "-")
+    return (str(task.attempt), str(task.state), since, *ages, task.worker_id, task.text)
 
 
 def _first_line(row: TaskAttemptStatistics) -> str:
     return (row.error_message or "").partition("\n")[0]
 
 
-def _result(report: ExecutionReport, task_id: str) -> list[RenderableType]:
+def _results(report: ExecutionReport, names: Sequence[str], chosen: Chosen) -> list[RenderableType]:
+    """Return the results of tasks that were read, each shortened, without their types' code."""
     from rich.text import Text
 
+    found = report.task_return_set
+    head = "result" if chosen.task_id is not None else "result of {}"
+    lines = [f"{head.format(repr(n))}: {result_text(found[n])}" for n in names if n in found]
+    return [Text("\n".join(lines) + "\n")] if lines else []
+
+
+def result_text(value: Any) -> str:
+    """Return a value for people, cut to a readable length."""
     from astrum.values.opaque import plain_repr  # with it comes the codec, which is slow to import
 
-    if task_id not in report.task_return_set:
-        return []
-    text = plain_repr(report.task_return_set[task_id])
-    if len(text) > MAX_RESULT_CHARS:
-        text = f"{text[:MAX_RESULT_CHARS]}... ({len(text):,} characters; --json has all of them)"
-    return [Text(f"result: {text}\n")]
+    text = plain_repr(value)
+    if len(text) <= MAX_RESULT_CHARS:
+        return text
+    return f"{text[:MAX_RESULT_CHARS]}... ({len(text):,} characters; --json has all of them)"
 
 
 def _tracebacks(stats: Sequence[TaskExecutionStatistics], chosen: Chosen) -> list[str]:
     """The tracebacks of failures: of each task's last attempt, or of all of one task's."""
     found = []
     for stat in [row for one in stats for row in (one, *one.children)]:
-        rows = stat.attempt_statistics
+        rows = attempts_of(stat, chosen)
         if chosen.task_id is None:
             rows = rows[-1:] if stat.status == "failed" or chosen.failed else []
         for row in rows:

@@ -126,6 +126,6 @@ def test_waiting_for_a_misspelt_run_id_suggests_the_nearest(
     cli("submit", "flow.py", "--run-id", "nightly-17", "--redis", redis_server.url)
     for command in ("wait", "show", "cancel", "resume"):
         done = cli(command, "nightly-71", "--redis", redis_server.url)
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (2, "")
         assert "no run has the id 'nightly-71'" in done.stderr
         assert "did you mean 'nightly-17'?" in done.stderr

@@ -43,7 +43,7 @@ def test_a_run_waits_says_so_and_is_cancelled(write: Write, cli: Cli, redis_serv
     assert (done.returncode, done.stdout) == (0, "far\n")
     assert f"run far waits until {local}" in done.stderr
     table = cli("runs", **env).stdout
-    assert "waiting" in table
+    assert "delayed" in table
     assert f"waits until {local}" in " ".join(table.split())
     [run] = json.loads(cli("runs", "--json", **env).stdout)
     assert run["waits_until"] == run["start_at"] == pytest.approx(at.timestamp(), abs=0.001)

@@ -39,6 +39,27 @@ FLOW = """
         note("send")
         return f"{text[:6]}: {total}"
 """
+ORDERS = """
+    import pathlib
+    from typing import Any
+    from astrum import Each, F, Input, Ref, task
+
+    FOLDER = pathlib.Path(__file__).parent
+
+    def note(name: str) -> None:
+        with open(FOLDER / "ran", "a") as file:
+            file.write(name + "\\n")
+
+    @task("charge")
+    def charge(order: Ref[dict[str, Any], Each(Input("orders"), key="id")]) -> str:
+        note(order["id"])
+        return f"{order['id']}: {order['amount']}"
+
+    @task("total")
+    def total(charges: Ref[list[str], F("charge")]) -> int:
+        note("total")
+        return len(charges)
+"""
 FIXED = FLOW.replace('raise ValueError("not written yet")', "return each * count")
 SLOW = FIXED.replace(
     "return each", 'while not (FOLDER / "go").exists(): time.sleep(0.01)\n        return each'
@@ -123,13 +144,48 @@ def test_a_new_run_outlives_its_leader_and_the_earlier_run(
             first.kill()
         assert cli("forget", "july", "--yes", **env).returncode == 0
         gone = cli("run", "flow.py", "--from", "july", **env)
-        assert (gone.returncode, "nothing to take over" in gone.stderr) == (2, True), gone.stderr
+        assert (gone.returncode, "no run has the id 'july'" in gone.stderr) == (2, True), (
+            gone.stderr
+        )
         (tmp_path / "go").touch()
         with AstrumProcess("astrum_coordinator", "serve", environment=env):
             assert cli("wait", "new", "--timeout", "40", **env).returncode == 0
     assert ran(tmp_path) == ["price", "send"]
     report = json.loads(cli("show", "new", "--json", **env).stdout)
     assert report["task_return_set"]["send"] == "monday: 2560060"
+
+
+def test_of_a_changed_list_only_new_and_changed_elements_run(
+    write: Write, cli: Cli, redis_server: Server, tmp_path: Path
+) -> None:
+    write("flow.py", ORDERS)
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    with AstrumProcess("astrum_worker", str(tmp_path / "flow.py"), environment=env):
+        first = cli("run", "flow.py", "--run-id", "one", "--input", orders(A=1, B=2, C=3), **env)
+        assert first.returncode == 0, first.stderr
+        assert sorted(ran(tmp_path)) == ["A", "B", "C", "total"]
+        changed = ["--input", orders(D=4, C=3, B=20, A=1)]
+        planned = cli("plan", "flow.py", "--from", "one", *changed, "--format", "json", **env)
+        reasons = {
+            row["task"]: row["reason"] for row in json.loads(planned.stdout)["from"]["tasks"]
+        }
+        assert reasons["charge"].startswith("2 of its 4 children run; of 'charge[0]': its element")
+        second = cli("run", "flow.py", "--run-id", "two", "--from", "one", *changed, **env)
+        assert second.returncode == 0, second.stderr
+        assert sorted(ran(tmp_path)) == ["B", "D", "total"]
+        report = json.loads(cli("show", "two", "--json", **env).stdout)
+        assert report["task_return_set"]["charge"] == ["D: 4", "C: 3", "B: 20", "A: 1"]
+        again = ["--from", "two", "--again", "charge[A]"]
+        assert cli("run", "flow.py", "--run-id", "three", *again, **env).returncode == 0
+        assert sorted(ran(tmp_path)) == ["A", "total"]
+        unknown = cli("run", "flow.py", "--from", "two", "--again", "charge[X]", **env)
+        assert unknown.returncode == 2
+        assert "has no task 'charge[X]': task 'charge' has 4 children" in unknown.stderr
+
+
+def orders(**amounts: int) -> str:
+    rows = [{"id": name, "amount": amount} for name, amount in amounts.items()]
+    return f"orders={json.dumps(rows)}"
 
 
 def test_what_cannot_be_taken_over_is_one_sentence_and_starts_nothing(
@@ -147,7 +203,7 @@ def test_what_cannot_be_taken_over_is_one_sentence_and_starts_nothing(
         assert (done.returncode, done.stdout) == (2, ""), done.stderr
         return done.stderr.strip()
 
-    assert "did you mean 'july'" in refused("flow.py", "--from", "jul")
+    assert "did you mean 'july'" in refused("flow.py", "--from", "jluy")
     assert "of flow 'default' and this is 'other'" in refused("other.py", "--from", "july")
     trust = refused("flow.py", "--from", "july", "--trust", "cont")
     assert "trust: this flow has no task 'cont'; did you mean 'count'" in trust

@@ -140,7 +140,7 @@ def test_a_run_is_forgotten_only_after_its_end(
     assert (refused.returncode, "`cancel open` ends it" in refused.stderr) == (1, True), refused
     assert "no coordinator leads it" in refused.stderr
     unknown = cli("forget", "ovr", **env)
-    assert (unknown.returncode, "did you mean 'over'?" in unknown.stderr) == (1, True)
+    assert (unknown.returncode, "did you mean 'over'?" in unknown.stderr) == (2, True)
     [told] = json.loads(cli("forget", "over", "--json", **env).stdout)
     assert (told["run_id"], told["state"]) == ("over", "completed")
     assert [run["run_id"] for run in json.loads(cli("runs", "--json", **env).stdout)] == ["open"]

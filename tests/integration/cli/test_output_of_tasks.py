@@ -27,7 +27,10 @@ def test_the_prints_and_logs_of_a_task_are_shown(write: Write, cli: Cli, place: 
     write("flow.py", TALKING)
     done = cli("run", "flow.py", "-q", *place)
     assert (done.returncode, done.stdout) == (0, "to standard output\n")
-    assert done.stderr.splitlines() == ["to standard error", "a record of the user's own"]
+    printed, logged = done.stderr.splitlines()
+    assert printed == "to standard error"
+    assert " WARNING mine" in logged
+    assert logged.endswith("task 'talk', attempt 1: a record of the user's own")
 
 
 def test_a_worker_logs_each_attempt_that_fails(

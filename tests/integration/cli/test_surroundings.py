@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -93,19 +95,26 @@ def test_command_line_options_override_an_embedded_server_of_the_environment(
     "name", ["job_feature%2Flogin", "a#b", "what?", "a b@c", "it's", "größe", "d" * 120]
 )
 def test_a_temporary_folder_of_any_name_is_usable(
-    write: Write, cli: Cli, tmp_path: Path, name: str
+    write: Write, cli: Cli, short_folder: Path, name: str
 ) -> None:
     write("flow.py", FLOW)
-    (tmp_path / name).mkdir()
-    done = cli("run", "flow.py", "--workers", "1", TMPDIR=str(tmp_path / name))
+    (short_folder / name).mkdir()
+    done = cli("run", "flow.py", "--workers", "1", TMPDIR=str(short_folder / name))
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose path leaves room for that of a socket: in longer ones none is made."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
 def test_a_temporary_folder_whose_name_is_not_valid_unicode_is_usable(
-    write: Write, tmp_path: Path
+    write: Write, tmp_path: Path, short_folder: Path
 ) -> None:
     write("flow.py", FLOW)
-    folder = os.fsencode(tmp_path) + b"/\xff"
+    folder = os.fsencode(short_folder) + b"/\xff"
     os.mkdir(folder)
     env = {os.fsencode(k): os.fsencode(v) for k, v in environment().items()}
     done = subprocess.run(

@@ -143,7 +143,7 @@ def test_a_pipe_gets_one_line_for_each_run_and_worker(
 def test_an_unknown_run_is_an_error(cli: Cli, redis_server: Server) -> None:
     for command in ("show", "cancel", "resume"):
         done = cli(command, "nothing", "--redis", redis_server.url)
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (2, "")
         assert "no run has the id 'nothing'" in done.stderr
 
 

@@ -141,6 +141,25 @@ async def test_events_come_as_they_happen_and_can_be_continued(
     assert behind == []
 
 
+async def test_the_progress_of_running_tasks_comes_with_the_events_if_asked_for(
+    client: Client, tmp_path: Path
+) -> None:
+    handle = await client.start("waiting", inputs={"folder": str(tmp_path)})
+    seen = []
+    async with asyncio.timeout(20):
+        async for event in handle.events(progress=True):
+            seen.append(event)
+            if event.kind == "task_progress":
+                (tmp_path / "go").touch()
+        rest = [event async for event in handle.events(after=seen[1].cursor)]
+    kinds = [(event.kind, event.task) for event in seen]
+    assert kinds[1] == ("task_progress", "second")
+    assert seen[1].detail == "1 of 2 (50 %), it waits for the file"
+    assert kinds[-2:] == [("task_succeeded", "second"), ("run_completed", "")]
+    assert kinds.count(("task_progress", "second")) == 1  # it did not change
+    assert rest == seen[2:]
+
+
 async def test_a_result_on_the_way_comes_before_the_end_and_a_cancel_ends_it(
     client: Client, tmp_path: Path
 ) -> None:

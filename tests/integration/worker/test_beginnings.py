@@ -25,6 +25,7 @@ from astrum_worker.running.catalog import Served
 from astrum_worker.running.claim_reader import Runnable
 from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.slots import Slots
+from astrum_worker.running.task_logs import TaskLogs
 from astrum_worker.settling.ending import Ending
 from tests.eager import eager_tasks
 from tests.eventually import eventually
@@ -75,6 +76,7 @@ class Bench:
             AttemptExecutor(context, Invoker(), nothing, nothing),
             settler,
             {"async": Slots(slots)},
+            TaskLogs(context),
         )
         for number in range(ATTEMPTS):
             self.attempts.accept("async", Claim("s", f"{number}-0", b""))

@@ -8,11 +8,12 @@ import pytest
 
 from astrum.machine.events import Outcome
 from astrum.machine.failure import LOST
+from astrum.protocol.task_logs import decode_log, fingerprint_of_log, log_name
 from tests.eventually import eventually
 from tests.integration.worker.pool import Lead, Pool, WorkerProcess
 
 BLOCKERS = """
-import asyncio, gc, os, time
+import asyncio, gc, logging, os, time
 from pathlib import Path
 from astrum import task
 
@@ -20,6 +21,7 @@ NAMES = Path(__file__).parent
 FREE = asyncio.Event()
 
 def block_for_good():
+    logging.getLogger("blockers").info("begins to block")
     (NAMES / "block.started").touch()
     while True:
         time.sleep(0.05)
@@ -93,6 +95,10 @@ async def test_a_task_that_blocks_the_loop_for_too_long_ends_the_process_and_is_
     assert blocker.failure is not None
     assert blocker.failure.types == (LOST,)
     assert "the task blocked its event loop at blockers.py:" in blocker.failure.message
+    data = await lead.store.get_log(lead.run_id, log_name(0, 1))
+    assert data is not None
+    assert fingerprint_of_log(data) == blocker.log
+    assert [line.text for line in decode_log(data).lines] == ["begins to block"]
     for neighbour in (1, 2):
         assert (await lead.record(neighbour)).outcome is Outcome.HANDED_BACK
     assert f"run r1: task '{how}', attempt 1 blocks the event loop" in worker.said

@@ -28,6 +28,7 @@ from astrum_worker.running.claim_reader import Runnable
 from astrum_worker.running.claimed import Phase
 from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.slots import Slots
+from astrum_worker.running.task_logs import TaskLogs
 from astrum_worker.settling.settler import Settler
 from astrum_worker.upkeep.hung_tasks import HungTasks
 
@@ -52,6 +53,7 @@ class Bench:
             AttemptExecutor(context, self.invoker, nothing, nothing),
             self.settler,
             {"async": Slots(9), "thread": Slots(2)},
+            TaskLogs(context),
         )
         self.message: Any = None
         self.served: Any = None

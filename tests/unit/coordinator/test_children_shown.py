@@ -10,7 +10,8 @@ from astrum.machine import AttemptSettled, Failure, Outcome, RunState
 from astrum.machine.report_builder import RunTimes, build_report
 from astrum.planning.axes import Axis, ListSource, Watch
 from astrum.planning.plan import Plan, TaskSpec
-from astrum_coordinator.display.live_view import LineFace, StageBars, TerminalFace
+from astrum_coordinator.display.frame import Bar, Look, Size, StageBars, frame
+from astrum_coordinator.display.live_view import LineFace
 from astrum_coordinator.display.progress import RunProgress, ShownAttempt
 from astrum_coordinator.display.report_view import end_line, report_view
 
@@ -43,11 +44,8 @@ def run_of(*ends: Outcome) -> tuple[RunState, RunProgress]:
 
 
 def drawn(progress: RunProgress) -> list[str]:
-    console = Console(file=io.StringIO(), width=WIDTH)
-    face = TerminalFace(console, _beside)
-    console.print(face._view(progress))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue().splitlines()
+    lines = frame(progress, Size(WIDTH, 24), Look("running"), StageBars(), _beside)
+    return ["".join(text for text, _ in line) for line in lines]
 
 
 def _beside(attempt: ShownAttempt) -> str:
@@ -56,13 +54,13 @@ def _beside(attempt: ShownAttempt) -> str:
 
 def test_children_have_one_bar_together() -> None:
     _, progress = run_of(Outcome.SUCCEEDED, Outcome.SKIPPED, Outcome.FAILED)
-    assert progress.open_children(5) == [(1, 2, 10)]
-    assert progress.stage_done == [1, 2, 0]
+    assert progress.open_children() == [(1, 3, 10, 1)]
+    assert [stage.counts for stage in progress.stages] == [(1, 1, 0), (3, 10, 1), (0, 1, 0)]
     lines = drawn(progress)
     assert all(len(line) <= WIDTH for line in lines), lines
     assert "2 of 12 done, 1 skipped, 7 running, 1 failed" in lines[0]
-    [bar] = [line for line in lines if "parse" in line and "2/10" in line]
-    assert bar.startswith("  parse_every_file_of_t… ")
+    [bar] = [line for line in lines if "parse" in line and "3/10" in line]
+    assert bar.startswith("  parse_every_file… ")
     [row] = [line for line in lines if "[3]" in line]
     assert "340 of 1,200" in row
 
@@ -74,13 +72,13 @@ def test_children_that_are_known_before_the_display_begins_are_counted_then() ->
     progress.observe(state, event, state.handle(event))
     assert progress.total == 0
     progress.observe(state, None, state.start())
-    assert (progress.total, progress.stage_totals) == (12, [1, 10, 1])
+    assert [stage.total for stage in progress.stages] == [1, 10, 1]
 
 
 def test_a_bar_ends_with_its_last_child() -> None:
     _, progress = run_of(*[Outcome.SUCCEEDED] * 10)
-    assert progress.open_children(5) == []
-    assert StageBars().rows(progress)[1] == ("stage 1", 10, 10)
+    assert progress.open_children() == []
+    assert StageBars().rows(progress)[1] == Bar("stage 1", 10, 10)
 
 
 def test_plain_lines_name_tasks_with_children() -> None:
@@ -88,7 +86,7 @@ def test_plain_lines_name_tasks_with_children() -> None:
     file = io.StringIO()
     face = LineFace(file)
     face._progress_line(progress)
-    assert "parse_every_file_of_the_archive: 1 of 10 done" in file.getvalue()
+    assert "parse_every_file_of_the_archive: 1 of 10 ended" in file.getvalue()
 
 
 def test_a_report_folds_children_and_says_whom_a_blocked_task_needed() -> None:

@@ -11,7 +11,8 @@ import pytest
 from astrum.machine import AttemptSettled, Event, Failure, Outcome, RetryFellDue, RunState
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.planning.retry_policy import RetryPolicy
-from astrum_coordinator.display.live_view import LineFace, ProgressDisplay, StageBars
+from astrum_coordinator.display.frame import Bar, StageBars
+from astrum_coordinator.display.live_view import LineFace, ProgressDisplay
 from astrum_coordinator.display.progress import NOTICES_KEPT, RunProgress
 
 WHY = Failure(("builtins.ValueError", "builtins.Exception"), "no luck\nat all")
@@ -50,7 +51,7 @@ def test_tasks_are_counted_by_stage_as_they_succeed() -> None:
     host = Host(A_B)
     assert (host.progress.total, host.progress.running_count) == (2, 1)
     progress = host.feed(settled(0))
-    assert progress.stage_done == [1, 0]
+    assert [stage.ended for stage in progress.stages] == [1, 0]
     assert [running.task for running in progress.oldest_running(5)] == [1]
     progress = host.feed(settled(1))
     assert (progress.succeeded, progress.running_count, progress.final) == (2, 0, "completed")
@@ -58,7 +59,7 @@ def test_tasks_are_counted_by_stage_as_they_succeed() -> None:
 
 def test_a_repeated_event_is_not_counted_twice() -> None:
     progress = Host(A_B).feed(settled(0), settled(0))
-    assert (progress.succeeded, progress.stage_done) == (1, [1, 0])
+    assert (progress.succeeded, [stage.ended for stage in progress.stages]) == (1, [1, 0])
 
 
 def test_a_late_event_of_an_earlier_attempt_gives_no_notice() -> None:
@@ -77,7 +78,8 @@ def test_a_retry_and_a_final_failure_are_different_notices() -> None:
 
 def test_a_resumed_run_begins_with_the_counts_of_its_history() -> None:
     progress = Host(A_B, [settled(0)]).progress
-    assert (progress.inherited, progress.succeeded, progress.stage_done) == (1, 1, [1, 0])
+    assert (progress.inherited, progress.succeeded) == (1, 1)
+    assert [stage.ended for stage in progress.stages] == [1, 0]
     assert [running.task for running in progress.oldest_running(5)] == [1]
 
 
@@ -106,21 +108,21 @@ def chain_progress(stages: int, done: int) -> RunProgress:
 
 def test_few_stages_have_a_bar_each() -> None:
     rows = StageBars().rows(chain_progress(3, 1))
-    assert rows == [("stage 0", 1, 1), ("stage 1", 0, 1), ("stage 2", 0, 1)]
+    assert rows == [Bar("stage 0", 1, 1), Bar("stage 1", 0, 1), Bar("stage 2", 0, 1)]
 
 
 @pytest.mark.parametrize("done", [0, 1, 2, 50, 92, 93, 94, 99, 100])
 def test_many_stages_share_eight_bars_that_hold_every_task(done: int) -> None:
     rows = StageBars().rows(chain_progress(100, done))
     assert len(rows) == 8
-    assert (sum(d for _, d, _ in rows), sum(total for _, _, total in rows)) == (done, 100)
+    assert (sum(bar.ended for bar in rows), sum(bar.total for bar in rows)) == (done, 100)
 
 
 def test_the_active_stage_has_its_own_bar() -> None:
     rows = StageBars().rows(chain_progress(100, 50))
-    assert rows[0] == ("stages 0 to 49", 50, 50)
-    assert rows[1] == ("stage 50", 0, 1)
-    assert rows[-1] == ("stages 56 to 99", 0, 44)
+    assert rows[0] == Bar("stages 0 to 49", 50, 50)
+    assert rows[1] == Bar("stage 50", 0, 1)
+    assert rows[-1] == Bar("stages 56 to 99", 0, 44)
 
 
 # --- lines --------------------------------------------------------------------------------
@@ -144,7 +146,7 @@ def test_long_work_prints_a_line_at_intervals_if_something_changed(
     out, host = io.StringIO(), Host(A_B)
     face = LineFace(out)
     elapsed = {"s": 0.0}
-    monkeypatch.setattr(RunProgress, "elapsed_s", property(lambda self: elapsed["s"]))
+    monkeypatch.setattr(RunProgress, "watched_s", property(lambda self: elapsed["s"]))
     for elapsed["s"] in (1.0, 5.0, 6.0, 10.0, 100.0):
         face.show(host.progress)
     host.feed(settled(0))

@@ -36,6 +36,7 @@ def run(
         (run(RunCounts(3)), "3 of 5"),
         (run(RunCounts(1_000), tasks="3000"), "1,000 of 3,000"),
         (run(tasks="3000"), "3,000"),
+        (run(RunCounts(1_000, total=4_000), tasks="3"), "1,000 of 4,000"),
         (run(RunCounts(3, 1, 2, 1, 1)), "3 of 5, 1 failed, 2 retried, 1 out"),
         (run(RunCounts(3, outstanding=1), "completed"), "3 of 5"),
     ],

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from typing import cast
 
 from rich.console import Console, RenderableType
 
+from astrum.machine.report import (
+    ExecutionState,
+    TaskAttemptStatistics,
+    TaskExecutionStatistics,
+)
 from astrum.machine.report_builder import failed_planning_report
-from astrum.view import RunSnapshot
+from astrum.view import Code, RunSnapshot, UnfinishedState, UnfinishedTask
 from astrum_coordinator.display.json_values import report_to_json
 from astrum_coordinator.display.show_view import (
     Chosen,
@@ -38,7 +44,78 @@ def test_show_says_who_submitted_a_run_and_its_labels_if_that_is_known() -> None
     assert "submitted" not in printed(snapshot_view(known, Chosen(failed=True)))
 
 
+def two_attempts() -> RunSnapshot:
+    """A task that failed twice, the second time after blocking its worker, and runs again."""
+    report = failed_planning_report(ValueError("no"), 0.0, 1.0)
+    attempts = [
+        TaskAttemptStatistics(
+            *("load", number, 3, 100.0 * number, 100.0 * number + 2.5, 2.5, "failed"),
+            error_message=f"no row {number}",
+            worker_id="host:1:w",
+            blocked="blocked for 1.5 s at load.py:7" if number == 2 else "",
+            traceback=f'Traceback\n  File "load.py", line {number}\nValueError: no row {number}',
+            queued_s=0.3,
+            prepared_s=0.04,
+        )
+        for number in (1, 2)
+    ]
+    row = TaskExecutionStatistics(
+        *("load", 0, 100.0, 202.5, 5.0, "running", None, 3, 2), attempt_statistics=attempts
+    )
+    under_way = UnfinishedTask(
+        task_id="load",
+        state=UnfinishedState.RUNNING,
+        text="runs on host:1:x for 7 s",
+        attempt=3,
+        queue="default",
+        lane="thread",
+        code=Code.RUNNING,
+        since=300.0,
+        worker_id="host:1:x",
+    )
+    running = replace(report, task_statistics=[row], execution_state=ExecutionState.RUNNING)
+    return RunSnapshot(report=running, unfinished=[under_way], now=307.0)
+
+
+def test_each_attempt_of_a_task_has_its_times_its_worker_and_its_traceback() -> None:
+    text = printed(snapshot_view(two_attempts(), Chosen("load")))
+    rows = [line.split() for line in text.splitlines() if line.strip()[:1].isdigit()]
+    assert [(row[0], row[1]) for row in rows] == [
+        ("1", "failed"),
+        ("2", "failed"),
+        ("3", "running"),
+    ]
+    for row in rows[:2]:
+        assert "300 ms 40 ms 2.5 s host:1:w" in " ".join(row)
+    assert "- - 7.0 s host:1:x" in " ".join(rows[2])
+    assert "no row 2; blocked for 1.5 s at load.py:7" in " ".join(text.split())
+    assert "task 'load', attempt 1:\n" in text
+    assert "task 'load', attempt 2:\n" in text
+
+
+def test_one_attempt_is_shown_alone() -> None:
+    text = printed(snapshot_view(two_attempts(), Chosen("load", attempt=2)))
+    assert [line.split()[0] for line in text.splitlines() if line.strip()[:1].isdigit()] == ["2"]
+    assert "attempt 1" not in text
+    assert "attempt 2" in text
+    shown = snapshot_to_json(two_attempts(), Chosen("load", attempt=2))
+    [task] = shown["task_statistics"]
+    assert [row["attempt_number"] for row in task["attempt_statistics"]] == [2]
+    text = printed(snapshot_view(two_attempts(), Chosen("load", attempt=3)))
+    assert [line.split()[0] for line in text.splitlines() if line.strip()[:1].isdigit()] == ["3"]
+
+
+def test_results_are_cut() -> None:
+    report = failed_planning_report(ValueError("no"), 0.0, 1.0)
+    row = TaskExecutionStatistics("big", 0, 0.0, 1.0, 1.0, "completed", None, 0, 1)
+    report = replace(report, task_statistics=[row], task_return_set={"big": "x" * 5_000})
+    text = printed(snapshot_view(RunSnapshot(report=report, unfinished=[], now=0.0), Chosen()))
+    [line] = [line for line in "".join(text.splitlines()).split("result of ") if "'big'" in line]
+    assert line.count("x") < 2_060
+    assert "(5,002 characters; --json has all of them)" in line
+
+
 def printed(view: RenderableType) -> str:
-    console = Console(file=StringIO(), width=100)
+    console = Console(file=StringIO(), width=160)
     console.print(view)
     return cast("StringIO", console.file).getvalue()

@@ -6,7 +6,7 @@ import pytest
 
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.status import LaneStatus, LoopBlock, RunningAttempt, WorkerStatus
-from astrum_coordinator.cli.workers import running_text, state_text
+from astrum_coordinator.cli.workers import memory_text, note_text, running_text, state_text
 
 ATTEMPT = RunningAttempt("r", 0, "t", 1, 0.5)
 
@@ -40,3 +40,25 @@ def test_running_attempts_are_shown_beside_the_slots() -> None:
     lanes = {"async": LaneStatus(100, 1), "thread": LaneStatus(4, 0)}
     assert running_text(WorkerStatus(running=(ATTEMPT,), lanes=lanes)) == "1 of 104"
     assert running_text(WorkerStatus(running=(ATTEMPT,))) == "1"
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (WorkerStatus(), ""),
+        (WorkerStatus(unsettled=214), "214 ends not delivered yet"),
+        (WorkerStatus(hung_threads=1), "1 thread hung in tasks given up"),
+        (WorkerStatus(lanes={"async": LaneStatus(8, 1, 7, 31.4)}), "read its queues 31 s ago"),
+        (WorkerStatus(lanes={"async": LaneStatus(8, 1, 7, 4.0)}), ""),
+        (WorkerStatus(lanes={"async": LaneStatus(8, 8, 0, 99.0)}), ""),
+        (WorkerStatus(lanes={"async": LaneStatus(8, 1, 7, 99.0)}, not_claiming=("draining",)), ""),
+    ],
+)
+def test_what_is_unusual_about_a_worker_is_said(status: WorkerStatus, text: str) -> None:
+    assert note_text(status) == text
+
+
+def test_the_memory_of_a_worker_has_a_unit_that_suits_it() -> None:
+    sizes = (None, 312 * 2**20, 3 * 2**29)
+    texts = [memory_text(WorkerStatus(rss_bytes=size)) for size in sizes]
+    assert texts == ["-", "312 MiB", "1.5 GiB"]

@@ -343,7 +343,7 @@ def test_mistakes_in_lists_of_inputs_are_found_before_the_run() -> None:
     [text] = mistakes(orders={"rows": [{"id": 1}, {"id": "1"}]})
     assert "has the key '1' twice" in text
     [text] = mistakes(orders={})
-    assert text.startswith("the input 'orders': the result has no field 'rows'")
+    assert text.startswith("the input 'orders' has no field 'rows'")
     [text] = mistakes("orders", orders={"rows": "secret"})
     assert text == "the input 'orders' does not have what task 'pay' runs once for each of"
 

@@ -12,7 +12,9 @@ from astrum.machine import (
 from astrum.machine.events import RoutesChanged
 from astrum.machine.routes import Routes
 from astrum.machine.run_counter import LONGEST_FAILURE, RunCounter, RunCounts, end_details
+from astrum.machine.task_state import FAILED, SUCCEEDED
 from astrum.planning import Plan, TaskSpec
+from astrum.planning.axes import Axis, ListSource, Watch
 from astrum.planning.retry_policy import RetryPolicy
 
 AGAIN = RetryPolicy(max_retries=1, delay=0.0)
@@ -35,14 +37,14 @@ def settle(
 def test_tasks_and_attempts_are_counted_as_they_end() -> None:
     state = state_of(*(TaskSpec(task_id=f"t{n}", retry=AGAIN) for n in range(4)))
     counter = RunCounter(state)
-    assert counter.counts() == RunCounts(outstanding=4)
+    assert counter.counts() == RunCounts(outstanding=4, total=4)
     settle(state, 0, Outcome.SUCCEEDED)
     settle(state, 1, Outcome.FAILED)
     settle(state, 2, Outcome.LOST)
-    assert counter.counts() == RunCounts(1, 0, retried=2, lost=1, outstanding=2)
+    assert counter.counts() == RunCounts(1, 0, 2, 1, 2, retrying=2, last_end_at=20, total=4)
     settle(state, 1, Outcome.FAILED, attempt=2)
     settle(state, 3, Outcome.SUCCEEDED)
-    expected = RunCounts(2, 1, retried=2, lost=1, outstanding=0)
+    expected = RunCounts(2, 1, retried=2, lost=1, retrying=1, last_end_at=20, total=4)
     assert counter.counts() == counter.counts() == expected
     assert RunCounter(state).counts() == expected
 
@@ -53,7 +55,7 @@ def test_an_attempt_that_was_handed_back_is_not_counted_as_retried() -> None:
     counter = RunCounter(state)
     settle(state, 0, Outcome.HANDED_BACK)
     settle(state, 0, Outcome.SUCCEEDED, attempt=2)
-    assert counter.counts() == RunCounts(1)
+    assert counter.counts() == RunCounts(1, last_end_at=20, total=1)
 
 
 def test_what_waits_for_capacity_is_counted_by_queue() -> None:
@@ -95,3 +97,22 @@ def test_what_pauses_hold_back_is_counted_by_queue() -> None:
     assert counter.paused() == {}
     state.handle(RoutesChanged(Routes(choices=((), (0,)), alone=((), (0,)), of=(0, 1, 0))))
     assert (counter.ready(), counter.paused()) == ({"cpu": 2, "io": 1}, {"cpu": 2})
+
+
+def test_children_are_counted_in_place_of_the_task_that_stands_for_them() -> None:
+    axis = Axis((ListSource("list"),))
+    listing = TaskSpec("list", watches=(Watch("length"),))
+    parse = TaskSpec("parse", ("list",), axes=(axis,), on_failure="continue")
+    state = state_of(listing, parse, TaskSpec("other"))
+    counter = RunCounter(state)
+    assert counter.counts().total == 3
+    state.handle(AttemptSettled(0, 1, Outcome.SUCCEEDED, 1.0, 1.0, 1.0, "w", seen=(3,)))
+    settle(state, 2, Outcome.SUCCEEDED)
+    children = [task for task, _ in state.outstanding()]
+    for task, outcome in zip(
+        children, (Outcome.FAILED, Outcome.SUCCEEDED, Outcome.SUCCEEDED), strict=True
+    ):
+        settle(state, task, outcome)
+    counts, in_all = counter.counts(), state.counts()
+    assert (counts.total, counts.succeeded, counts.failed) == (5, 4, 1)
+    assert (in_all.total(), in_all[SUCCEEDED], in_all[FAILED]) == (5, 4, 1)

@@ -120,6 +120,47 @@ def test_children_of_an_input_are_taken_over_only_if_it_is_the_same() -> None:
     assert (reasons["parse"], names) == ("the input 'days' has another value", [])
 
 
+def test_children_of_a_changed_input_are_taken_over_where_their_elements_are_the_same() -> None:
+    check = TaskSpec("check", ("parse",), axes=(Axis((DAYS,)),), fingerprint=CODE)
+    total = TaskSpec("total", ("check",), fingerprint=CODE)
+    plan = Plan("flow", (mapped("parse", DAYS), check, total))
+    old = ended(plan, set(), {DAYS: 3})
+    # Of the new list, number 0 is new, 1 and 2 were 2 and 0, and 1 is not there any more.
+    other = old._replace(changed_inputs=["days"], matches={DAYS: {1: 2, 2: 0}})
+    found = take_over(other, plan, Wishes(), {DAYS: 3})
+    state = replayed(plan, found, {DAYS: 3})
+    names = [
+        (state.tasks.name(seed.task), old.state.tasks.name(seed.old_task)) for seed in found.seeds
+    ]
+    assert names == [
+        ("parse[1]", "parse[2]"),
+        ("parse[2]", "parse[0]"),
+        ("check[1]", "check[2]"),
+        ("check[2]", "check[0]"),
+    ]
+    parse, of_check, of_total = found.reasons
+    assert "1 of its 3 children run; of 'parse[0]': its element was not in the list" in parse
+    assert "1 of its 3 children run" in of_check
+    assert of_total == "the children of 'check' are others"
+
+
+def test_a_gather_runs_again_though_all_children_are_taken_over() -> None:
+    plan = Plan("flow", (mapped("parse", DAYS), TaskSpec("total", ("parse",), fingerprint=CODE)))
+    old = ended(plan, set(), {DAYS: 3})
+    other = old._replace(changed_inputs=["days"], matches={DAYS: {0: 0, 1: 1}})
+    reasons, _ = take_over(other, plan, Wishes(), {DAYS: 2})
+    assert reasons == ["", "the children of 'parse' are others"]
+
+
+def test_single_children_run_again_if_their_names_say_so() -> None:
+    reasons, names = taken(ended(FLOW, set()), wishes=Wishes(again=["parse[1]"]))
+    assert "parse[1]" not in names
+    assert "check[1]" not in names
+    assert {"parse[0]", "parse[2]", "check[0]"} <= {*names}
+    assert reasons["parse"] == "1 of its 3 children run; of 'parse[1]': you said so"
+    assert reasons["total"] == "it needs 'parse', which runs"
+
+
 def test_what_a_new_reader_depends_on_must_have_been_seen() -> None:
     plain = Plan("flow", (LIST._replace(watches=()),))
     reasons, names = taken(ended(plain, set()), FLOW)

@@ -140,7 +140,7 @@ def test_a_record_becomes_the_event_of_the_state_machine() -> None:
     )
     event = AttemptSettled(
         *(3, 2, Outcome.FAILED, 1.0, 2.0, 9.0, "w", failure, 4, "blocked"),
-        *(1.5, 0.25, (7,), "code"),
+        *(1.5, 0.25, (7,), "code", b"log"),
     )
     assert event_of(record, recorded_at=9.0) == event
     assert event_of(CancelRequested(1.0), recorded_at=9.0) == CancelRequested(1.0)

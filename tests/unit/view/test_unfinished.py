@@ -1,81 +1,27 @@
-"""The place of an unfinished task is decided from data alone."""
+"""The state of each unfinished task, as `show` prints it, is decided from data alone."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import Any
 
 import pytest
 
-from astrum.machine.events import (
-    AttemptFoundOutstanding,
-    AttemptSettled,
-    CancelRequested,
-    Event,
-    Outcome,
-)
-from astrum.machine.failure import Failure
+from astrum.machine.events import AttemptFoundOutstanding, CancelRequested, Event, Outcome
 from astrum.machine.state import RunState
-from astrum.planning import Plan, RetryPolicy, TaskSpec
-from astrum.protocol.pauses import NO_PAUSES, Pause, PauseKind, Pauses, PauseTarget
+from astrum.planning import RetryPolicy, TaskSpec
+from astrum.protocol.pauses import Pause, PauseKind, Pauses, PauseTarget
 from astrum.protocol.streams import Stream
-from astrum.view import RunMoment, Sent, Taken, UnfinishedState, UnfinishedTask, unfinished
-
-NOW = 1_000.0
-WORKER = "host:1:w"
+from astrum.view import Code, Sent, Taken, UnfinishedState, UnfinishedTask, unfinished
+from tests.unit.view.moments import NOW, WORKER, ended, look_at, state_of, unled
 
 
-class FakePool:
-    """A pool that serves all tasks but these."""
-
-    def __init__(self, unserved: Collection[str] = ()) -> None:
-        self.unserved = unserved
-
-    def serves(self, spec: TaskSpec) -> bool:
-        return spec.task_id not in self.unserved
-
-    def why_not(self, spec: TaskSpec) -> str:
-        return f"no worker serves task {spec.task_id!r}: so it is"
-
-
-def state_of(*specs: TaskSpec, events: Collection[Event] = ()) -> RunState:
-    state = RunState(Plan("n", specs), run_key="r")
-    for event in events:
-        state.handle(event)
-    return state
-
-
-def look(
-    state: RunState,
-    *,
-    sent: dict[int, Sent] | None = None,
-    taken: dict[int, Taken] | None = None,
-    queued: dict[Stream, int] | None = None,
-    alive: Collection[str] = (WORKER,),
-    is_led: bool = True,
-    unserved: Collection[str] = (),
-    pauses: Pauses = NO_PAUSES,
-) -> dict[str, UnfinishedTask]:
-    moment = RunMoment(
-        state=state,
-        now=NOW,
-        is_led=is_led,
-        sent=sent or {},
-        taken=taken or {},
-        queued=queued or {},
-        alive=alive,
-        pauses=pauses,
-    )
-    return {task.task_id: task for task in unfinished(moment, FakePool(unserved))}
-
-
-def ended(task: int, outcome: Outcome, *, attempt: int = 1, at: float = NOW - 1) -> AttemptSettled:
-    failure = None
-    if outcome is not Outcome.SUCCEEDED:
-        failure = Failure(("builtins.ValueError", "builtins.Exception"), "not yet")
-    return AttemptSettled(task, attempt, outcome, at, at, at, WORKER, failure)
+def look(state: RunState, *args: Any, **moment: Any) -> dict[str, UnfinishedTask]:
+    found = look_at(state, *args, **moment)
+    return {task.task_id: task for task in unfinished(found.moment, found.pool)}
 
 
 A, B = TaskSpec("a"), TaskSpec("b", needs=("a",))
+UNSERVED = dict.fromkeys(("a", "b"), Code.UNSERVED_QUEUE)
 
 
 def test_a_task_waits_for_the_needs_that_have_not_succeeded() -> None:
@@ -85,7 +31,9 @@ def test_a_task_waits_for_the_needs_that_have_not_succeeded() -> None:
     task = look(state)["last"]
     assert task.state is UnfinishedState.WAITING
     assert task.waits_for == ("need 1", "need 2", "need 3", "need 4", "need 5")
-    assert task.text == "waits for 'need 1', 'need 2', 'need 3' and 2 more"
+    assert task.text == (
+        "waits for 'need 1', 'need 2', 'need 3' and 2 more, 5 of the 6 tasks that it needs"
+    )
 
 
 def test_tasks_that_have_ended_are_left_out() -> None:
@@ -112,13 +60,7 @@ def test_a_running_task_has_its_worker_and_its_start() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     task = look(state, sent={0: Sent(1, NOW - 40)}, taken={0: Taken(WORKER, NOW - 30)})["a"]
     assert (task.state, task.worker_id, task.since) == (UnfinishedState.RUNNING, WORKER, NOW - 30)
-    assert task.text == f"runs on {WORKER} for 30 s"
-
-
-def test_a_task_of_a_worker_that_is_not_alive_is_said_to_be_lost_soon() -> None:
-    state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
-    task = look(state, taken={0: Taken(WORKER, NOW - 30)}, alive=())["a"]
-    assert "is not alive any more" in task.text
+    assert (task.text, task.code) == (f"runs on {WORKER} for 30 s", Code.RUNNING)
 
 
 def test_a_task_that_runs_alone_says_so_in_its_queue_and_on_its_worker() -> None:
@@ -137,20 +79,18 @@ def test_a_task_without_a_live_worker_is_unserved_whether_queued_or_not(
 ) -> None:
     state = state_of(A, B, events=[AttemptFoundOutstanding(0, 1)] if is_out else [])
     sent = {0: Sent(1, NOW - 5)} if is_out else {}
-    tasks = look(state, sent=sent, unserved={"a", "b"}, is_led=is_out)
+    tasks = look(state, None if is_out else unled(), sent=sent, unserved=UNSERVED)
     assert (tasks["a"].state, tasks["a"].text) == (
         UnfinishedState.UNSERVED,
-        "no worker serves task 'a': so it is",
+        "no worker serves task 'a': so",
     )
     assert tasks["b"].state is UnfinishedState.WAITING, "what it waits for comes first"
 
 
 def test_a_running_task_is_not_unserved_although_no_other_worker_serves_it() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
-    assert (
-        look(state, taken={0: Taken(WORKER, NOW)}, unserved={"a"})["a"].state
-        is UnfinishedState.RUNNING
-    )
+    task = look(state, taken={0: Taken(WORKER, NOW)}, unserved=UNSERVED)["a"]
+    assert task.state is UnfinishedState.RUNNING
 
 
 def test_a_retry_has_its_cause_and_its_start() -> None:
@@ -159,26 +99,35 @@ def test_a_retry_has_its_cause_and_its_start() -> None:
     task = look(state)["a"]
     assert (task.state, task.attempt, task.due_at) == (UnfinishedState.RETRYING, 2, NOW + 6)
     assert task.text == "attempt 1 ended: ValueError: not yet; it is tried again in 6 s"
-    late = look(state_of(again, events=[ended(0, Outcome.FAILED, at=NOW - 40)]), is_led=False)["a"]
+    late = look(state_of(again, events=[ended(0, Outcome.FAILED, at=NOW - 40)]), unled())["a"]
     assert "when a coordinator leads the run" in late.text
+    assert (late.state, late.due_at) == (UnfinishedState.RETRYING, NOW - 30)
 
 
 def test_a_ready_task_waits_for_a_leader_or_for_a_free_slot() -> None:
-    assert "when a coordinator leads the run" in look(state_of(A), is_led=False)["a"].text
-    limited = RunState(Plan("n", (A, TaskSpec("c")), concurrency_limit=1), run_key="r")
-    limited.handle(AttemptFoundOutstanding(1, 1))
-    task = look(limited, sent={1: Sent(1, NOW)})["a"]
-    assert (task.state, task.text) == (
-        UnfinishedState.READY,
-        "is sent when there is room: 1 of the run are out, its limit is 1",
+    assert "when a coordinator leads the run" in look(state_of(A), unled())["a"].text
+    state = state_of(A, TaskSpec("c"), events=[AttemptFoundOutstanding(1, 1)], limit=1)
+    task = look(state, sent={1: Sent(1, NOW)})["a"]
+    assert (task.state, task.code) == (UnfinishedState.READY, Code.LIMIT_OF_RUN)
+    assert task.text == (
+        "is sent when there is room: 1 of the run are out, its limit is 1; the oldest: 'c'"
     )
 
 
 def test_a_stopping_run_starts_nothing() -> None:
+    events: list[Event] = [AttemptFoundOutstanding(0, 1), CancelRequested(NOW, "no", "ann")]
+    tasks = look(state_of(A, B, events=events), sent={0: Sent(1, NOW)}, unserved=UNSERVED)
+    why = "the run is being ended: the run was cancelled by ann: no"
+    assert tasks["a"].text == f"is taken back: {why}"
+    assert tasks["a"].state is UnfinishedState.QUEUED
+    assert tasks["b"].text == f"is not started any more: {why}"
+
+
+def test_what_cleans_up_a_stopping_run_is_started() -> None:
+    tidy = TaskSpec("tidy", needs=("a",), tolerant=("a",), always=True)
     events: list[Event] = [AttemptFoundOutstanding(0, 1), CancelRequested(NOW)]
-    tasks = look(state_of(A, B, events=events), sent={0: Sent(1, NOW)}, unserved={"a"})
-    assert tasks["a"].text == "is taken back: the run is being ended"
-    assert tasks["b"].text == "is not started any more: the run is being ended"
+    tasks = look(state_of(A, tidy, events=events), taken={0: Taken(WORKER, NOW)})
+    assert (tasks["a"].code, tasks["tidy"].code) == (Code.REVOKED_RUNNING, Code.WAITS_UPSTREAM)
 
 
 def test_no_age_is_negative_when_clocks_disagree() -> None:

@@ -10,9 +10,12 @@ from typing import NoReturn
 
 from astrum.errors import AstrumError
 from astrum.execution.steady_loop import run_steadily
+from astrum.logs import AttemptFilter
 from astrum.runtime import service_manager
+from astrum.runtime.cli.logs import add_fact, log_for_users
 from astrum.runtime.collector import slow_down_collector
 from astrum.runtime.exit_codes import ExitCode, after_stop, exit_code_of
+from astrum.runtime.log_records import NO_LOGS
 from astrum.runtime.loop_thread import LoopThread
 from astrum.runtime.loops import end_task, hide
 from astrum.runtime.patched_library import refuse_patched_library
@@ -25,6 +28,7 @@ from astrum_worker.health.worker_health import WorkerHealth
 from astrum_worker.process.signals import Signals
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claimed import ClaimedAttempt
+from astrum_worker.running.log_capture import capture_logs, capture_prints
 from astrum_worker.supervisor_link import READY, SupervisorLink, say_ended_by
 from astrum_worker.upkeep.memory import rss_bytes
 
@@ -47,22 +51,23 @@ class ProcessLinks:
     manager: ServiceManager = field(default_factory=ServiceManager)
 
 
-def serve(config: WorkerConfig, ways: ProcessLinks, talkative: bool) -> int:
+def serve(config: WorkerConfig, links: ProcessLinks, talkative: bool) -> int:
     """Serve until a stop is requested; return the exit code.
 
     ``talkative``: also say that it serves, and that it stops. Raises kinds of `AstrumError` if a
-    module cannot be loaded or the server cannot serve, and ``OSError`` if it cannot listen on the
-    address for its health.
+    module cannot be loaded or the server cannot serve, and ``UsageError`` of click if the address
+    for its health is not free.
     """
     health = WorkerHealth(config)
-    answering = _answering(health, ways, talkative)
+    answering = _answering(health, links, talkative)
     try:
         catalog = Catalog.load(config.modules)
         refuse_patched_library()
+        _set_up_logs(config)
         if not _has_room(config.max_rss_bytes):
             return ExitCode.WRONG_USAGE
         slow_down_collector()
-        process = _Process(config, catalog, ways, health, talkative)
+        process = _Process(config, catalog, links, health, talkative)
         code = run_steadily(process.run(), process.disturbed, process.broken)
     except KeyboardInterrupt:  # while the modules were being imported
         code = ExitCode.INTERRUPTED
@@ -73,19 +78,31 @@ def serve(config: WorkerConfig, ways: ProcessLinks, talkative: bool) -> int:
     return code
 
 
-def _answering(health: WorkerHealth, ways: ProcessLinks, talkative: bool) -> LoopThread | None:
+def _answering(health: WorkerHealth, links: ProcessLinks, talkative: bool) -> LoopThread | None:
     """Answer for the health of this process from now on, before its modules are imported."""
-    if ways.health_fd is not None:
-        thread = supervisor_health(health, ways.health_fd)
+    if links.health_fd is not None:
+        thread = supervisor_health(health, links.health_fd)
         thread.start()
         return thread
-    if ways.health_address is None:
+    if links.health_address is None:
         return None
-    thread, server = http_health(health, ways.health_address)
+    thread, server = http_health(health, links.health_address)
     thread.start()
     if talkative:
-        say_line(health_line(ways.health_address[0], server.port))
+        say_line(health_line(links.health_address[0], server.port))
     return thread
+
+
+def _set_up_logs(config: WorkerConfig) -> None:
+    """Log and capture what the user's modules and tasks say, unless they have set up more."""
+    stores = config.task_logs != NO_LOGS
+    log_for_users(AttemptFilter(), least=logging.INFO if stores else logging.CRITICAL)
+    if not stores:
+        return
+    capture_logs()
+    logging.captureWarnings(True)
+    if config.capture_print:
+        capture_prints()
 
 
 def _has_room(max_rss_bytes: int | None) -> bool:
@@ -111,14 +128,14 @@ class _Process:
         self,
         config: WorkerConfig,
         catalog: Catalog,
-        ways: ProcessLinks,
+        links: ProcessLinks,
         health: WorkerHealth,
         talkative: bool,
     ) -> None:
         self._config = config
         self._catalog = catalog
-        self._link = None if ways.supervisor_fd is None else SupervisorLink(ways.supervisor_fd)
-        self._manager = ways.manager
+        self._link = None if links.supervisor_fd is None else SupervisorLink(links.supervisor_fd)
+        self._manager = links.manager
         self._health = health
         self._talkative = talkative
         self._worker: Worker | None = None
@@ -126,6 +143,7 @@ class _Process:
     async def run(self) -> int:
         """Serve until a stop is requested; return the exit code."""
         worker = self._worker = Worker(self._config, self._catalog, self._announce)
+        add_fact("worker_id", worker.worker_id)
         self._health.watch(worker)
         self._report_to_manager(worker)
         signals = Signals(worker.request_stop, says_so=self._talkative, suspects=self._suspects)

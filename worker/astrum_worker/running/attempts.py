@@ -40,6 +40,7 @@ from astrum_worker.running.endings import ended, never_began, raised, stopped, u
 from astrum_worker.running.executor import AttemptExecutor
 from astrum_worker.running.ready_queue import ReadyQueue
 from astrum_worker.running.slots import Slots
+from astrum_worker.running.task_logs import TaskLogs
 from astrum_worker.settling.ending import Ending
 from astrum_worker.settling.settler import Settler
 
@@ -59,6 +60,7 @@ class Attempts:
         executor: AttemptExecutor,
         settler: Settler,
         slots: Mapping[str, Slots],
+        logs: TaskLogs,
     ) -> None:
         self._worker_id = context.worker_id
         self._counters = context.counters
@@ -67,6 +69,7 @@ class Attempts:
         self._executor = executor
         self._settler = settler
         self._slots = slots
+        self._logs = logs
         gate = context.gate
         self._ready = ReadyQueue(
             slots,
@@ -324,6 +327,8 @@ class Attempts:
     def _report(self, held: ClaimedAttempt, ending: Ending) -> None:
         done = partial(self._forget, held)
         try:
+            if held.context.log is not None:
+                ending = self._logs.with_log(held, ending)
             end = self._settler.settle(held.run_id, held.claim, ending, done)
         except Exception:
             logger.exception(
@@ -375,6 +380,8 @@ class Attempts:
     def _drop(self, held: ClaimedAttempt) -> None:
         """End an attempt that others have settled."""
         self._end(held)
+        if held.context.log is not None:
+            self._settler.store_log(self._logs.stored(held, held.context.log, is_whole=True))
         if self._metrics is not None:
             self._metrics.note_dropped(held.context.namespace, held.task_id)
         self._forget(held)

@@ -100,6 +100,7 @@ def claimed_attempt(claim: Claim, lane: str, reading: Reading, worker_id: str) -
             message.check_types,
             told_index(message.child_index),
             message.child_key,
+            trace=message.trace,
         )
         held = ClaimedAttempt(claim, lane, message.task, message.attempt, context)
         held.code = reading.other_code

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from astrum.machine.events import Outcome
 from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.sealing import Seal
-from astrum.redis import Claim, Settlement
+from astrum.redis import Claim, Settlement, StoredLog
 from astrum.redis.records import queued_ms
 from astrum.redis.server_clock import ServerClock
 from astrum.values.references import Blob
@@ -17,10 +17,12 @@ class Ending(NamedTuple):
     """The one end of an attempt. ``blob`` is the value that the record refers to, if it is big.
 
     The times of the record are on this host's clock; `on_server_clock` puts them on the server's.
+    ``log`` is what the attempt logged, if that is to be stored.
     """
 
     record: Record
     blob: Blob | None = None
+    log: StoredLog | None = None
 
     @property
     def size(self) -> int:

@@ -3,7 +3,7 @@
 Ends are sent in batches. A batch starts as soon as the last one has returned, with all ends that
 came meanwhile, of any runs; there is no timer. Settling may be repeated safely, so after a lost
 reply the same batch is sent again. No end is dropped while this process lives. An end with a large
-value waits until that value is stored, and does not delay other ends.
+value or a log waits until that is stored, and does not delay other ends.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from collections.abc import Callable, Sequence
 from itertools import compress, starmap
 
 from astrum.protocol.messages import Record
-from astrum.redis import Claim, EntryKey, Verdict
+from astrum.redis import Claim, EntryKey, StoredLog, Verdict
 from astrum.runtime.loops import side_by_side
 from astrum.runtime.service import Service
 from astrum_worker.claim_gate import Reason
 from astrum_worker.context import WorkerContext
 from astrum_worker.settling.ending import Ending, on_server_clock, settlement_of
+from astrum_worker.settling.log_storing import LogStoring
 from astrum_worker.settling.storing import Outgoing, Storing
 
 logger = logging.getLogger("astrum.worker")
@@ -52,6 +53,7 @@ class Settler(Service):
         self._seal = context.seal
         self._doubt = context.doubt
         self._storing = Storing(context.store, self._line_up)
+        self._logs = LogStoring(context, self._log_is_stored)
         self._queues: dict[RunStream, deque[Outgoing]] = {}
         self._aside: deque[tuple[Claim, str, Callable[[], None]]] = deque()
         self._recent: deque[tuple[float, Outgoing]] = deque()
@@ -75,12 +77,14 @@ class Settler(Service):
         return self._bytes
 
     def start(self) -> None:
-        """Begin both loops."""
+        """Begin all loops."""
         super().start()
         self._storing.start()
+        self._logs.start()
 
     async def stop(self) -> None:
-        """End both loops."""
+        """End all loops."""
+        await self._logs.stop()
         await self._storing.stop()
         await super().stop()
 
@@ -91,19 +95,29 @@ class Settler(Service):
         """
         record = on_server_clock(ending.record, claim, self._store.clock)
         settlement = settlement_of(self._seal, run_id, claim, record)
-        self._add(Outgoing(run_id, claim.key, settlement, ending.blob, done))
+        self._add(Outgoing(run_id, claim.key, settlement, ending.blob, done, log=ending.log))
         return record
+
+    def store_log(self, log: StoredLog) -> None:
+        """Store the log of an attempt that others have settled, if the server takes it."""
+        self._logs.add_without_end(log)
 
     def _add(self, report: Outgoing) -> None:
         key = report.key
         self._known[key] = self._known.get(key, 0) + 1
         self._items += 1
         self._bytes += report.size
-        if report.blob is None:
+        if report.log is not None:
+            self._logs.add(report)
+            self._note()
+        elif report.blob is None:
             self._line_up(report)
         else:
             self._storing.add(report)
             self._note()
+
+    def _log_is_stored(self, report: Outgoing) -> None:
+        (self._line_up if report.blob is None else self._storing.add)(report)
 
     def _line_up(self, report: Outgoing) -> None:
         place = (report.run_id, report.key[0])
@@ -130,11 +144,12 @@ class Settler(Service):
     def undelivered(self) -> list[Outgoing]:
         """Return all ends that wait, small ones first; safe to call from another thread."""
         lined_up = [report for queue in list(self._queues.values()) for report in list(queue)]
-        return lined_up + list(self._storing.waiting())
+        return lined_up + list(self._logs.waiting()) + list(self._storing.waiting())
 
     def on_the_way(self) -> set[EntryKey]:
         """Return stream and entry id of every attempt whose end is still to be recorded."""
         told = {report.key for queue in self._queues.values() for report in queue}
+        told |= {report.key for report in self._logs.waiting()}
         return told | {report.key for report in self._storing.waiting()}
 
     def resettle(self) -> None:

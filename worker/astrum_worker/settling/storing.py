@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from astrum.errors import RunNotFoundError, StoreError
-from astrum.redis import EntryKey, Settlement, WorkerStore
+from astrum.redis import EntryKey, Settlement, StoredLog, WorkerStore
 from astrum.runtime.service import Service
 from astrum.values.references import Blob
 
@@ -25,7 +25,8 @@ class Outgoing:
 
     ``blob`` is the value that the record refers to; it must be in the store before the record.
     ``stored_at`` counts the suspected losses at the time when it was stored: after another one
-    the server may have lost the value.
+    the server may have lost the value. ``log`` is what the attempt logged; it should be in the
+    store before the record.
     """
 
     run_id: str
@@ -34,6 +35,7 @@ class Outgoing:
     blob: Blob | None
     done: Callable[[], None] | None
     stored_at: int = NEVER
+    log: StoredLog | None = None
 
     @property
     def is_done(self) -> bool:
@@ -53,7 +55,10 @@ class Outgoing:
     @property
     def size(self) -> int:
         """The approximate number of bytes that it occupies."""
-        return len(self.settlement.record) + (len(self.blob.data) if self.blob else 0)
+        size = len(self.settlement.record)
+        if self.blob is not None:
+            size += len(self.blob.data)
+        return size if self.log is None else size + len(self.log.data)
 
 
 class Storing(Service):

@@ -12,17 +12,19 @@ import logging
 import os
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 
-from astrum.errors import AstrumError, RunNotFoundError
+from astrum.errors import AstrumError, RunNotFoundError, StoreError
 from astrum.machine.events import Outcome
 from astrum.protocol.messages import Record
 from astrum.protocol.task_message import attribute
-from astrum.redis import Claim, EntryKey, Settlement, WorkerStore
+from astrum.redis import Claim, EntryKey, Settlement, StoredLog, WorkerStore
 from astrum.runtime.exit_codes import ExitCode
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.running.endings import lost, never_began, stopped
+from astrum_worker.running.task_logs import TaskLogs
 from astrum_worker.settling.ending import Ending, on_server_clock, settlement_of
 from astrum_worker.settling.settler import RunStream, Settler
 from astrum_worker.settling.storing import Outgoing
@@ -45,10 +47,13 @@ class BlockedProcessEnd:
     shows which one it was.
     """
 
-    def __init__(self, context: WorkerContext, attempts: Attempts, settler: Settler) -> None:
+    def __init__(
+        self, context: WorkerContext, attempts: Attempts, settler: Settler, logs: TaskLogs
+    ) -> None:
         self._context = context
         self._attempts = attempts
         self._settler = settler
+        self._logs = logs
 
     def end(self, blockage: Blockage) -> None:
         """Settle everything and end the process; does not return."""
@@ -87,6 +92,7 @@ class BlockedProcessEnd:
         store = WorkerStore(config.redis, self._context.worker_id)
         try:
             reports = self._settler.undelivered()
+            await _store_logs(store, [report.log for report in reports])
             await self._report(store, (one for one in reports if one.blob is None))
             told = {report.key for report in reports}
             await self._settle_held(store, blockage, suspects, told)
@@ -104,11 +110,12 @@ class BlockedProcessEnd:
         told: set[EntryKey],
     ) -> None:
         ends = [
-            (held.run_id, held.claim, _end_of(held, blockage, suspects).record)
+            (held, self._logs.with_log(held, _end_of(held, blockage, suspects)))
             for held in self._attempts.held()
             if not held.has_ended and held.claim.key not in told
         ]
-        await self._settle(store, ends)
+        await _store_logs(store, [ending.log for _, ending in ends])
+        await self._settle(store, [(held.run_id, held.claim, end.record) for held, end in ends])
 
     async def _report(self, store: WorkerStore, reports: Iterable[Outgoing]) -> None:
         by_place: dict[RunStream, list[Settlement]] = {}
@@ -147,6 +154,12 @@ class BlockedProcessEnd:
             by_place.setdefault((run_id, claim.stream), []).append(settlement)
         for place, settlements in by_place.items():
             await store.settle(*place, settlements)
+
+
+async def _store_logs(store: WorkerStore, logs: Iterable[StoredLog | None]) -> None:
+    """Store logs if the server takes them: the ends, which come next, are worth more."""
+    with suppress(StoreError):
+        await store.put_logs([log for log in logs if log is not None])
 
 
 def _end_of(held: ClaimedAttempt, blockage: Blockage, suspects: list[ClaimedAttempt]) -> Ending:

@@ -1,0 +1,173 @@
+"""What a shell offers for names on the server: runs, their tasks, queues, workers.
+
+A person waits while a shell completes a word. So the server has two seconds to answer, an answer
+is kept for a few more, and whatever goes wrong offers nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from astrum.runtime.cli.options import ServerOptions
+from astrum.runtime.visible_text import visible_name
+
+if TYPE_CHECKING:
+    from astrum_coordinator.app import Coordinator
+
+    Offers = dict[str, str]
+    """What is offered, with what is said about it."""
+
+KEPT_S = 5.0
+LONGEST_S = 2.0
+_MOST_RUNS = 200
+
+
+def run_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the latest runs, and the words for runs."""
+
+    async def question(coordinator: Coordinator) -> Offers:
+        from astrum.view.run_names import WORDS
+
+        found = await coordinator.list_runs(limit=_MOST_RUNS)
+        rows = {run.info.run_id: _about(run.info.details, run.shown_status) for run in found}
+        return rows | (WORDS if rows else {})
+
+    return _offered(ctx, "runs", question, incomplete)
+
+
+def task_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the tasks of the run that is named before."""
+    name = ctx.params.get("run_id")
+    if not isinstance(name, str):
+        return []
+
+    async def question(coordinator: Coordinator) -> Offers:
+        run_id = await coordinator.find_run(name)
+        return dict.fromkeys(await coordinator.task_ids(run_id), "")
+
+    return _offered(ctx, f"tasks {name}", question, incomplete)
+
+
+def queue_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the queues that are in use."""
+
+    async def question(coordinator: Coordinator) -> Offers:
+        return {one.queue: f"{one.backlog:,} wait" for one in await coordinator.queues()}
+
+    return _offered(ctx, "queues", question, incomplete)
+
+
+def worker_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the live workers."""
+
+    async def question(coordinator: Coordinator) -> Offers:
+        found = await coordinator.workers()
+        return {one.worker_id: one.details.get("queues", "") for one in found}
+
+    return _offered(ctx, "workers", question, incomplete)
+
+
+def module_files(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell offer files."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _about(details: Mapping[str, str], status: str) -> str:
+    namespace = details.get("namespace", "")
+    return f"{status}, {namespace}" if namespace else status
+
+
+def _offered(
+    ctx: click.Context,
+    kind: str,
+    question: Callable[[Coordinator], Awaitable[Offers]],
+    incomplete: str,
+) -> list[CompletionItem]:
+    try:
+        offers = _answer(ctx, kind, question)
+    except Exception:  # an error message would stand in the middle of the command line
+        return []
+    return [
+        CompletionItem(name, help=visible_name(about) or None)
+        for name, about in offers.items()
+        # A name with a line end, say, cannot be part of the reply to a shell.
+        if name.startswith(incomplete) and name.isprintable()
+    ]
+
+
+def _answer(
+    ctx: click.Context, kind: str, question: Callable[[Coordinator], Awaitable[Offers]]
+) -> Offers:
+    server = _server(ctx)
+    if not server.url:
+        return {}
+    kept = _file_of(server, kind)
+    known = _read(kept)
+    if known is None:
+        known = asyncio.run(_ask(server, question))
+        _write(kept, known)
+    return known
+
+
+def _server(ctx: click.Context) -> ServerOptions:
+    names = ("redis_url", "prefix", "redis_ca", "redis_cert", "redis_key")
+    return ServerOptions(*(ctx.params.get(name) for name in names))
+
+
+async def _ask(
+    server: ServerOptions, question: Callable[[Coordinator], Awaitable[Offers]]
+) -> Offers:
+    from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.cli.options import redis_settings
+
+    async with asyncio.timeout(LONGEST_S), Coordinator(redis_settings(server)) as coordinator:
+        return await question(coordinator)
+
+
+# --- answers that are kept --------------------------------------------------------------------
+
+
+def _file_of(server: ServerOptions, kind: str) -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    name = hashlib.sha256(repr((*server, kind)).encode()).hexdigest()[:32]
+    return Path(base, "astrum", f"offered-{name}.json")
+
+
+def _read(kept: Path) -> Offers | None:
+    try:
+        if abs(time.time() - kept.stat().st_mtime) > KEPT_S:
+            return None
+        found = json.loads(kept.read_text())
+    except (OSError, ValueError):
+        return None
+    is_right = isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+    return found if is_right else None
+
+
+def _write(kept: Path, offers: Offers) -> None:
+    with suppress(OSError):
+        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in kept.parent.glob("offered-*"):
+            if time.time() - old.stat().st_mtime > KEPT_S:
+                old.unlink(missing_ok=True)
+        new = kept.with_suffix(f".{os.getpid()}.new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(json.dumps(offers))
+        new.replace(kept)

@@ -1,0 +1,81 @@
+"""Watches a run until it is over, whichever process leads it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any
+
+from astrum.runtime.cli.options import ServerOptions
+from astrum.view.run_list import status_of
+from astrum_coordinator.app import Coordinator
+from astrum_coordinator.cli.asking import patient_coordinator
+from astrum_coordinator.cli.options import require_redis
+from astrum_coordinator.cli.printing import print_json
+from astrum_coordinator.cli.shown_run import shown
+from astrum_coordinator.display.progress import RunProgress
+
+EVERY_S = 1.0
+"""Seconds between two lines of JSON."""
+
+
+def watch_run(server: ServerOptions, run_id: str, *, as_json: bool) -> None:
+    """Show how far a run is until it is over.
+
+    On standard error as `run` does, or as JSON on standard output, in a line for each change.
+    """
+    settings = require_redis(server)
+
+    async def watch() -> None:
+        async with patient_coordinator(settings) as coordinator:
+            await (_told if as_json else _shown)(coordinator, run_id)
+
+    asyncio.run(watch())
+
+
+async def _shown(coordinator: Coordinator, run_id: str) -> None:
+    info = await coordinator.run_info(run_id)
+    age_s = 0.0 if info is None else max(time.time() - info.begun_at, 0.0)
+    progress = RunProgress(age_s)
+    async with shown(coordinator, run_id, progress):
+        await coordinator.follow(run_id, progress)
+
+
+async def _told(coordinator: Coordinator, run_id: str) -> None:
+    progress = RunProgress()
+    following = asyncio.ensure_future(coordinator.follow(run_id, progress))
+    told: dict[str, Any] = {}
+    try:
+        while True:
+            is_over = following.done()
+            known = await _known(coordinator, run_id, progress)
+            if known and known != told and not print_json(known):
+                return  # its reader has gone away
+            told = known or told
+            if is_over:
+                following.result()  # raises what went wrong
+                return
+            await asyncio.wait([following], timeout=EVERY_S)
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+
+
+async def _known(coordinator: Coordinator, run_id: str, progress: RunProgress) -> dict[str, Any]:
+    """Return how far a run is as an object for JSON, an empty one before it was read."""
+    info = await coordinator.run_info(run_id)
+    if progress.state is None or info is None:
+        return {}
+    return {
+        "run_id": run_id,
+        "status": str(status_of(info)),
+        "total": progress.total,
+        "succeeded": progress.succeeded,
+        "failed": progress.failed,
+        "skipped": progress.skipped,
+        "retried": progress.retried,
+        "lost": progress.lost,
+        "outstanding": progress.running_count,
+    }

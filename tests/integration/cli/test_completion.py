@@ -1,0 +1,93 @@
+"""What shells complete, asked as they ask."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from astrum_coordinator.cli.completion import KEPT_S
+from tests.integration.cli.conftest import TIMEOUT_S, Cli, Write, environment
+from tests.servers import Server
+
+COMMAND = Path(sys.executable).with_name("astrum-coordinator")
+FLOW = """
+    from astrum import task
+
+    @task("load")
+    def load() -> int: return 1
+
+    @task("lo\\nad")
+    def other() -> int: return 1
+
+    @task("parse", depends_on=["load"])
+    def parse() -> int: return 1
+"""
+Complete = Callable[..., list[str]]
+
+
+@pytest.fixture
+def complete(tmp_path: Path, write: Write, redis_server: Server) -> Complete:
+    """Complete the last of some words in a real bash; return what it offers."""
+    write("flow.py", FLOW)
+    script = tmp_path / "complete.sh"
+    script.write_text(
+        f'PATH="{COMMAND.parent}:$PATH"\n'
+        'eval "$(_ASTRUM_COORDINATOR_COMPLETE=bash_source astrum-coordinator)"\n'
+        'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()\n'
+        "_astrum_coordinator_completion astrum-coordinator\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"\n'
+    )
+    bash = shutil.which("bash")
+    assert bash is not None
+
+    def offered(*words: str, **env: str) -> list[str]:
+        variables = {"ASTRUM_REDIS_URL": redis_server.url, "XDG_CACHE_HOME": str(tmp_path / "c")}
+        done = subprocess.run(
+            [bash, str(script), "astrum-coordinator", *words],
+            env=environment(**(variables | env)),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.split()
+
+    return offered
+
+
+def test_a_shell_completes_runs_and_their_tasks(
+    cli: Cli, complete: Complete, redis_server: Server
+) -> None:
+    for run_id in ("nightly-1", "nightly-2", "hourly"):
+        cli("submit", "flow.py", "--run-id", run_id, "--redis", redis_server.url)
+    assert complete("show", "ni") == ["nightly-2", "nightly-1"]
+    assert complete("cancel", "hourly", "@l") == ["@last"]
+    # A task whose name has a line end cannot be offered.
+    assert complete("show", "hour", "lo") == ["load"]
+    assert complete("show", "nightly", "") == []  # two runs begin so
+
+
+def test_an_answer_is_kept_for_seconds(complete: Complete, tmp_path: Path, cli: Cli) -> None:
+    assert complete("show", "") == []
+    [kept] = (tmp_path / "c" / "astrum").iterdir()
+    assert kept.stat().st_mode & 0o077 == 0
+    kept.write_text('{"kept": "running"}')
+    os.utime(kept, times=(time.time() + KEPT_S - 1,) * 2)  # a slow machine has time, too
+    assert complete("show", "") == ["kept"]
+    os.utime(kept, times=(0, 0))
+    assert complete("show", "") == []
+
+
+def test_what_cannot_be_asked_is_not_completed_and_says_nothing(complete: Complete) -> None:
+    assert complete("show", "", ASTRUM_REDIS_URL="redis://127.0.0.1:1") == []
+    assert complete("show", "", ASTRUM_REDIS_URL="") == []
+    assert "failed" in complete("runs", "--state", "")
+    assert "--state" in complete("runs", "--s")

@@ -1,0 +1,160 @@
+"""`why` has one sentence for each code, and each is true of the state that it explains."""
+
+from __future__ import annotations
+
+import pytest
+
+from astrum.machine.events import AttemptFoundOutstanding, Event, Outcome, TaskFoundUnserved
+from astrum.planning import TaskSpec
+from astrum.view import Code, Sent, Taken, explain, explain_run
+from tests.unit.view.moments import (
+    NOW,
+    WORKER,
+    coordinator,
+    ended,
+    look_at,
+    over,
+    run_info,
+    state_of,
+    unled,
+    worker,
+)
+from tests.unit.view.why_cases import CASES, EACH, GROWN, LIST, OTHERS, Case
+
+A, B = TaskSpec("a"), TaskSpec("b", needs=("a",))
+
+
+def test_there_is_a_case_for_every_code() -> None:
+    assert set(CASES) == set(Code)
+
+
+@pytest.mark.parametrize("code", Code)
+def test_each_code_is_explained(code: Code) -> None:
+    case = CASES[code]
+    found = case.made()
+    assert (found.code, found.sentence) == (code, case.sentence)
+    assert (found.advice, found.needs_person) == (case.advice, case.needs_person)
+    assert found.run_id == "r"
+
+
+@pytest.mark.parametrize("case", OTHERS, ids=lambda case: case.sentence)
+def test_other_sentences(case: Case) -> None:
+    assert case.made().sentence == case.sentence
+
+
+def test_a_task_that_waits_is_followed_to_those_that_hold_it_up() -> None:
+    specs = [TaskSpec(f"t{n}", queue="gpu" if n == 2 else "default") for n in range(4)]
+    middle = [TaskSpec(f"m{n}", needs=(f"t{n}",)) for n in range(4)]
+    last = TaskSpec("last", needs=tuple(spec.task_id for spec in middle))
+    events: list[Event] = [AttemptFoundOutstanding(0, 1), AttemptFoundOutstanding(1, 1)]
+    done = [ended(3, Outcome.SUCCEEDED), ended(7, Outcome.SUCCEEDED)]
+    look = look_at(
+        state_of(*specs, *middle, last, events=[*events, *done]),
+        taken={0: Taken(WORKER, NOW - 3), 1: Taken(WORKER, NOW - 9)},
+        unserved={"t2": Code.UNSERVED_QUEUE},
+    )
+    found = explain(look, 8)
+    assert found.waits_for == ("m0", "m1", "m2")
+    assert [(group.code, group.count, group.tasks) for group in found.groups] == [
+        (Code.RUNNING, 2, ("t0", "t1")),
+        (Code.UNSERVED_QUEUE, 1, ("t2",)),
+    ]
+    assert found.groups[0].example == f"'t1' runs on {WORKER} for 9 s", "the oldest one"
+    assert (found.needs_person, found.advice) == (True, "astrum-worker flows.shop --queue gpu")
+
+
+def test_what_waits_for_children_is_followed_to_them() -> None:
+    total = TaskSpec("total", needs=("b",))
+    events: list[Event] = [GROWN, AttemptFoundOutstanding(3, 1), ended(4, Outcome.SUCCEEDED)]
+    look = look_at(state_of(LIST, EACH, total, events=events), taken={3: Taken(WORKER, NOW - 9)})
+    assert look.name(3) == "b[0]"
+    found = explain(look, 2)
+    assert found.waits_for == ("b",)
+    assert {group.code: group.tasks for group in found.groups} == {
+        Code.RUNNING: ("b[0]",),
+        Code.LIMIT_OF_TASK: ("b[2]",),
+    }
+
+
+def test_a_run_counts_what_has_not_ended_by_reason_the_largest_first() -> None:
+    specs = [TaskSpec(f"t{n}") for n in range(5)]
+    events = [AttemptFoundOutstanding(n, 1) for n in range(4)]
+    taken = {n: Taken(WORKER, NOW - n) for n in range(3)}
+    look = look_at(state_of(*specs, events=events), taken=taken, sent={3: Sent(1, NOW - 9)})
+    found = explain_run(look)
+    assert [(group.code, group.count) for group in found.groups] == [
+        (Code.RUNNING, 3),
+        (Code.QUEUED, 1),
+        (Code.LIMIT_OF_LEADER, 1),
+    ]
+    assert (found.needs_person, found.facts["tasks"], found.facts["ended"]) == (False, 5, 0)
+
+
+def test_failures_of_a_run_that_is_over_are_counted_by_their_error() -> None:
+    specs = [TaskSpec(f"t{n}", on_failure="continue") for n in range(5)]
+    other = ended(4, Outcome.FAILED, failure=None)
+    events = [*(ended(n, Outcome.FAILED) for n in range(4)), other]
+    found = explain_run(look_at(state_of(*specs, events=events), over("failed")))
+    assert [(group.code, group.count) for group in found.groups] == [
+        (Code.FAILED, 4),
+        (Code.FAILED, 1),
+    ]
+
+
+def test_a_run_without_a_leader_needs_a_person_only_if_no_coordinator_takes_it() -> None:
+    soon = explain_run(look_at(state_of(A), unled(unled_since=NOW - 4)))
+    late = explain_run(look_at(state_of(A), unled(unled_since=NOW - 40)))
+    alone = explain_run(look_at(state_of(A), unled(unled_since=NOW - 4), coordinators=[]))
+    assert [one.code for one in (soon, late, alone)] == [Code.NO_LEADER] * 3
+    assert [one.needs_person for one in (soon, late, alone)] == [False, True, True]
+    assert late.advice == "astrum-coordinator resume r"
+
+
+def test_a_task_that_no_worker_serves_says_when_the_run_fails() -> None:
+    led = coordinator(unserved="a", unserved_until=NOW + 240)
+    look = look_at(state_of(A), coordinators=[led], unserved={"a": Code.UNSERVED_TASK})
+    found = explain(look, 0)
+    assert found.sentence.endswith("; the run fails in 4 min 00 s unless one comes")
+    assert found.until == NOW + 240
+
+
+def test_a_task_that_no_worker_served_has_failed_once_its_run_is_over() -> None:
+    unserved = TaskFoundUnserved(0, NOW - 9, "no worker serves task 'a'; waited 300 s")
+    look = look_at(state_of(A, B, events=[unserved]), over("failed"))
+    assert explain(look, 0).code is Code.FAILED
+    assert "waited 300 s" in explain(look, 0).sentence
+    assert explain(look, 1).code is Code.UPSTREAM_FAILED
+
+
+def test_an_attempt_of_a_silent_worker_needs_a_person_if_no_coordinator_can_settle_it() -> None:
+    state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
+    look = look_at(state, unled(), taken={0: Taken(WORKER, NOW)}, workers=[], coordinators=[])
+    found = explain(look, 0)
+    assert (found.code, found.needs_person) == (Code.WORKER_SILENT, True)
+    assert found.advice == "astrum-coordinator serve"
+
+
+def test_one_worker_that_reads_its_queues_is_enough() -> None:
+    stuck = worker("stuck", lane=worker().status.lanes["async"]._replace(read_age_s=50.0))
+    state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
+    look = look_at(state, workers=[stuck, worker()], sent={0: Sent(1, NOW - 40)})
+    assert explain(look, 0).code is Code.QUEUED
+
+
+def test_a_child_that_runs_is_compared_with_those_that_have_ended() -> None:
+    grown = ended(0, Outcome.SUCCEEDED, seen=(6,))
+    done = [ended(number, Outcome.SUCCEEDED) for number in range(2, 7)]
+    state = state_of(LIST, EACH, events=[grown, *done, AttemptFoundOutstanding(7, 1)])
+    found = explain(look_at(state, taken={7: Taken(WORKER, NOW - 60)}), 7)
+    assert found.sentence == (
+        f"runs on {WORKER} for 1 min 00 s (others of its list took 2.0 s on average)"
+    )
+
+
+def test_commands_are_quoted_for_a_shell() -> None:
+    spec = TaskSpec("it's; rm", on_lost="hold")
+    found = explain(look_at(state_of(spec, events=[ended(0, Outcome.LOST)])), 0)
+    assert found.advice == """astrum-coordinator release r 'it'"'"'s; rm' --retry"""
+    queue = TaskSpec("a", queue="big ones")
+    look = look_at(state_of(queue), run_info(details={}), unserved={"a": Code.UNSERVED_QUEUE})
+    assert explain(look, 0).advice == "astrum-worker MODULE --queue 'big ones'"

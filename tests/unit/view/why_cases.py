@@ -1,0 +1,435 @@
+"""A built state for each code of `why`, and the sentence that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from astrum.machine.events import (
+    AttemptFoundOutstanding,
+    CancelRequested,
+    Event,
+    Outcome,
+    Released,
+    TaskReused,
+)
+from astrum.machine.failure import QUARANTINED, UNSERVED, Failure
+from astrum.planning import RetryPolicy, TaskSpec
+from astrum.planning.axes import Axis, Condition, ListSource, Watch
+from astrum.protocol.pauses import Pause, PauseKind, Pauses, PauseTarget
+from astrum.protocol.status import LaneStatus, LoopBlock, RunningAttempt, WaitingAttempt
+from astrum.protocol.streams import Stream
+from astrum.view import Code, Explanation, Look, Sent, Taken, explain, explain_run
+from tests.unit.view.moments import (
+    FULL,
+    NO,
+    NOW,
+    WORKER,
+    coordinator,
+    ended,
+    look_at,
+    over,
+    run_info,
+    silent,
+    state_of,
+    unled,
+    worker,
+)
+
+A, B = TaskSpec("a"), TaskSpec("b", needs=("a",))
+OUT = AttemptFoundOutstanding(0, 1)
+FAILED = ended(0, Outcome.FAILED)
+FRESH = run_info(created_at=NOW - 1)
+SENT = {0: Sent(1, NOW - 40)}
+TAKEN = {0: Taken(WORKER, NOW - 30)}
+AGAIN = TaskSpec("a", retry=RetryPolicy(max_retries=3, delay=10.0))
+LIST, EACH = (
+    TaskSpec("a", watches=(Watch("length"),)),
+    TaskSpec("b", needs=("a",), axes=(Axis((ListSource("a"),)),), at_once=1),
+)
+GROWN = ended(0, Outcome.SUCCEEDED, seen=(3,))
+"""The end of the list: tasks 2, 3 and 4 are the children of b."""
+
+
+class Case(NamedTuple):
+    """What explains a state, and what it says."""
+
+    made: Callable[[], Explanation]
+    sentence: str
+    advice: str = ""
+    needs_person: bool = False
+
+
+def task(look: Look, number: int = 0) -> Callable[[], Explanation]:
+    return lambda: explain(look, number)
+
+
+def out(*specs: TaskSpec, events: tuple[Event, ...] = (), **moment: Any) -> Look:
+    """The first task is outstanding."""
+    told = {"sent": SENT, **moment}
+    return look_at(state_of(*(specs or (A,)), events=[OUT, *events]), **told)
+
+
+def running(spec: TaskSpec = A, age_s: float = 30.0, blocks: str = "", **status: Any) -> Look:
+    """The first task is outstanding, and its worker reports to run it."""
+    row = RunningAttempt("r", 0, "a", 1, age_s, blocks)
+    other = RunningAttempt("x", 5, "slow", 1, 99.0)
+    one = worker(running=(row, other), **status)
+    return out(spec, taken=TAKEN, workers=[one])
+
+
+def unserved(code: Code, needs_person: bool = True) -> Case:
+    look = look_at(state_of(A), unserved={"a": code})
+    advice = "astrum-worker flows.shop" if needs_person else ""
+    return Case(task(look), "no worker serves task 'a': so", advice, needs_person)
+
+
+def paused() -> Look:
+    pause = Pause(PauseTarget(PauseKind.QUEUE, "default"), "ann", NOW - 65, "disk is full")
+    return look_at(state_of(A), pauses=Pauses([pause]))
+
+
+def retried(outcome: Outcome, *, at: float = NOW - 1, **ends: Any) -> Look:
+    event = ended(0, outcome, at=at, **ends)
+    again = AttemptFoundOutstanding(0, 2)
+    if outcome is not Outcome.HANDED_BACK:
+        return look_at(state_of(AGAIN, events=[event]))
+    # What is handed back for the first time runs again at once, the second time a little later.
+    more = event._replace(attempt=2, recorded_at=NOW)
+    return look_at(state_of(AGAIN, events=[event, again, more]))
+
+
+ENDED = {
+    Code.SUCCEEDED: Case(
+        task(look_at(state_of(A, events=[ended(0, Outcome.SUCCEEDED)]))),
+        f"ran on {WORKER} for 2.0 s; attempt 1",
+    ),
+    Code.REUSED: Case(
+        task(look_at(state_of(A, events=[TaskReused(0, "yesterday")]))),
+        "did not run: its result is that of run yesterday",
+    ),
+    Code.FAILED: Case(
+        task(look_at(state_of(A, events=[FAILED]), over("failed"))),
+        "attempt 1 failed: ValueError: not yet; it has no retries",
+    ),
+    Code.QUARANTINED: Case(
+        task(
+            look_at(
+                state_of(
+                    A, events=[FAILED._replace(failure=Failure((QUARANTINED,), "it killed three"))]
+                )
+            )
+        ),
+        "Quarantined: it killed three",
+    ),
+    Code.SKIPPED: Case(
+        task(
+            look_at(
+                state_of(
+                    A._replace(watches=(Watch("truth"),)),
+                    B._replace(conditions=(Condition("a", 0, 1),)),
+                    events=[ended(0, Outcome.SUCCEEDED, seen=(0,))],
+                )
+            ),
+            1,
+        ),
+        "did not run: its condition on 'a' is not met",
+    ),
+    Code.BLOCKED: Case(
+        task(look_at(state_of(A._replace(on_failure="continue"), B, events=[FAILED])), 1),
+        "did not run: it needs 'a', which failed (ValueError: not yet)",
+    ),
+    Code.CANCELLED: Case(
+        task(
+            look_at(
+                state_of(A, events=[CancelRequested(NOW, "wrong day", "anna@host-c:7")]),
+                over("cancelled"),
+            )
+        ),
+        "did not run: the run was cancelled by anna@host-c:7: wrong day",
+    ),
+    Code.UPSTREAM_FAILED: Case(
+        task(look_at(state_of(A, B, events=[FAILED]), over("failed")), 1),
+        "did not run: 'a' failed (ValueError: not yet), which ended the run",
+    ),
+    Code.TAIL: Case(
+        task(
+            look_at(
+                state_of(A, B._replace(awaited=False), events=[ended(0, Outcome.SUCCEEDED)]),
+                over("completed"),
+            ),
+            1,
+        ),
+        "the run is over, and did not wait for it",
+    ),
+}
+WAITING = {
+    Code.WAITS_UPSTREAM: Case(task(look_at(state_of(A, B), FRESH), 1), "waits for 'a'"),
+    Code.WAITS_LIST: Case(
+        task(look_at(state_of(LIST, EACH), FRESH), 1),
+        "waits for the list of 'a', which gives it its children",
+    ),
+    Code.WAITS_CHILDREN: Case(
+        task(look_at(state_of(LIST, EACH, events=[GROWN, ended(2, Outcome.SUCCEEDED)])), 1),
+        "waits for 2 of its 3 children",
+    ),
+    Code.DELAYED: Case(
+        task(look_at(state_of(A), unled(waits_until=NOW + 90))),
+        "is sent when the run starts, in 1 min 30 s",
+    ),
+    Code.PAUSED: Case(
+        task(paused()),
+        "queue 'default' is paused by ann: disk is full (1 min 05 s ago)",
+        "astrum-coordinator unpause --queue default",
+        True,
+    ),
+    Code.HELD: Case(
+        task(look_at(state_of(A._replace(on_lost="hold"), events=[ended(0, Outcome.LOST)]))),
+        "attempt 1 ended: ValueError: not yet; it may have had effects, so it is held "
+        "(on_lost='hold') until `release` says what becomes of it",
+        "astrum-coordinator release r a --retry",
+        True,
+    ),
+    Code.STOPPING: Case(
+        task(look_at(state_of(A, B, TaskSpec("c"), events=[FAILED])), 1),
+        "is not started any more: the run is being ended: 'a' failed (ValueError: not yet)",
+    ),
+}
+READY = {
+    Code.RUN_NOT_BEGUN: Case(
+        task(look_at(state_of(A), unled(epoch=0), coordinators=[])),
+        "is sent when a coordinator leads the run (serve does, and so does resume): it was "
+        "submitted 1 min 40 s ago, and none has yet",
+        "astrum-coordinator resume r",
+        True,
+    ),
+    Code.NO_LEADER: Case(
+        task(look_at(state_of(A), unled())),
+        "is sent when a coordinator leads the run (serve does, and so does resume): none does "
+        "since 4 s (the last was host:9:c)",
+    ),
+    Code.LEADER_REFUSED: Case(
+        task(look_at(state_of(A), coordinators=[coordinator(refused="out of memory")])),
+        "is ready, but the server refuses what its leader sends: out of memory",
+        "",
+        True,
+    ),
+    Code.LEADER_IN_DOUBT: Case(
+        task(look_at(state_of(A), coordinators=[coordinator(is_in_doubt=True)])),
+        "is sent when its leader has read the run again: the server may have lost writes",
+    ),
+    Code.LIMIT_OF_RUN: Case(
+        task(look_at(state_of(A, TaskSpec("c"), events=[OUT], limit=1), sent=SENT), 1),
+        "is sent when there is room: 1 of the run are out, its limit is 1; the oldest: 'a'",
+    ),
+    Code.LIMIT_OF_TASK: Case(
+        task(look_at(state_of(LIST, EACH, events=[GROWN, AttemptFoundOutstanding(2, 1)])), 3),
+        "is sent when another child of 'b' ends: 1 are out, and at_once=1",
+    ),
+    Code.LIMIT_OF_LEADER: Case(
+        task(look_at(state_of(A, TaskSpec("c"), events=[OUT]), sent=SENT), 1),
+        "is sent when there is room: 1 of the run are out in queue 'default', as much as its "
+        "workers need",
+    ),
+    Code.READY_MOMENT: Case(
+        task(look_at(state_of(A), run_info(created_at=NOW - 1))), "is about to be sent"
+    ),
+    Code.READY_OVERDUE: Case(
+        task(look_at(state_of(A), run_info(created_at=NOW - 40))),
+        "is ready since 40 s, and its leader has not sent it",
+        "astrum-coordinator coordinators",
+    ),
+}
+NOT_SERVED = {
+    Code.UNSERVED_NO_WORKER: unserved(Code.UNSERVED_NO_WORKER),
+    Code.UNSERVED_STARTING: unserved(Code.UNSERVED_STARTING, needs_person=False),
+    Code.UNSERVED_TASK: unserved(Code.UNSERVED_TASK),
+    Code.UNSERVED_VERSION: unserved(Code.UNSERVED_VERSION),
+    Code.UNSERVED_QUEUE: unserved(Code.UNSERVED_QUEUE),
+    Code.UNSERVED_RESOURCE: unserved(Code.UNSERVED_RESOURCE),
+    Code.UNSERVED_DRAINING: unserved(Code.UNSERVED_DRAINING),
+}
+RETRIED = {
+    Code.BACKING_OFF_RAISED: Case(
+        task(retried(Outcome.FAILED)),
+        "attempt 1 ended: ValueError: not yet; it is tried again in 9 s",
+    ),
+    Code.BACKING_OFF_LOST: Case(
+        task(retried(Outcome.LOST, at=NOW)),
+        "attempt 1 ended: ValueError: not yet; it is tried again in 1 s, alone on a worker",
+    ),
+    Code.BACKING_OFF_HANDED_BACK: Case(
+        task(retried(Outcome.HANDED_BACK)),
+        "attempt 2 ended: ValueError: not yet; it is tried again in 0 s",
+    ),
+    Code.UNBELIEVED: Case(
+        task(
+            retried(
+                Outcome.HANDED_BACK, failure=Failure((UNSERVED,), "it is not signed"), worker_id=""
+            )
+        ),
+        "attempt 2 ended: NoWorkerServes: it is not signed; it is tried again in 0 s",
+    ),
+    Code.RETRY_OVERDUE: Case(
+        task(retried(Outcome.FAILED, at=NOW - 30)),
+        "attempt 1 ended: ValueError: not yet; it should have been tried again 20 s ago",
+    ),
+}
+QUEUED = {
+    Code.QUEUED: Case(
+        task(out(queued={Stream("default", "async"): 7})),
+        "waits in queue 'default' for 40 s, where 7 wait",
+    ),
+    Code.QUEUED_MOMENT: Case(
+        task(out(sent={0: Sent(1, NOW - 0.25)})), "was sent to queue 'default' 250 ms ago"
+    ),
+    Code.QUEUED_SLOTS_FULL: Case(
+        task(
+            out(
+                workers=[worker(lane=FULL, running=(RunningAttempt("x", 5, "slow", 1, 99.0),))],
+                queued={Stream("default", "async"): 2},
+            )
+        ),
+        "waits in queue 'default' for 40 s, where 2 wait: the slots of its worker are used by "
+        "'slow' ×1, the oldest of them for 1 min 39 s",
+    ),
+    Code.QUEUED_NOT_CLAIMING: Case(
+        task(out(workers=[worker(not_claiming=("no_lease", "draining"), drain_left_s=8.0)])),
+        f"waits in queue 'default' for 40 s: its worker claims nothing: {WORKER} (no lease, "
+        "draining, 8 s left)",
+    ),
+    Code.QUEUED_READER_STUCK: Case(
+        task(out(workers=[worker(lane=LaneStatus(4, 1, 3, read_age_s=50.0))])),
+        f"waits in queue 'default' for 40 s: {WORKER} serves it, has free slots, and has not read "
+        "its queues for 50 s",
+        f"astrum-coordinator drain {WORKER} --replace",
+        True,
+    ),
+    Code.QUEUED_ALONE: Case(
+        task(
+            look_at(
+                state_of(A, events=[ended(0, Outcome.LOST), AttemptFoundOutstanding(0, 2)]),
+                sent={0: Sent(2, NOW - 40)},
+            )
+        ),
+        "waits in queue 'default' for 40 s, for a worker that runs nothing else, since a worker "
+        "was lost with it",
+    ),
+    Code.VANISHED: Case(
+        task(out(vanished={0})),
+        "was sent to queue 'default', and its message is not there any more: its leader sends it "
+        "again within some ten seconds",
+    ),
+}
+BLOCK = LoopBlock(14.0, "pdf.py:88", "parse")
+AT_WORK = {
+    Code.CLAIMED_WAITING: Case(
+        task(
+            out(
+                taken={0: Taken(WORKER, NOW - 1)},
+                workers=[worker(waiting=(WaitingAttempt("r", 0, "a", 1, 0.9),))],
+            )
+        ),
+        f"was taken by {WORKER} 1 s ago and waits there for a free slot",
+    ),
+    Code.RUNNING: Case(task(running()), f"runs on {WORKER} for 30 s"),
+    Code.RUNNING_BLOCKED: Case(
+        task(running(blocked=BLOCK)),
+        f"stands still on {WORKER}: task 'parse' blocks the event loop there for 14 s at pdf.py:88",
+    ),
+    Code.RUNNING_BLOCKS: Case(
+        task(running(blocks="pdf.py:88", blocked=BLOCK)),
+        f"runs on {WORKER} for 30 s and blocks its event loop for 14 s at pdf.py:88; what else "
+        "runs there (1) may stand still",
+    ),
+    Code.RUNNING_OVERDUE: Case(
+        task(running(A._replace(timeout_s=20.0, lane="thread"))),
+        f"runs on {WORKER} for 30 s, and its limit is 20 s: its leader gives it up soon; a plain "
+        "function cannot be interrupted",
+    ),
+    Code.DELIVERING: Case(
+        task(out(taken=TAKEN, workers=[worker(unsettled=214)])),
+        f"ended on {WORKER}; 214 ends wait there for the server",
+    ),
+    Code.WORKER_SILENT: Case(
+        task(out(taken=TAKEN, workers=[], silent=silent(18.0))),
+        f"was taken by {WORKER} 30 s ago, which is not alive any more (its last heartbeat was 18 s "
+        "ago): the attempt counts as lost soon, and the task runs again",
+    ),
+    Code.REVOKED_RUNNING: Case(
+        task(out(A._replace(lane="thread"), events=(CancelRequested(NOW),), taken=TAKEN)),
+        f"is to end, and still runs on {WORKER} for 30 s; a plain function cannot be interrupted",
+    ),
+}
+
+
+def run(look: Look) -> Callable[[], Explanation]:
+    return lambda: explain_run(look)
+
+
+RUNS = {
+    Code.RUN_OPEN: Case(
+        run(running()), "is under way for 1 min 40 s, led by host:9:c: 0 of 1 tasks succeeded"
+    ),
+    Code.RUN_STOPPING: Case(
+        run(out(A, B, events=(CancelRequested(NOW, "no"),), taken=TAKEN)),
+        "is being ended: the run was cancelled: no: 0 of 2 tasks succeeded",
+    ),
+    Code.RUN_COMPLETED: Case(
+        run(look_at(state_of(A, events=[ended(0, Outcome.SUCCEEDED)]), over("completed"))),
+        "has completed after 1 min 30 s: 1 of 1 tasks succeeded",
+    ),
+    Code.RUN_FAILED: Case(
+        run(look_at(state_of(A, B, events=[FAILED]), over("failed"))),
+        "has failed after 1 min 30 s: 0 of 2 tasks succeeded, 1 failed",
+        "astrum-coordinator retry r",
+    ),
+    Code.RUN_CANCELLED: Case(
+        run(look_at(state_of(A, events=[CancelRequested(NOW, "no")]), over("cancelled"))),
+        "was cancelled after 1 min 30 s: 0 of 1 tasks succeeded; the run was cancelled: no",
+        "astrum-coordinator retry r",
+    ),
+}
+CASES = {**ENDED, **WAITING, **READY, **NOT_SERVED, **RETRIED, **QUEUED, **AT_WORK, **RUNS}
+OTHERS = [
+    Case(
+        task(
+            look_at(
+                state_of(
+                    A._replace(on_lost="hold"),
+                    events=[ended(0, Outcome.LOST), Released(0, "succeed", NOW, "ann")],
+                )
+            )
+        ),
+        "was released as succeeded by ann",
+    ),
+    Case(
+        task(
+            look_at(
+                state_of(
+                    A, events=[ended(0, Outcome.SKIPPED, failure=Failure(("x.Skip",), "empty"))]
+                )
+            )
+        ),
+        "skipped itself: empty",
+    ),
+    Case(
+        task(
+            look_at(
+                state_of(
+                    LIST,
+                    EACH._replace(max_failed=0, on_failure="continue"),
+                    events=[
+                        GROWN,
+                        *(ended(n, Outcome.FAILED) for n in (2, 3)),
+                        ended(4, Outcome.SUCCEEDED),
+                    ],
+                )
+            ),
+            1,
+        ),
+        "failed: 2 of its 3 children failed, the first is 'b[0]' (ValueError: not yet)",
+    ),
+]
+"""Sentences that several codes share, or that have variants."""
+assert NO.summary == "ValueError: not yet"
