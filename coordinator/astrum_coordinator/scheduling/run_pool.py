@@ -129,9 +129,7 @@ class RunPool:
         return list(kinds.values())
 
     def _unknown(self, task_id: str) -> str:
-        known = sorted(
-            {t for one in self._kinds for n, t in one.served if n == self._namespace}
-        )
+        known = sorted({t for one in self._kinds for n, t in one.served if n == self._namespace})
         return (
             f"the live workers serve {listed(known, _NAMED)} there{nearest(task_id, known)}; "
             "start one with the module that declares it"
