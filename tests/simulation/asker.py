@@ -23,7 +23,7 @@ UNLED = {Code.NO_LEADER, Code.RUN_NOT_BEGUN}
 
 
 class Asker:
-    """Asks about all runs of a world, and about a task of each, again and again.
+    """Asks about all runs of a world, and about some tasks of each, again and again.
 
     What is said is compared with the server if nothing of the run has changed meanwhile.
     """
@@ -37,26 +37,36 @@ class Asker:
         while True:
             await asyncio.sleep(self._rng.uniform(*EVERY_S))
             for run_id, flow in self._world.flows.items():
-                spec = self._rng.choice(flow.plan.tasks)
-                for task in (None, spec.task_id):
-                    with suppress(AstrumError):  # the server is away, or there is no such run yet
+                run = self._world.network.model.state.runs.get(run_id)
+                if run is None or (run.state != "open" and self._rng.random() < 0.8):
+                    continue
+                with suppress(AstrumError):  # the server is away
+                    whole = await self._ask_about(coordinator, run_id, None)
+                    named = [task for group in whole.groups for task in group.tasks]
+                    named = [task for task in named if task in flow.plan.index]
+                    chosen = {self._rng.choice(flow.plan.tasks).task_id}
+                    chosen |= set(self._rng.sample(named, min(len(named), 2)))
+                    for task in sorted(chosen):
                         await self._ask_about(coordinator, run_id, task)
 
-    async def _ask_about(self, coordinator: Coordinator, run_id: str, task: str | None) -> None:
+    async def _ask_about(
+        self, coordinator: Coordinator, run_id: str, task: str | None
+    ) -> Explanation:
         before = self._facts(run_id)
         reason = await coordinator.why(run_id, task)
         assert reason.sentence
         for code in (reason.code, *(group.code for group in reason.groups)):
             self._world.counts[f"why {code}"] += 1
         if self._facts(run_id) != before:
-            return
-        self._world.counts["why compared"] += 1
+            return reason
+        self._world.counts[f"compared {reason.code}"] += 1
         run = self._world.network.model.state.runs[run_id]
         if task is not None:
             number = self._world.flows[run_id].plan.index[task]
             self._check_task(reason, run.attempts.get(number, ""))
         if reason.code in UNLED:
             self._require(run.lease_end <= self._world.network.model.now_ms(), reason)
+        return reason
 
     def _facts(self, run_id: str) -> Any:
         """Return what an answer depends on, as the server has it."""

@@ -22,9 +22,8 @@ def asked(seeds: Iterable[int], *, is_growing: bool = False) -> Counter[str]:
 @pytest.mark.timeout(120)
 def test_what_is_said_is_true() -> None:
     counts = asked(range(SEEDS))
-    assert counts["why compared"] > 50
-    assert counts["why running"]
-    assert counts["why waits-upstream"]
+    for code in ("running", "queued-slots-full", "waits-upstream", "succeeded", "run-open"):
+        assert counts[f"compared {code}"], code
 
 
 @pytest.mark.thorough
@@ -32,6 +31,7 @@ def test_what_is_said_is_true() -> None:
 @pytest.mark.parametrize("is_growing", [False, True])
 def test_what_is_said_is_true_in_many_worlds(is_growing: bool) -> None:
     counts = asked(range(MORE_SEEDS), is_growing=is_growing)
-    assert counts["why compared"] > 1_000
     for code in ("worker-silent", "no-leader", "queued-slots-full", "backing-off-lost", "paused"):
         assert counts[f"why {code}"], code
+    for code in ("running", "waits-upstream", "succeeded", "no-leader"):
+        assert counts[f"compared {code}"], code
