@@ -310,6 +310,10 @@ class RunStore(CreationStore, FlowStore, OperatingStore, ChronicleStore, Journal
 
     # --- reaping -----------------------------------------------------------------------------
 
+    async def run_totals(self) -> listing.RunTotals:
+        """Return how many workers and runs there are."""
+        return await listing.run_totals(self.client, self.keys)
+
     async def dead_claims(self) -> list[DeadClaim]:
         """Return what dead workers hold, of any run; settle it by `settle_lost`."""
         return await reaping.dead_claims(self.client, self.keys)

@@ -38,6 +38,7 @@ from astrum_coordinator.client.client_parts import ClientParts
 from astrum_coordinator.client.handle import RunHandle
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.health import CoordinatorHealth
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.parts import Parts, compose
 from astrum_coordinator.publishing import Publishing
@@ -340,6 +341,10 @@ class Coordinator(Operations, Answers, Publishing, TakingOver, TaskLogReading, W
             logger.warning("run %s: cancelled twice; its attempts may still be running", run_id)
         except AstrumError as error:
             logger.warning("run %s could not be cancelled: %s", run_id, error)
+
+    def health(self) -> CoordinatorHealth:
+        """Return what this coordinator answers about its health and its work."""
+        return CoordinatorHealth(self._parts)
 
     # --- questions and requests ---------------------------------------------------------
 

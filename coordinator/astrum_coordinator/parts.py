@@ -41,6 +41,7 @@ class Parts(NamedTuple):
     reader: JournalReader
     reaper: Reaper
     monitor: PoolMonitor
+    presence: Presence
     adoption: Adoption
     wakes: Wakes
     services: tuple[Service, ...]
@@ -58,6 +59,7 @@ def compose(context: CoordinatorContext) -> Parts:
     reaper = Reaper(context)
     adoption = Adoption(context, leaderships)
     monitor = PoolMonitor(context, leaderships, pool)
+    presence = Presence(context, leaderships)
     return Parts(
         context=context,
         stored=stored,
@@ -70,10 +72,11 @@ def compose(context: CoordinatorContext) -> Parts:
         reader=reader,
         reaper=reaper,
         monitor=monitor,
+        presence=presence,
         adoption=adoption,
         wakes=Wakes(context, adoption),
         services=(
-            Presence(context, leaderships),
+            presence,
             reader,
             Renewal(context, leaderships),
             reaper,

@@ -146,6 +146,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         (await runs.orphans()).run_ids
         await runs.backlog()
         await runs.queue_sizes()
+        assert (await runs.run_totals()).open > 0
         assert (await runs.read_outline("r", "0-0")).entries
         await runs.served_by(["alive"])
         await runs.publish(b"hint")

@@ -37,6 +37,10 @@ class Operations(Connected):
         """Return the information on a run, `None` if there is none."""
         return await self._context.store.run_info(run_id)
 
+    async def server_time(self) -> float:
+        """Return the time by the server's clock, in seconds since the epoch."""
+        return await self._context.store.server_time()
+
     async def find_run(self, name: str) -> str:
         """Return the id of the run that has this id, or the only one that begins so.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +30,7 @@ from astrum_coordinator.cli.shown_run import shown
 if TYPE_CHECKING:
     from astrum.machine import ExecutionReport
     from astrum.redis.settings import RedisSettings
+    from astrum.runtime.service_manager import ServiceManager
     from astrum_coordinator.app import Coordinator
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.display.progress import RunProgress
@@ -82,10 +85,12 @@ def serve(
 
     --versions, --unserved-limit and --result-ttl are for runs that were submitted without them.
     --history is for the runs that end here.
-    With --http it also answers autoscalers: GET /queues has what `queues --json` prints.
+    With --http it also answers GET /live, /ready, /metrics (for Prometheus) and /status, and for
+    autoscalers /queues, with what `queues --json` prints.
 
     On SIGTERM or Ctrl-C it stops leading its runs, and another coordinator may lead them.
     """
+    from astrum.runtime.service_manager import take_service_manager
     from astrum_coordinator.cli.interrupts import Interrupts
 
     settings = require_redis(server)
@@ -93,7 +98,8 @@ def serve(
     interrupts = Interrupts()
     config = {name: value for name, value in chosen.items() if value is not None}
     coordinator = patient_coordinator(settings, **config)
-    interrupts.run(lambda interrupts: _serve(settings, coordinator, http_address, interrupts))
+    manager = take_service_manager()
+    interrupts.run(lambda one: _serve(settings, coordinator, http_address, manager, one))
     ctx.exit(after_stop(interrupts.received))
 
 
@@ -101,16 +107,38 @@ async def _serve(
     settings: RedisSettings,
     opening: Coordinator,
     http_address: tuple[str, int] | None,
+    manager: ServiceManager,
     interrupts: Interrupts,
 ) -> None:
     try:
         async with opening as coordinator:
-            say(f"serving {settings.masked_url}, prefix {settings.prefix!r}")
-            async with listening(coordinator, http_address):
+            line = f"serving {settings.masked_url}, prefix {settings.prefix!r}"
+            say(line)
+            async with listening(coordinator, http_address), reported(manager, line):
                 await coordinator.serve()
     except asyncio.CancelledError:
         if not interrupts.received:
             raise
+
+
+@asynccontextmanager
+async def reported(manager: ServiceManager, line: str) -> AsyncIterator[None]:
+    """Tell the service manager that this process serves while entered, then that it stops."""
+    from astrum.runtime.service_manager import READY, STOPPING
+
+    manager.tell_status(line, READY)
+    watching = asyncio.create_task(_say_alive(manager))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        manager.tell_status("stopping", STOPPING)
+
+
+async def _say_alive(manager: ServiceManager) -> None:
+    while manager.every_s is not None:
+        manager.tell_alive()
+        await asyncio.sleep(manager.every_s)
 
 
 @click.command(short_help="Lead an existing run to its end.")

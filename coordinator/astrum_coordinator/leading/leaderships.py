@@ -26,6 +26,7 @@ from astrum_coordinator.leading.subscriptions import Subscriptions
 from astrum_coordinator.scheduling.pool_view import PoolView
 from astrum_coordinator.stored_runs import StoredRuns
 
+FINISHED, RELEASED = LeadershipEnd.FINISHED, LeadershipEnd.RELEASED
 logger = logging.getLogger("astrum.coordinator")
 
 
@@ -126,6 +127,7 @@ class Leaderships:
             raise
         self._leaders[run_id] = leader
         self._renewed_at[run_id] = asked_at
+        self._context.counters.adoptions += 1
         leader.ended.add_done_callback(lambda _: self._drop(leader))
         await self._open(leader)
         return leader
@@ -157,6 +159,8 @@ class Leaderships:
 
     def _drop(self, leader: RunLeader) -> None:
         self._subscriptions.discard(leader)
+        how = leader.ended.result()
+        self._context.counters.leaderships_lost += how not in (FINISHED, RELEASED)
         if self._leaders.get(leader.run_id) is leader:
             del self._leaders[leader.run_id]
             del self._renewed_at[leader.run_id]
