@@ -14,13 +14,13 @@ from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.confirmation import is_confirmed, yes_option
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json
-from astrum_coordinator.cli.run_filters import chosen_runs, run_filter_options
+from astrum_coordinator.cli.run_filters import Only, chosen_runs, run_filter_options, runs_text
 
 if TYPE_CHECKING:
     from astrum.view.run_list import RunFilter
     from astrum_coordinator.app import Coordinator
 
-_NAMED = 5
+OPEN = Only("open", lambda info: info.is_open)
 
 
 @click.command(short_help="Ask for the end of runs.")
@@ -56,9 +56,11 @@ def cancel(
     Example: astrum-coordinator cancel @last --reason "wrong day"
              astrum-coordinator cancel --state pending --label team=data
     """
-    run_ids = chosen_runs(server, names, chosen, is_open=True)
-    if run_ids and not names and not is_confirmed(_question(run_ids), yes, "nothing was cancelled"):
-        ctx.exit(ExitCode.FAILED)
+    run_ids = chosen_runs(server, names, chosen, OPEN)
+    if run_ids and not names:
+        question = f"Cancel {runs_text(run_ids)}?"
+        if not is_confirmed(question, yes, "nothing was cancelled"):
+            ctx.exit(ExitCode.FAILED)
 
     async def cancel_all(coordinator: Coordinator) -> dict[str, bool]:
         return {one: await coordinator.cancel(one, reason, now=now) for one in run_ids}
@@ -71,10 +73,3 @@ def cancel(
             say(f"run {one}: cancellation asked for" if is_asked else f"run {one} is over already")
     if not all(asked.values()):
         ctx.exit(ExitCode.FAILED)
-
-
-def _question(run_ids: tuple[str, ...]) -> str:
-    from astrum.errors import listed
-
-    count = "1 run" if len(run_ids) == 1 else f"{len(run_ids):,} runs"
-    return f"Cancel {count}: {listed(run_ids, _NAMED)}?"

@@ -14,13 +14,13 @@ from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.confirmation import is_confirmed, yes_option
 from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json
-from astrum_coordinator.cli.run_filters import chosen_runs, run_filter_options
+from astrum_coordinator.cli.run_filters import Only, chosen_runs, run_filter_options, runs_text
 from astrum_coordinator.cli.runs import record_to_json
 
 if TYPE_CHECKING:
     from astrum.view.run_list import RunFilter
 
-_NAMED = 5
+ENDED = Only("ended", lambda info: not info.is_open)
 
 
 @click.command(short_help="Delete ended runs with their results.")
@@ -40,7 +40,7 @@ def forget(
     server: ServerOptions,
     as_json: bool,
 ) -> None:
-    """Delete each RUN that has ended: its report, its results and all its keys, at once.
+    """Delete each RUN that has ended: its results, its chronicle and all its keys, at once.
 
     An open run is refused, and then nothing is deleted: `cancel` it first. In place of RUN the
     options choose ended runs: --state, --label, --namespace, --since, --older.
@@ -49,10 +49,8 @@ def forget(
     Example: astrum-coordinator forget 20260131-235959-a1b2c3d4
              astrum-coordinator forget --state cancelled --older 1d
     """
-    from astrum.errors import listed
-
-    run_ids = chosen_runs(server, names, chosen, is_open=False)
-    named = ", ".join(run_ids) if names else f"{len(run_ids):,} runs: {listed(run_ids, _NAMED)},"
+    run_ids = chosen_runs(server, names, chosen, ENDED)
+    named = ", ".join(run_ids) if names else runs_text(run_ids)
     if run_ids and not is_confirmed(f"Delete {named} with all results?", yes):
         ctx.exit(ExitCode.FAILED)
     gone = ask(server, lambda coordinator: coordinator.forget(*run_ids)) if run_ids else []

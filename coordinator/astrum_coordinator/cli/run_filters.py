@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -14,10 +14,12 @@ from astrum_coordinator.cli.asking import ask, find_runs
 from astrum_coordinator.cli.options import labels_of
 
 if TYPE_CHECKING:
+    from astrum.protocol.records import RunInfo
     from astrum.view.run_list import RunFilter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_NAMED = 5
 STATES = (
     *("pending", "running", "retrying", "stalled", "delayed"),
     *("completed", "failed", "cancelled"),
@@ -103,10 +105,17 @@ def _options(variables: str) -> list[Callable[[Any], Any]]:
     ]
 
 
+class Only(NamedTuple):
+    """The kind of runs that a command is for."""
+
+    kind: str
+    fits: Callable[[RunInfo], bool]
+
+
 def chosen_runs(
-    server: ServerOptions, names: Sequence[str], chosen: RunFilter, *, is_open: bool
+    server: ServerOptions, names: Sequence[str], chosen: RunFilter, only: Only
 ) -> tuple[str, ...]:
-    """Return the ids of the runs that are named, or of the open or ended ones that a filter fits.
+    """Return the ids of the runs that are named, or of ``only`` those that a filter fits.
 
     Raises ``click.UsageError`` unless exactly one of both is given.
     """
@@ -117,10 +126,22 @@ def chosen_runs(
     if chosen.is_empty:
         raise click.UsageError("which runs? Name them, or choose them by --state, --label, --older")
     found = ask(server, lambda coordinator: coordinator.list_runs(chosen, limit=None))
-    ids = tuple(run.info.run_id for run in found if run.info.is_open == is_open)
+    ids = tuple(run.info.run_id for run in found if only.fits(run.info))
     if not ids:
-        say(f"no {'open' if is_open else 'ended'} runs with {filter_text(chosen)}")
+        say(f"no {only.kind} runs with {filter_text(chosen)}")
     return ids
+
+
+def runs_text(run_ids: Sequence[str]) -> str:
+    """Return how many runs there are, and the first of them.
+
+    >>> runs_text(["a", "b"])
+    "2 runs: 'a', 'b'"
+    """
+    from astrum.errors import listed
+
+    count = "1 run" if len(run_ids) == 1 else f"{len(run_ids):,} runs"
+    return f"{count}: {listed(run_ids, _NAMED)}"
 
 
 def filter_text(chosen: RunFilter) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -36,8 +35,8 @@ def watch_run(server: ServerOptions, run_id: str, *, as_json: bool) -> None:
 
 async def _shown(coordinator: Coordinator, run_id: str) -> None:
     info = await coordinator.run_info(run_id)
-    age_s = 0.0 if info is None else max(time.time() - info.begun_at, 0.0)
-    progress = RunProgress(age_s)
+    age_s = 0.0 if info is None else await coordinator.server_time() - info.begun_at
+    progress = RunProgress(max(age_s, 0.0))
     async with shown(coordinator, run_id, progress):
         await coordinator.follow(run_id, progress)
 

@@ -18,7 +18,7 @@ from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.records import LastWord
 from astrum.protocol.task_message import attribute
 from astrum.redis.records import DeadClaim, queued_ms
-from astrum.redis.settlement import Settlement
+from astrum.redis.settlement import Settlement, Verdict
 from astrum.runtime.service import PeriodicService
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.clock_watch import ClockWatch
@@ -56,6 +56,7 @@ class Reaper(PeriodicService):
         super().__init__(context.config.reap_every_s)
         self._store = context.store
         self._seal = context.seal
+        self._counters = context.counters
         self._grace_s = context.config.reap_grace_s
         self._looked_at = float("-inf")
         self._judges_from = 0.0
@@ -108,7 +109,8 @@ class Reaper(PeriodicService):
             settlement = self._lost(claim, run_id, task, attempt, deaths[claim.worker_id])
             by_place.setdefault((run_id, claim.stream, claim.worker_id), []).append(settlement)
         for (run_id, stream, worker_id), settlements in by_place.items():
-            await self._store.settle_lost(run_id, stream, worker_id, settlements)
+            verdicts = await self._store.settle_lost(run_id, stream, worker_id, settlements)
+            self._counters.losses += verdicts.count(Verdict.SETTLED)
 
     def _death(self, worker_id: str, word: LastWord, held: int) -> Death:
         return Death(self._how(worker_id) + last_word_text(word), held, word.said)

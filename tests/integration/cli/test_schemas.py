@@ -219,6 +219,12 @@ def test_requests(ask: Ask, url: str, folder: Path) -> None:
     invoke(url, "wait", "own-1", code=1)
     check("cancel", ask("cancel", "--label", "own=1", "--json"))
     invoke(url, "wait", "own-2", code=1)
+    answer = ask("retry", "--label", "own=1", "--json")
+    check("retry", answer)
+    assert sorted(one["run_id"] for one in answer) == ["own-1", "own-2"]
+    for run_id in ("own-1", "own-2"):
+        invoke(url, "wait", run_id, code=1)
+    assert ask("cancel", "--label", "own=1", "--json") == []
     answer = ask("forget", "--label", "own=1", "--json")
     check("forget", answer)
     assert sorted(run["run_id"] for run in answer) == ["own-1", "own-2"]
@@ -231,3 +237,14 @@ def test_what_drains_is_described_as_the_list_of_workers_has_it(ask: Ask) -> Non
     for worker in workers:
         del worker["versions"]
     check("drain", workers)
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry", "forget"])
+def test_runs_are_named_or_chosen_and_not_both(url: str, command: str) -> None:
+    assert "which runs?" in CliRunner().invoke(main, [command, "--redis", url]).stderr
+    both = CliRunner().invoke(main, [command, "done", "--label", "a=b", "--redis", url])
+    assert (both.exit_code, "or choose them by --label a=b, not both" in both.stderr) == (2, True)
+    kinds = {"cancel": "open", "retry": "failed or cancelled", "forget": "ended"}
+    none = CliRunner().invoke(main, [command, "--label", "a=b", "--redis", url])
+    assert none.exit_code == 0
+    assert f"no {kinds[command]} runs with --label a=b" in none.stderr

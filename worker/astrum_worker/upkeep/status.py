@@ -58,13 +58,18 @@ class StatusBoard:
         return self._attempts.version, tuple(self._gate.reasons), blocked_at, self._told
 
     def snapshot(self) -> bytes:
-        """Return the current status, encoded."""
-        return encode_status(self._status(time.monotonic()))
+        """Return the current status, encoded; for the heartbeat thread, which watches the loop."""
+        now = time.monotonic()
+        self._blockage = self._detector.look()
+        self._note_progress(now)
+        return encode_status(self._status(now))
+
+    def now(self) -> WorkerStatus:
+        """Return the current status, with what the last `snapshot` found of the loop."""
+        return self._status(time.monotonic())
 
     def _status(self, now: float) -> WorkerStatus:
-        self._blockage = blockage = self._detector.look()
-        self._note_progress(now)
-        drain_until = self._drain_until
+        blockage, drain_until = self._blockage, self._drain_until
         return WorkerStatus(
             running=tuple(_running(held, now, blockage) for held in self._attempts.running()),
             waiting=tuple(_waiting(held, now) for held in self._attempts.waiting()),
@@ -93,9 +98,9 @@ def _running(held: ClaimedAttempt, now: float, blockage: Blockage | None) -> Run
     blocks = blockage.where if blockage is not None and blockage.held is held else ""
     age_s = _age_s(held, now)
     told, said = _told(held)
-    amounts = told or ()
+    done, total, text = (None, None, "") if told is None else told
     what = (held.run_id, held.task, held.task_id, held.attempt)
-    return RunningAttempt(*what, age_s, blocks, *amounts)._replace(said=said)
+    return RunningAttempt(*what, age_s, blocks, done, total, text, said)
 
 
 _TOLD_NOTHING = (None, "")
