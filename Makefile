@@ -7,7 +7,7 @@ PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tests thorough chaos soak fuzz bench bench-quick bench-scheduling bench-micro constraints clean set-up set-up-to-run set-up-to-measure
+.PHONY: help demo test lint format tests thorough chaos soak fuzz bench bench-quick bench-scheduling bench-micro page constraints clean set-up set-up-to-run set-up-to-measure
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -60,6 +60,9 @@ bench-scheduling: set-up-to-measure  ## measure turns and versions; OLD=PYTHON o
 
 bench-micro: set-up-to-measure  ## time the hot pure functions
 	$(BENCH)/pytest benchmarks/micro -p no:randomly -p no:xdist $(BENCH_ARGS)
+
+page:  ## bundle the page of reports again after a change in coordinator/web-src (needs npm)
+	cd coordinator/web-src && npm ci --no-audit --no-fund && npm run check && npm run build
 
 constraints:  ## pin the newest versions that pyproject.toml allows
 	scripts/pin.sh

@@ -13,13 +13,14 @@ import psutil
 
 END_TIMEOUT_S = 5.0
 
-_MARK = "ASTRUM_TEST_SESSION"
+MARK = "ASTRUM_TEST_SESSION"
+"""The environment variable of those that must end with their test."""
 _OUR_THREADS = "astrum"
 
 
 def mark_descendants() -> None:
     """Make all processes that this one starts from now on known as ours, orphans included."""
-    os.environ[_MARK] = uuid.uuid4().hex
+    os.environ[MARK] = uuid.uuid4().hex
 
 
 def move_temporary_files(directory: Path) -> None:
@@ -47,7 +48,7 @@ class Leftovers:
 
 
 def _processes() -> set[int]:
-    mark = f"{_MARK}={os.environ[_MARK]}".encode()
+    mark = f"{MARK}={os.environ[MARK]}".encode()
     found = set()
     for environment in Path("/proc").glob("[0-9]*/environ"):
         try:

@@ -16,12 +16,15 @@ from astrum.protocol.task_logs import (
     encode_line,
 )
 
+LATEST_CHARACTERS = 200
+
 
 class CapturedLog:
     """The first lines and the latest ones of an attempt; any thread may add some.
 
     ``count`` is the number of lines that were added. ``stored_count`` is what it was when the log
-    was last stored, ``stored_at`` when that was, by the monotonic clock.
+    was last stored, ``stored_at`` when that was, by the monotonic clock. ``latest`` is the
+    beginning of the latest line.
     """
 
     __slots__ = (
@@ -33,12 +36,14 @@ class CapturedLog:
         "_lock",
         "_printed",
         "count",
+        "latest",
         "stored_at",
         "stored_count",
     )
 
     def __init__(self) -> None:
         self.count = 0
+        self.latest = ""
         self.stored_count = 0
         self.stored_at = 0.0
         self._first: list[bytes] = []
@@ -55,6 +60,7 @@ class CapturedLog:
         row = encode_line(at, level, logger, text)
         with self._lock:
             self.count += 1
+            self.latest = text[:LATEST_CHARACTERS]
             if not self._latest and self._first_bytes + len(row) <= FIRST_BYTES:
                 self._first.append(row)
                 self._first_bytes += len(row)

@@ -235,11 +235,11 @@ def _error_message(
         return rows[-1].error_message
     root = state.because(task)
     if root is not None:
-        return _why_without_attempt(state, task, root)
+        return not_run_because(state, task, root)
     return NOT_STARTED if is_over and not rows else None
 
 
-def _why_without_attempt(state: RunState, task: int, root: int) -> str:
+def not_run_because(state: RunState, task: int, root: int) -> str:
     """Return why a task ended without an attempt: what it needs failed or was skipped."""
     name = state.tasks.name(root)
     if state.states[root] == SUCCEEDED:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from astrum.machine.events import AttemptSettled, Outcome
+from astrum.machine.failure import QUARANTINED
 from astrum.machine.state import RunState
 from astrum.machine.task_state import ENDED, FAILED, READY, SUCCEEDED
 
@@ -109,6 +110,12 @@ def _by_queue(state: RunState) -> dict[str, int]:
             row = rows[spec.queue] = bytearray(len(state.states))
         row[task] = 1
     return {queue: int.from_bytes(row, "big") for queue, row in rows.items()}
+
+
+def quarantined(state: RunState) -> int:
+    """Return the number of tasks that were given up because their workers died."""
+    failures = state.attempt_log.failures.values()
+    return sum(failure.types[:1] == (QUARANTINED,) for failure in failures)
 
 
 def end_details(state: RunState) -> dict[str, str]:

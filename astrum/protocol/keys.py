@@ -220,6 +220,20 @@ class Keys:
         """Sorted set: ids of all runs by the ms of their creation."""
         return f"{{{self.prefix}}}:index"
 
+    def chronicle(self, run_id: str) -> str:
+        """String: the chronicle of an ended run, which lives for longer than its record."""
+        return f"{{{self.prefix}}}:past:{run_id}"
+
+    @property
+    def chronicles(self) -> str:
+        """Sorted set: ids of runs that have a chronicle, by the ms at which it expires."""
+        return f"{{{self.prefix}}}:pasts"
+
+    @property
+    def chronicle_sizes(self) -> str:
+        """Hash: run id to the bytes of its chronicle, and under ``#`` the bytes of all."""
+        return f"{{{self.prefix}}}:pastsizes"
+
     @property
     def untidied(self) -> str:
         """Sorted set: ended runs whose blobs still have their old life, by the ms of their end."""

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from astrum.errors import StoreError
@@ -41,11 +42,13 @@ class StreamSize(NamedTuple):
 class LastWord(NamedTuple):
     """A worker's last heartbeat: how long ago it was, and its process's memory then.
 
-    What is not known is `None`.
+    What is not known is `None`. ``said`` has the latest line that was logged by each attempt which
+    it ran (run id, task, attempt).
     """
 
     age_s: float | None = None
     rss_bytes: int | None = None
+    said: Mapping[tuple[str, int, int], str] = MappingProxyType({})
 
 
 class DeadLetter(NamedTuple):

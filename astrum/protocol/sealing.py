@@ -1,4 +1,4 @@
-"""Signs and verifies plans, headers of runs, task messages, journal rows, logs and hints.
+"""Signs and verifies plans, headers, chronicles, task messages, journal rows, logs and hints.
 
 With keys, what is not signed is refused: write access to the server alone does not make a process
 run or believe anything. Without keys all data is passed on unchanged.
@@ -119,6 +119,19 @@ class Seal:
         if not self.signer.verify("flow", name, record, signature):
             raise _not_signed(f"the published flow {name!r}")
         return record
+
+    def seal_chronicle(self, run_id: str, data: bytes) -> bytes:
+        """Return the chronicle of a run in the form to store."""
+        return self.signer.sign("chronicle", run_id, data) + data if self.signer else data
+
+    def open_chronicle(self, run_id: str, data: bytes) -> bytes:
+        """Return the chronicle's own bytes; raises `DecodeError` if not signed for the run."""
+        if self.signer is None:
+            return data
+        signature, chronicle = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
+        if not self.signer.verify("chronicle", run_id, chronicle, signature):
+            raise _not_signed(f"the chronicle of run {run_id}")
+        return chronicle
 
     def seal_log(self, run_id: str, name: str, log: bytes) -> bytes:
         """Return the log of an attempt in the form to store; ``name`` is that of `log_name`."""

@@ -6,13 +6,13 @@ import hmac
 from collections.abc import Sequence
 from typing import Literal
 
-Purpose = Literal["plan", "header", "flow", "task", "record", "hint", "log"]
+Purpose = Literal["plan", "header", "flow", "task", "record", "hint", "log", "chronicle"]
 
 KEY_VARIABLE = "ASTRUM_SIGNING_KEY"
 """Holds one key, or several separated by commas."""
 SIGNATURE_BYTES = 32
 MIN_KEY_BYTES = 16
-_PURPOSES = ("plan", "header", "flow", "task", "record", "hint", "log")
+_PURPOSES = ("plan", "header", "flow", "task", "record", "hint", "log", "chronicle")
 
 
 class Signer:

@@ -28,7 +28,7 @@ class RunningAttempt(NamedTuple):
 
     ``blocks`` is the line at which it blocks the worker's event loop, "" if it does not. ``done``,
     ``total`` and ``text`` are what its task told last, see `Progress`; without it ``done`` is
-    `None`.
+    `None`. ``said`` is the beginning of the latest line that it logged, "" if there is none.
     """
 
     run_id: str
@@ -40,6 +40,7 @@ class RunningAttempt(NamedTuple):
     done: float | None = None
     total: float | None = None
     text: str = ""
+    said: str = ""
 
     @property
     def progress(self) -> Progress | None:
@@ -265,7 +266,7 @@ def _by_name(reader: _Reader) -> _Reader:
 
 _ATTEMPT = (_string, _count, _string, _count, _number, _string)
 _WORKER_READERS: dict[str, _Reader] = {
-    "running": _rows(_row(RunningAttempt, *_ATTEMPT, _number, _number, _string)),
+    "running": _rows(_row(RunningAttempt, *_ATTEMPT, _number, _number, _string, _string)),
     "waiting": _rows(_row(WaitingAttempt, *_ATTEMPT)),
     "lanes": _by_name(_row(LaneStatus, _count, _count, _count, _number, _count)),
     "not_claiming": _rows(_string),

@@ -47,6 +47,7 @@ class Client:
         self.client_id = 0
         self._read_timeout_s = read_timeout_s
         self._connection: Connection | None = None
+        self._was_connected = False
         self._connecting = asyncio.Lock()
 
     async def __aenter__(self) -> Client:
@@ -126,7 +127,9 @@ class Client:
         """Return Astrum's error; drop the connections if the server is not a master now."""
         if is_no_master(error):
             self.loss_detector.leave_server()
-        return translate(error, self.settings)
+        translated = translate(error, self.settings)
+        self.loss_detector.counts.note_error(translated)
+        return translated
 
     async def _exchange_all(self, commands: Sequence[Command]) -> list[Any]:
         connection = await self._connected(self._read_timeout_s)
@@ -148,6 +151,8 @@ class Client:
                     connection.drop()
                     raise
                 self._connection = connection
+                self.loss_detector.counts.reconnects += self._was_connected
+                self._was_connected = True
             if self.loss_detector.count != suspicions:
                 # The caller decided to send its command before the loss was known. The new server
                 # may lack the writes which that decision relied on, so the command must not be

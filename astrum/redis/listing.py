@@ -200,6 +200,28 @@ def _seconds(ms: bytes) -> float:
     return seconds
 
 
+class RunTotals(NamedTuple):
+    """How many live workers there are, and how many runs in each state."""
+
+    workers: int
+    open: int
+    delayed: int
+    ended: int
+
+
+async def run_totals(client: Client, keys: Keys) -> RunTotals:
+    """Return how many workers and runs there are; nothing is read of any of them."""
+    now = server_ms(await client.execute("TIME"))
+    counts = await client.pipeline(
+        [
+            ("ZCOUNT", keys.leases, f"({now:.0f}", "+inf"),
+            *(("ZCARD", key) for key in (keys.runs, keys.delayed, keys.history)),
+        ],
+        tolerant=True,
+    )
+    return RunTotals(*(count if isinstance(count, int) else 0 for count in counts))
+
+
 async def workers(client: Client, keys: Keys) -> list[WorkerInfo]:
     """Return the live workers by id; those whose record is of a foreign type are left out."""
     time, leases = await client.pipeline([("TIME",), ("ZRANGE", keys.leases, 0, -1, "WITHSCORES")])

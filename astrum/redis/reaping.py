@@ -102,7 +102,9 @@ def _last_word(now_ms: int, lease_end: Any, fields: Any) -> LastWord:
     with suppress(TypeError, ValueError, OverflowError):  # a lease that is gone, or not a number
         if float(lease_end) > 0:
             age_s = max(now_ms - (float(lease_end) - int(length)), 0.0) / 1000
-    return LastWord(age_s, decode_status(status or b"").rss_bytes)
+    told = decode_status(status or b"")
+    said = {(one.run_id, one.task, one.attempt): one.said for one in told.running if one.said}
+    return LastWord(age_s, told.rss_bytes, said)
 
 
 async def dead_workers(client: Client, keys: Keys) -> list[str]:

@@ -17,6 +17,7 @@ from astrum.protocol.records import NO_COUNTS, Holder, LastWord, Outstanding, en
 from astrum.protocol.status import CoordinatorStatus, encode_coordinator_status
 from astrum.protocol.streams import Stream
 from astrum.redis import blobs, listing, reaping, scripts, worker_scripts
+from astrum.redis.chronicles import ChronicleStore
 from astrum.redis.creation import CreationStore
 from astrum.redis.entries import names_of, pairs
 from astrum.redis.fence import outstanding_in
@@ -42,7 +43,7 @@ FENCE_PART = 2_000
 """The approximate number of a run's tasks in one reply."""
 
 
-class RunStore(CreationStore, FlowStore, OperatingStore, JournalStore):
+class RunStore(CreationStore, FlowStore, OperatingStore, ChronicleStore, JournalStore):
     """A coordinator's side of the store."""
 
     @classmethod
@@ -308,6 +309,10 @@ class RunStore(CreationStore, FlowStore, OperatingStore, JournalStore):
         return int(await self.client.call(scripts.heal(self.keys, jumped_s)))
 
     # --- reaping -----------------------------------------------------------------------------
+
+    async def run_totals(self) -> listing.RunTotals:
+        """Return how many workers and runs there are."""
+        return await listing.run_totals(self.client, self.keys)
 
     async def dead_claims(self) -> list[DeadClaim]:
         """Return what dead workers hold, of any run; settle it by `settle_lost`."""

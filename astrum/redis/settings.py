@@ -14,6 +14,7 @@ from astrum.errors import StoreConfigurationError
 from astrum.protocol.keys import DEFAULT_PREFIX, Keys
 from astrum.protocol.signing import KEY_VARIABLE, Signer
 from astrum.redis.address import SENTINEL_FORM, Address, read_address
+from astrum.redis.connection_counts import ConnectionCounts
 from astrum.redis.places import Places
 
 DEFAULT_URL = "redis://localhost:6379/0"
@@ -276,6 +277,7 @@ class ServerLossDetector:
     vanished consumer group means that a loss is suspected; `acknowledge` reports it once.
     ``count`` is the number of suspected losses so far: decisions made under a smaller count must
     not be carried out. Every holder of a connection to the server registers by `attend`.
+    ``counts`` are those of all these connections.
     """
 
     def __init__(self) -> None:
@@ -283,6 +285,7 @@ class ServerLossDetector:
         self._identity: frozenset[bytes] | None = None
         self._suspected = False
         self.count = 0
+        self.counts = ConnectionCounts()
 
     @property
     def suspected(self) -> bool:

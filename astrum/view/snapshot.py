@@ -14,7 +14,8 @@ class RunSnapshot:
     """A run at one moment. ``unfinished`` is empty once it is over. Times are the server's.
 
     ``late_ends``, ``waits_until`` and ``labels`` are as in `RunInfo`. ``submitted_by`` names user,
-    host and process, "" if it is not known.
+    host and process, "" if it is not known. ``is_chronicle``: the run's record has expired, and
+    this is what its chronicle holds.
     """
 
     report: ExecutionReport
@@ -24,3 +25,4 @@ class RunSnapshot:
     waits_until: float | None = None
     submitted_by: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_chronicle: bool = False

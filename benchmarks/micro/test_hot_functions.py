@@ -14,12 +14,16 @@ from astrum import DynamicScheduler, TaskOrder
 from astrum.machine import Outcome, RunState, RunTimes, build_report
 from astrum.machine.events import AttemptSettled, Dispatch
 from astrum.planning import Plan, TaskSpec
+from astrum.protocol.keys import Keys
 from astrum.protocol.messages import Record, decode_entry, encode_entry, encode_record
+from astrum.protocol.streams import Stream
 from astrum.protocol.task_message import TaskMessage, decode_message, encode_message
+from astrum.redis import Claim
 from astrum.values.arguments import pack_arguments, unpack_arguments
 from astrum.values.codec import Codec
 from astrum.values.lists import join, split
 from astrum.values.projection import project
+from astrum_worker.attempt_metrics import AttemptMetrics
 
 Measure = Callable[..., Any]
 TASKS = 2_000
@@ -116,3 +120,19 @@ def test_plan_2000_tasks(benchmark: Measure) -> None:
     orders = [TaskOrder(name) for name in names]
     flow = benchmark(lambda: DynamicScheduler(tasks, orders).flow())
     assert len(flow.plan.tasks) == TASKS
+
+
+@pytest.mark.parametrize("is_on", [True, False], ids=["on", "off"])
+def test_count_an_attempt(benchmark: Measure, is_on: bool) -> None:
+    key = Keys().queue(Stream("default", "async", "0ff3r"))
+    claim = Claim(key, "1700000000000-0", bytes(300))
+    metrics = AttemptMetrics(200, Keys().stream_of) if is_on else None
+    end = Record(7, 1, Outcome.SUCCEEDED, "w", 100.0, 100.001, queued_ms=3, prepared_ms=1)
+
+    def attempt() -> None:
+        if metrics is not None:
+            metrics.note_claim(claim)
+        if metrics is not None:
+            metrics.note_end("shop", "pay", key, end, 128)
+
+    benchmark(attempt)

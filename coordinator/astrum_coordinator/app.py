@@ -27,10 +27,10 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
-from astrum.view import RunSnapshot
+from astrum_coordinator.asking.answers import Answers
+from astrum_coordinator.asking.chronicles import Chronicles
 from astrum_coordinator.asking.operations import Operations
 from astrum_coordinator.asking.report_loader import ReportLoader
-from astrum_coordinator.asking.snapshots import take_snapshot
 from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
 from astrum_coordinator.asking.task_logs import TaskLogReading
 from astrum_coordinator.asking.waiting import found_run, until_over
@@ -38,6 +38,7 @@ from astrum_coordinator.client.client_parts import ClientParts
 from astrum_coordinator.client.handle import RunHandle
 from astrum_coordinator.config import CoordinatorConfig
 from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.health import CoordinatorHealth
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.parts import Parts, compose
 from astrum_coordinator.publishing import Publishing
@@ -53,7 +54,7 @@ _PATIENCE_S = 10.0
 """Seconds for which a submission or a cancel waits for a server, for example at a restart."""
 
 
-class Coordinator(Operations, Publishing, TakingOver, TaskLogReading, WorkersHere):
+class Coordinator(Operations, Answers, Publishing, TakingOver, TaskLogReading, WorkersHere):
     """Runs flows on a pool of workers that share a Redis or Valkey server.
 
     ``async with Coordinator("redis://host") as coordinator: await coordinator.run(...)``; also
@@ -97,6 +98,7 @@ class Coordinator(Operations, Publishing, TakingOver, TaskLogReading, WorkersHer
             for service in reversed((*parts.services, parts.adoption, parts.wakes)):
                 await service.stop()
             await parts.leaderships.release()
+            await parts.chronicles.close()
             parts.adoption.notices.close()
         finally:
             parts.subscriptions.close()
@@ -127,6 +129,10 @@ class Coordinator(Operations, Publishing, TakingOver, TaskLogReading, WorkersHer
     @property
     def _reports(self) -> ReportLoader:
         return self._parts.reports
+
+    @property
+    def _chronicles(self) -> Chronicles:
+        return self._parts.chronicles
 
     def _begin_to_lead(self) -> None:
         for service in self._parts.services:
@@ -336,6 +342,10 @@ class Coordinator(Operations, Publishing, TakingOver, TaskLogReading, WorkersHer
         except AstrumError as error:
             logger.warning("run %s could not be cancelled: %s", run_id, error)
 
+    def health(self) -> CoordinatorHealth:
+        """Return what this coordinator answers about its health and its work."""
+        return CoordinatorHealth(self._parts)
+
     # --- questions and requests ---------------------------------------------------------
 
     async def report(
@@ -351,13 +361,6 @@ class Coordinator(Operations, Publishing, TakingOver, TaskLogReading, WorkersHer
         time and memory. With ``results=False`` none is fetched. For a single one ask `snapshot`.
         """
         return await self._reports.report(run_id, types, results=results)
-
-    async def snapshot(self, run_id: str, *, results: bool | str = False) -> RunSnapshot:
-        """Return a run's report together with where each unfinished task stands.
-
-        ``results`` as in `report`; the id of a task stands for its result alone.
-        """
-        return await take_snapshot(self._store, self._reports, run_id, results=results)
 
     async def wait(
         self,

@@ -12,6 +12,10 @@ SHORTEST_TTL_S, LONGEST_TTL_S = 0.001, 10 * 365 * 86_400.0
 """How long an ended run may be kept; a server refuses lives that are much longer."""
 
 
+_NOT_POSITIVE = ("start_patience_s", "versions", "history_s")
+"""Settings that may be 0, or are no numbers."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CoordinatorConfig:
     """The settings of a coordinator; all ``_s`` are seconds.
@@ -27,6 +31,8 @@ class CoordinatorConfig:
     server has not answered, no worker is declared dead: the workers have to reach it again too.
     For ``start_patience_s`` the start waits for a server that cannot serve yet. ``versions`` says
     which code may run the tasks of a run that does not say it: "compatible" or "exact".
+    The chronicle of an ended run is kept for ``history_s`` (0: none is made); all of them together
+    have ``history_bytes`` at most, and the oldest are dropped first.
     """
 
     lease_s: float = 10.0
@@ -46,6 +52,8 @@ class CoordinatorConfig:
     vanished_after_s: float = 10.0
     start_patience_s: float = 0.0
     versions: str = COMPATIBLE
+    history_s: float = 30 * 86_400.0
+    history_bytes: int = 256 * 1024 * 1024
     batch_items: int = 256
     batch_bytes: int = 256 * 1024
     max_argument_bytes: int = MAX_ARGUMENT_BYTES
@@ -53,11 +61,12 @@ class CoordinatorConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            is_number = value is not None and item.name not in ("start_patience_s", "versions")
+            is_number = value is not None and item.name not in _NOT_POSITIVE
             if is_number and not value > 0:
                 raise ValueError(f"{item.name} must be positive, got {value!r}")
         check_versions(self.versions)
         check_result_ttl(self.result_ttl_s)
+        check_history(self.history_s)
         if not self.renew_every_s < self.step_down_after_s < self.lease_s:
             raise ValueError(
                 "a leader must renew before it steps down, and step down before its lease ends: "
@@ -72,6 +81,15 @@ def check_result_ttl(result_ttl_s: float) -> None:
         raise ValueError(
             "result_ttl_s must be a number of seconds from "
             f"{SHORTEST_TTL_S} to {LONGEST_TTL_S:.0f} (3650 days), got {result_ttl_s!r}"
+        )
+
+
+def check_history(history_s: float) -> None:
+    """Raise ``ValueError`` for a time that chronicles cannot be kept for."""
+    if not 0 <= history_s <= LONGEST_TTL_S:
+        raise ValueError(
+            f"history_s must be a number of seconds from 0 to {LONGEST_TTL_S:.0f} (3650 days), got "
+            f"{history_s!r}"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from astrum.runtime.service import Service
+from astrum_coordinator.asking.chronicles import Chronicles
 from astrum_coordinator.asking.completion import RunCompletion
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.context import CoordinatorContext
@@ -34,11 +35,13 @@ class Parts(NamedTuple):
     subscriptions: Subscriptions
     leaderships: Leaderships
     reports: ReportLoader
+    chronicles: Chronicles
     completion: RunCompletion
     pool: PoolView
     reader: JournalReader
     reaper: Reaper
     monitor: PoolMonitor
+    presence: Presence
     adoption: Adoption
     wakes: Wakes
     services: tuple[Service, ...]
@@ -49,27 +52,31 @@ def compose(context: CoordinatorContext) -> Parts:
     subscriptions = Subscriptions(context.store)
     pool = PoolView(context)
     stored = StoredRuns(context.store, context.seal)
-    leaderships = Leaderships(context, stored, subscriptions, pool)
+    chronicles = Chronicles(context)
+    leaderships = Leaderships(context, stored, subscriptions, pool, chronicles.add)
     reader = JournalReader(context, subscriptions, leaderships.resync)
     reports = ReportLoader(context.store, stored, context.seal)
     reaper = Reaper(context)
     adoption = Adoption(context, leaderships)
     monitor = PoolMonitor(context, leaderships, pool)
+    presence = Presence(context, leaderships)
     return Parts(
         context=context,
         stored=stored,
         subscriptions=subscriptions,
         leaderships=leaderships,
         reports=reports,
+        chronicles=chronicles,
         completion=RunCompletion(leaderships, subscriptions, reports),
         pool=pool,
         reader=reader,
         reaper=reaper,
         monitor=monitor,
+        presence=presence,
         adoption=adoption,
         wakes=Wakes(context, adoption),
         services=(
-            Presence(context, leaderships),
+            presence,
             reader,
             Renewal(context, leaderships),
             reaper,

@@ -18,6 +18,7 @@ from astrum.protocol.run_header import NewRun, SeedPart, StoredPlan, plan_digest
 from astrum.protocol.status import CoordinatorStatus
 from astrum.protocol.streams import Stream
 from astrum.redis import LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
+from astrum.redis.chronicles import KEPT
 from astrum.redis.scripts import LedCounts
 from astrum.values.references import Blob, digest_of
 from astrum_coordinator.cli.acl import KEYLESS, ROLES, Grant, grants
@@ -145,10 +146,12 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         (await runs.orphans()).run_ids
         await runs.backlog()
         await runs.queue_sizes()
+        assert (await runs.run_totals()).open > 0
         assert (await runs.read_outline("r", "0-0")).entries
         await runs.served_by(["alive"])
         await runs.publish(b"hint")
         await operate(runs)
+        await keep_chronicles(runs)
         assert await runs.reopen("r", b"\x90", "completed", [0])
 
 
@@ -182,6 +185,16 @@ async def operate(runs: RunStore) -> None:
     assert await runs.flow_record("f") == b"record"
     assert await runs.flow_records() == {"f": b"record"}
     assert await runs.unpublish_flow("f", b"record", "digest")
+
+
+async def keep_chronicles(runs: RunStore) -> None:
+    """Keep one that makes room for itself, while another one has expired."""
+    await runs.client.execute("ZADD", KEYS.chronicles, 1, "long gone")
+    await runs.client.execute("PEXPIRE", KEYS.chronicles, 60_000)
+    for _ in range(2):
+        assert await runs.keep_chronicle("r", b"chronicle", life_s=60.0, max_bytes=9) == KEPT
+    assert await runs.chronicle("r") == b"chronicle"
+    assert await runs.drop_chronicle("r")
 
 
 def _counts(epoch: int) -> LedCounts:
@@ -295,6 +308,7 @@ async def prepare_view(settings: RedisSettings) -> None:
         await claimed(workers, "w")
         await dispatched(runs, epoch, 1, run_id="open")
         await runs.announce("leader", {"host": "h"}, CoordinatorStatus(), [], 60.0)
+        assert await runs.keep_chronicle("ended", b"chronicle", life_s=60.0, max_bytes=9) == KEPT
 
 
 async def view(settings: RedisSettings, theirs: RedisSettings) -> None:
@@ -314,6 +328,7 @@ async def view(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.vanished("open", stream, [(0, 1, "1-0")])
         await runs.paused()
         await runs.dead_letters()
+        assert await runs.chronicle("ended")
 
 
 DOES: dict[str, tuple[Preparation, Work]] = {

@@ -166,6 +166,12 @@ class Commands:
                 return {}
             told = {"served": known.served, "status": known.status}
             return told | {f"f:{name}": value for name, value in known.details.items()}
+        if text.startswith("{astrum}:c:"):
+            announced = self.model.state.coordinators.get(text.removeprefix("{astrum}:c:"))
+            if announced is None:
+                return {}
+            said = {f"f:{name}": value for name, value in announced.details.items()}
+            return said | {"at": str(announced.at), "status": announced.status}
         run = self._run(key)
         if run is None:
             return {}
@@ -201,6 +207,8 @@ class Commands:
     def do_zrange(self, _: Connection, key: bytes, *rest: bytes) -> list[Any]:
         if key.endswith(b":untidied"):
             return []
+        if key.endswith(b":cz"):
+            return sorted(self.model.state.coordinators)
         leases = sorted(self.model.state.leases.items(), key=lambda item: (item[1], item[0]))
         return [part for pair in leases for part in map(str, pair)]
 
@@ -410,6 +418,15 @@ class Commands:
         rows = found[0][1] if found else []
         parts = [part for entry_id, (_, data) in rows for part in (entry_id, _outline(data))]
         return [int(bool(rows)), *parts]
+
+    def script_queue_sizes(self, keys: list[str], args: list[bytes]) -> list[Any]:
+        found: list[Any] = []
+        for name in keys:
+            stream = self.model.state.streams.get(name) or Stream()
+            waiting = stream.undelivered
+            held = sum(map(len, stream.pending.values()))
+            found += [len(waiting), held, waiting[0] if waiting else ""]
+        return found
 
     def script_vanished(self, keys: list[str], args: list[bytes]) -> list[int]:
         run, stream = self.model.state.runs.get(run_of(keys[0])), self.model.state.streams[keys[1]]

@@ -18,9 +18,10 @@ def simulate(
     without: str | None = None,
     show: Callable[[str], None] | None = None,
     is_growing: bool = False,
+    asks: bool = False,
 ) -> Counter[str]:
     """Return how often each fault happened; raises `Violation`, which names the seed."""
-    world = World(seed, show, is_growing=is_growing)
+    world = World(seed, show, is_growing=is_growing, asks=asks)
     with in_world(world), without_safeguard(without):
         try:
             world.live()

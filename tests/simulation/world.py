@@ -26,6 +26,7 @@ from astrum_worker.app import Worker
 from astrum_worker.config import WorkerConfig
 from tests.contract.model import State
 from tests.simulation.asked import draw
+from tests.simulation.asker import Asker
 from tests.simulation.flows import Book, catalog_of
 from tests.simulation.growing import draw_growing
 from tests.simulation.heartbeat import Line, LoopLease
@@ -58,11 +59,17 @@ class Violation(AssertionError):
 class World:
     """The installation of one seed; ``show`` gets each line of its story.
 
-    ``is_growing``: its runs have children, and producers' ends are struck by faults.
+    ``is_growing``: its runs have children, and producers' ends are struck by faults. ``asks``: a
+    process more asks why runs and tasks are as they are, and checks the answers.
     """
 
     def __init__(
-        self, seed: int, show: Callable[[str], None] | None = None, *, is_growing: bool = False
+        self,
+        seed: int,
+        show: Callable[[str], None] | None = None,
+        *,
+        is_growing: bool = False,
+        asks: bool = False,
     ) -> None:
         self.rng = rng = random.Random(seed)
         self.loop = VirtualLoop(random.Random(rng.random()), BEGIN_S)  # type: ignore[abstract] # has what is called
@@ -89,6 +96,7 @@ class World:
         self.rolled_back_at = 0.0
         self.reported_at: dict[str, float] = {}
         self.retries = Retries(self, random.Random(f"retries of {seed}"))
+        self.asker = Asker(self, random.Random(f"questions of {seed}")) if asks else None
         self.strikes = Strikes(self, random.Random(f"strikes of {seed}"))
         self.is_calm = self.is_over = False
         self.counts = self.network.counts
@@ -198,6 +206,7 @@ class World:
             journal_block_s=2.0,
             outstanding_limit=self.outstanding_limit,
             timeout_grace_s=2.0,
+            history_s=0.0,
         )
         return Coordinator(SETTINGS, config=config)
 
@@ -252,6 +261,15 @@ class World:
     async def _read(self, run_id: str) -> None:
         async with self._coordinator() as coordinator:
             self.last_reports[run_id] = await coordinator.report(run_id)
+
+    def add_asker(self) -> None:
+        """Start a process that asks why all runs are as they are."""
+        self._start("a", self._ask, self.add_asker)
+
+    async def _ask(self, process: Process) -> None:
+        assert self.asker is not None
+        async with self._coordinator() as coordinator:
+            await self.asker.ask(coordinator)
 
     # --- faults -----------------------------------------------------------------------------
 
@@ -421,6 +439,8 @@ class World:
             if run.after_calm_s is None:
                 self.add_runner(run_id)
         self.promises.watch()
+        if self.asker is not None:
+            self.add_asker()
         if self.is_growing:
             self.strikes.watch()
         self.plan_faults()

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--probe"]:
+        from astrum_worker.probe import probe
+
+        sys.exit(probe(sys.argv[2:]))
+
     handler = signal.getsignal(signal.SIGINT)
     if handler is signal.default_int_handler:
         # So a Ctrl-C that also ends the supervisor shows no traceback of these imports.

@@ -47,12 +47,19 @@ class Worker:
         self._stopping = asyncio.Event()
         self._exit_code = 0
         self._registered_at = 0.0
+        self.is_serving = False
+        """True from the first registration on, until the worker leaves."""
         self._unblocking: set[asyncio.Task[None]] = set()
         self.parts = parts = compose(config, catalog, stop=self.request_stop, lease_type=lease_type)
         self.worker_id = parts.context.worker_id
         self._store = parts.context.store
         self._attempts, self._settler = parts.attempts, parts.settler
         parts.context.gate.on_close(self._end_waiting_claims)
+
+    @property
+    def is_stopping(self) -> bool:
+        """True from the first request to stop on."""
+        return self._stopping.is_set()
 
     def request_stop(self, exit_code: int = 0) -> None:
         """Begin to drain; only the first request counts, but a failure is not forgotten."""
@@ -109,6 +116,7 @@ class Worker:
         parts.settler.start()
         for service in (*parts.followers, *parts.claiming):
             service.start()
+        self.is_serving = True
         self._announce(parts.registration.start_line())
         if cost := cost_of_streams(len(parts.context.exclusive_streams())):
             logger.warning("%s", cost)
@@ -146,6 +154,7 @@ class Worker:
         await self._settler.stop()
         self.parts.detector.stop()
         await self.parts.lease.stop()
+        self.is_serving = False
         await self._leave()
         self.parts.invoker.close()
 

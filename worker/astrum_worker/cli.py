@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from astrum.runtime.cli.commands import CONTEXT, SteadyCommand
+from astrum.runtime.cli.listening import checked_address, start_listening
 from astrum.runtime.cli.logs import FORMAT_WITH_PID, log_to_stderr
 from astrum.runtime.cli.options import (
     URL_VARIABLE,
@@ -22,7 +23,14 @@ from astrum.runtime.cli.options import (
     server_options,
     task_log_options,
 )
+from astrum.runtime.service_manager import ServiceManager, take_service_manager
+from astrum.runtime.standard_streams import say_line
+from astrum_worker.probe import probe
+from astrum_worker.process.processes_health import ProcessesHealth
 from astrum_worker.process.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from astrum.runtime.http import HttpServer
 
 TALKATIVE = ("debug", "info")
 """Log levels at which the worker also says that it serves and that it stops."""
@@ -41,6 +49,12 @@ def checked_queues(
                 "use names without ':' and ','"
             )
     return tuple(dict.fromkeys(value))
+
+
+def run_probe(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Ask whether a worker is ready, and end with the answer."""
+    if value is not None and not ctx.resilient_parsing:
+        ctx.exit(probe([value] if value else []))
 
 
 class WorkerCommand(SteadyCommand):
@@ -148,7 +162,35 @@ class WorkerCommand(SteadyCommand):
 )
 @log_format_option
 @task_log_options
+@option(
+    "--health",
+    "health_address",
+    metavar="HOST:PORT",
+    callback=checked_address,
+    help="Answer GET /live, /ready, /metrics and /status there, for all processes of this worker.",
+)
+@option(
+    "--metrics-tasks",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="How many tasks have metrics of their own; all others are counted together as (other). "
+    "With 0 the metrics tell no tasks.",
+)
+@click.option(
+    "--probe",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value="",
+    expose_value=False,
+    is_eager=True,
+    callback=run_probe,
+    help="Only ask a worker on this host, or URL, whether it is ready: exit code 0 if it is, else "
+    "1. Without URL the port is that of $ASTRUM_HEALTH.",
+)
 @click.option("--supervisor-fd", type=int, hidden=True)
+@click.option("--health-fd", type=int, hidden=True)
 def main(
     server: ServerOptions,
     processes: int,
@@ -156,6 +198,9 @@ def main(
     log_level: str,
     log_format: str,
     supervisor_fd: int | None,
+    health_fd: int | None,
+    health_address: tuple[str, int] | None,
+    metrics_tasks: int,
     **settings: Any,
 ) -> None:
     """Run tasks of the given modules for runs on a Redis or Valkey server.
@@ -167,22 +212,69 @@ def main(
     check_task_logs(settings["task_logs"], settings["capture_print"])
     if no_supervisor and processes > 1:
         raise click.UsageError("--processes needs the supervisor; drop --no-supervisor")
+    manager = take_service_manager()
     if supervisor_fd is None and not no_supervisor:
-        sys.exit(asyncio.run(_supervise(server.url, processes, settings["grace_s"])))
+        told = (health_address, metrics_tasks, manager, log_level in TALKATIVE)
+        supervision = Supervision(processes, settings["grace_s"], *told)
+        sys.exit(asyncio.run(supervision.run(server.url)))
     # Imported only here: a supervisor does not need it, and the worker would start later.
     from astrum.redis import RedisSettings
     from astrum_worker.config import WorkerConfig
-    from astrum_worker.process.serving import serve
+    from astrum_worker.process.serving import ProcessLinks, serve
 
     chosen = {name: value for name, value in settings.items() if value is not None}
+    if health_address is not None:
+        chosen["metrics_tasks"] = metrics_tasks
     config = WorkerConfig(redis=RedisSettings.from_env(**server._asdict()), **chosen)
-    sys.exit(serve(config, supervisor_fd, log_level in TALKATIVE))
+    links = ProcessLinks(
+        supervisor_fd=supervisor_fd,
+        health_fd=health_fd,
+        health_address=health_address if supervisor_fd is None else None,
+        manager=manager,
+    )
+    sys.exit(serve(config, links, log_level in TALKATIVE))
 
 
-async def _supervise(redis_url: str | None, count: int, grace_s: float) -> int:
-    # Not as an argument: every user on this host could read the password in it.
-    environment = {URL_VARIABLE: redis_url} if redis_url else {}
-    return await Supervisor(without_url(sys.argv[1:]), environment, count, grace_s).run()
+class Supervision(NamedTuple):
+    """What the command line says about the supervisor and its processes."""
+
+    processes: int
+    grace_s: float
+    health_address: tuple[str, int] | None
+    metrics_tasks: int
+    manager: ServiceManager
+    talkative: bool
+
+    async def run(self, redis_url: str | None) -> int:
+        """Keep the processes alive until a signal comes; return the exit code.
+
+        The port is taken first: where it is taken already, no process is started.
+        """
+        # Not as an argument: every user on this host could read the password in it.
+        environment = {URL_VARIABLE: redis_url} if redis_url else {}
+        is_asked = self.health_address is not None or self.manager.every_s is not None
+        health = ProcessesHealth(self.processes, self.metrics_tasks) if is_asked else None
+        supervisor = Supervisor(
+            *(without_url(sys.argv[1:]), environment, self.processes, self.grace_s),
+            health=health,
+            manager=self.manager,
+        )
+        if health is None or self.health_address is None:
+            return await supervisor.run()
+        server = await self._listening(health, self.health_address)
+        try:
+            return await supervisor.run()
+        finally:
+            await server.stop()
+
+    async def _listening(self, health: ProcessesHealth, address: tuple[str, int]) -> HttpServer:
+        from astrum_worker.health.serving_health import health_line, health_server
+
+        server = health_server(health, address)
+        await start_listening(server, "--health", address)
+        if self.talkative:
+            say_line(health_line(address[0], server.port))
+        return server
 
 
 def without_url(arguments: Sequence[str]) -> list[str]:

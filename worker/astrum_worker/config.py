@@ -43,6 +43,8 @@ class WorkerConfig:
     ``task_logs`` says of which attempts the logs are stored: of those that did not succeed
     ("failed"), of "all", also while they run, or of none ("off"). With ``capture_print`` what they
     print belongs to it.
+
+    ``metrics_tasks`` is how many tasks have metrics of their own (`None`: no metrics are kept).
     """
 
     modules: tuple[str, ...]
@@ -73,6 +75,7 @@ class WorkerConfig:
     unsettled_items: int = 20_000
     task_logs: str = FAILED_LOGS
     capture_print: bool = False
+    metrics_tasks: int | None = None
 
     def __post_init__(self) -> None:
         if not self.modules:

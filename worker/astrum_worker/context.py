@@ -9,6 +9,7 @@ from astrum.protocol.keys import LANE_SUFFIX
 from astrum.protocol.sealing import Seal
 from astrum.protocol.streams import Stream
 from astrum.redis import WorkerStore
+from astrum_worker.attempt_metrics import AttemptMetrics
 from astrum_worker.claim_gate import ClaimGate
 from astrum_worker.config import WorkerConfig
 from astrum_worker.counters import Counters
@@ -25,7 +26,7 @@ class WorkerContext:
 
     ``doubt`` is raised by the parts that may have lost a claim. ``offers`` are those that the
     streams of each namespace name. ``rare_streams`` are those of urgent attempts and of exact runs
-    that are read.
+    that are read. Without ``metrics`` none are kept.
     """
 
     store: WorkerStore
@@ -36,6 +37,7 @@ class WorkerContext:
     doubt: Doubt = field(default_factory=Doubt)
     offers: Sequence[Sequence[str]] = (("",),)
     rare_streams: RareStreams = field(default_factory=RareStreams)
+    metrics: AttemptMetrics | None = None
 
     def streams(self, lane: str, turn: int = 0, *, ordinary_first: bool = False) -> list[Stream]:
         """Return the streams of a lane that the worker reads now: first those of urgent attempts.

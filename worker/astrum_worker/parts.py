@@ -11,6 +11,7 @@ from astrum.execution.resources import OpenResources
 from astrum.protocol.sealing import Seal
 from astrum.redis import LeaseClient, WorkerStore
 from astrum.runtime.service import Service
+from astrum_worker.attempt_metrics import AttemptMetrics
 from astrum_worker.claiming.consumer import Consumer, ReaderRestarter
 from astrum_worker.claiming.exclusive import ExclusiveLane
 from astrum_worker.config import WorkerConfig
@@ -74,7 +75,8 @@ def compose(
     store = WorkerStore(config.redis, new_worker_id())
     offers = offers_read(catalog.offers(), catalog.codes())
     seal = Seal(config.redis.signing_keys)
-    context = WorkerContext(store, config, seal=seal, offers=offers)
+    metrics = _metrics(config)
+    context = WorkerContext(store, config, seal=seal, offers=offers, metrics=metrics)
     registration = Registration(context, catalog)
     invoker = Invoker(config.threads, name="astrum-task")
     blobs = BlobCache(store.get_blob, config.blob_cache_bytes)
@@ -123,6 +125,11 @@ def compose(
             HungThreads(invoker.pool, config, stop),
         ],
     )
+
+
+def _metrics(config: WorkerConfig) -> AttemptMetrics | None:
+    tasks, stream_of = config.metrics_tasks, config.redis.keys.stream_of
+    return None if tasks is None else AttemptMetrics(tasks, stream_of)
 
 
 def _replacement(

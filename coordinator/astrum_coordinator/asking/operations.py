@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from astrum.errors import NotInPoolError, RunError, listed, nearest
+from astrum.errors import NotInPoolError, RunError, RunNotFoundError, listed, nearest
 from astrum.planning.offer import NamespaceVersion
 from astrum.planning.plan import is_queue_name
 from astrum.protocol.drains import DrainRequest
@@ -214,18 +215,45 @@ class Operations(Connected):
         return await release_task(context.store, context.seal, run_id, task, how, value, by=who)
 
     async def forget(self, *run_ids: str) -> list[RunInfo]:
-        """Delete ended runs with their results and reports at once; returns what they were.
+        """Delete ended runs with their results and chronicles at once; returns what they were.
+
+        The state of a run is "expired" if only its chronicle was left.
 
         Raises `RunNotFoundError`, and `RunError` for an open run, before anything is deleted.
         """
         store = self._context.store
-        found = [await found_run(store, run_id) for run_id in dict.fromkeys(run_ids)]
+        found = [await self._run_to_forget(run_id) for run_id in dict.fromkeys(run_ids)]
         for info in found:
             if info.is_open:
                 raise RunError(_why_not_forgotten(info))
         for info in found:
-            await store.forget(info.run_id)
+            with suppress(RunNotFoundError):  # only its chronicle is left
+                await store.forget(info.run_id)
+            await store.drop_chronicle(info.run_id)
         return found
+
+    async def _run_to_forget(self, run_id: str) -> RunInfo:
+        store = self._context.store
+        info = await store.run_info(run_id)
+        if info is None and await store.has_chronicle(run_id):
+            return _expired(run_id)
+        return info or await found_run(store, run_id)
+
+
+def _expired(run_id: str) -> RunInfo:
+    """Return what is known of a run without its record; its chronicle may be damaged."""
+    return RunInfo(
+        run_id=run_id,
+        state="expired",
+        epoch=0,
+        owner="",
+        lease_s=0.0,
+        created_at=0.0,
+        ended_at=None,
+        outstanding=0,
+        late_ends=0,
+        details={},
+    )
 
 
 def _why_not_forgotten(info: RunInfo) -> str:

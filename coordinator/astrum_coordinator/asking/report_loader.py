@@ -14,6 +14,7 @@ from astrum.machine.task_state import SUCCEEDED
 from astrum.planning.plan import Plan
 from astrum.planning.run_inputs import HIDDEN
 from astrum.protocol.records import RunInfo
+from astrum.protocol.run_header import RunHeader
 from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
 from astrum.runtime.collector import collector_paused
@@ -59,7 +60,7 @@ class ReportLoader:
         state = known.state
         if not info.is_open:
             state.conclude()
-        header = read_header(info, self._seal)
+        header = self.header(info)
         values, inputs = {}, header.inputs
         if inputs or results is not False:
             declared = types_declared_here(state.plan)
@@ -67,8 +68,8 @@ class ReportLoader:
         if results is not False:
             await name_children(self.store, run_id, known, inputs)
             values = await self._decoded_all(run_id, known, codec, results)
-        shown = await self._shown_inputs(run_id, state.plan, inputs, codec) if inputs else {}
-        times, ended_as = await self._times(info), None if info.is_open else info.state
+        shown = await self.shown_inputs(run_id, state.plan, inputs, codec) if inputs else {}
+        times, ended_as = await self.times(info), None if info.is_open else info.state
         with collector_paused():
             is_led = not info.is_open or info.lease_s > 0
             return build_report(
@@ -82,9 +83,10 @@ class ReportLoader:
                 is_led=is_led,
             )
 
-    async def _shown_inputs(
+    async def shown_inputs(
         self, run_id: str, plan: Plan, inputs: Mapping[str, bytes], codec: Codec
     ) -> dict[str, Any]:
+        """Return the inputs of a run for people: secret ones are hidden."""
         secrets = {spec.name for spec in plan.inputs if spec.secret}
         return {
             name: HIDDEN if name in secrets else await self.decoded(run_id, data, codec)
@@ -107,6 +109,25 @@ class ReportLoader:
         """Read the state of a run without results, so that tasks are found by these names."""
         stored = await self._stored.load(await found_run(self.store, run_id))
         return await read_with_names(self.store, self._seal, run_id, stored, names)
+
+    async def read_shape(self, info: RunInfo) -> RunFollower:
+        """Read the state of a run, with the names of all children, and no more values than that."""
+        stored = await self.stored(info)
+        values = EVERY if has_keys(stored.plan) else None
+        plan, lengths = stored.plan, stored.lengths
+        known = RunFollower(info.run_id, plan, self._seal, values=values, lengths=lengths)
+        await known.catch_up(self.store)
+        if values is not None:
+            await name_children(self.store, info.run_id, known, stored.header.inputs)
+        return known
+
+    async def stored(self, info: RunInfo) -> StoredRun:
+        """Return the plan and the header of a run; raises as `StoredRuns.load`."""
+        return await self._stored.load(info)
+
+    def header(self, info: RunInfo) -> RunHeader:
+        """Return what a run was created with; raises `DecodeError`."""
+        return read_header(info, self._seal)
 
     async def follower(
         self,
@@ -169,7 +190,8 @@ class ReportLoader:
         except DecodeError:
             return Codec.opaque().decode(data)
 
-    async def _times(self, info: RunInfo) -> RunTimes:
+    async def times(self, info: RunInfo) -> RunTimes:
+        """Return the times of a run, on the clock of the server."""
         planned_s = info.duration(PLANNED_S_DETAIL) if info.start_at is None else 0.0
         ended_at = info.ended_at
         if ended_at is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from astrum.errors import RunNotFoundError
 from astrum.protocol.keys import is_run_id
 from astrum.redis.run_store import RunStore
 from astrum.redis.scripts import chunks
@@ -14,6 +15,8 @@ _COMPARED = 200
 async def find_run(store: RunStore, name: str) -> str:
     """Return the id of the run with this id, or with the only id that begins so; or see `WORDS`.
 
+    A run of which only the chronicle is left has to be named in full.
+
     Raises `RunNotFoundError`, which names the nearest, or those that begin so.
     """
     if name not in WORDS and is_run_id(name) and await store.run_state(name) is not None:
@@ -23,7 +26,12 @@ async def find_run(store: RunStore, name: str) -> str:
         found = await _newest(store, name, ids)
     else:
         found = await _stored(store, [one for one in ids if is_meant(name, KnownRun(one, ""))])
-    return chosen_run(name, found or await _stored(store, ids[:_COMPARED]))
+    try:
+        return chosen_run(name, found or await _stored(store, ids[:_COMPARED]))
+    except RunNotFoundError:
+        if is_run_id(name) and await store.has_chronicle(name):
+            return name
+        raise
 
 
 async def _newest(store: RunStore, name: str, ids: list[str]) -> list[KnownRun]:

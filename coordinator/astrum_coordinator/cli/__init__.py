@@ -17,6 +17,7 @@ from astrum_coordinator.cli.coordinators import coordinators
 from astrum_coordinator.cli.dead import dead
 from astrum_coordinator.cli.drain import drain
 from astrum_coordinator.cli.endings import Commands
+from astrum_coordinator.cli.export import export
 from astrum_coordinator.cli.forget import forget
 from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.pause import pause, unpause
@@ -48,7 +49,21 @@ def main() -> None:
     """
 
 
-_COMMANDS = (run, plan, submit, serve, resume, wait, runs, show, why, cancel, retry, release)
+_COMMANDS = (
+    run,
+    plan,
+    submit,
+    serve,
+    resume,
+    wait,
+    runs,
+    show,
+    why,
+    export,
+    cancel,
+    retry,
+    release,
+)
 _ABOUT_THE_POOL = (workers, queues, coordinators, acl)
 _OPERATING = (pause, unpause, drain, dead, forget)
 _PUBLISHED = (publish, flows, unpublish)

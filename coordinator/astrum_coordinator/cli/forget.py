@@ -40,7 +40,7 @@ def forget(
     server: ServerOptions,
     as_json: bool,
 ) -> None:
-    """Delete each RUN that has ended: its report, its results and all its keys, at once.
+    """Delete each RUN that has ended: its results, its chronicle and all its keys, at once.
 
     An open run is refused, and then nothing is deleted: `cancel` it first. In place of RUN the
     options choose ended runs: --state, --label, --namespace, --since, --older.

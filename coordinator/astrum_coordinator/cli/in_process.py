@@ -17,7 +17,10 @@ from astrum.logs import AttemptFilter
 from astrum.machine import ExecutionReport, RunTimes, build_report
 from astrum.runtime.cli.logs import log_for_users
 from astrum.runtime.collector import collector_paused
+from astrum.runtime.version import installed_version
 from astrum.runtime.visible_text import visible_name
+from astrum.view.columns import RunColumns, run_columns
+from astrum.view.run_head import RunHead
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.interrupts import Interrupts, cancelling
 from astrum_coordinator.display.progress import RunProgress, ShownAttempt
@@ -35,6 +38,9 @@ class LocalSession:
         self, settings: RunSettings, flow: Flow, inputs: CheckedInputs, progress: RunProgress
     ) -> None:
         self._quiet = settings.quiet
+        self._makes_columns = settings.makes_columns
+        self.columns: RunColumns | None = None
+        """The columns of the run, if they are to be exported."""
         self._flow = flow
         self._inputs = inputs
         self._progress = progress
@@ -56,11 +62,30 @@ class LocalSession:
             interrupts.on_first(work.cancel, cancelling(self._flow.plan, "stopping"))
         try:
             with output.display(self._progress, self._quiet, told=partial(_told, run)):
-                return await run.run()
+                report: ExecutionReport | None = await run.run()
         except asyncio.CancelledError:
             if not interrupts.received:
                 raise
-            return self._report_of_cancelled()
+            report = self._report_of_cancelled()
+        if report is not None and self._makes_columns:
+            self.columns = self._columns_of(report)
+        return report
+
+    def _columns_of(self, report: ExecutionReport) -> RunColumns | None:
+        if self._progress.state is None:
+            return None
+        planned_at = report.total_start_time + report.planning_duration
+        head = RunHead(
+            run_id=report.run_id,
+            state=report.execution_state.value,
+            times=RunTimes(report.total_start_time, planned_at, report.total_end_time),
+            taken_at=report.total_end_time,
+            is_over=True,
+            version=installed_version(),
+            is_local=True,
+            priority=report.priority,
+        )
+        return run_columns(self._progress.state, head)
 
     def _report_of_cancelled(self) -> ExecutionReport | None:
         """Return the report of the interrupted run, without the values of its tasks."""

@@ -13,6 +13,7 @@ from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import CheckedInputs
 from astrum.machine import ExecutionReport
 from astrum.machine.observer import Observers
+from astrum.view.columns import RunColumns
 from astrum_coordinator.app import Coordinator
 from astrum_coordinator.cli import workers_output
 from astrum_coordinator.cli.asking import patient_coordinator
@@ -49,6 +50,8 @@ class PoolSession:
         self._inputs = inputs
         self._progress = progress
         self._run_id = settings.run_id or new_run_id()
+        self.columns: RunColumns | None = None
+        """The columns of the run, if they are to be exported."""
 
     async def run(self, interrupts: Interrupts) -> ExecutionReport | None:
         """Run the flow to its end; `None` if it was interrupted before there was a run."""
@@ -67,7 +70,10 @@ class PoolSession:
                 embedded = await stack.enter_async_context(EmbeddedServer())
                 server = server._replace(url=embedded.url)
             settings = redis_settings(server)
-            coordinator = await stack.enter_async_context(patient_coordinator(settings))
+            # A private server is gone after the run, and all chronicles with it.
+            history = {} if place.server.url is not None else {"history_s": 0.0}
+            opening = patient_coordinator(settings, **history)
+            coordinator = await stack.enter_async_context(opening)
             resources = ResourceWatch(lambda _: False)
             if await has_ended(coordinator, self._settings.run_id, self._settings.attach):
                 return await self._led(coordinator, interrupts, resources)
@@ -112,6 +118,17 @@ class PoolSession:
         return LocalWorkers(self._settings.choice.modules, coordinator, settings, shown)
 
     async def _led(
+        self,
+        coordinator: Coordinator,
+        interrupts: Interrupts,
+        resources: ResourceWatch,
+    ) -> ExecutionReport:
+        report = await self._seen_through(coordinator, interrupts, resources)
+        if self._settings.makes_columns:
+            self.columns = await coordinator.export(self._run_id)
+        return report
+
+    async def _seen_through(
         self,
         coordinator: Coordinator,
         interrupts: Interrupts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import (
     AbstractContextManager,
     contextmanager,
@@ -175,25 +175,30 @@ def _is_delivered(report: ExecutionReport, place: Path | IO[str], name: str) -> 
 
 
 def write_report(report: ExecutionReport, path: Path) -> None:
-    """Write the report as JSON; a reader of a file never sees half of it.
+    """Write the report as JSON, as `write_safely` does."""
+    from astrum_coordinator.display.json_values import report_to_json
+
+    write_safely(path, lambda file: print_json(report_to_json(report), file))
+
+
+def write_safely(path: Path, write: Callable[[IO[str]], object]) -> None:
+    """Write a file of which no reader ever sees half; raises ``OSError``.
 
     A link stays a link. Pipes and devices are written to directly.
     """
-    from astrum_coordinator.display.json_values import report_to_json
-
     if _is_written_in_place(path):
         # The file may be standard output, which has another position there than the file opened
         # here: what tasks have printed would be written over the beginning of the report.
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         with path.open("a", encoding="utf-8") as there:
-            print_json(report_to_json(report), there)
+            write(there)
         return
     target = Path(os.path.realpath(path))
     unnamed = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
         with unnamed.open("w", encoding="utf-8") as file:
-            print_json(report_to_json(report), file)
+            write(file)
         unnamed.replace(target)
     except BaseException:
         unnamed.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from astrum.runtime.exit_codes import ExitCode
 from astrum.runtime.standard_streams import make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
+from astrum_coordinator.cli.export import export_option, is_exported
 from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
 from astrum_coordinator.cli.inputs import InputArguments, checked, checked_in_part, inputs_options
 from astrum_coordinator.cli.options import (
@@ -38,16 +39,15 @@ from astrum_coordinator.cli.run_settings import RunSettings
 from astrum_coordinator.cli.taking_over import FromArguments, from_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from astrum.execution.invoke import Flow
     from astrum.execution.run_inputs import CheckedInputs
     from astrum.machine import ExecutionReport
     from astrum.planning.plan import Plan
+    from astrum.view.columns import RunColumns
+    from astrum_coordinator.cli.in_process import LocalSession
     from astrum_coordinator.cli.interrupts import Interrupts
+    from astrum_coordinator.cli.on_pool import PoolSession
     from astrum_coordinator.display.progress import RunProgress
-
-    Work = Callable[[Interrupts], Coroutine[Any, Any, ExecutionReport | None]]
 
 
 @click.command(short_help="Run the tasks of MODULE and wait for the end.")
@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write the report as JSON to a file.",
 )
+@export_option
 @option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
 @task_log_options
 @log_option
@@ -92,6 +93,7 @@ def run(
     server: ServerOptions,
     as_json: bool,
     report: Path | None,
+    export: Path | None,
     quiet: bool,
     timeout: float | None,
     result_ttl_s: float | None,
@@ -134,10 +136,13 @@ def run(
     settings = RunSettings(
         *(choice, place, timeout, run_id, quiet, attach, labels, folder),
         *(result_ttl_s, versions or "", unserved_limit_s, given, from_run, priority),
+        makes_columns=export is not None,
         worker_options=worker_options(ctx, task_logs, capture_print),
     )
     with output.stdout_for(as_json) as stdout:
-        result, code = lead(settings, with_results=not as_json)
+        result, columns, code = lead(settings, with_results=not as_json)
+        if export is not None and not is_exported(columns, export, folder):
+            code = code or ExitCode.NOT_HANDED_OVER
         there = stdout if as_json else None
         if result is not None and not output.deliver(result, report, there, folder):
             code = code or ExitCode.NOT_HANDED_OVER
@@ -150,8 +155,10 @@ def worker_options(ctx: click.Context, task_logs: str, capture_print: bool) -> t
     return (*options, "--capture-print") if capture_print else options
 
 
-def lead(settings: RunSettings, *, with_results: bool = True) -> tuple[ExecutionReport | None, int]:
-    """Run the flow, print how it ended, and return the report and the exit code.
+def lead(
+    settings: RunSettings, *, with_results: bool = True
+) -> tuple[ExecutionReport | None, RunColumns | None, int]:
+    """Run the flow, print how it ended, and return the report, the columns and the exit code.
 
     ``with_results`` prints those of the targets, too.
     """
@@ -167,29 +174,30 @@ def lead(settings: RunSettings, *, with_results: bool = True) -> tuple[Execution
         say(place_text(settings.place))
     progress = RunProgress()
     interrupts = Interrupts()
-    report = interrupts.run(session(settings, flow, inputs, progress))
+    work = session(settings, flow, inputs, progress)
+    report = interrupts.run(work.run)
     if report is None:
         say("interrupted before the run began")
-        return None, interrupts.exit_code
+        return None, None, interrupts.exit_code
     targets = settings.choice.targets or last_tasks(flow.plan)
     output.tell(report, progress, settings.quiet, targets if with_results else ())
-    return report, end_code(report, interrupts)
+    return report, work.columns, end_code(report, interrupts)
 
 
 def session(
     settings: RunSettings, flow: Flow, inputs: CheckedInputs, progress: RunProgress
-) -> Work:
-    """Return the function that runs the flow where the options choose."""
+) -> LocalSession | PoolSession:
+    """Return what runs the flow where the options choose."""
     if settings.place.local:
         from astrum.runtime.patched_library import refuse_patched_library
 
         refuse_patched_library()  # the module was loaded after the parts that it replaces
         from astrum_coordinator.cli.in_process import LocalSession
 
-        return LocalSession(settings, flow, inputs, progress).run
+        return LocalSession(settings, flow, inputs, progress)
     from astrum_coordinator.cli.on_pool import PoolSession
 
-    return PoolSession(settings, flow, inputs, progress).run
+    return PoolSession(settings, flow, inputs, progress)
 
 
 def last_tasks(plan: Plan) -> list[str]:

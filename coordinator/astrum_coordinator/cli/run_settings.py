@@ -45,3 +45,5 @@ class RunSettings(NamedTuple):
     priority: int = 0
     worker_options: tuple[str, ...] = ()
     """Further options of the local workers."""
+    makes_columns: bool = False
+    """Whether the run is to be exported."""

@@ -189,7 +189,10 @@ class RunHandle:
         return await self._insist(lambda: self._parts.reports.report(self.run_id, results=results))
 
     async def why(self, task: str | None = None) -> Explanation:
-        """Return why the run, or a task of it, is as it is; see `Coordinator.why`."""
+        """Return why the run, or a task of it, is as it is; see `Coordinator.why`.
+
+        It looks at queues and workers too, which a viewer may, and a starter may not.
+        """
         parts = self._parts
         return await self._insist(lambda: why(parts.store, parts.reports, self.run_id, task))
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from astrum.view import RunSnapshot, UnfinishedTask
 
 MAX_RESULT_CHARS = 2_048
+CHRONICLE_TEXT = "the results have expired; this is the chronicle of the run"
 _NAMED = 8
 _TROUBLED = ("failed", "retrying")
 _UNDER_WAY = ("running", "queued", "unserved", "paused")
@@ -74,12 +75,15 @@ def snapshot_to_json(snapshot: RunSnapshot, chosen: Chosen) -> dict[str, Any]:
 
     While the run is open, ``unfinished_tasks`` has the state of each task that has not ended, and
     ``waits_until`` the time of a delayed start that has not come.
+    ``is_chronicle``: the record has expired; this is its chronicle, without results.
     ``late_ends``, if there are any, counts the ends that workers reported after others had been
     recorded.
     """
     report = report_to_json(snapshot.report)
     if snapshot.late_ends:
         report["late_ends"] = snapshot.late_ends
+    if snapshot.is_chronicle:
+        report["is_chronicle"] = True
     stats = chosen_tasks(snapshot, chosen)
     names = {row.task_name for stat in stats for row in (stat, *stat.children)}
     if chosen.is_part:
@@ -115,6 +119,7 @@ def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
         )
         parts += [Text(line, "red") for line in lines]
         parts += [Text(text, "dim") for text in [origin_text(snapshot)] if text]
+        parts += [Text(CHRONICLE_TEXT, "dim")] if snapshot.is_chronicle else []
     parts.append(end_text(snapshot.report, snapshot.waits_until))
     return Group(*parts)
 

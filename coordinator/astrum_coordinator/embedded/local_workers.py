@@ -124,7 +124,11 @@ class LocalWorkers:
         self._settings = settings
         self._output = output or WorkerOutput()
         self._command = settings.command(modules)
-        self._environment = {"ASTRUM_REDIS_URL": settings.redis_url, "PYTHONUNBUFFERED": "1"}
+        self._environment = {
+            "ASTRUM_REDIS_URL": settings.redis_url,
+            "ASTRUM_HEALTH": "",  # an address is for one worker, and here may be several
+            "PYTHONUNBUFFERED": "1",
+        }
         self._guard = ProcessGuard()
         self._workers: list[_Worker] = []
         self._slots: list[asyncio.Task[NoReturn]] = []

@@ -69,6 +69,7 @@ class Dispatcher:
         self._store = context.store
         self._config = context.config
         self._seal = context.seal
+        self._counters = context.counters
         self._listener = listener
         self._commands: deque[Dispatch] = deque()
         self._revocations: deque[Revocation] = deque()
@@ -205,6 +206,7 @@ class Dispatcher:
         except StoreError as error:
             if not self._refused.failures:
                 logger.warning("run %s: %s; trying again", self._run_id, error)
+            self._counters.note_refusal(error)
             self._refusal = str(error)
             self._commands.extend(batch)
             return False
@@ -256,6 +258,7 @@ class Dispatcher:
             self._run_id, self._epoch, stream, items, has_more=has_more, rank=rank or 0
         )
         now = time.monotonic()
+        self._counters.note_dispatch(stream.queue, stream.lane, len(items))
         self._streams.note_call(now - asked_at)
         if stream.is_rare and self._streams.is_news(number, now):
             keys = self._store.keys

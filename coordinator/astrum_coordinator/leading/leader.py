@@ -31,6 +31,7 @@ from astrum.machine.events import (
     ScheduleRetry,
 )
 from astrum.machine.observer import RunObserver
+from astrum.machine.run_counter import quarantined
 from astrum.machine.state import RunState
 from astrum.protocol.messages import LeaderEvent, Record, encode_event
 from astrum.protocol.status import LedRun
@@ -249,6 +250,7 @@ class RunLeader:
             self._read(entries)
             self._limits.limit_cleanup(self.state)
             self._led.streams.note_ends()
+            self._context.counters.note_lag(self.server_now() - entries[-1].recorded_at)
         except Exception:
             logger.exception("run %s: its journal could not be processed", self.run_id)
             self.on_mismatch()
@@ -388,6 +390,8 @@ class RunLeader:
     async def _finish(self, state: str) -> None:
         await self._led.dispatcher.drained()
         if await self._writer.finish(state, self.state):
+            gone = quarantined(self.state)
+            self._context.counters.note_run_end(self.plan.namespace, state, self.age_s, gone)
             self.end(LeadershipEnd.FINISHED)
         else:
             self.on_mismatch()

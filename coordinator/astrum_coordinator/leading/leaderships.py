@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from weakref import WeakValueDictionary
 
 from astrum.errors import (
@@ -26,6 +26,7 @@ from astrum_coordinator.leading.subscriptions import Subscriptions
 from astrum_coordinator.scheduling.pool_view import PoolView
 from astrum_coordinator.stored_runs import StoredRuns
 
+FINISHED, RELEASED = LeadershipEnd.FINISHED, LeadershipEnd.RELEASED
 logger = logging.getLogger("astrum.coordinator")
 
 
@@ -34,7 +35,10 @@ def _closed(run_id: str) -> RunError:
 
 
 class Leaderships:
-    """All runs led by one coordinator, under its owner id."""
+    """All runs led by one coordinator, under its owner id.
+
+    ``on_finished`` is called with each leader that has ended its run.
+    """
 
     def __init__(
         self,
@@ -42,11 +46,13 @@ class Leaderships:
         stored: StoredRuns,
         subscriptions: Subscriptions,
         pool: PoolView,
+        on_finished: Callable[[RunLeader], object] = lambda _: None,
     ) -> None:
         self._context = context
         self._stored = stored
         self._pool = pool
         self._subscriptions = subscriptions
+        self._on_finished = on_finished
         self._store = context.store
         self._owner = context.owner
         self._calls = AdoptCalls(context)
@@ -121,6 +127,7 @@ class Leaderships:
             raise
         self._leaders[run_id] = leader
         self._renewed_at[run_id] = asked_at
+        self._context.counters.adoptions += 1
         leader.ended.add_done_callback(lambda _: self._drop(leader))
         await self._open(leader)
         return leader
@@ -152,6 +159,8 @@ class Leaderships:
 
     def _drop(self, leader: RunLeader) -> None:
         self._subscriptions.discard(leader)
+        how = leader.ended.result()
+        self._context.counters.leaderships_lost += how not in (FINISHED, RELEASED)
         if self._leaders.get(leader.run_id) is leader:
             del self._leaders[leader.run_id]
             del self._renewed_at[leader.run_id]
@@ -161,8 +170,11 @@ class Leaderships:
 
     async def _close(self, leader: RunLeader) -> None:
         await leader.close()
-        if leader.ended.result() is LeadershipEnd.UNREADABLE:
+        how = leader.ended.result()
+        if how is LeadershipEnd.UNREADABLE:
             await self._release(leader.run_id, leader.epoch)
+        if how is LeadershipEnd.FINISHED and leader.state.finished is not None:
+            self._on_finished(leader)
 
     async def renew(self) -> None:
         """Renew every lease; step down where that failed for too long or for good."""

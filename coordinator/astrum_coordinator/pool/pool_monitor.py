@@ -58,6 +58,11 @@ class PoolMonitor(PeriodicService):
         self._vanished_due = time.monotonic() + context.config.vanished_after_s
         self._is_start_noted = False
 
+    @property
+    def unserved_count(self) -> int:
+        """The number of tasks that no live worker served at the last look."""
+        return len(self._unserved)
+
     async def pass_once(self) -> None:
         """Compare all led runs with the live workers once."""
         if not len(self._leaderships):

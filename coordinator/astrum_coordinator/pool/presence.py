@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -50,6 +51,14 @@ class Presence(PeriodicService):
         self._written: dict[str, LedCounts] = {}
         self._passes = 0
         self._is_published = False
+        self._said_at: float | None = None
+        self.said = CoordinatorStatus()
+        """The status that was published last."""
+
+    @property
+    def said_s(self) -> float | None:
+        """The seconds since the server took the last status, `None` if it has taken none."""
+        return None if self._said_at is None else time.monotonic() - self._said_at
 
     async def pass_once(self) -> None:
         """Publish once."""
@@ -60,9 +69,9 @@ class Presence(PeriodicService):
             self._written.clear()
         news = [counts for counts in led if self._written.get(counts.run_id) != counts]
         self._is_published = True
-        await self._store.announce(
-            self._owner, self._details, self._status(leaders), news, self._life_s
-        )
+        asked_at, self.said = time.monotonic(), self._status(leaders)
+        await self._store.announce(self._owner, self._details, self.said, news, self._life_s)
+        self._said_at = asked_at
         self._written = {counts.run_id: counts for counts in led}
         self._passes += 1
 

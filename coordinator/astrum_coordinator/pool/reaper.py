@@ -18,7 +18,7 @@ from astrum.protocol.messages import Record, encode_record
 from astrum.protocol.records import LastWord
 from astrum.protocol.task_message import attribute
 from astrum.redis.records import DeadClaim, queued_ms
-from astrum.redis.settlement import Settlement
+from astrum.redis.settlement import Settlement, Verdict
 from astrum.runtime.service import PeriodicService
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.clock_watch import ClockWatch
@@ -27,10 +27,11 @@ logger = logging.getLogger("astrum.coordinator")
 
 
 class Death(NamedTuple):
-    """The way a worker died, and the number of attempts it held."""
+    """The way a worker died, the number of attempts it held, and what these logged last."""
 
     how: str
     held: int
+    said: Mapping[tuple[str, int, int], str]
 
 
 def last_word_text(word: LastWord) -> str:
@@ -55,6 +56,7 @@ class Reaper(PeriodicService):
         super().__init__(context.config.reap_every_s)
         self._store = context.store
         self._seal = context.seal
+        self._counters = context.counters
         self._grace_s = context.config.reap_grace_s
         self._looked_at = float("-inf")
         self._judges_from = 0.0
@@ -88,10 +90,10 @@ class Reaper(PeriodicService):
         self, claims: Sequence[DeadClaim], last_words: Mapping[str, LastWord]
     ) -> None:
         deaths = {
-            worker_id: Death(self._how(worker_id) + last_word_text(last_words[worker_id]), count)
+            worker_id: self._death(worker_id, last_words[worker_id], count)
             for worker_id, count in Counter(claim.worker_id for claim in claims).items()
         }
-        for worker_id, (how, count) in deaths.items():
+        for worker_id, (how, count, _) in deaths.items():
             logger.warning(
                 "worker %s is dead: %s; the attempts that it was running (%d) are settled as lost "
                 "and run again",
@@ -107,7 +109,11 @@ class Reaper(PeriodicService):
             settlement = self._lost(claim, run_id, task, attempt, deaths[claim.worker_id])
             by_place.setdefault((run_id, claim.stream, claim.worker_id), []).append(settlement)
         for (run_id, stream, worker_id), settlements in by_place.items():
-            await self._store.settle_lost(run_id, stream, worker_id, settlements)
+            verdicts = await self._store.settle_lost(run_id, stream, worker_id, settlements)
+            self._counters.losses += verdicts.count(Verdict.SETTLED)
+
+    def _death(self, worker_id: str, word: LastWord, held: int) -> Death:
+        return Death(self._how(worker_id) + last_word_text(word), held, word.said)
 
     def _how(self, worker_id: str) -> str:
         how = self._known_ends.get(worker_id)
@@ -146,7 +152,9 @@ class Reaper(PeriodicService):
     def _lost(
         self, claim: DeadClaim, run_id: str, task: int, attempt: int, death: Death
     ) -> Settlement:
-        failure = Failure((LOST,), f"worker {claim.worker_id} died, {death.how}")
+        said = death.said.get((run_id, task, attempt), "")
+        last_line = f"; the last line that it logged was {said!r}" if said else ""
+        failure = Failure((LOST,), f"worker {claim.worker_id} died, {death.how}{last_line}")
         record = Record(
             task,
             attempt,

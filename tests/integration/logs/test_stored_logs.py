@@ -135,14 +135,23 @@ async def test_the_log_of_a_running_attempt_is_read_and_survives_its_worker(
             log = await eventually(lambda: _log_with_lines(coordinator), "a stored line")
             assert texts(log) == ["began as r/waits/1"]
             assert (log.status, log.note) == ("running", "")
+            await eventually(lambda: _said(coordinator), "the line in the status")
             worker.kill()
             (tmp_path / "go on").touch()
             with logging_worker(server.url, tmp_path, *options):
-                assert (await running).execution_state == "completed"
+                report = await running
+            assert report.execution_state == "completed"
+            [row] = report.task_statistics
+            told = str(row.attempt_statistics[0].error_message)
+            assert "; the last line that it logged was 'began as r/waits/1'" in told
             lost, second = [await coordinator.log("r", "waits", number) for number in (1, 2)]
     assert (texts(lost), lost.status) == (["began as r/waits/1"], "lost")
     assert lost.note == "its worker could not store the end of the log"
     assert texts(second) == ["began as r/waits/2", "goes on"]
+
+
+async def _said(coordinator: Coordinator) -> list[str]:
+    return [row.said for one in await coordinator.workers() for row in one.status.running]
 
 
 async def _log_with_lines(coordinator: Coordinator) -> object:

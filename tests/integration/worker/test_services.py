@@ -182,7 +182,7 @@ class Dying(Supervisor):
         self.most = most
         self.started_at: list[float] = []
 
-    async def _run_child(self, *, may_wait: bool) -> ChildEnd:
+    async def _run_child(self, place: int, *, may_wait: bool) -> ChildEnd:
         self.started_at.append(asyncio.get_running_loop().time())
         if len(self.started_at) == self.most:
             self._stop(signal.SIGTERM, 0)
@@ -199,7 +199,7 @@ async def test_a_process_that_keeps_ending_is_restarted_with_growing_delays(
     quick: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     supervisor = Dying(5)
-    await supervisor._keep_one()
+    await supervisor._keep_one(0)
     gaps = [after - before for before, after in pairwise(supervisor.started_at)]
     for gap, least_s in zip(gaps, (0.02, 0.04, 0.05, 0.05), strict=True):
         assert gap >= 0.9 * least_s
@@ -210,7 +210,7 @@ async def test_a_process_that_served_for_long_is_replaced_at_once(
     quick: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor_module, "HEALTHY_AFTER_S", 0.0)
-    await Dying(4)._keep_one()
+    await Dying(4)._keep_one(0)
     assert told(caplog) == [0.02] * 3
 
 

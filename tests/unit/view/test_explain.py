@@ -141,6 +141,10 @@ def test_one_worker_that_reads_its_queues_is_enough() -> None:
     assert explain(look, 0).code is Code.QUEUED
 
 
+def test_a_child_is_not_held_back_by_a_bound_that_is_not_used_up() -> None:
+    assert explain(look_at(state_of(LIST, EACH, events=[GROWN])), 3).code is Code.READY_MOMENT
+
+
 def test_a_child_that_runs_is_compared_with_those_that_have_ended() -> None:
     grown = ended(0, Outcome.SUCCEEDED, seen=(6,))
     done = [ended(number, Outcome.SUCCEEDED) for number in range(2, 7)]

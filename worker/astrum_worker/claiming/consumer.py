@@ -52,16 +52,22 @@ class Consumer(Service):
         self._expects_more = True
         self._is_modest = False
         self._claiming_since: float | None = None
+        self._due_since: float | None = None
         self._read_at: float | None = None
         self._quiet = asyncio.Event()
         self._quiet.set()
 
     async def run_once(self) -> None:
         """Wait until claiming is allowed and a slot is free, then claim once."""
-        await self._gate.wait_open()
+        if not self._gate.is_open:
+            self._due_since = None
+            await self._gate.wait_open()
         free = await self._slots.wait_free()
         if self._gate.lets_claim():  # it may have closed while no slot was free
+            if self._due_since is None:
+                self._due_since = time.monotonic()
             await self._claim(free)
+            self._due_since = None
 
     async def wait_quiet(self) -> None:
         """Wait until no claim is under way."""
@@ -74,6 +80,14 @@ class Consumer(Service):
         if since is None or time.monotonic() - since <= limit_s:
             return False
         return self._store.silent_s(self.lane) > limit_s
+
+    def due_s(self, now: float) -> float:
+        """Return for how long a read has been due, with all that failed, at a monotonic time.
+
+        While no slot is free, or the gate is closed, no read is due.
+        """
+        since = self._due_since
+        return 0.0 if since is None or not self._gate.is_open else max(now - since, 0.0)
 
     def status(self, now: float) -> LaneStatus:
         """Return the lane's slots and the age of its last read, at a monotonic time."""

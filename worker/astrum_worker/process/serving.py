@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from astrum.errors import AstrumError
 from astrum.execution.steady_loop import run_steadily
 from astrum.logs import AttemptFilter
+from astrum.runtime import service_manager
 from astrum.runtime.cli.logs import add_fact, log_for_users
 from astrum.runtime.collector import slow_down_collector
 from astrum.runtime.exit_codes import ExitCode, after_stop, exit_code_of
 from astrum.runtime.log_records import NO_LOGS
+from astrum.runtime.loop_thread import LoopThread
 from astrum.runtime.loops import end_task, hide
 from astrum.runtime.patched_library import refuse_patched_library
+from astrum.runtime.service_manager import Seldom, ServiceManager
 from astrum.runtime.standard_streams import exit_at_once, let_go_of_stdout, say_line
 from astrum_worker.app import Worker
 from astrum_worker.config import MIB, WorkerConfig
+from astrum_worker.health.serving_health import health_line, http_health, supervisor_health
+from astrum_worker.health.worker_health import WorkerHealth
 from astrum_worker.process.signals import Signals
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claimed import ClaimedAttempt
@@ -31,12 +37,29 @@ logger = logging.getLogger("astrum.worker")
 EXIT_PATIENCE_S = 3.0
 
 
-def serve(config: WorkerConfig, supervisor_fd: int | None, talkative: bool) -> int:
+@dataclass(frozen=True, kw_only=True)
+class ProcessLinks:
+    """How this process is connected to those that watch it.
+
+    The descriptors lead to its supervisor. Without one it answers itself at ``health_address`` for
+    its health, and tells its service ``manager`` how it does.
+    """
+
+    supervisor_fd: int | None = None
+    health_fd: int | None = None
+    health_address: tuple[str, int] | None = None
+    manager: ServiceManager = field(default_factory=ServiceManager)
+
+
+def serve(config: WorkerConfig, links: ProcessLinks, talkative: bool) -> int:
     """Serve until a stop is requested; return the exit code.
 
     ``talkative``: also say that it serves, and that it stops. Raises kinds of `AstrumError` if a
-    module cannot be loaded or the server cannot serve.
+    module cannot be loaded or the server cannot serve, and ``UsageError`` of click if the address
+    for its health is not free.
     """
+    health = WorkerHealth(config)
+    answering = _answering(health, links, talkative)
     try:
         catalog = Catalog.load(config.modules)
         refuse_patched_library()
@@ -44,12 +67,30 @@ def serve(config: WorkerConfig, supervisor_fd: int | None, talkative: bool) -> i
         if not _has_room(config.max_rss_bytes):
             return ExitCode.WRONG_USAGE
         slow_down_collector()
-        process = _Process(config, catalog, supervisor_fd, talkative)
+        process = _Process(config, catalog, links, health, talkative)
         code = run_steadily(process.run(), process.disturbed, process.broken)
     except KeyboardInterrupt:  # while the modules were being imported
         code = ExitCode.INTERRUPTED
+    finally:
+        if answering is not None:
+            answering.stop()
     let_go_of_stdout()
     return code
+
+
+def _answering(health: WorkerHealth, links: ProcessLinks, talkative: bool) -> LoopThread | None:
+    """Answer for the health of this process from now on, before its modules are imported."""
+    if links.health_fd is not None:
+        thread = supervisor_health(health, links.health_fd)
+        thread.start()
+        return thread
+    if links.health_address is None:
+        return None
+    thread, server = http_health(health, links.health_address)
+    thread.start()
+    if talkative:
+        say_line(health_line(links.health_address[0], server.port))
+    return thread
 
 
 def _set_up_logs(config: WorkerConfig) -> None:
@@ -84,11 +125,18 @@ class _Process:
     """The one worker of this process, with its signals and its supervisor."""
 
     def __init__(
-        self, config: WorkerConfig, catalog: Catalog, supervisor_fd: int | None, talkative: bool
+        self,
+        config: WorkerConfig,
+        catalog: Catalog,
+        links: ProcessLinks,
+        health: WorkerHealth,
+        talkative: bool,
     ) -> None:
         self._config = config
         self._catalog = catalog
-        self._link = None if supervisor_fd is None else SupervisorLink(supervisor_fd)
+        self._link = None if links.supervisor_fd is None else SupervisorLink(links.supervisor_fd)
+        self._manager = links.manager
+        self._health = health
         self._talkative = talkative
         self._worker: Worker | None = None
 
@@ -96,6 +144,8 @@ class _Process:
         """Serve until a stop is requested; return the exit code."""
         worker = self._worker = Worker(self._config, self._catalog, self._announce)
         add_fact("worker_id", worker.worker_id)
+        self._health.watch(worker)
+        self._report_to_manager(worker)
         signals = Signals(worker.request_stop, says_so=self._talkative, suspects=self._suspects)
         signals.install()
         signals.start()
@@ -147,6 +197,19 @@ class _Process:
             say_line(line)
         if self._link is not None:
             self._link.say(READY)
+        self._manager.tell_status(line, service_manager.READY)
+
+    def _report_to_manager(self, worker: Worker) -> None:
+        """Tell the service manager that this process is alive, and that it drains."""
+        every_s, gate = self._manager.every_s, worker.parts.context.gate
+        if every_s is not None:
+            worker.parts.lease.on_turn(Seldom(every_s, self._manager.tell_alive).call)
+
+        def note_close() -> None:
+            if worker.is_stopping:
+                self._manager.tell_status("draining", service_manager.STOPPING)
+
+        gate.on_close(note_close)
 
     def _on_loop(self) -> list[ClaimedAttempt]:
         held = [] if self._worker is None else self._worker.parts.attempts.running()

@@ -16,12 +16,16 @@ import time
 from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 from typing import NamedTuple
 
 from astrum.runtime.cli.signals import StopSignals, stop_signals
 from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop, describe_ending
 from astrum.runtime.loops import end_task, in_process_group
+from astrum.runtime.service_manager import ServiceManager
+from astrum_worker.process.processes_health import ProcessesHealth
+from astrum_worker.process.service_reports import ServiceReports
 from astrum_worker.supervisor_link import FAILS, LEAVES, REPLACED, ChildLink
 
 logger = logging.getLogger("astrum.worker")
@@ -69,7 +73,8 @@ class Supervisor:
     """Runs the command ``astrum-worker`` with ``arguments`` in ``count`` processes.
 
     ``environment`` is added to this process's own for them. Processes that do not end within
-    ``grace_s`` and a margin after a stop signal are killed.
+    ``grace_s`` and a margin after a stop signal are killed. With ``health`` each process gets a
+    link over which that asks it; a service ``manager`` that watches needs it.
     """
 
     def __init__(
@@ -78,6 +83,9 @@ class Supervisor:
         environment: Mapping[str, str],
         count: int,
         grace_s: float = 30.0,
+        *,
+        health: ProcessesHealth | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._arguments = list(arguments)
         self._environment = {**os.environ, **environment}
@@ -88,6 +96,8 @@ class Supervisor:
         self._signals = StopSignals(self._on_first_signal, self._on_second_signal)
         self._exit_code = 0
         self._any_served = False
+        self._health = health
+        self._reports = ServiceReports(manager or ServiceManager(), count)
         self._ends = TaskEnds()
 
     async def run(self) -> int:
@@ -99,23 +109,34 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in stop_signals():
             loop.add_signal_handler(number, self._signals.take, number)
-        reaping = asyncio.create_task(self._reap_orphans())
+        beside = [asyncio.create_task(self._reap_orphans())]
+        if self._health is not None:
+            beside.append(asyncio.create_task(self._reports.watch(self._health)))
         try:
             async with asyncio.TaskGroup() as places:
-                for _ in range(self._count):
-                    places.create_task(self._keep_one())
+                for place in range(self._count):
+                    places.create_task(self._keep_one(place))
         finally:
-            reaping.cancel()
+            for task in beside:
+                task.cancel()
         return self._exit_code
 
     # --- one place ----------------------------------------------------------------------
 
-    async def _keep_one(self) -> None:
+    async def _keep_one(self, place: int) -> None:
+        try:
+            await self._keep(place)
+        finally:
+            if self._health is not None:
+                self._health.retire(place)
+
+    async def _keep(self, place: int) -> None:
         delay_s = FIRST_DELAY_S
         is_first = True
         while not self._stopping.is_set():
             started_at = time.monotonic()
-            end = await self._run_child(may_wait=not is_first)
+            end = await self._run_child(place, may_wait=not is_first)
+            self._reports.note_end(place)
             if self._stopping.is_set() or end.parting == LEAVES:
                 self._note_last(end)
                 return
@@ -149,12 +170,20 @@ class Supervisor:
             return True
         return False
 
-    async def _run_child(self, *, may_wait: bool) -> ChildEnd:
+    async def _run_child(self, place: int, *, may_wait: bool) -> ChildEnd:
+        if self._health is None:
+            return await self._run_linked(place, may_wait, None)
+        async with self._health.linked(place) as asked:
+            return await self._run_linked(place, may_wait, asked)
+
+    async def _run_linked(
+        self, place: int, may_wait: bool, asked: socket.socket | None
+    ) -> ChildEnd:
         ours, theirs = socket.socketpair()
         with ours:
-            with theirs:
-                process = await self._start(theirs.fileno(), may_wait)
-            link = ChildLink(ours, self._note_served)
+            with theirs, asked or nullcontext():
+                process = await self._start(theirs, asked, may_wait)
+            link = ChildLink(ours, partial(self._note_served, place))
             following = asyncio.create_task(link.follow())
             self._children[process.pid] = process, link
             if self._stopping.is_set():  # it came while the process was being started
@@ -168,13 +197,18 @@ class Supervisor:
             link.read_rest()
             return ChildEnd(code, link.has_served, link.ended_by, link.parting)
 
-    async def _start(self, fd: int, may_wait: bool) -> Process:
+    async def _start(
+        self, link: socket.socket, asked: socket.socket | None, may_wait: bool
+    ) -> Process:
+        kept = {"--supervisor-fd": link} | ({} if asked is None else {"--health-fd": asked})
+        fds = {name: one.fileno() for name, one in kept.items()}
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "astrum_worker", *self._arguments),
-            *("--processes", "1", "--supervisor-fd", str(fd)),
+            *("--processes", "1"),
+            *(part for name, fd in fds.items() for part in (name, str(fd))),
             *(["--wait"] if may_wait else []),
             env=self._environment,
-            pass_fds=[fd],
+            pass_fds=list(fds.values()),
             **in_process_group(0),
         )
 
@@ -191,8 +225,9 @@ class Supervisor:
         if code == ExitCode.NOT_HANDED_OVER or not self._exit_code:
             self._exit_code = max(code, 0)
 
-    def _note_served(self) -> None:
+    def _note_served(self, place: int) -> None:
         self._any_served = True
+        self._reports.note_served(place)
 
     # --- the end ------------------------------------------------------------------------
 
@@ -208,6 +243,7 @@ class Supervisor:
         if not self._stopping.is_set():
             self._exit_code = self._exit_code or code  # of those that were drained before
             self._stopping.set()
+            self._reports.note_stop()
             patience_s = self._grace_s + STOP_MARGIN_S
             asyncio.get_running_loop().call_later(patience_s, self._kill_the_late, patience_s)
         for _, link in self._children.values():

@@ -64,6 +64,7 @@ class Attempts:
     ) -> None:
         self._worker_id = context.worker_id
         self._counters = context.counters
+        self._metrics = context.metrics
         self._reader = reader
         self._executor = executor
         self._settler = settler
@@ -147,6 +148,8 @@ class Attempts:
         held = claimed_attempt(claim, lane, reading, self._worker_id)
         self._held[claim.key] = held
         self._counters.claimed += 1
+        if self._metrics is not None:
+            self._metrics.note_claim(claim)
         if type(reading) is Runnable:
             held.wait_for_slot()
             self._ready.put(held, reading)
@@ -326,14 +329,18 @@ class Attempts:
         try:
             if held.context.log is not None:
                 ending = self._logs.with_log(held, ending)
-            self._settler.settle(held.run_id, held.claim, ending, done)
+            end = self._settler.settle(held.run_id, held.claim, ending, done)
         except Exception:
             logger.exception(
                 "run %s: how task %r ended could not be recorded; it is recorded as a "
                 "failure without a description",
                 *(held.run_id, held.task_id),
             )
-            self._settler.settle(held.run_id, held.claim, undescribed(held), done)
+            ending = undescribed(held)
+            end = self._settler.settle(held.run_id, held.claim, ending, done)
+        if self._metrics is not None:
+            stream, size = held.claim.stream, ending.size
+            self._metrics.note_end(held.context.namespace, held.task_id, stream, end, size)
 
     def end_forgotten(self) -> None:
         """End attempts that are held here but neither run nor are on their way to the server.
@@ -375,6 +382,8 @@ class Attempts:
         self._end(held)
         if held.context.log is not None:
             self._settler.store_log(self._logs.stored(held, held.context.log, is_whole=True))
+        if self._metrics is not None:
+            self._metrics.note_dropped(held.context.namespace, held.task_id)
         self._forget(held)
 
     def _end(self, held: ClaimedAttempt) -> None:

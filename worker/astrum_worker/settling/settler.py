@@ -15,12 +15,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import compress, starmap
 
+from astrum.protocol.messages import Record
 from astrum.redis import Claim, EntryKey, StoredLog, Verdict
 from astrum.runtime.loops import side_by_side
 from astrum.runtime.service import Service
 from astrum_worker.claim_gate import Reason
 from astrum_worker.context import WorkerContext
-from astrum_worker.settling.ending import Ending, settlement_of
+from astrum_worker.settling.ending import Ending, on_server_clock, settlement_of
 from astrum_worker.settling.log_storing import LogStoring
 from astrum_worker.settling.storing import Outgoing, Storing
 
@@ -48,6 +49,7 @@ class Settler(Service):
         self._config = context.config
         self._gate = context.gate
         self._counters = context.counters
+        self._metrics = context.metrics
         self._seal = context.seal
         self._doubt = context.doubt
         self._storing = Storing(context.store, self._line_up)
@@ -69,6 +71,11 @@ class Settler(Service):
         """The number of ends that wait for the server."""
         return self._items + len(self._aside)
 
+    @property
+    def unsettled_bytes(self) -> int:
+        """The approximate number of bytes that these ends occupy."""
+        return self._bytes
+
     def start(self) -> None:
         """Begin all loops."""
         super().start()
@@ -81,10 +88,15 @@ class Settler(Service):
         await self._storing.stop()
         await super().stop()
 
-    def settle(self, run_id: str, claim: Claim, ending: Ending, done: Callable[[], None]) -> None:
-        """Record the end of an attempt with the next batch of its run; then call ``done``."""
-        settlement = settlement_of(self._seal, self._store.clock, run_id, claim, ending.record)
+    def settle(self, run_id: str, claim: Claim, ending: Ending, done: Callable[[], None]) -> Record:
+        """Record the end of an attempt with the next batch of its run; then call ``done``.
+
+        Returns the record as it is sent, with its times on the server's clock.
+        """
+        record = on_server_clock(ending.record, claim, self._store.clock)
+        settlement = settlement_of(self._seal, run_id, claim, record)
         self._add(Outgoing(run_id, claim.key, settlement, ending.blob, done, log=ending.log))
+        return record
 
     def store_log(self, log: StoredLog) -> None:
         """Store the log of an attempt that others have settled, if the server takes it."""
@@ -206,6 +218,8 @@ class Settler(Service):
         queue = self._queues[place]
         for _ in batch:
             queue.popleft()
+        if self._metrics is not None:
+            self._metrics.note_verdicts(verdicts)
         late = [self._delivered(*each) for each in zip(batch, verdicts, strict=True)]
         if any(late):
             logger.info("%s", late_text(list(compress(batch, late))))

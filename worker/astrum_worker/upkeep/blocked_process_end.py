@@ -25,7 +25,7 @@ from astrum_worker.running.attempts import Attempts
 from astrum_worker.running.claimed import ClaimedAttempt
 from astrum_worker.running.endings import lost, never_began, stopped
 from astrum_worker.running.task_logs import TaskLogs
-from astrum_worker.settling.ending import Ending, settlement_of
+from astrum_worker.settling.ending import Ending, on_server_clock, settlement_of
 from astrum_worker.settling.settler import RunStream, Settler
 from astrum_worker.settling.storing import Outgoing
 from astrum_worker.supervisor_link import say_ended_by
@@ -149,7 +149,8 @@ class BlockedProcessEnd:
         by_place: dict[RunStream, list[Settlement]] = {}
         clock = self._context.store.clock
         for run_id, claim, record in ends:
-            settlement = settlement_of(self._context.seal, clock, run_id, claim, record)
+            record = on_server_clock(record, claim, clock)
+            settlement = settlement_of(self._context.seal, run_id, claim, record)
             by_place.setdefault((run_id, claim.stream), []).append(settlement)
         for place, settlements in by_place.items():
             await store.settle(*place, settlements)

@@ -75,16 +75,32 @@ class Lease:
         self._failed = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._turned_at = 0.0
+        self._on_turn: list[Callable[[], object]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def on_drain(self, call: Callable[[DrainRequest], None]) -> None:
         """Call ``call`` on the event loop while the server has a request to drain."""
         self._on_drain = call
 
+    def on_turn(self, call: Callable[[], object]) -> None:
+        """Call ``call`` in the thread before each of its passes."""
+        self._on_turn.append(call)
+
     @property
     def is_trusted(self) -> bool:
         """True while the lease is valid by this process's own clock."""
-        return time.monotonic() - self._good_at < self._config.trust_s
+        return self.margin_s > 0
+
+    @property
+    def margin_s(self) -> float:
+        """The seconds for which the lease is still trusted without another heartbeat."""
+        return self._config.trust_s - (time.monotonic() - self._good_at)
+
+    @property
+    def still_s(self) -> float:
+        """The seconds since the thread began its last pass, 0 while there is no thread."""
+        return 0.0 if self._thread is None else time.monotonic() - self._turned_at
 
     def start(self, registered_at: float) -> None:
         """Begin; ``registered_at`` is the monotonic time at which the registration was sent."""
@@ -95,6 +111,7 @@ class Lease:
 
     def begin(self) -> None:
         """Start the thread that calls `pass_once` repeatedly."""
+        self._turned_at = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="astrum-lease", daemon=True)
         self._thread.start()
 
@@ -124,7 +141,10 @@ class Lease:
         # The first status goes out at once: leaders learn from it how many slots there are.
         wait_s = 0.0
         while not self._stopping.wait(wait_s):
+            self._turned_at = time.monotonic()
             try:
+                for call in self._on_turn:
+                    call()
                 self.pass_once()
             except Exception:
                 logger.exception("the heartbeat thread failed once; it continues")

@@ -18,6 +18,7 @@ import astrum.execution.invoke
 from astrum.errors import encodable
 from astrum.execution.attempt import CURRENT, AttemptContext
 from astrum_worker.running.claimed import Block, ClaimedAttempt
+from astrum_worker.upkeep.loop_lag import LoopLag
 
 logger = logging.getLogger("astrum.worker")
 
@@ -51,6 +52,7 @@ class LoopBlockDetector:
         self._find = find
         self._find_by_context = find_by_context
         self._blocked_after_s = blocked_after_s
+        self.lag = LoopLag(_TICK_S, blocked_after_s)
         self._limit_s = 0.0
         self._over_limit: Callable[[Blockage], object] = bool
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -80,6 +82,7 @@ class LoopBlockDetector:
 
     def stop(self) -> None:
         """Stop renewing the timestamp."""
+        self.lag.stop()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -123,6 +126,7 @@ class LoopBlockDetector:
     def _tick(self) -> None:
         assert self._loop is not None
         self._ticked_at = now = time.monotonic()
+        self.lag.tick(now)
         blocker, self._blocker = self._blocker, None
         if blocker is not None:
             blocker.end_block(now)

@@ -45,7 +45,7 @@ class StatusBoard:
         self._threads = threads
         self._blockage: Blockage | None = None
         self._drain_until: float | None = None
-        self._told: tuple[Progress, ...] = ()
+        self._told: tuple[tuple[Progress | None, str], ...] = ()
         self._told_at = -math.inf
 
     def drain_until(self, deadline: float) -> None:
@@ -58,13 +58,18 @@ class StatusBoard:
         return self._attempts.version, tuple(self._gate.reasons), blocked_at, self._told
 
     def snapshot(self) -> bytes:
-        """Return the current status, encoded."""
-        return encode_status(self._status(time.monotonic()))
+        """Return the current status, encoded; for the heartbeat thread, which watches the loop."""
+        now = time.monotonic()
+        self._blockage = self._detector.look()
+        self._note_progress(now)
+        return encode_status(self._status(now))
+
+    def now(self) -> WorkerStatus:
+        """Return the current status, with what the last `snapshot` found of the loop."""
+        return self._status(time.monotonic())
 
     def _status(self, now: float) -> WorkerStatus:
-        self._blockage = blockage = self._detector.look()
-        self._note_progress(now)
-        drain_until = self._drain_until
+        blockage, drain_until = self._blockage, self._drain_until
         return WorkerStatus(
             running=tuple(_running(held, now, blockage) for held in self._attempts.running()),
             waiting=tuple(_waiting(held, now) for held in self._attempts.waiting()),
@@ -84,7 +89,7 @@ class StatusBoard:
         if now - self._told_at < PROGRESS_EVERY_S:
             return
         running = self._attempts.running()
-        told = tuple([held.context.told for held in running if held.context.told is not None])
+        told = tuple([_told(held) for held in running if _told(held) != _TOLD_NOTHING])
         if told != self._told:
             self._told, self._told_at = told, now
 
@@ -92,8 +97,19 @@ class StatusBoard:
 def _running(held: ClaimedAttempt, now: float, blockage: Blockage | None) -> RunningAttempt:
     blocks = blockage.where if blockage is not None and blockage.held is held else ""
     age_s = _age_s(held, now)
-    told = held.context.told or ()
-    return RunningAttempt(held.run_id, held.task, held.task_id, held.attempt, age_s, blocks, *told)
+    told, said = _told(held)
+    done, total, text = (None, None, "") if told is None else told
+    what = (held.run_id, held.task, held.task_id, held.attempt)
+    return RunningAttempt(*what, age_s, blocks, done, total, text, said)
+
+
+_TOLD_NOTHING = (None, "")
+
+
+def _told(held: ClaimedAttempt) -> tuple[Progress | None, str]:
+    """Return what the task told last, and the latest line that it logged."""
+    log = held.context.log
+    return held.context.told, "" if log is None else log.latest
 
 
 def _waiting(held: ClaimedAttempt, now: float) -> WaitingAttempt:

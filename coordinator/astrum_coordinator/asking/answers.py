@@ -1,0 +1,67 @@
+"""What a coordinator answers about single runs, as long as their records or chronicles are kept."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from astrum.errors import RunNotFoundError
+from astrum.view import RunSnapshot
+from astrum.view.columns import RunColumns
+from astrum.view.columns_report import snapshot_of
+from astrum.view.redacting import without_messages
+from astrum_coordinator.asking.chronicles import Chronicles
+from astrum_coordinator.asking.connected import Connected
+from astrum_coordinator.asking.exports import recorded_columns
+from astrum_coordinator.asking.report_loader import ReportLoader
+from astrum_coordinator.asking.snapshots import take_snapshot
+from astrum_coordinator.asking.waiting import found_run
+
+
+class Answers(Connected):
+    """The part of a coordinator that answers about runs."""
+
+    @property
+    @abstractmethod
+    def _reports(self) -> ReportLoader:
+        """The loader of reports."""
+
+    @property
+    @abstractmethod
+    def _chronicles(self) -> Chronicles:
+        """The chronicles of ended runs."""
+
+    async def snapshot(self, run_id: str, *, results: bool | str = False) -> RunSnapshot:
+        """Return a run's report together with where each unfinished task stands.
+
+        ``results`` as in `report`; the id of a task stands for its result alone. Of a run whose
+        record has expired it is what its chronicle holds, without results. Raises
+        `RunNotFoundError`, and `DecodeError` for a chronicle that cannot be read.
+        """
+        try:
+            return await take_snapshot(self._context.store, self._reports, run_id, results=results)
+        except RunNotFoundError:
+            columns = await self._chronicles.read(run_id)
+            if columns is None:
+                raise
+            return snapshot_of(columns)
+
+    async def export(
+        self, run_id: str, *, with_values: bool = False, redact: bool = False
+    ) -> RunColumns:
+        """Return the shape of a run as columns, which docs/schemas/run-1.json describes.
+
+        They hold no results, and inputs only ``with_values``. With ``redact`` they hold no messages
+        and tracebacks either. Of a run whose record has expired they are those of its chronicle.
+        Raises as `snapshot`.
+        """
+        store = self._context.store
+        info = await store.run_info(run_id)
+        if info is not None:
+            return await recorded_columns(
+                store, self._reports, info, with_values=with_values, redacted=redact
+            )
+        columns = await self._chronicles.read(run_id)
+        if columns is None:
+            await found_run(store, run_id)  # raises, with the nearest id
+            raise RunNotFoundError(f"run {run_id!r} has just been created: ask again")
+        return without_messages(columns) if redact else columns

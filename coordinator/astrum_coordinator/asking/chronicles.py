@@ -1,0 +1,177 @@
+"""Keeps and reads chronicles: what is known of a run when its journal and its values are gone.
+
+The leader of a run makes its chronicle after the end, from what it has in memory. Small runs may
+end a thousand times a second, so their chronicles have a small share of the processor alone; where
+it does not suffice, some runs have none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from contextlib import suppress
+from typing import NamedTuple
+
+from astrum.errors import AstrumError, StoreConfigurationError
+from astrum.machine.report_builder import RunTimes
+from astrum.machine.state import RunState
+from astrum.redis.chronicles import NO_ROOM
+from astrum.runtime.collector import collector_paused
+from astrum.runtime.loops import end_task
+from astrum.view.chronicle import MAX_TASKS, decode_chronicle, encode_chronicle
+from astrum.view.columns import RunColumns, run_columns
+from astrum.view.run_head import RunHead
+from astrum_coordinator.asking.child_names import has_keys, name_children
+from astrum_coordinator.asking.exports import head_of
+from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
+from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.leading.leader import RunLeader
+from astrum_coordinator.stored_runs import read_header
+
+logger = logging.getLogger("astrum.coordinator")
+
+SMALL_RUN_TASKS = 200
+"""Chronicles of smaller runs are made on the event loop, others in a thread."""
+MAX_WAITING = 100
+"""So many small runs may wait for their chronicles; of those that end meanwhile none is made."""
+SHARE = 0.01
+"""The share of the time that chronicles of small runs take."""
+STORE_S = 0.0005
+"""What the calls of one chronicle cost in processor time, beside making it."""
+CLOSING_S = 3.0
+"""For how long a coordinator that closes makes the chronicles that wait."""
+WARN_EVERY_S = 60.0
+
+
+class _Ended(NamedTuple):
+    """A run that has ended here."""
+
+    leader: RunLeader
+    is_small: bool
+
+
+class Chronicles:
+    """Makes the chronicles of the runs that end here, one after the other, and reads them."""
+
+    def __init__(self, context: CoordinatorContext) -> None:
+        self._context = context
+        self._waiting: deque[_Ended] = deque()
+        self._work: asyncio.Task[None] | None = None
+        self._small = 0
+        self._left_out = 0
+        self._warned_at = -WARN_EVERY_S
+        self._closing = asyncio.Event()
+
+    # --- making -------------------------------------------------------------------------
+
+    def add(self, leader: RunLeader) -> None:
+        """Make the chronicle of a run that has just ended, in the background."""
+        size = len(leader.state.states)
+        if not self._context.config.history_s or size > MAX_TASKS:
+            return
+        is_small = size < SMALL_RUN_TASKS
+        if is_small and self._small >= MAX_WAITING:
+            self._leave_out()
+            return
+        self._small += is_small
+        self._waiting.append(_Ended(leader, is_small))
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._keep_all())
+
+    def _leave_out(self) -> None:
+        self._left_out += 1
+        now = time.monotonic()
+        if now - self._warned_at < WARN_EVERY_S:
+            return
+        logger.info(
+            "%d runs of few tasks have no chronicle: more of them end than %g %% of the time is "
+            "enough for; their reports are kept for as long as their results",
+            *(self._left_out, 100 * SHARE),
+        )
+        self._warned_at, self._left_out = now, 0
+
+    async def _keep_all(self) -> None:
+        while self._waiting:
+            leader, is_small = self._waiting.popleft()
+            self._small -= is_small
+            try:
+                cost_s = await self._keep(leader)
+            except AstrumError as error:
+                logger.info("run %s: its chronicle could not be kept: %s", leader.run_id, error)
+                continue
+            except Exception:
+                logger.exception("run %s: its chronicle could not be made", leader.run_id)
+                continue
+            if is_small:
+                await self._pause(cost_s / SHARE)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
+    async def _keep(self, leader: RunLeader) -> float:
+        """Keep one chronicle, and return what it cost, in seconds of the processor."""
+        store, run_id, config = self._context.store, leader.run_id, self._context.config
+        info = await store.run_info(run_id)
+        if info is None or info.is_open or info.ended_at is None:
+            return STORE_S
+        if has_keys(leader.plan):
+            inputs = read_header(info, self._context.seal).inputs
+            await name_children(store, run_id, leader, inputs)
+        planned_s = info.duration(PLANNED_S_DETAIL) if info.start_at is None else 0.0
+        begun_at = min(info.begun_at, info.ended_at)
+        times = RunTimes(begun_at - (planned_s or 0.0), begun_at, info.ended_at)
+        head = head_of(info, times, info.ended_at)
+        began = time.thread_time()
+        if len(leader.state.states) < SMALL_RUN_TASKS:
+            data = made(leader.state, head)
+        else:
+            data = await asyncio.to_thread(made, leader.state, head)
+        cost_s = time.thread_time() - began
+        kept = await store.keep_chronicle(
+            run_id,
+            self._context.seal.seal_chronicle(run_id, data),
+            life_s=config.history_s,
+            max_bytes=config.history_bytes,
+        )
+        if kept == NO_ROOM:
+            logger.warning(
+                "run %s: its chronicle of %d bytes has no room (history_bytes)", run_id, len(data)
+            )
+        return cost_s + STORE_S
+
+    async def close(self) -> None:
+        """Make the chronicles that wait, as far as there is time."""
+        self._closing.set()
+        if self._work is None or self._work.done():
+            return
+        await asyncio.wait([self._work], timeout=CLOSING_S)
+        if not self._work.done():
+            logger.info("%d runs have no chronicle: this process ends", len(self._waiting) + 1)
+            await end_task(self._work)
+
+    # --- reading ------------------------------------------------------------------------
+
+    async def read(self, run_id: str) -> RunColumns | None:
+        """Return what is kept of a run, `None` if there is nothing.
+
+        Raises `DecodeError` if it is damaged, of another version, or not signed.
+        """
+        try:
+            data = await self._context.store.chronicle(run_id)
+        except StoreConfigurationError as error:  # access rules of an earlier version
+            logger.debug("run %s: its chronicle cannot be read: %s", run_id, error)
+            return None
+        if data is None:
+            return None
+        opened = self._context.seal.open_chronicle(run_id, data)
+        return await asyncio.to_thread(decode_chronicle, run_id, opened)
+
+
+@collector_paused()
+def made(state: RunState, head: RunHead) -> bytes:
+    """Return the chronicle of a run that is over."""
+    return encode_chronicle(run_columns(state, head))

@@ -1,0 +1,104 @@
+/**
+ * The data of a run, as `export --format json` writes it (docs/schemas/run-1.json).
+ *
+ * Times are milliseconds from the creation of the run, null where not known. Tasks, families,
+ * attempts, failures and workers are numbered from 0; texts are numbers in `strings`.
+ *
+ * @typedef {object} RunFile
+ * @property {string} format
+ * @property {string} version
+ * @property {RunFacts} run
+ * @property {string[]} strings
+ * @property {TaskColumns} tasks
+ * @property {FamilyColumns} families
+ * @property {string[]} states
+ * @property {AttemptColumns} attempts
+ * @property {string[]} outcomes
+ * @property {Failure[]} failures
+ * @property {number} [failures_left_out]  groups above the most that a file keeps
+ * @property {{id: number[], host: number[], lanes: number[]}} workers
+ * @property {Segment[]} path
+ * @property {{task: number, saves_ms: number}[]} path_gain
+ * @property {Record<string, number>} totals
+ * @property {Audit} audit
+ * @property {[number, number][]} [reused]  tasks taken over, and the text with the run that each is from
+ * @property {{x: number[], y: number[]}} layout
+ *
+ * @typedef {object} RunFacts
+ * @property {string} run_id
+ * @property {string} namespace
+ * @property {string} state
+ * @property {string} created_at
+ * @property {string | null} ended_at
+ * @property {number | null} duration_ms
+ * @property {number} total_tasks
+ * @property {Record<string, number>} counts
+ * @property {Record<string, string>} [labels]
+ * @property {Record<string, string>} [inputs]
+ * @property {string | null} [submitted_by]
+ * @property {string | null} [reason]
+ * @property {number} [reused]
+ * @property {number} [late_ends]
+ * @property {number | null} [taken_at]
+ * @property {number} [priority]
+ * @property {boolean} [redacted]
+ *
+ * @typedef {number | {r: [number, number]}} Need
+ *   A task, or a range of tasks: the first and how many.
+ *
+ * @typedef {object} TaskColumns
+ * @property {number[]} name
+ * @property {number[]} family
+ * @property {number[]} state
+ * @property {number[]} level
+ * @property {number[]} queue
+ * @property {(Need[] | Need)[]} needs
+ * @property {number[]} because
+ * @property {number[]} [note]  why it did not succeed, if its last attempt does not say it
+ *
+ * @typedef {object} FamilyColumns
+ * @property {number[]} name
+ * @property {number[]} count
+ * @property {number[]} tasks
+ * @property {number[]} level
+ * @property {number[][]} needs
+ *
+ * @typedef {object} AttemptColumns
+ * @property {number[]} task
+ * @property {number[]} number
+ * @property {number[]} outcome
+ * @property {number[]} worker
+ * @property {(number | null)[]} queued_at
+ * @property {(number | null)[]} claimed_at
+ * @property {(number | null)[]} started_at
+ * @property {(number | null)[]} ended_at
+ * @property {number[]} failure
+ * @property {number[]} blocked
+ * @property {number[]} lane
+ *
+ * @typedef {object} Failure
+ * @property {string} type
+ * @property {string} message
+ * @property {string} traceback
+ * @property {number[]} tasks
+ * @property {number} count
+ * @property {number | null} first_at
+ * @property {number | null} last_at
+ *
+ * @typedef {object} Segment
+ * @property {"queued" | "transfer" | "run" | "back-off" | "idle" | "lost" | "several"} kind
+ * @property {number} task
+ * @property {number} attempt
+ * @property {number} begin
+ * @property {number} end
+ *
+ * @typedef {object} Audit
+ * @property {[number, number][]} [twice]
+ * @property {[number, number, number, number | null][]} [losses]
+ * @property {[number, number][]} [handed_back]
+ * @property {number} [late_ends]
+ *
+ * @typedef {{kind: "task", id: number, attempt: number} | {kind: "family", id: number} | null} Selection
+ */
+
+export {};

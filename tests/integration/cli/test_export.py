@@ -1,0 +1,111 @@
+"""``run -o`` and ``export``: what they write, and what they refuse before anything runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from astrum_coordinator.cli import main
+from tests.integration.cli.conftest import Cli, Write
+from tests.servers import Server
+
+FLOW = """
+    from astrum import Input, Each, F, Ref, task, use_namespace
+
+    with use_namespace("exported"):
+        @task("words")
+        def words(text: Ref[str, Input("text")]) -> list[str]:
+            return text.split()
+
+        @task("upper", retry=1)
+        def upper(word: Ref[str, Each("words")]) -> str:
+            from astrum import current_attempt
+            if current_attempt().attempt == 1 and word == "b":
+                raise ValueError("not yet")
+            return word.upper()
+
+        @task("join")
+        def join(parts: Ref[list[str], F("upper")]) -> str:
+            return " ".join(parts)
+"""
+RUN = ("run", "flow.py", "--input", "text=a b c")
+
+
+def export(server: Server, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["export", *arguments, "--redis", server.url])
+
+
+def data_of(page: str) -> dict[str, object]:
+    found = re.search(r'id="run">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    data: dict[str, object] = json.loads(found[1])
+    return data
+
+
+def test_a_local_run_writes_its_page(write: Write, cli: Cli, tmp_path: Path) -> None:
+    write("flow.py", FLOW)
+    done = cli(*RUN, "--local", "-o", "run.html")
+    assert done.returncode == 0, done.stderr
+    data = data_of((tmp_path / "run.html").read_text())
+    assert data["run"]["counts"]["completed"] == 5  # type: ignore[index]
+    workers = data["workers"]["id"]  # type: ignore[index]
+    assert [data["strings"][worker] for worker in workers] == ["this process"]  # type: ignore[index]
+
+
+def test_a_run_on_a_private_pool_writes_its_columns(write: Write, cli: Cli, tmp_path: Path) -> None:
+    write("flow.py", FLOW)
+    done = cli(*RUN, "--workers", "1", "--run-id", "mine", "-o", "run.json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads((tmp_path / "run.json").read_text())
+    assert (data["run"]["run_id"], data["run"]["state"]) == ("mine", "completed")
+    assert len(data["attempts"]["task"]) == 6
+    assert data["run"]["inputs"] == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("-o", "run.txt"), "end it with .html, .json, .csv or .trace.json"),
+        (("-o", "no/such/folder/run.html"), "cannot be written"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_run(
+    write: Write, cli: Cli, options: tuple[str, ...], says: str
+) -> None:
+    write("flow.py", FLOW)
+    done = cli(*RUN, "--local", *options)
+    assert done.returncode == 2
+    assert says in " ".join(done.stderr.split())
+    assert "completed" not in done.stderr
+
+
+def test_a_run_is_exported_in_every_format(
+    write: Write, cli: Cli, tmp_path: Path, redis_server: Server
+) -> None:
+    write("flow.py", FLOW)
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    done = cli(*RUN, "--workers", "1", "--run-id", "r1", **env)
+    assert done.returncode == 0, done.stderr
+    for name in ("r.html", "r.json", "r.csv", "r.trace.json"):
+        told = export(redis_server, "r1", "-o", str(tmp_path / name), "--with-values")
+        assert told.exit_code == 0, told.output
+    data = json.loads((tmp_path / "r.json").read_text())
+    assert data["run"]["inputs"] == {"text": "'a b c'"}
+    assert data_of((tmp_path / "r.html").read_text()) == data
+    rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
+    assert [row["error"] for row in rows if row["error"]] == ["ValueError: not yet"]
+    trace = json.loads((tmp_path / "r.trace.json").read_text())
+    bars = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    assert sum(bar["cat"] != "transfer" for bar in bars) == 6
+    told = export(redis_server, "@last", "--redact")
+    assert "not yet" not in told.stdout
+    assert json.loads(told.stdout)["run"]["redacted"]
+    assert export(redis_server, "r1", "--redact", "--with-values").exit_code == 2
+    unknown = cli("export", "r9", **env)
+    assert unknown.returncode == 2
+    assert "did you mean 'r1'" in unknown.stderr

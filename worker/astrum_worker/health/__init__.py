@@ -1,0 +1,4 @@
+"""What a worker process answers about its health: `worker_health` judges, `readings` measures.
+
+It is asked in threads of its own, so it answers while a task blocks the event loop.
+"""
