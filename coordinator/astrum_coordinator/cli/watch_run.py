@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
+from astrum.errors import StoreUnavailableError
 from astrum.runtime.cli.options import ServerOptions
 from astrum.view.run_list import status_of
 from astrum_coordinator.app import Coordinator
@@ -63,8 +64,10 @@ async def _told(coordinator: Coordinator, run_id: str) -> None:
 
 
 async def _known(coordinator: Coordinator, run_id: str, progress: RunProgress) -> dict[str, Any]:
-    """Return how far a run is as an object for JSON, an empty one before it was read."""
-    info = await coordinator.run_info(run_id)
+    """Return how far a run is as an object for JSON, an empty one if that is not known now."""
+    info = None
+    with suppress(StoreUnavailableError):  # what follows the run waits for the server
+        info = await coordinator.run_info(run_id)
     if progress.state is None or info is None:
         return {}
     return {
