@@ -23,8 +23,8 @@ class CapturedLog:
     """The first lines and the latest ones of an attempt; any thread may add some.
 
     ``count`` is the number of lines that were added. ``stored_count`` is what it was when the log
-    was last stored, ``stored_at`` when that was, by the monotonic clock. ``latest`` is the beginning
-    of the latest line.
+    was last stored, ``stored_at`` when that was, by the monotonic clock. ``latest`` is the
+    beginning of the latest line.
     """
 
     __slots__ = (

@@ -3,7 +3,7 @@
 The modules of this package import nothing slow at their top: ``--help`` must answer at once, so
 the client library, rich and the coordinator itself are imported by the commands that need them.
 May import `astrum`, and of the coordinator `app`, `asking`, `config`, `start_time`, `submission`,
-`display` and `embedded`.
+`display`, `embedded` and `health`.
 """
 
 from __future__ import annotations

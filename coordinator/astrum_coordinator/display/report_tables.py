@@ -9,7 +9,7 @@ from typing import Any
 from astrum.errors import listed
 from astrum.runtime.visible_text import visible_name, visible_text
 from astrum.view.columns import RunColumns
-from astrum_coordinator.display.report_view import duration_text
+from astrum_coordinator.display.report_view import duration_text, state_text
 from astrum_coordinator.display.tracebacks import users_traceback
 
 MAX_FAMILIES = 200
@@ -26,10 +26,11 @@ def plain_report(columns: RunColumns) -> str:
 def _head(columns: RunColumns) -> str:
     run = columns["run"]
     counts = [f"{count:,} {name}" for name, count in run["counts"].items() if count]
-    took, told = duration_text(run["duration_ms"] / 1000), ", ".join(counts)
+    told, took = ", ".join(counts), duration_text(run["duration_ms"] / 1000)
+    after = f" after {took}" if run["ended_at"] else f" for {took}"
     lines = [
-        f"{run['namespace']}: run {run['run_id']} is {run['state']}",
-        f"began {run['created_at']}, took {took}; {run['total_tasks']:,} tasks: {told}",
+        f"{run['namespace']}: run {run['run_id']} {state_text(run['state'])}{after}",
+        f"began {run['created_at']}; {run['total_tasks']:,} tasks: {told}",
     ]
     lines += [f"reason: {run['reason']}"] if run["reason"] else []
     title, *rest = (_escaped(line) for line in lines)

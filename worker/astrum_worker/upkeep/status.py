@@ -98,9 +98,9 @@ def _running(held: ClaimedAttempt, now: float, blockage: Blockage | None) -> Run
     blocks = blockage.where if blockage is not None and blockage.held is held else ""
     age_s = _age_s(held, now)
     told, said = _told(held)
-    amounts = (None, None, "") if told is None else told
+    done, total, text = (None, None, "") if told is None else told
     what = (held.run_id, held.task, held.task_id, held.attempt)
-    return RunningAttempt(*what, age_s, blocks, *amounts, said)
+    return RunningAttempt(*what, age_s, blocks, done, total, text, said)
 
 
 _TOLD_NOTHING = (None, "")

@@ -42,7 +42,7 @@
     <${In} run=${e} />
     ${n&&p`<p class="first"><span class="muted">First failure:</span>
       <button class="link" onClick=${()=>t(n.tasks[0])}>${e.name(n.tasks[0])}</button>
-      <span class="what">${O(n.type)}: ${O(n.message)}</span></p>`}
+      <span class="what">${O(n.type)}${n.message?`: ${O(n.message)}`:""}</span></p>`}
     ${i.length>0&&p`<details class="inputs"><summary>${x(i.length,"input")}</summary>
       <dl>${i.map(([o,r])=>p`<dt key=${o}>${O(o)}</dt><dd><code>${ct(r)}</code></dd>`)}</dl></details>`}
   </header>`}var Wn=[["Everywhere",[["/","filter by words in names, states, outcomes, workers and errors"],["1 … 5","go to a tab"],["Esc","close the details, or clear the filter"],["?","this help"]]],["Timeline",[["← → ↑ ↓","from attempt to attempt"],["Enter","open the attempt"],["z","zoom to the attempt"],["+ −","zoom; so does the wheel"],["Shift + arrows","move; so do drag, Shift + wheel, and the wheel over the names of workers"],["0","whole run"]]],["Graph",[["← → ↑ ↓","from node to node"],["Enter","open the node"],["+ −","zoom; so does the wheel"],["Shift + arrows","move; so does drag"],["0","all of it"]]],["Tasks",[["↑ ↓","from row to row"],["Enter","open the task"]]]];function $s({shown:e,close:t}){let s=N(null);return E(()=>{e&&!s.current?.open&&s.current?.showModal(),!e&&s.current?.open&&s.current.close()},[e]),p`<dialog ref=${s} class="help" aria-labelledby="help-title" onClose=${t}>

@@ -65,7 +65,7 @@ export function Head({ run, open }) {
     <${Counts} run=${run} />
     ${failure && html`<p class="first"><span class="muted">First failure:</span>
       <button class="link" onClick=${() => open(failure.tasks[0])}>${run.name(failure.tasks[0])}</button>
-      <span class="what">${visibleName(failure.type)}: ${visibleName(failure.message)}</span></p>`}
+      <span class="what">${visibleName(failure.type)}${failure.message ? `: ${visibleName(failure.message)}` : ""}</span></p>`}
     ${inputs.length > 0 && html`<details class="inputs"><summary>${counted(inputs.length, "input")}</summary>
       <dl>${inputs.map(([name, value]) => html`<dt key=${name}>${visibleName(name)}</dt><dd><code>${visibleText(value)}</code></dd>`)}</dl></details>`}
   </header>`;
