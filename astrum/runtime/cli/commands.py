@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import errno
 import io
+import signal
 import sys
 from typing import Any
 
 import click
 
 from astrum.errors import FlowImportError, ResourceError
+from astrum.runtime.cli.signals import SIGNALS
 from astrum.runtime.exit_codes import ExitCode, exit_code_of
 from astrum.runtime.standard_streams import (
     fill_closed_descriptors,
@@ -43,6 +45,7 @@ class SteadyCommand(click.Command):
             make_steady("stdout")
         elif isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
+        atexit.register(_ignore_signals)  # as the last step: those registered later come first
         atexit.register(_end_stdout)
         return super().main(*args, **extra)
 
@@ -71,6 +74,12 @@ class SteadyCommand(click.Command):
     def exit_code(self, error: BaseException) -> int | None:
         """Return the exit code of an error that is printed as a message, otherwise `None`."""
         return exit_code_of(error)
+
+
+def _ignore_signals() -> None:
+    """Keep the exit code, which is decided: Python ends by any signal in its own last steps."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end_stdout(error: OSError | None = None) -> int:

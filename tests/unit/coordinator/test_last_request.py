@@ -58,3 +58,28 @@ def test_the_last_request_is_waited_for_but_not_for_long(
     )
     assert (done.returncode, done.stdout) == (130, said), done.stderr
     assert "ending the clean-up" in done.stderr
+
+
+LATE = """
+    import os, signal
+    from astrum_coordinator.cli import main
+
+    class SignalsLate:
+        def __init__(self):
+            self.signal = os.kill, os.getpid(), signal.SIGINT
+
+        def __del__(self):  # the names of the module are gone then
+            kill, *arguments = self.signal
+            kill(*arguments)
+
+    late = SignalsLate()
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    main(["--version"])
+"""
+
+
+def test_a_signal_while_the_interpreter_ends_changes_no_exit_code() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(LATE)], capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == 0, done.stderr
