@@ -35,6 +35,7 @@ class Look:
         self.led: LedRun | None = moment.led
         self.workers: dict[str, WorkerInfo] = {one.worker_id: one for one in moment.workers}
         self._servers: dict[tuple[str, str, str, str], Sequence[str]] = {}
+        self._worker_commands: dict[str, str] = {}
 
     # --- tasks --------------------------------------------------------------------------
 
@@ -178,6 +179,12 @@ class Look:
 
     def worker_command(self, queue: str = DEFAULT_QUEUE) -> str:
         """Return the command that starts a worker for the run's tasks of a queue."""
+        found = self._worker_commands.get(queue)
+        if found is None:  # thousands of tasks may lack the same worker
+            found = self._worker_commands[queue] = self._new_worker_command(queue)
+        return found
+
+    def _new_worker_command(self, queue: str) -> str:
         text = self.moment.info.details.get("modules", "")
         modules = text.split(",") if text and "..." not in text and "__main__" not in text else []
         words = ["astrum-worker", *(modules or ["MODULE"])]

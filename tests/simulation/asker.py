@@ -11,7 +11,8 @@ from astrum.errors import AstrumError
 from astrum.view import Code, Explanation
 from astrum_coordinator.app import Coordinator
 from tests.contract.model import entry_of
-from tests.unit.view.why_cases import AT_WORK, ENDED, QUEUED, READY, RETRIED
+from tests.unit.view.why_cases import ENDED, READY, RETRIED
+from tests.unit.view.why_cases_sent import AT_WORK, QUEUED
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -19,7 +19,8 @@ from tests.unit.view.moments import (
     unled,
     worker,
 )
-from tests.unit.view.why_cases import CASES, EACH, GROWN, LIST, OTHERS, Case
+from tests.unit.view.why_cases import CASES, OTHERS
+from tests.unit.view.why_states import EACH, GROWN, LIST, Case
 
 A, B = TaskSpec("a"), TaskSpec("b", needs=("a",))
 

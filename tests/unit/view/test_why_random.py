@@ -37,7 +37,8 @@ from tests.unit.view.moments import (
     unled,
     worker,
 )
-from tests.unit.view.why_cases import AT_WORK, NOT_SERVED, QUEUED, RETRIED
+from tests.unit.view.why_cases import NOT_SERVED, RETRIED
+from tests.unit.view.why_cases_sent import AT_WORK, QUEUED
 
 POLICIES: tuple[OnFailure, ...] = ("stop", "continue", "ignore")
 UNLED = {Code.NO_LEADER, Code.RUN_NOT_BEGUN}

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from astrum.machine.events import (
     AttemptFoundOutstanding,
     CancelRequested,
-    Event,
     Outcome,
     Released,
     TaskReused,
 )
 from astrum.machine.failure import QUARANTINED, UNSERVED, Failure
-from astrum.planning import RetryPolicy, TaskSpec
-from astrum.planning.axes import Axis, Condition, ListSource, Watch
-from astrum.protocol.pauses import Pause, PauseKind, Pauses, PauseTarget
-from astrum.protocol.status import LaneStatus, LoopBlock, RunningAttempt, WaitingAttempt
-from astrum.protocol.streams import Stream
-from astrum.view import Code, Explanation, Look, Sent, Taken, explain, explain_run
+from astrum.planning import TaskSpec
+from astrum.planning.axes import Condition, Watch
+from astrum.view import Code, Explanation, Look, explain_run
 from tests.unit.view.moments import (
-    FULL,
     NO,
     NOW,
     WORKER,
@@ -30,74 +24,29 @@ from tests.unit.view.moments import (
     look_at,
     over,
     run_info,
-    silent,
     state_of,
     unled,
-    worker,
 )
-
-A, B = TaskSpec("a"), TaskSpec("b", needs=("a",))
-OUT = AttemptFoundOutstanding(0, 1)
-FAILED = ended(0, Outcome.FAILED)
-FRESH = run_info(created_at=NOW - 1)
-SENT = {0: Sent(1, NOW - 40)}
-TAKEN = {0: Taken(WORKER, NOW - 30)}
-AGAIN = TaskSpec("a", retry=RetryPolicy(max_retries=3, delay=10.0))
-LIST, EACH = (
-    TaskSpec("a", watches=(Watch("length"),)),
-    TaskSpec("b", needs=("a",), axes=(Axis((ListSource("a"),)),), at_once=1),
+from tests.unit.view.why_cases_sent import AT_WORK, QUEUED
+from tests.unit.view.why_states import (
+    EACH,
+    FAILED,
+    FRESH,
+    GROWN,
+    LIST,
+    OUT,
+    SENT,
+    TAKEN,
+    A,
+    B,
+    Case,
+    out,
+    paused,
+    retried,
+    running,
+    task,
+    unserved,
 )
-GROWN = ended(0, Outcome.SUCCEEDED, seen=(3,))
-"""The end of the list: tasks 2, 3 and 4 are the children of b."""
-
-
-class Case(NamedTuple):
-    """What explains a state, and what it says."""
-
-    made: Callable[[], Explanation]
-    sentence: str
-    advice: str = ""
-    needs_person: bool = False
-
-
-def task(look: Look, number: int = 0) -> Callable[[], Explanation]:
-    return lambda: explain(look, number)
-
-
-def out(*specs: TaskSpec, events: tuple[Event, ...] = (), **moment: Any) -> Look:
-    """The first task is outstanding."""
-    told = {"sent": SENT, **moment}
-    return look_at(state_of(*(specs or (A,)), events=[OUT, *events]), **told)
-
-
-def running(spec: TaskSpec = A, age_s: float = 30.0, blocks: str = "", **status: Any) -> Look:
-    """The first task is outstanding, and its worker reports to run it."""
-    row = RunningAttempt("r", 0, "a", 1, age_s, blocks)
-    other = RunningAttempt("x", 5, "slow", 1, 99.0)
-    one = worker(running=(row, other), **status)
-    return out(spec, taken=TAKEN, workers=[one])
-
-
-def unserved(code: Code, needs_person: bool = True) -> Case:
-    look = look_at(state_of(A), unserved={"a": code})
-    advice = "astrum-worker flows.shop" if needs_person else ""
-    return Case(task(look), "no worker serves task 'a': so", advice, needs_person)
-
-
-def paused() -> Look:
-    pause = Pause(PauseTarget(PauseKind.QUEUE, "default"), "ann", NOW - 65, "disk is full")
-    return look_at(state_of(A), pauses=Pauses([pause]))
-
-
-def retried(outcome: Outcome, *, at: float = NOW - 1, **ends: Any) -> Look:
-    event = ended(0, outcome, at=at, **ends)
-    again = AttemptFoundOutstanding(0, 2)
-    if outcome is not Outcome.HANDED_BACK:
-        return look_at(state_of(AGAIN, events=[event]))
-    # What is handed back for the first time runs again at once, the second time a little later.
-    more = event._replace(attempt=2, recorded_at=NOW)
-    return look_at(state_of(AGAIN, events=[event, again, more]))
-
 
 ENDED = {
     Code.SUCCEEDED: Case(
@@ -273,92 +222,6 @@ RETRIED = {
     Code.RETRY_OVERDUE: Case(
         task(retried(Outcome.FAILED, at=NOW - 30)),
         "attempt 1 ended: ValueError: not yet; it should have been tried again 20 s ago",
-    ),
-}
-QUEUED = {
-    Code.QUEUED: Case(
-        task(out(queued={Stream("default", "async"): 7})),
-        "waits in queue 'default' for 40 s, where 7 wait",
-    ),
-    Code.QUEUED_MOMENT: Case(
-        task(out(sent={0: Sent(1, NOW - 0.25)})), "was sent to queue 'default' 250 ms ago"
-    ),
-    Code.QUEUED_SLOTS_FULL: Case(
-        task(
-            out(
-                workers=[worker(lane=FULL, running=(RunningAttempt("x", 5, "slow", 1, 99.0),))],
-                queued={Stream("default", "async"): 2},
-            )
-        ),
-        "waits in queue 'default' for 40 s, where 2 wait: the slots of its worker are used by "
-        "'slow' ×1, the oldest of them for 1 min 39 s",
-    ),
-    Code.QUEUED_NOT_CLAIMING: Case(
-        task(out(workers=[worker(not_claiming=("no_lease", "draining"), drain_left_s=8.0)])),
-        f"waits in queue 'default' for 40 s: its worker claims nothing: {WORKER} (no lease, "
-        "draining, 8 s left)",
-    ),
-    Code.QUEUED_READER_STUCK: Case(
-        task(out(workers=[worker(lane=LaneStatus(4, 1, 3, read_age_s=50.0))])),
-        f"waits in queue 'default' for 40 s: {WORKER} serves it, has free slots, and has not read "
-        "its queues for 50 s",
-        f"astrum-coordinator drain {WORKER} --replace",
-        True,
-    ),
-    Code.QUEUED_ALONE: Case(
-        task(
-            look_at(
-                state_of(A, events=[ended(0, Outcome.LOST), AttemptFoundOutstanding(0, 2)]),
-                sent={0: Sent(2, NOW - 40)},
-            )
-        ),
-        "waits in queue 'default' for 40 s, for a worker that runs nothing else, since a worker "
-        "was lost with it",
-    ),
-    Code.VANISHED: Case(
-        task(out(vanished={0})),
-        "was sent to queue 'default', and its message is not there any more: its leader sends it "
-        "again within some ten seconds",
-    ),
-}
-BLOCK = LoopBlock(14.0, "pdf.py:88", "parse")
-AT_WORK = {
-    Code.CLAIMED_WAITING: Case(
-        task(
-            out(
-                taken={0: Taken(WORKER, NOW - 1)},
-                workers=[worker(waiting=(WaitingAttempt("r", 0, "a", 1, 0.9),))],
-            )
-        ),
-        f"was taken by {WORKER} 1 s ago and waits there for a free slot",
-    ),
-    Code.RUNNING: Case(task(running()), f"runs on {WORKER} for 30 s"),
-    Code.RUNNING_BLOCKED: Case(
-        task(running(blocked=BLOCK)),
-        f"stands still on {WORKER}: task 'parse' blocks the event loop there for 14 s at pdf.py:88",
-    ),
-    Code.RUNNING_BLOCKS: Case(
-        task(running(blocks="pdf.py:88", blocked=BLOCK)),
-        f"runs on {WORKER} for 30 s and blocks its event loop for 14 s at pdf.py:88; what else "
-        "runs there (1) may stand still",
-    ),
-    Code.RUNNING_OVERDUE: Case(
-        task(running(A._replace(timeout_s=20.0, lane="thread"))),
-        f"runs on {WORKER} for 30 s, and its limit is 20 s: its leader gives it up soon; a plain "
-        "function cannot be interrupted",
-    ),
-    Code.DELIVERING: Case(
-        task(out(taken=TAKEN, workers=[worker(unsettled=214)])),
-        f"ended on {WORKER}; 214 ends wait there for the server",
-    ),
-    Code.WORKER_SILENT: Case(
-        task(out(taken=TAKEN, workers=[], silent=silent(18.0))),
-        f"was taken by {WORKER} 30 s ago, which is not alive any more (its last heartbeat was 18 s "
-        "ago): the attempt counts as lost soon, and the task runs again",
-    ),
-    Code.REVOKED_RUNNING: Case(
-        task(out(A._replace(lane="thread"), events=(CancelRequested(NOW),), taken=TAKEN)),
-        f"is to end, and still runs on {WORKER} for 30 s; a plain function cannot be interrupted",
     ),
 }
 
