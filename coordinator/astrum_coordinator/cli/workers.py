@@ -34,7 +34,7 @@ LONGEST_READ_AGE_S = 20.0
 MAX_PROGRESS = 4
 """Lines of progress that one worker shows at most."""
 NONE = "no live workers"
-COLUMNS = ("Worker", "Host", "Pid", "Queues", "Serves", "Running", "State", "Memory", "Lease", "")
+COLUMNS = ("Worker", "Queues", "Serves", "Running", "State", "Memory", "Lease")
 
 
 @click.command(short_help="List the live workers.")
@@ -140,27 +140,26 @@ def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
 
 
 def workers_table(found: list[WorkerInfo]) -> Table:
-    """Return one row per worker."""
+    """Return one row per worker; its id says the host and the process."""
     from rich.text import Text
 
     from astrum_coordinator.display.report_view import duration_text, plain_table
 
-    table = plain_table(*COLUMNS)
+    notes = [note_text(info.status) for info in found]
+    table = plain_table(*COLUMNS, *([""] if any(notes) else []))
     table.columns[0].no_wrap = True
-    for info in found:
+    for info, note in zip(found, notes, strict=True):
         cells = (
             info.worker_id,
-            info.details.get("host", ""),
-            info.details.get("pid", ""),
             info.details.get("queues", ""),
             serves_text(info.details),
             running_text(info.status),
             state_text(info.status, info.drain),
             memory_text(info.status),
             duration_text(max(info.lease_s, 0.0)),
-            note_text(info.status),
+            note,
         )
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(Text, cells[: len(table.columns)]))
     return table
 
 
