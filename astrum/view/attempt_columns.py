@@ -108,6 +108,8 @@ class AttemptColumns:
                 continue
             claimed = None if one.claimed_at is None else self._ms(one.claimed_at)
             queued = claimed if one.queued_at is None else self._ms(one.queued_at)
+            if queued is not None and claimed is not None:
+                queued = min(queued, claimed)  # the server tells both in whole ms, not at once
             worker = self._worker(one.worker_id)
             times = (queued, claimed, claimed, None)
             self.rows.append(Row(task, self._number(task), RUNNING, worker, *times, -1, 0))

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from astrum.errors import DecodeError
 from astrum.machine import ExecutionReport, RunState, RunTimes, build_report
+from astrum.view.attempt_columns import OpenAttempt
 from astrum.view.chronicle import columns_text, decode_chronicle, encode_chronicle
 from astrum.view.columns import OpenTasks, RunColumns, run_columns
 from astrum.view.columns_check import checked_columns
@@ -188,6 +189,17 @@ def test_an_open_run_shows_what_runs() -> None:
     assert data["run"]["ended_at"] is None
     assert data["path"] == []
     assert data["run"]["counts"]["unfinished"] > 0
+
+
+def test_what_runs_was_not_taken_before_it_was_sent() -> None:
+    """The server computes both times, and may be a ms off."""
+    run = MadeRun(made_plan(100), children=80).lead_until(0.3)
+    sent_at = run.now - 1.0
+    running = [OpenAttempt(20, sent_at, sent_at - 0.001, "host.1.w")]
+    data = run_columns(run.state, run.head(), OpenTasks({}, running))
+    check("run-1", data)
+    attempts = data["attempts"]
+    assert attempts["queued_at"][-1] == attempts["claimed_at"][-1]
 
 
 # --- chronicles ----------------------------------------------------------------------------
