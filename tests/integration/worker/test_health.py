@@ -236,6 +236,45 @@ async def test_a_worker_that_waits_for_its_server_is_alive_and_starting(pool: Po
     assert "astrum_worker_info" in (await ask(worker, "/metrics")).body
 
 
+STUCK = """
+import time
+import astrum.redis.lease
+import astrum_worker.health.worker_health
+from astrum import task
+
+def beat(*given, **named):
+    time.sleep(600)
+
+astrum.redis.lease.LeaseClient.beat = beat
+astrum_worker.health.worker_health.STILL_S = 1.0
+
+@task("nothing", namespace="stuck")
+def nothing() -> None: ...
+"""
+
+
+@pytest.mark.parametrize("is_supervised", [True, False])
+async def test_a_heartbeat_thread_that_stands_still_is_a_reason_to_end_the_process(
+    pool: Pool, manager: socket.socket, monkeypatch: pytest.MonkeyPatch, is_supervised: bool
+) -> None:
+    watched(monkeypatch, manager)
+    (pool.folder / "stuck.py").write_text(STUCK)
+    worker = pool.start(*HEALTH, modules=["stuck.py"], supervised=is_supervised)
+    await worker.serving()
+
+    async def is_dead() -> bool:
+        return (await ask(worker, "/live")).status == 503
+
+    await eventually(is_dead)
+    reason = "process 0: lease_thread_still" if is_supervised else "lease_thread_still"
+    assert (await ask(worker, "/live")).data == {"live": False, "reasons": [reason]}
+    if is_supervised:
+        await eventually(lambda: f"no sign of life: {reason}" in worker.said)
+    for process in psutil.Process(worker.process.pid).children():
+        worker.kill()  # first: it would start another one
+        process.kill()  # its drain waits for the thread
+
+
 # --- requests that are wrong ----------------------------------------------------------------------
 
 
