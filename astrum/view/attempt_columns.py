@@ -30,7 +30,7 @@ _COLUMNS = (
 )
 
 
-class RunningAttempt(NamedTuple):
+class OpenAttempt(NamedTuple):
     """An attempt that has not ended; times are seconds since the epoch, `None`: not yet."""
 
     task: int
@@ -100,7 +100,7 @@ class AttemptColumns:
             self._strings.add(event.blocked),
         )
 
-    def add_running(self, attempts: Iterable[RunningAttempt]) -> None:
+    def add_running(self, attempts: Iterable[OpenAttempt]) -> None:
         """Add attempts that have not ended."""
         for one in attempts:
             task = self._tasks.places.get(one.task)

@@ -23,7 +23,7 @@ from astrum.machine.task_state import (
     SKIPPED,
     SUCCEEDED,
 )
-from astrum.view.attempt_columns import OUTCOMES, AttemptColumns, RunningAttempt
+from astrum.view.attempt_columns import OUTCOMES, AttemptColumns, OpenAttempt
 from astrum.view.audit import audit_of, totals_of
 from astrum.view.critical_path import CriticalPath, Gain, Segment, shortened
 from astrum.view.failure_groups import FailureGroups
@@ -57,7 +57,7 @@ class OpenTasks:
     """The tasks of an open run that have not ended: their states by name, and what runs."""
 
     states: Mapping[str, str] = field(default_factory=dict)
-    running: Sequence[RunningAttempt] = ()
+    running: Sequence[OpenAttempt] = ()
 
 
 def run_columns(state: RunState, head: RunHead, unfinished: OpenTasks | None = None) -> RunColumns:

@@ -12,7 +12,7 @@ from astrum.runtime.version import installed_version
 from astrum.values.codec import Codec
 from astrum.values.opaque import plain_repr
 from astrum.view import RunMoment, unfinished
-from astrum.view.attempt_columns import RunningAttempt
+from astrum.view.attempt_columns import OpenAttempt
 from astrum.view.columns import OpenTasks, RunColumns, run_columns
 from astrum.view.redacting import without_messages
 from astrum.view.run_head import RunHead
@@ -72,9 +72,9 @@ async def recorded_columns(
     return without_messages(columns) if redacted else columns
 
 
-def _running(moment: RunMoment) -> list[RunningAttempt]:
+def _running(moment: RunMoment) -> list[OpenAttempt]:
     return [
-        RunningAttempt(task, moment.sent[task].sent_at, taken.taken_at, taken.worker_id)
+        OpenAttempt(task, moment.sent[task].sent_at, taken.taken_at, taken.worker_id)
         for task, taken in moment.taken.items()
         if task in moment.sent
     ]

@@ -95,12 +95,12 @@ def show(
              astrum-coordinator show @failed load --attempt 2
     """
     chosen = _chosen(task, task_id, attempt)._replace(failed=failed, everything=everything)
-    run_id = find_run(server, run_id)
     if wants_log or follow:
         from astrum_coordinator.cli.task_log import show_log
 
         show_log(server, run_id, chosen, follow=follow or watch, as_json=as_json)
         return
+    run_id = find_run(server, run_id)
     if watch:
         from astrum_coordinator.cli.watch_run import watch_run
 

@@ -11,7 +11,7 @@ import click
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions
 from astrum.runtime.visible_text import visible_text
-from astrum_coordinator.cli.asking import ask, patient_coordinator
+from astrum_coordinator.cli.asking import ask, find_run, patient_coordinator
 from astrum_coordinator.cli.options import require_redis
 from astrum_coordinator.cli.printing import print_json, print_text
 
@@ -27,7 +27,7 @@ def show_log(
     if chosen.task_id is None:
         raise click.UsageError("--log and --follow are about one task: name it after RUN")
     show = follow_log if follow else print_log
-    show(server, run_id, chosen.task_id, chosen.attempt, as_json=as_json)
+    show(server, find_run(server, run_id), chosen.task_id, chosen.attempt, as_json=as_json)
 
 
 def print_log(

@@ -6,9 +6,11 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
+from astrum.errors import StoreError, StoreUnavailableError
 from astrum.runtime.cli.options import ServerOptions
 from astrum.view.run_list import status_of
 from astrum_coordinator.app import Coordinator
+from astrum_coordinator.asking.pool_watch import PoolWatch
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.options import require_redis
 from astrum_coordinator.cli.printing import print_json
@@ -43,11 +45,15 @@ async def _shown(coordinator: Coordinator, run_id: str) -> None:
 
 async def _told(coordinator: Coordinator, run_id: str) -> None:
     progress = RunProgress()
+    watch = PoolWatch(coordinator, run_id, progress.queues)
     following = asyncio.ensure_future(coordinator.follow(run_id, progress))
     told: dict[str, Any] = {}
     try:
         while True:
             is_over = following.done()
+            with suppress(StoreError):
+                await watch.look()
+            progress.look(watch.latest())
             known = await _known(coordinator, run_id, progress)
             if known and known != told and not print_json(known):
                 return  # its reader has gone away
@@ -63,10 +69,13 @@ async def _told(coordinator: Coordinator, run_id: str) -> None:
 
 
 async def _known(coordinator: Coordinator, run_id: str, progress: RunProgress) -> dict[str, Any]:
-    """Return how far a run is as an object for JSON, an empty one before it was read."""
-    info = await coordinator.run_info(run_id)
+    """Return how far a run is as an object for JSON, an empty one if that is not known now."""
+    info = None
+    with suppress(StoreUnavailableError):  # what follows the run waits for the server
+        info = await coordinator.run_info(run_id)
     if progress.state is None or info is None:
         return {}
+    estimate, facts = progress.estimate, progress.facts
     return {
         "run_id": run_id,
         "status": str(status_of(info)),
@@ -74,7 +83,16 @@ async def _known(coordinator: Coordinator, run_id: str, progress: RunProgress) -
         "succeeded": progress.succeeded,
         "failed": progress.failed,
         "skipped": progress.skipped,
+        "blocked": progress.blocked,
+        "cancelled": progress.cancelled,
         "retried": progress.retried,
         "lost": progress.lost,
         "outstanding": progress.running_count,
+        "rate": None if estimate.rate is None else round(estimate.rate, 1),
+        "left_s": None if estimate.left_s is None else round(estimate.left_s),
+        "unknown": estimate.unknown,
+        "troubles": [] if facts is None else list(facts.troubles),
+        "children": [
+            {"task": progress.name(row.task), **row.counts()} for row in progress.open_children()
+        ],
     }

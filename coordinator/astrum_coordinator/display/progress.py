@@ -55,6 +55,10 @@ class ShownChildren(NamedTuple):
     total: int
     failed: int
 
+    def counts(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {"ended": self.ended, "total": self.total, "failed": self.failed}
+
 
 class RunProgress(RunCounters):
     """An observer of one run. All attributes may be read from any thread, none written.

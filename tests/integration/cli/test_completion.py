@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from astrum_coordinator.cli import main
 from astrum_coordinator.cli.completion import KEPT_S
-from tests.integration.cli.conftest import TIMEOUT_S, Cli, Write, environment
+from tests.integration.cli.conftest import TIMEOUT_S, Write, environment
 from tests.servers import Server
 
 COMMAND = Path(sys.executable).with_name("astrum-coordinator")
@@ -36,16 +38,16 @@ Complete = Callable[..., list[str]]
 def complete(tmp_path: Path, write: Write, redis_server: Server) -> Complete:
     """Complete the last of some words in a real bash; return what it offers."""
     write("flow.py", FLOW)
-    script = tmp_path / "complete.sh"
+    script, bash = tmp_path / "complete.sh", shutil.which("bash")
+    assert bash is not None
+    asked = environment(_ASTRUM_COORDINATOR_COMPLETE="bash_source")
+    source = subprocess.run([COMMAND], env=asked, capture_output=True, text=True, check=True)
     script.write_text(
-        f'PATH="{COMMAND.parent}:$PATH"\n'
-        'eval "$(_ASTRUM_COORDINATOR_COMPLETE=bash_source astrum-coordinator)"\n'
+        f'PATH="{COMMAND.parent}:$PATH"\n{source.stdout}\n'
         'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()\n'
         "_astrum_coordinator_completion astrum-coordinator\n"
         'printf "%s\\n" "${COMPREPLY[@]}"\n'
     )
-    bash = shutil.which("bash")
-    assert bash is not None
 
     def offered(*words: str, **env: str) -> list[str]:
         variables = {"ASTRUM_REDIS_URL": redis_server.url, "XDG_CACHE_HOME": str(tmp_path / "c")}
@@ -64,10 +66,11 @@ def complete(tmp_path: Path, write: Write, redis_server: Server) -> Complete:
 
 
 def test_a_shell_completes_runs_and_their_tasks(
-    cli: Cli, complete: Complete, redis_server: Server
+    complete: Complete, tmp_path: Path, redis_server: Server
 ) -> None:
     for run_id in ("nightly-1", "nightly-2", "hourly"):
-        cli("submit", "flow.py", "--run-id", run_id, "--redis", redis_server.url)
+        submit = ["submit", str(tmp_path / "flow.py"), "--run-id", run_id]
+        CliRunner().invoke(main, [*submit, "--redis", redis_server.url])
     assert complete("show", "ni") == ["nightly-2", "nightly-1"]
     assert complete("cancel", "hourly", "@l") == ["@last"]
     # A task whose name has a line end cannot be offered.
@@ -75,7 +78,7 @@ def test_a_shell_completes_runs_and_their_tasks(
     assert complete("show", "nightly", "") == []  # two runs begin so
 
 
-def test_an_answer_is_kept_for_seconds(complete: Complete, tmp_path: Path, cli: Cli) -> None:
+def test_an_answer_is_kept_for_seconds(complete: Complete, tmp_path: Path) -> None:
     assert complete("show", "") == []
     [kept] = (tmp_path / "c" / "astrum").iterdir()
     assert kept.stat().st_mode & 0o077 == 0

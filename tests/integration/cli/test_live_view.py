@@ -70,14 +70,16 @@ FAN_OUT = """
 class Terminal:
     """A command on a pseudo-terminal."""
 
-    def __init__(self, folder: Path, *arguments: str, size: tuple[int, int] = (100, 40)) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, size: tuple[int, int] = (100, 40), **env: str
+    ) -> None:
         self._master, slave = pty.openpty()
         self.screen = Screen(*size)
         self._set_size(slave, *size)
         self.process = subprocess.Popen(
             [*COMMAND, *arguments],
             cwd=folder,
-            env=environment(TERM="xterm-256color"),
+            env=environment(**{"TERM": "xterm-256color", **env}),
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -142,7 +144,7 @@ def test_it_shows_bars_running_tasks_and_retries_and_ends_with_a_table(
 ) -> None:
     write("flow.py", FLOW)
     with Terminal(tmp_path, "run", "flow.py", "--local") as terminal:
-        terminal.read_until(r"stage 0 ━+ 1/1\s+stage 1 ━+ 0/1\s+stage 2 ━+ 0/1\s+slow \[1\]")
+        terminal.read_until(r"stage 0 ━+ 1/1\s+stage 1 ─+ 0/1\s+stage 2 ─+ 0/1\s+slow \[1\]")
         terminal.read_until(r"1 of 3 done, 1 running, 1 retried")
         assert "printed by a task" in terminal.text
         assert "task 'quick' attempt 1 failed: ValueError: not yet; 0 retries left" in terminal.text
@@ -203,6 +205,27 @@ def test_a_fan_out_on_workers_fits_the_terminal(
     assert re.search(r"parse ×40 +completed +41 ", last)
     assert "result count = 40" in last
     assert "\x1b[2J" not in terminal.raw
+
+
+def test_a_terminal_that_cannot_be_redrawn_gets_lines(write: Write, tmp_path: Path) -> None:
+    write("flow.py", FLOW)
+    (tmp_path / "go").touch()
+    with Terminal(tmp_path, "run", "flow.py", "--local", TERM="dumb") as terminal:
+        assert terminal.read_to_end() == 0
+    assert "3 tasks in 3 stages\r\ntask 'quick' attempt 1 failed" in terminal.raw
+    assert "\x1b" not in terminal.raw
+
+
+def test_no_color_draws_without_colours(write: Write, tmp_path: Path) -> None:
+    write("flow.py", FLOW)
+    with Terminal(tmp_path, "run", "flow.py", "--local", NO_COLOR="1") as terminal:
+        terminal.watch_until("stage 1 ──", "0/1", "slow [1]")
+        (tmp_path / "go").touch()
+        assert terminal.read_to_end() == 0
+    codes = {
+        code for found in re.findall(r"\x1b\[([0-9;]*)m", terminal.raw) for code in found.split(";")
+    }
+    assert codes <= {"", "0", "1", "2"}  # bold and dim
 
 
 def test_a_view_follows_the_size_of_its_terminal(write: Write, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ async def test_nested_tasks_threads_and_warnings_belong_to_the_attempt(
         HOSTILE,
     ]
     assert "UserWarning: from warnings" in said[1]
+    assert not said[1].endswith("\n")
     assert [line.level_name for line in log.lines][-1] == "error"
 
 

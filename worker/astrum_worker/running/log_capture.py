@@ -42,7 +42,7 @@ class LogCapture(logging.Handler):
         self.handle(record)
 
     def _add(self, context: AttemptContext, record: logging.LogRecord) -> None:
-        text = message_of(record)
+        text = message_of(record).rstrip("\n")  # that of a warning ends with its line
         if record.exc_info or record.stack_info:
             text = f"{text}\n{traceback_of(record)}"
         log_of(context).add(record.created, record.levelno, record.name, text)
