@@ -22,8 +22,9 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from astrum.redis import RedisSettings
 from tests.eventually import eventually
-from tests.integration.worker.pool import Lead, Pool, WorkerProcess
+from tests.integration.worker.pool import Lead, Pool, WorkerProcess, open_run
 from tests.servers import RedisServer
 
 HEALTH = ("--health", "127.0.0.1:0", "--lease", "3")
@@ -171,6 +172,21 @@ async def test_a_worker_is_alive_and_not_ready_while_its_server_stands_still(
     await eventually(is_closed)
     own_server.process.send_signal(signal.SIGCONT)
     await becomes(cut_off, [])
+
+
+async def test_a_lease_that_is_lost_while_a_task_blocks_the_loop_is_told_too(
+    cut_off: WorkerProcess, own_server: RedisServer, tmp_path: Path
+) -> None:
+    assert own_server.process is not None
+    async with open_run(RedisSettings(url=own_server.url)) as lead:
+        await lead.dispatch(0, "block_the_loop", {"name": "block"})
+        await eventually((tmp_path / "block.started").exists)
+        own_server.process.send_signal(signal.SIGSTOP)
+        await becomes(cut_off, ["loop_blocked", "no_lease"])
+        assert (await ask(cut_off, "/live")).status == 200
+        own_server.process.send_signal(signal.SIGCONT)
+        (tmp_path / "block").touch()
+        await becomes(cut_off, [])
 
 
 async def test_a_server_that_is_gone_is_counted_and_a_new_one_makes_the_worker_ready(
