@@ -143,6 +143,35 @@ def test_a_lost_attempt_is_counted_by_the_one_that_settles_it(
         assert cli("cancel", "lost", **env).returncode == 0
 
 
+CHILDREN = """
+from astrum import Each, Ref, task
+
+@task("numbers", namespace="children_counted")
+async def numbers() -> list[int]:
+    return [1, 2, 3]
+
+@task("double", namespace="children_counted")
+async def double(number: Ref[int, Each("numbers")]) -> int:
+    return 2 * number
+"""
+
+
+def test_the_children_of_a_task_are_counted_under_its_name(
+    write: Write, cli: Cli, server: RedisServer
+) -> None:
+    flow = str(write("children.py", CHILDREN))
+    env = {"ASTRUM_REDIS_URL": server.url}
+    options = (flow, "--no-supervisor", "--health", "127.0.0.1:0")
+    with AstrumProcess("astrum_worker", *options, environment=env) as worker:
+        wait_until(lambda: "answering on " in worker.output, "the address")
+        [address] = re.findall(r"answering on (\S+)/ready", worker.output)
+        assert cli("run", flow, **env).returncode == 0
+        assert numbers(address, "astrum_attempts_total") == {
+            ("children_counted", "numbers", "succeeded"): 1,
+            ("children_counted", "double", "succeeded"): 3,
+        }
+
+
 def test_serve_tells_its_service_manager_how_it_does(server: RedisServer) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -22,8 +22,9 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from astrum.redis import RedisSettings
 from tests.eventually import eventually
-from tests.integration.worker.pool import Lead, Pool, WorkerProcess
+from tests.integration.worker.pool import Lead, Pool, WorkerProcess, open_run
 from tests.servers import RedisServer
 
 HEALTH = ("--health", "127.0.0.1:0", "--lease", "3")
@@ -173,6 +174,21 @@ async def test_a_worker_is_alive_and_not_ready_while_its_server_stands_still(
     await becomes(cut_off, [])
 
 
+async def test_a_lease_that_is_lost_while_a_task_blocks_the_loop_is_told_too(
+    cut_off: WorkerProcess, own_server: RedisServer, tmp_path: Path
+) -> None:
+    assert own_server.process is not None
+    async with open_run(RedisSettings(url=own_server.url)) as lead:
+        await lead.dispatch(0, "block_the_loop", {"name": "block"})
+        await eventually((tmp_path / "block.started").exists)
+        own_server.process.send_signal(signal.SIGSTOP)
+        await becomes(cut_off, ["loop_blocked", "no_lease"])
+        assert (await ask(cut_off, "/live")).status == 200
+        own_server.process.send_signal(signal.SIGCONT)
+        (tmp_path / "block").touch()
+        await becomes(cut_off, [])
+
+
 async def test_a_server_that_is_gone_is_counted_and_a_new_one_makes_the_worker_ready(
     cut_off: WorkerProcess, own_server: RedisServer
 ) -> None:
@@ -234,6 +250,45 @@ async def test_a_worker_that_waits_for_its_server_is_alive_and_starting(pool: Po
     assert (await ask(worker, "/live")).status == 200
     assert (await ask(worker, "/status")).data["pid"] == worker.process.pid
     assert "astrum_worker_info" in (await ask(worker, "/metrics")).body
+
+
+STUCK = """
+import time
+import astrum.redis.lease
+import astrum_worker.health.worker_health
+from astrum import task
+
+def beat(*given, **named):
+    time.sleep(600)
+
+astrum.redis.lease.LeaseClient.beat = beat
+astrum_worker.health.worker_health.STILL_S = 1.0
+
+@task("nothing", namespace="stuck")
+def nothing() -> None: ...
+"""
+
+
+@pytest.mark.parametrize("is_supervised", [True, False])
+async def test_a_heartbeat_thread_that_stands_still_is_a_reason_to_end_the_process(
+    pool: Pool, manager: socket.socket, monkeypatch: pytest.MonkeyPatch, is_supervised: bool
+) -> None:
+    watched(monkeypatch, manager)
+    (pool.folder / "stuck.py").write_text(STUCK)
+    worker = pool.start(*HEALTH, modules=["stuck.py"], supervised=is_supervised)
+    await worker.serving()
+
+    async def is_dead() -> bool:
+        return (await ask(worker, "/live")).status == 503
+
+    await eventually(is_dead)
+    reason = "process 0: lease_thread_still" if is_supervised else "lease_thread_still"
+    assert (await ask(worker, "/live")).data == {"live": False, "reasons": [reason]}
+    if is_supervised:
+        await eventually(lambda: f"no sign of life: {reason}" in worker.said)
+    for process in psutil.Process(worker.process.pid).children():
+        worker.kill()  # first: it would start another one
+        process.kill()  # its drain waits for the thread
 
 
 # --- requests that are wrong ----------------------------------------------------------------------
