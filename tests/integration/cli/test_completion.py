@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from astrum_coordinator.cli import main
 from astrum_coordinator.cli.completion import KEPT_S
 from tests.integration.cli.conftest import TIMEOUT_S, Write, environment
+from tests.processes import wait_until
 from tests.servers import Server
 
 COMMAND = Path(sys.executable).with_name("astrum-coordinator")
@@ -71,10 +72,11 @@ def test_a_shell_completes_runs_and_their_tasks(
     for run_id in ("nightly-1", "nightly-2", "hourly"):
         submit = ["submit", str(tmp_path / "flow.py"), "--run-id", run_id]
         CliRunner().invoke(main, [*submit, "--redis", redis_server.url])
-    assert complete("show", "ni") == ["nightly-2", "nightly-1"]
+    # The server has two seconds to answer: on a busy machine a person types Tab again.
+    wait_until(lambda: complete("show", "ni") == ["nightly-2", "nightly-1"], "an answer in time")
     assert complete("cancel", "hourly", "@l") == ["@last"]
     # A task whose name has a line end cannot be offered.
-    assert complete("show", "hour", "lo") == ["load"]
+    wait_until(lambda: complete("show", "hour", "lo") == ["load"], "an answer in time")
     assert complete("show", "nightly", "") == []  # two runs begin so
 
 

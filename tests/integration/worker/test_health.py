@@ -174,7 +174,7 @@ async def test_a_worker_is_alive_and_not_ready_while_its_server_stands_still(
     await becomes(cut_off, [])
 
 
-async def test_a_lease_that_is_lost_while_a_task_blocks_the_loop_is_told_too(
+async def test_a_lease_that_is_lost_while_a_task_blocks_the_loop_is_noticed(
     cut_off: WorkerProcess, own_server: RedisServer, tmp_path: Path
 ) -> None:
     assert own_server.process is not None

@@ -13,6 +13,7 @@ from astrum.machine import RunState
 from astrum.machine.observer import RunObserver
 from astrum.planning import Plan, TaskSpec
 from astrum.protocol.records import RunInfo
+from astrum_coordinator.asking.pool_watch import PoolWatch
 from astrum_coordinator.cli import watch_run
 
 
@@ -53,6 +54,10 @@ class Asked:
 
 
 async def told(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look(watch: PoolWatch) -> None:
+        raise StoreUnavailableError("the pool is not known")
+
+    monkeypatch.setattr(PoolWatch, "look", look)
     monkeypatch.setattr(watch_run, "EVERY_S", 0.001)
     async with asyncio.timeout(20):
         await watch_run._told(cast(Any, asked), "r")
