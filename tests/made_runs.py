@@ -24,7 +24,7 @@ from astrum.machine import (
 )
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 from astrum.planning.axes import Axis, Condition, ListSource, Watch
-from astrum.view.run_head import RunHead
+from astrum.view.report.run_head import RunHead
 
 BEGIN = 1_790_000_000.0
 CHILDREN = 0.8

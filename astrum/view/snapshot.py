@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from astrum.machine.report import ExecutionReport
-from astrum.view.unfinished import UnfinishedTask
+from astrum.view.why.unfinished import UnfinishedTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from astrum.view.columns import RunColumns, run_columns
+from astrum.view.report.columns import RunColumns, run_columns
 from astrum_coordinator.display.report_page import report_page
 from tests.chromium import Chromium, Page, browser, chromium_path
 from tests.made_runs import made_run

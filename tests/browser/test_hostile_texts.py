@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from astrum.view.columns import RunColumns, run_columns
+from astrum.view.report.columns import RunColumns, run_columns
 from tests.chromium import Page
 from tests.made_runs import made_run
 

@@ -6,9 +6,9 @@ from abc import abstractmethod
 
 from astrum.errors import RunNotFoundError
 from astrum.view import RunSnapshot
-from astrum.view.columns import RunColumns
-from astrum.view.columns_report import snapshot_of
-from astrum.view.redacting import without_messages
+from astrum.view.report.columns import RunColumns
+from astrum.view.report.columns_report import snapshot_of
+from astrum.view.report.redacting import without_messages
 from astrum_coordinator.asking.chronicles import Chronicles
 from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.exports import recorded_columns

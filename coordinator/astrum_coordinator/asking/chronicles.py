@@ -20,9 +20,9 @@ from astrum.machine.state import RunState
 from astrum.redis.chronicles import NO_ROOM
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import end_task
-from astrum.view.chronicle import MAX_TASKS, decode_chronicle, encode_chronicle
-from astrum.view.columns import RunColumns, run_columns
-from astrum.view.run_head import RunHead
+from astrum.view.report.chronicle import MAX_TASKS, decode_chronicle, encode_chronicle
+from astrum.view.report.columns import RunColumns, run_columns
+from astrum.view.report.run_head import RunHead
 from astrum_coordinator.asking.child_names import has_keys, name_children
 from astrum_coordinator.asking.exports import head_of
 from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL

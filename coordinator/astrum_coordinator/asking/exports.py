@@ -12,10 +12,10 @@ from astrum.runtime.version import installed_version
 from astrum.values.codec import Codec
 from astrum.values.opaque import plain_repr
 from astrum.view import RunMoment, unfinished
-from astrum.view.attempt_columns import OpenAttempt
-from astrum.view.columns import OpenTasks, RunColumns, run_columns
-from astrum.view.redacting import without_messages
-from astrum.view.run_head import RunHead
+from astrum.view.report.attempt_columns import OpenAttempt
+from astrum.view.report.columns import OpenTasks, RunColumns, run_columns
+from astrum.view.report.redacting import without_messages
+from astrum.view.report.run_head import RunHead
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.result_types import types_declared_here
 from astrum_coordinator.asking.snapshots import read_moment

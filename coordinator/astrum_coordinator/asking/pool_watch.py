@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
 from astrum.errors import StoreError
-from astrum.view.pool_facts import PoolFacts, pool_facts
+from astrum.view.progress.pool_facts import PoolFacts, pool_facts
 from astrum_coordinator.asking.operations import Operations
 
 LOOK_EVERY_S = 1.0

@@ -17,7 +17,7 @@ from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.printing import print_text
 
 if TYPE_CHECKING:
-    from astrum.view.columns import RunColumns
+    from astrum.view.report.columns import RunColumns
 
 FORMATS = ("html", "json", "csv", "perfetto")
 

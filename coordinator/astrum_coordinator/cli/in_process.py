@@ -19,8 +19,8 @@ from astrum.runtime.cli.logs import log_for_users
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.version import installed_version
 from astrum.runtime.visible_text import visible_name
-from astrum.view.columns import RunColumns, run_columns
-from astrum.view.run_head import RunHead
+from astrum.view.report.columns import RunColumns, run_columns
+from astrum.view.report.run_head import RunHead
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.interrupts import Interrupts, cancelling
 from astrum_coordinator.display.progress import RunProgress, ShownAttempt

@@ -13,7 +13,7 @@ from astrum.execution.invoke import Flow
 from astrum.execution.run_inputs import CheckedInputs
 from astrum.machine import ExecutionReport
 from astrum.machine.observer import Observers
-from astrum.view.columns import RunColumns
+from astrum.view.report.columns import RunColumns
 from astrum_coordinator.app import Coordinator
 from astrum_coordinator.cli import workers_output
 from astrum_coordinator.cli.asking import patient_coordinator

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from astrum.execution.run_inputs import CheckedInputs
     from astrum.machine import ExecutionReport
     from astrum.planning.plan import Plan
-    from astrum.view.columns import RunColumns
+    from astrum.view.report.columns import RunColumns
     from astrum_coordinator.cli.in_process import LocalSession
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.cli.on_pool import PoolSession

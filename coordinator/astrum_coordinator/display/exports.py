@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from astrum.view.chronicle import columns_text
-from astrum.view.columns import RunColumns
-from astrum.view.csv_table import csv_table
-from astrum.view.perfetto import perfetto_trace
+from astrum.view.report.chronicle import columns_text
+from astrum.view.report.columns import RunColumns
+from astrum.view.report.csv_table import csv_table
+from astrum.view.report.perfetto import perfetto_trace
 
 FORMATS = ("html", "json", "csv", "perfetto")
 _ENDINGS = {

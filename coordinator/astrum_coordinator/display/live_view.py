@@ -18,7 +18,7 @@ from rich.text import Text
 
 from astrum.runtime.standard_streams import say_line
 from astrum.runtime.visible_text import visible_name
-from astrum.view.pool_facts import PoolFacts
+from astrum.view.progress.pool_facts import PoolFacts
 from astrum_coordinator.display.frame import (
     Look,
     Size,

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.state import RunState
 from astrum.machine.task_state import HELD as IS_HELD
-from astrum.view.estimate import RunEstimate, Running
-from astrum.view.pool_facts import PoolFacts
-from astrum.view.run_counters import RunCounters
+from astrum.view.progress.estimate import RunEstimate, Running
+from astrum.view.progress.pool_facts import PoolFacts
+from astrum.view.progress.run_counters import RunCounters
 
 NOTICES_KEPT = 2_000
 RETRIED, FAILED, LOST, HELD = "retried", "failed", "lost", "held"

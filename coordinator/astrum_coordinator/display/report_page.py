@@ -14,8 +14,8 @@ import re
 from functools import cache
 from importlib import resources
 
-from astrum.view.chronicle import columns_text
-from astrum.view.columns import RunColumns
+from astrum.view.report.chronicle import columns_text
+from astrum.view.report.columns import RunColumns
 from astrum_coordinator.display.report_tables import plain_report
 
 _MARK = re.compile(r"%%(TITLE|CSP|STYLE|NOSCRIPT|DATA|SCRIPT)%%")

@@ -8,7 +8,7 @@ from typing import Any
 
 from astrum.errors import listed
 from astrum.runtime.visible_text import visible_name, visible_text
-from astrum.view.columns import RunColumns
+from astrum.view.report.columns import RunColumns
 from astrum_coordinator.display.report_view import duration_text, state_text
 from astrum_coordinator.display.tracebacks import users_traceback
 

@@ -10,7 +10,7 @@ from astrum.machine.events import Outcome
 from astrum.planning import TaskSpec
 from astrum.planning.axes import Axis, ListSource, Watch
 from astrum.values.codec import Codec
-from astrum.view.columns_check import checked_columns
+from astrum.view.report.columns_check import checked_columns
 from astrum_coordinator import Coordinator
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import ManualWorker, flow

@@ -12,7 +12,7 @@ from astrum.machine.progress import Progress
 from astrum.planning.axes import Axis, ListSource, Watch
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.planning.retry_policy import RetryPolicy
-from astrum.view.pool_facts import PoolFacts, RunningFacts
+from astrum.view.progress.pool_facts import PoolFacts, RunningFacts
 from astrum.view.queues import QueueState
 from astrum_coordinator.display.frame import Look, Size, StageBars, frame, nowhere
 from astrum_coordinator.display.progress import RunProgress

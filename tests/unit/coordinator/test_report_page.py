@@ -14,9 +14,9 @@ import pytest
 
 from astrum.machine import Failure, RunState
 from astrum.planning import Plan, TaskSpec
-from astrum.view.chronicle import encode_chronicle
-from astrum.view.columns import RunColumns, run_columns
-from astrum.view.redacting import without_messages
+from astrum.view.report.chronicle import encode_chronicle
+from astrum.view.report.columns import RunColumns, run_columns
+from astrum.view.report.redacting import without_messages
 from astrum_coordinator.display.report_page import json_for_script, report_page
 from tests.made_runs import BEGIN, MadeRun, made_run
 from tests.unit.machine.events_of import fails

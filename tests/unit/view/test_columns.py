@@ -16,16 +16,16 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from astrum.errors import DecodeError
 from astrum.machine import ExecutionReport, RunState, RunTimes, build_report
-from astrum.view.attempt_columns import OpenAttempt
-from astrum.view.chronicle import columns_text, decode_chronicle, encode_chronicle
-from astrum.view.columns import OpenTasks, RunColumns, run_columns
-from astrum.view.columns_check import checked_columns
-from astrum.view.columns_report import report_of
-from astrum.view.csv_table import csv_table
-from astrum.view.needs import ShownTasks
-from astrum.view.perfetto import perfetto_trace
-from astrum.view.redacting import without_messages
-from astrum.view.run_head import RunHead
+from astrum.view.report.attempt_columns import OpenAttempt
+from astrum.view.report.chronicle import columns_text, decode_chronicle, encode_chronicle
+from astrum.view.report.columns import OpenTasks, RunColumns, run_columns
+from astrum.view.report.columns_check import checked_columns
+from astrum.view.report.columns_report import report_of
+from astrum.view.report.csv_table import csv_table
+from astrum.view.report.needs import ShownTasks
+from astrum.view.report.perfetto import perfetto_trace
+from astrum.view.report.redacting import without_messages
+from astrum.view.report.run_head import RunHead
 from tests.made_runs import MadeRun, made_plan, made_run
 from tests.schemas import check
 from tests.unit.machine.random_plans import RandomPlan

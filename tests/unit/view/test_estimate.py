@@ -7,8 +7,8 @@ import pytest
 from astrum.machine import AttemptSettled, Outcome, RunState
 from astrum.planning.axes import Axis, ListSource, Watch
 from astrum.planning.plan import Plan, TaskSpec
-from astrum.view.estimate import RunEstimate, Running, families_of, left_by_task
-from astrum.view.run_counters import RunCounters
+from astrum.view.progress.estimate import RunEstimate, Running, families_of, left_by_task
+from astrum.view.progress.run_counters import RunCounters
 
 NOT_KNOWN = Running()
 

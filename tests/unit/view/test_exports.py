@@ -11,9 +11,9 @@ from typing import Any
 
 from astrum.machine import RunState
 from astrum.planning import Plan, TaskSpec
-from astrum.view.columns import RunColumns, run_columns
-from astrum.view.csv_table import HEADINGS, csv_table
-from astrum.view.perfetto import perfetto_trace
+from astrum.view.report.columns import RunColumns, run_columns
+from astrum.view.report.csv_table import HEADINGS, csv_table
+from astrum.view.report.perfetto import perfetto_trace
 from tests.made_runs import BEGIN, MadeRun, made_run
 from tests.unit.machine.events_of import end
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from astrum.machine.progress import Progress
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
 from astrum.protocol.status import CoordinatorStatus, LedRun, RunningAttempt, WorkerStatus
-from astrum.view.pool_facts import PoolFacts, pool_facts
+from astrum.view.progress.pool_facts import PoolFacts, pool_facts
 from astrum.view.queues import QueueState
 
 

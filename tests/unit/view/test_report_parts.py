@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from astrum.machine import Failure
-from astrum.view.critical_path import CriticalPath, Gain, PathAttempt, Segment, shortened
-from astrum.view.failure_groups import FailureGroups, signature
-from astrum.view.families import FamilyMember, families_of
-from astrum.view.lanes import lanes_of, pack
-from astrum.view.layout import layout
-from astrum.view.needs import Needs, Span
+from astrum.view.report.critical_path import CriticalPath, Gain, PathAttempt, Segment, shortened
+from astrum.view.report.failure_groups import FailureGroups, signature
+from astrum.view.report.families import FamilyMember, families_of
+from astrum.view.report.lanes import lanes_of, pack
+from astrum.view.report.layout import layout
+from astrum.view.report.needs import Needs, Span
 
 INTERVALS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=40)
 

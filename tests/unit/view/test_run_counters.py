@@ -24,7 +24,7 @@ from astrum.machine.task_state import ENDED, FAILED, TaskState
 from astrum.planning.axes import Axis, Condition, ListSource, Watch
 from astrum.planning.plan import OnFailure, OnLost, Plan, TaskSpec
 from astrum.planning.retry_policy import RetryPolicy
-from astrum.view.run_counters import RunCounters
+from astrum.view.progress.run_counters import RunCounters
 
 BROKEN = Failure(("builtins.ValueError",), "no")
 ITEMS = (Axis((ListSource("files"),)),)

@@ -13,8 +13,9 @@ from astrum.planning.plan import DEFAULT_QUEUE, TaskSpec
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import LedRun, RunningAttempt, WaitingAttempt
 from astrum.protocol.streams import Stream
-from astrum.view.explanation import age_text, first_line
-from astrum.view.moment import Pool, RunMoment, Sent
+from astrum.view.ages import age_text
+from astrum.view.why.explanation import first_line
+from astrum.view.why.moment import Pool, RunMoment, Sent
 
 EXCLUSIVE = "exclusive"
 LEAST_ENDS = 5

@@ -9,10 +9,11 @@ from astrum.machine.budgets import LOSS_BUDGET
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.failure import UNSERVED as UNSERVED_FAILURE
 from astrum.protocol.pauses import Pause, PauseKind
-from astrum.view.codes import NEEDS_PERSON, Code
-from astrum.view.explanation import Explanation, age_text
-from astrum.view.look import Look
+from astrum.view.ages import age_text
 from astrum.view.run_list import UNLED_S
+from astrum.view.why.codes import NEEDS_PERSON, Code
+from astrum.view.why.explanation import Explanation
+from astrum.view.why.look import Look
 
 OVERDUE_S = 10.0
 """A leader acts sooner than this."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from astrum.machine.events import Outcome
-from astrum.view.attempt_columns import RUNNING, AttemptColumns
+from astrum.view.report.attempt_columns import RUNNING, AttemptColumns
 
 _NOT_BEGUN = (Outcome.HANDED_BACK, Outcome.NEVER_BEGAN)
 

@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from astrum.machine.progress import Progress
 from astrum.machine.task_state import BACKING_OFF
-from astrum.view.codes import UNSERVED, Code
-from astrum.view.explain import explain_briefly
-from astrum.view.explanation import Explanation
-from astrum.view.look import EXCLUSIVE, Look
-from astrum.view.moment import Pool, RunMoment
+from astrum.view.why.codes import UNSERVED, Code
+from astrum.view.why.explain import explain_briefly
+from astrum.view.why.explanation import Explanation
+from astrum.view.why.look import EXCLUSIVE, Look
+from astrum.view.why.moment import Pool, RunMoment
 
 
 class UnfinishedState(StrEnum):

@@ -9,8 +9,8 @@ import json
 import zlib
 
 from astrum.errors import DecodeError
-from astrum.view.columns import RunColumns
-from astrum.view.columns_check import checked_columns
+from astrum.view.report.columns import RunColumns
+from astrum.view.report.columns_check import checked_columns
 
 MAX_TASKS = 250_000
 """Runs of more tasks have no chronicle: to make it would take their leader too long."""

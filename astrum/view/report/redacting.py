@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from astrum.view.columns import RunColumns
+from astrum.view.report.columns import RunColumns
 
 
 def without_messages(columns: RunColumns) -> RunColumns:

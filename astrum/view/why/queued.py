@@ -8,9 +8,10 @@ from typing import Any
 
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import LaneStatus
-from astrum.view.codes import NEEDS_PERSON, Code
-from astrum.view.explanation import Explanation, age_text
-from astrum.view.look import EXCLUSIVE, Look
+from astrum.view.ages import age_text
+from astrum.view.why.codes import NEEDS_PERSON, Code
+from astrum.view.why.explanation import Explanation
+from astrum.view.why.look import EXCLUSIVE, Look
 
 MOMENT_S = 2.0
 """What was sent so short a time ago need not have reached a worker."""

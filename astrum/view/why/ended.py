@@ -14,9 +14,9 @@ from astrum.machine.task_state import (
     SKIPPED,
     SUCCEEDED,
 )
-from astrum.view.codes import Code
-from astrum.view.explanation import Explanation, first_line
-from astrum.view.look import Look
+from astrum.view.why.codes import Code
+from astrum.view.why.explanation import Explanation, first_line
+from astrum.view.why.look import Look
 
 
 def explain_ended(look: Look, task: int) -> Explanation:

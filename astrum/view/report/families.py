@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from astrum.view.needs import Needs, Span
+from astrum.view.report.needs import Needs, Span
 
 _DIGITS = re.compile(r"\d+")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from astrum.view.needs import Needs, Span
+from astrum.view.report.needs import Needs, Span
 
 MAX_GAINS = 10
 MAX_SEGMENTS = 2_000

@@ -23,15 +23,15 @@ from astrum.machine.task_state import (
     SKIPPED,
     SUCCEEDED,
 )
-from astrum.view.attempt_columns import OUTCOMES, AttemptColumns, OpenAttempt
-from astrum.view.audit import audit_of, totals_of
-from astrum.view.critical_path import CriticalPath, Gain, Segment, shortened
-from astrum.view.failure_groups import FailureGroups
-from astrum.view.families import FamilyMember, families_of
-from astrum.view.layout import layout
-from astrum.view.needs import Needs, ShownTasks, Span
-from astrum.view.run_head import RunHead
-from astrum.view.strings import Strings
+from astrum.view.report.attempt_columns import OUTCOMES, AttemptColumns, OpenAttempt
+from astrum.view.report.audit import audit_of, totals_of
+from astrum.view.report.critical_path import CriticalPath, Gain, Segment, shortened
+from astrum.view.report.failure_groups import FailureGroups
+from astrum.view.report.families import FamilyMember, families_of
+from astrum.view.report.layout import layout
+from astrum.view.report.needs import Needs, ShownTasks, Span
+from astrum.view.report.run_head import RunHead
+from astrum.view.report.strings import Strings
 
 FORMAT = "astrum.run/1"
 STATES = (

@@ -19,7 +19,7 @@ from astrum.machine.events import AttemptSettled
 from astrum.machine.state import RunState
 from astrum.machine.task_state import ENDED
 from astrum.planning.plan import Plan
-from astrum.view.run_counters import RunCounters
+from astrum.view.progress.run_counters import RunCounters
 
 RATE_WINDOW_S = 10.0
 LEAST_WINDOW_S = 1.5

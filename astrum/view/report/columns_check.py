@@ -8,7 +8,7 @@ from typing import Any
 
 from astrum.errors import DecodeError
 from astrum.machine.report import ExecutionState
-from astrum.view.columns import FORMAT, RunColumns
+from astrum.view.report.columns import FORMAT, RunColumns
 
 _FAMILY_OF_FORMATS = FORMAT.partition("/")[0] + "/"
 _ANY = None

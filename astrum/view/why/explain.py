@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from astrum.machine.task_state import BACKING_OFF, ENDED, HELD, OUTSTANDING, WAITING
-from astrum.view.ended import explain_ended
-from astrum.view.explanation import Explanation
-from astrum.view.look import Look
-from astrum.view.queued import explain_queued
-from astrum.view.ready import (
+from astrum.view.why.ended import explain_ended
+from astrum.view.why.explanation import Explanation
+from astrum.view.why.look import Look
+from astrum.view.why.queued import explain_queued
+from astrum.view.why.ready import (
     explain_backing_off,
     explain_delayed,
     explain_held,
@@ -18,8 +18,8 @@ from astrum.view.ready import (
     explain_stopping,
     explain_unserved,
 )
-from astrum.view.taken import explain_taken
-from astrum.view.waiting import MAX_GROUPS, explain_mapped, explain_waiting, frontier, grouped
+from astrum.view.why.taken import explain_taken
+from astrum.view.why.waiting import MAX_GROUPS, explain_mapped, explain_waiting, frontier, grouped
 
 
 def explain(look: Look, task: int) -> Explanation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from astrum.view.columns import RunColumns
+from astrum.view.report.columns import RunColumns
 
 _US = 1000
 

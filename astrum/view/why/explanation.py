@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from astrum.machine.progress import Progress
-from astrum.view.codes import Code
+from astrum.view.why.codes import Code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,27 +65,6 @@ class Explanation:
     def __post_init__(self) -> None:
         if "\n" in self.sentence:  # what a person or a task wrote may have several lines
             object.__setattr__(self, "sentence", " ".join(self.sentence.split()))
-
-
-def age_text(seconds: float) -> str:
-    """Return an age with a suitable unit, never a negative one.
-
-    >>> [age_text(s) for s in (-3, 4.2, 65, 7380)]
-    ['0 s', '4 s', '1 min 05 s', '2 h 03 min']
-    """
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def count_text(count: int, noun: str) -> str:
-    """Return a number and its noun in the right form.
-
-    >>> count_text(1, "attempt"), count_text(1200, "attempt")
-    ('1 attempt', '1,200 attempts')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def first_line(text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from astrum.view.columns import RunColumns
+from astrum.view.report.columns import RunColumns
 
 HEADINGS = (
     *("task", "state", "family", "queue", "note", "attempt", "outcome", "worker", "host"),

@@ -7,10 +7,11 @@ from typing import Any
 from astrum.machine.progress import Progress
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import LoopBlock, RunningAttempt
-from astrum.view.codes import Code
-from astrum.view.explanation import Explanation, age_text
-from astrum.view.look import Look
-from astrum.view.moment import Taken
+from astrum.view.ages import age_text
+from astrum.view.why.codes import Code
+from astrum.view.why.explanation import Explanation
+from astrum.view.why.look import Look
+from astrum.view.why.moment import Taken
 
 STATUS_AGE_S = 3.0
 """A worker's status may be so old: what it took later is not in it."""

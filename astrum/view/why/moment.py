@@ -16,7 +16,7 @@ from astrum.protocol.pauses import NO_PAUSES, Pauses
 from astrum.protocol.records import CoordinatorInfo, LastWord, RunInfo, WorkerInfo
 from astrum.protocol.status import LedRun
 from astrum.protocol.streams import Stream
-from astrum.view.codes import Code
+from astrum.view.why.codes import Code
 
 
 class Sent(NamedTuple):

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from astrum.machine.clocks import on_one_clock
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.state import RunState
-from astrum.view.critical_path import PathAttempt
-from astrum.view.failure_groups import FailureGroups
-from astrum.view.lanes import lanes_of
-from astrum.view.needs import ShownTasks
-from astrum.view.run_head import RunHead
-from astrum.view.strings import Strings
+from astrum.view.report.critical_path import PathAttempt
+from astrum.view.report.failure_groups import FailureGroups
+from astrum.view.report.lanes import lanes_of
+from astrum.view.report.needs import ShownTasks
+from astrum.view.report.run_head import RunHead
+from astrum.view.report.strings import Strings
 
 OUTCOMES = (
     *("succeeded", "failed", "lost", "timed out", "cancelled", "handed back", "never began"),

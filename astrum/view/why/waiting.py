@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from astrum.errors import listed
 from astrum.machine.places import unknown_below
 from astrum.machine.task_state import ENDED, WAITING
-from astrum.view.codes import Code
-from astrum.view.explanation import Explanation, Group
-from astrum.view.look import Look
+from astrum.view.why.codes import Code
+from astrum.view.why.explanation import Explanation, Group
+from astrum.view.why.look import Look
 
 MAX_GROUPS = 10
 _NAMED = 3

@@ -13,7 +13,7 @@ from astrum.machine.report import (
     TaskExecutionStatistics,
     TaskStageStatistics,
 )
-from astrum.view.columns import RunColumns
+from astrum.view.report.columns import RunColumns
 from astrum.view.snapshot import RunSnapshot
 
 _STATUS = {"timed out": "failed", "succeeded": "completed", "handed back": "handed_back"}

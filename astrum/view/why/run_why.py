@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from astrum.machine.task_state import ENDED, FAILED, SUCCEEDED
-from astrum.view.codes import Code
-from astrum.view.explain import explain_briefly
-from astrum.view.explanation import Explanation, age_text
-from astrum.view.look import Look
-from astrum.view.ready import A_LEADER, unled, why_stopping
-from astrum.view.waiting import MAX_GROUPS, grouped
+from astrum.view.ages import age_text
+from astrum.view.why.codes import Code
+from astrum.view.why.explain import explain_briefly
+from astrum.view.why.explanation import Explanation
+from astrum.view.why.look import Look
+from astrum.view.why.ready import A_LEADER, unled, why_stopping
+from astrum.view.why.waiting import MAX_GROUPS, grouped
 
 _ENDS = {
     "completed": (Code.RUN_COMPLETED, "has completed"),
