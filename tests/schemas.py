@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,14 @@ SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
 
 def check(name: str, value: Any) -> None:
     """Raise ``jsonschema.ValidationError`` for what a schema does not describe in full."""
+    _validator(name).validate(value)
+
+
+@cache
+def _validator(name: str) -> Any:
     schema = strict(json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8")))
-    jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
 
 
 def strict(schema: Any) -> Any:

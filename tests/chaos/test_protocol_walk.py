@@ -7,8 +7,9 @@ import pytest
 from tests.chaos.protocol_walk import ABLATIONS, Violation, walk
 from tests.servers import RedisServer, Server, find_binaries
 
-SEEDS = 100
-SEEDS_OF_REOPENED = 60
+SEEDS, MORE_SEEDS = 60, 400
+"""How many seeds are played always, and how many when there is time."""
+SEEDS_OF_REOPENED = 40
 SEEDS_TO_MISS_A_SAFEGUARD = 60
 FIRST_MISSED = {"entry-id": 2680}
 """Where to begin for a safeguard that the first seeds do not miss."""
@@ -50,6 +51,15 @@ async def test_no_fault_breaks_a_promise_of_a_run_that_is_reopened(server: Redis
         "leader killed",
     ):
         assert counts[what] > 0, f"the walk met no {what}: {counts}"
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("reopens", [False, True])
+async def test_no_fault_breaks_a_promise_with_further_seeds(
+    server: RedisServer, reopens: bool
+) -> None:
+    await walk(server, range(SEEDS_OF_REOPENED, MORE_SEEDS), reopens=reopens)
 
 
 @pytest.mark.parametrize("safeguard", ABLATIONS)

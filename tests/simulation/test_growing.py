@@ -8,7 +8,8 @@ from tests.simulation.ablations import FIRST_MISSED_GROWING, GROWING
 from tests.simulation.run import simulate, simulate_all
 from tests.simulation.world import Violation
 
-SEEDS = 25
+SEEDS, MORE_SEEDS = 15, 150
+"""How many seeds are played always, and how many when there is time."""
 SEEDS_TO_MISS_A_SAFEGUARD = 60
 WHAT_HAPPENS = (
     "children",
@@ -26,6 +27,12 @@ WHAT_HAPPENS = (
 def test_no_fault_breaks_a_promise_about_growing_runs() -> None:
     counts = simulate_all(range(SEEDS), is_growing=True)
     assert not [what for what in WHAT_HAPPENS if not counts[what]]
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_no_fault_breaks_a_promise_about_growing_runs_with_further_seeds() -> None:
+    simulate_all(range(SEEDS, MORE_SEEDS), is_growing=True)
 
 
 def test_the_same_seed_gives_the_same_events_of_a_growing_run() -> None:

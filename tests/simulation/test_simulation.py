@@ -8,7 +8,8 @@ from tests.simulation.ablations import FIRST_MISSED
 from tests.simulation.run import simulate, simulate_all
 from tests.simulation.world import Violation
 
-SEEDS = 50
+SEEDS, MORE_SEEDS = 30, 200
+"""How many seeds are played always, and how many when there is time."""
 EVERY_FAULT = (
     "killed w",
     "killed c",
@@ -34,6 +35,12 @@ SEEDS_TO_MISS_A_SAFEGUARD = 60
 def test_no_fault_breaks_a_promise() -> None:
     counts = simulate_all(range(SEEDS))
     assert not [fault for fault in EVERY_FAULT if not counts[fault]]
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_no_fault_breaks_a_promise_with_further_seeds() -> None:
+    simulate_all(range(SEEDS, MORE_SEEDS))
 
 
 def test_the_same_seed_gives_the_same_events() -> None:
