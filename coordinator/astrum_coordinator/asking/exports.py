@@ -63,7 +63,8 @@ async def recorded_columns(
         moment, pool = await read_moment(store, known, info)
         states = {task.task_id: str(task.state) for task in unfinished(moment, pool)}
         tasks, now = OpenTasks(states, _running(moment)), moment.now
-        times = times._replace(ended_at=now)
+        if info.waits_until is None:  # else no time of it has passed
+            times = times._replace(ended_at=now)
     else:
         known.state.conclude()
     inputs = await _inputs(loader, info) if with_values else NO_INPUTS
