@@ -31,6 +31,9 @@ def why_text(reason: Explanation) -> Text:
         text.append(f"\n  {group.count:>{width},} ", "bold")
         text.append(str(group.code), "bold yellow" if group.needs_person else "cyan")
         text.append(f": {_example(group)}")
+    if reason.tasks_left_out:
+        word = "task" if reason.tasks_left_out == 1 else "tasks"
+        text.append(f"\n  ... and {reason.tasks_left_out:,} more {word}", "dim")
     for command in _commands(reason):
         text.append("\nto do: ", "dim")
         text.append(command, "bold")
