@@ -72,9 +72,8 @@ def dead(
 
 def letters_table(found: Sequence[DeadLetterView]) -> Table:
     """Return one row per dead letter."""
-    from rich.text import Text
-
     from astrum_coordinator.display.report_view import plain_table, time_text
+    from astrum_coordinator.display.texts import Text
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True

@@ -31,6 +31,11 @@ FLOW = """
 
     @task("parse", depends_on=["load"])
     def parse() -> int: return 1
+
+    HOSTILE = ["zz;touch PWNED;", "zz$(touch PWNED)", "zz`id`", "zz a", "zz*", "zz[0]", "zz>a",
+               "zz&", "zz'", 'zz"', "zz{a,b}", "zz!x", "zz\\\\", "~zz", "--yes", "=ls", "#zz"]
+    for name in [*HOSTILE, "zz.1"]:
+        task(name, depends_on=["parse"])(lambda: 1)
 """
 Complete = Callable[..., list[str]]
 
@@ -77,6 +82,9 @@ def test_a_shell_completes_runs_and_their_tasks(
     assert complete("cancel", "hourly", "@l") == ["@last"]
     # A task whose name has a line end cannot be offered.
     wait_until(lambda: complete("show", "hour", "lo") == ["load"], "an answer in time")
+    # Nor can one that a shell would not take as it stands for a word of its command line.
+    assert complete("show", "hour", "zz") == ["zz.1"]
+    assert complete("show", "hour", "") == ["load", "parse", "zz.1"]
     assert complete("show", "nightly", "") == []  # two runs begin so
 
 
