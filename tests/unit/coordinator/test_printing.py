@@ -14,12 +14,14 @@ import pytest
 import astrum_coordinator
 from astrum import SchedulerRegistry
 from astrum.runtime.cli.commands import say
+from astrum.view.why.explanation import Code, Explanation
 from astrum_coordinator.cli.printing import print_text, print_view
 from astrum_coordinator.display.live_view import notice_text
 from astrum_coordinator.display.plan_view import plan_view
 from astrum_coordinator.display.progress import FAILED, Notice
 from astrum_coordinator.display.report_view import error_lines, plain_table
 from astrum_coordinator.display.texts import Text
+from astrum_coordinator.display.why_view import why_text
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07\r\x00\x9b\u202e\u2028"
 SHOWN = r"\x1b[2J\x1b]0;title\x07\x0d\x00\x9b\u202e\u2028"
@@ -74,7 +76,7 @@ def test_no_name_in_a_table_looks_like_a_row_or_moves_a_column() -> None:
     table.add_row(Text("b"), Text("completed"), Text("wx"))
     print_view(table, out)
     first, second = out.getvalue().splitlines()[-3:-1]
-    assert first.rstrip() == rf"a\n  forged\t{SHOWN}\x07   failed      w\n[bold]\x07"
+    assert first.strip() == rf"a\n  forged\t{SHOWN}\x07   failed      w\n[bold]\x07"
     assert first.index("failed") == second.index("completed")
     assert first.rindex("w\\n") == second.index("wx")
 
@@ -104,3 +106,14 @@ def test_text_is_raw_in_a_file_and_visible_on_a_terminal() -> None:
     assert file.getvalue() == f"row,{HOSTILE}\nnext\n"
     assert not CONTROL.search(terminal.getvalue())
     assert terminal.getvalue().count("\n") == 2
+
+
+def test_no_message_looks_like_advice_of_why() -> None:
+    forged = "waits\nto do: forged\x07"
+    reason = Explanation(code=Code.WAITS_UPSTREAM, sentence=forged, run_id="r", advice=forged)
+    out = io.StringIO()
+    print_view(why_text(reason), out)
+    assert [line.strip() for line in out.getvalue().splitlines()] == [
+        rf"run r waits\nto do: forged\x07 [{Code.WAITS_UPSTREAM}]",
+        r"to do: waits\nto do: forged\x07",
+    ]
