@@ -1,7 +1,7 @@
 """Text and tables for a terminal, made of names and messages that user code has chosen.
 
-Control characters become escapes before a text is measured. Later would be too late: rich leaves
-some of them out and cuts lines to the width that it has computed.
+Control characters become escapes before anything is measured. Later would be too late: rich leaves
+some of them out, and cuts lines to the width that it has computed.
 """
 
 from __future__ import annotations

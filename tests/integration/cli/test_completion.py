@@ -73,7 +73,15 @@ def test_a_shell_completes_runs_and_their_tasks(
     complete: Complete, tmp_path: Path, redis_server: Server
 ) -> None:
     for run_id in ("nightly-1", "nightly-2", "hourly"):
-        submit = [COMMAND, "submit", "flow.py", "--run-id", run_id, "--redis", redis_server.url]
+        submit = [
+            str(COMMAND),
+            "submit",
+            "flow.py",
+            "--run-id",
+            run_id,
+            "--redis",
+            redis_server.url,
+        ]
         subprocess.run(submit, cwd=tmp_path, env=environment(), check=True, capture_output=True)
     # The server has two seconds to answer: on a busy machine a person types Tab again.
     wait_until(lambda: complete("show", "ni") == ["nightly-2", "nightly-1"], "an answer in time")

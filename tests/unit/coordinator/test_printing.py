@@ -14,7 +14,8 @@ import pytest
 import astrum_coordinator
 from astrum import SchedulerRegistry
 from astrum.runtime.cli.commands import say
-from astrum.view.why.explanation import Code, Explanation
+from astrum.view.why.codes import Code
+from astrum.view.why.explanation import Explanation
 from astrum_coordinator.cli.printing import print_text, print_view
 from astrum_coordinator.display.live_view import notice_text
 from astrum_coordinator.display.plan_view import plan_view
@@ -81,7 +82,7 @@ def test_no_name_in_a_table_looks_like_a_row_or_moves_a_column() -> None:
     assert first.rindex("w\\n") == second.index("wx")
 
 
-def test_a_text_is_measured_as_it_is_shown() -> None:
+def test_text_is_measured_as_it_is_shown() -> None:
     out = io.StringIO()
     print_view(Text(f"msg {HOSTILE} end"), out)
     assert out.getvalue() == f"msg {SHOWN} end\n"
@@ -114,6 +115,6 @@ def test_no_message_looks_like_advice_of_why() -> None:
     out = io.StringIO()
     print_view(why_text(reason), out)
     assert [line.strip() for line in out.getvalue().splitlines()] == [
-        rf"run r waits\nto do: forged\x07 [{Code.WAITS_UPSTREAM}]",
+        rf"run r waits to do: forged\x07 [{Code.WAITS_UPSTREAM}]",
         r"to do: waits\nto do: forged\x07",
     ]
