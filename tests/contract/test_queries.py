@@ -24,10 +24,10 @@ RECORDS = [
 FACT = CancelRequested(12.5, "why")
 
 
-async def outline(runs: RunStore, task: int | None = None) -> list[JournalEntry]:
+async def outline(runs: RunStore, *tasks: int) -> list[JournalEntry]:
     found: list[JournalEntry] = []
     cursor = "0-0"
-    while part := (await runs.read_outline("r", cursor, task=task)).entries:
+    while part := (await runs.read_outline("r", cursor, tasks=tasks)).entries:
         found += part
         cursor = part[-1].entry_id
     return found
