@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from astrum.errors import DecodeError, StoreConfigurationError
 from astrum.execution.child_names import ChildNames
@@ -47,7 +47,8 @@ class RunFollower:
     Without it none is kept, and `catch_up` reads only those with keys that name children. It
     reads all of a signed journal, whose signatures cover the whole. ``outstanding`` are the
     attempts that were outstanding at the last `catch_up`, by task number. ``has_news`` says
-    whether the journal was read further since.
+    whether the journal was read further since. ``on_unread_names`` is called when `learn_names` is
+    needed, as big values have come that name children.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class RunFollower:
         self.run_id = run_id
         self.cursor = BEGINNING
         self.has_news = False
+        self.on_unread_names: Callable[[], None] | None = None
         self._seal = seal
         self._unknown_rows = UnknownRows(run_id)
         self._observer = None if observer is None else guarded(observer)
@@ -84,9 +86,8 @@ class RunFollower:
         while entries := await self._next_entries(store):
             for entry in entries:
                 self.take_in((entry,))
-                if self._names.has_unread:  # what follows is told with the names
-                    await learn_names(self._names, self.run_id, store)
-        await learn_names(self._names, self.run_id, store)
+                await self.learn_names(store)  # before what follows them in the journal
+        await self.learn_names(store)
         self.has_news = False
         self.outstanding = await store.outstanding(self.run_id)
         for task, found in self.outstanding.items():
@@ -95,12 +96,24 @@ class RunFollower:
             self._is_notified = True
             self._observer.observe(self.state, None, ())
 
+    @property
+    def has_unread_names(self) -> bool:
+        """Whether keys of children are in big values that `learn_names` has not read yet."""
+        return self._names.has_unread
+
+    async def learn_names(self, store: RunStore) -> None:
+        """Read the big values that have the keys of children; raises `StoreError` kinds."""
+        if self._names.has_unread:
+            await learn_names(self._names, self.run_id, store)
+
     def take_in(self, entries: Sequence[JournalEntry]) -> None:
         """Handle journal entries in their order; entries seen before are ignored."""
         for entry in entries:
             if is_after(entry.entry_id, self.cursor):
                 self.cursor, self.has_news = entry.entry_id, True
                 self._take_in_entry(entry.data, entry.recorded_at)
+        if self._names.has_unread and self.on_unread_names is not None:
+            self.on_unread_names()
 
     def give_up(self, error: Exception) -> None:
         """Stop following: the journal cannot be read. The end of the run is noticed anyway."""

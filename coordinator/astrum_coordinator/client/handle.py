@@ -212,6 +212,7 @@ class RunHandle:
             await subscriptions.add(run)
             try:
                 while await self._state() == "open":
+                    await self._insist(lambda: run.learn_names(store))
                     while run.found:
                         event = run.found.popleft()
                         after = event.cursor

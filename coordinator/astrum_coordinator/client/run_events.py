@@ -80,6 +80,7 @@ class EventFollower(RunFollower):
         super().__init__(run_id, stored, seal, values=None)
         self.found: deque[RunEvent] = deque()
         self._end = end
+        self.on_unread_names = end.notify
         self._after = after
         self._told_of = self.cursor
         self._number = 0
