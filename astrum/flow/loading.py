@@ -262,6 +262,8 @@ def _modules_near(name: str, folder: Path | None) -> list[str]:
 
 def _import_file(given: Path, folder: Path | None) -> ModuleType:
     path = given if folder is None else folder / given
+    if path.is_dir():
+        raise FlowImportError(f"{given} is a folder: name a Python file in it, or a module")
     if not path.is_file():
         known = [str(given.parent / found.name) for found in path.parent.glob("*.py")]
         raise FlowImportError(f"there is no file {given}{nearest(str(given), known)}")

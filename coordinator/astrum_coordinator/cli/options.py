@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -211,13 +212,16 @@ def log_format(ctx: click.Context) -> str:
     return str(ctx.meta.get("astrum.log_format", "text"))
 
 
-_level_option = option(
-    "--log-level",
-    type=LogLevel(),
-    expose_value=False,
-    callback=_take_log_level,
-    help="How much to log to standard error.  [default: warning]",
-)
+def _level_option(default: str) -> Callable[[Command], Command]:
+    return option(
+        "--log-level",
+        type=LogLevel(),
+        expose_value=False,
+        callback=_take_log_level,
+        help=f"How much to log to standard error.  [default: {default}]",
+    )
+
+
 _format_option = option(
     "--log-format",
     type=click.Choice(LOG_FORMATS),
@@ -231,4 +235,9 @@ _format_option = option(
 
 def log_option(command: Command) -> Command:
     """Declare ``--log-level`` and ``--log-format``."""
-    return _level_option(_format_option(command))
+    return _level_option("warning")(_format_option(command))
+
+
+def service_log_option(command: Command) -> Command:
+    """Declare the same for a service, which calls `set_up_log` with "info"."""
+    return _level_option("info")(_format_option(command))

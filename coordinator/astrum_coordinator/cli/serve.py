@@ -21,6 +21,7 @@ from astrum_coordinator.cli.options import (
     log_option,
     require_redis,
     result_ttl_option,
+    service_log_option,
     set_up_log,
     unserved_option,
     versions_option,
@@ -72,7 +73,7 @@ history_option = option(
 @result_ttl_option
 @history_option
 @http_option
-@log_option
+@service_log_option
 @click.pass_context
 def serve(
     ctx: click.Context,

@@ -364,6 +364,7 @@ def test_targets_select_all_upstream_tasks_and_no_others(write: Write, cli: Cli)
         (["flow.py:billig"], "has no 'billig'"),
         (["flow.py:GOOD"], "is a str, not a SchedulerRegistry or DynamicScheduler"),
         (["nowhere.py"], "there is no file nowhere.py"),
+        (["./"], "is a folder: name a Python file in it"),
         (["nowhere"], "there is no module 'nowhere'"),
         (["empty.py"], "declares no tasks"),
         (["flow.py", "--run-id", "a b"], "use 1 to 200 letters"),
