@@ -123,6 +123,8 @@ class TaskFollower(RunFollower):
     @property
     def number(self) -> int | None:
         """The number of the task, `None` for a child that is not there yet."""
+        if self.has_unread_names:  # an index may be the key of another child
+            return self._number
         if self._number is None and len(self.state.tasks) != self._known:
             self._number = self.state.tasks.find_name(self._name)
             # It is searched again when more are there, or, with keys, at the next look.

@@ -119,8 +119,10 @@ async def test_what_is_printed_of_a_child_names_it_as_commands_do(
     assert (await other.release("r", HELD, "retry")).task == HELD
     again = await hand.claim()
     assert again.message.child_index == (0,)
-    await hand.succeed(again)
+    result = asyncio.create_task(other.handle("r").result(HELD))
+    await hand.succeed(again, "late")
     assert (await running).execution_state == "completed"
+    assert await result == await other.handle("r").result(HELD) == "late"
     events = [event async for event in other.handle("r").events()]
     assert [one.task for one in events if one.kind == "task_released"] == [HELD]
 
