@@ -81,7 +81,7 @@ class LineStream(io.TextIOWrapper):
             super().write(self._taken() + lines + end)
         if rest:
             length = self._begun.add(rest)
-            if length > _MOST_BEGUN or not self._is_watched and not self._watch():
+            if length > _MOST_BEGUN or not (self._is_watched or self._watch()):
                 super().write(self._taken())
         return len(text)
 
