@@ -15,9 +15,12 @@ import sys
 import threading
 import time
 from _thread import LockType, allocate_lock, start_new_thread
+from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import IO, Any, NoReturn
+
+from astrum.runtime.whole_lines import LineStream
 
 WAIT_S = 0.1
 """Seconds that a writer waits for the descriptor once; then it is behind, and nothing waits."""
@@ -190,7 +193,7 @@ class SteadyWriter:
         rest = memoryview(data)
         while rest:
             try:
-                count = os.write(self._descriptor, rest[:MOST_AT_ONCE])
+                count = os.write(self._descriptor, rest[: _size_of_write(rest)])
             except BlockingIOError:  # another process made it non-blocking
                 with suppress(OSError, ValueError):
                     select.select([], [self._descriptor], [], 1.0)
@@ -205,6 +208,18 @@ class SteadyWriter:
         with suppress(OSError, ValueError):
             if select.select([], [self._descriptor], [], 0)[1]:
                 os.write(self._descriptor, data[: select.PIPE_BUF])
+
+
+def _size_of_write(data: memoryview) -> int:
+    """Return how much to write at once: whole lines, so few that a pipe takes them in one piece.
+
+    Several processes may write to one pipe, and what they write at the same time may be mixed. A
+    line that is longer than that goes out alone.
+    """
+    if len(data) <= select.PIPE_BUF:
+        return len(data)
+    end = bytes(data[: select.PIPE_BUF]).rfind(b"\n") + 1
+    return end or bytes(data[:MOST_AT_ONCE]).find(b"\n") + 1 or MOST_AT_ONCE
 
 
 class _SteadyOutput(io.RawIOBase):
@@ -230,39 +245,72 @@ class _SteadyOutput(io.RawIOBase):
         return len(whole)
 
 
-class SteadyStream(io.TextIOWrapper):
-    """Replaces a standard stream by one that never raises and never blocks for long."""
+class SteadyStream(LineStream):
+    """Replaces a standard stream by one that never raises and never blocks for long.
+
+    Each line is written when it ends, whatever the buffering of the stream that was there.
+    """
 
     def __init__(self, of: io.TextIOWrapper) -> None:
         self.writer = SteadyWriter(of.fileno())
         self._stands_for = of  # its buffered data must not be written when it is collected
         raw: Any = _SteadyOutput(self.writer, of.fileno(), of.name)
         super().__init__(
-            raw if of.line_buffering or of.write_through else io.BufferedWriter(raw),
+            raw,
             encoding=of.encoding,
             errors="backslashreplace",
             line_buffering=of.line_buffering,
-            write_through=of.write_through,
+            write_through=True,
         )
 
     def post(self, text: str) -> None:
         """Leave a string to the stream's thread, after all data that was written before."""
         self.flush()
+        self.write_begun(text)
+
+    def write_begun(self, text: str) -> None:
+        """Leave text to the stream's thread, without waiting."""
         self.writer.post(text.encode(self.encoding, "backslashreplace"))
+
+
+class _WholeLines(LineStream):
+    """Replaces a standard stream by one on the same buffer."""
+
+    def __init__(self, of: io.TextIOWrapper) -> None:
+        self._stands_for = of  # it would close the buffer when it is collected
+        super().__init__(
+            of.buffer,
+            encoding=of.encoding,
+            errors=of.errors,
+            line_buffering=of.line_buffering,
+            write_through=of.write_through,
+        )
 
 
 def make_steady(name: str) -> None:
     """Make ``sys.stdout`` or ``sys.stderr`` steady, unless something else took its place."""
+    _replace(name, SteadyStream)
+
+
+def keep_lines_whole(name: str) -> None:
+    """Keep the lines of threads whole on ``sys.stdout`` or ``sys.stderr``, as `LineStream` does.
+
+    Its buffering and its errors stay as they are. Does nothing if something else took its place.
+    """
+    _replace(name, _WholeLines)
+
+
+def _replace(name: str, make: Callable[[io.TextIOWrapper], LineStream]) -> None:
     stream = getattr(sys, name)
     is_real = stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper)
-    if not is_real or isinstance(stream, SteadyStream):
+    if not is_real or isinstance(stream, LineStream):
         return
     with suppress(OSError, ValueError):  # a stream that is not an open file stays unchanged
-        steady = SteadyStream(stream)
+        made = make(stream)
         with suppress(OSError):
             stream.flush()
-        setattr(sys, name, steady)
-        setattr(sys, f"__{name}__", steady)
+        setattr(sys, name, made)
+        setattr(sys, f"__{name}__", made)
 
 
 def say_line(line: str, stream: IO[str] | None = None) -> None:
@@ -281,7 +329,7 @@ def settle_streams(patience_s: float = WAIT_S) -> None:
     for stream in (sys.__stdout__, sys.__stderr__):
         if isinstance(stream, SteadyStream):
             with suppress(OSError, ValueError):
-                stream.flush()
+                stream.end_lines()
             stream.writer.settle(patience_s)
 
 
@@ -297,6 +345,8 @@ def let_go_of_stdout() -> OSError | None:
     Otherwise the interpreter would try again at its end, and change the exit code.
     """
     try:
+        if isinstance(sys.__stdout__, LineStream):
+            sys.__stdout__.end_lines()
         sys.stdout.flush()
     except OSError as error:
         with suppress(OSError, ValueError):  # it may not be a file

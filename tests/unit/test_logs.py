@@ -151,7 +151,7 @@ def test_each_line_that_no_logger_writes_becomes_a_line_of_json() -> None:
     print("error: no server", end="", file=stream)
     stream.pass_on('{"message": "from a worker"}')
     stream.pass_on("{not json}")
-    stream.end_line()
+    stream.end_lines()
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert [line["message"] for line in lines] == [
         "one two",

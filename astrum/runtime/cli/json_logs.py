@@ -7,13 +7,13 @@ import json
 import logging
 import os
 import socket
-import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from astrum.runtime.log_records import message_of, traceback_of
+from astrum.runtime.whole_lines import BegunLines
 
 CONTEXT_NAMES = ("run_id", "namespace", "task_id", "attempt", "worker_id", "trace_id")
 """The attributes of a record that say which attempt it belongs to."""
@@ -114,8 +114,7 @@ class JsonStream(io.TextIOBase):
     def __init__(self, raw: Any, handler: logging.Handler) -> None:
         self.raw = raw
         self._handler = handler
-        self._rest = ""
-        self._lock = threading.RLock()
+        self._begun = BegunLines()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -140,11 +139,13 @@ class JsonStream(io.TextIOBase):
         return int(self.raw.fileno())
 
     def write(self, text: str) -> int:
-        """Write text; a line appears once its end is written."""
-        with self._lock:
-            *lines, self._rest = (self._rest + text).split("\n")
-            for line in lines:
+        """Write text; a line appears once its thread has written its end."""
+        lines, end, rest = text.rpartition("\n")
+        if end:
+            for line in (self._begun.take() + lines).split("\n"):
                 self._write_line(line)
+        if rest:
+            self._begun.add(rest)
         return len(text)
 
     def flush(self) -> None:
@@ -152,11 +153,10 @@ class JsonStream(io.TextIOBase):
         with suppress(OSError, ValueError):
             self.raw.flush()
 
-    def end_line(self) -> None:
-        """Write the last line, if it has no end yet."""
-        with self._lock:
-            if self._rest:
-                self.write("\n")
+    def end_lines(self) -> None:
+        """Write the last line of each thread, if it has no end yet."""
+        for line in self._begun.take_all():
+            self._write_line(line)
 
     def pass_on(self, line: str) -> None:
         """Write the line of another process: as it is if it is JSON already."""

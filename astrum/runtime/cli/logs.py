@@ -87,7 +87,7 @@ def log_to_stderr(level: str, form: str = FORMAT, *, as_json: bool = False) -> S
     if as_json and not isinstance(handler.formatter, JsonFormatter):
         handler.setFormatter(JsonFormatter())
         sys.stderr = JsonStream(sys.stderr, handler)
-        atexit.register(sys.stderr.end_line)
+        atexit.register(sys.stderr.end_lines)
     return handler
 
 

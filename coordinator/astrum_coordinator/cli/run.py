@@ -17,7 +17,7 @@ from astrum.runtime.cli.options import (
     task_log_options,
 )
 from astrum.runtime.exit_codes import ExitCode
-from astrum.runtime.standard_streams import make_steady
+from astrum.runtime.standard_streams import keep_lines_whole, make_steady
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.attach import attach_option, check_attach
 from astrum_coordinator.cli.export import export_option, is_exported
@@ -165,8 +165,8 @@ def lead(
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.display.progress import RunProgress
 
-    if not settings.place.local:  # it shows what the workers print
-        make_steady("stdout")
+    # A worker's output is only a log; in process an output that cannot be written is an error.
+    (keep_lines_whole if settings.place.local else make_steady)("stdout")
     flow = load_flow(settings.choice, fingerprints=not settings.place.local)
     # What is missing may come from the earlier run.
     inputs = (checked_in_part if settings.from_run else checked)(flow, settings.given)

@@ -12,6 +12,8 @@ from rich.control import Control
 from rich.file_proxy import FileProxy
 from rich.segment import ControlType, Segment
 
+from astrum.runtime.whole_lines import BegunLines
+
 Line = Sequence[tuple[str, str]]
 """One line of a view, as parts of text, each with the name of a style."""
 _IS_CONTROL = [(ControlType.CARRIAGE_RETURN,)]
@@ -32,7 +34,7 @@ class ScreenRegion(RenderHook):
         self._lock = threading.Lock()
         self._lines: Sequence[Line] = ()
         self._drawn: list[int] = []
-        self._replaced: list[tuple[str, TextIO]] = []
+        self._replaced: list[tuple[str, _LinesAbove]] = []
 
     def open(self) -> None:
         """Hide the cursor and let other output go above the lines."""
@@ -53,8 +55,9 @@ class ScreenRegion(RenderHook):
             self.draw(())
         finally:
             self._console.pop_render_hook()
-            for name, stream in self._replaced:
-                setattr(sys, name, stream)
+            for name, lines in self._replaced:
+                setattr(sys, name, lines.rich_proxied_file)
+                lines.end()
             self._console.show_cursor(True)
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
@@ -64,8 +67,9 @@ class ScreenRegion(RenderHook):
     def _redirect(self, name: str) -> None:
         stream = getattr(sys, name)
         if not isinstance(stream, FileProxy):
-            self._replaced.append((name, stream))
-            setattr(sys, name, cast("TextIO", FileProxy(self._console, stream)))
+            lines = _LinesAbove(self._console, stream)
+            self._replaced.append((name, lines))
+            setattr(sys, name, cast("TextIO", lines))
 
     def _erase(self, width: int) -> Iterable[Segment]:
         with self._lock:
@@ -89,6 +93,32 @@ class ScreenRegion(RenderHook):
             if number:
                 yield Segment.line()
             yield from line
+
+
+class _LinesAbove(FileProxy):
+    """Stands for a stream whose lines appear above those of the view, each thread's whole."""
+
+    def __init__(self, console: Console, stream: TextIO) -> None:
+        super().__init__(console, stream)
+        self._begun = BegunLines()
+
+    def write(self, text: str) -> int:
+        """Write what is complete with this text."""
+        lines, end, rest = text.rpartition("\n")
+        if end:
+            super().write(self._begun.take() + lines + end)
+        if rest:
+            self._begun.add(rest)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what this thread has begun, as a line."""
+        if text := self._begun.take():
+            super().write(text + "\n")
+
+    def end(self) -> None:
+        """Write what is begun to the stream itself, where its line may go on."""
+        self.rich_proxied_file.write("".join(self._begun.take_all()))
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

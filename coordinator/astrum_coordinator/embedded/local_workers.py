@@ -127,7 +127,6 @@ class LocalWorkers:
         self._environment = {
             "ASTRUM_REDIS_URL": settings.redis_url,
             "ASTRUM_HEALTH": "",  # an address is for one worker, and here may be several
-            "PYTHONUNBUFFERED": "1",
         }
         self._guard = ProcessGuard()
         self._workers: list[_Worker] = []

@@ -33,6 +33,57 @@ def test_the_prints_and_logs_of_a_task_are_shown(write: Write, cli: Cli, place: 
     assert logged.endswith("task 'talk', attempt 1: a record of the user's own")
 
 
+PRINTING = """
+    from astrum import Each, Ref, task
+
+    @task("items", namespace="whole_prints")
+    def items() -> list[int]:
+        return list(range(40))
+
+    @task("tell", namespace="whole_prints")
+    def tell(item: Ref[int, Each("items")]) -> None:
+        for number in range(20):
+            print("item", item, "line", number)
+"""
+WANTED = sorted(f"item {item} line {number}" for item in range(40) for number in range(20))
+UNBUFFERED = {"PYTHONUNBUFFERED": "1"}  # as in containers
+ON_A_PRIVATE_SERVER = ["--embedded", "--workers", "1"]
+
+
+@pytest.mark.parametrize("env", [{}, UNBUFFERED], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("place", [["--local"], ON_A_PRIVATE_SERVER], ids=["local", "private"])
+def test_what_many_threads_print_is_whole_lines(
+    write: Write, cli: Cli, place: list[str], env: dict[str, str]
+) -> None:
+    write("flow.py", PRINTING)
+    done = cli("run", "flow.py", "-q", *place, ASTRUM_THREADS="8", **env)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == WANTED
+
+
+def test_what_workers_beside_the_run_print_is_whole_lines(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    write("flow.py", PRINTING)
+    done = cli("run", "flow.py", "-q", "--redis", redis_server.url, "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == WANTED
+
+
+def test_what_the_processes_of_a_worker_print_is_whole_lines(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    path = write("flow.py", PRINTING)
+    options = ("--processes", "2", "--threads", "8", "--log-level", "error")
+    command = ("astrum_worker", str(path), "--redis", redis_server.url, *options)
+    with AstrumProcess(*command, environment=UNBUFFERED) as worker:
+        done = cli("run", "flow.py", "-q", "--redis", redis_server.url)
+        assert done.returncode == 0, done.stderr
+        assert sorted(worker.output.splitlines()) == WANTED  # before it ends
+        worker.send(signal.SIGTERM)
+        worker.wait()
+
+
 def test_a_worker_logs_each_attempt_that_fails(
     write: Write, cli: Cli, redis_server: Server
 ) -> None:
