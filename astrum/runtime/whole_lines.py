@@ -52,7 +52,7 @@ class BegunLines:
 
 
 class LineStream(io.TextIOWrapper):
-    """A text file to which each thread's lines are written whole.
+    """A stream to which each thread's lines are written whole.
 
     Text without a line end is written when its thread flushes the stream, and after half a second
     (`SHOWN_AFTER_S`).
@@ -137,5 +137,5 @@ class LineStream(io.TextIOWrapper):
                     return
                 self._is_watched = True
                 for text in self._begun.take_all(SHOWN_AFTER_S):
-                    with suppress(OSError, ValueError):  # who writes the next line is told
+                    with suppress(OSError, ValueError):  # the next write raises it again
                         self.write_begun(text)
