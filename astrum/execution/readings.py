@@ -125,6 +125,11 @@ class Readings:
         return Source(number, aligned(axes, own) if own else ())
 
 
+def has_keys(plan: Plan) -> bool:
+    """Return whether any children of the plan are named by keys."""
+    return any(axis.key is not None for spec in plan.tasks for axis in spec.axes)
+
+
 def by_task(state: RunState, results: Mapping[int, Any]) -> dict[str, Any]:
     """Return results by the ids of the plan's tasks: those of children as nested lists, in order.
 

@@ -98,6 +98,10 @@ class TaskTable:
         """
         self._keys[source, index] = keys
 
+    def forget_keys(self, source: ListSource, index: Index) -> None:
+        """Name the elements of a list by their indexes again; arguments as in `set_keys`."""
+        self._keys.pop((source, index), None)
+
     def _key(self, template: int, axis: int, index: Index) -> str:
         one = self.plan.edges.lists_of[template][axis][0]
         source = self.plan.tasks[template].axes[axis].lists[0]

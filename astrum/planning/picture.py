@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from astrum.runtime.visible_text import visible_name
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
@@ -50,7 +52,7 @@ def task_tree(
     from rich.text import Text
     from rich.tree import Tree
 
-    root = Tree(Text(title))
+    root = Tree(Text(visible_name(title)))
     nodes: dict[str, Tree] = {}
     for name, upstream in list(needs.items())[:MAX_TREE_TASKS]:
         # A task hangs below the last that it needs, or else below the last that may fail.
@@ -62,7 +64,7 @@ def task_tree(
             marked = [f"{up}?" if is_optional(name, up) else up for up in others if up]
             label = f"{label}  (also after {_join(marked)})"
         above = root if parent is None else nodes[parent]
-        nodes[name] = above.add(Text(label))
+        nodes[name] = above.add(Text(visible_name(label)))
     if len(needs) > MAX_TREE_TASKS:
         root.add(Text(f"... {len(needs) - MAX_TREE_TASKS} more tasks"))
     return root
@@ -110,7 +112,7 @@ def _join(names: Sequence[str]) -> str:
 def _plain(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text)  # a task may be called "load[2024]"
+    return escape(visible_name(text))  # a task may be called "load[2024]"
 
 
 def _left_out(total: int, limit: int, what: str) -> str:

@@ -97,14 +97,14 @@ class QueryStore(Store):
         return found
 
     async def read_outline(
-        self, run_id: str, cursor: str, *, task: int | None = None
+        self, run_id: str, cursor: str, *, tasks: Iterable[int] = ()
     ) -> JournalPart:
-        """Return the next journal entries after ``cursor`` without values, but those of ``task``.
+        """Return the next journal entries after ``cursor`` without values, but those of ``tasks``.
 
         Never waits. The entries cannot be verified if they are signed: a signature is over the
         whole.
         """
-        kept = b"" if task is None else msgpack.packb(task)
+        kept = [msgpack.packb(task) for task in tasks]
         goes_on, *rows = await self.client.call(scripts.outline(self.keys, run_id, cursor, kept))
         entries = [
             JournalEntry(run_id, entry_id.decode(), data)

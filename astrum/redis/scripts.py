@@ -361,9 +361,12 @@ def put_log(keys: Keys, run_id: str, name: str, data: bytes) -> ScriptCall:
 # --- queries ---------------------------------------------------------------------------------
 
 
-def outline(keys: Keys, run_id: str, cursor: str, kept: bytes) -> ScriptCall:
-    """Read the journal without values. Reply: 1 if it may go on, entry ids and data by turns."""
-    arguments: list[Argument] = [cursor, kept, OUTLINE_ROWS, OUTLINE_BYTES]
+def outline(keys: Keys, run_id: str, cursor: str, kept: Iterable[bytes]) -> ScriptCall:
+    """Read the journal without values, but those of the tasks whose packed numbers are ``kept``.
+
+    Reply: 1 if it may go on, entry ids and data by turns.
+    """
+    arguments: list[Argument] = [cursor, OUTLINE_ROWS, OUTLINE_BYTES, *kept]
     return ScriptCall("outline", [keys.journal(run_id)], arguments)
 
 

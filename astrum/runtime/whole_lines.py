@@ -137,5 +137,5 @@ class LineStream(io.TextIOWrapper):
                     return
                 self._is_watched = True
                 for text in self._begun.take_all(SHOWN_AFTER_S):
-                    with suppress(OSError, ValueError):  # the next write raises it again
+                    with suppress(OSError, ValueError):  # the next writer gets the error
                         self.write_begun(text)

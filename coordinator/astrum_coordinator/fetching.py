@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from astrum.errors import RunNotFoundError, TransportError
+from astrum.execution.child_names import ChildNames
 from astrum.execution.gathering import Fetching, Result
 from astrum.redis import RunStore
 from astrum.values.references import BlobRef
@@ -27,6 +29,13 @@ async def fetched(fetching: Fetching[Result], run_id: str, store: RunStore) -> R
     except StopIteration as end:
         done: Result = end.value
         return done
+
+
+async def learn_names(names: ChildNames, run_id: str, store: RunStore) -> None:
+    """Read the big values that have the keys of children; raises `StoreError` kinds."""
+    for naming in names.learning():
+        with suppress(TransportError):  # then the names of these children have their indexes
+            await fetched(naming, run_id, store)
 
 
 async def _big_value(reference: BlobRef, run_id: str, store: RunStore) -> bytes:

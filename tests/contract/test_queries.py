@@ -24,10 +24,10 @@ RECORDS = [
 FACT = CancelRequested(12.5, "why")
 
 
-async def outline(runs: RunStore, task: int | None = None) -> list[JournalEntry]:
+async def outline(runs: RunStore, *tasks: int) -> list[JournalEntry]:
     found: list[JournalEntry] = []
     cursor = "0-0"
-    while part := (await runs.read_outline("r", cursor, task=task)).entries:
+    while part := (await runs.read_outline("r", cursor, tasks=tasks)).entries:
         found += part
         cursor = part[-1].entry_id
     return found
@@ -50,16 +50,15 @@ async def test_an_outline_has_all_of_the_journal_except_the_values(runs: RunStor
     assert sum(len(entry.data) for entry in found) < 5_000
 
 
-@pytest.mark.parametrize("record", [RECORDS[0], RECORDS[2]])
-async def test_an_outline_keeps_the_values_of_the_one_task_that_is_asked_for(
-    runs: RunStore, record: Record
+@pytest.mark.parametrize("kept", [RECORDS[:1], RECORDS[2:3], [RECORDS[0], RECORDS[2]]])
+async def test_an_outline_keeps_the_values_of_the_tasks_that_are_asked_for(
+    runs: RunStore, kept: list[Record]
 ) -> None:
     epoch = await led_run(runs)
     await runs.append_event("r", encode_entry(map(encode_record, RECORDS)), epoch=epoch)
-    [entry] = await outline(runs, record.task)
-    assert [one for one in decode_entry(entry.data) if isinstance(one, Record) and one.value] == [
-        record
-    ]
+    [entry] = await outline(runs, *(record.task for record in kept))
+    found = [one for one in decode_entry(entry.data) if isinstance(one, Record) and one.value]
+    assert found == kept
 
 
 async def test_an_outline_does_not_change_rows_that_it_does_not_understand(runs: RunStore) -> None:

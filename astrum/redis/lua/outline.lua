@@ -1,13 +1,16 @@
 -- Read a journal without the values of results, so that looking at a run costs little.
 -- KEYS journal
--- ARGV after kept rows bytes
+-- ARGV after rows bytes kept...
 -- Begins after the entry id `after` and ends after so many rows or so many bytes were looked at.
--- kept: the msgpack bytes of the task number whose values are wanted, or ''.
+-- kept: the msgpack bytes of the task numbers whose values are wanted.
 -- Returns 1 if the journal may go on, else 0, and [entry id, data]...: the data of an entry that is
 -- not an array of records is unchanged.
 -- Values are cut out in place; all other bytes stay, also those of fields unknown here.
 local byte = string.byte
 local after
+
+local kept = {}
+for i = 4, #ARGV do kept[ARGV[i]] = true end
 
 local function number(s, p, bytes)
   local n = 0
@@ -60,7 +63,7 @@ local function outline(s)
     if first then
       local value = items(s, first, 6)
       local kind, behind = byte(s, value), after(s, value)
-      local is_wanted = string.sub(s, first, after(s, first) - 1) == ARGV[2]
+      local is_wanted = kept[string.sub(s, first, after(s, first) - 1)]
       if kind >= 0xc4 and kind <= 0xc6 and not is_wanted then
         pieces[#pieces + 1] = string.sub(s, from, value - 1)
         pieces[#pieces + 1] = '\192'
@@ -73,7 +76,7 @@ local function outline(s)
   return table.concat(pieces), rows
 end
 
-local out, last, rows, bytes = {1}, ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local out, last, rows, bytes = {1}, ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 while rows > 0 and bytes > 0 do
   local entry = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1)[1]
   if not entry then

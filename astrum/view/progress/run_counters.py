@@ -183,7 +183,7 @@ class RunCounters:
         self.stages, self.children, self._ended_as = stages, children, ended_as
         self.total = sum(stage.total for stage in stages)
         self.inherited = self.succeeded
-        self.retried = len(state.attempt_log.retried)
+        self.retried, self.lost = _trouble_before(state)
         now_s = self._clock()
         self._running = {
             task: (attempt, attempt - state.skipped(task), now_s)
@@ -206,7 +206,7 @@ class RunCounters:
     def _on_trouble(self, state: RunState, event: AttemptSettled) -> None:
         """Count an attempt that failed or was lost."""
         self.lost += event.outcome is Outcome.LOST
-        self.retried += (event.task, event.attempt) in state.attempt_log.retried
+        self.retried += state.attempt_log.was_retried(event)
 
     def _count(self, state: RunState, task: int, ended: int) -> None:
         has_failed = ended == FAILED
@@ -237,3 +237,12 @@ class RunCounters:
             known.total += more
             stage.total += more
             self.total += more
+
+
+def _trouble_before(state: RunState) -> tuple[int, int]:
+    """Return how many attempts were tried again, and how many were lost, before this moment."""
+    log = state.attempt_log
+    return (
+        sum(map(log.was_retried, log.settled)) if log.retried else 0,
+        sum(event.outcome is Outcome.LOST for event in log.settled),
+    )

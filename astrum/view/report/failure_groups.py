@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from astrum.machine.failure import Failure
+from astrum.view.failure_signature import signature, type_name
 
 MAX_GROUPS = 200
 MAX_TASKS = 20
-_CHANGING = re.compile(
-    r"""'[^'\n]{0,200}'|"[^"\n]{0,200}"|0x[0-9a-fA-F]+|\b[0-9a-fA-F]{8,}\b|\d+(?:\.\d+)?"""
-)
-_FRAME = re.compile(r'^  File "([^"\n]+)", line (\d+), in (\S+)', re.MULTILINE)
-_OURS = re.compile(r"[/\\]astrum[/\\](?:execution|runtime)[/\\]\w+\.py$")
 
 
 class FailureGroups:
@@ -90,7 +85,7 @@ class _Group:
     def row(self) -> dict[str, Any]:
         failure = self.failure
         return {
-            "type": _type(failure),
+            "type": type_name(failure),
             "message": failure.message,
             "traceback": failure.traceback,
             "tasks": list(self.tasks),
@@ -98,23 +93,3 @@ class _Group:
             "first_at": self.first_at,
             "last_at": self.last_at,
         }
-
-
-def signature(failure: Failure) -> tuple[str, str, str]:
-    """Return what two failures with the same cause have in common.
-
-    >>> one = Failure(("builtins.KeyError",), "no row 17 in 'a'")
-    >>> signature(one) == signature(one._replace(message="no row 4 in 'b'"))
-    True
-    """
-    return _type(failure), _CHANGING.sub("*", failure.message), _last_line(failure.traceback)
-
-
-def _type(failure: Failure) -> str:
-    return failure.types[0].removeprefix("builtins.") if failure.types else "Error"
-
-
-def _last_line(traceback: str) -> str:
-    """Return the last line of users' code in a traceback, "" if there is none."""
-    frames = [frame for frame in _FRAME.findall(traceback) if not _OURS.search(frame[0])]
-    return ":".join(frames[-1]) if frames else ""

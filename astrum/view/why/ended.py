@@ -109,6 +109,8 @@ def _why_no_retry(look: Look, task: int, event: AttemptSettled | None) -> str:
     why = retry.why_not(max(budget.raised, 1), types)
     if why != "its retries are used up":
         return why
+    if retry.max_retries == 1:
+        return "its 1 retry is used up"
     return f"its {retry.max_retries:,} retries are used up"
 
 

@@ -19,7 +19,7 @@ from astrum.view.why.ready import (
     explain_unserved,
 )
 from astrum.view.why.taken import explain_taken
-from astrum.view.why.waiting import MAX_GROUPS, explain_mapped, explain_waiting, frontier, grouped
+from astrum.view.why.waiting import by_code, explain_mapped, explain_waiting, frontier, largest
 
 
 def explain(look: Look, task: int) -> Explanation:
@@ -32,11 +32,13 @@ def explain(look: Look, task: int) -> Explanation:
     is_waiting = look.moment.info.is_open and look.state.states[task] == WAITING
     if not is_waiting or not found.waits_for:
         return known
-    groups = grouped(explain_briefly(look, one) for one in frontier(look, task))
+    groups = by_code(explain_briefly(look, one) for one in frontier(look, task))
     first = next((group for group in groups if group.needs_person), None)
+    shown, left_out = largest(groups)
     return dataclasses.replace(
         known,
-        groups=groups[:MAX_GROUPS],
+        groups=shown,
+        tasks_left_out=left_out,
         needs_person=first is not None,
         advice="" if first is None else first.advice,
     )

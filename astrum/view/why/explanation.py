@@ -39,7 +39,8 @@ class Explanation:
     if that is the task itself. ``facts`` are the numbers of the sentence by name. ``advice`` is a
     command to type, "" if there is nothing to do. ``needs_person``: it does not go on before a
     person acts. ``groups`` are what a waiting task waits for in the end, for a run the tasks that
-    have not ended, or that did not succeed; the largest first.
+    have not ended, or that did not succeed; the largest first. ``tasks_left_out`` counts the tasks
+    of further groups.
 
     ``position`` counts from 1 in its queue and is `None` where it is not known for sure.
     ``progress`` is what a running task told last.
@@ -61,6 +62,7 @@ class Explanation:
     advice: str = ""
     needs_person: bool = False
     groups: tuple[Group, ...] = ()
+    tasks_left_out: int = 0
 
     def __post_init__(self) -> None:
         if "\n" in self.sentence:  # what a person or a task wrote may have several lines

@@ -41,7 +41,10 @@ class Taken(NamedTuple):
 
 
 class Lack(NamedTuple):
-    """Why no live worker serves a task: one of the codes `UNSERVED`, and what to do about it."""
+    """Why no live worker serves a task: one of the codes `UNSERVED`, and what to do about it.
+
+    ``text`` says what there is instead of such a worker, as "there is no live worker: start one".
+    """
 
     code: Code
     text: str

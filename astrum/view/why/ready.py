@@ -87,7 +87,7 @@ def _limited(look: Look, task: int) -> Explanation | None:
     out, limit, spec = look.state.outstanding_count, look.plan.concurrency_limit, look.spec(task)
     if limit is not None and out >= limit:
         text = (
-            f"is sent when there is room: {out:,} of the run are out, its limit is {limit:,}; "
+            f"is sent when there is room: {_of_the_run(out)} out, its limit is {limit:,}; "
             f"the oldest: {listed(look.oldest_out, 3)}"
         )
         facts = {"outstanding": out, "limit": limit, "oldest": look.oldest_out}
@@ -95,7 +95,7 @@ def _limited(look: Look, task: int) -> Explanation | None:
     alike = look.out_by_task[spec.task_id]
     if spec.at_once is not None and alike >= spec.at_once:
         text = (
-            f"is sent when another child of {spec.task_id!r} ends: {alike:,} are out, and "
+            f"is sent when another child of {spec.task_id!r} ends: {alike:,} {_is(alike)} out, and "
             f"at_once={spec.at_once:,}"
         )
         facts = {"outstanding": alike, "limit": spec.at_once}
@@ -103,11 +103,19 @@ def _limited(look: Look, task: int) -> Explanation | None:
     in_queue = look.out_by_queue[spec.queue]
     if in_queue:
         text = (
-            f"is sent when there is room: {in_queue:,} of the run are out in queue "
+            f"is sent when there is room: {_of_the_run(in_queue)} out in queue "
             f"{spec.queue!r}, as much as its workers need"
         )
         return _made(look, task, Code.LIMIT_OF_LEADER, text, facts={"outstanding": in_queue})
     return None
+
+
+def _of_the_run(count: int) -> str:
+    return f"{count:,} of the run {_is(count)}"
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _soon(look: Look, task: int) -> Explanation:
@@ -209,7 +217,7 @@ def explain_delayed(look: Look, task: int, until: float) -> Explanation:
 
 def explain_paused(look: Look, task: int, pause: Pause) -> Explanation:
     """Return who paused a task."""
-    text = str(pause)
+    text = f"waits because {pause}"
     if pause.at:
         text += f" ({look.age(pause.at)} ago)"
     option = {PauseKind.QUEUE: "--queue", PauseKind.NAMESPACE: "--namespace"}
@@ -227,7 +235,8 @@ def explain_paused(look: Look, task: int, pause: Pause) -> Explanation:
 
 def explain_unserved(look: Look, task: int) -> Explanation:
     """Return why no live worker serves a task, and when that ends the run."""
-    code, text = look.pool.lack(look.spec(task))
+    code, why = look.pool.lack(look.spec(task))
+    text = f"has no worker that serves it in namespace {look.plan.namespace!r}: {why}"
     sent, led = look.sent(task), look.led
     until = led.unserved_until if led is not None and led.unserved else None
     if until is not None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from astrum.machine.task_state import ENDED, FAILED, SUCCEEDED
 from astrum.view.ages import age_text
+from astrum.view.failure_signature import signature
 from astrum.view.why.codes import Code
 from astrum.view.why.explain import explain_briefly
 from astrum.view.why.explanation import Explanation
 from astrum.view.why.look import Look
 from astrum.view.why.ready import A_LEADER, unled, why_stopping
-from astrum.view.why.waiting import MAX_GROUPS, grouped
+from astrum.view.why.waiting import by_code, grouped, largest
 
 _ENDS = {
     "completed": (Code.RUN_COMPLETED, "has completed"),
@@ -20,6 +21,7 @@ _ENDS = {
     "cancelled": (Code.RUN_CANCELLED, "was cancelled"),
 }
 _DONE = (Code.SUCCEEDED, Code.REUSED)
+_FAILED = (Code.FAILED, Code.QUARANTINED)
 
 
 def explain_run(look: Look) -> Explanation:
@@ -34,10 +36,11 @@ def explain_run(look: Look) -> Explanation:
 
 
 def _open(look: Look) -> Explanation:
-    groups = grouped(explain_briefly(look, task) for task in look.unended())
+    groups = by_code(explain_briefly(look, task) for task in look.unended())
     code, text, since, advice, needs_person = _state(look)
     person = next((group for group in groups if group.needs_person), None)
     counts = _counts(look)
+    shown, left_out = largest(groups)
     return Explanation(
         code=code,
         sentence=f"{text}: {_counts_text(counts)}",
@@ -52,7 +55,8 @@ def _open(look: Look) -> Explanation:
         },
         advice=advice or ("" if person is None else person.advice),
         needs_person=needs_person or person is not None,
-        groups=groups[:MAX_GROUPS],
+        groups=shown,
+        tasks_left_out=left_out,
     )
 
 
@@ -86,8 +90,9 @@ def _stopping_text(look: Look) -> str:
 def _over(look: Look) -> Explanation:
     info = look.moment.info
     code, text = _ENDS.get(info.state, (Code.RUN_FAILED, f"ended as {info.state}"))
-    ended = [explain_briefly(look, task) for task in _shown(look)]
-    groups = grouped((one for one in ended if one.code not in _DONE), _kind)
+    ended = ((task, explain_briefly(look, task)) for task in _shown(look))
+    unsuccessful = ((_kind(look, task, one), one) for task, one in ended if one.code not in _DONE)
+    groups, left_out = largest(grouped(unsuccessful))
     counts = _counts(look)
     if info.ended_at is not None:
         text += f" after {age_text(info.ended_at - info.begun_at)}"
@@ -101,7 +106,8 @@ def _over(look: Look) -> Explanation:
         since=info.ended_at,
         facts={**counts, "reason": reason, "late_ends": info.late_ends},
         advice=look.coordinator_command("retry", info.run_id) if is_retryable else "",
-        groups=groups[:MAX_GROUPS],
+        groups=groups,
+        tasks_left_out=left_out,
     )
 
 
@@ -111,11 +117,11 @@ def _shown(look: Look) -> Iterator[int]:
     return (task for task in range(len(look.state.states)) if not tasks.counts.get(task))
 
 
-def _kind(one: Explanation) -> object:
+def _kind(look: Look, task: int, one: Explanation) -> object:
     """Return what is the same for tasks that failed alike, or that did not run for one reason."""
-    if one.code is Code.FAILED:
-        return one.code, one.sentence.partition(": ")[2]
-    return one.code, one.root
+    failed = task if one.code in _FAILED else look.state.because(task)
+    failure = None if failed is None else look.state.attempt_log.failures.get(failed)
+    return one.code, one.root if failure is None else signature(failure)
 
 
 # --- counts -------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from astrum.errors import listed
 from astrum.machine.places import unknown_below
@@ -91,15 +91,23 @@ def _unended_children(look: Look, task: int) -> list[int]:
     return [child for child in look.state.tasks.children(task) if states[child] not in ENDED]
 
 
-def grouped(
-    explanations: Iterable[Explanation], key: Callable[[Explanation], object] | None = None
-) -> tuple[Group, ...]:
-    """Return explanations by code, or by another key, the largest group first."""
+def by_code(explanations: Iterable[Explanation]) -> tuple[Group, ...]:
+    """Return explanations by code, the largest group first."""
+    return grouped((one.code, one) for one in explanations)
+
+
+def grouped(keyed: Iterable[tuple[object, Explanation]]) -> tuple[Group, ...]:
+    """Return explanations by their keys, the largest group first."""
     groups: dict[object, list[Explanation]] = {}
-    for one in explanations:
-        groups.setdefault(one.code if key is None else key(one), []).append(one)
+    for key, one in keyed:
+        groups.setdefault(key, []).append(one)
     found = [_group(members) for members in groups.values()]
     return tuple(sorted(found, key=lambda group: -group.count))
+
+
+def largest(groups: tuple[Group, ...]) -> tuple[tuple[Group, ...], int]:
+    """Return the first `MAX_GROUPS` groups, and how many tasks are in the others."""
+    return groups[:MAX_GROUPS], sum(group.count for group in groups[MAX_GROUPS:])
 
 
 def _group(members: list[Explanation]) -> Group:

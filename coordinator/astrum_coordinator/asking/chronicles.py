@@ -23,12 +23,11 @@ from astrum.runtime.loops import end_task
 from astrum.view.report.chronicle import MAX_TASKS, decode_chronicle, encode_chronicle
 from astrum.view.report.columns import RunColumns, run_columns
 from astrum.view.report.run_head import RunHead
-from astrum_coordinator.asking.child_names import has_keys, name_children
 from astrum_coordinator.asking.exports import head_of
 from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
 from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.fetching import learn_names
 from astrum_coordinator.leading.leader import RunLeader
-from astrum_coordinator.stored_runs import read_header
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -118,9 +117,7 @@ class Chronicles:
         info = await store.run_info(run_id)
         if info is None or info.is_open or info.ended_at is None:
             return STORE_S
-        if has_keys(leader.plan):
-            inputs = read_header(info, self._context.seal).inputs
-            await name_children(store, run_id, leader, inputs)
+        await learn_names(leader.results.names, run_id, store)
         planned_s = info.duration(PLANNED_S_DETAIL) if info.start_at is None else 0.0
         begun_at = min(info.begun_at, info.ended_at)
         times = RunTimes(begun_at - (planned_s or 0.0), begun_at, info.ended_at)

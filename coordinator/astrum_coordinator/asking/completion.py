@@ -74,9 +74,12 @@ class RunCompletion:
         store, subscriptions, run_id = self._reports.store, self._subscriptions, follower.run_id
         fence_due = await self._catch_up(follower)
         async with subscriptions.end_of(run_id) as end, self._subscribed(follower):
+            follower.on_unread_names = end.notify
             while (info := await current_info(store, subscriptions, run_id)).is_open and (
                 info.lease_s > 0 or info.waits_until is not None
             ):
+                if follower.has_unread_names:
+                    await self._insist(run_id, partial(follower.learn_names, store))
                 if follower.has_news and time.monotonic() >= fence_due:
                     fence_due = await self._catch_up(follower)
                 await end.wait(CHECK_EVERY_S)

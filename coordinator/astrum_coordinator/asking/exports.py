@@ -56,7 +56,7 @@ async def recorded_columns(
 
     Its inputs are among them only ``with_values``; ``redacted`` leaves out messages and tracebacks.
     """
-    known = await loader.read_shape(info)
+    known = await loader.read(info.run_id, values=None)
     times, tasks = await loader.times(info), None
     now = times.ended_at
     if info.is_open:

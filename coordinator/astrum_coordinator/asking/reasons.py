@@ -19,7 +19,7 @@ async def why(
     Raises `RunNotFoundError` and `TaskNotFoundError` with the nearest name.
     """
     info = await found_run(store, run_id)
-    follower = await loader.read_named(run_id, () if task is None else (task,))
+    follower = await loader.read(run_id, values=None)
     number = None if task is None else number_of(follower.state, task, run_id)
     moment, pool = await read_moment(store, follower, info)
     look = Look(moment, pool)

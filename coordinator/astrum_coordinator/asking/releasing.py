@@ -15,7 +15,7 @@ from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
 from astrum.values.codec import Codec
 from astrum.values.payload import pack_result
-from astrum_coordinator.asking.child_names import read_with_names
+from astrum_coordinator.asking.run_follower import read_run
 from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.stored_runs import StoredRuns
@@ -50,7 +50,7 @@ async def release_task(
             "runs again what did not succeed"
         )
     stored = await StoredRuns(store, seal).load(info)
-    run = await read_with_names(store, seal, run_id, stored, [task])
+    run = await read_run(store, seal, run_id, stored)
     number = number_of(run.state, task, run_id)
     _refuse_unheld(run.state, number, run_id)
     event = Released(number, how, await store.server_time(), by)
@@ -91,7 +91,10 @@ def _refuse_unheld(state: RunState, task: int, run_id: str) -> None:
         return
     name = state.tasks.name(task)
     if task in state.tasks.roots:
-        what = f"stands for all its children: name the child that is held, such as '{name}[0]'"
+        children = list(state.tasks.children(task))
+        held = [child for child in children if state.states[child] == HELD] or children
+        such_as = f", such as {state.tasks.name(held[0])!r}" if held else ""
+        what = f"stands for all its children: name the child that is held{such_as}"
     else:
         what = f"is not held, so there is nothing to decide; `show {run_id}` says what is held"
     raise ReleaseRefusedError(f"task {name!r} of run {run_id} {what}")

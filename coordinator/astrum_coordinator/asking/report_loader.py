@@ -21,11 +21,11 @@ from astrum.runtime.collector import collector_paused
 from astrum.values.codec import Codec
 from astrum.values.projection import project
 from astrum.values.references import reference_of
-from astrum_coordinator.asking.child_names import has_keys, name_children, read_with_names
 from astrum_coordinator.asking.result_types import types_declared_here
-from astrum_coordinator.asking.run_follower import EVERY, RunFollower
+from astrum_coordinator.asking.run_follower import EVERY, RunFollower, read_run
 from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
+from astrum_coordinator.fetching import learn_names
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.stored_runs import StoredRun, StoredRuns, read_header
 
@@ -65,8 +65,9 @@ class ReportLoader:
         if inputs or results is not False:
             declared = types_declared_here(state.plan)
             codec = Codec.opaque(dict.fromkeys([*(types or ()), *declared]))
+        if isinstance(known, RunLeader):  # others know all names
+            await learn_names(known.results.names, run_id, self.store)
         if results is not False:
-            await name_children(self.store, run_id, known, inputs)
             values = await self._decoded_all(run_id, known, codec, results)
         shown = await self.shown_inputs(run_id, state.plan, inputs, codec) if inputs else {}
         times, ended_as = await self.times(info), None if info.is_open else info.state
@@ -105,22 +106,6 @@ class ReportLoader:
         await follower.catch_up(self.store)
         return follower
 
-    async def read_named(self, run_id: str, names: Iterable[str]) -> RunFollower:
-        """Read the state of a run without results, so that tasks are found by these names."""
-        stored = await self._stored.load(await found_run(self.store, run_id))
-        return await read_with_names(self.store, self._seal, run_id, stored, names)
-
-    async def read_shape(self, info: RunInfo) -> RunFollower:
-        """Read the state of a run, with the names of all children, and no more values than that."""
-        stored = await self.stored(info)
-        values = EVERY if has_keys(stored.plan) else None
-        plan, lengths = stored.plan, stored.lengths
-        known = RunFollower(info.run_id, plan, self._seal, values=values, lengths=lengths)
-        await known.catch_up(self.store)
-        if values is not None:
-            await name_children(self.store, info.run_id, known, stored.header.inputs)
-        return known
-
     async def stored(self, info: RunInfo) -> StoredRun:
         """Return the plan and the header of a run; raises as `StoredRuns.load`."""
         return await self._stored.load(info)
@@ -141,19 +126,15 @@ class ReportLoader:
         stored = await self._stored.load(await found_run(self.store, run_id))
         if task_id is not None:
             values = await self._values_of(stored, run_id, task_id)
-        plan, lengths = stored.plan, stored.lengths
-        return RunFollower(
-            run_id, plan, self._seal, observer=observer, values=values, lengths=lengths
-        )
+        return RunFollower(run_id, stored, self._seal, observer=observer, values=values)
 
     async def _values_of(self, stored: StoredRun, run_id: str, task_id: str) -> int:
         """Return whose results are read for that of one task, or of one child."""
         number = stored.plan.index.get(task_id)
         if number is not None:
             return EVERY if stored.plan.tasks[number].axes else number
-        look = await read_with_names(self.store, self._seal, run_id, stored, [task_id])
-        number = number_of(look.state, task_id, run_id)
-        return EVERY if has_keys(stored.plan) else number
+        look = await read_run(self.store, self._seal, run_id, stored)
+        return number_of(look.state, task_id, run_id)
 
     async def _decoded_all(
         self, run_id: str, known: RunFollower | RunLeader, codec: Codec, wanted: bool | str

@@ -13,8 +13,7 @@ from astrum.protocol.messages import encode_event
 from astrum.protocol.records import RunInfo
 from astrum.protocol.sealing import Seal
 from astrum.redis.run_store import RunStore
-from astrum_coordinator.asking.child_names import read_with_names
-from astrum_coordinator.asking.run_follower import RunFollower
+from astrum_coordinator.asking.run_follower import RunFollower, read_run
 from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.stored_runs import StoredRuns
@@ -49,7 +48,7 @@ async def retry_run(
     """
     info = await found_run(store, run_id)
     stored = await StoredRuns(store, seal).load(info)
-    run = await read_with_names(store, seal, run_id, stored, tasks)
+    run = await read_run(store, seal, run_id, stored)
     if info.is_open:
         return await _hurry(store, seal, run, info, tasks, by=by, now=now)
     if info.state == "completed" and not tasks:

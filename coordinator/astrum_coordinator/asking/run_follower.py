@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 
 from astrum.errors import DecodeError, StoreConfigurationError
+from astrum.execution.child_names import ChildNames
 from astrum.execution.run_log import guarded
 from astrum.machine.events import (
     AttemptFoundOutstanding,
@@ -19,8 +19,6 @@ from astrum.machine.events import (
 from astrum.machine.observer import RunObserver
 from astrum.machine.state import RunState
 from astrum.machine.task_state import SUCCEEDED
-from astrum.planning.axes import ListSource
-from astrum.planning.plan import Plan
 from astrum.protocol.messages import Record, event_of
 from astrum.protocol.records import Outstanding
 from astrum.protocol.sealing import Seal
@@ -29,8 +27,10 @@ from astrum.redis.journals import BEGINNING
 from astrum.redis.records import JournalEntry
 from astrum.redis.run_store import RunStore
 from astrum.runtime.collector import collector_paused
+from astrum_coordinator.fetching import learn_names
 from astrum_coordinator.leading.results import NIL
 from astrum_coordinator.leading.unknown_rows import UnknownRows
+from astrum_coordinator.stored_runs import StoredRun
 
 logger = logging.getLogger("astrum.coordinator")
 
@@ -44,31 +44,38 @@ class RunFollower:
 
     ``observer`` is called with the state after the first read, then with every event, as a
     leader calls it. ``values`` says whose results are kept, `EVERY` or the number of a task.
-    Without it none is kept, and `catch_up` reads none, except from a signed journal, whose
-    signatures cover the whole. ``lengths`` as in `StoredRun`. ``outstanding`` are the
+    Without it none is kept, and `catch_up` reads only those with keys that name children. It
+    reads all of a signed journal, whose signatures cover the whole. ``outstanding`` are the
     attempts that were outstanding at the last `catch_up`, by task number. ``has_news`` says
-    whether the journal was read further since.
+    whether the journal was read further since. ``on_unread_names`` is called when `learn_names` is
+    needed, as big values have come that name children.
     """
 
     def __init__(
         self,
         run_id: str,
-        plan: Plan,
+        stored: StoredRun,
         seal: Seal,
         *,
         observer: RunObserver | None = None,
         values: int | None = EVERY,
-        lengths: Mapping[ListSource, int] = MappingProxyType({}),
     ) -> None:
         with collector_paused():
-            self.state = RunState(plan, run_key=run_id, lengths=lengths)
+            self.state = RunState(stored.plan, run_key=run_id, lengths=stored.lengths)
         self.results: dict[int, bytes] = {}
         self.outstanding: dict[int, Outstanding] = {}
         self._values = values
-        self._reads_whole = seal.is_on or values == EVERY
+        self._names = ChildNames(self.state.tasks)
+        self._names.note_inputs(stored.header.inputs)
+        alone = self._names.owners if values is None else self._names.owners | {values}
+        # Which children return lists with keys is not known before the journal is read.
+        is_outline_enough = self._names.owners.isdisjoint(self.state.tasks.roots)
+        self._reads_whole = seal.is_on or values == EVERY or not is_outline_enough
+        self._read_alone = sorted(alone)
         self.run_id = run_id
         self.cursor = BEGINNING
         self.has_news = False
+        self.on_unread_names: Callable[[], None] | None = None
         self._seal = seal
         self._unknown_rows = UnknownRows(run_id)
         self._observer = None if observer is None else guarded(observer)
@@ -77,7 +84,10 @@ class RunFollower:
     async def catch_up(self, store: RunStore) -> None:
         """Read the new journal entries, and the attempts that are outstanding now."""
         while entries := await self._next_entries(store):
-            self.take_in(entries)
+            for entry in entries:
+                self.take_in((entry,))
+                await self.learn_names(store)  # before what follows them in the journal
+        await self.learn_names(store)
         self.has_news = False
         self.outstanding = await store.outstanding(self.run_id)
         for task, found in self.outstanding.items():
@@ -86,12 +96,24 @@ class RunFollower:
             self._is_notified = True
             self._observer.observe(self.state, None, ())
 
+    @property
+    def has_unread_names(self) -> bool:
+        """Whether keys of children are in big values that `learn_names` has not read yet."""
+        return self._names.has_unread
+
+    async def learn_names(self, store: RunStore) -> None:
+        """Read the big values that have the keys of children; raises `StoreError` kinds."""
+        if self._names.has_unread:
+            await learn_names(self._names, self.run_id, store)
+
     def take_in(self, entries: Sequence[JournalEntry]) -> None:
         """Handle journal entries in their order; entries seen before are ignored."""
         for entry in entries:
             if is_after(entry.entry_id, self.cursor):
                 self.cursor, self.has_news = entry.entry_id, True
                 self._take_in_entry(entry.data, entry.recorded_at)
+        if self._names.has_unread and self.on_unread_names is not None:
+            self.on_unread_names()
 
     def give_up(self, error: Exception) -> None:
         """Stop following: the journal cannot be read. The end of the run is noticed anyway."""
@@ -100,7 +122,7 @@ class RunFollower:
     async def _next_entries(self, store: RunStore) -> list[JournalEntry]:
         if not self._reads_whole:
             try:
-                part = await store.read_outline(self.run_id, self.cursor, task=self._values)
+                part = await store.read_outline(self.run_id, self.cursor, tasks=self._read_alone)
                 return part.entries
             except StoreConfigurationError as error:  # for example access rules of an older version
                 logger.debug("run %s: its journal is read whole: %s", self.run_id, error)
@@ -144,11 +166,23 @@ class RunFollower:
             self._observer.observe(self.state, event, commands)
 
     def _keep(self, record: Record) -> None:
-        is_wanted = self._values in (EVERY, record.task)
-        if is_wanted and record.gives_result and 0 <= record.task < len(self.state.tasks):
-            self.results[record.task] = record.value or NIL
+        if record.gives_result and 0 <= record.task < len(self.state.tasks):
+            self._keep_result(record.task, record.value or NIL)
 
     def _keep_given(self, released: Released) -> None:
-        is_wanted = self._values in (EVERY, released.task)
-        if is_wanted and self.state.takes_result_of(released):
-            self.results[released.task] = released.value or NIL
+        if self.state.takes_result_of(released):
+            self._keep_result(released.task, released.value or NIL)
+
+    def _keep_result(self, task: int, value: bytes) -> None:
+        if self._values in (EVERY, task):
+            self.results[task] = value
+        self._names.note(task, value)
+
+
+async def read_run(
+    store: RunStore, seal: Seal, run_id: str, stored: StoredRun, *, values: int | None = None
+) -> RunFollower:
+    """Return a run as far as it is now; ``values`` as in `RunFollower`."""
+    run = RunFollower(run_id, stored, seal, values=values)
+    await run.catch_up(store)
+    return run

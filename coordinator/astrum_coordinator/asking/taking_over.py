@@ -42,10 +42,9 @@ from astrum.redis.scripts import MAX_ITEMS
 from astrum.values.codec import Codec
 from astrum.values.payload import EncodedResult
 from astrum.values.references import BlobRef, reference_of
-from astrum_coordinator.asking.child_names import name_children
 from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.report_loader import ReportLoader
-from astrum_coordinator.asking.run_follower import EVERY, RunFollower
+from astrum_coordinator.asking.run_follower import EVERY, RunFollower, read_run
 from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.leading.results import NIL
@@ -311,7 +310,7 @@ class TakingOver(Connected):
         store, seal = self._context.store, self._context.seal
         try:
             info = await found_run(store, wish.run_id)
-            plan, header, lengths = await self._stored.load(info)
+            stored = await self._stored.load(info)
         except PlanNotFoundError:
             raise TakeOverRefusedError(
                 f"the plan of run {wish.run_id} has expired, so nothing of it can be taken over: "
@@ -320,22 +319,13 @@ class TakingOver(Connected):
         except RunNotFoundError as error:
             text = f"there is nothing to take over: {error}; `runs` lists those that there are"
             raise TakeOverRefusedError(text) from None
-        if plan.namespace != flow.plan.namespace:
+        if stored.plan.namespace != flow.plan.namespace:
             raise TakeOverRefusedError(
-                f"run {info.run_id} is of flow {plan.namespace!r} and this is "
+                f"run {info.run_id} is of flow {stored.plan.namespace!r} and this is "
                 f"{flow.plan.namespace!r}: take over from a run of the same flow"
             )
-        if any("[" in name for name in wish.again):
-            values = EVERY  # the names of children may be in results
-        follower = RunFollower(info.run_id, plan, seal, values=values, lengths=lengths)
-        await follower.catch_up(store)
-        await self._check_children(wish, follower, header)
-        return EarlierRun(wish, flow, info, header, follower)
-
-    async def _check_children(self, wish: FromRun, run: RunFollower, header: RunHeader) -> None:
-        """Learn the names of children, if any are to run again; raises `TaskNotFoundError`."""
-        names = [name for name in wish.again if "[" in name]
-        if names:
-            await name_children(self._context.store, run.run_id, run, header.inputs)
-        for name in names:
-            number_of(run.state, name, run.run_id)
+        follower = await read_run(store, seal, info.run_id, stored, values=values)
+        for name in wish.again:
+            if "[" in name:
+                number_of(follower.state, name, info.run_id)
+        return EarlierRun(wish, flow, info, stored.header, follower)

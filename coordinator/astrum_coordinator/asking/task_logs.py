@@ -12,9 +12,8 @@ from astrum.machine.events import Outcome
 from astrum.machine.task_state import ENDED, OUTSTANDING
 from astrum.protocol.task_logs import TaskLog, decode_log, fingerprint_of_log, log_name
 from astrum.view.task_log import RUNNING, AttemptLog
-from astrum_coordinator.asking.child_names import read_with_names
 from astrum_coordinator.asking.connected import Connected
-from astrum_coordinator.asking.run_follower import RunFollower
+from astrum_coordinator.asking.run_follower import RunFollower, read_run
 from astrum_coordinator.asking.task_numbers import number_of
 from astrum_coordinator.asking.waiting import found_run
 from astrum_coordinator.context import CoordinatorContext
@@ -76,7 +75,7 @@ class TaskLogReader:
         """Find the task; raises as `TaskLogReading.log`."""
         store, seal = context.store, context.seal
         found = await stored.load(await found_run(store, run_id))
-        run = await read_with_names(store, seal, run_id, found, [task])
+        run = await read_run(store, seal, run_id, found)
         number = number_of(run.state, task, run_id)
         if number in run.state.tasks.roots:
             first = next(run.state.tasks.children(number), None)

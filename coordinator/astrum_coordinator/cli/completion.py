@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 KEPT_S = 5.0
 LONGEST_S = 2.0
 _MOST_RUNS = 200
+_PLAIN = frozenset("._@+:,=/-")
+_NOT_FIRST = ("", "-", "=")
 
 
 def run_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -107,9 +109,18 @@ def _offered(
     return [
         CompletionItem(name, help=visible_name(about) or None)
         for name, about in offers.items()
-        # A name with a line end, say, cannot be part of the reply to a shell.
-        if name.startswith(incomplete) and name.isprintable()
+        if name.startswith(incomplete) and _is_plain_word(name)
     ]
+
+
+def _is_plain_word(name: str) -> bool:
+    """Return whether every shell takes a name as it stands for one argument.
+
+    Bash puts what is offered on its command line without quotes: ``;`` or ``$(...)`` in a name
+    would begin a command there, and ``[`` or ``*`` would match files. A name that begins with
+    ``-`` would be an option.
+    """
+    return name[:1] not in _NOT_FIRST and all(one.isalnum() or one in _PLAIN for one in name)
 
 
 def _answer(

@@ -42,9 +42,8 @@ def coordinators(server: ServerOptions, as_json: bool) -> None:
 
 def coordinators_table(found: list[CoordinatorInfo]) -> Table:
     """Return one row per coordinator."""
-    from rich.text import Text
-
     from astrum_coordinator.display.report_view import duration_text, plain_table
+    from astrum_coordinator.display.texts import Text
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True

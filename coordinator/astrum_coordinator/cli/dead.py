@@ -72,9 +72,8 @@ def dead(
 
 def letters_table(found: Sequence[DeadLetterView]) -> Table:
     """Return one row per dead letter."""
-    from rich.text import Text
-
     from astrum_coordinator.display.report_view import plain_table, time_text
+    from astrum_coordinator.display.texts import Text
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True
@@ -102,7 +101,7 @@ def task_text(one: DeadLetterView) -> str:
 
 def letter_text(one: DeadLetterView) -> str:
     """Return all that is known of a letter, one fact per line."""
-    from astrum.runtime.visible_text import visible_text
+    from astrum.runtime.visible_text import visible_name
     from astrum_coordinator.display.report_view import time_text
 
     shown = (len(one.hex) + 1) // 3
@@ -118,4 +117,4 @@ def letter_text(one: DeadLetterView) -> str:
         "message": one.unreadable or "whole",
         "bytes": f"{one.hex or 'none'}{rest}",
     }
-    return visible_text("\n".join(f"{name + ':':<11}{fact}" for name, fact in facts.items()))
+    return "\n".join(f"{name + ':':<11}{visible_name(fact)}" for name, fact in facts.items())

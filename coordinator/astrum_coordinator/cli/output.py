@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from astrum.runtime.cli.commands import say
-from astrum_coordinator.cli.printing import print_json
+from astrum_coordinator.cli.printing import Visible, print_json
 from astrum_coordinator.display.tracebacks import MAX_TRACEBACKS, users_traceback
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def tell(
         view = report_view.report_view(
             report, with_errors=not is_completed, said=said, targets=targets
         )
-        Console(stderr=True).print(view)
+        Console(stderr=True).print(Visible(view))
         return
     for line in report_view.summary_lines(report, said) if not is_completed else ():
         say(line)
@@ -195,7 +195,7 @@ def write_safely(path: Path, write: Callable[[IO[str]], object]) -> None:
             write(there)
         return
     target = Path(os.path.realpath(path))
-    unnamed = target.with_name(f".{target.name}.{os.getpid()}.new")
+    unnamed = _unnamed(target)
     try:
         with unnamed.open("w", encoding="utf-8") as file:
             write(file)
@@ -203,6 +203,11 @@ def write_safely(path: Path, write: Callable[[IO[str]], object]) -> None:
     except BaseException:
         unnamed.unlink(missing_ok=True)
         raise
+
+
+def _unnamed(target: Path) -> Path:
+    """Return the file that is written first and then gets the name of the target."""
+    return target.with_name(f".{target.name}.{os.getpid()}.new")
 
 
 def _is_written_in_place(path: Path) -> bool:
@@ -235,7 +240,12 @@ def _may_be_written(path: Path) -> bool:
     try:
         if path.is_dir():
             return False
-        in_place = _is_written_in_place(path)
-    except OSError:  # for example links in a circle
+        if _is_written_in_place(path):
+            return os.access(path, os.W_OK)
+        # Rights do not say all: /proc takes no file, and the name may be too long.
+        unnamed = _unnamed(Path(os.path.realpath(path)))
+        with unnamed.open("w"):
+            unnamed.unlink()
+    except OSError:  # also for links in a circle
         return False
-    return os.access(path if in_place else Path(os.path.realpath(path)).parent, os.W_OK)
+    return True

@@ -179,9 +179,8 @@ def pauses_to_json(pauses: Pauses) -> list[dict[str, Any]]:
 
 def pauses_table(pauses: Pauses) -> Table:
     """Return one row per pause."""
-    from rich.text import Text
-
     from astrum_coordinator.display.report_view import plain_table, time_text
+    from astrum_coordinator.display.texts import Text
 
     table = plain_table(*COLUMNS)
     for one in pauses:

@@ -26,11 +26,15 @@ class OutputFailed(OSError):
 def print_text(text: str, file: IO[str] | None = None) -> bool:
     """Write a string and a line end to standard output, or to ``file``, completely.
 
-    A character that the encoding lacks is written as an escape. A reader that closes the pipe
-    early is not an error: the result is ``False`` then. Raises `OutputFailed` for a full disk, for
-    example.
+    A character that the encoding lacks is written as an escape, and so are control characters if
+    it goes to a terminal. A reader that closes the pipe early is not an error: the result is
+    ``False`` then. Raises `OutputFailed` for a full disk, for example.
     """
     there = sys.stdout if file is None else file
+    return _print(visible_text(text) if there.isatty() else text, there)
+
+
+def _print(text: str, there: IO[str]) -> bool:
     try:
         _write_all(there, text + "\n")
     except OSError as error:
@@ -78,7 +82,7 @@ def print_view(view: Any, file: IO[str] | None = None) -> bool:
     # Output to a pipe is not cut to a width: programs that read columns need whole ids.
     width = None if is_terminal else WIDEST
     Console(file=drawn, force_terminal=is_terminal or None, width=width).print(Visible(view))
-    return print_text(drawn.getvalue().removesuffix("\n"), there)
+    return _print(drawn.getvalue().removesuffix("\n"), there)
 
 
 class Visible:

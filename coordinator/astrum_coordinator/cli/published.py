@@ -73,9 +73,8 @@ def unpublish(server: ServerOptions, name: str) -> None:
 
 def flows_table(found: Sequence[PublishedFlow]) -> Table:
     """Return one row per flow."""
-    from rich.text import Text
-
     from astrum_coordinator.display.report_view import plain_table, time_text
+    from astrum_coordinator.display.texts import Text
 
     table = plain_table(*COLUMNS)
     for one in found:

@@ -61,9 +61,8 @@ def chosen(found: Sequence[QueueState], names: Sequence[str]) -> list[QueueState
 
 def queues_table(found: Sequence[QueueState]) -> Table:
     """Return one row per queue."""
-    from rich.text import Text
-
     from astrum_coordinator.display.report_view import duration_text, plain_table
+    from astrum_coordinator.display.texts import Text
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True

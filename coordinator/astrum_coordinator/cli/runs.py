@@ -96,14 +96,13 @@ def record_to_json(info: RunInfo) -> dict[str, Any]:
 
 def runs_table(found: list[ListedRun], workers: Versions) -> Table:
     """Return one row per run; ``workers`` is what the live ones serve."""
-    from rich.text import Text
-
     from astrum_coordinator.display.report_view import (
         STATUS_STYLE,
         duration_text,
         plain_table,
         time_text,
     )
+    from astrum_coordinator.display.texts import Text
 
     table = plain_table(*COLUMNS)
     table.columns[0].no_wrap = True

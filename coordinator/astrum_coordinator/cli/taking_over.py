@@ -122,9 +122,8 @@ def lines(found: TakeOver) -> Iterator[str]:
 
 def reason_table(found: TakeOver) -> Table:
     """Return a row for each task: whether it is taken over, or why it runs."""
-    from rich.text import Text
-
     from astrum_coordinator.display.report_view import plain_table
+    from astrum_coordinator.display.texts import Text
 
     table = plain_table("Task", f"From run {found.run_id}", "")
     for task, reason in found.reasons.items():

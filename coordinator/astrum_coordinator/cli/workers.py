@@ -94,9 +94,8 @@ def _watch(
     question: Callable[[Coordinator], Awaitable[PoolAnswer]],
     as_json: bool,
 ) -> None:
-    from rich.text import Text
-
     from astrum_coordinator.cli.watching import keep_asking, redrawn
+    from astrum_coordinator.display.texts import Text
 
     if as_json:
         keep_asking(server, question, lambda answer: print_json(_to_json(answer)))
@@ -141,9 +140,8 @@ def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
 
 def workers_table(found: list[WorkerInfo]) -> Table:
     """Return one row per worker; its id says the host and the process."""
-    from rich.text import Text
-
     from astrum_coordinator.display.report_view import duration_text, plain_table
+    from astrum_coordinator.display.texts import Text
 
     notes = [note_text(info.status) for info in found]
     table = plain_table(*COLUMNS, *([""] if any(notes) else []))

@@ -16,10 +16,8 @@ from astrum.machine.task_state import SUCCEEDED
 from astrum.planning.plan import Plan
 from astrum.protocol.records import RunInfo
 from astrum.protocol.run_header import RunHeader
-from astrum.redis.run_store import RunStore
 from astrum.values.codec import Codec
 from astrum.view import Explanation
-from astrum_coordinator.asking.child_names import name_children
 from astrum_coordinator.asking.reasons import why
 from astrum_coordinator.asking.releasing import How, Release, release_task
 from astrum_coordinator.asking.requests import cancel_run
@@ -149,7 +147,7 @@ class RunHandle:
         self._parts.reader.start()
         async with subscriptions.end_of(self.run_id) as end:
             run = TaskFollower(self.run_id, stored, seal, end, name)
-            look = partial(_look, run, store, stored)
+            look = partial(run.catch_up, store)
             await self._insist(look)
             await subscriptions.add(run)
             try:
@@ -214,6 +212,7 @@ class RunHandle:
             await subscriptions.add(run)
             try:
                 while await self._state() == "open":
+                    await self._insist(lambda: run.learn_names(store))
                     while run.found:
                         event = run.found.popleft()
                         after = event.cursor
@@ -303,12 +302,6 @@ class RunHandle:
 
     def _within(self, timeout: float | None, what: str) -> _Limit:
         return _Limit(timeout, f"run {self.run_id} {what} after {timeout or 0:g} s")
-
-
-async def _look(run: TaskFollower, store: RunStore, stored: StoredRun) -> None:
-    await run.catch_up(store)
-    if run.is_keyed and run.number is None:
-        await name_children(store, run.run_id, run, stored.header.inputs)
 
 
 def _with_children(row: TaskExecutionStatistics) -> list[TaskExecutionStatistics]:

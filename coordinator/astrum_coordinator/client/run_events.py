@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from astrum.errors import RunError
+from astrum.execution.readings import has_keys
 from astrum.machine.events import (
     AttemptSettled,
     CancelRequested,
@@ -23,8 +24,7 @@ from astrum.machine.events import (
 from astrum.machine.state import RunState
 from astrum.machine.task_state import ENDED, FAILED
 from astrum.protocol.sealing import Seal
-from astrum_coordinator.asking.child_names import has_keys
-from astrum_coordinator.asking.run_follower import EVERY, RunFollower
+from astrum_coordinator.asking.run_follower import RunFollower
 from astrum_coordinator.leading.subscriptions import EndOfRun
 from astrum_coordinator.stored_runs import StoredRun
 
@@ -77,9 +77,10 @@ class EventFollower(RunFollower):
     def __init__(
         self, run_id: str, stored: StoredRun, seal: Seal, end: EndOfRun, after: Place
     ) -> None:
-        super().__init__(run_id, stored.plan, seal, values=None, lengths=stored.lengths)
+        super().__init__(run_id, stored, seal, values=None)
         self.found: deque[RunEvent] = deque()
         self._end = end
+        self.on_unread_names = end.notify
         self._after = after
         self._told_of = self.cursor
         self._number = 0
@@ -105,7 +106,7 @@ class EventFollower(RunFollower):
 class TaskFollower(RunFollower):
     """Follows a run until one of its tasks, or a child, is over; it keeps the result of a task.
 
-    A child is found by its index; that of one with a key is given by `name_children`.
+    A child is found by its index or key; keys in big values are known after `catch_up`.
     """
 
     def __init__(
@@ -113,8 +114,7 @@ class TaskFollower(RunFollower):
     ) -> None:
         number = stored.plan.index.get(name)
         self.is_keyed = number is None and has_keys(stored.plan)
-        values = EVERY if self.is_keyed else number
-        super().__init__(run_id, stored.plan, seal, values=values, lengths=stored.lengths)
+        super().__init__(run_id, stored, seal, values=number)
         self._end = end
         self._name = name
         self._number = number
@@ -123,6 +123,8 @@ class TaskFollower(RunFollower):
     @property
     def number(self) -> int | None:
         """The number of the task, `None` for a child that is not there yet."""
+        if self.has_unread_names:  # an index may be the key of another child
+            return self._number
         if self._number is None and len(self.state.tasks) != self._known:
             self._number = self.state.tasks.find_name(self._name)
             # It is searched again when more are there, or, with keys, at the next look.

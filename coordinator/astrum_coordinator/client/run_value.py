@@ -64,4 +64,4 @@ async def _read_on(store: RunStore, seal: Seal, run_id: str, cursor: str, task: 
         cursors = {run_id: cursor}
         entries = await store.read_journal(cursors, block_s=None, count=_ENTRIES_PER_READ)
         return JournalPart(entries, goes_on=bool(entries))
-    return await store.read_outline(run_id, cursor, task=task)
+    return await store.read_outline(run_id, cursor, tasks=(task,))

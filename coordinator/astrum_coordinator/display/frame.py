@@ -22,12 +22,10 @@ from astrum_coordinator.display.screen_region import Line
 
 MAX_STAGES = 8
 """The most bars of stages on a terminal of 24 lines."""
-SCANNED = 200
-"""How many of the oldest attempts are looked at for those that run."""
 LEAST_BAR, WIDEST_BAR = 6, 60
 KNOWN_AFTER_S = 3.0
 """Seconds between two reads of the workers' status, which they publish as often."""
-NO_WORKER_YET = "waits for a worker"
+QUEUED = "queued"
 _GAP = "  "
 
 WorkerOf = Callable[[ShownAttempt], str]
@@ -308,13 +306,13 @@ def _running(
     count = progress.running_count
     if not rows or not count:
         return []
-    attempts = _longest_first(progress)[: rows if count <= rows else rows - 1]
+    attempts = _running_first(progress, rows if count <= rows else rows - 1)
     now = time.monotonic()
     names = [
         look.short_name(look.shown(progress.name(one.task)), width * 2 // 5) for one in attempts
     ]
     numbers = [f"attempt {one.number}" if one.number > 1 else "" for one in attempts]
-    times = [duration_text(_age_s(progress.facts, one, now)) for one in attempts]
+    times = [_time_text(progress.facts, one, now) for one in attempts]
     name_width = max(map(cell_len, names), default=0)
     number_width = max(map(len, numbers), default=0)
     time_width = max(map(len, times), default=0)
@@ -324,7 +322,7 @@ def _running(
             (_GAP + set_cell_size(name, name_width), "default"),
             (f"{_GAP}{number:{number_width}}" if number_width else "", "yellow"),
             (f"{_GAP}{took:>{time_width}}{_GAP}", "dim"),
-            (look.shown(_beside(progress.facts, attempt, worker_of, now)), "cyan"),
+            _beside(progress.facts, attempt, worker_of, look, now),
         ]
         lines.append(line)
     if count > len(attempts):
@@ -332,33 +330,38 @@ def _running(
     return lines
 
 
-def _longest_first(progress: RunProgress) -> list[ShownAttempt]:
-    """Return the oldest attempts, those that are known to run first."""
-    attempts = progress.oldest_running(SCANNED)
+def _running_first(progress: RunProgress, count: int) -> list[ShownAttempt]:
+    """Return so many attempts: those that workers run, the oldest first, then others."""
     facts = progress.facts
     if facts is None:
-        return attempts
-    return sorted(attempts, key=lambda one: (one.task, one.attempt) not in facts.running)
+        return progress.oldest_running(count)
+    running = [one for key in facts.running if (one := progress.dispatched(*key)) is not None]
+    running.sort(key=lambda one: -facts.running[one.task, one.attempt].age_s)
+    # Fewer than ``count`` of these run, so there are enough others among twice as many.
+    others = progress.oldest_running(2 * count) if len(running) < count else []
+    return [*running, *(one for one in others if _found(facts, one) is None)][:count]
 
 
 def _found(facts: PoolFacts | None, attempt: ShownAttempt) -> RunningFacts | None:
     return None if facts is None else facts.running.get((attempt.task, attempt.attempt))
 
 
-def _age_s(facts: PoolFacts | None, attempt: ShownAttempt, now: float) -> float:
-    """Return for how long an attempt runs, or how long ago it was dispatched if none knows."""
-    found = _found(facts, attempt)
-    if found is None or facts is None:
-        return now - attempt.since
-    return found.age_s + now - facts.at
-
-
-def _beside(facts: PoolFacts | None, attempt: ShownAttempt, worker_of: WorkerOf, now: float) -> str:
-    """Return what the task told last, and the worker of the attempt."""
+def _time_text(facts: PoolFacts | None, attempt: ShownAttempt, now: float) -> str:
+    """Return for how long an attempt runs, "" if no worker says that it runs it."""
     if facts is None:
-        return worker_of(attempt)
+        return duration_text(now - attempt.since)
+    found = _found(facts, attempt)
+    return "" if found is None else duration_text(found.age_s + now - facts.at)
+
+
+def _beside(
+    facts: PoolFacts | None, attempt: ShownAttempt, worker_of: WorkerOf, look: Look, now: float
+) -> tuple[str, str]:
+    """Return what the task told last and the worker of the attempt, or that it is queued."""
+    if facts is None:
+        return look.shown(worker_of(attempt)), "cyan"
     found = _found(facts, attempt)
     if found is None:
-        return NO_WORKER_YET if now - attempt.since > KNOWN_AFTER_S else ""
+        return QUEUED if now - attempt.since > KNOWN_AFTER_S else look.active, "dim"
     told = "" if found.progress is None else f"{found.progress}{_GAP}"
-    return f"{told}{found.worker_id}"
+    return look.shown(f"{told}{found.worker_id}"), "cyan"

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import IO, Protocol
 
 from rich.console import Console
-from rich.text import Text
 
 from astrum.runtime.standard_streams import say_line
 from astrum.runtime.visible_text import visible_name
@@ -32,6 +31,7 @@ from astrum_coordinator.display.frame import (
 from astrum_coordinator.display.progress import FAILED, HELD, LOST, Notice, RunProgress
 from astrum_coordinator.display.report_view import STATUS_STYLE, count_text
 from astrum_coordinator.display.screen_region import ScreenRegion
+from astrum_coordinator.display.texts import Text
 
 logger = logging.getLogger("astrum.coordinator.live")
 

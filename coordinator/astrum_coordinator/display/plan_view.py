@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from astrum.data_transport.bindings import Binding, Path
 from astrum.data_transport.declared.signatures import ABSENT
@@ -29,6 +28,7 @@ from astrum_coordinator.display.plan_details import (
     more_to_json,
 )
 from astrum_coordinator.display.report_view import count_text, plain_table, value_text
+from astrum_coordinator.display.texts import Text
 
 MAX_ROWS = 60
 MAX_TREE_TASKS = 120

@@ -166,6 +166,12 @@ class RunProgress(RunCounters):
         rows = [ShownChildren(task, *ends.counts) for task, ends in known]
         return [row for row in rows if row.ended < row.total]
 
+    def dispatched(self, task: int, attempt: int) -> ShownAttempt | None:
+        """Return an attempt that is dispatched and not settled, `None` for any other."""
+        entry = self._running.get(task)
+        is_it = entry is not None and entry[0] == attempt
+        return ShownAttempt(task, *entry) if is_it and entry is not None else None
+
     def oldest_running(self, count: int) -> list[ShownAttempt]:
         """Return the first ``count`` running attempts in the order they were dispatched."""
         try:

@@ -14,10 +14,10 @@ from astrum_coordinator.display.short_values import short_text
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-    from rich.text import Text
 
     from astrum.machine import ExecutionReport, TaskAttemptStatistics, TaskExecutionStatistics
     from astrum.view import UnfinishedTask
+    from astrum_coordinator.display.texts import PlainTable, Text
 
 MAX_ROWS = 50
 MAX_SUMMARY_LINES = 30
@@ -145,11 +145,16 @@ def summary_lines(report: ExecutionReport, said: Collection[str] = ()) -> list[s
 
     Its end is kept, since it has the final failures.
     """
-    lines = [line for line in report.error_summary if line not in said]
+    lines = error_lines(report, said)
     left_out = len(lines) - MAX_SUMMARY_LINES
     if left_out <= 0:
         return lines
     return [f"... {left_out:,} earlier lines", *lines[left_out:]]
+
+
+def error_lines(report: ExecutionReport, said: Collection[str] = ()) -> list[str]:
+    """Return the error summary without lines ``said`` before, each of them on one line."""
+    return [line for line in map(visible_name, report.error_summary) if line not in said]
 
 
 def task_table(
@@ -162,7 +167,7 @@ def task_table(
     ``places`` are the states of the unfinished tasks. Children are folded under their task, which
     has their counts: those that failed first or are held have rows, all without a ``limit``.
     """
-    from rich.text import Text
+    from astrum_coordinator.display.texts import Text
 
     places = places or {}
     shown = with_children(shown_tasks(stats, places, limit), places, limit)
@@ -213,15 +218,11 @@ def children_text(stat: TaskExecutionStatistics, places: Places) -> str:
     )
 
 
-def plain_table(*columns: str) -> Table:
+def plain_table(*columns: str) -> PlainTable:
     """Return an empty table in the one style of this command line."""
-    from rich import box
-    from rich.table import Table
+    from astrum_coordinator.display.texts import PlainTable
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    return table
+    return PlainTable(*columns)
 
 
 def status_of(stat: TaskExecutionStatistics, places: Places) -> str:
@@ -295,7 +296,8 @@ def report_view(
     Lines of the summary that were ``said`` before are left out. The results are of ``targets``.
     """
     from rich.console import Group
-    from rich.text import Text
+
+    from astrum_coordinator.display.texts import Text
 
     parts: list[RenderableType] = []
     if report.inputs:
@@ -339,7 +341,7 @@ def value_text(value: Any) -> str:
 
 def end_text(report: ExecutionReport, waits_until: float | None = None) -> Text:
     """Return the end line, coloured by how the run ended."""
-    from rich.text import Text
+    from astrum_coordinator.display.texts import Text
 
     return Text(end_line(report, waits_until), STATUS_STYLE.get(report.execution_state, ""))
 

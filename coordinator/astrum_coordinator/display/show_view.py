@@ -14,6 +14,7 @@ from astrum_coordinator.display.report_view import (
     code_text,
     duration_text,
     end_text,
+    error_lines,
     inputs_text,
     plain_table,
     status_of,
@@ -103,7 +104,8 @@ def _stat_to_json(stat: TaskExecutionStatistics, chosen: Chosen) -> Any:
 def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
     """Return the chosen view of a run, for a terminal or a pipe."""
     from rich.console import Group
-    from rich.text import Text
+
+    from astrum_coordinator.display.texts import Text
 
     stats = chosen_tasks(snapshot, chosen)
     inputs = {} if chosen.is_part else snapshot.report.inputs
@@ -115,7 +117,7 @@ def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
     parts += [Text(text) for text in _tracebacks(stats, chosen)]
     if not chosen.is_part:
         lines = (
-            snapshot.report.error_summary if chosen.everything else summary_lines(snapshot.report)
+            error_lines(snapshot.report) if chosen.everything else summary_lines(snapshot.report)
         )
         parts += [Text(line, "red") for line in lines]
         parts += [Text(text, "dim") for text in [origin_text(snapshot)] if text]
@@ -146,7 +148,7 @@ def _reopening_text(reopened: ReopenedStatistics) -> str:
 def _table(
     snapshot: RunSnapshot, stats: Sequence[TaskExecutionStatistics], chosen: Chosen
 ) -> list[RenderableType]:
-    from rich.text import Text
+    from astrum_coordinator.display.texts import Text
 
     if not stats:
         return [Text("no task failed")] if chosen.failed else []
@@ -161,7 +163,7 @@ def _table(
 
 def _attempts(snapshot: RunSnapshot, stat: TaskExecutionStatistics, chosen: Chosen) -> Table | None:
     """Return one row per attempt, the one under way included, `None` if there is none."""
-    from rich.text import Text
+    from astrum_coordinator.display.texts import Text
 
     table = plain_table("Attempt", "Status", "Began", "Queued", "Transfer", "Run", "Worker", "")
     cells = [_ended_attempt(row) for row in attempts_of(stat, chosen)]
@@ -208,7 +210,7 @@ def _first_line(row: TaskAttemptStatistics) -> str:
 
 def _results(report: ExecutionReport, names: Sequence[str], chosen: Chosen) -> list[RenderableType]:
     """Return the results of tasks that were read, each shortened, without their types' code."""
-    from rich.text import Text
+    from astrum_coordinator.display.texts import Text
 
     found = report.task_return_set
     head = "result" if chosen.task_id is not None else "result of {}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from astrum.runtime.visible_text import visible_name
 from astrum_coordinator.display.json_values import to_json
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from astrum.view import Explanation, Group
+    from astrum_coordinator.display.texts import Text
 
 
 def explanation_to_json(reason: Explanation) -> dict[str, Any]:
@@ -19,21 +19,24 @@ def explanation_to_json(reason: Explanation) -> dict[str, Any]:
 
 def why_text(reason: Explanation) -> Text:
     """Return an explanation for a terminal or a pipe; what needs a person stands out."""
-    from rich.text import Text
+    from astrum_coordinator.display.texts import Text
 
     style = "bold yellow" if reason.needs_person else ""
     text = Text(overflow="fold")
     text.append(_subject(reason), "bold")
-    text.append(f" {reason.sentence} ")
+    text.append(f" {visible_name(reason.sentence)} ")
     text.append(f"[{reason.code}]", style or "dim")
     width = max((len(f"{group.count:,}") for group in reason.groups), default=0)
     for group in reason.groups:
         text.append(f"\n  {group.count:>{width},} ", "bold")
         text.append(str(group.code), "bold yellow" if group.needs_person else "cyan")
-        text.append(f": {_example(group)}")
+        text.append(f": {visible_name(_example(group))}")
+    if reason.tasks_left_out:
+        word = "task" if reason.tasks_left_out == 1 else "tasks"
+        text.append(f"\n  ... and {reason.tasks_left_out:,} more {word}", "dim")
     for command in _commands(reason):
         text.append("\nto do: ", "dim")
-        text.append(command, "bold")
+        text.append(visible_name(command), "bold")
     return text
 
 

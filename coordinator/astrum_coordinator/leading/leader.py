@@ -41,6 +41,7 @@ from astrum.redis.listing import Adopted
 from astrum.redis.records import JournalEntry
 from astrum.runtime.loops import Backoff, end_task
 from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.fetching import learn_names
 from astrum_coordinator.leading.background import BackgroundTasks
 from astrum_coordinator.leading.dispatch_calls import Revocation, RunRef, SentAttempt
 from astrum_coordinator.leading.leadership_end import LeadershipEnd
@@ -185,6 +186,7 @@ class RunLeader:
         # journal. In the other order it would be in neither, and seem never to have been made.
         found = await store.outstanding(self.run_id)
         await self._replay()
+        await learn_names(led.results.names, self.run_id, store)
         led.restore_outstanding(found)
         self.has_history = led.cursor != BEGINNING or bool(found)
 

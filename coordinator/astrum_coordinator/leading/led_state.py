@@ -36,6 +36,8 @@ class LedState:
             self.state = RunState(run.plan, run_key=run.run_id, lengths=run.lengths)
         self.results = Results(self.state.tasks, config.max_argument_bytes, self.state)
         self.results.keep_inputs(run.header.inputs)
+        self.results.names.note_inputs(run.header.inputs)
+        self._names = self.results.names if self.results.names.is_needed else None
         self.unsigned_ends = UnsignedEnds()
         priority = run.header.priority
         router = Router(run.plan, run.versions, priority)
@@ -54,13 +56,18 @@ class LedState:
         """Keep the result of an attempt that ended, and forget where the attempt stood."""
         task = record.task
         if record.gives_result and 0 <= task < len(self.state.tasks):
-            self.results.keep(task, record.value or NIL)
+            self._keep_result(task, record.value or NIL)
         self.dispatcher.forget(task)
 
     def keep_given(self, released: Released) -> None:
         """Keep the result that a person gave a task that is held."""
         if self.state.takes_result_of(released):
-            self.results.keep(released.task, released.value or NIL)
+            self._keep_result(released.task, released.value or NIL)
+
+    def _keep_result(self, task: int, value: bytes) -> None:
+        self.results.keep(task, value)
+        if self._names is not None:
+            self._names.note(task, value)
 
     def restore_outstanding(self, found: Mapping[int, Outstanding]) -> None:
         """Take in which attempts an earlier leader, or this one, has out."""

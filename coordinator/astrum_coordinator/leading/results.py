@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from astrum.execution.child_names import ChildNames
 from astrum.execution.encoded_results import EncodedResults
+from astrum.machine.state import RunState
+from astrum.machine.task_table import TaskTable
 from astrum.redis import RunStore
 from astrum_coordinator.fetching import fetched
 
@@ -11,9 +14,16 @@ NIL = b"\xc0"
 
 
 class Results(EncodedResults):
-    """Encoded results, and what of them has to be read from the server and stored there."""
+    """Encoded results, and what of them has to be read from the server and stored there.
+
+    ``names`` knows the keys of children before the first of them is sent.
+    """
 
     _losses = 0
+
+    def __init__(self, tasks: TaskTable, max_bytes: int, state: RunState | None = None) -> None:
+        super().__init__(tasks, max_bytes, state)
+        self.names = ChildNames(tasks)
 
     async def fetched_arguments(self, task: int, run_id: str, store: RunStore) -> bytes:
         """Return the encoded arguments of any task or child; what they refer to is stored then.

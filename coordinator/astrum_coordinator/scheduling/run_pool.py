@@ -80,7 +80,8 @@ class RunPool:
 
     def why_not(self, spec: TaskSpec) -> str:
         """Return why no worker serves a task, and what to do about it."""
-        return self.lack(spec).text
+        task = f"task {spec.task_id!r} of namespace {self._namespace!r}"
+        return f"no worker serves {task}: {self.lack(spec).text}"
 
     def lack(self, spec: TaskSpec) -> Lack:
         """Return why no worker serves a task, and what to do about it, with the code of that."""
@@ -96,8 +97,7 @@ class RunPool:
             code, why = Code.UNSERVED_TASK, self._unknown(spec.task_id)
         else:
             code = min((code for code, _ in refusals), key=_NEAREST_FIRST.index)
-        task = f"task {spec.task_id!r} of namespace {self._namespace!r}"
-        return Lack(code, f"no worker serves {task}: {why}")
+        return Lack(code, why)
 
     def _refusals(self, spec: TaskSpec) -> Iterator[Lack]:
         """Yield why each worker that knows a task, or has its namespace, does not serve it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from tests.integration.cli.conftest import Cli, Write
@@ -14,7 +15,7 @@ FANS_OUT = """
 
     @task("files")
     def files() -> list[dict[str, int]]:
-        return [{"name": n} for n in range(12)]
+        return [{"name": n} for n in reversed(range(12))]
 
     @task("parse", on_failure="continue")
     def parse(one: Ref[dict[str, int], Each("files", key="name")]) -> int:
@@ -78,16 +79,31 @@ def test_children_are_folded_under_their_task(write: Write, cli: Cli, redis_serv
     assert all(f"  parse[{number}]" in everything for number in range(12)), everything
 
 
+def test_whatever_is_printed_names_a_child_by_its_key(
+    write: Write, cli: Cli, redis_server: Server
+) -> None:
+    flow = str(write("flow.py", FANS_OUT))
+    env = {"ASTRUM_REDIS_URL": redis_server.url, "COLUMNS": "200"}
+    with AstrumProcess("astrum_worker", flow, environment=env):
+        told = [cli("run", flow, "--run-id", "r", **env).stderr]
+    for command in (("show", "r"), ("why", "r"), ("why", "r", "strict"), ("show", "r", "--watch")):
+        told.append(cli(*command, **env).stdout)
+    for text in told:
+        named = re.findall(r"parse\[(\d+)\][^\[]*?file (\d+) is broken", text)
+        assert named, text
+        assert all(key == number for key, number in named), text
+
+
 def test_one_child_is_shown_by_its_name(write: Write, cli: Cli, redis_server: Server) -> None:
     env = run_fan_out(write, cli, redis_server)
     assert "result: 30" in cli("show", "r", "parse[3]", **env).stdout
     report = json.loads(cli("show", "r", "parse[9]", "--json", **env).stdout)
     [row] = report["task_statistics"]
-    assert (row["task_name"], row["index"], row["key"]) == ("parse[9]", [9], "9")
+    assert (row["task_name"], row["index"], row["key"]) == ("parse[9]", [2], "9")
     assert (row["status"], row["error_message"]) == ("failed", "ValueError: file 9 is broken")
     failed = json.loads(cli("show", "r", "--failed", "--json", **env).stdout)
     names = [row["task_name"] for row in failed["task_statistics"]]
-    assert names == [f"parse[{number}]" for number in (8, 9, 10, 11)]
+    assert names == [f"parse[{number}]" for number in (11, 10, 9, 8)]
     whole = json.loads(cli("show", "r", "--json", **env).stdout)
     rows = {row["task_name"]: row for row in whole["task_statistics"]}
     assert len(rows["parse"]["children"]) == 12

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from astrum_coordinator.cli import main
 from astrum_coordinator.cli.completion import KEPT_S
 from tests.integration.cli.conftest import TIMEOUT_S, Write, environment
 from tests.processes import wait_until
@@ -31,6 +29,11 @@ FLOW = """
 
     @task("parse", depends_on=["load"])
     def parse() -> int: return 1
+
+    HOSTILE = ["zz;touch PWNED;", "zz$(touch PWNED)", "zz`id`", "zz a", "zz*", "zz[0]", "zz>a",
+               "zz&", "zz'", 'zz"', "zz{a,b}", "zz!x", "zz\\\\", "~zz", "--yes", "=ls", "#zz"]
+    for name in [*HOSTILE, "zz.1"]:
+        task(name, depends_on=["parse"])(lambda: 1)
 """
 Complete = Callable[..., list[str]]
 
@@ -70,13 +73,24 @@ def test_a_shell_completes_runs_and_their_tasks(
     complete: Complete, tmp_path: Path, redis_server: Server
 ) -> None:
     for run_id in ("nightly-1", "nightly-2", "hourly"):
-        submit = ["submit", str(tmp_path / "flow.py"), "--run-id", run_id]
-        CliRunner().invoke(main, [*submit, "--redis", redis_server.url])
+        submit = [
+            str(COMMAND),
+            "submit",
+            "flow.py",
+            "--run-id",
+            run_id,
+            "--redis",
+            redis_server.url,
+        ]
+        subprocess.run(submit, cwd=tmp_path, env=environment(), check=True, capture_output=True)
     # The server has two seconds to answer: on a busy machine a person types Tab again.
     wait_until(lambda: complete("show", "ni") == ["nightly-2", "nightly-1"], "an answer in time")
     assert complete("cancel", "hourly", "@l") == ["@last"]
     # A task whose name has a line end cannot be offered.
     wait_until(lambda: complete("show", "hour", "lo") == ["load"], "an answer in time")
+    # Nor can one that a shell would not take as it stands for a word of its command line.
+    assert complete("show", "hour", "zz") == ["zz.1"]
+    assert complete("show", "hour", "") == ["load", "parse", "zz.1"]
     assert complete("show", "nightly", "") == []  # two runs begin so
 
 

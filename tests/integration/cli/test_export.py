@@ -72,6 +72,8 @@ def test_a_run_on_a_private_pool_writes_its_columns(write: Write, cli: Cli, tmp_
     [
         (("-o", "run.txt"), "end it with .html, .json, .csv or .trace.json"),
         (("-o", "no/such/folder/run.html"), "cannot be written"),
+        (("-o", "/proc/run.html"), "cannot be written"),
+        (("-o", f"{'long' * 62}.html"), "cannot be written"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_the_run(

@@ -207,6 +207,25 @@ def test_a_fan_out_on_workers_fits_the_terminal(
     assert "\x1b[2J" not in terminal.raw
 
 
+def test_what_only_waits_for_a_worker_has_no_time(
+    write: Write, redis_server: Server, tmp_path: Path
+) -> None:
+    flow = str(write("flow.py", FAN_OUT))
+    env = {"ASTRUM_REDIS_URL": redis_server.url}
+    command = ("run", flow, "--redis", redis_server.url)
+    with (
+        AstrumProcess("astrum_worker", flow, "--threads", "1", environment=env),
+        Terminal(tmp_path, *command, size=(80, 24)) as terminal,
+    ):
+        shown = terminal.watch_until("1 of 3 (33 %), reading", "0/40", "  queued")
+        rows = [line.split(maxsplit=1) for line in shown.splitlines() if " parse[" in line]
+        waiting = [name for name, rest in rows if rest.startswith("queued")]
+        assert rows[0][1][0].isdigit(), "what runs comes first, with its time"
+        assert waiting == [name for name, _ in rows[1:]]
+        (tmp_path / "go").touch()
+        assert terminal.read_to_end() == 0
+
+
 def test_a_terminal_that_cannot_be_redrawn_gets_lines(write: Write, tmp_path: Path) -> None:
     write("flow.py", FLOW)
     (tmp_path / "go").touch()

@@ -62,7 +62,7 @@ def test_an_open_run_needs_a_person_until_there_is_a_worker(
     assert done.returncode == 3
     first, *lines = done.stdout.splitlines()
     assert first == "task 'total' of run r1 waits for 'parse' [waits-upstream]"
-    assert lines[0].startswith("  1 unserved-no-worker: 'numbers' no worker serves task 'numbers'")
+    assert lines[0].startswith("  1 unserved-no-worker: 'numbers' has no worker that serves it")
     assert lines[-1] == "to do: astrum-worker flow"
 
 

@@ -135,3 +135,40 @@ def test_all_numbers_of_the_second_line_fit(seconds: int) -> None:
     assert "1,23" in line
     assert "about" in line
     assert line.endswith("and 3 tasks of unknown length")
+
+
+def fan_out(count: int) -> RunProgress:
+    """A run whose tasks are all dispatched, some seconds ago."""
+    state = RunState(Plan("fan-out", tuple(TaskSpec(f"w{n}") for n in range(count))))
+    progress = RunProgress()
+    progress._clock = lambda: time.monotonic() - 60.0
+    progress.observe(state, None, state.start())
+    return progress
+
+
+def rows_of(progress: RunProgress) -> list[str]:
+    shown = texts(progress, Size(80, 12), Look("queued or running"))
+    return [" ".join(line.split()) for line in shown if line.startswith("  ")]
+
+
+def test_what_workers_run_comes_first_with_its_time_and_the_rest_is_marked_as_queued() -> None:
+    progress = fan_out(300)
+    running = {
+        (250, 1): RunningFacts("w.1", 3.0),
+        (299, 1): RunningFacts("w.2", 8.0),
+        (7, 2): RunningFacts("w.3", 9.0),  # an attempt that was settled a moment ago
+    }
+    progress.look(PoolFacts(at=time.monotonic(), running=running))
+    first, second, third, *_, last = rows_of(progress)
+    assert (first.split()[0], first.split()[-1]) == ("w299", "w.2")
+    assert "8.0 s" in first
+    assert (second.split()[0], second.split()[-1]) == ("w250", "w.1")
+    assert third == "w0 queued", "it has no time: it does not run"
+    assert last.startswith("... and ")
+
+
+def test_what_may_have_begun_since_the_workers_told_is_not_said_to_be_queued() -> None:
+    progress = fan_out(2)
+    progress._running[1] = (1, 1, time.monotonic())
+    progress.look(PoolFacts(at=time.monotonic()))
+    assert rows_of(progress) == ["w0 queued", "w1 queued or running"]

@@ -34,7 +34,7 @@ class FakePool:
         return spec.task_id not in self._unserved
 
     def lack(self, spec: TaskSpec) -> Lack:
-        return Lack(self._unserved[spec.task_id], f"no worker serves task {spec.task_id!r}: so")
+        return Lack(self._unserved[spec.task_id], "none knows it")
 
     def servers(self, spec: TaskSpec) -> Sequence[str]:
         return self._workers

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from astrum.machine.events import AttemptFoundOutstanding, Event, Outcome, TaskFoundUnserved
-from astrum.planning import TaskSpec
+from astrum.machine.failure import Failure
+from astrum.planning import RetryPolicy, TaskSpec
 from astrum.view import Code, Sent, Taken, explain, explain_run
+from astrum_coordinator.display.why_view import explanation_to_json, why_text
+from tests.schemas import check
 from tests.unit.view.moments import (
     NOW,
     WORKER,
@@ -100,6 +103,46 @@ def test_failures_of_a_run_that_is_over_are_counted_by_their_error() -> None:
         (Code.FAILED, 4),
         (Code.FAILED, 1),
     ]
+
+
+def test_failures_that_differ_in_numbers_and_names_are_one_group() -> None:
+    """Those that were not run because of them are one, too."""
+    bad = [
+        Failure(("builtins.ValueError",), f"bad item {n} in file '/d/{n}.csv'") for n in range(9)
+    ]
+    specs = [TaskSpec(f"t{n}", on_failure="continue") for n in range(9)]
+    later = [TaskSpec(f"m{n}", needs=(f"t{n}",)) for n in range(9)]
+    events = [ended(n, Outcome.FAILED, failure=bad[n]) for n in range(9)]
+    found = explain_run(look_at(state_of(*specs, *later, events=events), over("failed")))
+    assert [(group.code, group.count) for group in found.groups] == [
+        (Code.FAILED, 9),
+        (Code.BLOCKED, 9),
+    ]
+    assert (found.groups[0].tasks, found.tasks_left_out) == (("t0", "t1", "t2"), 0)
+    assert "bad item 0 in file '/d/0.csv'" in found.groups[0].example
+
+
+def test_it_says_how_many_tasks_are_in_groups_that_are_left_out() -> None:
+    names = ["two", "two", *(f"cause {letter}" for letter in "abcdefghijk")]
+    specs = [TaskSpec(f"t{n}", on_failure="continue") for n in range(len(names))]
+    events = [
+        ended(n, Outcome.FAILED, failure=Failure(("builtins.ValueError",), name))
+        for n, name in enumerate(names)
+    ]
+    found = explain_run(look_at(state_of(*specs, events=events), over("failed")))
+    assert [group.count for group in found.groups] == [2] + [1] * 9
+    assert found.tasks_left_out == 2
+    assert explanation_to_json(found)["tasks_left_out"] == 2
+    check("why", explanation_to_json(found))
+    assert "\n  ... and 2 more tasks\nto do: " in why_text(found).plain
+
+
+@pytest.mark.parametrize(("retries", "said"), [(1, "its 1 retry is"), (2, "its 2 retries are")])
+def test_retries_that_are_used_up_are_counted(retries: int, said: str) -> None:
+    spec = TaskSpec("a", retry=RetryPolicy(retries))
+    events = [ended(0, Outcome.FAILED, attempt=n) for n in range(1, retries + 2)]
+    found = explain(look_at(state_of(spec, events=events), over("failed")), 0)
+    assert found.sentence.endswith(f"; {said} used up")
 
 
 def test_a_run_without_a_leader_needs_a_person_only_if_no_coordinator_takes_it() -> None:

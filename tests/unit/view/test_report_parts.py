@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from astrum.machine import Failure
+from astrum.view.failure_signature import signature
 from astrum.view.report.critical_path import CriticalPath, Gain, PathAttempt, Segment, shortened
-from astrum.view.report.failure_groups import FailureGroups, signature
+from astrum.view.report.failure_groups import FailureGroups
 from astrum.view.report.families import FamilyMember, families_of
 from astrum.view.report.lanes import lanes_of, pack
 from astrum.view.report.layout import layout

@@ -183,3 +183,20 @@ def test_counters_agree_with_the_state_after_every_event(seed: int) -> None:
         if chosen.random() < 0.01:
             run.feed(CancelRequested(3.0))
             check(run.counters, run.state)
+
+
+def test_what_went_wrong_before_is_counted_as_if_it_was_seen() -> None:
+    """An attempt that was handed back is none of it, although another one follows."""
+    broken = Failure(("builtins.ValueError", "builtins.Exception"), "no")
+    spec = TaskSpec("a", retry=RetryPolicy(3, delay=0.0))
+    run = Watched(spec, TaskSpec("b", on_failure="continue"))
+    events: list[Event] = [ended(1, Outcome.FAILED)]
+    outcomes = (Outcome.HANDED_BACK, Outcome.LOST, Outcome.FAILED, Outcome.TIMED_OUT)
+    for attempt, outcome in enumerate(outcomes, 1):
+        events.append(ended(0, outcome, attempt=attempt)._replace(failure=broken))
+        events.append(RetryFellDue(0, attempt))
+    seen = run.feed(*events)
+    assert (seen.retried, seen.lost) == (3, 1)
+    late = RunCounters(lambda: 0.0)
+    late.observe(run.state, None, ())
+    assert (late.retried, late.lost) == (3, 1)

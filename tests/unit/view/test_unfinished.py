@@ -82,7 +82,7 @@ def test_a_task_without_a_live_worker_is_unserved_whether_queued_or_not(
     tasks = look(state, None if is_out else unled(), sent=sent, unserved=UNSERVED)
     assert (tasks["a"].state, tasks["a"].text) == (
         UnfinishedState.UNSERVED,
-        "no worker serves task 'a': so",
+        "has no worker that serves it in namespace 'n': none knows it",
     )
     assert tasks["b"].state is UnfinishedState.WAITING, "what it waits for comes first"
 
@@ -110,7 +110,7 @@ def test_a_ready_task_waits_for_a_leader_or_for_a_free_slot() -> None:
     task = look(state, sent={1: Sent(1, NOW)})["a"]
     assert (task.state, task.code) == (UnfinishedState.READY, Code.LIMIT_OF_RUN)
     assert task.text == (
-        "is sent when there is room: 1 of the run are out, its limit is 1; the oldest: 'c'"
+        "is sent when there is room: 1 of the run is out, its limit is 1; the oldest: 'c'"
     )
 
 
@@ -142,7 +142,9 @@ def test_a_paused_task_says_who_paused_it_and_one_that_runs_or_waits_for_others_
     sent = {0: Sent(1, NOW - 2)}
     places = look(state, sent=sent, queued={Stream("default", "async"): 1}, pauses=pauses)
     assert (places["a"].state, places["a"].since) == (UnfinishedState.PAUSED, NOW - 65)
-    assert places["a"].text == ("namespace 'n' is paused by ann: disk is full (1 min 05 s ago)")
+    assert places["a"].text == (
+        "waits because namespace 'n' is paused by ann: disk is full (1 min 05 s ago)"
+    )
     assert places["b"].state is UnfinishedState.WAITING
     taken = {0: Taken(WORKER, NOW - 1)}
     assert look(state, sent=sent, taken=taken, pauses=pauses)["a"].state is UnfinishedState.RUNNING

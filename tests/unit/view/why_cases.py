@@ -128,7 +128,7 @@ WAITING = {
     ),
     Code.PAUSED: Case(
         task(paused()),
-        "queue 'default' is paused by ann: disk is full (1 min 05 s ago)",
+        "waits because queue 'default' is paused by ann: disk is full (1 min 05 s ago)",
         "astrum-coordinator unpause --queue default",
         True,
     ),
@@ -169,15 +169,15 @@ READY = {
     ),
     Code.LIMIT_OF_RUN: Case(
         task(look_at(state_of(A, TaskSpec("c"), events=[OUT], limit=1), sent=SENT), 1),
-        "is sent when there is room: 1 of the run are out, its limit is 1; the oldest: 'a'",
+        "is sent when there is room: 1 of the run is out, its limit is 1; the oldest: 'a'",
     ),
     Code.LIMIT_OF_TASK: Case(
         task(look_at(state_of(LIST, EACH, events=[GROWN, AttemptFoundOutstanding(2, 1)])), 3),
-        "is sent when another child of 'b' ends: 1 are out, and at_once=1",
+        "is sent when another child of 'b' ends: 1 is out, and at_once=1",
     ),
     Code.LIMIT_OF_LEADER: Case(
         task(look_at(state_of(A, TaskSpec("c"), events=[OUT]), sent=SENT), 1),
-        "is sent when there is room: 1 of the run are out in queue 'default', as much as its "
+        "is sent when there is room: 1 of the run is out in queue 'default', as much as its "
         "workers need",
     ),
     Code.READY_MOMENT: Case(

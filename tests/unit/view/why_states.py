@@ -70,7 +70,12 @@ def running(spec: TaskSpec = A, age_s: float = 30.0, blocks: str = "", **status:
 def unserved(code: Code, needs_person: bool = True) -> Case:
     look = look_at(state_of(A), unserved={"a": code})
     advice = "astrum-worker flows.shop" if needs_person else ""
-    return Case(task(look), "no worker serves task 'a': so", advice, needs_person)
+    return Case(
+        task(look),
+        "has no worker that serves it in namespace 'n': none knows it",
+        advice,
+        needs_person,
+    )
 
 
 def paused() -> Look:
