@@ -68,7 +68,7 @@ def run_fan_out(write: Write, cli: Cli, server: Server) -> dict[str, str]:
 
 
 def check_names(text: str) -> None:
-    """Check that a text names the children that failed by their keys, not by their places."""
+    """Check that text names the children that failed by their keys, not by their places."""
     named = re.findall(r"parse\[(\d+)\][^\[]*?file (\d+) is broken", text)
     assert named, text
     assert all(key == number for key, number in named), text
