@@ -62,6 +62,7 @@ async def test_no_fault_breaks_a_promise_with_further_seeds(
     await walk(server, range(SEEDS_OF_REOPENED, MORE_SEEDS), reopens=reopens)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("safeguard", ABLATIONS)
 async def test_a_missing_safeguard_is_found(server: RedisServer, safeguard: str) -> None:
     first = FIRST_MISSED.get(safeguard, 0)

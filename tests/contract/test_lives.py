@@ -89,6 +89,7 @@ class Timed:
         return 1000 * float(info["used_cpu_user_main_thread"] + info["used_cpu_sys_main_thread"])
 
 
+@pytest.mark.thorough  # the check of all keys behind it takes longer than the test
 @pytest.mark.timeout(120)
 async def test_no_step_of_a_run_with_a_hundred_thousand_values_stops_the_server_for_long(
     runs: RunStore, any_server: Server, monkeypatch: pytest.MonkeyPatch
