@@ -1,6 +1,6 @@
 """Makes a `Plan` from declared tasks: order, checks, and a picture of it.
 
-May import `data_transport`, `config` and `errors`.
+May import `data_transport`, `runtime`, `config` and `errors`.
 """
 
 from astrum.data_transport.bindings import Binding

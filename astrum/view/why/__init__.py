@@ -1,5 +1,6 @@
 """Why a run or a task is as it is: a code, a sentence, and what to type. Pure.
 
 `explain_run` of `run_why` and `explain` begin; `moment` is what was read of the server, `look` what
-follows from it. May import `machine`, `planning`, `protocol`, `errors`, `ages` and `run_list`.
+follows from it. May import `machine`, `planning`, `protocol`, `errors`, `ages`,
+`failure_signature` and `run_list`.
 """

@@ -61,8 +61,17 @@ def run_fan_out(write: Write, cli: Cli, server: Server) -> dict[str, str]:
     flow = str(write("flow.py", FANS_OUT))
     env = {"ASTRUM_REDIS_URL": server.url, "COLUMNS": "80"}
     with AstrumProcess("astrum_worker", flow, environment=env):
-        assert cli("run", flow, "--run-id", "r", **env).returncode == 1
+        done = cli("run", flow, "--run-id", "r", **env)
+    assert done.returncode == 1
+    check_names(done.stderr)
     return env
+
+
+def check_names(text: str) -> None:
+    """Check that text names the children that failed by their keys, not by their places."""
+    named = re.findall(r"parse\[(\d+)\][^\[]*?file (\d+) is broken", text)
+    assert named, text
+    assert all(key == number for key, number in named), text
 
 
 def test_children_are_folded_under_their_task(write: Write, cli: Cli, redis_server: Server) -> None:
@@ -75,23 +84,10 @@ def test_children_are_folded_under_their_task(write: Write, cli: Cli, redis_serv
     assert "strict" in text
     assert "blocked" in text
     assert "9 of 15 tasks succeeded, 4 failed, 1 skipped, 1 blocked" in text, shown
+    check_names(shown)
+    check_names(cli("why", "r", **env).stdout)
     everything = cli("show", "r", "--all", **env).stdout
     assert all(f"  parse[{number}]" in everything for number in range(12)), everything
-
-
-def test_whatever_is_printed_names_a_child_by_its_key(
-    write: Write, cli: Cli, redis_server: Server
-) -> None:
-    flow = str(write("flow.py", FANS_OUT))
-    env = {"ASTRUM_REDIS_URL": redis_server.url, "COLUMNS": "200"}
-    with AstrumProcess("astrum_worker", flow, environment=env):
-        told = [cli("run", flow, "--run-id", "r", **env).stderr]
-    for command in (("show", "r"), ("why", "r"), ("why", "r", "strict"), ("show", "r", "--watch")):
-        told.append(cli(*command, **env).stdout)
-    for text in told:
-        named = re.findall(r"parse\[(\d+)\][^\[]*?file (\d+) is broken", text)
-        assert named, text
-        assert all(key == number for key, number in named), text
 
 
 def test_one_child_is_shown_by_its_name(write: Write, cli: Cli, redis_server: Server) -> None:
