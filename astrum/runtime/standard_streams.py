@@ -260,7 +260,6 @@ class SteadyStream(LineStream):
             encoding=of.encoding,
             errors="backslashreplace",
             line_buffering=of.line_buffering,
-            write_through=True,
         )
 
     def post(self, text: str) -> None:
@@ -283,7 +282,6 @@ class _WholeLines(LineStream):
             encoding=of.encoding,
             errors=of.errors,
             line_buffering=of.line_buffering,
-            write_through=of.write_through,
         )
 
 

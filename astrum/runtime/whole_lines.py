@@ -61,7 +61,9 @@ class LineStream(io.TextIOWrapper):
     def __init__(self, buffer: Any, **options: Any) -> None:
         self._begin()
         self._is_over = False
-        super().__init__(buffer, **options)
+        # The text layer's own buffer loses text of threads in Python before 3.12.4; that of
+        # ``buffer``, if it has one, does not.
+        super().__init__(buffer, write_through=True, **options)
         os.register_at_fork(after_in_child=self._begin)
         atexit.register(self._end)
 
@@ -102,7 +104,7 @@ class LineStream(io.TextIOWrapper):
     def write_begun(self, text: str) -> None:
         """Write text whose line has not ended, from another thread than the one that wrote it."""
         super().write(text)
-        if self.line_buffering or self.write_through:
+        if self.line_buffering:
             super().flush()
 
     def _taken(self) -> str:

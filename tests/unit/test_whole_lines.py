@@ -80,11 +80,20 @@ def test_lines_of_threads_are_whole_on_a_steady_stream(pipe: Pipe) -> None:
     assert are_whole(pipe.read().splitlines())
 
 
-def test_lines_of_threads_are_whole_on_a_stream_that_keeps_its_buffer() -> None:
-    raw = io.BytesIO()
-    stream = LineStream(raw, encoding="utf-8", write_through=True)
-    print_items(stream)
-    assert are_whole(raw.getvalue().decode().splitlines())
+def test_lines_of_threads_are_whole_and_none_is_lost_behind_a_buffer() -> None:
+    reading, writing = os.pipe()
+    with open(reading) as output, open(writing, "wb") as buffer:
+        stream = LineStream(buffer, encoding="utf-8")
+        found: list[str] = []
+        reader = threading.Thread(target=lambda: found.extend(output.read().splitlines()))
+        reader.start()
+        for _ in range(20):  # much more than the buffer takes
+            print_items(stream)
+        stream.close()
+        reader.join()
+    assert len(found) == 20 * THREADS * LINES
+    of_all = {f"item {item} line {number}" for item in range(THREADS) for number in range(LINES)}
+    assert set(found) == of_all
 
 
 def test_lines_of_threads_are_whole_above_a_live_view(monkeypatch: pytest.MonkeyPatch) -> None:
