@@ -72,7 +72,7 @@ class CapturedLog:
                 self._left_out += 1
 
     def print(self, text: str) -> None:
-        """Add printed text; a line is added once its end is printed."""
+        """Add printed text; a line counts as soon as its line end is printed."""
         with self._lock:
             *lines, rest = (self._printed + text).split("\n")
             if len(rest) > MAX_LINE_CHARACTERS:

@@ -316,7 +316,7 @@ class RunState(Stopping):
         return [self._delay(task), *self._proceed()]
 
     def _on_reopened(self, event: Reopened) -> None:
-        self.conclude()  # the process that led the run to its end knew what never began
+        self.conclude()  # as its leader did at the end of the run
         if self._is_decided():
             self._fail_what_never_ran()
             self._reopen(event)

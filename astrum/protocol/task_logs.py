@@ -1,4 +1,4 @@
-"""What an attempt logged, as it is stored with its run.
+"""The log of an attempt in the form that is stored with its run.
 
 The first lines and the latest ones are kept, at most `MAX_LOG_BYTES` together. Each line is packed
 when it is logged, so that its size is known exactly; the stored form joins these bytes.

@@ -111,11 +111,7 @@ def compose(
         board=board,
         lease=lease,
         consumers=consumers,
-        claiming=[
-            ReaderRestarter(consumers, config.claim_wait_s / 2, context.doubt),
-            ExclusiveLane(context, consumers, attempts, settler),
-            *consumers,
-        ],
+        claiming=_claiming(context, consumers, attempts, settler),
         followers=[
             *_replacement(context, attempts, stop),
             *([LogUpdates(context, attempts, logs)] if logs.keeps_all else []),
@@ -125,6 +121,16 @@ def compose(
             HungThreads(invoker.pool, config, stop),
         ],
     )
+
+
+def _claiming(
+    context: WorkerContext, consumers: list[Consumer], attempts: Attempts, settler: Settler
+) -> list[Service]:
+    return [
+        ReaderRestarter(consumers, context.config.claim_wait_s / 2, context.doubt),
+        ExclusiveLane(context, consumers, attempts, settler),
+        *consumers,
+    ]
 
 
 def _metrics(config: WorkerConfig) -> AttemptMetrics | None:

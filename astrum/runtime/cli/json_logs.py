@@ -39,7 +39,7 @@ class JsonFormatter(logging.Formatter):
         self.facts: dict[str, Any] = {"host": socket.gethostname(), "pid": os.getpid()}
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without its end."""
+        """Return the line without its line end."""
         at = datetime.fromtimestamp(record.created, UTC)
         line: dict[str, Any] = {
             "ts": at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
@@ -139,7 +139,7 @@ class JsonStream(io.TextIOBase):
         return int(self.raw.fileno())
 
     def write(self, text: str) -> int:
-        """Write text; a line appears once its thread has written its end."""
+        """Write text; a line appears when its thread has written the line end."""
         lines, end, rest = text.rpartition("\n")
         if end:
             for line in (self._begun.take() + lines).split("\n"):
@@ -159,7 +159,7 @@ class JsonStream(io.TextIOBase):
             self._write_line(line)
 
     def pass_on(self, line: str) -> None:
-        """Write the line of another process: as it is if it is JSON already."""
+        """Write the line of another process; JSON is written unchanged."""
         if is_json_line(line):
             self.raw.write(line + "\n")
         else:

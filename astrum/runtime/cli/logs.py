@@ -138,5 +138,5 @@ def log_for_users(context: logging.Filter, *, least: int = logging.CRITICAL) -> 
     handler.addFilter(context)
     handler.setLevel(level)
     root.addHandler(handler)
-    if root.level == logging.WARNING:  # as it is if no one has set it
+    if root.level == logging.WARNING:  # the default of Python: no code has set it
         root.setLevel(min(level, least))
