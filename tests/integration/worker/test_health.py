@@ -208,10 +208,11 @@ async def test_a_worker_that_has_its_lease_and_cannot_read_is_not_ready(
 ) -> None:
     await becomes(cut_off, [])
     with own_server.client() as client:
-        client.acl_setuser("default", commands=["-xreadgroup"])
+        # Without enabled=True the client sends "off", and new connections are refused.
+        client.acl_setuser("default", enabled=True, commands=["-xreadgroup"])
         await becomes(cut_off, ["not_reading:async", "not_reading:thread"])
         assert (await numbers(cut_off, "astrum_store_errors_total"))[("configuration",)] > 0
-        client.acl_setuser("default", commands=["+xreadgroup"])
+        client.acl_setuser("default", enabled=True, commands=["+xreadgroup"])
         await becomes(cut_off, [])
 
 
