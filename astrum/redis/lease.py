@@ -60,6 +60,15 @@ class LeaseClient:
         """Do as `WorkerStore.set_status`."""
         return bool(self._call(worker_scripts.status(self._keys, worker_id, status)))
 
+    def end_lease(self, worker_id: str, code: int, *, out_of_memory: bool = False) -> bool:
+        """End the lease of a worker whose process has ended, so that others run what it held.
+
+        ``code`` is its return code, negative for a signal. ``False``: it had no lease any more.
+        Call it only for a process that has ended, or is about to and renews nothing.
+        """
+        call = worker_scripts.end_lease(self._keys, worker_id, code, out_of_memory=out_of_memory)
+        return bool(self._call(call))
+
     def drain_request(self, worker_id: str) -> DrainRequest | None:
         """Return the request that this worker drains, `None` if there is none."""
         command = ("HGET", self._keys.worker(worker_id), DRAIN_FIELD)

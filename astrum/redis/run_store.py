@@ -324,9 +324,10 @@ class RunStore(CreationStore, FlowStore, OperatingStore, ChronicleStore, Journal
         """Settle attempts of a dead worker as lost; all are fenced if it is alive after all."""
         return await self._settle("x", worker_id, run_id, stream, settlements)
 
-    async def end_lease(self, worker_id: str) -> None:
-        """End the lease of a worker whose process is known to be gone."""
-        await self.client.execute("ZADD", self.keys.leases, "XX", 0, worker_id)
+    async def end_lease(self, worker_id: str, code: int) -> None:
+        """End the lease of a worker whose process has ended with a code, negative for a signal."""
+        call = worker_scripts.end_lease(self.keys, worker_id, code, out_of_memory=False)
+        await self.client.call(call)
 
     async def last_words(self, worker_ids: Iterable[str]) -> dict[str, LastWord]:
         """Return what is known of the last heartbeats of these workers."""

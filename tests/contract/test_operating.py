@@ -58,7 +58,7 @@ async def test_a_request_to_drain_waits_in_the_workers_record_for_its_heartbeat(
 ) -> None:
     await registered(workers, "w")
     await registered(workers, "dead")
-    await runs.end_lease("dead")
+    await runs.end_lease("dead", 1)
     request = DrainRequest("ann@host:1", replace=True)
     assert await runs.drain("w", request)
     assert not await runs.drain("dead", request)

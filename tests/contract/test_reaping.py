@@ -54,7 +54,7 @@ async def test_the_last_heartbeat_of_a_dead_worker_is_known_as_long_as_its_recor
     assert word.rss_bytes == 2**20
     assert word.age_s is not None
     assert ALREADY_OVER_S <= word.age_s < 10
-    await runs.end_lease("w")
+    await runs.end_lease("w", 1)
     with any_server.client() as client:
         client.set(runs.keys.worker("strange"), "x", px=10_000)
         client.zadd(runs.keys.leases, {"endless": 1})
