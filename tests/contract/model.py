@@ -469,6 +469,13 @@ class Model:
         self.state.leases[worker_id] = self.now_ms() + lease_ms
         return was_live and worker_id in self.state.workers
 
+    def end_lease(self, worker_id: str) -> bool:
+        """End the lease of a worker whose process has ended; false if it has none."""
+        has_one = worker_id in self.state.leases
+        if has_one:
+            self.state.leases[worker_id] = 0
+        return has_one
+
     def set_status(self, worker_id: str, status: bytes) -> bool:
         """Keep what a registered worker says of itself."""
         known = self.state.workers.get(worker_id)

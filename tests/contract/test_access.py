@@ -207,6 +207,8 @@ async def reap(runs: RunStore) -> None:
     await runs.set_aside(unreadable, "why")
     for claim in await runs.dead_claims():
         await runs.set_aside(claim, "why")
+    await runs.end_lease("dead", 1)
+    assert await runs.lease_ends()
     assert await runs.dead_workers() == ["dead"]
     await runs.workers()
     await runs.served("dead")
@@ -220,6 +222,8 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
             assert lease.beat("w", LEASE_S)
             assert lease.set_status("w", b"busy")
             assert lease.drain_request("w") is None
+            await registered(workers, "died")
+            assert lease.end_lease("died", -9)
         await workers.claim(
             "thread", [Stream("default", "thread"), Stream("other", "thread")], 1, block_s=None
         )

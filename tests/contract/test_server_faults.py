@@ -87,6 +87,7 @@ async def test_a_full_server_keeps_every_lease_and_accepts_every_event(
             client.config_set("maxmemory", 1)
         assert lease.beat("w", LEASE_S, b"busy")
         assert lease.set_status("w", b"busy still")
+        assert lease.end_lease("w", -9)
         lease.close()
         assert await runs.renew("leader", {"r": epoch}, LEASE_S) == {"r"}
         assert await runs.append_event("r", b"cancel")

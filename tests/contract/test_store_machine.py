@@ -425,6 +425,11 @@ class StoreMachine(RuleBasedStateMachine):
         expected = self.model.set_status(worker_id, status)
         assert self.run(as_worker(self.workers, worker_id).set_status(status)) == expected
 
+    @rule(worker_id=WORKERS)
+    def die(self, worker_id: str) -> None:
+        self.model.end_lease(worker_id)
+        self.run(self.runs.end_lease(worker_id, -9))
+
     @rule(data=st.data(), worker_id=WORKERS, final=RARELY)
     def work(self, data: Any, worker_id: str, final: bool) -> None:
         self.claim(worker_id, 2, PLACES)

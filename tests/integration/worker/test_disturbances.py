@@ -214,3 +214,6 @@ async def test_a_worker_whose_loop_cannot_run_any_more_ends_and_names_the_task(
     assert await worker.ended() == 1
     assert "the event loop cannot run any more" in worker.said
     assert "'close_descriptors'" in worker.said
+    word = (await lead.store.last_words([worker.worker_id]))[worker.worker_id]
+    assert word.ended == "exit code 1", worker.said
+    assert [claim.worker_id for claim in await lead.store.dead_claims()] == [worker.worker_id]

@@ -193,9 +193,11 @@ class _Process:
         )
         if len(names) == 1:
             say_ended_by(names[0])
-        if self._worker is not None:
-            self._worker.parts.lease.end(ExitCode.FAILED)
-        exit_at_once(ExitCode.FAILED)
+        try:
+            if self._worker is not None:
+                self._worker.parts.lease.end(ExitCode.FAILED)
+        finally:
+            exit_at_once(ExitCode.FAILED)
 
     def _announce(self, line: str) -> None:
         if self._talkative:

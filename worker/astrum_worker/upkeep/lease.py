@@ -27,7 +27,7 @@ logger = logging.getLogger("astrum.worker")
 
 _RETRY_S = 1.0
 _JOIN_S = 5.0
-_LAST_JOIN_S = 2.0
+_LAST_JOIN_S = 3.0
 
 
 class StatusSource(Protocol):
@@ -140,6 +140,8 @@ class Lease:
         thread.join(_LAST_JOIN_S)
         if thread.is_alive():
             return  # it uses the client, and may renew the lease yet
+        with suppress(OSError):
+            self._client.close()  # a task may have closed its descriptor
         with suppress(StoreError):
             self._client.end_lease(self._worker_id, code)
             say_left()
