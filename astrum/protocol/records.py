@@ -12,6 +12,7 @@ from typing import NamedTuple
 from astrum.errors import StoreError
 from astrum.machine.run_counter import RunCounts
 from astrum.protocol.drains import DrainRequest
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.status import CoordinatorStatus, WorkerStatus
 from astrum.protocol.streams import Stream
 
@@ -56,13 +57,13 @@ class LastWord(NamedTuple):
     """A worker's last heartbeat: how long ago it was, and its process's memory then.
 
     What is not known is `None`. ``said`` has the latest line that was logged by each attempt which
-    it ran (run id, task, attempt). ``ended`` says how its process ended, "" if nobody reported it.
+    it ran (run id, task, attempt). ``ended`` says how its process ended, if that was reported.
     """
 
     age_s: float | None = None
     rss_bytes: int | None = None
     said: Mapping[tuple[str, int, int], str] = MappingProxyType({})
-    ended: str = ""
+    ended: ProcessEnd | None = None
 
 
 class DeadLetter(NamedTuple):

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from astrum.protocol.keys import GROUP, Keys
+from astrum.protocol.process_end import decode_process_end
 from astrum.protocol.records import Holder, LastWord
 from astrum.protocol.status import decode_status
 from astrum.redis import worker_scripts
@@ -107,7 +108,7 @@ def _last_word(now_ms: int, lease_end: Any, fields: Any) -> LastWord:
         age_s = max(now_ms - beat_ms, 0.0) / 1000
     told = decode_status(status or b"")
     said = {(one.run_id, one.task, one.attempt): one.said for one in told.running if one.said}
-    return LastWord(age_s, told.rss_bytes, said, worker_scripts.ending_text(ended or b""))
+    return LastWord(age_s, told.rss_bytes, said, decode_process_end(ended or b""))
 
 
 async def dead_workers(client: Client, keys: Keys) -> list[str]:

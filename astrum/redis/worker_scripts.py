@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from astrum.protocol.keys import GROUP, Keys
+from astrum.protocol.process_end import ProcessEnd, encode_process_end
 from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.scripts import OPEN_TTL_S, flat, milliseconds
-from astrum.runtime.exit_codes import describe_ending
 
 WORKER_DETAILS_TTL_S = 300.0
 DEAD_LETTERS_KEPT = 1000
 DEAD_LETTERS_TTL_S = 7 * 86400.0
-OUT_OF_MEMORY = "memory"
 
 
 def register(
@@ -45,28 +43,11 @@ def _details_ttl_ms(lease_s: float) -> int:
     return milliseconds(max(WORKER_DETAILS_TTL_S, 4 * lease_s))
 
 
-def end_lease(keys: Keys, worker_id: str, code: int, *, out_of_memory: bool) -> ScriptCall:
-    """End the lease of a worker whose process has ended; it keeps the code as `ending_text` reads.
-
-    Reply: 0 if it had no lease.
-    """
-    ended = f"{code} {OUT_OF_MEMORY}" if out_of_memory else str(code)
+def end_lease(keys: Keys, worker_id: str, end: ProcessEnd) -> ScriptCall:
+    """End the lease of a worker whose process has ended. Reply: 0 if it had no lease."""
     ttl_ms = milliseconds(WORKER_DETAILS_TTL_S)
-    arguments: list[Argument] = [worker_id, ttl_ms, ended]
+    arguments: list[Argument] = [worker_id, ttl_ms, encode_process_end(end)]
     return ScriptCall("end_lease", [keys.leases, keys.worker(worker_id)], arguments)
-
-
-def ending_text(ended: bytes) -> str:
-    """Return how a process ended by what `end_lease` stored, "" if that was nothing readable.
-
-    >>> ending_text(b"-9 memory"), ending_text(b"1"), ending_text(b"")
-    ('signal 9 (SIGKILL), probably because memory ran out', 'exit code 1', '')
-    """
-    code, _, why = ended.decode("ascii", "replace").partition(" ")
-    if re.fullmatch(r"-?[0-9]{1,10}", code) is None:
-        return ""
-    hint = ", probably because memory ran out" if why == OUT_OF_MEMORY else ""
-    return describe_ending(int(code)) + hint
 
 
 def status(keys: Keys, worker_id: str, data: bytes) -> ScriptCall:

@@ -6,6 +6,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import WorkerInfo
 from astrum_coordinator.parts import Parts
 
@@ -37,7 +38,7 @@ class WorkersHere(ABC):
         """
         for worker in await self._workers_here():
             if worker.details.get("pid") == str(pid):
-                await self._parts.context.store.end_lease(worker.worker_id, code)
+                await self._parts.context.store.end_lease(worker.worker_id, ProcessEnd(code))
                 self._parts.reaper.hurry()
 
     async def _workers_here(self) -> list[WorkerInfo]:

@@ -26,6 +26,7 @@ from astrum.errors import (
     TakeOverRefusedError,
 )
 from astrum.machine.run_counter import RunCounts
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import decode_counts, encode_counts
 from astrum.protocol.run_header import SeedPart
 from astrum.protocol.status import (
@@ -428,7 +429,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(worker_id=WORKERS)
     def die(self, worker_id: str) -> None:
         self.model.end_lease(worker_id)
-        self.run(self.runs.end_lease(worker_id, -9))
+        self.run(self.runs.end_lease(worker_id, ProcessEnd(-9)))
 
     @rule(data=st.data(), worker_id=WORKERS, final=RARELY)
     def work(self, data: Any, worker_id: str, final: bool) -> None:

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from astrum.errors import StoreUnavailableError
+from astrum.protocol.process_end import ProcessEnd
 from astrum.redis import LeaseClient
 from astrum_worker.process import death_reports
 from astrum_worker.process.death_reports import Death, DeathReports
@@ -18,6 +19,7 @@ from astrum_worker.supervisor_link import LEFT, WORKER, ChildLink
 from tests.eventually import DEADLINE_S
 
 WORKER_ID = "host.42.c0ffee"
+KILLED = ProcessEnd(-9, out_of_memory=True)
 
 
 class Server:
@@ -25,14 +27,14 @@ class Server:
 
     def __init__(self, silent_calls: int = 0) -> None:
         self.silent_calls = silent_calls
-        self.told: list[tuple[str, int, bool]] = []
+        self.told: list[tuple[str, ProcessEnd]] = []
         self.closed = 0
 
-    def end_lease(self, worker_id: str, code: int, *, out_of_memory: bool = False) -> bool:
+    def end_lease(self, worker_id: str, end: ProcessEnd) -> bool:
         self.silent_calls -= 1
         if self.silent_calls >= 0:
             raise StoreUnavailableError("nobody answers")
-        self.told.append((worker_id, code, out_of_memory))
+        self.told.append((worker_id, end))
         return True
 
     def close(self) -> None:
@@ -52,22 +54,22 @@ async def reported(server: Server, *deaths: Death) -> None:
 
 async def test_the_end_of_the_very_process_is_reported() -> None:
     server = Server()
-    await reported(server, Death(42, WORKER_ID, -9, out_of_memory=True))
-    assert (server.told, server.closed) == ([(WORKER_ID, -9, True)], 1)
+    await reported(server, Death(42, WORKER_ID, KILLED))
+    assert (server.told, server.closed) == ([(WORKER_ID, KILLED)], 1)
 
 
 @pytest.mark.parametrize("worker_id", [WORKER_ID, "host", "42", "host.x42.c0ffee", ""])
 async def test_a_worker_of_another_process_is_never_reported_dead(worker_id: str) -> None:
     server = Server()
-    await reported(server, Death(43, worker_id, -9))
+    await reported(server, Death(43, worker_id, KILLED))
     assert server.told == []
 
 
 async def test_a_server_that_answers_again_hears_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(death_reports, "RETRY_S", 0.0)
     server = Server(silent_calls=3)
-    await reported(server, Death(42, WORKER_ID, 1))
-    assert (server.told, server.closed) == ([(WORKER_ID, 1, False)], 1)
+    await reported(server, Death(42, WORKER_ID, KILLED))
+    assert (server.told, server.closed) == ([(WORKER_ID, KILLED)], 1)
 
 
 async def test_a_silent_server_is_left_to_the_lease(
@@ -76,7 +78,7 @@ async def test_a_silent_server_is_left_to_the_lease(
     monkeypatch.setattr(death_reports, "GIVE_UP_S", 0.0)
     caplog.set_level("INFO")
     server = Server(silent_calls=99)
-    await reported(server, Death(42, WORKER_ID, -9))
+    await reported(server, Death(42, WORKER_ID, KILLED))
     assert (server.told, server.closed) == ([], 1)
     assert "could not be reported to the server: nobody answers" in caplog.text
 

@@ -62,7 +62,7 @@ def _silent(look: Look, task: int, taken: Taken) -> Explanation:
         facts["last_heartbeat_s"] = word.age_s
         last = f" (its last heartbeat was {age_text(word.age_s)} ago)"
     if word is not None and word.ended:
-        facts["process_ended"] = word.ended
+        facts["process_ended"] = str(word.ended)
         last = f" (its process ended with {word.ended})"
     what = _AFTER_LOSS[look.spec(task).on_lost]
     text = (

@@ -105,7 +105,8 @@ class Reaper(PeriodicService):
             by_place.setdefault((run_id, claim.stream, claim.worker_id), []).append(settlement)
         for (run_id, stream, worker_id), settlements in by_place.items():
             verdicts = await self._store.settle_lost(run_id, stream, worker_id, settlements)
-            self._counters.losses += verdicts.count(Verdict.SETTLED)
+            settled = verdicts.count(Verdict.SETTLED)
+            self._counters.note_losses(last_words[worker_id].ended, settled)
 
     async def _check_clock(self) -> None:
         """Renew leases that expired only because the server's clock jumped ahead."""

@@ -14,6 +14,7 @@ from astrum.errors import StoreUnavailableError
 from astrum.machine.budgets import FEW_SUSPECTS
 from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
+from astrum.protocol.process_end import ProcessEnd
 from astrum.redis import RedisSettings, RunStore
 from astrum_coordinator import Coordinator
 from astrum_coordinator.context import CoordinatorContext
@@ -89,7 +90,7 @@ async def test_what_a_worker_held_that_is_reported_dead_runs_again_long_before_t
         run = asyncio.create_task(coordinator.run_flow(flow(TaskSpec(task_id="t")), AstrumConfig()))
         assert (await dead.claim()).place == ("t", 1)
         await hand.register("t")
-        await runs.end_lease("dead", -11)
+        await runs.end_lease("dead", ProcessEnd(-11))
         await finish_all(hand, "exclusive", 1)
         [task] = (await run).task_statistics
     told = str(task.attempt_statistics[0].error_message)

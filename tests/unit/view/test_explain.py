@@ -7,6 +7,7 @@ import pytest
 from astrum.machine.events import AttemptFoundOutstanding, Event, Outcome, TaskFoundUnserved
 from astrum.machine.failure import Failure
 from astrum.planning import RetryPolicy, TaskSpec
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import LastWord
 from astrum.view import Code, Sent, Taken, explain, explain_run
 from astrum_coordinator.display.why_view import explanation_to_json, why_text
@@ -181,7 +182,7 @@ def test_an_attempt_of_a_silent_worker_needs_a_person_if_no_coordinator_can_sett
 
 def test_how_the_process_of_a_silent_worker_ended_is_told_if_it_was_reported() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
-    word = LastWord(2.0, ended="signal 9 (SIGKILL)")
+    word = LastWord(2.0, ended=ProcessEnd(-9))
     look = look_at(state, taken={0: Taken(WORKER, NOW)}, workers=[], silent={WORKER: word})
     found = explain(look, 0)
     assert "not alive any more (its process ended with signal 9 (SIGKILL))" in found.sentence

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from astrum.errors import AstrumError, StoreError
 
 if TYPE_CHECKING:
+    from astrum.protocol.process_end import ProcessEnd
     from astrum.redis import LeaseClient
 
 logger = logging.getLogger("astrum.worker")
@@ -22,15 +23,11 @@ GIVE_UP_S = 10.0
 
 
 class Death(NamedTuple):
-    """The end of a worker process that its parent has collected, and that left the lease behind.
-
-    ``code`` is its return code, negative for a signal.
-    """
+    """The end of a worker process that its parent has collected, and that left its lease behind."""
 
     pid: int
     worker_id: str
-    code: int
-    out_of_memory: bool = False
+    end: ProcessEnd
 
 
 class DeathReports:
@@ -82,7 +79,7 @@ def _end_lease(client: LeaseClient, death: Death) -> None:
     give_up_at = time.monotonic() + GIVE_UP_S
     while True:
         try:
-            client.end_lease(death.worker_id, death.code, out_of_memory=death.out_of_memory)
+            client.end_lease(death.worker_id, death.end)
             return
         except StoreError:
             if time.monotonic() + RETRY_S > give_up_at:

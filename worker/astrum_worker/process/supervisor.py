@@ -20,6 +20,7 @@ from contextlib import nullcontext, suppress
 from functools import partial
 from typing import NamedTuple
 
+from astrum.protocol.process_end import ProcessEnd
 from astrum.runtime.cli.signals import StopSignals, stop_signals
 from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop, describe_ending
 from astrum.runtime.loops import end_task, in_process_group
@@ -212,7 +213,7 @@ class Supervisor:
         """Have the lease ended that a process has left behind, if it has."""
         if self._deaths is not None and worker_id:
             by_memory = code == -signal.SIGKILL and self._memory_kills.is_recent
-            self._deaths.report(Death(pid, worker_id, code, by_memory))
+            self._deaths.report(Death(pid, worker_id, ProcessEnd(code, by_memory)))
 
     async def _start(
         self, link: socket.socket, asked: socket.socket | None, may_wait: bool

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from astrum.errors import StoreError
 from astrum.protocol.drains import DrainRequest
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import pid_of
 from astrum.redis import LeaseClient
 from astrum_worker.config import WorkerConfig
@@ -143,7 +144,7 @@ class Lease:
         with suppress(OSError):
             self._client.close()  # a task may have closed its descriptor
         with suppress(StoreError):
-            self._client.end_lease(self._worker_id, code)
+            self._client.end_lease(self._worker_id, ProcessEnd(code))
             say_left()
 
     def pass_once(self) -> None:
