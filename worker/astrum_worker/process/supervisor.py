@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from astrum.protocol.process_end import ProcessEnd
 from astrum.runtime.cli.signals import StopSignals, stop_signals
-from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop, describe_ending
+from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop
 from astrum.runtime.loops import end_task, in_process_group
 from astrum.runtime.service_manager import ServiceManager
 from astrum_worker.process.death_reports import Death, DeathReports
@@ -50,13 +50,15 @@ LAST_REPORTS_S = 2.0
 class ChildEnd(NamedTuple):
     """The end of a worker process; ``ended_by`` is the task that it named, "" if it named none.
 
-    ``parting`` is what the process said before it ended in order, "" if it said nothing.
+    ``parting`` is what the process said before it ended in order, "" if it said nothing. ``how``
+    tells people its code.
     """
 
     code: int
     has_served: bool
     ended_by: str = ""
     parting: str = ""
+    how: str = ""
 
 
 class TaskEnds:
@@ -206,14 +208,10 @@ class Supervisor:
                 _end_group(process.pid)
                 await end_task(following)
             link.read_rest()
-            self._report_death(process.pid, link.worker_id, code)
-            return ChildEnd(code, link.has_served, link.ended_by, link.parting)
-
-    def _report_death(self, pid: int, worker_id: str, code: int) -> None:
-        """Have the lease ended that a process has left behind, if it has."""
-        if self._deaths is not None and worker_id:
-            by_memory = code == -signal.SIGKILL and self._memory_kills.is_recent
-            self._deaths.report(Death(pid, worker_id, ProcessEnd(code, by_memory)))
+            end = ProcessEnd(code, code == -signal.SIGKILL and self._memory_kills.is_recent)
+            if self._deaths is not None and link.worker_id:
+                self._deaths.report(Death(process.pid, link.worker_id, end))
+            return ChildEnd(code, link.has_served, link.ended_by, link.parting, str(end))
 
     async def _start(
         self, link: socket.socket, asked: socket.socket | None, may_wait: bool
@@ -237,7 +235,7 @@ class Supervisor:
             logger.warning(
                 "a worker process ended with %s while it drained; what it was running is lost and "
                 "runs again",
-                describe_ending(code),
+                end.how,
             )
             code = ExitCode.FAILED
         if code == ExitCode.NOT_HANDED_OVER or not self._exit_code:
@@ -316,7 +314,7 @@ def _tell_end(end: ChildEnd, delay_s: float) -> None:
         return
     logger.warning(
         "a worker process ended with %s%s; another one starts in %.1f s",
-        describe_ending(end.code),
+        end.how,
         f" because of task {end.ended_by!r}" if end.ended_by else "",
         delay_s,
     )
