@@ -33,7 +33,7 @@ class Server:
     def end_lease(self, worker_id: str, end: ProcessEnd) -> bool:
         self.silent_calls -= 1
         if self.silent_calls >= 0:
-            raise StoreUnavailableError("nobody answers")
+            raise StoreUnavailableError("no answer")
         self.told.append((worker_id, end))
         return True
 
@@ -80,7 +80,7 @@ async def test_a_silent_server_is_left_to_the_lease(
     server = Server(silent_calls=99)
     await reported(server, Death(42, WORKER_ID, KILLED))
     assert (server.told, server.closed) == ([], 1)
-    assert "could not be reported to the server: nobody answers" in caplog.text
+    assert "could not be reported to the server: no answer" in caplog.text
 
 
 @pytest.mark.parametrize(

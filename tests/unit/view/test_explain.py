@@ -180,7 +180,7 @@ def test_an_attempt_of_a_silent_worker_needs_a_person_if_no_coordinator_can_sett
     assert found.advice == "astrum-coordinator serve"
 
 
-def test_how_the_process_of_a_silent_worker_ended_is_told_if_it_was_reported() -> None:
+def test_how_the_process_of_a_silent_worker_ended_is_shown_if_it_was_reported() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     word = LastWord(2.0, ended=ProcessEnd(-9))
     look = look_at(state, taken={0: Taken(WORKER, NOW)}, workers=[], silent={WORKER: word})

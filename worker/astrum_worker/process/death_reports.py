@@ -1,4 +1,4 @@
-"""Reports dead worker processes to the server, so that nobody has to wait for their leases."""
+"""Reports dead worker processes to the server: their tasks need not wait for their leases then."""
 
 from __future__ import annotations
 

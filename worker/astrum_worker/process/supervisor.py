@@ -82,7 +82,7 @@ class Supervisor:
     ``environment`` is added to this process's own for them. Processes that do not end within
     ``grace_s`` and a margin after a stop signal are killed. With ``health`` each process gets a
     link over which that asks it; a service ``manager`` that watches needs it. Processes that end
-    without leaving the server are told to ``reports``.
+    without leaving the server go to ``reports``.
     """
 
     def __init__(
