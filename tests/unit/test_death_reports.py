@@ -1,8 +1,11 @@
-"""What a supervisor reports of its dead processes: the very worker, and only for a while."""
+"""What a supervisor, or a worker that fails, reports: the very worker, and only for a while."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -11,11 +14,13 @@ import pytest
 
 from astrum.errors import StoreUnavailableError
 from astrum.protocol.process_end import ProcessEnd
-from astrum.redis import LeaseClient
+from astrum.redis import LeaseClient, RedisSettings
+from astrum_worker.config import WorkerConfig
 from astrum_worker.process import death_reports
 from astrum_worker.process.death_reports import Death, DeathReports
 from astrum_worker.process.memory_kills import MemoryKills
 from astrum_worker.supervisor_link import LEFT, WORKER, ChildLink
+from astrum_worker.upkeep.lease import Lease
 from tests.eventually import DEADLINE_S
 
 WORKER_ID = "host.42.c0ffee"
@@ -35,6 +40,9 @@ class Server:
         if self.silent_calls >= 0:
             raise StoreUnavailableError("no answer")
         self.told.append((worker_id, end))
+        return True
+
+    def set_status(self, worker_id: str, status: bytes) -> bool:
         return True
 
     def close(self) -> None:
@@ -100,6 +108,42 @@ def test_a_process_has_a_lease_from_its_registration_until_it_has_left(
         theirs.sendall("".join(f"{line}\n" for line in lines).encode())
         link.read_rest()
     assert link.worker_id == worker_id
+
+
+class Silent:
+    """The status and the listener of a worker that says and hears nothing."""
+
+    def snapshot(self) -> bytes:
+        return b""
+
+    def version(self) -> object:
+        return 0
+
+    def lapsed(self) -> None: ...
+    def distrusted(self) -> None: ...
+    def trusted(self) -> None: ...
+
+
+def lease_of(worker_id: str, server: Server) -> Lease:
+    config = WorkerConfig(modules=("m",), redis=RedisSettings())
+    return Lease(worker_id, cast(LeaseClient, server), config, Silent(), Silent())
+
+
+@pytest.mark.parametrize(
+    ("pid", "is_started", "told"),
+    [(os.getpid(), True, True), (os.getpid() + 1, True, False), (os.getpid(), False, False)],
+    ids=["worker", "child of a fork", "not registered"],
+)
+async def test_only_the_process_of_the_worker_ends_its_own_lease_and_once(
+    pid: int, is_started: bool, told: bool
+) -> None:
+    server, worker_id = Server(), f"host.{pid}.c0ffee"
+    lease = lease_of(worker_id, server)
+    if is_started:
+        lease.start(time.monotonic())
+    for _ in range(2):
+        await asyncio.to_thread(lease.end, 1)
+    assert server.told == ([(worker_id, ProcessEnd(1))] if told else [])
 
 
 def test_a_kill_for_memory_is_recent_for_two_samples(tmp_path: Path) -> None:

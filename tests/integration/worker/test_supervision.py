@@ -79,12 +79,15 @@ def the_child(worker: WorkerProcess) -> psutil.Process:
 
 
 async def test_a_worker_that_is_killed_comes_back(pool: Pool, module: str) -> None:
-    worker = await supervised(pool, module)
+    worker = await supervised(pool, module, "--log-level", "debug")
     the_child(worker).kill()
     await eventually(lambda: served(worker) == 2)
     assert "ended with signal 9 (SIGKILL); another one starts" in worker.said
+    await eventually(lambda: f"worker {worker.worker_id} was reported dead" in worker.said)
     worker.signal(signal.SIGTERM)
     assert await worker.ended() == 0
+    assert "had left already" not in worker.said
+    assert worker.said.count("was reported dead") == 1
 
 
 async def test_a_task_that_ends_three_processes_within_a_minute_ends_the_worker_and_is_named(

@@ -79,7 +79,12 @@ def _end_lease(client: LeaseClient, death: Death) -> None:
     give_up_at = time.monotonic() + GIVE_UP_S
     while True:
         try:
-            client.end_lease(death.worker_id, death.end)
+            if client.end_lease(death.worker_id, death.end):
+                logger.info(
+                    "worker %s was reported dead, so that others run what it held", death.worker_id
+                )
+            else:
+                logger.debug("worker %s, which is dead, had left already", death.worker_id)
             return
         except StoreError:
             if time.monotonic() + RETRY_S > give_up_at:
