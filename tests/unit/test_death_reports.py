@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -84,7 +85,8 @@ async def test_a_silent_server_is_left_to_the_lease(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(death_reports, "GIVE_UP_S", 0.0)
-    caplog.set_level("INFO")
+    monkeypatch.setattr(death_reports, "logger", logging.getLogger("reports"))
+    caplog.set_level("INFO", "reports")
     server = Server(silent_calls=99)
     await reported(server, Death(42, WORKER_ID, KILLED))
     assert (server.told, server.closed) == ([], 1)
