@@ -181,7 +181,7 @@ def test_a_service_with_a_broken_log_continues_and_stops_normally(
     ):
         try:
             run_id = cli("submit", "prints.py", **env).stdout.strip()
-            done = cli("resume", run_id, "--json", **env)
+            done = cli("wait", run_id, "--json", **env)  # who serves leads it
             assert json.loads(done.stdout)["execution_state"] == "completed", done.stderr
             process.send_signal(signal.SIGTERM)
             assert process.wait(TIMEOUT_S) == 0
