@@ -2,8 +2,8 @@
 BIN := .venv/bin
 BENCH := .bench/astrum/bin
 MINUTES ?= 10
-# Most tests wait for processes: four at a time keep two cores busy.
-PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder
+# Most tests wait for processes: six at a time keep two cores busy.
+PYTEST_ARGS ?= -n 6 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
