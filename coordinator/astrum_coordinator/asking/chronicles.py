@@ -21,7 +21,7 @@ from astrum.redis.chronicles import NO_ROOM
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import end_task
 from astrum.view import Look, NoPool, RunMoment
-from astrum.view.report.chronicle import MAX_TASKS, encode_chronicle
+from astrum.view.report.chronicle import encode_chronicle, unkept_text
 from astrum.view.report.columns import run_columns
 from astrum.view.report.kept_reasons import kept_reasons
 from astrum.view.report.run_head import RunHead
@@ -66,10 +66,12 @@ class Chronicles:
 
     def add(self, leader: RunLeader) -> None:
         """Make the chronicle of a run that has just ended, in the background."""
-        size = len(leader.state.states)
-        if not self._context.config.history_s or size > MAX_TASKS:
+        if not self._context.config.history_s:
             return
-        is_small = size < SMALL_RUN_TASKS
+        if why := unkept_text(sum(leader.state.counts().values())):
+            logger.warning("run %s has ended; %s", leader.run_id, why)
+            return
+        is_small = len(leader.state.states) < SMALL_RUN_TASKS
         if is_small and self._small >= MAX_WAITING:
             self._leave_out()
             return

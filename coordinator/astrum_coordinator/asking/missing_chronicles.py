@@ -7,7 +7,7 @@ import logging
 
 from astrum.errors import AstrumError, StoreUnavailableError
 from astrum.runtime.service import PeriodicService
-from astrum.view.report.chronicle import MAX_TASKS
+from astrum.view.report.chronicle import unkept_text
 from astrum_coordinator.asking.chronicles import SHARE, SMALL_RUN_TASKS, Chronicles
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.context import CoordinatorContext
@@ -70,7 +70,7 @@ class MissingChronicles(PeriodicService):
     async def _made(self, run_id: str) -> float:
         """Make a chronicle, and return for how long to pause for its cost."""
         info = await self._context.store.run_info(run_id)
-        if info is None or (info.counts is not None and info.counts.total > MAX_TASKS):
+        if info is None or (info.counts is not None and unkept_text(info.counts.total)):
             return 0.0
         run = await self._reports.read(run_id, values=None)
         run.state.conclude()

@@ -13,6 +13,7 @@ from astrum.planning import TaskSpec
 from astrum.protocol.pauses import NO_PAUSES
 from astrum.redis import RedisSettings, RunStore
 from astrum.view.ages import age_text
+from astrum.view.report import chronicle
 from astrum_coordinator import Coordinator
 from astrum_coordinator.asking import chronicles
 from astrum_coordinator.asking.chronicles import Chronicles
@@ -208,6 +209,23 @@ async def test_where_too_many_small_runs_end_some_have_none(
     for run_id in ("r1", "r2", "r3", "r4"):
         await end_run(coordinator, hand, run_id)
     await eventually(lambda: "1 runs of few tasks have no chronicle" in caplog.text)
+
+
+async def test_of_a_run_that_is_too_big_its_leader_says_that_none_is_kept(
+    settings: RedisSettings,
+    other: Coordinator,
+    runs: RunStore,
+    hand: ManualWorker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(chronicle, "MAX_TASKS", 0)
+    async with Coordinator(settings, config=FAST) as leading:
+        await end_run(leading, hand, "r")
+        said = "run r has ended; runs of more than 0 tasks leave no chronicle"
+        await eventually(lambda: said in caplog.text)
+    await other._parts.missing_chronicles.pass_once()
+    assert await kept(runs, "r") is None
 
 
 async def test_without_a_history_none_is_made(
