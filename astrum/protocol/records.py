@@ -84,7 +84,7 @@ UNSERVED_LIMIT, NO_LIMIT = "unserved_limit_s", "none"
 PLANNING = "planning_s"
 """The detail that says how long the planning of a run took, before it was submitted."""
 NO_HISTORY = "no_history"
-"""The detail that has the epoch of a leader that was told to keep no chronicle of the run's end."""
+"""The detail with the epoch of a leader that is set to keep no chronicle of the run's end."""
 PRIORITY = "priority"
 """The detail that shows the priority of a run; leaders go by its header, which is sealed."""
 _TRACEPARENT = re.compile("(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

@@ -61,7 +61,7 @@ class ChronicleStore(Store):
         """Return the runs that ended in a time and of whose end no chronicle was made.
 
         The newest ``limit`` ended runs of that time are looked at, the newest first. Those whose
-        leader was told to keep none are left out.
+        leader is set to keep none are left out.
         """
         span = (f"{to_s * 1000:.0f}", f"{from_s * 1000:.0f}", "BYSCORE", "REV", "LIMIT", 0, limit)
         names = names_of(await self.client.execute("ZRANGE", self.keys.history, *span))

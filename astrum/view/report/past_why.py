@@ -133,7 +133,7 @@ class _Attempt(NamedTuple):
     ended_s: float
 
     def facts(self, attempts: Sequence[_Attempt]) -> dict[str, Any]:
-        """Return what `why` tells of it, the last of these of its task."""
+        """Return the facts of it, the last of these attempts of its task."""
         return {
             "attempt": sum(one.outcome != _NEVER_BEGAN for one in attempts),
             "outcome": self.outcome.replace(" ", "_"),
