@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from astrum.view.report.comparing import OnlyTask, TaskChange
     from astrum.view.report.task_rows import Step
 
+CHANGE_COLUMNS = ("Effect", "Task", "Run", "Queued", "Attempts", "State")
 MAX_ROWS = 30
 MAX_STEPS = 12
 _NAMED = 8
@@ -87,20 +88,26 @@ def _step_text(step: Step) -> str:
 def _table(rows: Iterable[TaskChange]) -> RenderableType:
     from astrum_coordinator.display.texts import Text
 
-    table = plain_table("Effect", "Task", "Run", "Queued", "Attempts", "State")
+    table = plain_table(*CHANGE_COLUMNS)
     for row in rows:
+        effect, *cells, state = change_cells(row)
         style = "red" if row.effect_ms > 0 else "green" if row.effect_ms < 0 else ""
-        state = row.state_after
-        told = state if state == row.state_before else f"{row.state_before} -> {state}"
-        table.add_row(
-            Text(_effect(row.effect_ms), style),
-            Text(_name(row)),
-            Text(_times(row.run_ms)),
-            Text(_times(row.queued_ms)),
-            Text(_numbers(row.attempts)),
-            Text(told, STATUS_STYLE.get(state, "")),
-        )
+        told = Text(state, STATUS_STYLE.get(row.state_after, ""))
+        table.add_row(Text(effect, style), *map(Text, cells), told)
     return table
+
+
+def change_cells(row: TaskChange) -> tuple[str, ...]:
+    """Return the cells of one task under `CHANGE_COLUMNS`."""
+    before, after = row.state_before, row.state_after
+    return (
+        _effect(row.effect_ms),
+        _name(row),
+        _times(row.run_ms),
+        _times(row.queued_ms),
+        _numbers(row.attempts),
+        after if before == after else f"{before} -> {after}",
+    )
 
 
 def _name(row: TaskChange) -> str:
