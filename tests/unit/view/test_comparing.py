@@ -155,7 +155,7 @@ def test_tasks_of_one_run_alone_are_new_or_gone() -> None:
     assert found.alike == 3
 
 
-def test_the_critical_paths_of_both_are_told_by_task() -> None:
+def test_the_critical_paths_of_both_name_their_tasks() -> None:
     found = compared(diamond("a", left=1_500), diamond("b", right=2_000))
     assert found.before.path == [Step("root", 1_000), Step("left", 1_500), Step("last", 1_000)]
     assert found.after.path == [Step("root", 1_000), Step("right", 2_000), Step("last", 1_000)]
@@ -222,7 +222,7 @@ def test_the_command_compares_exported_files_without_a_server(tmp_path: Path) ->
     ("data", "says"),
     [("{", "is not an export of a run"), ("{}", "is damaged"), (None, "cannot be read")],
 )
-def test_a_file_that_is_no_export_is_named(tmp_path: Path, data: str | None, says: str) -> None:
+def test_a_file_that_is_not_an_export_is_named(tmp_path: Path, data: str | None, says: str) -> None:
     path = tmp_path / "run.json"
     if data is not None:
         path.write_text(data)
