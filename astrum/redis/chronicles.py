@@ -65,8 +65,12 @@ class ChronicleStore(Store):
         """
         span = (f"{to_s * 1000:.0f}", f"{from_s * 1000:.0f}", "BYSCORE", "REV", "LIMIT", 0, limit)
         names = names_of(await self.client.execute("ZRANGE", self.keys.history, *span))
+        return await self.unkept(list(filter(is_run_id, names)))
+
+    async def unkept(self, run_ids: Sequence[str]) -> list[Unkept]:
+        """Return those of these runs that have ended, and of whose end no chronicle was made."""
         found: list[Unkept] = []
-        for part in chunks(list(filter(is_run_id, names))):
+        for part in chunks(run_ids):
             asked = [("HMGET", self.keys.run(run_id), *_ENDED) for run_id in part]
             rows = await self.client.pipeline(asked, tolerant=True)
             found += [

@@ -193,6 +193,7 @@ async def keep_chronicles(runs: RunStore, epoch: int) -> None:
     await runs.client.execute("PEXPIRE", KEYS.chronicles, 60_000)
     now = await runs.server_time()
     assert [one.run_id for one in await runs.without_chronicle(now - 60, now, 9)] == ["r"]
+    assert await runs.live_coordinators() == set()
     for _ in range(2):
         kept = await runs.keep_chronicle("r", epoch, b"chronicle", life_s=60.0, max_bytes=9)
         assert kept == KEPT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 
 from astrum.errors import AstrumError, StoreUnavailableError
 from astrum.runtime.service import PeriodicService
@@ -14,22 +15,22 @@ from astrum_coordinator.context import CoordinatorContext
 
 logger = logging.getLogger("astrum.coordinator")
 
-LOOK_EVERY_S = 15.0
+LOOK_EVERY_S = 4.0
+"""Less than what a coordinator says of itself lives, so that none comes and goes unseen."""
 FIRST_LOOK_S = 24 * 3600.0
-"""How far the first look goes back: as long as ended runs are kept by default."""
+"""How far the first search goes back: as long as ended runs are kept by default."""
 OVERLAP_S = 120.0
-"""How far each further look goes back before the last one: a leader may die some time after the
-end of a run, while its chronicle waits its turn."""
-MAX_LOOKED, MAX_MADE = 2_000, 100
-"""Of how many ended runs, the newest, a look sees whether they have a chronicle, and how many
-chronicles it makes."""
+"""How far each further search goes back before the last one: runs that a coordinator had just ended
+then may have waited for their chronicles."""
+MAX_SEARCHED, MAX_MADE = 10_000, 1_000
+"""How many ended runs, the newest, a search looks at, and how many chronicles it makes."""
 
 
 class MissingChronicles(PeriodicService):
     """Makes chronicles of ended runs whose leader is gone, from their records.
 
-    A live leader makes those of its runs itself, or leaves them out. Two coordinators may make the
-    same one; that does no harm.
+    It searches at its start, and when a coordinator has gone. A live leader makes those of its runs
+    itself, or leaves them out. Two coordinators may make the same one; that does no harm.
     """
 
     name = "missing chronicles"
@@ -41,21 +42,29 @@ class MissingChronicles(PeriodicService):
         self._context = context
         self._chronicles = chronicles
         self._reports = reports
-        self._looked_at: float | None = None
+        self._searched_at: float | None = None
+        self._known: frozenset[str] = frozenset()
 
     async def pass_once(self) -> None:
-        """Look once, and make what is missing."""
+        """See which coordinators live, and if one has gone, make what it left unmade."""
         if not self._context.config.history_s:
             return
+        live = await self._context.store.live_coordinators()
+        if self._searched_at is None or not self._known <= live:
+            await self._search(live)
+        self._known = live
+
+    async def _search(self, live: frozenset[str]) -> None:
         store = self._context.store
-        live = {one.owner for one in await store.coordinators()} | {self._context.owner}
-        now = await store.server_time()
-        begin = now - FIRST_LOOK_S if self._looked_at is None else self._looked_at - OVERLAP_S
-        found = await store.without_chronicle(begin, now, MAX_LOOKED)
-        self._looked_at = now
-        missing = [one.run_id for one in found if one.owner not in live]
-        for run_id in missing[:MAX_MADE]:
+        now, last = await store.server_time(), self._searched_at
+        begin = now - FIRST_LOOK_S if last is None else last - OVERLAP_S
+        found = await store.without_chronicle(begin, now, MAX_SEARCHED)
+        owners = live | {self._context.owner}
+        missing = [one.run_id for one in found if one.owner not in owners][:MAX_MADE]
+        random.shuffle(missing)  # other coordinators make them too, in other orders
+        for run_id in missing:
             await self._make(run_id)
+        self._searched_at = now
 
     async def _make(self, run_id: str) -> None:
         try:
@@ -69,7 +78,8 @@ class MissingChronicles(PeriodicService):
 
     async def _made(self, run_id: str) -> float:
         """Make a chronicle, and return for how long to pause for its cost."""
-        info = await self._context.store.run_info(run_id)
+        store = self._context.store
+        info = await store.run_info(run_id) if await store.unkept([run_id]) else None
         if info is None or (info.counts is not None and unkept_text(info.counts.total)):
             return 0.0
         run = await self._reports.read(run_id, values=None)
