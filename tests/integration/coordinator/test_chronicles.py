@@ -248,6 +248,8 @@ async def test_a_chronicle_that_is_not_signed_is_refused(
             await store.client.execute("SET", key, data, "PX", 60_000)
             with pytest.raises(DecodeError, match="chronicle of run r is not signed by a key"):
                 await coordinator.export("r")
+            with pytest.raises(DecodeError, match="chronicle of run r is not signed by a key"):
+                await coordinator.why("r")
         await store.client.execute("SET", key, seal.seal_chronicle("r", b"data"), "PX", 60_000)
         with pytest.raises(DecodeError, match="chronicle of run r is damaged"):
             await coordinator.snapshot("r")
