@@ -18,6 +18,9 @@ from astrum.view.why.codes import Code
 from astrum.view.why.explanation import Explanation, first_line
 from astrum.view.why.look import Look
 
+_SHORTEST_S = 0.0005
+"""Chronicles have times in whole ms; of shorter ones nothing is said."""
+
 
 def explain_ended(look: Look, task: int) -> Explanation:
     """Return how a task ended that has ended, or whose run is over."""
@@ -53,17 +56,18 @@ def _succeeded(look: Look, task: int) -> Explanation:
     event = look.last.get(task)
     if event is None:
         return _made(look, task, Code.SUCCEEDED, "succeeded")
-    text = f"{_ran(look, task, event)}; attempt {look.begun(task)}"
+    took_s = max(event.ended_at - event.started_at, 0.0)
+    ran = ran_text(event.worker_id, took_s, event.queued_s, event.prepared_s)
+    text = f"{ran}; attempt {look.begun(task)}"
     return _made(look, task, Code.SUCCEEDED, text, event=event)
 
 
-def _ran(look: Look, task: int, event: AttemptSettled) -> str:
+def ran_text(worker_id: str, took_s: float, queued_s: float, prepared_s: float) -> str:
     """Return where and for how long an attempt ran, and how long it waited before."""
-    where = f" on {event.worker_id}" if event.worker_id else ""
-    took_s = max(event.ended_at - event.started_at, 0.0)
+    where = f" on {worker_id}" if worker_id else ""
     text = f"ran{where} for {took_s:.1f} s"
-    if event.queued_s or event.prepared_s:
-        text += f" (queued {event.queued_s:.1f} s, prepared {event.prepared_s:.1f} s)"
+    if queued_s >= _SHORTEST_S or prepared_s >= _SHORTEST_S:
+        text += f" (queued {queued_s:.1f} s, prepared {prepared_s:.1f} s)"
     return text
 
 

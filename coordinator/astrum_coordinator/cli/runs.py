@@ -82,6 +82,7 @@ def run_to_json(run: ListedRun, paused: Pauses) -> dict[str, Any]:
         "stalled": run.stalled,
         "needs": info.needs,
         "paused": paused_text(info, paused),
+        "took_s": None if info.ended_at is None else info.took_s(info.ended_at),
     }
 
 
@@ -108,7 +109,7 @@ def runs_table(found: list[ListedRun], workers: Versions) -> Table:
     table.columns[0].no_wrap = True
     for run in found:
         info, state = run.info, run.shown_status
-        took = max(info.ended_at - info.begun_at, 0.0) if info.ended_at else None
+        took = None if info.ended_at is None else info.took_s(info.ended_at)
         table.add_row(
             Text(info.run_id),
             Text(state, STATUS_STYLE.get(state, "")),

@@ -37,8 +37,7 @@ def watch_run(server: ServerOptions, run_id: str, *, as_json: bool) -> None:
 
 async def _shown(coordinator: Coordinator, run_id: str) -> None:
     info = await coordinator.run_info(run_id)
-    age_s = 0.0 if info is None else await coordinator.server_time() - info.begun_at
-    progress = RunProgress(max(age_s, 0.0))
+    progress = RunProgress(0.0 if info is None else info.took_s(await coordinator.server_time()))
     async with shown(coordinator, run_id, progress):
         await coordinator.follow(run_id, progress)
 

@@ -192,7 +192,8 @@ class RunHandle:
         It looks at queues and workers too, which a viewer may, and a starter may not.
         """
         parts = self._parts
-        return await self._insist(lambda: why(parts.store, parts.reports, self.run_id, task))
+        known = (parts.store, parts.seal, parts.reports)
+        return await self._insist(lambda: why(*known, self.run_id, task))
 
     async def events(self, after: str = "", *, progress: bool = False) -> AsyncIterator[RunEvent]:
         """Yield what happens in the run from its beginning on, and end after its end.

@@ -15,6 +15,7 @@ from astrum.machine.report import (
 )
 from astrum.machine.report_builder import failed_planning_report
 from astrum.view import Code, RunSnapshot, UnfinishedState, UnfinishedTask
+from astrum.view.report.chronicle import MAX_TASKS
 from astrum_coordinator.display.json_values import report_to_json
 from astrum_coordinator.display.show_view import (
     Chosen,
@@ -42,6 +43,18 @@ def test_show_says_who_submitted_a_run_and_its_labels_if_that_is_known() -> None
     assert origin_text(unknown) == ""
     assert "submitted by ann@host:7; labels: a= b=2" in printed(snapshot_view(known, Chosen()))
     assert "submitted" not in printed(snapshot_view(known, Chosen(failed=True)))
+
+
+def test_show_says_of_an_ended_run_that_it_is_too_big_for_a_chronicle() -> None:
+    ended = failed_planning_report(ValueError("no"), 0.0, 1.0)
+    for tasks, state, is_said in (
+        (MAX_TASKS + 1, ExecutionState.FAILED, True),
+        (MAX_TASKS, ExecutionState.FAILED, False),
+        (MAX_TASKS + 1, ExecutionState.RUNNING, False),
+    ):
+        report = replace(ended, total_tasks=tasks, execution_state=state)
+        text = printed(snapshot_view(RunSnapshot(report=report, unfinished=[], now=0.0), Chosen()))
+        assert ("more than 250,000 tasks leave no chronicle" in text) == is_said
 
 
 def two_attempts() -> RunSnapshot:
