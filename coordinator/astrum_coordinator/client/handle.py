@@ -35,7 +35,6 @@ from astrum_coordinator.client.run_events import (
     place_of,
 )
 from astrum_coordinator.client.run_value import value_of
-from astrum_coordinator.publishing import last_tasks
 from astrum_coordinator.stored_runs import StoredRun
 
 Value = TypeVar("Value")
@@ -105,7 +104,7 @@ class RunHandle:
                 hint = nearest(task, plan.index)
                 raise TaskNotFoundError(f"run {self.run_id} has no task {task!r}{hint}")
             return task
-        last = last_tasks(plan)
+        last = plan.last_tasks
         if len(last) != 1:
             raise RunError(
                 f"run {self.run_id} ends with several tasks: name one of {', '.join(last)} in "
