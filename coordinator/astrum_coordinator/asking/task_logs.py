@@ -9,9 +9,10 @@ from typing import NamedTuple
 from astrum.errors import DecodeError, TaskNotFoundError
 from astrum.machine.error_summary import ATTEMPT_STATUS
 from astrum.machine.events import Outcome
+from astrum.machine.task_log import LogsLeftOut, TaskLog
 from astrum.machine.task_state import ENDED, OUTSTANDING
-from astrum.protocol.task_logs import TaskLog, decode_log, fingerprint_of_log, log_name
-from astrum.view.task_log import RUNNING, AttemptLog
+from astrum.protocol.task_logs import decode_log, fingerprint_of_log, log_name
+from astrum.view.task_log import RUNNING, AttemptLog, left_out_logs_text
 from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.run_follower import RunFollower, read_run
 from astrum_coordinator.asking.task_numbers import number_of
@@ -149,7 +150,8 @@ class TaskLogReader:
         data = await self._store.get_log(self._run.run_id, name)
         stored, note = None, ""
         if data is None:
-            note = _why_none(one)
+            left_out = await self._store.logs_left_out(self._run.run_id)
+            note = _why_none(one, left_out)
         else:
             try:
                 stored = decode_log(self._seal.open_log(self._run.run_id, name, data))
@@ -171,7 +173,9 @@ class TaskLogReader:
         )
 
 
-def _why_none(attempt: KnownAttempt) -> str:
+def _why_none(attempt: KnownAttempt, left_out: LogsLeftOut) -> str:
+    if attempt.log and left_out.since:
+        return f"nothing is stored: {left_out_logs_text(left_out)}"
     if attempt.log:
         return "the server did not take the log, or has lost it: is its memory full?"
     if attempt.status == RUNNING:
