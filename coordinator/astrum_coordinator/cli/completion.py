@@ -144,8 +144,8 @@ def _is_plain_word(name: str) -> bool:
 def _child_word(name: str) -> str:
     """Return the name of a child as a word; with a bracket that a shell does not take for its own.
 
-    Zsh and fish quote what they are offered. Bash does not, so the brackets are escaped, unless the
-    word has begun with a quote, which ends it too.
+    Zsh and fish quote what they are offered. Bash does not, so the name is quoted here, unless the
+    word has begun with a quote: then bash ends it so.
     """
     task_id, _, label = name.partition("[")
     if not (label.endswith("]") and _is_plain_word(task_id) and _is_plain_word(f"x{label[:-1]}")):
@@ -153,7 +153,7 @@ def _child_word(name: str) -> str:
     words = os.environ.get("COMP_WORDS", "")
     is_bash = any(one == "bash_complete" for one in _instructions())
     if is_bash and not _is_in_quotes(words):
-        return name.replace("[", "\\[").replace("]", "\\]")
+        return f"'{name}'"
     return name
 
 
