@@ -27,10 +27,14 @@ def log_of(context: AttemptContext) -> CapturedLog:
 
 
 class LogCapture(logging.Handler):
-    """Adds each record from ``INFO`` on to the log of the attempt that it comes from."""
+    """Adds each record from ``INFO`` on to the log of the attempt that it comes from.
+
+    ``loggers`` are those that it was added to.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
+        self.loggers: list[logging.Logger] = []
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Add the record without the lock of handlers: each log has its own.
@@ -38,7 +42,7 @@ class LogCapture(logging.Handler):
         A record that no other handler gets is shown as Python shows it without any handler.
         """
         context = CURRENT.get(None)
-        if context is not None:
+        if context is not None and not _is_own(record.name):
             self._add(context, record)
         last = logging.lastResort
         if last is not None and record.levelno >= last.level and not _is_heard(record.name):
@@ -54,6 +58,11 @@ class LogCapture(logging.Handler):
         if record.exc_info or record.stack_info:
             text = f"{text}\n{traceback_of(record)}"
         log_of(context).add(record.created, record.levelno, record.name, text)
+
+
+def _is_own(name: str) -> bool:
+    """Return whether a logger is Astrum's: what it says is about attempts, not of their code."""
+    return name.startswith("astrum") and name[6:7] in ("", ".")
 
 
 def _is_heard(name: str) -> bool:
@@ -111,12 +120,20 @@ def capture_logs() -> LogCapture:
     Call it once the user's modules are imported. Astrum's own messages are not captured.
     """
     capture = LogCapture()
-    logging.getLogger().addHandler(capture)
-    for name, logger in list(logging.Logger.manager.loggerDict.items()):
-        is_own = name.partition(".")[0] == "astrum"
-        if isinstance(logger, logging.Logger) and not logger.propagate and not is_own:
-            logger.addHandler(capture)
+    for logger in _loggers_apart():
+        logger.addHandler(capture)
+        capture.loggers.append(logger)
     return capture
+
+
+def _loggers_apart() -> list[logging.Logger]:
+    """Return the root logger, and those whose records do not reach it, but Astrum's."""
+    apart = [
+        logger
+        for logger in list(logging.Logger.manager.loggerDict.values())
+        if isinstance(logger, logging.Logger) and not logger.propagate
+    ]
+    return [logging.root, *(one for one in apart if not _is_own(one.name))]
 
 
 def capture_prints() -> PrintCapture:
@@ -153,7 +170,8 @@ class _SharedCapture:
             with self._lock:
                 self._users -= 1
                 if not self._users and self._logs is not None:
-                    _release(self._logs)
+                    for logger in self._logs.loggers:
+                        logger.removeHandler(self._logs)
                     self._logs = None
 
     @contextmanager
@@ -186,10 +204,3 @@ def capturing(*, logs: bool, prints: bool) -> Iterator[None]:
         if prints:
             stack.enter_context(_SHARED.prints())
         yield
-
-
-def _release(capture: LogCapture) -> None:
-    logging.getLogger().removeHandler(capture)
-    for logger in list(logging.Logger.manager.loggerDict.values()):
-        if isinstance(logger, logging.Logger) and capture in logger.handlers:
-            logger.removeHandler(capture)

@@ -122,7 +122,7 @@ def test_a_shell_completes_children_those_first_that_a_person_needs(
     subprocess.run(words, cwd=tmp_path, env=environment(), check=False, capture_output=True)
 
     def completed(*words: str) -> list[str]:
-        wait_until(lambda: complete(*words), "an answer in time")
+        wait_until(lambda: complete(*words) != [], "an answer in time")
         return complete(*words)
 
     # Bash takes brackets for its own unless they are in quotes.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from astrum import AstrumConfig
+from astrum import AstrumConfig, current_attempt
 from astrum.config import DEFAULT_TASK_LOGS_LIMIT
 from astrum.execution.log_capture import PrintCapture, capture_logs
 from astrum.machine import ExecutionReport
@@ -68,6 +68,20 @@ async def test_all_logs_and_prints_are_kept_if_asked_for_and_none_with_off() -> 
     assert kept(report) == {("speaks", 1): ["line 1", "printed 1"]}
     assert kept(await speaking().run()) == {}
     assert kept(await speaking(fails=1).run(task_logs="off")) == {}
+
+
+async def test_what_astrum_itself_says_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    flow = speaking(fails=1)
+
+    def tells() -> None:
+        current_attempt().progress(-1)
+
+    flow.add("tells", tells)
+    flow.add("after", nothing, needs=["tells"])
+    report = await flow.run(task_logs="all", silence=False)
+    assert kept(report) == {("speaks", 1): ["line 1"]}
+    assert "task speaks: attempt 1 starts" in caplog.text
 
 
 async def test_children_are_named_and_a_long_log_is_cut_as_on_workers() -> None:
