@@ -33,7 +33,7 @@ export function missingLogs(left) {
   const texts = [];
   if (left.since !== null) {
     const limit = `${Math.round(left.limit_bytes / 2 ** 20)} MiB`;
-    texts.push(`${counted(left.attempts, "log")} left out from ${duration(left.since)} after the start on: those kept reached ${limit}`);
+    texts.push(`${counted(left.attempts, "log")} left out from ${duration(left.since)} after the start on (limit ${limit})`);
   }
   if (left.not_here > 0) texts.push(`${counted(left.not_here, "log")} not in this file`);
   return texts.join("; ");
