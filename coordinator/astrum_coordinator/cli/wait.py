@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     "--watch",
     envvar="ASTRUM_WAIT_WATCH",
     is_flag=True,
-    help="Show how far the run is, also where standard error is no terminal.",
+    help="Show how far the run is, also if standard error is not a terminal.",
 )
 @option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
 @log_option

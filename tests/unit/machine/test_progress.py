@@ -46,7 +46,7 @@ def test_any_number_will_do(given: tuple[Any, ...], told: Progress) -> None:
         ((1, 2, 3), "its text is a int, not a string"),
     ],
 )
-def test_what_is_no_amount_is_ignored_with_one_warning(
+def test_what_is_not_an_amount_is_ignored_with_one_warning(
     given: tuple[Any, ...], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     context = AttemptContext("r", "t", 1)
