@@ -71,7 +71,7 @@ async def test_all_logs_and_prints_are_kept_if_asked_for_and_none_with_off() -> 
 
 
 async def test_what_astrum_itself_says_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "astrum")
     flow = speaking(fails=1)
 
     def tells() -> None:
