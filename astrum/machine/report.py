@@ -45,7 +45,7 @@ class TaskAttemptStatistics:
     ``queued_s`` for a worker with a free slot, then ``prepared_s`` for its arguments to be fetched
     and decoded there; both are 0 in process. ``code`` names the code of its namespace that ran it,
     as `workers` does, "" if that was the plan's. ``has_log``: what it logged is
-    stored, on the server or, in process, in the report.
+    kept, at the server or, in process, in the report, unless it was above the limit of the run.
     """
 
     task_name: str

@@ -175,8 +175,8 @@ _TASK_LOG_OPTIONS = (
         type=click.Choice(TASK_LOGS),
         default=FAILED_LOGS,
         show_default=True,
-        help="Of which attempts to store the log with the run, for `show RUN TASK --log`: of those "
-        "that do not succeed, of all and while they run, or of none.",
+        help="Of which attempts to store the log with the run, for `show RUN TASK --log` and "
+        "reports: of those that do not succeed, of all and while they run, or of none.",
     ),
     option(
         "--capture-print",
@@ -188,7 +188,8 @@ _TASK_LOG_OPTIONS = (
         type=Size(),
         default="64MiB",
         show_default=True,
-        help="The most that the stored logs of one run have together.",
+        help="The most that the stored logs of one run have together; a quarter is for attempts "
+        "that fail.",
     ),
 )
 

@@ -88,7 +88,7 @@ async def test_the_logs_of_a_run_have_a_limit_and_what_is_left_out_is_said_every
     assert sum(bool(log.lines) for log in logs) == 2
     text = "logs of about 6 attempts left out since 20"
     notes = [log.note for log in logs if not log.lines]
-    assert all(note.startswith(f"nothing is stored: {text}") for note in notes)
+    assert all(note.startswith(f"nothing is stored; {text}") for note in notes)
     reason = await coordinator.why("much")
     assert (reason.facts["logs_left_out"], text in reason.sentence) == (6, True)
     columns = await coordinator.export("much")
