@@ -127,6 +127,6 @@ def test_what_a_task_tells_is_shown_while_it_runs(
         assert "340" in cli("workers", **env).stdout
         (tmp_path / "go").touch()
         assert cli("wait", "r", "--timeout", "30", **env).returncode == 0
-        assert "reading" not in cli("workers", **env).stdout
+        wait_until(lambda: "reading" not in cli("workers", **env).stdout, "the end of the attempt")
     results = json.loads(cli("show", "r", "--json", **env).stdout)["task_return_set"]
     assert results["wrong"] == "goes on"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm_start
 from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Cli, Write, environment
 from tests.integration.cli.test_live_view import SHOW_CURSOR, Terminal
 from tests.processes import AstrumProcess, wait_until
@@ -51,7 +52,7 @@ def url(write: Write, tmp_path: Path, redis_server: Server) -> Iterator[str]:
 
 @contextmanager
 def watching(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
+    process = warm_start.start(
         [*COMMAND, *arguments],
         cwd=folder,
         env=environment(),

@@ -18,6 +18,7 @@ from astrum import AstrumConfig, ExecutionReport
 from astrum.redis import RedisSettings
 from astrum.view.task_log import AttemptLog
 from astrum_coordinator import Coordinator
+from tests import warm_start
 from tests.integration.cli.conftest import environment
 from tests.processes import ROOT, AstrumProcess, serving
 from tests.servers import RedisServer
@@ -96,7 +97,7 @@ def json_lines(output: str) -> list[dict[str, Any]]:
 
 def astrum(*words: str) -> Any:
     """Run a command of the coordinator to its end."""
-    return subprocess.run(
+    return warm_start.run(
         [sys.executable, "-m", "astrum_coordinator", *words],
         cwd=ROOT,
         env=environment(),

@@ -13,6 +13,7 @@ import pytest
 
 from astrum.redis import RedisSettings
 from astrum_coordinator import Coordinator
+from tests import warm_start
 from tests.flows.task_logs import HOSTILE
 from tests.integration.cli.conftest import environment
 from tests.integration.logs.conftest import (
@@ -40,7 +41,7 @@ def errors_worker(server: RedisServer, tmp_path: Path) -> Any:
     """A worker of which all lines of standard error are read."""
     log = (tmp_path / "stderr").open("wb")
     options = ("--redis", server.url, "--prefix", "errors", "--log-format", "json")
-    process = subprocess.Popen(
+    process = warm_start.start(
         [sys.executable, "-m", "astrum_worker", MODULE, *options],
         cwd=ROOT,
         env=environment(**{FOLDER_VARIABLE: str(tmp_path)}),
