@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from astrum.machine.task_state import ENDED, FAILED, SUCCEEDED
 from astrum.view.ages import age_text
 from astrum.view.failure_signature import signature
+from astrum.view.task_log import left_out_logs_text
 from astrum.view.why.codes import Code
 from astrum.view.why.explain import explain_briefly
 from astrum.view.why.explanation import Explanation
@@ -42,7 +43,7 @@ def _open(look: Look) -> Explanation:
     shown, left_out = largest(groups)
     return Explanation(
         code=code,
-        sentence=f"{text}: {_counts_text(counts)}",
+        sentence=f"{text}: {_counts_text(counts)}{_logs_text(look)}",
         run_id=look.moment.run_id,
         now=look.now,
         since=since,
@@ -51,6 +52,7 @@ def _open(look: Look) -> Explanation:
             **counts,
             "leader": look.moment.info.owner if look.moment.is_led else "",
             "late_ends": look.moment.info.late_ends,
+            "logs_left_out": look.moment.logs_left_out.attempts,
         },
         advice=advice or ("" if person is None else person.advice),
         needs_person=needs_person or person is not None,
@@ -95,14 +97,20 @@ def _over(look: Look) -> Explanation:
     if info.ended_at is not None:
         text += f" after {age_text(info.took_s(look.now))}"
     reason = look.state.attempt_log.stop_reason
+    why = f"; {reason}" if reason else ""
     is_retryable = info.state in ("failed", "cancelled")
     return Explanation(
         code=code,
-        sentence=f"{text}: {_counts_text(counts)}{f'; {reason}' if reason else ''}",
+        sentence=f"{text}: {_counts_text(counts)}{why}{_logs_text(look)}",
         run_id=info.run_id,
         now=look.now,
         since=info.ended_at,
-        facts={**counts, "reason": reason, "late_ends": info.late_ends},
+        facts={
+            **counts,
+            "reason": reason,
+            "late_ends": info.late_ends,
+            "logs_left_out": look.moment.logs_left_out.attempts,
+        },
         advice=look.coordinator_command("retry", info.run_id) if is_retryable else "",
         groups=groups,
         tasks_left_out=left_out,
@@ -138,6 +146,11 @@ def _counts(look: Look) -> dict[str, int]:
         "failed": counts[FAILED],
         "ended": ended,
     }
+
+
+def _logs_text(look: Look) -> str:
+    text = left_out_logs_text(look.moment.logs_left_out)
+    return f"; {text}" if text else ""
 
 
 def _counts_text(counts: dict[str, int]) -> str:

@@ -57,8 +57,9 @@ class Answers(Connected):
     ) -> RunColumns:
         """Return the shape of a run as columns, which docs/schemas/run-1.json describes.
 
-        They hold no results, and inputs only ``with_values``. With ``redact`` they hold no messages
-        and tracebacks either. Of a run whose record has expired they are those of its chronicle.
+        They hold no results, and inputs only ``with_values``. With ``redact`` they hold no
+        messages, tracebacks and logs either. Of a run whose record has expired they are those of
+        its chronicle.
         Raises as `snapshot`.
         """
         context, store = self._context, self._context.store

@@ -36,7 +36,7 @@ class ReportLoader:
     def __init__(self, store: RunStore, stored: StoredRuns, seal: Seal) -> None:
         self.store = store
         self._stored = stored
-        self._seal = seal
+        self.seal = seal
 
     async def report(
         self,
@@ -110,7 +110,7 @@ class ReportLoader:
 
     def header(self, info: RunInfo) -> RunHeader:
         """Return what a run was created with; raises `DecodeError`."""
-        return read_header(info, self._seal)
+        return read_header(info, self.seal)
 
     async def follower(
         self,
@@ -124,14 +124,14 @@ class ReportLoader:
         stored = await self._stored.load(await found_run(self.store, run_id))
         if task_id is not None:
             values = await self._values_of(stored, run_id, task_id)
-        return RunFollower(run_id, stored, self._seal, observer=observer, values=values)
+        return RunFollower(run_id, stored, self.seal, observer=observer, values=values)
 
     async def _values_of(self, stored: StoredRun, run_id: str, task_id: str) -> int:
         """Return whose results are read for that of one task, or of one child."""
         number = stored.plan.index.get(task_id)
         if number is not None:
             return EVERY if stored.plan.tasks[number].axes else number
-        look = await read_run(self.store, self._seal, run_id, stored)
+        look = await read_run(self.store, self.seal, run_id, stored)
         return number_of(look.state, task_id, run_id)
 
     async def _decoded_all(

@@ -49,7 +49,7 @@ FORMATS = ("html", "json", "csv", "perfetto")
     help="With what changed since OTHER, a run or FILE.json; in a page only.",
 )
 @option("--with-values", is_flag=True, help="With the inputs of the run, but secret ones.")
-@option("--redact", is_flag=True, help="Without messages, tracebacks and inputs.")
+@option("--redact", is_flag=True, help="Without messages, tracebacks, logs and inputs.")
 @server_options
 @log_option
 @click.pass_context

@@ -23,6 +23,21 @@
  * @property {Audit} audit
  * @property {[number, number][]} [reused]  tasks taken over, and the text with the run that each is from
  * @property {{x: number[], y: number[]}} layout
+ * @property {AttemptLog[]} [logs]
+ * @property {LogsLeftOut} [logs_left_out]
+ *
+ * @typedef {object} AttemptLog
+ * @property {number} attempt
+ * @property {[number, string, number, string][]} lines  when, the level, the logger and the text
+ * @property {number} left_out
+ * @property {number} left_out_after
+ * @property {boolean} is_whole
+ *
+ * @typedef {object} LogsLeftOut
+ * @property {number} attempts
+ * @property {number | null} since
+ * @property {number} limit_bytes
+ * @property {number} not_here
  *
  * @typedef {object} RunFacts
  * @property {string} run_id

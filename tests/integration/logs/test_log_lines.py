@@ -19,6 +19,7 @@ from tests.integration.cli.conftest import environment
 from tests.integration.logs.conftest import (
     FOLDER_VARIABLE,
     MODULE,
+    astrum,
     json_lines,
     run,
 )
@@ -28,20 +29,6 @@ from tests.servers import RedisServer
 
 Coordinators = dict[str, Coordinator]
 Workers = dict[str, AstrumProcess]
-
-
-def astrum(*words: str) -> Any:
-    """Run a command of the coordinator to its end."""
-    return warm_start.run(
-        [sys.executable, "-m", "astrum_coordinator", *words],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=45,
-        check=False,
-    )
 
 
 def command(server: RedisServer, *words: str) -> Any:
