@@ -43,12 +43,12 @@ class Running(NamedTuple):
     def tell_end(self) -> None:
         """Take the status of the process, which has ended, and tell it."""
         _, status = os.waitpid(self.pid, 0)
-        with self.answers, suppress(OSError):  # maybe nobody waits for it any more
+        with self.answers, suppress(OSError):  # the waiting process may have ended
             self.answers.sendall(b"%d\n" % status)
 
 
 def serve(control: socket.socket) -> dict[str, Any]:
-    """Fork for each message, and return it in the new process; ends when nobody asks any more."""
+    """Fork for each message, and return it in the new process; ends when its parent does."""
     selector = selectors.DefaultSelector()
     selector.register(control, selectors.EVENT_READ)
     while True:

@@ -50,6 +50,11 @@ class RunTimes(NamedTuple):
     planned_at: float
     ended_at: float
 
+    @property
+    def total_s(self) -> float:
+        """The duration of the run, with its planning."""
+        return max(self.ended_at - self.started_at, 0.0)
+
 
 def build_report(
     state: RunState,
@@ -76,7 +81,7 @@ def build_report(
     return ExecutionReport(
         total_start_time=times.started_at,
         total_end_time=times.ended_at,
-        total_duration=max(times.ended_at - times.started_at, 0.0),
+        total_duration=times.total_s,
         planning_duration=max(times.planned_at - times.started_at, 0.0),
         execution_duration=max(times.ended_at - times.planned_at, 0.0),
         total_tasks=sum(counts.values()),

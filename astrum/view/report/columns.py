@@ -245,6 +245,13 @@ def _plain(needs: Iterable[int | Span]) -> list[Any]:
     return [{"r": [need.first, need.size]} if isinstance(need, Span) else need for need in needs]
 
 
+def beginning(columns: RunColumns) -> float:
+    """Return when a run began by its columns, in seconds since the epoch."""
+    return dt.datetime.fromisoformat(
+        columns["run"]["created_at"].replace("Z", "+00:00")
+    ).timestamp()
+
+
 def _iso(at: float) -> str:
     moment = dt.datetime.fromtimestamp(at, dt.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -21,7 +21,6 @@ _ENDS = {
     "failed": (Code.RUN_FAILED, "has failed"),
     "cancelled": (Code.RUN_CANCELLED, "was cancelled"),
 }
-_DONE = (Code.SUCCEEDED, Code.REUSED)
 _FAILED = (Code.FAILED, Code.QUARANTINED)
 
 
@@ -73,7 +72,7 @@ def _state(look: Look) -> tuple[Code, str, float | None, str, bool]:
         return lack.code, text, lack.since, lack.advice, lack.needs_person
     if look.state.stopping:
         return Code.RUN_STOPPING, _stopping_text(look), None, "", False
-    age = look.age(info.begun_at)
+    age = age_text(info.took_s(look.now))
     return Code.RUN_OPEN, f"is under way for {age}, led by {info.owner}", info.begun_at, "", False
 
 
@@ -92,12 +91,11 @@ def _stopping_text(look: Look) -> str:
 def _over(look: Look) -> Explanation:
     info = look.moment.info
     code, text = _ENDS.get(info.state, (Code.RUN_FAILED, f"ended as {info.state}"))
-    ended = ((task, explain_briefly(look, task)) for task in _shown(look))
-    unsuccessful = ((_kind(look, task, one), one) for task, one in ended if one.code not in _DONE)
-    groups, left_out = largest(grouped(unsuccessful))
+    ended = ((task, explain_briefly(look, task)) for task in _unsuccessful(look))
+    groups, left_out = largest(grouped((_kind(look, task, one), one) for task, one in ended))
     counts = _counts(look)
     if info.ended_at is not None:
-        text += f" after {age_text(info.ended_at - info.begun_at)}"
+        text += f" after {age_text(info.took_s(look.now))}"
     reason = look.state.attempt_log.stop_reason
     why = f"; {reason}" if reason else ""
     is_retryable = info.state in ("failed", "cancelled")
@@ -119,10 +117,14 @@ def _over(look: Look) -> Explanation:
     )
 
 
-def _shown(look: Look) -> Iterator[int]:
-    """All tasks and children; a mapped task only if it has no children."""
-    tasks = look.state.tasks
-    return (task for task in range(len(look.state.states)) if not tasks.counts.get(task))
+def _unsuccessful(look: Look) -> Iterator[int]:
+    """Tasks and children that did not succeed; a mapped task only if it has no children."""
+    tasks, states = look.state.tasks, look.state.states
+    return (
+        task
+        for task, state in enumerate(states)
+        if state != SUCCEEDED and not tasks.counts.get(task)
+    )
 
 
 def _kind(look: Look, task: int, one: Explanation) -> object:

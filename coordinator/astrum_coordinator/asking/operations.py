@@ -12,13 +12,11 @@ from astrum.planning.plan import is_queue_name
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
-from astrum.view import DeadLetterView, Explanation, QueueState, view_of
+from astrum.view import DeadLetterView, QueueState, view_of
 from astrum.view.run_list import ALL_RUNS, ListedRun, RunFilter
 from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.pool_names import check_known
-from astrum_coordinator.asking.reasons import why
 from astrum_coordinator.asking.releasing import How, Release, release_task
-from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.retrying import Retry, retry_run
 from astrum_coordinator.asking.run_follower import read_run
@@ -50,16 +48,6 @@ class Operations(Connected):
         `RunNotFoundError` with the nearest id, or with those that begin so.
         """
         return await find_run(self._context.store, name)
-
-    async def why(self, run_id: str, task: str | None = None) -> Explanation:
-        """Return why a run, or a task or child of it, is as it is, and what to do about it.
-
-        It has a stable ``code`` and one ``sentence``. Raises `RunNotFoundError` and
-        `TaskNotFoundError` with the nearest name.
-        """
-        context = self._context
-        reports = ReportLoader(context.store, self._stored, context.seal)
-        return await why(context.store, reports, run_id, task)
 
     async def task_ids(self, run_id: str) -> list[str]:
         """Return the tasks of a run's plan; raises `RunNotFoundError`."""

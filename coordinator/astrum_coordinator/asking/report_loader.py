@@ -29,8 +29,6 @@ from astrum_coordinator.fetching import learn_names
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.stored_runs import StoredRun, StoredRuns, read_header
 
-PLANNED_S_DETAIL = "planning_s"
-
 
 class ReportLoader:
     """Builds the reports of runs that are in the store."""
@@ -172,10 +170,6 @@ class ReportLoader:
             return Codec.opaque().decode(data)
 
     async def times(self, info: RunInfo) -> RunTimes:
-        """Return the times of a run, on the clock of the server."""
-        planned_s = info.duration(PLANNED_S_DETAIL) if info.start_at is None else 0.0
-        ended_at = info.ended_at
-        if ended_at is None:
-            ended_at = await self.store.server_time()
-        begun_at = min(info.begun_at, ended_at)  # a run that waits has not begun
-        return RunTimes(begun_at - (planned_s or 0.0), begun_at, ended_at)
+        """Return the times of a run, until now if it is open, on the clock of the server."""
+        is_over = info.ended_at is not None
+        return info.times(0.0 if is_over else await self.store.server_time())

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from astrum.execution.invoke import Flow
     from astrum.execution.run_inputs import CheckedInputs
     from astrum.machine import ExecutionReport
-    from astrum.planning.plan import Plan
     from astrum.view.report.columns import RunColumns
     from astrum_coordinator.cli.in_process import LocalSession
     from astrum_coordinator.cli.interrupts import Interrupts
@@ -172,7 +171,7 @@ def lead(
     if report is None:
         say("interrupted before the run began")
         return None, None, interrupts.exit_code
-    targets = settings.choice.targets or last_tasks(flow.plan)
+    targets = settings.choice.targets or flow.plan.last_tasks
     output.tell(report, progress, settings.quiet, targets if with_results else ())
     return report, work.columns, end_code(report, interrupts)
 
@@ -191,15 +190,6 @@ def session(
     from astrum_coordinator.cli.on_pool import PoolSession
 
     return PoolSession(settings, flow, inputs, progress)
-
-
-def last_tasks(plan: Plan) -> list[str]:
-    """Return the ids of the tasks that no other task needs, without those that clean up."""
-    return [
-        spec.task_id
-        for spec, dependents in zip(plan.tasks, plan.dependents, strict=True)
-        if not dependents and not spec.always
-    ]
 
 
 def end_code(report: ExecutionReport, interrupts: Interrupts) -> int:

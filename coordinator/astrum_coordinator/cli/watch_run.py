@@ -47,8 +47,7 @@ async def _shown(coordinator: Coordinator, run_id: str) -> None:
 async def progress_of(coordinator: Coordinator, run_id: str) -> RunProgress:
     """Return a progress that knows for how long a run has been under way."""
     info = await coordinator.run_info(run_id)
-    age_s = 0.0 if info is None else await coordinator.server_time() - info.begun_at
-    return RunProgress(max(age_s, 0.0))
+    return RunProgress(0.0 if info is None else info.took_s(await coordinator.server_time()))
 
 
 @asynccontextmanager

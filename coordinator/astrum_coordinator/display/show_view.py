@@ -125,7 +125,7 @@ def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
         )
         parts += [Text(line, "red") for line in lines]
         parts += [Text(text, "dim") for text in [origin_text(snapshot)] if text]
-        parts += [Text(CHRONICLE_TEXT, "dim")] if snapshot.is_chronicle else []
+        parts += [Text(text, "dim") for text in [kept_text(snapshot)] if text]
         left_out = left_out_logs_text(snapshot.logs_left_out)
         parts += [Text(left_out, "yellow")] if left_out else []
     parts.append(end_text(snapshot.report, snapshot.waits_until))
@@ -143,6 +143,16 @@ def origin_text(snapshot: RunSnapshot) -> str:
         *map(_reopening_text, snapshot.report.reopened),
     )
     return "; ".join(text for text in texts if text)
+
+
+def kept_text(snapshot: RunSnapshot) -> str:
+    """Return that this is a chronicle, or that an ended run will leave none; else ""."""
+    if snapshot.is_chronicle:
+        return CHRONICLE_TEXT
+    from astrum.view.report.chronicle import unkept_text
+
+    is_over = snapshot.report.execution_state not in ("running", "pending")
+    return unkept_text(snapshot.report.total_tasks) if is_over else ""
 
 
 def _reopening_text(reopened: ReopenedStatistics) -> str:

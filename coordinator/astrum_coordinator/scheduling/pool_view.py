@@ -91,7 +91,7 @@ class PoolView:
 
     async def _look(self) -> PoolLook:
         began = time.monotonic()
-        # Before the records: a worker that comes in between is new once more, which is harmless.
+        # Before the records: a worker that comes in between counts as new again, which is harmless.
         self._known_ids = frozenset(await self._store.worker_ids())
         workers = await self._store.workers()
         await self._learn_served(workers)

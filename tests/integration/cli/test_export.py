@@ -139,6 +139,16 @@ def test_a_run_is_exported_in_every_format(
     trace = json.loads((tmp_path / "r.trace.json").read_text())
     bars = [event for event in trace["traceEvents"] if event["ph"] == "X"]
     assert sum(bar["cat"] != "transfer" for bar in bars) == 6
+    same = ["compare", "@last", str(tmp_path / "r.json"), "--redis", redis_server.url]
+    told = CliRunner().invoke(main, same)
+    assert "about as long as run r1" in told.stdout
+    assert "as before, within 10 % or 20 ms: 3 tasks" in told.stdout
+    told = export(redis_server, "r1", "-o", str(tmp_path / "two.html"), "--compare", "@last")
+    assert told.exit_code == 0, told.output
+    found = re.search(r'id="compared">(.*?)</script>', (tmp_path / "two.html").read_text())
+    assert found is not None
+    assert json.loads(found[1])["before"]["run_id"] == "r1"
+    assert "give -o FILE.html" in export(redis_server, "r1", "--compare", "@last").output
     told = export(redis_server, "@last", "--redact")
     assert "not yet" not in told.stdout
     assert "reads b" not in told.stdout
