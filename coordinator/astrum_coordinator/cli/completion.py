@@ -163,10 +163,10 @@ def _instructions() -> Iterator[str]:
 
 
 def _is_in_quotes(words: str) -> bool:
-    """Return whether a command line ends inside of quotes.
+    r"""Return whether a command line ends inside of quotes.
 
-    >>> _is_in_quotes("show r 'pa"), _is_in_quotes("show 'r' pa"), _is_in_quotes('show "it\'s')
-    (True, False, True)
+    >>> _is_in_quotes("show r 'pa"), _is_in_quotes("show 'r' pa"), _is_in_quotes(r"show it\'s")
+    (True, False, False)
     """
     quote, is_escaped = "", False
     for character in words:
