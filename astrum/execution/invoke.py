@@ -227,9 +227,8 @@ def _bind(
     positions = [p for p in values if type(p) is int]
     if not positions:
         return [], cast("dict[str, Any]", values)
-    positions.sort()
-    named = {p: value for p, value in values.items() if isinstance(p, str)}
-    return [values[p] for p in positions], named
+    positional = [values.pop(p) for p in sorted(positions)]
+    return positional, cast("dict[str, Any]", values)
 
 
 def _fit_all(task: BoundTask, values: dict[str | int, Any]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from astrum.machine.clocks import on_one_clock
@@ -38,6 +39,7 @@ _TASK_STATUS: dict[int, str] = {
     BLOCKED: "blocked",
 }
 NOT_STARTED = "not started"
+_needs = attrgetter("needs")
 
 
 class RunTimes(NamedTuple):
@@ -129,48 +131,38 @@ class _Rows:
     def __init__(self, state: RunState, times: RunTimes, *, is_over: bool) -> None:
         self.state = state
         self.is_over = is_over
-        self.attempts: list[list[AttemptSettled] | None] = [None] * len(state.states)
+        self.names = state.tasks.names()
+        self.attempts: list[list[TaskAttemptStatistics]] = [[] for _ in self.names]
+        specs, retried = state.tasks.specs, state.attempt_log.retried
         for event in on_one_clock(state.attempt_log.settled, state.tasks, times.planned_at):
-            known = self.attempts[event.task]
-            if known is None:
-                self.attempts[event.task] = [event]
-            else:
-                known.append(event)
+            task = event.task
+            rows, max_retries = self.attempts[task], specs[task].retry.max_retries
+            number = len(rows) + 1
+            rows.append(_attempt_row(number, event, self.names[task], max_retries, retried))
 
     def row(self, task: int, spec: TaskSpec, stage_id: int) -> TaskExecutionStatistics:
         """Return the row of a task of the plan, or of a child."""
-        state, max_retries = self.state, spec.retry.max_retries
-        rows: list[TaskAttemptStatistics] = []
-        name = state.tasks.name(task)
-        start = end = 0.0
-        for event in self.attempts[task] or ():
-            rows.append(
-                _attempt_statistics(
-                    len(rows) + 1, event, name, max_retries, state.attempt_log.retried
-                )
-            )
-        if rows:
-            start, end = rows[0].start_time, rows[-1].end_time
+        state, rows = self.state, self.attempts[task]
+        start, end = (rows[0].start_time, rows[-1].end_time) if rows else (0.0, 0.0)
         task_state = state.states[task]
-        error = root = None
-        reused_from = ""
+        error, root, reused_from = None, None, ""
         if task_state != SUCCEEDED:
             error = _error_message(state, task, rows, self.is_over)
             root = state.because(task)
         elif not rows:
             reused_from = state.attempt_log.reused.get(task, "")
         return TaskExecutionStatistics(
-            name,
+            self.names[task],
             stage_id,
             start,
             end,
             end - start if end > start else 0.0,
             _TASK_STATUS.get(task_state) or _unended_status(task_state, self.is_over),
             error,
-            max_retries,
+            spec.retry.max_retries,
             len(rows),
             rows,
-            None if root is None else state.tasks.name(root),
+            None if root is None else self.names[root],
             reused_from=reused_from,
         )
 
@@ -248,18 +240,18 @@ def not_run_because(state: RunState, task: int, root: int) -> str:
     return f"{name!r} {'was ' if how != 'failed' else ''}{how}"
 
 
-def _attempt_statistics(
+def _attempt_row(
     number: int,
     event: AttemptSettled,
-    task_id: str,
+    name: str,
     max_retries: int,
     retried: Mapping[tuple[int, int], int],
 ) -> TaskAttemptStatistics:
-    task, attempt, outcome, start, end, recorded_at, worker_id, failure, *_ = event
-    blocked = event.blocked
+    task, attempt, outcome, start, end, recorded_at, worker_id, failure, *more = event
+    _, blocked, queued_s, prepared_s, _, code, log = more
     start, end = start or recorded_at, end or recorded_at
     return TaskAttemptStatistics(
-        task_id,
+        name,
         number,
         max_retries,
         start,
@@ -272,10 +264,10 @@ def _attempt_statistics(
         outcome is Outcome.TIMED_OUT,
         blocked,
         failure.traceback if failure else "",
-        event.queued_s,
-        event.prepared_s,
-        event.code,
-        event.log != b"",
+        queued_s,
+        prepared_s,
+        code,
+        log != b"",
     )
 
 
@@ -315,7 +307,7 @@ def _stage(
     else:
         specs = [plan.tasks[task] for task in numbers]
         ran = [stat for task in numbers if (stat := tasks[task]) and stat.attempt_count]
-        names, waits = [spec.task_id for spec in specs], list(dict.fromkeys(_needs(specs)))
+        names, waits = [spec.task_id for spec in specs], _once(map(_needs, specs))
         start = min([stat.start_time for stat in ran], default=0.0)
         end = max([stat.end_time for stat in ran], default=0.0)
     return TaskStageStatistics(
@@ -331,6 +323,5 @@ def _stage(
     )
 
 
-def _needs(specs: list[TaskSpec]) -> Iterator[str]:
-    for spec in specs:
-        yield from spec.needs
+def _once(names: Iterable[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(chain.from_iterable(names)))

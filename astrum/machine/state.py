@@ -48,6 +48,7 @@ There are three separate budgets: errors of the user's code (the task's `RetryPo
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from types import MappingProxyType
 
 from astrum.machine.events import (
@@ -88,6 +89,7 @@ from astrum.planning.plan import Plan
 
 # Plain names too: to look up a member of an enum takes as long as the comparison with it.
 _SUCCESS, _NEVER_BEGAN = Outcome.SUCCEEDED, Outcome.NEVER_BEGAN
+_awaited, _needs = attrgetter("awaited"), attrgetter("needs")
 
 
 class RunState(Stopping):
@@ -108,9 +110,9 @@ class RunState(Stopping):
     ) -> None:
         super().__init__(plan, capacity, lengths)
         self._run_key = run_key
-        self._awaited_left = sum(spec.awaited for spec in plan.tasks)
+        self._awaited_left = sum(map(_awaited, plan.tasks))
         self._has_tails = self._awaited_left < len(plan.tasks)
-        self._needs_left = [len(spec.needs) for spec in plan.tasks]
+        self._needs_left = list(map(len, map(_needs, plan.tasks)))
         self._extend(len(plan.tasks))
         self._begin()
 
@@ -164,9 +166,7 @@ class RunState(Stopping):
         if self.stopping and not self._has_cleanup:
             return self._revoke_outstanding() + self._finish_if_over()
         self._sort_ready()
-        delays: list[Command] = [
-            self._delay(task) for task, state in enumerate(self.states) if state == BACKING_OFF
-        ]
+        delays: list[Command] = [self._delay(task) for task in self.tasks_in(BACKING_OFF)]
         return delays + self._revoke_outstanding() + self._proceed()
 
     def handle(self, event: Event) -> list[Command]:
@@ -295,8 +295,8 @@ class RunState(Stopping):
             self._awaited_left -= 1
         needs_left = self._needs_left
         for dependent in self.tasks.dependents[task]:
-            needs_left[dependent] -= 1
-            if not needs_left[dependent] and self.states[dependent] == WAITING:
+            left = needs_left[dependent] = needs_left[dependent] - 1
+            if not left and self.states[dependent] == WAITING:
                 self._make_ready(dependent)
 
     def _on_unsuccessful(self, event: AttemptSettled) -> list[Command]:
