@@ -90,7 +90,7 @@ def build_report(
         blocked_tasks=counts[BLOCKED],
         execution_state=ExecutionState((ended_as or "running") if is_led else "pending"),
         stage_statistics=stages,
-        task_statistics=[stat for stat in tasks if stat is not None],
+        task_statistics=list(filter(None, tasks)),
         error_summary=error_summary(state),
         original_tasks={spec.task_id: list(spec.needs) for spec in plan.tasks},
         tail_tasks=[spec.task_id for spec in plan.tasks if not spec.awaited],
@@ -131,24 +131,26 @@ class _Rows:
     def __init__(self, state: RunState, times: RunTimes, *, is_over: bool) -> None:
         self.state = state
         self.is_over = is_over
-        self.names = state.tasks.names()
-        self.attempts: list[list[TaskAttemptStatistics]] = [[] for _ in self.names]
-        specs, retried = state.tasks.specs, state.attempt_log.retried
+        self.names = names = state.tasks.names()
+        self.attempts: list[list[TaskAttemptStatistics]] = [[] for _ in names]
+        attempts, specs, retried = self.attempts, state.tasks.specs, state.attempt_log.retried
         for event in on_one_clock(state.attempt_log.settled, state.tasks, times.planned_at):
             task = event.task
-            rows, max_retries = self.attempts[task], specs[task].retry.max_retries
+            rows, max_retries = attempts[task], specs[task].retry.max_retries
             number = len(rows) + 1
-            rows.append(_attempt_row(number, event, self.names[task], max_retries, retried))
+            rows.append(_attempt_row(number, event, names[task], max_retries, retried))
 
     def row(self, task: int, spec: TaskSpec, stage_id: int) -> TaskExecutionStatistics:
         """Return the row of a task of the plan, or of a child."""
         state, rows = self.state, self.attempts[task]
         start, end = (rows[0].start_time, rows[-1].end_time) if rows else (0.0, 0.0)
         task_state = state.states[task]
-        error, root, reused_from = None, None, ""
+        error = because = None
+        reused_from = ""
         if task_state != SUCCEEDED:
             error = _error_message(state, task, rows, self.is_over)
             root = state.because(task)
+            because = None if root is None else self.names[root]
         elif not rows:
             reused_from = state.attempt_log.reused.get(task, "")
         return TaskExecutionStatistics(
@@ -162,7 +164,7 @@ class _Rows:
             spec.retry.max_retries,
             len(rows),
             rows,
-            None if root is None else self.names[root],
+            because,
             reused_from=reused_from,
         )
 
@@ -247,8 +249,7 @@ def _attempt_row(
     max_retries: int,
     retried: Mapping[tuple[int, int], int],
 ) -> TaskAttemptStatistics:
-    task, attempt, outcome, start, end, recorded_at, worker_id, failure, *more = event
-    _, blocked, queued_s, prepared_s, _, code, log = more
+    task, attempt, outcome, start, end, recorded_at, worker_id, failure, _, blocked, *_ = event
     start, end = start or recorded_at, end or recorded_at
     return TaskAttemptStatistics(
         name,
@@ -264,10 +265,10 @@ def _attempt_row(
         outcome is Outcome.TIMED_OUT,
         blocked,
         failure.traceback if failure else "",
-        queued_s,
-        prepared_s,
-        code,
-        log != b"",
+        event.queued_s,
+        event.prepared_s,
+        event.code,
+        event.log != b"",
     )
 
 

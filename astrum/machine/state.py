@@ -52,6 +52,8 @@ from operator import attrgetter
 from types import MappingProxyType
 
 from astrum.machine.events import (
+    NEVER_BEGAN,
+    SUCCESS,
     AttemptFoundOutstanding,
     AttemptSettled,
     AttemptWithdrawn,
@@ -87,9 +89,7 @@ from astrum.machine.task_state import (
 )
 from astrum.planning.plan import Plan
 
-# Plain names too: to look up a member of an enum takes as long as the comparison with it.
-_SUCCESS, _NEVER_BEGAN = Outcome.SUCCEEDED, Outcome.NEVER_BEGAN
-_awaited, _needs = attrgetter("awaited"), attrgetter("needs")
+_awaited = attrgetter("awaited")
 
 
 class RunState(Stopping):
@@ -112,7 +112,7 @@ class RunState(Stopping):
         self._run_key = run_key
         self._awaited_left = sum(map(_awaited, plan.tasks))
         self._has_tails = self._awaited_left < len(plan.tasks)
-        self._needs_left = list(map(len, map(_needs, plan.tasks)))
+        self._needs_left = [len(spec.needs) for spec in plan.tasks]
         self._extend(len(plan.tasks))
         self._begin()
 
@@ -241,12 +241,12 @@ class RunState(Stopping):
         stream = self._leave(event.task) if self._elsewhere else FIRST_STREAM
         if self._gates is not None and self._started:
             self._pass_gate(event.task)
-        if event.outcome is _NEVER_BEGAN:
+        if event.outcome is NEVER_BEGAN:
             return self._on_never_began(event.task)
         self.attempt_log.settled.append(event)
         if stream != FIRST_STREAM:
             self._ended_elsewhere[stream] = self._ended_elsewhere.get(stream, 0) + 1
-        if event.outcome is _SUCCESS:
+        if event.outcome is SUCCESS:
             if self._is_plain:
                 self._succeed(event.task)
             elif misfit := self._misfit(event.task, event.seen):

@@ -129,10 +129,12 @@ class Plan:
     @cached_property
     def levels(self) -> list[int]:
         """For each task number, its stage: the longest chain of needs below it, from 0."""
-        number_of, levels = self.index.__getitem__, []
-        for spec in self.tasks:
-            needed = map(levels.__getitem__, map(number_of, spec.needs))
-            levels.append(1 + max(needed) if spec.needs else 0)
+        levels = [0] * len(self.tasks)
+        for number, after in enumerate(self.dependents):
+            least = levels[number] + 1
+            for dependent in after:
+                if levels[dependent] < least:
+                    levels[dependent] = least
         return levels
 
     @cached_property
